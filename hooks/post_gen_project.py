@@ -1,0 +1,118 @@
+"""Remove what was not chosen, link the project to its template, make the first commit, say what comes next."""
+
+import json
+import os
+import subprocess
+import sys
+
+UNCHOSEN = {  # answer -> folders that go
+    ("ci_provider", "none"): [".github"],
+}
+MACHINE = ("_repo_dir", "_output_dir", "_checkout")  # facts of this machine and this call, not answers
+REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+FIRST_COMMIT = {  # the caller's hooks, signing and ignore rules meet the second commit
+    "init.defaultBranch": "main",
+    "user.useConfigOnly": "true",  # no identity guessed from the host's name
+    "commit.gpgSign": "false",
+    "core.hooksPath": os.devnull,
+    "core.excludesFile": os.devnull,
+    "core.fsmonitor": "false",
+    "core.bigFileThreshold": "1",  # one pack instead of a loose object for each file,
+    "core.compression": "0",  # and quickly: together a third of the time
+    "maintenance.auto": "false",
+}
+
+
+def git(*arguments):
+    """Run git and return what it printed; raises CalledProcessError, OSError, or TimeoutExpired after a minute."""
+    done = subprocess.run(["git", *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60)
+    return done.stdout.decode(errors="replace")
+
+
+def why(failure):
+    """The last line of a failed git, where it says the cause."""
+    words = getattr(failure, "stderr", None) or str(failure).encode()
+    return words.decode(errors="replace").strip().rpartition("\n")[2]
+
+
+def public(url):
+    """The URL without a password or token: .cruft.json is committed."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + host.rpartition("@")[2] + slash + path if scheme in ("http", "https") else url
+
+
+def remove_unchosen(answers):
+    for (question, answer), paths in UNCHOSEN.items():
+        if answers[question] == answer:
+            import shutil  # 5 ms that only this answer pays
+
+            for path in paths:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def link(answers, template):
+    """Write .cruft.json, so that `cruft update` works although plain cookiecutter made the project."""
+    if not os.path.exists(os.path.join(template, ".git")):
+        return f"No link to the template: {template} is no git repository, so cruft cannot update the project."
+    try:
+        head, *changes = git("-C", template, "status", "--porcelain=v2", "--branch").splitlines()
+        local = answers["_template"] == answers["_repo_dir"]  # then Cookiecutter ignores --checkout
+        source = template if local else public(git("-C", template, "remote", "get-url", "origin").strip())
+    except (OSError, subprocess.SubprocessError) as failure:
+        return f"No link to the template: {why(failure)}."
+    commit = head.removeprefix("# branch.oid ")
+    if commit == "(initial)":
+        return f"No link to the template: {template} has no commit yet, so cruft cannot update the project."
+    context = {name: answer for name, answer in answers.items() if name not in MACHINE}
+    state = {
+        "template": source,
+        "commit": commit,
+        "checkout": None if local else answers.get("_checkout"),
+        "context": {"cookiecutter": {**context, "_template": source, "_commit": commit}},
+        "directory": None,
+    }
+    with open(".cruft.json", "w", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(state, ensure_ascii=False, indent=2) + "\n")
+    if any(not line.startswith("# ") for line in changes):
+        return "The template has changes that are not committed; .cruft.json names its last commit."
+    return None
+
+
+def commit():
+    """Make a repository with a first commit, or leave none and return the reason."""
+    project = above = os.getcwd()
+    while not os.path.exists(os.path.join(above, ".git")) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    if os.path.exists(os.path.join(above, ".git")):
+        return f"No git repository made: the folder lies in the repository {above}."
+    settings = [part for name, value in FIRST_COMMIT.items() for part in ("-c", f"{name}={value}")]
+    try:
+        git(*settings, "init", "-q")
+        git(*settings, "add", "-A")
+        git(*settings, "commit", "-q", "--no-status", "-m", "First commit")
+    except (OSError, subprocess.SubprocessError) as failure:
+        import shutil
+
+        shutil.rmtree(os.path.join(project, ".git"), ignore_errors=True)
+        return f"No git repository made: {why(failure)}. Later: git init && git add -A && git commit -m 'First commit'"
+    return None
+
+
+def main(answers, template):
+    sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a name must not cost the project
+    for name in REDIRECTS:  # set while a git hook runs: they point at another repository
+        os.environ.pop(name, None)
+    remove_unchosen(answers)
+    if "_commit" in answers:  # cruft writes .cruft.json itself, and compares bakes that hold no repository
+        return
+    for note in (link(answers, template), commit()):
+        if note:
+            print(note)
+    print(f'cd "{os.getcwd()}"')
+    print("make demo    # from data to a served prediction")
+    print("README.md    # the first ten minutes")
+
+
+if __name__ == "__main__":
+    main({{dict(cookiecutter) | pprint}}, {{template_folder | pprint}})

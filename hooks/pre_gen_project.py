@@ -1,0 +1,106 @@
+"""Refuse answers from which no working project can be made: all at once, before a file is written."""
+
+import keyword
+import sys
+import unicodedata
+
+LOWER, DIGITS = set("abcdefghijklmnopqrstuvwxyz"), set("0123456789")
+WINDOWS = {"con", "prn", "aux", "nul"} | {port + digit for port in ("com", "lpt") for digit in DIGITS}
+LIBRARY = sys.stdlib_module_names | set(  # with what Python 3.11 and 3.12 still hold
+    "aifc asynchat asyncore audioop cgi cgitb chunk crypt distutils imghdr imp lib2to3 mailcap msilib nis nntplib"
+    " ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib".split()
+)
+DEPENDENCIES = set(  # what the locks of the baked project install, under the names of distributions and of modules
+    "adbc_driver_duckdb alembic annotated_doc annotated_types anyio ast_serialize atpublic cachetools certifi cffi"
+    " cfgv charset_normalizer click cloudpickle colorama cryptography databricks databricks_sdk dateutil distlib"
+    " dotenv duckdb fastapi filelock flatbuffers flit_core git gitdb gitpython google google_auth greenlet grimp h11"
+    " httpcore httptools httpx hypothesis ibis ibis_framework identify idna import_linter importlib_metadata"
+    " importlinter iniconfig joblib librt mako markdown_it markdown_it_py markupsafe mdurl ml_dtypes mlflow"
+    " mlflow_skinny mypy mypy_extensions mypyc narwhals nodeenv numpy onnx onnxruntime opentelemetry opentelemetry_api"
+    " opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions packaging pandas parsy pathspec pip"
+    " platformdirs pluggy pre_commit prometheus_client protobuf public py pyarrow pyarrow_hotfix pyasn1 pyasn1_modules"
+    " pycparser pydantic pydantic_core pydantic_settings pygments pytest python_dateutil python_discovery"
+    " python_dotenv pytz pyyaml requests rich ruff scikit_learn scipy setuptools six skl2onnx sklearn smmap"
+    " sortedcontainers sqlalchemy sqlglot sqlparse starlette threadpoolctl tlz toolz types_pyyaml typing_extensions"
+    " typing_inspection tzdata urllib3 uv uvicorn uvloop virtualenv wheel yaml zipp".split()
+)
+
+
+def words(answer):
+    """Anything that shows. good: Fraud Scoring | Zoë's "R&D": 100 % #1 | null. bad: | \u200b"""
+    return "is blank" if all(unicodedata.category(sign)[0] in "ZC" for sign in answer) else None
+
+
+def slug(answer):
+    """A DNS label, first a letter: Kubernetes names. good: fraud-scoring | s3. bad: 3s | a_b | a/b | con"""
+    signs = set(answer) <= LOWER | DIGITS | {"-"} and answer[:1] in LOWER and not answer.endswith("-")
+    if not signs or len(answer) > 50:
+        return "is no DNS label (a-z, 0-9 and inner hyphens, first a letter, at most 50 characters)"
+    return "is taken by a dependency or by Windows" if answer.replace("-", "_") in DEPENDENCIES | WINDOWS else None
+
+
+def package(answer):
+    """A module that nothing else is. good: fraud_scoring | s3. bad: Fraud | a-b | class | json | cgi | numpy | tests"""
+    if not (set(answer) <= LOWER | DIGITS | {"_"} and answer[:1] in LOWER) or len(answer) > 40:
+        return "is no package name (a-z, 0-9 and underscores, first a letter, at most 40 characters)"
+    if keyword.iskeyword(answer):
+        return "is a Python keyword"
+    taken = answer in LIBRARY | DEPENDENCIES | WINDOWS | {"test", "tests", "conftest"}
+    return "is taken by the standard library, a dependency, the tests or Windows" if taken else None
+
+
+def owner(answer):
+    """One person, or TODO. good: Your Name <you@example.org> | TODO. bad: Your Name | A <a@b.org>, C <c@d.org>"""
+    name, _, address = answer.strip().removesuffix(">").partition("<")
+    local, _, domain = address.partition("@")
+    if answer.count("@") > 1 or any(sign in name for sign in (",", ";", "&", " and ")):
+        return "is several people, but one is accountable"
+    fits = answer.strip().endswith(">") and not words(name) and local and domain and domain.strip(".-") == domain
+    fits = fits and not set(address) & set(' \t\r\n<>()[],;:\\"`/|')
+    return None if fits or answer.strip() == "TODO" else "is neither 'Name <email>' nor TODO"
+
+
+def organisation(answer):
+    """One segment of a URL, or TODO. good: example-org | TODO. bad: https://git.example.org/team | my org"""
+    fits = answer.isascii() and answer[:1].isalnum() and all(sign.isalnum() or sign in "-_." for sign in answer)
+    return None if fits else "is no organisation on a git host"
+
+
+PERSON = (owner, "Your Name <you@example.org>")
+QUESTIONS = {
+    "project_name": (words, "Fraud Scoring"),
+    "project_slug": (slug, "fraud-scoring"),
+    "package_name": (package, "fraud_scoring"),
+    "description": (words, "Scores card transactions for fraud before they settle."),
+    **dict.fromkeys(("value_owner", "model_owner", "data_owner", "platform_owner"), PERSON),
+    "git_org": (organisation, "example-org"),
+}
+
+
+def unreadable(answer):
+    """Name what no format keeps: a control character, or braces that the next update would evaluate."""
+    for sign in answer:
+        if (unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\t\r\n") or sign in "\ufffe\uffff":
+            return f"holds the character U+{ord(sign):04X}, which YAML or TOML refuses"
+    marks = [mark for mark in ("{" + kind for kind in "#%{") if mark in answer]
+    return f"holds {marks[0]}, which Cookiecutter evaluates" if marks else None
+
+
+def refusals(answers):
+    """Yield a line for each answer that is wrong: what is wrong, what was given, what works."""
+    for question, (check, example) in QUESTIONS.items():
+        given = str(answers[question])
+        if wrong := unreadable(given) or check(given):
+            shown = ascii(given) if unreadable(given) else repr(given)
+            yield f"{question} {wrong}; given: {shown if len(shown) <= 80 else shown[:77] + '...'}; works: {example}"
+
+
+def main(answers):
+    found = list(refusals(answers))
+    for line in found:
+        print(line, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main({{dict(cookiecutter) | pprint}}))

@@ -1,0 +1,1 @@
+"""See README.md; the verbs are in cli.py."""

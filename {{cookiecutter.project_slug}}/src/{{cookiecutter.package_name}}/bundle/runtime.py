@@ -1,0 +1,57 @@
+"""The ways to run a model; each turns columns [rows] into scores [rows]."""
+
+import pickle
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ..contract.encoding import encode
+from ..contract.terms import Columns, Fields
+
+Scores = NDArray[np.float64]
+
+
+class Runtime(Protocol):
+    def score(self, columns: Columns) -> Scores: ...
+
+
+class OnnxRuntime:
+    """A model exported to ONNX, run on one thread: replicas scale a service, threads only disturb its tail."""
+
+    def __init__(self, model: bytes, fields: Fields) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.fields = fields
+        self.input = self.session.get_inputs()[0].name
+        outputs = [output.name for output in self.session.get_outputs()]
+        self.output = "probabilities" if "probabilities" in outputs else outputs[0]
+
+    def score(self, columns: Columns) -> Scores:
+        (answer,) = self.session.run([self.output], {self.input: encode(self.fields, columns)})
+        scores = answer[:, 1] if self.output == "probabilities" else answer.reshape(-1)
+        return np.asarray(scores, dtype=np.float64)
+
+
+class PythonRuntime:
+    """The escape: a pickled object with predict(columns) → scores. A pickle can run any code when it is read."""
+
+    def __init__(self, content: bytes) -> None:
+        self.model: Any = pickle.loads(content)  # noqa: S301 - reached only with a waiver and allow_pickle
+
+    def score(self, columns: Columns) -> Scores:
+        return np.asarray(self.model.predict(columns), dtype=np.float64)
+
+
+class BaselineRuntime:
+    """What is done today: the baseline of domain/decision.py."""
+
+    def __init__(self, baseline: Callable[[Columns], Scores]) -> None:
+        self.baseline = baseline
+
+    def score(self, columns: Columns) -> Scores:
+        return np.asarray(self.baseline(columns), dtype=np.float64)

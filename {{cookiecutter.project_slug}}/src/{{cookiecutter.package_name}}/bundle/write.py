@@ -1,0 +1,59 @@
+"""A bundle written whole or not at all, into a folder named by its digest."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..contract.encoding import sample
+from ..contract.terms import Fields
+from .manifest import MANIFEST, Manifest, bundle_digest, sha256
+from .runtime import Runtime
+
+PROBE_ROWS = 16
+
+
+def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
+    """Write `files` and their manifest below `root`; gives the folder, whose name is the bundle's digest."""
+    content = dict(files)
+    facts = Manifest.model_validate({**manifest, "files": {name: sha256(data) for name, data in sorted(files.items())}})
+    content[MANIFEST] = canonical(facts.model_dump(mode="json"))
+    target = root / bundle_digest(content)
+    if target.exists():
+        return target
+    root.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
+    try:
+        for name, data in content.items():
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        draft.chmod(0o755)
+        draft.replace(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def probe(fields: Fields, runtime: Runtime) -> bytes:
+    """A few made-up rows with the scores they got here: whoever loads the bundle must get the same."""
+    columns = sample(fields, PROBE_ROWS, seed=1)
+    scores = [round(float(score), 9) for score in runtime.score(columns)]
+    plain = {
+        name: [None if _is_missing(value) else value for value in values.tolist()] for name, values in columns.items()
+    }
+    return canonical({"columns": plain, "scores": scores})
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with one spelling: sorted keys, UTF-8, no NaN."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and bool(np.isnan(value)))

@@ -1,0 +1,166 @@
+"""The verbs. The Makefile only names them, so everything works without make: python -m <package> help."""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from . import development
+from .settings import Settings
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+def contract(_: argparse.Namespace) -> int:
+    """compare the data with the contract; train nothing"""
+    from .contract.check import ContractViolated, check
+    from .pipeline.seam import project_seam
+
+    seam = project_seam()
+    report = check(seam.load(), seam.terms, seam.task())
+    if not report.ok:
+        raise ContractViolated(report)
+    print(report.describe())
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """data to registered challenger, through the gates; --baseline registers what is done today instead"""
+    from .pipeline.seam import project_seam
+    from .pipeline.training import train as run
+
+    started = time.perf_counter()
+    say = lambda line: print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)  # noqa: E731
+    outcome = run(project_seam(), Settings(), say, kind="baseline" if args.baseline else "model", until=args.until)
+    print(f'Next: make promote WHY="..." makes version {outcome.version.number} answer.')
+    return 0
+
+
+def promote(args: argparse.Namespace) -> int:
+    """make the challenger the champion: --why "..." [--version N]"""
+    from .pipeline.promotion import promote as move
+    from .pipeline.promotion import whoami
+    from .pipeline.registry import Registry
+
+    before, after = move(Registry(Settings()), args.who or whoami(), args.why, args.version)
+    print(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})")
+    return 0
+
+
+def rollback(args: argparse.Namespace) -> int:
+    """make the previous champion the champion again: --why "..." """
+    from .pipeline.promotion import rollback as move
+    from .pipeline.promotion import whoami
+    from .pipeline.registry import Registry
+
+    before, after = move(Registry(Settings()), args.who or whoami(), args.why)
+    print(f"champion: version {before.number} -> {after.number} ({after.kind})")
+    return 0
+
+
+def versions(_: argparse.Namespace) -> int:
+    """what is registered, who serves, and how it came to that"""
+    from .pipeline.registry import CHALLENGER, CHAMPION, Registry
+
+    registry = Registry(Settings())
+    found = registry.versions()
+    names = {version.number: alias for alias in (CHALLENGER, CHAMPION) if (version := registry.behind(alias))}
+    for version in found:
+        alias = names.get(version.number, "")
+        print(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]}  {alias}".rstrip())
+    for event in registry.history() if found else []:
+        moved = f"{event['action']} {event['before'] or '-'} -> {event['version']}"
+        print(f"{event['at'][:19]}  {moved}  {event['who']}: {event['why']}")
+    if not found:
+        print("nothing is registered yet: make train")
+    return 0
+
+
+def serve(args: argparse.Namespace) -> int:
+    """answer at http://127.0.0.1:8000, following the champion; --no-follow reads MODEL_DIR only"""
+    from .serving.run import serve as run
+
+    run(Settings(), follower=not args.no_follow)
+    return 0
+
+
+def sync(args: argparse.Namespace) -> int:
+    """bring the champion's bundle into MODEL_DIR; --follow keeps doing so"""
+    from .pipeline.registry import Registry
+    from .pipeline.sync import follow
+    from .pipeline.sync import sync as once
+
+    settings, stop = Settings(), threading.Event()
+    if args.follow_parent:  # its end of the pipe closes when the parent ends, even by kill -9
+        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    if args.follow or args.follow_parent:
+        follow(settings, stop)
+        return 0
+    print(once(Registry(settings), settings.models) or "nothing new")
+    return 0
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
+
+
+def demo(_: argparse.Namespace) -> int:
+    """from nothing to a served model, a promotion and a rollback, in a folder of its own"""
+    from .demo import demo as run
+
+    return run()
+
+
+VERBS: dict[str, Verb] = {
+    "setup": development.setup,
+    "demo": demo,
+    "check": development.check,
+    "test": development.test,
+    "contract": contract,
+    "train": train,
+    "promote": promote,
+    "rollback": rollback,
+    "versions": versions,
+    "serve": serve,
+    "sync": sync,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.verb in (None, "help"):
+        parser.print_help()
+        return 0
+    try:
+        return VERBS[args.verb](args)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != __name__.partition(".")[0]:
+            raise  # a defect, or an error of your own files: the traceback says where
+        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {__name__.partition('.')[0]}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    made = {name: verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()}
+    verbs.add_parser("help", help="this list")
+    made["train"].add_argument("--baseline", action="store_true", help="register the baseline instead of a model")
+    made["train"].add_argument(
+        "--until", type=datetime.fromisoformat, help="use rows before this time, e.g. 2026-06-01"
+    )
+    for name in ("promote", "rollback"):
+        made[name].add_argument("--why", default="", help="the reason, for the record")
+        made[name].add_argument("--who", default="", help="default: git's user.email")
+    made["promote"].add_argument("--version", type=int, help="this version instead of the challenger")
+    made["serve"].add_argument("--no-follow", action="store_true")
+    made["sync"].add_argument("--follow", action="store_true")
+    made["sync"].add_argument("--follow-parent", action="store_true", help="the same, until standard input closes")
+    made["test"].add_argument("rest", nargs="*", help="what pytest takes")
+    return parser

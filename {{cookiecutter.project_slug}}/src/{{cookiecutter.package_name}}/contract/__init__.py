@@ -1,0 +1,1 @@
+"""What the contract means. Knows no domain."""

@@ -1,0 +1,166 @@
+"""The data check: one Ibis aggregate counts what breaks the contract, on whatever engine holds the table."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import ibis.expr.types as ir
+
+from .terms import Field, Task, Terms
+
+EXAMPLES = 3  # bad rows shown for a broken rule
+
+
+class ContractViolated(Exception):
+    """The data breaks the contract; `report` says where, how often, and shows examples."""
+
+    def __init__(self, report: "CheckReport") -> None:
+        super().__init__(report.describe())
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule of one column. `examples` holds (row id, value) pairs."""
+
+    field: str
+    rule: str
+    count: int
+    examples: tuple[tuple[Any, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What the check counted. `missing` and `unknown` are allowed by the contract and counted for information."""
+
+    rows: int
+    labelled: int
+    violations: tuple[Violation, ...]
+    missing: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return not self.violations
+
+    def describe(self) -> str:
+        lines = [f"{self.rows:,} rows, {self.labelled:,} with a label, {len(self.violations)} rules broken"]
+        for broken in self.violations:
+            shown = ", ".join(f"{value!r} in row {key!r}" for key, value in broken.examples)
+            lines.append(
+                f"  {broken.field}: {broken.rule}: {broken.count:,} rows" + (f", for example {shown}" if shown else "")
+            )
+        for said, counts in (("missing (allowed)", self.missing), ("unknown category (allowed)", self.unknown)):
+            lines += [f"  {name}: {said}: {count:,} rows" for name, count in counts.items() if count]
+        return "\n".join(lines)
+
+
+def check(table: ir.Table, terms: Terms, task: Task) -> CheckReport:
+    """Compare a table with the contract. Two scans at most: the counts, then examples for broken rules only."""
+    shape = _shape(table, terms, task)
+    if shape:
+        return CheckReport(rows=int(table.count().to_pyarrow().as_py()), labelled=0, violations=tuple(shape))
+    rules = {(name, rule): predicate for name, rule, predicate in _rules(table, terms, task)}
+    allowed = {(name, kind): predicate for name, kind, predicate in _allowed(table, terms)}
+    counts = {f"{name}|{rule}": predicate.sum() for (name, rule), predicate in (rules | allowed).items()}
+    totals: dict[str, Any] = (
+        table.aggregate(
+            _rows=table.count(), _labelled=table[terms.label].count(), _ids=table[terms.id].nunique(), **counts
+        )
+        .to_pyarrow()
+        .to_pylist()[0]
+    )
+    broken = [
+        Violation(name, rule, int(totals[f"{name}|{rule}"]), _examples(table, terms, name, predicate))
+        for (name, rule), predicate in rules.items()
+        if totals[f"{name}|{rule}"]
+    ]
+    if not totals["_rows"]:
+        broken.append(Violation(terms.id, "no rows at all; does load() look at the right place and time?", 0))
+    elif not totals["_labelled"]:
+        broken.append(Violation(terms.label, "no row has a label yet", totals["_rows"]))
+    null_ids = totals[f"{terms.id}|missing"] or 0
+    if repeated := totals["_rows"] - null_ids - totals["_ids"]:
+        broken.append(Violation(terms.id, "repeated: an id must name one row", repeated))
+    return CheckReport(
+        rows=totals["_rows"],
+        labelled=totals["_labelled"],
+        violations=tuple(broken),
+        missing={name: totals[f"{name}|{kind}"] or 0 for name, kind in allowed if kind == "optional"},
+        unknown={name: totals[f"{name}|{kind}"] or 0 for name, kind in allowed if kind == "unknown"},
+    )
+
+
+def _shape(table: ir.Table, terms: Terms, task: Task) -> list[Violation]:
+    """Columns that are absent or of a type that cannot hold the field."""
+    wanted = {item.name: item.kind for item in terms.fields} | {terms.id: "id", terms.label: "label"}
+    wanted |= {name: kind for name, kind in ((terms.unit, "id"), (terms.time, "time")) if name}
+    schema, broken = table.schema(), []
+    for name, kind in wanted.items():
+        if name not in schema:
+            broken.append(Violation(name, f"no such column; load() gave {list(schema)}", 0))
+        elif not _holds(schema[name], kind, task):
+            broken.append(Violation(name, f"type {schema[name]} cannot hold a {kind}", 0))
+    return broken
+
+
+def _holds(dtype: Any, kind: str, task: Task) -> bool:
+    if kind == "number" or (kind == "label" and task == "regression"):
+        return bool(dtype.is_numeric() and not dtype.is_boolean())
+    if kind == "label":
+        return bool(dtype.is_boolean() or dtype.is_numeric())
+    if kind == "id":
+        return bool(dtype.is_integer() or dtype.is_string() or dtype.is_uuid())
+    return bool(
+        {"integer": dtype.is_integer(), "boolean": dtype.is_boolean(), "time": dtype.is_temporal()}.get(
+            kind, dtype.is_string()
+        )
+    )
+
+
+def _missing(column: Any) -> ir.BooleanValue:
+    """NULL, or NaN in a floating column: files written by dataframes use either."""
+    missing: ir.BooleanValue = column.isnull()
+    return missing | column.isnan().fill_null(False) if column.type().is_floating() else missing
+
+
+def _rules(table: ir.Table, terms: Terms, task: Task) -> list[tuple[str, str, ir.BooleanValue]]:
+    found = []
+    for item in terms.fields:
+        column = table[item.name]
+        if not item.optional:
+            found.append((item.name, "missing", _missing(column)))
+        found += [(item.name, rule, predicate.fill_null(False)) for rule, predicate in _value_rules(item, column)]
+    found += [(name, "missing", table[name].isnull()) for name in (terms.id, terms.unit, terms.time) if name]
+    label = table[terms.label]
+    if task == "binary" and not label.type().is_boolean():
+        found.append((terms.label, "a binary label is 0, 1 or not yet known", label.notin([0, 1]).fill_null(False)))
+    if task == "regression" and label.type().is_floating():
+        found.append((terms.label, "not a finite number", (label.isinf() | label.isnan()).fill_null(False)))
+    return found
+
+
+def _value_rules(item: Field, column: Any) -> list[tuple[str, Any]]:
+    if item.bounds:
+        real = ~_missing(column)
+        low, high = item.bounds
+        return [(f"below {low:g}", real & (column < low)), (f"above {high:g}", real & (column > high))]
+    if item.kind == "category" and not item.open:
+        return [(f"not one of {', '.join(item.categories)}", column.notin(item.categories))]
+    return []
+
+
+def _allowed(table: ir.Table, terms: Terms) -> list[tuple[str, str, ir.BooleanValue]]:
+    optional = [(item.name, "optional", _missing(table[item.name])) for item in terms.fields if item.optional]
+    return optional + [
+        (item.name, "unknown", table[item.name].notin(item.categories).fill_null(False))
+        for item in terms.fields
+        if item.open
+    ]
+
+
+def _examples(table: ir.Table, terms: Terms, name: str, predicate: Any) -> tuple[tuple[Any, Any], ...]:
+    found = (
+        table.filter(predicate).select(_id=table[terms.id], _value=table[name]).limit(EXAMPLES).to_pyarrow().to_pylist()
+    )
+    hidden = name in terms.personal
+    return tuple((row["_id"], "(personal, not shown)" if hidden else row["_value"]) for row in found)

@@ -1,0 +1,1 @@
+"""YOURS: the four files that say what this project is about."""

@@ -1,0 +1,1 @@
+"""The organisation as data: files that are read, checked and obeyed."""

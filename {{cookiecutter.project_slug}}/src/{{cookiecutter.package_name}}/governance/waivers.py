@@ -1,0 +1,32 @@
+"""Dated exceptions, as governance/waivers.yaml says."""
+
+from datetime import date
+from pathlib import Path
+
+from .files import GovernanceError, Record, read
+
+EXAMPLE = """waivers:
+  - {check: pickle, reason: no ONNX form, risk: code runs at load, approved_by: model_owner, expires: 2027-03-31}"""
+
+
+class Waiver(Record):
+    check: str
+    reason: str
+    risk: str
+    approved_by: str
+    expires: date
+
+
+class Waivers(Record):
+    waivers: tuple[Waiver, ...] = ()
+
+
+def demand_waiver(path: Path, check: str, today: date) -> Waiver:
+    """The waiver of a check that is valid today. Raises GovernanceError when there is none or it has expired."""
+    waivers = [
+        waiver for waiver in (read(path, Waivers, EXAMPLE).waivers if path.is_file() else ()) if waiver.check == check
+    ]
+    if valid := [waiver for waiver in waivers if waiver.expires >= today]:
+        return valid[0]
+    state = f"expired on {waivers[0].expires}" if waivers else "does not exist"
+    raise GovernanceError(f"{path}: a waiver of {check!r} is needed and {state}. What works:\n{EXAMPLE}")

@@ -1,0 +1,1 @@
+"""From rows to a registered, promoted model: plain steps, each callable alone."""

@@ -1,0 +1,82 @@
+"""Who serves: the champion alias moves in one call, forward or back, and the registry remembers who, when and why."""
+
+import getpass
+import shutil
+import subprocess
+from datetime import UTC, datetime
+
+from .registry import CHALLENGER, CHAMPION, Registry, Version
+
+LONGEST_REASON = 500
+
+
+class NowhereToGo(Exception):
+    """There is no version to move to; nothing was changed."""
+
+
+class ReasonMissing(Exception):
+    """Nobody said why; nothing was changed."""
+
+
+def promote(registry: Registry, who: str, why: str, number: int | None = None) -> tuple[Version | None, Version]:
+    """Make the challenger, or the version `number`, the champion. Gives (before, after).
+
+    A challenger that was compared with another champion than today's is refused: its gates said nothing of this one.
+    """
+    _demand_reason(why)
+    before, after = registry.behind(CHAMPION), registry.version(number) if number else registry.behind(CHALLENGER)
+    if after is None:
+        raise NowhereToGo("there is no challenger to promote; `train` makes one")
+    if before and before.number == after.number:
+        raise NowhereToGo(f"version {after.number} is the champion already")
+    compared, today = after.tags.get("compared_with", ""), str(before.number) if before else ""
+    if number is None and compared != today:
+        raise NowhereToGo(
+            f"version {after.number} was compared with champion {compared or 'none'}, not {today or 'none'}: train"
+        )
+    _move(registry, "promote", before, after, who, why)
+    return before, after
+
+
+def rollback(registry: Registry, who: str, why: str) -> tuple[Version, Version]:
+    """Make the champion's predecessor the champion again. Gives (before, after)."""
+    _demand_reason(why)
+    before = registry.behind(CHAMPION)
+    if before is None:
+        raise NowhereToGo("there is no champion, so nothing to roll back")
+    if before.previous is None:
+        raise NowhereToGo(
+            f"version {before.number} was the first champion: nothing came before it. Promote another: --version N"
+        )
+    after = registry.version(before.previous)
+    _move(registry, "rollback", before, after, who, why)
+    return before, after
+
+
+def whoami() -> str:
+    """The e-mail address that git knows, else the account's name."""
+    if git := shutil.which("git"):
+        said = subprocess.run([git, "config", "user.email"], capture_output=True, text=True, check=False).stdout.strip()
+        if said:
+            return said
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"  # a container may run under a uid without a name
+
+
+def _demand_reason(why: str) -> None:
+    if not 0 < len(why.strip()) <= LONGEST_REASON:
+        raise ReasonMissing(
+            f'say why, in 1 to {LONGEST_REASON} characters: --why "it beats the rule" (make: WHY="...")'
+        )
+
+
+def _move(registry: Registry, action: str, before: Version | None, after: Version, who: str, why: str) -> None:
+    """Tags first, the alias last: a crash in between changes nobody's answer."""
+    if action == "promote" and before:
+        registry.tag(after.number, "previous", str(before.number))
+    for name, value in {"by": who, "at": datetime.now(UTC).isoformat(timespec="seconds"), "why": why}.items():
+        registry.tag(after.number, f"{action}.{name}", value)
+    registry.point(CHAMPION, after)
+    registry.record(action, version=after.number, before=before.number if before else None, who=who, why=why)

@@ -1,0 +1,174 @@
+"""The model registry: MLflow, embedded on SQLite or a server by environment."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a dead server is noticed in seconds, not minutes
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+
+from ..settings import Settings
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+FOLDER = "bundle"  # of a run's artifacts
+
+
+class RegistryError(Exception):
+    """The registry does not answer or does not hold what was asked for."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered bundle. `previous` is the version that was champion before it."""
+
+    number: int
+    run: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        return self.tags.get("bundle", "")
+
+    @property
+    def kind(self) -> str:
+        return self.tags.get("kind", "model")
+
+    @property
+    def previous(self) -> int | None:
+        return int(self.tags["previous"]) if self.tags.get("previous") else None
+
+
+class Registry:
+    """Runs, versions and the two aliases of one model. Everything raises RegistryError when the server is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = settings.model_name
+        self.uri = settings.tracking_uri or _sqlite(settings.database)
+        self.local_artifacts = None if settings.tracking_uri else (settings.state / "artifacts").resolve()
+        try:
+            if self.local_artifacts and not settings.database.exists():
+                self.local_artifacts.mkdir(parents=True, exist_ok=True)
+                _make_database(settings.database)
+            self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            self.experiment = self._experiment()
+        except Exception as error:
+            raise RegistryError(f"the registry {self.uri} does not answer: {str(error)[:300]}") from error
+
+    def log_run(
+        self, tags: Mapping[str, str], metrics: Mapping[str, float], artifacts: Mapping[str, bytes], bundle: Path | None
+    ) -> str:
+        """Record a training run, refused or not, with its bundle when there is one. Gives the run's id."""
+        run: str = self.client.create_run(self.experiment, tags=dict(tags)).info.run_id
+        for name, value in metrics.items():
+            self.client.log_metric(run, name, value)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in artifacts.items():
+                (Path(folder) / name).write_bytes(content)
+            self.client.log_artifacts(run, folder)
+        if bundle:
+            self.client.log_artifacts(run, str(bundle), FOLDER)
+        self.client.set_terminated(run, "FINISHED" if bundle else "FAILED")
+        return run
+
+    def register(self, run: str, digest: str, tags: Mapping[str, str]) -> Version:
+        """A version for the bundle, or the version that already holds the same bundle."""
+        known = next((version for version in self.versions() if version.digest == digest), None)
+        if known:
+            for name, value in tags.items():
+                self.tag(known.number, name, value)
+            return self.version(known.number)
+        try:
+            self.client.create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self.client.create_model_version(
+            self.name, f"runs:/{run}/{FOLDER}", run_id=run, tags={**tags, "bundle": digest}
+        )
+        return self.version(int(made.version))
+
+    def versions(self) -> list[Version]:
+        """All versions, newest first."""
+        found = [_version(item) for item in self.client.search_model_versions(f"name='{self.name}'")]
+        return sorted(found, key=lambda version: -version.number)
+
+    def version(self, number: int) -> Version:
+        try:
+            return _version(self.client.get_model_version(self.name, str(number)))
+        except MlflowException as error:
+            known = [version.number for version in self.versions()]
+            raise RegistryError(f"{self.name} has no version {number}; there are {known}") from error
+
+    def behind(self, alias: str) -> Version | None:
+        """The version that an alias names, or None. Raises RegistryError when the registry cannot say."""
+        try:
+            return _version(self.client.get_model_version_by_alias(self.name, alias))
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise RegistryError(f"the registry {self.uri} does not answer: {str(error)[:300]}") from error
+
+    def point(self, alias: str, version: Version) -> None:
+        """Move an alias: one call, the only thing that decides who serves."""
+        self.client.set_registered_model_alias(self.name, alias, str(version.number))
+
+    def tag(self, number: int, name: str, value: str) -> None:
+        self.client.set_model_version_tag(self.name, str(number), name, value)
+
+    def record(self, action: str, **facts: Any) -> None:
+        """Append to the history of the model: who did what, when and why."""
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self.client.set_registered_model_tag(
+            self.name, f"event.{at}", json.dumps({"action": action, "at": at, **facts})
+        )
+
+    def history(self) -> list[dict[str, Any]]:
+        """What was recorded, oldest first."""
+        tags = self.client.get_registered_model(self.name).tags
+        return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("event.")]
+
+    def download(self, version: Version, folder: Path) -> Path:
+        """The bundle of a version, below `folder`."""
+        try:
+            uri = f"runs:/{version.run}/{FOLDER}"
+            return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
+        except Exception as error:
+            raise RegistryError(
+                f"the bundle of version {version.number} cannot be fetched: {str(error)[:300]}"
+            ) from error
+
+    def _experiment(self) -> str:
+        known = self.client.get_experiment_by_name(self.name)
+        if known:
+            return str(known.experiment_id)
+        place = self.local_artifacts.as_uri() if self.local_artifacts else None
+        return str(self.client.create_experiment(self.name, artifact_location=place))
+
+
+def _sqlite(file: Path) -> str:
+    return f"sqlite:///{file.resolve().as_posix()}"
+
+
+def _make_database(file: Path) -> None:
+    """MLflow takes seconds to make its tables; nobody may see them half made, and the first of two makers wins."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    MlflowClient(tracking_uri=_sqlite(draft)).search_experiments(max_results=1)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, file)
+    with contextlib.suppress(OSError):
+        draft.unlink()
+
+
+def _version(item: Any) -> Version:
+    return Version(int(item.version), item.run_id, dict(item.tags))

@@ -1,0 +1,88 @@
+"""Checked, labelled rows in memory, in an order that does not depend on the engine."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..contract.check import CheckReport, ContractViolated, check
+from ..contract.encoding import column
+from ..contract.terms import Columns, Field, Terms
+from .seam import Seam
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows: `y` float64 [rows], `units` object [rows] (what may not stand on both sides of a split)."""
+
+    y: NDArray[np.float64]
+    units: NDArray[Any]
+    at: NDArray[np.datetime64] | None
+    columns: Columns
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, index: NDArray[np.intp]) -> "Rows":
+        columns = {name: values[index] for name, values in self.columns.items()}
+        return Rows(self.y[index], self.units[index], None if self.at is None else self.at[index], columns)
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Each row as `payoff` sees it: plain values, None for missing."""
+        lists = {
+            name: [None if value != value else value for value in values.tolist()]
+            for name, values in self.columns.items()
+        }
+        return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+    def digest(self) -> str:
+        """sha256 over every value, in order."""
+        total = hashlib.sha256(self.y.tobytes())
+        for values in (self.units, *(self.columns[name] for name in sorted(self.columns))):
+            total.update("\x1f".join(map(str, values)).encode() if values.dtype == object else values.tobytes())
+        if self.at is not None:
+            total.update(self.at.astype("datetime64[us]").tobytes())
+        return total.hexdigest()
+
+
+def load_rows(seam: Seam, since: datetime | None = None, until: datetime | None = None) -> tuple[CheckReport, Rows]:
+    """Load, check, and keep the labelled rows. Raises ContractViolated before anything is trained."""
+    table = seam.load(since, until)
+    report = check(table, seam.terms, seam.task())
+    if not report.ok:
+        raise ContractViolated(report)
+    return report, collect(table, seam.terms)
+
+
+def collect(table: ir.Table, terms: Terms) -> Rows:
+    """The labelled rows of a table, ordered by time and id."""
+    names = dict.fromkeys(name for name in (terms.id, terms.unit, terms.time, terms.label, *terms.fields.names) if name)
+    keys = [name for name in (terms.time, terms.id) if name]
+    arrow = table.filter(table[terms.label].notnull()).select(*names).order_by(keys).to_pyarrow()
+    columns = {field.name: column(field, _values(field, arrow[field.name])) for field in terms.fields}
+    units = np.empty(len(arrow), dtype=object)
+    units[:] = [str(unit) for unit in arrow[terms.unit].to_pylist()] if terms.unit else _row_hashes(columns, len(arrow))
+    at = pc.cast(arrow[terms.time], pa.timestamp("us")).to_numpy() if terms.time else None
+    return Rows(pc.cast(arrow[terms.label], pa.float64()).to_numpy(), units, at, columns)
+
+
+def _values(field: Field, values: pa.ChunkedArray) -> Any:
+    if field.kind in ("category", "text"):
+        return values.to_pylist()
+    if field.kind == "boolean":
+        values = pc.cast(values, pa.int8())
+    return pc.cast(values, pa.float64()).to_numpy()
+
+
+def _row_hashes(columns: Columns, rows: int) -> list[str]:
+    """Without a unit a row is its own, and equal rows are one: copies must not stand on both sides."""
+    lists = [values.tolist() for values in columns.values()]
+    return (
+        [hashlib.sha256(repr(row).encode()).hexdigest() for row in zip(*lists, strict=True)] if lists else [""] * rows
+    )

@@ -1,0 +1,63 @@
+"""The four files of the domain as one value, so that every step says what it needs and tests can bring their own."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import ibis.expr.types as ir
+from sklearn.base import is_classifier, is_regressor
+
+from ..bundle.runtime import Scores
+from ..contract.terms import Columns, ContractError, Fields, Task, Terms, read_terms
+
+
+class Load(Protocol):
+    def __call__(self, since: datetime | None = None, until: datetime | None = None) -> ir.Table: ...
+
+
+@dataclass(frozen=True)
+class Seam:
+    terms: Terms
+    load: Load
+    build_model: Callable[[Fields], Any]
+    runtime: Literal["onnx", "python"]
+    baseline: Callable[[Columns], Scores]
+    decide: Callable[[float, float], Any]
+    payoff: Callable[[Any, float, Mapping[str, Any]], float]
+    digest: str = ""
+
+    def task(self) -> Task:
+        """What the estimator does. For runtime python it says so itself: `task = "binary"`."""
+        estimator = self.build_model(self.terms.fields)
+        if self.runtime == "python":
+            task: Task = getattr(estimator, "task", None) or "binary"
+            return task
+        if is_classifier(estimator):
+            return "binary"
+        if is_regressor(estimator):
+            return "regression"
+        raise ContractError(
+            f"build_model() gave {type(estimator).__name__}, neither a scikit-learn classifier nor regressor"
+        )
+
+
+def project_seam() -> Seam:
+    """The seam of this project. Raises ContractError when the contract cannot be read."""
+    from ..domain import contract, data, decision, model
+
+    if model.RUNTIME not in ("onnx", "python"):
+        raise ContractError(f'domain/model.py: RUNTIME is "onnx" or "python", not {model.RUNTIME!r}')
+    sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in (contract, data, model, decision)]
+    return Seam(
+        terms=read_terms(contract),
+        load=data.load,
+        build_model=model.build_model,
+        runtime="python" if model.RUNTIME == "python" else "onnx",
+        baseline=decision.baseline,
+        decide=decision.decide,
+        payoff=decision.payoff,
+        digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
+    )

@@ -1,0 +1,72 @@
+"""Fit, and choose the threshold that is worth most."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ..bundle.runtime import Scores
+from ..contract.encoding import encode
+from .rows import Rows
+from .seam import Seam
+
+CANDIDATES = 100  # thresholds that are tried
+
+
+class UnusableScores(Exception):
+    """baseline(), the model or payoff() gave something that is no finite number for each row."""
+
+
+def fit(seam: Seam, rows: Rows) -> Any:
+    """The fitted estimator. One thread, so that the same rows give the same bytes."""
+    estimator = seam.build_model(seam.terms.fields)
+    with threadpool_limits(1):
+        if seam.runtime == "python":
+            return estimator.fit(rows.columns, rows.y)
+        return estimator.fit(encode(seam.terms.fields, rows.columns), rows.y)
+
+
+def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
+    """The values as float64 [rows]. Raises UnusableScores when there are more, fewer, or some that are not finite."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (rows,):
+        raise UnusableScores(
+            f"{whose} gave an array of shape {array.shape} for {rows} rows; what works: shape ({rows},)"
+        )
+    if bad := int(np.sum(~np.isfinite(array))):
+        raise UnusableScores(
+            f"{whose} gave no finite number for {bad} of {rows} rows that the contract allows; treat missing values (NaN, "
+            "None) and unknown words inside it, e.g. np.nan_to_num(columns[...]), or forbid them in the contract"
+        )
+    return array
+
+
+def money(seam: Seam, rows: Rows, scores: Scores, threshold: float) -> NDArray[np.float64]:
+    """Payoff [rows] of deciding with these scores."""
+    decided = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(), strict=True)
+    worth = [seam.payoff(seam.decide(score, threshold), outcome, row) for score, outcome, row in decided]
+    return usable(worth, len(rows), "payoff()")
+
+
+def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
+    """The threshold with the largest payoff on these rows, the middle one of equals. A regression has none: 0."""
+    if seam.task() == "regression":
+        return 0.0
+    never = float(np.nextafter(scores.max(), np.inf))
+    candidates: list[float] = [*np.unique(np.quantile(scores, np.linspace(0, 1, CANDIDATES))).tolist(), never]
+    dicts, outcomes, listed = rows.as_dicts(), rows.y.tolist(), scores.tolist()
+    known: list[dict[Any, float]] = [{} for _ in listed]  # a decision's payoff is asked once for each row
+
+    def total(threshold: float) -> float:
+        worth = 0.0
+        for position, score in enumerate(listed):
+            decision = seam.decide(score, threshold)
+            if decision not in known[position]:
+                known[position][decision] = seam.payoff(decision, outcomes[position], dicts[position])
+            worth += known[position][decision]
+        return worth
+
+    totals = [total(threshold) for threshold in candidates]
+    best = [threshold for threshold, worth in zip(candidates, totals, strict=True) if worth == max(totals)]
+    return best[len(best) // 2]

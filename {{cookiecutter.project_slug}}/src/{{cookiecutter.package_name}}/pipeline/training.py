@@ -1,0 +1,168 @@
+"""The pipeline as a recipe: each step is a plain function that can be called alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ..bundle.manifest import PROVENANCE, Estimate, Parity
+from ..bundle.read import BundleRefused, open_bundle
+from ..bundle.runtime import BaselineRuntime
+from ..bundle.write import canonical
+from ..contract.encoding import sample
+from ..contract.terms import Task
+from ..governance.gates import Figure, GateFailed, Verdict, judge, read_gates
+from ..governance.ownership import read_ownership
+from ..governance.waivers import demand_waiver
+from ..settings import Settings
+from .bundling import Candidate, make_bundle, provenance
+from .card import mark
+from .evaluate import BY_TASK, NAMES, Evaluation, evaluate
+from .export import export, parity, runtime_of
+from .registry import CHALLENGER, CHAMPION, Registry, Version
+from .rows import Rows, load_rows
+from .seam import Seam
+from .split import Split, single_field_power, split
+from .train import choose_threshold, fit, money, usable
+
+Say = Callable[[str], None]
+TRIED = 1_000  # made-up rows that the baseline must be able to score
+
+
+@dataclass(frozen=True)
+class Outcome:
+    version: Version
+    verdicts: list[Verdict]
+    evaluation: Evaluation
+    baseline: Evaluation
+
+
+def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", until: datetime | None = None) -> Outcome:
+    """From rows to a registered challenger.
+
+    Raises ContractViolated before anything is trained; GateFailed after: the run is logged, nothing registered.
+    """
+    gates = read_gates(settings.governance / "gates.yaml", NAMES)
+    accountable = read_ownership(settings.governance / "ownership.yaml").accountable("model_quality")
+    if seam.runtime == "python" and kind == "model":
+        demand_waiver(settings.governance / "waivers.yaml", "pickle", date.today())
+    task = seam.task()
+    report, rows = load_rows(seam, until=until)
+    say(f"contract   {report.rows:,} rows hold it, {len(rows):,} have a label")
+    parts = split(rows, task)
+    test = rows.take(parts.test)
+    if rows.at is None:
+        say("split      WARNING: by chance, since the contract names no TIME; a pilot needs one")
+    say(f"split      learn {len(parts.train):,}, threshold {len(parts.validation):,}, test {len(parts.test):,}")
+    today = make_baseline(seam, rows, parts)
+    baseline = measure(seam, test, today)
+    say(f"baseline   worth {_money(baseline)} a row on test")
+    candidate = today if kind == "baseline" else make_model(seam, rows, parts)
+    found = baseline if kind == "baseline" else measure(seam, test, candidate)
+    say(f"{kind:10} worth {_money(found)} a row on test, threshold {candidate.threshold:.4g}")
+
+    registry = Registry(settings)
+    champion = registry.behind(CHAMPION)
+    rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
+    if rival:
+        say(f"champion   worth {_money(rival)} a row on the same rows (version {champion.number if champion else ''})")
+    measured = figures(
+        found, baseline, rival, single_field_power(seam.terms.fields, rows.take(parts.train), task), candidate.parity
+    )
+    verdicts = judge(gates, measured, absent | not_applicable(task, candidate))
+    for verdict in verdicts:
+        say(f"gate       {mark(verdict)} {verdict.gate.id}: {verdict.says}")
+
+    tags = {"kind": kind, "task": task, "compared_with": str(champion.number) if champion else "", "verdict": "passed"}
+    metrics = {name: figure.value for name, figure in found.whole().items()}
+    artifacts = {"gates.json": canonical([{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts])}
+    if any(verdict.passed is False for verdict in verdicts):
+        registry.log_run(tags | {"verdict": "refused"}, metrics, artifacts, None)
+        raise GateFailed(verdicts)
+    with TemporaryDirectory() as folder:
+        bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, accountable)
+        open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True)  # what is registered must load
+        (bundle / PROVENANCE).write_bytes(canonical(provenance()))
+        run = registry.log_run(tags, metrics, artifacts, bundle)
+        version = registry.register(run, bundle.name, tags)
+    if champion is None or champion.number != version.number:
+        registry.point(CHALLENGER, version)
+    say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")
+    return Outcome(version, verdicts, found, baseline)
+
+
+def make_baseline(seam: Seam, rows: Rows, parts: Split) -> Candidate:
+    """What is done today, given the best threshold that the validation rows offer: a fair opponent."""
+    runtime, validation = BaselineRuntime(seam.baseline), rows.take(parts.validation)
+    usable(runtime.score(sample(seam.terms.fields, TRIED, seed=3)), TRIED, "baseline()")
+    return Candidate(
+        "baseline", runtime, {}, choose_threshold(seam, validation, runtime.score(validation.columns)), None
+    )
+
+
+def make_model(seam: Seam, rows: Rows, parts: Split) -> Candidate:
+    """Fit, export, and prove the export equal. All figures are then those of the exported model."""
+    estimator = fit(seam, rows.take(parts.train))
+    files = export(seam, estimator)
+    runtime, validation = runtime_of(seam, files), rows.take(parts.validation)
+    threshold = choose_threshold(seam, validation, runtime.score(validation.columns))
+    return Candidate("model", runtime, files, threshold, parity(seam, estimator, runtime, rows.take(parts.test)))
+
+
+def measure(seam: Seam, test: Rows, candidate: Candidate) -> Evaluation:
+    scores = candidate.runtime.score(test.columns)
+    return evaluate(seam.terms, seam.task(), test, scores, money(seam, test, scores, candidate.threshold))
+
+
+def compare_champion(
+    seam: Seam, settings: Settings, registry: Registry, champion: Version | None, test: Rows, kind: str
+) -> tuple[Evaluation | None, dict[str, str]]:
+    """The champion on the same test rows, or why there is no comparison."""
+    if kind == "baseline":
+        return None, {CHAMPION: "a baseline is what one falls back on, not a rival"}
+    if champion is None:
+        return None, {CHAMPION: "there is no champion yet"}
+    with TemporaryDirectory() as folder:
+        try:
+            path = registry.download(champion, Path(folder))
+            bundle = open_bundle(
+                path, seam.terms.fields, seam.baseline, digest=champion.digest, allow_pickle=settings.allow_pickle
+            )
+        except BundleRefused as error:
+            return None, {CHAMPION: f"version {champion.number} cannot answer today's contract: {error}"}
+    manifest = bundle.manifest
+    return measure(seam, test, Candidate(manifest.kind, bundle.runtime, {}, manifest.threshold, None)), {}
+
+
+def figures(
+    found: Evaluation, baseline: Evaluation, rival: Evaluation | None, powers: dict[str, float], same: Parity | None
+) -> dict[tuple[str, str, str], Figure]:
+    """Everything that a gate may ask for, by (compare, metric, slice)."""
+    measured: dict[tuple[str, str, str], Figure] = {("absolute", *key): figure for key, figure in found.figures.items()}
+    measured |= {("baseline", *key): figure for key, figure in found.minus(baseline).items()}
+    if rival:
+        measured |= {("champion", *key): figure for key, figure in found.minus(rival).items()}
+    n = found.figures["value", ""].n
+    measured |= {("absolute", "single_field_power", name): _exact(power, n) for name, power in powers.items()}
+    if same:
+        measured["absolute", "parity_difference", ""] = _exact(same.max_difference, same.rows)
+    return measured
+
+
+def not_applicable(task: Task, candidate: Candidate) -> dict[str, str]:
+    other: Task = "regression" if task == "binary" else "binary"
+    absent = dict.fromkeys(BY_TASK[other], f"a metric of {other}")
+    if candidate.kind == "baseline":
+        absent |= {"baseline": "this is the baseline", "parity_difference": "a baseline is not exported"}
+        absent |= {"calibration_error": "a baseline's score is no probability"}
+    return absent
+
+
+def _exact(value: float, n: int) -> Estimate:
+    return Estimate(value=value, low=value, high=value, n=n)
+
+
+def _money(found: Evaluation) -> str:
+    figure = found.figures["value", ""]
+    return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"

@@ -1,0 +1,52 @@
+"""Scores, decisions and reasons for validated rows."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle.read import Bundle
+from ..contract.encoding import column, columns_of
+from ..contract.terms import Field
+
+
+def decisions(bundle: Bundle, rows: Sequence[Any], decide: Callable[[float, float], Any]) -> list[tuple[float, Any]]:
+    """(score, decision) for each row."""
+    scores = bundle.runtime.score(columns_of(bundle.manifest.fields, rows)).tolist()
+    return [(score, decide(score, bundle.manifest.threshold)) for score in scores]
+
+
+def reasons(bundle: Bundle, rows: Sequence[Any]) -> list[tuple[float, list[dict[str, Any]]]]:
+    """(score, fields ranked by effect) for each row.
+
+    The effect of a field is the score less the score that the row would have with the field's typical value, all in
+    one batch of rows times (fields + 1). Fields that act together share their effect: a reading aid, no proof of cause.
+    """
+    fields = bundle.manifest.fields
+    given = columns_of(fields, rows)
+    count, variants = len(rows), len(fields) + 1
+    tiled = {name: np.tile(values, variants) for name, values in given.items()}
+    for position, field in enumerate(fields, start=1):
+        tiled[field.name][position * count : (position + 1) * count] = typical(bundle, field)
+    scores = bundle.runtime.score(tiled).reshape(variants, count)
+    return [(float(scores[0, row]), _ranked(bundle, given, scores[:, row], row)) for row in range(count)]
+
+
+def typical(bundle: Bundle, field: Field) -> Any:
+    """The value that says nothing in particular: the median or the most frequent word of training."""
+    return column(field, [bundle.reference.fields[field.name].typical])[0]
+
+
+def _ranked(bundle: Bundle, given: Any, scores: NDArray[np.float64], row: int) -> list[dict[str, Any]]:
+    effects = [
+        {"field": field.name, "given": _plain(given[field.name][row]), "typical": _plain(typical(bundle, field)),
+         "effect": float(scores[0] - scores[position])}
+        for position, field in enumerate(bundle.manifest.fields, start=1)
+    ]  # fmt: skip
+    return sorted(effects, key=lambda effect: -abs(effect["effect"]))
+
+
+def _plain(value: Any) -> Any:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if plain != plain else plain
