@@ -31,6 +31,8 @@ def git(*arguments):
 
 def why(failure):
     """The last line of a failed git, where it says the cause."""
+    if isinstance(failure, FileNotFoundError):
+        return "git is not on the PATH"
     words = getattr(failure, "stderr", None) or str(failure).encode()
     return words.decode(errors="replace").strip().rpartition("\n")[2]
 

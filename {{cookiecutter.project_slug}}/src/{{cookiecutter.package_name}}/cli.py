@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from . import development
-from .settings import Settings
+from . import development  # and nothing that needs the environment: `setup` makes it
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -30,6 +29,7 @@ def train(args: argparse.Namespace) -> int:
     """data to registered challenger, through the gates; --baseline registers what is done today instead"""
     from .pipeline.seam import project_seam
     from .pipeline.training import train as run
+    from .settings import Settings
 
     started = time.perf_counter()
     say = lambda line: print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)  # noqa: E731
@@ -43,6 +43,7 @@ def promote(args: argparse.Namespace) -> int:
     from .pipeline.promotion import promote as move
     from .pipeline.promotion import whoami
     from .pipeline.registry import Registry
+    from .settings import Settings
 
     before, after = move(Registry(Settings()), args.who or whoami(), args.why, args.version)
     print(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})")
@@ -54,6 +55,7 @@ def rollback(args: argparse.Namespace) -> int:
     from .pipeline.promotion import rollback as move
     from .pipeline.promotion import whoami
     from .pipeline.registry import Registry
+    from .settings import Settings
 
     before, after = move(Registry(Settings()), args.who or whoami(), args.why)
     print(f"champion: version {before.number} -> {after.number} ({after.kind})")
@@ -63,6 +65,7 @@ def rollback(args: argparse.Namespace) -> int:
 def versions(_: argparse.Namespace) -> int:
     """what is registered, who serves, and how it came to that"""
     from .pipeline.registry import CHALLENGER, CHAMPION, Registry
+    from .settings import Settings
 
     registry = Registry(Settings())
     found = registry.versions()
@@ -81,6 +84,7 @@ def versions(_: argparse.Namespace) -> int:
 def serve(args: argparse.Namespace) -> int:
     """answer at http://127.0.0.1:8000, following the champion; --no-follow reads MODEL_DIR only"""
     from .serving.run import serve as run
+    from .settings import Settings
 
     run(Settings(), follower=not args.no_follow)
     return 0
@@ -91,6 +95,7 @@ def sync(args: argparse.Namespace) -> int:
     from .pipeline.registry import Registry
     from .pipeline.sync import follow
     from .pipeline.sync import sync as once
+    from .settings import Settings
 
     settings, stop = Settings(), threading.Event()
     if args.follow_parent:  # its end of the pipe closes when the parent ends, even by kill -9

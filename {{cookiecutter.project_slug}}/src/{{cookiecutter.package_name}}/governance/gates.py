@@ -123,7 +123,7 @@ def _say(gate: Gate, name: str, figure: Figure) -> str:
     where = f" in {name}" if name else ""
     bound = "" if gate.on == "value" else f", {gate.on} bound"
     margin = _margin(gate, figure)
-    distance = f"short by {-margin:.4g}" if not _holds(gate, figure) else f"{margin:.4g} to spare"
+    distance = f"short by {abs(margin):.4g}" if not _holds(gate, figure) else f"{margin:.4g} to spare"
     return f"{what}{where}{bound} = {_shown(gate, figure):.4g}, must be {gate.op} {gate.threshold:g}: {distance}"
 
 

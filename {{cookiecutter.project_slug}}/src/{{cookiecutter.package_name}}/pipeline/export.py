@@ -34,8 +34,10 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
             f"{type(estimator).__name__} cannot be exported to ONNX: {str(error)[:300]}\n"
             'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in domain/model.py.'
         ) from error
-    content: bytes = onnx.SerializeToString()
-    return {"model.onnx": content}
+    opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # they come out of a set: any order
+    del onnx.opset_import[:]
+    onnx.opset_import.extend(opsets)
+    return {"model.onnx": bytes(onnx.SerializeToString(deterministic=True))}
 
 
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from ..contract.encoding import encode
 from ..contract.terms import Field, Fields, Task
 from .rows import Rows
 
@@ -93,10 +94,10 @@ def single_field_power(fields: Fields, rows: Rows, task: Task) -> dict[str, floa
 
 def _readings(field: Field, rows: Rows) -> list[NDArray[np.float64]]:
     """A field as numbers: its ranks, a category as the mean label of its rows, and whether it is missing at all."""
+    if field.kind == "category":  # as the model sees it: all unknown words are one
+        _, codes = np.unique(encode(Fields((field,)), rows.columns)[:, 0], return_inverse=True)
+        return [(np.bincount(codes, rows.y) / np.bincount(codes))[codes]]
     values = rows.columns[field.name]
-    if field.kind == "category":
-        means = {word: float(rows.y[values == word].mean()) for word in set(values.tolist())}
-        return [np.array([means[value] for value in values])]
     missing = np.isnan(values)
     return [rankdata(np.where(missing, -np.inf, values)), missing.astype(np.float64)]
 

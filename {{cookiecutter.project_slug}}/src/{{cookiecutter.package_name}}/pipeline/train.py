@@ -36,8 +36,8 @@ def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
         )
     if bad := int(np.sum(~np.isfinite(array))):
         raise UnusableScores(
-            f"{whose} gave no finite number for {bad} of {rows} rows that the contract allows; treat missing values (NaN, "
-            "None) and unknown words inside it, e.g. np.nan_to_num(columns[...]), or forbid them in the contract"
+            f"{whose} gave no finite number for {bad} of {rows} rows that the contract allows; treat missing values "
+            "(NaN, None) and unknown words in it, for example by np.nan_to_num, or forbid them in the contract"
         )
     return array
 

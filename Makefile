@@ -1,0 +1,44 @@
+# The whole vocabulary. Each target sets up what it needs from Python 3.11 to 3.13, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test test-fast bench lock
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## make .venv with the locked tools
+.venv/ready: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit("Python 3.11 to 3.13 is needed; $(PYTHON) is %d.%d. Example: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" % v[:2])'
+	@rm -rf .venv
+	@if command -v uv >/dev/null; then \
+	  uv venv -q -p "$$(command -v $(PYTHON))" .venv && uv pip install -q -p $(BIN)/python --require-hashes -r $<; \
+	else \
+	  $(PYTHON) -m venv .venv && $(RUN) pip install -q --disable-pip-version-check --require-hashes -r $<; \
+	fi
+	@touch $@
+
+demo: setup ## bake with default answers outside the checkout, then its own demo: from data to a served prediction
+	@folder="$${DEMO_DIR:-$$(mktemp -d "$${TMPDIR:-/tmp}/ml-prod-template-demo.XXXXXX")}" && mkdir -p "$$folder" && \
+	  echo "Baking into $$folder/fraud-scoring" && \
+	  $(RUN) cookiecutter --no-input --default-config -o "$$folder" . && \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) -C "$$folder/fraud-scoring" demo PYTHON="$(CURDIR)/$(BIN)/python"
+
+check: setup ## style of the template's own Python
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+test: test-fast ## every test: the fast layer, then whole lives of baked projects
+	$(RUN) pytest -m slow
+
+test-fast: setup ## the tests that need no environment for the baked project
+	$(RUN) pytest -m "not slow" -n auto
+
+bench: setup ## measure beside what it names, and write a table
+	$(BIN)/python bench/run.py
+
+lock: setup ## resolve requirements/dev.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --python-version 3.11 \
+	  --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements/dev.txt

@@ -1,0 +1,290 @@
+"""Bad answers are refused, all at once, with nothing left behind; odd but honest ones survive into every format."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, UNBAKED, Bake, BakedProject, Refused, load_hook, run, template_files
+from cookiecutter.exceptions import FailedHookException
+from cookiecutter.main import cookiecutter
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+PRE_GEN = load_hook("pre_gen_project")
+OWNERS = ("value_owner", "model_owner", "data_owner", "platform_owner")
+ACCEPTED = {question: example for question, (_, example) in PRE_GEN["QUESTIONS"].items()}
+
+CONTROLS = ["Fraud\x00", "Fraud\x1b[31m", "Fraud\x7f", "Fraud\x85", "Fraud\ufffe", "Fraud\uffff", "\ud800"]
+NOT_OWNERS = [
+    *("", " ", "todo", "Your Name", "you@example.org", "<you@example.org>", "Your Name <>", "Your Name <you>"),
+    *("Your Name <you@>", "Your Name <@example.org>", "Your Name <you@example.org", "Your Name <y u@example.org>"),
+    *("A <a@example.org>, B <b@example.org>", "A <a@example.org>; B <b@example.org>", "A and B <ab@example.org>"),
+    *("A & B <ab@example.org>", "A, B <ab@example.org>", "A <a@example.org>\nB <b@example.org>", "A\x00 <a@b.org>"),
+]
+BAD = {
+    "project_name": ["", "   ", "\n\t", "\u200b", *CONTROLS],
+    "project_slug": [
+        *("", ".", "..", "a/b", "../fraud", "/fraud", "a\\b", "Fraud", "fraud_scoring", "fraud scoring", "-fraud"),
+        *("fraud-", "3s", "s" * 51, "s" * 9000, "fraud.scoring", "betrüge", "con", "com1", "numpy", "fraud\n"),
+    ],
+    "package_name": [
+        *("", "fraud-scoring", "fraud scoring", "fraud.scoring", "3s", "_fraud", "Fraud", "p" * 41, "class", "lambda"),
+        *("json", "test", "cgi", "imp", "numpy", "sklearn", "yaml", "fastapi", "tests", "nul", "süß", "fraud\n"),
+    ],
+    "description": ["", " ", *CONTROLS],
+    "git_org": ["", " ", "my org", "a/b", "https://git.example.org/team", "-org", "org\n", "team@example.org", "örg"],
+    **dict.fromkeys(OWNERS, NOT_OWNERS),
+}
+
+ODD = {
+    "double quotes": 'The "real" one',
+    "single quotes": "It's ''' here",
+    "three quotes": 'a """ b',
+    "colon": "Fraud: the scoring",
+    "colon at the end": "Fraud:",
+    "hash": "Fraud # not a comment",
+    "hashes at the end": "Written in C #",
+    "heading": "# Fraud",
+    "backslash": r"C:\new\table \u0041 \x",
+    "backslash at the end": "ends with \\",
+    "shell variable": "${HOME} $HOME $$",
+    "command": "$(touch pwned) `touch pwned`",
+    "python": "'''); import os; os.system('touch pwned') #",
+    "percent": "100 %(name)s %s %d",
+    "braces": "{name} } { }} %}",
+    "yaml": "- [a, {b: c}] & *d !e |",
+    "yaml document": "--- ...",
+    "yaml yes": "Yes",
+    "yaml null": "null",
+    "yaml tilde": "~ ~~",
+    "number": "007",
+    "list": "1. Fraud",
+    "html": "<script>alert(1)</script> &amp; &lt; a < b > c",
+    "html comment": "<!-- hidden",
+    "markdown": "*a* _b_ __c__ `d` [e](f) ![g](h) ~~i~~ | j | snake_case_name",
+    "link": "[e]: https://example.org",
+    "accents": "Détection de la fraude à l'été, Größe",
+    "no-break space": "Prix\u00a0: 5\u202f€",
+    "chinese": "欺诈评分",
+    "arabic and right-to-left marks": "\u200fاحتيال\u200e \u202bx\u202c",
+    "emoji": "Fraud 🕵️‍♀️ 🚀",
+    "byte order mark": "Fraud \ufeffscoring",
+    "newlines": "Fraud\nscoring\r\n  at\tnight",
+    "line separators": "Fraud\u2028scoring\u2029here",
+    "spaces around": "  Fraud scoring  ",
+    "9,000 characters": "Fraud " * 1500,
+    "9,000 signs without a space": "é" * 9000,
+}
+
+
+def folded(answer: str) -> str:
+    return re.sub("[ \t\r\n\u2028\u2029]+", " ", answer).strip(" ")
+
+
+def assert_means(project: BakedProject, answers: dict[str, str]) -> None:
+    """Read each answer back from every format that it was written in."""
+    about = project.toml("pyproject.toml")["project"]
+    assert about["name"] == project.path.name == project.yaml("governance/ownership.yaml")["system"]["name"]
+    heading, paragraph, *_ = project.shown("README.md")
+    if name := answers.get("project_name"):
+        assert heading.strip() == folded(name).strip()
+        assert folded(name) in project.read("LICENSE")
+    if description := answers.get("description"):
+        assert about["description"] == folded(description)
+        assert paragraph.strip() == folded(description).strip()
+    people = {person["id"]: person for person in project.yaml("governance/ownership.yaml")["people"]}
+    for role in OWNERS:
+        name, email = people[role]["name"], people[role]["email"]
+        whole = name if name == email == "TODO" else f"{name} <{email}>"
+        assert whole == folded(answers.get(role, "TODO"))
+
+
+@pytest.mark.parametrize(("question", "answer"), [(q, a) for q, answers in BAD.items() for a in answers])
+def test_a_bad_answer_is_refused_with_what_was_wrong_what_was_given_and_an_example(question: str, answer: str) -> None:
+    (line,) = PRE_GEN["refusals"]({**ACCEPTED, question: answer})
+    wrong, given, works = line.split("; given: ")[0], line.split("; given: ")[1], line.rpartition("; works: ")[2]
+    assert wrong.startswith(f"{question} is ") or wrong.startswith(f"{question} holds ")
+    assert given.startswith(ascii(answer)[:20]) or given.startswith(repr(answer)[:20])
+    assert works == ACCEPTED[question]
+    assert len(line) < 300
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("check", ["words", "slug", "package", "owner", "organisation"])
+def test_the_examples_of_each_validator_hold(check: str) -> None:
+    good, bad = re.search(r"good: (.*)\. bad: ?(.*)$", PRE_GEN[check].__doc__ or "").groups()  # type: ignore[union-attr]
+    assert [a for a in good.split(" | ") if PRE_GEN[check](a)] == []
+    assert [a for a in bad.split("| " if check == "words" else " | ") if not PRE_GEN[check](a)] == []
+
+
+def test_all_refusals_come_at_once_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    answers = {"project_name": " ", "project_slug": "fraud", "package_name": "json", "description": "\x07"}
+    answers |= {**dict.fromkeys(OWNERS, "nobody"), "git_org": "a b"}
+    with pytest.raises(FailedHookException) as refused:
+        cookiecutter(str(ROOT), no_input=True, extra_context=answers, output_dir=str(tmp_path))
+    assert [line.split()[0] for line in str(refused.value).splitlines()] == [q for q in answers if q != "project_slug"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("slug", ["", ".", "..", "a/b", "../beside", "s" * 300])
+def test_a_slug_that_is_no_folder_name_makes_no_folder(slug: str, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    with pytest.raises(FailedHookException, match="project_slug is no DNS label"):
+        cookiecutter(str(ROOT), no_input=True, extra_context={"project_slug": slug}, output_dir=str(output))
+    assert list(tmp_path.rglob("*")) == [output]
+
+
+def test_the_command_prints_the_refusals_alone_and_fails(tmp_path: Path) -> None:
+    done = run("cookiecutter", "--no-input", ROOT, "-o", tmp_path, "package_name=tests", "git_org=a b", cwd=tmp_path)
+    assert done.returncode == 1
+    assert [line.split()[0] for line in (done.stdout + done.stderr).splitlines()] == ["package_name", "git_org"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replayed_bad_answer_is_refused_by_the_hook(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config, replay = tmp_path / "user.yaml", tmp_path / f"{ROOT.name}.json"
+    config.write_text(f"replay_dir: {tmp_path}\n")
+    cookiecutter(str(ROOT), no_input=True, output_dir=str(tmp_path / "good"), config_file=str(config))
+    answers = json.loads(replay.read_text())
+    answers["cookiecutter"]["value_owner"] = "nobody"
+    replay.write_text(json.dumps(answers))
+    with pytest.raises(FailedHookException):
+        cookiecutter(str(ROOT), replay=True, output_dir=str(tmp_path / "bad"), config_file=str(config))
+    assert "value_owner is neither 'Name <email>' nor TODO; given: 'nobody'" in capfd.readouterr().err
+    assert list((tmp_path / "bad").iterdir()) == []
+
+
+def test_a_choice_that_is_not_offered_is_refused(bake: Bake) -> None:
+    for question in ("ci_provider", "license"):
+        with pytest.raises(Refused, match=f"other provided for choice variable {question}"):
+            bake(**{question: "other"})
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_an_odd_answer_survives_in_every_format(answer: str, small: Path, tmp_path: Path) -> None:
+    answers = {"project_name": answer, "description": answer}
+    assert_means(render(small, tmp_path, answers), answers)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        "TODO",
+        " TODO ",
+        "Zoë O'Brien <zoe.o'brien+ml@sub.example.org>",
+        'The "One": #1 <x@example.org>',
+        "王 <wang@例え.org>",
+    ],
+)
+def test_an_odd_owner_survives(owner: str, small: Path, tmp_path: Path) -> None:
+    assert_means(render(small, tmp_path, dict.fromkeys(OWNERS, owner)), dict.fromkeys(OWNERS, owner))
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "package"),
+    [
+        ("Fraud Scoring", "fraud-scoring", "fraud_scoring"),
+        ("42 Cats", "ml-42-cats", "ml_42_cats"),
+        ("🚀", "ml", "ml"),
+        ("Zoë's R&D: Größe!", "zoe-s-r-d-grosse", "zoe_s_r_d_grosse"),
+        (
+            "Predicting the late payment of invoices by large customers",
+            "predicting-the-late-payment-of-invoices-by-large",
+            None,
+        ),
+        ("x" * 9000, "x" * 50, "x" * 40),
+    ],
+)
+def test_names_for_machines_are_derived_from_any_name(
+    name: str, slug: str, package: str | None, small: Path, tmp_path: Path
+) -> None:
+    project = render(small, tmp_path, {"project_name": name})
+    assert project.path.name == slug
+    assert project.toml("pyproject.toml")["tool"]["flit"]["module"]["name"] == (
+        package or "predicting_the_late_payment_of_invoices"
+    )
+
+
+def test_a_hostile_answer_is_not_executed(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    attack = "$(touch pwned) `touch pwned`; touch pwned ''' \"\"\" \"), __import__('os').system('touch pwned') #\\"
+    project = bake(
+        project_name=attack,
+        description=attack,
+        value_owner=f"{attack.replace('; ', ' ').replace(',', '')} <x@example.org>",
+    )
+    assert not list(tmp_path.rglob("pwned"))
+    assert project.git("log", "--format=%s") == "First commit\n"
+
+
+def test_braces_in_an_answer_are_evaluated_by_cookiecutter_before_any_hook_and_documented(
+    small: Path, tmp_path: Path
+) -> None:
+    project = render(small, tmp_path, {"description": "{{ 6 * 7 }} answers"})
+    assert project.toml("pyproject.toml")["project"]["description"] == "42 answers"
+    assert "evaluates" in (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("braces", ["{{ name }}", "{% raw %}", "{# note #}"])
+def test_braces_typed_at_a_prompt_are_refused_since_an_update_would_evaluate_them(braces: str) -> None:
+    (line,) = PRE_GEN["refusals"]({**ACCEPTED, "description": braces})
+    assert "which Cookiecutter evaluates" in line
+
+
+SIGNS = st.text(st.characters(codec=None, exclude_categories=[]), min_size=1, max_size=60)
+TRICKY = st.text("#`*_~[]()<>&;|!\\\"'${}:-+=.0123 \n\tné🚀\u200f\u2028\ufeff", min_size=1, max_size=40)
+PERSONS = st.builds("{} <{}@{}.org>".format, TRICKY, st.text("aé.+'", min_size=1), st.text("abé0-", min_size=1))
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+@given(name=SIGNS | TRICKY, description=SIGNS | TRICKY, owner=st.just("TODO") | PERSONS)
+@example(name="1)", description="+ a", owner="A <a@b.org>")
+def test_any_answer_is_refused_with_a_reason_or_means_what_was_answered(
+    name: str, description: str, owner: str, small: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    answers = {"project_name": name, "description": description, **dict.fromkeys(OWNERS, owner)}
+    braces = {
+        q: a for q, a in answers.items() if re.search(r"\{[{%#]", a)
+    }  # those Cookiecutter evaluates: tested above
+    answers |= dict.fromkeys(braces, "TODO")
+    try:
+        project = render(small, tmp_path_factory.mktemp("any"), {"project_slug": "fraud", **answers})
+    except FailedHookException as refused:
+        assert {line.split()[0] for line in str(refused).splitlines()} <= answers.keys()  # noqa: PT017
+    else:
+        assert_means(project, answers)
+        shutil.rmtree(project.path)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template with only the files that answers reach, so that many bakes take little time."""
+    folder = tmp_path_factory.mktemp("small")
+    for name in template_files():
+        inside = name.startswith(UNBAKED.name)
+        if not inside and not name.startswith(("cookiecutter.json", "local_extensions.py", "hooks/", "templates/")):
+            continue
+        if inside and (name.endswith(".py") or not re.search(rb"\{\{|\{%", (ROOT / name).read_bytes())):
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "user.yaml").write_text(f"cookiecutters_dir: {folder}/clones\nreplay_dir: {folder}/replay\n")
+    return folder
+
+
+def render(small: Path, output: Path, answers: dict[str, Any]) -> BakedProject:
+    made = cookiecutter(
+        str(small),
+        no_input=True,
+        extra_context=answers,
+        output_dir=str(output),
+        config_file=str(small / "user.yaml"),
+        accept_hooks=False,
+    )
+    return BakedProject(Path(made))

@@ -1,0 +1,134 @@
+"""What lies in a baked project: exactly these files, all of which parse, mean the answers and are tracked."""
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+from conftest import COMBINATIONS, ROOT, Bake, BakedProject, load_hook
+
+TREE = ROOT / "tests" / "baked_tree.txt"
+CARRY_ANSWERS = {  # two bakes of one package name differ in these and in nothing else
+    ".cruft.json",
+    "LICENSE",
+    "README.md",
+    "governance/ownership.yaml",
+    "pyproject.toml",
+}
+NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+
+
+def test_the_tree_is_exactly_this(bake: Bake, tmp_path: Path) -> None:
+    """To accept a change: copy the file that the message names over tests/baked_tree.txt, and read its diff."""
+    found = [name.replace("/fraud_scoring/", "/<package_name>/") for name in bake().files()]
+    actual = tmp_path.parent / "baked_tree.txt"
+    actual.write_text("".join(f"{name}\n" for name in found))
+    wanted = TREE.read_text().splitlines()
+    assert {"new": sorted(set(found) - set(wanted)), "missing": sorted(set(wanted) - set(found))} == {
+        "new": [],
+        "missing": [],
+    }, f"cp {actual} {TREE}"
+
+
+def test_no_jinja_is_left(baked: BakedProject) -> None:
+    for name in baked.files():
+        text = baked.read(name)
+        assert "cookiecutter." not in text, name
+        if not name.startswith((".github/", "monitoring/", "src/")):
+            assert not re.search(r"\{\{|\{%|%\}", text), name
+
+
+def test_every_yaml_toml_and_json_file_parses(baked: BakedProject) -> None:
+    parsers = {".yaml": lambda t: list(yaml.safe_load_all(t)), ".toml": tomllib.loads, ".json": json.loads}
+    parsers[".yml"] = parsers[".yaml"]
+    names = [name for name in [*baked.files(), ".cruft.json"] if Path(name).suffix in parsers]
+    for name in filter(lambda n: (baked.path / n).exists(), names):
+        assert parsers[Path(name).suffix](baked.read(name)), name
+
+
+def test_every_python_file_is_python_3_11(baked: BakedProject) -> None:
+    for name in baked.files():
+        if name.endswith(".py"):
+            ast.parse(baked.read(name), name, feature_version=(3, 11))
+
+
+def test_the_licence_is_the_one_answered(bake: Bake) -> None:
+    starts = {
+        "MIT": "MIT License",
+        "Apache-2.0": "Apache License",
+        "Proprietary": "Copyright (c) example-org. All rights",
+    }
+    expressions = {"MIT": "MIT", "Apache-2.0": "Apache-2.0", "Proprietary": "LicenseRef-Proprietary"}
+    for answer, start in starts.items():
+        project = bake(license=answer, git_org="example-org")
+        assert project.read("LICENSE").strip().startswith(start)
+        assert re.search(r"\S\n\Z", project.read("LICENSE"))
+        assert project.toml("pyproject.toml")["project"]["license"] == expressions[answer]
+    assert "Copyright (c) the authors of Fraud Scoring\n" in bake(license="MIT").read("LICENSE")
+
+
+def test_links_between_the_documents_lead_somewhere(baked: BakedProject) -> None:
+    for name in baked.files():
+        if not name.endswith(".md"):
+            continue
+        text = re.sub(r"^```.*?^```", "", baked.read(name), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(<?([^)>\s]+)", text):
+            if not re.match(r"[a-z]+:", target):
+                path, _, anchor = target.partition("#")
+                file = (baked.path / name).parent / unquote(path) if path else baked.path / name
+                assert file.exists(), f"{name} links to {target}"
+                assert not anchor or anchor in anchors(file), f"{name} links to {target}"
+
+
+def anchors(file: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_windows_accepts_every_name(baked: BakedProject) -> None:
+    names = baked.files()
+    assert [name for name in names for part in name.split("/") if NOT_ON_WINDOWS.search(part)] == []
+    assert len({name.lower() for name in names}) == len(names)
+    assert max(map(len, names)) <= 120  # Windows allows 260 with the folders above
+
+
+def test_gitignore_swallows_no_baked_file(baked: BakedProject) -> None:
+    assert sorted(set(baked.files()) - set(baked.git("ls-files", "-z").split("\0"))) == []
+    assert baked.git("ls-files", "--cached", "--ignored", "--exclude-standard") == ""
+
+
+def test_other_answers_change_only_the_files_that_carry_them(bake: Bake) -> None:
+    one = bake(package_name="fraud_scoring")
+    answers = {**COMBINATIONS["everything else"], "package_name": "fraud_scoring", "ci_provider": "github"}
+    other = bake(**answers)
+    assert other.files() == one.files()
+    differing = {name for name in one.files() if one.read(name) != other.read(name)}
+    assert differing | {".cruft.json"} == CARRY_ANSWERS
+
+
+def test_another_package_name_changes_only_its_token(bake: Bake) -> None:
+    one, other = bake(package_name="fraud_scoring"), bake(package_name="other_name")
+    for name in one.files():
+        if name != ".cruft.json":
+            assert one.read(name).replace("fraud_scoring", "other_name") == other.read(
+                name.replace("/fraud_scoring/", "/other_name/")
+            )
+
+
+def test_two_bakes_of_the_same_answers_are_equal(bake: Bake) -> None:
+    one, other = bake(), bake()
+    assert [(name, one.read(name)) for name in one.files()] == [(name, other.read(name)) for name in other.files()]
+
+
+@pytest.mark.parametrize("lock", ["dev", "pipeline", "serve"])
+def test_no_dependency_can_be_taken_as_the_package_name(lock: str, bake: Bake) -> None:
+    refused = load_hook("pre_gen_project")["DEPENDENCIES"]
+    names = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", bake().read(f"requirements/{lock}.txt"), re.MULTILINE)
+    normal = {re.sub(r"[-.]+", "_", name).lower() for name in names}
+    assert normal
+    assert sorted(normal - refused) == []

@@ -1,0 +1,208 @@
+"""Whole lives of baked projects, by the README's commands only. Slow: they install the lock once and run for real."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import BakedProject, baking
+
+pytestmark = pytest.mark.slow
+USECASES = Path(__file__).parent / "usecases"
+LINES_TYPED = 90  # at most, for a use case of one's own: blank lines and docstrings left out
+
+
+class Project:
+    """A baked project under the hands of a newcomer, who types make verbs."""
+
+    def __init__(self, baked: BakedProject, environment: Path) -> None:
+        self.path, self.baked = baked.path, baked
+        self.domain = next(self.path.glob("src/*/domain"))
+        tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ML_", "MLFLOW_"))}
+        self.environment = kept | {
+            "VENV": str(environment),
+            "PYTHONPATH": "src",
+            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def make(self, *words: str, timeout: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
+        command = ["make", f"PYTHON={sys.executable}", *words]
+        return subprocess.run(
+            command, cwd=self.path, env=self.environment | more, timeout=timeout, capture_output=True, text=True
+        )
+
+    def makes(self, *words: str, **more: str) -> str:
+        """What a verb prints; the test fails when the verb does."""
+        done = self.make(*words, **more)
+        assert done.returncode == 0, f"make {' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        return done.stdout + done.stderr
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        python = Path(self.environment["VENV"]) / "bin" / "python"
+        command = [python, "-m", self.domain.parent.name, "serve"]
+        with (self.path / "serve.log").open("w") as log:
+            service = subprocess.Popen(
+                command, cwd=self.path, env=self.environment | {"ML_PORT": str(port)}, stdout=log, stderr=log
+            )
+            try:
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                service.terminate()
+                service.wait(20)
+
+
+def get(address: str) -> Any:
+    with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own address
+        return json.load(response)
+
+
+def post(address: str, rows: list[dict[str, Any]]) -> Any:
+    request = urllib.request.Request(address, json.dumps({"rows": rows}).encode())  # noqa: S310 - our own address
+    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+        return json.load(response)
+
+
+def wait_for_version(address: str, version: str) -> dict[str, Any]:
+    for _ in range(300):
+        try:
+            model = get(f"{address}/v1/model")
+            if model["model_version"] == version:
+                return dict(model)
+        except OSError:
+            pass  # not up, or 503: not ready yet
+        time.sleep(0.1)
+    raise AssertionError(f"version {version} never answered")
+
+
+def readme_request(project: Project) -> dict[str, Any]:
+    """The row of the curl command that the README shows."""
+    shown = re.search(r"-d '(\{.*?\})'", project.baked.read("README.md"), re.DOTALL)
+    assert shown, "README.md shows no request"
+    return dict(json.loads(shown[1])["rows"][0])
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One environment for all baked projects, since their lock is the same."""
+    return tmp_path_factory.mktemp("environment") / "venv"
+
+
+@pytest.fixture
+def project(cookies: Any, environment: Path) -> Project:
+    return Project(baking(cookies)(), environment)
+
+
+def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(project: Project) -> None:
+    said = project.makes("demo")
+    for gate in project.baked.yaml("governance/gates.yaml")["gates"]:
+        assert f"passed {gate['id']}" in said
+    assert re.search(r'-> \{"model_version": "2".*"score": 0\.\d+, "decision": "(decline|approve)"', said)
+    assert "Its reasons, strongest first:" in said
+    assert "rolled back: version 1, the baseline, answers" in said
+    assert "rollback 2 -> 1" in said
+    assert "Next: read README.md" in said
+    assert not (project.path / "var" / "mlflow.db").exists(), "the demo must leave the project's own registry alone"
+
+
+def test_a_fresh_bake_passes_its_own_check_and_tests(project: Project) -> None:
+    said = project.makes("ci")
+    assert re.search(r"\d+ passed", said)
+    assert project.baked.git("status", "--porcelain") == "", "make ci must leave nothing that git would add"
+
+
+def test_the_first_ten_minutes_of_the_readme(project: Project) -> None:
+    project.makes("baseline")
+    project.makes("promote", WHY="something must answer")
+    with project.serving() as address:
+        assert wait_for_version(address, "1")["kind"] == "baseline"
+        project.makes("train")
+        assert get(f"{address}/v1/model")["model_version"] == "1", "a challenger answers nobody"
+        project.makes("promote", WHY="it beats the rule")
+        assert wait_for_version(address, "2")["kind"] == "model"
+        row = readme_request(project)
+        assert post(f"{address}/v1/predict", [row])["predictions"][0]["decision"] == "decline"
+        explained = post(f"{address}/v1/explain", [row])["explanations"][0]["fields"]
+        assert {field["field"] for field in explained} >= set(row)
+        project.makes("rollback", WHY="complaints since noon")
+        assert wait_for_version(address, "1")["kind"] == "baseline"
+    said = project.makes("versions")
+    assert "rollback 2 -> 1  you@example.org: complaints since noon" in said
+    refused = project.make("rollback", WHY="again")
+    assert refused.returncode != 0
+    assert "nothing came before it" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("usecase", "row"),
+    [
+        ("breast_cancer", {"worst_radius": 25.4, "worst_texture": 17.3, "worst_perimeter": 184.6, "worst_area": 2019,
+                           "worst_smoothness": 0.16, "worst_compactness": 0.66, "worst_concavity": 0.71,
+                           "worst_concave_points": 0.26, "worst_symmetry": 0.46}),
+        ("diabetes", {"age": 59, "sex": 2, "bmi": 32.1, "bp": 101, "s1": 157, "s2": 93.2, "s3": 38, "s4": 4, "s5": 4.86,
+                      "s6": 87}),
+    ],
+)  # fmt: skip
+def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
+    project: Project, usecase: str, row: dict[str, Any]
+) -> None:
+    typed = 0
+    for name in ("contract.py", "data.py", "model.py", "decision.py"):
+        source = (USECASES / usecase / name).read_text()
+        (project.domain / name).write_text(source)
+        code = re.sub(r'"""(?s:.*?)"""', "", source)
+        typed += sum(1 for line in code.splitlines() if line.strip())
+    print(f"{usecase}: {typed} lines typed")
+    assert typed <= LINES_TYPED
+    (project.path / "tests" / "domain" / "test_example.py").unlink()  # it tests the example, which is gone
+    assert "0 rules broken" in project.makes("contract")
+    project.makes("baseline")
+    project.makes("train")
+    project.makes("promote", WHY="it beats what is done today")
+    with project.serving() as address:
+        model = wait_for_version(address, "2")
+        assert model["metrics"]["value"]["value"] > 0 or model["metrics"]["value"]["high"] < 0  # money was measured
+        answered = post(f"{address}/v1/predict", [row])["predictions"][0]
+    if usecase == "breast_cancer":
+        assert answered["decision"] == "biopsy"  # the first aspirate of the data, which was malignant
+        assert 0.5 < answered["score"] <= 1
+    else:
+        assert answered["decision"] == pytest.approx(answered["score"] / 10)
+        assert 100 < answered["score"] < 300  # the first patient progressed by 151 points
+    project.makes("ci")
+
+
+def test_a_broken_contract_stops_before_training(project: Project) -> None:
+    contract = project.domain / "contract.py"
+    contract.write_text(
+        contract.read_text().replace("amount: float = Field(ge=0, le=50_000", "amount: float = Field(ge=10, le=50_000")
+    )
+    refused = project.make("train")
+    assert refused.returncode != 0
+    assert re.search(r"amount: below 10: [\d,]+ rows, for example", refused.stderr)
+    assert "learn" not in refused.stdout
+
+
+def test_a_model_that_earns_less_than_today_is_refused_and_says_by_how_much(project: Project) -> None:
+    model = project.domain / "model.py"
+    model.write_text(model.read_text().replace("max_iter=120", "max_iter=1"))
+    decision = project.domain / "decision.py"
+    decision.write_text(decision.read_text().replace("GOODWILL = 0.15", "GOODWILL = 50.0"))
+    refused = project.make("train")
+    assert refused.returncode != 0
+    assert re.search(r"beats-baseline: value minus the baseline's, lower bound = .*short by", refused.stderr)
+    assert "nothing is registered" in project.makes("versions")

@@ -1,0 +1,298 @@
+"""The post_gen hook: what it removes, the link to the template, the first commit; a failing git loses nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Bake, BakedProject, load_hook, run, template_files
+
+POST_GEN = load_hook("post_gen_project")
+NEXT_STEPS = 3
+
+
+def said(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return capfd.readouterr().out.splitlines()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_an_unchosen_ci_leaves_none_of_its_files(bake: Bake) -> None:
+    chosen, unchosen = bake(ci_provider="github").files(), bake(ci_provider="none").files()
+    assert sorted(set(chosen) - set(unchosen)) == [name for name in chosen if name.startswith(".github/")] != []
+    assert set(unchosen) <= set(chosen)
+
+
+def test_the_first_commit_holds_every_file_and_leaves_the_tree_clean(
+    bake: Bake, capfd: pytest.CaptureFixture[str], template: Path
+) -> None:
+    project = bake(template)
+    assert project.git("log", "--format=%an <%ae> %s") == "Your Name <you@example.org> First commit\n"
+    assert project.git("branch", "--show-current") == "main\n"
+    assert sorted(project.git("ls-files").split()) == sorted([*project.files(), ".cruft.json"])
+    assert project.git("status", "--porcelain") == ""
+    project.git("fsck", "--strict")
+    assert len(said(capfd)) == NEXT_STEPS
+
+
+def test_the_next_steps_work_from_anywhere(bake: Bake, capfd: pytest.CaptureFixture[str], template: Path) -> None:
+    project = bake(template)
+    assert said(capfd)[0] == f'cd "{project.path}"'
+
+
+def without_git(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    patch.setenv("PATH", str(tmp_path))
+
+
+def without_identity(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+
+
+def with_a_git_that_fails(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\necho 'fatal: disk full \\377' >&2\nexit 128\n")
+    (tmp_path / "git").chmod(0o755)
+    patch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (without_git, "git is not on the PATH"),
+        (without_identity, "fatal: no email was given and auto-detection is disabled"),
+        (with_a_git_that_fails, "fatal: disk full"),
+    ],
+)
+def test_without_git_or_an_identity_the_project_is_baked_and_the_reason_said(
+    state: Callable[..., None],
+    reason: str,
+    bake: Bake,
+    git_user: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    whole = bake().files()
+    said(capfd)
+    state(git_user, monkeypatch, tmp_path)
+    project = bake()
+    assert project.files() == whole
+    assert not (project.path / ".git").exists()
+    (note,) = [line for line in said(capfd) if line.startswith("No git repository made: ")]
+    assert reason in note
+    assert "git init && git add -A && git commit" in note
+
+
+def test_a_folder_inside_a_repository_gets_none_of_its_own(
+    bake: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    git(tmp_path, "init", "-q")
+    project = bake()
+    assert not (project.path / ".git").exists()
+    assert f"No git repository made: the folder lies in the repository {tmp_path}." in said(capfd)
+    assert git(tmp_path, "diff", "--cached", "--name-only") == ""
+
+
+def failing_hooks(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for name in ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "post-checkout"):
+        (hooks / name).write_text("#!/bin/sh\necho refused >&2\nexit 1\n")
+        (hooks / name).chmod(0o755)
+    return f"[core]\nhooksPath = {hooks}\n"
+
+
+def failing_signature(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    return "[commit]\ngpgSign = true\n[gpg]\nprogram = /bin/false\n"
+
+
+def failing_template_hooks(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    failing_hooks(config, patch, tmp_path)
+    return f"[init]\ntemplateDir = {tmp_path}\n"
+
+
+def missing_template_folder(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    return "[init]\ntemplateDir = /nowhere\ndefaultBranch = trunk\n"
+
+
+def ignored_files(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    (tmp_path / "ignored").write_text("*.toml\nmodels\nsrc\n")
+    return f"[core]\nexcludesFile = {tmp_path / 'ignored'}\n"
+
+
+def no_home(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    patch.delenv("HOME")
+    return ""
+
+
+def inside_a_git_hook(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    patch.setenv("GIT_DIR", str(tmp_path / "other.git"))
+    patch.setenv("GIT_INDEX_FILE", str(tmp_path / "other.git" / "index"))
+    return ""
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        failing_hooks,
+        failing_signature,
+        failing_template_hooks,
+        missing_template_folder,
+        ignored_files,
+        no_home,
+        inside_a_git_hook,
+    ],
+)
+def test_the_first_commit_is_made_whatever_git_is_configured_to_do(
+    state: Callable[..., str], bake: Bake, git_user: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = tmp_path / "gitconfig"
+    config.write_text(git_user.read_text() + state(git_user, monkeypatch, tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    project = bake()
+    for name in ("GIT_DIR", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert project.git("log", "--format=%s", "main") == "First commit\n"
+    assert set(project.files()) <= set(project.git("ls-files").split())
+    assert not (tmp_path / "other.git").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "public"),
+    [
+        ("https://user:token@git.example.org/org/repo.git", "https://git.example.org/org/repo.git"),
+        ("https://git.example.org/org/repo@2.git", "https://git.example.org/org/repo@2.git"),
+        ("ssh://git@git.example.org/org/repo.git", "ssh://git@git.example.org/org/repo.git"),
+        ("git@git.example.org:org/repo.git", "git@git.example.org:org/repo.git"),
+        ("file:///srv/repo", "file:///srv/repo"),
+    ],
+)
+def test_the_link_names_no_password(url: str, public: str) -> None:
+    assert POST_GEN["public"](url) == public
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as a repository with two tags; the second changes a file, a filter's use and the filters."""
+    folder = tmp_path_factory.mktemp("released") / "ml-prod-template"
+    for name in template_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    git(folder, "init", "-q", "-b", "main")
+    for tag in ("v1", "v2"):
+        if tag == "v2":
+            extensions = folder / "local_extensions.py"
+            extensions.write_text(extensions.read_text().replace("for f in (folded,", "for f in (str.upper, folded,"))
+            readme = folder / "{{cookiecutter.project_slug}}" / "README.md"
+            readme.write_text(
+                readme.read_text() + "\nNew in {{ 'v2' | upper }} of {{ cookiecutter.project_slug | upper }}.\n"
+            )
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", tag)
+        git(folder, "tag", tag)
+    return folder
+
+
+def cookiecutter(template: object, output: Path, *more: object) -> BakedProject:
+    config = output / "user.yaml"
+    output.mkdir(parents=True, exist_ok=True)
+    config.write_text(f"cookiecutters_dir: {output}/clones\nreplay_dir: {output}/replay\n")
+    done = run("cookiecutter", "--no-input", template, "-o", output, "--config-file", config, *more, cwd=output)
+    assert done.returncode == 0, done.stderr
+    return BakedProject(output / "fraud-scoring")
+
+
+def cruft(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return run("cruft", *arguments, cwd=cwd)
+
+
+def test_a_plain_bake_is_linked_as_cruft_would_have_linked_it(template: Path, tmp_path: Path) -> None:
+    url, owner = f"file://{template}", "model_owner=Zoë <zoe@example.org>"
+    plain = cookiecutter(f"git+{url}", tmp_path / "plain", "--checkout", "v1", owner).json(".cruft.json")
+    context = tmp_path / "answers.json"
+    context.write_text(json.dumps({"model_owner": "Zoë <zoe@example.org>"}))
+    done = cruft(
+        "create", url, "-y", "--output-dir", tmp_path, "--checkout", "v1", "--extra-context-file", context, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    linked = json.loads((tmp_path / "fraud-scoring" / ".cruft.json").read_text())
+    for state in (plain, linked):
+        state["template"] = state["context"]["cookiecutter"]["_template"] = state["template"].removeprefix("file://")
+    assert plain == linked
+    assert plain["commit"] == git(template, "rev-parse", "v1")
+    assert str(tmp_path) not in json.dumps(plain).replace(str(template), "")
+
+
+@pytest.mark.parametrize("made_by", ["cookiecutter", "cruft"])
+def test_a_project_is_checked_and_updated_to_a_new_version(made_by: str, template: Path, tmp_path: Path) -> None:
+    url = f"file://{template}"
+    if made_by == "cookiecutter":
+        project = cookiecutter(f"git+{url}", tmp_path, "--checkout", "v1")
+        assert project.git("log", "--format=%s") == "First commit\n"
+    else:
+        done = cruft("create", url, "-y", "--output-dir", tmp_path, "--checkout", "v1", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "make demo" not in done.stdout
+        project = BakedProject(tmp_path / "fraud-scoring")
+        assert not (project.path / ".git").exists()
+        for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "First commit"]):
+            project.git(*arguments)
+    assert cruft("check", "--checkout", "v1", cwd=project.path).returncode == 0
+    assert cruft("check", cwd=project.path).returncode == 1
+    mine = project.path / "governance" / "ownership.yaml"
+    mine.write_text(mine.read_text().replace("TODO works", "TODO still works"))
+    project.git("commit", "-qam", "Mine")
+    updated = cruft("update", "-y", cwd=project.path)
+    assert updated.returncode == 0, updated.stdout + updated.stderr
+    assert project.git("diff", "HEAD", "--name-only").split() == [".cruft.json", "README.md"]
+    assert project.read("README.md").endswith("\nNew in V2 of FRAUD-SCORING.\n")
+    assert project.json(".cruft.json")["commit"] == git(template, "rev-parse", "v2")
+    assert "still works" in mine.read_text()
+    assert cruft("check", cwd=project.path).returncode == 0
+    assert cruft("diff", cwd=project.path).returncode == 0
+
+
+@pytest.mark.parametrize("spelling", ["absolute", "relative", "here"])
+def test_a_local_template_is_linked_by_its_whole_path(spelling: str, template: Path, tmp_path: Path) -> None:
+    given = {"absolute": template, "relative": Path(os.path.relpath(template, tmp_path)), "here": Path()}[spelling]
+    at = template if spelling == "here" else tmp_path
+    done = run("cookiecutter", "--no-input", str(given), "-o", tmp_path, cwd=at)
+    assert done.returncode == 0, done.stderr
+    state = BakedProject(tmp_path / "fraud-scoring").json(".cruft.json")
+    assert (state["template"], state["checkout"]) == (str(template), None)
+    assert cruft("check", cwd=tmp_path / "fraud-scoring").returncode == 0
+
+
+def test_changes_that_are_not_committed_are_mentioned(
+    template: Path, bake: Bake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (template / "scratch").write_text("")
+    try:
+        bake(template)
+    finally:
+        (template / "scratch").unlink()
+    assert "The template has changes that are not committed; .cruft.json names its last commit." in said(capfd)
+
+
+def test_a_template_without_git_is_not_linked(
+    template: Path, tmp_path: Path, bake: Bake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(template, tmp_path / "copy", ignore=shutil.ignore_patterns(".git"))
+    project = bake(copy)
+    assert not (project.path / ".cruft.json").exists()
+    assert any(line.startswith("No link to the template: ") for line in said(capfd))
+    assert project.git("log", "--format=%s") == "First commit\n"
+
+
+@pytest.mark.parametrize("hook", ["pre_gen_project", "post_gen_project"])
+def test_a_hook_needs_the_standard_library_alone_and_no_network(hook: str) -> None:
+    code = f"import runpy, sys; runpy.run_path('hooks/{hook}.py'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded <= sys.stdlib_module_names | {"__main__", "sitecustomize"}
+    assert not loaded & {"socket", "ssl", "urllib", "http"}

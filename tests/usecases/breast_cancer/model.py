@@ -1,0 +1,15 @@
+"""Logistic regression on scaled measurements."""
+
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ..contract.terms import Fields
+
+RUNTIME = "onnx"
+
+
+def build_model(fields: Fields) -> BaseEstimator:
+    """A classifier over the measurements."""
+    return make_pipeline(StandardScaler(), LogisticRegression())
