@@ -18,6 +18,7 @@ def serve(settings: Settings, follower: bool = True) -> None:
     goes on without it."""
     app = build_app(read_terms(contract), decision.baseline, decision.decide, settings)
     with following() if follower else nullcontext():
+        print(f"answering at http://{settings.host}:{settings.port}, documentation at /docs", flush=True)
         uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
 
 
