@@ -1,5 +1,7 @@
 """The data check: one Ibis aggregate counts what breaks the contract, on whatever engine holds the table."""
 
+import functools
+import operator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,19 +57,15 @@ class CheckReport:
 
 
 def check(table: ir.Table, terms: Terms, task: Task) -> CheckReport:
-    """Compare a table with the contract. Two scans at most: the counts, then examples for broken rules only."""
+    """Compare a table with the contract: one aggregate for the counts, one over the ids, examples for broken rules."""
     shape = _shape(table, terms, task)
     if shape:
         return CheckReport(rows=int(table.count().to_pyarrow().as_py()), labelled=0, violations=tuple(shape))
     rules = {(name, rule): predicate for name, rule, predicate in _rules(table, terms, task)}
     allowed = {(name, kind): predicate for name, kind, predicate in _allowed(table, terms)}
-    counts = {f"{name}|{rule}": predicate.sum() for (name, rule), predicate in (rules | allowed).items()}
+    counts = {f"{name}|{rule}": predicate.ifelse(1, 0).sum() for (name, rule), predicate in (rules | allowed).items()}
     totals: dict[str, Any] = (
-        table.aggregate(
-            _rows=table.count(), _labelled=table[terms.label].count(), _ids=table[terms.id].nunique(), **counts
-        )
-        .to_pyarrow()
-        .to_pylist()[0]
+        table.aggregate(_rows=table.count(), _labelled=table[terms.label].count(), **counts).to_pyarrow().to_pylist()[0]
     )
     broken = [
         Violation(name, rule, int(totals[f"{name}|{rule}"]), _examples(table, terms, name, predicate))
@@ -78,8 +76,8 @@ def check(table: ir.Table, terms: Terms, task: Task) -> CheckReport:
         broken.append(Violation(terms.id, "no rows at all; does load() look at the right place and time?", 0))
     elif not totals["_labelled"]:
         broken.append(Violation(terms.label, "no row has a label yet", totals["_rows"]))
-    null_ids = totals[f"{terms.id}|missing"] or 0
-    if repeated := totals["_rows"] - null_ids - totals["_ids"]:
+    ids = table.filter(table[terms.id].notnull()).select(terms.id).distinct().count().to_pyarrow().as_py()
+    if repeated := totals["_rows"] - (totals[f"{terms.id}|missing"] or 0) - ids:
         broken.append(Violation(terms.id, "repeated: an id must name one row", repeated))
     return CheckReport(
         rows=totals["_rows"],
@@ -120,7 +118,7 @@ def _holds(dtype: Any, kind: str, task: Task) -> bool:
 def _missing(column: Any) -> ir.BooleanValue:
     """NULL, or NaN in a floating column: files written by dataframes use either."""
     missing: ir.BooleanValue = column.isnull()
-    return missing | column.isnan().fill_null(False) if column.type().is_floating() else missing
+    return missing | column.isnan() if column.type().is_floating() else missing
 
 
 def _rules(table: ir.Table, terms: Terms, task: Task) -> list[tuple[str, str, ir.BooleanValue]]:
@@ -129,32 +127,38 @@ def _rules(table: ir.Table, terms: Terms, task: Task) -> list[tuple[str, str, ir
         column = table[item.name]
         if not item.optional:
             found.append((item.name, "missing", _missing(column)))
-        found += [(item.name, rule, predicate.fill_null(False)) for rule, predicate in _value_rules(item, column)]
+        found += [(item.name, rule, predicate) for rule, predicate in _value_rules(item, column)]
     found += [(name, "missing", table[name].isnull()) for name in (terms.id, terms.unit, terms.time) if name]
     label = table[terms.label]
     if task == "binary" and not label.type().is_boolean():
-        found.append((terms.label, "a binary label is 0, 1 or not yet known", label.notin([0, 1]).fill_null(False)))
+        found.append((terms.label, "a binary label is 0, 1 or not yet known", label.notin([0, 1])))
     if task == "regression" and label.type().is_floating():
-        found.append((terms.label, "not a finite number", (label.isinf() | label.isnan()).fill_null(False)))
+        found.append((terms.label, "not a finite number", label.isinf() | label.isnan()))
     return found
 
 
 def _value_rules(item: Field, column: Any) -> list[tuple[str, Any]]:
     if item.bounds:
-        real = ~_missing(column)
         low, high = item.bounds
-        return [(f"below {low:g}", real & (column < low)), (f"above {high:g}", real & (column > high))]
+        above = column > high  # engines sort NaN above every number
+        if column.type().is_floating():
+            above = above & ~column.isnan()
+        return [(f"below {low:g}", column < low), (f"above {high:g}", above)]
     if item.kind == "category" and not item.open:
-        return [(f"not one of {', '.join(item.categories)}", column.notin(item.categories))]
+        return [(f"not one of {', '.join(item.categories)}", _none_of(column, item.categories))]
     return []
+
+
+def _none_of(column: Any, words: tuple[str, ...]) -> ir.BooleanValue:
+    """A chain of comparisons: DuckDB takes a third less time for it than for NOT IN."""
+    different: ir.BooleanValue = functools.reduce(operator.and_, [column != word for word in words])
+    return different
 
 
 def _allowed(table: ir.Table, terms: Terms) -> list[tuple[str, str, ir.BooleanValue]]:
     optional = [(item.name, "optional", _missing(table[item.name])) for item in terms.fields if item.optional]
     return optional + [
-        (item.name, "unknown", table[item.name].notin(item.categories).fill_null(False))
-        for item in terms.fields
-        if item.open
+        (item.name, "unknown", _none_of(table[item.name], item.categories)) for item in terms.fields if item.open
     ]
 
 

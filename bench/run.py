@@ -1,0 +1,134 @@
+"""Measure what this template promises beside its peers; prints a Markdown table.
+
+    python bench/run.py [bake] [contract] [parity] [--pairs N]
+
+Run by the template's own environment (Cookiecutter, uv). What it sets up, and the table, stay in BENCH_DIR,
+by default .bench. A missed target is shown and fails nothing; sides that do not count the same fail everything.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import bake
+import contract_check
+import parity
+from measure import Line, environment
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PEERS = Path(__file__).parent / "requirements.txt"
+NAMED = ("dataframely", "pandera", "polars", "duckdb", "ibis-framework", "scikit-learn", "skl2onnx", "onnxruntime")
+LEAST = 5  # pairs, for a figure that is worth quoting
+
+
+def main() -> int:
+    args = arguments()
+    store = Path(os.environ.get("BENCH_DIR", CHECKOUT / ".bench")).resolve()
+    store.mkdir(parents=True, exist_ok=True)
+    (store / ".gitignore").write_text("*\n")
+    locks, load = [PEERS], os.getloadavg()[0]
+    try:
+        found = measured(args.rows, args.pairs, store, locks)
+    except (ValueError, subprocess.CalledProcessError) as failure:
+        print(f"{failure}\n{getattr(failure, 'output', None) or ''}", file=sys.stderr)
+        return 1
+    table = "| what | ours | beside it | ratio | target | |\n| --- | --- | --- | --- | --- | --- |\n"
+    table += "\n".join(line.markdown() for line in found)
+    table += f"\n\nMedians, and medians of the ratios, of {args.pairs} alternating rounds on {machine(locks)}"
+    table += f" Load average at the start: {load:.1f}."
+    if args.pairs < LEAST:
+        table += f" Fewer than {LEAST} rounds: not to be quoted."
+    (store / "table.md").write_text(table + "\n", encoding="utf-8")
+    print(table)
+    return 0
+
+
+def measured(rows: list[str], pairs: int, store: Path, locks: list[Path]) -> list[Line]:
+    """The lines of the table. Adds to `locks` what was installed."""
+    found: list[Line] = []
+    if "bake" in rows:
+        say("bake")
+        found += bake.lines(CHECKOUT, pairs)
+    if {"contract", "parity"} & set(rows):
+        project = baked(store)
+        locks.append(project / "requirements" / "dev.txt")
+        python = installed(store / "project", locks[-1])
+    if "contract" in rows:
+        peers = installed(store / "peers", PEERS)
+        say("contract check")
+        found += contract_check.lines(store / "rows", project, python, peers, pairs)
+    if "parity" in rows:
+        say("parity")
+        found += parity.lines(store / "rows", project, python)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure the template beside its peers.")
+    parser.add_argument("rows", nargs="*", help="bake, contract, parity; default: all")
+    parser.add_argument("--pairs", type=int, default=LEAST, help="rounds of each measurement, default %(default)s")
+    args = parser.parse_args()
+    args.rows = args.rows or ["bake", "contract", "parity"]
+    if unknown := set(args.rows) - {"bake", "contract", "parity"}:
+        parser.error(f"no row called {', '.join(sorted(unknown))}; there are bake, contract, parity")
+    if args.pairs < 1:
+        parser.error(f"--pairs must be at least 1, given {args.pairs}")
+    return args
+
+
+def baked(store: Path) -> Path:
+    """The project of this template with default answers, but a package name that the sides know."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        env = bake.home(root)
+        template = bake.snapshot(CHECKOUT, root / "template", env)
+        bake.bake(template, store / "baked", env, root, "project_slug=baked", "package_name=baked")
+    return store / "baked" / "baked"
+
+
+def installed(folder: Path, lock: Path) -> Path:
+    """Python of an environment with exactly this lock; made anew when the lock or the Python changes."""
+    state = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    python, stamp = folder / "bin" / "python", folder / "locked"
+    if not stamp.is_file() or stamp.read_text() != state:
+        say(f"installing {folder.name}")
+        uv = [sys.executable, "-m", "uv"]
+        for command in (
+            [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder],
+            [*uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock],
+        ):
+            subprocess.run(command, check=True, env=environment())
+        stamp.write_text(state)
+    return python
+
+
+def machine(locks: list[Path]) -> str:
+    """Cores, processor, Python and what else the figures depend on."""
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", "\n".join(lock.read_text() for lock in locks), re.MULTILINE))
+    tools = [f"{name} {pins[name]}" for name in NAMED if name in pins]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{cores} cores, {processor()}, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}; Cookiecutter {version('cookiecutter')}, {', '.join(tools)}."
+    )
+
+
+def processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    return found[1] if found else platform.processor() or "unknown processor"
+
+
+def say(what: str) -> None:
+    print(f"bench: {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The baked project's own check, through Ibis on DuckDB."""
+
+import sys
+from typing import Any, Literal, Optional
+
+import ibis
+from baked.contract.check import check
+from baked.contract.terms import Contract, read_terms
+from pydantic import Field, create_model
+from report import report
+from rules import CATEGORIES, NUMBERS, OPTIONAL
+
+
+def field(name: str, kind: Any, **bounds: float) -> Any:
+    if name in OPTIONAL:
+        return Optional[kind], Field(default=None, description="Made up", **bounds)  # noqa: UP045 - a computed type
+    return kind, Field(description="Made up", **bounds)
+
+
+Row = create_model(
+    "Row",
+    __base__=Contract,
+    __module__=__name__,
+    **{name: field(name, float, ge=low, le=high) for name, (low, high) in NUMBERS.items()},
+    **{name: field(name, Literal[tuple(words)]) for name, words in CATEGORIES.items()},
+)
+ID, LABEL = "id", "label"
+RULES = {"missing": "missing", "below": "below", "above": "above", "repeated:": "repeated"}
+
+
+def count(path: str) -> dict[str, int]:
+    found = check(ibis.duckdb.connect().read_parquet(path), read_terms(sys.modules[__name__]), "binary")
+    return {f"{broken.field}|{RULES.get(broken.rule.split()[0], 'other')}": broken.count for broken in found.violations}
+
+
+report(count)
