@@ -1,0 +1,196 @@
+"""What the tests share. One registry for the session, since making its database takes seconds; a model name each."""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from seams import binary
+from starlette.testclient import TestClient
+
+from {{cookiecutter.package_name}}.pipeline.promotion import promote
+from {{cookiecutter.package_name}}.pipeline.registry import Registry, Version
+from {{cookiecutter.package_name}}.pipeline.seam import Seam
+from {{cookiecutter.package_name}}.pipeline.sync import digest_of
+from {{cookiecutter.package_name}}.pipeline.training import Outcome, train
+from {{cookiecutter.package_name}}.serving.app import build_app
+from {{cookiecutter.package_name}}.settings import Settings
+
+GATES = """gates:
+  - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth its upkeep}
+  - {id: holds-champion, metric: value, compare: champion, op: ">=", threshold: 0, on: upper, why: not surely worse}
+  - {id: slices, metric: value, slice: "*", compare: baseline, op: ">=", threshold: 0, on: upper, why: for everyone}
+  - {id: no-copy-of-the-label, metric: single_field_power, slice: "*", op: "<=", threshold: 0.99, why: known too late}
+  - {id: exact-export, metric: parity_difference, op: "<=", threshold: 0.01, why: what was measured must answer}
+"""
+OWNERSHIP = """system: {name: parcels, stage: poc}
+people:
+  - {id: model_owner, name: Ada Lovelace, email: ada@example.org}
+outcomes:
+  - {id: model_quality, accountable: model_owner}
+"""
+
+
+def silent(line: str) -> None:
+    """For steps that report progress."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    settings: Settings
+    outcome: Outcome
+    bundle: Path  # a folder named by its digest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bare_environment() -> None:
+    """A developer's own settings must not reach the tests."""
+    for name in [name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def governance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("governance")
+    (folder / "gates.yaml").write_text(GATES)
+    (folder / "ownership.yaml").write_text(OWNERSHIP)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder whose database holds no model yet; copy it."""
+    folder = tmp_path_factory.mktemp("empty")
+    Registry(Settings(state=folder, tracking_uri="", model_name="nothing"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def state(empty_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("state")
+    shutil.copy(empty_state / "mlflow.db", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def new_settings(state: Path, governance: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Settings]:
+    def make() -> Settings:
+        return Settings(
+            state=state,
+            governance=governance,
+            tracking_uri="",
+            model_name=f"model-{uuid.uuid4().hex[:8]}",
+            model_dir=tmp_path_factory.mktemp("models"),
+            poll_seconds=0.05,
+        )
+
+    return make
+
+
+@pytest.fixture
+def settings(new_settings: Callable[[], Settings]) -> Settings:
+    return new_settings()
+
+
+@pytest.fixture
+def registry(settings: Settings) -> Registry:
+    return Registry(settings)
+
+
+@pytest.fixture(scope="session")
+def trained(new_settings: Callable[[], Settings], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A model, through the whole pipeline. Do not change its registry or its bundle: copy."""
+    return _trained(new_settings(), tmp_path_factory.mktemp("model"), "model")
+
+
+@pytest.fixture(scope="session")
+def trained_baseline(new_settings: Callable[[], Settings], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return _trained(new_settings(), tmp_path_factory.mktemp("baseline"), "baseline")
+
+
+def _trained(settings: Settings, folder: Path, kind: str) -> Trained:
+    outcome = train(binary, settings, silent, kind=kind)
+    bundle = Registry(settings).download(outcome.version, folder)
+    return Trained(settings, outcome, bundle.rename(folder / outcome.version.digest))
+
+
+@pytest.fixture
+def model(trained: Trained, tmp_path: Path) -> Path:
+    """A copy of the model's bundle."""
+    return Path(shutil.copytree(trained.bundle, tmp_path / "model" / trained.bundle.name))
+
+
+@pytest.fixture
+def baseline(trained_baseline: Trained, tmp_path: Path) -> Path:
+    """A copy of the baseline's bundle."""
+    return Path(shutil.copytree(trained_baseline.bundle, tmp_path / "baseline" / trained_baseline.bundle.name))
+
+
+class Registered(Protocol):
+    def __call__(self, digest: str, compared_with: str = "") -> Version: ...
+
+
+@pytest.fixture
+def register(registry: Registry) -> Registered:
+    """Register a version without a bundle, for what only moves names."""
+
+    run = registry.log_run({}, {}, {}, None)
+
+    def make(digest: str, compared_with: str = "") -> Version:
+        return registry.register(run, digest, {"kind": "model", "compared_with": compared_with})
+
+    return make
+
+
+def release(registry: Registry, bundle: Path, kind: str = "model") -> Version:
+    """Register a bundle that is there already, and make it champion."""
+    version = registry.register(registry.log_run({}, {}, {}, bundle), digest_of(bundle), {"kind": kind})
+    promote(registry, "ada", "a test", version.number)
+    return version
+
+
+def point(models: Path, bundle: Path, version: int, previous: dict[str, object] | None = None) -> dict[str, object]:
+    """Make a bundle the champion of MODEL_DIR, as the follower does: the folder first, then the pointer at once."""
+    if not (models / "versions" / bundle.name).exists():
+        shutil.copytree(bundle, models / "versions" / bundle.name)
+    here: dict[str, object] = {"digest": bundle.name, "version": version}
+    (models / "draft").write_text(json.dumps(here | {"previous": previous}))
+    (models / "draft").replace(models / "champion.json")
+    return here
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """Return once `holds` does. What is not there yet does not hold."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            if holds():
+                return
+        time.sleep(0.01)
+    raise AssertionError("this did not come to hold")
+
+
+def waive(settings: Settings, expires: date = date.max) -> None:
+    """Allow runtime python until a day."""
+    facts = f"reason: words, risk: code runs at load, approved_by: model_owner, expires: {expires}"
+    (settings.governance / "waivers.yaml").write_text("waivers:\n  - {check: pickle, " + facts + "}\n")
+
+
+def serve(seam: Seam, settings: Settings) -> TestClient:
+    return TestClient(build_app(seam.terms, seam.baseline, seam.decide, settings))
+
+
+@pytest.fixture
+def client(trained: Trained, settings: Settings) -> Iterator[TestClient]:
+    """A service that answers with the model as version 1."""
+    point(settings.models, trained.bundle, 1)
+    with serve(binary, settings) as found:
+        yield found

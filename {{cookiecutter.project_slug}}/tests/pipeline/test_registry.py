@@ -1,0 +1,62 @@
+import socket
+from pathlib import Path
+
+import pytest
+from conftest import Registered
+
+from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, CHAMPION, Registry, RegistryError
+from {{cookiecutter.package_name}}.settings import Settings
+
+
+def test_an_alias_that_nobody_set_names_nothing(registry: Registry) -> None:
+    assert registry.behind(CHAMPION) is None
+
+
+def test_versions_come_newest_first(registry: Registry, register: Registered) -> None:
+    register("a")
+    register("b")
+    assert [(version.number, version.digest) for version in registry.versions()] == [(2, "b"), (1, "a")]
+
+
+def test_the_same_bundle_is_registered_once(registry: Registry, register: Registered) -> None:
+    assert register("a").number == register("a", compared_with="7").number
+    assert [version.tags["compared_with"] for version in registry.versions()] == ["7"]
+
+
+def test_an_alias_moves(registry: Registry, register: Registered) -> None:
+    for digest in ("a", "b"):
+        registry.point(CHALLENGER, register(digest))
+    found = registry.behind(CHALLENGER)
+    assert found
+    assert found.digest == "b"
+
+
+def test_an_unknown_version_is_answered_with_the_known_ones(registry: Registry, register: Registered) -> None:
+    register("a")
+    with pytest.raises(RegistryError, match=r"no version 9; there are \[1\]"):
+        registry.version(9)
+
+
+def test_a_bundle_comes_back_as_it_went(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "bundle" / "model").mkdir(parents=True)
+    (tmp_path / "bundle" / "model" / "model.pkl").write_bytes(b"\x00\xff")
+    version = registry.register(registry.log_run({}, {}, {}, tmp_path / "bundle"), "a", {})
+    assert (registry.download(version, tmp_path / "back") / "model" / "model.pkl").read_bytes() == b"\x00\xff"
+
+
+def test_a_run_without_a_bundle_has_none_to_fetch(registry: Registry, register: Registered, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="the bundle of version 1 cannot be fetched"):
+        registry.download(register("a"), tmp_path)
+
+
+def test_a_model_that_nobody_moved_has_no_history(registry: Registry, register: Registered) -> None:
+    register("a")
+    assert registry.history() == []
+
+
+def test_a_registry_that_is_away_is_named(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(RegistryError, match=f"the registry {away} does not answer"):
+        Registry(Settings(state=tmp_path, tracking_uri=away))

@@ -1,0 +1,186 @@
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import GATES, Trained, release, silent, waive
+from seams import binary, given, parcels, text
+
+from {{cookiecutter.package_name}}.contract.check import ContractViolated
+from {{cookiecutter.package_name}}.contract.terms import Fields
+from {{cookiecutter.package_name}}.governance.files import GovernanceError
+from {{cookiecutter.package_name}}.governance.gates import GateFailed, Verdict
+from {{cookiecutter.package_name}}.pipeline.promotion import promote
+from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, Registry
+from {{cookiecutter.package_name}}.pipeline.training import train
+from {{cookiecutter.package_name}}.settings import Settings
+
+
+def runs(registry: Registry) -> list[dict[str, str]]:
+    return [dict(run.data.tags) for run in registry.client.search_runs([registry.experiment])]
+
+
+def verdict(verdicts: list[Verdict], gate: str) -> Verdict:
+    return next(verdict for verdict in verdicts if verdict.gate.id == gate)
+
+
+def with_column(name: str, values: Any) -> pa.Table:
+    table = parcels()
+    return table.set_column(table.column_names.index(name), name, pa.array(values))
+
+
+class NeverFit:
+    """Of no use but to show that it is not reached."""
+
+    task = "binary"
+
+    def fit(self, *_: object) -> None:
+        raise AssertionError("the model was fitted")
+
+
+def never(fields: Fields) -> NeverFit:
+    return NeverFit()
+
+
+def test_a_model_that_passes_is_registered_as_challenger(trained: Trained) -> None:
+    registry = Registry(trained.settings)
+    challenger = registry.behind(CHALLENGER)
+    assert challenger
+    assert (challenger.number, challenger.digest) == (1, trained.bundle.name)
+    assert challenger.tags["verdict"] == "passed"
+    assert all(verdict.passed is not False for verdict in trained.outcome.verdicts)
+
+
+def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) -> None:
+    card = (trained.bundle / "card.md").read_text()
+    assert "# A parcel that may come late." in card
+    assert "Accountable for its quality: Ada Lovelace <ada@example.org>." in card
+    assert "- passed beats-baseline: value minus the baseline's, lower bound" in card
+    assert "| courier=bike |" in card
+
+
+def test_a_first_model_has_no_champion_to_meet(trained: Trained) -> None:
+    found = verdict(trained.outcome.verdicts, "holds-champion")
+    assert (found.passed, found.says) == (None, "does not apply: there is no champion yet")
+
+
+def test_the_same_inputs_give_the_same_bundle_elsewhere(
+    trained: Trained, empty_state: Path, governance: Path, tmp_path: Path
+) -> None:
+    shutil.copy(empty_state / "mlflow.db", tmp_path)
+    program = (
+        "from pathlib import Path; from conftest import *; "
+        f"settings = Settings(state=Path({str(tmp_path)!r}), governance=Path({str(governance)!r}), tracking_uri=''); "
+        "print(train(binary, settings, silent).version.digest)"
+    )
+    folders = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": folders, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split()[-1] == trained.bundle.name
+
+
+def test_other_rows_give_another_bundle(settings: Settings, trained_baseline: Trained) -> None:
+    other = train(replace(binary, load=given(parcels(seed=1))), settings, silent, kind="baseline")
+    assert other.version.digest != trained_baseline.bundle.name
+
+
+def test_only_rows_before_until_are_learnt_from(settings: Settings) -> None:
+    lines: list[str] = []
+    train(binary, settings, lines.append, kind="baseline", until=datetime(2026, 1, 1) + timedelta(minutes=2_000))
+    assert "2,000 rows hold it" in lines[0]
+
+
+def test_a_baseline_is_judged_and_registered_like_a_model(trained_baseline: Trained) -> None:
+    outcome = trained_baseline.outcome
+    assert outcome.version.kind == "baseline"
+    assert verdict(outcome.verdicts, "beats-baseline").says == "does not apply: this is the baseline"
+    assert verdict(outcome.verdicts, "no-copy-of-the-label").passed
+
+
+@pytest.mark.parametrize("copy", ["weight", "distance"])
+def test_a_near_copy_of_the_label_is_refused_by_name(settings: Settings, copy: str) -> None:
+    late = [label or 0 for label in parcels()["late"].to_pylist()]
+    noise = np.random.Generator(np.random.Philox(3)).random(len(late))
+    values = np.array(late) * 20 + noise * 9 if copy == "weight" else [None if label else 5.0 for label in late]
+    with pytest.raises(GateFailed, match=f"no-copy-of-the-label: single_field_power in {copy} = 1, must be <= 0.99"):
+        train(replace(binary, load=given(with_column(copy, values))), settings, silent)
+
+
+def test_a_refused_model_is_logged_and_not_registered(settings: Settings, registry: Registry) -> None:
+    useless = replace(binary, load=given(with_column("stops", [1] * 3_000)), payoff=lambda *_: 1.0)
+    with pytest.raises(GateFailed, match=r"beats-baseline: .*lower bound = 0, must be > 0: short by 0") as refused:
+        train(useless, settings, silent)
+    assert [verdict.gate.id for verdict in refused.value.verdicts if verdict.passed is False] == ["beats-baseline"]
+    assert [run["verdict"] for run in runs(registry)] == ["refused"]
+    assert registry.versions() == []
+
+
+def test_a_broken_contract_stops_before_training(settings: Settings, registry: Registry) -> None:
+    seam = replace(text, load=given(parcels(50).rename_columns({"parcel": "key", "late": "label"})), build_model=never)
+    waive(settings)
+    with pytest.raises(ContractViolated, match="body: no such column"):
+        train(seam, settings, silent)
+    assert runs(registry) == []
+
+
+def test_an_unknown_metric_stops_before_training(settings: Settings, tmp_path: Path) -> None:
+    shutil.copytree(settings.governance, tmp_path / "governance")
+    (tmp_path / "governance" / "gates.yaml").write_text(GATES.replace("parity_difference", "beauty"))
+    with pytest.raises(GovernanceError, match="gate exact-export: no metric 'beauty'; there are average_precision"):
+        train(binary, settings.model_copy(update={"governance": tmp_path / "governance"}), silent)
+
+
+def test_a_model_meets_the_champion_on_the_same_rows(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    release(registry, trained_baseline.bundle)
+    outcome = train(binary, settings, silent)
+    against = [verdict(outcome.verdicts, gate).says for gate in ("beats-baseline", "holds-champion")]
+    difference = outcome.evaluation.minus(outcome.baseline)["value", ""]
+    assert f"lower bound = {difference.low:.4g}" in against[0]
+    assert f"upper bound = {difference.high:.4g}" in against[1]  # the champion is the baseline
+    assert promote(registry, "ada", "it is worth more")[1].number == outcome.version.number
+
+
+def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
+    settings: Settings, registry: Registry, trained: Trained
+) -> None:
+    first = release(registry, trained.bundle)
+    again = train(binary, settings, silent)
+    assert again.version.number == first.number
+    assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
+    assert registry.behind(CHALLENGER) is None
+
+
+def test_a_champion_that_cannot_answer_todays_contract_is_said(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    release(registry, trained_baseline.bundle)
+    fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
+    narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=("courier",)))
+    found = verdict(train(narrower, settings, silent).verdicts, "holds-champion")
+    assert found.passed is None
+    assert "version 1 cannot answer today's contract" in found.says
+    assert "'express', which is gone" in found.says
+
+
+def test_runtime_python_needs_a_waiver(settings: Settings, registry: Registry) -> None:
+    (settings.governance / "waivers.yaml").unlink(missing_ok=True)
+    with pytest.raises(GovernanceError, match="'pickle' is needed and does not exist"):
+        train(text, settings, silent)
+    waive(settings, date(2020, 1, 1))
+    with pytest.raises(GovernanceError, match="'pickle' is needed and expired on 2020-01-01"):
+        train(text, settings, silent)
+    assert registry.versions() == []
