@@ -11,17 +11,18 @@ LIBRARY = sys.stdlib_module_names | set(  # with what Python 3.11 and 3.12 still
     " ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib".split()
 )
 DEPENDENCIES = set(  # what the locks of the baked project install, under the names of distributions and of modules
-    "adbc_driver_duckdb alembic annotated_doc annotated_types anyio ast_serialize atpublic cachetools certifi cffi"
-    " cfgv charset_normalizer click cloudpickle colorama cryptography databricks databricks_sdk dateutil distlib"
-    " dotenv duckdb fastapi filelock flatbuffers flit_core git gitdb gitpython google google_auth greenlet grimp h11"
-    " httpcore httptools httpx hypothesis ibis ibis_framework identify idna import_linter importlib_metadata"
-    " importlinter iniconfig joblib librt mako markdown_it markdown_it_py markupsafe mdurl ml_dtypes mlflow"
-    " mlflow_skinny mypy mypy_extensions mypyc narwhals nodeenv numpy onnx onnxruntime opentelemetry opentelemetry_api"
-    " opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions packaging pandas parsy pathspec pip"
-    " platformdirs pluggy pre_commit prometheus_client protobuf public py pyarrow pyarrow_hotfix pyasn1 pyasn1_modules"
-    " pycparser pydantic pydantic_core pydantic_settings pygments pytest python_dateutil python_discovery"
-    " python_dotenv pytz pyyaml requests rich ruff scikit_learn scipy setuptools six skl2onnx sklearn smmap"
-    " sortedcontainers sqlalchemy sqlglot sqlparse starlette threadpoolctl tlz toolz types_pyyaml typing_extensions"
+    "adbc_driver_duckdb alembic annotated_doc annotated_types anyio ast_serialize atpublic cachetools certifi"
+    " cffi cfgv charset_normalizer click cloudpickle colorama cryptography databricks databricks_sdk dateutil"
+    " distlib dotenv duckdb fastapi filelock flatbuffers flit_core git gitdb gitpython google google_auth greenlet"
+    " grimp h11 httpcore httpcore2 httptools httpx httpx2 httpx2_jsfetch hypothesis ibis ibis_framework identify"
+    " idna import_linter importlib_metadata importlinter iniconfig joblib librt mako markdown_it markdown_it_py"
+    " markupsafe mdurl ml_dtypes mlflow mlflow_skinny mypy mypy_extensions mypyc narwhals nodeenv numpy onnx"
+    " onnxruntime opentelemetry opentelemetry_api opentelemetry_proto opentelemetry_sdk"
+    " opentelemetry_semantic_conventions packaging pandas parsy pathspec pip platformdirs pluggy pre_commit"
+    " prometheus_client protobuf public py pyarrow pyarrow_hotfix pyasn1 pyasn1_modules pycparser pydantic"
+    " pydantic_core pydantic_settings pygments pytest python_dateutil python_discovery python_dotenv pytz pyyaml"
+    " requests rich ruff scikit_learn scipy setuptools six skl2onnx sklearn smmap sortedcontainers sqlalchemy"
+    " sqlglot sqlparse starlette threadpoolctl tlz toolz truststore types_pyyaml typing_extensions"
     " typing_inspection tzdata urllib3 uv uvicorn uvloop virtualenv wheel yaml zipp".split()
 )
 

@@ -1,6 +1,7 @@
 """What the tests share. One registry for the session, since making its database takes seconds; a model name each."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -12,14 +13,15 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+import ibis
 import pytest
 from seams import binary
 from starlette.testclient import TestClient
 
+from {{cookiecutter.package_name}}.bundle.manifest import folder_digest
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry, Version
 from {{cookiecutter.package_name}}.pipeline.seam import Seam
-from {{cookiecutter.package_name}}.pipeline.sync import digest_of
 from {{cookiecutter.package_name}}.pipeline.training import Outcome, train
 from {{cookiecutter.package_name}}.serving.app import build_app
 from {{cookiecutter.package_name}}.settings import Settings
@@ -33,7 +35,7 @@ GATES = """gates:
 """
 OWNERSHIP = """system: {name: parcels, stage: poc}
 people:
-  - {id: model_owner, name: Ada Lovelace, email: ada@example.org}
+  - {id: model_owner, name: Your Name, email: you@example.org}
 outcomes:
   - {id: model_quality, accountable: model_owner}
 """
@@ -152,12 +154,12 @@ def register(registry: Registry) -> Registered:
 
 def release(registry: Registry, bundle: Path, kind: str = "model") -> Version:
     """Register a bundle that is there already, and make it champion."""
-    version = registry.register(registry.log_run({}, {}, {}, bundle), digest_of(bundle), {"kind": kind})
-    promote(registry, "ada", "a test", version.number)
+    version = registry.register(registry.log_run({}, {}, {}, bundle), folder_digest(bundle), {"kind": kind})
+    promote(registry, "you", "a test", version.number)
     return version
 
 
-def point(models: Path, bundle: Path, version: int, previous: dict[str, object] | None = None) -> dict[str, object]:
+def point(models: Path, bundle: Path, version: int, *previous: dict[str, object]) -> dict[str, object]:
     """Make a bundle the champion of MODEL_DIR, as the follower does: the folder first, then the pointer at once."""
     if not (models / "versions" / bundle.name).exists():
         shutil.copytree(bundle, models / "versions" / bundle.name)
@@ -194,3 +196,10 @@ def client(trained: Trained, settings: Settings) -> Iterator[TestClient]:
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as found:
         yield found
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Let go of DuckDB before the interpreter ends, or its bindings report what is left as leaks."""
+    ibis.options.default_backend = None
+    gc.collect()

@@ -26,11 +26,11 @@ def test_a_classifier_goes_the_whole_way_and_back(
 ) -> None:
     release(registry, trained_baseline.bundle)
     train(binary, settings, silent)
-    promote(registry, "ada", "it passed the gates")
+    promote(registry, "you", "it passed the gates")
     sync(registry, settings.models)
     with serve(binary, settings) as client:
         assert [each["decision"] for each in predictions(client, PARCEL, PARCEL | {"stops": 0})] == ["call", "leave"]
-    rollback(registry, "ada", "to see that it works")
+    rollback(registry, "you", "to see that it works")
     sync(registry, settings.models)
     with serve(binary, settings) as client:
         assert client.get("/v1/model").json()["kind"] == "baseline"
@@ -41,7 +41,7 @@ def test_a_regression_goes_the_whole_way(settings: Settings, registry: Registry)
     whole = train(regression, settings, silent).evaluation.whole()
     assert set(whole) == {"value", "mae", "rmse", "r2"}
     assert whole["r2"].value > 0.9
-    promote(registry, "ada", "it passed the gates")
+    promote(registry, "you", "it passed the gates")
     sync(registry, settings.models)
     with serve(regression, settings) as client:
         small, large = predictions(client, {"size": 40.0, "floor": 2}, {"size": 200.0})
@@ -54,7 +54,7 @@ def test_text_goes_the_whole_way_with_a_waiver_and_where_pickles_are_allowed(
 ) -> None:
     waive(settings)
     train(text, settings, silent)
-    promote(registry, "ada", "it passed the gates")
+    promote(registry, "you", "it passed the gates")
     sync(registry, settings.models)
     with serve(text, settings) as client:
         assert "ML_ALLOW_PICKLE=true" in client.get("/readyz").json()["detail"]

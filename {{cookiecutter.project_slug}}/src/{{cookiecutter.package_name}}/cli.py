@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from . import development  # and nothing that needs the environment: `setup` makes it
 
@@ -27,14 +27,21 @@ def contract(_: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """data to registered challenger, through the gates; --baseline registers what is done today instead"""
+    from .pipeline.registry import CHALLENGER, Registry
     from .pipeline.seam import project_seam
     from .pipeline.training import train as run
     from .settings import Settings
 
     started = time.perf_counter()
     say = lambda line: print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)  # noqa: E731
-    outcome = run(project_seam(), Settings(), say, kind="baseline" if args.baseline else "model", until=args.until)
-    print(f'Next: make promote WHY="..." makes version {outcome.version.number} answer.')
+    version = run(
+        project_seam(), Settings(), say, kind="baseline" if args.baseline else "model", until=args.until
+    ).version
+    challenger = Registry(Settings()).behind(CHALLENGER)
+    if challenger and challenger.number == version.number:
+        print(f'Next: make promote WHY="..." makes version {version.number} answer.')
+    else:
+        print(f"Version {version.number} is no challenger; VERSION={version.number} would promote it all the same.")
     return 0
 
 
@@ -145,10 +152,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
+            print(f"\nthe environment cannot be used (variables ML_*): {error}", file=sys.stderr)
+            return 1
         if type(error).__module__.partition(".")[0] != __name__.partition(".")[0]:
             raise  # a defect, or an error of your own files: the traceback says where
         print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+
+
+def _utc(said: str) -> datetime:
+    """A time as load() takes it: UTC, without saying so."""
+    time = datetime.fromisoformat(said)
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,9 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     made = {name: verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()}
     verbs.add_parser("help", help="this list")
     made["train"].add_argument("--baseline", action="store_true", help="register the baseline instead of a model")
-    made["train"].add_argument(
-        "--until", type=datetime.fromisoformat, help="use rows before this time, e.g. 2026-06-01"
-    )
+    made["train"].add_argument("--until", type=_utc, help="use rows before this time, UTC, e.g. 2026-06-01")
     for name in ("promote", "rollback"):
         made[name].add_argument("--why", default="", help="the reason, for the record")
         made[name].add_argument("--who", default="", help="default: git's user.email")

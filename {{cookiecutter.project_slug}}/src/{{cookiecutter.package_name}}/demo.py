@@ -25,6 +25,9 @@ WHO = "make demo"
 
 def demo() -> int:
     """Runs in var/demo, so that the project's own registry is not touched."""
+    for name in [name for name in os.environ if name.startswith(("ML_", "MLFLOW_"))]:
+        if name not in ("ML_ALLOW_PICKLE", "ML_GOVERNANCE"):
+            del os.environ[name]  # the demo is the same whatever the shell says
     settings = Settings(state=Path("var/demo"), tracking_uri="", model_dir=None, port=_free_port(), poll_seconds=0.5)
     shutil.rmtree(settings.state, ignore_errors=True)
     started = time.perf_counter()
@@ -77,8 +80,7 @@ def serving(settings: Settings) -> Iterator[str]:
         "ML_PORT": str(settings.port),
         "ML_POLL_SECONDS": str(settings.poll_seconds),
     }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ML_", "MLFLOW_"))}
-    process = subprocess.Popen([sys.executable, "-m", PACKAGE, "serve"], env=kept | said)
+    process = subprocess.Popen([sys.executable, "-m", PACKAGE, "serve"], env=os.environ | said)
     try:
         yield f"http://127.0.0.1:{settings.port}"
     finally:

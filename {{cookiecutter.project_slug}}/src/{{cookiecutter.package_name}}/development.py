@@ -22,9 +22,11 @@ def setup(_: argparse.Namespace) -> int:
     folder = Path(os.environ.get("VENV", ".venv"))
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     uv = shutil.which("uv")
-    if not python.exists():
+    if not (folder / "ready").exists():  # new, or left half made
         print(f"making {folder} with Python {sys.version.split()[0]}", flush=True)
-        venv.create(folder, with_pip=not uv)
+        venv.create(folder, with_pip=not uv, clear=True)
+    elif not uv:
+        subprocess.run([str(python), "-m", "ensurepip", "--upgrade"], check=False, capture_output=True)  # uv left none
     print(f"installing {LOCK} with {'uv' if uv else 'pip'}", flush=True)
     install = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
     quiet = [*install, "--quiet"]

@@ -11,7 +11,7 @@ PACKAGE = __name__.partition(".")[0]
 class Settings(BaseSettings):
     """Read once at the start of a command, from variables ML_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix="ML_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="ML_", env_ignore_empty=True, frozen=True, populate_by_name=True)
 
     state: Path = Field(default=Path("var"), description="folder for what runs leave behind; never committed")
     governance: Path = Field(default=Path("governance"), description="folder of the governance files")

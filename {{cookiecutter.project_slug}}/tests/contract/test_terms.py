@@ -1,7 +1,7 @@
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field, create_model
+from pydantic import Field, create_model, field_validator
 from seams import PARCELS, Flat, Parcel, terms_of
 
 from {{cookiecutter.package_name}}.contract.terms import Contract, ContractError, Fields, read_fields
@@ -57,6 +57,9 @@ def test_another_meaning_is_another_digest() -> None:
         (str, known([]), '["chip", "online"]'),
         (str, known(["a", "a"]), '["chip", "online"]'),
         (str, known("ab"), '["chip", "online"]'),
+        (float, {"gt": 0, "le": 1}, "use ge, le"),
+        (int, {"ge": 0, "le": 9, "multiple_of": 3}, "use ge, le"),
+        (str, {"max_length": 9, "pattern": "^a"}, "Literal or max_length"),
         (Annotated[float, Field(ge=0, le=1)] | None, {"default": None}, "float or int with ge and le"),
     ],
 )
@@ -95,6 +98,29 @@ def test_a_column_beside_the_fields_cannot_be_a_field(constant: str) -> None:
 def test_id_and_label_must_be_named(constant: str) -> None:
     with pytest.raises(ContractError, match=f'{constant} must name a column, for example {constant} = "'):
         terms_of(Flat, **{constant: None})
+
+
+def test_the_columns_beside_the_fields_are_different_ones() -> None:
+    with pytest.raises(ContractError, match="must name different columns"):
+        terms_of(Flat, UNIT="flat_id", ID="flat_id")
+
+
+def test_a_tuple_without_its_comma_is_refused() -> None:
+    with pytest.raises(ContractError, match=r'SLICES is a tuple: \("floor",\) with a comma'):
+        terms_of(Flat, SLICES="floor")
+
+
+def test_validators_that_the_data_check_cannot_run_are_refused() -> None:
+    class Odd(Contract):
+        number: int = Field(ge=1, le=9, description="An odd number")
+
+        @field_validator("number")
+        @classmethod
+        def is_odd(cls, number: int) -> int:
+            return number
+
+    with pytest.raises(ContractError, match="Odd has validators of its own"):
+        read_fields(Odd)
 
 
 @pytest.mark.parametrize("name", ["size", "colour"])

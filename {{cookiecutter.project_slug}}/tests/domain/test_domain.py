@@ -9,7 +9,7 @@ from {{cookiecutter.package_name}}.contract.check import check
 from {{cookiecutter.package_name}}.contract.encoding import encode, sample
 from {{cookiecutter.package_name}}.governance.gates import read_gates
 from {{cookiecutter.package_name}}.governance.ownership import read_ownership
-from {{cookiecutter.package_name}}.pipeline.evaluate import NAMES
+from {{cookiecutter.package_name}}.pipeline.evaluate import NAMES, SLICED
 from {{cookiecutter.package_name}}.pipeline.rows import Rows, collect
 from {{cookiecutter.package_name}}.pipeline.seam import Seam, project_seam
 from {{cookiecutter.package_name}}.pipeline.split import split
@@ -56,5 +56,5 @@ def test_rows_are_encoded_unless_they_hold_text(seam: Seam, rows: Rows) -> None:
 
 
 def test_the_governance_files_can_be_obeyed() -> None:
-    assert read_gates(GOVERNANCE / "gates.yaml", NAMES)
+    assert read_gates(GOVERNANCE / "gates.yaml", NAMES, SLICED)
     assert read_ownership(GOVERNANCE / "ownership.yaml").accountable("model_quality")

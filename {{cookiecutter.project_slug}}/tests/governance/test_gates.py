@@ -11,6 +11,7 @@ from {{cookiecutter.package_name}}.governance.gates import Figure, Gate, Verdict
 
 METRICS = frozenset({"value", "roc_auc"})
 BEATS = '- {id: beats, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth it}'
+SLICED = '- {id: fair, metric: roc_auc, slice: "*", op: ">", threshold: 0.5, why: for everyone}'
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def test_a_gate_that_does_not_apply_says_why(absent: dict[str, str]) -> None:
 
 
 def test_gates_are_read_in_order(tmp_path: Path) -> None:
-    gates = read_gates(written(tmp_path, BEATS, BEATS.replace("beats", "again")), METRICS)
+    gates = read_gates(written(tmp_path, BEATS, BEATS.replace("beats", "again")), METRICS, METRICS)
     assert [(gate.id, gate.on) for gate in gates] == [("beats", "lower"), ("again", "lower")]
 
 
@@ -113,6 +114,7 @@ def test_gates_are_read_in_order(tmp_path: Path) -> None:
     [
         ((BEATS, BEATS.replace("beats", "odd").replace("value", "speed")), "gate odd: no metric 'speed'; there are"),
         ((BEATS, BEATS), "gate beats: the id is used twice"),
+        ((BEATS, SLICED), "gate fair: roc_auc has no slices; value have"),
         ((BEATS.replace("baseline", "absolute"),), "no gate compares the value with the baseline"),
         ((BEATS.replace('">"', "above"),), "gates[0].op"),
         ((BEATS.replace("threshold: 0", "threshold: much"),), "gates[0].threshold"),
@@ -124,6 +126,6 @@ def test_a_file_that_cannot_be_obeyed_is_refused_with_the_key(
 ) -> None:
     path = written(tmp_path, *lines)
     with pytest.raises(GovernanceError) as refused:
-        read_gates(path, METRICS)
+        read_gates(path, METRICS, frozenset({"value"}))
     assert str(path) in str(refused.value)
     assert says in str(refused.value)

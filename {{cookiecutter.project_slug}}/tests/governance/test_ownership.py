@@ -15,12 +15,12 @@ def written(tmp_path: Path, content: str) -> Path:
 
 def test_an_outcome_has_one_accountable_person(tmp_path: Path) -> None:
     ownership = read_ownership(written(tmp_path, OWNERSHIP))
-    assert ownership.accountable("model_quality") == "Ada Lovelace <ada@example.org>"
+    assert ownership.accountable("model_quality") == "Your Name <you@example.org>"
 
 
 @pytest.mark.parametrize("outcome", ["model_quality", "unheard_of"])
 def test_nobody_is_told_as_todo(tmp_path: Path, outcome: str) -> None:
-    ownership = read_ownership(written(tmp_path, OWNERSHIP.replace("Ada Lovelace", "TODO")))
+    ownership = read_ownership(written(tmp_path, OWNERSHIP.replace("Your Name", "TODO")))
     assert ownership.accountable(outcome) == "TODO"
 
 

@@ -16,49 +16,56 @@ def champion(registry: Registry) -> str | None:
 def chain(registry: Registry, register: Registered) -> Registry:
     """Three versions, a, b and c, that were champion in turn."""
     for digest in "abc":
-        promote(registry, "ada", f"{digest} is better", register(digest).number)
+        promote(registry, "you", f"{digest} is better", register(digest).number)
     return registry
 
 
 def test_the_challenger_becomes_champion(registry: Registry, register: Registered) -> None:
     registry.point(CHALLENGER, register("a"))
-    before, after = promote(registry, "ada", "first")
+    before, after = promote(registry, "you", "first")
     assert (before, after.digest, champion(registry)) == (None, "a", "a")
 
 
 def test_a_version_may_be_named_instead(registry: Registry, register: Registered) -> None:
     registry.point(CHALLENGER, register("a"))
-    promote(registry, "ada", "known for longer", register("b").number)
+    promote(registry, "you", "known for longer", register("b").number)
     assert champion(registry) == "b"
 
 
 def test_rollback_walks_the_chain_back_to_its_start(chain: Registry) -> None:
     seen = [champion(chain)]
     for _ in range(2):
-        rollback(chain, "ada", "complaints")
+        rollback(chain, "you", "complaints")
         seen.append(champion(chain))
     assert seen == ["c", "b", "a"]
     with pytest.raises(NowhereToGo, match="version 1 was the first champion"):
-        rollback(chain, "ada", "complaints")
+        rollback(chain, "you", "complaints")
     assert champion(chain) == "a"
 
 
 def test_after_a_rollback_one_may_promote_again_and_come_back(chain: Registry) -> None:
-    rollback(chain, "ada", "complaints")
-    promote(chain, "ada", "they were about something else", 3)
+    rollback(chain, "you", "complaints")
+    promote(chain, "you", "they were about something else", 3)
     assert champion(chain) == "c"
-    rollback(chain, "ada", "they were not")
+    rollback(chain, "you", "they were not")
     assert champion(chain) == "b"
 
 
+def test_going_back_by_number_leads_no_rollback_to_what_was_left(chain: Registry) -> None:
+    promote(chain, "you", "b and c are both wrong", 1)
+    assert champion(chain) == "a"
+    with pytest.raises(NowhereToGo, match="version 1 was the first champion"):
+        rollback(chain, "you", "complaints")
+
+
 def test_history_tells_who_when_and_why(chain: Registry) -> None:
-    rollback(chain, "grace", "complaints")
+    rollback(chain, "your deputy", "complaints")
     told = [(event["action"], event["before"], event["version"], event["who"]) for event in chain.history()]
     assert told == [
-        ("promote", None, 1, "ada"),
-        ("promote", 1, 2, "ada"),
-        ("promote", 2, 3, "ada"),
-        ("rollback", 3, 2, "grace"),
+        ("promote", None, 1, "you"),
+        ("promote", 1, 2, "you"),
+        ("promote", 2, 3, "you"),
+        ("rollback", 3, 2, "your deputy"),
     ]
     last = chain.history()[-1]
     assert last["why"] == "complaints"
@@ -67,48 +74,48 @@ def test_history_tells_who_when_and_why(chain: Registry) -> None:
 
 def test_a_version_remembers_why_it_became_champion(chain: Registry) -> None:
     tags = chain.version(2).tags
-    assert (tags["promote.by"], tags["promote.why"], tags["previous"]) == ("ada", "b is better", "1")
+    assert (tags["promote.by"], tags["promote.why"], tags["previous"]) == ("you", "b is better", "1")
 
 
 @pytest.mark.parametrize("why", ["", "  ", "x" * 501])
 def test_a_reason_is_demanded(chain: Registry, why: str) -> None:
     with pytest.raises(ReasonMissing, match='--why "'):
-        promote(chain, "ada", why, 1)
+        promote(chain, "you", why, 1)
     with pytest.raises(ReasonMissing, match='--why "'):
-        rollback(chain, "ada", why)
+        rollback(chain, "you", why)
     assert champion(chain) == "c"
 
 
 def test_without_a_challenger_there_is_nobody_to_promote(chain: Registry) -> None:
     with pytest.raises(NowhereToGo, match="no challenger to promote; `train` makes one"):
-        promote(chain, "ada", "why not")
+        promote(chain, "you", "why not")
 
 
 def test_without_a_champion_there_is_nothing_to_roll_back(registry: Registry, register: Registered) -> None:
     register("a")
     with pytest.raises(NowhereToGo, match="no champion"):
-        rollback(registry, "ada", "why not")
+        rollback(registry, "you", "why not")
 
 
 def test_the_champion_is_not_promoted_again(chain: Registry) -> None:
     with pytest.raises(NowhereToGo, match="version 3 is the champion already"):
-        promote(chain, "ada", "why not", 3)
+        promote(chain, "you", "why not", 3)
 
 
 def test_an_unknown_version_is_not_promoted(chain: Registry) -> None:
     with pytest.raises(RegistryError, match="no version 9"):
-        promote(chain, "ada", "why not", 9)
+        promote(chain, "you", "why not", 9)
     assert champion(chain) == "c"
 
 
 def test_a_challenger_that_met_another_champion_is_refused(chain: Registry, register: Registered) -> None:
     chain.point(CHALLENGER, register("d", compared_with="2"))
     with pytest.raises(NowhereToGo, match="version 4 was compared with champion 2, not 3: train"):
-        promote(chain, "ada", "it looked good")
+        promote(chain, "you", "it looked good")
     assert champion(chain) == "c"
 
 
 def test_a_challenger_that_met_this_champion_is_promoted(chain: Registry, register: Registered) -> None:
     chain.point(CHALLENGER, register("d", compared_with="3"))
-    promote(chain, "ada", "it beats c")
+    promote(chain, "you", "it beats c")
     assert champion(chain) == "d"

@@ -18,9 +18,17 @@ def test_versions_come_newest_first(registry: Registry, register: Registered) ->
     assert [(version.number, version.digest) for version in registry.versions()] == [(2, "b"), (1, "a")]
 
 
-def test_the_same_bundle_is_registered_once(registry: Registry, register: Registered) -> None:
-    assert register("a").number == register("a", compared_with="7").number
+def test_the_same_bundle_is_registered_once(registry: Registry, model: Path) -> None:
+    first = registry.register(registry.log_run({}, {}, {}, model), model.name, {"compared_with": ""})
+    again = registry.register(registry.log_run({}, {}, {}, model), model.name, {"compared_with": "7"})
+    assert first.number == again.number
     assert [version.tags["compared_with"] for version in registry.versions()] == ["7"]
+
+
+def test_a_bundle_that_can_no_longer_be_fetched_is_registered_anew(registry: Registry, model: Path) -> None:
+    first = registry.register(registry.log_run({}, {}, {}, None), model.name, {})
+    again = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
+    assert again.number == first.number + 1
 
 
 def test_an_alias_moves(registry: Registry, register: Registered) -> None:

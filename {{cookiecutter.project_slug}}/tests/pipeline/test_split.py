@@ -89,7 +89,7 @@ def test_a_part_with_one_class_is_refused() -> None:
 
 def power(field: Field, values: object, y: np.ndarray = Y, task: Task = "binary") -> float:
     column = np.array(values, dtype=object if field.kind == "category" else float)
-    rows = Rows(y, np.array(["u"] * len(y), dtype=object), None, {field.name: column})
+    rows = Rows(y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column})
     return single_field_power(Fields((field,)), rows, task)[field.name]
 
 
@@ -115,8 +115,19 @@ def test_noise_has_no_power() -> None:
     assert power(WORD, np.where(RANDOM.random(400) < 0.5, "b", "a")) < 0.6
 
 
+def test_a_band_that_copies_the_label_is_seen_though_its_order_says_nothing() -> None:
+    values = RANDOM.random(400) * 10
+    assert power(NUMBER, values, ((values > 4) & (values < 6)).astype(float)) > 0.95
+
+
+def test_many_words_of_noise_have_no_power() -> None:
+    words = [f"w{number}" for number in RANDOM.integers(0, 200, 400)]
+    field = Field("x", "category", categories=tuple(sorted(set(words))))
+    assert power(field, words) < 0.65
+
+
 def test_words_that_nobody_knows_have_no_power_of_their_own() -> None:
-    assert power(WORD, [f"stranger {row}" for row in range(400)]) == 0.5
+    assert power(WORD, [f"stranger {row}" for row in range(400)]) < 0.55
 
 
 def test_a_growing_function_of_an_amount_copies_it() -> None:

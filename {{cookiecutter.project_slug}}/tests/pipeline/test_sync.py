@@ -33,7 +33,7 @@ def pointer(models: Path) -> dict[str, object]:
 def test_the_champion_arrives_whole_and_is_then_pointed_at(registry: Registry, models: Path, tmp_path: Path) -> None:
     champion = released(registry, tmp_path, "a")
     assert sync(registry, models) == champion.digest
-    assert pointer(models) == {"digest": champion.digest, "version": 1, "previous": None}
+    assert pointer(models) == {"digest": champion.digest, "version": 1, "previous": []}
     assert (models / "versions" / champion.digest / "card.md").read_text() == "a"
     assert sorted(path.name for path in models.iterdir()) == ["champion.json", "versions"]
 
@@ -56,10 +56,10 @@ def test_a_rollback_arrives_and_names_what_it_replaced(registry: Registry, model
     for name in "ab":
         digests.append(released(registry, tmp_path, name).digest)
         sync(registry, models)
-    rollback(registry, "ada", "complaints")
+    rollback(registry, "you", "complaints")
     sync(registry, models)
     last = {"digest": digests[1], "version": 2}
-    assert pointer(models) == {"digest": digests[0], "version": 1, "previous": last}
+    assert pointer(models) == {"digest": digests[0], "version": 1, "previous": [last]}
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
@@ -92,7 +92,27 @@ def test_old_bundles_are_removed_but_never_one_that_may_answer(
     used.append(released(registry, tmp_path, "b").digest)
     sync(registry, models)
     left = {path.name for path in (models / "versions").iterdir()}
-    assert left == {*used, *(f"other{number}" for number in range(3, KEEP + 3))}
+    assert left == set(used)
+
+
+def test_a_damaged_pointer_is_written_anew(registry: Registry, models: Path, tmp_path: Path) -> None:
+    champion = released(registry, tmp_path, "a")
+    sync(registry, models)
+    (models / "champion.json").write_text("")
+    assert sync(registry, models) == champion.digest
+    assert pointer(models)["version"] == 1
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_bundle_that_was_damaged_here_is_fetched_again(
+    registry: Registry, models: Path, tmp_path: Path, damage: str
+) -> None:
+    champion = released(registry, tmp_path, "a")
+    sync(registry, models)
+    kept = models / "versions" / champion.digest
+    (kept / "card.md").write_text("b") if damage == "changed" else shutil.rmtree(kept)
+    assert sync(registry, models) == champion.digest
+    assert (kept / "card.md").read_text() == "a"
 
 
 def test_a_follower_brings_every_promotion_and_rollback(
@@ -106,7 +126,7 @@ def test_a_follower_brings_every_promotion_and_rollback(
             digest = released(registry, tmp_path, name).digest
             eventually((models / "versions" / digest).exists)
         eventually(lambda: pointer(models)["version"] == 2)
-        rollback(registry, "ada", "complaints")
+        rollback(registry, "you", "complaints")
         eventually(lambda: pointer(models)["version"] == 1)
     finally:
         stop.set()

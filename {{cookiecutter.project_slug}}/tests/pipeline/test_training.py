@@ -13,6 +13,7 @@ import pytest
 from conftest import GATES, Trained, release, silent, waive
 from seams import binary, given, parcels, text
 
+from {{cookiecutter.package_name}}.bundle.read import BundleRefused
 from {{cookiecutter.package_name}}.contract.check import ContractViolated
 from {{cookiecutter.package_name}}.contract.terms import Fields
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
@@ -61,7 +62,7 @@ def test_a_model_that_passes_is_registered_as_challenger(trained: Trained) -> No
 def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) -> None:
     card = (trained.bundle / "card.md").read_text()
     assert "# A parcel that may come late." in card
-    assert "Accountable for its quality: Ada Lovelace <ada@example.org>." in card
+    assert "Accountable for its quality: Your Name <you@example.org>." in card
     assert "- passed beats-baseline: value minus the baseline's, lower bound" in card
     assert "| courier=bike |" in card
 
@@ -151,7 +152,7 @@ def test_a_model_meets_the_champion_on_the_same_rows(
     difference = outcome.evaluation.minus(outcome.baseline)["value", ""]
     assert f"lower bound = {difference.low:.4g}" in against[0]
     assert f"upper bound = {difference.high:.4g}" in against[1]  # the champion is the baseline
-    assert promote(registry, "ada", "it is worth more")[1].number == outcome.version.number
+    assert promote(registry, "you", "it is worth more")[1].number == outcome.version.number
 
 
 def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
@@ -162,6 +163,23 @@ def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
     assert again.version.number == first.number
     assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
     assert registry.behind(CHALLENGER) is None
+
+
+def test_a_baseline_is_no_challenger_of_a_champion(settings: Settings, registry: Registry, trained: Trained) -> None:
+    release(registry, trained.bundle)
+    train(binary, settings, silent, kind="baseline")
+    assert registry.behind(CHALLENGER) is None
+
+
+def test_a_damaged_champion_stops_training_for_no_gate_could_compare(
+    settings: Settings, registry: Registry, trained: Trained
+) -> None:
+    champion = release(registry, trained.bundle)
+    assert registry.local_artifacts
+    (stored,) = (registry.local_artifacts / champion.run).rglob("model.onnx")
+    stored.write_bytes(b"something else")
+    with pytest.raises(BundleRefused, match="it was changed or is incomplete"):
+        train(binary, settings, silent)
 
 
 def test_a_champion_that_cannot_answer_todays_contract_is_said(

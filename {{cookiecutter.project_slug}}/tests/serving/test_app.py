@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,23 @@ def test_a_thousand_rows_are_answered_in_order(client: TestClient) -> None:
     found = asked(client, "/v1/predict", *rows)["predictions"]
     assert [each["id"] for each in found] == [row["id"] for row in rows]
     assert found[0]["score"] == found[51]["score"]
+
+
+def test_a_defect_is_counted_and_told_as_a_problem(trained: Trained, settings: Settings) -> None:
+    def fail(score: float, threshold: float) -> str:
+        raise ZeroDivisionError
+
+    point(settings.models, trained.bundle, 1)
+    with serve(replace(binary, decide=fail), settings) as client:
+        told = client.post("/v1/predict", json={"rows": [PARCEL]})
+        assert (told.status_code, told.headers["content-type"]) == (500, "application/problem+json")
+        assert 'ml_requests_total{route="/v1/predict",status="500"} 1.0' in client.get("/metrics").text
+
+
+def test_an_unknown_route_is_a_problem_too(client: TestClient) -> None:
+    told = client.get("/v2/predict")
+    assert (told.status_code, told.json()["status"]) == (404, 404)
+    assert client.get("/v1/predict").json()["title"] == "Method Not Allowed"
 
 
 def test_in_shadow_mode_a_score_decides_nothing(trained: Trained, settings: Settings) -> None:
@@ -93,7 +111,7 @@ def test_the_answer_is_what_the_bundle_says(client: TestClient, trained: Trained
     facts = client.get("/v1/model").json()
     manifest = open_bundle(trained.bundle, binary.terms.fields, binary.baseline).manifest
     assert (facts["model_version"], facts["bundle"], facts["kind"]) == ("1", trained.bundle.name, "model")
-    assert facts["accountable"] == "Ada Lovelace <ada@example.org>"
+    assert facts["accountable"] == "Your Name <you@example.org>"
     assert facts["threshold"] == manifest.threshold
     assert facts["metrics"]["value"]["low"] == manifest.metrics["value"].low
     assert facts["refused"] is None
@@ -123,7 +141,7 @@ def test_metrics_count_requests_rows_and_the_model(client: TestClient) -> None:
     assert 'ml_requests_total{route="/v1/predict",status="400"} 1.0' in text
     assert 'ml_predictions_total{arm="champion",decision="call",model_version="1"} 2.0' in text
     assert 'ml_request_duration_seconds_count{route="/v1/predict"} 2.0' in text
-    assert 'owner="Ada Lovelace <ada@example.org>",version="1"} 1.0' in text
+    assert 'owner="Your Name <you@example.org>",version="1"} 1.0' in text
 
 
 def test_paths_that_nobody_serves_are_one_label(client: TestClient) -> None:

@@ -1,5 +1,6 @@
 import http.client
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -117,7 +118,7 @@ def test_a_broken_bundle_leaves_the_last_good_one_answering_and_is_counted(
 ) -> None:
     here = point(settings.models, trained_baseline.bundle, 1)
     with serve(binary, settings) as client:
-        point(settings.models, damaged(model), 2, previous=here)
+        point(settings.models, damaged(model), 2, here)
         eventually(lambda: failures(client, "digest") == 1)
         assert version(client) == "1"
         told = client.get("/v1/model").json()["refused"]
@@ -140,11 +141,34 @@ def test_a_service_that_starts_with_a_broken_champion_answers_with_the_one_befor
     settings: Settings, trained_baseline: Trained, model: Path
 ) -> None:
     here = point(settings.models, trained_baseline.bundle, 1)
-    point(settings.models, damaged(model), 2, previous=here)
+    point(settings.models, damaged(model), 2, here)
     with serve(binary, settings) as client:
         assert version(client) == "1"
         assert client.get("/v1/model").json()["refused"]["version"] == "2"
         assert failures(client, "digest") == 1
+
+
+def test_a_start_goes_back_until_a_bundle_verifies(
+    settings: Settings, trained: Trained, trained_baseline: Trained, model: Path
+) -> None:
+    good = point(settings.models, trained_baseline.bundle, 1)
+    bad = point(settings.models, damaged(model), 2, good)
+    point(settings.models, trained.bundle, 3, bad, good)
+    (settings.models / "versions" / trained.bundle.name / "card.md").unlink()
+    with serve(binary, settings) as client:
+        assert version(client) == "1"
+        assert client.get("/v1/model").json()["refused"]["version"] == "3"
+
+
+def test_a_bundle_that_was_mended_is_looked_at_again(
+    settings: Settings, trained: Trained, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.01)
+    point(settings.models, damaged(model), 1)
+    with serve(binary, settings) as client:
+        assert client.get("/readyz").status_code == 503
+        shutil.copy(trained.bundle / "model.onnx", settings.models / "versions" / trained.bundle.name)
+        eventually(lambda: version(client) == "1")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": "../elsewhere", "version": 9}'])

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +33,7 @@ class Input(_Frozen):
     kind: Kind
     categories: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
+    optional: bool = False
 
 
 class SliceMetrics(_Frozen):
@@ -80,11 +82,19 @@ class Manifest(_Frozen):
 
 
 def inputs_of(fields: Fields) -> tuple[Input, ...]:
-    return tuple(Input(name=f.name, kind=f.kind, categories=f.categories, bounds=f.bounds) for f in fields)
+    return tuple(
+        Input(name=f.name, kind=f.kind, categories=f.categories, bounds=f.bounds, optional=f.optional) for f in fields
+    )
 
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of the bundle that lies in a folder, its provenance left out."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != PROVENANCE]
+    return bundle_digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
 
 
 def bundle_digest(files: Mapping[str, bytes]) -> str:

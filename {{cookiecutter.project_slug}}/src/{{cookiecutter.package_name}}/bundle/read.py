@@ -88,6 +88,8 @@ def _fit(manifest: Manifest, fields: Fields) -> None:
             raise BundleRefused(
                 "contract", f"the model needs the {item.kind} field {item.name!r}, which {now}; train a new one"
             )
+        if field.optional and not item.optional:
+            raise BundleRefused("contract", f"{item.name!r} may be missing now, which the model never saw")
         if gone := set(item.categories) - set(field.categories):
             raise BundleRefused(
                 "contract", f"field {item.name!r}: the model needs the categories {sorted(gone)}, which are gone"

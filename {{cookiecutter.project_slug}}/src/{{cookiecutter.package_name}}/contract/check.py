@@ -10,6 +10,8 @@ import ibis.expr.types as ir
 from .terms import Field, Task, Terms
 
 EXAMPLES = 3  # bad rows shown for a broken rule
+CASTS = {"number": "float64", "integer": "int64", "boolean": "boolean", "time": "timestamp", "label": "float64"}
+CASTS |= dict.fromkeys(("category", "text", "id"), "string")
 
 
 class ContractViolated(Exception):
@@ -63,29 +65,38 @@ def check(table: ir.Table, terms: Terms, task: Task) -> CheckReport:
         return CheckReport(rows=int(table.count().to_pyarrow().as_py()), labelled=0, violations=tuple(shape))
     rules = {(name, rule): predicate for name, rule, predicate in _rules(table, terms, task)}
     allowed = {(name, kind): predicate for name, kind, predicate in _allowed(table, terms)}
-    counts = {f"{name}|{rule}": predicate.ifelse(1, 0).sum() for (name, rule), predicate in (rules | allowed).items()}
-    totals: dict[str, Any] = (
-        table.aggregate(_rows=table.count(), _labelled=table[terms.label].count(), **counts).to_pyarrow().to_pylist()[0]
+    asked = list((rules | allowed).items())
+    counts = {f"c{i}": predicate.ifelse(1, 0).sum() for i, (_, predicate) in enumerate(asked)}
+    answer: dict[str, Any] = (
+        table.aggregate(_rows=table.count(), _labelled=known_label(table, terms).sum(), **counts)
+        .to_pyarrow()
+        .to_pylist()[0]
     )
+    totals = {key: int(answer[f"c{i}"] or 0) for i, (key, _) in enumerate(asked)}
     broken = [
-        Violation(name, rule, int(totals[f"{name}|{rule}"]), _examples(table, terms, name, predicate))
+        Violation(name, rule, totals[name, rule], _examples(table, terms, name, predicate))
         for (name, rule), predicate in rules.items()
-        if totals[f"{name}|{rule}"]
+        if totals[name, rule]
     ]
-    if not totals["_rows"]:
+    if not answer["_rows"]:
         broken.append(Violation(terms.id, "no rows at all; does load() look at the right place and time?", 0))
-    elif not totals["_labelled"]:
-        broken.append(Violation(terms.label, "no row has a label yet", totals["_rows"]))
+    elif not answer["_labelled"]:
+        broken.append(Violation(terms.label, "no row has a label yet", answer["_rows"]))
     ids = table.filter(table[terms.id].notnull()).select(terms.id).distinct().count().to_pyarrow().as_py()
-    if repeated := totals["_rows"] - (totals[f"{terms.id}|missing"] or 0) - ids:
+    if repeated := answer["_rows"] - totals[terms.id, "missing"] - ids:
         broken.append(Violation(terms.id, "repeated: an id must name one row", repeated))
     return CheckReport(
-        rows=totals["_rows"],
-        labelled=totals["_labelled"],
+        rows=answer["_rows"],
+        labelled=answer["_labelled"] or 0,
         violations=tuple(broken),
-        missing={name: totals[f"{name}|{kind}"] or 0 for name, kind in allowed if kind == "optional"},
-        unknown={name: totals[f"{name}|{kind}"] or 0 for name, kind in allowed if kind == "unknown"},
+        missing={name: totals[name, kind] for name, kind in allowed if kind == "optional"},
+        unknown={name: totals[name, kind] for name, kind in allowed if kind == "unknown"},
     )
+
+
+def known_label(table: ir.Table, terms: Terms) -> ir.BooleanValue:
+    """Rows whose label is known: neither NULL nor NaN."""
+    return ~_missing(table[terms.label])
 
 
 def _shape(table: ir.Table, terms: Terms, task: Task) -> list[Violation]:
@@ -97,7 +108,7 @@ def _shape(table: ir.Table, terms: Terms, task: Task) -> list[Violation]:
         if name not in schema:
             broken.append(Violation(name, f"no such column; load() gave {list(schema)}", 0))
         elif not _holds(schema[name], kind, task):
-            broken.append(Violation(name, f"type {schema[name]} cannot hold a {kind}", 0))
+            broken.append(Violation(name, f"type {schema[name]} is no {kind}; in load(): .cast({CASTS[kind]!r})", 0))
     return broken
 
 
@@ -109,9 +120,11 @@ def _holds(dtype: Any, kind: str, task: Task) -> bool:
     if kind == "id":
         return bool(dtype.is_integer() or dtype.is_string() or dtype.is_uuid())
     return bool(
-        {"integer": dtype.is_integer(), "boolean": dtype.is_boolean(), "time": dtype.is_temporal()}.get(
-            kind, dtype.is_string()
-        )
+        {
+            "integer": dtype.is_integer(),
+            "boolean": dtype.is_boolean(),
+            "time": dtype.is_timestamp() or dtype.is_date(),
+        }.get(kind, dtype.is_string())
     )
 
 
@@ -131,9 +144,11 @@ def _rules(table: ir.Table, terms: Terms, task: Task) -> list[tuple[str, str, ir
     found += [(name, "missing", table[name].isnull()) for name in (terms.id, terms.unit, terms.time) if name]
     label = table[terms.label]
     if task == "binary" and not label.type().is_boolean():
-        found.append((terms.label, "a binary label is 0, 1 or not yet known", label.notin([0, 1])))
+        found.append(
+            (terms.label, "a binary label is 0, 1 or not yet known", label.notin([0, 1]) & known_label(table, terms))
+        )
     if task == "regression" and label.type().is_floating():
-        found.append((terms.label, "not a finite number", label.isinf() | label.isnan()))
+        found.append((terms.label, "not a finite number", label.isinf()))
     return found
 
 
@@ -146,6 +161,8 @@ def _value_rules(item: Field, column: Any) -> list[tuple[str, Any]]:
         return [(f"below {low:g}", column < low), (f"above {high:g}", above)]
     if item.kind == "category" and not item.open:
         return [(f"not one of {', '.join(item.categories)}", _none_of(column, item.categories))]
+    if item.kind == "text":
+        return [(f"longer than {item.longest:,} characters", column.length() > item.longest)]
     return []
 
 

@@ -43,6 +43,7 @@ class Field:
     bounds: tuple[float, float] | None = None
     categories: tuple[str, ...] = ()
     open: bool = False
+    longest: int = 0  # characters of a text
     description: str = ""
     unit: str = ""
 
@@ -101,6 +102,11 @@ class Terms:
 
 def read_fields(row: type[Contract]) -> Fields:
     """Fields of a contract class. Raises ContractError for what cannot be checked, encoded or explained."""
+    rules = row.__pydantic_decorators__
+    if rules.field_validators or rules.model_validators:
+        raise ContractError(
+            f"{row.__name__} has validators of its own, which the data check cannot run; use bounds and sets"
+        )
     fields = Fields(tuple(_field(name, info) for name, info in row.model_fields.items()))
     if not fields.items:
         raise ContractError(
@@ -120,11 +126,16 @@ def read_terms(module: ModuleType) -> Terms:
         raise ContractError(f"{module.__name__} must define one Contract class, found {[row.__name__ for row in rows]}")
     fields = read_fields(rows[0])
     said = {name: getattr(module, name, None) for name in ("ID", "UNIT", "TIME", "LABEL")}
-    for name in ("ID", "LABEL"):
-        if not isinstance(said[name], str):
-            raise ContractError(
-                f'{module.__name__}: {name} must name a column, for example {name} = "order_{name.lower()}"'
-            )
+    for name, column in said.items():
+        if not isinstance(column, str) and (column is not None or name in ("ID", "LABEL")):
+            works = f'{name} = "order_{name.lower()}"'
+            raise ContractError(f"{module.__name__}: {name} must name a column, for example {works}; got {column!r}")
+    named = [column for column in said.values() if column is not None]
+    if len(set(named)) < len(named):
+        raise ContractError(f"{module.__name__}: ID, UNIT, TIME and LABEL must name different columns, got {named}")
+    for name in ("SLICES", "PERSONAL"):
+        if isinstance(getattr(module, name, ()), str):
+            raise ContractError(f'{module.__name__}: {name} is a tuple: ("{getattr(module, name)}",) with a comma')
     slices, personal = (tuple(getattr(module, name, ())) for name in ("SLICES", "PERSONAL"))
     for name in ("ID", "UNIT", "TIME", "LABEL"):
         if said[name] in fields.names:
@@ -149,6 +160,11 @@ def _field(name: str, info: FieldInfo) -> Field:
     base, optional = _without_none(info.annotation)
     if optional and info.is_required():
         raise ContractError(f"field {name!r} may be None but has no default; write Field(default=None, ...)")
+    for limit in info.metadata:
+        if not any(hasattr(limit, known) for known in ("ge", "le", "max_length")):
+            raise ContractError(
+                f"field {name!r}: {limit!r} is not checked on the data; use ge, le, Literal or max_length"
+            )
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     facts: dict[str, Any] = {"optional": optional, "description": info.description, "unit": str(extra.get("unit", ""))}
     if get_origin(base) is Literal:
@@ -162,8 +178,8 @@ def _field(name: str, info: FieldInfo) -> Field:
             open=True,
             **facts,
         )
-    if base is str and _limit(info, "max_length") is not None:
-        return Field(name, "text", **facts)
+    if base is str and (longest := _limit(info, "max_length")) is not None:
+        return Field(name, "text", longest=int(longest), **facts)
     if base is bool:
         return Field(name, "boolean", **facts)
     if base in (int, float):

@@ -40,4 +40,4 @@ UNIT = "card_id"  # rows of one unit never stand on both sides of a split; None:
 TIME = "at"  # when the row happened; None: a random split, which pilot will not accept
 LABEL = "fraud"  # what is to be known; null until it is known
 SLICES = ("channel", "foreign")  # groups for which quality is reported apart
-PERSONAL = ("distance",)  # fields that are never stored or shown
+PERSONAL = ("distance",)  # fields about a person: never shown by the data check, never stored with a prediction

@@ -51,13 +51,13 @@ def read(path: Path, model: type[Model], example: str) -> Model:
         raise GovernanceError(f"{path}: {path.stat().st_size:,} bytes; a governance file has at most {LARGEST:,}")
     try:
         return model.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict) or {})  # noqa: S506 - is safe
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise GovernanceError(f"{path}: not readable as YAML: {error}") from error
     except ValidationError as error:
         found = "\n".join(
             f"  {_key(item['loc'])}: {item['msg']}; given: {item['input']!r:.100}" for item in error.errors()
         )
         raise GovernanceError(f"{path}:\n{found}\nWhat works:\n{example}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise GovernanceError(f"{path}: not readable as YAML: {error}") from error
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -62,13 +62,17 @@ class GateFailed(Exception):
         self.verdicts = verdicts
 
 
-def read_gates(path: Path, metrics: frozenset[str]) -> tuple[Gate, ...]:
+def read_gates(path: Path, metrics: frozenset[str], sliced: frozenset[str]) -> tuple[Gate, ...]:
     """The gates of the file. Raises GovernanceError for an unknown metric or an id that is used twice."""
     gates = read(path, Gates, EXAMPLE).gates
     for gate in gates:
         if gate.metric not in metrics:
             raise GovernanceError(
                 f"{path}: gate {gate.id}: no metric {gate.metric!r}; there are {', '.join(sorted(metrics))}"
+            )
+        if gate.slice and gate.metric not in sliced:
+            raise GovernanceError(
+                f"{path}: gate {gate.id}: {gate.metric} has no slices; {', '.join(sorted(sliced))} have"
             )
         if sum(other.id == gate.id for other in gates) > 1:
             raise GovernanceError(f"{path}: gate {gate.id}: the id is used twice")

@@ -11,6 +11,7 @@ people:
 outcomes:
   - {id: model_quality, accountable: model_owner}"""
 TODO = "TODO"
+NEEDED = {"model_quality"}  # stands in every bundle
 
 
 class Person(Record):
@@ -44,6 +45,10 @@ def read_ownership(path: Path) -> Ownership:
     """Raises GovernanceError when an outcome has no or two accountable, or one who is not among the people."""
     ownership = read(path, Ownership, EXAMPLE)
     ids = [person.id for person in ownership.people]
+    if twice := {name for name in ids if ids.count(name) > 1}:
+        raise GovernanceError(f"{path}: people: {sorted(twice)} are said twice; an id is one person")
+    if missing := NEEDED - {outcome.id for outcome in ownership.outcomes}:
+        raise GovernanceError(f"{path}: outcomes: {sorted(missing)} is missing. What works:\n{EXAMPLE}")
     for outcome in ownership.outcomes:
         if outcome.accountable not in ids:
             raise GovernanceError(

@@ -3,6 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+from pydantic import Field
+
 from .files import GovernanceError, Record, read
 
 EXAMPLE = """waivers:
@@ -11,9 +13,9 @@ EXAMPLE = """waivers:
 
 class Waiver(Record):
     check: str
-    reason: str
-    risk: str
-    approved_by: str
+    reason: str = Field(min_length=1)
+    risk: str = Field(min_length=1)
+    approved_by: str = Field(min_length=1)
     expires: date
 
 

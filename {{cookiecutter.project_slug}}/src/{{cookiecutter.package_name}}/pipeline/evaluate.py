@@ -1,6 +1,6 @@
 """How good, how sure, for whom, and what it is worth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,16 +13,16 @@ from .rows import Rows
 
 Weights = NDArray[np.float64]
 Metric = Callable[[NDArray[np.float64], Scores, NDArray[np.float64], Weights], float]
-REPLICATES = 200
+REPLICATES = 400
 SMALLEST_SLICE = 50
 WHOLE = ""
 
 
 def calibration_error(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights) -> float:
-    """Expected calibration error over ten bins of equal count (Naeini et al. 2015)."""
-    bins = np.array_split(np.argsort(scores, kind="stable"), 10)
-    gaps = [abs(float(np.sum(w[b] * (y[b] - scores[b])))) for b in bins]
-    return float(sum(gaps) / w.sum())
+    """Expected calibration error over ten bins of equal count, equal scores together (Naeini et al. 2015)."""
+    edges = np.unique(np.quantile(scores, np.arange(1, 10) / 10))
+    gaps = np.bincount(np.searchsorted(edges, scores, side="left"), weights=w * (y - scores))
+    return float(np.abs(gaps).sum() / w.sum())
 
 
 def _value(y: NDArray[np.float64], scores: Scores, money: NDArray[np.float64], w: Weights) -> float:
@@ -35,6 +35,8 @@ def roc_auc(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: W
     Equal to scikit-learn's, which takes 20 times as long on bootstrap weights.
     """
     hits, alarms = _curve(y, scores, w)
+    if not hits[-1] or not alarms[-1]:
+        return float("nan")  # an unlucky draw of one class only
     before = np.concatenate([[0.0], hits[:-1]])
     return float(np.sum(np.diff(alarms, prepend=0.0) * (hits + before)) / 2 / (hits[-1] * alarms[-1]))
 
@@ -42,6 +44,8 @@ def roc_auc(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: W
 def average_precision(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights) -> float:
     """Mean precision over the steps of recall, as scikit-learn defines it."""
     hits, alarms = _curve(y, scores, w)
+    if not hits[-1]:
+        return float("nan")
     gained = np.diff(hits, prepend=0.0)
     return float(np.sum(gained * hits / np.maximum(hits + alarms, 1e-12)) / hits[-1])
 
@@ -73,6 +77,7 @@ BY_TASK: dict[Task, dict[str, Metric]] = {
         "r2": r2,
     },
 }
+SLICED = frozenset({"value", "single_field_power"})  # a gate may ask for these by slice
 OTHERS = ("single_field_power", "parity_difference")  # measured elsewhere, known to gates.yaml
 NAMES = frozenset(BOTH) | frozenset(name for table in BY_TASK.values() for name in table) | frozenset(OTHERS)
 
@@ -89,60 +94,73 @@ class Evaluation:
 
     def minus(self, other: "Evaluation") -> dict[tuple[str, str], Estimate]:
         """This less the other, on the same rows and the same replicates."""
-        return {
-            key: _estimate(
-                figure.value - other.figures[key].value, self.replicates[key] - other.replicates[key], figure.n
-            )
-            for key, figure in self.figures.items()
-            if key in other.figures
-        }
+        shared = [key for key in self.figures if key in other.figures]
+        values = {key: self.figures[key].value - other.figures[key].value for key in shared}
+        drawn = {key: self.replicates[key] - other.replicates[key] for key in shared}
+        return _estimates(values, drawn, {key: self.figures[key].n for key in shared})
 
 
 def evaluate(terms: Terms, task: Task, rows: Rows, scores: Scores, money: NDArray[np.float64]) -> Evaluation:
-    """Metrics over all rows and, for the value, over each slice of at least 50 rows, with 95 % intervals.
+    """Metrics over all rows and, for the value, over each slice of at least 50 rows.
 
-    Intervals are percentiles of a bootstrap over units (Efron 1979; units, since rows of one unit are not independent).
+    Intervals are percentiles of a bootstrap over units (Efron 1979; units, since rows of one unit are not independent):
+    95 % for everything, and 95 % for all slices together (Bonferroni), or one of many would look worse by chance.
     """
-    weights = _replicates(rows)
     parts = {WHOLE: np.ones(len(rows), dtype=bool)} | slices(terms, rows)
-    figures: dict[tuple[str, str], Estimate] = {}
-    replicates: dict[tuple[str, str], NDArray[np.float64]] = {}
-    for part, mask in parts.items():
-        for name, metric in (BOTH | BY_TASK[task] if part == WHOLE else BOTH).items():
-            y, s, m = rows.y[mask], scores[mask], money[mask]
-            drawn = np.array([_safe(metric, y, s, m, w[mask]) for w in weights])
-            figures[name, part] = _estimate(_safe(metric, y, s, m, np.ones(len(y))), drawn, len(y))
-            replicates[name, part] = drawn
-    return Evaluation(figures, replicates)
+    wanted = {(name, part): metric for part in parts for name, metric in BOTH.items()}
+    wanted |= {(name, WHOLE): metric for name, metric in BY_TASK[task].items()}
+
+    def measure(weights: Weights) -> dict[tuple[str, str], float]:
+        return {
+            key: metric(rows.y[mask], scores[mask], money[mask], weights[mask])
+            if (weights[(mask := parts[key[1]])] > 0).any()
+            else float("nan")
+            for key, metric in wanted.items()
+        }
+
+    drawn = [measure(weights) for weights in _draws(rows)]
+    return Evaluation(
+        _estimates(
+            values := measure(np.ones(len(rows))),
+            replicates := {key: np.array([draw[key] for draw in drawn]) for key in values},
+            {key: int(parts[key[1]].sum()) for key in values},
+        ),
+        replicates,
+    )
 
 
 def slices(terms: Terms, rows: Rows) -> dict[str, NDArray[np.bool_]]:
-    """Masks [rows] of the slices with enough rows, by "field=value"."""
+    """Masks [rows] of the slices with enough rows, by "field=value"; a boolean is true or false."""
     masks = {}
     for name in terms.slices:
         values = rows.columns[name]
-        for value in sorted(set(values.tolist()) - {None}):
+        boolean = terms.fields[name].kind == "boolean"
+        for value in (0.0, 1.0) if boolean else sorted(set(values.tolist()) - {None}):
             mask = values == value
             if mask.sum() >= SMALLEST_SLICE:
-                shown = bool(value) if terms.fields[name].kind == "boolean" else value
-                masks[f"{name}={shown}".lower()] = mask
+                masks[f"{name}={str(bool(value)).lower() if boolean else value}"] = mask
     return masks
 
 
-def _replicates(rows: Rows) -> list[Weights]:
+def _draws(rows: Rows) -> Iterator[Weights]:
     """How often each row is drawn in each replicate; all rows of a unit together."""
     units, codes = np.unique(rows.units.astype(str), return_inverse=True)
     random = np.random.Generator(np.random.Philox(0))
-    return [random.poisson(1, len(units))[codes].astype(np.float64) for _ in range(REPLICATES)]
+    for _ in range(REPLICATES):
+        yield random.poisson(1, len(units))[codes].astype(np.float64)
 
 
-def _safe(metric: Metric, y: NDArray[np.float64], s: Scores, m: NDArray[np.float64], w: Weights) -> float:
-    drawn = w > 0
-    if not drawn.any() or (len(np.unique(y)) == 2 and len(np.unique(y[drawn])) < 2):
-        return float("nan")  # an unlucky draw: nothing, or one class only
-    return metric(y, s, m, w)
-
-
-def _estimate(value: float, drawn: NDArray[np.float64], n: int) -> Estimate:
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Estimate(value=round(value, 9), low=round(float(low), 9), high=round(float(high), 9), n=n)
+def _estimates(
+    values: dict[tuple[str, str], float],
+    drawn: dict[tuple[str, str], NDArray[np.float64]],
+    counts: dict[tuple[str, str], int],
+) -> dict[tuple[str, str], Estimate]:
+    parts = max(len({part for _, part in values} - {WHOLE}), 1)
+    found = {}
+    for key, value in values.items():
+        tail = 0.025 if key[1] == WHOLE else 0.025 / parts
+        low, high = np.nanquantile(drawn[key], [tail, 1 - tail])
+        found[key] = Estimate(
+            value=round(value, 9), low=round(float(low), 9), high=round(float(high), 9), n=counts[key]
+        )
+    return found

@@ -24,7 +24,10 @@ def promote(registry: Registry, who: str, why: str, number: int | None = None) -
     A challenger that was compared with another champion than today's is refused: its gates said nothing of this one.
     """
     _demand_reason(why)
-    before, after = registry.behind(CHAMPION), registry.version(number) if number else registry.behind(CHALLENGER)
+    before, after = (
+        registry.behind(CHAMPION),
+        registry.behind(CHALLENGER) if number is None else registry.version(number),
+    )
     if after is None:
         raise NowhereToGo("there is no challenger to promote; `train` makes one")
     if before and before.number == after.number:
@@ -72,10 +75,19 @@ def _demand_reason(why: str) -> None:
         )
 
 
+def _ancestors(registry: Registry, version: Version) -> set[int]:
+    """The versions that rollbacks from `version` would come to."""
+    found: set[int] = set()
+    while version.previous is not None and version.previous not in found:
+        found.add(version.previous)
+        version = registry.version(version.previous)
+    return found
+
+
 def _move(registry: Registry, action: str, before: Version | None, after: Version, who: str, why: str) -> None:
     """Tags first, the alias last: a crash in between changes nobody's answer."""
-    if action == "promote" and before:
-        registry.tag(after.number, "previous", str(before.number))
+    if action == "promote" and before and after.number not in _ancestors(registry, before):
+        registry.tag(after.number, "previous", str(before.number))  # else it was left for good: no way leads back to it
     for name, value in {"by": who, "at": datetime.now(UTC).isoformat(timespec="seconds"), "why": why}.items():
         registry.tag(after.number, f"{action}.{name}", value)
     registry.point(CHAMPION, after)

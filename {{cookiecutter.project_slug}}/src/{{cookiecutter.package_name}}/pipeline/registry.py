@@ -17,8 +17,8 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
-from mlflow.exceptions import MlflowException
 
+from ..bundle.manifest import folder_digest
 from ..settings import Settings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -26,7 +26,11 @@ FOLDER = "bundle"  # of a run's artifacts
 
 
 class RegistryError(Exception):
-    """The registry does not answer or does not hold what was asked for."""
+    """The registry does not answer or does not hold what was asked for; `code` is MLflow's word for it."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -70,73 +74,75 @@ class Registry:
         self, tags: Mapping[str, str], metrics: Mapping[str, float], artifacts: Mapping[str, bytes], bundle: Path | None
     ) -> str:
         """Record a training run, refused or not, with its bundle when there is one. Gives the run's id."""
-        run: str = self.client.create_run(self.experiment, tags=dict(tags)).info.run_id
+        run: str = self._ask("create_run", self.experiment, tags=dict(tags)).info.run_id
         for name, value in metrics.items():
-            self.client.log_metric(run, name, value)
+            self._ask("log_metric", run, name, value)
         with tempfile.TemporaryDirectory() as folder:
             for name, content in artifacts.items():
                 (Path(folder) / name).write_bytes(content)
-            self.client.log_artifacts(run, folder)
+            self._ask("log_artifacts", run, folder)
         if bundle:
-            self.client.log_artifacts(run, str(bundle), FOLDER)
-        self.client.set_terminated(run, "FINISHED" if bundle else "FAILED")
+            self._ask("log_artifacts", run, str(bundle), FOLDER)
+        self._ask("set_terminated", run, "FINISHED" if bundle else "FAILED")
         return run
 
     def register(self, run: str, digest: str, tags: Mapping[str, str]) -> Version:
-        """A version for the bundle, or the version that already holds the same bundle."""
+        """A version for the bundle, or the version that already holds the same bundle and can still deliver it."""
         known = next((version for version in self.versions() if version.digest == digest), None)
-        if known:
+        if known and self._delivers(known):
             for name, value in tags.items():
                 self.tag(known.number, name, value)
             return self.version(known.number)
         try:
-            self.client.create_registered_model(self.name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            self._ask("create_registered_model", self.name)
+        except RegistryError as error:
+            if error.code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        made = self.client.create_model_version(
-            self.name, f"runs:/{run}/{FOLDER}", run_id=run, tags={**tags, "bundle": digest}
+        made = self._ask(
+            "create_model_version", self.name, f"runs:/{run}/{FOLDER}", run_id=run, tags={**tags, "bundle": digest}
         )
         return self.version(int(made.version))
 
     def versions(self) -> list[Version]:
         """All versions, newest first."""
-        found = [_version(item) for item in self.client.search_model_versions(f"name='{self.name}'")]
+        found = [_version(item) for item in self._ask("search_model_versions", f"name='{self.name}'")]
         return sorted(found, key=lambda version: -version.number)
 
     def version(self, number: int) -> Version:
         try:
-            return _version(self.client.get_model_version(self.name, str(number)))
-        except MlflowException as error:
+            return _version(self._ask("get_model_version", self.name, str(number)))
+        except RegistryError as error:
+            if error.code != "RESOURCE_DOES_NOT_EXIST":
+                raise
             known = [version.number for version in self.versions()]
-            raise RegistryError(f"{self.name} has no version {number}; there are {known}") from error
+            raise RegistryError(f"{self.name} has no version {number}; there are {known}", error.code) from error
 
     def behind(self, alias: str) -> Version | None:
         """The version that an alias names, or None. Raises RegistryError when the registry cannot say."""
         try:
-            return _version(self.client.get_model_version_by_alias(self.name, alias))
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return _version(self._ask("get_model_version_by_alias", self.name, alias))
+        except RegistryError as error:
+            if error.code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
-            raise RegistryError(f"the registry {self.uri} does not answer: {str(error)[:300]}") from error
+            raise
 
     def point(self, alias: str, version: Version) -> None:
         """Move an alias: one call, the only thing that decides who serves."""
-        self.client.set_registered_model_alias(self.name, alias, str(version.number))
+        self._ask("set_registered_model_alias", self.name, alias, str(version.number))
 
     def tag(self, number: int, name: str, value: str) -> None:
-        self.client.set_model_version_tag(self.name, str(number), name, value)
+        self._ask("set_model_version_tag", self.name, str(number), name, value)
 
     def record(self, action: str, **facts: Any) -> None:
         """Append to the history of the model: who did what, when and why."""
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self.client.set_registered_model_tag(
-            self.name, f"event.{at}", json.dumps({"action": action, "at": at, **facts})
+        self._ask(
+            "set_registered_model_tag", self.name, f"event.{at}", json.dumps({"action": action, "at": at, **facts})
         )
 
     def history(self) -> list[dict[str, Any]]:
         """What was recorded, oldest first."""
-        tags = self.client.get_registered_model(self.name).tags
+        tags = self._ask("get_registered_model", self.name).tags
         return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("event.")]
 
     def download(self, version: Version, folder: Path) -> Path:
@@ -149,12 +155,32 @@ class Registry:
                 f"the bundle of version {version.number} cannot be fetched: {str(error)[:300]}"
             ) from error
 
+    def _delivers(self, version: Version) -> bool:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return folder_digest(self.download(version, Path(folder))) == version.digest
+            except RegistryError:
+                return False
+
+    def _ask(self, call: str, *arguments: Any, **named: Any) -> Any:
+        """A call of MLflow's client. Raises RegistryError when it fails for whatever reason."""
+        try:
+            return getattr(self.client, call)(*arguments, **named)
+        except Exception as error:  # MLflow's own, or whatever its store raises: S3, a database, a disk
+            said = f"the registry {self.uri} does not answer {call}: {str(error)[:300]}"
+            raise RegistryError(said, getattr(error, "error_code", "")) from error
+
     def _experiment(self) -> str:
         known = self.client.get_experiment_by_name(self.name)
         if known:
             return str(known.experiment_id)
         place = self.local_artifacts.as_uri() if self.local_artifacts else None
-        return str(self.client.create_experiment(self.name, artifact_location=place))
+        try:
+            return str(self.client.create_experiment(self.name, artifact_location=place))
+        except Exception:
+            if known := self.client.get_experiment_by_name(self.name):  # another process was faster
+                return str(known.experiment_id)
+            raise
 
 
 def _sqlite(file: Path) -> str:
@@ -165,8 +191,12 @@ def _make_database(file: Path) -> None:
     """MLflow takes seconds to make its tables; nobody may see them half made, and the first of two makers wins."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     MlflowClient(tracking_uri=_sqlite(draft)).search_experiments(max_results=1)
-    with contextlib.suppress(FileExistsError):
+    try:
         os.link(draft, file)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        draft.replace(file)
     with contextlib.suppress(OSError):
         draft.unlink()
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ..contract.encoding import encode
-from ..contract.terms import Field, Fields, Task
+from ..contract.terms import Fields, Task
 from .rows import Rows
 
 TRAIN, VALIDATION = 0.60, 0.15  # shares of the units; the rest tests
 PAST = 0.70  # share of the time before which the model learns and after which it is measured
+BINS = 100  # groups that a number is cut into, to see what it tells
 SMALLEST = 30  # rows that each part needs at least
 
 
@@ -85,21 +86,35 @@ def single_field_power(fields: Fields, rows: Rows, task: Task) -> dict[str, floa
     A field near 1 is a copy of the label, and known only after the fact (Kaufman et al. 2012, Leakage in data mining).
     """
     measure = _auc if task == "binary" else _correlation
-    return {
-        field.name: max(measure(values, rows.y) for values in _readings(field, rows))
-        for field in fields
-        if field.kind != "text"
-    }
+    half = shares(rows.units) * 1_000 % 2 < 1
+    powers = {}
+    for field in fields:
+        if field.kind != "text":
+            values = encode(Fields((field,)), rows.columns)[:, 0].astype(np.float64)  # as the model sees it
+            found = [measure(_means_of_groups(values, rows.y, half), rows.y)]
+            if field.kind != "category":
+                found.append(measure(rankdata(np.where(np.isnan(values), -np.inf, values)), rows.y))
+            powers[field.name] = max(found)
+    return powers
 
 
-def _readings(field: Field, rows: Rows) -> list[NDArray[np.float64]]:
-    """A field as numbers: its ranks, a category as the mean label of its rows, and whether it is missing at all."""
-    if field.kind == "category":  # as the model sees it: all unknown words are one
-        _, codes = np.unique(encode(Fields((field,)), rows.columns)[:, 0], return_inverse=True)
-        return [(np.bincount(codes, rows.y) / np.bincount(codes))[codes]]
-    values = rows.columns[field.name]
-    missing = np.isnan(values)
-    return [rankdata(np.where(missing, -np.inf, values)), missing.astype(np.float64)]
+def _means_of_groups(
+    values: NDArray[np.float64], y: NDArray[np.float64], half: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """For each row the mean label of its group, learnt on the other half of the units: many small groups prove nothing.
+
+    Groups are the values themselves, or a hundred bins of equal count; missing is a group.
+    """
+    present = values[~np.isnan(values)]
+    edges = np.unique(present if len(np.unique(present)) <= BINS else np.quantile(present, np.linspace(0, 1, BINS)))
+    codes = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
+    means = np.full(len(values), y.mean())
+    for learn, tell in ((half, ~half), (~half, half)):
+        count = np.bincount(codes[learn], minlength=len(edges) + 2)
+        total = np.bincount(codes[learn], weights=y[learn], minlength=len(edges) + 2)
+        known = np.where(count > 0, total / np.maximum(count, 1), y.mean())
+        means[tell] = known[codes[tell]]
+    return means
 
 
 def _auc(values: NDArray[np.float64], y: NDArray[np.float64]) -> float:

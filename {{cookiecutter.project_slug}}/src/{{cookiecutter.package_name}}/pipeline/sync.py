@@ -7,59 +7,57 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
-from ..bundle.manifest import PROVENANCE, bundle_digest
+from ..bundle.manifest import folder_digest
 from ..settings import Settings
 from .registry import CHAMPION, Registry, RegistryError
 
-KEEP = 5  # bundles kept in MODEL_DIR, newest first
+KEEP = 5  # champions, newest first, that MODEL_DIR remembers and whose bundles it keeps
 
 
-def sync(registry: Registry, models: Path) -> str | None:
+def sync(registry: Registry, models: Path, *, verify: bool = True) -> str | None:
     """One look at the registry. Gives the digest that was newly pointed at, or None when nothing changed.
 
+    With `verify` the bundle that lies there is compared with its digest, and fetched again when it was damaged.
     Raises RegistryError when the registry is away or delivers other bytes than were registered; nothing changes then.
     """
     champion = registry.behind(CHAMPION)
-    pointer = models / f"{CHAMPION}.json"
-    now = json.loads(pointer.read_text()) if pointer.exists() else {}
-    if champion is None or (now.get("digest"), now.get("version")) == (champion.digest, champion.number):
+    if champion is None:
         return None
-    versions = models / "versions"
-    kept = versions / champion.digest
-    if kept.exists() and digest_of(kept) != champion.digest:
-        shutil.rmtree(kept)  # damaged since it came
-    if not kept.exists():
+    pointer, versions = models / f"{CHAMPION}.json", models / "versions"
+    now, kept = _read(pointer), versions / champion.digest
+    whole = kept.exists() and (not verify or folder_digest(kept) == champion.digest)
+    named = {"digest": champion.digest, "version": champion.number}
+    if whole and now[:1] == [named]:
+        return None
+    if not whole:
         versions.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".incoming-", dir=models) as folder:
             bundle = registry.download(champion, Path(folder))
-            if (found := digest_of(bundle)) != champion.digest:
+            if (found := folder_digest(bundle)) != champion.digest:
                 raise RegistryError(
                     f"version {champion.number} is {champion.digest[:12]} but came as {found[:12]}: refused"
                 )
+            shutil.rmtree(kept, ignore_errors=True)
             bundle.replace(kept)
-    before = {key: now[key] for key in ("digest", "version") if key in now}
-    _write(pointer, {"digest": champion.digest, "version": champion.number, "previous": before or None})
-    _clean(versions, {champion.digest, str(before.get("digest"))})
+    history = [named, *(item for item in now if item != named)][:KEEP]
+    _write(pointer, named | {"previous": history[1:]})
+    _clean(versions, {item["digest"] for item in history})
     return champion.digest
-
-
-def digest_of(folder: Path) -> str:
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != PROVENANCE]
-    return bundle_digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
 
 
 def follow(settings: Settings, stop: threading.Event) -> None:
     """Sync until told to stop. A registry that is away is said once and asked again; what serves goes on serving."""
-    registry, said = None, ""
+    registry, said, looked = None, "", False
     while not settings.tracking_uri and not settings.database.exists() and not stop.is_set():
         stop.wait(settings.poll_seconds)  # nothing was ever registered; whoever trains first makes the database
     while not stop.is_set():
         try:
             registry = registry or Registry(settings)
-            if digest := sync(registry, settings.models):
+            if digest := sync(registry, settings.models, verify=not looked):
                 print(f"follower: champion is now {digest[:12]}", flush=True)
-            said = ""
+            said, looked = "", True
         except Exception as error:  # whatever it is, the follower must live: it is the only way a rollback arrives
             if str(error) != said:
                 print(f"follower: {error}; trying again every {settings.poll_seconds:g} s", flush=True)
@@ -67,16 +65,27 @@ def follow(settings: Settings, stop: threading.Event) -> None:
         stop.wait(settings.poll_seconds)
 
 
+def _read(pointer: Path) -> list[dict[str, Any]]:
+    """What the pointer names, then what it named before; nothing when it is absent or damaged, and so rewritten."""
+    try:
+        found = json.loads(pointer.read_text())
+        return [{key: item[key] for key in ("digest", "version")} for item in (found, *found["previous"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def _write(pointer: Path, content: object) -> None:
     draft = pointer.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(content) + "\n")
+    with draft.open("w") as file:
+        file.write(json.dumps(content) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(pointer)
 
 
 def _clean(versions: Path, used: set[str]) -> None:
-    """Remove bundles beyond the newest few; never one that a pointer names."""
-    folders = sorted(versions.iterdir(), key=lambda path: -path.stat().st_mtime)
-    for folder in folders[KEEP:]:
+    """Remove the bundles that the pointer no longer remembers."""
+    for folder in versions.iterdir():
         if folder.name not in used:
             with contextlib.suppress(OSError):
                 shutil.rmtree(folder)

@@ -54,7 +54,9 @@ def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
     if seam.task() == "regression":
         return 0.0
     never = float(np.nextafter(scores.max(), np.inf))
-    candidates: list[float] = [*np.unique(np.quantile(scores, np.linspace(0, 1, CANDIDATES))).tolist(), never]
+    tail = np.logspace(-2, -np.log10(max(len(scores), 101)), CANDIDATES // 2)  # rare events live at the ends
+    shares = np.concatenate([np.linspace(0, 1, CANDIDATES), tail, 1 - tail])
+    candidates: list[float] = [*np.unique(np.quantile(scores, shares)).tolist(), never]
     dicts, outcomes, listed = rows.as_dicts(), rows.y.tolist(), scores.tolist()
     known: list[dict[Any, float]] = [{} for _ in listed]  # a decision's payoff is asked once for each row
 
@@ -67,6 +69,6 @@ def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
             worth += known[position][decision]
         return worth
 
-    totals = [total(threshold) for threshold in candidates]
+    totals = usable([total(threshold) for threshold in candidates], len(candidates), "payoff()").tolist()
     best = [threshold for threshold, worth in zip(candidates, totals, strict=True) if worth == max(totals)]
     return best[len(best) // 2]

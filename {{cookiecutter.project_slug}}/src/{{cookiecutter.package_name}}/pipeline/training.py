@@ -18,7 +18,7 @@ from ..governance.waivers import demand_waiver
 from ..settings import Settings
 from .bundling import Candidate, make_bundle, provenance
 from .card import mark
-from .evaluate import BY_TASK, NAMES, Evaluation, evaluate
+from .evaluate import BY_TASK, NAMES, SLICED, Evaluation, evaluate
 from .export import export, parity, runtime_of
 from .registry import CHALLENGER, CHAMPION, Registry, Version
 from .rows import Rows, load_rows
@@ -43,7 +43,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
 
     Raises ContractViolated before anything is trained; GateFailed after: the run is logged, nothing registered.
     """
-    gates = read_gates(settings.governance / "gates.yaml", NAMES)
+    gates = read_gates(settings.governance / "gates.yaml", NAMES, SLICED)
     accountable = read_ownership(settings.governance / "ownership.yaml").accountable("model_quality")
     if seam.runtime == "python" and kind == "model":
         demand_waiver(settings.governance / "waivers.yaml", "pickle", date.today())
@@ -86,7 +86,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         (bundle / PROVENANCE).write_bytes(canonical(provenance()))
         run = registry.log_run(tags, metrics, artifacts, bundle)
         version = registry.register(run, bundle.name, tags)
-    if champion is None or champion.number != version.number:
+    if champion is None or (kind == "model" and champion.number != version.number):
         registry.point(CHALLENGER, version)
     say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")
     return Outcome(version, verdicts, found, baseline)
@@ -96,6 +96,7 @@ def make_baseline(seam: Seam, rows: Rows, parts: Split) -> Candidate:
     """What is done today, given the best threshold that the validation rows offer: a fair opponent."""
     runtime, validation = BaselineRuntime(seam.baseline), rows.take(parts.validation)
     usable(runtime.score(sample(seam.terms.fields, TRIED, seed=3)), TRIED, "baseline()")
+    usable(runtime.score(rows.columns), len(rows), "baseline()")
     return Candidate(
         "baseline", runtime, {}, choose_threshold(seam, validation, runtime.score(validation.columns)), None
     )
@@ -118,7 +119,7 @@ def measure(seam: Seam, test: Rows, candidate: Candidate) -> Evaluation:
 def compare_champion(
     seam: Seam, settings: Settings, registry: Registry, champion: Version | None, test: Rows, kind: str
 ) -> tuple[Evaluation | None, dict[str, str]]:
-    """The champion on the same test rows, or why there is no comparison."""
+    """The champion on the same test rows, or why there is none. Raises BundleRefused for a damaged champion."""
     if kind == "baseline":
         return None, {CHAMPION: "a baseline is what one falls back on, not a rival"}
     if champion is None:
@@ -130,7 +131,11 @@ def compare_champion(
                 path, seam.terms.fields, seam.baseline, digest=champion.digest, allow_pickle=settings.allow_pickle
             )
         except BundleRefused as error:
-            return None, {CHAMPION: f"version {champion.number} cannot answer today's contract: {error}"}
+            if error.reason == "contract":
+                return None, {CHAMPION: f"version {champion.number} cannot answer today's contract: {error}"}
+            if champion.kind == "baseline" and error.reason == "probe":
+                return None, {CHAMPION: f"version {champion.number} is an older baseline; today's was compared with"}
+            raise
     manifest = bundle.manifest
     return measure(seam, test, Candidate(manifest.kind, bundle.runtime, {}, manifest.threshold, None)), {}
 

@@ -35,7 +35,7 @@ def reasons(bundle: Bundle, rows: Sequence[Any]) -> list[tuple[float, list[dict[
 
 def typical(bundle: Bundle, field: Field) -> Any:
     """The value that says nothing in particular: the median or the most frequent word of training."""
-    return column(field, [bundle.reference.fields[field.name].typical])[0]
+    return column(field, [bundle.reference.fields[field.name].typical if field.kind != "text" else ""])[0]
 
 
 def _ranked(bundle: Bundle, given: Any, scores: NDArray[np.float64], row: int) -> list[dict[str, Any]]:

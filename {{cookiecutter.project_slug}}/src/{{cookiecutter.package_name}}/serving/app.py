@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from starlette.exceptions import HTTPException
 
 from ..bundle.runtime import Scores
 from ..contract.documentation import example
@@ -48,11 +50,19 @@ def build_app(
     @app.middleware("http")
     async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         started = time.perf_counter()
-        response = await call_next(request)
+        try:
+            response = await call_next(request)
+        except Exception:
+            traceback.print_exc()
+            response = problem(500, "the service failed and answered nothing; its log says why")
         route = getattr(request.scope.get("route"), "path", "unknown")
         metrics.requests.labels(route, str(response.status_code)).inc()
         metrics.duration.labels(route).observe(time.perf_counter() - started)
         return response
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, f"{request.method} {request.url.path}: {error.detail}; see /docs")
 
     @app.post("/v1/predict", openapi_extra=body, summary="Score 1 to 1,000 rows")
     async def predict(request: Request) -> Response:
@@ -139,7 +149,12 @@ def schema_of(terms: Terms, row: type[BaseModel]) -> dict[str, Any]:
 
 
 def answer(content: dict[str, Any]) -> Response:
-    return Response(json.dumps(content, allow_nan=False), media_type="application/json")
+    return Response(json.dumps(content, allow_nan=False, default=_plain), media_type="application/json")
+
+
+def _plain(value: Any) -> Any:
+    """A decision may be a numpy scalar."""
+    return value.item()
 
 
 def no_model(models: Models) -> Response:

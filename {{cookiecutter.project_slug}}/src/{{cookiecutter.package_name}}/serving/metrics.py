@@ -1,4 +1,4 @@
-"""What the service tells Prometheus. No id of a row or a person is ever a label."""
+"""What the service tells Prometheus. Nobody who is scored is ever a label; `owner` is who answers."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 

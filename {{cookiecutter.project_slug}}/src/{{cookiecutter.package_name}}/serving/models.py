@@ -2,10 +2,13 @@
 
 import json
 import threading
+import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from ..bundle.manifest import PROVENANCE
 from ..bundle.read import Bundle, BundleRefused, open_bundle
@@ -14,7 +17,20 @@ from ..contract.terms import Columns, Fields
 from .metrics import Metrics
 
 CHECK_SECONDS = 0.25
-Pointer = dict[str, Any]
+RETRY_SECONDS = 5.0  # until a refused bundle is looked at again: it may have been mended
+
+
+class Named(BaseModel):
+    """A bundle in MODEL_DIR, under the number that the registry gave it."""
+
+    digest: str
+    version: int
+
+
+class Pointer(Named):
+    """What MODEL_DIR/champion.json says: who answers, and who answered before, newest first."""
+
+    previous: list[Named] = []
 
 
 @dataclass(frozen=True)
@@ -35,51 +51,72 @@ class Models:
         self.metrics, self.allow_pickle = metrics, allow_pickle
         self.current: Serving | None = None
         self.refusal: dict[str, str] | None = None
-        self._seen: Pointer | None = None
+        self._done: Pointer | None = None
+        self._retry_at = 0.0
 
     def look(self) -> None:
-        """Load what the pointer names if it changed. What is refused is remembered and never answers."""
+        """Load what the pointer names if that is not what answers.
+
+        What is refused never answers: the one before goes on, after a restart the newest predecessor that verifies.
+        """
         pointer = self._read()
-        if pointer is None or pointer == self._seen:
+        if pointer is None or pointer == self._done or (self.refusal and time.monotonic() < self._retry_at):
             return
-        self._seen, self.refusal = pointer, None
-        if not self._load(pointer) and self.current is None and pointer.get("previous"):
-            self._load(pointer["previous"])
+        if self._load(pointer):
+            self._done, self.refusal = pointer, None
+            return
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        if self.current is None:
+            refusal = self.refusal
+            any(self._load(named) for named in pointer.previous)
+            self.refusal = refusal
 
     def watch(self, stop: threading.Event) -> None:
+        """Look until told to stop; whatever lies in MODEL_DIR, what answers goes on answering."""
         while not stop.wait(CHECK_SECONDS):
             try:
                 self.look()
-            except Exception as error:  # whatever lies in MODEL_DIR, what answers goes on answering and looking
-                print(f"{self.folder} cannot be followed: {type(error).__name__}: {error}", flush=True)
+            except Exception:  # the only way by which a rollback arrives must not end
+                traceback.print_exc()
 
     def _read(self) -> Pointer | None:
         try:
-            found = json.loads((self.folder / "champion.json").read_text())
-        except (OSError, ValueError):
-            return None  # nothing there yet; what answers goes on answering
-        return found if isinstance(found, dict) and "digest" in found else None
+            return Pointer.model_validate_json((self.folder / "champion.json").read_bytes())
+        except FileNotFoundError:
+            return None  # nothing was promoted yet
+        except (OSError, ValidationError) as error:
+            self._refuse("?", "pointer", f"{self.folder / 'champion.json'} cannot be read: {error}")
+            return None
 
-    def _load(self, pointer: Pointer) -> bool:
-        folder, version = self.folder / "versions" / str(pointer["digest"]), str(pointer.get("version"))
+    def _load(self, named: Named) -> bool:
+        folder, version = self.folder / "versions" / named.digest, str(named.version)
+        if self.current and (self.current.version, self.current.bundle.digest) == (version, named.digest):
+            return True
         try:
             bundle = open_bundle(folder, self.fields, self.baseline, allow_pickle=self.allow_pickle)
         except BundleRefused as error:
-            self.metrics.load_failures.labels(error.reason).inc()
-            self.refusal = {"version": version, "reason": error.reason, "detail": str(error)}
-            print(f"model version {version} refused ({error.reason}): {error}", flush=True)
+            self._refuse(version, error.reason, str(error))
+            return False
+        except OSError as error:
+            self._refuse(version, "unreadable", str(error))
             return False
         self.current = Serving(version, bundle)
+        contract, owner = bundle.manifest.digests["contract"][:12], bundle.manifest.accountable
         self.metrics.model.clear()
-        self.metrics.model.labels(
-            version, _commit(folder), bundle.manifest.digests["contract"][:12], bundle.manifest.accountable
-        ).set(1)
+        self.metrics.model.labels(version, _commit(folder), contract, owner).set(1)
         print(f"model version {version} answers, bundle {bundle.digest[:12]}", flush=True)
         return True
+
+    def _refuse(self, version: str, reason: str, detail: str) -> None:
+        refusal = {"version": version, "reason": reason, "detail": detail}
+        if refusal != self.refusal:
+            self.metrics.load_failures.labels(reason).inc()
+            print(f"model version {version} refused ({reason}): {detail}", flush=True)
+        self.refusal = refusal
 
 
 def _commit(folder: Path) -> str:
     try:
         return str(json.loads((folder / PROVENANCE).read_text()).get("commit", ""))
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return ""
