@@ -27,7 +27,7 @@ def contract(_: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """data to registered challenger, through the gates; --baseline registers what is done today instead"""
-    from .pipeline.registry import CHALLENGER, Registry
+    from .pipeline.registry import CHALLENGER, CHAMPION, Registry
     from .pipeline.seam import project_seam
     from .pipeline.training import train as run
     from .settings import Settings
@@ -37,11 +37,13 @@ def train(args: argparse.Namespace) -> int:
     version = run(
         project_seam(), Settings(), say, kind="baseline" if args.baseline else "model", until=args.until
     ).version
-    challenger = Registry(Settings()).behind(CHALLENGER)
-    if challenger and challenger.number == version.number:
+    champion, challenger = (Registry(Settings()).behind(alias) for alias in (CHAMPION, CHALLENGER))
+    if champion and champion.number == version.number:
+        print(f"Version {version.number} is the champion already: the same rows and files make the same bundle.")
+    elif challenger and challenger.number == version.number:
         print(f'Next: make promote WHY="..." makes version {version.number} answer.')
     else:
-        print(f"Version {version.number} is no challenger; VERSION={version.number} would promote it all the same.")
+        print(f'A baseline challenges no champion; make promote VERSION={version.number} WHY="..." goes back to it.')
     return 0
 
 

@@ -55,6 +55,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     if rows.at is None:
         say("split      WARNING: by chance, since the contract names no TIME; a pilot needs one")
     say(f"split      learn {len(parts.train):,}, threshold {len(parts.validation):,}, test {len(parts.test):,}")
+    registry = Registry(settings)  # before the long work: a registry that is away is known at once
     today = make_baseline(seam, rows, parts)
     baseline = measure(seam, test, today)
     say(f"baseline   worth {_money(baseline)} a row on test")
@@ -62,7 +63,6 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     found = baseline if kind == "baseline" else measure(seam, test, candidate)
     say(f"{kind:10} worth {_money(found)} a row on test, threshold {candidate.threshold:.4g}")
 
-    registry = Registry(settings)
     champion = registry.behind(CHAMPION)
     rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
     if rival:
