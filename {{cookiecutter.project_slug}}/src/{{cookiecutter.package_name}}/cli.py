@@ -18,7 +18,7 @@ def contract(_: argparse.Namespace) -> int:
     from .pipeline.seam import project_seam
 
     seam = project_seam()
-    report = check(seam.load(), seam.terms, seam.task())
+    report = check(seam.table(), seam.terms, seam.task())
     if not report.ok:
         raise ContractViolated(report)
     print(report.describe())
@@ -52,9 +52,17 @@ def promote(args: argparse.Namespace) -> int:
     from .pipeline.promotion import promote as move
     from .pipeline.promotion import whoami
     from .pipeline.registry import Registry
+    from .pipeline.seam import project_seam
     from .settings import Settings
 
-    before, after = move(Registry(Settings()), args.who or whoami(), args.why, args.version)
+    before, after = move(
+        Registry(Settings()),
+        args.who or whoami(),
+        args.why,
+        args.version,
+        seam=None if args.unchecked else project_seam(),
+        settings=Settings(),
+    )
     print(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})")
     return 0
 
@@ -64,9 +72,16 @@ def rollback(args: argparse.Namespace) -> int:
     from .pipeline.promotion import rollback as move
     from .pipeline.promotion import whoami
     from .pipeline.registry import Registry
+    from .pipeline.seam import project_seam
     from .settings import Settings
 
-    before, after = move(Registry(Settings()), args.who or whoami(), args.why)
+    before, after = move(
+        Registry(Settings()),
+        args.who or whoami(),
+        args.why,
+        seam=None if args.unchecked else project_seam(),
+        settings=Settings(),
+    )
     print(f"champion: version {before.number} -> {after.number} ({after.kind})")
     return 0
 
@@ -132,6 +147,7 @@ VERBS: dict[str, Verb] = {
     "setup": development.setup,
     "demo": demo,
     "check": development.check,
+    "format": development.tidy,
     "test": development.test,
     "contract": contract,
     "train": train,
@@ -178,6 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     made["train"].add_argument("--until", type=_utc, help="use rows before this time, UTC, e.g. 2026-06-01")
     for name in ("promote", "rollback"):
         made[name].add_argument("--why", default="", help="the reason, for the record")
+        made[name].add_argument(
+            "--unchecked", action="store_true", help="do not ask whether this code could answer with it"
+        )
         made[name].add_argument("--who", default="", help="default: git's user.email")
     made["promote"].add_argument("--version", type=int, help="this version instead of the challenger")
     made["serve"].add_argument("--no-follow", action="store_true")

@@ -45,6 +45,11 @@ def check(_: argparse.Namespace) -> int:
     return _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["importlinter.cli", "lint"])
 
 
+def tidy(_: argparse.Namespace) -> int:
+    """lay out the code as `check` wants it"""
+    return _run(["ruff", "check", "--fix", "."], ["ruff", "format", "."])
+
+
 def test(args: argparse.Namespace) -> int:
     """the project's tests"""
     return _run(["pytest", *args.rest])

@@ -1,10 +1,14 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from conftest import Registered
+from conftest import Registered, Trained, release
+from seams import binary
 
+from {{cookiecutter.package_name}}.contract.terms import Fields
 from {{cookiecutter.package_name}}.pipeline.promotion import NowhereToGo, ReasonMissing, promote, rollback
 from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, CHAMPION, Registry, RegistryError
+from {{cookiecutter.package_name}}.settings import Settings
 
 
 def champion(registry: Registry) -> str | None:
@@ -56,6 +60,21 @@ def test_going_back_by_number_leads_no_rollback_to_what_was_left(chain: Registry
     assert champion(chain) == "a"
     with pytest.raises(NowhereToGo, match="version 1 was the first champion"):
         rollback(chain, "you", "complaints")
+
+
+def test_what_the_service_would_refuse_is_not_promoted_nor_rolled_back_to(
+    settings: Settings, registry: Registry, trained: Trained, trained_baseline: Trained
+) -> None:
+    first, second = release(registry, trained_baseline.bundle), release(registry, trained.bundle)
+    fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
+    narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=()))
+    with pytest.raises(NowhereToGo, match=r"version 1 .* would be refused by the service: .*'express', which is gone"):
+        rollback(registry, "you", "complaints", seam=narrower, settings=settings)
+    with pytest.raises(NowhereToGo, match="Nothing moved"):
+        promote(registry, "you", "back", first.number, seam=narrower, settings=settings)
+    assert champion(registry) == second.digest
+    rollback(registry, "you", "complaints", seam=binary, settings=settings)
+    assert champion(registry) == first.digest
 
 
 def test_history_tells_who_when_and_why(chain: Registry) -> None:

@@ -12,14 +12,19 @@ import pyarrow as pa
 import pytest
 from conftest import GATES, Trained, release, silent, waive
 from seams import binary, given, parcels, text
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 
 from {{cookiecutter.package_name}}.bundle.read import BundleRefused
 from {{cookiecutter.package_name}}.contract.check import ContractViolated
-from {{cookiecutter.package_name}}.contract.terms import Fields
+from {{cookiecutter.package_name}}.contract.terms import ContractError, Fields
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
 from {{cookiecutter.package_name}}.governance.gates import GateFailed, Verdict
+from {{cookiecutter.package_name}}.pipeline.export import ExportFailed
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, Registry
+from {{cookiecutter.package_name}}.pipeline.train import UnusableScores
 from {{cookiecutter.package_name}}.pipeline.training import train
 from {{cookiecutter.package_name}}.settings import Settings
 
@@ -163,6 +168,22 @@ def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
     assert again.version.number == first.number
     assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
     assert registry.behind(CHALLENGER) is None
+
+
+def test_a_frame_instead_of_a_table_is_named_with_what_works(settings: Settings) -> None:
+    framed: Any = replace(binary, load=lambda since=None, until=None: parcels().to_pandas())
+    with pytest.raises(ContractError, match=r"a DataFrame; it must give an Ibis table: ibis.memtable\(frame\)"):
+        train(framed, settings, silent)
+
+
+def test_a_payoff_that_is_no_money_is_named(settings: Settings) -> None:
+    with pytest.raises(UnusableScores, match=r"payoff\('\w+', ...\) gave None; it must give money"):
+        train(replace(binary, payoff=lambda decision, outcome, row: None), settings, silent)  # type: ignore[arg-type,return-value]
+
+
+def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Settings) -> None:
+    with pytest.raises(ExportFailed, match=r"no predict_proba, .*: wrap it in CalibratedClassifierCV"):
+        train(replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())), settings, silent)
 
 
 def test_a_baseline_is_no_challenger_of_a_champion(settings: Settings, registry: Registry, trained: Trained) -> None:

@@ -47,11 +47,15 @@ class CheckReport:
         return not self.violations
 
     def describe(self) -> str:
-        lines = [f"{self.rows:,} rows, {self.labelled:,} with a label, {len(self.violations)} rules broken"]
+        shaped = all(broken.count for broken in self.violations)  # else nothing could be counted
+        labelled = f", {self.labelled:,} with a label" if shaped else ""
+        lines = [f"{self.rows:,} rows{labelled}, {len(self.violations)} rules broken"]
         for broken in self.violations:
             shown = ", ".join(f"{value!r} in row {key!r}" for key, value in broken.examples)
             lines.append(
-                f"  {broken.field}: {broken.rule}: {broken.count:,} rows" + (f", for example {shown}" if shown else "")
+                f"  {broken.field}: {broken.rule}"
+                + (f": {broken.count:,} rows" if broken.count else "")
+                + (f", for example {shown}" if shown else "")
             )
         for said, counts in (("missing (allowed)", self.missing), ("unknown category (allowed)", self.unknown)):
             lines += [f"  {name}: {said}: {count:,} rows" for name, count in counts.items() if count]

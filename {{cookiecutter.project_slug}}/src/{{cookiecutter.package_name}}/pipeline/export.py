@@ -30,8 +30,10 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
     try:
         onnx = to_onnx(estimator, np.zeros((1, len(seam.terms.fields)), dtype=np.float32), options=options)
     except Exception as error:
+        deaf = seam.task() == "binary" and not hasattr(estimator, "predict_proba")
+        hint = "It has no predict_proba, which a classifier needs: wrap it in CalibratedClassifierCV.\n" if deaf else ""
         raise ExportFailed(
-            f"{type(estimator).__name__} cannot be exported to ONNX: {str(error)[:300]}\n"
+            f"{type(estimator).__name__} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{hint}"
             'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in domain/model.py.'
         ) from error
     opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # they come out of a set: any order

@@ -4,8 +4,13 @@ import getpass
 import shutil
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from .registry import CHALLENGER, CHAMPION, Registry, Version
+from ..bundle.read import BundleRefused, open_bundle
+from ..settings import Settings
+from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
+from .seam import Seam
 
 LONGEST_REASON = 500
 
@@ -18,7 +23,15 @@ class ReasonMissing(Exception):
     """Nobody said why; nothing was changed."""
 
 
-def promote(registry: Registry, who: str, why: str, number: int | None = None) -> tuple[Version | None, Version]:
+def promote(
+    registry: Registry,
+    who: str,
+    why: str,
+    number: int | None = None,
+    *,
+    seam: Seam | None = None,
+    settings: Settings | None = None,
+) -> tuple[Version | None, Version]:
     """Make the challenger, or the version `number`, the champion. Gives (before, after).
 
     A challenger that was compared with another champion than today's is refused: its gates said nothing of this one.
@@ -37,11 +50,14 @@ def promote(registry: Registry, who: str, why: str, number: int | None = None) -
         raise NowhereToGo(
             f"version {after.number} was compared with champion {compared or 'none'}, not {today or 'none'}: train"
         )
+    _demand_answer(registry, after, seam, settings)
     _move(registry, "promote", before, after, who, why)
     return before, after
 
 
-def rollback(registry: Registry, who: str, why: str) -> tuple[Version, Version]:
+def rollback(
+    registry: Registry, who: str, why: str, *, seam: Seam | None = None, settings: Settings | None = None
+) -> tuple[Version, Version]:
     """Make the champion's predecessor the champion again. Gives (before, after)."""
     _demand_reason(why)
     before = registry.behind(CHAMPION)
@@ -49,9 +65,10 @@ def rollback(registry: Registry, who: str, why: str) -> tuple[Version, Version]:
         raise NowhereToGo("there is no champion, so nothing to roll back")
     if before.previous is None:
         raise NowhereToGo(
-            f"version {before.number} was the first champion: nothing came before it. Promote another: --version N"
+            f"version {before.number} was the first champion: nothing came before it. Promote another: VERSION=N"
         )
     after = registry.version(before.previous)
+    _demand_answer(registry, after, seam, settings)
     _move(registry, "rollback", before, after, who, why)
     return before, after
 
@@ -73,6 +90,25 @@ def _demand_reason(why: str) -> None:
         raise ReasonMissing(
             f'say why, in 1 to {LONGEST_REASON} characters: --why "it beats the rule" (make: WHY="...")'
         )
+
+
+def _demand_answer(registry: Registry, version: Version, seam: Seam | None, settings: Settings | None) -> None:
+    """With a seam, a version that the service would refuse is refused here, before anything moves."""
+    if seam is None or settings is None:
+        return
+    with TemporaryDirectory() as folder:
+        try:
+            bundle = registry.download(version, Path(folder))
+            open_bundle(
+                bundle, seam.terms.fields, seam.baseline, digest=version.digest, allow_pickle=settings.allow_pickle
+            )
+        except RegistryError:
+            return  # it cannot be looked at; a service may still hold it, and a rollback must not wait
+        except BundleRefused as error:
+            raise NowhereToGo(
+                f"version {version.number} ({version.kind}) would be refused by the service: {error}. Nothing moved; "
+                "if the service runs other code than this, add --unchecked"
+            ) from error
 
 
 def _ancestors(registry: Registry, version: Version) -> set[int]:

@@ -53,7 +53,7 @@ class Rows:
 
 def load_rows(seam: Seam, since: datetime | None = None, until: datetime | None = None) -> tuple[CheckReport, Rows]:
     """Load, check, and keep the labelled rows. Raises ContractViolated before anything is trained."""
-    table = seam.load(since, until)
+    table = seam.table(since, until)
     report = check(table, seam.terms, seam.task())
     if not report.ok:
         raise ContractViolated(report)

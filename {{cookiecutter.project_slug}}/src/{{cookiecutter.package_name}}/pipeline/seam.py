@@ -29,6 +29,15 @@ class Seam:
     payoff: Callable[[Any, float, Mapping[str, Any]], float]
     digest: str = ""
 
+    def table(self, since: datetime | None = None, until: datetime | None = None) -> ir.Table:
+        """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
+        table = self.load(since, until)
+        if not isinstance(table, ir.Table):
+            raise ContractError(
+                f"load() gave a {type(table).__name__}; it must give an Ibis table: ibis.memtable(frame)"
+            )
+        return table
+
     def task(self) -> Task:
         """What the estimator does. For runtime python it says so itself: `task = "binary"`."""
         estimator = self.build_model(self.terms.fields)
@@ -48,14 +57,15 @@ def project_seam() -> Seam:
     """The seam of this project. Raises ContractError when the contract cannot be read."""
     from ..domain import contract, data, decision, model
 
-    if model.RUNTIME not in ("onnx", "python"):
-        raise ContractError(f'domain/model.py: RUNTIME is "onnx" or "python", not {model.RUNTIME!r}')
+    runtime = getattr(model, "RUNTIME", "onnx")
+    if runtime not in ("onnx", "python"):
+        raise ContractError(f'domain/model.py: RUNTIME is "onnx" or "python", not {runtime!r}')
     sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in (contract, data, model, decision)]
     return Seam(
         terms=read_terms(contract),
         load=data.load,
         build_model=model.build_model,
-        runtime="python" if model.RUNTIME == "python" else "onnx",
+        runtime="python" if runtime == "python" else "onnx",
         baseline=decision.baseline,
         decide=decision.decide,
         payoff=decision.payoff,

@@ -65,7 +65,10 @@ def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
         for position, score in enumerate(listed):
             decision = seam.decide(score, threshold)
             if decision not in known[position]:
-                known[position][decision] = seam.payoff(decision, outcomes[position], dicts[position])
+                paid: Any = seam.payoff(decision, outcomes[position], dicts[position])
+                if not isinstance(paid, float | int | np.number):
+                    raise UnusableScores(f"payoff({decision!r}, ...) gave {paid!r}; it must give money, a number")
+                known[position][decision] = float(paid)
             worth += known[position][decision]
         return worth
 

@@ -55,6 +55,10 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     if rows.at is None:
         say("split      WARNING: by chance, since the contract names no TIME; a pilot needs one")
     say(f"split      learn {len(parts.train):,}, threshold {len(parts.validation):,}, test {len(parts.test):,}")
+    if left := len(rows) - sum(map(len, vars(parts).values())):
+        say(
+            f"split      {left:,} left out: test units from the time of learning, learnt units from the time of testing"
+        )
     registry = Registry(settings)  # before the long work: a registry that is away is known at once
     today = make_baseline(seam, rows, parts)
     baseline = measure(seam, test, today)

@@ -40,7 +40,7 @@ def _told(item: dict[str, Any], fields: Fields) -> dict[str, Any]:
     location = item["loc"]
     row = location[1] if len(location) > 1 else None
     name = str(location[2]) if len(location) > 2 else str(location[0]) if location else None
-    known = name in fields.names
+    known = len(location) > 2 and name in fields.names
     missing = item["type"] == "missing"
     return {
         "row": row,
