@@ -18,7 +18,7 @@ from conftest import BakedProject, baking
 
 pytestmark = pytest.mark.slow
 USECASES = Path(__file__).parent / "usecases"
-LINES_TYPED = 90  # at most, for a use case of one's own: blank lines and docstrings left out
+LINES_TYPED = 60  # at most, for a use case of one's own: blank lines and docstrings left out
 
 
 class Project:
@@ -196,7 +196,7 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
     project.makes("promote", WHY="it beats what is done today")
     with project.serving() as address:
         model = wait_for_version(address, "2")
-        assert model["metrics"]["value"]["value"] > 0 or model["metrics"]["value"]["high"] < 0  # money was measured
+        assert model["metrics"]["value"]["high"] < 0  # both payoffs are costs
         answered = post(f"{address}/v1/predict", [row])["predictions"][0]
     if usecase == "breast_cancer":
         assert answered["decision"] == "biopsy"  # the first aspirate of the data, which was malignant

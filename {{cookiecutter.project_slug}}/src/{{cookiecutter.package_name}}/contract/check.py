@@ -171,7 +171,7 @@ def _value_rules(item: Field, column: Any) -> list[tuple[str, Any]]:
 
 
 def _none_of(column: Any, words: tuple[str, ...]) -> ir.BooleanValue:
-    """A chain of comparisons: DuckDB takes a third less time for it than for NOT IN."""
+    """A chain of comparisons, which DuckDB counts faster than NOT IN."""
     different: ir.BooleanValue = functools.reduce(operator.and_, [column != word for word in words])
     return different
 
