@@ -19,11 +19,13 @@ from seams import binary
 from starlette.testclient import TestClient
 
 from {{cookiecutter.package_name}}.bundle.manifest import folder_digest
+from {{cookiecutter.package_name}}.pipeline.migrate import migrate
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry, Version
 from {{cookiecutter.package_name}}.pipeline.seam import Seam
 from {{cookiecutter.package_name}}.pipeline.training import Outcome, train
-from {{cookiecutter.package_name}}.serving.app import build_app
+from {{cookiecutter.package_name}}.serving import keeper
+from {{cookiecutter.package_name}}.serving.assembly import Assembly
 from {{cookiecutter.package_name}}.settings import Settings
 
 GATES = """gates:
@@ -83,14 +85,33 @@ def state(empty_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def new_settings(state: Path, governance: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Settings]:
+def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of records in which nothing happened yet; copy it."""
+    path = tmp_path_factory.mktemp("empty-records") / "records.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty() -> None:
+    """A tenth of the pauses, so that no test waits for them."""
+    keeper.SHIP_SECONDS, keeper.MODE_SECONDS = 0.02, 0.1
+
+
+@pytest.fixture(scope="session")
+def new_settings(
+    state: Path, governance: Path, empty_records: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Settings]:
     def make() -> Settings:
+        records = shutil.copy(empty_records, tmp_path_factory.mktemp("records"))
         return Settings(
             state=state,
             governance=governance,
             tracking_uri="",
             model_name=f"model-{uuid.uuid4().hex[:8]}",
             model_dir=tmp_path_factory.mktemp("models"),
+            database_url=f"sqlite:///{records}",
+            spool=tmp_path_factory.mktemp("spool"),
             poll_seconds=0.05,
         )
 
@@ -186,12 +207,29 @@ def waive(settings: Settings, expires: date = date.max) -> None:
     (settings.governance / "waivers.yaml").write_text("waivers:\n  - {check: pickle, " + facts + "}\n")
 
 
-def serve(seam: Seam, settings: Settings) -> TestClient:
-    return TestClient(build_app(seam.terms, seam.baseline, seam.decide, settings))
+def assemble(seam: Seam, settings: Settings) -> Assembly:
+    return Assembly(seam.terms, seam.baseline, seam.decide, settings)
+
+
+class Client(TestClient):
+    """A caller of a service; `operations` asks its second port."""
+
+    def __init__(self, assembly: Assembly, headers: dict[str, str] | None = None) -> None:
+        super().__init__(assembly.service, raise_server_exceptions=False, headers=headers)
+        self.assembly, self.operations = assembly, TestClient(assembly.operations)
+
+
+@contextlib.contextmanager
+def serve(seam: Seam, settings: Settings) -> Iterator[Client]:
+    """A running service, once it has looked up its mode."""
+    assembly = assemble(seam, settings)
+    with Client(assembly) as client:
+        eventually(lambda: assembly.keeper.looked)
+        yield client
 
 
 @pytest.fixture
-def client(trained: Trained, settings: Settings) -> Iterator[TestClient]:
+def client(trained: Trained, settings: Settings) -> Iterator[Client]:
     """A service that answers with the model as version 1."""
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as found:

@@ -57,7 +57,7 @@ def test_text_goes_the_whole_way_with_a_waiver_and_where_pickles_are_allowed(
     promote(registry, "you", "it passed the gates")
     sync(registry, settings.models)
     with serve(text, settings) as client:
-        assert "ML_ALLOW_PICKLE=true" in client.get("/readyz").json()["detail"]
+        assert "ML_ALLOW_PICKLE=true" in client.operations.get("/readyz").json()["detail"]
     with serve(text, settings.model_copy(update={"allow_pickle": True})) as client:
         angry, calm = predictions(client, {"body": "my parcel is broken"}, {"body": "thanks all fine"})
     assert (angry["decision"], calm["decision"]) == ("call", "leave")

@@ -5,7 +5,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 from . import development  # and nothing that needs the environment: `setup` makes it
 
@@ -114,6 +115,43 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
+def migrate(_: argparse.Namespace) -> int:
+    """bring the database of records to this code's tables; run before a new version of the service"""
+    from .pipeline.migrate import migrate as run
+    from .settings import Settings
+
+    run(Settings().records_url)
+    print("the database of records has every table")
+    return 0
+
+
+def mode(args: argparse.Namespace) -> int:
+    """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
+    from .pipeline.promotion import whoami
+    from .records.store import Store
+    from .settings import Settings
+
+    store = Store(Settings().records_url)
+    if args.mode:
+        if not args.why:
+            raise SystemExit('why? For the record: --why "complaints since noon"')
+        store.set_mode(args.mode, args.who or whoami(), args.why)
+    now = store.mode()
+    print(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}" if now else "never switched")
+    return 0
+
+
+def key(args: argparse.Namespace) -> int:
+    """make a key for a caller, shown once: --name checkout --role predict; ML_KEYS_FILE or keys.json gets its hash"""
+    from .serving.keys import add_key
+    from .settings import Settings
+
+    path = Settings().keys_file or Path("keys.json")
+    print(add_key(path, args.name, args.role, args.until))
+    print(f"{path} holds its hash; the key itself is kept nowhere", file=sys.stderr)
+    return 0
+
+
 def sync(args: argparse.Namespace) -> int:
     """bring the champion's bundle into MODEL_DIR; --follow keeps doing so"""
     from .pipeline.registry import Registry
@@ -122,6 +160,10 @@ def sync(args: argparse.Namespace) -> int:
     from .settings import Settings
 
     settings, stop = Settings(), threading.Event()
+    if args.follow_parent and not settings.database_url:  # the embedded database belongs to this machine alone
+        from .pipeline.migrate import migrate as make_tables
+
+        make_tables(settings.records_url)
     if args.follow_parent:  # its end of the pipe closes when the parent ends, even by kill -9
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     if args.follow or args.follow_parent:
@@ -156,6 +198,9 @@ VERBS: dict[str, Verb] = {
     "versions": versions,
     "serve": serve,
     "sync": sync,
+    "migrate": migrate,
+    "mode": mode,
+    "key": key,
 }
 
 
@@ -200,6 +245,14 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument("--who", default="", help="default: git's user.email")
     made["promote"].add_argument("--version", type=int, help="this version instead of the challenger")
     made["serve"].add_argument("--no-follow", action="store_true")
+    made["mode"].add_argument("mode", nargs="?", choices=["shadow", "assist", "automate"])
+    made["mode"].add_argument("--why", default="", help="the reason, for the record")
+    made["mode"].add_argument("--who", default="", help="default: git's user.email")
+    made["key"].add_argument("--name", required=True, help="the system that calls")
+    made["key"].add_argument(
+        "--role", action="append", required=True, choices=["predict", "outcomes", "feedback", "operate"]
+    )
+    made["key"].add_argument("--until", type=date.fromisoformat, help="last day on which it holds, e.g. 2027-06-30")
     made["sync"].add_argument("--follow", action="store_true")
     made["sync"].add_argument("--follow-parent", action="store_true", help="the same, until standard input closes")
     made["test"].add_argument("rest", nargs="*", help="what pytest takes")

@@ -28,7 +28,14 @@ def demo() -> int:
     for name in [name for name in os.environ if name.startswith(("ML_", "MLFLOW_"))]:
         if name not in ("ML_ALLOW_PICKLE", "ML_GOVERNANCE"):
             del os.environ[name]  # the demo is the same whatever the shell says
-    settings = Settings(state=Path("var/demo"), tracking_uri="", model_dir=None, port=_free_port(), poll_seconds=0.5)
+    settings = Settings(
+        state=Path("var/demo"),
+        tracking_uri="",
+        model_dir=None,
+        port=_free_port(),
+        ops_port=_free_port(),
+        poll_seconds=0.5,
+    )
     shutil.rmtree(settings.state, ignore_errors=True)
     started = time.perf_counter()
 
@@ -78,14 +85,16 @@ def serving(settings: Settings) -> Iterator[str]:
     said = {
         "ML_STATE": str(settings.state),
         "ML_PORT": str(settings.port),
+        "ML_OPS_PORT": str(settings.ops_port),
         "ML_POLL_SECONDS": str(settings.poll_seconds),
     }
-    process = subprocess.Popen([sys.executable, "-m", PACKAGE, "serve"], env=os.environ | said)
+    with (settings.state / "serve.log").open("w") as log:
+        process = subprocess.Popen([sys.executable, "-m", PACKAGE, "serve"], env=os.environ | said, stdout=log)
     try:
         yield f"http://127.0.0.1:{settings.port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(20)
 
 
 def wait_for(address: str, version: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Everything that the environment may say, with what holds when it says nothing."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,11 +25,35 @@ class Settings(BaseSettings):
     model_dir: Path | None = Field(default=None, description="folder that the API reads models from; default: in state")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
+    ops_port: int = Field(
+        default=8001, ge=0, le=65_535, description="health and metrics, for those who run the service"
+    )
+    environment: Literal["local", "staging", "production"] = Field(
+        default="local", description="anywhere but locally callers need keys"
+    )
+    keys_file: Path | None = Field(default=None, description="who may ask for what; made by the verb key")
+    database_url: str = Field(
+        default="",
+        pattern=r"^(|sqlite:///.+|postgres(ql)?(\+psycopg)?://.+)$",
+        description="records: postgresql://user@host/database or sqlite:///path; default: SQLite in the state folder",
+    )
+    spool: Path | None = Field(
+        default=None, description="folder of the event log, one for each service; default: in state"
+    )
+    spool_megabytes: int = Field(default=512, ge=1, description="what may wait there before predictions are refused")
     poll_seconds: float = Field(default=2.0, gt=0, description="how often the follower asks the registry")
-    mode: str = Field(
-        default="assist", pattern="^(shadow|assist|automate)$", description="shadow answers without a decision"
+    mode: Literal["shadow", "assist", "automate"] = Field(
+        default="assist", description="holds until the mode is switched for the first time; shadow gives no decision"
     )
     allow_pickle: bool = Field(default=False, description="accept bundles of runtime python")
+    max_body_bytes: int = Field(default=2_000_000, ge=1_000)
+    max_requests: int = Field(default=512, ge=1, description="answered at once; more are refused")
+    max_late_seconds: float = Field(
+        default=0.25, gt=0, description="what a request may have waited before it is refused"
+    )
+    drain_seconds: float = Field(
+        default=0.0, ge=0, description="after SIGTERM: still answering, while callers are told to go elsewhere"
+    )
 
     @property
     def database(self) -> Path:
@@ -37,3 +62,11 @@ class Settings(BaseSettings):
     @property
     def models(self) -> Path:
         return self.model_dir or self.state / "models"
+
+    @property
+    def records_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.state / 'records.db'}"
+
+    @property
+    def spooled(self) -> Path:
+        return self.spool or self.state / "spool"

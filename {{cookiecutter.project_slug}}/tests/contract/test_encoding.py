@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seams import PARCELS, Message, Parcel, terms_of
 
-from {{cookiecutter.package_name}}.contract.encoding import columns_of, encode, sample
+from {{cookiecutter.package_name}}.contract.encoding import RowEncoder, columns_of, encode, sample
 from {{cookiecutter.package_name}}.pipeline.rows import collect
 
 FIELDS = PARCELS.fields
@@ -40,14 +40,15 @@ def table_of(rows: list[dict[str, Any]]) -> Any:
 @settings(deadline=None, max_examples=30)
 def test_a_table_and_requests_give_the_same_matrix(rows: list[dict[str, Any]]) -> None:
     from_table = encode(FIELDS, collect(table_of(rows), PARCELS).columns)
-    from_requests = encode(FIELDS, columns_of(FIELDS, [Parcel(**row) for row in rows]))
-    np.testing.assert_array_equal(from_table, from_requests)
+    validated = [Parcel(**row).model_dump() for row in rows]
+    np.testing.assert_array_equal(from_table, encode(FIELDS, columns_of(FIELDS, validated)))
+    np.testing.assert_array_equal(from_table, RowEncoder(FIELDS)(validated))
 
 
 @given(ROWS)
 @settings(deadline=None, max_examples=40)
 def test_the_matrix_tells_every_value_again(rows: list[dict[str, Any]]) -> None:
-    matrix = encode(FIELDS, columns_of(FIELDS, [Parcel(**row) for row in rows]))
+    matrix = encode(FIELDS, columns_of(FIELDS, [Parcel(**row).model_dump() for row in rows]))
     for row, (weight, stops, courier, city, express, distance) in zip(rows, matrix.tolist(), strict=True):
         assert weight == np.float32(row["weight"])
         assert (stops, bool(express)) == (row["stops"], row["express"])

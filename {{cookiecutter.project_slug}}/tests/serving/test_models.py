@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from conftest import Trained, eventually, point, serve
+from conftest import Client, Trained, assemble, eventually, point, serve
 from seams import PARCEL, binary
-from starlette.testclient import TestClient
 
 from {{cookiecutter.package_name}}.bundle.read import open_bundle
 from {{cookiecutter.package_name}}.contract.encoding import columns_of
 from {{cookiecutter.package_name}}.contract.terms import Fields
 from {{cookiecutter.package_name}}.serving import models as following
-from {{cookiecutter.package_name}}.serving.app import build_app
 from {{cookiecutter.package_name}}.settings import Settings
 
 
@@ -27,14 +25,15 @@ def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "CHECK_SECONDS", 0.01)
 
 
-def version(client: TestClient) -> str | None:
-    found: str | None = client.get("/readyz").json().get("model_version")
+def version(client: Client) -> str | None:
+    found: str | None = client.operations.get("/readyz").json().get("model_version")
     return found
 
 
-def failures(client: TestClient, reason: str) -> float:
+def failures(client: Client, reason: str) -> float:
     line = 'ml_model_load_failures_total{reason="' + reason + '"} '
-    return sum(float(said.removeprefix(line)) for said in client.get("/metrics").text.splitlines() if line in said)
+    told = client.operations.get("/metrics").text.splitlines()
+    return sum(float(said.removeprefix(line)) for said in told if line in said)
 
 
 def damaged(folder: Path) -> Path:
@@ -45,7 +44,7 @@ def damaged(folder: Path) -> Path:
 @contextmanager
 def listening(settings: Settings) -> Iterator[int]:
     """A real server of this process; gives its port."""
-    app = build_app(binary.terms, binary.baseline, binary.decide, settings)
+    app = assemble(binary, settings).service
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -67,16 +66,16 @@ def test_a_promotion_arrives_without_a_restart(settings: Settings, trained: Trai
 
 def test_the_first_model_arrives_at_a_service_that_waits(settings: Settings, trained: Trained) -> None:
     with serve(binary, settings) as client:
-        assert client.get("/readyz").status_code == 503
+        assert client.operations.get("/readyz").status_code == 503
         point(settings.models, trained.bundle, 1)
-        eventually(lambda: client.get("/readyz").status_code == 200)
+        eventually(lambda: client.operations.get("/readyz").status_code == 200)
 
 
 def test_swaps_under_load_fail_no_request_and_mix_no_models(
     settings: Settings, trained: Trained, trained_baseline: Trained
 ) -> None:
     bundles = {"1": trained_baseline.bundle, "2": trained.bundle}
-    row = columns_of(binary.terms.fields, [binary.terms.row(**PARCEL)])
+    row = columns_of(binary.terms.fields, [PARCEL])
     scores = {
         number: float(open_bundle(folder, binary.terms.fields, binary.baseline).runtime.score(row)[0])
         for number, folder in bundles.items()
@@ -95,7 +94,7 @@ def test_swaps_under_load_fail_no_request_and_mix_no_models(
 
     def answering(port: int) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("GET", "/readyz")
+        connection.request("GET", "/v1/model")
         return str(json.loads(connection.getresponse().read())["model_version"])
 
     with listening(settings) as port, ThreadPoolExecutor(4) as threads:
@@ -131,7 +130,7 @@ def test_after_a_broken_bundle_the_next_good_one_answers(
 ) -> None:
     point(settings.models, damaged(model), 1)
     with serve(binary, settings) as client:
-        assert "version 1 was refused" in client.get("/readyz").json()["detail"]
+        assert "version 1 was refused" in client.operations.get("/readyz").json()["detail"]
         point(settings.models, trained_baseline.bundle, 2)
         eventually(lambda: version(client) == "2")
         assert client.get("/v1/model").json()["refused"] is None
@@ -166,7 +165,7 @@ def test_a_bundle_that_was_mended_is_looked_at_again(
     monkeypatch.setattr(following, "RETRY_SECONDS", 0.01)
     point(settings.models, damaged(model), 1)
     with serve(binary, settings) as client:
-        assert client.get("/readyz").status_code == 503
+        assert client.operations.get("/readyz").status_code == 503
         shutil.copy(trained.bundle / "model.onnx", settings.models / "versions" / trained.bundle.name)
         eventually(lambda: version(client) == "1")
 
@@ -176,7 +175,7 @@ def test_a_pointer_that_makes_no_sense_changes_nothing(settings: Settings, train
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as client:
         (settings.models / "champion.json").write_text(content)
-        client.app.state.models.look()  # type: ignore[attr-defined]
+        client.assembly.models.look()
         assert version(client) == "1"
 
 
@@ -185,4 +184,4 @@ def test_a_bundle_of_another_contract_is_counted_as_such(settings: Settings, tra
     point(settings.models, trained.bundle, 1)
     with serve(replace(binary, terms=replace(binary.terms, fields=fields)), settings) as client:
         assert failures(client, "contract") == 1
-        assert "'stops', which is gone" in client.get("/readyz").json()["detail"]
+        assert "'stops', which is gone" in client.operations.get("/readyz").json()["detail"]

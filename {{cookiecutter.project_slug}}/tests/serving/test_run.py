@@ -17,7 +17,13 @@ TRAINS = ("ibis", "mlflow", "onnx", "pandas", "pyarrow", "scipy", "skl2onnx", "s
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
     """What a process of its own needs to find the same registry and folder."""
-    said = {"ML_STATE": settings.state, "ML_MODEL_NAME": settings.model_name, "ML_MODEL_DIR": settings.models}
+    said = {
+        "ML_STATE": settings.state,
+        "ML_MODEL_NAME": settings.model_name,
+        "ML_MODEL_DIR": settings.models,
+        "ML_DATABASE_URL": settings.database_url,
+        "ML_SPOOL": settings.spool,
+    }
     paths = os.pathsep.join(sys.path)
     return os.environ | {name: str(value) for name, value in said.items()} | {"PYTHONPATH": paths}
 
@@ -38,9 +44,9 @@ def test_the_service_loads_nothing_that_trains() -> None:
 
 def test_the_service_starts_without_a_model_and_ends_when_told(environment: dict[str, str], port: int) -> None:
     command = [sys.executable, "-m", PACKAGE, "serve", "--no-follow"]
-    with subprocess.Popen(command, env=environment | {"ML_PORT": str(port)}) as service:
+    with subprocess.Popen(command, env=environment | {"ML_PORT": str(port), "ML_OPS_PORT": "0"}) as service:
         try:
-            eventually(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).status == 200)
+            eventually(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=5).status == 200)
         finally:
             service.send_signal(signal.SIGTERM)
             service.wait(20)

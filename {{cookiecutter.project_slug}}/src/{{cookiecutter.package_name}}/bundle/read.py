@@ -1,15 +1,16 @@
 """A bundle is trusted only after its files, its contract and its answers have been checked."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
 
-from ..contract.encoding import column
+from ..contract.encoding import column, columns_of
 from ..contract.terms import Columns, Fields
 from .manifest import MANIFEST, PROVENANCE, Manifest, bundle_digest, sha256
 from .reference import Reference
@@ -35,6 +36,17 @@ class Bundle:
     manifest: Manifest
     reference: Reference
     runtime: Runtime
+
+    @cached_property
+    def fields(self) -> Fields:
+        """The fields that the model needs, with the categories that it knows."""
+        return self.manifest.fields
+
+    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> Scores:
+        """Scores [rows] of rows that hold every field, None for missing."""
+        if isinstance(self.runtime, OnnxRuntime):
+            return self.runtime.score_rows(rows)
+        return self.runtime.score(columns_of(self.fields, rows))
 
 
 def open_bundle(

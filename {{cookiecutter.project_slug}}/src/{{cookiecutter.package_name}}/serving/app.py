@@ -1,162 +1,113 @@
-"""The API: predict, explain, model, health, metrics."""
+"""The surface: every route with its documentation. What answers stands in modules of its own."""
 
-import json
-import threading
-import time
-import traceback
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from ..bundle.runtime import Scores
-from ..contract.documentation import example
-from ..contract.terms import Columns, Terms
-from ..settings import Settings
-from .answers import decisions, reasons
+from ..contract.terms import Terms
+from .documented import Explanations, Facts, Predictions, Switched, Taken, documented, shape_of
+from .explain import Explain
+from .keeper import Keeper
+from .keys import Keys
+from .limits import Limits
 from .metrics import Metrics
 from .models import Models
-from .problems import problem, refused
+from .predict import Predict
+from .problems import Problem
+from .remember import Remember
+from .rows import FEEDBACK, MODE, OUTCOME, Feedbacks, Mode, Outcomes, schema_of
+from .service import DEFECT, JSON, Headers
 
-MOST_ROWS = 1_000
-ARM = "champion"
+OFF: Any = dict.fromkeys(
+    ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
+)  # tracing.py does it
 
 
-def build_app(
-    terms: Terms, baseline: Callable[[Columns], Scores], decide: Callable[[float, float], Any], settings: Settings
+def surface(
+    title: str,
+    terms: Terms,
+    models: Models,
+    predict: Predict,
+    explain: Explain,
+    remember: Remember,
+    keeper: Keeper,
+    keys: Keys,
+    limits: Limits,
+    metrics: Metrics,
 ) -> FastAPI:
-    """The application for a contract. It answers as soon as MODEL_DIR holds a bundle that verifies."""
-    metrics = Metrics()
-    models = Models(settings.models, terms.fields, baseline, metrics, settings.allow_pickle)
-    row, adapter = request_of(terms)
-    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(terms, row)}}}}
+    """The routes. Where keys are needed /docs is not shown, and /openapi.json asks for a key as every route does."""
+    about = (terms.row.__doc__ or "").strip()
+    docs = None if keys.path else "/docs"
+    app = FastAPI(title=title, description=about, docs_url=docs, redoc_url=None, telemetry=OFF)
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        stop = threading.Event()
-        models.look()
-        threading.Thread(target=models.watch, args=(stop,), daemon=True, name="watch-models").start()
-        yield
-        stop.set()
-
-    app = FastAPI(title=settings.model_name, description=(terms.row.__doc__ or "").strip(), lifespan=lifespan)
-    app.state.models = models
-
-    @app.middleware("http")
-    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        try:
-            response = await call_next(request)
-        except Exception:
-            traceback.print_exc()
-            response = problem(500, "the service failed and answered nothing; its log says why")
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        metrics.requests.labels(route, str(response.status_code)).inc()
-        metrics.duration.labels(route).observe(time.perf_counter() - started)
-        return response
+    @app.exception_handler(Problem)
+    async def told(_: Request, problem: Problem) -> Response:
+        metrics.refused(problem)
+        return answer(problem.body, problem.status, problem.headers)
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, f"{request.method} {request.url.path}: {error.detail}; see /docs")
+        detail = f"{request.method} {request.url.path[:80]}: {error.detail}; the documentation lists what there is"
+        problem = Problem(error.status_code, detail)
+        allowed = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
+        return answer(problem.body, problem.status, [*problem.headers, *allowed])
 
-    @app.post("/v1/predict", openapi_extra=body, summary="Score 1 to 1,000 rows")
-    async def predict(request: Request) -> Response:
-        if (serving := models.current) is None:
-            return no_model(models)
-        try:
-            rows = adapter.validate_json(await request.body()).rows
-        except ValidationError as error:
-            return refused(error, terms.fields)
-        answers = []
-        for given, (score, decision) in zip(rows, decisions(serving.bundle, rows, decide), strict=True):
-            shown = None if settings.mode == "shadow" else decision
-            answers.append({"id": given.id or uuid.uuid4().hex, "score": score, "decision": shown})
-            label = decision if isinstance(decision, str) else "number"
-            metrics.predictions.labels(serving.version, ARM, label).inc()
-        return answer({"model_version": serving.version, "arm": ARM, "mode": settings.mode, "predictions": answers})
+    @app.exception_handler(Exception)
+    async def defect(_: Request, __: Exception) -> Response:
+        return answer(DEFECT.body, DEFECT.status, DEFECT.headers)
 
-    @app.post("/v1/explain", openapi_extra=body, summary="Score rows and rank their fields by effect")
-    async def explain(request: Request) -> Response:
-        if (serving := models.current) is None:
-            return no_model(models)
-        try:
-            rows = adapter.validate_json(await request.body()).rows
-        except ValidationError as error:
-            return refused(error, terms.fields)
-        told = [{"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)]
-        return answer({"model_version": serving.version, "explanations": told})
+    async def body_of(request: Request) -> bytes:
+        return await limits.body(request.receive, request.headers.get("content-length", "0").encode())
 
-    @app.get("/v1/model", summary="What answers now, and what was refused")
-    async def model() -> Response:
-        if (serving := models.current) is None:
-            return no_model(models)
-        facts = serving.bundle.manifest.model_dump(
-            mode="json", include={"kind", "task", "runtime", "threshold", "accountable", "data", "metrics", "inputs"}
-        )
-        return answer(
-            {"model_version": serving.version, "bundle": serving.bundle.digest, **facts, "refused": models.refusal}
-        )
+    rows = schema_of(terms)
 
-    @app.get("/healthz", summary="The process lives")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    @app.post("/v1/predict", summary="Score 1 to 1,000 rows", **documented("/v1/predict", rows, Predictions))
+    async def _predict(request: Request) -> Response:
+        return answer(predict.answer(await body_of(request), keys.salt))
 
-    @app.get("/readyz", summary="A model answers")
-    async def readyz() -> Response:
-        return (
-            answer({"status": "ready", "model_version": models.current.version}) if models.current else no_model(models)
-        )
+    @app.post(
+        "/v1/explain",
+        summary="Score rows and rank their fields by effect",
+        **documented("/v1/explain", rows, Explanations),
+    )
+    async def _explain(request: Request) -> Response:
+        return answer(await limits.aside(explain.answer, await body_of(request)))
 
-    @app.get("/metrics", include_in_schema=False)
-    async def scrape() -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    @app.post(
+        "/v1/outcomes",
+        summary="Tell what became of cases",
+        **documented("/v1/outcomes", shape_of(Outcomes, {"outcomes": [OUTCOME]}), Taken, 409),
+    )
+    async def _outcomes(request: Request) -> Response:
+        return answer(await limits.aside(remember.outcomes, await body_of(request)))
+
+    @app.post(
+        "/v1/feedback",
+        summary="Tell what people did",
+        **documented("/v1/feedback", shape_of(Feedbacks, {"feedback": [FEEDBACK]}), Taken),
+    )
+    async def _feedback(request: Request) -> Response:
+        return answer(await limits.aside(remember.feedback, await body_of(request)))
+
+    @app.post(
+        "/v1/mode",
+        summary="Switch the mode; shadow is the stop",
+        **documented("/v1/mode", shape_of(Mode, MODE), Switched),
+    )
+    async def _mode(request: Request) -> Response:
+        return answer(await limits.aside(remember.mode, await body_of(request), request.state.caller))
+
+    @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, Facts))
+    async def _model() -> Response:
+        facts = models.required().told() | {"mode": keeper.mode, "refused": models.refusal}
+        return answer(to_json(facts))
 
     return app
 
 
-def request_of(terms: Terms) -> tuple[type[BaseModel], TypeAdapter[Any]]:
-    """The row of a request (the contract's fields, an id and a unit), and the validator of a whole body."""
-    row: Any = create_model(
-        "Row",
-        __base__=terms.row,
-        id=(str | None, Field(default=None, min_length=1, max_length=128, description="your id, for safe retries")),
-        unit=(
-            str | None,
-            Field(default=None, max_length=128, description="who or what the row is about, for a sticky arm"),
-        ),
-    )
-    strict = ConfigDict(strict=True, extra="forbid")
-    rows = (list[row], Field(min_length=1, max_length=MOST_ROWS))
-    return row, TypeAdapter(create_model("Rows", __config__=strict, rows=rows))
-
-
-def schema_of(terms: Terms, row: type[BaseModel]) -> dict[str, Any]:
-    """JSON schema of a body, with an example that works."""
-    rows = {"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": row.model_json_schema()}
-    shown = {"rows": [{field.name: example(field) for field in terms.fields}]}
-    return {
-        "type": "object",
-        "required": ["rows"],
-        "additionalProperties": False,
-        "properties": {"rows": rows},
-        "example": shown,
-    }
-
-
-def answer(content: dict[str, Any]) -> Response:
-    return Response(json.dumps(content, allow_nan=False, default=_plain), media_type="application/json")
-
-
-def _plain(value: Any) -> Any:
-    """A decision may be a numpy scalar."""
-    return value.item()
-
-
-def no_model(models: Models) -> Response:
-    why = f"; version {models.refusal['version']} was refused: {models.refusal['detail']}" if models.refusal else ""
-    return problem(503, f"no model answers yet{why}; promote one and it arrives by itself", retry_after=2)
+def answer(body: bytes, status: int = 200, headers: Headers | None = None) -> Response:
+    response = Response(body, status)
+    response.raw_headers += JSON if headers is None else headers
+    return response

@@ -3,10 +3,10 @@
 import json
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,7 +14,9 @@ from ..bundle.manifest import PROVENANCE
 from ..bundle.read import Bundle, BundleRefused, open_bundle
 from ..bundle.runtime import Scores
 from ..contract.terms import Columns, Fields
+from .log import log
 from .metrics import Metrics
+from .problems import Problem
 
 CHECK_SECONDS = 0.25
 RETRY_SECONDS = 5.0  # until a refused bundle is looked at again: it may have been mended
@@ -39,6 +41,12 @@ class Serving:
 
     version: str
     bundle: Bundle
+
+    def told(self) -> dict[str, Any]:
+        """What /v1/model says of it."""
+        shown = {"kind", "task", "runtime", "threshold", "accountable", "data", "metrics", "inputs"}
+        manifest = self.bundle.manifest.model_dump(mode="json", include=shown)
+        return {"model_version": self.version, "bundle": self.bundle.digest, **manifest}
 
 
 class Models:
@@ -71,13 +79,22 @@ class Models:
             any(self._load(named) for named in pointer.previous)
             self.refusal = refusal
 
+    def required(self) -> Serving:
+        """What answers. Raises Problem while nothing does."""
+        if self.current is None:
+            refused, why = self.refusal, ""
+            if refused:
+                why = f"; version {refused['version']} was refused: {refused['detail']}"
+            raise Problem(503, f"no model answers yet{why}; promote one and it arrives by itself", retry_after=2)
+        return self.current
+
     def watch(self, stop: threading.Event) -> None:
         """Look until told to stop; whatever lies in MODEL_DIR, what answers goes on answering."""
         while not stop.wait(CHECK_SECONDS):
             try:
                 self.look()
             except Exception:  # the only way by which a rollback arrives must not end
-                traceback.print_exc()
+                log.exception("looking for models failed")
 
     def _read(self) -> Pointer | None:
         try:
@@ -104,14 +121,14 @@ class Models:
         contract, owner = bundle.manifest.digests["contract"][:12], bundle.manifest.accountable
         self.metrics.model.clear()
         self.metrics.model.labels(version, _commit(folder), contract, owner).set(1)
-        print(f"model version {version} answers, bundle {bundle.digest[:12]}", flush=True)
+        log.info(f"model version {version} answers", extra={"facts": {"bundle": bundle.digest}})
         return True
 
     def _refuse(self, version: str, reason: str, detail: str) -> None:
         refusal = {"version": version, "reason": reason, "detail": detail}
         if refusal != self.refusal:
             self.metrics.load_failures.labels(reason).inc()
-            print(f"model version {version} refused ({reason}): {detail}", flush=True)
+            log.error(f"model version {version} refused", extra={"facts": {"reason": reason, "detail": detail}})
         self.refusal = refusal
 
 

@@ -1,10 +1,10 @@
 """Errors as application/problem+json (RFC 9457): what was wrong, where, what was given, and what works."""
 
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import Response
 from pydantic import ValidationError
 
 from ..contract.documentation import example, rule
@@ -14,42 +14,61 @@ SHOWN = 20  # errors told in one answer
 LONGEST = 80  # characters of a given value
 
 
-def problem(
-    status: int, detail: str, errors: list[dict[str, Any]] | None = None, retry_after: int | None = None
-) -> Response:
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "errors": errors or [],
-    }
-    headers = {"Retry-After": str(retry_after)} if retry_after else None
-    return Response(json.dumps(body), status_code=status, media_type="application/problem+json", headers=headers)
+class Problem(Exception):
+    """An answer that is no prediction. `shed`: why nothing was answered although nothing was wrong with the request."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: Sequence[dict[str, Any]] = (),
+        retry_after: int | None = None,
+        shed: str = "",
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors = status, detail, errors
+        self.retry_after, self.shed = retry_after, shed
+
+    @property
+    def body(self) -> bytes:
+        title = HTTPStatus(self.status).phrase
+        said = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
+        return json.dumps(said | {"errors": list(self.errors)}).encode()
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        found = [(b"content-type", b"application/problem+json")]
+        if self.retry_after is not None:
+            found.append((b"retry-after", str(self.retry_after).encode()))
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            found.append((b"www-authenticate", b"Bearer"))
+        return found
 
 
-def refused(error: ValidationError, fields: Fields) -> Response:
-    """The answer to a body that breaks the contract."""
-    found = [_told(dict(item), fields) for item in error.errors(include_url=False, include_context=False)]
-    unreadable = any(item["rule"] == "JSON" for item in found)
+def refused(error: ValidationError, fields: Fields | None = None, examples: dict[str, Any] | None = None) -> Problem:
+    """The answer to a body that breaks its rules: the contract's for the fields of a row, else those of the route, for
+    which `examples` hold what works."""
+    found = [
+        _told(dict(item), fields, examples or {}) for item in error.errors(include_url=False, include_context=False)
+    ]
+    unreadable = any(item["rule"].startswith("JSON") for item in found)
     where = "is not JSON" if unreadable else f"breaks the contract in {len(found)} places"
-    return problem(400 if unreadable else 422, f"the body {where}; nothing was scored", found[:SHOWN])
+    return Problem(400 if unreadable else 422, f"the body {where}; nothing of it was used", found[:SHOWN])
 
 
-def _told(item: dict[str, Any], fields: Fields) -> dict[str, Any]:
-    location = item["loc"]
+def _told(item: dict[str, Any], fields: Fields | None, examples: dict[str, Any]) -> dict[str, Any]:
+    location, kind = item["loc"], item["type"]
     row = location[1] if len(location) > 1 else None
     name = str(location[2]) if len(location) > 2 else str(location[0]) if location else None
-    known = len(location) > 2 and name in fields.names
-    missing = item["type"] == "missing"
+    known = fields[name] if fields and name and len(location) > 2 and name in fields.names else None
+    if kind == "json_invalid":
+        said = f"JSON: {item['msg']}"
+    else:
+        said = f"{item['msg']} ({rule(known)})" if known else item["msg"]
     return {
         "row": row,
         "field": name[:LONGEST] if name else None,
-        "rule": "JSON"
-        if item["type"] == "json_invalid"
-        else item["msg"]
-        if not known
-        else f"{item['msg']} ({rule(fields[str(name)])})",
-        "given": None if missing or item["type"] == "json_invalid" else repr(item["input"])[:LONGEST],
-        "example": example(fields[str(name)]) if known else None,
+        "rule": said[:400],
+        "given": None if kind in ("missing", "json_invalid") else repr(item["input"])[:LONGEST],
+        "example": example(known) if known else examples.get(name or ""),
     }

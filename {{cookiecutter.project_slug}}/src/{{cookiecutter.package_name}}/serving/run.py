@@ -1,38 +1,114 @@
-"""Start the service: a follower beside it brings what is promoted, uvicorn answers."""
+"""Start the service: one port for callers, one for those who run it, and a follower that brings what is promoted."""
 
+import asyncio
+import ipaddress
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from ..contract.terms import read_terms
 from ..domain import contract, decision
 from ..settings import PACKAGE, Settings
-from .app import build_app
+from .assembly import Assembly
+from .guard import Guarded
+from .keys import LOCAL, KeysError
+from .log import log, start_logging
+from .tracing import traced
 
 PAUSE = 2.0  # seconds before a follower that ended is started again
+LOOK_TICKS = 10  # of 0.1 s, between two looks at who is slow
+LAST_SECONDS = 10  # for requests that are being answered when the service ends
 
 
 def serve(settings: Settings, follower: bool = True) -> None:
     """Answer until stopped. With `follower`, another process keeps MODEL_DIR at the registry's champion; the service
-    goes on without it."""
-    app = build_app(read_terms(contract), decision.baseline, decision.decide, settings)
-    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
-    with following() if follower else nullcontext():
-        Server(config).run()
+    goes on without it.
+
+    Raises KeysError when callers need keys and there are none, SpoolError when nothing can be written down.
+    """
+    start_logging()
+    need_keys(settings)
+    sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
+    assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, settings)
+    common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
+    common |= {"proxy_headers": False}  # nothing here asks who is behind a proxy
+    app = traced(assembly.service, settings.model_name)
+    near = uvicorn.Config(assembly.operations, port=settings.ops_port, lifespan="off", **common)
+    far = uvicorn.Config(app, port=settings.port, http=Guarded, timeout_graceful_shutdown=LAST_SECONDS, **common)
+    servers = Public(far, assembly, settings.drain_seconds), Private(near)
+    with following() if follower else nullcontext(), asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
+        runner.run(_serve(*servers))
 
 
-class Server(uvicorn.Server):
-    """Says where it answers, once it does."""
+def need_keys(settings: Settings) -> None:
+    """Raises KeysError unless callers have keys, or the service is local and only this machine reaches it."""
+    if settings.keys_file:
+        return
+    works = "ML_KEYS_FILE=keys.json, which the verb key makes: key --name checkout --role predict"
+    if settings.environment != LOCAL:
+        raise KeysError(f"ML_ENVIRONMENT is {settings.environment} and there are no keys. What works: {works}")
+    try:
+        near = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        near = False
+    if not near:
+        raise KeysError(
+            f"ML_HOST is {settings.host}, which others may reach, and there are no keys. What works: {works}"
+        )
+
+
+async def _serve(public: uvicorn.Server, private: uvicorn.Server) -> None:
+    beside = asyncio.create_task(private.serve())
+    await public.serve()
+    private.should_exit = True
+    await beside
+
+
+class Public(uvicorn.Server):
+    """Says where it answers, cuts off who is too slow, and on SIGTERM sends callers elsewhere first."""
+
+    def __init__(self, config: uvicorn.Config, assembly: Assembly, drain_seconds: float) -> None:
+        super().__init__(config)
+        self.assembly, self.drain_seconds, self.leave_at = assembly, drain_seconds, 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
-            print(f"answering at http://{self.config.host}:{self.config.port}, documentation at /docs", flush=True)
+            log.info(f"answering at http://{self.config.host}:{self.config.port}, documentation at /docs")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the drain, where every answer asks for another connection; a second ends it."""
+        first, self.assembly.service.draining = not self.assembly.service.draining, True
+        if first and self.drain_seconds:
+            self.leave_at = time.monotonic() + self.drain_seconds
+            return
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        now = time.monotonic()
+        if self.leave_at and now > self.leave_at:
+            self.should_exit = True
+        if counter % LOOK_TICKS == 0:
+            open_now = [each for each in self.server_state.connections if isinstance(each, Guarded)]
+            if slow := sum(each.look(now) for each in open_now):
+                self.assembly.metrics.shed.labels("slow").inc(slow)
+        return await super().on_tick(counter)
+
+
+class Private(uvicorn.Server):
+    """Ends when the public one has ended."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 @contextmanager
@@ -53,7 +129,7 @@ def following() -> Iterator[None]:
                     pass
                 process.terminate()
             if not stop.wait(PAUSE):
-                print(f"follower: ended with {process.returncode}; starting it again", flush=True)
+                log.warning(f"the follower ended with {process.returncode}; starting it again")
 
     keeper = threading.Thread(target=keep, name="keep-follower", daemon=True)
     keeper.start()

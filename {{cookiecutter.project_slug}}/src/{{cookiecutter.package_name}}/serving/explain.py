@@ -1,29 +1,45 @@
-"""Scores, decisions and reasons for validated rows."""
+"""Reasons for scores: the fields of a row, ranked by what they do to its score."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
+from pydantic_core import to_json
 
 from ..bundle.read import Bundle
 from ..contract.encoding import column, columns_of
-from ..contract.terms import Field
+from ..contract.terms import Field, Terms
+from .models import Models
+from .problems import refused
+from .rows import validator_of
 
 
-def decisions(bundle: Bundle, rows: Sequence[Any], decide: Callable[[float, float], Any]) -> list[tuple[float, Any]]:
-    """(score, decision) for each row."""
-    scores = bundle.runtime.score(columns_of(bundle.manifest.fields, rows)).tolist()
-    return [(score, decide(score, bundle.manifest.threshold)) for score in scores]
+class Explain:
+    """Answers POST /v1/explain; remembers nothing."""
+
+    def __init__(self, terms: Terms, models: Models) -> None:
+        self.validate, self.fields, self.models = validator_of(terms), terms.fields, models
+
+    def answer(self, body: bytes) -> bytes:
+        """The answer to a body, as JSON. Raises Problem."""
+        serving = self.models.required()
+        try:
+            rows = [row.__dict__ for row in self.validate(body).rows]
+        except ValidationError as error:
+            raise refused(error, self.fields) from None
+        told = [{"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)]
+        return to_json({"model_version": serving.version, "explanations": told})
 
 
-def reasons(bundle: Bundle, rows: Sequence[Any]) -> list[tuple[float, list[dict[str, Any]]]]:
+def reasons(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> list[tuple[float, list[dict[str, Any]]]]:
     """(score, fields ranked by effect) for each row.
 
     The effect of a field is the score less the score that the row would have with the field's typical value, all in
     one batch of rows times (fields + 1). Fields that act together share their effect: a reading aid, no proof of cause.
     """
-    fields = bundle.manifest.fields
+    fields = bundle.fields
     given = columns_of(fields, rows)
     count, variants = len(rows), len(fields) + 1
     tiled = {name: np.tile(values, variants) for name, values in given.items()}
@@ -42,7 +58,7 @@ def _ranked(bundle: Bundle, given: Any, scores: NDArray[np.float64], row: int) -
     effects = [
         {"field": field.name, "given": _plain(given[field.name][row]), "typical": _plain(typical(bundle, field)),
          "effect": float(scores[0] - scores[position])}
-        for position, field in enumerate(bundle.manifest.fields, start=1)
+        for position, field in enumerate(bundle.fields, start=1)
     ]  # fmt: skip
     return sorted(effects, key=lambda effect: -abs(effect["effect"]))
 

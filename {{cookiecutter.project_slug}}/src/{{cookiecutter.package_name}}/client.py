@@ -1,0 +1,121 @@
+"""For consumers: ask for decisions in time, safely, and have an answer when there is none. Standard library only, so
+that it can be copied into a system that has nothing else of this project.
+
+    client = Client("https://scoring.example.org", key, fallback=lambda row: "approve")
+    for answer in client.predict([{"amount": 12.5, ...}]):
+        act(answer.decision)
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+AGAIN = (429, 502, 503, 504)  # worth another try; anything else is told at once
+Row = Mapping[str, Any]
+Decision = str | float
+
+
+class Refused(Exception):
+    """The service refused the request for a reason that another try does not mend; `problem` is what it said."""
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        first = next(iter(problem.get("errors", [])), "")
+        super().__init__(f"{problem.get('status')}: {problem.get('detail')} {first}".strip())
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A decision to act on. `by` is "model", or "fallback" when none came in time or the service is in shadow.
+
+    `score` and `id` (for outcomes and feedback) are None when no answer came at all.
+    """
+
+    decision: Decision
+    by: str
+    id: str | None = None
+    score: float | None = None
+    model_version: str | None = None
+
+
+class Client:
+    """One connection, kept open; one for each thread. `seconds` is for a call as a whole, tries included."""
+
+    def __init__(self, url: str, key: str, fallback: Callable[[Row], Decision], seconds: float = 1.0) -> None:
+        """`fallback` decides a row without the service, as consumers did before it. Raises ValueError for a URL
+        without http:// or https://."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f'a URL like "https://scoring.example.org" is needed, given {url!r}')
+        self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._connection: HTTPConnection | None = None
+        self.key, self.fallback, self.seconds = key, fallback, seconds
+
+    def predict(self, rows: Sequence[Row]) -> list[Answer]:
+        """A decision for each row, in order, within `seconds`: the model's, or else the fallback's.
+
+        A row without an id gets one, so that a second try is the same prediction. Raises Refused when the rows break
+        the contract or the key does not hold: that is a defect of the caller, which no fallback should hide.
+        """
+        named = [{**row, "id": row.get("id") or uuid.uuid4().hex} for row in rows]
+        told = self._ask("predict", {"rows": named})
+        if told is None:
+            return [Answer(self.fallback(row), "fallback") for row in rows]
+        return [
+            self._answer(row, each, told["model_version"]) for row, each in zip(rows, told["predictions"], strict=True)
+        ]
+
+    def tell_outcomes(self, outcomes: Sequence[Row]) -> bool:
+        """Send {prediction_id, outcome, at}; False when the service could not take them now: send them again, which is
+        safe. Raises Refused."""
+        return self._ask("outcomes", {"outcomes": list(outcomes)}) is not None
+
+    def tell_feedback(self, feedback: Sequence[Row]) -> bool:
+        """Send {prediction_id, verdict, reviewer, ...}; as `tell_outcomes`."""
+        return self._ask("feedback", {"feedback": list(feedback)}) is not None
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def _answer(self, row: Row, told: Mapping[str, Any], version: str) -> Answer:
+        decision, by = told["decision"], "model"
+        if decision is None:
+            decision, by = self.fallback(row), "fallback"
+        return Answer(decision, by, told["id"], told["score"], version)
+
+    def _ask(self, route: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What the service answers; None when it does not in time."""
+        body, until, pause = json.dumps(content).encode(), time.monotonic() + self.seconds, 0.05
+        while (left := until - time.monotonic()) > 0:
+            try:
+                status, wait, told = self._once(route, body, left)
+            except (OSError, HTTPException, ValueError):
+                self.close()
+                status, wait, told = 0, 0.0, {}
+            if status == 200:
+                return told
+            if status and status not in AGAIN:
+                raise Refused(told)
+            time.sleep(max(0.0, min(max(wait, pause), until - time.monotonic())))
+            pause *= 2
+        return None
+
+    def _once(self, route: str, body: bytes, seconds: float) -> tuple[int, float, dict[str, Any]]:
+        connection = self._connection = self._connection or self._connect(self._host, self._port)
+        connection.timeout = seconds
+        if connection.sock:
+            connection.sock.settimeout(seconds)
+        headers = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
+        connection.request("POST", f"{self._prefix}/v1/{route}", body, headers)
+        response = connection.getresponse()
+        wait = response.headers.get("retry-after", "0")
+        told: dict[str, Any] = json.loads(response.read())
+        return response.status, float(wait) if wait.isdigit() else 0.0, told

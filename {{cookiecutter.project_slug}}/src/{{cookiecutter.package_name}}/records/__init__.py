@@ -1,0 +1,1 @@
+"""What the service remembers: predictions, outcomes, feedback and the mode. Knows no model and no contract."""

@@ -1,0 +1,19 @@
+"""What may go wrong with the records."""
+
+from collections.abc import Mapping
+
+
+class StoreAway(Exception):
+    """The database does not answer now; the message says what is known. Try again."""
+
+
+class EventsRefused(Exception):
+    """The database answers, but will never take what it was given."""
+
+
+class OutcomeConflict(Exception):
+    """Outcomes differ from those that are known, and are not called corrections. Nothing was written."""
+
+    def __init__(self, known: Mapping[int, float]) -> None:
+        super().__init__(f"{len(known)} outcomes differ from those that are known")
+        self.known = known  # position in what was given → the outcome that is known

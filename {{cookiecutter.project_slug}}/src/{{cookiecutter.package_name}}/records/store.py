@@ -1,0 +1,158 @@
+"""The database of records. Every write may be repeated; repeating changes nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from .engine import engine_of, now
+from .errors import EventsRefused, OutcomeConflict, StoreAway
+from .tables import feedback, modes, outcome_history, outcomes, predictions
+
+TRIES = 3  # when another replica writes the same outcome in the same moment
+SHIP = {
+    "sqlite": """
+INSERT INTO predictions (id, at, model_version, bundle, arm, mode, unit_hash, score, decision, row)
+SELECT json_extract(p.value, '$.id'), json_extract(e.value, '$.at'), json_extract(e.value, '$.model_version'),
+  json_extract(e.value, '$.bundle'), json_extract(e.value, '$.arm'), json_extract(e.value, '$.mode'),
+  json_extract(p.value, '$.unit'), json_extract(p.value, '$.score'), json_extract(p.value, '$.decision'),
+  json_extract(p.value, '$.row')
+FROM json_each(:events) AS e, json_each(e.value, '$.predictions') AS p WHERE true
+ON CONFLICT (id) DO NOTHING""",
+    "postgresql": """
+INSERT INTO predictions (id, at, model_version, bundle, arm, mode, unit_hash, score, decision, row)
+SELECT p->>'id', CAST(e->>'at' AS timestamp), e->>'model_version', e->>'bundle', e->>'arm', e->>'mode', p->>'unit',
+  CAST(p->>'score' AS double precision), p->>'decision', p->'row'
+FROM jsonb_array_elements(CAST(:events AS jsonb)) AS e, jsonb_array_elements(e->'predictions') AS p
+ON CONFLICT (id) DO NOTHING""",
+}
+
+
+class _Raced(Exception):
+    """Another replica wrote the same outcome between our look and our write."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What holds for decisions, and who said so, when and why."""
+
+    mode: str
+    who: str
+    why: str
+    at: datetime
+
+
+class Store:
+    """Safe for threads. Every method raises StoreAway when the database does not answer within seconds."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = engine_of(url)
+        self._ship = text(SHIP[self.engine.dialect.name])
+
+    def ship(self, events: Sequence[bytes]) -> int:
+        """Write the predictions of some events, all or none; gives how many were not known before.
+
+        Raises EventsRefused when the database cannot hold what they say.
+        """
+        with self._connected() as connection:
+            return connection.execute(self._ship, {"events": "[" + b",".join(events).decode() + "]"}).rowcount
+
+    def mode(self) -> Mode | None:
+        """The mode that was set last; None when none ever was."""
+        with self._connected() as connection:
+            found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).mappings().first()
+        return Mode(found["mode"], found["who"], found["why"], found["at"]) if found else None
+
+    def set_mode(self, mode: str, who: str, why: str) -> Mode:
+        new = Mode(mode, who, why, now())
+        with self._connected() as connection:
+            connection.execute(insert(modes).values(mode=mode, who=who, why=why, at=new.at))
+        return new
+
+    def add_outcomes(self, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated
+        and corrected, and how many name a prediction that is not known (yet).
+
+        Raises OutcomeConflict.
+        """
+        for _ in range(TRIES):
+            try:
+                with self._connected() as connection:
+                    return self._add_outcomes(connection, given)
+            except _Raced:
+                continue
+        raise StoreAway("others write the same outcomes just now")
+
+    def _add_outcomes(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        ids, received = {item["prediction_id"] for item in given}, now()
+        looked = connection.execute(select(outcomes).where(outcomes.c.prediction_id.in_(ids)).with_for_update())
+        stored = {row["prediction_id"]: dict(row) for row in looked.mappings()}
+        known, replaced, conflicts = dict(stored), [], {}
+        count = {"accepted": 0, "repeated": 0, "corrected": 0}
+        for position, item in enumerate(given):
+            before = known.get(item["prediction_id"])
+            if before and before["outcome"] == item["outcome"]:
+                count["repeated"] += 1
+                continue
+            if before and not item["correction"]:
+                conflicts[position] = before["outcome"]
+                continue
+            if before:
+                replaced.append(before | {"replaced_at": received})
+            known[item["prediction_id"]] = {
+                **{name: item[name] for name in ("prediction_id", "outcome", "at")},
+                "received_at": received,
+            }
+            count["corrected" if before else "accepted"] += 1
+        if conflicts:
+            raise OutcomeConflict(conflicts)
+        if replaced:
+            connection.execute(insert(outcome_history), replaced)
+        if new := [item for id, item in known.items() if id not in stored]:
+            written = connection.execute(self._insert(outcomes).values(new).on_conflict_do_nothing())
+            if written.rowcount < len(new):
+                raise _Raced
+        for id in {item["prediction_id"] for item in replaced} & set(stored):
+            connection.execute(update(outcomes).where(outcomes.c.prediction_id == id).values(known[id]))
+        return count | {"unknown": self._unknown(connection, ids)}
+
+    def add_feedback(self, given: Sequence[Mapping[str, Any]]) -> tuple[set[str], int]:
+        """Write rows of the feedback table, `at` left out. Gives the ids that were not known before, and how many
+        predictions are not known (yet)."""
+        rows = list({item["id"]: {**item, "at": now()} for item in given}.values())
+        write = self._insert(feedback).values(rows).on_conflict_do_nothing().returning(feedback.c.id)
+        with self._connected() as connection:
+            new = set(connection.execute(write).scalars())
+            return new, self._unknown(connection, {item["prediction_id"] for item in given})
+
+    def _unknown(self, connection: Connection, ids: set[str]) -> int:
+        found = connection.execute(select(func.count()).where(predictions.c.id.in_(ids))).scalar_one()
+        return len(ids) - int(found)
+
+    def _insert(self, table: Table) -> Any:
+        return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """One transaction."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (DataError, IntegrityError) as error:
+            raise EventsRefused(_first_line(error)) from error
+        except SQLAlchemyError as error:
+            if "malformed JSON" in str(error):
+                raise EventsRefused(_first_line(error)) from error
+            missing = any(word in str(error) for word in ("no such table", "does not exist", "has no column"))
+            hint = "; its tables are missing or old: run the verb migrate" if missing else ""
+            raise StoreAway(_first_line(error) + hint) from error
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    """What went wrong, without statement and values."""
+    return str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]

@@ -1,0 +1,71 @@
+"""The tables. Times are UTC and do not say so. A change here needs a migration; a test compares the two."""
+
+from sqlalchemy import JSON, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+VERSIONS = "records_version"  # which migration was last: a name of its own, so that MLflow may share the database
+Row = JSON().with_variant(JSONB(), "postgresql")
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("bundle", String(64), nullable=False),
+    Column("arm", String(16), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("unit_hash", String(32)),
+    Column("score", Float, nullable=False),
+    Column("decision", Text, nullable=False),  # what the model would do, in shadow too
+    Column("row", Row, nullable=False),  # the fields of the contract without the PERSONAL ones
+    Index("predictions_at", "at"),
+)
+
+outcomes = Table(  # no foreign key: an outcome may come before its prediction is shipped, and is matched then
+    "outcomes",
+    metadata,
+    Column("prediction_id", String(128), primary_key=True),
+    Column("outcome", Float, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("received_at", DateTime, nullable=False),
+    Index("outcomes_received_at", "received_at"),
+)
+
+outcome_history = Table(  # what a correction replaced
+    "outcome_history",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("prediction_id", String(128), nullable=False),
+    Column("outcome", Float, nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("received_at", DateTime, nullable=False),
+    Column("replaced_at", DateTime, nullable=False),
+    Index("outcome_history_prediction_id", "prediction_id"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("prediction_id", String(128), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("decision_taken", String(128)),
+    Column("reason", String(40)),
+    Column("pseudonym", String(32), nullable=False),
+    Column("at", DateTime, nullable=False),
+    Column("handling_seconds", Float),
+    Index("feedback_prediction_id", "prediction_id"),
+    Index("feedback_at", "at"),
+)
+
+modes = Table(  # every switch, the last one holds
+    "modes",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("who", String(128), nullable=False),
+    Column("why", Text, nullable=False),
+)

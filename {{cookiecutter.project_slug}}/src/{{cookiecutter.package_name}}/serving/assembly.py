@@ -1,0 +1,93 @@
+"""The parts of a service, put together."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+
+from ..bundle.runtime import Scores
+from ..contract.terms import Columns, Terms
+from ..records.spool import Spool
+from ..settings import Settings
+from .app import surface
+from .explain import Explain
+from .keeper import Keeper
+from .keys import Keys
+from .limits import Limits
+from .log import Access, log
+from .metrics import Metrics
+from .models import Models
+from .ops import operations
+from .predict import Predict
+from .remember import Remember
+from .service import Service
+
+LOOK_SECONDS = 0.5  # between two looks at keys and connections
+
+
+class Assembly:
+    """`service` answers callers, `operations` those who run it; `running` is their life."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        baseline: Callable[[Columns], Scores],
+        decide: Callable[[float, float], Any],
+        settings: Settings,
+    ) -> None:
+        """Raises KeysError and SpoolError for what cannot be used."""
+        self.metrics, self.keys, self.access = Metrics(), Keys(settings.keys_file), Access()
+        self.spool = Spool(settings.spooled, settings.spool_megabytes * 1_000_000)
+        self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
+        self.models = Models(settings.models, terms.fields, baseline, self.metrics, settings.allow_pickle)
+        self.keeper = Keeper(settings.records_url, self.spool, settings.mode, self.metrics)
+        predict = Predict(terms, self.models, decide, self.spool, self.keeper, self.metrics)
+        remember = Remember(self.models, self.keeper, self.keys, self.metrics)
+        routes = surface(
+            settings.model_name,
+            terms,
+            self.models,
+            predict,
+            Explain(terms, self.models),
+            remember,
+            self.keeper,
+            self.keys,
+            self.limits,
+            self.metrics,
+        )
+        routes.router.lifespan_context = lambda _: self.running()
+        self.service = Service(routes, predict, self.keys, self.limits, self.metrics, self.access)
+        self.operations: Starlette = operations(self.models, self.keeper, self.metrics, lambda: self.service.draining)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The model is loaded when this begins; what was answered is shipped, if it can be, when it ends."""
+        stop = threading.Event()
+        self.models.look()
+        threads = [
+            threading.Thread(target=self.models.watch, args=(stop,), daemon=True, name="watch-models"),
+            threading.Thread(target=self.keeper.run, args=(stop,), daemon=True, name="keep-records"),
+        ]
+        for thread in threads:
+            thread.start()
+        tasks = [asyncio.create_task(self.limits.heart()), asyncio.create_task(self._look())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            stop.set()
+            for thread in threads:
+                await asyncio.to_thread(thread.join, 15)
+            self.access.flush()
+            self.spool.close()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if said := self.keys.refresh():
+                log.warning(said)
+            await asyncio.to_thread(self.access.flush)

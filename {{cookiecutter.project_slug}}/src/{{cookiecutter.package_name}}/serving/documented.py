@@ -1,0 +1,104 @@
+"""What the documentation says of the routes: bodies with examples that work, answers, refusals, roles."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from .rows import Modes
+from .service import NEEDS
+
+REFUSALS = {
+    400: "not JSON",
+    401: "no key, or none that holds today",
+    403: "the key has not the role",
+    413: "the body is too long",
+    422: "the body breaks the contract",
+    503: "nothing was done; try again after Retry-After seconds",
+}
+
+
+class Prediction(BaseModel):
+    id: str
+    score: float
+    decision: str | float | None = Field(description="null in shadow: the consumer goes on as without a model")
+
+
+class Predictions(BaseModel):
+    model_version: str
+    arm: Literal["champion"]
+    mode: Modes
+    predictions: list[Prediction]
+
+
+class Effect(BaseModel):
+    field: str
+    given: Any
+    typical: Any
+    effect: float = Field(description="the score less the score that the typical value would give")
+
+
+class Explanation(BaseModel):
+    score: float
+    fields: list[Effect] = Field(description="strongest first")
+
+
+class Explanations(BaseModel):
+    model_version: str
+    explanations: list[Explanation]
+
+
+class Taken(BaseModel):
+    accepted: int
+    repeated: int = Field(description="known already; taken once")
+    corrected: int | None = None
+    unknown: int = Field(description="no such prediction is known yet; kept, and matched when it comes")
+
+
+class Switched(BaseModel):
+    mode: Modes
+    by: str
+    reason: str
+    since: str
+
+
+class Facts(BaseModel):
+    model_version: str
+    bundle: str
+    kind: str
+    mode: Modes
+
+
+class Wrong(BaseModel):
+    row: int | None
+    field: str | None
+    rule: str
+    given: Any
+    example: Any
+
+
+class ProblemShape(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Wrong]
+
+
+def shape_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """JSON schema of a body, with an example that works."""
+    return model.model_json_schema(ref_template="#/components/schemas/{model}") | {"example": example}
+
+
+def documented(route: str, body: dict[str, Any] | None, answer: type[BaseModel], *more: int) -> dict[str, Any]:
+    """The arguments of a route that say what it takes and gives. `more`: statuses beyond the usual ones."""
+    refusals: dict[int, str] = {409: "an outcome differs from the one that is known", **REFUSALS}
+    usual = (401, 403, 503) if body is None else tuple(REFUSALS)
+    problem = {"model": ProblemShape, "content": {"application/problem+json": {}}}
+    responses: dict[int | str, Any] = {200: {"model": answer}}
+    responses |= {status: {**problem, "description": refusals[status]} for status in (*usual, *more)}
+    extra: dict[str, Any] = {"security": [{"key": []}], "x-role": NEEDS.get(route, "any")}
+    if body is not None:
+        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return {"responses": responses, "openapi_extra": extra}

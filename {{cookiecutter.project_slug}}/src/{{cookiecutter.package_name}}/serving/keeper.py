@@ -1,0 +1,131 @@
+"""The one thread between the service and its database: ships what was answered, and reads the mode."""
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ..records.errors import EventsRefused, StoreAway
+from ..records.spool import Spool
+from .log import log
+from .metrics import Metrics
+from .problems import Problem
+
+if TYPE_CHECKING:
+    from ..records.store import Store
+
+SHIP_SECONDS = 0.2
+MODE_SECONDS = 1.0  # a stop must reach every replica within 5
+LEAVE_SECONDS = 5.0  # to ship what is left when the service ends
+LONGEST_PAUSE = 2.0  # between two looks at a database that is away
+SAFEST = "shadow"
+
+
+class Keeper:
+    """`mode` is what holds here. Until the database was read it is what held last in this folder, else shadow: a
+    replica that starts while the database is away must not undo a stop."""
+
+    def __init__(self, url: str, spool: Spool, first_mode: str, metrics: Metrics) -> None:
+        """`first_mode` holds when the database knows none."""
+        self.url, self.spool, self.first_mode, self.metrics = url, spool, first_mode, metrics
+        self.store: Store | None = None
+        self.looked = False  # at the database, with whatever result
+        self._kept, self._said, self._mode_at, self._lost = spool.folder / "mode", "", 0.0, 0
+        try:
+            self.mode = self._kept.read_text()
+        except OSError:
+            self.mode = SAFEST
+        metrics.pending.set_function(lambda: spool.events)
+        metrics.pending_bytes.set_function(lambda: spool.bytes)
+        metrics.mode.labels(self.mode).set(1)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until told to stop, and then until all is shipped or LEAVE_SECONDS are over."""
+        if hasattr(os, "setpriority"):  # answers first: on a busy core shipping takes what they leave
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        pause = SHIP_SECONDS
+        while not stop.wait(pause):
+            pause = SHIP_SECONDS if self._turn() else min(pause * 2, LONGEST_PAUSE)
+        until = time.monotonic() + LEAVE_SECONDS
+        while self.spool.events and self._turn() and time.monotonic() < until:
+            pass
+        if self.spool.events:
+            log.warning(f"{self.spool.events} answers stay in {self.spool.folder} until a service starts there again")
+
+    def required(self) -> "Store":
+        """The database. Raises Problem while there is none."""
+        if self.store is None:
+            raise away(self._said or "it was not asked yet")
+        return self.store
+
+    def switched(self, mode: str, who: str, why: str) -> None:
+        """From now on this mode holds here."""
+        if mode == self.mode and self._kept.exists():
+            return
+        log.warning("mode", extra={"facts": {"mode": mode, "before": self.mode, "who": who, "why": why}})
+        self.mode = mode
+        self.metrics.mode.clear()
+        self.metrics.mode.labels(mode).set(1)
+        try:
+            draft = self._kept.with_name("mode.draft")
+            draft.write_text(mode)
+            draft.replace(self._kept)
+        except OSError as error:  # a full disk; the database still knows
+            log.warning(f"the mode cannot be remembered in {self._kept}: {error}")
+
+    def _turn(self) -> bool:
+        """Look at the mode, ship for a while; False when the database did not answer."""
+        try:
+            self.store = self.store or _open(self.url)
+            until = time.monotonic() + MODE_SECONDS
+            if until - self._mode_at > 2 * MODE_SECONDS:
+                found = self.store.mode()
+                self.switched(
+                    *((found.mode, found.who, found.why) if found else (self.first_mode, "settings", "ML_MODE"))
+                )
+                self._mode_at = time.monotonic()
+            while time.monotonic() < until and (events := self.spool.read()):
+                self._ship(self.store, events)
+                self.spool.shipped()
+        except Exception as error:  # whatever it is, this thread must live: it is the only one that ships
+            self._away(error)
+            return False
+        finally:
+            self.looked = True
+            self.metrics.lost.inc(self.spool.lost - self._lost)
+            self._lost = self.spool.lost
+        if self._said:
+            log.warning("the database of records answers again")
+        self._said = ""
+        self.metrics.store_up.set(1)
+        return True
+
+    def _ship(self, store: "Store", events: list[bytes]) -> None:
+        """What the database will never take is found by halving, and kept aside: it must not stop the rest."""
+        try:
+            store.ship(events)
+        except EventsRefused as error:
+            if len(events) == 1:
+                log.error(f"an answer cannot be stored and is kept in {self.spool.folder}/refused.kept: {error}")
+                self.spool.refuse(events[0])
+                return
+            middle = len(events) // 2
+            self._ship(store, events[:middle])
+            self._ship(store, events[middle:])
+
+    def _away(self, error: Exception) -> None:
+        self.metrics.store_up.set(0)
+        if str(error) != self._said:
+            what = f"the database of records does not answer: {error}; answers wait in {self.spool.folder}"
+            log.error(what, exc_info=None if isinstance(error, StoreAway) else error)
+        self._said = str(error)
+
+
+def away(why: str) -> Problem:
+    return Problem(503, f"the database of records does not answer: {why}", retry_after=2, shed="database")
+
+
+def _open(url: str) -> "Store":
+    from ..records.store import Store  # 0.6 s of imports, which the first answers need not wait for
+
+    return Store(url)

@@ -1,0 +1,128 @@
+"""Who may ask for what. A key is 32 random bytes; only its sha256 is kept: enough for what nobody can guess.
+
+The file: {"salt": "...", "keys": [{"name": "checkout", "roles": ["predict"], "sha256": "...", "until": "2027-06-30"}]}.
+Rotation: add a second key, move the callers, remove the first. The file is read again when it changes.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Role = Literal["predict", "outcomes", "feedback", "operate"]
+LOCAL = "local"  # who asks where no keys are needed
+MAKE = "Make one with the verb key: key --name checkout --role predict"
+
+
+class KeysError(Exception):
+    """The file of keys cannot be used; the message says where and what works."""
+
+
+class Key(BaseModel):
+    """One caller's key. `until` is the last day on which it holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    roles: frozenset[Role] = Field(min_length=1)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    until: date | None = None
+
+
+class KeyFile(BaseModel):
+    """`salt` hides units and reviewers in the records; changing it cuts new records off from old ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    salt: str = Field(min_length=16, max_length=64)
+    keys: tuple[Key, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the name of a key, of a system rather than a person."""
+
+    name: str
+    roles: Collection[Role]
+
+
+_ANYONE = Caller(LOCAL, frozenset(get_args(Role)))
+
+
+class Keys:
+    """The keys of a file, or nobody's: without a file everyone is LOCAL and may do everything."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Raises KeysError."""
+        self.path, self._stamp, self.salt = path, (0, 0), LOCAL.encode()
+        self._known: dict[bytes, Key] = {}
+        if path:
+            self._read(path)
+
+    def caller(self, authorization: bytes) -> Caller | None:
+        """Who sent this header; None when the key is absent, unknown or has run out."""
+        if not self.path:
+            return _ANYONE
+        key = self._known.get(hashlib.sha256(authorization.removeprefix(b"Bearer ")).digest())
+        if key is None or (key.until and datetime.now(UTC).date() > key.until):
+            return None
+        return Caller(key.name, key.roles)
+
+    def refresh(self) -> str | None:
+        """Read the file again if it changed. What cannot be read changes nothing; gives what is worth a log line."""
+        if not self.path:
+            return None
+        try:
+            if _stamp(self.path) == self._stamp:
+                return None
+            self._read(self.path)
+        except (KeysError, OSError) as error:
+            return f"{error}; the keys from before hold on"
+        return f"{len(self._known)} keys read from {self.path}"
+
+    def _read(self, path: Path) -> None:
+        try:
+            self._stamp = _stamp(path)
+            found = KeyFile.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise KeysError(f"{path}: no keys ({error.strerror}). {MAKE}") from error
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
+                for item in error.errors(include_input=False)
+            )
+            raise KeysError(f"{path}: no usable keys: {wrong}. {MAKE}") from error
+        self._known = {bytes.fromhex(key.sha256): key for key in found.keys}
+        self.salt = found.salt.encode()
+
+
+def add_key(path: Path, name: str, roles: Collection[str], until: date | None = None) -> str:
+    """Add a key to the file, which is made if need be; gives the key itself, which is kept nowhere.
+
+    Raises KeysError.
+    """
+    secret = secrets.token_urlsafe(32)
+    try:
+        key = Key.model_validate(
+            {"name": name, "roles": roles, "sha256": hashlib.sha256(secret.encode()).hexdigest(), "until": until}
+        )
+        now = KeyFile.model_validate_json(path.read_bytes()) if path.exists() else None
+    except (OSError, ValidationError) as error:
+        raise KeysError(f"{path}: {error}") from error
+    new = KeyFile(salt=now.salt if now else secrets.token_hex(16), keys=(*(now.keys if now else ()), key))
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(new.model_dump_json(indent=1, exclude_none=True) + "\n")
+    draft.replace(path)
+    return secret
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_ino

@@ -1,0 +1,79 @@
+"""What the service takes on at once. More is refused at once, with a time to come back, before everyone waits."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeVar
+
+from .problems import Problem
+
+BEAT = 0.02  # seconds between two signs of life of the event loop
+ANSWER_SECONDS = 10.0  # for work beside the event loop
+MOST_ASIDE = 32  # pieces of work beside the event loop: explanations, database, models in Python
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Result = TypeVar("Result")
+
+
+class Limits:
+    """Counts for one process. Every method raises Problem: 413 for a body too long, 503 to shed load."""
+
+    def __init__(self, body_bytes: int, requests: int, late_seconds: float) -> None:
+        """`late_seconds`: how long a request may have waited for the event loop before it is refused."""
+        self.body_bytes, self.requests, self.late = body_bytes, requests, late_seconds + BEAT
+        self.in_flight = self._aside = 0
+        self._beat = float("inf")
+
+    def admit(self) -> None:
+        """Refuse when too much is going on already."""
+        if self.in_flight > self.requests:
+            raise busy("concurrency", f"{self.requests} requests are being answered")
+        if time.monotonic() - self._beat > self.late:
+            raise busy("late", f"answers are more than {self.late:g} s behind")
+
+    async def heart(self) -> None:
+        """Note that the event loop comes round. All requests that wait are handled between two beats, so the age of the
+        last one tells how long the request at hand has waited."""
+        while True:
+            self._beat = time.monotonic()
+            await asyncio.sleep(BEAT)
+
+    async def body(self, receive: Receive, said: bytes = b"0") -> bytes:
+        """The whole body. `said`: its length as the client states it."""
+        if said.isdigit() and int(said) > self.body_bytes:
+            raise self._long(f"{int(said):,} bytes")
+        message = await receive()
+        found: bytes = message.get("body", b"")
+        while message.get("more_body"):
+            message = await receive()
+            found += message.get("body", b"")
+            if len(found) > self.body_bytes:
+                raise self._long("more")
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the body ended early")
+        if b"\\u0000" in found:
+            raise Problem(422, r"the character \u0000 is not taken: no database stores it in a text")
+        return found
+
+    async def aside(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Do what takes long on a thread, so that the event loop goes on answering."""
+        if self._aside >= MOST_ASIDE:
+            raise busy("aside", f"{MOST_ASIDE} longer pieces of work are being done")
+        self._aside += 1
+        future = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+        future.add_done_callback(self._done)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), ANSWER_SECONDS)
+        except TimeoutError:
+            raise busy("time", f"this took more than {ANSWER_SECONDS:g} s") from None
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._aside -= 1
+        if not future.cancelled():
+            future.exception()  # nobody may be left to ask for it
+
+    def _long(self, given: str) -> Problem:
+        return Problem(413, f"a body has at most {self.body_bytes:,} bytes, given {given}; send fewer rows at a time")
+
+
+def busy(reason: str, why: str) -> Problem:
+    return Problem(503, f"too busy: {why}; nothing was done, try again", retry_after=1, shed=reason)

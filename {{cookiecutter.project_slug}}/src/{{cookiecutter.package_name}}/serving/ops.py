@@ -1,0 +1,43 @@
+"""The second port, for those who run the service: health and metrics, without keys and out of callers' reach."""
+
+import json
+from collections.abc import Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .keeper import Keeper
+from .metrics import Metrics
+from .models import Models
+from .problems import Problem
+
+
+def operations(models: Models, keeper: Keeper, metrics: Metrics, draining: Callable[[], bool]) -> Starlette:
+    """/healthz: the event loop comes round. /readyz: a model answers, the mode is known as well as it can be, and the
+    service is not about to end. /metrics: for Prometheus."""
+
+    async def healthz(_: Request) -> Response:
+        return _json(200, {"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        try:
+            version = models.required().version
+        except Problem as problem:
+            return _json(503, {"status": "no model", "detail": problem.detail})
+        if not keeper.looked:
+            return _json(503, {"status": "starting", "detail": "the mode was not looked up yet"})
+        if draining():
+            return _json(503, {"status": "ending"})
+        return _json(200, {"status": "ready", "model_version": version, "mode": keeper.mode})
+
+    async def scrape(_: Request) -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
+
+
+def _json(status: int, said: dict[str, object]) -> Response:
+    return Response(json.dumps(said), status, media_type="application/json")

@@ -1,0 +1,86 @@
+"""The hot path: a body to an answer, written down before it leaves."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from ..contract.terms import Terms
+from ..records.spool import Spool, SpoolError
+from .keeper import Keeper
+from .metrics import Metrics
+from .models import Models
+from .problems import Problem, refused
+from .rows import validator_of
+
+ARM = "champion"
+
+
+class Predict:
+    """Answers POST /v1/predict. Safe for threads."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        models: Models,
+        decide: Callable[[float, float], Any],
+        spool: Spool,
+        keeper: Keeper,
+        metrics: Metrics,
+    ) -> None:
+        self.validate, self.fields, self.personal = validator_of(terms), terms.fields, terms.personal
+        self.models, self.decide, self.spool, self.keeper, self.metrics = models, decide, spool, keeper, metrics
+
+    @property
+    def slow(self) -> bool:
+        """Whether the model may take its time, as one in Python does."""
+        return bool(self.models.current and self.models.current.bundle.manifest.runtime == "python")
+
+    def answer(self, body: bytes, salt: bytes) -> bytes:
+        """The answer to a body, as JSON. Raises Problem for a body that breaks the contract, when no model answers and
+        when the answer cannot be written down."""
+        serving, mode = self.models.required(), self.keeper.mode
+        try:
+            rows = [row.__dict__ for row in self.validate(body).rows]
+        except ValidationError as error:
+            raise refused(error, self.fields) from None
+        scores, threshold = serving.bundle.score_rows(rows).tolist(), serving.bundle.manifest.threshold
+        if not all(map(isfinite, scores)):
+            raise ValueError(f"version {serving.version} scored a row with no finite number")
+        answers, kept = [], []
+        for row, score in zip(rows, scores, strict=True):
+            id, unit, decision = row.pop("id") or os.urandom(16).hex(), row.pop("unit"), self.decide(score, threshold)
+            for name in self.personal:
+                del row[name]
+            answers.append({"id": id, "score": score, "decision": None if mode == "shadow" else decision})
+            kept.append(
+                {"id": id, "score": score, "decision": decision, "unit": unit and hidden(unit, salt), "row": row}
+            )
+        if len(rows) > 1 and len({answer["id"] for answer in answers}) < len(rows):
+            raise Problem(422, "an id stands twice in the body; an id names one prediction")
+        said = {"model_version": serving.version, "arm": ARM, "mode": mode}
+        at = datetime.now(UTC).isoformat(" ", "microseconds")[:26]
+        event = {"at": at, "bundle": serving.bundle.digest, **said, "predictions": kept}
+        try:
+            self.spool.append(to_json(event, fallback=plain))
+        except SpoolError as error:
+            raise Problem(
+                503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
+            ) from error
+        self.metrics.predicted(serving.version, ARM, [each["decision"] for each in kept])
+        return to_json({**said, "predictions": answers}, fallback=plain)
+
+
+def hidden(name: str, salt: bytes) -> str:
+    """What stands for a name in the records: the same for the same name, and no way back without the salt."""
+    return hashlib.blake2b(name.encode(), key=salt, digest_size=16).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """A decision may be a numpy scalar."""
+    return value.item()

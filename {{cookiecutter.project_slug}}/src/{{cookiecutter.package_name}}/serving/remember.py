@@ -1,0 +1,106 @@
+"""Outcomes, feedback and the mode: what is told to the service, and goes to its database before the answer leaves."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from ..records.errors import EventsRefused, OutcomeConflict, StoreAway
+from .keeper import Keeper, away
+from .keys import Caller, Keys
+from .metrics import Metrics
+from .models import Models
+from .predict import hidden
+from .problems import SHOWN, Problem, refused
+from .rows import EXAMPLES, Feedback, Feedbacks, Mode, Outcome, Outcomes
+
+if TYPE_CHECKING:
+    from ..records.store import Store
+
+Result = TypeVar("Result")
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class Remember:
+    """Answers the three routes that write. Every method waits for the database, so call it on a thread."""
+
+    def __init__(self, models: Models, keeper: Keeper, keys: Keys, metrics: Metrics) -> None:
+        self.models, self.keeper, self.keys, self.metrics = models, keeper, keys, metrics
+
+    def outcomes(self, body: bytes) -> bytes:
+        """Take outcomes, all or none. Raises Problem: 409 for one that differs and is no correction."""
+        given: list[Outcome] = read(Outcomes, body).outcomes
+        if self.models.required().bundle.manifest.task == "binary":
+            self._zero_or_one(given)
+        rows = [item.model_dump() | {"at": item.at.astimezone(UTC).replace(tzinfo=None)} for item in given]
+        try:
+            count = self._store(lambda store: store.add_outcomes(rows))
+        except OutcomeConflict as conflict:
+            errors = [
+                {"row": row, "field": "outcome", "rule": f"{known:g} is known of {given[row].prediction_id!r}",
+                 "given": given[row].outcome, "example": {"outcome": given[row].outcome, "correction": True}}
+                for row, known in conflict.known.items()
+            ]  # fmt: skip
+            raise Problem(409, f"{conflict}; nothing was written; a correction says so", errors[:SHOWN]) from None
+        for result, number in count.items():
+            self.metrics.outcomes.labels(result).inc(number)
+        return to_json(count)
+
+    def feedback(self, body: bytes) -> bytes:
+        """Take feedback; the same again is taken once. Raises Problem."""
+        given: list[Feedback] = read(Feedbacks, body).feedback
+        rows = [self._row(item) for item in given]
+        new, unknown = self._store(lambda store: store.add_feedback(rows))
+        for row in {row["id"]: row for row in rows}.values():
+            if row["id"] in new:
+                self.metrics.feedback.labels(row["verdict"]).inc()
+        return to_json({"accepted": len(new), "repeated": len(given) - len(new), "unknown": unknown})
+
+    def mode(self, body: bytes, caller: Caller) -> bytes:
+        """Switch the mode, here at once and everywhere within seconds. Raises Problem."""
+        wanted: Mode = read(Mode, body)
+        done = self._store(lambda store: store.set_mode(wanted.mode, caller.name, wanted.reason))
+        self.keeper.switched(done.mode, done.who, done.why)
+        return to_json({"mode": done.mode, "by": done.who, "reason": done.why, "since": done.at.isoformat() + "Z"})
+
+    def _row(self, item: Feedback) -> dict[str, Any]:
+        """A row for the database. Its id is made of what it says, so that the same again is known."""
+        month = datetime.now(UTC).strftime("%Y-%m")
+        row = item.model_dump(exclude={"reviewer"})
+        row["pseudonym"] = hidden(f"{month} {item.reviewer}", self.keys.salt)
+        said = repr(sorted(row.items())).encode()
+        return row | {"id": hashlib.blake2b(said, digest_size=16).hexdigest()}
+
+    def _store(self, work: Callable[["Store"], Result]) -> Result:
+        try:
+            return work(self.keeper.required())
+        except StoreAway as error:
+            raise away(str(error)) from error
+        except EventsRefused as error:
+            raise Problem(422, f"the database cannot hold this: {error}") from error
+
+    def _zero_or_one(self, given: list[Outcome]) -> None:
+        wrong = [(row, item.outcome) for row, item in enumerate(given) if item.outcome not in (0, 1)]
+        if wrong:
+            errors = [
+                {
+                    "row": row,
+                    "field": "outcome",
+                    "rule": "0 or 1: the model is a classifier",
+                    "given": said,
+                    "example": 1,
+                }
+                for row, said in wrong[:SHOWN]
+            ]
+            raise Problem(422, f"the body breaks the contract in {len(wrong)} places; nothing was written", errors)
+
+
+def read(shape: type[Shape], body: bytes) -> Shape:
+    """A body of this shape. Raises Problem."""
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        raise refused(error, examples=EXAMPLES) from None
