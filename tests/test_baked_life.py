@@ -47,16 +47,26 @@ class Project:
         assert done.returncode == 0, f"make {' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         return done.stdout + done.stderr
 
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """A verb without make."""
+        python = Path(self.environment["VENV"]) / "bin" / "python"
+        command = [python, "-m", self.domain.parent.name, *words]
+        return subprocess.run(
+            command, cwd=self.path, env=self.environment | more, timeout=60, capture_output=True, text=True
+        )
+
     @contextmanager
     def serving(self, *options: str) -> Iterator[str]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port, operations = free_port(), free_port()
         python = Path(self.environment["VENV"]) / "bin" / "python"
         command = [python, "-m", self.domain.parent.name, "serve", *options]
         with (self.path / "serve.log").open("w") as log:
             service = subprocess.Popen(
-                command, cwd=self.path, env=self.environment | {"ML_PORT": str(port)}, stdout=log, stderr=log
+                command,
+                cwd=self.path,
+                env=self.environment | {"ML_PORT": str(port), "ML_OPS_PORT": str(operations)},
+                stdout=log,
+                stderr=log,
             )
             try:
                 yield f"http://127.0.0.1:{port}"
@@ -65,22 +75,32 @@ class Project:
                 service.wait(20)
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def get(address: str) -> Any:
     with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own address
         return json.load(response)
 
 
 def post(address: str, rows: list[dict[str, Any]]) -> Any:
-    request = urllib.request.Request(address, json.dumps({"rows": rows}).encode())  # noqa: S310 - our own address
+    return tell(address, {"rows": rows})
+
+
+def tell(address: str, content: dict[str, Any]) -> Any:
+    request = urllib.request.Request(address, json.dumps(content).encode())  # noqa: S310 - our own address
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
         return json.load(response)
 
 
-def wait_for_version(address: str, version: str) -> dict[str, Any]:
+def wait_for_version(address: str, version: str, mode: str = "assist") -> dict[str, Any]:
     for _ in range(300):
         try:
             model = get(f"{address}/v1/model")
-            if model["model_version"] == version:
+            if model["model_version"] == version and model["mode"] == mode:
                 return dict(model)
         except OSError:
             pass  # not up, or 503: not ready yet
@@ -112,6 +132,8 @@ def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(pro
         assert f"passed {gate['id']}" in said
     assert re.search(r'-> \{"model_version": "2".*"score": 0\.\d+, "decision": "(decline|approve)"', said)
     assert "Its reasons, strongest first:" in said
+    assert 'POST /v1/outcomes -> {"accepted": 1' in said
+    assert '"decision": null}' in said
     assert "rolled back: version 1, the baseline, answers" in said
     assert "rollback 2 -> 1" in said
     assert "Next: read README.md" in said
@@ -137,6 +159,13 @@ def test_the_first_ten_minutes_of_the_readme(project: Project) -> None:
         assert post(f"{address}/v1/predict", [row])["predictions"][0]["decision"] == "decline"
         explained = post(f"{address}/v1/explain", [row])["explanations"][0]["fields"]
         assert {field["field"] for field in explained} >= set(row)
+        project.makes("mode", MODE="shadow", WHY="to be sure")
+        wait_for_version(address, "2", mode="shadow")
+        withheld = post(f"{address}/v1/predict", [row | {"id": "mine"}])["predictions"][0]
+        assert withheld["decision"] is None
+        outcome = {"prediction_id": "mine", "outcome": 1, "at": "2026-06-01T12:00:00Z"}
+        assert tell(f"{address}/v1/outcomes", {"outcomes": [outcome]})["accepted"] == 1
+        project.makes("mode", MODE="assist", WHY="all is well")
         project.makes("rollback", WHY="complaints since noon")
         assert wait_for_version(address, "1")["kind"] == "baseline"
     said = project.makes("versions")
@@ -151,10 +180,9 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
     project.makes("baseline")
     project.makes("train")
     project.makes("promote", WHY="it beats the rule")
-    python = Path(project.environment["VENV"]) / "bin" / "python"
-    subprocess.run(
-        [python, "-m", project.domain.parent.name, "sync"], cwd=project.path, env=project.environment, check=True
-    )
+    for verb in ("sync", "migrate"):
+        done = project.run(verb)
+        assert done.returncode == 0, done.stderr
     small = tmp_path / "serving"
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "-q", "-p", sys.executable, small], check=True)
@@ -163,6 +191,10 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
         [*uv, "pip", "install", "-q", "-p", small / "bin" / "python", "--require-hashes", "-r", lock], check=True
     )
     project.environment["VENV"] = str(small)
+    refused = project.run("serve", ML_ENVIRONMENT="production")
+    assert refused.returncode == 1
+    assert "there are no keys" in refused.stderr
+    assert "Traceback" not in refused.stderr
     with project.serving("--no-follow") as address:
         assert wait_for_version(address, "2")["kind"] == "model"
         assert post(f"{address}/v1/predict", [readme_request(project)])["predictions"][0]["decision"] == "decline"

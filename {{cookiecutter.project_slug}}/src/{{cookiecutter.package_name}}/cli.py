@@ -154,9 +154,6 @@ def key(args: argparse.Namespace) -> int:
 
 def sync(args: argparse.Namespace) -> int:
     """bring the champion's bundle into MODEL_DIR; --follow keeps doing so"""
-    from .pipeline.registry import Registry
-    from .pipeline.sync import follow
-    from .pipeline.sync import sync as once
     from .settings import Settings
 
     settings, stop = Settings(), threading.Event()
@@ -164,6 +161,10 @@ def sync(args: argparse.Namespace) -> int:
         from .pipeline.migrate import migrate as make_tables
 
         make_tables(settings.records_url)
+    from .pipeline.registry import Registry
+    from .pipeline.sync import follow
+    from .pipeline.sync import sync as once
+
     if args.follow_parent:  # its end of the pipe closes when the parent ends, even by kill -9
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     if args.follow or args.follow_parent:
@@ -191,6 +192,8 @@ VERBS: dict[str, Verb] = {
     "check": development.check,
     "format": development.tidy,
     "test": development.test,
+    "faults": development.faults,
+    "soak": development.soak,
     "contract": contract,
     "train": train,
     "promote": promote,
@@ -255,5 +258,6 @@ def _parser() -> argparse.ArgumentParser:
     made["key"].add_argument("--until", type=date.fromisoformat, help="last day on which it holds, e.g. 2027-06-30")
     made["sync"].add_argument("--follow", action="store_true")
     made["sync"].add_argument("--follow-parent", action="store_true", help="the same, until standard input closes")
+    made["soak"].add_argument("--minutes", type=float, default=30)
     made["test"].add_argument("rest", nargs="*", help="what pytest takes")
     return parser

@@ -21,6 +21,7 @@ from .settings import PACKAGE, Settings
 
 WAIT = 30.0  # seconds until a promotion must have arrived
 WHO = "make demo"
+MODE = "assist"  # what holds until it is switched; a service that has not read its records yet says shadow
 
 
 def demo() -> int:
@@ -60,16 +61,25 @@ def demo() -> int:
         say(f"promoted: version {seen['model_version']}, a {seen['kind']}, answers; nobody restarted anything")
         row = most_remarkable(address, seam)
         print(f"\n4  A request.\n          POST {address}/v1/predict {json.dumps({'rows': [row]})}")
-        print(f"          -> {json.dumps(call(address, 'predict', [row]))}")
+        answered = ask(address, "predict", {"rows": [row]})
+        print(f"          -> {json.dumps(answered)}")
         print("   Its reasons, strongest first:")
-        for reason in call(address, "explain", [row])["explanations"][0]["fields"][:3]:
+        for reason in ask(address, "explain", {"rows": [row]})["explanations"][0]["fields"][:3]:
             given, typical = reason["given"], reason["typical"]
             print(f"          {reason['field']} = {given} (typical: {typical}): {reason['effect']:+.4f}")
-        print("\n5  Back again.")
+        print("\n5  What became of it, told by the prediction's id; and the stop, which takes the decision away.")
+        time.sleep(1)  # a prediction is in the database a fifth of a second after its answer
+        told = {"prediction_id": answered["predictions"][0]["id"], "outcome": 1, "at": "2026-06-01T12:00:00Z"}
+        print(f"          POST /v1/outcomes -> {json.dumps(ask(address, 'outcomes', {'outcomes': [told]}))}")
+        ask(address, "mode", {"mode": "shadow", "reason": "to show that it works"})
+        shadowed = ask(address, "predict", {"rows": [row]})
+        print(f"          POST /v1/mode shadow, POST /v1/predict -> {json.dumps(shadowed['predictions'][0])}")
+        ask(address, "mode", {"mode": MODE, "reason": "it did"})
+        print("\n6  Back again.")
         rollback(registry, WHO, "to show that it works")
         seen = wait_for(address, str(first.version.number))
         say(f"rolled back: version {seen['model_version']}, the {seen['kind']}, answers")
-    print("\n6  What the registry knows.")
+    print("\n7  What the registry knows.")
     for version in registry.versions():
         print(f"          version {version.number}  {version.kind:8}  bundle {version.digest[:12]}")
     for event in registry.history():
@@ -98,13 +108,13 @@ def serving(settings: Settings) -> Iterator[str]:
 
 
 def wait_for(address: str, version: str) -> dict[str, Any]:
-    """What /v1/model says once `version` answers. Raises TimeoutError when it does not come."""
+    """What /v1/model says once `version` answers and its mode is known. Raises TimeoutError when it does not come."""
     until = time.monotonic() + WAIT
     while time.monotonic() < until:
         try:
             with urllib.request.urlopen(f"{address}/v1/model", timeout=2) as response:  # noqa: S310
                 seen: dict[str, Any] = json.load(response)
-            if seen["model_version"] == version:
+            if seen["model_version"] == version and seen["mode"] == MODE:
                 return seen
         except OSError:
             pass  # not up yet
@@ -112,8 +122,8 @@ def wait_for(address: str, version: str) -> dict[str, Any]:
     raise TimeoutError(f"version {version} did not answer at {address} within {WAIT:g} s")
 
 
-def call(address: str, route: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    body = json.dumps({"rows": rows}).encode()
+def ask(address: str, route: str, content: dict[str, Any]) -> dict[str, Any]:
+    body = json.dumps(content).encode()
     request = urllib.request.Request(f"{address}/v1/{route}", body)  # noqa: S310 - our own loopback address
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
         found: dict[str, Any] = json.load(response)
@@ -124,7 +134,7 @@ def most_remarkable(address: str, seam: Seam) -> dict[str, Any]:
     """Of 500 rows of the data, the one that the service scores highest."""
     found = seam.load().select(*seam.terms.fields.names).limit(500).to_pyarrow().to_pylist()
     rows = [{name: value for name, value in row.items() if value is not None} for row in found]
-    scores = [answer["score"] for answer in call(address, "predict", rows)["predictions"]]
+    scores = [answer["score"] for answer in ask(address, "predict", {"rows": rows})["predictions"]]
     return rows[scores.index(max(scores))]
 
 

@@ -55,6 +55,17 @@ def test(args: argparse.Namespace) -> int:
     return _run(["pytest", *args.rest])
 
 
+def faults(_: argparse.Namespace) -> int:
+    """the service as a process, hurt: kill -9, database away, full disk, overload, slow clients, fuzz"""
+    return _run(["pytest", "-m", "faults and not soak", "tests/faults"])
+
+
+def soak(args: argparse.Namespace) -> int:
+    """steady load for --minutes: memory, p99 and handles stay flat"""
+    os.environ["SOAK_MINUTES"] = str(args.minutes)
+    return _run(["pytest", "-m", "soak", "-s", "tests/faults"])
+
+
 def _run(*tools: list[str]) -> int:
     """Run each tool of this environment; all are run, so that one look shows everything."""
     failed = 0

@@ -41,6 +41,7 @@ class _Raced(Exception):
 class Mode:
     """What holds for decisions, and who said so, when and why."""
 
+    number: int  # the largest holds
     mode: str
     who: str
     why: str
@@ -66,13 +67,13 @@ class Store:
         """The mode that was set last; None when none ever was."""
         with self._connected() as connection:
             found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).mappings().first()
-        return Mode(found["mode"], found["who"], found["why"], found["at"]) if found else None
+        return Mode(**found) if found else None
 
     def set_mode(self, mode: str, who: str, why: str) -> Mode:
-        new = Mode(mode, who, why, now())
+        at = now()
+        write = insert(modes).values(mode=mode, who=who, why=why, at=at).returning(modes.c.number)
         with self._connected() as connection:
-            connection.execute(insert(modes).values(mode=mode, who=who, why=why, at=new.at))
-        return new
+            return Mode(connection.execute(write).scalar_one(), mode, who, why, at)
 
     def add_outcomes(self, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated

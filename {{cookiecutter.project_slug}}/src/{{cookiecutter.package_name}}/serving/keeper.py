@@ -31,6 +31,7 @@ class Keeper:
         self.store: Store | None = None
         self.looked = False  # at the database, with whatever result
         self._kept, self._said, self._mode_at, self._lost = spool.folder / "mode", "", 0.0, 0
+        self._switching, self._number = threading.Lock(), 0
         try:
             self.mode = self._kept.read_text()
         except OSError:
@@ -58,8 +59,14 @@ class Keeper:
             raise away(self._said or "it was not asked yet")
         return self.store
 
-    def switched(self, mode: str, who: str, why: str) -> None:
-        """From now on this mode holds here."""
+    def switched(self, number: int, mode: str, who: str, why: str) -> None:
+        """From now on this mode holds here, unless a later switch is known already."""
+        with self._switching:
+            if number >= self._number:
+                self._number = number
+                self._switch(mode, who, why)
+
+    def _switch(self, mode: str, who: str, why: str) -> None:
         if mode == self.mode and self._kept.exists():
             return
         log.warning("mode", extra={"facts": {"mode": mode, "before": self.mode, "who": who, "why": why}})
@@ -80,9 +87,8 @@ class Keeper:
             until = time.monotonic() + MODE_SECONDS
             if until - self._mode_at > 2 * MODE_SECONDS:
                 found = self.store.mode()
-                self.switched(
-                    *((found.mode, found.who, found.why) if found else (self.first_mode, "settings", "ML_MODE"))
-                )
+                never = (0, self.first_mode, "settings", "ML_MODE")
+                self.switched(*((found.number, found.mode, found.who, found.why) if found else never))
                 self._mode_at = time.monotonic()
             while time.monotonic() < until and (events := self.spool.read()):
                 self._ship(self.store, events)

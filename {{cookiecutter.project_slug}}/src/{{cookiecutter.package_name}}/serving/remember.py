@@ -63,7 +63,7 @@ class Remember:
         """Switch the mode, here at once and everywhere within seconds. Raises Problem."""
         wanted: Mode = read(Mode, body)
         done = self._store(lambda store: store.set_mode(wanted.mode, caller.name, wanted.reason))
-        self.keeper.switched(done.mode, done.who, done.why)
+        self.keeper.switched(done.number, done.mode, done.who, done.why)
         return to_json({"mode": done.mode, "by": done.who, "reason": done.why, "since": done.at.isoformat() + "Z"})
 
     def _row(self, item: Feedback) -> dict[str, Any]:

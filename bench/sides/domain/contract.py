@@ -1,0 +1,26 @@
+"""The row of ../rules.py as a contract."""
+
+from typing import Any, Literal, Optional
+
+from pydantic import Field, create_model
+
+from ..contract.terms import Contract
+from .rules import CATEGORIES, NUMBERS, OPTIONAL
+
+
+def _field(name: str, kind: Any, **bounds: float) -> Any:
+    if name in OPTIONAL:
+        return Optional[kind], Field(default=None, description="Made up", **bounds)  # noqa: UP045 - a computed type
+    return kind, Field(description="Made up", **bounds)
+
+
+Row = create_model(
+    "Row",
+    __base__=Contract,
+    __module__=__name__,
+    **{name: _field(name, float, ge=low, le=high) for name, (low, high) in NUMBERS.items()},
+    **{name: _field(name, Literal[tuple(words)]) for name, words in CATEGORIES.items()},
+)
+ID, LABEL, UNIT, TIME = "id", "label", None, None
+SLICES: tuple[str, ...] = ()
+PERSONAL: tuple[str, ...] = ()
