@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from conftest import Registered, release
 from {{cookiecutter.package_name}}.cli import VERBS, main
 from {{cookiecutter.package_name}}.domain import data
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
+from {{cookiecutter.package_name}}.serving.keys import Keys
 from {{cookiecutter.package_name}}.settings import Settings
 
 
@@ -86,6 +88,97 @@ def test_sync_brings_the_champion_once(
     release(Registry(here), model)
     assert [main(["sync"]), main(["sync"])] == [0, 0]
     assert capsys.readouterr().out.split("\n")[:2] == [model.name, "nothing new"]
+
+
+@pytest.fixture
+def records(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names the tests' own database of records."""
+    monkeypatch.setenv("ML_DATABASE_URL", settings.database_url)
+
+
+def test_the_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mode"]) == 0
+    assert capsys.readouterr().out == "never switched\n"
+    assert main(["mode", "shadow", "--why", "complaints since noon", "--who", "grace"]) == 0
+    assert main(["mode"]) == 0
+    first, again = capsys.readouterr().out.splitlines()
+    assert first == again
+    assert first.startswith("shadow, since 20")
+    assert first.endswith(" by grace: complaints since noon")
+
+
+def test_who_switches_the_mode_says_why(records: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="complaints since noon"):
+        main(["mode", "shadow"])
+    assert main(["mode"]) == 0
+    assert capsys.readouterr().out == "never switched\n"
+
+
+def test_a_mode_that_is_none_is_answered_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["mode", "off", "--why", "complaints"])
+    assert "'automate'" in capsys.readouterr().err
+
+
+def test_a_database_without_tables_is_told_and_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ML_DATABASE_URL", f"sqlite:///{tmp_path}/deep/records.db")
+    assert main(["mode"]) == 1
+    said = capsys.readouterr().err
+    assert "run the verb migrate" in said
+    assert "Traceback" not in said
+    assert [main(["migrate"]), main(["migrate"]), main(["mode"])] == [0, 0, 0]
+    assert capsys.readouterr().out.splitlines() == ["the database of records has every table"] * 2 + ["never switched"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_key_is_shown_once_and_opens_its_routes(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / ("of-production.json" if named else "keys.json")
+    if named:
+        monkeypatch.setenv("ML_KEYS_FILE", str(path))
+    asked = ["key", "--name", "checkout", "--role", "predict", "--role", "outcomes", "--until", "9998-12-31"]
+    assert main(asked) == 0
+    out, err = capsys.readouterr()
+    (secret,) = out.splitlines()
+    caller = Keys(path).caller(f"Bearer {secret}".encode())
+    assert caller
+    assert (caller.name, set(caller.roles)) == ("checkout", {"predict", "outcomes"})
+    assert path.name in err
+    assert secret not in err + path.read_text()
+    assert json.loads(path.read_text())["keys"][0]["until"] == "9998-12-31"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--name", "checkout"],
+        ["--role", "predict"],
+        ["--name", "checkout", "--role", "all"],
+        ["--name", "checkout", "--role", "predict", "--until", "tomorrow"],
+    ],
+)
+def test_a_key_without_name_or_known_role_is_not_made(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main(["key", *asked])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_keys_that_cannot_be_read_is_told_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text("{")
+    monkeypatch.setenv("ML_KEYS_FILE", str(path))
+    assert main(["key", "--name", "checkout", "--role", "predict"]) == 1
+    assert f"KeysError: {path}" in capsys.readouterr().err
+    assert path.read_text() == "{"
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

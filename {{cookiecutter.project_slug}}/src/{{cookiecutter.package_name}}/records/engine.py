@@ -1,5 +1,6 @@
 """A connection that answers within seconds or fails: SQLite or PostgreSQL, by URL."""
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ WAIT = 3  # seconds for a connection, a lock or a statement
 
 def engine_of(url: str) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://user@host/database`."""
-    parsed = make_url(url.replace("postgres://", "postgresql://", 1))
-    if parsed.get_backend_name() == "postgresql":
+    parsed = make_url(url)
+    if parsed.get_backend_name() in ("postgresql", "postgres"):
         arguments = {
             "connect_timeout": WAIT,
             "tcp_user_timeout": WAIT * 1_000,
@@ -25,7 +26,8 @@ def engine_of(url: str) -> Engine:
             pool_timeout=WAIT,
         )
     if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # the connection says what is wrong with it
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": WAIT}, pool_timeout=WAIT)
 
     @event.listens_for(engine, "connect")

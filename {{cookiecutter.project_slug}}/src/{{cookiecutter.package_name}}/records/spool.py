@@ -32,11 +32,13 @@ class Spool:
     _path: Path
     _file: int
     _size: int
+    _damaged: list[bytes]
 
     def __init__(self, folder: Path, limit: int) -> None:
         """`limit`: bytes of all files. Raises SpoolError when the folder cannot be used or another service has it."""
         self.folder, self.limit, self._lock = folder, limit, threading.Lock()
         self._offset = self._read = self._count = self.lost = 0
+        self._damaged = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._owner = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -77,6 +79,7 @@ class Spool:
     def read(self) -> list[bytes]:
         """The next events, oldest first; the same again until `shipped`. Empty: all are shipped."""
         for path in self._segments():
+            ended = path != self._path  # asked before the look: what is written after it must not go with the file
             with path.open("rb") as file:
                 file.seek(self._offset)
                 chunk = file.read(BATCH)
@@ -84,9 +87,12 @@ class Spool:
             self._read = chunk.rfind(b"\n") + 1
             if self._read:
                 lines = chunk[: self._read - 1].split(b"\n")
-                self._count = len(lines)
-                return [event for line in lines if (event := self._checked(line))]
-            if path == self._path:
+                self._count, self._damaged = len(lines), [line for line in lines if not _whole(line)]
+                if events := [line[9:] for line in lines if _whole(line)]:
+                    return events
+                self.shipped()
+                return self.read()
+            if not ended:
                 break
             if chunk:  # the process ended while it wrote this; its answer never left
                 self._aside("torn", chunk)
@@ -95,6 +101,10 @@ class Spool:
 
     def shipped(self) -> None:
         """What `read` gave is in the database, or kept aside."""
+        for line in self._damaged:  # only now, since `read` may be repeated
+            self._aside("damaged", line + b"\n")
+        self.lost += len(self._damaged)
+        self._damaged = []
         with self._lock:
             self._offset += self._read
             self.events -= self._count
@@ -122,14 +132,6 @@ class Spool:
     def _segments(self) -> list[Path]:
         return sorted(path for path in self.folder.glob("*.log") if path.stem.isdigit())
 
-    def _checked(self, line: bytes) -> bytes | None:
-        event = line[9:]
-        if line[:9] == b"%08x " % zlib.crc32(event):
-            return event
-        self._aside("damaged", line + b"\n")
-        self.lost += 1
-        return None
-
     def _remove(self, path: Path) -> None:
         size = path.stat().st_size
         path.unlink()
@@ -141,3 +143,7 @@ class Spool:
         """Keep for a person what no database will hold; on a full disk only its count remains."""
         with contextlib.suppress(OSError), (self.folder / f"{why}.kept").open("ab") as file:
             file.write(content)
+
+
+def _whole(line: bytes) -> bool:
+    return line[:9] == b"%08x " % zlib.crc32(line[9:])

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from .engine import engine_of, now
 from .errors import EventsRefused, OutcomeConflict, StoreAway
@@ -18,11 +18,15 @@ TRIES = 3  # when another replica writes the same outcome in the same moment
 SHIP = {
     "sqlite": """
 INSERT INTO predictions (id, at, model_version, bundle, arm, mode, unit_hash, score, decision, row)
-SELECT json_extract(p.value, '$.id'), json_extract(e.value, '$.at'), json_extract(e.value, '$.model_version'),
-  json_extract(e.value, '$.bundle'), json_extract(e.value, '$.arm'), json_extract(e.value, '$.mode'),
-  json_extract(p.value, '$.unit'), json_extract(p.value, '$.score'), json_extract(p.value, '$.decision'),
-  json_extract(p.value, '$.row')
-FROM json_each(:events) AS e, json_each(e.value, '$.predictions') AS p WHERE true
+WITH e AS MATERIALIZED (
+  SELECT json_extract(value, '$.at') AS at, json_extract(value, '$.model_version') AS model_version,
+    json_extract(value, '$.bundle') AS bundle, json_extract(value, '$.arm') AS arm,
+    json_extract(value, '$.mode') AS mode, json_extract(value, '$.predictions') AS predictions
+  FROM json_each(:events)
+)
+SELECT json_extract(p.value, '$.id'), e.at, e.model_version, e.bundle, e.arm, e.mode, json_extract(p.value, '$.unit'),
+  json_extract(p.value, '$.score'), json_extract(p.value, '$.decision'), json_extract(p.value, '$.row')
+FROM e, json_each(e.predictions) AS p WHERE true
 ON CONFLICT (id) DO NOTHING""",
     "postgresql": """
 INSERT INTO predictions (id, at, model_version, bundle, arm, mode, unit_hash, score, decision, row)
@@ -91,7 +95,8 @@ class Store:
 
     def _add_outcomes(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         ids, received = {item["prediction_id"] for item in given}, now()
-        looked = connection.execute(select(outcomes).where(outcomes.c.prediction_id.in_(ids)).with_for_update())
+        known_now = select(outcomes).where(outcomes.c.prediction_id.in_(ids)).order_by(outcomes.c.prediction_id)
+        looked = connection.execute(known_now.with_for_update())  # in one order everywhere, or replicas wait in circles
         stored = {row["prediction_id"]: dict(row) for row in looked.mappings()}
         known, replaced, conflicts = dict(stored), [], {}
         count = {"accepted": 0, "repeated": 0, "corrected": 0}
@@ -114,9 +119,9 @@ class Store:
             raise OutcomeConflict(conflicts)
         if replaced:
             connection.execute(insert(outcome_history), replaced)
-        if new := [item for id, item in known.items() if id not in stored]:
-            written = connection.execute(self._insert(outcomes).values(new).on_conflict_do_nothing())
-            if written.rowcount < len(new):
+        if new := [item for id, item in sorted(known.items()) if id not in stored]:
+            write = self._insert(outcomes).values(new).on_conflict_do_nothing().returning(outcomes.c.prediction_id)
+            if len(connection.execute(write).all()) < len(new):
                 raise _Raced
         for id in {item["prediction_id"] for item in replaced} & set(stored):
             connection.execute(update(outcomes).where(outcomes.c.prediction_id == id).values(known[id]))
@@ -125,7 +130,7 @@ class Store:
     def add_feedback(self, given: Sequence[Mapping[str, Any]]) -> tuple[set[str], int]:
         """Write rows of the feedback table, `at` left out. Gives the ids that were not known before, and how many
         predictions are not known (yet)."""
-        rows = list({item["id"]: {**item, "at": now()} for item in given}.values())
+        rows = [item for _, item in sorted({item["id"]: {**item, "at": now()} for item in given}.items())]
         write = self._insert(feedback).values(rows).on_conflict_do_nothing().returning(feedback.c.id)
         with self._connected() as connection:
             new = set(connection.execute(write).scalars())
@@ -147,11 +152,13 @@ class Store:
         except (DataError, IntegrityError) as error:
             raise EventsRefused(_first_line(error)) from error
         except SQLAlchemyError as error:
-            if "malformed JSON" in str(error):
-                raise EventsRefused(_first_line(error)) from error
-            missing = any(word in str(error) for word in ("no such table", "does not exist", "has no column"))
+            said = _first_line(error)  # str(error) holds values, which a caller may have chosen
+            if "malformed JSON" in said:
+                raise EventsRefused(said) from error
+            unknown = "does not exist" in said and isinstance(error, ProgrammingError)  # no database is no such error
+            missing = unknown or "no such table" in said or "has no column" in said
             hint = "; its tables are missing or old: run the verb migrate" if missing else ""
-            raise StoreAway(_first_line(error) + hint) from error
+            raise StoreAway(said + hint) from error
 
 
 def _first_line(error: SQLAlchemyError) -> str:

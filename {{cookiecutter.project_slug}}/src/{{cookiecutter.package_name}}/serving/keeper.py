@@ -1,6 +1,7 @@
 """The one thread between the service and its database: ships what was answered, and reads the mode."""
 
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ SHIP_SECONDS = 0.2
 MODE_SECONDS = 1.0  # a stop must reach every replica within 5
 LEAVE_SECONDS = 5.0  # to ship what is left when the service ends
 LONGEST_PAUSE = 2.0  # between two looks at a database that is away
+MODES = ("shadow", "assist", "automate")
 SAFEST = "shadow"
 
 
@@ -32,17 +34,21 @@ class Keeper:
         self.looked = False  # at the database, with whatever result
         self._kept, self._said, self._mode_at, self._lost = spool.folder / "mode", "", 0.0, 0
         self._switching, self._number = threading.Lock(), 0
-        try:
-            self.mode = self._kept.read_text()
-        except OSError:
-            self.mode = SAFEST
+        self.mode = self._remembered()
         metrics.pending.set_function(lambda: spool.events)
         metrics.pending_bytes.set_function(lambda: spool.bytes)
         metrics.mode.labels(self.mode).set(1)
 
+    def _remembered(self) -> str:
+        try:
+            found = self._kept.read_text()
+        except (OSError, ValueError):
+            return SAFEST
+        return found if found in MODES else SAFEST
+
     def run(self, stop: threading.Event) -> None:
         """Until told to stop, and then until all is shipped or LEAVE_SECONDS are over."""
-        if hasattr(os, "setpriority"):  # answers first: on a busy core shipping takes what they leave
+        if sys.platform == "linux":  # answers first: on a busy core shipping takes what they leave
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         pause = SHIP_SECONDS
         while not stop.wait(pause):
@@ -91,7 +97,8 @@ class Keeper:
                 self.switched(*((found.number, found.mode, found.who, found.why) if found else never))
                 self._mode_at = time.monotonic()
             while time.monotonic() < until and (events := self.spool.read()):
-                self._ship(self.store, events)
+                for event in self._ship(self.store, events):  # only now, since shipping is tried until it ends
+                    self.spool.refuse(event)
                 self.spool.shipped()
         except Exception as error:  # whatever it is, this thread must live: it is the only one that ships
             self._away(error)
@@ -106,18 +113,17 @@ class Keeper:
         self.metrics.store_up.set(1)
         return True
 
-    def _ship(self, store: "Store", events: list[bytes]) -> None:
-        """What the database will never take is found by halving, and kept aside: it must not stop the rest."""
+    def _ship(self, store: "Store", events: list[bytes]) -> list[bytes]:
+        """Gives what the database will never take. It is found by halving: it must not stop the rest."""
         try:
             store.ship(events)
         except EventsRefused as error:
             if len(events) == 1:
                 log.error(f"an answer cannot be stored and is kept in {self.spool.folder}/refused.kept: {error}")
-                self.spool.refuse(events[0])
-                return
+                return events
             middle = len(events) // 2
-            self._ship(store, events[:middle])
-            self._ship(store, events[middle:])
+            return self._ship(store, events[:middle]) + self._ship(store, events[middle:])
+        return []
 
     def _away(self, error: Exception) -> None:
         self.metrics.store_up.set(0)

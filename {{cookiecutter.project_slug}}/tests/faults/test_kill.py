@@ -1,0 +1,35 @@
+"""kill -9: what was answered is stored once, however often the service dies."""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .harm import Load, running
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
+
+
+@pytest.mark.parametrize(("database", "kills"), [("sqlite", 14), ("postgresql", 6)])
+def test_no_kill_loses_or_doubles_an_answer(
+    request: pytest.FixtureRequest, models: Path, tmp_path: Path, database: str, kills: int
+) -> None:
+    moment = random.Random(kills)  # noqa: S311
+    with (
+        running(tmp_path, models, request.getfixturevalue(database)) as service,
+        Load(service, callers=3, pause=0.001) as load,
+    ):
+        for _ in range(kills):
+            before = len(load.answered)
+            time.sleep(moment.uniform(0.1, 1.0))
+            service.kill()
+            assert len(load.answered) > before
+            service.start()
+        load.stop()
+        assert not load.wrong
+        service.shipped()
+        load.stored()
+        assert service.metric("ml_events_lost_total") == 0
+    print(f"\n{database}: {kills} kills, {len(load.answered)} answers, {len(load.broken)} broken, all stored once")

@@ -1,0 +1,105 @@
+"""Steady work for as long as SOAK_MINUTES says: nothing grows, nothing slows down, nothing is lost."""
+
+import itertools
+import json
+import statistics
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from .harm import NOTHING, Caller, Load, Service, running, seconds_of
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.soak,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
+]
+MINUTES = seconds_of("SOAK_MINUTES", 1)
+GROWTH = 0.15  # of memory, after the first quarter
+SLOWER = 3.0  # p99 of the last quarter, less than so many times that of the second
+AT = "2026-01-31T12:00:00Z"
+
+
+def test_steady_work_leaves_the_service_as_it_was(models: Path, tmp_path: Path, sqlite: str) -> None:
+    seconds, samples = MINUTES * 60, list[tuple[float, int, int, int]]()
+    with running(tmp_path, models, sqlite) as service:
+        single, hundreds = Load(service, callers=4, pause=0.01), Load(service, callers=1, rows=100, pause=0.2)
+        with Later(service, single) as later, single, hundreds:
+            began = time.monotonic()
+            while (now := time.monotonic()) < began + seconds:
+                samples.append((now - began, *held(service.pid)))
+                time.sleep(min(1.0, seconds / 60))
+        for load in (single, hundreds):
+            assert not load.wrong
+            assert not load.broken
+            assert set(load.statuses) == {200}, load.reasons[:3]
+        assert not later.wrong
+        assert later.told > seconds
+        service.shipped()
+        stored_by_one = {**single.answered, **hundreds.answered}
+        single.answered, single.asked = stored_by_one, single.asked | hundreds.asked
+        single.stored()
+    quarters = [[sample for sample in samples if int(sample[0] / seconds * 4) == number] for number in range(4)]
+    memory, files, threads = ([[sample[kind] for sample in quarter] for quarter in quarters] for kind in (1, 2, 3))
+    first, last = statistics.median(memory[0][-5:]), statistics.median(memory[3])
+    late = [[took for when, took in single.times if int((when - began) / seconds * 4) == n] for n in range(4)]
+    p50, p99 = (statistics.quantiles(itertools.chain(*late), n=100)[place] * 1_000 for place in (49, 98))
+    print(
+        f"\n{MINUTES:g} min, {len(single.times) + len(hundreds.times) + later.told} requests, "
+        f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, rss {memory[0][0] / 1e6:.0f} MB at first, {first / 1e6:.0f} MB after a "
+        f"quarter, {last / 1e6:.0f} MB at last, fds {max(files[1])} -> {max(files[3])}, "
+        f"threads {max(threads[1])} -> {max(threads[3])}"
+    )
+    assert last < first * (1 + GROWTH)
+    assert max(files[3]) <= max(files[1]) + 2
+    assert max(threads[3]) <= max(threads[1]) + 1
+    second, fourth = (statistics.quantiles(late[number], n=100)[98] for number in (1, 3))
+    assert fourth < SLOWER * second
+
+
+class Later:
+    """A caller who tells outcomes and feedback of what was predicted."""
+
+    def __init__(self, service: Service, load: Load) -> None:
+        self.service, self.load, self.told = service, load, 0
+        self.wrong: list[str] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> "Later":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def _tell(self) -> None:
+        caller, given = Caller(self.service), dict[str, dict[str, object]]()
+        while not self._stop.wait(0.1):
+            about = f"case-{uuid.uuid4().hex}"
+            given = {
+                "outcomes": {"prediction_id": about, "outcome": self.told % 2, "at": AT},
+                "feedback": {"prediction_id": about, "verdict": "accepted", "reviewer": f"desk-{self.told % 5}"},
+            }
+            for name, said in given.items():
+                try:
+                    status, _, answer = caller.post(f"/v1/{name}", json.dumps({name: [said]}).encode())
+                except NOTHING as error:
+                    self.wrong.append(repr(error))
+                    continue
+                self.told += 1
+                if status != 200:
+                    self.wrong.append(f"{status} {answer[:200]!r}")
+        caller.close()
+
+
+def held(pid: int) -> tuple[int, int, int]:
+    """Bytes of memory, open files and threads of a process."""
+    folder = Path(f"/proc/{pid}")
+    said = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line)
+    return int(said["VmRSS"].split()[0]) * 1_024, len(list((folder / "fd").iterdir())), int(said["Threads"])

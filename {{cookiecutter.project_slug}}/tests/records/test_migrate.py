@@ -1,0 +1,110 @@
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from {{cookiecutter.package_name}}.pipeline.migrate import migrate
+from {{cookiecutter.package_name}}.records.engine import engine_of
+from {{cookiecutter.package_name}}.records.store import Store
+from {{cookiecutter.package_name}}.records.tables import VERSIONS, metadata
+
+pytest_plugins = ["postgres"]
+
+WAITING = """
+import sys
+from {module} import migrate
+print("ready", flush=True)
+sys.stdin.readline()
+migrate(sys.argv[1])
+"""
+
+
+def tables(url: str) -> set[str]:
+    engine = engine_of(url)
+    found = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return found
+
+
+def differences(url: str) -> list[object]:
+    """What a migration would still have to change."""
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSIONS})
+        found: list[object] = compare_metadata(context, metadata)
+    engine.dispose()
+    return found
+
+
+def run(url: str, *statements: str) -> list[tuple[object, ...]]:
+    """What the last statement gives."""
+    engine, found = engine_of(url), []
+    with engine.begin() as connection:
+        for statement in statements:
+            result = connection.execute(text(statement))
+            found = [tuple(row) for row in result] if result.returns_rows else []
+    engine.dispose()
+    return found
+
+
+def test_from_nothing_come_the_tables_that_this_code_knows(bare_url: str) -> None:
+    migrate(bare_url)
+    assert tables(bare_url) == {*metadata.tables, VERSIONS}
+    assert differences(bare_url) == []
+
+
+def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:
+    store = Store(records_url)
+    done = store.set_mode("shadow", "you", "a test")
+    migrate(records_url)
+    assert store.mode() == done
+    assert differences(records_url) == []
+    store.engine.dispose()
+
+
+def test_a_change_of_the_tables_without_a_migration_would_be_found(records_url: str) -> None:
+    run(records_url, "DROP INDEX feedback_at")
+    assert [change[0] for change in differences(records_url) if isinstance(change, tuple)] == ["add_index"]
+    run(records_url, "CREATE INDEX feedback_at ON feedback (at)")
+    assert differences(records_url) == []
+
+
+def test_migrations_at_once_do_it_once(bare_url: str) -> None:
+    code = [sys.executable, "-c", WAITING.format(module=migrate.__module__), bare_url]
+    with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin
+        assert other.stdout
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("go\n")
+        other.stdin.flush()
+        migrate(bare_url)
+        other.communicate(timeout=30)
+    assert other.returncode == 0
+    assert differences(bare_url) == []
+    assert len(run(bare_url, "SELECT version_num FROM records_version")) == 1
+
+
+def test_a_database_may_be_shared_with_mlflow(bare_url: str) -> None:
+    run(
+        bare_url,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        "INSERT INTO alembic_version VALUES ('of another history')",
+    )
+    migrate(bare_url)
+    migrate(bare_url)
+    assert run(bare_url, "SELECT version_num FROM alembic_version") == [("of another history",)]
+    assert tables(bare_url) == {*metadata.tables, VERSIONS, "alembic_version"}
+
+
+def test_a_migration_that_fails_leaves_all_as_it_was(bare_url: str) -> None:
+    run(bare_url, "CREATE TABLE modes (mine INTEGER)", "INSERT INTO modes VALUES (7)")
+    with pytest.raises(SQLAlchemyError, match="exists"):
+        migrate(bare_url)
+    assert tables(bare_url) == {"modes"}
+    run(bare_url, "DROP TABLE modes")
+    migrate(bare_url)
+    assert differences(bare_url) == []
