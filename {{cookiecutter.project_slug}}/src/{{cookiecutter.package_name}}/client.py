@@ -15,7 +15,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-AGAIN = (429, 502, 503, 504)  # worth another try; anything else is told at once
+TOO_MANY = 429  # the one refusal that another try mends
 Row = Mapping[str, Any]
 Decision = str | float
 
@@ -55,7 +55,7 @@ class Client:
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
         self._connection: HTTPConnection | None = None
-        self.key, self.fallback, self.seconds = key, fallback, seconds
+        self.key, self.fallback, self.seconds = key.strip(), fallback, seconds  # a file of a key ends with a newline
 
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
         """A decision for each row, in order, within `seconds`: the model's, or else the fallback's.
@@ -65,11 +65,14 @@ class Client:
         """
         named = [{**row, "id": row.get("id") or uuid.uuid4().hex} for row in rows]
         told = self._ask("predict", {"rows": named})
-        if told is None:
+        try:
+            found = [(each["decision"], each["id"], each["score"]) for each in told["predictions"]] if told else []
+            version = told["model_version"] if told else ""
+        except (KeyError, TypeError):
+            found = []  # a proxy answered in the service's place
+        if len(found) != len(rows):
             return [Answer(self.fallback(row), "fallback") for row in rows]
-        return [
-            self._answer(row, each, told["model_version"]) for row, each in zip(rows, told["predictions"], strict=True)
-        ]
+        return [self._answer(row, *each, version) for row, each in zip(rows, found, strict=True)]
 
     def tell_outcomes(self, outcomes: Sequence[Row]) -> bool:
         """Send {prediction_id, outcome, at}; False when the service could not take them now: send them again, which is
@@ -85,37 +88,51 @@ class Client:
             self._connection.close()
         self._connection = None
 
-    def _answer(self, row: Row, told: Mapping[str, Any], version: str) -> Answer:
-        decision, by = told["decision"], "model"
+    def _answer(self, row: Row, decision: Decision | None, id: str, score: float, version: str) -> Answer:
         if decision is None:
-            decision, by = self.fallback(row), "fallback"
-        return Answer(decision, by, told["id"], told["score"], version)
+            return Answer(self.fallback(row), "fallback", id, score, version)
+        return Answer(decision, "model", id, score, version)
 
     def _ask(self, route: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
         """What the service answers; None when it does not in time."""
         body, until, pause = json.dumps(content).encode(), time.monotonic() + self.seconds, 0.05
-        while (left := until - time.monotonic()) > 0:
+        while time.monotonic() < until:
             try:
-                status, wait, told = self._once(route, body, left)
+                status, wait, told = self._once(route, body, until)
             except (OSError, HTTPException, ValueError):
                 self.close()
                 status, wait, told = 0, 0.0, {}
             if status == 200:
                 return told
-            if status and status not in AGAIN:
+            if 400 <= status < 500 and status != TOO_MANY:
                 raise Refused(told)
-            time.sleep(max(0.0, min(max(wait, pause), until - time.monotonic())))
+            if (rest := max(wait, pause)) > until - time.monotonic():
+                return None  # no time for another try: the fallback need not wait
+            time.sleep(rest)
             pause *= 2
         return None
 
-    def _once(self, route: str, body: bytes, seconds: float) -> tuple[int, float, dict[str, Any]]:
+    def _once(self, route: str, body: bytes, until: float) -> tuple[int, float, dict[str, Any]]:
         connection = self._connection = self._connection or self._connect(self._host, self._port)
-        connection.timeout = seconds
+        connection.timeout = _left(until)
         if connection.sock:
-            connection.sock.settimeout(seconds)
+            connection.sock.settimeout(_left(until))
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
         connection.request("POST", f"{self._prefix}/v1/{route}", body, headers)
         response = connection.getresponse()
-        wait = response.headers.get("retry-after", "0")
-        told: dict[str, Any] = json.loads(response.read())
+        wait, said = response.headers.get("retry-after", "0"), b""
+        while part := response.read1():  # each part may come in time and the whole too late
+            said += part
+            if connection.sock:
+                connection.sock.settimeout(_left(until))
+        told = json.loads(said + response.read())  # nothing more, or IncompleteRead
+        if not isinstance(told, dict):
+            raise HTTPException("no answer of the service")
         return response.status, float(wait) if wait.isdigit() else 0.0, told
+
+
+def _left(until: float) -> float:
+    """Seconds. Raises TimeoutError when there are none."""
+    if (left := until - time.monotonic()) <= 0:
+        raise TimeoutError
+    return left

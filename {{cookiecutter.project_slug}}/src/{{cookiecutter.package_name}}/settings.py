@@ -46,7 +46,7 @@ class Settings(BaseSettings):
         default="assist", description="holds until the mode is switched for the first time; shadow gives no decision"
     )
     allow_pickle: bool = Field(default=False, description="accept bundles of runtime python")
-    max_body_bytes: int = Field(default=2_000_000, ge=1_000)
+    max_body_bytes: int = Field(default=1_000_000, ge=1_000)
     max_requests: int = Field(default=512, ge=1, description="answered at once; more are refused")
     max_late_seconds: float = Field(
         default=0.25, gt=0, description="what a request may have waited before it is refused"

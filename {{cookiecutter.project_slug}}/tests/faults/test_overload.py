@@ -3,6 +3,7 @@
 import asyncio
 import json
 import select
+import socket
 import sys
 import time
 from collections import Counter
@@ -221,17 +222,17 @@ def memory(service: Service) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1_024
 
 
-def _sent(made: object, content: object) -> int:
+def _sent(made: socket.socket, content: bytes | memoryview) -> int:
     try:
-        return made.send(content)  # type: ignore[attr-defined, no-any-return]
+        return made.send(content)
     except OSError:
         return 0
 
 
-def _read(made: object, most: int = 65_536) -> bool:
+def _read(made: socket.socket, most: int = 65_536) -> bool:
     """False once the connection is closed."""
     try:
-        return bool(made.recv(most))  # type: ignore[attr-defined]
+        return bool(made.recv(most))
     except BlockingIOError:
         return True
     except OSError:

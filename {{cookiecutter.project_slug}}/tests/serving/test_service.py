@@ -188,7 +188,7 @@ def test_work_beside_that_takes_too_long_is_not_waited_for(shared: Client, monke
     monkeypatch.setattr(limits, "ANSWER_SECONDS", 0.0)
     answer = shared.post("/v1/explain", json=ROWS)
     is_problem(answer, 503)
-    assert (answer.headers["retry-after"], shed(shared, "time")) == ("1", 1)
+    assert (answer.headers["retry-after"], shed(shared, "time")) == ("2", 1)
     monkeypatch.undo()
     eventually(lambda: shared.assembly.limits._aside == 0)
     assert shared.post("/v1/explain", json=ROWS).status_code == 200

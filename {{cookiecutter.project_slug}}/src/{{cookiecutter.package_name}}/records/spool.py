@@ -49,6 +49,7 @@ class Spool:
             self.events = sum(path.read_bytes().count(b"\n") for path in left)
             self._begin(int(left[-1].stem) + 1 if left else 1)
         except BlockingIOError as error:
+            os.close(self._owner)
             raise SpoolError(
                 f"another service writes to {folder}; give this one its own, for example ML_SPOOL=var/spool-2"
             ) from error

@@ -104,7 +104,16 @@ def surface(
         facts = models.required().told() | {"mode": keeper.mode, "refused": models.refusal}
         return answer(to_json(facts))
 
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     return app
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made when it is first asked for."""
+    if not app.openapi_schema:
+        app.openapi_schema = FastAPI.openapi(app)
+        app.openapi_schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    return app.openapi_schema
 
 
 def answer(body: bytes, status: int = 200, headers: Headers | None = None) -> Response:

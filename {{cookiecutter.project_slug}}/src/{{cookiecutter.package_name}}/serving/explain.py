@@ -13,7 +13,7 @@ from ..contract.encoding import column, columns_of
 from ..contract.terms import Field, Terms
 from .models import Models
 from .problems import refused
-from .rows import validator_of
+from .rows import EXAMPLES, validator_of
 
 
 class Explain:
@@ -28,7 +28,7 @@ class Explain:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
-            raise refused(error, self.fields) from None
+            raise refused(error, self.fields, EXAMPLES) from None
         told = [{"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)]
         return to_json({"model_version": serving.version, "explanations": told})
 

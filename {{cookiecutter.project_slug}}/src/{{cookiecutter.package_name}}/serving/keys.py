@@ -40,7 +40,7 @@ class KeyFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    salt: str = Field(min_length=16, max_length=64)
+    salt: str = Field(pattern="^[!-~]{16,64}$")
     keys: tuple[Key, ...] = Field(min_length=1)
 
 
@@ -69,7 +69,8 @@ class Keys:
         """Who sent this header; None when the key is absent, unknown or has run out."""
         if not self.path:
             return _ANYONE
-        key = self._known.get(hashlib.sha256(authorization.removeprefix(b"Bearer ")).digest())
+        scheme, _, secret = authorization.partition(b" ")
+        key = self._known.get(hashlib.sha256(secret).digest()) if scheme.lower() == b"bearer" else None
         if key is None or (key.until and datetime.now(UTC).date() > key.until):
             return None
         return Caller(key.name, key.roles)
@@ -124,5 +125,8 @@ def add_key(path: Path, name: str, roles: Collection[str], until: date | None = 
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1  # told once, not at every look
     return found.st_mtime_ns, found.st_ino

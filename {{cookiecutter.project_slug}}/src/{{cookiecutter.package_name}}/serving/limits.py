@@ -47,7 +47,9 @@ class Limits:
             message = await receive()
             found += message.get("body", b"")
             if len(found) > self.body_bytes:
-                raise self._long("more")
+                break
+        if len(found) > self.body_bytes:
+            raise self._long("more")
         if message["type"] == "http.disconnect":
             raise Problem(400, "the body ended early")
         if b"\\u0000" in found:
@@ -64,7 +66,8 @@ class Limits:
         try:
             return await asyncio.wait_for(asyncio.shield(future), ANSWER_SECONDS)
         except TimeoutError:
-            raise busy("time", f"this took more than {ANSWER_SECONDS:g} s") from None
+            late = f"this took more than {ANSWER_SECONDS:g} s and may still be done; to ask again does no harm"
+            raise Problem(503, late, retry_after=2, shed="time") from None
 
     def _done(self, future: asyncio.Future[Any]) -> None:
         self._aside -= 1

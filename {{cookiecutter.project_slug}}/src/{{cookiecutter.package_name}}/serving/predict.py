@@ -16,7 +16,7 @@ from .keeper import Keeper
 from .metrics import Metrics
 from .models import Models
 from .problems import Problem, refused
-from .rows import validator_of
+from .rows import EXAMPLES, validator_of
 
 ARM = "champion"
 
@@ -48,13 +48,15 @@ class Predict:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
-            raise refused(error, self.fields) from None
+            raise refused(error, self.fields, EXAMPLES) from None
         scores, threshold = serving.bundle.score_rows(rows).tolist(), serving.bundle.manifest.threshold
         if not all(map(isfinite, scores)):
             raise ValueError(f"version {serving.version} scored a row with no finite number")
         answers, kept = [], []
         for row, score in zip(rows, scores, strict=True):
             id, unit, decision = row.pop("id") or os.urandom(16).hex(), row.pop("unit"), self.decide(score, threshold)
+            if decision is None or decision != decision:
+                raise ValueError(f"decide() gave {decision!r} for a score of {score}")
             for name in self.personal:
                 del row[name]
             answers.append({"id": id, "score": score, "decision": None if mode == "shadow" else decision})

@@ -11,6 +11,7 @@ from ..contract.documentation import example, rule
 from ..contract.terms import Fields
 
 SHOWN = 20  # errors told in one answer
+MANY = 10_000  # errors that are not even looked at: to list them takes longer than to find them
 LONGEST = 80  # characters of a given value
 
 
@@ -48,12 +49,15 @@ class Problem(Exception):
 def refused(error: ValidationError, fields: Fields | None = None, examples: dict[str, Any] | None = None) -> Problem:
     """The answer to a body that breaks its rules: the contract's for the fields of a row, else those of the route, for
     which `examples` hold what works."""
-    found = [
-        _told(dict(item), fields, examples or {}) for item in error.errors(include_url=False, include_context=False)
-    ]
+    if (count := error.error_count()) > MANY:
+        return Problem(
+            422, f"the body breaks the contract in {count:,} places, too many to tell; nothing of it was used"
+        )
+    told = error.errors(include_url=False, include_context=False)
+    found = [_told(dict(item), fields, examples or {}) for item in told[:SHOWN]]
     unreadable = any(item["rule"].startswith("JSON") for item in found)
-    where = "is not JSON" if unreadable else f"breaks the contract in {len(found)} places"
-    return Problem(400 if unreadable else 422, f"the body {where}; nothing of it was used", found[:SHOWN])
+    where = "is not JSON" if unreadable else f"breaks the contract in {len(told)} places"
+    return Problem(400 if unreadable else 422, f"the body {where}; nothing of it was used", found)
 
 
 def _told(item: dict[str, Any], fields: Fields | None, examples: dict[str, Any]) -> dict[str, Any]:

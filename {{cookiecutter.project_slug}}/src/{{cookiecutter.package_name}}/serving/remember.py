@@ -35,7 +35,7 @@ class Remember:
         given: list[Outcome] = read(Outcomes, body).outcomes
         if self.models.required().bundle.manifest.task == "binary":
             self._zero_or_one(given)
-        rows = [item.model_dump() | {"at": item.at.astimezone(UTC).replace(tzinfo=None)} for item in given]
+        rows = [item.model_dump() for item in given]
         try:
             count = self._store(lambda store: store.add_outcomes(rows))
         except OutcomeConflict as conflict:

@@ -1,9 +1,10 @@
 """What a body must look like: rows of the contract, outcomes, feedback, a mode."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from ..contract.documentation import example
 from ..contract.terms import Terms
@@ -11,6 +12,14 @@ from ..contract.terms import Terms
 MOST_ROWS = 1_000
 Modes = Literal["shadow", "assist", "automate"]
 Id = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+def in_utc(at: datetime) -> datetime:
+    """As the records hold it: UTC, without saying so."""
+    try:
+        return at.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("this time is outside the calendar in UTC") from None
 
 
 class Body(BaseModel):
@@ -24,7 +33,7 @@ class Outcome(Body):
 
     prediction_id: Id
     outcome: float = Field(description="0 or 1 for a classifier, a number for a regressor")
-    at: AwareDatetime = Field(description="when it became known, with a time zone")
+    at: Annotated[AwareDatetime, AfterValidator(in_utc)] = Field(description="when it became known, with a time zone")
     correction: bool = Field(default=False, description="true replaces an outcome that was told before")
 
 
@@ -70,6 +79,7 @@ EXAMPLES: dict[str, Any] = {
 }
 OUTCOME = {name: EXAMPLES[name] for name in ("prediction_id", "outcome", "at")}
 FEEDBACK = {name: EXAMPLES[name] for name in ("prediction_id", "verdict", "decision_taken", "reason", "reviewer")}
+EXAMPLES |= {"outcomes": [OUTCOME], "feedback": [FEEDBACK], "id": "order-4711", "unit": "customer-42"}
 MODE = {"mode": "shadow", "reason": "complaints since noon"}
 
 
@@ -85,7 +95,10 @@ def row_of(terms: Terms) -> type[BaseModel]:
     """The row of a request: the contract's fields, an id and a unit."""
     about: Any = {
         "id": (str | None, Field(default=None, min_length=1, max_length=128, description="your id, for safe retries")),
-        "unit": (str | None, Field(default=None, max_length=128, description="who or what the row is about")),
+        "unit": (
+            str | None,
+            Field(default=None, min_length=1, max_length=128, description="who or what the row is about"),
+        ),
     }
     return create_model("Row", __base__=terms.row, **about)
 

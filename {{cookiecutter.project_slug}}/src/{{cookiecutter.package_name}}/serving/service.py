@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 from .keys import Caller, Keys, Role
@@ -19,6 +20,7 @@ Headers = list[tuple[bytes, bytes]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PREDICT = "/v1/predict"
+SHORT = SimpleNamespace(path=PREDICT, path_format=PREDICT)  # as a framework names the route of a request
 JSON: Headers = [(b"content-type", b"application/json")]
 CLOSE = (b"connection", b"close")
 NEEDS: dict[str, Role] = {
@@ -57,9 +59,12 @@ class Service:
             NOBODY,
             path == PREDICT and scope["method"] == "POST",
         )
+        if short:
+            scope["route"] = SHORT
         self.limits.in_flight += 1
         try:
-            caller = self._known(given.get(b"authorization", b""), path)
+            caller = self._known(given.get(b"authorization", b""))
+            allow(caller, path)
             self.limits.admit()
             if short:
                 body = await self.limits.body(receive, given.get(b"content-length", b"0"))
@@ -80,17 +85,15 @@ class Service:
                 await answer.give(500, DEFECT.headers, DEFECT.body)
         finally:
             self.limits.in_flight -= 1
-            route = PREDICT if short else getattr(scope.get("route"), "path", "unknown")
+            route: str = getattr(scope.get("route"), "path", None) or (path if path in NEEDS else "unknown")
             seconds = perf_counter() - began
             self.metrics.answered(route, answer.status, seconds)
             self.access.add(_now(), request.decode(), route, answer.status, seconds, caller.name)
 
-    def _known(self, authorization: bytes, path: str) -> Caller:
-        caller, role = self.keys.caller(authorization), NEEDS.get(path)
+    def _known(self, authorization: bytes) -> Caller:
+        caller = self.keys.caller(authorization)
         if caller is None:
             raise Problem(401, "a key is needed that is known and holds today: Authorization: Bearer <key>")
-        if role and role not in caller.roles:
-            raise Problem(403, f"the key {caller.name!r} has not the role {role!r}; ask who runs this service")
         return caller
 
 
@@ -116,6 +119,13 @@ class Answer:
             {"type": "http.response.start", "status": status, "headers": [*headers, length, *self._headers]}
         )
         await self._send({"type": "http.response.body", "body": body})
+
+
+def allow(caller: Caller, path: str) -> None:
+    """Raises Problem: 403 when the caller has not the role that the path needs."""
+    role = NEEDS.get(path)
+    if role and role not in caller.roles:
+        raise Problem(403, f"the key {caller.name!r} has not the role {role!r}; ask who runs this service")
 
 
 def _now() -> str:
