@@ -31,10 +31,11 @@ from {{cookiecutter.package_name}}.contract.terms import read_terms
 from {{cookiecutter.package_name}}.domain import contract
 from {{cookiecutter.package_name}}.records.engine import engine_of
 from {{cookiecutter.package_name}}.records.tables import predictions
-from {{cookiecutter.package_name}}.settings import PACKAGE
+from {{cookiecutter.package_name}}.settings import PACKAGE, Settings
 
 TERMS = read_terms(contract)
 HOST = "127.0.0.1"
+LIMIT: int = Settings.model_fields["max_body_bytes"].default
 ENDS_WITHIN = 20.0  # seconds from SIGTERM, drain included
 NOTHING: tuple[type[Exception], ...] = (OSError, HTTPException)
 
@@ -68,6 +69,11 @@ def body_of(number: int = 1, named: str = "") -> bytes:
     return json.dumps(
         {"rows": [row | ({"id": f"{named}-{place}"} if named else {}) for place, row in enumerate(picked)]}
     ).encode()
+
+
+def full_body() -> bytes:
+    """The most rows that one body may hold, by their number and by its length."""
+    return body_of(min(1_000, LIMIT // (len(body_of(100)) // 90)))
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from conftest import eventually
 
 from {{cookiecutter.package_name}}.pipeline.migrate import migrate
 
-from .harm import Load, body_of, running, small_disk
+from .harm import Load, full_body, running, small_disk
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
 
@@ -44,7 +44,7 @@ def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
         assert service.operations("healthz")[0] == 200
         service.kill()  # and it starts without room too
         service.start()
-        status, headers, told = service.ask("/v1/predict", body_of(1_000))
+        status, headers, told = service.ask("/v1/predict", full_body())
         assert (status, "retry-after" in headers) == (503, True)
         assert "cannot be recorded" in told["detail"]
         migrate(url)

@@ -14,15 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Table, func, insert, select, text
 
-from {{cookiecutter.package_name}}.records import engine
+from {{cookiecutter.package_name}}.records import engine, tables
 from {{cookiecutter.package_name}}.records.errors import EventsRefused, OutcomeConflict, StoreAway
 from {{cookiecutter.package_name}}.records.store import Store
-from {{cookiecutter.package_name}}.records.tables import feedback, modes, outcome_history, outcomes, predictions
 
 if TYPE_CHECKING:
     from postgres import Server
 
 pytest_plugins = ["postgres"]
+
+predictions, feedback, modes = tables.predictions, tables.feedback, tables.modes
+outcomes, outcome_history = tables.outcomes, tables.outcome_history
 
 EARLY, LATE = datetime(2026, 1, 31, 12), datetime(2026, 2, 28, 12, 30, 15, 123456)
 ROW = {
