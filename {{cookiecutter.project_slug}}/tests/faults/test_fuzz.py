@@ -79,6 +79,10 @@ def fine(status: int, headers: dict[str, str]) -> bool:
 @pytest.mark.parametrize("role", ["none", *ROLES, "all"])
 def test_no_documented_request_makes_it_fail(guarded: Guarded, role: str) -> None:
     _, _, documented = guarded.service.ask("/openapi.json", key=guarded.keys["all"])
+    documented["components"].pop("securitySchemes", None)  # or a made-up key takes the place of the one that is tried
+    for verbs in documented["paths"].values():
+        for said in verbs.values():
+            said.pop("security", None)
     operations = [made.ok() for made in schemathesis.openapi.from_dict(documented).get_all_operations()]  # type: ignore[union-attr]
     assert {operation.path for operation in operations} == {*ROUTES, "/v1/model"}
     share = 0.3 if role == "all" else 0.06  # of the time, for each of two databases

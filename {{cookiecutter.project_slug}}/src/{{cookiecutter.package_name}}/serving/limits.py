@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from .problems import Problem
@@ -22,6 +23,7 @@ class Limits:
         self.body_bytes, self.requests, self.late = body_bytes, requests, late_seconds + BEAT
         self.in_flight = self._aside = 0
         self._beat = float("inf")
+        self._threads = ThreadPoolExecutor(MOST_ASIDE, "aside")  # its own, so that slow work finds a thread at once
 
     def admit(self) -> None:
         """Refuse when too much is going on already."""
@@ -61,7 +63,7 @@ class Limits:
         if self._aside >= MOST_ASIDE:
             raise busy("aside", f"{MOST_ASIDE} longer pieces of work are being done")
         self._aside += 1
-        future = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
         future.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(future), ANSWER_SECONDS)

@@ -18,7 +18,7 @@ from ..contract.terms import read_terms
 from ..domain import contract, decision
 from ..settings import PACKAGE, Settings
 from .assembly import Assembly
-from .guard import Guarded
+from .guard import MOST_CONNECTIONS, Guarded
 from .keys import LOCAL, KeysError
 from .log import log, start_logging
 from .tracing import traced
@@ -37,6 +37,7 @@ def serve(settings: Settings, follower: bool = True) -> None:
     start_logging()
     need_keys(settings)
     sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
+    allow_connections()
     assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, settings)
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
     common |= {"proxy_headers": False}  # nothing here asks who is behind a proxy
@@ -46,6 +47,18 @@ def serve(settings: Settings, follower: bool = True) -> None:
     servers = Public(far, assembly, settings.drain_seconds), Private(near)
     with following() if follower else nullcontext(), asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
         runner.run(_serve(*servers))
+
+
+def allow_connections() -> None:
+    """Ask for a handle for each connection, where the usual 1,024 are fewer and may be raised."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_CONNECTIONS + 256  # for files, the database and the other port
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def need_keys(settings: Settings) -> None:
