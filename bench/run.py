@@ -1,6 +1,6 @@
 """Measure what this template promises beside its peers; prints a Markdown table.
 
-    python bench/run.py [bake] [contract] [parity] [--pairs N]
+    python bench/run.py [bake] [contract] [parity] [serving] [--pairs N]
 
 Run by the template's own environment (Cookiecutter, uv). What it sets up, and the table, stay in BENCH_DIR,
 by default .bench. A missed target is shown and fails nothing; sides that do not count the same fail everything.
@@ -20,11 +20,14 @@ from tempfile import TemporaryDirectory
 import bake
 import contract_check
 import parity
+import serving
 from measure import Line, environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).parent / "requirements.txt"
+ROWS = ("bake", "contract", "parity", "serving")
 NAMED = ("dataframely", "pandera", "polars", "duckdb", "ibis-framework", "scikit-learn", "skl2onnx", "onnxruntime")
+NAMED += ("mlflow", "bentoml", "fastapi", "uvicorn")
 LEAST = 5  # pairs, for a figure that is worth quoting
 
 
@@ -33,9 +36,9 @@ def main() -> int:
     store = Path(os.environ.get("BENCH_DIR", CHECKOUT / ".bench")).resolve()
     store.mkdir(parents=True, exist_ok=True)
     (store / ".gitignore").write_text("*\n")
-    locks, load = [PEERS], os.getloadavg()[0]
+    locks, load, more = [PEERS], os.getloadavg()[0], []
     try:
-        found = measured(args.rows, args.pairs, store, locks)
+        found = measured(args.rows, args.pairs, store, locks, more)
     except (ValueError, subprocess.CalledProcessError) as failure:
         print(f"{failure}\n{getattr(failure, 'output', None) or ''}", file=sys.stderr)
         return 1
@@ -45,39 +48,47 @@ def main() -> int:
     table += f" Load average at the start: {load:.1f}."
     if args.pairs < LEAST:
         table += f" Fewer than {LEAST} rounds: not to be quoted."
+    table = "\n\n".join([table, *more])
     (store / "table.md").write_text(table + "\n", encoding="utf-8")
     print(table)
     return 0
 
 
-def measured(rows: list[str], pairs: int, store: Path, locks: list[Path]) -> list[Line]:
-    """The lines of the table. Adds to `locks` what was installed."""
+def measured(rows: list[str], pairs: int, store: Path, locks: list[Path], more: list[str]) -> list[Line]:
+    """The lines of the table. Adds to `locks` what was installed, and to `more` what has a table of its own."""
     found: list[Line] = []
+    if "serving" in rows:
+        serving.ready()
     if "bake" in rows:
         say("bake")
         found += bake.lines(CHECKOUT, pairs)
-    if {"contract", "parity"} & set(rows):
+    if {"contract", "parity", "serving"} & set(rows):
         project = baked(store)
         locks.append(project / "requirements" / "dev.txt")
         python = installed(store / "project", locks[-1])
-    if "contract" in rows:
+    if {"contract", "serving"} & set(rows):
         peers = installed(store / "peers", PEERS)
+    if "contract" in rows:
         say("contract check")
         found += contract_check.lines(store / "rows", project, python, peers, pairs)
     if "parity" in rows:
         say("parity")
         found += parity.lines(store / "rows", project, python)
+    if "serving" in rows:
+        say("serving")
+        found += serving.lines(store / "serving", project, python, peers, pairs)
+        more.append(serving.microseconds(store / "serving", python))
     return found
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the template beside its peers.")
-    parser.add_argument("rows", nargs="*", help="bake, contract, parity; default: all")
+    parser.add_argument("rows", nargs="*", help=f"{', '.join(ROWS)}; default: all")
     parser.add_argument("--pairs", type=int, default=LEAST, help="rounds of each measurement, default %(default)s")
     args = parser.parse_args()
-    args.rows = args.rows or ["bake", "contract", "parity"]
-    if unknown := set(args.rows) - {"bake", "contract", "parity"}:
-        parser.error(f"no row called {', '.join(sorted(unknown))}; there are bake, contract, parity")
+    args.rows = args.rows or list(ROWS)
+    if unknown := set(args.rows) - set(ROWS):
+        parser.error(f"no row called {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     if args.pairs < 1:
         parser.error(f"--pairs must be at least 1, given {args.pairs}")
     return args

@@ -16,7 +16,7 @@ except ImportError:  # Windows: that only one service uses a folder is up to you
     fcntl = None  # type: ignore[assignment]
 
 SEGMENT = 8_000_000  # bytes after which a new file begins, so that shipped ones can go
-BATCH = 1_000_000  # bytes read at once
+BATCH = 250_000  # bytes read at once: short transactions, so that outcomes need not wait for them
 
 
 class SpoolError(Exception):

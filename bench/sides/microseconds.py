@@ -1,0 +1,98 @@
+"""Where the time of one request goes, inside the baked service: its own parts with a clock around each.
+
+A part that the service does not call any more is an error, so the list cannot grow old unnoticed.
+"""
+
+import asyncio
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from baked.contract.terms import read_terms
+from baked.domain import contract, decision
+from baked.serving import predict as predicting
+from baked.serving.assembly import Assembly
+from baked.serving.keys import add_key
+from baked.settings import Settings
+
+spent: dict[str, list[float]] = defaultdict(list)
+
+
+def clock(owner: Any, name: str, *parts: str) -> None:
+    """Put a clock around a callable of `owner`; called more than once in a request, its calls are `parts` in turn."""
+    work: Callable[..., Any] = getattr(owner, name)
+
+    def timed(*given: Any, **named: Any) -> Any:
+        began = perf_counter()
+        done = work(*given, **named)
+        seconds = perf_counter() - began
+        spent[min(parts, key=lambda part: len(spent[part]))].append(seconds)
+        return done
+
+    setattr(owner, name, timed)
+
+
+keys = Path(sys.argv[2])
+key = add_key(keys, "microseconds", ["predict"])
+assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, Settings(keys_file=keys))
+assembly.models.look()
+assembly.keeper.mode = "assist"
+service, current = assembly.service, assembly.models.required()
+clock(service.predict, "validate", "validate the body")
+clock(current.bundle.runtime, "matrix", "rows to matrix")
+clock(current.bundle.runtime.session, "run", "ONNX Runtime")
+clock(predicting, "to_json", "event to JSON", "answer to JSON")
+clock(assembly.spool, "append", "append to the event log")
+clock(service.metrics, "predicted", "count predictions")
+clock(service.predict, "answer", "predict")
+clock(service.metrics, "answered", "count the request")
+clock(service.access, "add", "line for the access log")
+INSIDE = ("validate the body", "rows to matrix", "ONNX Runtime", "event to JSON", "append to the event log")
+INSIDE += ("count predictions", "answer to JSON")
+AROUND = ("count the request", "line for the access log")
+
+
+async def request(body: bytes) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message.get("status", 200) != 200:
+            sys.exit(f"answered {message['status']}")
+
+    headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
+    headers += [(b"content-length", b"%d" % len(body)), (b"authorization", b"Bearer " + key.encode())]
+    scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": headers}
+    began = perf_counter()
+    await service(scope, receive, send)
+    spent["whole"].append(perf_counter() - began)
+
+
+async def table(body: bytes, times: int) -> dict[str, float]:
+    for turn in range(times + times // 10):
+        if turn == times // 10:
+            spent.clear()  # the first tenth warms up
+        await request(body)
+    found = {name: median(each) * 1e6 for name, each in spent.items()}
+    rest = found["predict"] - sum(found[name] for name in INSIDE)
+    around = found["whole"] - found["predict"] - sum(found[name] for name in AROUND)
+    spent.clear()
+    parts = {name: found[name] for name in INSIDE[:3]} | {"decisions, ids, the event as dicts": rest}
+    parts |= {name: found[name] for name in (*INSIDE[3:], *AROUND)}
+    return parts | {"key, limits, request id, sending": around, "together": found["whole"]}
+
+
+rows = json.loads(Path(sys.argv[1]).read_text())["rows"]
+print(
+    json.dumps(
+        {
+            count: asyncio.run(table(json.dumps({"rows": rows[:count]}).encode(), times))
+            for count, times in ((1, 5_000), (len(rows), 400))
+        }
+    )
+)

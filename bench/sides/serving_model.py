@@ -1,0 +1,36 @@
+"""What every serving side is given: the trained estimator, its ONNX form, and rows with the scores that must come back.
+
+Run by the project's Python after its verbs have trained and promoted.
+"""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+from baked.bundle.read import open_bundle
+from baked.contract.encoding import sample
+from baked.pipeline.export import export
+from baked.pipeline.rows import load_rows
+from baked.pipeline.seam import project_seam
+from baked.pipeline.split import split
+from baked.pipeline.train import fit
+from baked.serving.models import Pointer
+
+models, folder, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+seam = project_seam()
+bundle = models / "versions" / Pointer.model_validate_json((models / "champion.json").read_bytes()).digest
+rows = load_rows(seam)[1]
+estimator = fit(seam, rows.take(split(rows, seam.task()).train))
+onnx = (bundle / "model.onnx").read_bytes()
+if export(seam, estimator)["model.onnx"] != onnx:
+    sys.exit("the estimator for the other sides is not the one in the bundle")
+(folder / "model.onnx").write_bytes(onnx)
+(folder / "estimator.pkl").write_bytes(pickle.dumps(estimator))
+columns = {name: values.tolist() for name, values in sample(seam.terms.fields, count, seed=5).items()}
+made_up = [
+    {name: None if value != value else value for name, value in zip(columns, row, strict=True)}  # NaN is not JSON
+    for row in zip(*columns.values(), strict=True)
+]
+scores = open_bundle(bundle, seam.terms.fields, seam.baseline).score_rows(made_up)
+(folder / "rows.json").write_text(json.dumps({"rows": made_up, "scores": scores.tolist()}))
