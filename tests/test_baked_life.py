@@ -159,13 +159,13 @@ def test_the_first_ten_minutes_of_the_readme(project: Project) -> None:
         assert post(f"{address}/v1/predict", [row])["predictions"][0]["decision"] == "decline"
         explained = post(f"{address}/v1/explain", [row])["explanations"][0]["fields"]
         assert {field["field"] for field in explained} >= set(row)
-        project.makes("mode", MODE="shadow", WHY="to be sure")
+        project.makes("mode", "MODE=shadow", WHY="to be sure")
         wait_for_version(address, "2", mode="shadow")
         withheld = post(f"{address}/v1/predict", [row | {"id": "mine"}])["predictions"][0]
         assert withheld["decision"] is None
         outcome = {"prediction_id": "mine", "outcome": 1, "at": "2026-06-01T12:00:00Z"}
         assert tell(f"{address}/v1/outcomes", {"outcomes": [outcome]})["accepted"] == 1
-        project.makes("mode", MODE="assist", WHY="all is well")
+        project.makes("mode", "MODE=assist", WHY="all is well")
         project.makes("rollback", WHY="complaints since noon")
         assert wait_for_version(address, "1")["kind"] == "baseline"
     said = project.makes("versions")

@@ -26,6 +26,7 @@ from {{cookiecutter.package_name}}.pipeline.seam import Seam
 from {{cookiecutter.package_name}}.pipeline.training import Outcome, train
 from {{cookiecutter.package_name}}.serving import keeper
 from {{cookiecutter.package_name}}.serving.assembly import Assembly
+from {{cookiecutter.package_name}}.serving.log import logging_to_output
 from {{cookiecutter.package_name}}.settings import Settings
 
 GATES = """gates:
@@ -234,6 +235,19 @@ def client(trained: Trained, settings: Settings) -> Iterator[Client]:
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as found:
         yield found
+
+
+@pytest.fixture
+def output(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What a service has logged to standard output; asking for it ends the logging."""
+    with contextlib.ExitStack() as logging:
+        logging.enter_context(logging_to_output())
+
+        def said() -> str:
+            logging.close()
+            return capsys.readouterr().out
+
+        yield said
 
 
 @pytest.hookimpl(trylast=True)

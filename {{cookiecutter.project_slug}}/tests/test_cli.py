@@ -98,7 +98,7 @@ def records(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mode"]) == 0
-    assert capsys.readouterr().out == "never switched\n"
+    assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
     assert main(["mode", "shadow", "--why", "complaints since noon", "--who", "grace"]) == 0
     assert main(["mode"]) == 0
     first, again = capsys.readouterr().out.splitlines()
@@ -111,7 +111,7 @@ def test_who_switches_the_mode_says_why(records: None, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit, match="complaints since noon"):
         main(["mode", "shadow"])
     assert main(["mode"]) == 0
-    assert capsys.readouterr().out == "never switched\n"
+    assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
 
 
 def test_a_mode_that_is_none_is_answered_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +129,9 @@ def test_a_database_without_tables_is_told_and_migrated(
     assert "run the verb migrate" in said
     assert "Traceback" not in said
     assert [main(["migrate"]), main(["migrate"]), main(["mode"])] == [0, 0, 0]
-    assert capsys.readouterr().out.splitlines() == ["the database of records has every table"] * 2 + ["never switched"]
+    assert capsys.readouterr().out.splitlines() == ["the database of records has every table"] * 2 + [
+        "assist (ML_MODE), never switched"
+    ]
 
 
 @pytest.mark.parametrize("named", [True, False])

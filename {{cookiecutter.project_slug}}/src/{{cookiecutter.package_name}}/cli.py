@@ -7,6 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .records.store import Store
+    from .settings import Settings
 
 from . import development  # and nothing that needs the environment: `setup` makes it
 
@@ -128,17 +133,43 @@ def migrate(_: argparse.Namespace) -> int:
 def mode(args: argparse.Namespace) -> int:
     """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
     from .pipeline.promotion import whoami
-    from .records.store import Store
     from .settings import Settings
 
-    store = Store(Settings().records_url)
+    settings = Settings()
+    store = records(settings)
     if args.mode:
         if not args.why:
-            raise SystemExit('why? For the record: --why "complaints since noon"')
+            raise SystemExit(
+                'a switch needs its reason, for the record: --why "complaints since noon" (make: WHY="...")'
+            )
         store.set_mode(args.mode, args.who or whoami(), args.why)
     now = store.mode()
-    print(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}" if now else "never switched")
+    print(
+        f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"
+        if now
+        else f"{settings.mode} (ML_MODE), never switched"
+    )
     return 0
+
+
+def forget(args: argparse.Namespace) -> int:
+    """delete what is recorded of the time --before a day: predictions, outcomes, feedback"""
+    from .settings import Settings
+
+    gone = records(Settings()).forget(datetime.combine(args.before, datetime.min.time()))
+    print("deleted: " + ", ".join(f"{number:,} {name}" for name, number in gone.items()))
+    return 0
+
+
+def records(settings: "Settings") -> "Store":
+    """The database of records. The embedded one belongs to this machine alone, so its tables are made if need be."""
+    from .pipeline.migrate import migrate as make_tables
+    from .records.engine import LONG_WAIT
+    from .records.store import Store
+
+    if not settings.database_url:
+        make_tables(settings.records_url)
+    return Store(settings.records_url, LONG_WAIT)
 
 
 def key(args: argparse.Namespace) -> int:
@@ -204,6 +235,7 @@ VERBS: dict[str, Verb] = {
     "migrate": migrate,
     "mode": mode,
     "key": key,
+    "forget": forget,
 }
 
 
@@ -251,6 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     made["mode"].add_argument("mode", nargs="?", choices=["shadow", "assist", "automate"])
     made["mode"].add_argument("--why", default="", help="the reason, for the record")
     made["mode"].add_argument("--who", default="", help="default: git's user.email")
+    made["forget"].add_argument("--before", type=date.fromisoformat, required=True, help="a day, UTC, e.g. 2026-05-31")
     made["key"].add_argument("--name", required=True, help="the system that calls")
     made["key"].add_argument(
         "--role", action="append", required=True, choices=["predict", "outcomes", "feedback", "operate"]

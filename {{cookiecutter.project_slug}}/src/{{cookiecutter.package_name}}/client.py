@@ -6,7 +6,10 @@ that it can be copied into a system that has nothing else of this project.
         act(answer.decision)
 """
 
+import contextlib
 import json
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -119,16 +122,22 @@ class Client:
             connection.sock.settimeout(_left(until))
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
         connection.request("POST", f"{self._prefix}/v1/{route}", body, headers)
-        response = connection.getresponse()
-        wait, said = response.headers.get("retry-after", "0"), b""
-        while part := response.read1():  # each part may come in time and the whole too late
-            said += part
-            if connection.sock:
-                connection.sock.settimeout(_left(until))
-        told = json.loads(said + response.read())  # nothing more, or IncompleteRead
+        watch = threading.Timer(_left(until), _cut, [connection.sock])  # each byte may come in time, the whole too late
+        watch.daemon = True
+        watch.start()
+        try:
+            response = connection.getresponse()
+            wait, told = response.headers.get("retry-after", "0"), json.loads(response.read())
+        finally:
+            watch.cancel()
         if not isinstance(told, dict):
             raise HTTPException("no answer of the service")
         return response.status, float(wait) if wait.isdigit() else 0.0, told
+
+
+def _cut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _left(until: float) -> float:

@@ -23,11 +23,12 @@ class Settings(BaseSettings):
     )
     model_name: str = Field(default=PACKAGE.replace("_", "-"), description="name in the registry")
     model_dir: Path | None = Field(default=None, description="folder that the API reads models from; default: in state")
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65_535)
+    host: str = Field(default="127.0.0.1", description="where the service listens; elsewhere than here it needs keys")
+    port: int = Field(default=8000, ge=0, le=65_535, description="for callers")
     ops_port: int = Field(
         default=8001, ge=0, le=65_535, description="health and metrics, for those who run the service"
     )
+    ops_host: str = Field(default="127.0.0.1", description="where the second port listens; it asks nobody for a key")
     environment: Literal["local", "staging", "production"] = Field(
         default="local", description="anywhere but locally callers need keys"
     )
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
         default="assist", description="holds until the mode is switched for the first time; shadow gives no decision"
     )
     allow_pickle: bool = Field(default=False, description="accept bundles of runtime python")
-    max_body_bytes: int = Field(default=1_000_000, ge=1_000)
+    max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="longer bodies are refused")
     max_requests: int = Field(default=512, ge=1, description="answered at once; more are refused")
     max_late_seconds: float = Field(
         default=0.25, gt=0, description="what a request may have waited before it is refused"

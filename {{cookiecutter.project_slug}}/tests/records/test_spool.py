@@ -306,7 +306,7 @@ def test_what_the_database_refuses_is_kept_for_a_person(folder: Path, spool: Spo
 
 def test_a_folder_belongs_to_one_service(folder: Path, spool: Spool) -> None:
     pytest.importorskip("fcntl")
-    with pytest.raises(SpoolError, match=r"another service writes to .*ML_SPOOL="):
+    with pytest.raises(SpoolError, match=r"a service already runs with .*ML_SPOOL="):
         Spool(folder, LIMIT)
     fill(spool)
     assert shipped(spool) == EVENTS

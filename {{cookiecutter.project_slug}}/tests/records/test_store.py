@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -402,6 +404,22 @@ def test_a_server_that_says_nothing_is_away_within_seconds(monkeypatch: pytest.M
     assert SECRET not in str(away.value)
 
 
+def test_a_server_that_froze_is_away_within_seconds_and_answers_when_it_thaws(
+    postgres: "Server", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(postgres.url(), wait=0)  # patience is 2 seconds more
+    with store.engine.connect() as connection:
+        process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    os.kill(process, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreAway):
+            store.mode()
+    finally:
+        os.kill(process, signal.SIGCONT)
+    with store.engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
 def test_a_database_or_a_user_that_the_server_does_not_know_is_away_but_no_matter_of_tables(postgres: "Server") -> None:
     for url in (postgres.url("nothing"), postgres.url().replace("tests@", f"nobody:{SECRET}@")):
         with pytest.raises(StoreAway, match="does not exist") as away:
@@ -439,3 +457,15 @@ def test_times_are_utc_whatever_the_server_thinks(store: Store) -> None:
         connection.execute(insert(modes).values(mode="shadow", who="you", why="a test", at=before))
         assert connection.execute(select(func.max(modes.c.at))).scalar_one() == before
     assert abs((stored(store, outcomes)[0]["received_at"] - before).total_seconds()) < 60
+
+
+def test_what_is_older_than_a_day_is_forgotten_and_the_rest_kept(store: Store) -> None:
+    old, new = "2026-01-31 12:00:00.000000", "2026-02-02 00:00:00.000000"
+    store.ship([event(prediction("old"), at=old), event(prediction("new"), at=new)])
+    store.add_outcomes([outcome("old", 1)])
+    store.set_mode("shadow", "you", "a test")
+    gone = store.forget(datetime(2026, 2, 1))
+    assert gone == {"predictions": 1, "outcomes": 0, "outcome_history": 0, "feedback": 0}
+    assert [row["id"] for row in stored(store, predictions)] == ["new"]
+    assert store.forget(datetime(2100, 1, 1)) == {"predictions": 1, "outcomes": 1, "outcome_history": 0, "feedback": 0}
+    assert store.mode()

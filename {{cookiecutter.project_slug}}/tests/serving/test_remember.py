@@ -1,5 +1,6 @@
 import contextlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
@@ -14,6 +15,7 @@ from {{cookiecutter.package_name}}.cli import main
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.pipeline.training import train
 from {{cookiecutter.package_name}}.serving import remember
+from {{cookiecutter.package_name}}.serving.log import log
 from {{cookiecutter.package_name}}.settings import Settings
 
 NOON = "2026-01-31T12:00:00Z"
@@ -302,7 +304,7 @@ def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
         ({"reason": "x" * 41}, "pattern"),
         ({"reviewer": ""}, "at least 1 character"),
         ({"reviewer": None}, "valid string"),
-        ({"decision_taken": "x" * 129}, "at most 128 characters"),
+        ({"decision_taken": "Anna of desk 7 let it pass"}, "should match pattern"),
         ({"handling_seconds": -1}, "greater than or equal to 0"),
         ({"handling_seconds": 86_401}, "less than or equal to 86400"),
         ({"prediction_id": 7}, "valid string"),
@@ -367,6 +369,7 @@ def test_a_stop_by_verb_arrives_too(
 
 
 def test_a_switch_is_logged_with_who_and_why(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, log.name)
     switched(client, "automate", "the board agreed")
     facts = [vars(record)["facts"] for record in caplog.records if record.getMessage() == "mode"]
     assert facts == [{"mode": "automate", "before": "assist", "who": "local", "why": "the board agreed"}]

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 
 from .. import records
-from ..records.engine import engine_of
+from ..records.engine import LONG_WAIT, engine_of
 from ..records.tables import VERSIONS, metadata
 
 
@@ -14,7 +14,7 @@ def config_of(url: str) -> Config:
     """What Alembic's commands take."""
     config = Config()
     config.set_main_option("script_location", str(Path(records.__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes.update(engine=engine_of(url), metadata=metadata, versions=VERSIONS)
+    config.attributes.update(engine=engine_of(url, LONG_WAIT), metadata=metadata, versions=VERSIONS)
     return config
 
 

@@ -10,25 +10,35 @@ from sqlalchemy import Engine, create_engine, event, make_url
 WAIT = 3  # seconds for a connection, a lock or a statement
 
 
-def engine_of(url: str) -> Engine:
-    """An engine for `sqlite:///path` or `postgresql://user@host/database`."""
+LONG_WAIT = 3_600  # for work that nobody waits for: migrations, deletion
+
+
+def engine_of(url: str, wait: int = WAIT) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://user@host/database`; `wait`: seconds for a statement."""
     parsed = make_url(url)
     if parsed.get_backend_name() in ("postgresql", "postgres"):
         arguments = {
             "connect_timeout": WAIT,
             "tcp_user_timeout": WAIT * 1_000,
-            "options": f"-c statement_timeout={WAIT}s -c lock_timeout={WAIT}s -c timezone=UTC",
+            "keepalives_idle": WAIT,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
+            "options": f"-c statement_timeout={wait}s -c lock_timeout={wait}s -c timezone=UTC",
         }
-        return create_engine(
+        from .postgres import connect
+
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             connect_args=arguments,
             pool_pre_ping=True,
             pool_timeout=WAIT,
         )
+        event.listen(engine, "do_connect", lambda _, __, args, named: connect(wait + 2, *args, **named))
+        return engine
     if parsed.database:
         with contextlib.suppress(OSError):  # the connection says what is wrong with it
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": WAIT}, pool_timeout=WAIT)
+    engine = create_engine(parsed, connect_args={"timeout": min(wait, 60)}, pool_timeout=WAIT)
 
     @event.listens_for(engine, "connect")
     def durable(connection: Any, _: Any) -> None:

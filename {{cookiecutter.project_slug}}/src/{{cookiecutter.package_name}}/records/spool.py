@@ -51,7 +51,8 @@ class Spool:
         except BlockingIOError as error:
             os.close(self._owner)
             raise SpoolError(
-                f"another service writes to {folder}; give this one its own, for example ML_SPOOL=var/spool-2"
+                f"a service already runs with {folder}. Stop it, or start a second one apart from it: "
+                "ML_SPOOL=var/spool-2 ML_PORT=8010 ML_OPS_PORT=8011"
             ) from error
         except OSError as error:
             raise SpoolError(f"the event log cannot be kept in {folder}: {error}") from error
@@ -142,7 +143,8 @@ class Spool:
 
     def _aside(self, why: str, content: bytes) -> None:
         """Keep for a person what no database will hold; on a full disk only its count remains."""
-        with contextlib.suppress(OSError), (self.folder / f"{why}.kept").open("ab") as file:
+        path, flags = self.folder / f"{why}.kept", os.O_CREAT | os.O_WRONLY | os.O_APPEND
+        with contextlib.suppress(OSError), os.fdopen(os.open(path, flags, 0o600), "ab") as file:
             file.write(content)
 
 

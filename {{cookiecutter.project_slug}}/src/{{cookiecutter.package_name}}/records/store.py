@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +9,9 @@ from sqlalchemy import Connection, Table, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
-from .engine import engine_of, now
+from .engine import WAIT, engine_of, now
 from .errors import EventsRefused, OutcomeConflict, StoreAway
+from .mode import Mode
 from .tables import feedback, modes, outcome_history, outcomes, predictions
 
 TRIES = 3  # when another replica writes the same outcome in the same moment
@@ -41,22 +41,12 @@ class _Raced(Exception):
     """Another replica wrote the same outcome between our look and our write."""
 
 
-@dataclass(frozen=True)
-class Mode:
-    """What holds for decisions, and who said so, when and why."""
-
-    number: int  # the largest holds
-    mode: str
-    who: str
-    why: str
-    at: datetime
-
-
 class Store:
     """Safe for threads. Every method raises StoreAway when the database does not answer within seconds."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = engine_of(url)
+    def __init__(self, url: str, wait: int = WAIT) -> None:
+        """`wait`: seconds that a statement or a lock may take."""
+        self.engine = engine_of(url, wait)
         self._ship = text(SHIP[self.engine.dialect.name])
 
     def ship(self, events: Sequence[bytes]) -> int:
@@ -70,14 +60,14 @@ class Store:
     def mode(self) -> Mode | None:
         """The mode that was set last; None when none ever was."""
         with self._connected() as connection:
-            found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).mappings().first()
-        return Mode(**found) if found else None
+            found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).first()
+        return Mode(found.mode, found.who, found.why, found.at) if found else None
 
     def set_mode(self, mode: str, who: str, why: str) -> Mode:
-        at = now()
-        write = insert(modes).values(mode=mode, who=who, why=why, at=at).returning(modes.c.number)
+        new = Mode(mode, who, why, now())
         with self._connected() as connection:
-            return Mode(connection.execute(write).scalar_one(), mode, who, why, at)
+            connection.execute(insert(modes).values(mode=mode, who=who, why=why, at=new.at))
+        return new
 
     def add_outcomes(self, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated
@@ -135,6 +125,20 @@ class Store:
         with self._connected() as connection:
             new = set(connection.execute(write).scalars())
             return new, self._unknown(connection, {item["prediction_id"] for item in given})
+
+    def forget(self, before: datetime) -> dict[str, int]:
+        """Delete predictions that were made, and outcomes and feedback that came, before this time; gives how many.
+        The switches of the mode stay."""
+        gone: dict[str, int] = {}
+        with self._connected() as connection:
+            for table, when in (
+                (predictions, predictions.c.at),
+                (outcomes, outcomes.c.received_at),
+                (outcome_history, outcome_history.c.received_at),
+                (feedback, feedback.c.at),
+            ):
+                gone[table.name] = connection.execute(table.delete().where(when < before)).rowcount
+        return gone
 
     def _unknown(self, connection: Connection, ids: set[str]) -> int:
         found = connection.execute(select(func.count()).where(predictions.c.id.in_(ids))).scalar_one()

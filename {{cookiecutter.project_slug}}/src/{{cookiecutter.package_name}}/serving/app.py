@@ -40,7 +40,7 @@ def surface(
     """The routes. Where keys are needed /docs is not shown, and /openapi.json asks for a key as every route does."""
     about = (terms.row.__doc__ or "").strip()
     docs = None if keys.path else "/docs"
-    app = FastAPI(title=title, description=about, docs_url=docs, redoc_url=None, telemetry=OFF)
+    app = FastAPI(title=title, description=about, docs_url=docs, redoc_url=None, redirect_slashes=False, telemetry=OFF)
 
     @app.exception_handler(Problem)
     async def told(_: Request, problem: Problem) -> Response:
@@ -97,7 +97,7 @@ def surface(
         **documented("/v1/mode", shape_of(Mode, MODE), Switched),
     )
     async def _mode(request: Request) -> Response:
-        return answer(await limits.aside(remember.mode, await body_of(request), request.state.caller))
+        return answer(await limits.at_once(remember.mode, await body_of(request), request.state.caller))
 
     @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, Facts))
     async def _model() -> Response:

@@ -39,8 +39,9 @@ class Assembly:
         settings: Settings,
     ) -> None:
         """Raises KeysError and SpoolError for what cannot be used."""
-        self.metrics, self.keys, self.access = Metrics(), Keys(settings.keys_file), Access()
+        self.metrics, self.access = Metrics(), Access()
         self.spool = Spool(settings.spooled, settings.spool_megabytes * 1_000_000)
+        self.keys = Keys(settings.keys_file, settings.spooled / "salt")
         self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
         self.models = Models(settings.models, terms.fields, baseline, self.metrics, settings.allow_pickle)
         self.keeper = Keeper(settings.records_url, self.spool, settings.mode, self.metrics)
@@ -83,11 +84,12 @@ class Assembly:
             for thread in threads:
                 await asyncio.to_thread(thread.join, 15)
             self.access.flush()
+            log.info("ended", extra={"facts": {"waiting": self.spool.events}})
             self.spool.close()
 
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if said := self.keys.refresh():
-                log.warning(said)
-            await asyncio.to_thread(self.access.flush)
+                log.info(said)
+            self.access.flush()

@@ -21,6 +21,7 @@ class Explain:
 
     def __init__(self, terms: Terms, models: Models) -> None:
         self.validate, self.fields, self.models = validator_of(terms), terms.fields, models
+        self.personal = terms.personal
 
     def answer(self, body: bytes) -> bytes:
         """The answer to a body, as JSON. Raises Problem."""
@@ -28,7 +29,7 @@ class Explain:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
-            raise refused(error, self.fields, EXAMPLES) from None
+            raise refused(error, self.fields, EXAMPLES, self.personal) from None
         told = [{"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)]
         return to_json({"model_version": serving.version, "explanations": told})
 

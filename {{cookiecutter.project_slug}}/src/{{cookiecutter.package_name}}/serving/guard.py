@@ -15,14 +15,15 @@ SLOW_SECONDS = 10.0  # for a whole request to come, or for an answer to go
 class Guarded(HttpToolsProtocol):
     """uvicorn's protocol, with the time at which a request began to come or an answer began to wait."""
 
+    most = MOST_CONNECTIONS
     coming: float | None = None
     going: float | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.coming = time.monotonic()
-        if len(self.connections) > MOST_CONNECTIONS:
-            full = Problem(503, f"{MOST_CONNECTIONS} connections are open; try again", retry_after=1)
+        if len(self.connections) > self.most:
+            full = Problem(503, f"{self.most} connections are open; try again", retry_after=1)
             transport.write(
                 b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n"
                 b"content-type: application/problem+json\r\ncontent-length: %d\r\n\r\n%s" % (len(full.body), full.body)
@@ -50,3 +51,9 @@ class Guarded(HttpToolsProtocol):
             self.transport.abort()
             return True
         return False
+
+
+class GuardedOps(Guarded):
+    """For the second port, whose few callers must not use up what callers need."""
+
+    most = 50

@@ -4,6 +4,7 @@ The file: {"salt": "...", "keys": [{"name": "checkout", "roles": ["predict"], "s
 Rotation: add a second key, move the callers, remove the first. The file is read again when it changes.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -16,6 +17,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Role = Literal["predict", "outcomes", "feedback", "operate"]
+NEW_SECRET = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 LOCAL = "local"  # who asks where no keys are needed
 MAKE = "Make one with the verb key: key --name checkout --role predict"
 
@@ -41,7 +43,7 @@ class KeyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     salt: str = Field(pattern="^[!-~]{16,64}$")
-    keys: tuple[Key, ...] = Field(min_length=1)
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,14 @@ _ANYONE = Caller(LOCAL, frozenset(get_args(Role)))
 class Keys:
     """The keys of a file, or nobody's: without a file everyone is LOCAL and may do everything."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Raises KeysError."""
-        self.path, self._stamp, self.salt = path, (0, 0), LOCAL.encode()
+    def __init__(self, path: Path | None, local_salt: Path | None = None) -> None:
+        """`local_salt`: where a salt of this machine's own lies while there are no keys. Raises KeysError."""
+        self.path, self._stamp, self.salt = path, (0, 0), b"" if path else _own_salt(local_salt)
         self._known: dict[bytes, Key] = {}
         if path:
             self._read(path)
+            if not self._known:
+                raise KeysError(f"{path}: no key in it. {MAKE}")
 
     def caller(self, authorization: bytes) -> Caller | None:
         """Who sent this header; None when the key is absent, unknown or has run out."""
@@ -122,6 +126,15 @@ def add_key(path: Path, name: str, roles: Collection[str], until: date | None = 
         file.write(new.model_dump_json(indent=1, exclude_none=True) + "\n")
     draft.replace(path)
     return secret
+
+
+def _own_salt(path: Path | None) -> bytes:
+    """A secret of this machine, made when it is first needed, or of this process alone."""
+    if path is None:
+        return secrets.token_bytes(16)
+    with contextlib.suppress(FileExistsError), os.fdopen(os.open(path, NEW_SECRET, 0o600), "w") as file:
+        file.write(secrets.token_hex(16))
+    return path.read_bytes()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

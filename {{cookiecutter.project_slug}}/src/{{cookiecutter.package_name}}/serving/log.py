@@ -1,62 +1,106 @@
 """Structured logs: one line of JSON for each event on standard output; plain text where a person looks on."""
 
+import contextlib
 import json
 import logging
+import queue
 import sys
-from collections import deque
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 log = logging.getLogger(__name__.partition(".")[0])
 
-KEPT = 50_000  # lines
+KEPT = 10_000  # records that wait to be written
 
 
 class Lines(logging.Formatter):
-    """A record as a line. What is given as extra={"facts": {...}} becomes fields of their own."""
+    """A record as a line. What is given as extra={"facts": {...}} becomes fields of their own. Of an exception only the
+    type and the places are told: its message may hold a value of a row."""
 
     def __init__(self, plain: bool) -> None:
         super().__init__()
         self.plain = plain
 
     def format(self, record: logging.LogRecord) -> str:
-        facts: dict[str, Any] = getattr(record, "facts", {})
+        if getattr(record, "ready", False):
+            return record.getMessage()
+        facts: dict[str, Any] = dict(getattr(record, "facts", {}))
         at = datetime.fromtimestamp(record.created, UTC)
-        failure = self.formatException(record.exc_info) if record.exc_info else ""
+        if record.exc_info and record.exc_info[0]:
+            facts |= {"failure": record.exc_info[0].__name__, "at_code": _places(record.exc_info[2])}
         if self.plain:
             told = " ".join(f"{name}={value}" for name, value in facts.items())
-            return f"{at:%H:%M:%S} {record.getMessage()} {told}".rstrip() + (f"\n{failure}" if failure else "")
-        said = {"at": at.isoformat(), "level": record.levelname.lower(), "event": record.getMessage()}
-        return json.dumps(said | facts | ({"failure": failure} if failure else {}), default=str)
+            return f"{at:%H:%M:%S} {record.getMessage()} {told}".rstrip()
+        said = {
+            "at": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        return json.dumps(said | facts, default=str)
 
 
-def start_logging() -> None:
-    """Everything to standard output, other libraries from warnings on."""
-    handler = logging.StreamHandler(sys.stdout)
+def _places(found: TracebackType | None) -> list[str]:
+    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(found)]
+
+
+class Output(logging.StreamHandler):  # type: ignore[type-arg]  # only typing knows of an argument
+    """Standard output as it is when something is written."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
+class Dropping(QueueHandler):
+    """Forgets what nobody takes, as where standard output is a full pipe: the service goes on."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(queue.Full):
+            self.queue.put_nowait(record)
+
+
+@contextmanager
+def logging_to_output() -> Iterator[None]:
+    """Everything to standard output by a thread of its own, other libraries from warnings on."""
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue(KEPT)
+    writer = QueueListener(waiting, Output(sys.stdout))
+    handler = Dropping(waiting)
     handler.setFormatter(Lines(plain=sys.stdout.isatty()))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, [handler]
     log.setLevel(logging.INFO)
+    writer.start()
+    try:
+        yield
+    finally:
+        root.handlers = before
+        last = threading.Thread(target=writer.stop, daemon=True)  # which waits for whoever reads
+        last.start()
+        last.join(1)
 
 
 class Access:
-    """A line for each request, written together twice a second: a line at a time costs more than an answer.
-
-    Where nobody takes the lines, as in a full pipe, the oldest are forgotten and the service goes on.
-    """
+    """A line for each request, handed to the log together twice a second: one at a time costs more than an answer."""
 
     def __init__(self) -> None:
-        self._lines: deque[str] = deque(maxlen=KEPT)
+        self._lines: list[str] = []
 
     def add(self, at: str, request: str, route: str, status: int, seconds: float, caller: str) -> None:
         """No argument holds what a client could write freely, so nothing is escaped here."""
         self._lines.append(
-            f'{{"at":"{at}","level":"info","event":"request","request":"{request}","route":"{route}",'
-            f'"status":{status},"ms":{seconds * 1000:.3f},"caller":"{caller}"}}\n'
+            f'{{"at": "{at}", "level": "info", "event": "request", "request": "{request}", "route": "{route}", '
+            f'"status": {status}, "ms": {seconds * 1000:.3f}, "caller": "{caller}"}}'
         )
 
     def flush(self) -> None:
-        """Write what there is; may block, so not on the event loop."""
-        lines, self._lines = self._lines, deque(maxlen=KEPT)
+        """Hand over what there is; where a person looks on, requests are not shown."""
+        lines, self._lines = self._lines, []
         if lines and not sys.stdout.isatty():
-            sys.stdout.write("".join(lines))
-            sys.stdout.flush()
+            log.info("\n".join(lines), extra={"ready": True})

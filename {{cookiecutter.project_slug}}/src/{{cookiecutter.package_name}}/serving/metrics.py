@@ -34,6 +34,11 @@ class Metrics:
         self.pending = Gauge("ml_events_pending", "Answers not yet in the database", registry=kept)
         self.pending_bytes = Gauge("ml_events_pending_bytes", "Disk that they take", registry=kept)
         self.lost = Counter("ml_events_lost", "Answers that no database will hold; must stay 0", registry=kept)
+        self.repeated = Counter(
+            "ml_predictions_repeated",
+            "Predictions under an id that was known: answered, not recorded again",
+            registry=kept,
+        )
         self.store_up = Gauge("ml_store_up", "1 while the database of records answers", registry=kept)
         self._bound: dict[Any, Any] = {}
 

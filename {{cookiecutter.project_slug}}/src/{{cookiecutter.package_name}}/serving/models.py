@@ -85,7 +85,9 @@ class Models:
             refused, why = self.refusal, ""
             if refused:
                 why = f"; version {refused['version']} was refused: {refused['detail']}"
-            raise Problem(503, f"no model answers yet{why}; promote one and it arrives by itself", retry_after=2)
+            raise Problem(
+                503, f"no model answers yet{why}; promote one and it arrives by itself, within seconds", retry_after=2
+            )
         return self.current
 
     def watch(self, stop: threading.Event) -> None:

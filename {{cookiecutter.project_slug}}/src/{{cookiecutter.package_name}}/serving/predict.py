@@ -48,7 +48,7 @@ class Predict:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
-            raise refused(error, self.fields, EXAMPLES) from None
+            raise refused(error, self.fields, EXAMPLES, self.personal) from None
         scores, threshold = serving.bundle.score_rows(rows).tolist(), serving.bundle.manifest.threshold
         if not all(map(isfinite, scores)):
             raise ValueError(f"version {serving.version} scored a row with no finite number")

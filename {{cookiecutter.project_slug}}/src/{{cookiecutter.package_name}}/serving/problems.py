@@ -46,21 +46,28 @@ class Problem(Exception):
         return found
 
 
-def refused(error: ValidationError, fields: Fields | None = None, examples: dict[str, Any] | None = None) -> Problem:
+def refused(
+    error: ValidationError,
+    fields: Fields | None = None,
+    examples: dict[str, Any] | None = None,
+    personal: Sequence[str] = (),
+) -> Problem:
     """The answer to a body that breaks its rules: the contract's for the fields of a row, else those of the route, for
-    which `examples` hold what works."""
+    which `examples` hold what works. What was given for a `personal` field is not repeated."""
     if (count := error.error_count()) > MANY:
         return Problem(
             422, f"the body breaks the contract in {count:,} places, too many to tell; nothing of it was used"
         )
     told = error.errors(include_url=False, include_context=False)
-    found = [_told(dict(item), fields, examples or {}) for item in told[:SHOWN]]
+    found = [_told(dict(item), fields, examples or {}, personal) for item in told[:SHOWN]]
     unreadable = any(item["rule"].startswith("JSON") for item in found)
     where = "is not JSON" if unreadable else f"breaks the contract in {len(told)} places"
     return Problem(400 if unreadable else 422, f"the body {where}; nothing of it was used", found)
 
 
-def _told(item: dict[str, Any], fields: Fields | None, examples: dict[str, Any]) -> dict[str, Any]:
+def _told(
+    item: dict[str, Any], fields: Fields | None, examples: dict[str, Any], personal: Sequence[str]
+) -> dict[str, Any]:
     location, kind = item["loc"], item["type"]
     row = location[1] if len(location) > 1 else None
     name = str(location[2]) if len(location) > 2 else str(location[0]) if location else None
@@ -73,6 +80,6 @@ def _told(item: dict[str, Any], fields: Fields | None, examples: dict[str, Any])
         "row": row,
         "field": name[:LONGEST] if name else None,
         "rule": said[:400],
-        "given": None if kind in ("missing", "json_invalid") else repr(item["input"])[:LONGEST],
+        "given": None if kind in ("missing", "json_invalid") or name in personal else repr(item["input"])[:LONGEST],
         "example": example(known) if known else examples.get(name or ""),
     }

@@ -15,7 +15,7 @@ from .metrics import Metrics
 from .models import Models
 from .predict import hidden
 from .problems import SHOWN, Problem, refused
-from .rows import EXAMPLES, Feedback, Feedbacks, Mode, Outcome, Outcomes
+from .rows import EXAMPLES, MODE, Feedback, Feedbacks, Mode, Outcome, Outcomes
 
 if TYPE_CHECKING:
     from ..records.store import Store
@@ -44,7 +44,9 @@ class Remember:
                  "given": given[row].outcome, "example": {"outcome": given[row].outcome, "correction": True}}
                 for row, known in conflict.known.items()
             ]  # fmt: skip
-            raise Problem(409, f"{conflict}; nothing was written; a correction says so", errors[:SHOWN]) from None
+            raise Problem(
+                409, f'{conflict}; nothing was written. To replace one, send it with "correction": true', errors[:SHOWN]
+            ) from None
         for result, number in count.items():
             self.metrics.outcomes.labels(result).inc(number)
         return to_json(count)
@@ -61,10 +63,11 @@ class Remember:
 
     def mode(self, body: bytes, caller: Caller) -> bytes:
         """Switch the mode, here at once and everywhere within seconds. Raises Problem."""
-        wanted: Mode = read(Mode, body)
-        done = self._store(lambda store: store.set_mode(wanted.mode, caller.name, wanted.reason))
-        self.keeper.switched(done.number, done.mode, done.who, done.why)
-        return to_json({"mode": done.mode, "by": done.who, "reason": done.why, "since": done.at.isoformat() + "Z"})
+        wanted: Mode = read(Mode, body, MODE)
+        done = self._asked(lambda: self.keeper.switch(wanted.mode, caller.name, wanted.reason))
+        return to_json(
+            {"mode": done.mode, "by": done.who, "reason": done.why, "since": f"{done.at}Z".replace(" ", "T")}
+        )
 
     def _row(self, item: Feedback) -> dict[str, Any]:
         """A row for the database. Its id is made of what it says, so that the same again is known."""
@@ -75,8 +78,11 @@ class Remember:
         return row | {"id": hashlib.blake2b(said, digest_size=16).hexdigest()}
 
     def _store(self, work: Callable[["Store"], Result]) -> Result:
+        return self._asked(lambda: work(self.keeper.required()))
+
+    def _asked(self, work: Callable[[], Result]) -> Result:
         try:
-            return work(self.keeper.required())
+            return work()
         except StoreAway as error:
             raise away(str(error)) from error
         except EventsRefused as error:
@@ -98,9 +104,9 @@ class Remember:
             raise Problem(422, f"the body breaks the contract in {len(wrong)} places; nothing was written", errors)
 
 
-def read(shape: type[Shape], body: bytes) -> Shape:
-    """A body of this shape. Raises Problem."""
+def read(shape: type[Shape], body: bytes, examples: dict[str, Any] = EXAMPLES) -> Shape:
+    """A body of this shape. Raises Problem, which shows `examples`."""
     try:
         return shape.model_validate_json(body)
     except ValidationError as error:
-        raise refused(error, examples=EXAMPLES) from None
+        raise refused(error, examples=examples) from None

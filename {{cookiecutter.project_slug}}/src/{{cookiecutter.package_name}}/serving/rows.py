@@ -42,7 +42,7 @@ class Feedback(Body):
 
     prediction_id: Id
     verdict: Literal["accepted", "edited", "overridden"]
-    decision_taken: str | None = Field(default=None, max_length=128)
+    decision_taken: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a word or a number")
     reason: str | None = Field(
         default=None, pattern="^[a-z0-9_-]{1,40}$", description="a word of your own list; no text"
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import socket
 import subprocess
 import sys
@@ -18,9 +19,9 @@ from ..contract.terms import read_terms
 from ..domain import contract, decision
 from ..settings import PACKAGE, Settings
 from .assembly import Assembly
-from .guard import MOST_CONNECTIONS, Guarded
+from .guard import MOST_CONNECTIONS, Guarded, GuardedOps
 from .keys import LOCAL, KeysError
-from .log import log, start_logging
+from .log import log, logging_to_output
 from .tracing import traced
 
 PAUSE = 2.0  # seconds before a follower that ended is started again
@@ -28,25 +29,49 @@ LOOK_TICKS = 10  # of 0.1 s, between two looks at who is slow
 LAST_SECONDS = 10  # for requests that are being answered when the service ends
 
 
+class PortTaken(Exception):
+    """The service cannot listen where it should; the message names the variable to change."""
+
+
 def serve(settings: Settings, follower: bool = True) -> None:
     """Answer until stopped. With `follower`, another process keeps MODEL_DIR at the registry's champion; the service
     goes on without it.
 
-    Raises KeysError when callers need keys and there are none, SpoolError when nothing can be written down.
+    Raises KeysError when callers need keys and there are none, SpoolError when nothing can be written down, PortTaken.
     """
-    start_logging()
     need_keys(settings)
+    os.umask(0o077)  # what this process writes concerns nobody else on this machine
     sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
     allow_connections()
+    demand_port("ML_PORT", settings.host, settings.port)
+    demand_port("ML_OPS_PORT", settings.ops_host, settings.ops_port)
     assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, settings)
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
     common |= {"proxy_headers": False}  # nothing here asks who is behind a proxy
     app = traced(assembly.service, settings.model_name)
-    near = uvicorn.Config(assembly.operations, port=settings.ops_port, lifespan="off", **common)
+    near = uvicorn.Config(
+        assembly.operations,
+        port=settings.ops_port,
+        http=GuardedOps,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        **common,
+    )
+    near.host = settings.ops_host
     far = uvicorn.Config(app, port=settings.port, http=Guarded, timeout_graceful_shutdown=LAST_SECONDS, **common)
     servers = Public(far, assembly, settings.drain_seconds), Private(near)
-    with following() if follower else nullcontext(), asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
+    beside = following() if follower else nullcontext()
+    with logging_to_output(), beside, asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
         runner.run(_serve(*servers))
+
+
+def demand_port(variable: str, host: str, port: int) -> None:
+    """Raises PortTaken when nobody can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise PortTaken(f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}") from error
 
 
 def allow_connections() -> None:
@@ -109,10 +134,8 @@ class Public(uvicorn.Server):
         now = time.monotonic()
         if self.leave_at and now > self.leave_at:
             self.should_exit = True
-        if counter % LOOK_TICKS == 0:
-            open_now = [each for each in self.server_state.connections if isinstance(each, Guarded)]
-            if slow := sum(each.look(now) for each in open_now):
-                self.assembly.metrics.shed.labels("slow").inc(slow)
+        if counter % LOOK_TICKS == 0 and (slow := cut_off_slow(self, now)):
+            self.assembly.metrics.shed.labels("slow").inc(slow)
         return await super().on_tick(counter)
 
 
@@ -122,6 +145,16 @@ class Private(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % LOOK_TICKS == 0:
+            cut_off_slow(self, time.monotonic())
+        return await super().on_tick(counter)
+
+
+def cut_off_slow(server: uvicorn.Server, now: float) -> int:
+    """How many connections were."""
+    return sum(each.look(now) for each in list(server.server_state.connections) if isinstance(each, Guarded))
 
 
 @contextmanager

@@ -19,7 +19,8 @@ Scope = MutableMapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-PREDICT = "/v1/predict"
+PREDICT, STOP = "/v1/predict", "/v1/mode"
+READS = ("GET", "HEAD", "OPTIONS")
 SHORT = SimpleNamespace(path=PREDICT, path_format=PREDICT)  # as a framework names the route of a request
 JSON: Headers = [(b"content-type", b"application/json")]
 CLOSE = (b"connection", b"close")
@@ -28,7 +29,7 @@ NEEDS: dict[str, Role] = {
     "/v1/explain": "predict",
     "/v1/outcomes": "outcomes",
     "/v1/feedback": "feedback",
-    "/v1/mode": "operate",
+    STOP: "operate",
 }  # any other route needs any key
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 NOBODY = Caller("-", ())
@@ -64,8 +65,9 @@ class Service:
         self.limits.in_flight += 1
         try:
             caller = self._known(given.get(b"authorization", b""))
-            allow(caller, path)
-            self.limits.admit()
+            allow(caller, scope["method"], path)
+            if path != STOP:  # which must get through when nothing else does
+                self.limits.admit()
             if short:
                 body = await self.limits.body(receive, given.get(b"content-length", b"0"))
                 if self.predict.slow:
@@ -121,9 +123,14 @@ class Answer:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def allow(caller: Caller, path: str) -> None:
-    """Raises Problem: 403 when the caller has not the role that the path needs."""
+def allow(caller: Caller, method: str, path: str) -> None:
+    """Raises Problem: 403 when the caller has not the role that the path needs, 404 for whatever else would write.
+
+    The comparison is exact, and a framework's routes may be more generous: none is reached by POST but those listed.
+    """
     role = NEEDS.get(path)
+    if role is None and (method not in READS or not path.isprintable()):
+        raise Problem(404, "there is no such route; the documentation lists what there is")
     if role and role not in caller.roles:
         raise Problem(403, f"the key {caller.name!r} has not the role {role!r}; ask who runs this service")
 

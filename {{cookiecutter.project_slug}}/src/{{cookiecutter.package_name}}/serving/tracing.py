@@ -18,4 +18,9 @@ def traced(app: Any, service: str) -> Any:
     resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", service)})
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    return OpenTelemetryMiddleware(app, tracer_provider=provider)
+    traced_app = OpenTelemetryMiddleware(app, tracer_provider=provider)
+
+    async def without_query(scope: Any, receive: Any, send: Any) -> None:
+        await traced_app(scope | {"query_string": b""}, receive, send)  # no route reads it, and it may hold anything
+
+    return without_query
