@@ -1,7 +1,7 @@
 """The baked project's own check, through Ibis on DuckDB."""
 
 import sys
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import ibis
 from baked.contract.check import check
@@ -13,7 +13,7 @@ from rules import CATEGORIES, NUMBERS, OPTIONAL
 
 def field(name: str, kind: Any, **bounds: float) -> Any:
     if name in OPTIONAL:
-        return Optional[kind], Field(default=None, description="Made up", **bounds)  # noqa: UP045 - a computed type
+        return kind | None, Field(default=None, description="Made up", **bounds)
     return kind, Field(description="Made up", **bounds)
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -13,7 +13,7 @@ from rules import CATEGORIES, NUMBERS, OPTIONAL
 
 def field(name: str, kind: Any, **bounds: float) -> Any:
     if name in OPTIONAL:
-        return Optional[kind], Field(default=None, **bounds)  # noqa: UP045 - a computed type
+        return kind | None, Field(default=None, **bounds)
     return kind, Field(**bounds)
 
 

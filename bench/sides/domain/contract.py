@@ -1,6 +1,6 @@
 """The row of ../rules.py as a contract."""
 
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 from pydantic import Field, create_model
 
@@ -10,7 +10,7 @@ from .rules import CATEGORIES, NUMBERS, OPTIONAL
 
 def _field(name: str, kind: Any, **bounds: float) -> Any:
     if name in OPTIONAL:
-        return Optional[kind], Field(default=None, description="Made up", **bounds)  # noqa: UP045 - a computed type
+        return kind | None, Field(default=None, description="Made up", **bounds)
     return kind, Field(description="Made up", **bounds)
 
 

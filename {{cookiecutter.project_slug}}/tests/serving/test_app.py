@@ -231,6 +231,14 @@ def test_a_body_of_another_shape_is_refused_by_name(client: Client, body: Any, f
     assert len(answer.content) < 2_000
 
 
+def test_a_personal_value_is_not_repeated_wherever_it_stands(client: Client) -> None:
+    secret = PARCEL | {"distance": 77.123456}
+    for body in ({"rows": secret}, {"rows": [[secret]]}, {"rows": [PARCEL | {"distance": [77.123456]}]}, [secret]):
+        answer = client.post("/v1/predict", json=body)
+        assert answer.status_code == 422
+        assert "77.123456" not in answer.text
+
+
 def test_of_many_errors_the_first_are_told_and_all_counted(client: Client) -> None:
     answer = client.post("/v1/predict", json={"rows": [PARCEL | {"stops": 99}] * 100}).json()
     assert len(answer["errors"]) == 20

@@ -90,6 +90,9 @@ class Assembly:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if said := self.keys.refresh():
-                log.info(said)
+            try:
+                if said := self.keys.refresh():
+                    log.warning(said)
+            except Exception:  # a key that was taken away must not go on because of one bad look
+                log.exception("looking for keys failed")
             self.access.flush()

@@ -78,13 +78,12 @@ class Limits:
         try:
             return await asyncio.wait_for(asyncio.shield(future), ANSWER_SECONDS)
         except TimeoutError:
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody is left to ask
             late = f"this took more than {ANSWER_SECONDS:g} s and may still be done; to ask again does no harm"
             raise Problem(503, late, retry_after=2, shed="time") from None
 
-    def _done(self, future: asyncio.Future[Any]) -> None:
+    def _done(self, _: asyncio.Future[Any]) -> None:
         self._aside -= 1
-        if not future.cancelled():
-            future.exception()  # nobody may be left to ask for it
 
     def _long(self, given: str) -> Problem:
         return Problem(413, f"a body has at most {self.body_bytes:,} bytes, given {given}; send fewer rows at a time")

@@ -80,6 +80,13 @@ def _told(
         "row": row,
         "field": name[:LONGEST] if name else None,
         "rule": said[:400],
-        "given": None if kind in ("missing", "json_invalid") or name in personal else repr(item["input"])[:LONGEST],
+        "given": None if kind in ("missing", "json_invalid") or name in personal else _shown(item["input"]),
         "example": example(known) if known else examples.get(name or ""),
     }
+
+
+def _shown(given: Any) -> str:
+    """A value as it was given; of an object or a list only what it is, since personal fields may stand in it."""
+    if isinstance(given, dict | list):
+        return f"{'an object' if isinstance(given, dict) else 'a list'} of {len(given)}"
+    return repr(given)[:LONGEST]
