@@ -1,0 +1,61 @@
+"""A log that nobody reads, and a second port that is flooded: neither stops answers, keys, the stop or the end."""
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import eventually
+
+from {{cookiecutter.package_name}}.serving.guard import GuardedOps
+from {{cookiecutter.package_name}}.serving.keys import add_key
+
+from .harm import HOST, Caller, Service, body_of, running
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="named pipes, SIGTERM")]
+REQUESTS = 2_000  # whose log lines are several times what a pipe holds
+
+
+def test_a_log_that_nobody_reads_stops_nothing(models: Path, tmp_path: Path, sqlite: str) -> None:
+    keys = tmp_path / "keys.json"
+    ours, theirs = add_key(keys, "ours", ["predict", "operate"]), add_key(keys, "theirs", ["predict"])
+    service = Service(tmp_path, models, sqlite, ML_KEYS_FILE=keys)
+    os.mkfifo(service.log)
+    unread = os.open(service.log, os.O_RDWR)
+    try:
+        service.start()
+        for _ in range(REQUESTS // 100):
+            assert [service.ask("/v1/predict", body_of(), ours)[0] for _ in range(100)] == [200] * 100
+        said = json.loads(keys.read_text())
+        keys.write_text(json.dumps(said | {"keys": [key for key in said["keys"] if key["name"] == "ours"]}))
+        eventually(lambda: service.ask("/v1/predict", body_of(), theirs)[0] == 401)
+        stop = json.dumps({"mode": "shadow", "reason": "nobody reads"}).encode()
+        assert service.ask("/v1/mode", stop, ours)[0] == 200
+        answered = service.ask("/v1/predict", body_of(), ours)[2]
+        assert (answered["mode"], answered["predictions"][0]["decision"]) == ("shadow", None)
+        service.tell_to_end()
+        assert service.ended() in (0, -signal.SIGTERM)
+    finally:
+        service.kill()
+        os.close(unread)
+
+
+def test_a_flood_of_the_second_port_costs_the_first_nothing(models: Path, tmp_path: Path, sqlite: str) -> None:
+    with running(tmp_path, models, sqlite) as service:
+        idle = [socket.create_connection((HOST, service.ops_port), timeout=5) for _ in range(4 * GuardedOps.most)]
+        caller = Caller(service)
+        try:
+            refused = [made.recv(12) for made in idle[GuardedOps.most :]]
+            assert set(refused) == {b"HTTP/1.1 503"}
+            assert caller.post("/v1/predict", body_of())[0] == 200
+            eventually(
+                lambda: all(made.recv(1) == b"" for made in idle[: GuardedOps.most])
+            )
+            assert service.operations("healthz")[0] == 200
+        finally:
+            caller.close()
+            for made in idle:
+                made.close()
