@@ -51,9 +51,7 @@ def test_a_flood_of_the_second_port_costs_the_first_nothing(models: Path, tmp_pa
             refused = [made.recv(12) for made in idle[GuardedOps.most :]]
             assert set(refused) == {b"HTTP/1.1 503"}
             assert caller.post("/v1/predict", body_of())[0] == 200
-            eventually(
-                lambda: all(made.recv(1) == b"" for made in idle[: GuardedOps.most])
-            )
+            eventually(lambda: all(made.recv(1) == b"" for made in idle[: GuardedOps.most]))
             assert service.operations("healthz")[0] == 200
         finally:
             caller.close()
