@@ -119,7 +119,7 @@ def test_what_was_written_down_comes_into_the_database(url: str, folder: Path, b
             fill(keeper, "" if before else "abc")
             eventually(lambda: not keeper.spool.events)
             assert stored(url) == ["a", "b", "c"]
-            assert sample(keeper, "ml_store_up") == 1
+        assert sample(keeper, "ml_store_up") == 1
         assert sample(keeper, "ml_events_pending") == 0
 
 
