@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import ibis
 import pytest
@@ -114,6 +114,7 @@ def new_settings(
             database_url=f"sqlite:///{records}",
             spool=tmp_path_factory.mktemp("spool"),
             poll_seconds=0.05,
+            max_late_seconds=5,  # a machine that is busy with something else must not fail a test
         )
 
     return make
@@ -191,9 +192,9 @@ def point(models: Path, bundle: Path, version: int, *previous: dict[str, object]
     return here
 
 
-def eventually(holds: Callable[[], object]) -> None:
-    """Return once `holds` does. What is not there yet does not hold."""
-    until = time.monotonic() + 30
+def eventually(holds: Callable[[], object], seconds: float = 30) -> None:
+    """Return once `holds` does, within some seconds. What is not there yet does not hold."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(OSError):
             if holds():
@@ -215,9 +216,16 @@ def assemble(seam: Seam, settings: Settings) -> Assembly:
 class Client(TestClient):
     """A caller of a service; `operations` asks its second port."""
 
+    running: ClassVar[list["Client"]] = []  # that of a module goes on beside that of a test, and logs to the same place
+
     def __init__(self, assembly: Assembly, headers: dict[str, str] | None = None) -> None:
         super().__init__(assembly.service, raise_server_exceptions=False, headers=headers)
         self.assembly, self.operations = assembly, TestClient(assembly.operations)
+
+    def flush(self) -> None:
+        """Log the requests up to now, in the thread in which the service does it by itself every half second."""
+        assert self.portal
+        self.portal.call(self.assembly.access.flush)
 
 
 @contextlib.contextmanager
@@ -226,7 +234,11 @@ def serve(seam: Seam, settings: Settings) -> Iterator[Client]:
     assembly = assemble(seam, settings)
     with Client(assembly) as client:
         eventually(lambda: assembly.keeper.looked)
-        yield client
+        Client.running.append(client)
+        try:
+            yield client
+        finally:
+            Client.running.remove(client)
 
 
 @pytest.fixture
@@ -239,7 +251,9 @@ def client(trained: Trained, settings: Settings) -> Iterator[Client]:
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What a service has logged to standard output; asking for it ends the logging."""
+    """What services log to standard output from now on; asking for it ends the logging."""
+    for client in Client.running:
+        client.flush()  # or the lines of requests of tests before come within the next half second
     with contextlib.ExitStack() as logging:
         logging.enter_context(logging_to_output())
 

@@ -236,7 +236,7 @@ class Load:
         self.wrong: list[str] = []  # any other answer
         self.broken: list[float] = []  # when a connection broke
         self.times: list[tuple[float, float]] = []  # when answered with 200, after how many seconds
-        self.unclosed: list[float] = []  # when answered 200 without a call for another connection
+        self.unclosed: list[float] = []  # when asked what was answered 200 without a call for another connection
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
 
@@ -295,7 +295,7 @@ class Load:
                 now = time.monotonic()
                 self.times.append((now, now - began))
                 if headers.get("connection") != "close":
-                    self.unclosed.append(now)
+                    self.unclosed.append(began)
                 self.answered.update({each["id"]: each["score"] for each in json.loads(told)["predictions"]})
                 return
             if status == 503 and "retry-after" in headers:

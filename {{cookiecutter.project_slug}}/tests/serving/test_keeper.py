@@ -343,11 +343,12 @@ def test_the_thread_outlives_what_nobody_thought_of(
     def fail(url: str) -> Any:
         raise ZeroDivisionError("a surprise")
 
-    with monkeypatch.context() as patch, opened(url, folder) as keeper, run(keeper):
+    with monkeypatch.context() as patch, opened(url, folder) as keeper:
         patch.setattr(keepers, "_open", fail)
         fill(keeper, "a")
-        eventually(lambda: said(caplog, "a surprise"))
-        patch.undo()
-        eventually(lambda: not keeper.spool.events)
+        with run(keeper):
+            eventually(lambda: said(caplog, "a surprise"))
+            patch.undo()
+            eventually(lambda: not keeper.spool.events)
     assert any(record.exc_info for record in caplog.records if record.levelno == logging.ERROR)
     assert stored(url) == ["a"]

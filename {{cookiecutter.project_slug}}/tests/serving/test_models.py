@@ -118,7 +118,8 @@ def test_a_broken_bundle_leaves_the_last_good_one_answering_and_is_counted(
     here = point(settings.models, trained_baseline.bundle, 1)
     with serve(binary, settings) as client:
         point(settings.models, damaged(model), 2, here)
-        eventually(lambda: failures(client, "digest") == 1)
+        eventually(lambda: client.get("/v1/model").json()["refused"])
+        assert failures(client, "digest") == 1
         assert version(client) == "1"
         told = client.get("/v1/model").json()["refused"]
         assert (told["version"], told["reason"]) == ("2", "digest")

@@ -355,7 +355,7 @@ def test_a_stop_holds_here_at_once_and_elsewhere_soon(client: Client, second: Cl
     for service in (client, second):
         assert service.get("/v1/model").json()["mode"] == "shadow"
         assert service.operations.get("/readyz").json()["mode"] == "shadow"
-        assert metric(service, 'ml_mode_info{mode="shadow"} 1.0')
+        eventually(lambda service=service: metric(service, 'ml_mode_info{mode="shadow"} 1.0'))  # type: ignore[misc]
         assert not metric(service, 'ml_mode_info{mode="assist"} 1.0')
 
 

@@ -11,6 +11,7 @@ from conftest import Trained, eventually, release
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.settings import PACKAGE, Settings
 
+STARTING = 120  # seconds at most for a process to import what it needs, the follower all that trains, on a busy machine
 TRAINS = ("ibis", "mlflow", "onnx", "pandas", "pyarrow", "scipy", "skl2onnx", "sklearn", "sqlalchemy", "yaml")
 
 
@@ -46,7 +47,8 @@ def test_the_service_starts_without_a_model_and_ends_when_told(environment: dict
     command = [sys.executable, "-m", PACKAGE, "serve", "--no-follow"]
     with subprocess.Popen(command, env=environment | {"ML_PORT": str(port), "ML_OPS_PORT": "0"}) as service:
         try:
-            eventually(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=5).status == 200)
+            docs = f"http://127.0.0.1:{port}/docs"
+            eventually(lambda: urllib.request.urlopen(docs, timeout=5).status == 200, STARTING)
         finally:
             service.send_signal(signal.SIGTERM)
             service.wait(20)
@@ -60,8 +62,8 @@ def test_the_follower_works_beside_the_service_and_dies_with_it(
     program = f"import time; from {PACKAGE}.serving.run import following\nwith following(): time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) as parent:
         try:
-            eventually((settings.models / "champion.json").exists)
+            eventually((settings.models / "champion.json").exists, STARTING)
         finally:
             parent.kill()
-        said, _ = parent.communicate(timeout=30)  # ends only when the follower, who writes here too, has ended
+        said, _ = parent.communicate(timeout=STARTING)  # ends only when the follower, who writes here too, has ended
     assert f"champion is now {version.digest[:12]}" in said.decode()

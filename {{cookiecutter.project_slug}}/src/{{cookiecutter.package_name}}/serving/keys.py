@@ -62,7 +62,7 @@ class Keys:
 
     def __init__(self, path: Path | None, local_salt: Path | None = None) -> None:
         """`local_salt`: where a salt of this machine's own lies while there are no keys. Raises KeysError."""
-        self.path, self._stamp, self.salt = path, (0, 0), b"" if path else _own_salt(local_salt)
+        self.path, self._stamp, self.salt = path, (0, 0, 0), b"" if path else _own_salt(local_salt)
         self._known: dict[bytes, Key] = {}
         if path:
             self._read(path)
@@ -137,9 +137,11 @@ def _own_salt(path: Path | None) -> bytes:
     return path.read_bytes()
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Another one once the file has changed. Its time alone would not do: many systems count that in steps of 4 ms, and
+    whoever looked while the file was being written would not look again."""
     try:
         found = path.stat()
     except OSError:
-        return -1, -1  # told once, not at every look
-    return found.st_mtime_ns, found.st_ino
+        return -1, -1, -1  # told once, not at every look
+    return found.st_mtime_ns, found.st_ino, found.st_size

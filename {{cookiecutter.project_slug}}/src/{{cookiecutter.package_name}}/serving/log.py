@@ -87,7 +87,8 @@ def logging_to_output() -> Iterator[None]:
 
 
 class Access:
-    """A line for each request, handed to the log together twice a second: one at a time costs more than an answer."""
+    """A line for each request, handed to the log together twice a second: one at a time costs more than an answer.
+    For the event loop's thread alone: nothing here is locked."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
