@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-fast bench lock
+.PHONY: help setup demo check test test-fast bench generated lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-fast: setup ## the tests that need no environment for the baked project
 
 bench: setup ## measure beside what it names, and write a table
 	$(BIN)/python bench/run.py
+
+generated: setup ## bake anew what `make governance` generates in a baked project, after a change of the generator
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python templates/regenerate.py
 
 lock: setup ## resolve requirements/dev.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --python-version 3.11 \

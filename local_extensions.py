@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,5 +77,6 @@ class Filters(Extension):
         }
         environment.filters.update(filters)
         environment.globals["template_folder"] = str(TEMPLATE)
+        environment.globals["today"] = lambda: datetime.now(UTC).date().isoformat()
         # `cruft update` bakes the old and the new template in one process: the next bake must not get this module.
         sys.modules.pop(__name__, None)

@@ -14,9 +14,16 @@ from conftest import COMBINATIONS, ROOT, Bake, BakedProject, load_hook
 TREE = ROOT / "tests" / "baked_tree.txt"
 CARRY_ANSWERS = {  # two bakes of one package name differ in these and in nothing else
     ".cruft.json",
+    "CODEOWNERS",
     "LICENSE",
     "README.md",
+    "catalog-info.yaml",
+    "datacontract.yaml",
+    "governance/RACI.md",
     "governance/ownership.yaml",
+    "governance/problem.md",
+    "governance/problem.yaml",
+    "governance/risk.md",
     "pyproject.toml",
 }
 NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)

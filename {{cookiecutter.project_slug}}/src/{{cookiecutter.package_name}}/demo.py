@@ -7,19 +7,23 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .pipeline.promotion import promote, rollback
-from .pipeline.registry import Registry
-from .pipeline.seam import Seam, project_seam
+from .drills import Service, most_remarkable, rollback_drill, smoke, stop_drill
+from .governance.evidence import Evidence
+from .governance.scorecard import terminal
+from .governing import scorecard
+from .pipeline.evidence import digests, write
+from .pipeline.promotion import promote
+from .pipeline.registry import Registry, Version
+from .pipeline.seam import project_seam
 from .pipeline.training import train
+from .records.store import Store
 from .settings import PACKAGE, Settings
 
-WAIT = 30.0  # seconds until a promotion must have arrived
 WHO = "make demo"
 MODE = "assist"  # what holds until it is switched; a service that has not read its records yet says shadow
 
@@ -53,37 +57,42 @@ def demo() -> int:
     print("\n2  A model, which must be worth more than that.")
     second = train(seam, settings, say)
     print("\n3  A service that follows the champion.")
+    kept: list[Evidence] = []
     with serving(settings) as address:
-        seen = wait_for(address, str(first.version.number))
+        service = Service(address)
+        seen = wait_for(service, first.version)
         say(f"GET  {address}/v1/model -> version {seen['model_version']}, a {seen['kind']}")
         promote(registry, WHO, "it passed the gates", second.version.number)
-        seen = wait_for(address, str(second.version.number))
+        seen = wait_for(service, second.version)
         say(f"promoted: version {seen['model_version']}, a {seen['kind']}, answers; nobody restarted anything")
-        row = most_remarkable(address, seam)
+        row = most_remarkable(service, seam)
         print(f"\n4  A request.\n          POST {address}/v1/predict {json.dumps({'rows': [row]})}")
-        answered = ask(address, "predict", {"rows": [row]})
+        answered = service.ask("predict", {"rows": [row]})
         print(f"          -> {json.dumps(answered)}")
         print("   Its reasons, strongest first:")
-        for reason in ask(address, "explain", {"rows": [row]})["explanations"][0]["fields"][:3]:
+        for reason in service.ask("explain", {"rows": [row]})["explanations"][0]["fields"][:3]:
             given, typical = reason["given"], reason["typical"]
             print(f"          {reason['field']} = {given} (typical: {typical}): {reason['effect']:+.4f}")
         print("\n5  What became of it, told by the prediction's id; and the stop, which takes the decision away.")
-        time.sleep(1)  # a prediction is in the database a fifth of a second after its answer
-        told = {"prediction_id": answered["predictions"][0]["id"], "outcome": 1, "at": "2026-06-01T12:00:00Z"}
-        print(f"          POST /v1/outcomes -> {json.dumps(ask(address, 'outcomes', {'outcomes': [told]}))}")
-        ask(address, "mode", {"mode": "shadow", "reason": "to show that it works"})
-        shadowed = ask(address, "predict", {"rows": [row]})
-        print(f"          POST /v1/mode shadow, POST /v1/predict -> {json.dumps(shadowed['predictions'][0])}")
-        ask(address, "mode", {"mode": MODE, "reason": "it did"})
+        about = digests(settings, seam, second.version)
+        kept += smoke(service, seam, about)
+        for record in kept:
+            print(f"          {record.check}: {record.value}")
+        kept += stop_drill(service, Store(settings.records_url), WHO, about)
+        print(f"          stopped within {kept[-1].value} s, and went on in {MODE}")
         print("\n6  Back again.")
-        rollback(registry, WHO, "to show that it works")
-        seen = wait_for(address, str(first.version.number))
-        say(f"rolled back: version {seen['model_version']}, the {seen['kind']}, answers")
+        kept += rollback_drill(service, registry, WHO, about)
+        say(f"rolled back: version 1, the baseline, answers after {kept[-1].value} s; and forward again")
+    write(registry, kept)
     print("\n7  What the registry knows.")
     for version in registry.versions():
         print(f"          version {version.number}  {version.kind:8}  bundle {version.digest[:12]}")
     for event in registry.history():
         print(f"          {event['action']} {event['before'] or '-'} -> {event['version']}: {event['why']}")
+    print("\n8  Where this stands: what the demo has shown, and what people have still to do.\n")
+    card = scorecard(settings, registry, second.version)
+    print("\n".join(f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()))
+    print("   The demo's own scorecard, with all 28 of the ML Test Score: ML_STATE=var/demo make readiness STAGE=pilot")
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Your own registry is untouched.")
     print(f"Next: read README.md, then replace the four files in src/{PACKAGE}/domain/, one at a time.")
     return 0
@@ -107,35 +116,11 @@ def serving(settings: Settings) -> Iterator[str]:
         process.wait(20)
 
 
-def wait_for(address: str, version: str) -> dict[str, Any]:
-    """What /v1/model says once `version` answers and its mode is known. Raises TimeoutError when it does not come."""
-    until = time.monotonic() + WAIT
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"{address}/v1/model", timeout=2) as response:  # noqa: S310
-                seen: dict[str, Any] = json.load(response)
-            if seen["model_version"] == version and seen["mode"] == MODE:
-                return seen
-        except OSError:
-            pass  # not up yet
-        time.sleep(0.1)
-    raise TimeoutError(f"version {version} did not answer at {address} within {WAIT:g} s")
-
-
-def ask(address: str, route: str, content: dict[str, Any]) -> dict[str, Any]:
-    body = json.dumps(content).encode()
-    request = urllib.request.Request(f"{address}/v1/{route}", body)  # noqa: S310 - our own loopback address
-    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
-        found: dict[str, Any] = json.load(response)
-    return found
-
-
-def most_remarkable(address: str, seam: Seam) -> dict[str, Any]:
-    """Of 500 rows of the data, the one that the service scores highest."""
-    found = seam.load().select(*seam.terms.fields.names).limit(500).to_pyarrow().to_pylist()
-    rows = [{name: value for name, value in row.items() if value is not None} for row in found]
-    scores = [answer["score"] for answer in ask(address, "predict", {"rows": rows})["predictions"]]
-    return rows[scores.index(max(scores))]
+def wait_for(service: Service, version: Version) -> dict[str, Any]:
+    """What /v1/model says once `version` answers and its mode is known. Raises DrillFailed when it does not come."""
+    wanted = (str(version.number), MODE)
+    service.wait_for(lambda facts: (facts["model_version"], facts["mode"]) == wanted, f"version {version.number}")
+    return service.ask("model")
 
 
 def _free_port() -> int:

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     spool_megabytes: int = Field(default=512, ge=1, description="what may wait there before predictions are refused")
     poll_seconds: float = Field(default=2.0, gt=0, description="how often the follower asks the registry")
     mode: Literal["shadow", "assist", "automate"] = Field(
-        default="assist", description="holds until the mode is switched for the first time; shadow gives no decision"
+        default="assist", description="holds, locally, until the mode is switched; elsewhere the first mode is shadow"
     )
     allow_pickle: bool = Field(default=False, description="accept bundles of runtime python")
     max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="longer bodies are refused")

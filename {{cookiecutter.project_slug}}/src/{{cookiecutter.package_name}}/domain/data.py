@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from .contract import MERCHANTS
 
+MADE_UP = True  # a pilot asks for real rows: this line goes with the example
 START = datetime(2026, 1, 1)
 DAYS = 100  # of the default stream; ask `load` for a later `until` and it goes on
 PER_DAY = 1_000

@@ -1,19 +1,23 @@
 """Governance files: YAML read into typed models, with errors that name file and key."""
 
+import hashlib
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-LARGEST = 200_000  # bytes; these files are written by people
+LARGEST = 60_000  # bytes; these files are written by people, and are read in a second
+LONGEST = 40  # signs of a number
+MOST = 20  # errors that are told at once
 
 
 class Record(BaseModel):
-    """Base of what governance files hold: unknown keys are errors."""
+    """Base of what governance files hold: unknown keys are errors, and so are figures without an end."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=Record)
@@ -24,7 +28,8 @@ class GovernanceError(Exception):
 
 
 class _Strict(yaml.SafeLoader):
-    """Safe YAML without aliases or keys said twice; only true and false are booleans, so `on` stays a word."""
+    """Safe YAML without aliases, tags, endless numbers or keys said twice; only true and false are booleans, so `on`
+    stays a word."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the parent's table, less YAML 1.1's on, off, yes and no
         first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:bool"]
@@ -32,13 +37,21 @@ class _Strict(yaml.SafeLoader):
     }
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not allowed here; write the value out")
-        return super().compose_node(parent, index)
+        if tag := getattr(event, "tag", None):
+            raise yaml.YAMLError(f"tags ({tag}) are not allowed here; write the value alone")
+        node = super().compose_node(parent, index)
+        if node and node.tag.endswith((":int", ":float")) and len(node.value) > LONGEST:
+            raise yaml.YAMLError(f"a number of {len(node.value):,} signs; {LONGEST} at most")
+        if isinstance(node, yaml.ScalarNode):
+            node.value.encode()  # half of a pair of surrogates is no text
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := [key for key in keys if keys.count(key) > 1]:
+        keys = Counter(str(self.construct_object(key, deep=True)) for key, _ in node.value)
+        if twice := [key for key, count in keys.items() if count > 1]:
             raise yaml.YAMLError(f"the key {twice[0]!r} is said twice (line {node.start_mark.line + 1})")
         return super().construct_mapping(node, deep)
 
@@ -52,16 +65,23 @@ def read(path: Path, model: type[Model], example: str) -> Model:
     try:
         return model.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict) or {})  # noqa: S506 - is safe
     except ValidationError as error:
+        errors = error.errors(include_url=False)
         found = "\n".join(
-            f"  {_key(item['loc'])}: {item['msg']}; given: {item['input']!r:.100}" for item in error.errors()
+            f"  {_key(item['loc'])}: {item['msg']}; given: {item['input']!r:.100}" for item in errors[:MOST]
         )
-        raise GovernanceError(f"{path}:\n{found}\nWhat works:\n{example}") from error
+        more = f"\n  and {len(errors) - MOST:,} more" if len(errors) > MOST else ""
+        raise GovernanceError(f"{path}:\n{found}{more}\nWhat works:\n{example}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise GovernanceError(f"{path}: not readable as YAML: {error}") from error
+        raise GovernanceError(f"{path}: not readable as YAML: {error}\nWhat works:\n{example}") from error
+
+
+def digest(record: BaseModel) -> str:
+    """sha256 of what a file says; its comments and layout do not count."""
+    return hashlib.sha256(record.model_dump_json().encode()).hexdigest()
 
 
 def _key(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".") or "the file"
 
 
 _Strict.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])

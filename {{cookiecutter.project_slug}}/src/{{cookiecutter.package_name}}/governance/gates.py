@@ -37,8 +37,19 @@ class Gate(Record):
     why: str
 
 
+class PeopleFigures(Record):
+    """What is asked of people's use of it. Practitioners' heuristics, for the owner of the value to set."""
+
+    override_stop: float = 0.30  # share of decisions overridden above which the next mode is not entered
+    override_look: float = 0.15
+    bypass: float = 0.10  # share of cases decided without it
+    active_users: float = 0.80  # of those intended, at week 8
+    tasks_through: float = 0.70  # share of cases that go through it, at week 4
+
+
 class Gates(Record):
     gates: tuple[Gate, ...]
+    people: PeopleFigures = PeopleFigures()
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ class GateFailed(Exception):
 
 def read_gates(path: Path, metrics: frozenset[str], sliced: frozenset[str]) -> tuple[Gate, ...]:
     """The gates of the file. Raises GovernanceError for an unknown metric or an id that is used twice."""
-    gates = read(path, Gates, EXAMPLE).gates
+    gates = read_gates_file(path).gates
     for gate in gates:
         if gate.metric not in metrics:
             raise GovernanceError(
@@ -79,6 +90,11 @@ def read_gates(path: Path, metrics: frozenset[str], sliced: frozenset[str]) -> t
     if not any(gate.compare == "baseline" and gate.metric == "value" for gate in gates):
         raise GovernanceError(f"{path}: no gate compares the value with the baseline's. What works:\n{EXAMPLE}")
     return gates
+
+
+def read_gates_file(path: Path) -> Gates:
+    """The file as it stands. Raises GovernanceError."""
+    return read(path, Gates, EXAMPLE)
 
 
 def judge(gates: tuple[Gate, ...], measured: Measured, absent: Mapping[str, str]) -> list[Verdict]:

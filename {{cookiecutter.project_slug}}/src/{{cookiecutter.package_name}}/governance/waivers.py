@@ -23,11 +23,14 @@ class Waivers(Record):
     waivers: tuple[Waiver, ...] = ()
 
 
+def read_waivers(path: Path) -> tuple[Waiver, ...]:
+    """The waivers of the file; none when there is no file."""
+    return read(path, Waivers, EXAMPLE).waivers if path.is_file() else ()
+
+
 def demand_waiver(path: Path, check: str, today: date) -> Waiver:
     """The waiver of a check that is valid today. Raises GovernanceError when there is none or it has expired."""
-    waivers = [
-        waiver for waiver in (read(path, Waivers, EXAMPLE).waivers if path.is_file() else ()) if waiver.check == check
-    ]
+    waivers = [waiver for waiver in read_waivers(path) if waiver.check == check]
     if valid := [waiver for waiver in waivers if waiver.expires >= today]:
         return valid[0]
     state = f"expired on {waivers[0].expires}" if waivers else "does not exist"

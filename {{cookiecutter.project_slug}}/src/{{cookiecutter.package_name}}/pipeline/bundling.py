@@ -12,7 +12,7 @@ from ..bundle.reference import describe
 from ..bundle.runtime import Runtime
 from ..bundle.write import canonical, probe, write_bundle
 from ..governance.gates import Verdict
-from .card import card
+from .card import Purpose, card
 from .evaluate import Evaluation
 from .promotion import whoami
 from .rows import Rows
@@ -33,13 +33,13 @@ class Candidate:
 
 def make_bundle(
     seam: Seam, root: Path, rows: Rows, parts: Split, candidate: Candidate, found: Evaluation, baseline: Evaluation,
-    verdicts: list[Verdict], accountable: str,
+    verdicts: list[Verdict], purpose: Purpose,
 ) -> Path:  # fmt: skip
     """The bundle of a candidate, written below `root`. The same inputs give the same digest."""
     lasting = [
         verdict for verdict in verdicts if verdict.gate.compare != "champion"
     ]  # champions change, the bundle does not
-    terms, learnt, whole = seam.terms, rows.take(parts.train), baseline.whole()
+    terms, task, learnt = seam.terms, seam.task(), rows.take(parts.train)
     window = (str(rows.at.min()), str(rows.at.max())) if rows.at is not None else (None, None)
     data = Data(since=window[0], until=window[1], rows=len(rows), units=len(set(rows.units)))
     by_slice: dict[str, dict[str, Estimate]] = {}
@@ -51,11 +51,13 @@ def make_bundle(
             describe(terms.fields, learnt.columns, candidate.runtime.score(learnt.columns)).model_dump(mode="json")
         ),
         "probe.json": probe(terms.fields, candidate.runtime),
-        "card.md": card(candidate.kind, terms, accountable, data, candidate.threshold, found, whole, lasting).encode(),
+        "card.md": card(
+            candidate.kind, task, terms, purpose, data, parts, candidate.threshold, found, baseline, lasting
+        ).encode(),
     }
     manifest = {
         "kind": candidate.kind,
-        "task": seam.task(),
+        "task": task,
         "runtime": "python" if candidate.kind == "baseline" else seam.runtime,
         "inputs": inputs_of(terms.fields),
         "threshold": candidate.threshold,
@@ -66,9 +68,9 @@ def make_bundle(
             SliceMetrics(field=p.partition("=")[0], value=p.partition("=")[2], metrics=m)
             for p, m in sorted(by_slice.items())
         ],
-        "baseline": whole,
+        "baseline": baseline.whole(),
         "parity": candidate.parity,
-        "accountable": accountable,
+        "accountable": purpose.contact,
     }
     return write_bundle(root, manifest, files)
 

@@ -3,6 +3,7 @@
 import getpass
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,10 +32,12 @@ def promote(
     *,
     seam: Seam | None = None,
     settings: Settings | None = None,
+    ready: Callable[[Version], None] | None = None,
 ) -> tuple[Version | None, Version]:
     """Make the challenger, or the version `number`, the champion. Gives (before, after).
 
     A challenger that was compared with another champion than today's is refused: its gates said nothing of this one.
+    `ready` may raise before anything moves: it is asked last, about the version that would answer.
     """
     _demand_reason(why)
     before, after = (
@@ -51,6 +54,8 @@ def promote(
             f"version {after.number} was compared with champion {compared or 'none'}, not {today or 'none'}: train"
         )
     _demand_answer(registry, after, seam, settings)
+    if ready:
+        ready(after)
     _move(registry, "promote", before, after, who, why)
     return before, after
 

@@ -67,6 +67,8 @@ class Registry:
                 _make_database(settings.database)
             self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             self.experiment = self._experiment()
+        except RegistryError:
+            raise
         except Exception as error:
             raise RegistryError(f"the registry {self.uri} does not answer: {str(error)[:300]}") from error
 
@@ -145,10 +147,27 @@ class Registry:
         tags = self._ask("get_registered_model", self.name).tags
         return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("event.")]
 
+    def log_tags(self, kind: str, tags: Mapping[str, str]) -> None:
+        """Keep a set of words for good, apart from the runs of trainings."""
+        run = self._ask("create_run", self._experiment(kind), tags=dict(tags)).info.run_id
+        self._ask("set_terminated", run)
+
+    def tags_of(self, kind: str, newest: int) -> list[dict[str, str]]:
+        """The sets of words that were kept, newest first."""
+        order = ["attributes.start_time DESC"]
+        found = self._ask("search_runs", [self._experiment(kind)], max_results=newest, order_by=order)
+        return [dict(run.data.tags) for run in found]
+
     def download(self, version: Version, folder: Path) -> Path:
         """The bundle of a version, below `folder`."""
+        return self._fetch(f"runs:/{version.run}/{FOLDER}", version, folder)
+
+    def download_run(self, version: Version, folder: Path) -> Path:
+        """Everything that was logged with a version: its bundle in a folder of that name, its pictures beside it."""
+        return self._fetch(f"runs:/{version.run}/", version, folder)
+
+    def _fetch(self, uri: str, version: Version, folder: Path) -> Path:
         try:
-            uri = f"runs:/{version.run}/{FOLDER}"
             return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
         except Exception as error:
             raise RegistryError(
@@ -170,15 +189,16 @@ class Registry:
             said = f"the registry {self.uri} does not answer {call}: {str(error)[:300]}"
             raise RegistryError(said, getattr(error, "error_code", "")) from error
 
-    def _experiment(self) -> str:
-        known = self.client.get_experiment_by_name(self.name)
+    def _experiment(self, kind: str = "") -> str:
+        name = f"{self.name}.{kind}" if kind else self.name
+        known = self._ask("get_experiment_by_name", name)
         if known:
             return str(known.experiment_id)
         place = self.local_artifacts.as_uri() if self.local_artifacts else None
         try:
-            return str(self.client.create_experiment(self.name, artifact_location=place))
-        except Exception:
-            if known := self.client.get_experiment_by_name(self.name):  # another process was faster
+            return str(self._ask("create_experiment", name, artifact_location=place))
+        except RegistryError:
+            if known := self._ask("get_experiment_by_name", name):  # another process was faster
                 return str(known.experiment_id)
             raise
 

@@ -28,6 +28,7 @@ class Seam:
     decide: Callable[[float, float], Any]
     payoff: Callable[[Any, float, Mapping[str, Any]], float]
     digest: str = ""
+    made_up: bool = False  # are the rows those of the example?
 
     def table(self, since: datetime | None = None, until: datetime | None = None) -> ir.Table:
         """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
@@ -69,5 +70,6 @@ def project_seam() -> Seam:
         baseline=decision.baseline,
         decide=decision.decide,
         payoff=decision.payoff,
+        made_up=bool(getattr(data, "MADE_UP", False)),
         digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
     )

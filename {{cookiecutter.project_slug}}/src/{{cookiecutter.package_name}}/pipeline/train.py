@@ -1,5 +1,6 @@
 """Fit, and choose the threshold that is worth most."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,14 @@ def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
     tail = np.logspace(-2, -np.log10(max(len(scores), 101)), CANDIDATES // 2)  # rare events live at the ends
     shares = np.concatenate([np.linspace(0, 1, CANDIDATES), tail, 1 - tail])
     candidates: list[float] = [*np.unique(np.quantile(scores, shares)).tolist(), never]
+    total = worth_at(seam, rows, scores)
+    totals = usable([total(threshold) for threshold in candidates], len(candidates), "payoff()").tolist()
+    best = [threshold for threshold, worth in zip(candidates, totals, strict=True) if worth == max(totals)]
+    return best[len(best) // 2]
+
+
+def worth_at(seam: Seam, rows: Rows, scores: Scores) -> Callable[[float], float]:
+    """The payoff of all rows together, as a function of the threshold; cheap to ask again and again."""
     dicts, outcomes, listed = rows.as_dicts(), rows.y.tolist(), scores.tolist()
     known: list[dict[Any, float]] = [{} for _ in listed]  # a decision's payoff is asked once for each row
 
@@ -72,6 +81,4 @@ def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
             worth += known[position][decision]
         return worth
 
-    totals = usable([total(threshold) for threshold in candidates], len(candidates), "payoff()").tolist()
-    best = [threshold for threshold, worth in zip(candidates, totals, strict=True) if worth == max(totals)]
-    return best[len(best) // 2]
+    return total

@@ -13,13 +13,16 @@ from ..bundle.write import canonical
 from ..contract.encoding import sample
 from ..contract.terms import Task
 from ..governance.gates import Figure, GateFailed, Verdict, judge, read_gates
-from ..governance.ownership import read_ownership
+from ..governance.organisation import Organisation, read_organisation
 from ..governance.waivers import demand_waiver
 from ..settings import Settings
 from .bundling import Candidate, make_bundle, provenance
-from .card import mark
+from .card import Purpose, mark, missing
 from .evaluate import BY_TASK, NAMES, SLICED, Evaluation, evaluate
+from .evidence import digests, write
 from .export import export, parity, runtime_of
+from .findings import of_data, of_training
+from .pictures import pictures
 from .registry import CHALLENGER, CHAMPION, Registry, Version
 from .rows import Rows, load_rows
 from .seam import Seam
@@ -44,7 +47,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     Raises ContractViolated before anything is trained; GateFailed after: the run is logged, nothing registered.
     """
     gates = read_gates(settings.governance / "gates.yaml", NAMES, SLICED)
-    accountable = read_ownership(settings.governance / "ownership.yaml").accountable("model_quality")
+    purpose = purpose_of(read_organisation(settings.governance))
     if seam.runtime == "python" and kind == "model":
         demand_waiver(settings.governance / "waivers.yaml", "pickle", date.today())
     task = seam.task()
@@ -81,19 +84,40 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     tags = {"kind": kind, "task": task, "compared_with": str(champion.number) if champion else "", "verdict": "passed"}
     metrics = {name: figure.value for name, figure in found.whole().items()}
     artifacts = {"gates.json": canonical([{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts])}
+    scores = candidate.runtime.score(test.columns)
+    artifacts |= pictures(seam, task, test, scores, candidate.threshold, found, baseline)
     if any(verdict.passed is False for verdict in verdicts):
         registry.log_run(tags | {"verdict": "refused"}, metrics, artifacts, None)
         raise GateFailed(verdicts)
     with TemporaryDirectory() as folder:
-        bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, accountable)
+        bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, purpose)
         open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True)  # what is registered must load
-        (bundle / PROVENANCE).write_bytes(canonical(provenance()))
+        made = provenance()
+        (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
         version = registry.register(run, bundle.name, tags)
+    about, lacks = digests(settings, seam, version), missing(purpose)
+    shown = of_training(seam, candidate, test, measured, verdicts, lacks, made["commit"], about)
+    write(registry, [*of_data(seam, report.rows, about), *shown])
     if champion is None or (kind == "model" and champion.number != version.number):
         registry.point(CHALLENGER, version)
     say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")
     return Outcome(version, verdicts, found, baseline)
+
+
+def purpose_of(org: Organisation) -> Purpose:
+    """The model card's words from people; what is empty is shown as not said yet, with the file to say it in."""
+    model = org.ownership.outcome("model_quality")
+    authors = [p for id in (model.responsible if model else ()) if (p := org.ownership.person(id)) and p.known]
+    return Purpose(
+        statement=org.problem.problem.statement,
+        decision=org.problem.decision.who,
+        out_of_scope=org.problem.decision.out_of_scope,
+        risks=tuple((risk.harm, risk.mitigation) for risk in org.risk.risks),
+        authors=tuple(author.shown for author in authors),
+        contact=org.ownership.accountable("model_quality"),
+        tier=org.risk.tier,
+    )
 
 
 def make_baseline(seam: Seam, rows: Rows, parts: Split) -> Candidate:

@@ -54,18 +54,18 @@ class Store:
 
         Raises EventsRefused when the database cannot hold what they say.
         """
-        with self._connected() as connection:
+        with self.connected() as connection:
             return connection.execute(self._ship, {"events": "[" + b",".join(events).decode() + "]"}).rowcount
 
     def mode(self) -> Mode | None:
         """The mode that was set last; None when none ever was."""
-        with self._connected() as connection:
+        with self.connected() as connection:
             found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).first()
         return Mode(found.mode, found.who, found.why, found.at) if found else None
 
     def set_mode(self, mode: str, who: str, why: str) -> Mode:
         new = Mode(mode, who, why, now())
-        with self._connected() as connection:
+        with self.connected() as connection:
             connection.execute(insert(modes).values(mode=mode, who=who, why=why, at=new.at))
         return new
 
@@ -77,7 +77,7 @@ class Store:
         """
         for _ in range(TRIES):
             try:
-                with self._connected() as connection:
+                with self.connected() as connection:
                     return self._add_outcomes(connection, given)
             except _Raced:
                 continue
@@ -122,7 +122,7 @@ class Store:
         predictions are not known (yet)."""
         rows = [item for _, item in sorted({item["id"]: {**item, "at": now()} for item in given}.items())]
         write = self._insert(feedback).values(rows).on_conflict_do_nothing().returning(feedback.c.id)
-        with self._connected() as connection:
+        with self.connected() as connection:
             new = set(connection.execute(write).scalars())
             return new, self._unknown(connection, {item["prediction_id"] for item in given})
 
@@ -130,7 +130,7 @@ class Store:
         """Delete predictions that were made, and outcomes and feedback that came, before this time; gives how many.
         The switches of the mode stay."""
         gone: dict[str, int] = {}
-        with self._connected() as connection:
+        with self.connected() as connection:
             for table, when in (
                 (predictions, predictions.c.at),
                 (outcomes, outcomes.c.received_at),
@@ -148,7 +148,7 @@ class Store:
         return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def connected(self) -> Iterator[Connection]:
         """One transaction."""
         try:
             with self.engine.begin() as connection:

@@ -14,7 +14,7 @@ from ..records.spool import Spool
 from ..settings import Settings
 from .app import surface
 from .explain import Explain
-from .keeper import Keeper
+from .keeper import SAFEST, Keeper
 from .keys import Keys
 from .limits import Limits
 from .log import Access, log
@@ -44,9 +44,10 @@ class Assembly:
         self.keys = Keys(settings.keys_file, settings.spooled / "salt")
         self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
         self.models = Models(settings.models, terms.fields, baseline, self.metrics, settings.allow_pickle)
-        self.keeper = Keeper(settings.records_url, self.spool, settings.mode, self.metrics)
+        local = settings.environment == "local"
+        self.keeper = Keeper(settings.records_url, self.spool, settings.mode if local else SAFEST, self.metrics)
         predict = Predict(terms, self.models, decide, self.spool, self.keeper, self.metrics)
-        remember = Remember(self.models, self.keeper, self.keys, self.metrics)
+        remember = Remember(self.models, self.keeper, self.keys, self.metrics, free=local)
         routes = surface(
             settings.model_name,
             terms,

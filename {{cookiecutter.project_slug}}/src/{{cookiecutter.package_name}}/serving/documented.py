@@ -10,7 +10,7 @@ from .service import NEEDS
 REFUSALS = {
     400: "not JSON",
     401: "no key, or none that holds today",
-    403: "the key has not the role",
+    403: "the key has not the role, or the mode asked for is a step up, which is a command",
     413: "the body is too long",
     422: "the body breaks the contract",
     503: "nothing was done; try again after Retry-After seconds",

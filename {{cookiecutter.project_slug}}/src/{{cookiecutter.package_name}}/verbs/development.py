@@ -7,7 +7,10 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from xml.etree import ElementTree
 
+PACKAGE = __name__.partition(".")[0]
+REPORT = Path("var/tests.xml")
 LOCK = Path("requirements/dev.txt")
 OLDEST, NEWEST = (3, 11), (3, 13)
 
@@ -41,8 +44,11 @@ def setup(_: argparse.Namespace) -> int:
 
 
 def check(_: argparse.Namespace) -> int:
-    """style, types and who may import whom"""
-    return _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["importlinter.cli", "lint"])
+    """style, types, who may import whom, and whether generated files agree with governance/"""
+    code = _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["importlinter.cli", "lint"])
+    code |= _run([PACKAGE, "governance", "--check"])
+    _keep({"checks-green": (code == 0, None)})
+    return code
 
 
 def tidy(_: argparse.Namespace) -> int:
@@ -52,18 +58,64 @@ def tidy(_: argparse.Namespace) -> int:
 
 def test(args: argparse.Namespace) -> int:
     """the project's tests"""
-    return _run(["pytest", *args.rest])
+    if args.rest:
+        return _run(["pytest", *args.rest])  # some of them: no evidence of all
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.unlink(missing_ok=True)
+    code = _run(["pytest", f"--junitxml={REPORT}"])
+    _keep(_topics(code == 0))
+    return code
 
 
 def faults(_: argparse.Namespace) -> int:
     """the service as a process, hurt: kill -9, database away, full disk, overload, slow clients, fuzz"""
-    return _run(["pytest", "-m", "faults and not soak", "tests/faults"])
+    code = _run(["pytest", "-m", "faults and not soak", "tests/faults"])
+    _keep({"survives-faults": (code == 0, None)})
+    return code
 
 
 def soak(args: argparse.Namespace) -> int:
     """steady load for --minutes: memory, p99 and handles stay flat"""
     os.environ["SOAK_MINUTES"] = str(args.minutes)
-    return _run(["pytest", "-m", "soak", "-s", "tests/faults"])
+    code = _run(["pytest", "-m", "soak", "-s", "tests/faults"])
+    _keep({"slo-under-load": (code == 0, f"{args.minutes:g} minutes")})
+    return code
+
+
+def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
+    """What a whole run of the tests shows, by check: all of it, and for some checks the tests of certain files."""
+    from ..governance.catalogue import catalogue
+
+    if not REPORT.is_file():
+        return {"tests-green": (False, "no report was written")}
+    cases = list(ElementTree.parse(REPORT).iter("testcase"))  # noqa: S314 - pytest wrote it, just now
+    bad = {"failure", "error"}
+    found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green, f"{len(cases)} tests")}
+    for entry in catalogue().checks:
+        starts = tuple(path.removesuffix(".py").replace("/", ".") for path in entry.tests)
+        mine = [
+            case for case in cases if starts and f"{case.get('classname')}.".startswith(tuple(f"{s}." for s in starts))
+        ]
+        well = [case for case in mine if not any(child.tag in {*bad, "skipped"} for child in case)]
+        failed = [case for case in mine if any(child.tag in bad for child in case)]
+        if entry.tests:
+            found[entry.id] = (bool(well) and not failed, f"{len(well)} tests, {len(failed)} failed")
+    return found
+
+
+def _keep(found: "dict[str, tuple[bool, str | float | None]]") -> None:
+    """Write evidence. Whatever stands in its way, such as a registry that is away, the result stays."""
+    from ..pipeline.evidence import digests, finding, write
+    from ..pipeline.registry import Registry
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+
+    try:
+        settings = Settings()
+        about = digests(settings, project_seam())
+        write(Registry(settings), [finding(id, passed, about, value) for id, (passed, value) in found.items()])
+    except Exception as error:
+        print(f"no evidence was kept: {error}", file=sys.stderr)
 
 
 def _run(*tools: list[str]) -> int:

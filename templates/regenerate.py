@@ -1,0 +1,69 @@
+"""Bake the files that `make governance` generates: with marked answers, whose marks then become Jinja again.
+
+Run by `make generated` after a change of what the baked project generates; a test of whole lives compares the two.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCT = ROOT / "{{cookiecutter.project_slug}}"
+OWNERS = ("value_owner", "model_owner", "data_owner", "platform_owner")
+ANSWERS = {
+    "project_slug": "marked-slug",
+    "description": "Marked description",
+    **{owner: f"Marked {owner} <marked.{owner}@example.org>" for owner in OWNERS},
+}
+PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
+FILES = ("CODEOWNERS", "catalog-info.yaml", "datacontract.yaml", *(f"governance/{page}.md" for page in PAGES))
+
+
+def answer(question: str, *filters: str) -> str:
+    return "{{ " + " | ".join([f"cookiecutter.{question}", *filters]) + " }}"
+
+
+def given(owner: str, text: str) -> str:
+    """Text that stands there only when somebody was named."""
+    return "{% if cookiecutter." + owner + " | person_name != 'TODO' %}" + text + "{% endif %}"
+
+
+def unmarked(name: str, text: str) -> str:
+    """The text with the marks turned into what Cookiecutter fills in."""
+    if name == "CODEOWNERS":
+        line = re.compile(r"^.*marked\.(\w+_owner)@.*\n", re.MULTILINE)
+        text = line.sub(lambda found: given(found[1], found[0]), text)
+    if name == "datacontract.yaml":
+        text = re.sub(r"^team:\n(?: .*\n)+", lambda found: given("data_owner", found[0]), text, flags=re.MULTILINE)
+    kind = "quoted" if name.endswith(".yaml") else "markdown" if name.endswith(".md") else ""
+    for owner in OWNERS:
+        for mark, part in ((f"Marked {owner}", "person_name"), (f"marked.{owner}@example.org", "person_email")):
+            filled = answer(owner, part, *([kind] if kind else []))
+            text = text.replace(f'"{mark}"' if kind == "quoted" else mark, filled)
+    for question in ("project_slug", "description"):
+        mark = f'"{ANSWERS[question]}"' if kind == "quoted" else ANSWERS[question]
+        text = text.replace(mark, answer(question, *([kind] if kind else [])))
+    return text
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        said = [f"{question}={given}" for question, given in ANSWERS.items()]
+        bake = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder, str(ROOT), *said]
+        subprocess.run(bake, check=True, stdout=subprocess.DEVNULL)
+        project = Path(folder) / ANSWERS["project_slug"]
+        for name in FILES:
+            (project / name).unlink(missing_ok=True)
+        subprocess.run(["make", f"PYTHON={sys.executable}", "governance"], cwd=project, check=True)
+        for name in FILES:
+            text = unmarked(name, (project / name).read_text(encoding="utf-8"))
+            if left := re.findall(r"(?i)marked[ .-]\w*", text):
+                raise SystemExit(f"{name}: {left} is no answer that could be filled in")
+            (PRODUCT / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

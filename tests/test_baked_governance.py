@@ -1,0 +1,146 @@
+"""Governance in a baked project, by its own commands: what a fresh one may do, what a filled one still lacks. Slow."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, BakedProject, baking
+from test_answers import ODD, OWNERS
+from test_baked_life import Project, environment, project, wait_for_version
+
+__all__ = ["environment", "project"]  # fixtures
+pytestmark = pytest.mark.slow
+FILLED = ROOT / "tests" / "filled"  # invented, and says so
+NOT_MEASURED_YET = {"alert-reaches-owner", "sbom", "value-metric"}  # a pilot asks for them; no command shows them yet
+
+
+def scorecard(project: Project, stage: str, **more: str) -> tuple[int, dict[str, Any]]:
+    done = project.make("-s", "readiness", f"STAGE={stage}", "FORMAT=json", **more)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, found
+
+
+def lacking(found: dict[str, Any]) -> dict[str, str]:
+    """Checks that are demanded and not met, with their state."""
+    met = ("passed", "waived", "not applicable")
+    return {
+        check["id"]: check["status"] for check in found["checks"] if check["demanded"] and check["status"] not in met
+    }
+
+
+def committed(project: Project) -> None:
+    project.baked.git("add", "-A")
+    project.baked.git("-c", "core.hooksPath=/dev/null", "commit", "-qm", "Filled, by a test")
+
+
+def test_a_fresh_bake_passes_poc_and_says_what_pilot_and_production_want(project: Project) -> None:
+    said = project.makes("-s", "readiness")
+    assert "Next, by person:" in said
+    assert len(re.findall(r"^  .*: .*\(", said, re.MULTILINE)) <= 10
+    assert scorecard(project, "poc")[0] == 0
+    for stage in ("pilot", "production"):
+        code, found = scorecard(project, stage)
+        assert code != 0
+        for check in found["checks"]:
+            if check["id"] in lacking(found):
+                assert check["accountable"].startswith("TODO ("), check
+                assert check["fix"] or any("governance/" in said for said in check["says"]), check
+    refused = project.make("promote", "ENVIRONMENT=staging", WHY="it is time")
+    assert refused.returncode != 0
+    assert not project.baked.git("status", "--porcelain"), "a look must change nothing"
+
+
+def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project) -> None:
+    for file in FILLED.glob("*.yaml"):
+        shutil.copy(file, project.path / "governance")
+    data = project.domain / "data.py"
+    data.write_text("".join(line for line in data.open() if not line.startswith("MADE_UP")))
+    assert "differs" in project.make("check").stdout
+    project.makes("governance")
+    committed(project)
+    project.makes("contract")
+    project.makes("baseline")
+    project.makes("promote", WHY="something must answer")
+    project.makes("train")
+    project.makes("promote", WHY="it beats the rule")
+    with project.serving() as address:
+        wait_for_version(address, "2")
+        for drill in ("smoke", "stop-drill", "rollback-drill"):
+            assert "FAILED" not in project.makes(drill, f"URL={address}")
+    assert re.search(r"\d+ passed", project.makes("ci"))
+    assert not project.baked.git("status", "--porcelain"), "make ci must leave nothing that git would add"
+
+    code, found = scorecard(project, "pilot")
+    assert lacking(found) == dict.fromkeys(NOT_MEASURED_YET, "unmeasured")
+    assert code != 0
+    assert found["payoff"] == "assumed"
+    assert re.search(r"\d decisions a month pay for the running costs", found["break_even"])
+    assert found["ml_test_score"]["Infrastructure"] >= 5
+    (project.path.parent / "ml_test_score.json").write_text(json.dumps(found["ml_tests"], indent=1))
+    refused = project.make("promote", "ENVIRONMENT=staging", "VERSION=1", WHY="it is time")
+    assert refused.returncode != 0
+    assert all(f"{check} (unmeasured)" in refused.stderr for check in NOT_MEASURED_YET)
+
+    facts = "reason: not built yet, risk: nobody knows, expires: 2099-01-01"
+    owners = dict.fromkeys(NOT_MEASURED_YET, "platform_owner") | {"value-metric": "value_owner"}
+    waivers = [f"  - {{check: {check}, {facts}, approved_by: {owner}}}\n" for check, owner in owners.items()]
+    (project.path / "governance" / "waivers.yaml").write_text(f"waivers:\n{''.join(waivers)}")
+    assert "WAIVED until 2099-01-01: sbom" in project.makes("-s", "readiness", "STAGE=pilot")
+    project.makes("stage", "STAGE=pilot")
+    assert "stage: pilot" in (project.path / "governance" / "ownership.yaml").read_text()
+    project.makes("governance")
+    assert "version 2 -> 1" in project.makes("promote", "ENVIRONMENT=staging", "VERSION=1", WHY="to try the way")
+    project.makes("promote", "ENVIRONMENT=staging", "VERSION=2", WHY="and forward")
+    code, found = scorecard(project, "production")
+    assert code != 0
+    assert "training-done" in lacking(found)
+    assert lacking(found)["tests-green"] == "stale", "what was written by hand does not count for production"
+
+    (project.path / "README.md").write_text("Edited.\n")
+    assert scorecard(project, "pilot")[0] == 0, "an edited README stales nothing"
+    model = project.domain / "model.py"
+    model.write_text(model.read_text().replace("max_iter=120", "max_iter=121"))
+    stale = lacking(scorecard(project, "pilot")[1])
+    assert {"contract-holds", "tests-green", "checks-green"} <= set(stale)
+    assert set(stale.values()) == {"stale"}
+
+    assert "governance/report/card.md" in project.makes("report")
+    page = (project.path / "governance" / "report" / "card.md").read_text()
+    for picture in re.findall(r"\]\(([^)]+\.svg)\)", page):
+        assert (project.path / "governance" / "report" / picture).read_text().lstrip().startswith("<")
+    assert "decisions about staff" in page
+
+
+ANSWERS: dict[str, dict[str, str]] = {
+    "nobody": {},
+    "everybody": dict.fromkeys(OWNERS, "Your Name <you@example.org>"),
+    **{
+        name: {"description": ODD[name]}
+        | dict.fromkeys(OWNERS, f"{re.sub('[,;&<>@]', '', ODD[name])[:40].strip()} <odd_one+x@example.org>")
+        for name in (
+            "double quotes",
+            "backslash",
+            "markdown",
+            "html",
+            "emoji",
+            "yaml",
+            "arabic and right-to-left marks",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_make_governance_changes_nothing_in_a_fresh_bake(
+    name: str, cookies: Any, environment: Path, project: Project
+) -> None:
+    project.makes("setup")  # the environment that all share
+    baked: BakedProject = baking(cookies)(**ANSWERS[name])
+    python = environment / "bin" / "python"
+    command = [python, "-m", "fraud_scoring", "governance", "--check"]
+    done = subprocess.run(command, cwd=baked.path, env=project.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,118 @@
+"""A running service, tried for real: does it answer, can it be stopped, is there a way back? Each leaves evidence."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from .governance.evidence import Evidence, Subject
+from .pipeline.evidence import finding
+from .pipeline.promotion import promote, rollback
+from .pipeline.registry import CHAMPION, Registry
+from .pipeline.seam import Seam
+from .records.store import Store
+from .records.usage import TRIED
+
+WAIT = 60.0  # seconds until something must have arrived
+LOOKED_AT = 500  # rows of the data, among which the most remarkable one is asked
+
+
+class DrillFailed(Exception):
+    """The service did not do what was tried; the message says what it did."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service at an address (http://host:port), and a key for it where one is needed."""
+
+    address: str
+    key: str = ""
+
+    def ask(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What a route under /v1 answers. Raises DrillFailed for a refusal, OSError when nobody answers."""
+        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
+        body = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(f"{self.address}/v1/{route}", body, headers)  # noqa: S310 - the caller's address
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+                found: dict[str, Any] = json.load(response)
+        except urllib.error.HTTPError as error:
+            raise DrillFailed(
+                f"{self.address}/v1/{route} answered {error.code}: {error.read().decode()[:500]}"
+            ) from error
+        return found
+
+    def wait_for(self, holds: Callable[[dict[str, Any]], object], what: str) -> float:
+        """Seconds until what /v1/model says `holds`. Raises DrillFailed when it does not within WAIT."""
+        began = time.monotonic()
+        while time.monotonic() - began < WAIT:
+            try:
+                if holds(self.ask("model")):
+                    return time.monotonic() - began
+            except (OSError, DrillFailed):
+                pass  # not up yet
+            time.sleep(0.05)
+        raise DrillFailed(f"{what} did not come to hold at {self.address} within {WAIT:g} s")
+
+
+def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
+    """A row of the data goes in, its score, reasons, outcome and feedback come back. Raises DrillFailed or OSError."""
+    row, facts = most_remarkable(service, seam), service.ask("model")
+    id = TRIED + uuid.uuid4().hex
+    (answer,) = service.ask("predict", {"rows": [row | {"id": id}]})["predictions"]
+    if answer["id"] != id or not isinstance(answer["score"], float | int):
+        raise DrillFailed(f"asked for {id}, and the answer was {answer}")
+    reasons = service.ask("explain", {"rows": [row]})["explanations"][0]["fields"]
+    of = {**digests, "bundle": facts["bundle"]}
+    time.sleep(1)  # a prediction is in the database a fifth of a second after its answer
+    told = {"prediction_id": id, "outcome": 1, "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    outcome = service.ask("outcomes", {"outcomes": [told]})
+    said = {"prediction_id": id, "verdict": "accepted", "reviewer": "smoke"}
+    feedback = service.ask("feedback", {"feedback": [said]})
+    taken = outcome["accepted"] == feedback["accepted"] == 1 and not outcome["unknown"] and not feedback["unknown"]
+    version = f"version {facts['model_version']}, {len(reasons)} fields explained"
+    return [
+        finding("served-end-to-end", bool(reasons), of, version),
+        finding("feedback-works", taken, of, f"outcome {outcome}, feedback {feedback}"),
+    ]
+
+
+def stop_drill(service: Service, store: Store, who: str, digests: dict[Subject, str]) -> list[Evidence]:
+    """Stop through the database, as `make mode` does, time it, and go back to the mode before. Raises DrillFailed."""
+    before = service.ask("model")["mode"]
+    store.set_mode("shadow", who, "stop drill")
+    try:
+        seconds = service.wait_for(lambda facts: facts["mode"] == "shadow", "the stop")
+    finally:
+        store.set_mode(before, who, "stop drill: as before")
+    return [finding("stop-drilled", seconds <= 5, digests, round(seconds, 3))]
+
+
+def rollback_drill(service: Service, registry: Registry, who: str, digests: dict[Subject, str]) -> list[Evidence]:
+    """Back to the version before, until it answers; then forward again. The time is that of the way back.
+
+    Raises DrillFailed, and NowhereToGo when nothing came before the champion.
+    """
+    champion = registry.behind(CHAMPION)
+    before, after = rollback(registry, who, "rollback drill")
+    try:
+        seconds = service.wait_for(lambda facts: facts["model_version"] == str(after.number), f"version {after.number}")
+    finally:
+        promote(registry, who, "rollback drill: as before", before.number)
+    if champion:
+        service.wait_for(lambda facts: facts["model_version"] == str(champion.number), f"version {champion.number}")
+    return [finding("rollback-drilled", seconds <= 60, digests, round(seconds, 3))]
+
+
+def most_remarkable(service: Service, seam: Seam) -> dict[str, Any]:
+    """Of some rows of the data, the one that the service scores highest."""
+    found = seam.load().select(*seam.terms.fields.names).limit(LOOKED_AT).to_pyarrow().to_pylist()
+    rows = [{name: value for name, value in row.items() if value is not None} for row in found]
+    named = [row | {"id": TRIED + uuid.uuid4().hex} for row in rows]
+    scores = [answer["score"] for answer in service.ask("predict", {"rows": named})["predictions"]]
+    return rows[scores.index(max(scores))]

@@ -1,0 +1,101 @@
+"""Evidence: what a command found, when, run by whom, and of what. It counts while that is what is here today."""
+
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from .catalogue import Entry
+from .files import Record
+
+Subject = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "code"]
+Writer = Literal["ci", "local"]
+OPERATORS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+NEVER = "never shown"
+CLOCKS = timedelta(minutes=5)  # machines disagree by so much
+
+
+class Evidence(Record):
+    """A command's finding. `digests` say what it is about; `run` is the CI's run, or empty."""
+
+    check: str = Field(min_length=1)
+    at: AwareDatetime
+    writer: Writer
+    actor: str = Field(min_length=1)
+    run: str = ""
+    value: float | str | None = None
+    threshold: str | None = None
+    passed: bool
+    valid_days: int = Field(ge=1, le=366)
+    digests: dict[Subject, str] = Field(default_factory=dict)
+
+
+Status = Literal["passed", "failed", "stale", "unmeasured"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the evidence of a check amounts to. `why` tells what is wrong, or of the evidence that counts."""
+
+    status: Status
+    why: str
+    record: Evidence | None = None
+
+
+def judge(
+    entry: Entry,
+    evidence: Iterable[Evidence],
+    digests: Mapping[Subject, str],
+    now: datetime,
+    *,
+    only_ci: bool = False,
+    only_by: str = "",
+) -> Judged:
+    """The newest record that is sound and about what is here today decides; without one the check is stale or
+    unmeasured. `digests` are today's; `only_ci` leaves out what was not written by the CI, `only_by` what another
+    address wrote."""
+    records = sorted((r for r in evidence if r.check == entry.id), key=lambda r: (r.at, not r.passed))
+    left_out = ""
+    for record in reversed(records):
+        if wrong := unsound(entry, record, now):
+            left_out = left_out or f"evidence of {record.at:%Y-%m-%d} does not count: {wrong}"
+        elif only_ci and record.writer != "ci":
+            left_out = left_out or f"evidence of {record.at:%Y-%m-%d} was written by hand; here the CI's counts"
+        elif only_by and record.actor.lower() != only_by.lower():
+            left_out = left_out or f"{record.actor} said so on {record.at:%Y-%m-%d}; {only_by} must"
+        elif other := [name for name in entry.tied_to if record.digests[name] != digests.get(name)]:
+            left_out = left_out or f"was shown on {record.at:%Y-%m-%d} of another {', '.join(other)} than today's"
+        elif now > record.at + timedelta(days=min(record.valid_days, entry.valid_days)):
+            return Judged("stale", f"was last shown on {record.at:%Y-%m-%d}, which is too long ago", record)
+        else:
+            found = f"{record.value:.6g}" if isinstance(record.value, float) else record.value or "done"
+            wanted = f", must be {entry.needs}" if entry.needs else ""
+            said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {record.writer})"
+            return Judged("passed" if record.passed else "failed", said, record)
+    if not records:
+        return Judged("unmeasured", NEVER)
+    return Judged("stale", left_out)
+
+
+def unsound(entry: Entry, record: Evidence, now: datetime) -> str:
+    """Why a record cannot be what the command wrote; empty when it can."""
+    if record.at > now + CLOCKS:
+        return "it is dated in the future"
+    if missing := [name for name in entry.tied_to if not record.digests.get(name)]:
+        return f"it does not say of which {', '.join(missing)}"
+    if record.writer == "ci" and not record.run:
+        return "it names no run of the CI"
+    if entry.needs:
+        sign, _, limit = entry.needs.partition(" ")
+        if not isinstance(record.value, float) or OPERATORS[sign](record.value, float(limit)) != record.passed:
+            return (
+                f"it says {'passed' if record.passed else 'failed'} with {record.value}, where {entry.needs} is asked"
+            )
+    return ""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,235 @@
+"""How ready is it? Every check's state for a stage, the ML Test Score, the maturity level, and who should do what."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Literal
+
+from . import change_plan, problem, raci, risk
+from .catalogue import Entry, MlTest, Section, catalogue
+from .evidence import Evidence, Status, Subject, judge, unsound
+from .organisation import Organisation
+from .ownership import STAGES, TODO, Stage
+from .view import Check, DoesNotApply, Drill, View
+from .waivers import Waiver
+
+DECLARED: dict[str, Check] = raci.CHECKS | risk.CHECKS | change_plan.CHECKS | problem.CHECKS
+NOBODY = "who answers for it, once named,"  # is no address
+CLASSIC: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # sections of the ML Test Score
+LEAST = {"A": 5, "B": 4, "C": 3}  # ML Test Score that production asks for, by tier
+MATURITY: tuple[tuple[str, ...], ...] = (  # Microsoft's MLOps maturity model: a level needs all lower ones
+    ("checks-green", "tests-green"),
+    ("gates-passed", "training-reproducible"),
+    ("deployed-by-digest", "rollback-drilled"),
+    ("alert-reaches-owner", "drift-watched", "live-quality-watched"),
+)
+State = Literal["passed", "failed", "stale", "unmeasured", "waived", "not applicable"]
+WELL: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is here today: digests by subject, the text of the workflows, and whether a model or the baseline is
+    looked at."""
+
+    digests: Mapping[Subject, str]
+    workflows: str = ""
+    kind: Literal["model", "baseline"] = "model"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A check's state. `says`: what is missing, each with file and key, or of the evidence that counts."""
+
+    entry: Entry
+    status: State
+    says: tuple[str, ...]
+    person: str
+    waiver: Waiver | None = None
+    record: Evidence | None = None
+
+    @property
+    def fix(self) -> str:
+        """The command that mends it; empty where a file is to be edited, as `says` tells."""
+        if self.entry.later:
+            return "no command of this version measures it"
+        return self.entry.fix or self.entry.by
+
+
+@dataclass(frozen=True)
+class Point:
+    test: MlTest
+    points: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    org: Organisation
+    today: date
+    pilot: tuple[Result, ...]
+    production: tuple[Result, ...]
+    points: tuple[Point, ...]
+    alarms: tuple[str, ...]
+    kind: str
+
+    def results(self, stage: Stage) -> tuple[Result, ...]:
+        return self.production if stage == "production" else self.pilot
+
+    def gaps(self, stage: Stage) -> tuple[Result, ...]:
+        """What a stage demands and does not have, in the order of the catalogue."""
+        tier = self.org.risk.tier
+        return tuple(r for r in self.results(stage) if r.entry.demanded(stage, tier) and r.status not in WELL)
+
+    def missing(self, stage: Stage) -> tuple[str, ...]:
+        """What stops a stage beside its gaps: what has run out, and for production a score that is too low."""
+        least = LEAST[self.org.risk.tier]
+        low = stage == "production" and self.score < least
+        return self.alarms + (
+            (f"ML Test Score {self.score:g}; tier {self.org.risk.tier} needs {least}",) if low else ()
+        )
+
+    def reached(self, stage: Stage) -> bool:
+        return not (self.gaps(stage) or self.missing(stage))
+
+    @property
+    def next_stage(self) -> Stage:
+        """The first stage that is not reached; production when all are."""
+        return next((stage for stage in STAGES[1:] if not self.reached(stage)), STAGES[-1])
+
+    def sum_of(self, section: Section) -> float:
+        return sum(point.points for point in self.points if point.test.section == section)
+
+    @property
+    def score(self) -> float:
+        """The ML Test Score: the smallest of the four sections (Breck et al. 2017)."""
+        return min(self.sum_of(section) for section in CLASSIC)
+
+    @property
+    def maturity(self) -> int:
+        """0 to 4 (Microsoft's MLOps maturity model)."""
+        well = {result.entry.id for result in self.pilot if result.status == "passed"}
+        return next((level for level, needed in enumerate(MATURITY) if not well.issuperset(needed)), len(MATURITY))
+
+    @property
+    def days(self) -> int | None:
+        since = self.org.ownership.system.since
+        return (self.today - since).days if since else None
+
+    @property
+    def assumed(self) -> bool:
+        """Has the owner of the value not yet accepted what payoff() says a decision is worth?"""
+        return not any(r.entry.id == "payoff-accepted" and r.status == "passed" for r in self.pilot)
+
+    def break_even(self) -> str:
+        """What it must decide to pay for itself, at the cautious end of its gain; empty when nothing is known."""
+        found = next((r.record for r in self.pilot if r.entry.id == "beats-baseline" and r.status == "passed"), None)
+        if found is None or not isinstance(found.value, float) or found.value <= 0:
+            return ""
+        cost = self.org.problem.value.cost_a_month
+        said = (
+            "the running costs" if cost is not None else "each 1,000 of running costs (value.cost_a_month is not said)"
+        )
+        return f"{(1_000 if cost is None else cost) / found.value:,.0f} decisions a month pay for {said}"
+
+
+def assess(view: View, evidence: Sequence[Evidence], facts: Facts, now: datetime) -> Scorecard:
+    """The scorecard of the organisation in `view`, with the evidence of its registry. Times are aware."""
+    known = catalogue()
+    drills = tuple(
+        Drill(record.actor, record.check, record.at.date())
+        for record in evidence
+        if record.passed and (entry := known.entry(record.check)) and not unsound(entry, record, now)
+    )
+    view = replace(view, drills=drills)
+    by_hand, by_ci = (_results(view, evidence, facts, now, only_ci=only_ci) for only_ci in (False, True))
+    return Scorecard(
+        org=view.org,
+        today=view.today,
+        pilot=by_hand,
+        production=by_ci,
+        points=_points(by_hand, by_ci, facts),
+        alarms=tuple(_alarms(view)),
+        kind=facts.kind,
+    )
+
+
+def _results(
+    view: View, evidence: Sequence[Evidence], facts: Facts, now: datetime, *, only_ci: bool
+) -> tuple[Result, ...]:
+    return tuple(
+        _waived(view, _result(view, entry, evidence, facts, now, only_ci=only_ci)) for entry in catalogue().checks
+    )
+
+
+def _result(
+    view: View, entry: Entry, evidence: Sequence[Evidence], facts: Facts, now: datetime, *, only_ci: bool
+) -> Result:
+    owner = view.org.ownership.answers_for(entry.outcome)
+    person = TODO if owner is None or not owner.known else owner.name
+    shown = person if person != TODO else f"{TODO} ({owner.id if owner else entry.outcome})"
+    if entry.models_only and facts.kind == "baseline":
+        return Result(entry, "not applicable", ("the baseline is what is registered",), shown)
+    if entry.declared:
+        try:
+            found = tuple(DECLARED[entry.id](view))
+        except DoesNotApply as reason:
+            return Result(entry, "not applicable", (str(reason),), shown)
+        return Result(entry, "failed" if found else "passed", found, shown)
+    only_by = (owner.email if owner and owner.known else NOBODY) if entry.by_hand else ""
+    judged = judge(entry, evidence, facts.digests, now, only_ci=only_ci and not entry.by_hand, only_by=only_by)
+    status: Status = judged.status
+    return Result(entry, status, (judged.why,), shown, record=judged.record)
+
+
+def _waived(view: View, result: Result) -> Result:
+    """Only the accountable of a check's outcome may waive it, and only until a day."""
+    if result.status in WELL:
+        return result
+    outcome = view.org.ownership.outcome(result.entry.outcome)
+    wrong = []
+    for waiver in view.org.waivers:
+        if waiver.check == result.entry.id and waiver.expires >= view.today and outcome:
+            if view.org.ownership.same(waiver.approved_by, outcome.accountable) and view.known(waiver.approved_by):
+                return replace(result, status="waived", waiver=waiver)
+            only = f"only {outcome.accountable} may, once known"
+            wrong.append(f"governance/waivers.yaml: {waiver.check}: approved_by: {waiver.approved_by}; {only}")
+    return replace(result, says=(*result.says, *wrong))
+
+
+def _alarms(view: View) -> list[str]:
+    """What has run out, and fails at every stage."""
+    ended = [w for w in view.org.waivers if w.expires < view.today]
+    return [
+        *(
+            f"governance/waivers.yaml: {w.check}: expired on {w.expires}: mend it, or have it approved anew"
+            for w in ended
+        ),
+        *problem.overdue(view),
+    ]
+
+
+def _points(results: Sequence[Result], by_ci: Sequence[Result], facts: Facts) -> tuple[Point, ...]:
+    by_id, shown = {r.entry.id: r for r in results}, {r.entry.id for r in by_ci if r.status == "passed"}
+    return tuple(
+        _point(test, [by_id[id] for id in test.checks], facts.workflows, by_ci=shown.issuperset(test.checks))
+        for test in catalogue().ml_test_score
+    )
+
+
+def _point(test: MlTest, results: list[Result], workflows: str, *, by_ci: bool) -> Point:
+    """1: the CI has shown it, and a workflow repeats it; 0.5: done by hand; else 0 (Breck et al. 2017)."""
+    wrong = next((result for result in results if result.status != "passed"), None)
+    if wrong:
+        return Point(test, 0, f"{wrong.status}: {wrong.says[0] if wrong.says else ''}")
+    repeated = next((word for word in test.repeated_by if _repeats(workflows, word)), "")
+    if repeated and by_ci:
+        return Point(test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow")
+    lacks = f"the workflow with make {repeated} has not shown it" if repeated else "no workflow repeats it"
+    return Point(test, 0.5, f"{results[0].says[0]}; {lacks}")
+
+
+def _repeats(workflows: str, target: str) -> bool:
+    """Does a line of the workflows, not a comment, make this very target?"""
+    return re.search(rf"^[^#\n]*\bmake[ \t]+{target}(?![\w.-])", workflows, re.MULTILINE) is not None

@@ -1,0 +1,53 @@
+"""What comes next: examples of what the next stage asks for, put into the governance files as comments."""
+
+from datetime import date
+from pathlib import Path
+
+import yaml
+
+from .files import GovernanceError
+
+EXAMPLES = Path(__file__).parent / "stages"
+MARK = "# For the {stage} stage. The people, figures and dates below are made up: uncomment, and say yours."
+
+
+def unfold(folder: Path, stage: str) -> list[str]:
+    """Append to each governance file the commented keys that `stage` needs; gives the names of the files changed.
+
+    Nothing that stands there is touched, and a second call changes nothing.
+    """
+    changed = []
+    for example in sorted((EXAMPLES / stage).glob("*.yaml")):
+        path, mark = folder / example.name, MARK.format(stage=stage)
+        text = path.read_bytes().decode() if path.is_file() else ""
+        if mark in text:
+            continue
+        commented = "".join(f"# {line}".rstrip() + "\n" for line in example.read_text(encoding="utf-8").splitlines())
+        path.write_bytes(f"{text.rstrip()}\n\n{mark}\n{commented}".lstrip().encode())
+        changed.append(example.name)
+    return changed
+
+
+def enter(path: Path, stage: str, today: date) -> None:
+    """Write the stage and its first day into ownership.yaml, leaving everything else byte for byte."""
+    text = path.read_bytes().decode()  # read_text would change the ends of lines
+    system = _entries(yaml.compose(text, yaml.SafeLoader)).get("system")
+    said = _entries(system[1]) if system else {}
+    if system is None or "stage" not in said:
+        raise GovernanceError(
+            f"{path}: system.stage is missing. What works: system: {{name: fraud-scoring, stage: {stage}}}"
+        )
+    changes = {"stage": stage, "since": str(today)}
+    if "since" not in said:
+        flow = getattr(system[1], "flow_style", False)
+        line = ("\r\n" if "\r\n" in text else "\n") + " " * said["stage"][0].start_mark.column
+        changes = {"stage": f"{stage}{', ' if flow else line}since: {today}"}
+    places = {key: (said[key][1].start_mark.index, said[key][1].end_mark.index) for key in changes}
+    for key, (begin, end) in sorted(places.items(), key=lambda place: -place[1][0]):
+        text = text[:begin] + (" " if begin == end else "") + changes[key] + text[end:]
+    path.write_bytes(text.encode())
+
+
+def _entries(node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    """The keys of a mapping, with the nodes of key and value, which know where they stand."""
+    return {key.value: (key, value) for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}

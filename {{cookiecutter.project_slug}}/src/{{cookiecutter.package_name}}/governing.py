@@ -1,0 +1,183 @@
+"""Governance wired to the project: today's scorecard, generated files, and what a stage or a mode asks for."""
+
+import re
+import subprocess
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from .contract.open_data_contract import ContractFacts, open_data_contract
+from .contract.terms import ContractError
+from .governance import change_plan
+from .governance.evidence import Evidence, Subject, utc_now
+from .governance.generated import expected, outdated, to_yaml
+from .governance.organisation import Organisation, read_organisation
+from .governance.ownership import TODO, Stage
+from .governance.readiness import Facts, Scorecard, assess
+from .governance.view import View
+from .pipeline import evidence as home
+from .pipeline.registry import CHALLENGER, CHAMPION, Registry, Version
+from .pipeline.seam import Seam, project_seam
+from .records.usage import Usage
+from .settings import PACKAGE, Settings
+
+Environment = Literal["local", "staging", "production"]
+ASKED: dict[str, Stage] = {"local": "poc", "staging": "pilot", "production": "production"}
+FEWEST = 30  # judged cases from which an override rate says something
+
+
+class NotReady(Exception):
+    """A stage is not reached; the message is the list of what is missing, and who does what. Nothing was changed."""
+
+
+def scorecard(
+    settings: Settings, registry: Registry | None, version: Version | None, more: Iterable[Evidence] = ()
+) -> Scorecard:
+    """Where the project stands today, with `version` as what would answer. `more`: evidence that is not written yet.
+
+    Raises GovernanceError when a file cannot be read.
+    """
+    seam = _seam()
+    org = read_organisation(settings.governance)
+    view = View(
+        org=org,
+        today=date.today(),
+        folders=tuple(_folders()),
+        alerts=tuple(_alerts(Path("monitoring"))),
+        outdated=outdated(generated(org, seam), Path()),
+    )
+    kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
+    facts = Facts(home.digests(settings, seam, version), _workflows(), kind)
+    kept = home.read(registry) if registry else []
+    return assess(view, [*kept, *more], facts, utc_now())
+
+
+def registry_if_any(settings: Settings) -> Registry | None:
+    """The registry; None while nothing was ever registered here, since making one takes seconds."""
+    return Registry(settings) if settings.tracking_uri or settings.database.exists() else None
+
+
+def looked_at(registry: Registry | None, number: int | None) -> Version | None:
+    """The version `number`, else the champion, else the challenger."""
+    if registry is None:
+        return None
+    return registry.version(number) if number else registry.behind(CHAMPION) or registry.behind(CHALLENGER)
+
+
+def demand(settings: Settings, registry: Registry, environment: Environment, version: Version | None) -> None:
+    """Raises NotReady when the stage that an environment asks for is not reached with `version`. Local asks nothing."""
+    if environment == "local":
+        return
+    stage = ASKED[environment]
+    card = scorecard(settings, registry, version)
+    if not card.reached(stage):
+        from .governance.scorecard import terminal
+
+        raise NotReady(f"{environment} asks for {stage}; nothing was promoted.\n{terminal(card, stage)}")
+
+
+def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
+    """Raises NotReady when the change plan does not let `wanted` follow on `now`. A step down is always free."""
+    modes = change_plan.MODES
+    if settings.environment == "local" or modes.index(wanted) <= modes.index(now):
+        return
+    org = read_organisation(settings.governance)
+    if lacking := list(mode_gaps(org, wanted, now, used)):
+        raise NotReady(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))
+
+
+def mode_gaps(org: Organisation, wanted: str, now: str, used: Usage) -> Iterable[str]:
+    """What must have been seen in the mode `now`, and is not."""
+    plan, figures = org.change_plan, org.people_figures
+    following = change_plan.MODES[change_plan.MODES.index(now) + 1]
+    if wanted != following:
+        yield f"one step at a time: {following} comes after {now}"
+    phase, trained = plan.phase(now), plan.trained
+    if used.days < phase.min_days:
+        yield f"{used.days} days with cases in {now}; governance/change_plan.yaml asks for {phase.min_days}"
+    if used.cases < phase.min_cases:
+        yield f"{used.cases:,} cases in {now}; governance/change_plan.yaml asks for {phase.min_cases:,}"
+    if trained is None or trained < change_plan.TRAINED:
+        said = "nobody is" if trained is None else f"{trained:.0%} of those intended are"
+        yield f"{said} trained; {change_plan.TRAINED:.0%} are needed (governance/change_plan.yaml: training)"
+    if now == "assist":
+        if used.judged < FEWEST:
+            yield f"{used.judged} cases with feedback in 28 days; {FEWEST} are needed to judge the override rate"
+        elif (used.override_rate or 0) > figures.override_stop:
+            most = f"{figures.override_stop:.0%} at most (governance/gates.yaml: people)"
+            yield f"{used.override_rate:.0%} were overridden; {most}"
+
+
+def observed(org: Organisation, shadow: Usage, assist: Usage, digests: dict[Subject, str]) -> list[Evidence]:
+    """What the records show, as evidence. What too few cases show is not said."""
+    phase = org.change_plan.phase("shadow")
+    enough = shadow.days >= phase.min_days and shadow.cases >= phase.min_cases
+    said = f"{shadow.days} days, {shadow.cases:,} cases; {phase.min_days} and {phase.min_cases:,} are asked for"
+    records = [home.finding("shadow-long-enough", enough, digests, said)]
+    if assist.judged >= FEWEST and assist.override_rate is not None:
+        fine = assist.override_rate <= org.people_figures.override_stop
+        records.append(
+            home.finding("override-in-band", fine, digests, f"{assist.override_rate:.1%} of {assist.judged}")
+        )
+    if shadow.joined_share is not None:
+        share = round(shadow.joined_share, 6)
+        records.append(home.finding("outcomes-join", share >= 0.5, digests, share))
+    return records
+
+
+def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
+    """Every generated file, with the contract's export among them when the contract can be read."""
+    more = {}
+    if seam:
+        person, system = org.ownership.answers_for("data_quality"), org.ownership.system
+        team = next((team for team in org.ownership.teams if team.channel), None)
+        facts = ContractFacts(
+            name=system.name,
+            purpose=org.problem.problem.statement,
+            limitations=None,
+            owner_name=person.name if person else TODO,
+            owner_email=person.email if person else TODO,
+            domain=system.domain or None,
+            version="1.0.0",
+            status="draft" if system.stage == "poc" else "active",
+            support_channel=team.channel if team else None,
+        )
+        more["datacontract.yaml"] = to_yaml(open_data_contract(seam.terms, facts))
+    return expected(org, more, Path())
+
+
+def _seam() -> Seam | None:
+    try:
+        return project_seam()
+    except ContractError:
+        return None
+
+
+def _folders() -> Iterable[str]:
+    """Folders of the project that hold tracked files: at the top, and the rooms of the package."""
+    try:
+        done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True)  # noqa: S607
+        names = done.stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        return  # an image without git holds what the pipeline put there
+    top = {name.split("/")[0] for name in names if "/" in name}
+    rooms = {"/".join(name.split("/")[:3]) for name in names if re.match(rf"src/{PACKAGE}/[^/]+/", name)}
+    yield from sorted(top | rooms)
+
+
+def _alerts(folder: Path) -> Iterable[tuple[str, str]]:
+    """(alert, outcome) of every alerting rule."""
+    for path in sorted(folder.rglob("*.y*ml")):
+        for content in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            for group in (content.get("groups") or []) if isinstance(content, dict) else []:
+                for rule in group.get("rules") or []:
+                    if "alert" in rule:
+                        yield rule["alert"], (rule.get("labels") or {}).get("outcome", "")
+
+
+def _workflows() -> str:
+    paths = [*sorted(Path(".github/workflows").glob("*.y*ml")), Path(".gitlab-ci.yml")]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())

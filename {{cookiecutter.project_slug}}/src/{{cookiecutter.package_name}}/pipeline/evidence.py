@@ -1,0 +1,103 @@
+"""Evidence in the registry: what commands write, and of what it is evidence today."""
+
+import hashlib
+import math
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..governance.catalogue import catalogue
+from ..governance.evidence import Evidence, Subject, Writer, utc_now
+from ..governance.files import GovernanceError, digest
+from ..governance.gates import read_gates_file
+from ..governance.ownership import read_ownership
+from ..settings import Settings
+from .promotion import whoami
+from .registry import Registry, Version
+from .seam import Seam
+
+PREFIX = "evidence."
+NEWEST = 1_000  # commands that are looked back at
+ROOM = Path(__file__).resolve().parent.parent
+CI_RUNS = ("GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_ID")  # GitHub, GitLab, Jenkins
+
+
+def finding(check: str, passed: bool, digests: dict[Subject, str], value: float | str | None = None) -> Evidence:
+    """What a command has found, written down as the catalogue asks. Raises KeyError for a check that is not in it."""
+    entry = catalogue().entry(check)
+    if entry is None:
+        raise KeyError(f"the catalogue has no check {check!r}")
+    run = next((os.environ[name] for name in CI_RUNS if os.environ.get(name)), "")
+    writer: Writer = "ci" if os.environ.get("CI") == "true" and run else "local"
+    return Evidence(
+        check=check,
+        at=utc_now(),
+        writer=writer,
+        actor=whoami(),
+        run=run,
+        value=_said(value),
+        threshold=entry.needs or None,
+        passed=passed,
+        valid_days=entry.valid_days,
+        digests={subject: digests[subject] for subject in entry.tied_to if subject in digests},
+    )
+
+
+def write(registry: Registry, records: Sequence[Evidence]) -> None:
+    """Keep the records of one command. Raises RegistryError."""
+    registry.log_tags("evidence", {PREFIX + record.check: record.model_dump_json() for record in records})
+
+
+def read(registry: Registry) -> list[Evidence]:
+    """The records of the newest commands. What is no evidence at all is left out. Raises RegistryError."""
+    found = []
+    for tags in registry.tags_of("evidence", NEWEST):
+        for name, text in tags.items():
+            if name.startswith(PREFIX):
+                try:
+                    record = Evidence.model_validate_json(text)
+                except ValidationError:
+                    continue
+                if name == PREFIX + record.check:
+                    found.append(record)
+    return found
+
+
+def digests(settings: Settings, seam: Seam | None = None, version: Version | None = None) -> dict[Subject, str]:
+    """Of what evidence is evidence today. A file that cannot be read has no digest, and nothing can be shown of it."""
+    found: dict[Subject, str] = {"code": _code(), "rules": _files(sorted(Path("monitoring").rglob("*")))}
+    if seam:
+        found |= {"domain": seam.digest, "contract": seam.terms.fields.digest()}
+    if version:
+        found["bundle"] = version.digest
+    with suppress(GovernanceError):
+        found["gates"] = digest(read_gates_file(settings.governance / "gates.yaml"))
+    with suppress(GovernanceError):
+        found["ownership"] = digest(read_ownership(settings.governance / "ownership.yaml"))
+    return found
+
+
+def _said(value: float | str | None) -> float | str | None:
+    """A figure as a float; one that is no number as a word, which no limit lets pass."""
+    if isinstance(value, str) or value is None:
+        return value
+    return float(value) if math.isfinite(value) else str(value)
+
+
+def _code() -> str:
+    """The package without the four files, and the lock."""
+    four = {ROOM / "domain" / f"{name}.py" for name in ("contract", "data", "decision", "model")}
+    mine = [path for path in sorted(ROOM.rglob("*")) if path.suffix in (".py", ".yaml") and path not in four]
+    return _files([*mine, Path("requirements/pipeline.txt")])
+
+
+def _files(paths: Iterable[Path]) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{path.name} {content}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,171 @@
+"""Verbs of those who make the model."""
+
+import argparse
+import sys
+import threading
+import time
+
+
+def contract(_: argparse.Namespace) -> int:
+    """compare the data with the contract; train nothing"""
+    from ..contract.check import ContractViolated, check
+    from ..pipeline.evidence import digests, write
+    from ..pipeline.findings import of_data
+    from ..pipeline.registry import Registry
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+
+    seam, settings = project_seam(), Settings()
+    report = check(seam.table(), seam.terms, seam.task())
+    if not report.ok:
+        raise ContractViolated(report)
+    print(report.describe())
+    write(Registry(settings), of_data(seam, report.rows, digests(settings, seam)))
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """data to registered challenger, through the gates; --baseline registers what is done today instead"""
+    from ..pipeline.registry import CHALLENGER, CHAMPION, Registry
+    from ..pipeline.seam import project_seam
+    from ..pipeline.training import train as run
+    from ..settings import Settings
+
+    started = time.perf_counter()
+    say = lambda line: print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)  # noqa: E731
+    version = run(
+        project_seam(), Settings(), say, kind="baseline" if args.baseline else "model", until=args.until
+    ).version
+    champion, challenger = (Registry(Settings()).behind(alias) for alias in (CHAMPION, CHALLENGER))
+    if champion and champion.number == version.number:
+        print(f"Version {version.number} is the champion already: the same rows and files make the same bundle.")
+    elif challenger and challenger.number == version.number:
+        print(f'Next: make promote WHY="..." makes version {version.number} answer.')
+    else:
+        print(f'A baseline challenges no champion; make promote VERSION={version.number} WHY="..." goes back to it.')
+    return 0
+
+
+def staleness(_: argparse.Namespace) -> int:
+    """what a model loses with age: learn from ever older windows, measure on the newest rows"""
+    from ..pipeline.evidence import digests, finding, write
+    from ..pipeline.registry import Registry
+    from ..pipeline.rows import load_rows
+    from ..pipeline.seam import project_seam
+    from ..pipeline.staleness import staleness as run
+    from ..settings import Settings
+
+    seam, settings = project_seam(), Settings()
+    registry = Registry(settings)  # before the long work: a registry that is away is known at once
+    aged = run(seam, load_rows(seam)[1])
+    for each in aged[1:]:
+        loss = f"{each.loss.value:.4f} ({each.loss.low:.4f} to {each.loss.high:.4f})"
+        print(f"{each.days:5.1f} days older: worth {loss} less a row, learnt from {each.rows:,} rows")
+    oldest = aged[-1]
+    said = f"{oldest.days:.0f} days older: {oldest.loss.value:.4g} less a row"
+    write(registry, [finding("staleness-known", True, digests(settings, seam), said)])
+    return 0
+
+
+def promote(args: argparse.Namespace) -> int:
+    """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
+    from ..pipeline.promotion import promote as move
+    from ..pipeline.promotion import whoami
+    from ..pipeline.registry import Registry, Version
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+
+    settings = Settings()
+    registry, environment = Registry(settings), args.environment or settings.environment
+    if environment == "local" and settings.environment != "local":
+        environment = settings.environment  # what the registry is for cannot be talked away
+
+    def ready(version: Version) -> None:
+        if environment != "local":
+            from ..governing import demand
+
+            demand(settings, registry, environment, version)
+
+    before, after = move(
+        registry,
+        args.who or whoami(),
+        args.why,
+        args.version,
+        seam=None if args.unchecked else project_seam(),
+        settings=settings,
+        ready=ready,
+    )
+    print(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})")
+    return 0
+
+
+def rollback(args: argparse.Namespace) -> int:
+    """make the previous champion the champion again: --why "..." """
+    from ..pipeline.promotion import rollback as move
+    from ..pipeline.promotion import whoami
+    from ..pipeline.registry import Registry
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+
+    before, after = move(
+        Registry(Settings()),
+        args.who or whoami(),
+        args.why,
+        seam=None if args.unchecked else project_seam(),
+        settings=Settings(),
+    )
+    print(f"champion: version {before.number} -> {after.number} ({after.kind})")
+    return 0
+
+
+def versions(_: argparse.Namespace) -> int:
+    """what is registered, who serves, and how it came to that"""
+    from ..pipeline.registry import CHALLENGER, CHAMPION, Registry
+    from ..settings import Settings
+
+    registry = Registry(Settings())
+    found = registry.versions()
+    names = {version.number: alias for alias in (CHALLENGER, CHAMPION) if (version := registry.behind(alias))}
+    for version in found:
+        alias = names.get(version.number, "")
+        print(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]}  {alias}".rstrip())
+    for event in registry.history() if found else []:
+        moved = f"{event['action']} {event['before'] or '-'} -> {event['version']}"
+        print(f"{event['at'][:19]}  {moved}  {event['who']}: {event['why']}")
+    if not found:
+        print("nothing is registered yet: make train")
+    return 0
+
+
+def sync(args: argparse.Namespace) -> int:
+    """bring the champion's bundle into MODEL_DIR; --follow keeps doing so"""
+    from ..settings import Settings
+
+    settings, stop = Settings(), threading.Event()
+    if args.follow_parent and not settings.database_url:  # the embedded database belongs to this machine alone
+        from ..pipeline.migrate import migrate as make_tables
+
+        make_tables(settings.records_url)
+    from ..pipeline.registry import Registry
+    from ..pipeline.sync import follow
+    from ..pipeline.sync import sync as once
+
+    if args.follow_parent:  # its end of the pipe closes when the parent ends, even by kill -9
+        threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    if args.follow or args.follow_parent:
+        follow(settings, stop)
+        return 0
+    print(once(Registry(settings), settings.models) or "nothing new")
+    return 0
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
+
+
+def demo(_: argparse.Namespace) -> int:
+    """from nothing to a served model, a promotion and a rollback, in a folder of its own"""
+    from ..demo import demo as run
+
+    return run()

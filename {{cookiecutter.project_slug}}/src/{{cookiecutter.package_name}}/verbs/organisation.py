@@ -1,0 +1,159 @@
+"""Verbs of those who answer for it."""
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..governance.evidence import Evidence
+    from ..settings import Settings
+
+
+def governance(args: argparse.Namespace) -> int:
+    """make RACI.md, CODEOWNERS and the other generated files anew; --check only compares"""
+    from ..governance.generated import outdated, write
+    from ..governance.organisation import read_organisation
+    from ..governing import generated
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+
+    files = generated(read_organisation(Settings().governance), project_seam())
+    if not args.check:
+        print("\n".join(write(files, Path())) or "every generated file agrees with governance/ already")
+        return 0
+    for name in (differing := outdated(files, Path())):
+        print(f"{name} differs from what governance/ says: run make governance, and commit")
+    return 1 if differing else 0
+
+
+def readiness(args: argparse.Namespace) -> int:
+    """the scorecard; --stage pilot exits 1 with what is missing for it"""
+    from ..governance import scorecard as shown
+    from ..governing import looked_at, registry_if_any, scorecard
+    from ..settings import Settings
+
+    settings = Settings()
+    registry = registry_if_any(settings)
+    more = _verified(settings) if args.verify else []
+    card = scorecard(settings, registry, looked_at(registry, args.version), more)
+    stage = args.stage or card.next_stage
+    texts = {
+        "terminal": lambda: shown.terminal(card, stage, whole=bool(args.stage)) + "\n",
+        "json": lambda: shown.as_json(card, stage),
+        "markdown": lambda: shown.markdown(card, stage),
+        "prometheus": lambda: shown.prometheus(card),
+    }
+    print(texts[args.format](), end="")
+    demanded = args.stage or card.org.ownership.system.stage
+    return 0 if card.reached(demanded) else 1
+
+
+def stage(args: argparse.Namespace) -> int:
+    """enter a stage: puts examples of what is still to be said into governance/, and enters once nothing is missing"""
+    from ..governance.ownership import STAGES
+    from ..governance.scorecard import terminal
+    from ..governance.stages import enter, unfold
+    from ..governing import looked_at, registry_if_any, scorecard
+    from ..settings import Settings
+
+    settings = Settings()
+    registry = registry_if_any(settings)
+    card = scorecard(settings, registry, looked_at(registry, None))
+    if STAGES.index(args.stage) <= STAGES.index(card.org.ownership.system.stage):
+        print(f"{card.org.ownership.system.name} is at {card.org.ownership.system.stage} already")
+        return 0
+    if card.reached(args.stage):
+        enter(settings.governance / "ownership.yaml", args.stage, date.today())
+        print(f"{args.stage} is entered; run make governance, and commit governance/")
+        return 0
+    if changed := unfold(settings.governance, args.stage):
+        print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")
+    print(terminal(card, args.stage))
+    return 1
+
+
+def attest(args: argparse.Namespace) -> int:
+    """write down what you looked at by hand, as the one who answers for it: --check ID --why "what you found" """
+    from ..governance.catalogue import catalogue
+    from ..pipeline.evidence import digests, finding, write
+    from ..pipeline.registry import Registry
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+
+    allowed = [entry.id for entry in catalogue().checks if entry.by_hand]
+    if args.check not in allowed:
+        print(f"{args.check!r} cannot be said by hand; these can: {', '.join(allowed)}", file=sys.stderr)
+        return 1
+    if not 0 < len(args.why.strip()) <= 500:
+        print('say what you found, in 1 to 500 characters: WHY="..."', file=sys.stderr)
+        return 1
+    settings = Settings()
+    record = finding(args.check, True, digests(settings, project_seam()), args.why.strip())
+    write(Registry(settings), [record])
+    print(f"{args.check}: {record.actor} said so on {record.at:%Y-%m-%d}; it holds for {record.valid_days} days")
+    return 0
+
+
+def observe(_: argparse.Namespace) -> int:
+    """write down what the records show: days and cases in shadow, how much is overridden, whether outcomes come back"""
+    from ..governance.organisation import read_organisation
+    from ..governing import observed
+    from ..pipeline.evidence import digests
+    from ..records.usage import usage
+    from ..settings import Settings
+    from .service import records
+
+    settings = Settings()
+    store, org = records(settings), read_organisation(settings.governance)
+    found = observed(org, usage(store, "shadow"), usage(store, "assist"), digests(settings))
+    return keep(settings, found)
+
+
+def report(args: argparse.Namespace) -> int:
+    """scorecard, model card and pictures as pages, into governance/report/"""
+    from ..governance.scorecard import as_json, markdown
+    from ..governing import looked_at, registry_if_any, scorecard
+    from ..pipeline.report import write_report
+    from ..settings import Settings
+
+    settings = Settings()
+    registry = registry_if_any(settings)
+    version = looked_at(registry, args.version)
+    card = scorecard(settings, registry, version)
+    folder = settings.governance / "report"
+    if registry and version:
+        write_report(registry, version, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scorecard.md").write_text(markdown(card, card.next_stage), encoding="utf-8")
+    (folder / "readiness.json").write_text(as_json(card, card.next_stage), encoding="utf-8")
+    print("\n".join(sorted(str(path) for path in folder.iterdir())))
+    return 0
+
+
+def keep(settings: "Settings", records: "list[Evidence]") -> int:
+    """Print what was found, and write it into the registry; 1 when something did not pass."""
+    from ..pipeline.evidence import write
+    from ..pipeline.registry import Registry
+
+    for record in records:
+        limit = f", must be {record.threshold}" if record.threshold else ""
+        print(f"{'passed' if record.passed else 'FAILED'} {record.check}: {record.value}{limit}")
+    if records:
+        write(Registry(settings), records)
+    return 0 if all(record.passed for record in records) else 1
+
+
+def _verified(settings: "Settings") -> "list[Evidence]":
+    """Ask the git host whether the acceptances are theirs who are said to have accepted."""
+    from ..governance.organisation import read_organisation
+    from ..governance.verify import verify
+    from ..pipeline.evidence import digests, finding
+
+    said = verify(read_organisation(settings.governance).ownership)
+    for line in said:
+        print(line, file=sys.stderr)
+    found = [finding("acceptance-verified", not said, digests(settings), "; ".join(said)[:500] or "all confirmed")]
+    keep(settings, found)
+    return []

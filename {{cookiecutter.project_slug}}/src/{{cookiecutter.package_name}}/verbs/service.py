@@ -1,0 +1,139 @@
+"""Verbs of those who run the service."""
+
+import argparse
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..drills import Service
+    from ..records.store import Store
+    from ..settings import Settings
+
+
+def serve(args: argparse.Namespace) -> int:
+    """answer at http://127.0.0.1:8000, following the champion; --no-follow reads MODEL_DIR only"""
+    from ..serving.run import serve as run
+    from ..settings import Settings
+
+    run(Settings(), follower=not args.no_follow)
+    return 0
+
+
+def migrate(_: argparse.Namespace) -> int:
+    """bring the database of records to this code's tables; run before a new version of the service"""
+    from ..pipeline.migrate import migrate as run
+    from ..settings import Settings
+
+    run(Settings().records_url)
+    print("the database of records has every table")
+    return 0
+
+
+def mode(args: argparse.Namespace) -> int:
+    """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
+    from ..pipeline.promotion import whoami
+    from ..settings import Settings
+
+    settings = Settings()
+    store = records(settings)
+    if args.mode:
+        if not args.why:
+            raise SystemExit(
+                'a switch needs its reason, for the record: --why "complaints since noon" (make: WHY="...")'
+            )
+        if settings.environment != "local":
+            from ..governing import demand_mode
+            from ..records.usage import usage
+
+            holds = store.mode()
+            demand_mode(settings, args.mode, before := holds.mode if holds else "shadow", usage(store, before))
+        store.set_mode(args.mode, args.who or whoami(), args.why)
+    now = store.mode()
+    print(
+        f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"
+        if now
+        else f"{settings.mode} (ML_MODE), never switched"
+        if settings.environment == "local"
+        else "shadow, never switched"
+    )
+    return 0
+
+
+def forget(args: argparse.Namespace) -> int:
+    """delete what is recorded of the time --before a day: predictions, outcomes, feedback"""
+    from ..settings import Settings
+
+    gone = records(Settings()).forget(datetime.combine(args.before, datetime.min.time()))
+    print("deleted: " + ", ".join(f"{number:,} {name}" for name, number in gone.items()))
+    return 0
+
+
+def records(settings: "Settings") -> "Store":
+    """The database of records. The embedded one belongs to this machine alone, so its tables are made if need be."""
+    from ..pipeline.migrate import migrate as make_tables
+    from ..records.engine import LONG_WAIT
+    from ..records.store import Store
+
+    if not settings.database_url:
+        make_tables(settings.records_url)
+    return Store(settings.records_url, LONG_WAIT)
+
+
+def key(args: argparse.Namespace) -> int:
+    """make a key for a caller, shown once: --name checkout --role predict; ML_KEYS_FILE or keys.json gets its hash"""
+    from ..serving.keys import add_key
+    from ..settings import Settings
+
+    path = Settings().keys_file or Path("keys.json")
+    print(add_key(path, args.name, args.role, args.until))
+    print(f"{path} holds its hash; the key itself is kept nowhere", file=sys.stderr)
+    return 0
+
+
+def smoke(args: argparse.Namespace) -> int:
+    """try a running service with a row of the data: score, reasons, outcome, feedback; --url http://127.0.0.1:8000"""
+    from ..drills import smoke as run
+    from ..pipeline.evidence import digests
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+    from .organisation import keep
+
+    settings, seam = Settings(), project_seam()
+    return keep(settings, run(_service(args.url), seam, digests(settings, seam)))
+
+
+def stop_drill(args: argparse.Namespace) -> int:
+    """stop a running service through the database, time it, and let it go on as before"""
+    from ..drills import stop_drill as run
+    from ..pipeline.evidence import digests
+    from ..pipeline.promotion import whoami
+    from ..settings import Settings
+    from .organisation import keep
+
+    settings = Settings()
+    return keep(settings, run(_service(args.url), records(settings), whoami(), digests(settings)))
+
+
+def rollback_drill(args: argparse.Namespace) -> int:
+    """roll back until the version before answers, time it, and promote again"""
+    from ..drills import rollback_drill as run
+    from ..pipeline.evidence import digests
+    from ..pipeline.promotion import whoami
+    from ..pipeline.registry import Registry
+    from ..settings import Settings
+    from .organisation import keep
+
+    settings = Settings()
+    return keep(settings, run(_service(args.url), Registry(settings), whoami(), digests(settings)))
+
+
+def _service(url: str) -> "Service":
+    """A service that answers. Raises DrillFailed when none does."""
+    from ..drills import Service
+
+    service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+    service.wait_for(lambda facts: facts, "an answer")
+    return service

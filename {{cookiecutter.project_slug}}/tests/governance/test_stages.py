@@ -1,0 +1,119 @@
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from filled import FILES, Filled, filled
+
+from {{cookiecutter.package_name}}.governance.files import GovernanceError
+from {{cookiecutter.package_name}}.governance.organisation import read_organisation
+from {{cookiecutter.package_name}}.governance.stages import EXAMPLES, enter, unfold
+
+__all__ = ["filled"]
+ROOT = Path(__file__).resolve().parents[2]
+DAY = date(2026, 6, 1)
+STAGES = ("pilot", "production")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_examples_come_below_what_stands_there(filled: Filled, stage: str) -> None:
+    before, org = contents(filled.folder), filled.org
+    changed = unfold(filled.folder, stage)
+    assert changed == sorted(path.name for path in (EXAMPLES / stage).iterdir())
+    after = contents(filled.folder)
+    for name, content in before.items():
+        assert after[name].startswith(content.rstrip())
+        assert (after[name] != content) is (name in changed)
+    assert filled.org == org, "comments say nothing yet"
+
+
+def test_a_second_time_changes_nothing(filled: Filled) -> None:
+    for stage in STAGES:
+        unfold(filled.folder, stage)
+    before = contents(filled.folder)
+    assert [unfold(filled.folder, stage) for stage in STAGES] == [[], []]
+    assert contents(filled.folder) == before
+
+
+def test_a_file_that_is_not_there_begins_with_the_examples(filled: Filled) -> None:
+    (filled.folder / "risk.yaml").unlink()
+    assert "risk.yaml" in unfold(filled.folder, "pilot")
+    assert (filled.folder / "risk.yaml").read_text().startswith("# For the pilot stage.")
+
+
+def test_windows_line_ends_are_kept(filled: Filled) -> None:
+    path = filled.folder / "problem.yaml"
+    path.write_bytes(FILES["problem.yaml"].replace("\n", "\r\n").encode())
+    before = path.read_bytes()
+    unfold(filled.folder, "pilot")
+    assert path.read_bytes().startswith(before.rstrip())
+
+
+def keys(path: Path) -> dict[str, str]:
+    """The text of each key at the top of a file."""
+    parts = re.split(r"^(?=\w+:)", path.read_text(), flags=re.MULTILINE)
+    return {part.partition(":")[0]: part for part in parts if re.match(r"\w+:", part)}
+
+
+def test_every_example_can_be_put_in_the_place_of_what_was_baked(tmp_path: Path) -> None:
+    names = ("ownership.yaml", "problem.yaml", "risk.yaml", "change_plan.yaml", "gates.yaml")
+    held = {name: keys(ROOT / "governance" / name) for name in names}
+    for stage in STAGES:
+        for example in (EXAMPLES / stage).iterdir():
+            held[example.name] |= keys(example)
+        for name, parts in held.items():
+            (tmp_path / name).write_text("".join(parts.values()))
+        org = read_organisation(tmp_path)
+        assert org.problem.alternatives
+        assert org.change_plan.stakeholders
+        assert org.risk.classification
+        assert org.ownership.accepted
+    assert org.change_plan.communications[0].sent
+    assert org.problem.assumptions
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_example_without_its_marks_is_what_the_folder_holds(tmp_path: Path, stage: str) -> None:
+    for name in unfold(tmp_path, stage):
+        commented = (tmp_path / name).read_text().splitlines()[1:]
+        assert [line.removeprefix("# ") for line in commented] == (EXAMPLES / stage / name).read_text().splitlines()
+        assert all(line.startswith("# ") for line in commented)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("system: {name: x, stage: poc, since: 2026-01-05}", "system: {name: x, stage: pilot, since: 2026-06-01}"),
+        ("system: {since: 2026-01-05, stage: poc, name: x}", "system: {since: 2026-06-01, stage: pilot, name: x}"),
+        ("system: {name: x, stage: poc}", "system: {name: x, stage: pilot, since: 2026-06-01}"),
+        ("system: {name: x, stage: poc}  # ours", "system: {name: x, stage: pilot, since: 2026-06-01}  # ours"),
+        (
+            'system: {name: "the stage: poc", stage: "poc", since: 2026-01-05}',
+            'system: {name: "the stage: poc", stage: pilot, since: 2026-06-01}',
+        ),
+        ("system:\n  name: x\n  stage: poc", "system:\n  name: x\n  stage: pilot\n  since: 2026-06-01"),
+        ("system:\n  stage: poc\n  since:\n  name: x", "system:\n  stage: pilot\n  since: 2026-06-01\n  name: x"),
+    ],
+)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_stage_is_entered_and_nothing_else_changes(tmp_path: Path, before: str, after: str, ends: str) -> None:
+    path, head, tail = tmp_path / "ownership.yaml", "# é ours\n\n", "\n\npeople:   # stage: poc\n  - {id: a} \n\n"
+    path.write_bytes((head + before + tail).replace("\n", ends).encode())
+    enter(path, "pilot", DAY)
+    assert path.read_bytes().decode() == (head + after + tail).replace("\n", ends)
+    system = yaml.safe_load(path.read_text())["system"]
+    assert (system["stage"], system["since"]) == ("pilot", DAY)
+
+
+@pytest.mark.parametrize("text", ["", "people: []", "system: x", "system: {name: x}"])
+def test_a_file_without_a_stage_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "ownership.yaml"
+    path.write_text(text)
+    with pytest.raises(GovernanceError, match=r"ownership.yaml: system.stage is missing. What works: system: {"):
+        enter(path, "pilot", DAY)
+    assert path.read_text() == text

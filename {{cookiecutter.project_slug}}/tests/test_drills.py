@@ -1,0 +1,139 @@
+"""Drills against a running service: what they say when it works, and when it does not."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Client, Trained, eventually, release, serve
+from seams import binary
+
+from {{cookiecutter.package_name}} import drills
+from {{cookiecutter.package_name}}.drills import DrillFailed, Service, rollback_drill, smoke, stop_drill
+from {{cookiecutter.package_name}}.governance.evidence import Evidence, Subject
+from {{cookiecutter.package_name}}.pipeline.promotion import NowhereToGo
+from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry
+from {{cookiecutter.package_name}}.pipeline.sync import sync
+from {{cookiecutter.package_name}}.records.store import Store
+from {{cookiecutter.package_name}}.records.usage import usage
+from {{cookiecutter.package_name}}.settings import Settings
+
+ABOUT: dict[Subject, str] = {"code": "c" * 64, "domain": "d" * 64}
+
+
+@dataclass(frozen=True)
+class InProcess(Service):
+    """A service in this process. `before` is called before each look at its model, as a follower would act."""
+
+    client: Any = None
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def ask(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        if route in self.answers:
+            return self.answers[route]
+        said = self.client.get(f"/v1/{route}") if content is None else self.client.post(f"/v1/{route}", json=content)
+        if said.status_code != 200:
+            raise DrillFailed(said.text)
+        found: dict[str, Any] = said.json()
+        return found
+
+
+def by_check(records: list[Evidence]) -> dict[str, Evidence]:
+    return {record.check: record for record in records}
+
+
+def test_a_service_that_works_leaves_evidence_of_its_bundle(
+    client: Client, trained: Trained, settings: Settings
+) -> None:
+    shown = by_check(smoke(InProcess("", client=client), binary, ABOUT))
+    assert set(shown) == {"served-end-to-end", "feedback-works"}
+    assert all(record.passed for record in shown.values()), shown
+    assert shown["served-end-to-end"].digests == {"bundle": trained.bundle.name}
+    used = usage(Store(settings.records_url), "assist")
+    assert (used.cases, used.judged, used.outcomes) == (0, 0, 0), "what only tries the service is no case"
+
+
+def test_feedback_that_finds_no_prediction_is_no_working_feedback(client: Client) -> None:
+    lost = {"accepted": 1, "repeated": 0, "unknown": 1}
+    shown = by_check(smoke(InProcess("", client=client, answers={"feedback": lost}), binary, ABOUT))
+    assert shown["served-end-to-end"].passed
+    assert not shown["feedback-works"].passed
+
+
+def test_the_stop_is_timed_and_the_mode_before_comes_back(client: Client, settings: Settings) -> None:
+    store = Store(settings.records_url)
+    (shown,) = stop_drill(InProcess("", client=client), store, "you", ABOUT)
+    assert shown.check == "stop-drilled"
+    assert shown.passed
+    assert isinstance(shown.value, float)
+    assert 0 <= shown.value < 5
+    eventually(lambda: client.get("/v1/model").json()["mode"] == "assist")
+
+
+def test_a_service_that_does_not_stop_fails_the_drill_and_goes_on(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drills, "WAIT", 0.2)
+    deaf = InProcess("", client=client, answers={"model": {"mode": "assist"}})
+    store = Store(settings.records_url)
+    with pytest.raises(DrillFailed, match="the stop did not come to hold"):
+        stop_drill(deaf, store, "you", ABOUT)
+    now = store.mode()
+    assert now
+    assert now.mode == "assist"
+
+
+@dataclass(frozen=True)
+class Following(InProcess):
+    """It follows the registry at each look at its model."""
+
+    settings: Any = None
+
+    def ask(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        if route == "model":
+            sync(Registry(self.settings), self.settings.models)
+        return super().ask(route, content)
+
+
+def test_the_way_back_is_timed_and_the_champion_answers_again(
+    registry: Registry,
+    settings: Settings,
+    model: Path,
+    baseline: Path,
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = release(registry, baseline, "baseline"), release(registry, model)
+    sync(registry, settings.models)
+    with serve(binary, settings) as client:
+        (shown,) = rollback_drill(Following("", client=client, settings=settings), registry, "you", ABOUT)
+        assert client.get("/v1/model").json()["model_version"] == str(second.number)
+    assert shown.check == "rollback-drilled"
+    assert shown.passed
+    moves = [(event["action"], event["before"], event["version"]) for event in registry.history()]
+    assert moves[-2:] == [("rollback", second.number, first.number), ("promote", first.number, second.number)]
+
+
+def test_a_way_back_that_is_not_followed_fails_and_the_champion_stays(
+    client: Client, registry: Registry, model: Path, baseline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drills, "WAIT", 0.2)
+    release(registry, baseline, "baseline")
+    second = release(registry, model)
+    with pytest.raises(DrillFailed, match="did not come to hold"):
+        rollback_drill(InProcess("", client=client, answers={"model": {"model_version": "99"}}), registry, "you", ABOUT)
+    champion = registry.behind(CHAMPION)
+    assert champion
+    assert champion.number == second.number
+
+
+def test_without_a_version_before_there_is_no_drill(client: Client, registry: Registry, model: Path) -> None:
+    release(registry, model)
+    with pytest.raises(NowhereToGo, match="nothing came before it"):
+        rollback_drill(InProcess("", client=client), registry, "you", ABOUT)
+
+
+def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drills, "WAIT", 0.2)
+    with pytest.raises(DrillFailed, match=r"an answer did not come to hold at http://127\.0\.0\.1:9"):
+        Service("http://127.0.0.1:9").wait_for(lambda facts: facts, "an answer")
