@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
-from {{cookiecutter.package_name}}.governance.generated import BEGIN, END, codeowners, expected, outdated, to_yaml, write
+from {{cookiecutter.package_name}}.governance.generated import (
+    BEGIN,
+    END,
+    codeowners,
+    expected,
+    outdated,
+    to_yaml,
+    write,
+)
 
 __all__ = ["filled"]
 NAMES = {

@@ -106,6 +106,7 @@ def test_somebody_does_the_work(filled: Filled) -> None:
         (ACCEPTED.replace(", evidence: p/1", ""), "evidence: name the merge request"),
         (ACCEPTED.replace("2026-07-31", "2026-05-31"), "review_by: 2026-05-31 has passed"),
         (ACCEPTED.replace("2026-05-04", "2026-06-02"), "date: 2026-06-02 is still to come"),
+        (ACCEPTED.replace("2026-07-31", "2026-08-05"), "review_by: 2026-08-05 is more than a quarter after 2026-05-04"),
     ],
 )
 def test_named_is_not_accepted(filled: Filled, after: str, says: str) -> None:
@@ -221,6 +222,14 @@ def test_a_gap_needs_an_action_and_a_day_to_come(filled: Filled) -> None:
     filled.change("ownership.yaml", "skill: kubernetes, action: hire", "skill: kubernetes")
     with pytest.raises(GovernanceError, match=r"ownership.yaml:\n  skills.gaps\[0\].action: Field required"):
         filled.failing()
+
+
+def test_a_gap_has_an_owner_who_is_there(filled: Filled) -> None:
+    filled.change(
+        "ownership.yaml", "Dee Invented, email: dee@example.org", "Dee Invented, until: 2026-05-31, email: d@x.org"
+    )
+    says = filled.failing()["skills-covered"]
+    assert says == [f"{FILE}: skills: gaps: kubernetes: owner: platform_owner is no known person who is there"]
 
 
 def test_generated_files_that_differ_are_named(filled: Filled) -> None:

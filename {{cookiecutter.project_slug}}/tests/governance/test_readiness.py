@@ -169,6 +169,15 @@ def test_an_accountable_who_has_left_waives_nothing(filled: Filled) -> None:
     assert state(filled.card(filled.without("contract-holds")), "contract-holds").status == "unmeasured"
 
 
+def test_a_waiver_of_what_is_no_check_is_told(filled: Filled) -> None:
+    waive(filled, check="tests-grene")
+    card = filled.card()
+    assert not card.reached("poc")
+    assert "governance/waivers.yaml: tests-grene: there is no such check; the nearest is tests-green" in card.missing(
+        "poc"
+    )
+
+
 def test_a_waiver_that_does_not_count_does_not_hide_one_that_does(filled: Filled) -> None:
     waive(filled, by="author")
     waive(filled)
@@ -220,10 +229,10 @@ def test_a_point_is_whole_where_a_workflow_repeats_it(filled: Filled, workflow: 
     assert points(filled.card(facts=Facts(DIGESTS, workflow)), "D1").points == expected
 
 
-@pytest.mark.parametrize("workflow", [WORKFLOWS, ""])
-def test_what_was_done_by_hand_is_half_a_point(filled: Filled, workflow: str) -> None:
+@pytest.mark.parametrize(("workflow", "expected"), [(WORKFLOWS, 1), ("", 0.5)])
+def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
     card = filled.card([by_hand("contract-holds")], Facts(DIGESTS, workflow))
-    assert points(card, "D1").points == 0.5
+    assert points(card, "D1").points == expected
 
 
 @pytest.mark.parametrize(

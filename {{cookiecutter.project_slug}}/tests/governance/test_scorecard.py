@@ -7,7 +7,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from {{cookiecutter.package_name}}.governance.catalogue import catalogue
 from {{cookiecutter.package_name}}.governance.ownership import STAGES, Stage
 from {{cookiecutter.package_name}}.governance.readiness import Facts
-from {{cookiecutter.package_name}}.governance.scorecard import MOST, as_json, markdown, next_steps, prometheus, terminal
+from {{cookiecutter.package_name}}.governance.scorecard import (
+    MOST,
+    as_json,
+    markdown,
+    next_steps,
+    prometheus,
+    terminal,
+)
 
 __all__ = ["filled"]
 HOSTILE = "| [here](http://evil.test) <script>alert(1)</script> `x` *y*\n\n# Ready\n- **all** is well \\"

@@ -1,6 +1,7 @@
 """The rules of ownership: one accountable person for each outcome, who is there, has agreed and can be replaced."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from fnmatch import fnmatch
 
 from .view import Check, DoesNotApply, View
@@ -16,6 +17,7 @@ OUTCOMES = (
     "cost",
 )
 MOST = 3  # outcomes that one person can answer for at tier A; a practitioners' heuristic
+QUARTER = timedelta(days=92)  # after which an acceptance is asked for again
 SKILL_DAYS = 180  # covered means done lately
 SKILL_CHECKS = {  # what shows a skill: a command that was run, and left evidence of who ran it
     "ml": ("beats-baseline",),
@@ -76,6 +78,8 @@ def accepted(view: View) -> Iterator[str]:
             yield f"{key}: date: {last.date} is still to come"
         elif last.review_by < view.today:
             yield f"{key}: review_by: {last.review_by} has passed; ask again"
+        elif last.review_by - last.date > QUARTER:
+            yield f"{key}: review_by: {last.review_by} is more than a quarter after {last.date}"
 
 
 def not_overloaded(view: View) -> Iterator[str]:
@@ -129,6 +133,8 @@ def skilled(view: View) -> Iterator[str]:
             yield f"{FILE}: skills: {skill}: nobody has shown it in {SKILL_DAYS} days, and gaps has no action for it"
         elif gap.due < view.today:
             yield f"{FILE}: skills: gaps: {skill}: due {gap.due} has passed"
+        elif view.known(gap.owner) is None:
+            yield f"{FILE}: skills: gaps: {skill}: owner: {gap.owner} is no known person who is there"
 
 
 def _practised(view: View, skill: str) -> list[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Literal
 
 from . import change_plan, problem, raci, risk
@@ -12,7 +13,7 @@ from .evidence import Evidence, Status, Subject, judge, unsound
 from .organisation import Organisation
 from .ownership import STAGES, TODO, Stage
 from .view import Check, DoesNotApply, Drill, View
-from .waivers import Waiver
+from .waivers import PICKLE, Waiver
 
 DECLARED: dict[str, Check] = raci.CHECKS | risk.CHECKS | change_plan.CHECKS | problem.CHECKS
 NOBODY = "who answers for it, once named,"  # is no address
@@ -143,13 +144,13 @@ def assess(view: View, evidence: Sequence[Evidence], facts: Facts, now: datetime
         if record.passed and (entry := known.entry(record.check)) and not unsound(entry, record, now)
     )
     view = replace(view, drills=drills)
-    by_hand, by_ci = (_results(view, evidence, facts, now, only_ci=only_ci) for only_ci in (False, True))
+    anyone, by_ci = (_results(view, evidence, facts, now, only_ci=only_ci) for only_ci in (False, True))
     return Scorecard(
         org=view.org,
         today=view.today,
-        pilot=by_hand,
+        pilot=anyone,
         production=by_ci,
-        points=_points(by_hand, by_ci, facts),
+        points=_points(anyone, facts),
         alarms=tuple(_alarms(view)),
         kind=facts.kind,
     )
@@ -199,9 +200,15 @@ def _waived(view: View, result: Result) -> Result:
 
 
 def _alarms(view: View) -> list[str]:
-    """What has run out, and fails at every stage."""
+    """What has run out or names nothing, and fails at every stage."""
     ended = [w for w in view.org.waivers if w.expires < view.today]
+    ids = [*(entry.id for entry in catalogue().checks), PICKLE]
+    strangers = [w.check for w in view.org.waivers if w.check not in ids]
     return [
+        *(
+            f"governance/waivers.yaml: {check}: there is no such check; the nearest is {_nearest(check, ids)}"
+            for check in strangers
+        ),
         *(
             f"governance/waivers.yaml: {w.check}: expired on {w.expires}: mend it, or have it approved anew"
             for w in ended
@@ -210,24 +217,23 @@ def _alarms(view: View) -> list[str]:
     ]
 
 
-def _points(results: Sequence[Result], by_ci: Sequence[Result], facts: Facts) -> tuple[Point, ...]:
-    by_id, shown = {r.entry.id: r for r in results}, {r.entry.id for r in by_ci if r.status == "passed"}
-    return tuple(
-        _point(test, [by_id[id] for id in test.checks], facts.workflows, by_ci=shown.issuperset(test.checks))
-        for test in catalogue().ml_test_score
-    )
+def _nearest(word: str, known: list[str]) -> str:
+    return (get_close_matches(word, known, 1, 0.0) or known)[0]
 
 
-def _point(test: MlTest, results: list[Result], workflows: str, *, by_ci: bool) -> Point:
-    """1: the CI has shown it, and a workflow repeats it; 0.5: done by hand; else 0 (Breck et al. 2017)."""
+def _points(results: Sequence[Result], facts: Facts) -> tuple[Point, ...]:
+    by_id = {result.entry.id: result for result in results}
+    return tuple(_point(test, [by_id[id] for id in test.checks], facts.workflows) for test in catalogue().ml_test_score)
+
+
+def _point(test: MlTest, results: list[Result], workflows: str) -> Point:
+    """1: a run has shown it, and a workflow repeats it; 0.5: done by hand only; else 0 (Breck et al. 2017)."""
     wrong = next((result for result in results if result.status != "passed"), None)
     if wrong:
         return Point(test, 0, f"{wrong.status}: {wrong.says[0] if wrong.says else ''}")
-    repeated = next((word for word in test.repeated_by if _repeats(workflows, word)), "")
-    if repeated and by_ci:
+    if repeated := next((word for word in test.repeated_by if _repeats(workflows, word)), ""):
         return Point(test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow")
-    lacks = f"the workflow with make {repeated} has not shown it" if repeated else "no workflow repeats it"
-    return Point(test, 0.5, f"{results[0].says[0]}; {lacks}")
+    return Point(test, 0.5, f"{results[0].says[0]}; no workflow repeats it")
 
 
 def _repeats(workflows: str, target: str) -> bool:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from .files import GovernanceError, Record, read
 
+PICKLE = "pickle"  # asked for by the pipeline itself, at every stage
 EXAMPLE = """waivers:
   - {check: pickle, reason: no ONNX form, risk: code runs at load, approved_by: model_owner, expires: 2027-03-31}"""
 

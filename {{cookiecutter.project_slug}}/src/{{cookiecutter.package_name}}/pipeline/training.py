@@ -14,7 +14,7 @@ from ..contract.encoding import sample
 from ..contract.terms import Task
 from ..governance.gates import Figure, GateFailed, Verdict, judge, read_gates
 from ..governance.organisation import Organisation, read_organisation
-from ..governance.waivers import demand_waiver
+from ..governance.waivers import PICKLE, demand_waiver
 from ..settings import Settings
 from .bundling import Candidate, make_bundle, provenance
 from .card import Purpose, mark, missing
@@ -49,7 +49,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     gates = read_gates(settings.governance / "gates.yaml", NAMES, SLICED)
     purpose = purpose_of(read_organisation(settings.governance))
     if seam.runtime == "python" and kind == "model":
-        demand_waiver(settings.governance / "waivers.yaml", "pickle", date.today())
+        demand_waiver(settings.governance / "waivers.yaml", PICKLE, date.today())
     task = seam.task()
     report, rows = load_rows(seam, until=until)
     say(f"contract   {report.rows:,} rows hold it, {len(rows):,} have a label")
