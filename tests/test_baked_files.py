@@ -20,10 +20,12 @@ CARRY_ANSWERS = {  # two bakes of one package name differ in these and in nothin
     "catalog-info.yaml",
     "datacontract.yaml",
     "governance/RACI.md",
+    "governance/change_plan.md",
     "governance/ownership.yaml",
     "governance/problem.md",
     "governance/problem.yaml",
     "governance/risk.md",
+    "governance/skills.md",
     "pyproject.toml",
 }
 NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)

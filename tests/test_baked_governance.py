@@ -73,6 +73,7 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project) -
         wait_for_version(address, "2")
         for drill in ("smoke", "stop-drill", "rollback-drill"):
             assert "FAILED" not in project.makes(drill, f"URL={address}")
+    (project.path / "serve.log").unlink()  # of the test
     assert re.search(r"\d+ passed", project.makes("ci"))
     assert not project.baked.git("status", "--porcelain"), "make ci must leave nothing that git would add"
 

@@ -117,7 +117,7 @@ def test_an_environment_refuses_with_the_list_of_what_is_missing(
     said = str(refused.value)
     assert said.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
     assert "gates-passed (unmeasured)" in said
-    assert "Next, by person:" in said
+    assert f"missing for {stage}" in said
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])

@@ -92,7 +92,7 @@ def demo() -> int:
     print("\n8  Where this stands: what the demo has shown, and what people have still to do.\n")
     card = scorecard(settings, registry, second.version)
     print("\n".join(f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()))
-    print("   The demo's own scorecard, with all 28 of the ML Test Score: ML_STATE=var/demo make readiness STAGE=pilot")
+    print("   All of it, with the 28 of the ML Test Score: ML_STATE=var/demo make readiness FORMAT=markdown")
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Your own registry is untouched.")
     print(f"Next: read README.md, then replace the four files in src/{PACKAGE}/domain/, one at a time.")
     return 0

@@ -47,17 +47,17 @@ class Service:
             ) from error
         return found
 
-    def wait_for(self, holds: Callable[[dict[str, Any]], object], what: str) -> float:
-        """Seconds until what /v1/model says `holds`. Raises DrillFailed when it does not within WAIT."""
-        began = time.monotonic()
-        while time.monotonic() - began < WAIT:
+    def wait_for(self, holds: Callable[[dict[str, Any]], object], what: str, seconds: float = 0.0) -> float:
+        """Seconds until what /v1/model says `holds`. Raises DrillFailed when it does not within `seconds`, or WAIT."""
+        began, longest = time.monotonic(), seconds or WAIT
+        while time.monotonic() - began < longest:
             try:
                 if holds(self.ask("model")):
                     return time.monotonic() - began
             except (OSError, DrillFailed):
                 pass  # not up yet
             time.sleep(0.05)
-        raise DrillFailed(f"{what} did not come to hold at {self.address} within {WAIT:g} s")
+        raise DrillFailed(f"{what} did not come to hold at {self.address} within {longest:g} s")
 
 
 def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:

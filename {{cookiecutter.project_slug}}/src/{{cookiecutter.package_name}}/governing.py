@@ -50,7 +50,8 @@ def scorecard(
         outdated=outdated(generated(org, seam), Path()),
     )
     kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
-    facts = Facts(home.digests(settings, seam, version), _workflows(), kind)
+    called = f"version {version.number}, {'the baseline' if kind == 'baseline' else 'a model'}" if version else ""
+    facts = Facts(home.digests(settings, seam, version), _workflows(), kind, called or "no model yet")
     kept = home.read(registry) if registry else []
     return assess(view, [*kept, *more], facts, utc_now())
 

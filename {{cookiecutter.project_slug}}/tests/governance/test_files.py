@@ -83,7 +83,7 @@ HOSTILE = {
     "bytes": ("a: !!binary aGk=", "tags (tag:yaml.org,2002:binary)"),
     "its own tag": ("a: !mine b", "tags (!mine)"),
     "an unknown key": ("colour: red", "colour: Extra inputs are not permitted"),
-    "a key said twice": ("colour: red\ncolour: red", "the key 'colour' is said twice (line 1)"),
+    "a key said twice": ("colour: red\ncolour: red", "the key 'colour' is said twice, on lines [1, 2]"),
     "a key in a key said twice": ("a: {b: 1, b: 2}", "the key 'b' is said twice"),
     "a list": ("- a\n- b", "the file: Input should be a valid dictionary"),
     "a word": ("hello", "the file: Input should be a valid dictionary"),

@@ -9,7 +9,10 @@ from filled import FILES, Filled, filled
 
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
 from {{cookiecutter.package_name}}.governance.organisation import read_organisation
-from {{cookiecutter.package_name}}.governance.stages import EXAMPLES, enter, unfold
+from {{cookiecutter.package_name}}.governance.raci import OUTCOMES
+from {{cookiecutter.package_name}}.governance.readiness import DECLARED
+from {{cookiecutter.package_name}}.governance.stages import EXAMPLES, enter, own_words, unfold
+from {{cookiecutter.package_name}}.governance.view import View
 
 __all__ = ["filled"]
 FIRST_DAY = """system: {name: fraud-scoring, stage: poc}
@@ -30,7 +33,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_examples_come_below_what_stands_there(filled: Filled, stage: str) -> None:
     before, org = contents(filled.folder), filled.org
-    changed = unfold(filled.folder, stage)
+    changed = unfold(filled.folder, stage, DAY)
     assert changed == sorted(path.name for path in (EXAMPLES / stage).iterdir())
     after = contents(filled.folder)
     for name, content in before.items():
@@ -41,15 +44,15 @@ def test_examples_come_below_what_stands_there(filled: Filled, stage: str) -> No
 
 def test_a_second_time_changes_nothing(filled: Filled) -> None:
     for stage in STAGES:
-        unfold(filled.folder, stage)
+        unfold(filled.folder, stage, DAY)
     before = contents(filled.folder)
-    assert [unfold(filled.folder, stage) for stage in STAGES] == [[], []]
+    assert [unfold(filled.folder, stage, DAY) for stage in STAGES] == [[], []]
     assert contents(filled.folder) == before
 
 
 def test_a_file_that_is_not_there_begins_with_the_examples(filled: Filled) -> None:
     (filled.folder / "risk.yaml").unlink()
-    assert "risk.yaml" in unfold(filled.folder, "pilot")
+    assert "risk.yaml" in unfold(filled.folder, "pilot", DAY)
     assert (filled.folder / "risk.yaml").read_text().startswith("# For the pilot stage.")
 
 
@@ -57,7 +60,7 @@ def test_windows_line_ends_are_kept(filled: Filled) -> None:
     path = filled.folder / "problem.yaml"
     path.write_bytes(FILES["problem.yaml"].replace("\n", "\r\n").encode())
     before = path.read_bytes()
-    unfold(filled.folder, "pilot")
+    unfold(filled.folder, "pilot", DAY)
     assert path.read_bytes().startswith(before.rstrip())
 
 
@@ -67,31 +70,52 @@ def keys(path: Path) -> dict[str, str]:
     return {part.partition(":")[0]: part for part in parts if re.match(r"\w+:", part)}
 
 
-def test_every_example_can_be_put_in_the_place_of_what_was_baked(tmp_path: Path) -> None:
+def uncommented(folder: Path, name: str) -> Path:
+    """A file of its own with what the examples of a file say."""
+    lines = (folder / name).read_text().splitlines()
+    path = folder / f"said-{name}"
+    path.write_text("".join(line.removeprefix("# ") + "\n" for line in lines[1:]))
+    return path
+
+
+def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answer(tmp_path: Path) -> None:
     held: dict[str, dict[str, str]] = {"problem.yaml": {}, "risk.yaml": {}, "change_plan.yaml": {}}
     for name, text in (("ownership.yaml", FIRST_DAY), ("gates.yaml", GATES)):
         (tmp_path / name).write_text(text)
         held[name] = keys(tmp_path / name)
     for stage in STAGES:
-        for example in (EXAMPLES / stage).iterdir():
-            held[example.name] |= keys(example)
+        examples = tmp_path / stage
+        examples.mkdir()
+        for name in unfold(examples, stage, DAY):
+            held[name] |= keys(uncommented(examples, name))
         for name, parts in held.items():
             (tmp_path / name).write_text("".join(parts.values()))
         org = read_organisation(tmp_path)
         assert org.problem.alternatives
         assert org.change_plan.stakeholders
         assert org.risk.classification
-        assert org.ownership.accepted
+        assert len(org.ownership.accepted) == len(OUTCOMES)
+        view = View(org, DAY)
+        left = list(own_words(view))
+        for key in ("problem.statement", "workforce_impact.answer", "people[0].name", "classification.why"):
+            assert any(f": {key} is still the example's" in said for said in left), key
+        missing = [
+            said for check in ("people-told", "users-consulted", "value-targeted") for said in DECLARED[check](view)
+        ]
+        assert not [said for said in missing if "passed" in said or "still to come" in said], "days are from today"
     assert org.change_plan.communications[0].sent
     assert org.problem.assumptions
+    for name, parts in held.items():
+        (tmp_path / name).write_text("".join(parts.values()).replace("e.g. ", ""))
+    assert list(own_words(View(read_organisation(tmp_path), DAY))) == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_example_without_its_marks_is_what_the_folder_holds(tmp_path: Path, stage: str) -> None:
-    for name in unfold(tmp_path, stage):
-        commented = (tmp_path / name).read_text().splitlines()[1:]
-        assert [line.removeprefix("# ") for line in commented] == (EXAMPLES / stage / name).read_text().splitlines()
-        assert all(line.startswith("# ") for line in commented)
+def test_every_line_of_an_example_is_a_comment(tmp_path: Path, stage: str) -> None:
+    for name in unfold(tmp_path, stage, DAY):
+        text = (tmp_path / name).read_text()
+        assert all(line.startswith("# ") for line in text.splitlines())
+        assert "DAY" not in text
 
 
 @pytest.mark.parametrize(

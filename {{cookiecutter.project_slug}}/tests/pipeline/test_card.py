@@ -113,7 +113,8 @@ def test_what_is_missing_is_listed_until_it_is_said() -> None:
 
 def test_every_fact_of_before_is_still_told() -> None:
     text = written()
-    assert text.startswith("# A parcel that may come late.\n")
+    assert text.startswith("# Model card: Parcel\n")
+    assert "- One row: A parcel that may come late." in text
     assert "A model that scores `late` (binary)" in text
     assert "Threshold 0.3" in text
     assert "600 labelled rows of 300 units, from 2026-01-01 until 2026-02-01." in text

@@ -19,8 +19,9 @@ class Entry(Record):
     """A check. `pilot` and `production`: the tiers that demand it from that stage on; neither: only a score asks.
 
     `by`: the command that writes its evidence; without it the governance files themselves are looked at, or, when
-    `later`, nothing of this version measures it. `tests`: the test files whose passing is the evidence. `by_hand`:
-    somebody says so, with a reason. `models_only`: does not apply while the baseline is what answers.
+    `later`, nothing of this version measures it. `fix`: what mends it once it has failed. `tests`: the test files
+    whose passing is the evidence. `by_hand`: somebody says so, with a reason. `needs_service`: the command tries a
+    running service. `models_only`: does not apply while the baseline is what answers.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Entry(Record):
     later: bool = False
     tests: tuple[str, ...] = ()
     by_hand: bool = False
+    needs_service: bool = False
     models_only: bool = False
     tied_to: tuple[Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "code"], ...] = ()
     valid_days: int = Field(default=90, ge=1, le=366)

@@ -137,6 +137,9 @@ def planned(view: View) -> Iterator[str]:
     plan = view.org.change_plan
     if plan.trained is None:
         yield f"{FILE}: training: intended: say how many people each training is for"
+    for position, each in enumerate(plan.training):
+        if each.due and each.due < view.today and each.completed < TRAINED * each.intended:
+            yield f"{FILE}: training[{position}] ({each.audience}): due: {each.due} has passed"
     if missing := [mode for mode in MODES if mode not in {phase.mode for phase in plan.rollout}]:
         yield f"{FILE}: rollout: {', '.join(missing)} is missing"
     if not plan.adoption.intended_users:

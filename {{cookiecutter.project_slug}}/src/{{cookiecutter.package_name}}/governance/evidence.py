@@ -63,7 +63,9 @@ def judge(
         if wrong := unsound(entry, record, now):
             left_out = left_out or f"evidence of {record.at:%Y-%m-%d} does not count: {wrong}"
         elif only_ci and record.writer != "ci":
-            left_out = left_out or f"evidence of {record.at:%Y-%m-%d} was written by hand; here the CI's counts"
+            left_out = (
+                left_out or f"was shown on {record.at:%Y-%m-%d} outside the CI; for production the CI's run counts"
+            )
         elif only_by and record.actor.lower() != only_by.lower():
             left_out = left_out or f"{record.actor} said so on {record.at:%Y-%m-%d}; {only_by} must"
         elif other := [name for name in entry.tied_to if record.digests[name] != digests.get(name)]:
@@ -71,7 +73,11 @@ def judge(
         elif now > record.at + timedelta(days=min(record.valid_days, entry.valid_days)):
             return Judged("stale", f"was last shown on {record.at:%Y-%m-%d}, which is too long ago", record)
         else:
-            found = f"{record.value:.6g}" if isinstance(record.value, float) else record.value or "done"
+            found = (
+                f"{record.value:.6g}"
+                if isinstance(record.value, float)
+                else record.value or ("done" if record.passed else "it failed")
+            )
             wanted = f", must be {entry.needs}" if entry.needs else ""
             said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {record.writer})"
             return Judged("passed" if record.passed else "failed", said, record)

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,9 +49,11 @@ class _Strict(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = Counter(str(self.construct_object(key, deep=True)) for key, _ in node.value)
-        if twice := [key for key, count in keys.items() if count > 1]:
-            raise yaml.YAMLError(f"the key {twice[0]!r} is said twice (line {node.start_mark.line + 1})")
+        places: dict[str, list[int]] = {}
+        for key, _ in node.value:
+            places.setdefault(str(self.construct_object(key, deep=True)), []).append(key.start_mark.line + 1)
+        if twice := next((key for key, lines in places.items() if len(lines) > 1), None):
+            raise yaml.YAMLError(f"the key {twice!r} is said twice, on lines {places[twice][:5]}; keep one of them")
         return super().construct_mapping(node, deep)
 
 

@@ -17,6 +17,8 @@ def raci(org: Organisation) -> str:
     lines = [
         "# Who answers for what",
         "",
+        _stage(org, "serving"),
+        "",
         "*Accountable* is the one person who answers for an outcome. *Responsible* are those who do the work,",
         "*consulted* are asked before, *informed* are told after.",
         "",
@@ -52,6 +54,8 @@ def problem(org: Organisation) -> str:
     said, decision, value = org.problem.problem, org.problem.decision, org.problem.value
     lines = [
         "# The problem on one page",
+        "",
+        _stage(org, "business_value"),
         "",
         f"**What is wrong.** {_said(said.statement)}",
         "",
@@ -92,6 +96,8 @@ def change_plan(org: Organisation) -> str:
     plan, impact = org.change_plan, org.change_plan.workforce_impact
     lines = [
         "# The change, for the people affected",
+        "",
+        _stage(org, "adoption"),
         "",
         "## Will I lose my job?",
         "",
@@ -154,6 +160,8 @@ def skills(org: Organisation) -> str:
     lines = [
         "# Skills",
         "",
+        _stage(org, "cost"),
+        "",
         "Covered is what somebody has done in the last 180 days; `make readiness` looks at who ran what.",
         "",
         "| skill | who | shown by | where it is missing |",
@@ -173,6 +181,8 @@ def risks(org: Organisation) -> str:
     answers, found, logging = risk.tier_questions, risk.classification, risk.logging
     lines = [
         "# Risks and oversight",
+        "",
+        _stage(org, "security_and_compliance"),
         "",
         f"Tier **{risk.tier}**. About people: {_yes(answers.about_people)}; "
         f"personal data: {_yes(answers.personal_data)}; acts without review: {_yes(answers.acts_without_review)}.",
@@ -206,10 +216,17 @@ def risks(org: Organisation) -> str:
     return "\n".join(lines)
 
 
+def _stage(org: Organisation, outcome: str) -> str:
+    """Where this stands, and whom to ask."""
+    system, person = org.ownership.system, org.ownership.answers_for(outcome)
+    state = {"poc": "an experiment: nothing is decided yet", "pilot": "a pilot", "production": "in production"}
+    return f"{cell(system.name)} is {state[system.stage]}. Ask {_who(org, person.id) if person else ABSENT}."
+
+
 def _today(today: Today | None) -> str:
     if today is None:
         return ABSENT
-    return f"{_said(today.process)}. It costs {_said(today.cost)}; it achieves {_said(today.performance)}."
+    return f"{_said(today.process)}. Cost: {_said(today.cost)}. Result: {_said(today.performance)}."
 
 
 def _worth(value: Value) -> str:

@@ -53,7 +53,8 @@ def replaceable(view: View) -> Iterator[str]:
             continue  # said by `named`
         deputy = view.known(person.deputy)
         if deputy is None or view.org.ownership.same(person.id, deputy.id):
-            yield f"{FILE}: people: {id}: deputy: {person.deputy or 'nobody'} is no other known person who is there"
+            has = f"{person.deputy} cannot stand in" if person.deputy else "has no deputy"
+            yield f"{FILE}: people: {id}: deputy: {has}; name another known person's id"
 
 
 def responsible(view: View) -> Iterator[str]:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Literal
 
-from . import change_plan, problem, raci, risk
+from . import change_plan, problem, raci, risk, stages
 from .catalogue import Entry, MlTest, Section, catalogue
 from .evidence import Evidence, Status, Subject, judge, unsound
 from .organisation import Organisation
@@ -15,7 +15,7 @@ from .ownership import STAGES, TODO, Stage
 from .view import Check, DoesNotApply, Drill, View
 from .waivers import PICKLE, Waiver
 
-DECLARED: dict[str, Check] = raci.CHECKS | risk.CHECKS | change_plan.CHECKS | problem.CHECKS
+DECLARED: dict[str, Check] = raci.CHECKS | risk.CHECKS | change_plan.CHECKS | problem.CHECKS | stages.CHECKS
 NOBODY = "who answers for it, once named,"  # is no address
 CLASSIC: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # sections of the ML Test Score
 LEAST = {"A": 5, "B": 4, "C": 3}  # ML Test Score that production asks for, by tier
@@ -31,12 +31,13 @@ WELL: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
 
 @dataclass(frozen=True)
 class Facts:
-    """What is here today: digests by subject, the text of the workflows, and whether a model or the baseline is
-    looked at."""
+    """What is here today: digests by subject, the text of the workflows, whether a model or the baseline is looked
+    at, and how it is called."""
 
     digests: Mapping[Subject, str]
     workflows: str = ""
     kind: Literal["model", "baseline"] = "model"
+    looked_at: str = "no model yet"
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,22 @@ class Result:
     status: State
     says: tuple[str, ...]
     person: str
+    owner: str = ""
+    only_ci: bool = False  # it was shown, and what lacks is a run of the CI
     waiver: Waiver | None = None
     record: Evidence | None = None
 
     @property
     def fix(self) -> str:
-        """The command that mends it; empty where a file is to be edited, as `says` tells."""
-        if self.entry.later:
-            return "no command of this version measures it"
-        return self.entry.fix or self.entry.by
+        """What mends it; empty where a file is to be edited, as `says` tells."""
+        entry = self.entry
+        if entry.later:
+            facts = f"check: {entry.id}, reason: …, risk: …, approved_by: {self.owner}, expires: …"
+            return f"nothing measures it yet; until then governance/waivers.yaml may hold {{{facts}}}"
+        if self.only_ci:
+            return f"let the CI run {entry.by}"
+        command = f"{entry.by}, while make serve runs in another terminal" if entry.needs_service else entry.by
+        return entry.fix if entry.fix and self.status == "failed" else command or entry.fix
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Scorecard:
     production: tuple[Result, ...]
     points: tuple[Point, ...]
     alarms: tuple[str, ...]
-    kind: str
+    looked_at: str
 
     def results(self, stage: Stage) -> tuple[Result, ...]:
         return self.production if stage == "production" else self.pilot
@@ -152,7 +160,7 @@ def assess(view: View, evidence: Sequence[Evidence], facts: Facts, now: datetime
         production=by_ci,
         points=_points(anyone, facts),
         alarms=tuple(_alarms(view)),
-        kind=facts.kind,
+        looked_at=facts.looked_at,
     )
 
 
@@ -168,20 +176,22 @@ def _result(
     view: View, entry: Entry, evidence: Sequence[Evidence], facts: Facts, now: datetime, *, only_ci: bool
 ) -> Result:
     owner = view.org.ownership.answers_for(entry.outcome)
-    person = TODO if owner is None or not owner.known else owner.name
-    shown = person if person != TODO else f"{TODO} ({owner.id if owner else entry.outcome})"
+    id = owner.id if owner else entry.outcome
+    shown = owner.name if owner and owner.known else f"{TODO} ({id})"
     if entry.models_only and facts.kind == "baseline":
-        return Result(entry, "not applicable", ("the baseline is what is registered",), shown)
+        return Result(entry, "not applicable", ("the baseline is what is looked at",), shown, id)
     if entry.declared:
         try:
             found = tuple(DECLARED[entry.id](view))
         except DoesNotApply as reason:
-            return Result(entry, "not applicable", (str(reason),), shown)
-        return Result(entry, "failed" if found else "passed", found, shown)
+            return Result(entry, "not applicable", (str(reason),), shown, id)
+        return Result(entry, "failed" if found else "passed", found, shown, id)
     only_by = (owner.email if owner and owner.known else NOBODY) if entry.by_hand else ""
-    judged = judge(entry, evidence, facts.digests, now, only_ci=only_ci and not entry.by_hand, only_by=only_by)
-    status: Status = judged.status
-    return Result(entry, status, (judged.why,), shown, record=judged.record)
+    anyone = judge(entry, evidence, facts.digests, now, only_by=only_by)
+    by_ci = judge(entry, evidence, facts.digests, now, only_ci=True) if only_ci and not entry.by_hand else anyone
+    lacks_ci = by_ci.status != "passed" and anyone.status == "passed"
+    status: Status = by_ci.status
+    return Result(entry, status, (by_ci.why,), shown, id, lacks_ci, record=by_ci.record)
 
 
 def _waived(view: View, result: Result) -> Result:

@@ -17,9 +17,8 @@ LEVELS = ("no MLOps", "tested like software", "training is automated", "deployme
 def next_steps(card: Scorecard, stage: Stage) -> list[tuple[str, str, str]]:
     """(person, what to do, why) of what can be done now for a stage, what one command shows together; at most ten."""
     steps: dict[tuple[str, str], list[Result]] = {}
-    for gap in card.gaps(stage):
-        if not gap.entry.later:
-            steps.setdefault((gap.person, gap.fix or gap.says[0]), []).append(gap)
+    for gap in sorted(card.gaps(stage), key=lambda gap: gap.entry.later):  # what can be measured comes first
+        steps.setdefault((gap.person, gap.fix or gap.says[0]), []).append(gap)
     found = []
     for (person, what), gaps in steps.items():
         more = len(gaps[0].says) - 1
@@ -32,12 +31,14 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
     """What a person reads: where it stands, and who does what next; with `whole` all that is missing for the stage."""
     system, tier = card.org.ownership.system, card.org.risk.tier
     age = f" for {card.days} days" if card.days is not None else ""
-    lines = [f"{system.name}: {system.stage}{age}, tier {tier}, looked at: the {card.kind}", ""]
-    for section in SECTIONS:
+    lines = [f"{system.name}: {system.stage}{age}, tier {tier}, looked at: {card.looked_at}", ""]
+    for section in SECTIONS if stage != "poc" else ():
         asked = [r for r in card.results(stage) if r.entry.section == section and r.entry.demanded(stage, tier)]
-        well = sum(result.status in WELL for result in asked)
+        waived = sum(result.status == "waived" for result in asked)
+        well = sum(result.status in WELL for result in asked) - waived
+        also = f", {waived} waived" if waived else ""
         score = f"   ML Test Score {card.sum_of(section):g} of 7" if section in CLASSIC else ""
-        lines.append(f"{section:15} {well:2} of {len(asked):2} for {stage}{score}")
+        lines.append(f"{section:15} {well:2} of {len(asked):2} for {stage}{also}{score}")
     least = f"; production needs {LEAST[tier]}"
     lines += [
         "",
@@ -45,7 +46,7 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
         f"{LEVELS[card.maturity]}.",
     ]
     if said := card.break_even():
-        lines.append(f"Break-even: {said}; what a decision is worth is {'ASSUMED' if card.assumed else 'accepted'}.")
+        lines.append(f"Break-even: {said}; what a decision is worth is {_payoff(card)}.")
     lines += [f"WAIVED until {w.waiver.expires}: {w.entry.id}: {w.waiver.reason}" for w in _waivers(card, stage)]
     lines += [f"STOPS EVERY STAGE: {said}" for said in card.alarms]
     if card.reached(stage):
@@ -57,14 +58,12 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
         lines += [f"      {said}" for said in gap.says if said != NEVER]
         lines += [f"      -> {gap.fix}"] if gap.fix else []
     lines += [f"  {said}" for said in card.missing(stage) if said not in card.alarms]
+    many = f"{len(gaps)} check{'s are' if len(gaps) != 1 else ' is'} missing for {stage}"
     if whole:
-        lines += ["", "ML Test Score:"]
-        lines += [f"  {p.test.id} {p.points:3g}  {p.test.title}. {p.why}" for p in card.points]
+        return _lines([*lines, "", f"{many}. All 28 of the ML Test Score: make readiness FORMAT=markdown"])
     lines += ["", "Next, by person:"]
     lines += [f"  {person}: {what}  ({why})" for person, what, why in next_steps(card, stage)]
-    if not whole:
-        lines += ["", f"{len(gaps)} checks are missing for {stage}; make readiness STAGE={stage} lists them."]
-    return _lines(lines)
+    return _lines([*lines, "", f"{many}; make readiness STAGE={stage} lists what lacks."])
 
 
 def markdown(card: Scorecard, stage: Stage) -> str:
@@ -75,13 +74,11 @@ def markdown(card: Scorecard, stage: Stage) -> str:
     lines = [
         f"# Readiness of {cell(system.name)}",
         "",
-        f"{state} Stage: {system.stage}{age}. Tier {tier}. On {card.today}, of the {card.kind}.",
+        f"{state} Stage: {system.stage}{age}. Tier {tier}. On {card.today}, of {card.looked_at}.",
         f"ML Test Score {card.score:g} of 7. MLOps maturity {card.maturity} of 4: {LEVELS[card.maturity]}.",
     ]
     if said := card.break_even():
-        lines.append(
-            f"Break-even: {said}; what a decision is worth is {'**assumed**' if card.assumed else 'accepted'}."
-        )
+        lines.append(f"Break-even: {said}; what a decision is worth is {_payoff(card)}.")
     lines += [
         f"- **Waived until {w.waiver.expires}**: {cell(w.entry.title)}. {cell(w.waiver.reason)} ({cell(w.waiver.risk)})"
         for w in _waivers(card, stage)
@@ -103,9 +100,7 @@ def markdown(card: Scorecard, stage: Stage) -> str:
                 "| | check | what was found | answers for it |",
                 "| --- | --- | --- | --- |",
             ]
-            lines += [
-                f"| {r.status} | {cell(r.entry.title)} | {cell('; '.join(r.says))} | {cell(r.person)} |" for r in asked
-            ]
+            lines += [f"| {r.status} | {cell(r.entry.title)} | {_found(r)} | {cell(r.person)} |" for r in asked]
     lines += ["", "## ML Test Score", "", "| | test | points | why |", "| --- | --- | --- | --- |"]
     lines += [
         f"| {point.test.id} | {cell(point.test.title)} | {point.points:g} | {cell(point.why)} |"
@@ -137,7 +132,7 @@ def as_json(card: Scorecard, stage: Stage) -> str:
         "stage": card.org.ownership.system.stage,
         "days_at_stage": card.days,
         "tier": tier,
-        "kind": card.kind,
+        "looked_at": card.looked_at,
         "asked_for": stage,
         "reached": {each: card.reached(each) for each in STAGES},
         "ml_test_score": {"score": card.score, **{section: card.sum_of(section) for section in CLASSIC}},
@@ -193,6 +188,16 @@ def _row(result: Result, stage: Stage, tier: str) -> dict[str, Any]:
         "waived_until": result.waiver.expires.isoformat() if result.waiver else None,
         "maps_to": list(entry.maps_to),
     }
+
+
+def _payoff(card: Scorecard) -> str:
+    return "ASSUMED: its owner has not said make attest CHECK=payoff-accepted" if card.assumed else "accepted"
+
+
+def _found(result: Result) -> str:
+    """At most three findings in a cell, each on a line of its own."""
+    more = [f"and {len(result.says) - 3} more"] if len(result.says) > 3 else []
+    return "<br>".join(map(cell, (*result.says[:3], *more)))
 
 
 def _waivers(card: Scorecard, stage: Stage) -> Iterator[Any]:

@@ -1,20 +1,27 @@
 """What comes next: examples of what the next stage asks for, put into the governance files as comments."""
 
-from datetime import date
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from .files import GovernanceError
+from .view import Check, View
 
 EXAMPLES = Path(__file__).parent / "stages"
-MARK = "# For the {stage} stage. The people, figures and dates below are made up: uncomment, and say yours."
+DAY = re.compile(r"\bDAY([+-]\d+)")
+EXAMPLE = "e.g. "  # begins each text of an example that somebody has to say in their own words
+MARK = "# For the {stage} stage. Uncomment a key, delete the one of its name above, and say yours for each 'e.g. '."
 
 
-def unfold(folder: Path, stage: str) -> list[str]:
+def unfold(folder: Path, stage: str, today: date) -> list[str]:
     """Append to each governance file the commented keys that `stage` needs; gives the names of the files changed.
 
-    Nothing that stands there is touched, and a second call changes nothing.
+    Nothing that stands there is touched, and a second call changes nothing. In the examples DAY+30 is a day from
+    `today`.
     """
     changed = []
     for example in sorted((EXAMPLES / stage).glob("*.yaml")):
@@ -22,10 +29,31 @@ def unfold(folder: Path, stage: str) -> list[str]:
         text = path.read_bytes().decode() if path.is_file() else ""
         if mark in text:
             continue
-        commented = "".join(f"# {line}".rstrip() + "\n" for line in example.read_text(encoding="utf-8").splitlines())
+        dated = DAY.sub(lambda found: str(today + timedelta(days=int(found[1]))), example.read_text(encoding="utf-8"))
+        commented = "".join(f"# {line}".rstrip() + "\n" for line in dated.splitlines())
         path.write_bytes(f"{text.rstrip()}\n\n{mark}\n{commented}".lstrip().encode())
         changed.append(example.name)
     return changed
+
+
+def own_words(view: View) -> Iterator[str]:
+    """What still stands there as the examples say it."""
+    org = view.org
+    for name in ("ownership", "problem", "risk", "change_plan"):
+        for key, said in _texts("", getattr(org, name).model_dump()):
+            if said.startswith(EXAMPLE):
+                yield f"governance/{name}.yaml: {key} is still the example's: {said!r:.60}"
+
+
+def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(f"{key}.{name}".lstrip("."), item)
+    elif isinstance(value, tuple | list):
+        for position, item in enumerate(value):
+            yield from _texts(f"{key}[{position}]", item)
 
 
 def enter(path: Path, stage: str, today: date) -> None:
@@ -51,3 +79,6 @@ def enter(path: Path, stage: str, today: date) -> None:
 def _entries(node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     """The keys of a mapping, with the nodes of key and value, which know where they stand."""
     return {key.value: (key, value) for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+
+
+CHECKS: dict[str, Check] = {"said-in-own-words": own_words}

@@ -35,6 +35,7 @@ class Purpose:
     authors: tuple[str, ...]
     contact: str
     tier: str
+    name: str = ""
 
 
 def missing(purpose: Purpose) -> list[str]:
@@ -57,7 +58,7 @@ def card(
         "Model Card Authors": [f"- {author}" for author in purpose.authors] or [_not_said("authors")],
         "Model Card Contact": [purpose.contact if _is_said(purpose, "contact") else _not_said("contact")],
     }
-    title = cell((terms.row.__doc__ or terms.row.__name__).strip().splitlines()[0])
+    title = f"Model card: {cell(purpose.name or terms.row.__name__)}"
     return (
         "\n\n".join([f"# {title}", *("\n".join([f"## {name}", "", *said]) for name, said in sections.items())]) + "\n"
     )
@@ -71,6 +72,7 @@ def _details(kind: str, task: Task, terms: Terms, purpose: Purpose, threshold: f
     lines = [
         f"A {kind} that scores `{terms.label}` ({task}). Accountable for its quality: {purpose.contact or TODO}.",
         "",
+        f"- One row: {cell((terms.row.__doc__ or terms.row.__name__).strip().splitlines()[0])}",
         f"- Why it exists: {cell(purpose.statement) or _not_said('statement')}",
         f"- Risk tier: {cell(purpose.tier) or _not_said('tier')}",
     ]

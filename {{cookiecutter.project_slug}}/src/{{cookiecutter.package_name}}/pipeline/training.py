@@ -117,6 +117,7 @@ def purpose_of(org: Organisation) -> Purpose:
         authors=tuple(author.shown for author in authors),
         contact=org.ownership.accountable("model_quality"),
         tier=org.risk.tier,
+        name=org.ownership.system.name,
     )
 
 

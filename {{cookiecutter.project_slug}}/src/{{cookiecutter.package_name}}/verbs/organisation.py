@@ -68,7 +68,7 @@ def stage(args: argparse.Namespace) -> int:
         enter(settings.governance / "ownership.yaml", args.stage, date.today())
         print(f"{args.stage} is entered; run make governance, and commit governance/")
         return 0
-    if changed := unfold(settings.governance, args.stage):
+    if changed := unfold(settings.governance, args.stage, date.today()):
         print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")
     print(terminal(card, args.stage))
     return 1
@@ -77,6 +77,7 @@ def stage(args: argparse.Namespace) -> int:
 def attest(args: argparse.Namespace) -> int:
     """write down what you looked at by hand, as the one who answers for it: --check ID --why "what you found" """
     from ..governance.catalogue import catalogue
+    from ..governance.ownership import read_ownership
     from ..pipeline.evidence import digests, finding, write
     from ..pipeline.registry import Registry
     from ..pipeline.seam import project_seam
@@ -87,10 +88,19 @@ def attest(args: argparse.Namespace) -> int:
         print(f"{args.check!r} cannot be said by hand; these can: {', '.join(allowed)}", file=sys.stderr)
         return 1
     if not 0 < len(args.why.strip()) <= 500:
-        print('say what you found, in 1 to 500 characters: WHY="..."', file=sys.stderr)
+        print('say what you found, in 1 to 500 characters: --why "..." (make: WHY="...")', file=sys.stderr)
         return 1
     settings = Settings()
     record = finding(args.check, True, digests(settings, project_seam()), args.why.strip())
+    entry = catalogue().entry(args.check)
+    owner = read_ownership(settings.governance / "ownership.yaml").answers_for(entry.outcome if entry else "")
+    if owner is None or not owner.known or owner.email.lower() != record.actor.lower():
+        whose = owner.shown if owner else "TODO"
+        print(
+            f"nothing was kept: {whose} answers for it and must say so; git knows you as {record.actor}",
+            file=sys.stderr,
+        )
+        return 1
     write(Registry(settings), [record])
     print(f"{args.check}: {record.actor} said so on {record.at:%Y-%m-%d}; it holds for {record.valid_days} days")
     return 0
@@ -108,7 +118,8 @@ def observe(_: argparse.Namespace) -> int:
     settings = Settings()
     store, org = records(settings), read_organisation(settings.governance)
     found = observed(org, usage(store, "shadow"), usage(store, "assist"), digests(settings))
-    return keep(settings, found)
+    keep(settings, found)
+    return 0  # a reading, which is no failure
 
 
 def report(args: argparse.Namespace) -> int:

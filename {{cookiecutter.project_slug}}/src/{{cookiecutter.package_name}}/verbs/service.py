@@ -135,5 +135,5 @@ def _service(url: str) -> "Service":
     from ..drills import Service
 
     service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
-    service.wait_for(lambda facts: facts, "an answer")
+    service.wait_for(lambda facts: facts, "an answer (make serve in another terminal gives one)", seconds=5)
     return service
