@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from {{cookiecutter.package_name}}.governance.catalogue import Entry, catalogue
-from {{cookiecutter.package_name}}.governance.evidence import Evidence, Subject
+from {{cookiecutter.package_name}}.governance.catalogue import Entry, Subject, catalogue
+from {{cookiecutter.package_name}}.governance.evidence import Evidence
 from {{cookiecutter.package_name}}.governance.organisation import Organisation, read_organisation
 from {{cookiecutter.package_name}}.governance.readiness import DECLARED, Facts, Scorecard, assess
 from {{cookiecutter.package_name}}.governance.view import DoesNotApply, Drill, View
@@ -99,7 +99,7 @@ adoption: {intended_users: 12}
 people: {override_stop: 0.3}
 """,
 }
-SUBJECTS: tuple[Subject, ...] = ("bundle", "domain", "contract", "gates", "rules", "ownership", "code")
+SUBJECTS: tuple[Subject, ...] = ("bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code")
 DIGESTS: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJECTS}
 VALUES = {"": "done", "> 0": 2.0, ">= 0": 0.5, "<= 60": 9.0, "<= 0.00001": 0.0, ">= 0.5": 0.9, "<= 5": 1.0}
 WORKFLOWS = "\n".join(

@@ -71,7 +71,7 @@ def test_promotion_and_rollback_are_told_and_listed(
 ) -> None:
     for digest in ("a" * 64, "b" * 64):
         number = register(digest).number
-        assert main(["promote", "--version", str(number), "--why", "better", "--who", "you"]) == 0
+        assert main(["promote", "--version", str(number), "--why", "better", "--who", "you", "--unchecked"]) == 0
     assert main(["rollback", "--why", "complaints", "--who", "grace"]) == 0
     assert main(["versions"]) == 0
     said = capsys.readouterr().out

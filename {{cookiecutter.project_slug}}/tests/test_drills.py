@@ -10,7 +10,8 @@ from seams import binary
 
 from {{cookiecutter.package_name}} import drills
 from {{cookiecutter.package_name}}.drills import DrillFailed, Service, rollback_drill, smoke, stop_drill
-from {{cookiecutter.package_name}}.governance.evidence import Evidence, Subject
+from {{cookiecutter.package_name}}.governance.catalogue import Subject
+from {{cookiecutter.package_name}}.governance.evidence import Evidence
 from {{cookiecutter.package_name}}.pipeline.promotion import NowhereToGo
 from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry
 from {{cookiecutter.package_name}}.pipeline.sync import sync

@@ -1,3 +1,4 @@
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,6 @@ from seams import binary, regression
 
 from {{cookiecutter.package_name}} import governing
 from {{cookiecutter.package_name}}.governance.evidence import Evidence
-from {{cookiecutter.package_name}}.governance.files import GovernanceError
 from {{cookiecutter.package_name}}.governing import NotReady, demand, demand_mode, mode_gaps, observed
 from {{cookiecutter.package_name}}.pipeline import evidence as home
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
@@ -93,12 +93,15 @@ def test_a_mode_is_refused_with_the_list(at_home: Settings, environment: str) ->
 def test_a_step_down_is_free_even_when_no_file_can_be_read(at_home: Settings, wanted: str, now: str) -> None:
     settings = at_home.model_copy(update={"environment": "production", "governance": Path("nowhere")})
     demand_mode(settings, wanted, now, Usage(0, 0, 0, 0, 0, 0))
-    with pytest.raises(GovernanceError):
+    with pytest.raises(NotReady, match="reads governance/ of the project, not ML_GOVERNANCE=nowhere"):
         demand_mode(settings, "automate", "assist", USED)
 
 
-def test_on_a_laptop_every_mode_is_free(at_home: Settings) -> None:
+def test_on_a_laptop_every_mode_is_free_but_not_on_a_database_that_others_share(at_home: Settings) -> None:
     demand_mode(at_home, "automate", "shadow", Usage(0, 0, 0, 0, 0, 0))
+    shared = at_home.model_copy(update={"database_url": "postgresql://host/records"})
+    with pytest.raises(NotReady, match="one step at a time"):
+        demand_mode(shared, "automate", "shadow", Usage(0, 0, 0, 0, 0, 0))
 
 
 # What an environment asks for
@@ -139,6 +142,34 @@ def test_an_environment_opens_once_its_stage_is_reached(
     version = register("a" * 64)
     demand(at_home, registry, environment, version)
     assert asked == [(at_home, registry, version)]
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
+    at_home: Settings, registry: Registry, environment: str, monkeypatch: pytest.MonkeyPatch, filled: Filled
+) -> None:
+    monkeypatch.setattr(governing, "scorecard", lambda *_: filled.card())
+    run = registry.log_run({}, {}, {}, None)
+    version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
+    with pytest.raises(NotReady, match="made from other files than today's domain/"):
+        demand(at_home, registry, environment, version)
+
+
+def test_what_nobody_committed_opens_no_production(
+    at_home: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch, filled: Filled
+) -> None:
+    monkeypatch.setattr(governing, "scorecard", lambda *_: filled.card())
+    for words in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b.org", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *words], check=True)  # noqa: S607
+    demand(at_home, registry, "production", None)
+    filled.change("risk.yaml", "acts_without_review: false", "acts_without_review: true")
+    demand(at_home, registry, "staging", None)
+    with pytest.raises(NotReady, match="changes that are not committed"):
+        demand(at_home, registry, "production", None)
 
 
 # What the records show

@@ -1,6 +1,7 @@
 """The verbs. The Makefile only names them, so everything works without make: python -m <package> help."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -56,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return VERBS[args.verb](args)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
             print(f"\nthe environment cannot be used (variables ML_*): {error}", file=sys.stderr)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .governance.evidence import Evidence, Subject
+from .governance.catalogue import Subject
+from .governance.evidence import Evidence
 from .pipeline.evidence import finding
 from .pipeline.promotion import promote, rollback
 from .pipeline.registry import CHAMPION, Registry
@@ -83,29 +84,38 @@ def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evi
 
 
 def stop_drill(service: Service, store: Store, who: str, digests: dict[Subject, str]) -> list[Evidence]:
-    """Stop through the database, as `make mode` does, time it, and go back to the mode before. Raises DrillFailed."""
-    before = service.ask("model")["mode"]
-    store.set_mode("shadow", who, "stop drill")
+    """Stop through the database, as `make mode` does, time it, and go back to the mode before.
+
+    Raises DrillFailed, before anything is switched, when there is nothing to stop or the service does not live on this
+    database. A stop that somebody else orders meanwhile stays.
+    """
+    known, shown = store.mode(), service.ask("model")["mode"]
+    if shown == "shadow":
+        raise DrillFailed("the service is in shadow: there is nothing to stop; drill where it is in assist or automate")
+    if known and known.mode != shown:
+        raise DrillFailed(f"the service is in {shown}, its database says {known.mode}: is this its database?")
+    drill = store.set_mode("shadow", who, "stop drill")
     try:
         seconds = service.wait_for(lambda facts: facts["mode"] == "shadow", "the stop")
     finally:
-        store.set_mode(before, who, "stop drill: as before")
+        store.set_mode(shown, who, "stop drill: as before", after=drill)
     return [finding("stop-drilled", seconds <= 5, digests, round(seconds, 3))]
 
 
 def rollback_drill(service: Service, registry: Registry, who: str, digests: dict[Subject, str]) -> list[Evidence]:
     """Back to the version before, until it answers; then forward again. The time is that of the way back.
 
-    Raises DrillFailed, and NowhereToGo when nothing came before the champion.
+    Raises DrillFailed, and NowhereToGo when nothing came before the champion. Whoever moves the champion meanwhile
+    has the last word.
     """
-    champion = registry.behind(CHAMPION)
     before, after = rollback(registry, who, "rollback drill")
     try:
         seconds = service.wait_for(lambda facts: facts["model_version"] == str(after.number), f"version {after.number}")
     finally:
-        promote(registry, who, "rollback drill: as before", before.number)
-    if champion:
-        service.wait_for(lambda facts: facts["model_version"] == str(champion.number), f"version {champion.number}")
+        champion = registry.behind(CHAMPION)
+        if champion and champion.number == after.number:
+            promote(registry, who, "rollback drill: as before", before.number)
+    service.wait_for(lambda facts: facts["model_version"] == str(before.number), f"version {before.number}")
     return [finding("rollback-drilled", seconds <= 60, digests, round(seconds, 3))]
 
 

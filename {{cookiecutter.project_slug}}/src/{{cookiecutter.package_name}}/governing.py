@@ -1,6 +1,7 @@
 """Governance wired to the project: today's scorecard, generated files, and what a stage or a mode asks for."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable
 from datetime import date
@@ -12,7 +13,8 @@ import yaml
 from .contract.open_data_contract import ContractFacts, open_data_contract
 from .contract.terms import ContractError
 from .governance import change_plan
-from .governance.evidence import Evidence, Subject, utc_now
+from .governance.catalogue import Subject
+from .governance.evidence import Evidence, utc_now
 from .governance.generated import expected, outdated, to_yaml
 from .governance.organisation import Organisation, read_organisation
 from .governance.ownership import TODO, Stage
@@ -48,6 +50,7 @@ def scorecard(
         folders=tuple(_folders()),
         alerts=tuple(_alerts(Path("monitoring"))),
         outdated=outdated(generated(org, seam), Path()),
+        personal=tuple(seam.terms.personal) if seam else (),
     )
     kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
     called = f"version {version.number}, {'the baseline' if kind == 'baseline' else 'a model'}" if version else ""
@@ -62,17 +65,23 @@ def registry_if_any(settings: Settings) -> Registry | None:
 
 
 def looked_at(registry: Registry | None, number: int | None) -> Version | None:
-    """The version `number`, else the champion, else the challenger."""
+    """The version `number`, else the challenger, which would be promoted next, else the champion."""
     if registry is None:
         return None
-    return registry.version(number) if number else registry.behind(CHAMPION) or registry.behind(CHALLENGER)
+    return registry.version(number) if number else registry.behind(CHALLENGER) or registry.behind(CHAMPION)
 
 
-def demand(settings: Settings, registry: Registry, environment: Environment, version: Version | None) -> None:
+def demand(settings: Settings, registry: Registry, environment: str, version: Version | None) -> None:
     """Raises NotReady when the stage that an environment asks for is not reached with `version`. Local asks nothing."""
     if environment == "local":
         return
-    stage = ASKED[environment]
+    _demand_own_files(settings, environment)
+    stage, seam = ASKED[environment], _seam()
+    if version and seam and version.tags.get("domain", seam.digest) != seam.digest:
+        raise NotReady(
+            f"version {version.number} was made from other files than today's domain/; nothing was promoted. "
+            "Train anew, or promote from the commit that it was made of"
+        )
     card = scorecard(settings, registry, version)
     if not card.reached(stage):
         from .governance.scorecard import terminal
@@ -80,11 +89,26 @@ def demand(settings: Settings, registry: Registry, environment: Environment, ver
         raise NotReady(f"{environment} asks for {stage}; nothing was promoted.\n{terminal(card, stage)}")
 
 
+def _demand_own_files(settings: Settings, environment: str) -> None:
+    """Away from a laptop the organisation is what lies in the project, and for production what is committed."""
+    if settings.governance.resolve() != Path("governance").resolve():
+        raise NotReady(f"{environment} reads governance/ of the project, not ML_GOVERNANCE={settings.governance}")
+    if environment == "production" and (git := shutil.which("git")):
+        asked = [git, "status", "--porcelain", "governance"]
+        said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+        if said:
+            raise NotReady(f"governance/ has changes that are not committed, so nobody approved them:\n{said}")
+
+
 def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
-    """Raises NotReady when the change plan does not let `wanted` follow on `now`. A step down is always free."""
-    modes = change_plan.MODES
-    if settings.environment == "local" or modes.index(wanted) <= modes.index(now):
+    """Raises NotReady when the change plan does not let `wanted` follow on `now`.
+
+    A step down is always free, and so is every step on a laptop with a database of its own.
+    """
+    modes, shared = change_plan.MODES, not settings.records_url.startswith("sqlite")
+    if modes.index(wanted) <= modes.index(now) or (settings.environment == "local" and not shared):
         return
+    _demand_own_files(settings, settings.environment)
     org = read_organisation(settings.governance)
     if lacking := list(mode_gaps(org, wanted, now, used)):
         raise NotReady(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))

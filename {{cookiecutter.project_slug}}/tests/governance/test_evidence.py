@@ -5,8 +5,8 @@ import pytest
 from filled import DIGESTS, NOW, SUBJECTS, by_hand, entry, evidence
 from pydantic import ValidationError
 
-from {{cookiecutter.package_name}}.governance.catalogue import Entry
-from {{cookiecutter.package_name}}.governance.evidence import Evidence, Judged, Subject, judge
+from {{cookiecutter.package_name}}.governance.catalogue import Entry, Subject
+from {{cookiecutter.package_name}}.governance.evidence import Evidence, Judged, judge
 
 TRIED = "beats-baseline"  # must be > 0, of a bundle
 WHOLE = Entry(id="whole", section="Model", title="all", outcome="serving", by="make it", tied_to=SUBJECTS)
@@ -20,7 +20,7 @@ def judged(check: str, *records: Evidence, digests: dict[Subject, str] = DIGESTS
 def test_what_was_shown_yesterday_of_what_is_here_counts() -> None:
     found = judged(TRIED, evidence(TRIED))
     assert found.status == "passed"
-    assert found.why == "2, must be > 0 (2026-05-31, gil@example.org, ci)"
+    assert found.why == "2, must be > 0 (2026-05-31, gil@example.org, ci 17)"
 
 
 def test_what_was_never_shown_is_unmeasured() -> None:

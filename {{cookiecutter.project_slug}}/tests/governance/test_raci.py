@@ -224,6 +224,14 @@ def test_a_gap_needs_an_action_and_a_day_to_come(filled: Filled) -> None:
         filled.failing()
 
 
+@pytest.mark.parametrize("other", ["email: Ada+model@example.org, handle: gil", "email: x@y.org, handle: '@ADA'"])
+def test_one_human_being_is_known_by_mailbox_and_by_account(filled: Filled, other: str) -> None:
+    assert not filled.org.ownership.same("value_owner", "author")
+    filled.change("ownership.yaml", "email: gil@example.org, handle: gil", other)
+    assert filled.org.ownership.same("value_owner", "author")
+    assert "author makes the model" in filled.failing()["gates-owned-apart"][0]
+
+
 def test_a_gap_has_an_owner_who_is_there(filled: Filled) -> None:
     filled.change(
         "ownership.yaml", "Dee Invented, email: dee@example.org", "Dee Invented, until: 2026-05-31, email: d@x.org"

@@ -66,7 +66,7 @@ def test_a_model_that_passes_is_registered_as_challenger(trained: Trained) -> No
 
 def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) -> None:
     card = (trained.bundle / "card.md").read_text()
-    assert "# A parcel that may come late." in card
+    assert "- One row: A parcel that may come late." in card
     assert "Accountable for its quality: Your Name <you@example.org>." in card
     assert "- passed beats-baseline: value minus the baseline's, lower bound" in card
     assert "| courier=bike |" in card

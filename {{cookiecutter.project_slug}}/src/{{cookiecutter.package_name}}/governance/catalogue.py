@@ -11,6 +11,7 @@ from .files import Record, read
 
 Section = Literal["Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value"]
 SECTIONS: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value")
+Subject = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code"]
 Tiers = Literal["", "A", "B", "C", "AB", "BC", "ABC"]
 HERE = Path(__file__).parent
 
@@ -22,6 +23,7 @@ class Entry(Record):
     `later`, nothing of this version measures it. `fix`: what mends it once it has failed. `tests`: the test files
     whose passing is the evidence. `by_hand`: somebody says so, with a reason. `needs_service`: the command tries a
     running service. `models_only`: does not apply while the baseline is what answers.
+    `no_waiver`: nobody may excuse it.
     """
 
     id: str
@@ -37,7 +39,8 @@ class Entry(Record):
     by_hand: bool = False
     needs_service: bool = False
     models_only: bool = False
-    tied_to: tuple[Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "code"], ...] = ()
+    no_waiver: bool = False
+    tied_to: tuple[Subject, ...] = ()
     valid_days: int = Field(default=90, ge=1, le=366)
     needs: str = Field(default="", pattern=r"^(|[<>]=? -?[0-9.e-]+)$")
     maps_to: tuple[str, ...] = ()

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from .files import Record
+from .files import Record, read
 from .view import Check, View
 
 FILE = "governance/change_plan.yaml"
@@ -67,8 +68,8 @@ class Phase(Record):
 
     mode: Mode
     cohort: str = ""
-    min_days: int = Field(default=14, ge=0)
-    min_cases: int = Field(default=500, ge=0)
+    min_days: int = Field(default=14, ge=1)
+    min_cases: int = Field(default=500, ge=1)
     enter_if: str = ""
     roll_back_if: str = ""
 
@@ -90,11 +91,24 @@ class ChangePlan(Record):
         """What the plan asks of a mode; the defaults where it says nothing."""
         return next((phase for phase in self.rollout if phase.mode == mode), Phase.model_validate({"mode": mode}))
 
+    @field_validator("rollout")
+    @classmethod
+    def _once(cls, given: tuple[Phase, ...]) -> tuple[Phase, ...]:
+        modes = [phase.mode for phase in given]
+        if twice := next((mode for mode in modes if modes.count(mode) > 1), None):
+            raise ValueError(f"{twice} is said twice; say each mode once")
+        return given
+
     @property
     def trained(self) -> float | None:
         """Share of the intended people who have completed their training; None while nobody is intended."""
         intended = sum(each.intended for each in self.training)
         return sum(min(each.completed, each.intended) for each in self.training) / intended if intended else None
+
+
+def read_change_plan(path: Path) -> ChangePlan:
+    """The plan; an empty one when there is no file. Raises GovernanceError."""
+    return read(path, ChangePlan, EXAMPLE) if path.is_file() else ChangePlan()
 
 
 def consulted(view: View) -> Iterator[str]:

@@ -8,10 +8,9 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from .catalogue import Entry
+from .catalogue import Entry, Subject
 from .files import Record
 
-Subject = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "code"]
 Writer = Literal["ci", "local"]
 OPERATORS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 NEVER = "never shown"
@@ -79,7 +78,8 @@ def judge(
                 else record.value or ("done" if record.passed else "it failed")
             )
             wanted = f", must be {entry.needs}" if entry.needs else ""
-            said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {record.writer})"
+            where = f"{record.writer} {record.run}".strip()
+            said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {where})"
             return Judged("passed" if record.passed else "failed", said, record)
     if not records:
         return Judged("unmeasured", NEVER)
@@ -96,7 +96,9 @@ def unsound(entry: Entry, record: Evidence, now: datetime) -> str:
         return "it names no run of the CI"
     if entry.needs:
         sign, _, limit = entry.needs.partition(" ")
-        if not isinstance(record.value, float) or OPERATORS[sign](record.value, float(limit)) != record.passed:
+        if record.passed and not isinstance(record.value, float):
+            return f"it says passed with {record.value}, where {entry.needs} is asked"
+        if isinstance(record.value, float) and OPERATORS[sign](record.value, float(limit)) != record.passed:
             return (
                 f"it says {'passed' if record.passed else 'failed'} with {record.value}, where {entry.needs} is asked"
             )

@@ -79,7 +79,8 @@ def codeowners(org: Organisation) -> str:
         lines.append(f"/{path.strip('/')}/ {' '.join(dict.fromkeys(p.email for p in authors))}")
     value = ownership.answers_for("business_value")
     if value and value.known:  # the owner of the value approves what a decision is worth, and the gates
-        lines += [f"/src/*/domain/decision.py {value.email}", f"/governance/gates.yaml {value.email}"]
+        lines.append(f"/src/*/domain/decision.py {value.email}")
+        lines += [f"/governance/{name}.yaml {value.email}" for name in ("change_plan", "gates", "problem")]
     return "\n".join(lines)
 
 
@@ -152,4 +153,9 @@ def _mine(path: Path, begin: str, end: str) -> str:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    if not path.exists():
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GovernanceError(f"{path}: cannot be read: {error}; remove it, and run make governance") from error

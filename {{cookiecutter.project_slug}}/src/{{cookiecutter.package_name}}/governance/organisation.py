@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from . import change_plan as plan_file
 from . import problem as problem_file
 from . import risk as risk_file
-from .change_plan import ChangePlan
+from .change_plan import ChangePlan, read_change_plan
 from .files import GovernanceError, Model, read
 from .gates import PeopleFigures, read_gates_file
 from .ownership import Ownership, read_ownership
@@ -50,7 +49,7 @@ def read_organisation(folder: Path) -> Organisation:
     ownership = held(lambda: read_ownership(folder / "ownership.yaml"))
     problem = held(optional("problem.yaml", Problem, problem_file.EXAMPLE))
     risk = held(optional("risk.yaml", Risks, risk_file.EXAMPLE))
-    plan = held(optional("change_plan.yaml", ChangePlan, plan_file.EXAMPLE))
+    plan = held(lambda: read_change_plan(folder / "change_plan.yaml"))
     figures = held(lambda: read_gates_file(folder / "gates.yaml").people)
     waivers = held(lambda: read_waivers(folder / "waivers.yaml"))
     if ownership is None or problem is None or risk is None or plan is None or figures is None or waivers is None:

@@ -153,10 +153,18 @@ class Ownership(Record):
         return person.shown if person else TODO
 
     def same(self, one: str, other: str) -> bool:
-        """Are two ids the same human being? Two that nobody is known for are not."""
+        """Are two ids the same human being: by address, whatever stands after a +, or by the account's name? Two that
+        nobody is known for are not."""
         first, second = self.person(one), self.person(other)
-        known = first and second and first.known and second.known
-        return one == other or bool(known and first and second and first.email.lower() == second.email.lower())
+        if one == other or not (first and second and first.known and second.known):
+            return one == other
+        handles = {first.handle.lower().lstrip("@"), second.handle.lower().lstrip("@")}
+        return _mailbox(first.email) == _mailbox(second.email) or (len(handles) == 1 and handles != {""})
+
+
+def _mailbox(email: str) -> str:
+    name, _, host = email.lower().rpartition("@")
+    return f"{name.partition('+')[0]}@{host}"
 
 
 def read_ownership(path: Path) -> Ownership:

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Literal
 
 from . import change_plan, problem, raci, risk, stages
-from .catalogue import Entry, MlTest, Section, catalogue
-from .evidence import Evidence, Status, Subject, judge, unsound
+from .catalogue import Entry, MlTest, Section, Subject, catalogue
+from .evidence import Evidence, Status, judge, unsound
 from .organisation import Organisation
 from .ownership import STAGES, TODO, Stage
 from .view import Check, DoesNotApply, Drill, View
@@ -25,6 +25,7 @@ MATURITY: tuple[tuple[str, ...], ...] = (  # Microsoft's MLOps maturity model: a
     ("deployed-by-digest", "rollback-drilled"),
     ("alert-reaches-owner", "drift-watched", "live-quality-watched"),
 )
+LONGEST = timedelta(days=180)  # of a waiver
 State = Literal["passed", "failed", "stale", "unmeasured", "waived", "not applicable"]
 WELL: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
 
@@ -61,7 +62,7 @@ class Result:
             facts = f"check: {entry.id}, reason: …, risk: …, approved_by: {self.owner}, expires: …"
             return f"nothing measures it yet; until then governance/waivers.yaml may hold {{{facts}}}"
         if self.only_ci:
-            return f"let the CI run {entry.by}"
+            return f"let the CI run {entry.by}, with MLFLOW_TRACKING_URI"
         command = f"{entry.by}, while make serve runs in another terminal" if entry.needs_service else entry.by
         return entry.fix if entry.fix and self.status == "failed" else command or entry.fix
 
@@ -95,9 +96,8 @@ class Scorecard:
         """What stops a stage beside its gaps: what has run out, and for production a score that is too low."""
         least = LEAST[self.org.risk.tier]
         low = stage == "production" and self.score < least
-        return self.alarms + (
-            (f"ML Test Score {self.score:g}; tier {self.org.risk.tier} needs {least}",) if low else ()
-        )
+        said = f"ML Test Score {self.score:g}; tier {self.org.risk.tier} needs {least}, this version measures {_most()}"
+        return self.alarms + ((said,) if low else ())
 
     def reached(self, stage: Stage) -> bool:
         return not (self.gaps(stage) or self.missing(stage))
@@ -202,10 +202,17 @@ def _waived(view: View, result: Result) -> Result:
     wrong = []
     for waiver in view.org.waivers:
         if waiver.check == result.entry.id and waiver.expires >= view.today and outcome:
+            key = f"governance/waivers.yaml: {waiver.check}"
+            if result.entry.no_waiver:
+                wrong.append(f"{key}: nobody may excuse this")
+                continue
+            if waiver.expires - view.today > LONGEST:
+                wrong.append(f"{key}: expires: {waiver.expires} is more than {LONGEST.days} days away")
+                continue
             if view.org.ownership.same(waiver.approved_by, outcome.accountable) and view.known(waiver.approved_by):
                 return replace(result, status="waived", waiver=waiver)
             only = f"only {outcome.accountable} may, once known"
-            wrong.append(f"governance/waivers.yaml: {waiver.check}: approved_by: {waiver.approved_by}; {only}")
+            wrong.append(f"{key}: approved_by: {waiver.approved_by}; {only}")
     return replace(result, says=(*result.says, *wrong))
 
 
@@ -224,7 +231,22 @@ def _alarms(view: View) -> list[str]:
             for w in ended
         ),
         *problem.overdue(view),
+        *_hidden_personal_data(view),
     ]
+
+
+def _hidden_personal_data(view: View) -> list[str]:
+    if not view.personal or view.org.risk.tier_questions.personal_data:
+        return []
+    said = f"domain/contract.py has PERSONAL fields ({', '.join(view.personal)})"
+    return [f"governance/risk.yaml: tier_questions.personal_data: false, but {said}"]
+
+
+def _most() -> int:
+    """The largest ML Test Score that today's commands could show."""
+    later = {entry.id for entry in catalogue().checks if entry.later}
+    measured = [test.section for test in catalogue().ml_test_score if not later.issuperset(test.checks)]
+    return min(measured.count(section) for section in CLASSIC)
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -26,7 +26,7 @@ class Drill:
 @dataclass(frozen=True)
 class View:
     """The organisation on a day, and what lies in the project: source folders, (alert, outcome) of the rules,
-    generated files that are not up to date, and who ran what lately."""
+    generated files that are not up to date, who ran what lately, and the contract's fields about a person."""
 
     org: Organisation
     today: date
@@ -34,6 +34,7 @@ class View:
     alerts: Rows = ()
     outdated: tuple[str, ...] = ()
     drills: tuple[Drill, ...] = field(default=())
+    personal: tuple[str, ...] = ()
 
     def known(self, id: str) -> Person | None:
         """The person of an id, if a human being is named there who has not left."""

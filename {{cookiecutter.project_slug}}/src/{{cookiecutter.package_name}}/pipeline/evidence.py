@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ..governance.catalogue import catalogue
-from ..governance.evidence import Evidence, Subject, Writer, utc_now
+from ..governance.catalogue import Subject, catalogue
+from ..governance.change_plan import read_change_plan
+from ..governance.evidence import Evidence, Writer, utc_now
 from ..governance.files import GovernanceError, digest
 from ..governance.gates import read_gates_file
 from ..governance.ownership import read_ownership
@@ -74,6 +75,8 @@ def digests(settings: Settings, seam: Seam | None = None, version: Version | Non
     if version:
         found["bundle"] = version.digest
     with suppress(GovernanceError):
+        found["change_plan"] = digest(read_change_plan(settings.governance / "change_plan.yaml"))
+    with suppress(GovernanceError):
         found["gates"] = digest(read_gates_file(settings.governance / "gates.yaml"))
     with suppress(GovernanceError):
         found["ownership"] = digest(read_ownership(settings.governance / "ownership.yaml"))
@@ -88,10 +91,11 @@ def _said(value: float | str | None) -> float | str | None:
 
 
 def _code() -> str:
-    """The package without the four files, and the lock."""
+    """The package without the four files, its tests, the tools' settings, and the lock."""
     four = {ROOM / "domain" / f"{name}.py" for name in ("contract", "data", "decision", "model")}
     mine = [path for path in sorted(ROOM.rglob("*")) if path.suffix in (".py", ".yaml") and path not in four]
-    return _files([*mine, Path("requirements/pipeline.txt")])
+    tests = [path for path in sorted(Path("tests").rglob("*.py")) if Path("tests/domain") not in path.parents]
+    return _files([*mine, *tests, Path("pyproject.toml"), Path("requirements/pipeline.txt")])
 
 
 def _files(paths: Iterable[Path]) -> str:

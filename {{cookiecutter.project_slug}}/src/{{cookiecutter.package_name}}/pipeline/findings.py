@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..contract.check import CheckReport
 from ..contract.terms import Columns
-from ..governance.evidence import Evidence, Subject
+from ..governance.catalogue import Subject
+from ..governance.evidence import Evidence
 from ..governance.gates import Figure, Verdict
 from .bundling import Candidate
 from .evidence import finding
@@ -17,11 +19,11 @@ SHUFFLES = 5  # of each field; their mean is what the field is worth
 Measured = Mapping[tuple[str, str, str], Figure]
 
 
-def of_data(seam: Seam, rows: int, digests: dict[Subject, str]) -> list[Evidence]:
-    """The data held its contract; are these real rows?"""
+def of_data(seam: Seam, report: CheckReport, digests: dict[Subject, str]) -> list[Evidence]:
+    """Does the data hold its contract, and are these real rows?"""
     said = "the example's made-up rows" if seam.made_up else "real rows"
     return [
-        finding("contract-holds", True, digests, float(rows)),
+        finding("contract-holds", report.ok, digests, f"{report.rows:,} rows"),
         finding("data-is-real", not seam.made_up, digests, said),
     ]
 
@@ -39,7 +41,7 @@ def of_training(
         finding("card-complete", not lacks, digests, "; ".join(lacks)[:500] or "all said"),
         finding("trained-from-a-commit", clean, digests, commit[:12] if clean else "files that are not committed"),
         finding("split-by-time", test.at is not None, digests),
-        finding("scores-stay-finite", True, digests, float(len(test))),
+        finding("scores-stay-finite", True, digests, f"{len(test):,} rows and as many made-up ones"),
     ]
     if candidate.kind == "baseline":
         return records

@@ -53,7 +53,7 @@ def promote(
         raise NowhereToGo(
             f"version {after.number} was compared with champion {compared or 'none'}, not {today or 'none'}: train"
         )
-    _demand_answer(registry, after, seam, settings)
+    _demand_answer(registry, after, seam, settings, must=True)
     if ready:
         ready(after)
     _move(registry, "promote", before, after, who, why)
@@ -70,7 +70,7 @@ def rollback(
         raise NowhereToGo("there is no champion, so nothing to roll back")
     if before.previous is None:
         raise NowhereToGo(
-            f"version {before.number} was the first champion: nothing came before it. Promote another: VERSION=N"
+            f"version {before.number} was the first champion: nothing came before it. Promote a second version first"
         )
     after = registry.version(before.previous)
     _demand_answer(registry, after, seam, settings)
@@ -97,8 +97,13 @@ def _demand_reason(why: str) -> None:
         )
 
 
-def _demand_answer(registry: Registry, version: Version, seam: Seam | None, settings: Settings | None) -> None:
-    """With a seam, a version that the service would refuse is refused here, before anything moves."""
+def _demand_answer(
+    registry: Registry, version: Version, seam: Seam | None, settings: Settings | None, *, must: bool = False
+) -> None:
+    """With a seam, a version that the service would refuse is refused here, before anything moves.
+
+    Raises RegistryError for one that cannot be fetched, if it `must` be.
+    """
     if seam is None or settings is None:
         return
     with TemporaryDirectory() as folder:
@@ -108,6 +113,8 @@ def _demand_answer(registry: Registry, version: Version, seam: Seam | None, sett
                 bundle, seam.terms.fields, seam.baseline, digest=version.digest, allow_pickle=settings.allow_pickle
             )
         except RegistryError:
+            if must:
+                raise
             return  # it cannot be looked at; a service may still hold it, and a rollback must not wait
         except BundleRefused as error:
             raise NowhereToGo(

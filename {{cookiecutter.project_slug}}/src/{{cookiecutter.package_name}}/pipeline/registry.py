@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ class Registry:
         except RegistryError:
             raise
         except Exception as error:
-            raise RegistryError(f"the registry {self.uri} does not answer: {str(error)[:300]}") from error
+            raise RegistryError(_masked(f"the registry {self.uri} does not answer: {str(error)[:300]}")) from error
 
     def log_run(
         self, tags: Mapping[str, str], metrics: Mapping[str, float], artifacts: Mapping[str, bytes], bundle: Path | None
@@ -135,6 +136,19 @@ class Registry:
     def tag(self, number: int, name: str, value: str) -> None:
         self._ask("set_model_version_tag", self.name, str(number), name, value)
 
+    def environment(self) -> str:
+        """What this registry has been used for: local, staging or production."""
+        try:
+            return str(self._ask("get_registered_model", self.name).tags.get("environment", "local"))
+        except RegistryError as error:
+            if error.code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return "local"
+
+    def serves(self, environment: str) -> None:
+        """Remember what this registry is used for."""
+        self._ask("set_registered_model_tag", self.name, "environment", environment)
+
     def record(self, action: str, **facts: Any) -> None:
         """Append to the history of the model: who did what, when and why."""
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -186,7 +200,7 @@ class Registry:
         try:
             return getattr(self.client, call)(*arguments, **named)
         except Exception as error:  # MLflow's own, or whatever its store raises: S3, a database, a disk
-            said = f"the registry {self.uri} does not answer {call}: {str(error)[:300]}"
+            said = _masked(f"the registry {self.uri} does not answer {call}: {str(error)[:300]}")
             raise RegistryError(said, getattr(error, "error_code", "")) from error
 
     def _experiment(self, kind: str = "") -> str:
@@ -201,6 +215,11 @@ class Registry:
             if known := self._ask("get_experiment_by_name", name):  # another process was faster
                 return str(known.experiment_id)
             raise
+
+
+def _masked(said: str) -> str:
+    """Without the password of an address."""
+    return re.sub(r"://[^/@\s]+@", "://***@", said)
 
 
 def _sqlite(file: Path) -> str:

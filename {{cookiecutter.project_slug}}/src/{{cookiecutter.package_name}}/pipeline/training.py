@@ -10,6 +10,7 @@ from ..bundle.manifest import PROVENANCE, Estimate, Parity
 from ..bundle.read import BundleRefused, open_bundle
 from ..bundle.runtime import BaselineRuntime
 from ..bundle.write import canonical
+from ..contract.check import ContractViolated
 from ..contract.encoding import sample
 from ..contract.terms import Task
 from ..governance.gates import Figure, GateFailed, Verdict, judge, read_gates
@@ -51,7 +52,11 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     if seam.runtime == "python" and kind == "model":
         demand_waiver(settings.governance / "waivers.yaml", PICKLE, date.today())
     task = seam.task()
-    report, rows = load_rows(seam, until=until)
+    try:
+        report, rows = load_rows(seam, until=until)
+    except ContractViolated as error:
+        write(Registry(settings), of_data(seam, error.report, digests(settings, seam)))
+        raise
     say(f"contract   {report.rows:,} rows hold it, {len(rows):,} have a label")
     parts = split(rows, task)
     test = rows.take(parts.test)
@@ -82,6 +87,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         say(f"gate       {mark(verdict)} {verdict.gate.id}: {verdict.says}")
 
     tags = {"kind": kind, "task": task, "compared_with": str(champion.number) if champion else "", "verdict": "passed"}
+    tags["domain"] = seam.digest
     metrics = {name: figure.value for name, figure in found.whole().items()}
     artifacts = {"gates.json": canonical([{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts])}
     scores = candidate.runtime.score(test.columns)
@@ -98,7 +104,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         version = registry.register(run, bundle.name, tags)
     about, lacks = digests(settings, seam, version), missing(purpose)
     shown = of_training(seam, candidate, test, measured, verdicts, lacks, made["commit"], about)
-    write(registry, [*of_data(seam, report.rows, about), *shown])
+    write(registry, [*of_data(seam, report, about), *shown])
     if champion is None or (kind == "model" and champion.number != version.number):
         registry.point(CHALLENGER, version)
     say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")

@@ -60,12 +60,14 @@ class Store:
     def mode(self) -> Mode | None:
         """The mode that was set last; None when none ever was."""
         with self.connected() as connection:
-            found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).first()
-        return Mode(found.mode, found.who, found.why, found.at) if found else None
+            return _last(connection)
 
-    def set_mode(self, mode: str, who: str, why: str) -> Mode:
+    def set_mode(self, mode: str, who: str, why: str, after: Mode | None = None) -> Mode:
+        """Switch; with `after` only if that is still the last switch. Gives what holds then."""
         new = Mode(mode, who, why, now())
         with self.connected() as connection:
+            if after and (last := _last(connection)) != after:
+                return last or after
             connection.execute(insert(modes).values(mode=mode, who=who, why=why, at=new.at))
         return new
 
@@ -163,6 +165,11 @@ class Store:
             missing = unknown or "no such table" in said or "has no column" in said
             hint = "; its tables are missing or old: run the verb migrate" if missing else ""
             raise StoreAway(said + hint) from error
+
+
+def _last(connection: Connection) -> Mode | None:
+    found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).first()
+    return Mode(found.mode, found.who, found.why, found.at) if found else None
 
 
 def _first_line(error: SQLAlchemyError) -> str:

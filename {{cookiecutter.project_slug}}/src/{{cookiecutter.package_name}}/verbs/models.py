@@ -17,10 +17,10 @@ def contract(_: argparse.Namespace) -> int:
 
     seam, settings = project_seam(), Settings()
     report = check(seam.table(), seam.terms, seam.task())
+    write(Registry(settings), of_data(seam, report, digests(settings, seam)))
     if not report.ok:
         raise ContractViolated(report)
     print(report.describe())
-    write(Registry(settings), of_data(seam, report.rows, digests(settings, seam)))
     return 0
 
 
@@ -69,6 +69,7 @@ def staleness(_: argparse.Namespace) -> int:
 
 def promote(args: argparse.Namespace) -> int:
     """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
+    from ..governing import ASKED, demand
     from ..pipeline.promotion import promote as move
     from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry, Version
@@ -76,15 +77,13 @@ def promote(args: argparse.Namespace) -> int:
     from ..settings import Settings
 
     settings = Settings()
-    registry, environment = Registry(settings), args.environment or settings.environment
-    if environment == "local" and settings.environment != "local":
-        environment = settings.environment  # what the registry is for cannot be talked away
+    registry, strictest = Registry(settings), list(ASKED)
+    named = [args.environment or "local", settings.environment, registry.environment()]
+    environment = max(named, key=strictest.index)  # what a registry is for cannot be talked away
 
     def ready(version: Version) -> None:
-        if environment != "local":
-            from ..governing import demand
-
-            demand(settings, registry, environment, version)
+        demand(settings, registry, environment, version)
+        registry.serves(environment)
 
     before, after = move(
         registry,

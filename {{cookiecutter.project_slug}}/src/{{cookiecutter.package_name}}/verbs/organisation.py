@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..governance.catalogue import Subject
     from ..governance.evidence import Evidence
     from ..settings import Settings
 
@@ -141,6 +144,20 @@ def report(args: argparse.Namespace) -> int:
     (folder / "readiness.json").write_text(as_json(card, card.next_stage), encoding="utf-8")
     print("\n".join(sorted(str(path) for path in folder.iterdir())))
     return 0
+
+
+def tried(
+    settings: "Settings", about: "dict[Subject, str]", checks: list[str], drill: "Callable[[], list[Evidence]]"
+) -> int:
+    """Keep what a drill shows. One that fails is kept as failed too, and raises what it raised."""
+    from ..drills import DrillFailed
+    from ..pipeline.evidence import finding
+
+    try:
+        return keep(settings, drill())
+    except (DrillFailed, OSError) as error:
+        keep(settings, [finding(check, False, about, f"{error}"[:300]) for check in checks])
+        raise
 
 
 def keep(settings: "Settings", records: "list[Evidence]") -> int:

@@ -44,12 +44,13 @@ def mode(args: argparse.Namespace) -> int:
             raise SystemExit(
                 'a switch needs its reason, for the record: --why "complaints since noon" (make: WHY="...")'
             )
-        if settings.environment != "local":
+        if settings.environment != "local" or settings.database_url:
             from ..governing import demand_mode
             from ..records.usage import usage
 
-            holds = store.mode()
-            demand_mode(settings, args.mode, before := holds.mode if holds else "shadow", usage(store, before))
+            holds, first = store.mode(), settings.mode if settings.environment == "local" else "shadow"
+            before = holds.mode if holds else first
+            demand_mode(settings, args.mode, before, usage(store, before))
         store.set_mode(args.mode, args.who or whoami(), args.why)
     now = store.mode()
     print(
@@ -99,10 +100,13 @@ def smoke(args: argparse.Namespace) -> int:
     from ..pipeline.evidence import digests
     from ..pipeline.seam import project_seam
     from ..settings import Settings
-    from .organisation import keep
+    from .organisation import tried
 
     settings, seam = Settings(), project_seam()
-    return keep(settings, run(_service(args.url), seam, digests(settings, seam)))
+    about, service = digests(settings, seam), _service(args.url)
+    failed = ["served-end-to-end", "feedback-works"]
+    about["bundle"] = str(service.ask("model")["bundle"])
+    return tried(settings, about, failed, lambda: run(service, seam, about))
 
 
 def stop_drill(args: argparse.Namespace) -> int:
@@ -111,10 +115,11 @@ def stop_drill(args: argparse.Namespace) -> int:
     from ..pipeline.evidence import digests
     from ..pipeline.promotion import whoami
     from ..settings import Settings
-    from .organisation import keep
+    from .organisation import tried
 
-    settings = Settings()
-    return keep(settings, run(_service(args.url), records(settings), whoami(), digests(settings)))
+    settings, service = Settings(), _service(args.url)
+    about, store = digests(settings), records(settings)
+    return tried(settings, about, ["stop-drilled"], lambda: run(service, store, whoami(), about))
 
 
 def rollback_drill(args: argparse.Namespace) -> int:
@@ -124,10 +129,11 @@ def rollback_drill(args: argparse.Namespace) -> int:
     from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry
     from ..settings import Settings
-    from .organisation import keep
+    from .organisation import tried
 
-    settings = Settings()
-    return keep(settings, run(_service(args.url), Registry(settings), whoami(), digests(settings)))
+    settings, service = Settings(), _service(args.url)
+    about, registry = digests(settings), Registry(settings)
+    return tried(settings, about, ["rollback-drilled"], lambda: run(service, registry, whoami(), about))
 
 
 def _service(url: str) -> "Service":
