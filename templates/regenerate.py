@@ -18,7 +18,8 @@ ANSWERS = {
     **{owner: f"Marked {owner} <marked.{owner}@example.org>" for owner in OWNERS},
 }
 PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
-FILES = ("CODEOWNERS", "catalog-info.yaml", "datacontract.yaml", *(f"governance/{page}.md" for page in PAGES))
+ALERTS = "monitoring/alertmanager/alertmanager.yml"
+FILES = ("CODEOWNERS", "catalog-info.yaml", "datacontract.yaml", ALERTS, *(f"governance/{page}.md" for page in PAGES))
 
 
 def answer(question: str, *filters: str) -> str:
@@ -30,6 +31,18 @@ def given(owner: str, text: str) -> str:
     return "{% if cookiecutter." + owner + " | person_name != 'TODO' %}" + text + "{% endif %}"
 
 
+def routes(text: str) -> str:
+    """Alertmanager's configuration, in which who is not named has no receiver and is reached by the fallback."""
+    route, mark, receivers = text.partition("\nreceivers:\n")
+    for owner in OWNERS:
+        known = "'person/" + owner + "' if cookiecutter." + owner + " | person_name != 'TODO' else 'fallback'"
+        route = route.replace(f'receiver: "person/{owner}"', 'receiver: "{{ ' + known + ' }}"')
+    item = re.compile(r'^  - name: "person/(\w+)"\n(?:    .*\n)+', re.MULTILINE)
+    receivers = item.sub(lambda found: given(found[1], found[0]), receivers)
+    mail = re.compile(r'(?<=  - name: "fallback"\n)(?:    .*\n)+')
+    return route + mark + mail.sub(lambda found: given("platform_owner", found[0]), receivers, count=1)
+
+
 def unmarked(name: str, text: str) -> str:
     """The text with the marks turned into what Cookiecutter fills in."""
     if name == "CODEOWNERS":
@@ -37,7 +50,9 @@ def unmarked(name: str, text: str) -> str:
         text = line.sub(lambda found: given(found[1], found[0]), text)
     if name == "datacontract.yaml":
         text = re.sub(r"^team:\n(?: .*\n)+", lambda found: given("data_owner", found[0]), text, flags=re.MULTILINE)
-    kind = "quoted" if name.endswith(".yaml") else "markdown" if name.endswith(".md") else ""
+    if name == ALERTS:
+        text = routes(text)
+    kind = "quoted" if name.endswith((".yaml", ".yml")) else "markdown" if name.endswith(".md") else ""
     for owner in OWNERS:
         for mark, part in ((f"Marked {owner}", "person_name"), (f"marked.{owner}@example.org", "person_email")):
             filled = answer(owner, part, *([kind] if kind else []))

@@ -26,6 +26,8 @@ class Project:
 
     def __init__(self, baked: BakedProject, environment: Path) -> None:
         self.path, self.baked = baked.path, baked
+        self.service: subprocess.Popen[bytes] | None = None  # what `serving` runs, and its second port
+        self.operations = 0
         self.domain = next(self.path.glob("src/*/domain"))
         tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ML_", "MLFLOW_"))}
@@ -57,14 +59,14 @@ class Project:
 
     @contextmanager
     def serving(self, *options: str) -> Iterator[str]:
-        port, operations = free_port(), free_port()
+        port, self.operations = free_port(), free_port()
         python = Path(self.environment["VENV"]) / "bin" / "python"
         command = [python, "-m", self.domain.parent.name, "serve", *options]
         with (self.path / "serve.log").open("w") as log:
-            service = subprocess.Popen(
+            self.service = service = subprocess.Popen(
                 command,
                 cwd=self.path,
-                env=self.environment | {"ML_PORT": str(port), "ML_OPS_PORT": str(operations)},
+                env=self.environment | {"ML_PORT": str(port), "ML_OPS_PORT": str(self.operations)},
                 stdout=log,
                 stderr=log,
             )

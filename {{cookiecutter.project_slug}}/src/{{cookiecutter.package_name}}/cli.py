@@ -37,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "smoke": service.smoke,
     "stop-drill": service.stop_drill,
     "rollback-drill": service.rollback_drill,
+    "alert-drill": service.alert_drill,
     "governance": organisation.governance,
     "readiness": organisation.readiness,
     "stage": organisation.stage,
@@ -113,6 +114,10 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument(
             "--url", default="http://127.0.0.1:8000", help="of the service; its key is read from ML_SERVICE_KEY"
         )
+    made["alert-drill"].add_argument("--url", default="http://127.0.0.1:9093", help="of Alertmanager")
+    made["alert-drill"].add_argument(
+        "--hold", type=float, default=45, help="seconds until the test alerts end; messages leave within 30"
+    )
     made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")
     made["readiness"].add_argument(

@@ -31,6 +31,7 @@ NAMES = {
     "governance/change_plan.md",
     "governance/skills.md",
     "governance/risk.md",
+    "monitoring/alertmanager/alertmanager.yml",
 }
 
 

@@ -121,6 +121,16 @@ class Skills(Record):
     gaps: tuple[SkillGap, ...] = ()
 
 
+class Alerting(Record):
+    """How alerts leave Alertmanager. Secrets lie in files where it runs: alert_routes.py names them."""
+
+    smarthost: str = Field(default="localhost:25", pattern=r"^\S+:\d+$")
+    sender: str = Field(default="alerts@localhost", pattern=r"^[^\s@]+@[^\s@]+$")
+    username: str = ""
+    webhook: str = Field(default="", pattern=r"^(|https?://\S+)$")
+    webhook_token: bool = False
+
+
 class Ownership(Record):
     system: System
     people: tuple[Person, ...]
@@ -129,6 +139,7 @@ class Ownership(Record):
     teams: tuple[Team, ...] = ()
     accepted: tuple[Acceptance, ...] = ()
     skills: Skills = Skills()
+    alerting: Alerting = Alerting()
 
     def person(self, id: str) -> Person | None:
         return next((person for person in self.people if person.id == id), None)

@@ -38,6 +38,7 @@ class Keeper:
         self.mode = self._remembered()
         metrics.pending.set_function(lambda: spool.events)
         metrics.pending_bytes.set_function(lambda: spool.bytes)
+        metrics.pending_limit.set(spool.limit)
         metrics.mode.labels(self.mode).set(1)
 
     def _remembered(self) -> str:

@@ -2,13 +2,18 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from ..bundle.read import Reason
 from .problems import Problem
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
+ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback")
+SHED = ("aside", "concurrency", "database", "late", "records", "slow", "time")
+UNLOADED = (*get_args(Reason), "pointer", "unreadable")
+VERDICTS = ("accepted", "edited", "overridden")
 
 
 class Metrics:
@@ -33,6 +38,9 @@ class Metrics:
         self.mode = Gauge("ml_mode_info", "1 for the mode that holds", ["mode"], registry=kept)
         self.pending = Gauge("ml_events_pending", "Answers not yet in the database", registry=kept)
         self.pending_bytes = Gauge("ml_events_pending_bytes", "Disk that they take", registry=kept)
+        self.pending_limit = Gauge(
+            "ml_events_pending_limit_bytes", "Disk that they may take before predictions are refused", registry=kept
+        )
         self.lost = Counter("ml_events_lost", "Answers that no database will hold; must stay 0", registry=kept)
         self.repeated = Counter(
             "ml_predictions_repeated",
@@ -41,6 +49,17 @@ class Metrics:
         )
         self.store_up = Gauge("ml_store_up", "1 while the database of records answers", registry=kept)
         self._bound: dict[Any, Any] = {}
+        self._from_zero()
+
+    def _from_zero(self) -> None:
+        """Show what is counted before it happens: Prometheus sees no increase in a series that begins at 1."""
+        for route in ROUTES:
+            self.duration.labels(route)
+            for status in ("200", "500", "503"):
+                self.requests.labels(route, status)
+        for counter, known in ((self.shed, SHED), (self.load_failures, UNLOADED), (self.feedback, VERDICTS)):
+            for label in known:
+                counter.labels(label)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count a request. `labels()` costs twice an increment, so what it gives is kept."""

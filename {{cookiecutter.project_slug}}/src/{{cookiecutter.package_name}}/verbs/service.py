@@ -136,6 +136,19 @@ def rollback_drill(args: argparse.Namespace) -> int:
     return tried(settings, about, ["rollback-drilled"], lambda: run(service, registry, whoami(), about))
 
 
+def alert_drill(args: argparse.Namespace) -> int:
+    """a test alert for each outcome through a running Alertmanager: who is reached?; --url http://127.0.0.1:9093"""
+    from ..alert_drill import Alertmanager, drill
+    from ..governance.ownership import read_ownership
+    from ..pipeline.evidence import digests
+    from ..settings import Settings
+    from .organisation import keep
+
+    settings = Settings()
+    ownership = read_ownership(settings.governance / "ownership.yaml")
+    return keep(settings, drill(Alertmanager(args.url.rstrip("/")), ownership, digests(settings), args.hold))
+
+
 def _service(url: str) -> "Service":
     """A service that answers. Raises DrillFailed when none does."""
     from ..drills import Service

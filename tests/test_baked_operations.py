@@ -1,0 +1,293 @@
+"""Alerts of a baked project: rules by promtool, routes by amtool, and, slow, the whole way by the real servers."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT, UNBAKED, BakedProject
+from test_baked_life import Project, environment, free_port, get, post, project, readme_request, wait_for_version
+
+__all__ = ["environment", "project"]  # fixtures
+PROMETHEUS = UNBAKED / "monitoring" / "prometheus"
+ROUTES = "monitoring/alertmanager/alertmanager.yml"
+FILLED = ROOT / "tests" / "filled"  # invented, and says so
+GROUPS = yaml.safe_load((PROMETHEUS / "service.rules.yml").read_text())["groups"]
+RULES = [rule for group in GROUPS for rule in group["rules"]]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+TESTS = sorted(PROMETHEUS.glob("*.test.yml"))
+
+
+def tool(*command: object, cwd: Path) -> str:
+    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_promtool_finds_nothing_in_rules_and_configuration() -> None:
+    tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", "service.rules.yml", cwd=PROMETHEUS)
+    tool("promtool", "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml", cwd=PROMETHEUS)
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda path: path.name)
+def test_each_alert_fires_and_is_silent_where_it_must(file: Path) -> None:
+    tool("promtool", "test", "rules", file.name, cwd=PROMETHEUS)
+
+
+def test_each_alert_is_shown_firing_and_silent() -> None:
+    shown = [
+        (case["alertname"], bool(case["exp_alerts"]))
+        for file in TESTS
+        for test in yaml.safe_load(file.read_text())["tests"]
+        for case in test.get("alert_rule_test", [])
+    ]
+    for alert in ALERTS:
+        assert {(alert, True), (alert, False)} <= set(shown), alert
+
+
+def test_promtool_notices_when_a_limit_changes(tmp_path: Path) -> None:
+    """What would pass whatever the rules say would prove nothing."""
+    rules = (PROMETHEUS / "service.rules.yml").read_text()
+    assert rules.count("ml_store_up == 0") == 1
+    (tmp_path / "service.rules.yml").write_text(rules.replace("ml_store_up == 0", "ml_store_up == 2"))
+    shutil.copy(PROMETHEUS / "service.rules.test.yml", tmp_path)
+    command = ["promtool", "test", "rules", "service.rules.test.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "DatabaseAway" in done.stdout + done.stderr
+
+
+def test_each_alert_says_how_urgent_it_is_whose_it_is_and_what_to_do(baked: BakedProject) -> None:
+    outcomes = {outcome["id"] for outcome in baked.yaml("governance/ownership.yaml")["outcomes"]}
+    for name, rule in ALERTS.items():
+        assert rule["labels"]["severity"] in ("page", "ticket", "info"), name
+        assert rule["labels"]["outcome"] in outcomes, name
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}, name
+        assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{name}.md"
+        text = baked.read(rule["annotations"]["runbook_url"])
+        assert text.startswith(f"# {name}\n")
+        for part in ("What it means", "Who is affected", "Look", "Stop the harm now", "Find the cause"):
+            assert f"**{part}.**" in text, f"{name}: {part}"
+        assert f"(runbooks/{name}.md)" in baked.read("docs/alerts.md")
+    assert {path.stem for path in baked.path.glob("docs/runbooks/*.md")} == set(ALERTS)
+
+
+def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", baked.read("Makefile"), re.MULTILINE))
+    for path in [*baked.path.glob("docs/runbooks/*.md"), baked.path / "docs" / "alerts.md"]:
+        typed = set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE))
+        assert typed <= targets, path.name
+        for named in re.findall(r"ml_[a-z0-9_]*[a-z0-9]\b", path.read_text()):
+            assert any(named in metric or metric.startswith(named) for metric in needed() | {"ml_events"}), named
+
+
+def needed() -> set[str]:
+    """The metrics that recording rules and alerts read."""
+    return {name for rule in RULES for name in re.findall(r"\bml_[a-z0-9_]+", rule["expr"])}
+
+
+def test_each_metric_that_an_alert_needs_is_missed_when_it_is_absent() -> None:
+    missed = set(re.findall(r'"metric", "(ml_\w+)"', ALERTS["MetricsAbsent"]["expr"]))
+    assert missed | {"ml_model_info"} == needed()
+    assert "unless on (instance) ml_model_info" in ALERTS["NoModelAnswers"]["expr"]
+
+
+def test_the_override_rate_alarms_where_the_gates_say(baked: BakedProject) -> None:
+    limit = re.search(r"> (0\.\d+)", ALERTS["OverrideRateHigh"]["expr"])
+    assert limit
+    assert float(limit[1]) == baked.yaml("governance/gates.yaml")["people"]["override_stop"]
+
+
+def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> None:
+    tool("amtool", "check-config", ROUTES, cwd=baked.path)
+    ownership = baked.yaml("governance/ownership.yaml")
+    known = {person["id"] for person in ownership["people"] if person["name"] != "TODO"}
+    mails = {
+        receiver["name"]: [mail["to"] for mail in receiver.get("email_configs", [])]
+        for receiver in baked.yaml(ROUTES)["receivers"]
+    }
+    for outcome in ownership["outcomes"]:
+        who = outcome["accountable"]
+        receiver = f"person/{who}" if who in known else "fallback"
+        for severity in ("page", "ticket"):
+            routed(baked.path, receiver, outcome["id"], severity)
+        if who in known:
+            assert mails[receiver] == [person["email"] for person in ownership["people"] if person["id"] == who]
+
+
+def fill_in(project: Project) -> None:
+    """The governance files of an invented organisation, in which everybody has just accepted."""
+    today = date.today()
+    for file in FILLED.glob("*.yaml"):  # an acceptance is asked for again each quarter
+        text = file.read_text().replace("THIS-DAY", str(today)).replace("NEXT-REVIEW", str(today + timedelta(days=90)))
+        (project.path / "governance" / file.name).write_text(text)
+
+
+def routed(folder: Path, receivers: str, outcome: str, severity: str) -> None:
+    verify = f"--verify.receivers={receivers}"
+    labels = (f"outcome={outcome}", f"severity={severity}")
+    tool("amtool", "config", "routes", "test", f"--config.file={ROUTES}", verify, *labels, cwd=folder)
+
+
+@contextmanager
+def running(*command: object, ready: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server of our own on loopback, up until the block ends."""
+    with log.open("w") as said:
+        process = subprocess.Popen([str(word) for word in command], stdout=said, stderr=said)
+    try:
+        eventually(lambda: answers(ready), f"{command[0]} is up: {log}")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
+            return True
+    except OSError:
+        return False
+
+
+def eventually(holds: Callable[[], Any], what: str, seconds: float = 40) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
+        time.sleep(0.2)
+
+
+@contextmanager
+def alertmanager(configuration: Path, folder: Path) -> Iterator[str]:
+    folder.mkdir()
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    where = (f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", f"--storage.path={folder}")
+    server = ("prometheus-alertmanager", f"--config.file={configuration}", *where)
+    with running(*server, ready=f"{address}/-/ready", log=folder / "log"):
+        yield address
+
+
+@contextmanager
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """What Alertmanager sends arrives in the list."""
+    arrived: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            arrived.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", arrived
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def reached(arrived: list[dict[str, Any]], alert: str) -> set[str]:
+    """The receivers under whose name an alert arrived."""
+    return {
+        told["receiver"]
+        for told in arrived
+        for each in told["alerts"]
+        if each["labels"]["alertname"] == alert and each["status"] == "firing"
+    }
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: Path) -> None:
+    """The service, Prometheus and Alertmanager for real. Copies of the rules and routes with seconds for minutes."""
+    with webhook() as (hook, arrived):
+        fill_in(project)
+        ownership = project.path / "governance" / "ownership.yaml"
+        ownership.write_text(f'{ownership.read_text()}alerting: {{webhook: "{hook}"}}\n')
+        project.makes("governance")
+        tool("amtool", "check-config", ROUTES, cwd=project.path)
+        routed(project.path, "person/author,team/fraud-team,person/model_owner", "model_quality", "page")
+        routed(project.path, "team/fraud-team,person/model_owner", "model_quality", "ticket")
+        routed(project.path, "person/adoption_owner", "adoption", "page")
+        project.makes("baseline")
+        project.makes("promote", WHY="something must answer")
+
+        quick = tmp_path / "alertmanager.yml"
+        quick.write_text(re.sub(r'group_wait: "\d+s"', 'group_wait: "1s"', project.baked.read(ROUTES)))
+        with alertmanager(quick, tmp_path / "alertmanager") as manager, project.serving() as address:
+            wait_for_version(address, "1")
+            row = readme_request(project)
+            with prometheus(project, manager, tmp_path / "prometheus") as prom:
+                eventually(lambda: sample(prom, 'up{job="ml-service"} == 1'), "the service is scraped")
+                for _ in range(60):
+                    post(f"{address}/v1/predict", [row])
+                    time.sleep(0.2)
+                rules = [rule for group in get(f"{prom}/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
+                assert {rule["health"] for rule in rules} == {"ok"}
+                assert sample(prom, "ml:requests_failed:ratio_rate5m") == ["0"]
+                assert get(f"{prom}/api/v1/alerts")["data"]["alerts"] == [], "a quiet stretch is silent"
+                assert arrived == []
+
+                (project.path / "var" / "models" / "champion.json").write_text("no pointer")
+                eventually(lambda: "person/model_owner" in reached(arrived, "ModelLoadFailed"), f"{arrived}")
+                assert reached(arrived, "ModelLoadFailed") == {"person/model_owner"}, "a ticket wakes nobody"
+                assert project.service
+                project.service.kill()
+                eventually(lambda: "person/platform_owner" in reached(arrived, "NothingAnswers"), f"{arrived}")
+                assert reached(arrived, "NothingAnswers") == {"person/platform_owner"}
+
+            drilled = project.makes("alert-drill", f"URL={manager}", "HOLD=5")
+            assert "passed alert-reaches-owner: 14 alerts routed" in drilled
+            people = {"value_owner", "adoption_owner", "model_owner", "author", "data_owner", "platform_owner"}
+            assert reached(arrived, "AlertDrill") == {f"person/{who}" for who in people}
+            assert not [a for a in get(f"{manager}/api/v2/alerts") if a["labels"]["alertname"] == "AlertDrill"]
+
+            ownership.write_text(ownership.read_text().replace("dee@example.org", "eve@example.org"))
+            stale = project.make("alert-drill", f"URL={manager}", "HOLD=0")
+            assert stale.returncode != 0, "Alertmanager has not loaded the new routes"
+            assert "WRONG serving, page: does not reach Dee Invented <eve@example.org>" in stale.stdout
+
+
+def sample(prometheus: str, expression: str) -> list[str]:
+    found = get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
+    return [result["value"][1] for result in found["data"]["result"]]
+
+
+@contextmanager
+def prometheus(project: Project, manager: str, folder: Path) -> Iterator[str]:
+    """Prometheus by the baked configuration, with other addresses, every second, and two seconds for each `for`."""
+    folder.mkdir()
+    told = project.baked.read("monitoring/prometheus/prometheus.yml")
+    for before, after in (
+        ("127.0.0.1:9093", manager.removeprefix("http://")),
+        ("127.0.0.1:8001", f"127.0.0.1:{project.operations}"),
+        ("scrape_interval: 15s", "scrape_interval: 1s"),
+        ("evaluation_interval: 15s", "evaluation_interval: 1s"),
+    ):
+        assert told.count(before) == 1, before
+        told = told.replace(before, after)
+    (folder / "prometheus.yml").write_text(told)
+    rules = project.baked.read("monitoring/prometheus/service.rules.yml")
+    (folder / "service.rules.yml").write_text(re.sub(r"for: \d+[mh]$", "for: 2s", rules, flags=re.MULTILINE))
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    where = (f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder / 'tsdb'}")
+    server = ("prometheus", f"--config.file={folder / 'prometheus.yml'}", *where)
+    with running(*server, ready=f"{address}/-/ready", log=folder / "log"):
+        yield address

@@ -1,0 +1,108 @@
+"""The routes that are generated: who is reached for which outcome, by walking them as Alertmanager does."""
+
+import json
+from typing import Any
+
+import pytest
+from filled import Filled, filled
+
+from {{cookiecutter.package_name}}.governance.alert_routes import FALLBACK, NOT_ON_CALL, SECRETS, alertmanager
+from {{cookiecutter.package_name}}.governance.files import GovernanceError
+from {{cookiecutter.package_name}}.governance.raci import OUTCOMES
+
+__all__ = ["filled"]
+BEA = "name: Bea Invented, email: bea@example.org"
+TEAM = '  - {id: fraud-team, members: [model_owner, author], channel: "#fraud", on_call: author}'
+
+
+def reached(configuration: dict[str, Any], outcome: str, severity: str) -> list[str]:
+    """The receivers that Alertmanager would find: a child that fits ends the search unless it says continue."""
+
+    def fits(route: dict[str, Any]) -> bool:
+        told = {f"outcome={json.dumps(outcome)}", f'severity="{severity}"'}
+        return set(route.get("matchers", ())) <= told
+
+    def walk(route: dict[str, Any]) -> list[str]:
+        found: list[str] = []
+        for child in filter(fits, route.get("routes", ())):
+            found += walk(child)
+            if not child.get("continue"):
+                break
+        return found or [route["receiver"]]
+
+    return walk(configuration["route"])
+
+
+def addresses(configuration: dict[str, Any], receivers: list[str]) -> set[str]:
+    named = {each["name"]: each.get("email_configs", []) for each in configuration["receivers"]}
+    return {mail["to"] for receiver in receivers for mail in named[receiver]}
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_each_outcome_reaches_who_answers_for_it(filled: Filled, outcome: str, severity: str) -> None:
+    made = alertmanager(filled.org)
+    owner = filled.org.ownership.answers_for(outcome)
+    assert owner
+    assert owner.email in addresses(made, reached(made, outcome, severity))
+
+
+def test_the_one_on_call_is_woken_by_a_page_and_the_channel_sees_both(filled: Filled) -> None:
+    made = alertmanager(filled.org)
+    assert reached(made, "model_quality", "page") == ["person/author", "team/fraud-team", "person/model_owner"]
+    assert reached(made, "model_quality", "ticket") == ["team/fraud-team", "person/model_owner"]
+    (slack,) = (each["slack_configs"] for each in made["receivers"] if each["name"] == "team/fraud-team")
+    assert slack[0]["channel"] == "#fraud"
+    assert made["global"]["slack_api_url_file"].endswith("/slack_url")
+
+
+@pytest.mark.parametrize("outcome", NOT_ON_CALL)
+def test_value_and_adoption_never_wake_an_engineer(filled: Filled, outcome: str) -> None:
+    filled.change("ownership.yaml", TEAM, TEAM.replace("[model_owner,", "[value_owner, adoption_owner, model_owner,"))
+    made = alertmanager(filled.org)
+    assert "person/author" not in reached(made, outcome, "page")
+    assert reached(made, outcome, "page") == reached(made, outcome, "ticket")
+
+
+def test_a_page_comes_again_sooner_than_a_ticket(filled: Filled) -> None:
+    routes = {route["matchers"][0]: route for route in alertmanager(filled.org)["route"]["routes"]}
+    (page,) = routes['outcome="serving"']["routes"]
+    assert (page["matchers"], page["repeat_interval"]) == (['severity="page"'], "30m")
+    assert alertmanager(filled.org)["route"]["repeat_interval"] == "1d"
+
+
+def test_nobody_named_is_reached_by_the_fallback_which_whoever_runs_the_service_reads(filled: Filled) -> None:
+    filled.change("ownership.yaml", BEA, "name: TODO, email: TODO")
+    made = alertmanager(filled.org)
+    assert reached(made, "model_quality", "page")[-1] == FALLBACK
+    assert addresses(made, [FALLBACK]) == {"dee@example.org"}
+    assert "TODO" not in json.dumps(made)
+
+
+def test_an_outcome_that_nobody_knows_goes_to_the_fallback(filled: Filled) -> None:
+    assert reached(alertmanager(filled.org), "no_such_outcome", "page") == [FALLBACK]
+
+
+def test_secrets_are_files(filled: Filled) -> None:
+    said = "{smarthost: 'mail.example.org:587', sender: a@example.org, username: a"
+    said += ", webhook: 'https://hooks.example.org/in', webhook_token: true}"
+    path = filled.folder / "ownership.yaml"
+    path.write_text(f"{path.read_text()}alerting: {said}\n")
+    made = alertmanager(filled.org)
+    assert made["global"]["smtp_require_tls"] is True
+    assert made["global"]["smtp_auth_password_file"] == f"{SECRETS}/smtp_password"
+    for receiver in made["receivers"]:
+        if not receiver["name"].startswith("team/"):
+            (hook,) = receiver["webhook_configs"]
+            assert hook["url"] == "https://hooks.example.org/in"
+            assert hook["http_config"]["authorization"] == {
+                "credentials_file": f"{SECRETS}/webhook_token"
+            }
+
+
+@pytest.mark.parametrize("wrong", ["smarthost: mail", "sender: nobody", "webhook: hooks.example.org", "password: x"])
+def test_what_alertmanager_could_not_use_is_refused(filled: Filled, wrong: str) -> None:
+    path = filled.folder / "ownership.yaml"
+    path.write_text(f"{path.read_text()}alerting:\n  {wrong}\n")
+    with pytest.raises(GovernanceError, match=f"alerting.{wrong.partition(':')[0]}"):
+        _ = filled.org
