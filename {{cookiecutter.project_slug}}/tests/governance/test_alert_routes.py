@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from filled import Filled, filled
 
-from {{cookiecutter.package_name}}.governance.alert_routes import FALLBACK, NOT_ON_CALL, SECRETS, alertmanager
+from {{cookiecutter.package_name}}.governance.alert_routes import (
+    FALLBACK,
+    NOT_ON_CALL,
+    SECRETS,
+    alertmanager,
+)
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
 from {{cookiecutter.package_name}}.governance.raci import OUTCOMES
 
@@ -95,9 +100,7 @@ def test_secrets_are_files(filled: Filled) -> None:
         if not receiver["name"].startswith("team/"):
             (hook,) = receiver["webhook_configs"]
             assert hook["url"] == "https://hooks.example.org/in"
-            assert hook["http_config"]["authorization"] == {
-                "credentials_file": f"{SECRETS}/webhook_token"
-            }
+            assert hook["http_config"]["authorization"] == {"credentials_file": f"{SECRETS}/webhook_token"}
 
 
 @pytest.mark.parametrize("wrong", ["smarthost: mail", "sender: nobody", "webhook: hooks.example.org", "password: x"])
