@@ -230,7 +230,7 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
         project.makes("promote", WHY="something must answer")
 
         quick = tmp_path / "alertmanager.yml"
-        quick.write_text(re.sub(r'group_wait: "\d+s"', 'group_wait: "1s"', project.baked.read(ROUTES)))
+        quick.write_text(re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES)))
         with alertmanager(quick, tmp_path / "alertmanager") as manager, project.serving() as address:
             wait_for_version(address, "1")
             row = readme_request(project)
@@ -275,7 +275,8 @@ def sample(prometheus: str, expression: str) -> list[str]:
 
 @contextmanager
 def prometheus(project: Project, manager: str, folder: Path) -> Iterator[str]:
-    """Prometheus by the baked configuration, with other addresses, every second, and two seconds for each `for`."""
+    """Prometheus by the baked configuration, with other addresses, every second. Each `for` is ten seconds,
+    longer than the first scrape takes to come."""
     folder.mkdir()
     told = project.baked.read("monitoring/prometheus/prometheus.yml")
     for before, after in (
@@ -288,7 +289,7 @@ def prometheus(project: Project, manager: str, folder: Path) -> Iterator[str]:
         told = told.replace(before, after)
     (folder / "prometheus.yml").write_text(told)
     rules = project.baked.read("monitoring/prometheus/service.rules.yml")
-    (folder / "service.rules.yml").write_text(re.sub(r"for: \d+[mh]$", "for: 2s", rules, flags=re.MULTILINE))
+    (folder / "service.rules.yml").write_text(re.sub(r"for: \d+[mh]$", "for: 10s", rules, flags=re.MULTILINE))
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     where = (f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder / 'tsdb'}")
