@@ -14,7 +14,8 @@ from filled import Filled, filled
 from {{cookiecutter.package_name}} import alert_drill
 from {{cookiecutter.package_name}}.alert_drill import Alertmanager, drill
 from {{cookiecutter.package_name}}.drills import DrillFailed
-from {{cookiecutter.package_name}}.governance.evidence import Evidence, Subject
+from {{cookiecutter.package_name}}.governance.catalogue import Subject
+from {{cookiecutter.package_name}}.governance.evidence import Evidence
 from {{cookiecutter.package_name}}.governance.raci import OUTCOMES
 
 __all__ = ["filled"]

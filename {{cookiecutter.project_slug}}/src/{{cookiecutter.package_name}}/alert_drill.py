@@ -14,7 +14,8 @@ import yaml
 
 from .drills import DrillFailed
 from .governance.alert_routes import FALLBACK, on_call
-from .governance.evidence import Evidence, Subject
+from .governance.catalogue import Subject
+from .governance.evidence import Evidence
 from .governance.ownership import Outcome, Ownership
 from .pipeline.evidence import finding
 
