@@ -356,3 +356,11 @@ def test_the_scorecard_reads_the_project_and_its_registry(
     assert [said.rpartition(" ")[2] for said in found["everything-covered"].says] == ["Odd", "Bare"]
     assert found["generated-files-agree"].says[0] == "CODEOWNERS: differs from what governance/ says"
     assert card.today == date.today()
+
+
+def test_entering_a_stage_stales_nothing_that_was_shown_of_the_owners(at_home: Settings, filled: Filled) -> None:
+    before = home.digests(at_home)["ownership"]
+    filled.change("ownership.yaml", "stage: poc, since: 2026-05-02", "stage: pilot, since: 2026-06-01")
+    assert home.digests(at_home)["ownership"] == before
+    filled.change("ownership.yaml", "email: dee@example.org", "email: eve@example.org")
+    assert home.digests(at_home)["ownership"] != before

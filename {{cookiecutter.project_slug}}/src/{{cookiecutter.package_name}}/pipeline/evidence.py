@@ -79,7 +79,9 @@ def digests(settings: Settings, seam: Seam | None = None, version: Version | Non
     with suppress(GovernanceError):
         found["gates"] = digest(read_gates_file(settings.governance / "gates.yaml"))
     with suppress(GovernanceError):
-        found["ownership"] = digest(read_ownership(settings.governance / "ownership.yaml"))
+        owners = read_ownership(settings.governance / "ownership.yaml")
+        stageless = owners.system.model_copy(update={"stage": "poc", "since": None})  # a new stage is no new owner
+        found["ownership"] = digest(owners.model_copy(update={"system": stageless}))
     return found
 
 
