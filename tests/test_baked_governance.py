@@ -11,7 +11,7 @@ import pytest
 from conftest import BakedProject, baking
 from test_answers import ODD, OWNERS
 from test_baked_life import Project, environment, project, wait_for_version
-from test_baked_operations import ROUTES, alertmanager, fill_in
+from test_baked_operations import ROUTES, alertmanager, fill_in, needs_prometheus
 
 __all__ = ["environment", "project"]  # fixtures
 pytestmark = pytest.mark.slow
@@ -54,6 +54,7 @@ def test_a_fresh_bake_passes_poc_and_says_what_pilot_and_production_want(project
     assert not project.baked.git("status", "--porcelain"), "a look must change nothing"
 
 
+@needs_prometheus
 def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, tmp_path: Path) -> None:
     fill_in(project)
     data = project.domain / "data.py"

@@ -28,6 +28,10 @@ GROUPS = yaml.safe_load((PROMETHEUS / "service.rules.yml").read_text())["groups"
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 TESTS = sorted(PROMETHEUS.glob("*.test.yml"))
+needs_prometheus = pytest.mark.skipif(
+    not all(map(shutil.which, ("promtool", "amtool", "prometheus", "prometheus-alertmanager"))),
+    reason="Prometheus and Alertmanager are not on this machine; .ci/run installs both",
+)
 
 
 def tool(*command: object, cwd: Path) -> str:
@@ -36,11 +40,13 @@ def tool(*command: object, cwd: Path) -> str:
     return done.stdout + done.stderr
 
 
+@needs_prometheus
 def test_promtool_finds_nothing_in_rules_and_configuration() -> None:
     tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", "service.rules.yml", cwd=PROMETHEUS)
     tool("promtool", "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml", cwd=PROMETHEUS)
 
 
+@needs_prometheus
 @pytest.mark.parametrize("file", TESTS, ids=lambda path: path.name)
 def test_each_alert_fires_and_is_silent_where_it_must(file: Path) -> None:
     tool("promtool", "test", "rules", file.name, cwd=PROMETHEUS)
@@ -57,6 +63,7 @@ def test_each_alert_is_shown_firing_and_silent() -> None:
         assert {(alert, True), (alert, False)} <= set(shown), alert
 
 
+@needs_prometheus
 def test_promtool_notices_when_a_limit_changes(tmp_path: Path) -> None:
     """What would pass whatever the rules say would prove nothing."""
     rules = (PROMETHEUS / "service.rules.yml").read_text()
@@ -110,6 +117,7 @@ def test_the_override_rate_alarms_where_the_gates_say(baked: BakedProject) -> No
     assert float(limit[1]) == baked.yaml("governance/gates.yaml")["people"]["override_stop"]
 
 
+@needs_prometheus
 def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> None:
     tool("amtool", "check-config", ROUTES, cwd=baked.path)
     ownership = baked.yaml("governance/ownership.yaml")
@@ -214,6 +222,7 @@ def reached(arrived: list[dict[str, Any]], alert: str) -> set[str]:
     }
 
 
+@needs_prometheus
 @pytest.mark.slow
 def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: Path) -> None:
     """The service, Prometheus and Alertmanager for real. Copies of the rules and routes with seconds for minutes."""

@@ -6,6 +6,7 @@ from conftest import Registered, release
 
 from {{cookiecutter.package_name}}.cli import VERBS, main
 from {{cookiecutter.package_name}}.domain import data
+from {{cookiecutter.package_name}}.pipeline.evidence import read
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.serving.keys import Keys
 from {{cookiecutter.package_name}}.settings import Settings
@@ -38,8 +39,8 @@ def test_an_unknown_verb_is_answered_with_the_known_ones(capsys: pytest.CaptureF
     assert "rollback" in said
 
 
-def test_a_broken_contract_is_told_without_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
+    here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing = data.load().limit(0)
     monkeypatch.setattr(data, "load", lambda since=None, until=None: nothing)
@@ -48,6 +49,8 @@ def test_a_broken_contract_is_told_without_a_traceback(
     assert "ContractViolated: 0 rows" in said
     assert "does load() look at the right place" in said
     assert "Traceback" not in said
+    kept = {record.check: record.passed for record in read(Registry(here))}
+    assert kept["contract-holds"] is False
 
 
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
