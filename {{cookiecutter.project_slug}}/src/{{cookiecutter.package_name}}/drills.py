@@ -69,7 +69,6 @@ def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evi
     if answer["id"] != id or not isinstance(answer["score"], float | int):
         raise DrillFailed(f"asked for {id}, and the answer was {answer}")
     reasons = service.ask("explain", {"rows": [row]})["explanations"][0]["fields"]
-    of = {**digests, "bundle": facts["bundle"]}
     time.sleep(1)  # a prediction is in the database a fifth of a second after its answer
     told = {"prediction_id": id, "outcome": 1, "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
     outcome = service.ask("outcomes", {"outcomes": [told]})
@@ -78,8 +77,8 @@ def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evi
     taken = outcome["accepted"] == feedback["accepted"] == 1 and not outcome["unknown"] and not feedback["unknown"]
     version = f"version {facts['model_version']}, {len(reasons)} fields explained"
     return [
-        finding("served-end-to-end", bool(reasons), of, version),
-        finding("feedback-works", taken, of, f"outcome {outcome}, feedback {feedback}"),
+        finding("served-end-to-end", bool(reasons), digests, version),
+        finding("feedback-works", taken, digests, f"outcome {outcome}, feedback {feedback}"),
     ]
 
 

@@ -105,7 +105,6 @@ def smoke(args: argparse.Namespace) -> int:
     settings, seam = Settings(), project_seam()
     about, service = digests(settings, seam), _service(args.url)
     failed = ["served-end-to-end", "feedback-works"]
-    about["bundle"] = str(service.ask("model")["bundle"])
     return tried(settings, about, failed, lambda: run(service, seam, about))
 
 
