@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Client, Trained, eventually, release, serve
+from conftest import Client, eventually, release, serve
 from seams import binary
 
 from {{cookiecutter.package_name}} import drills
@@ -43,13 +43,11 @@ def by_check(records: list[Evidence]) -> dict[str, Evidence]:
     return {record.check: record for record in records}
 
 
-def test_a_service_that_works_leaves_evidence_of_its_bundle(
-    client: Client, trained: Trained, settings: Settings
-) -> None:
+def test_a_service_that_works_leaves_evidence(client: Client, settings: Settings) -> None:
     shown = by_check(smoke(InProcess("", client=client), binary, ABOUT))
     assert set(shown) == {"served-end-to-end", "feedback-works"}
     assert all(record.passed for record in shown.values()), shown
-    assert shown["served-end-to-end"].digests == {"bundle": trained.bundle.name}
+    assert shown["served-end-to-end"].digests == {"code": ABOUT["code"]}
     used = usage(Store(settings.records_url), "assist")
     assert (used.cases, used.judged, used.outcomes) == (0, 0, 0), "what only tries the service is no case"
 
