@@ -99,7 +99,6 @@ def test_the_way_back_is_timed_and_the_champion_answers_again(
     settings: Settings,
     model: Path,
     baseline: Path,
-    trained: Trained,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = release(registry, baseline, "baseline"), release(registry, model)
