@@ -84,6 +84,36 @@ def test_promotion_and_rollback_are_told_and_listed(
     assert "rollback 2 -> 1  grace: complaints" in said
 
 
+@pytest.mark.parametrize("flag", [[], ["--environment", "local"], ["--environment", "staging"]])
+def test_what_a_registry_has_served_cannot_be_talked_away(
+    here: Settings, register: Registered, flag: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = str(register("a" * 64).number)
+    Registry(here).serves("production")
+    assert main(["promote", "--version", number, "--why", "better", "--unchecked", *flag]) == 1
+    assert "NotReady: production" in capsys.readouterr().err
+    assert Registry(here).behind("champion") is None
+
+
+def test_a_version_that_cannot_be_fetched_is_not_promoted(
+    here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = str(register("a" * 64).number)
+    assert main(["promote", "--version", number, "--why", "better"]) == 1
+    assert "cannot be fetched" in capsys.readouterr().err
+    assert Registry(here).behind("champion") is None
+
+
+def test_a_password_in_the_address_of_the_registry_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:quokka@127.0.0.1:9")
+    assert main(["versions"]) == 1
+    said = capsys.readouterr().err
+    assert "does not answer" in said
+    assert "quokka" not in said
+
+
 def test_sync_brings_the_champion_once(
     here: Settings, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

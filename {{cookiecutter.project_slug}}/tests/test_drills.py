@@ -69,6 +69,50 @@ def test_the_stop_is_timed_and_the_mode_before_comes_back(client: Client, settin
     eventually(lambda: client.get("/v1/model").json()["mode"] == "assist")
 
 
+def test_where_nothing_can_be_stopped_nothing_is_drilled(client: Client, settings: Settings) -> None:
+    store = Store(settings.records_url)
+    store.set_mode("shadow", "you", "a stop")
+    eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
+    with pytest.raises(DrillFailed, match="there is nothing to stop"):
+        stop_drill(InProcess("", client=client), store, "you", ABOUT)
+    now = store.mode()
+    assert now
+    assert now.why == "a stop"
+
+
+def test_a_service_on_another_database_is_not_drilled_and_nothing_is_switched(
+    client: Client, settings: Settings
+) -> None:
+    store = Store(settings.records_url)
+    store.set_mode("automate", "you", "what this database says")
+    elsewhere = InProcess("", client=client, answers={"model": {"mode": "assist"}})
+    with pytest.raises(DrillFailed, match="is this its database"):
+        stop_drill(elsewhere, store, "you", ABOUT)
+    now = store.mode()
+    assert now
+    assert (now.mode, now.why) == ("automate", "what this database says")
+
+
+@dataclass(frozen=True)
+class Interrupted(InProcess):
+    """While the drill waits, somebody orders a real stop."""
+
+    store: Any = None
+
+    def wait_for(self, holds: Any, what: str, seconds: float = 0.0) -> float:
+        took = super().wait_for(holds, what, seconds)
+        self.store.set_mode("shadow", "grace", "a real incident")
+        return took
+
+
+def test_a_real_stop_during_the_drill_stays(client: Client, settings: Settings) -> None:
+    store = Store(settings.records_url)
+    stop_drill(Interrupted("", client=client, store=store), store, "you", ABOUT)
+    now = store.mode()
+    assert now
+    assert (now.mode, now.who) == ("shadow", "grace")
+
+
 def test_a_service_that_does_not_stop_fails_the_drill_and_goes_on(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
