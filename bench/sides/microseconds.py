@@ -39,7 +39,7 @@ def clock(owner: Any, name: str, *parts: str) -> None:
 
 keys = Path(sys.argv[2])
 key = add_key(keys, "microseconds", ["predict"])
-assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, Settings(keys_file=keys))
+assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, decision.payoff, Settings(keys_file=keys))
 assembly.models.look()
 assembly.keeper.mode = "assist"
 service, current = assembly.service, assembly.models.required()

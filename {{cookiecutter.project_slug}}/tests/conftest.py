@@ -210,7 +210,7 @@ def waive(settings: Settings, expires: date = date.max) -> None:
 
 
 def assemble(seam: Seam, settings: Settings) -> Assembly:
-    return Assembly(seam.terms, seam.baseline, seam.decide, settings)
+    return Assembly(seam.terms, seam.baseline, seam.decide, seam.payoff, settings)
 
 
 class Client(TestClient):

@@ -16,8 +16,8 @@ from .pipeline.evidence import finding
 from .pipeline.promotion import promote, rollback
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.seam import Seam
+from .records import TRIED
 from .records.store import Store
-from .records.usage import TRIED
 
 WAIT = 60.0  # seconds until something must have arrived
 LOOKED_AT = 500  # rows of the data, among which the most remarkable one is asked

@@ -208,7 +208,7 @@ def test_a_correction_replaces_an_outcome_and_what_it_replaced_is_kept(store: St
     assert store.add_outcomes(body) == {"accepted": 1, "repeated": 0, "corrected": 1, "unknown": 2}
     assert [(each["outcome"], each["at"]) for each in stored(store, outcomes)] == [(0, LATE), (1, EARLY), (1, EARLY)]
     (kept,) = stored(store, outcome_history)
-    assert {name: kept[name] for name in first} == first
+    assert {name: kept[name] for name in first if name != "counted_at"}.items() <= first.items()
     assert kept["replaced_at"] == stored(store, outcomes)[0]["received_at"]
 
 

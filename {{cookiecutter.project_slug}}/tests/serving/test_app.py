@@ -135,12 +135,16 @@ def test_without_a_model_nothing_is_answered_and_how_it_comes_is_told(unready: C
 def test_metrics_count_requests_rows_and_the_model(client: Client) -> None:
     asked(client, "/v1/predict", PARCEL, PARCEL)
     client.post("/v1/predict", content=b"")
+    assert (
+        'ml_predictions_total{arm="champion",decision="call",model_version="1"} 0.0'
+        in client.operations.get("/metrics").text
+    )
     text = client.operations.get("/metrics").text
     assert 'ml_requests_total{route="/v1/predict",status="200"} 1.0' in text
     assert 'ml_requests_total{route="/v1/predict",status="400"} 1.0' in text
     assert 'ml_predictions_total{arm="champion",decision="call",model_version="1"} 2.0' in text
     assert 'ml_request_duration_seconds_count{route="/v1/predict"} 2.0' in text
-    assert 'owner="Your Name <you@example.org>",version="1"} 1.0' in text
+    assert 'owner="Your Name <you@example.org>",reference="' in text
 
 
 def test_paths_that_nobody_serves_are_one_label(client: Client) -> None:

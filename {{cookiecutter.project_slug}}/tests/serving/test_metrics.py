@@ -10,7 +10,11 @@ from {{cookiecutter.package_name}}.serving.metrics import SHED, Metrics
 from {{cookiecutter.package_name}}.serving.service import NEEDS
 
 RULES = Path(__file__).resolve().parents[2] / "monitoring" / "prometheus" / "service.rules.yml"
-WITH_A_MODEL = {"ml_predictions_total", "ml_model_info"}  # their labels name it
+WITH_A_MODEL = {  # their labels name it
+    "ml_predictions_total",
+    "ml_model_info",
+    "ml_decision_feedback_total",
+}
 
 
 def test_every_metric_that_an_alert_needs_shows_before_anything_happened() -> None:

@@ -256,8 +256,9 @@ def test_feedback_is_taken_once_and_counted(client: Client, settings: Settings) 
         settings, "SELECT verdict, decision_taken, reason, handling_seconds FROM feedback WHERE prediction_id = 'p'"
     )
     assert sorted(found) == [("accepted", None, None, None), ("overridden", "leave", "known-customer", 40.0)]
-    assert metric(client, 'ml_decision_feedback_total{verdict="accepted"} 1.0')
-    assert metric(client, 'ml_decision_feedback_total{verdict="overridden"} 2.0')
+    judged = 'ml_decision_feedback_total{arm="champion",model_version="1",reason="%s",verdict="%s"} %s'
+    eventually(lambda: metric(client, judged % ("", "accepted", "1.0")))
+    eventually(lambda: metric(client, judged % ("known-customer", "overridden", "1.0")))  # one waits for its prediction
 
 
 def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ..contract.encoding import column, columns_of
+from ..contract.encoding import RowEncoder, column, columns_of
 from ..contract.terms import Columns, Fields
 from .manifest import MANIFEST, PROVENANCE, Manifest, bundle_digest, sha256
 from .reference import Reference
@@ -42,11 +43,16 @@ class Bundle:
         """The fields that the model needs, with the categories that it knows."""
         return self.manifest.fields
 
-    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> Scores:
-        """Scores [rows] of rows that hold every field, None for missing."""
+    @cached_property
+    def encoder(self) -> RowEncoder:
+        return RowEncoder(self.fields)
+
+    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], Scores]:
+        """The encoded matrix [rows, fields] and the scores [rows] of rows that hold every field, None for missing."""
+        matrix = self.encoder(rows)
         if isinstance(self.runtime, OnnxRuntime):
-            return self.runtime.score_rows(rows)
-        return self.runtime.score(columns_of(self.fields, rows))
+            return matrix, self.runtime.run(matrix)
+        return matrix, self.runtime.score(columns_of(self.fields, rows))
 
 
 def open_bundle(

@@ -1,14 +1,14 @@
 """The ways to run a model; each turns columns [rows] into scores [rows]."""
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..contract.encoding import RowEncoder, encode
+from ..contract.encoding import encode
 from ..contract.terms import Columns, Fields
 
 Scores = NDArray[np.float64]
@@ -26,19 +26,16 @@ class OnnxRuntime:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self.fields, self.matrix = fields, RowEncoder(fields)
+        self.fields = fields
         self.input = self.session.get_inputs()[0].name
         outputs = [output.name for output in self.session.get_outputs()]
         self.output = "probabilities" if "probabilities" in outputs else outputs[0]
 
     def score(self, columns: Columns) -> Scores:
-        return self._run(encode(self.fields, columns))
+        return self.run(encode(self.fields, columns))
 
-    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> Scores:
-        """The same from rows that hold every field, None for missing."""
-        return self._run(self.matrix(rows))
-
-    def _run(self, matrix: NDArray[np.float32]) -> Scores:
+    def run(self, matrix: NDArray[np.float32]) -> Scores:
+        """Scores [rows] of an encoded matrix [rows, fields]."""
         (answer,) = self.session.run([self.output], {self.input: matrix})
         scores = answer[:, 1] if self.output == "probabilities" else answer.reshape(-1)
         return np.asarray(scores, dtype=np.float64)

@@ -1,6 +1,7 @@
 """Checked, labelled rows in memory, in an order that does not depend on the engine."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,12 +34,15 @@ class Rows:
         columns = {name: values[index] for name, values in self.columns.items()}
         return Rows(self.y[index], self.units[index], None if self.at is None else self.at[index], columns)
 
-    def as_dicts(self) -> list[dict[str, Any]]:
-        """Each row as `payoff` sees it: plain values, None for missing."""
+    def as_dicts(self, without: Collection[str] = ()) -> list[dict[str, Any]]:
+        """Each row as plain values, None for missing, `without` some fields."""
         lists = {
             name: [None if value != value else value for value in values.tolist()]
             for name, values in self.columns.items()
+            if name not in without
         }
+        if not lists:
+            return [{} for _ in range(len(self))]
         return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
     def digest(self) -> str:

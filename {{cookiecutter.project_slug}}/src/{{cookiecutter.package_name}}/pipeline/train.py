@@ -45,9 +45,22 @@ def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
 
 def money(seam: Seam, rows: Rows, scores: Scores, threshold: float) -> NDArray[np.float64]:
     """Payoff [rows] of deciding with these scores."""
-    decided = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(), strict=True)
-    worth = [seam.payoff(seam.decide(score, threshold), outcome, row) for score, outcome, row in decided]
+    decided = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(seam.terms.personal), strict=True)
+    worth = [_paid(seam, seam.decide(score, threshold), outcome, row) for score, outcome, row in decided]
     return usable(worth, len(rows), "payoff()")
+
+
+def _paid(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any:
+    """What payoff() gives for a row as the records hold it, so that what is paid in service can be computed there."""
+    try:
+        return seam.payoff(decision, outcome, row)
+    except KeyError as error:
+        if error.args[0] not in seam.terms.personal:
+            raise
+        raise UnusableScores(
+            f"payoff() reads {error.args[0]!r}, which domain/contract.py lists as PERSONAL: it is not kept, so nobody "
+            "could say later what a decision was worth. Take it out of payoff(), or out of PERSONAL"
+        ) from error
 
 
 def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
@@ -66,7 +79,7 @@ def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
 
 def worth_at(seam: Seam, rows: Rows, scores: Scores) -> Callable[[float], float]:
     """The payoff of all rows together, as a function of the threshold; cheap to ask again and again."""
-    dicts, outcomes, listed = rows.as_dicts(), rows.y.tolist(), scores.tolist()
+    dicts, outcomes, listed = rows.as_dicts(seam.terms.personal), rows.y.tolist(), scores.tolist()
     known: list[dict[Any, float]] = [{} for _ in listed]  # a decision's payoff is asked once for each row
 
     def total(threshold: float) -> float:
@@ -74,7 +87,7 @@ def worth_at(seam: Seam, rows: Rows, scores: Scores) -> Callable[[float], float]
         for position, score in enumerate(listed):
             decision = seam.decide(score, threshold)
             if decision not in known[position]:
-                paid: Any = seam.payoff(decision, outcomes[position], dicts[position])
+                paid: Any = _paid(seam, decision, outcomes[position], dicts[position])
                 if not isinstance(paid, float | int | np.number):
                     raise UnusableScores(f"payoff({decision!r}, ...) gave {paid!r}; it must give money, a number")
                 known[position][decision] = float(paid)

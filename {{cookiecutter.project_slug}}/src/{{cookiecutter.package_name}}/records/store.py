@@ -24,13 +24,15 @@ WITH e AS MATERIALIZED (
     json_extract(value, '$.mode') AS mode, json_extract(value, '$.predictions') AS predictions
   FROM json_each(:events)
 )
-SELECT json_extract(p.value, '$.id'), e.at, e.model_version, e.bundle, e.arm, e.mode, json_extract(p.value, '$.unit'),
+SELECT json_extract(p.value, '$.id'), e.at, e.model_version, e.bundle,
+  coalesce(json_extract(p.value, '$.arm'), e.arm), e.mode, json_extract(p.value, '$.unit'),
   json_extract(p.value, '$.score'), json_extract(p.value, '$.decision'), json_extract(p.value, '$.row')
 FROM e, json_each(e.predictions) AS p WHERE true
 ON CONFLICT (id) DO NOTHING""",
     "postgresql": """
 INSERT INTO predictions (id, at, model_version, bundle, arm, mode, unit_hash, score, decision, row)
-SELECT p->>'id', CAST(e->>'at' AS timestamp), e->>'model_version', e->>'bundle', e->>'arm', e->>'mode', p->>'unit',
+SELECT p->>'id', CAST(e->>'at' AS timestamp), e->>'model_version', e->>'bundle',
+  coalesce(p->>'arm', e->>'arm'), e->>'mode', p->>'unit',
   CAST(p->>'score' AS double precision), p->>'decision', p->'row'
 FROM jsonb_array_elements(CAST(:events AS jsonb)) AS e, jsonb_array_elements(e->'predictions') AS p
 ON CONFLICT (id) DO NOTHING""",
@@ -87,7 +89,8 @@ class Store:
 
     def _add_outcomes(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         ids, received = {item["prediction_id"] for item in given}, now()
-        known_now = select(outcomes).where(outcomes.c.prediction_id.in_(ids)).order_by(outcomes.c.prediction_id)
+        columns = [outcomes.c[name] for name in ("prediction_id", "outcome", "at", "received_at")]
+        known_now = select(*columns).where(outcomes.c.prediction_id.in_(ids)).order_by(outcomes.c.prediction_id)
         looked = connection.execute(known_now.with_for_update())  # in one order everywhere, or replicas wait in circles
         stored = {row["prediction_id"]: dict(row) for row in looked.mappings()}
         known, replaced, conflicts = dict(stored), [], {}

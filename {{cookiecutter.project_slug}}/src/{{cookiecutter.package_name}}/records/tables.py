@@ -1,10 +1,11 @@
 """The tables. Times are UTC and do not say so. A change here needs a migration; a test compares the two."""
 
-from sqlalchemy import JSON, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 VERSIONS = "records_version"  # which migration was last: a name of its own, so that MLflow may share the database
+NOT_COUNTED = text("counted_at IS NULL")
 Row = JSON().with_variant(JSONB(), "postgresql")
 
 predictions = Table(
@@ -30,7 +31,9 @@ outcomes = Table(  # no foreign key: an outcome may come before its prediction i
     Column("outcome", Float, nullable=False),
     Column("at", DateTime, nullable=False),
     Column("received_at", DateTime, nullable=False),
+    Column("counted_at", DateTime),  # when a replica counted it for Prometheus
     Index("outcomes_received_at", "received_at"),
+    Index("outcomes_not_counted", "prediction_id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
 )
 
 outcome_history = Table(  # what a correction replaced
@@ -56,7 +59,9 @@ feedback = Table(
     Column("pseudonym", String(32), nullable=False),
     Column("at", DateTime, nullable=False),
     Column("handling_seconds", Float),
+    Column("counted_at", DateTime),
     Index("feedback_prediction_id", "prediction_id"),
+    Index("feedback_not_counted", "id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
     Index("feedback_at", "at"),
 )
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, case, func, select
 
+from . import TRIED
 from .engine import now
 from .store import Store
 from .tables import feedback, outcomes, predictions
 
-TRIED = "smoke-"  # ids of requests that only try the service begin so
 LATELY = timedelta(days=28)
 
 

@@ -14,6 +14,7 @@ from ..records.spool import Spool
 from ..settings import Settings
 from .app import surface
 from .explain import Explain
+from .explore import LetThrough
 from .keeper import SAFEST, Keeper
 from .keys import Keys
 from .limits import Limits
@@ -23,6 +24,7 @@ from .models import Models
 from .ops import operations
 from .predict import Predict
 from .remember import Remember
+from .results import Payoff, Results
 from .service import Service
 
 LOOK_SECONDS = 0.5  # between two looks at keys and connections
@@ -36,7 +38,9 @@ class Assembly:
         terms: Terms,
         baseline: Callable[[Columns], Scores],
         decide: Callable[[float, float], Any],
+        payoff: Payoff,
         settings: Settings,
+        explored: LetThrough | None = None,
     ) -> None:
         """Raises KeysError and SpoolError for what cannot be used."""
         self.metrics, self.access = Metrics(), Access()
@@ -45,8 +49,10 @@ class Assembly:
         self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
         self.models = Models(settings.models, terms.fields, baseline, self.metrics, settings.allow_pickle)
         local = settings.environment == "local"
-        self.keeper = Keeper(settings.records_url, self.spool, settings.mode if local else SAFEST, self.metrics)
-        predict = Predict(terms, self.models, decide, self.spool, self.keeper, self.metrics)
+        self.results = Results(terms, payoff, self.models, self.metrics)
+        first = settings.mode if local else SAFEST
+        self.keeper = Keeper(settings.records_url, self.spool, first, self.metrics, self.results.count)
+        predict = Predict(terms, self.models, decide, self.spool, self.keeper, self.metrics, explored)
         remember = Remember(self.models, self.keeper, self.keys, self.metrics, free=local)
         routes = surface(
             settings.model_name,

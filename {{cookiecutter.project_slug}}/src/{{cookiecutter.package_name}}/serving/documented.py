@@ -21,6 +21,7 @@ class Prediction(BaseModel):
     id: str
     score: float
     decision: str | float | None = Field(description="null in shadow: the consumer goes on as without a model")
+    arm: Literal["explored"] | None = Field(default=None, description="there when the case was let through by lot")
 
 
 class Predictions(BaseModel):

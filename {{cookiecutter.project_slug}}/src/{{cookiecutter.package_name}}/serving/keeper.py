@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..records.errors import EventsRefused, StoreAway
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SHIP_SECONDS = 0.2
 MODE_SECONDS = 1.0  # a stop must reach every replica within 5
+COUNT_SECONDS = 2.0  # between two looks at what came of predictions
 LEAVE_SECONDS = 5.0  # to ship what is left when the service ends
 LONGEST_PAUSE = 2.0  # between two looks at a database that is away
 MODES = ("shadow", "assist", "automate")
@@ -28,12 +30,20 @@ class Keeper:
     """`mode` is what holds here. Until the database was read it is what held last in this folder, else shadow: a
     replica that starts while the database is away must not undo a stop."""
 
-    def __init__(self, url: str, spool: Spool, first_mode: str, metrics: Metrics) -> None:
-        """`first_mode` holds when the database knows none."""
-        self.url, self.spool, self.first_mode, self.metrics = url, spool, first_mode, metrics
+    def __init__(
+        self,
+        url: str,
+        spool: Spool,
+        first_mode: str,
+        metrics: Metrics,
+        count: Callable[["Store"], None] = lambda store: None,
+    ) -> None:
+        """`first_mode` holds when the database knows none. `count` looks at what came of predictions."""
+        self.url, self.spool, self.first_mode, self.metrics, self.count = url, spool, first_mode, metrics, count
         self.store: Store | None = None
         self.looked = False  # at the database, with whatever result
-        self._kept, self._said, self._mode_at, self._lost = spool.folder / "mode", "", 0.0, 0
+        self._kept, self._said, self._lost = spool.folder / "mode", "", 0
+        self._mode_at = self._counted_at = 0.0
         self._switching = threading.Lock()
         self.mode = self._remembered()
         metrics.pending.set_function(lambda: spool.events)
@@ -107,6 +117,7 @@ class Keeper:
                 for event in self._ship(self.store, events):  # only now, since shipping is tried until it ends
                     self.spool.refuse(event)
                 self.spool.shipped()
+            self._count(self.store)
         except Exception as error:  # whatever it is, this thread must live: it is the only one that ships
             self._away(error)
             return False
@@ -132,6 +143,17 @@ class Keeper:
             middle = len(events) // 2
             return self._ship(store, events[:middle]) + self._ship(store, events[middle:])
         return []
+
+    def _count(self, store: "Store") -> None:
+        if time.monotonic() - self._counted_at < COUNT_SECONDS:
+            return
+        try:
+            self.count(store)
+        except StoreAway:
+            raise
+        except Exception:  # a figure that is wrong must not keep an answer from the database
+            log.exception("what came of predictions cannot be counted")
+        self._counted_at = time.monotonic()
 
     def _away(self, error: Exception) -> None:
         self.metrics.store_up.set(0)

@@ -1,19 +1,21 @@
 """What the service tells Prometheus. Nobody who is scored is ever a label; `owner` is who answers."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from ..bundle.manifest import Manifest
 from ..bundle.read import Reason
+from .counted import Counted
+from .fields import Fields
 from .problems import Problem
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
 ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback")
 SHED = ("aside", "concurrency", "database", "late", "records", "slow", "time")
 UNLOADED = (*get_args(Reason), "pointer", "unreadable")
-VERDICTS = ("accepted", "edited", "overridden")
 
 
 class Metrics:
@@ -26,14 +28,21 @@ class Metrics:
             "ml_request_duration_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=kept
         )
         self.shed = Counter("ml_requests_shed", "Requests refused to stay able to answer", ["reason"], registry=kept)
-        self.predictions = Counter("ml_predictions", "Rows scored", ["model_version", "arm", "decision"], registry=kept)
+        self.fields = Fields(kept)
+        self._new: list[Counted] = []
+        self.predictions = self.counted("ml_predictions", "Rows scored", "model_version", "arm", "decision")
+        self.violations = self.counted("ml_contract_violations", "Places that break the contract", "field", "rule")
         self.outcomes = Counter(
             "ml_outcomes_received", "Outcomes taken, by what became of them", ["result"], registry=kept
         )
-        self.feedback = Counter("ml_decision_feedback", "What people did with decisions", ["verdict"], registry=kept)
-        self.model = Gauge(
-            "ml_model_info", "1 for the model that answers", ["version", "commit", "contract", "owner"], registry=kept
+        told = ["version", "commit", "contract", "owner", "kind", "reference"]
+        self.model = Gauge("ml_model_info", "1 for the model that answers", told, registry=kept)
+        self.trained = Gauge("ml_model_trained_timestamp_seconds", "When it was", ["version"], registry=kept)
+        self.data_until = Gauge(
+            "ml_model_data_until_timestamp_seconds", "Time of the newest row it learnt from", ["version"], registry=kept
         )
+        figure = ["version", "metric", "bound"]
+        self.figures = Gauge("ml_model_figure", "What was measured on the test rows", figure, registry=kept)
         self.load_failures = Counter("ml_model_load_failures", "Bundles refused", ["reason"], registry=kept)
         self.mode = Gauge("ml_mode_info", "1 for the mode that holds", ["mode"], registry=kept)
         self.pending = Gauge("ml_events_pending", "Answers not yet in the database", registry=kept)
@@ -57,7 +66,7 @@ class Metrics:
             self.duration.labels(route)
             for status in ("200", "500", "503"):
                 self.requests.labels(route, status)
-        for counter, known in ((self.shed, SHED), (self.load_failures, UNLOADED), (self.feedback, VERDICTS)):
+        for counter, known in ((self.shed, SHED), (self.load_failures, UNLOADED)):
             for label in known:
                 counter.labels(label)
 
@@ -74,10 +83,34 @@ class Metrics:
         if problem.shed:
             self.shed.labels(problem.shed).inc()
 
-    def predicted(self, version: str, arm: str, decisions: Iterable[Any]) -> None:
-        """Count rows by their decision, where decisions are words."""
-        for decision, count in Tally(d if isinstance(d, str) else "number" for d in decisions).items():
-            key = (version, arm, decision)
-            if (bound := self._bound.get(key)) is None:
-                bound = self._bound[key] = self.predictions.labels(*key)
-            bound.inc(count)
+    def predicted(self, version: str, decided: Iterable[tuple[str, Any]]) -> None:
+        """Count rows by their arm and decision, where decisions are words."""
+        for (arm, decision), count in Tally(decided).items():
+            self.predictions.add(version, arm, decision if isinstance(decision, str) else "number", amount=count)
+
+    def answering(
+        self, version: str, commit: str, reference: str, manifest: Manifest, times: Mapping[str, float]
+    ) -> None:
+        """Tell what answers from now on. `times`: "trained" and "data_until", seconds since 1970, where known."""
+        for gauge in (self.model, self.trained, self.data_until, self.figures):
+            gauge.clear()
+        contract, kind = manifest.digests["contract"][:12], manifest.kind
+        self.model.labels(version, commit, contract, manifest.accountable, kind, reference).set(1)
+        for gauge, name in ((self.trained, "trained"), (self.data_until, "data_until")):
+            if name in times:
+                gauge.labels(version).set(times[name])
+        for metric, figure in manifest.metrics.items():
+            for bound in ("value", "low", "high"):
+                self.figures.labels(version, metric, bound).set(getattr(figure, bound))
+
+    def exposition(self) -> bytes:
+        """What Prometheus is told."""
+        told = generate_latest(self.registry)
+        for counted in self._new:
+            counted.shown()
+        return told
+
+    def counted(self, name: str, meaning: str, *labels: str) -> Counted:
+        """A counter whose labels are not known beforehand."""
+        self._new.append(found := Counted(name, meaning, labels, self.registry))
+        return found

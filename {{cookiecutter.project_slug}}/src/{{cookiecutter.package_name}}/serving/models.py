@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..bundle.manifest import PROVENANCE
 from ..bundle.read import Bundle, BundleRefused, open_bundle
 from ..bundle.runtime import Scores
 from ..contract.terms import Columns, Fields
+from .fields import Counts
 from .log import log
 from .metrics import Metrics
 from .problems import Problem
@@ -41,6 +43,7 @@ class Serving:
 
     version: str
     bundle: Bundle
+    counts: Counts
 
     def told(self) -> dict[str, Any]:
         """What /v1/model says of it."""
@@ -119,10 +122,10 @@ class Models:
         except OSError as error:
             self._refuse(version, "unreadable", str(error))
             return False
-        self.current = Serving(version, bundle)
-        contract, owner = bundle.manifest.digests["contract"][:12], bundle.manifest.accountable
-        self.metrics.model.clear()
-        self.metrics.model.labels(version, _commit(folder), contract, owner).set(1)
+        counts = self.metrics.fields.of(bundle)
+        self.current = Serving(version, bundle, counts)
+        commit, times = _made(folder, bundle)
+        self.metrics.answering(version, commit, counts.reference, bundle.manifest, times)
         log.info(f"model version {version} answers", extra={"facts": {"bundle": bundle.digest}})
         return True
 
@@ -134,8 +137,23 @@ class Models:
         self.refusal = refusal
 
 
-def _commit(folder: Path) -> str:
+def _made(folder: Path, bundle: Bundle) -> tuple[str, dict[str, float]]:
+    """The commit that a bundle is of, and when a model was trained and its newest row was, where that is known."""
     try:
-        return str(json.loads((folder / PROVENANCE).read_text()).get("commit", ""))
+        said = json.loads((folder / PROVENANCE).read_text())
+        commit, trained = str(said.get("commit", "")), str(said.get("created_at", ""))
     except (OSError, ValueError, AttributeError):
-        return ""
+        commit, trained = "", ""
+    if bundle.manifest.kind == "baseline":
+        return commit, {}  # which does not age
+    seconds = {"trained": _seconds(trained), "data_until": _seconds(bundle.manifest.data.until or "")}
+    return commit, {name: value for name, value in seconds.items() if value is not None}
+
+
+def _seconds(said: str) -> float | None:
+    """A time as seconds since 1970; UTC, where it does not say."""
+    try:
+        time = datetime.fromisoformat(said)
+    except ValueError:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

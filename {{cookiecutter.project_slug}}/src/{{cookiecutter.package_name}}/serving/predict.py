@@ -11,14 +11,16 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from ..contract.terms import Terms
+from ..records import TRIED
 from ..records.spool import Spool, SpoolError
+from .explore import LetThrough
 from .keeper import Keeper
 from .metrics import Metrics
 from .models import Models
-from .problems import Problem, refused
+from .problems import Problem, places, refused
 from .rows import EXAMPLES, validator_of
 
-ARM = "champion"
+ARM, EXPLORED = "champion", "explored"
 
 
 class Predict:
@@ -32,7 +34,9 @@ class Predict:
         spool: Spool,
         keeper: Keeper,
         metrics: Metrics,
+        explored: LetThrough | None = None,
     ) -> None:
+        self.explored = explored
         self.validate, self.fields, self.personal = validator_of(terms), terms.fields, terms.personal
         self.models, self.decide, self.spool, self.keeper, self.metrics = models, decide, spool, keeper, metrics
 
@@ -48,8 +52,12 @@ class Predict:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
+            for (field, rule), count in places(error, self.fields).items():
+                self.metrics.violations.add(field, rule, amount=count)
             raise refused(error, self.fields, EXAMPLES, self.personal) from None
-        scores, threshold = serving.bundle.score_rows(rows).tolist(), serving.bundle.manifest.threshold
+        matrix, found = serving.bundle.score_rows(rows)
+        scores, threshold = found.tolist(), serving.bundle.manifest.threshold
+        explored = self.explored if mode != "shadow" else None
         if not all(map(isfinite, scores)):
             raise ValueError(f"version {serving.version} scored a row with no finite number")
         answers, kept = [], []
@@ -59,10 +67,12 @@ class Predict:
                 raise ValueError(f"decide() gave {decision!r} for a score of {score}")
             for name in self.personal:
                 del row[name]
-            answers.append({"id": id, "score": score, "decision": None if mode == "shadow" else decision})
-            kept.append(
-                {"id": id, "score": score, "decision": decision, "unit": unit and hidden(unit, salt), "row": row}
-            )
+            arm = {}
+            if explored and decision != explored.decision and explored.takes(id, salt):
+                arm, decision = {"arm": EXPLORED}, explored.decision
+            answers.append({"id": id, "score": score, "decision": None if mode == "shadow" else decision, **arm})
+            unit = unit and hidden(unit, salt)
+            kept.append({"id": id, "score": score, "decision": decision, "unit": unit, "row": row, **arm})
         if len(rows) > 1 and len({answer["id"] for answer in answers}) < len(rows):
             raise Problem(422, "an id stands twice in the body; an id names one prediction")
         said = {"model_version": serving.version, "arm": ARM, "mode": mode}
@@ -74,7 +84,11 @@ class Predict:
             raise Problem(
                 503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
             ) from error
-        self.metrics.predicted(serving.version, ARM, [each["decision"] for each in kept])
+        cases = [place for place, each in enumerate(kept) if not each["id"].startswith(TRIED)]
+        if cases:
+            serving.counts.add(matrix if len(cases) == len(kept) else matrix[cases], [scores[place] for place in cases])
+            told = [kept[place] for place in cases]
+            self.metrics.predicted(serving.version, [(each.get("arm", ARM), each["decision"]) for each in told])
         return to_json({**said, "predictions": answers}, fallback=plain)
 
 

@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457): what was wrong, where, what was given, and what works."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -63,6 +64,16 @@ def refused(
     unreadable = any(item["rule"].startswith("JSON") for item in found)
     where = "is not JSON" if unreadable else f"breaks the contract in {len(told)} places"
     return Problem(400 if unreadable else 422, f"the body {where}; nothing of it was used", found)
+
+
+def places(error: ValidationError, fields: Fields) -> dict[tuple[str, str], int]:
+    """How often which field broke which rule, by pydantic's name for it. What is no field is "(other)"."""
+    if (count := error.error_count()) > MANY:
+        return {("(other)", "too_many"): count}
+    told = error.errors(include_url=False, include_context=False, include_input=False)
+    names = [str(item["loc"][2]) if len(item["loc"]) > 2 else "" for item in told]
+    known = set(fields.names)
+    return Counter((name if name in known else "(other)", item["type"]) for name, item in zip(names, told, strict=True))
 
 
 def _told(

@@ -57,9 +57,6 @@ class Remember:
         given: list[Feedback] = read(Feedbacks, body).feedback
         rows = [self._row(item) for item in given]
         new, unknown = self._store(lambda store: store.add_feedback(rows))
-        for row in {row["id"]: row for row in rows}.values():
-            if row["id"] in new:
-                self.metrics.feedback.labels(row["verdict"]).inc()
         return to_json({"accepted": len(new), "repeated": len(given) - len(new), "unknown": unknown})
 
     def mode(self, body: bytes, caller: Caller) -> bytes:

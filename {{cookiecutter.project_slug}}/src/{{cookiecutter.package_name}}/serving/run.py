@@ -19,6 +19,7 @@ from ..contract.terms import read_terms
 from ..domain import contract, decision
 from ..settings import PACKAGE, Settings
 from .assembly import Assembly
+from .explore import let_through
 from .guard import MOST_CONNECTIONS, Guarded, GuardedOps
 from .keys import LOCAL, KeysError
 from .log import log, logging_to_output
@@ -45,7 +46,8 @@ def serve(settings: Settings, follower: bool = True) -> None:
     allow_connections()
     demand_port("ML_PORT", settings.host, settings.port)
     demand_port("ML_OPS_PORT", settings.ops_host, settings.ops_port)
-    assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, settings)
+    explored = let_through(getattr(decision, "LET_THROUGH", None))
+    assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, decision.payoff, settings, explored)
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
     common |= {"proxy_headers": False}  # nothing here asks who is behind a proxy
     app = traced(assembly.service, settings.model_name)

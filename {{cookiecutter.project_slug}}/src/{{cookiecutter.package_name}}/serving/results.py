@@ -1,0 +1,138 @@
+"""What came of the answers, for Prometheus: outcomes, quality, money, feedback. No figure is of one person."""
+
+import math
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from ..contract.terms import Task, Terms
+from .log import log
+from .metrics import Metrics
+from .models import Models
+
+if TYPE_CHECKING:
+    from ..records.claims import Feedback, Outcome, Prediction
+    from ..records.store import Store
+
+Payoff = Callable[[Any, float, Mapping[str, Any]], float]
+DAY = 86_400
+DELAYS = (60, 3_600, DAY, *(days * DAY for days in (3, 7, 14, 28, 56, 112)))  # seconds
+HANDLED = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
+BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)  # of a probability; many labels are rare
+VERDICTS = ("accepted", "edited", "overridden")
+MOST_REASONS = 20  # different words that become labels
+PEOPLE_SECONDS = 60
+LONGEST = 1.0  # seconds of the thread that also ships answers
+
+
+class Results:
+    """Counts what `records` gives, on the thread that keeps them."""
+
+    def __init__(self, terms: Terms, payoff: Payoff, models: Models, metrics: Metrics) -> None:
+        self.payoff, self.models = payoff, models
+        self._slices = [terms.fields[name] for name in terms.slices if name not in terms.personal]
+        self._reasons: set[str] = set()
+        self._version, self._failed, self._people_at = "", False, -math.inf
+        version, kept, counted = ("model_version", "arm"), metrics.registry, metrics.counted
+        self.outcomes = counted("ml_outcomes", "Outcomes by decision", *version, "mode", "decision", "outcome")
+        self.errors = counted("ml_outcome_squared_error", "Sum of (score - outcome) squared", *version)
+        self.rows = counted("ml_calibration_rows", "Outcomes by bin of the score", *version, "le")
+        self.scores = counted("ml_calibration_scores", "Sum of the scores in a bin", *version, "le")
+        self.labels = counted("ml_calibration_outcomes", "Sum of the outcomes in a bin", *version, "le")
+        self.value = counted("ml_value", "Money that payoff() gives", *version, "mode", "direction")
+        self.sliced = counted("ml_slice_outcomes", "Outcomes by slice", *version, "slice", "decision", "outcome")
+        self.sliced_value = counted("ml_slice_value", "Money by slice, not in shadow", *version, "slice", "direction")
+        self.feedback = counted("ml_decision_feedback", "What people did", *version, "verdict", "reason")
+        self.cases = counted("ml_cases", "Outcomes of cases decided with us (ai) and without (manual)", "path")
+        self.failures = Counter("ml_value_failures", "payoff() gave no finite number", registry=kept)
+        self.delay = Histogram("ml_outcome_delay_seconds", "Until an outcome", buckets=DELAYS, registry=kept)
+        self.handling = Histogram("ml_handling_seconds", "Time that a case took people", buckets=HANDLED, registry=kept)
+        self.people = Gauge("ml_active_reviewers", "People in 7 days, unless under five", ["days"], registry=kept)
+        for path in ("ai", "manual"):
+            self.cases.add(path, amount=0)
+
+    def count(self, store: "Store") -> None:
+        """Count what is new. Raises StoreAway."""
+        from ..records.claims import MOST, active_reviewers, take_feedback, take_outcomes  # after the first answers
+
+        if (serving := self.models.current) is None:
+            return  # the task is not known
+        if serving.version != self._version:
+            for verdict in VERDICTS:
+                self.feedback.add(serving.version, "champion", verdict, "", amount=0)
+            self._version = serving.version
+        task, until = serving.bundle.manifest.task, time.monotonic() + LONGEST
+        more = True
+        while more and time.monotonic() < until:
+            came, judged = take_outcomes(store), take_feedback(store)
+            for outcome in came:
+                self._outcome(outcome, task)
+            for feedback in judged:
+                self._feedback(feedback)
+            more = MOST in (len(came), len(judged))
+        if time.monotonic() - self._people_at > PEOPLE_SECONDS:
+            people = active_reviewers(store)
+            self.people.clear()
+            if people is not None:
+                self.people.labels("7").set(people)
+            self._people_at = time.monotonic()
+
+    def _outcome(self, came: "Outcome", task: Task) -> None:
+        if (told := came.prediction) is None:
+            self.cases.add("manual")
+            return
+        self.cases.add("ai")
+        binary, arm = task == "binary", (told.model_version, told.arm)
+        decision, label = (told.decision, f"{came.outcome:g}") if binary else ("number", "number")
+        self.outcomes.add(*arm, told.mode, decision, label)
+        self.errors.add(*arm, amount=(told.score - came.outcome) ** 2)
+        self.delay.observe(max((came.at - told.at).total_seconds(), 0))
+        if binary and 0 <= told.score <= 1:
+            le = f"{BINS[bisect_left(BINS, told.score)]:g}"
+            for counter, amount in ((self.rows, 1.0), (self.scores, told.score), (self.labels, came.outcome)):
+                counter.add(*arm, le, amount=amount)
+        parts = [f"{field.name}={_part(field.categories, told.row.get(field.name))}" for field in self._slices]
+        for part in parts:
+            self.sliced.add(*arm, part, decision, label)
+        if (money := self._money(told, came.outcome, binary)) is None:
+            return
+        direction = "gain" if money >= 0 else "loss"
+        self.value.add(*arm, told.mode, direction, amount=abs(money))
+        for part in parts if told.mode != "shadow" else ():
+            self.sliced_value.add(*arm, part, direction, amount=abs(money))
+
+    def _money(self, told: "Prediction", outcome: float, binary: bool) -> float | None:
+        """What the decision was worth; None when payoff() cannot say, which is counted and told once."""
+        try:
+            money = float(self.payoff(told.decision if binary else float(told.decision), outcome, told.row))
+            if math.isfinite(money):
+                return money
+            why = f"it gave {money}"
+        except Exception as error:  # the owner's own code
+            why = f"{type(error).__name__}: {error}"
+        self.failures.inc()
+        if not self._failed:
+            log.error(f"payoff() cannot say what a decision was worth: {why[:200]}; told once")
+        self._failed = True
+        return None
+
+    def _feedback(self, given: "Feedback") -> None:
+        reason = given.reason
+        if reason and reason not in self._reasons:
+            if len(self._reasons) < MOST_REASONS:
+                self._reasons.add(reason)
+            else:
+                reason = "(other)"
+        self.feedback.add(given.model_version, given.arm, given.verdict, reason)
+        if given.handling_seconds is not None:
+            self.handling.observe(given.handling_seconds)
+
+
+def _part(categories: tuple[str, ...], value: Any) -> str:
+    """How a slice calls a value; words of no contract are one."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "(missing)" if value is None else str(value) if value in categories else "(unknown)"
