@@ -34,7 +34,7 @@ def clock(owner: Any, name: str, *parts: str) -> None:
         spent[min(parts, key=lambda part: len(spent[part]))].append(seconds)
         return done
 
-    setattr(owner, name, timed)
+    vars(owner)[name] = timed  # a bundle is frozen
 
 
 keys = Path(sys.argv[2])
@@ -44,16 +44,17 @@ assembly.models.look()
 assembly.keeper.mode = "assist"
 service, current = assembly.service, assembly.models.required()
 clock(service.predict, "validate", "validate the body")
-clock(current.bundle.runtime, "matrix", "rows to matrix")
+clock(current.bundle, "encoder", "rows to matrix")
 clock(current.bundle.runtime.session, "run", "ONNX Runtime")
 clock(predicting, "to_json", "event to JSON", "answer to JSON")
 clock(assembly.spool, "append", "append to the event log")
 clock(service.metrics, "predicted", "count predictions")
+clock(current.counts, "add", "count the fields")
 clock(service.predict, "answer", "predict")
 clock(service.metrics, "answered", "count the request")
 clock(service.access, "add", "line for the access log")
 INSIDE = ("validate the body", "rows to matrix", "ONNX Runtime", "event to JSON", "append to the event log")
-INSIDE += ("count predictions", "answer to JSON")
+INSIDE += ("count predictions", "count the fields", "answer to JSON")
 AROUND = ("count the request", "line for the access log")
 
 

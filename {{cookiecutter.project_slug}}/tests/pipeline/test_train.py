@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import ibis
 import numpy as np
+import pytest
 from seams import PARCELS, binary, parcels, regression
 
 from {{cookiecutter.package_name}}.pipeline.rows import collect
-from {{cookiecutter.package_name}}.pipeline.train import choose_threshold, fit, money
+from {{cookiecutter.package_name}}.pipeline.train import UnusableScores, choose_threshold, fit, money
 
 ROWS = collect(ibis.memtable(parcels(400)), PARCELS)
 
@@ -40,3 +41,15 @@ def test_a_model_of_runtime_python_learns_from_raw_columns() -> None:
 
     seam = replace(binary, runtime="python", build_model=lambda fields: Curious())
     assert fit(seam, ROWS) == list(PARCELS.fields.names)
+
+
+def test_a_payoff_that_reads_what_is_not_kept_is_refused() -> None:
+    """Or nobody could compute from the records what the decisions were worth."""
+    curious = replace(binary, payoff=lambda decision, outcome, row: -float(row["distance"] or 0))
+    with pytest.raises(UnusableScores, match=r"payoff\(\) reads 'distance', .* PERSONAL"):
+        choose_threshold(curious, ROWS, ROWS.columns["stops"] / 50)
+    with pytest.raises(UnusableScores, match="'distance'"):
+        money(curious, ROWS, np.ones(len(ROWS)), 0.5)
+    wrong = replace(binary, payoff=lambda decision, outcome, row: row["no such field"])
+    with pytest.raises(KeyError, match="no such field"):
+        money(wrong, ROWS, np.ones(len(ROWS)), 0.5)

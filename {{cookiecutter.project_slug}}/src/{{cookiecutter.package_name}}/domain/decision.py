@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 FEE = 0.01  # earned on an approved payment, share of the amount; assumed
 GOODWILL = 0.15  # lost with an honest customer who is declined, share of the amount; assumed
+LET_THROUGH = None  # ("approve", 0.01) approves one payment in 100 by lot: nobody knows else what declined ones were
 
 
 def baseline(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
