@@ -19,7 +19,14 @@ ANSWERS = {
 }
 PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
-FILES = ("CODEOWNERS", "catalog-info.yaml", "datacontract.yaml", ALERTS, *(f"governance/{page}.md" for page in PAGES))
+FILES = (
+    "CODEOWNERS",
+    "catalog-info.yaml",
+    "datacontract.yaml",
+    ALERTS,
+    "monitoring/prometheus/governance.rules.yml",
+    *(f"governance/{page}.md" for page in PAGES),
+)
 
 
 def answer(question: str, *filters: str) -> str:

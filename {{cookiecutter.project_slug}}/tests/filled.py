@@ -67,6 +67,7 @@ value:
   target: 120000
   by: 2026-12-31
   owner: value_owner
+  payoff_a_month: 50000
   cost_a_month: 4000
 kill_criteria:
   - {when: losses stay above 160000, by: 2026-09-30}

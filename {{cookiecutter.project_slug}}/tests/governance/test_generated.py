@@ -32,6 +32,7 @@ NAMES = {
     "governance/skills.md",
     "governance/risk.md",
     "monitoring/alertmanager/alertmanager.yml",
+    "monitoring/prometheus/governance.rules.yml",
 }
 
 

@@ -44,7 +44,7 @@ def test_an_alternative_has_a_result_and_a_reason(filled: Filled, said: str, key
         filled.failing()
 
 
-@pytest.mark.parametrize("key", ["kpi", "unit", "baseline", "target", "by", "owner"])
+@pytest.mark.parametrize("key", ["kpi", "unit", "baseline", "target", "payoff_a_month", "by", "owner"])
 def test_the_value_has_no_blanks(filled: Filled, key: str) -> None:
     line = next(line for line in FILES["problem.yaml"].splitlines() if line.startswith(f"  {key}: "))
     filled.change("problem.yaml", f"{line}\n", "")

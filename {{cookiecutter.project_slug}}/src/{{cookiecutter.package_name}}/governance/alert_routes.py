@@ -7,6 +7,8 @@ from .organisation import Organisation
 from .ownership import Outcome, Ownership, Person, Team
 
 FALLBACK = "fallback"  # where an outcome goes while nobody is named for it
+SHOWN = "shown"  # sends nothing: information stands in Alertmanager's own list
+PAGERDUTY = "pagerduty"
 NOT_ON_CALL = ("business_value", "adoption", "cost")  # a figure below its target wakes nobody, an engineer least of all
 SECRETS = "/etc/alertmanager/secrets"
 PAGE = {"group_wait": "10s", "group_interval": "1m", "repeat_interval": "30m"}
@@ -23,7 +25,10 @@ def alertmanager(org: Organisation) -> dict[str, Any]:
             "receiver": FALLBACK,
             "group_by": ["alertname", "outcome"],
             **TICKET,
-            "routes": [_route(ownership, outcome) for outcome in ownership.outcomes],
+            "routes": [
+                {"matchers": ['severity="info"'], "receiver": SHOWN},
+                *(_route(ownership, outcome) for outcome in ownership.outcomes),
+            ],
         },
         "inhibit_rules": [
             {
@@ -51,11 +56,14 @@ def on_call(ownership: Ownership, outcome: Outcome) -> Person | None:
 
 
 def _route(ownership: Ownership, outcome: Outcome) -> dict[str, Any]:
-    """To the one on call (pages only), the team's channel and the accountable person, whose route ends the search."""
+    """To PagerDuty and the one on call (pages only), the team's channel and the accountable person, whose route ends
+    the search."""
     owner, team, woken = ownership.person(outcome.accountable), team_of(ownership, outcome), on_call(ownership, outcome)
     receiver = _person(owner) if owner and owner.known else FALLBACK
     page = {"matchers": ['severity="page"']}
     routes: list[dict[str, Any]] = []
+    if ownership.alerting.pagerduty and outcome.id not in NOT_ON_CALL:
+        routes.append({**page, "receiver": PAGERDUTY, "continue": True, **PAGE})
     if woken:
         routes.append({**page, "receiver": _person(woken), "continue": True, **PAGE})
     if team and _slack(team):
@@ -70,8 +78,11 @@ def _route(ownership: Ownership, outcome: Outcome) -> dict[str, Any]:
 
 def _receivers(ownership: Ownership) -> list[dict[str, Any]]:
     serving = ownership.answers_for("serving")
-    found = [_receiver(ownership, FALLBACK, serving if serving and serving.known else None)]
+    found = [_receiver(ownership, FALLBACK, serving if serving and serving.known else None), {"name": SHOWN}]
     found += [_receiver(ownership, _person(person), person) for person in ownership.people if person.known]
+    if ownership.alerting.pagerduty:
+        key = f"{SECRETS}/pagerduty_key"
+        found.append({"name": PAGERDUTY, "pagerduty_configs": [{"routing_key_file": key, "send_resolved": True}]})
     for team in ownership.teams:
         if _slack(team):
             found.append({"name": _team(team), "slack_configs": [{"channel": team.channel, "send_resolved": True}]})

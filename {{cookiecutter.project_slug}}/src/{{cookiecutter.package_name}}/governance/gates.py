@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pydantic import Field
+
 from .files import GovernanceError, Record, read
 
 EXAMPLE = """gates:
@@ -47,9 +49,18 @@ class PeopleFigures(Record):
     tasks_through: float = 0.70  # share of cases that go through it, at week 4
 
 
+class Watch(Record):
+    """From when on age alerts, in days: of the model that answers, and of the newest row it learnt from on the day it
+    was trained. None is not watched."""
+
+    model_days: int | None = Field(default=90, ge=1)
+    data_days: int | None = Field(default=None, ge=1)
+
+
 class Gates(Record):
     gates: tuple[Gate, ...]
     people: PeopleFigures = PeopleFigures()
+    watch: Watch = Field(default=Watch(), exclude=True)  # no part of the digest: it judges no model
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from . import alert_routes, pages
+from . import alert_routes, pages, rule_constants
 from .files import GovernanceError
 from .organisation import Organisation
 
@@ -31,6 +31,7 @@ def expected(org: Organisation, more: Mapping[str, str], root: Path) -> dict[str
         "CODEOWNERS": codeowners(org),
         "catalog-info.yaml": to_yaml(catalog_info(org)),
         "monitoring/alertmanager/alertmanager.yml": to_yaml(alert_routes.alertmanager(org)),
+        "monitoring/prometheus/governance.rules.yml": to_yaml(rule_constants.rules(org)),
         "governance/RACI.md": pages.raci(org),
         "governance/problem.md": pages.problem(org),
         "governance/change_plan.md": pages.change_plan(org),

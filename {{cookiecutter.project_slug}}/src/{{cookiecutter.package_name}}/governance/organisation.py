@@ -9,7 +9,7 @@ from . import problem as problem_file
 from . import risk as risk_file
 from .change_plan import ChangePlan, read_change_plan
 from .files import GovernanceError, Model, read
-from .gates import PeopleFigures, read_gates_file
+from .gates import PeopleFigures, Watch, read_gates_file
 from .ownership import Ownership, read_ownership
 from .problem import Problem
 from .risk import Risks
@@ -25,6 +25,7 @@ class Organisation:
     risk: Risks
     change_plan: ChangePlan
     people_figures: PeopleFigures
+    watch: Watch
     waivers: tuple[Waiver, ...]
 
 
@@ -50,8 +51,8 @@ def read_organisation(folder: Path) -> Organisation:
     problem = held(optional("problem.yaml", Problem, problem_file.EXAMPLE))
     risk = held(optional("risk.yaml", Risks, risk_file.EXAMPLE))
     plan = held(lambda: read_change_plan(folder / "change_plan.yaml"))
-    figures = held(lambda: read_gates_file(folder / "gates.yaml").people)
+    gates = held(lambda: read_gates_file(folder / "gates.yaml"))
     waivers = held(lambda: read_waivers(folder / "waivers.yaml"))
-    if ownership is None or problem is None or risk is None or plan is None or figures is None or waivers is None:
+    if ownership is None or problem is None or risk is None or plan is None or gates is None or waivers is None:
         raise GovernanceError("\n".join(errors))
-    return Organisation(ownership, problem, risk, plan, figures, waivers)
+    return Organisation(ownership, problem, risk, plan, gates.people, gates.watch, waivers)

@@ -129,6 +129,7 @@ class Alerting(Record):
     username: str = ""
     webhook: str = Field(default="", pattern=r"^(|https?://\S+)$")
     webhook_token: bool = False
+    pagerduty: bool = False
 
 
 class Ownership(Record):

@@ -54,7 +54,8 @@ class Alternative(Record):
 
 
 class Value(Record):
-    """`baseline` and `target` in `unit`. `cost_a_month`: what running this costs, in the money of payoff()."""
+    """`baseline` and `target` in `unit`. In the money of payoff(), in 30 days: what its sum should come to
+    (`payoff_a_month`, after costs) and what running this costs (`cost_a_month`)."""
 
     kpi: str = ""
     unit: str = ""
@@ -64,6 +65,7 @@ class Value(Record):
     by: date | None = None
     owner: str = ""
     review_every: str = ""
+    payoff_a_month: float | None = None
     cost_a_month: float | None = None
 
 
@@ -110,7 +112,7 @@ def compared(view: View) -> Iterator[str]:
 
 def targeted(view: View) -> Iterator[str]:
     value = view.org.problem.value
-    for key in ("kpi", "unit", "baseline", "target", "by"):
+    for key in ("kpi", "unit", "baseline", "target", "payoff_a_month", "by"):
         if getattr(value, key) in ("", None):
             yield f"{FILE}: value.{key} is not said"
     if value.by and value.by < view.today:
