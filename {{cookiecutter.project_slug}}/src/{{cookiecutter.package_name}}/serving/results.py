@@ -24,7 +24,7 @@ HANDLED = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
 BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)  # of a probability; many labels are rare
 VERDICTS = ("accepted", "edited", "overridden")
 MOST_REASONS = 20  # different words that become labels
-PEOPLE_SECONDS = 60
+PEOPLE_SECONDS = 15
 LONGEST = 1.0  # seconds of the thread that also ships answers
 
 

@@ -1,0 +1,101 @@
+"""Days without drift, and days with a planted shift, through the baked rules as Prometheus runs them: what alarms?
+
+Counters as a service would tell them, every ten minutes for three weeks: a number that follows the normal distribution,
+whose mean and whose traffic rise and fall with the day. promtool evaluates the rules each hour and lists what fires.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+RULES = Path("monitoring/prometheus/model.rules.yml")
+DAYS, STEP = 21, 10  # of which the first is not judged; minutes
+FIELDS = 10  # of each kind
+TRAFFIC = (10, 100, 1_000)  # rows an hour
+RHYTHM, SHIFT = 0.3, 0.2  # standard deviations: of the mean over the day, and of what is planted
+LEARNT = 20_000  # rows of the reference
+TICKS = DAYS * 24 * 60 // STEP
+HOUR = np.arange(TICKS) * STEP / 60
+
+
+def main() -> None:
+    random = np.random.Generator(np.random.Philox(0))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        rules = Path(sys.argv[1]) / RULES
+        hourly = re.sub(r"interval: \w+", "interval: 1h", rules.read_text())
+        (folder / "rules.yml").write_text(hourly)
+        (folder / "test.yml").write_text(json.dumps(tests(random)))
+        done = subprocess.run(["promtool", "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True)
+    print(json.dumps(alarms(done.stdout + done.stderr)))
+
+
+def tests(random: np.random.Generator) -> dict[str, object]:
+    series = [{"series": 'ml_model_info{job="ml-service", reference="r", version="1"}', "values": f"1x{TICKS}"}]
+    for traffic in TRAFFIC:
+        for kind, shift in (("quiet", 0.0), ("shifted", SHIFT)):
+            for number in range(FIELDS):
+                series += one_field(f"{kind}-{traffic}-{number}", traffic, shift, random)
+    asked = [{"eval_time": f"{hour}h", "alertname": "FieldDrifts", "exp_alerts": []} for hour in range(30, DAYS * 24)]
+    test = {"interval": f"{STEP}m", "input_series": series, "alert_rule_test": asked}
+    return {"rule_files": ["rules.yml"], "evaluation_interval": "1h", "tests": [test]}
+
+
+def one_field(name: str, traffic: int, shift: float, random: np.random.Generator) -> list[dict[str, str]]:
+    """Cumulated counts by bin of deciles of what was learnt, and the shares then."""
+    often = traffic * STEP / 60 * (1 + 0.8 * np.sin(2 * np.pi * HOUR / 24))
+    learnt = values(random.choice(TICKS, LEARNT, p=often / often.sum()), random)
+    edges = np.quantile(learnt, np.arange(1, 10) / 10)
+    ticks = np.repeat(np.arange(TICKS), random.poisson(often))
+    codes = np.searchsorted(edges, values(ticks, random) + shift)
+    counts = np.zeros((TICKS, len(edges) + 1), dtype=np.int64)
+    np.add.at(counts, (ticks, codes), 1)
+    told = counts.cumsum(axis=1).cumsum(axis=0)
+    shares = [*np.searchsorted(np.sort(learnt), edges, side="right") / LEARNT, 1.0]
+    labels = f'job="ml-service", field="{name}", reference="r"'
+    found = [{"series": f"ml_field_reference_rows{{{labels}}}", "values": f"{LEARNT}x{TICKS}"}]
+    for place, share in enumerate(shares):
+        le = f'{labels}, le="{edges[place] if place < len(edges) else "+Inf"}"'
+        found.append({"series": f"ml_field_bucket_total{{{le}}}", "values": " ".join(map(str, told[:, place]))})
+        found.append({"series": f"ml_field_reference_ratio{{{le}}}", "values": f"{share}x{TICKS}"})
+    return found
+
+
+def values(ticks: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:
+    return random.normal(RHYTHM * np.sqrt(2) * np.sin(2 * np.pi * HOUR[ticks] / 24 + 1), 1)
+
+
+def alarms(said: str) -> dict[str, dict[str, float]]:
+    """By traffic: field-days on which a quiet field alarmed, shifted fields that did, and after how many hours."""
+    found: dict[str, dict[int, set[str]]] = {}
+    first: dict[str, int] = {}
+    hour = 0
+    for line in said.splitlines():
+        if at := re.search(r"time: (?:(\d+)d)?(?:(\d+)h)?", line):
+            hour = 24 * int(at[1] or 0) + int(at[2] or 0)
+        for field in re.findall(r'field="([^"]+)"', line):
+            found.setdefault(field, {}).setdefault(hour // 24, set()).add(field)
+            first.setdefault(field, hour)
+    answer = {}
+    for traffic in TRAFFIC:
+        quiet = [f"quiet-{traffic}-{number}" for number in range(FIELDS)]
+        shifted = [f"shifted-{traffic}-{number}" for number in range(FIELDS)]
+        hours = sorted(first[name] for name in shifted if name in first)
+        answer[str(traffic)] = {
+            "false": sum(len(found.get(name, {})) for name in quiet),
+            "days": FIELDS * (DAYS - 1),
+            "found": len(hours),
+            "planted": FIELDS,
+            "hours": float(np.median(hours)) if hours else float("nan"),
+        }
+    return answer
+
+
+if __name__ == "__main__":
+    main()
