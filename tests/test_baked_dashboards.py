@@ -21,6 +21,7 @@ CORE = set("barchart bargauge heatmap stat state-timeline table timeseries".spli
 CORE_TRANSFORMATIONS = {"filterFieldsByName", "merge", "organize", "sortBy"}
 # What a dashboard shows only when somebody has said or done more than ten minutes of traffic do.
 MAY_BE_EMPTY = {
+    "ALERTS": "nothing fires",
     "ml_active_reviewers": "no series while fewer than five people send feedback",
     "ml_governance_due_timestamp_seconds": "no day is set in a fresh project",
     "ml_intended_users": "not said in a fresh project",
@@ -70,7 +71,7 @@ def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, s
 
 def named(expression: str) -> set[str]:
     """The metrics and recorded series that an expression reads."""
-    return set(re.findall(r"\bml[_:][a-zA-Z0-9_:]+", expression))
+    return set(re.findall(r"\b(?:ml[_:][a-zA-Z0-9_:]+|up|ALERTS)\b", expression))
 
 
 def recorded() -> set[str]:
@@ -123,7 +124,10 @@ def test_each_panel_says_what_it_is_and_what_to_do(name: str) -> None:
         assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}, panel["title"]
         assert panel["title"]
         assert len(panel["description"]) > 60, f"{panel['title']}: what should the reader do?"
-        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["unit"], panel["title"]
+        if panel["type"] in ("stat", "bargauge"):  # Grafana paints red what is above 80 unless it is told
+            assert {"thresholds", "color"} & set(defaults), panel["title"]
         references = [target["refId"] for target in panel["targets"]]
         assert references, panel["title"]
         assert len(set(references)) == len(references), panel["title"]
@@ -173,7 +177,7 @@ def test_rates_are_taken_over_what_grafana_chooses_or_a_whole_day() -> None:
 
 
 def test_each_metric_that_a_panel_shows_exists() -> None:
-    known = served() | recorded()
+    known = served() | recorded() | {"up", "ALERTS"}  # the last two are Prometheus's own
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
         assert named(expression) <= known, f"{board}, {title}: {sorted(named(expression) - known)}"
 
