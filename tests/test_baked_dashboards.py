@@ -1,0 +1,276 @@
+"""Dashboards of a baked project: well formed, of metrics that exist. No Grafana draws them; Prometheus runs them."""
+
+import json
+import re
+import urllib.error
+import urllib.parse
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import UNBAKED, BakedProject
+from test_baked_life import Project, environment, free_port, get, post, project, readme_request, tell, wait_for_version
+from test_baked_operations import ALERTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
+
+__all__ = ["environment", "project"]  # fixtures
+GRAFANA = UNBAKED / "monitoring" / "grafana"
+BOARDS: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(GRAFANA.glob("dashboards/*.json"))
+}
+CORE = set("barchart bargauge heatmap stat state-timeline table timeseries".split())  # panels that need no plug-in
+UNITS = set("locale percentunit reqps rowsps s short".split())  # of Grafana's list; another word would be printed
+CORE_TRANSFORMATIONS = {"filterFieldsByName", "merge", "organize", "sortBy"}
+MAY_BE_EMPTY = {  # of what is read from a healthy service in use, in a project whose people have said their figures
+    "ALERTS": "nothing fires",
+    "ml_model_data_age_limit_seconds": "nobody has to say how old data may be; it is not watched until somebody does",
+}
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def panel_expressions(folder: Path) -> list[tuple[str, str, str]]:
+    """(dashboard, panel's title, expression) of each target of each dashboard in the folder, as the files say it."""
+    boards = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    return [
+        (name, panel["title"], target["expr"])
+        for name, board in boards.items()
+        for panel in panels(board)
+        for target in panel["targets"]
+    ]
+
+
+def filled_in(expression: str, rate_interval: str = "5m", span: str = "1h") -> str:
+    """What Grafana sends: its variables replaced."""
+    values = {"$__rate_interval": rate_interval, "$__range": span, "$version": ".*", "$field": "(score)"}
+    for variable, value in values.items():
+        expression = expression.replace(variable, value)
+    assert "$" not in expression, expression
+    return expression
+
+
+def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, str, str]]:
+    """Those of `panel_expressions` that return nothing from a running Prometheus, but for MAY_BE_EMPTY."""
+
+    def samples(expression: str) -> list[Any]:
+        query = urllib.parse.urlencode({"query": filled_in(expression)})
+        return list(get(f"{prometheus}/api/v1/query?{query}")["data"]["result"])
+
+    return [
+        (board, title, expression)
+        for board, title, expression in panel_expressions(folder)
+        if not samples(expression) and not named(expression) & MAY_BE_EMPTY.keys()
+    ]
+
+
+@needs_prometheus
+@pytest.mark.slow
+def test_each_panel_shows_something_of_the_real_service(project: Project, tmp_path: Path) -> None:
+    fill_in(project)
+    for verb in ("governance", "baseline", "train"):
+        project.makes(verb)
+    project.makes("promote", WHY="it beats the rule")
+    nobody = f"http://127.0.0.1:{free_port()}"  # where no Alertmanager listens
+    with project.serving() as address:
+        wait_for_version(address, "2")
+        with prometheus(project, nobody, tmp_path / "prometheus") as prom:
+            empty: list[tuple[str, str, str]] = []
+
+            def all_show_something() -> bool:
+                in_use(project, address)
+                empty[:] = expressions_without_data(prom, project.path / "monitoring" / "grafana" / "dashboards")
+                return not empty
+
+            eventually(all_show_something, "each panel has data", lambda: empty, seconds=300)
+
+
+def in_use(project: Project, address: str) -> None:
+    """Everything that people and callers do: answers, mistakes, outcomes of both kinds, and six people's feedback."""
+    bad = readme_request(project)
+    good = bad | {"amount": 12.5, "channel": "chip", "merchant": "groceries", "hour": 11}
+    answers = post(f"{address}/v1/predict", [bad, good] * 6)["predictions"]
+    with pytest.raises(urllib.error.HTTPError, match="422"):
+        post(f"{address}/v1/predict", [bad | {"amount": -1}])
+    at = datetime.now(UTC).isoformat()
+    outcomes = [
+        {"prediction_id": answer["id"], "outcome": number // 2 % 2, "at": at} for number, answer in enumerate(answers)
+    ]
+    tell(f"{address}/v1/outcomes", {"outcomes": outcomes})
+    judged = {"verdict": "overridden", "reason": "known-customer", "handling_seconds": 40}
+    given = [
+        judged | {"prediction_id": answer["id"], "reviewer": f"desk-{number % 6}"}
+        for number, answer in enumerate(answers)
+    ]
+    tell(f"{address}/v1/feedback", {"feedback": given})
+
+
+def named(expression: str) -> set[str]:
+    """The metrics and recorded series that an expression reads."""
+    return set(re.findall(r"\b(?:ml[_:][a-zA-Z0-9_:]+|up|ALERTS)\b", expression))
+
+
+def recorded() -> set[str]:
+    rules = [yaml.safe_load(path.read_text()) for path in PROMETHEUS.glob("*.rules.yml")]
+    return {rule["record"] for file in rules for group in file["groups"] for rule in group["rules"] if "record" in rule}
+
+
+def served() -> set[str]:
+    """Every name that the project's code gives to a metric, as Prometheus sees it; those made from governance/ too."""
+    source = "".join(path.read_text(encoding="utf-8") for path in UNBAKED.glob("src/*/**/*.py"))
+    endings = ("", "_total", "_bucket", "_count", "_sum")
+    return {name + ending for name in re.findall(r'"(ml_[a-z0-9_]+)', source) for ending in endings}
+
+
+def test_there_is_one_dashboard_for_each_reader() -> None:
+    assert set(BOARDS) == {"service", "model", "value-and-adoption"}
+    assert len({board["uid"] for board in BOARDS.values()}) == len(BOARDS)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_it_is_what_grafana_reads(name: str) -> None:
+    board = BOARDS[name]
+    assert re.fullmatch(r"[\w-]{1,40}", board["uid"])
+    assert "id" not in board, "Grafana gives the id"
+    assert board["schemaVersion"] == 39  # Grafana 10.3; later ones carry it on when they load it
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert all(isinstance(number, int) and number > 0 for number in ids)
+    for variable in board["templating"]["list"]:
+        assert variable["datasource"]["uid"] == "prometheus"
+        assert f"${variable['name']}" in json.dumps(board["panels"]), "a variable that nothing reads"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_panel_lies_on_another_or_leaves_the_page(name: str) -> None:
+    taken = [(panel["title"], panel["gridPos"]) for panel in BOARDS[name]["panels"]]
+    for title, at in taken:
+        assert at["w"] > 0 <= at["x"] <= 24 - at["w"], title
+        assert at["h"] > 0 <= at["y"], title
+    for (one, a), (other, b) in combinations(taken, 2):
+        apart_across = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
+        apart_down = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
+        assert apart_across or apart_down, f"{one} lies on {other}"
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_each_panel_says_what_it_is_and_what_to_do(name: str) -> None:
+    for panel in panels(BOARDS[name]):
+        assert panel["type"] in CORE, panel["title"]
+        assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}, panel["title"]
+        assert panel["title"]
+        assert len(panel["description"]) > 60, f"{panel['title']}: what should the reader do?"
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["unit"] in UNITS, panel["title"]
+        if panel["type"] in ("stat", "bargauge"):  # Grafana paints red what is above 80 unless it is told
+            assert {"thresholds", "color"} & set(defaults), panel["title"]
+        references = [target["refId"] for target in panel["targets"]]
+        assert references, panel["title"]
+        assert len(set(references)) == len(references), panel["title"]
+        assert {change["id"] for change in panel.get("transformations", [])} <= CORE_TRANSFORMATIONS, panel["title"]
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_legends_columns_and_overrides_name_what_the_query_gives(name: str) -> None:
+    """Grafana shows nothing, and no error, for a label or a column that is not there."""
+    for panel in panels(BOARDS[name]):
+        title, targets = panel["title"], panel["targets"]
+        for target in targets:
+            labels = re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", ""))
+            assert set(labels) <= set(kept(target["expr"])), title
+        values = {f"Value #{target['refId']}" for target in targets} if len(targets) > 1 else {"Value"}
+        columns = {label for target in targets for label in kept(target["expr"])} | values
+        shown: set[str] = set()
+        for change in panel.get("transformations", []):
+            options = change["options"]
+            if change["id"] == "filterFieldsByName":
+                shown = set(options["include"]["names"])
+                assert shown <= columns, title
+            elif change["id"] == "organize":
+                assert set(options["indexByName"]) == shown, title
+                assert set(options["renameByName"]) <= shown, title
+                shown = {options["renameByName"].get(column, column) for column in shown}
+            elif change["id"] == "sortBy":
+                assert {by["field"] for by in options["sort"]} <= columns, title
+        assert {by["displayName"] for by in panel.get("options", {}).get("sortBy", [])} <= shown, title
+        assert panel["type"] != "barchart" or panel["options"]["xField"] in shown, title
+        for override in panel["fieldConfig"]["overrides"]:
+            matcher = override["matcher"]
+            known = {target["refId"] for target in targets} if matcher["id"] == "byFrameRefID" else shown
+            assert matcher["options"] in known, title
+
+
+def kept(expression: str) -> list[str]:
+    """The labels by which an expression aggregates; `le` is one of them."""
+    return [label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(", ")]
+
+
+def test_rates_are_taken_over_what_grafana_chooses_or_a_whole_day() -> None:
+    for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
+        for function, window in re.findall(r"\b(rate|increase)\([^\[]*\[([^\]]+)\]", expression):
+            assert window in {"$__rate_interval", "$__range", "1d", "7d", "24h"}, f"{board}, {title}"
+            assert function != "rate" or window == "$__rate_interval", f"{board}, {title}"
+
+
+def test_each_metric_that_a_panel_shows_exists() -> None:
+    known = served() | recorded() | {"up", "ALERTS"}  # the last two are Prometheus's own
+    for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
+        assert named(expression) <= known, f"{board}, {title}: {sorted(named(expression) - known)}"
+
+
+@needs_prometheus
+def test_promtool_reads_each_expression(tmp_path: Path) -> None:
+    rules = [
+        {"record": "panel", "expr": filled_in(expression), "labels": {"number": str(number)}}
+        for number, (_, _, expression) in enumerate(panel_expressions(GRAFANA / "dashboards"))
+    ]
+    (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    assert f"{len(rules)} rules found" in tool("promtool", "check", "rules", "panels.yml", cwd=tmp_path)
+
+
+def test_limits_that_are_drawn_are_those_of_the_alerts() -> None:
+    service = {panel["title"]: panel for panel in panels(BOARDS["service"])}
+
+    def drawn(title: str) -> set[float]:
+        steps = service[title]["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        return {float(step["value"]) for step in steps if step["value"] is not None}
+
+    burns = ALERTS["ErrorBudgetBurnsFast"]["expr"] + ALERTS["ErrorBudgetBurnsSlowly"]["expr"]
+    assert drawn("Error budget burn, by window") == {float(n) for n in re.findall(r"> ([\d.]+) \* 0\.001", burns)}
+    assert f"> {drawn('Predictions slower than 0.25 s').pop()}" in ALERTS["LatencyHigh"]["expr"]
+    assert f"> {drawn('How full the event log is, by replica').pop()} *" in ALERTS["EventsPendingHalfFull"]["expr"]
+
+
+def test_what_could_tell_of_one_person_is_shown_of_five_or_more() -> None:
+    for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
+        if "ml_handling_seconds" in expression or "by (reason) (increase(ml_decision_feedback" in expression:
+            assert "and on () max(ml_active_reviewers)" in expression, f"{board}, {title}"
+
+
+def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: BakedProject) -> None:
+    page = baked.read("docs/dashboards.md")
+    targets = set(re.findall(r"^([a-z-]+):", baked.read("Makefile"), re.MULTILINE))
+    for name, board in BOARDS.items():
+        assert f"monitoring/grafana/dashboards/{name}.json" in page
+        for row in board["panels"]:
+            assert row["type"] != "row" or row["title"].rstrip("?") in page, row["title"]
+        text = page + "".join(panel["description"] for panel in panels(board))
+        assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
+        for file in re.findall(r"\b(?:docs|governance|monitoring)/[\w/.-]*\.(?:md|yaml|json)", text):
+            assert (baked.path / file).exists(), file
+
+
+def test_grafana_is_told_where_all_this_lies(baked: BakedProject) -> None:
+    provisioning = "monitoring/grafana/provisioning"
+    (source,) = baked.yaml(f"{provisioning}/datasources/prometheus.yaml")["datasources"]
+    scraped = baked.yaml("monitoring/prometheus/prometheus.yml")["global"]["scrape_interval"]
+    assert (source["uid"], source["type"]) == ("prometheus", "prometheus")
+    assert source["jsonData"]["timeInterval"] == scraped, "$__rate_interval is four times this"
+    (provider,) = baked.yaml(f"{provisioning}/dashboards/dashboards.yaml")["providers"]
+    assert provider["options"]["path"] == "/var/lib/grafana/dashboards"
+    for name in BOARDS:
+        verbatim = (GRAFANA / "dashboards" / f"{name}.json").read_text(encoding="utf-8")
+        assert baked.read(f"monitoring/grafana/dashboards/{name}.json") == verbatim
