@@ -75,7 +75,7 @@ class Traffic:
         truths = zip(ids, (self.truth(float(row[self.label])) for row in drawn), strict=True)
         self.tell("outcomes", {"outcomes": [{"prediction_id": id, "outcome": y, "at": at} for id, y in truths]})
         judged = [
-            {"prediction_id": id, "verdict": self.verdict(), "reviewer": f"desk-{next(self.names) % PEOPLE}"}
+            {"prediction_id": id, "verdict": self.verdict(), "reviewer": f"desk-{self._random.randrange(PEOPLE)}"}
             | {"handling_seconds": 40, "reason": "known-customer"}
             for id in ids[:JUDGED]
         ]
