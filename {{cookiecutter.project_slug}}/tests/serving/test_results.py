@@ -184,7 +184,7 @@ def test_money_of_shadow_is_kept_apart(replica: Callable[..., Replica]) -> None:
     one.count()
     assert one.get("ml_value_total", mode="shadow", direction="loss") == 5
     assert math.isnan(one.get("ml_value_total", mode="assist"))
-    assert math.isnan(one.get("ml_slice_value_total"))
+    assert one.get("ml_slice_value_total", slice="courier=bike", mode="shadow") == 5
 
 
 def test_the_explored_share_is_an_arm_of_its_own(replica: Callable[..., Replica]) -> None:

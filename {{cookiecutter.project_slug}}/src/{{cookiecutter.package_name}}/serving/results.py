@@ -43,8 +43,10 @@ class Results:
         self.scores = counted("ml_calibration_scores", "Sum of the scores in a bin", *version, "le")
         self.labels = counted("ml_calibration_outcomes", "Sum of the outcomes in a bin", *version, "le")
         self.value = counted("ml_value", "Money that payoff() gives", *version, "mode", "direction")
-        self.sliced = counted("ml_slice_outcomes", "Outcomes by slice", *version, "slice", "decision", "outcome")
-        self.sliced_value = counted("ml_slice_value", "Money by slice, not in shadow", *version, "slice", "direction")
+        self.sliced = counted(
+            "ml_slice_outcomes", "Outcomes by slice", *version, "mode", "slice", "decision", "outcome"
+        )
+        self.sliced_value = counted("ml_slice_value", "Money by slice", *version, "mode", "slice", "direction")
         self.feedback = counted("ml_decision_feedback", "What people did", *version, "verdict", "reason")
         self.cases = counted("ml_cases", "Outcomes of cases decided with us (ai) and without (manual)", "path")
         self.failures = Counter("ml_value_failures", "payoff() gave no finite number", registry=kept)
@@ -96,13 +98,13 @@ class Results:
                 counter.add(*arm, le, amount=amount)
         parts = [f"{field.name}={_part(field.categories, told.row.get(field.name))}" for field in self._slices]
         for part in parts:
-            self.sliced.add(*arm, part, decision, label)
+            self.sliced.add(*arm, told.mode, part, decision, label)
         if (money := self._money(told, came.outcome, binary)) is None:
             return
         direction = "gain" if money >= 0 else "loss"
         self.value.add(*arm, told.mode, direction, amount=abs(money))
-        for part in parts if told.mode != "shadow" else ():
-            self.sliced_value.add(*arm, part, direction, amount=abs(money))
+        for part in parts:
+            self.sliced_value.add(*arm, told.mode, part, direction, amount=abs(money))
 
     def _money(self, told: "Prediction", outcome: float, binary: bool) -> float | None:
         """What the decision was worth; None when payoff() cannot say, which is counted and told once."""
