@@ -162,6 +162,7 @@ def filled(project: Project) -> Project:
     problem = project.path / "governance" / "problem.yaml"
     problem.write_text(re.sub(r"payoff_a_month: \d+", "payoff_a_month: 1", problem.read_text()))
     project.makes("baseline")
+    project.makes("promote", WHY="something must answer")
     project.makes("train")
     project.makes("promote", WHY="it beats the rule")
     return project
