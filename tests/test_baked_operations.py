@@ -24,10 +24,35 @@ __all__ = ["environment", "project"]  # fixtures
 PROMETHEUS = UNBAKED / "monitoring" / "prometheus"
 ROUTES = "monitoring/alertmanager/alertmanager.yml"
 FILLED = ROOT / "tests" / "filled"  # invented, and says so
-GROUPS = yaml.safe_load((PROMETHEUS / "service.rules.yml").read_text())["groups"]
+FILES = sorted(path.name for path in PROMETHEUS.glob("*.rules.yml"))
+GROUPS = [group for name in FILES for group in yaml.safe_load((PROMETHEUS / name).read_text())["groups"]]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 TESTS = sorted(PROMETHEUS.glob("*.test.yml"))
+NOT_MISSED = {  # by MetricsAbsent, and why
+    "ml_model_info": "NoModelAnswers",
+    "ml_active_reviewers": "under five people it is not told",
+    **dict.fromkeys(
+        (
+            "ml_active_users_limit_ratio",
+            "ml_bypass_limit_ratio",
+            "ml_governance_due_timestamp_seconds",
+            "ml_intended_users",
+            "ml_model_age_limit_seconds",
+            "ml_model_data_age_limit_seconds",
+            "ml_run_cost",
+            "ml_value_target",
+        ),
+        "a constant that nobody may have said; it stands in the file of ml_override_limit_ratio",
+    ),
+}
+LOOKED_AT = {  # by the runbooks alone
+    "ml_calibration_outcomes_total",
+    "ml_calibration_scores_total",
+    "ml_events",
+    "ml_outcomes_received_total",
+    "ml_slice_value_total",
+}
 needs_prometheus = pytest.mark.skipif(
     not all(map(shutil.which, ("promtool", "amtool", "prometheus", "prometheus-alertmanager"))),
     reason="Prometheus and Alertmanager are not on this machine; .ci/run installs both",
@@ -42,7 +67,7 @@ def tool(*command: object, cwd: Path) -> str:
 
 @needs_prometheus
 def test_promtool_finds_nothing_in_rules_and_configuration() -> None:
-    tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", "service.rules.yml", cwd=PROMETHEUS)
+    tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", *FILES, cwd=PROMETHEUS)
     tool("promtool", "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml", cwd=PROMETHEUS)
 
 
@@ -50,6 +75,11 @@ def test_promtool_finds_nothing_in_rules_and_configuration() -> None:
 @pytest.mark.parametrize("file", TESTS, ids=lambda path: path.name)
 def test_each_alert_fires_and_is_silent_where_it_must(file: Path) -> None:
     tool("promtool", "test", "rules", file.name, cwd=PROMETHEUS)
+
+
+def test_prometheus_loads_every_file_of_rules() -> None:
+    assert yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["rule_files"] == FILES
+    assert sum("alert" in rule for rule in RULES) == len(ALERTS), "an alert has one name"
 
 
 def test_each_alert_is_shown_firing_and_silent() -> None:
@@ -64,16 +94,34 @@ def test_each_alert_is_shown_firing_and_silent() -> None:
 
 
 @needs_prometheus
-def test_promtool_notices_when_a_limit_changes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("rules", "before", "after", "test", "alert"),
+    [
+        ("service", "ml_store_up == 0", "ml_store_up == 2", "service.rules", "DatabaseAway"),
+        ("model", "ml:field_ks:24h > 0.05", "ml:field_ks:24h > 0.03", "model.rules", "FieldDrifts"),
+        (
+            "model",
+            "and on (reference) ml:reference_hours:24h",
+            "or ml:reference_hours:24h",
+            "model.rules",
+            "FieldDrifts",
+        ),
+        ("value", "and on () ml:value_month_before:7d < ml_value_target", "", "value.rules", "ValueBelowTarget"),
+    ],
+)
+def test_promtool_notices_when_a_limit_changes(
+    tmp_path: Path, rules: str, before: str, after: str, test: str, alert: str
+) -> None:
     """What would pass whatever the rules say would prove nothing."""
-    rules = (PROMETHEUS / "service.rules.yml").read_text()
-    assert rules.count("ml_store_up == 0") == 1
-    (tmp_path / "service.rules.yml").write_text(rules.replace("ml_store_up == 0", "ml_store_up == 2"))
-    shutil.copy(PROMETHEUS / "service.rules.test.yml", tmp_path)
-    command = ["promtool", "test", "rules", "service.rules.test.yml"]
+    for path in PROMETHEUS.glob("*.yml"):
+        shutil.copy(path, tmp_path)
+    changed = tmp_path / f"{rules}.rules.yml"
+    assert changed.read_text().count(before) == 1
+    changed.write_text(changed.read_text().replace(before, after))
+    command = ["promtool", "test", "rules", f"{test}.test.yml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "DatabaseAway" in done.stdout + done.stderr
+    assert alert in done.stdout + done.stderr
 
 
 def test_each_alert_says_how_urgent_it_is_whose_it_is_and_what_to_do(baked: BakedProject) -> None:
@@ -97,7 +145,7 @@ def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
         typed = set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE))
         assert typed <= targets, path.name
         for named in re.findall(r"ml_[a-z0-9_]*[a-z0-9]\b", path.read_text()):
-            assert any(named in metric or metric.startswith(named) for metric in needed() | {"ml_events"}), named
+            assert any(named in metric or metric.startswith(named) for metric in needed() | LOOKED_AT), named
 
 
 def needed() -> set[str]:
@@ -107,14 +155,20 @@ def needed() -> set[str]:
 
 def test_each_metric_that_an_alert_needs_is_missed_when_it_is_absent() -> None:
     missed = set(re.findall(r'"metric", "(ml_\w+)"', ALERTS["MetricsAbsent"]["expr"]))
-    assert missed | {"ml_model_info"} == needed()
+    assert missed.isdisjoint(NOT_MISSED)
+    assert missed | set(NOT_MISSED) == needed()
     assert "unless on (instance) ml_model_info" in ALERTS["NoModelAnswers"]["expr"]
 
 
-def test_the_override_rate_alarms_where_the_gates_say(baked: BakedProject) -> None:
-    limit = re.search(r"> (0\.\d+)", ALERTS["OverrideRateHigh"]["expr"])
-    assert limit
-    assert float(limit[1]) == baked.yaml("governance/gates.yaml")["people"]["override_stop"]
+def test_what_governance_says_is_what_the_rules_compare_with(baked: BakedProject) -> None:
+    made = yaml.safe_load(baked.read("monitoring/prometheus/governance.rules.yml"))["groups"][0]["rules"]
+    gates = baked.yaml("governance/gates.yaml")
+    assert {rule["record"]: float(rule["expr"][len("vector(") : -1]) for rule in made} == {
+        "ml_override_limit_ratio": gates["people"]["override_stop"],
+        "ml_bypass_limit_ratio": gates["people"]["bypass"],
+        "ml_active_users_limit_ratio": gates["people"]["active_users"],
+        "ml_model_age_limit_seconds": gates["watch"]["model_days"] * 24 * 60 * 60,
+    }
 
 
 @needs_prometheus
@@ -126,11 +180,14 @@ def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> No
         receiver["name"]: [mail["to"] for mail in receiver.get("email_configs", [])]
         for receiver in baked.yaml(ROUTES)["receivers"]
     }
+    (shown,) = (receiver for receiver in baked.yaml(ROUTES)["receivers"] if receiver["name"] == "shown")
+    assert shown == {"name": "shown"}, "information is sent to nobody"
     for outcome in ownership["outcomes"]:
         who = outcome["accountable"]
         receiver = f"person/{who}" if who in known else "fallback"
         for severity in ("page", "ticket"):
             routed(baked.path, receiver, outcome["id"], severity)
+        routed(baked.path, "shown", outcome["id"], "info")
         if who in known:
             assert mails[receiver] == [person["email"] for person in ownership["people"] if person["id"] == who]
 
@@ -297,8 +354,10 @@ def prometheus(project: Project, manager: str, folder: Path) -> Iterator[str]:
         assert told.count(before) == 1, before
         told = told.replace(before, after)
     (folder / "prometheus.yml").write_text(told)
-    rules = project.baked.read("monitoring/prometheus/service.rules.yml")
-    (folder / "service.rules.yml").write_text(re.sub(r"for: \d+[mh]$", "for: 10s", rules, flags=re.MULTILINE))
+    for name in FILES:
+        rules = project.baked.read(f"monitoring/prometheus/{name}")
+        rules = re.sub(r"for: \d+[mhd]$", "for: 10s", rules, flags=re.MULTILINE)
+        (folder / name).write_text(rules.replace("interval: 2m", "interval: 1s"))
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     where = (f"--web.listen-address=127.0.0.1:{port}", f"--storage.tsdb.path={folder / 'tsdb'}")

@@ -9,7 +9,9 @@ from filled import Filled, filled
 from {{cookiecutter.package_name}}.governance.alert_routes import (
     FALLBACK,
     NOT_ON_CALL,
+    PAGERDUTY,
     SECRETS,
+    SHOWN,
     alertmanager,
 )
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
@@ -43,6 +45,11 @@ def addresses(configuration: dict[str, Any], receivers: list[str]) -> set[str]:
     return {mail["to"] for receiver in receivers for mail in named[receiver]}
 
 
+def said(filled: Filled, alerting: str) -> None:
+    path = filled.folder / "ownership.yaml"
+    path.write_text(f"{path.read_text()}alerting: {alerting}\n")
+
+
 @pytest.mark.parametrize("severity", ["page", "ticket"])
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_each_outcome_reaches_who_answers_for_it(filled: Filled, outcome: str, severity: str) -> None:
@@ -69,6 +76,26 @@ def test_value_and_adoption_never_wake_an_engineer(filled: Filled, outcome: str)
     assert reached(made, outcome, "page") == reached(made, outcome, "ticket")
 
 
+@pytest.mark.parametrize("outcome", [*OUTCOMES, "no_such_outcome"])
+def test_information_is_sent_to_nobody(filled: Filled, outcome: str) -> None:
+    said(filled, "{webhook: 'https://hooks.example.org/in', pagerduty: true}")
+    made = alertmanager(filled.org)
+    assert reached(made, outcome, "info") == [SHOWN]
+    assert [each for each in made["receivers"] if each["name"] == SHOWN] == [{"name": SHOWN}]
+
+
+def test_pagerduty_gets_pages_but_not_those_that_wake_nobody(filled: Filled) -> None:
+    said(filled, "{pagerduty: true}")
+    made = alertmanager(filled.org)
+    assert reached(made, "serving", "page") == [PAGERDUTY, "person/platform_owner"]
+    assert reached(made, "model_quality", "page")[:2] == [PAGERDUTY, "person/author"]
+    assert reached(made, "serving", "ticket") == ["person/platform_owner"]
+    for outcome in NOT_ON_CALL:
+        assert PAGERDUTY not in reached(made, outcome, "page")
+    (sent,) = (each["pagerduty_configs"] for each in made["receivers"] if each["name"] == PAGERDUTY)
+    assert sent == [{"routing_key_file": f"{SECRETS}/pagerduty_key", "send_resolved": True}]
+
+
 def test_a_page_comes_again_sooner_than_a_ticket(filled: Filled) -> None:
     routes = {route["matchers"][0]: route for route in alertmanager(filled.org)["route"]["routes"]}
     (page,) = routes['outcome="serving"']["routes"]
@@ -89,15 +116,13 @@ def test_an_outcome_that_nobody_knows_goes_to_the_fallback(filled: Filled) -> No
 
 
 def test_secrets_are_files(filled: Filled) -> None:
-    said = "{smarthost: 'mail.example.org:587', sender: a@example.org, username: a"
-    said += ", webhook: 'https://hooks.example.org/in', webhook_token: true}"
-    path = filled.folder / "ownership.yaml"
-    path.write_text(f"{path.read_text()}alerting: {said}\n")
+    mail = "smarthost: 'mail.example.org:587', sender: a@example.org, username: a"
+    said(filled, "{" + mail + ", webhook: 'https://hooks.example.org/in', webhook_token: true}")
     made = alertmanager(filled.org)
     assert made["global"]["smtp_require_tls"] is True
     assert made["global"]["smtp_auth_password_file"] == f"{SECRETS}/smtp_password"
     for receiver in made["receivers"]:
-        if not receiver["name"].startswith("team/"):
+        if not receiver["name"].startswith("team/") and receiver["name"] != SHOWN:
             (hook,) = receiver["webhook_configs"]
             assert hook["url"] == "https://hooks.example.org/in"
             assert hook["http_config"]["authorization"] == {"credentials_file": f"{SECRETS}/webhook_token"}
