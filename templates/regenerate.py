@@ -19,7 +19,8 @@ ANSWERS = {
 }
 PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
-FILES = ("CODEOWNERS", "catalog-info.yaml", "datacontract.yaml", ALERTS, *(f"governance/{page}.md" for page in PAGES))
+RULE = "deploy/base/prometheus-rule.yaml"
+FILES = ("CODEOWNERS", "catalog-info.yaml", "datacontract.yaml", ALERTS, RULE, *(f"governance/{page}.md" for page in PAGES))
 
 
 def answer(question: str, *filters: str) -> str:
