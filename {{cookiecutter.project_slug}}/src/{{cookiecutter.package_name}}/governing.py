@@ -172,13 +172,13 @@ def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
         )
         more["datacontract.yaml"] = to_yaml(open_data_contract(seam.terms, facts))
     if Path("deploy/base").is_dir():
-        rule = to_yaml(prometheus_rule(Path("monitoring/prometheus")))
-        more["deploy/base/prometheus-rule.yaml"] = f"# The rules of monitoring/prometheus/*.rules.yml: edit those\n{rule}"
+        said = "# The rules of monitoring/prometheus/*.rules.yml: edit those\n"
+        more["deploy/base/prometheus-rule.yaml"] = said + to_yaml(prometheus_rule(Path("monitoring/prometheus")))
     return expected(org, more, Path())
 
 
 def prometheus_rule(folder: Path) -> dict[str, Any]:
-    """The rule files of a folder as one resource of the Prometheus operator: what runs in a cluster is what is tested."""
+    """The rule files of a folder as one resource of the Prometheus operator: what a cluster gets is what is tested."""
     contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.rules.yml"))]
     return {
         "apiVersion": "monitoring.coreos.com/v1",
