@@ -20,7 +20,14 @@ ANSWERS = {
 PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
 RULE = "deploy/base/prometheus-rule.yaml"
-FILES = ("CODEOWNERS", "catalog-info.yaml", "datacontract.yaml", ALERTS, RULE, *(f"governance/{page}.md" for page in PAGES))
+FILES = (
+    "CODEOWNERS",
+    "catalog-info.yaml",
+    "datacontract.yaml",
+    ALERTS,
+    RULE,
+    *(f"governance/{page}.md" for page in PAGES),
+)
 
 
 def answer(question: str, *filters: str) -> str:

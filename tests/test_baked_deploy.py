@@ -274,6 +274,10 @@ def test_nothing_that_stands_for_a_value_is_left(built: Built) -> None:
         assert container["image"].rpartition(":")[2] not in ("latest", ""), name
         assert container["command"][3 if name.startswith("forget") else 2] == package
         assert set(container["resources"]) == {"requests", "limits"}, name
+    values, ingress = built.project.yaml("deploy/values/values.yaml"), built.only("Ingress")["spec"]
+    host = values[built.environment]["host"]
+    assert ingress["ingressClassName"] == values["ingress"]["class"]
+    assert [ingress["rules"][0]["host"], *ingress["tls"][0]["hosts"]] == [host, host]
     settings = built.variables(built.container("serve/serve"))
     assert settings["ML_ENVIRONMENT"] == built.environment
     assert settings["MLFLOW_TRACKING_URI"].startswith("https://")
