@@ -19,12 +19,14 @@ ANSWERS = {
 }
 PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
+RULE = "deploy/base/prometheus-rule.yaml"
 FILES = (
     "CODEOWNERS",
     "catalog-info.yaml",
     "datacontract.yaml",
     ALERTS,
     "monitoring/prometheus/governance.rules.yml",
+    RULE,
     *(f"governance/{page}.md" for page in PAGES),
 )
 

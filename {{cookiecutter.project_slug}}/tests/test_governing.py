@@ -12,7 +12,15 @@ from seams import binary, regression
 
 from {{cookiecutter.package_name}} import governing
 from {{cookiecutter.package_name}}.governance.evidence import Evidence
-from {{cookiecutter.package_name}}.governing import NotReady, demand, demand_mode, mode_gaps, observed
+from {{cookiecutter.package_name}}.governing import (
+    NotReady,
+    demand,
+    demand_mode,
+    generated,
+    mode_gaps,
+    observed,
+    prometheus_rule,
+)
 from {{cookiecutter.package_name}}.pipeline import evidence as home
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.pipeline.seam import project_seam
@@ -364,3 +372,16 @@ def test_entering_a_stage_stales_nothing_that_was_shown_of_the_owners(at_home: S
     assert home.digests(at_home)["ownership"] == before
     filled.change("ownership.yaml", "email: dee@example.org", "email: eve@example.org")
     assert home.digests(at_home)["ownership"] != before
+
+
+def test_the_rules_of_every_file_go_to_the_cluster(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.rules.yml").write_text("groups: [{name: " + name + ", rules: []}]")
+    (tmp_path / "a.rules.test.yml").write_text("rule_files: [a.rules.yml]")
+    assert [group["name"] for group in prometheus_rule(tmp_path)["spec"]["groups"]] == ["a", "b"]
+
+
+def test_who_has_no_manifests_gets_none(at_home: Settings, filled: Filled) -> None:
+    assert "deploy/base/prometheus-rule.yaml" not in generated(filled.org, None)
+    Path("deploy/base").mkdir(parents=True)
+    assert "deploy/base/prometheus-rule.yaml" in generated(filled.org, None)

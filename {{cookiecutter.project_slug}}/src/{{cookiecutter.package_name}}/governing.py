@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -171,7 +171,21 @@ def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
             support_channel=team.channel if team else None,
         )
         more["datacontract.yaml"] = to_yaml(open_data_contract(seam.terms, facts))
+    if Path("deploy/base").is_dir():
+        said = "# The rules of monitoring/prometheus/*.rules.yml: edit those\n"
+        more["deploy/base/prometheus-rule.yaml"] = said + to_yaml(prometheus_rule(Path("monitoring/prometheus")))
     return expected(org, more, Path())
+
+
+def prometheus_rule(folder: Path) -> dict[str, Any]:
+    """The rule files of a folder as one resource of the Prometheus operator: what a cluster gets is what is tested."""
+    contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.rules.yml"))]
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "alerts"},
+        "spec": {"groups": [group for content in contents for group in content["groups"]]},
+    }
 
 
 def _seam() -> Seam | None:

@@ -1,0 +1,481 @@
+"""Manifests of a baked project: built by kustomize, held against schemas and policies, and against what the code says.
+
+No API server is asked: none can be had here.
+"""
+
+import ast
+import functools
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import Bake, BakedProject
+
+ENVIRONMENTS = ("staging", "production")
+BEING_WRITTEN = {"retrain", "drift"}  # verbs that the schedules name and the command line may not have yet
+FOREIGN = {"MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "TMPDIR", "PGPASSWORD"}  # variables that others read
+NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
+FIRST = ("ml-service/step", "first")
+DIGEST = "sha256:" + "0" * 64
+TOOLS = Path(shutil.which("kubernetes-validate") or "")
+NO_KUBECTL = "kubectl is not on this machine; .ci/run asks for it"
+needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason=NO_KUBECTL)
+needs_tools = pytest.mark.skipif(
+    not all(map(shutil.which, ("kubectl", "kubernetes-validate", "checkov"))),
+    reason="kubectl, kubernetes-validate or checkov is not on this machine; .ci/run installs the last two",
+)
+# Runs where kubernetes-validate is installed. The operator's schemas come as models that drop what they do not know, so
+# what comes back must be what went in.
+HOLD = """
+import json, sys, kubernetes_validate
+from cloudcoil.models.prometheus_operator import v1
+asked = json.load(sys.stdin)
+for document in asked["documents"]:
+    try:
+        if document["apiVersion"] == "monitoring.coreos.com/v1":
+            model = getattr(v1, document["kind"]).model_validate(document)
+            known = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+            if known != document:
+                print(document["kind"], "holds what the schema does not know")
+            continue
+        for version in asked["versions"]:
+            kubernetes_validate.validate(document, version, strict=True)
+    except Exception as error:
+        print(document["kind"], repr(error)[:300])
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    project: BakedProject
+    environment: str
+    documents: list[Any]
+
+    def of(self, kind: str) -> dict[str, Any]:
+        return {each["metadata"]["name"]: each for each in self.documents if each["kind"] == kind}
+
+    def only(self, kind: str) -> Any:
+        (found,) = self.of(kind).values()
+        return found
+
+    def templates(self) -> dict[str, Any]:
+        """The pods by the name of what makes them."""
+        found = {}
+        for each in self.documents:
+            spec = each.get("spec", {})
+            if each["kind"] in ("Deployment", "Job", "CronJob"):
+                found[each["metadata"]["name"]] = spec.get("template") or spec["jobTemplate"]["spec"]["template"]
+        return found
+
+    def containers(self) -> Iterator[tuple[str, Any]]:
+        for name, template in self.templates().items():
+            for container in [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]:
+                yield f"{name}/{container['name']}", container
+
+    def container(self, name: str) -> Any:
+        return dict(self.containers())[name]
+
+    def chosen(self, policy: str) -> set[str]:
+        """The makers of the pods that a policy is about."""
+        selector = self.of("NetworkPolicy")[policy]["spec"]["podSelector"]
+        return {
+            name for name, template in self.templates().items() if matches(selector, template["metadata"]["labels"])
+        }
+
+    def variables(self, container: Any) -> dict[str, Any]:
+        """What the manifests set; a Secret of free choice is left out."""
+        found: dict[str, Any] = {}
+        for source in container.get("envFrom", []):
+            if "configMapRef" in source:
+                found |= self.of("ConfigMap")[source["configMapRef"]["name"]]["data"]
+        return found | {each["name"]: each.get("value", each.get("valueFrom")) for each in container.get("env", [])}
+
+
+def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    assert set(selector) <= {"matchLabels", "matchExpressions"}
+    expressions = selector.get("matchExpressions", [])
+    assert all(each["operator"] == "In" for each in expressions)
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(each["key"]) in each["values"] for each in expressions
+    )
+
+
+def build(path: Path, environment: str) -> list[Any]:
+    command = ["kubectl", "kustomize", f"deploy/overlays/{environment}"]
+    done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@functools.cache
+def built_once(project: BakedProject, environment: str) -> Built:
+    return Built(project, environment, build(project.path, environment))
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def built(baked: BakedProject, request: pytest.FixtureRequest) -> Built:
+    if not shutil.which("kubectl"):
+        pytest.skip(NO_KUBECTL)
+    return built_once(baked, request.param)
+
+
+@pytest.fixture
+def pinned(bake: Bake) -> BakedProject:
+    """A project whose overlays name the images by digest, as docs/cluster.md says."""
+    project = bake()
+    images = project.yaml("deploy/values/values.yaml")["images"].values()
+    named = [{"name": image.rpartition(":")[0], "digest": DIGEST} for image in images]
+    assert "images: [{name: registry.example.org/PROJECT/serving, digest:" in project.read("docs/cluster.md")
+    for environment in ENVIRONMENTS:
+        with (project.path / "deploy" / "overlays" / environment / "kustomization.yaml").open("a") as file:
+            file.write(yaml.safe_dump({"images": named}))
+    return project
+
+
+def defaults(project: BakedProject) -> dict[str, Any]:
+    """The fields of the settings with their defaults, as far as these are written out."""
+    (path,) = project.path.glob("src/*/settings.py")
+    (settings,) = (n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef) and n.name == "Settings")
+    fields = [n for n in settings.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Call)]
+    found = {}
+    for field in fields:
+        assert isinstance(field.target, ast.Name)
+        assert isinstance(field.value, ast.Call)
+        (default,) = (word.value for word in field.value.keywords if word.arg == "default")
+        found[field.target.id] = default.value if isinstance(default, ast.Constant) else None
+    assert {"port", "ops_port", "keys_file"} <= found.keys()
+    return found
+
+
+def source(project: BakedProject, name: str) -> str:
+    (path,) = project.path.glob(f"src/*/{name}")
+    return path.read_text()
+
+
+def held(documents: list[Any], versions: list[str]) -> str:
+    """What the schemas have against the documents."""
+    asked = json.dumps({"documents": documents, "versions": versions})
+    command = [str(TOOLS.parent / "python"), "-c", HOLD]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def versions() -> list[str]:
+    """Every version from 1.29, where sidecars began, whose schemas kubernetes-validate brings."""
+    (folder,) = TOOLS.parent.parent.glob("lib/*/site-packages/kubernetes_validate/kubernetes-json-schema")
+    known = sorted(int(path.name.split(".")[1]) for path in folder.glob("v1.*.0-local-strict"))
+    assert known[-1] >= 37
+    return [f"1.{minor}.0" for minor in known if minor >= 29]
+
+
+@needs_tools
+def test_schemas_have_nothing_against_a_manifest_but_notice_a_misspelt_key(bake: Bake) -> None:
+    documents = build(bake().path, "production")
+    wrong = {"Deployment": "replica", "ServiceMonitor": "jobLable", "PrometheusRule": "group"}
+    misspelt = [
+        each | {"spec": each["spec"] | {wrong[each["kind"]]: "a"}} for each in documents if each["kind"] in wrong
+    ]
+    said = held(documents + misspelt, [versions()[0], versions()[-1]])
+    assert [line.split()[0] for line in said.splitlines()] == [each["kind"] for each in misspelt]
+    assert len(misspelt) == len(wrong)
+
+
+@needs_tools
+@pytest.mark.slow
+def test_no_version_has_anything_against_a_manifest(baked: BakedProject) -> None:
+    documents = [document for each in ENVIRONMENTS for document in built_once(baked, each).documents]
+    assert held(documents, versions()) == ""
+
+
+def policies(documents: list[Any], folder: Path) -> tuple[set[str], set[str]]:
+    """The policies that fail, and those that are excepted by an annotation."""
+    file = folder / "manifests.yaml"
+    file.write_text(yaml.safe_dump_all(documents))
+    command = ["checkov", "--skip-download", "--framework", "kubernetes", "-o", "json", "-f", str(file)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)
+    assert found["summary"]["parsing_errors"] == 0
+    assert found["summary"]["passed"] > 300
+    failed, skipped = found["results"]["failed_checks"], found["results"].get("skipped_checks", [])
+    assert all(len(check["check_result"]["suppress_comment"]) > 40 for check in skipped), "an exception has its reason"
+    return {check["check_id"] for check in failed}, {check["check_id"] for check in skipped}
+
+
+@needs_tools
+@pytest.mark.slow
+def test_the_policies_are_met_but_for_two_exceptions(pinned: BakedProject, tmp_path: Path) -> None:
+    documents = [document for each in ENVIRONMENTS for document in build(pinned.path, each)]
+    assert policies(documents, tmp_path) == (set(), {"CKV_K8S_35", "CKV_K8S_40"})
+
+
+@needs_tools
+@pytest.mark.slow
+def test_without_exceptions_and_digests_the_policies_fail(bake: Bake, tmp_path: Path) -> None:
+    documents = build(bake().path, "production")
+    for document in documents:
+        document["metadata"].pop("annotations", None)
+    failed, _ = policies(documents, tmp_path)
+    assert failed == {"CKV_K8S_15", "CKV_K8S_35", "CKV_K8S_40", "CKV_K8S_43"}
+
+
+@needs_kubectl
+def test_every_value_reaches_a_manifest(bake: Bake) -> None:
+    """Each is replaced by a word or number of its own, which must be found again."""
+    project, marks = bake(), iter(range(1000, 2000))
+    wanted: list[Any] = []
+
+    def marked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: marked(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [marked(item) for item in value]
+        if isinstance(value, bool):
+            return not value
+        new = next(marks) if isinstance(value, int) else f"mark-{next(marks)}"
+        wanted.append(new)
+        return new
+
+    values = project.yaml("deploy/values/values.yaml")
+    identity = ("apiVersion", "kind", "metadata")
+    changed = {key: value if key in identity else marked(value) for key, value in values.items()}
+    (project.path / "deploy" / "values" / "values.yaml").write_text(yaml.safe_dump(changed))
+    found = [document for environment in ENVIRONMENTS for document in build(project.path, environment)]
+
+    def leaves(value: Any) -> Iterator[Any]:
+        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from leaves(item)
+        if not isinstance(value, dict | list):
+            yield value
+
+    there = set(leaves(found))
+    assert len(wanted) > 50
+    assert [mark for mark in wanted if mark not in there] == []
+    assert {each["spec"].get("suspend") for each in found if each["kind"] == "CronJob"} == {None, False}
+
+
+def test_nothing_that_stands_for_a_value_is_left(built: Built) -> None:
+    slug, package = built.project.path.name, next(built.project.path.glob("src/*/cli.py")).parent.name
+    for each in built.documents:
+        assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == slug
+        name = "name" if each["kind"] == "Namespace" else "namespace"
+        assert each["metadata"][name] == f"{slug}-{built.environment}"
+    for name, template in built.templates().items():
+        assert template["metadata"]["labels"]["app.kubernetes.io/instance"] == slug, name
+    for name, container in built.containers():
+        assert container["image"].startswith(f"registry.example.org/{slug}/"), name
+        assert container["image"].rpartition(":")[2] not in ("latest", ""), name
+        assert container["command"][3 if name.startswith("forget") else 2] == package
+        assert set(container["resources"]) == {"requests", "limits"}, name
+    values, ingress = built.project.yaml("deploy/values/values.yaml"), built.only("Ingress")["spec"]
+    host = values[built.environment]["host"]
+    assert ingress["ingressClassName"] == values["ingress"]["class"]
+    assert [ingress["rules"][0]["host"], *ingress["tls"][0]["hosts"]] == [host, host]
+    settings = built.variables(built.container("serve/serve"))
+    assert settings["ML_ENVIRONMENT"] == built.environment
+    assert settings["MLFLOW_TRACKING_URI"].startswith("https://")
+    for policy in built.of("NetworkPolicy").values():  # an empty list would let everybody in
+        for rule in [*policy["spec"].get("ingress", []), *policy["spec"].get("egress", [])]:
+            assert rule.get("from") or rule.get("to"), policy["metadata"]["name"]
+            assert rule["ports"], policy["metadata"]["name"]
+
+
+def test_every_pod_meets_the_restricted_standard_that_its_namespace_enforces(built: Built) -> None:
+    labels = built.only("Namespace")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    accounts = built.of("ServiceAccount")
+    assert [name for name, account in accounts.items() if account["automountServiceAccountToken"] is not False] == []
+    for name, template in built.templates().items():
+        pod = template["spec"]
+        assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, name
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["serviceAccountName"] in accounts, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), name
+        assert all({"emptyDir", "secret"} & volume.keys() for volume in pod["volumes"]), name
+        assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume), name
+    for name, container in built.containers():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, name
+
+
+def test_selectors_choose_the_pods_of_the_service_and_no_others(built: Built) -> None:
+    deployment = built.only("Deployment")
+    pod = deployment["spec"]["template"]
+    selectors = [
+        deployment["spec"]["selector"],
+        built.only("PodDisruptionBudget")["spec"]["selector"],
+        {"matchLabels": built.only("Service")["spec"]["selector"]},
+        *(each["labelSelector"] for each in pod["spec"]["topologySpreadConstraints"]),
+    ]
+    for selector in selectors:
+        chosen = [n for n, each in built.templates().items() if matches(selector, each["metadata"]["labels"])]
+        assert chosen == ["serve"]
+    scaler = built.only("HorizontalPodAutoscaler")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert scaler["metrics"][0]["containerResource"]["container"] in {c["name"] for c in pod["spec"]["containers"]}
+    assert "replicas" not in deployment["spec"], "each deployment would undo the autoscaler"
+    assert scaler["minReplicas"] >= (2 if built.environment == "production" else 1)
+    assert scaler["maxReplicas"] > scaler["minReplicas"]
+    assert built.only("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1, (
+        "with one replica a node can still be drained"
+    )
+
+
+def test_ports_are_those_of_the_settings_and_probes_ask_what_they_mean(built: Built) -> None:
+    serve, known = built.container("serve/serve"), defaults(built.project)
+    ports = {port["name"]: port["containerPort"] for port in serve["ports"]}
+    assert ports == {"http": known["port"], "ops": known["ops_port"]}
+    service = {port["name"]: port["targetPort"] for port in built.only("Service")["spec"]["ports"]}
+    assert service == {name: name for name in ports}
+    backend = built.only("Ingress")["spec"]["rules"][0]["http"]["paths"][0]
+    assert backend["backend"]["service"] == {"name": "serve", "port": {"name": "http"}}
+    assert f'"{backend["path"]}predict"' in source(built.project, "serving/app.py")
+    asked = {probe: serve[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+    assert {probe: get["path"] for probe, get in asked.items()} == {
+        "startup": "/healthz",
+        "liveness": "/healthz",
+        "readiness": "/readyz",
+    }
+    routes = re.findall(r'Route\("(/\w+)"', source(built.project, "serving/ops.py"))
+    assert all(get["path"] in routes and get["port"] == "ops" for get in asked.values())
+    patience = {
+        probe: serve[f"{probe}Probe"]["periodSeconds"] * serve[f"{probe}Probe"]["failureThreshold"] for probe in asked
+    }
+    assert patience["readiness"] < patience["liveness"], "traffic goes elsewhere long before anything is restarted"
+
+
+def test_prometheus_finds_the_service_under_the_name_that_the_rules_ask_for(built: Built) -> None:
+    monitor, service = built.only("ServiceMonitor")["spec"], built.only("Service")
+    assert matches(monitor["selector"], service["metadata"]["labels"])
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert f'Route("{endpoint["path"]}"' in source(built.project, "serving/ops.py")
+    job = service["metadata"]["labels"][monitor["jobLabel"]]
+    assert [job] == [
+        each["job_name"] for each in built.project.yaml("monitoring/prometheus/prometheus.yml")["scrape_configs"]
+    ]
+
+
+def test_the_rules_are_those_of_the_files(built: Built) -> None:
+    files = sorted(built.project.path.glob("monitoring/prometheus/*.rules.yml"))
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    assert groups
+    assert built.only("PrometheusRule")["spec"] == {"groups": groups}, "make generated, in the template"
+
+
+def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
+    known = {f"ML_{name.upper()}" for name in defaults(built.project)}
+    for name, container in built.containers():
+        assert set(built.variables(container)) <= known | FOREIGN, name
+    serve = built.variables(built.container("serve/serve"))
+    assert {"ML_HOST", "ML_OPS_HOST", "ML_KEYS_FILE", "ML_SPOOL", "ML_MODEL_DIR", "ML_DATABASE_URL"} <= serve.keys()
+    assert built.variables(built.container("serve/follower"))["ML_MODEL_DIR"] == serve["ML_MODEL_DIR"]
+
+
+def test_commands_are_verbs_of_the_command_line(built: Built) -> None:
+    cli = source(built.project, "cli.py")
+    verbs = set(re.findall(r'^    "([a-z-]+)": \w+\.\w+,$', cli, re.MULTILINE)) | BEING_WRITTEN
+    said = {}
+    for name, container in built.containers():
+        words = container["command"] if container["command"][0] == "python" else container["command"][2].split()[1:]
+        said[name] = words[3]
+        assert words[:2] == ["python", "-m"]
+        assert words[3] in verbs, name
+        assert [word for word in words if word.startswith("--") and f'"{word}"' not in cli] == [], name
+    assert said == {
+        "serve/serve": "serve",
+        "serve/follower": "sync",
+        "migrate/migrate": "migrate",
+        "retrain/retrain": "retrain",
+        "drift/drift": "drift",
+        "forget/forget": "forget",
+    }
+    assert built.of("CronJob")["forget"]["spec"]["suspend"] is True, "nothing is deleted before a period was agreed on"
+
+
+def test_what_is_referred_to_is_there_or_documented(built: Built) -> None:
+    secrets, maps = {built.only("Ingress")["spec"]["tls"][0]["secretName"]}, set()
+    for _, container in built.containers():
+        for each in [
+            *container.get("envFrom", []),
+            *(e["valueFrom"] for e in container.get("env", []) if "valueFrom" in e),
+        ]:
+            secrets |= {each[key]["name"] for key in ("secretRef", "secretKeyRef") if key in each}
+            maps |= {each["configMapRef"]["name"]} if "configMapRef" in each else set()
+    for name, template in built.templates().items():
+        secrets |= {volume["secret"]["secretName"] for volume in template["spec"]["volumes"] if "secret" in volume}
+        volumes = {volume["name"] for volume in template["spec"]["volumes"]}
+        mounted = {m["name"] for n, c in built.containers() if n.startswith(f"{name}/") for m in c["volumeMounts"]}
+        assert volumes == mounted, name
+    documented = built.project.read("docs/cluster.md").partition("## Secrets")[2].partition("\n## ")[0]
+    assert secrets == set(re.findall(r"^\| `(\w+)`", documented, re.MULTILINE))
+    assert maps == set(built.of("ConfigMap"))
+    serve = built.container("serve/serve")
+    (keys,) = (mount for mount in serve["volumeMounts"] if mount["name"] == "keys")
+    assert built.variables(serve)["ML_KEYS_FILE"].startswith(f"{keys['mountPath']}/")
+    assert "subPath" not in keys, "a file mounted alone never follows its Secret"
+
+
+def test_a_pod_has_the_time_to_end_and_the_room_to_remember(built: Built) -> None:
+    serve, pod = built.variables(built.container("serve/serve")), built.templates()["serve"]["spec"]
+    last = float(re.findall(r"^LAST_SECONDS = ([\d.]+)", source(built.project, "serving/run.py"), re.MULTILINE)[0])
+    leave = float(re.findall(r"^LEAVE_SECONDS = ([\d.]+)", source(built.project, "serving/keeper.py"), re.MULTILINE)[0])
+    drain = float(serve["ML_DRAIN_SECONDS"])
+    readiness = built.container("serve/serve")["readinessProbe"]
+    assert drain >= readiness["periodSeconds"] * readiness["failureThreshold"], "the drain is noticed while it lasts"
+    assert pod["terminationGracePeriodSeconds"] >= drain + last + leave + 5
+    assert "lifecycle" not in built.container("serve/serve")
+    (spool,) = (volume for volume in pod["volumes"] if volume["name"] == "spool")
+    assert spool["emptyDir"]["sizeLimit"] == "1Gi"
+    assert float(serve["ML_SPOOL_MEGABYTES"]) * 1e6 < 0.8 * 2**30, "a full log refuses; a full volume evicts the pod"
+
+
+def test_the_network_lets_through_what_each_pod_needs_and_nothing_else(built: Built) -> None:
+    policies = {name: each["spec"] for name, each in built.of("NetworkPolicy").items()}
+    assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert built.chosen("to-dns") == set(built.templates())
+    needs_database = {n.partition("/")[0] for n, c in built.containers() if "ML_DATABASE_URL" in built.variables(c)}
+    assert built.chosen("to-database") == needs_database
+    needs_registry = {n.partition("/")[0] for n, c in built.containers() if len(c["envFrom"]) > 1}
+    assert built.chosen("to-registry-and-data") == needs_registry
+    inward = {name: each["ingress"] for name, each in policies.items() if "ingress" in each}
+    assert {name: [port["port"] for rule in rules for port in rule["ports"]] for name, rules in inward.items()} == {
+        "from-callers": ["http"],
+        "from-prometheus": ["ops"],
+    }
+    assert built.chosen("from-callers") == built.chosen("from-prometheus") == {"serve"}
+
+
+def test_what_comes_first_is_all_that_the_migration_needs_and_replaces_nothing(built: Built) -> None:
+    first = [each for each in built.documents if each["metadata"]["labels"].get(FIRST[0]) == FIRST[1]]
+    kinds = {each["kind"] for each in first}
+    assert kinds == {"Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy", "Job"}
+    assert [each for each in built.documents if each["kind"] in kinds and each not in first] == []
+    assert f"-l {'='.join(FIRST)}" in built.project.read("docs/cluster.md")
+
+
+def test_jobs_by_the_clock_never_overlap_nor_pile_up(built: Built) -> None:
+    for name, job in built.of("CronJob").items():
+        spec = job["spec"]
+        assert spec["concurrencyPolicy"] == "Forbid", name
+        assert spec["timeZone"] == "Etc/UTC", name
+        assert 0 < spec["startingDeadlineSeconds"] <= spec["jobTemplate"]["spec"]["activeDeadlineSeconds"], name
+        assert spec["jobTemplate"]["spec"]["backoffLimit"] <= 2, name
+        assert len(spec["schedule"].split()) == 5, name
+
+
+@needs_kubectl
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_overlay_names_both_images_by_digest(environment: str, pinned: BakedProject) -> None:
+    images = {c["image"] for _, c in Built(pinned, environment, build(pinned.path, environment)).containers()}
+    assert images == {f"registry.example.org/fraud-scoring/{name}@{DIGEST}" for name in ("serving", "pipeline")}
