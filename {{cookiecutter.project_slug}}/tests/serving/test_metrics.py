@@ -2,25 +2,35 @@
 
 import re
 from pathlib import Path
+from typing import cast
 
-from prometheus_client import generate_latest
+from seams import PARCELS, costs
 
 from {{cookiecutter.package_name}}.serving import metrics
 from {{cookiecutter.package_name}}.serving.metrics import SHED, Metrics
+from {{cookiecutter.package_name}}.serving.models import Models
+from {{cookiecutter.package_name}}.serving.results import Results
 from {{cookiecutter.package_name}}.serving.service import NEEDS
 
-RULES = Path(__file__).resolve().parents[2] / "monitoring" / "prometheus" / "service.rules.yml"
-WITH_A_MODEL = {  # their labels name it
-    "ml_predictions_total",
-    "ml_model_info",
-    "ml_decision_feedback_total",
-}
+RULES = Path(__file__).resolve().parents[2] / "monitoring" / "prometheus"
 
 
-def test_every_metric_that_an_alert_needs_shows_before_anything_happened() -> None:
-    shown = set(re.findall(r"^(ml_[a-z_]+)", generate_latest(Metrics().registry).decode(), re.MULTILINE))
-    needed = set(re.findall(r"\bml_[a-z0-9_]+", RULES.read_text()))
-    assert needed - shown == WITH_A_MODEL
+def test_every_metric_that_an_alert_needs_is_told_under_that_name() -> None:
+    metrics = Metrics()
+    Results(PARCELS, costs, cast(Models, None), metrics)
+    told = {
+        f"{metric.name}{end}" for metric in metrics.registry.collect() for end in ("", "_total", "_bucket", "_count")
+    }
+    constants = set(re.findall(r"record: "?(ml_\w+)", (RULES / "governance.rules.yml").read_text()))
+    rules = "".join(path.read_text() for path in RULES.glob("*.rules.yml"))
+    limits = {"ml_value_target", "ml_run_cost", "ml_intended_users", "ml_model_data_age_limit_seconds"} | constants
+    assert set(re.findall(r"\bml_[a-z0-9_]+", rules)) - told <= limits | {"ml_governance_due_timestamp_seconds"}
+
+
+def test_what_is_counted_of_requests_shows_before_anything_happened() -> None:
+    shown = set(re.findall(r"^(ml_[a-z_]+)", Metrics().exposition().decode(), re.MULTILINE))
+    needed = set(re.findall(r"\bml_[a-z0-9_]+", (RULES / "service.rules.yml").read_text()))
+    assert needed - shown == {"ml_predictions_total", "ml_model_info"}, "their labels name a model"
 
 
 def test_every_reason_for_which_requests_are_shed_shows_from_zero() -> None:
