@@ -21,7 +21,7 @@ def test_every_metric_that_an_alert_needs_is_told_under_that_name() -> None:
     told = {
         f"{metric.name}{end}" for metric in metrics.registry.collect() for end in ("", "_total", "_bucket", "_count")
     }
-    constants = set(re.findall(r"record: "?(ml_\w+)", (RULES / "governance.rules.yml").read_text()))
+    constants = set(re.findall(r'record: "?(ml_\w+)', (RULES / "governance.rules.yml").read_text()))
     rules = "".join(path.read_text() for path in RULES.glob("*.rules.yml"))
     limits = {"ml_value_target", "ml_run_cost", "ml_intended_users", "ml_model_data_age_limit_seconds"} | constants
     assert set(re.findall(r"\bml_[a-z0-9_]+", rules)) - told <= limits | {"ml_governance_due_timestamp_seconds"}
