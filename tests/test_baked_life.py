@@ -27,7 +27,7 @@ class Project:
     def __init__(self, baked: BakedProject, environment: Path) -> None:
         self.path, self.baked = baked.path, baked
         self.service: subprocess.Popen[bytes] | None = None  # what `serving` runs, and its second port
-        self.operations = 0
+        self.port = self.operations = 0
         self.domain = next(self.path.glob("src/*/domain"))
         tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ML_", "MLFLOW_"))}
@@ -58,8 +58,11 @@ class Project:
         )
 
     @contextmanager
-    def serving(self, *options: str) -> Iterator[str]:
-        port, self.operations = free_port(), free_port()
+    def serving(self, *options: str, again: bool = False) -> Iterator[str]:
+        """The service as a process; `again`: where it listened before."""
+        if not again:
+            self.port, self.operations = free_port(), free_port()
+        port = self.port
         python = Path(self.environment["VENV"]) / "bin" / "python"
         command = [python, "-m", self.domain.parent.name, "serve", *options]
         with (self.path / "serve.log").open("w") as log:
