@@ -259,18 +259,22 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(fill
             settled(prom, project)
             counted_is_recorded(prom, project)
 
-            before = float(sample(prom, "sum(ml_outcomes_total)")[0])
+            told, mine = "sum(ml_outcomes_total)", f'{{instance="127.0.0.1:{project.operations}"}}'
+            everything, lost = (float(sample(prom, ask)[0]) for ask in (told, f"sum(ml_outcomes_total{mine})"))
+            assert lost > 0, "both replicas took some"
             assert project.service
             project.service.terminate()
             project.service.wait(20)
-            time.sleep(2)
-            with project.serving() as again:
+            with project.serving(again=True) as again:
                 wait_for_version(again, "2")
-                with Traffic(second, rows, label, "third") as three:
+                eventually(lambda: sample(prom, f"up{mine} == 1"), "it is scraped again")
+                with Traffic(again, rows, label, "third") as three:
                     time.sleep(10)
                 settled(prom, project)
-                assert float(sample(prom, "sum(max_over_time(ml_outcomes_total[5m]))")[0]) == before + three.sent
-
+                now = float(sample(prom, told)[0])
+                assert now + lost == everything + three.sent, "nothing twice, nothing lost"
+                (increase,) = sample(prom, "sum(increase(ml_outcomes_total[5m]))")
+                assert float(increase) == pytest.approx(everything + three.sent, rel=0.1), "which extrapolates"
                 found = per_field(prom)
                 for field, expected in recorded(project)["fields"].items():
                     assert found[field] == pytest.approx(expected, abs=0.01), field
