@@ -27,8 +27,8 @@ source, and no model has to learn it.</li>
 <code>docs/runbooks/ScoreDrifts.md</code> go through it step by step.</p>"""
 
 
-def page(facts: Compared, drifts: Sequence[Drift]) -> str:
-    """The page. Whatever stands in data or contract is only a word on it."""
+def page(facts: Compared, drifts: Sequence[Drift], odd: Sequence[str] = ()) -> str:
+    """The page; `odd` is what else is wrong with the rows. Whatever stands in data or contract is only a word on it."""
     worse, rest = ([each for each in drifts if (each.verdict == "drifts") is drifted] for drifted in (True, False))
     title = _text(f"Drift of {facts.system}")
     parts = [
@@ -37,9 +37,10 @@ def page(facts: Compared, drifts: Sequence[Drift]) -> str:
         f"<p><strong>{_text(summary(facts, drifts))}</strong> {_text(facts.note)}</p>",
         f"<p>Compared are {_text(facts.source)} with the rows that version {_text(facts.version)} learnt from (bundle "
         f"<code>{_text(facts.bundle[:12])}</code>). Written on {_text(facts.at)} UTC.</p>",
+        *(f"<p>{_text(said)}</p>" for said in odd),
         *_table(drifts),
         *(part for each in worse for part in _section(each)),
-        *([HELP] if worse else []),
+        *([HELP] if worse or odd else []),
         *(["<h2>The others</h2>"] if worse and rest else []),
         *(part for each in rest for part in _section(each)),
         "</body>\n</html>\n",

@@ -1,9 +1,11 @@
 """Drift in sentences, for people who have never heard of a distribution."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .drift import SCORE, Drift, Verdict
+from .limits import FEWEST_ROWS
 
 LONGEST = 60  # characters of a word
 MOST = 5  # fields named in a sentence
@@ -30,11 +32,12 @@ class Compared:
 
 
 def summary(facts: Compared, drifts: Sequence[Drift]) -> str:
-    """One sentence. Fields that are not recorded do not count."""
-    worse = [each.name for each in drifts if each.verdict == "drifts"]
+    """One sentence."""
+    worse = ["the score" if each.name == SCORE else short(each.name) for each in drifts if each.verdict == "drifts"]
     if worse:
-        return f"{_listed(worse)} {'has' if len(worse) == 1 else 'have'} drifted, by {facts.rows:,} rows."
-    if all(each.verdict != "steady" for each in drifts):
+        said = f"{_listed(worse)} {'has' if len(worse) == 1 else 'have'} drifted, by {facts.rows:,} rows."
+        return said[0].upper() + said[1:] if worse[0] == "the score" else said
+    if facts.rows < FEWEST_ROWS:
         return f"{facts.rows:,} rows are too few to say that nothing has drifted."
     return f"Nothing has drifted, by {facts.rows:,} rows."
 
@@ -85,9 +88,16 @@ def bins(each: Drift) -> list[str]:
 
 def short(said: object) -> str:
     """A word or a number as it can stand in a line, whatever it holds."""
-    word = f"{said:,.6g}" if isinstance(said, float) else str(said)
+    word = _number(said) if isinstance(said, float) else str(said)
     shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in word)
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+
+
+def _number(said: float) -> str:
+    """Four digits that count, without an exponent where that is short."""
+    if 1e-8 < abs(said) < 1e-4:
+        return f"{said:.{3 - math.floor(math.log10(abs(said)))}f}"
+    return f"{said:,.4g}" if abs(said) < 1_000 else f"{said:,.0f}" if abs(said) < 1e12 else f"{said:.4g}"
 
 
 def _listed(names: Sequence[str]) -> str:

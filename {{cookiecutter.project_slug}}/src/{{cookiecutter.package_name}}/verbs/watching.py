@@ -44,7 +44,7 @@ def drift(args: argparse.Namespace) -> int:
     print("\n".join(lines(facts, drifts)))
     odd = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
     report = settings.state / "drift" / "report.html"
-    write(report, page(facts, drifts))
+    write(report, page(facts, drifts, odd))
     print("\n".join([*odd, f"{report} shows it in pictures"]))
     if rows >= FEWEST_ROWS and not _of_file_or_data(args):
         watching.keep_drift(settings, registry, facts, drifts, odd)
@@ -116,5 +116,5 @@ def _looked_at(
     spanned = (at - first) / timedelta(hours=1) if first else 0.0
     note = f"They span {spanned:.1f} hours: a part of a day is no day, and its hours differ by themselves."
     partial = first is not None and spanned < WHOLE * min(args.hours, 24)
-    source = f"the rows that it scored in {args.hours:g} hours up to {at:%Y-%m-%d %H:%M} UTC"
+    source = f"the rows that version {champion.version} scored in {args.hours:g} hours up to {at:%Y-%m-%d %H:%M} UTC"
     return source, counts, note if partial or (first and args.hours < 24) else ""
