@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import BakedProject, baking
 from test_answers import ODD, OWNERS
-from test_baked_life import Project, environment, post, project, readme_request, wait_for_version
+from test_baked_life import Project, environment, post, project, readme_request, tell, wait_for_version
 from test_baked_operations import ROUTES, alertmanager, fill_in, needs_prometheus
 
 __all__ = ["environment", "project"]  # fixtures
@@ -71,13 +71,13 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, t
         wait_for_version(address, "2")
         for drill in ("smoke", "stop-drill", "rollback-drill"):
             assert "FAILED" not in project.makes(drill, f"URL={address}")
-        answered = post(f"{address}/v1/predict", {"rows": readme_request(project)["rows"] * 200})["predictions"]
+        answered = post(f"{address}/v1/predict", [readme_request(project)] * 150)["predictions"]
         known = [{"prediction_id": one["id"], "outcome": 1, "at": "2026-01-31T12:00:00Z"} for one in answered]
-        assert post(f"{address}/v1/outcomes", {"outcomes": known})["accepted"] == 200
+        assert tell(f"{address}/v1/outcomes", {"outcomes": known})["accepted"] == 150
     (project.path / "serve.log").unlink()  # of the test
-    assert "have drifted, by 200 rows" in project.make("drift").stdout, "all of them are one payment"
+    assert "have drifted, by 150 rows" in project.make("drift").stdout, "all of them are one payment"
     assert "<h2>" in (project.path / "var" / "drift" / "report.html").read_text()
-    assert "over 200 cases" in project.makes("observe")
+    assert "over 150 cases" in project.makes("observe")
     assert "nothing is wrong" in project.makes("watch")
     with alertmanager(project.path / ROUTES, tmp_path / "alertmanager") as address:
         assert "passed alert-reaches-owner" in project.makes("alert-drill", f"URL={address}", "HOLD=0")
