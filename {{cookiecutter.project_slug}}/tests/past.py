@@ -22,7 +22,7 @@ def scored(store: Store, rows: Sequence[Mapping[str, Any]], at: datetime, **said
     facts = {"bundle": "f" * 64, "model_version": "7", "arm": "champion", "mode": "assist"} | said
     kept = [
         {name: row[name] for name in ("id", "score", "decision")}
-        | {"unit": None, "row": {name: row.get(name) for name in RECORDED}}
+        | {"row": {name: row.get(name) for name in RECORDED}, "unit": None}
         for row in rows
     ]
     store.ship([json.dumps(facts | {"at": f"{at:%Y-%m-%d %H:%M:%S.%f}", "predictions": kept}).encode()])

@@ -71,8 +71,8 @@ def _by_records(
     of_version = [each for (version, _), each in quality.verdicts(store, week).items() if version == champion.version]
     judged = sum(of_version, Counter[str]())
     yield from signals.of_people(judged, quality.ways(store, week, now), people.override_stop, people.bypass)
-    mine = together(told[0], model_version=champion.version)
-    yield from signals.of_quality(mine, seam.task(), champion.squared_error)
+    mine, before = (together(each, model_version=champion.version) for each in told)
+    yield from signals.of_quality(mine, before.cases, seam.task(), champion.squared_error)
     yield from signals.of_age(_of_model(champion), now, model_days(org))
     drifts = compare(champion.reference, counted(seam, store, champion, day, now))
     yield from signals.of_inputs(drifts)
@@ -83,7 +83,8 @@ def _by_records(
 
 def _of_champion(seam: Seam, champion: Answering, told: Told, digests: dict[Subject, str]) -> Iterator[Evidence]:
     if told.cases >= limits.FEWEST_JUDGED:
-        before, worse = champion.squared_error, list(signals.of_quality(told, seam.task(), champion.squared_error))
+        before = champion.squared_error
+        worse = list(signals.of_quality(told, told.cases, seam.task(), before))
         said = f"mean squared error {told.mean_squared_error:.4g} over {told.cases:,} real cases"
         said += f", {before.value:.4g} on the test rows" if before else ""
         yield finding("live-quality-watched", not worse, digests, said)

@@ -44,13 +44,10 @@ class Answering:
 
     @property
     def squared_error(self) -> Estimate | None:
-        """Mean squared error on the test rows; None for the baseline, whose score is no probability."""
-        found, rmse = self.manifest.metrics.get("brier"), self.manifest.metrics.get("rmse")
-        if self.manifest.kind == "baseline":
-            return None
-        if rmse:
+        """Mean squared error on the test rows."""
+        if rmse := self.manifest.metrics.get("rmse"):
             return Estimate(value=rmse.value**2, low=rmse.low**2, high=rmse.high**2, n=rmse.n)
-        return found
+        return self.manifest.metrics.get("brier")
 
 
 def answering(registry: Registry) -> Answering:

@@ -3,7 +3,13 @@ import math
 import numpy as np
 import pytest
 
-from {{cookiecutter.package_name}}.monitoring.distance import COEFFICIENT, bound, largest_gap, limit, stability
+from {{cookiecutter.package_name}}.monitoring.distance import (
+    COEFFICIENT,
+    bound,
+    largest_gap,
+    limit,
+    stability,
+)
 
 
 def test_the_coefficient_is_that_of_one_in_a_thousand() -> None:

@@ -11,7 +11,17 @@ from past import NOW, became, hours, judged, scored
 from seams import costs, parcels
 
 from {{cookiecutter.package_name}}.monitoring import quality
-from {{cookiecutter.package_name}}.monitoring.quality import BINS, Key, Told, earned, reviewers, together, told, verdicts, ways
+from {{cookiecutter.package_name}}.monitoring.quality import (
+    BINS,
+    Key,
+    Told,
+    earned,
+    reviewers,
+    together,
+    told,
+    verdicts,
+    ways,
+)
 from {{cookiecutter.package_name}}.records.store import Store
 
 pytest_plugins = ["postgres"]

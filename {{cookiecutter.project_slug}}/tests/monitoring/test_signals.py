@@ -120,11 +120,15 @@ def test_outcomes_that_no_longer_come(now: tuple[int, int], before: tuple[int, i
     ],
 )
 def test_worse_on_real_cases_than_on_the_test_rows(cases: int, error: float, task: Any, alert: list[str]) -> None:
-    assert alerts(of_quality(outcomes(cases, error), task, TEST)) == alert
+    assert alerts(of_quality(outcomes(cases, error), 1, task, TEST)) == alert
 
 
 def test_without_a_figure_of_the_test_nothing_is_worse() -> None:
-    assert alerts(of_quality(outcomes(900, 0.9), "binary", None)) == []
+    assert alerts(of_quality(outcomes(900, 0.9), 1, "binary", None)) == []
+
+
+def test_outcomes_that_come_first_judge_nothing() -> None:
+    assert alerts(of_quality(outcomes(900, 0.9), 0, "binary", TEST)) == []
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,10 @@ def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Signa
         yield Signal("OutcomesStopped", "data_quality", says)
 
 
-def of_quality(told: Told, task: Task, figure: Estimate | None) -> Iterator[Signal]:
-    """The model errs more on real cases than on the test rows. `figure`: the mean squared error there."""
-    if figure is None or told.cases < limits.FEWEST_OUTCOMES or figure.high <= 0:
+def of_quality(told: Told, before: int, task: Task, figure: Estimate | None) -> Iterator[Signal]:
+    """The model errs more on real cases than on the test rows. `figure`: the mean squared error there; `before`: its
+    outcomes of earlier weeks, without which these are only those that come first."""
+    if figure is None or figure.high <= 0 or told.cases < limits.FEWEST_OUTCOMES or not before:
         return
     # a squared error of a share is at most 1, so its variance at most its mean; of numbers a kurtosis of 10 is allowed
     strays = math.sqrt(figure.high / told.cases) if task == "binary" else 3 * figure.high / math.sqrt(told.cases)
