@@ -89,7 +89,8 @@ def test_a_number_is_told_by_the_limit_where_the_difference_is_largest() -> None
     (weight,) = (each for each in drifts(shift=1.0) if each.name == "weight")
     said = sentence(weight)
     share = sum(weight.reference.shares[: weight.reference.edges.index(weight.at) + 1])
-    assert said.startswith(f"{share:.1%} of the values that the model learnt from were {short(weight.at)} or less; ")
+    then = format(share, ".1%")
+    assert said.startswith(f"{then} of the values that the model learnt from were {short(weight.at)} or less; ")
     assert said.endswith("more than the 5.0% that are allowed.")
 
 
