@@ -11,6 +11,7 @@ from .verbs import (
     models,
     organisation,
     service,
+    watching,
 )  # and nothing that needs the environment: `setup` makes it
 
 Verb = Callable[[argparse.Namespace], int]
@@ -38,6 +39,8 @@ VERBS: dict[str, Verb] = {
     "stop-drill": service.stop_drill,
     "rollback-drill": service.rollback_drill,
     "alert-drill": service.alert_drill,
+    "drift": watching.drift,
+    "watch": watching.watch,
     "governance": organisation.governance,
     "readiness": organisation.readiness,
     "stage": organisation.stage,
@@ -117,6 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     made["alert-drill"].add_argument("--url", default="http://127.0.0.1:9093", help="of Alertmanager")
     made["alert-drill"].add_argument(
         "--hold", type=float, default=45, help="seconds until the test alerts end; messages leave within 30"
+    )
+    made["drift"].add_argument("--hours", type=float, default=24, help="of records that are looked at, default 24")
+    for name in ("since", "until"):
+        made["drift"].add_argument(f"--{name}", type=_utc, help="rows of load() instead, by time, UTC, e.g. 2026-06-01")
+    made["drift"].add_argument("--table", help="rows of a file instead: file.parquet or file.csv")
+    made["watch"].add_argument(
+        "--url",
+        default="",
+        help="that is told; default: alerting.webhook of ownership.yaml; ML_WEBHOOK_TOKEN goes along",
     )
     made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")

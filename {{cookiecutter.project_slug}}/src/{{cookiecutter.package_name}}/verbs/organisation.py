@@ -110,18 +110,22 @@ def attest(args: argparse.Namespace) -> int:
 
 
 def observe(_: argparse.Namespace) -> int:
-    """write down what the records show: days and cases in shadow, how much is overridden, whether outcomes come back"""
+    """write down what the records show: shadow, overrides, outcomes, quality, value, use"""
     from ..governance.organisation import read_organisation
     from ..governing import observed
+    from ..observing import seen
     from ..pipeline.evidence import digests
+    from ..pipeline.seam import project_seam
+    from ..records.engine import now
     from ..records.usage import usage
     from ..settings import Settings
+    from ..watching import champion_if_any
     from .service import records
 
     settings = Settings()
-    store, org = records(settings), read_organisation(settings.governance)
-    found = observed(org, usage(store, "shadow"), usage(store, "assist"), digests(settings))
-    keep(settings, found)
+    store, org, about = records(settings), read_organisation(settings.governance), digests(settings)
+    found = observed(org, usage(store, "shadow"), usage(store, "assist"), about)
+    keep(settings, [*found, *seen(org, project_seam(), store, champion_if_any(settings), about, now())])
     return 0  # a reading, which is no failure
 
 

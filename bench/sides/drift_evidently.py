@@ -1,0 +1,25 @@
+"""The same by Evidently's preset for data drift, as its documentation calls it, with the distance of each field."""
+
+from pathlib import Path
+
+import pandas as pd
+from drift_report import report
+from evidently import DataDefinition, Dataset, Report
+from evidently.presets import DataDriftPreset
+from rules import CATEGORIES, NUMBERS
+
+DEFINITION = DataDefinition(numerical_columns=list(NUMBERS), categorical_columns=list(CATEGORIES))
+
+
+def drifted(reference: Path, now: Path) -> list[str]:
+    then, today = (Dataset.from_pandas(pd.read_parquet(path), DEFINITION) for path in (reference, now))
+    found = Report([DataDriftPreset()]).run(today, then).dict()
+    named = {}
+    for metric in found["metrics"]:
+        config = metric["config"]
+        if "ValueDrift" in config["type"]:
+            named[config["column"]] = metric["value"] >= config["threshold"]
+    return [name for name, differs in named.items() if differs]
+
+
+report(drifted)

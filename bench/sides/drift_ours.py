@@ -1,0 +1,26 @@
+"""The baked project's own comparison, through Ibis on DuckDB, with the reference that lies in a bundle."""
+
+from pathlib import Path
+
+import ibis
+from baked.bundle.reference import Reference
+from baked.contract.terms import Field, Fields
+from baked.monitoring.drift import compare, count
+from drift_report import report
+from rules import CATEGORIES, NUMBERS
+
+FIELDS = Fields(
+    (
+        *(Field(name, "number", optional=True) for name in NUMBERS),
+        *(Field(name, "category", categories=tuple(words), open=True) for name, words in CATEGORIES.items()),
+    )
+)
+
+
+def drifted(reference: Path, now: Path) -> list[str]:
+    learnt = Reference.model_validate_json((reference.parent / "reference.json").read_bytes())
+    counts = count(ibis.duckdb.connect().read_parquet(now), FIELDS, learnt)
+    return [each.name for each in compare(learnt, counts) if each.verdict == "drifts"]
+
+
+report(drifted)

@@ -1,0 +1,58 @@
+"""Write reference.parquet and now.parquet of 20 fields, and a bundle's reference of the first; one field is shifted."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from baked.bundle.reference import describe
+from baked.contract.terms import Field, Fields
+from rules import CATEGORIES, NUMBERS, OPTIONAL
+
+PLANTED, SHIFT = "number_05", 0.2  # of a standard deviation
+PIECE = 1_000_000
+folder, learnt, rows = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+random = np.random.Generator(np.random.Philox(2))
+FIELDS = Fields(
+    (
+        *(Field(name, "number", optional=name in OPTIONAL) for name in NUMBERS),
+        *(Field(name, "category", categories=tuple(words), open=True) for name, words in CATEGORIES.items()),
+    )
+)
+
+
+def made_up(rows: int, shift: float) -> dict[str, np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
+    for place, name in enumerate(NUMBERS):
+        values = random.normal(0, 1, rows) + (shift if name == PLANTED else 0)
+        columns[name] = np.exp(values) if place % 2 else values
+    for name, words in CATEGORIES.items():
+        columns[name] = np.array(words, dtype=object)[random.integers(0, len(words), rows)]
+    for name in OPTIONAL:
+        columns[name][random.random(rows) < 0.05] = np.nan if name in NUMBERS else None
+    return columns
+
+
+def table(columns: dict[str, np.ndarray]) -> pa.Table:
+    return pa.table(
+        {
+            name: pa.array(values, mask=np.isnan(values)) if values.dtype == float else pa.array(values, pa.string())
+            for name, values in columns.items()
+        }
+    )
+
+
+first = made_up(learnt, 0)
+pq.write_table(table(first), folder / "reference.parquet", row_group_size=122_880)
+described = describe(FIELDS, first, random.random(learnt))
+(folder / "reference.json").write_text(described.model_dump_json())
+writer = None
+for start in range(0, rows, PIECE):
+    piece = table(made_up(min(PIECE, rows - start), SHIFT))
+    writer = writer or pq.ParquetWriter(folder / f"now-{rows}.parquet", piece.schema)
+    writer.write_table(piece, row_group_size=122_880)
+if writer:
+    writer.close()
+print(json.dumps([PLANTED]))

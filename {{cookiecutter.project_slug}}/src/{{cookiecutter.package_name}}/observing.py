@@ -1,0 +1,123 @@
+"""What the records show of the champion: as evidence for the readiness, and as what is wrong today."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from .governance.catalogue import Subject
+from .governance.evidence import Evidence
+from .governance.organisation import Organisation
+from .monitoring import limits, quality, signals
+from .monitoring.drift import compare
+from .monitoring.quality import Told, earned, together
+from .monitoring.signals import Signal
+from .pipeline.evidence import finding
+from .pipeline.seam import Seam
+from .records.errors import StoreAway
+from .records.store import Store
+from .watching import Answering, counted, first_scored
+
+MODEL_DAYS = 90  # where governance/gates.yaml says nothing
+LATELY = timedelta(days=28)  # that evidence looks back
+
+
+def seen(
+    org: Organisation, seam: Seam, store: Store, champion: Answering | None, digests: dict[Subject, str], now: datetime
+) -> list[Evidence]:
+    """What the records of 28 days show of quality, value and use, as evidence. What too few cases show is not said."""
+    found = []
+    told = quality.told(store, seam.payoff, binary=seam.task() == "binary", since=now - LATELY, until=now)
+    if (paid := together(told)).cases:
+        acted, shadow = earned(told), together(told, mode=quality.SHADOW)
+        said = f"{acted.net:,.2f} over {acted.paid:,} cases"
+        said += f"; {shadow.net:,.2f} over {shadow.paid:,} in shadow, not earned" if shadow.paid else ""
+        said += f"; payoff() failed for {paid.failures:,}" if paid.failures else ""
+        found.append(finding("value-metric", not paid.failures, digests, said))
+    intended, active = org.change_plan.adoption.intended_users, quality.reviewers(store, now)
+    if intended and active is not None:
+        share = active / intended
+        said = f"{share:.0%} of {intended:,} used it in seven days"
+        found.append(finding("adoption-at-target", share >= org.people_figures.active_users, digests, said))
+    if champion is None:
+        return found
+    if (made := _of_model(champion)) and (most := model_days(org)):
+        age = (now - made).days
+        found.append(finding("model-fresh", age <= most, digests, f"{age} days old, {most:g} are allowed"))
+    return found + list(_of_champion(seam, champion, together(told, model_version=champion.version), digests))
+
+
+def wrong(org: Organisation, seam: Seam, store: Store, champion: Answering | None, now: datetime) -> list[Signal]:
+    """Everything that is wrong now (UTC). A database that is away is itself a signal."""
+    found = list(signals.of_dates(due(org), now.date()))
+    try:
+        return found + list(_by_records(org, seam, store, champion, now))
+    except StoreAway as error:
+        return [*found, Signal("DatabaseAway", "serving", f"the database of records does not answer: {error}")]
+
+
+def _by_records(
+    org: Organisation, seam: Seam, store: Store, champion: Answering | None, now: datetime
+) -> Iterator[Signal]:
+    spans = ((now - limits.WEEK, now), (now - 2 * limits.WEEK, now - limits.WEEK))
+    told = [quality.told(store, seam.payoff, binary=seam.task() == "binary", since=a, until=b) for a, b in spans]
+    scored = [quality.scored(store, *span)[0] for span in spans]
+    yield from signals.of_outcomes(*((together(each).cases, rows) for each, rows in zip(told, scored, strict=True)))
+    people, value = org.people_figures, org.problem.value
+    target = getattr(value, "payoff_a_month", None)
+    yield from signals.of_value([earned(each) for each in told], target, value.cost_a_month or 0)
+    if champion is None:
+        return
+    week, day = now - limits.WEEK, now - limits.DAY
+    of_version = [each for (version, _), each in quality.verdicts(store, week).items() if version == champion.version]
+    judged = sum(of_version, Counter[str]())
+    yield from signals.of_people(judged, quality.ways(store, week, now), people.override_stop, people.bypass)
+    mine, before = (together(each, model_version=champion.version) for each in told)
+    yield from signals.of_quality(mine, before.cases, seam.task(), champion.squared_error)
+    yield from signals.of_age(_of_model(champion), now, model_days(org))
+    drifts = compare(champion.reference, counted(seam, store, champion, day, now))
+    yield from signals.of_inputs(drifts)
+    first = first_scored(store, champion, day)
+    if first and now - first >= limits.WHOLE * limits.DAY:
+        yield from signals.of_drift(drifts)
+
+
+def _of_champion(seam: Seam, champion: Answering, told: Told, digests: dict[Subject, str]) -> Iterator[Evidence]:
+    if told.cases >= limits.FEWEST_JUDGED:
+        before = champion.squared_error
+        worse = list(signals.of_quality(told, told.cases, seam.task(), before))
+        said = f"mean squared error {told.mean_squared_error:.4g} over {told.cases:,} real cases"
+        said += f", {before.value:.4g} on the test rows" if before else ""
+        yield finding("live-quality-watched", not worse, digests, said)
+    if told.paid >= limits.FEWEST_OUTCOMES:
+        agrees, said = signals.agreement(told, champion.manifest.metrics["value"])
+        yield finding("offline-and-online-agree", agrees, digests, said)
+
+
+def model_days(org: Organisation) -> float | None:
+    """How old a model may be, as governance/gates.yaml says."""
+    said = getattr(org, "watch", None)
+    return said.model_days if said else MODEL_DAYS
+
+
+def due(org: Organisation) -> Iterator[tuple[str, date]]:
+    """Each day on which something is to be looked at, under the file and key where the next day is written."""
+    owners, problem = org.ownership, org.problem
+    for outcome in owners.outcomes:
+        mine = [a for a in owners.accepted if (a.person, a.outcome) == (outcome.accountable, outcome.id)]
+        if mine:
+            last = max(mine, key=lambda acceptance: acceptance.date)
+            yield f"governance/ownership.yaml: accepted: {outcome.id}: review_by", last.review_by
+    if problem.value.by:
+        yield "governance/problem.yaml: value.by", problem.value.by
+    for position, kill in enumerate(problem.kill_criteria):
+        yield f"governance/problem.yaml: kill_criteria[{position}].by", kill.by
+    for position, risk in enumerate(org.risk.risks):
+        if risk.review_by:
+            yield f"governance/risk.yaml: risks[{position}].review_by ({risk.id})", risk.review_by
+    for position, waiver in enumerate(org.waivers):
+        yield f"governance/waivers.yaml: waivers[{position}].expires ({waiver.check})", waiver.expires
+
+
+def _of_model(champion: Answering) -> datetime | None:
+    """A baseline does not grow old."""
+    return champion.made if champion.manifest.kind == "model" else None

@@ -1,0 +1,120 @@
+"""Verbs of those who watch what answers, with Prometheus or without."""
+
+import argparse
+import os
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..monitoring.drift import Counts
+    from ..pipeline.seam import Seam
+    from ..settings import Settings
+    from ..watching import Answering
+
+NOT_SAID = 2  # nobody can say, or nobody was told
+
+
+def drift(args: argparse.Namespace) -> int:
+    """compare the rows scored in the last --hours with what the champion learnt from; exits 1 when one drifts"""
+    from .. import watching
+    from ..contract.terms import ContractError
+    from ..monitoring.drift import CannotCompare, compare
+    from ..monitoring.limits import FEWEST_ROWS
+    from ..monitoring.page import page, write
+    from ..monitoring.signals import of_inputs
+    from ..monitoring.words import Compared, lines
+    from ..pipeline.registry import Registry, RegistryError
+    from ..pipeline.seam import project_seam
+    from ..records.engine import now
+    from ..records.errors import StoreAway
+    from ..settings import Settings
+
+    settings, at = Settings(), now()
+    try:
+        registry, seam = Registry(settings), project_seam()
+        champion = watching.answering(registry)
+        source, counts, note = _looked_at(args, settings, seam, champion, at)
+    except (CannotCompare, ContractError, RegistryError, StoreAway, watching.NothingToWatch) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return NOT_SAID
+    drifts, rows = compare(champion.reference, counts), watching.rows_of(counts)
+    facts = Compared(settings.model_name, source, rows, champion.version, champion.bundle, f"{at:%Y-%m-%d %H:%M}", note)
+    print("\n".join(lines(facts, drifts)))
+    odd = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
+    report = settings.state / "drift" / "report.html"
+    write(report, page(facts, drifts, odd))
+    print("\n".join([*odd, f"{report} shows it in pictures"]))
+    if rows >= FEWEST_ROWS and not _of_file_or_data(args):
+        watching.keep_drift(settings, registry, facts, drifts, odd)
+    drifted = odd or any(each.verdict == "drifts" for each in drifts)
+    return 1 if drifted else 0 if rows >= FEWEST_ROWS else NOT_SAID
+
+
+def watch(args: argparse.Namespace) -> int:
+    """what is wrong by the records, where no Prometheus runs; tells --url, or the webhook of ownership.yaml"""
+    from ..governance.organisation import read_organisation
+    from ..monitoring import telling
+    from ..observing import wrong
+    from ..pipeline.registry import RegistryError
+    from ..pipeline.seam import project_seam
+    from ..records.engine import now
+    from ..settings import Settings
+    from ..watching import champion_if_any
+    from .service import records
+
+    settings, at = Settings(), now()
+    org, state = read_organisation(settings.governance), settings.state / "watch.json"
+    try:
+        found = wrong(org, project_seam(), records(settings), champion_if_any(settings), at)
+    except RegistryError as error:
+        print(f"RegistryError: {error}", file=sys.stderr)
+        return NOT_SAID
+    owners = {outcome.id: org.ownership.accountable(outcome.id) for outcome in org.ownership.outcomes}
+    news = telling.news(state, found, owners, at)
+    for facts in news.wrong.values():
+        print(f"{facts['alert']}: {facts['says']} ({facts['outcome']}: {facts['owner']}; since {facts['since']})")
+    for id in news.ended:
+        print(f"ended: {id}")
+    if not (news.wrong or news.ended):
+        print("nothing is wrong")
+    url, taken = args.url or org.ownership.alerting.webhook, True
+    if url and (news.wrong or news.ended):
+        try:
+            telling.post(url, news.message(org.ownership.system.name, at), os.environ.get("ML_WEBHOOK_TOKEN", ""))
+        except telling.NotTaken as error:
+            print(f"NotTaken: {error}", file=sys.stderr)
+            taken = False
+    telling.remember(state, news, taken=taken)
+    return NOT_SAID if not taken else 1 if news.wrong else 0
+
+
+def _of_file_or_data(args: argparse.Namespace) -> bool:
+    return bool(args.table or args.since or args.until)
+
+
+def _looked_at(
+    args: argparse.Namespace, settings: "Settings", seam: "Seam", champion: "Answering", at: datetime
+) -> "tuple[str, Counts, str]":
+    """The rows in words, their counts, and what to bear in mind about them."""
+    from .. import watching
+    from ..monitoring.drift import count
+    from ..monitoring.limits import WHOLE
+    from .service import records
+
+    if _of_file_or_data(args):
+        if args.table and (args.since or args.until):
+            raise watching.NothingToWatch("--table is all of a file; --since and --until choose from load()")
+        table = watching.file(Path(args.table)) if args.table else seam.table(args.since, args.until)
+        span = f"{args.since or 'the first'} to {args.until or 'the newest'}"
+        source = f"the rows of {args.table}" if args.table else f"the rows of load(), {span},"
+        return source, count(table, champion.manifest.fields, champion.reference), ""
+    store, since = records(settings), at - timedelta(hours=args.hours)
+    counts = watching.counted(seam, store, champion, since, at)
+    first = watching.first_scored(store, champion, since)
+    spanned = (at - first) / timedelta(hours=1) if first else 0.0
+    note = f"They span {spanned:.1f} hours: a part of a day is no day, and its hours differ by themselves."
+    partial = first is not None and spanned < WHOLE * min(args.hours, 24)
+    source = f"the rows that version {champion.version} scored in {args.hours:g} hours up to {at:%Y-%m-%d %H:%M} UTC"
+    return source, counts, note if partial or (first and args.hours < 24) else ""

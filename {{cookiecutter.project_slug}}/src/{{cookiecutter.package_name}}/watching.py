@@ -1,0 +1,124 @@
+"""Monitoring wired to the project: the champion beside the records of what it answered, and who is told."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import ibis
+import ibis.expr.types as ir
+from sqlalchemy import func, select
+
+from .bundle.manifest import MANIFEST, PROVENANCE, Estimate, Manifest, folder_digest
+from .bundle.reference import Reference
+from .governing import registry_if_any
+from .monitoring import quality
+from .monitoring.drift import SCORE, Counts, Drift, count, total
+from .monitoring.stored import stored
+from .monitoring.words import Compared, summary
+from .pipeline.evidence import digests, finding, write
+from .pipeline.registry import CHAMPION, Registry, RegistryError
+from .pipeline.seam import Seam
+from .records.store import Store
+from .records.tables import predictions
+from .settings import Settings
+
+FORMATS = {".parquet": "Parquet", ".csv": "CSV"}
+
+
+class NothingToWatch(Exception):
+    """There is no champion, or no such file; the message says what helps."""
+
+
+@dataclass(frozen=True)
+class Answering:
+    """The champion: what it learnt from and how good it was. `made` is UTC, None when its provenance does not tell."""
+
+    version: str
+    bundle: str
+    manifest: Manifest
+    reference: Reference
+    made: datetime | None
+
+    @property
+    def squared_error(self) -> Estimate | None:
+        """Mean squared error on the test rows."""
+        if rmse := self.manifest.metrics.get("rmse"):
+            return Estimate(value=rmse.value**2, low=rmse.low**2, high=rmse.high**2, n=rmse.n)
+        return self.manifest.metrics.get("brier")
+
+
+def answering(registry: Registry) -> Answering:
+    """The champion, as the registry has it. Raises RegistryError, and NothingToWatch when there is none."""
+    champion = registry.behind(CHAMPION)
+    if champion is None:
+        raise NothingToWatch('nothing was promoted yet; make train, then make promote WHY="..."')
+    with TemporaryDirectory() as folder:
+        bundle = registry.download(champion, Path(folder))
+        if (found := folder_digest(bundle)) != champion.digest:
+            raise RegistryError(f"version {champion.number} is {champion.digest[:12]} but came as {found[:12]}")
+        manifest = Manifest.model_validate_json((bundle / MANIFEST).read_bytes())
+        reference = Reference.model_validate_json((bundle / "reference.json").read_bytes())
+        made = _made(bundle / PROVENANCE)
+    return Answering(str(champion.number), champion.digest, manifest, reference, made)
+
+
+def champion_if_any(settings: Settings) -> Answering | None:
+    """The same; None while nothing was ever promoted. Raises RegistryError."""
+    registry = registry_if_any(settings)
+    return answering(registry) if registry and registry.behind(CHAMPION) else None
+
+
+def counted(seam: Seam, store: Store, champion: Answering, since: datetime, until: datetime) -> Counts:
+    """Of the rows that the champion scored (UTC). PERSONAL fields are not recorded. Raises StoreAway."""
+    fields, absent = champion.manifest.fields, seam.terms.personal
+    tables = stored(store, fields, champion.bundle, since, until)
+    return total(count(table, fields, champion.reference, absent, SCORE) for table in tables)
+
+
+def first_scored(store: Store, champion: Answering, since: datetime) -> datetime | None:
+    """When the champion scored a case for the first time since then."""
+    asked = select(func.min(predictions.c.at)).where(
+        predictions.c.at >= since, predictions.c.bundle == champion.bundle, quality.real(predictions.c.id)
+    )
+    with store.connected() as connection:
+        return connection.execute(asked).scalar_one()  # type: ignore[no-any-return]
+
+
+def file(path: Path) -> ir.Table:
+    """A file of rows. Raises NothingToWatch."""
+    if path.suffix not in FORMATS or not path.is_file():
+        raise NothingToWatch(f"{path} is no file of {' or '.join(FORMATS.values())}; for example data/june.parquet")
+    connection = ibis.duckdb.connect()
+    try:
+        return connection.read_csv(path, all_varchar=True) if path.suffix == ".csv" else connection.read_parquet(path)
+    except Exception as error:  # DuckDB's own
+        said = str(error).partition("\n")[0]
+        raise NothingToWatch(f"{path} cannot be read as {FORMATS[path.suffix]}: {said}") from error
+
+
+def rows_of(counts: Counts) -> int:
+    return max((each.present + each.missing for each in counts.values()), default=0)
+
+
+def keep_drift(
+    settings: Settings, registry: Registry, facts: Compared, drifts: Sequence[Drift], odd: Sequence[str]
+) -> None:
+    """Write down that drift and inputs were looked at on real rows, and what was seen. Raises RegistryError."""
+    about = digests(settings)
+    seen = "; ".join(odd)[:500] or f"values and words are there as learnt, by {facts.rows:,} rows"
+    records = [
+        finding("drift-watched", True, about, summary(facts, drifts)[:500]),
+        finding("inputs-watched", True, about, seen),
+    ]
+    write(registry, records)
+
+
+def _made(path: Path) -> datetime | None:
+    try:
+        said = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["created_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return said.astimezone(UTC).replace(tzinfo=None)
