@@ -38,6 +38,8 @@ VERBS: dict[str, Verb] = {
     "stop-drill": service.stop_drill,
     "rollback-drill": service.rollback_drill,
     "alert-drill": service.alert_drill,
+    "image": service.image,
+    "image-drill": service.image_drill,
     "governance": organisation.governance,
     "readiness": organisation.readiness,
     "stage": organisation.stage,
@@ -118,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     made["alert-drill"].add_argument(
         "--hold", type=float, default=45, help="seconds until the test alerts end; messages leave within 30"
     )
+    for name in ("image", "image-drill"):
+        made[name].add_argument(
+            "--name", default=__name__.partition(".")[0].replace("_", "-"), help="default: %(default)s"
+        )
+    made["image"].add_argument("--base", default="", help="image to build on, by digest: python@sha256:...")
     made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")
     made["readiness"].add_argument(
