@@ -256,9 +256,8 @@ def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_pat
         for place in ("/app", "/models", "/opt/venv", "/tmp", "/usr/local/lib"):  # noqa: S108
             tried = built.engine("podman", "exec", container, "touch", f"{place}/written", check=False)
             assert "written" not in built.engine.ask(container, "ls", place), (place, tried)
-        health = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:serve"))[0]["Config"][
-            "Healthcheck"
-        ]
+        about = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:serve"))[0]
+        check = about["Healthcheck"]["Test"]
         built.engine.ask(container, *check[1:])
         os.kill(process := built.process(container), signal.SIGSTOP)  # a check that cannot fail would say nothing
         sick = subprocess.run(["nsenter", "-n", "-t", str(process), sys.executable, *check[2:]], check=False)
