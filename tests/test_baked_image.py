@@ -33,6 +33,7 @@ default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+lock_type = "file"
 tmp_dir = "FOLDER/libpod"
 """  # what is sure to work without systemd, and on kernels with the first kind of cgroups
 pytestmark = [
@@ -485,7 +486,7 @@ class Compose:
         """To its end, which must be a good one; gives what it said."""
         container = self.start(service, *command)
         code = self.engine("podman", "wait", container)
-        said = self.engine("podman", "logs", container, check=False)
+        said = self.engine("sh", "-c", f"podman logs {container} 2>&1")
         assert code == "0", f"{service} ended with {code}: {said[-3000:]}"
         return said
 
@@ -532,7 +533,7 @@ class Compose:
 
     def healthy(self, service: str, container: str) -> None:
         check = self.file["services"][service]["healthcheck"]["test"][1:]
-        eventually(lambda: self.engine.works(container, *check), f"{service} is healthy")
+        eventually(lambda: self.engine.works(container, *check), f"{service} is healthy", 200)
 
     def end(self) -> None:
         for server in self.servers:
