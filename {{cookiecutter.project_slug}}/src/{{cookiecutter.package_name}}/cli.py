@@ -41,6 +41,8 @@ VERBS: dict[str, Verb] = {
     "alert-drill": service.alert_drill,
     "drift": watching.drift,
     "watch": watching.watch,
+    "image": service.image,
+    "image-drill": service.image_drill,
     "governance": organisation.governance,
     "readiness": organisation.readiness,
     "stage": organisation.stage,
@@ -130,6 +132,11 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="that is told; default: alerting.webhook of ownership.yaml; ML_WEBHOOK_TOKEN goes along",
     )
+    for name in ("image", "image-drill"):
+        made[name].add_argument(
+            "--name", default=__name__.partition(".")[0].replace("_", "-"), help="default: %(default)s"
+        )
+    made["image"].add_argument("--base", default="", help="image to build on, by digest: python@sha256:...")
     made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")
     made["readiness"].add_argument(
