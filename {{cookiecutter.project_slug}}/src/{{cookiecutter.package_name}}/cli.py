@@ -38,6 +38,8 @@ VERBS: dict[str, Verb] = {
     "stop-drill": service.stop_drill,
     "rollback-drill": service.rollback_drill,
     "alert-drill": service.alert_drill,
+    "deploy": service.deploy,
+    "deployed": service.deployed,
     "governance": organisation.governance,
     "readiness": organisation.readiness,
     "stage": organisation.stage,
@@ -118,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     made["alert-drill"].add_argument(
         "--hold", type=float, default=45, help="seconds until the test alerts end; messages leave within 30"
     )
+    for name in ("deploy", "deployed"):
+        made[name].add_argument("--environment", choices=["staging", "production"], required=True)
+        made[name].add_argument("--images", required=True, help="e.g. registry.example.org/team/name@sha256:…, one or more")
     made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")
     made["readiness"].add_argument(

@@ -1,0 +1,14 @@
+# The images that `make image` built, as files for the job that publishes them. $1: their name, before the colon.
+set -eu
+mkdir -p var/images
+for each in serve:serving pipeline:pipeline; do # target of the Dockerfile: name in the manifests
+  image="$1:${each%:*}" file="var/images/${each#*:}.tar"
+  rm -f "$file"
+  if command -v docker >/dev/null; then
+    docker save --output "$file" "$image"
+  elif command -v podman >/dev/null; then
+    podman save --quiet --format docker-archive --output "$file" "$image"
+  else
+    buildah push --quiet "$image" "docker-archive:$file"
+  fi
+done
