@@ -1,4 +1,4 @@
-"""Deployment by digest. kubectl is a stand-in that answers as the API's documentation says: no cluster is to be had here."""
+"""Deployment by digest. kubectl is a stand-in that answers as the API is documented: tests have no cluster."""
 
 import json
 from dataclasses import dataclass
@@ -74,7 +74,10 @@ def kubectl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kubectl:
 
 
 def test_an_image_is_named_by_its_digest() -> None:
-    assert images(f" a:5000/b/serving@{NEW}  pipeline@{OLD}") == [Image("a:5000/b/serving", NEW), Image("pipeline", OLD)]
+    assert images(f" a:5000/b/serving@{NEW}  pipeline@{OLD}") == [
+        Image("a:5000/b/serving", NEW),
+        Image("pipeline", OLD),
+    ]
 
 
 @pytest.mark.parametrize("said", ["", "serving", "serving:latest", "serving@sha256:abc", f"serving@{NEW};ls"])
@@ -101,7 +104,9 @@ def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> No
 
 
 def test_an_image_that_no_manifest_uses_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
-    with pytest.raises(NotDeployed, match="uses no image 'other'; it uses registry:5000/project/pipeline, .*, stranger"):
+    with pytest.raises(
+        NotDeployed, match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*, stranger"
+    ):
         deploy("staging", [Image("registry.example.org/other", NEW)], Path("var/deploy"))
     assert not [asked for asked in kubectl.asked if not asked.startswith("kustomize")]
 
@@ -139,9 +144,7 @@ def test_a_pod_that_ends_is_not_asked(kubectl: Kubectl) -> None:
     assert record.passed
 
 
-def test_what_kubectl_says_when_it_fails_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_kubectl_says_when_it_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "kubectl").write_text("#!/bin/sh\necho 'the server could not be found' >&2\nexit 1\n")
     (tmp_path / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

@@ -122,7 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name in ("deploy", "deployed"):
         made[name].add_argument("--environment", choices=["staging", "production"], required=True)
-        made[name].add_argument("--images", required=True, help="e.g. registry.example.org/team/name@sha256:…, one or more")
+        made[name].add_argument(
+            "--images", required=True, help="e.g. registry.example.org/team/name@sha256:…, one or more"
+        )
     made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")
     made["readiness"].add_argument(

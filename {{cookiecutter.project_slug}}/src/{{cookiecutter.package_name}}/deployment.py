@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Image:
 
 
 def images(said: str) -> list[Image]:
-    """The images of a line of words. Raises NotDeployed for one without a digest: a tag may be another image tomorrow."""
+    """The images that a line names. Raises NotDeployed without a digest: a tag may be another image tomorrow."""
     found = []
     for word in said.split():
         fits = DIGEST.fullmatch(word)
@@ -88,20 +88,19 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
 
 
 def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, str]) -> list[Evidence]:
-    """Ask the cluster which digests the pods of the overlay's deployments run. Raises NotDeployed when it cannot say."""
+    """Ask the cluster which digests the pods of the overlay's deployments run. Raises NotDeployed when it is silent."""
     by_name, seen, wrong = {image.name: image for image in wanted}, 0, []
     for document in rendered(OVERLAYS / environment):
         if document["kind"] != "Deployment":
             continue
         labels = ",".join(f"{key}={value}" for key, value in document["spec"]["selector"]["matchLabels"].items())
         pods = json.loads(kubectl("get", "pods", "-l", labels, *_namespace(document), "-o", "json"))["items"]
-        for pod, container in ((pod, each) for pod in pods for each in _containers(pod["spec"])):
-            image = by_name.get(_bare(container["image"]).rpartition("/")[2])
-            if image is None or pod["metadata"].get("deletionTimestamp"):
-                continue
-            seen += 1
-            if not (found := _runs(pod, container["name"])).endswith(f"@{image.digest}"):
-                wrong.append(f"{pod['metadata']['name']}/{container['name']} runs {found or 'nothing'}, not {image.digest}")
+        living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        for name, container, image, runs in _run_by(living):
+            if image in by_name:
+                seen += 1
+                if not runs.endswith(f"@{by_name[image].digest}"):
+                    wrong.append(f"{name}/{container} runs {runs or 'nothing'}, not {by_name[image].digest}")
     if not seen:
         wrong.append(f"no pod of {OVERLAYS / environment} runs {' or '.join(sorted(by_name))}")
     said = "; ".join(wrong)[:500] or f"{environment}: {seen} containers run {', '.join(i.digest for i in wanted)}"
@@ -148,11 +147,15 @@ def _bare(image: str) -> str:
     return path + slash + name.partition(":")[0]
 
 
-def _runs(pod: dict[str, Any], container: str) -> str:
-    """The image that a node says it runs; the kubelet writes registry/name@sha256:…"""
-    status = pod.get("status") or {}
-    told = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    return next((str(each.get("imageID", "")) for each in told if each["name"] == container), "")
+def _run_by(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
+    """(pod, container, name of its image, what its node says it runs); the kubelet writes registry/name@sha256:…"""
+    for pod in pods:
+        status = pod.get("status") or {}
+        told = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+        runs = {each["name"]: str(each.get("imageID", "")) for each in told}
+        for container in _containers(pod["spec"]):
+            image = _bare(container["image"]).rpartition("/")[2]
+            yield pod["metadata"]["name"], container["name"], image, runs.get(container["name"], "")
 
 
 def _name(document: dict[str, Any]) -> tuple[str, ...]:
