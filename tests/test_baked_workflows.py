@@ -63,7 +63,7 @@ def of_github(when: When) -> dict[str, dict[str, Any]]:
             "makes": made("\n".join(step.get("run", "") for step in job["steps"])),
             "needs": set(job.get("needs", [])),
             "minutes": job["timeout-minutes"],
-            "environment": job.get("environment", "").replace("${{ vars.DEPLOY_TO }}", "$DEPLOY_TO"),
+            "environment": job.get("environment", "").replace("${{ inputs.where }}", "$WHERE"),
         }
         for workflow in brought
         for name, job in workflow["jobs"].items()
@@ -113,7 +113,7 @@ def test_both_providers_run_the_same_targets_at_the_same_time(when: When) -> Non
     github, gitlab = of_github(when), of_gitlab(when)
     for jobs in (github, gitlab):  # GitLab has no environment that only holds secrets: its variables are protected
         for job in jobs.values():
-            job["environment"] = job["environment"] if job["environment"] in ("staging", "production") else ""
+            job["environment"] = job["environment"] if job["environment"] in ("staging", "production", "$WHERE") else ""
     assert github == gitlab
 
 
