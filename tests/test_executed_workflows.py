@@ -1,7 +1,7 @@
 """The workflows of a baked project, read by linters and executed: by act and by gitlab-ci-local, on this machine.
 
-Executed: what a change must pass (`ci`) and the images (`build`). What needs a platform (publishing, a cluster, an
-approval) is read by the linters and by test_baked_workflows.py alone.
+Executed: what a change must pass (`ci`), the images (`build`), and that they are pushed by digest, to a registry on
+loopback. What needs a platform (signing, a cluster, an approval) is read by the linters and by test_baked_workflows.py.
 """
 
 import json
@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Bake, BakedProject
-from test_baked_image import Engine, base, engine
+from test_baked_image import Engine, base, engine, eventually
 from test_baked_image import pytestmark as images
-from test_baked_life import environment
+from test_baked_life import free_port, get
 
-__all__ = ["base", "engine", "environment"]  # fixtures
-PROGRAMS = ("act", "gitlab-ci-local", "rsync", "actionlint", "shellcheck", "zizmor", "check-jsonschema")
+__all__ = ["base", "engine"]  # fixtures
+PROGRAMS = ("act", "gitlab-ci-local", "rsync", "actionlint", "shellcheck", "zizmor", "check-jsonschema", "skopeo")
+PROGRAMS += ("docker-registry", "jq")
 STAND_INS = ROOT / "tests" / "actions"
 pytestmark = [
     pytest.mark.slow,
@@ -115,7 +116,6 @@ def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_product
 
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
-@pytest.mark.usefixtures("environment")
 @needs_engine[0]
 def test_the_images_are_built_tried_and_left_for_publishing(
     provider: str, engine: Engine, base: str, bake: Bake
@@ -134,3 +134,41 @@ def test_the_images_are_built_tried_and_left_for_publishing(
             assert f"images: var/images/{name}, " in told
         else:
             assert (project.path / "var" / "images" / name).stat().st_size
+
+
+@needs_engine[0]
+def test_publishing_pushes_what_was_built_and_tells_its_digests(engine: Engine, bake: Bake, tmp_path: Path) -> None:
+    """A real registry, and skopeo; cosign only writes down what it was asked: nothing here could be signed."""
+    folder, port, signed = bake().path, free_port(), tmp_path / "signed"
+    (folder / "var" / "images").mkdir(parents=True)
+    (folder / "var" / "images" / "sbom.cdx.json").write_text("{}")
+    for name in ("serving", "pipeline"):
+        container = engine("buildah", "from", "scratch")
+        engine("buildah", "config", "--label", f"is={name}", container)
+        engine("buildah", "commit", "-q", "--rm", container, f"localhost/tiny:{name}")
+        engine("buildah", "push", "-q", f"localhost/tiny:{name}", f"docker-archive:{folder}/var/images/{name}.tar")
+    (tmp_path / "cosign").write_text(f'#!/bin/sh\necho "$1 ${{*##* }}" >>{signed}\n')
+    (tmp_path / "cosign").chmod(0o755)
+    plain = tmp_path / ".config" / "containers" / "registries.conf"
+    plain.parent.mkdir(parents=True)
+    plain.write_text(f'[[registry]]\nlocation = "127.0.0.1:{port}"\ninsecure = true\n')
+    (tmp_path / "registry.yml").write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
+    )
+    facts = {"SOURCE": "https://git.example.org/team/fraud", "REVISION": "0123abc", "RUN": "https://git.example.org/1"}
+    facts |= {"BUILDER": "https://git.example.org", "REGISTRY": f"127.0.0.1:{port}/team"}
+    facts |= {"HOME": str(tmp_path)}
+    with subprocess.Popen(["docker-registry", "serve", tmp_path / "registry.yml"], stderr=subprocess.DEVNULL) as server:
+        try:
+            eventually(lambda: get(f"http://127.0.0.1:{port}/v2/") == {}, "the registry is up")
+            said("make", "publish", cwd=folder, **facts, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+            printed = (folder / "var" / "published" / "images.env").read_text().removeprefix("IMAGES=").split()
+            for image, name in zip(printed, ("pipeline", "serving"), strict=True):
+                assert image.startswith(f"127.0.0.1:{port}/team/{name}@sha256:")
+                there = json.loads(said("skopeo", "inspect", f"docker://{image}", cwd=folder, **facts))
+                assert (there["Labels"]["is"], there["RepoTags"]) == (name, ["0123abc"])
+                assert image.endswith(there["Digest"])
+        finally:
+            server.terminate()
+    asked = signed.read_text().splitlines()
+    assert asked == [f"{verb} {image}" for image in printed for verb in ("sign", "attest", "attest")]
