@@ -37,7 +37,12 @@ def test_the_service_holds_nothing_that_trains() -> None:
     assert set(locked("pipeline")) >= {"scikit-learn", "mlflow-skinny"}, "the names above must be the locks' own"
 
 
-@pytest.mark.parametrize("name", SETS)
+def test_the_server_of_the_registry_is_of_the_version_that_is_spoken_to() -> None:
+    assert locked("registry")["mlflow"] == locked("pipeline")["mlflow-skinny"]
+    assert set(locked("registry")) >= {"boto3", "psycopg-binary"}
+
+
+@pytest.mark.parametrize("name", [*SETS, "registry"])
 def test_every_package_is_hashed_and_no_address_is_written(name: str) -> None:
     text = (UNBAKED / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text

@@ -99,7 +99,9 @@ adoption: {intended_users: 12}
 people: {override_stop: 0.3}
 """,
 }
-SUBJECTS: tuple[Subject, ...] = ("bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code")
+SUBJECTS: tuple[Subject, ...] = (
+    "bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image"
+)  # fmt: skip
 DIGESTS: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJECTS}
 VALUES = {"": "done", "> 0": 2.0, ">= 0": 0.5, "<= 60": 9.0, "<= 0.00001": 0.0, ">= 0.5": 0.9, "<= 5": 1.0}
 WORKFLOWS = "\n".join(

@@ -40,6 +40,8 @@ VERBS: dict[str, Verb] = {
     "alert-drill": service.alert_drill,
     "deploy": service.deploy,
     "deployed": service.deployed,
+    "image": service.image,
+    "image-drill": service.image_drill,
     "governance": organisation.governance,
     "readiness": organisation.readiness,
     "stage": organisation.stage,
@@ -125,6 +127,11 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument(
             "--images", required=True, help="e.g. registry.example.org/team/name@sha256:…, one or more"
         )
+    for name in ("image", "image-drill"):
+        made[name].add_argument(
+            "--name", default=__name__.partition(".")[0].replace("_", "-"), help="default: %(default)s"
+        )
+    made["image"].add_argument("--base", default="", help="image to build on, by digest: python@sha256:...")
     made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")
     made["readiness"].add_argument(

@@ -11,7 +11,7 @@ from .files import Record, read
 
 Section = Literal["Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value"]
 SECTIONS: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value")
-Subject = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code"]
+Subject = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image"]
 Tiers = Literal["", "A", "B", "C", "AB", "BC", "ABC"]
 HERE = Path(__file__).parent
 

@@ -1,5 +1,6 @@
 """Put a judged candidate into a bundle."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -77,19 +78,19 @@ def make_bundle(
 
 def provenance() -> dict[str, str]:
     """Who made this, when, where and from what: beside the bundle, since it differs between equal bundles."""
-    git = shutil.which("git")
-    commit = (
-        subprocess.run(
-            [git, "describe", "--always", "--dirty", "--abbrev=40"], capture_output=True, text=True, check=False
-        )
-        if git
-        else None
-    )
     lock = Path("requirements/pipeline.txt")
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip() if commit else "",
+        "commit": revision(),
         "who": whoami(),
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "lock": sha256(lock.read_bytes()) if lock.is_file() else "",
     }
+
+
+def revision() -> str:
+    """The commit as git describes it; where there is no git, as in an image, what the image says it was built from."""
+    git = shutil.which("git")
+    words = ["describe", "--always", "--dirty", "--abbrev=40"]
+    said = subprocess.run([git, *words], capture_output=True, text=True, check=False).stdout.strip() if git else ""
+    return said or os.environ.get("ML_REVISION", "")

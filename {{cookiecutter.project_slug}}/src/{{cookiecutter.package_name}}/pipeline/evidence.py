@@ -23,6 +23,7 @@ from .seam import Seam
 PREFIX = "evidence."
 NEWEST = 1_000  # commands that are looked back at
 ROOM = Path(__file__).resolve().parent.parent
+LOCKS = ("requirements/install.sh", "requirements/serve.txt", "requirements/pipeline.txt")
 CI_RUNS = ("GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_ID")  # GitHub, GitLab, Jenkins
 
 
@@ -69,7 +70,11 @@ def read(registry: Registry) -> list[Evidence]:
 
 def digests(settings: Settings, seam: Seam | None = None, version: Version | None = None) -> dict[Subject, str]:
     """Of what evidence is evidence today. A file that cannot be read has no digest, and nothing can be shown of it."""
-    found: dict[Subject, str] = {"code": _code(), "rules": _files(sorted(Path("monitoring").rglob("*")))}
+    found: dict[Subject, str] = {
+        "code": _code(),
+        "image": _files(map(Path, ("Dockerfile", ".dockerignore", *LOCKS))),
+        "rules": _files(sorted(Path("monitoring").rglob("*"))),
+    }
     if seam:
         found |= {"domain": seam.digest, "contract": seam.terms.fields.digest()}
     if version:

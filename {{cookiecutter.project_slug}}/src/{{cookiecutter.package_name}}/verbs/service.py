@@ -168,6 +168,28 @@ def deployed(args: argparse.Namespace) -> int:
 
     settings = Settings()
     return keep(settings, run(args.environment, images(args.images), digests(settings)))
+def image(args: argparse.Namespace) -> int:
+    """build the images NAME:serve and NAME:pipeline, with docker, podman or buildah; [--name NAME] [--base IMAGE]"""
+    from ..image import build
+
+    print("\n".join(build(args.name, args.base)))
+    return 0
+
+
+def image_drill(args: argparse.Namespace) -> int:
+    """run the image NAME:serve with the champion, locked down as a cluster would: does it answer and end?"""
+    from ..image import TARGETS
+    from ..image import image_drill as run
+    from ..pipeline.evidence import digests
+    from ..pipeline.registry import Registry
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+    from .organisation import tried
+
+    settings, seam = Settings(), project_seam()
+    about, registry = digests(settings, seam), Registry(settings)
+    name = f"{args.name}:{TARGETS[0]}"
+    return tried(settings, about, ["image-runs"], lambda: run(name, registry, seam, about))
 
 
 def _service(url: str) -> "Service":

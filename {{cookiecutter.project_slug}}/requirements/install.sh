@@ -1,0 +1,9 @@
+# Installs a lock into /opt/venv as an image wants it: hashes checked, nothing compiled from source, and bytecode that
+# no clock can make stale. Called by the Dockerfile, which may hand over pip's configuration and a CA bundle.
+set -eu
+if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi
+python3 -m venv --without-pip /opt/venv
+python3 -m pip --python /opt/venv/bin/python3 install --quiet --disable-pip-version-check --no-compile \
+  --only-binary :all: --require-hashes -r "$1"
+find /opt/venv/lib -type d -name tests -prune -exec rm -r {} + # the packages' own
+python3 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib

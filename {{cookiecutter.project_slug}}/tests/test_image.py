@@ -1,0 +1,73 @@
+"""What can be known of the images without an engine. The template's own tests build and run them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from {{cookiecutter.package_name}}.image import TARGETS, ImageError, build
+from {{cookiecutter.package_name}}.pipeline.bundling import revision
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="engines here are shell scripts")
+
+
+@pytest.fixture
+def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder of the PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for variable in ("PIP_CONFIG_FILE", "PIP_CERT"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+def install(folder: Path, name: str, info: int = 0, build: int = 0) -> Path:
+    """An engine that writes down what it is asked, and ends as it is told to."""
+    said, program = folder / f"{name}.said", folder / name
+    program.write_text(f'#!/bin/sh\necho "$@" >>{said}\n[ "$1" = info ] && exit {info}\nexit {build}\n')
+    program.chmod(0o755)
+    return said
+
+
+def test_without_an_engine_the_error_names_those_that_would_do(engines: Path) -> None:
+    with pytest.raises(ImageError, match="docker, podman, buildah"):
+        build("scoring")
+
+
+def test_a_client_of_docker_without_its_server_is_passed_over(engines: Path) -> None:
+    docker, podman = install(engines, "docker", info=1), install(engines, "podman")
+    assert build("scoring") == [f"scoring:{target}" for target in TARGETS]
+    assert docker.read_text().split() == ["info"]
+    assert podman.read_text().count("--format docker") == len(TARGETS), "or the health check is lost"
+
+
+def test_what_pip_needs_here_is_lent_as_a_secret_and_never_as_an_argument(
+    engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, lent = install(engines, "docker"), engines / "pip.conf"
+    lent.touch()
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(lent))
+    monkeypatch.setenv("PIP_CERT", str(engines / "absent"))
+    build("scoring", base="python@sha256:0")
+    words = said.read_text()
+    assert f"--secret id=pip_conf,src={lent}" in words
+    assert "id=ca" not in words
+    assert "--build-arg BASE=python@sha256:0" in words
+    assert "--format" not in words
+
+
+def test_a_build_that_fails_is_told(engines: Path) -> None:
+    install(engines, "buildah", build=1)
+    with pytest.raises(ImageError, match="scoring:serve could not be built; what buildah said is above"):
+        build("scoring")
+
+
+def test_where_there_is_no_git_the_image_says_what_it_was_built_from(
+    engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert revision() == ""
+    monkeypatch.setenv("ML_REVISION", "a" * 40)
+    assert revision() == "a" * 40
+    git = engines / "git"
+    git.write_text("#!/bin/sh\necho from-git\n")
+    git.chmod(0o755)
+    assert revision() == "from-git"
