@@ -168,6 +168,8 @@ def deployed(args: argparse.Namespace) -> int:
 
     settings = Settings()
     return keep(settings, run(args.environment, images(args.images), digests(settings)))
+
+
 def image(args: argparse.Namespace) -> int:
     """build the images NAME:serve and NAME:pipeline, with docker, podman or buildah; [--name NAME] [--base IMAGE]"""
     from ..image import build
