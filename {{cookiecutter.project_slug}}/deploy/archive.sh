@@ -4,7 +4,7 @@ mkdir -p var/images
 for each in serve:serving pipeline:pipeline; do # target of the Dockerfile: name in the manifests
   image="$1:${each%:*}" file="var/images/${each#*:}.tar"
   rm -f "$file"
-  if command -v docker >/dev/null; then
+  if docker image inspect "$image" >/dev/null 2>&1; then
     docker save --output "$file" "$image"
   elif command -v podman >/dev/null; then
     podman save --quiet --format docker-archive --output "$file" "$image"
