@@ -18,7 +18,7 @@ for archive in var/images/*.tar; do
   image="$REGISTRY/$name@$(cat var/published/digest)"
   cosign sign --yes "$image"
   cosign attest --yes --type slsaprovenance1 --predicate var/published/provenance.json "$image"
-  cosign attest --yes --type cyclonedx --predicate "var/images/sbom.cdx.json" "$image"
+  cosign attest --yes --type cyclonedx --predicate "var/images/$name.cdx.json" "$image"
   published="$published $image"
 done
 echo "IMAGES=${published# }" | tee var/published/images.env
