@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 
-UNCHOSEN = {  # answer -> folders that go
-    ("ci_provider", "none"): [".github"],
+UNCHOSEN = {  # answer -> files and folders that go
+    ("ci_provider", "github"): [".gitlab-ci.yml"],
+    ("ci_provider", "gitlab"): [".github"],
+    ("ci_provider", "none"): [".github", ".gitlab-ci.yml"],
 }
 MACHINE = ("_repo_dir", "_output_dir", "_checkout")  # facts of this machine and this call, not answers
 REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
@@ -47,10 +49,13 @@ def public(url):
 def remove_unchosen(answers):
     for (question, answer), paths in UNCHOSEN.items():
         if answers[question] == answer:
-            import shutil  # 5 ms that only this answer pays
-
             for path in paths:
-                shutil.rmtree(path, ignore_errors=True)
+                if os.path.isfile(path):
+                    os.remove(path)
+                else:
+                    import shutil  # 5 ms that only these answers pay
+
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def link(answers, template):

@@ -33,7 +33,7 @@ COMBINATIONS: dict[str, dict[str, str]] = {
         "ci_provider": "none",
         "license": "Apache-2.0",
     },
-    "longest names": {"project_slug": "s" * 50, "package_name": "p" * 40, "license": "MIT"},
+    "longest names": {"project_slug": "s" * 50, "package_name": "p" * 40, "ci_provider": "gitlab", "license": "MIT"},
 }
 
 

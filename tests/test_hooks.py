@@ -23,10 +23,13 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_an_unchosen_ci_leaves_none_of_its_files(bake: Bake) -> None:
-    chosen, unchosen = bake(ci_provider="github").files(), bake(ci_provider="none").files()
-    assert sorted(set(chosen) - set(unchosen)) == [name for name in chosen if name.startswith(".github/")] != []
-    assert set(unchosen) <= set(chosen)
+@pytest.mark.parametrize(("answer", "own"), [("github", ".github/"), ("gitlab", ".gitlab-ci.yml"), ("none", ())])
+def test_a_bake_has_only_the_files_of_the_ci_that_was_chosen(answer: str, own: str | tuple[()], bake: Bake) -> None:
+    files = bake(ci_provider=answer).files()
+    of_a_ci = [name for name in files if name.startswith((".github/", ".gitlab"))]
+    assert of_a_ci == [name for name in files if name.startswith(own)]
+    assert bool(of_a_ci) == bool(own)
+    assert {"Makefile", "docs/delivery.md"} < set(files), "the targets stay, and the page that says in which order"
 
 
 def test_the_first_commit_holds_every_file_and_leaves_the_tree_clean(

@@ -33,9 +33,9 @@ def test_help_names_every_verb_and_what_it_does(
 
 def test_an_unknown_verb_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["deploy"])
+        main(["ship"])
     said = capsys.readouterr().err
-    assert "'deploy'" in said
+    assert "'ship'" in said
     assert "rollback" in said
 
 

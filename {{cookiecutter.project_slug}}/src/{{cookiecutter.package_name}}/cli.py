@@ -41,6 +41,8 @@ VERBS: dict[str, Verb] = {
     "alert-drill": service.alert_drill,
     "drift": watching.drift,
     "watch": watching.watch,
+    "deploy": service.deploy,
+    "deployed": service.deployed,
     "image": service.image,
     "image-drill": service.image_drill,
     "governance": organisation.governance,
@@ -132,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="that is told; default: alerting.webhook of ownership.yaml; ML_WEBHOOK_TOKEN goes along",
     )
+    for name in ("deploy", "deployed"):
+        made[name].add_argument("--environment", choices=["staging", "production"], required=True)
+        made[name].add_argument(
+            "--images", required=True, help="e.g. registry.example.org/team/name@sha256:…, one or more"
+        )
     for name in ("image", "image-drill"):
         made[name].add_argument(
             "--name", default=__name__.partition(".")[0].replace("_", "-"), help="default: %(default)s"

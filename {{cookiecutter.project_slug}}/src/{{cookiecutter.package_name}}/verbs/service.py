@@ -148,6 +148,28 @@ def alert_drill(args: argparse.Namespace) -> int:
     return keep(settings, drill(Alertmanager(args.url.rstrip("/")), ownership, digests(settings), args.hold))
 
 
+def deploy(args: argparse.Namespace) -> int:
+    """put the images of --images, named by digest, onto the cluster of kubectl: --environment staging"""
+    from ..deployment import deploy as run
+    from ..deployment import images
+    from ..settings import Settings
+
+    run(args.environment, images(args.images), Settings().state / "deploy" / args.environment)
+    return 0
+
+
+def deployed(args: argparse.Namespace) -> int:
+    """ask the cluster whether what runs there are the images of --images, digest by digest"""
+    from ..deployment import deployed as run
+    from ..deployment import images
+    from ..pipeline.evidence import digests
+    from ..settings import Settings
+    from .organisation import keep
+
+    settings = Settings()
+    return keep(settings, run(args.environment, images(args.images), digests(settings)))
+
+
 def image(args: argparse.Namespace) -> int:
     """build the images NAME:serve and NAME:pipeline, with docker, podman or buildah; [--name NAME] [--base IMAGE]"""
     from ..image import build

@@ -1,0 +1,232 @@
+"""The workflows of a baked project: both providers say the same, and no job may do more than it needs.
+
+What runs them is .ci/run: act and gitlab-ci-local execute what needs no platform, linters read the rest.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from conftest import UNBAKED
+
+WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (UNBAKED / ".github/workflows").glob("*.yml")}
+GITHUB = {name: job for workflow in WORKFLOWS.values() for name, job in workflow["jobs"].items()}
+GITLAB = yaml.safe_load((UNBAKED / ".gitlab-ci.yml").read_text())
+KEYWORDS = {"workflow", "variables", "default", "stages"}  # of GitLab, beside jobs and what they extend
+TEXTS = [path.read_text() for path in [*(UNBAKED / ".github/workflows").glob("*.yml"), UNBAKED / ".gitlab-ci.yml"]]
+TARGETS = dict(re.findall(r"^([a-z-]+):(.*)$", (UNBAKED / "Makefile").read_text(), re.MULTILINE))
+USES = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class When:
+    """What brings a pipeline about, as each of them calls it, and what the organisation has set up."""
+
+    github: str
+    gitlab: str
+    task: str = ""
+    deploy_to: str = ""
+    updates: str = ""
+
+
+BROUGHT = {"change": ("pull_request", "merge_request_event"), "main": ("push", "push")}
+BROUGHT |= {"time": ("schedule", "schedule"), "person": ("workflow_dispatch", "web")}
+WHENS = [
+    When(*BROUGHT[by], task=task, deploy_to=deploy_to, updates=updates)
+    for by in BROUGHT
+    for task in (("promote", "drills") if by == "person" else ("",))
+    for deploy_to in ("", "staging", "production")
+    for updates in ("", "set")
+]
+
+
+def evaluated(condition: str) -> bool:
+    """A condition in which each name is a value by now; both languages write and, or, equal alike."""
+    return bool(eval(condition.replace("&&", " and ").replace("||", " or "), {"__builtins__": {}}))  # noqa: S307 - ours
+
+
+def of_github(when: When) -> dict[str, dict[str, Any]]:
+    known = {"github.event_name": when.github, "github.ref": "refs/heads/main", "inputs.task": when.task}
+    known |= {"vars.DEPLOY_TO": when.deploy_to, "vars.UPDATE_APP": when.updates}
+    known |= {"needs.template.outputs.changed": "yes"}
+
+    def runs(job: dict[str, Any]) -> bool:
+        condition = str(job.get("if", "True")).strip("${} ").replace("!cancelled()", "True")
+        return evaluated(re.sub(r"[a-z]+(\.\w+)+", lambda name: repr(known[name[0]]), condition))
+
+    brought = [workflow for workflow in WORKFLOWS.values() if when.github in workflow[True]]  # YAML reads `on` so
+    return {
+        name: {
+            "makes": made("\n".join(step.get("run", "") for step in job["steps"])),
+            "needs": set(job.get("needs", [])),
+            "minutes": job["timeout-minutes"],
+            "environment": job.get("environment", "").replace("${{ inputs.where }}", "$WHERE"),
+        }
+        for workflow in brought
+        for name, job in workflow["jobs"].items()
+        if runs(job)
+    }
+
+
+def of_gitlab(when: When) -> dict[str, dict[str, Any]]:
+    known = {"CI_PIPELINE_SOURCE": when.gitlab, "TASK": when.task}
+    known |= {"DEPLOY_TO": when.deploy_to, "UPDATE_TOKEN": when.updates}
+
+    def runs(job: dict[str, Any]) -> bool:
+        conditions = [re.sub(r"\$(\w+)", lambda name: repr(known[name[1]]), rule["if"]) for rule in job["rules"]]
+        return any(map(evaluated, conditions))
+
+    return {
+        name: {
+            "makes": made("\n".join(job["script"])),
+            "needs": {need["job"] if isinstance(need, dict) else need for need in job.get("needs", [])},
+            "minutes": int(job["timeout"].removesuffix(" minutes")),
+            "environment": job.get("environment", ""),
+        }
+        for name, job in gitlab_jobs().items()
+        if runs(job)
+    }
+
+
+def gitlab_jobs() -> dict[str, dict[str, Any]]:
+    """Each job with all that it extends."""
+
+    def whole(job: dict[str, Any]) -> dict[str, Any]:
+        parents = job.get("extends", [])
+        parents = [parents] if isinstance(parents, str) else parents
+        return {key: value for each in [*(GITLAB[parent] for parent in parents), job] for key, value in each.items()}
+
+    return {name: whole(job) for name, job in GITLAB.items() if not name.startswith(".") and name not in KEYWORDS}
+
+
+def made(script: str) -> list[str]:
+    """What a script makes, word for word, without what is done with the output; `setup` is part of every target."""
+    found = [command.strip() for command in re.findall(r"\bmake ([^\n|;&]+)", script)]
+    return [command for command in found if command != "setup"]
+
+
+@pytest.mark.parametrize("when", WHENS, ids=lambda when: " ".join(filter(None, vars(when).values())))
+def test_both_providers_run_the_same_targets_at_the_same_time(when: When) -> None:
+    github, gitlab = of_github(when), of_gitlab(when)
+    for jobs in (github, gitlab):  # GitLab has no environment that only holds secrets: its variables are protected
+        for job in jobs.values():
+            job["environment"] = job["environment"] if job["environment"] in ("staging", "production", "$WHERE") else ""
+    assert github == gitlab
+
+
+def test_the_two_know_the_same_jobs() -> None:
+    assert GITHUB.keys() == gitlab_jobs().keys()
+    assert len(GITHUB) == sum(len(workflow["jobs"]) for workflow in WORKFLOWS.values()), "a job's name is one job"
+
+
+def test_nothing_is_pushed_or_deployed_until_it_was_asked_for() -> None:
+    change, main = (of_github(When(*BROUGHT[by])) for by in ("change", "main"))
+    assert change == main
+    assert {make.split()[0] for job in main.values() for make in job["makes"]}.isdisjoint(
+        {"publish", "deploy", "train"}
+    )
+    assert of_github(When(*BROUGHT["person"], task="promote")) == {}
+    assert "production" not in of_github(When(*BROUGHT["main"], deploy_to="staging"))
+
+
+def test_time_alone_promotes_nothing() -> None:
+    for when in WHENS:
+        for name, job in of_github(when).items():
+            if any(make.startswith("promote ENVIRONMENT=") for make in job["makes"]):
+                assert (name, when.github, when.gitlab) == ("promote", "workflow_dispatch", "web")
+
+
+def test_the_scorecard_is_asked_before_production_and_a_person_too() -> None:
+    makes = of_github(When(*BROUGHT["main"], deploy_to="production"))["production"]["makes"]
+    assert makes[0] == "readiness STAGE=production FORMAT=markdown"
+    assert GITHUB["production"]["environment"] == "production"
+    assert gitlab_jobs()["production"]["rules"][0]["when"] == "manual"
+
+
+def test_images_are_built_once_and_deployed_by_what_publishing_printed() -> None:
+    jobs = of_github(When(*BROUGHT["main"], deploy_to="production"))
+    assert [name for name, job in jobs.items() if any(make.split()[0] == "image" for make in job["makes"])] == ["build"]
+    for environment in ("staging", "production"):
+        assert GITHUB[environment]["env"]["IMAGES"] == "${{ needs.publish.outputs.images }}"
+        deployed = [make for make in jobs[environment]["makes"] if make.startswith("deploy")]
+        assert deployed == [f"deploy ENVIRONMENT={environment}", f"deployed ENVIRONMENT={environment}"]
+    assert gitlab_jobs()["publish"]["artifacts"]["reports"] == {"dotenv": "var/published/images.env"}
+
+
+def test_every_target_is_in_the_makefile() -> None:
+    called = {
+        word
+        for when in WHENS
+        for job in of_github(when).values()
+        for make in job["makes"]
+        for word in make.split()
+        if re.fullmatch("[a-z-]+", word)
+    }
+    assert sorted(called - TARGETS.keys()) == []
+
+
+def test_what_the_ml_test_score_counts_as_repeated_is_in_both() -> None:
+    catalogue = yaml.safe_load(
+        (UNBAKED / "src/{{cookiecutter.package_name}}/governance/catalogue.yaml").read_text(encoding="utf-8")
+    )
+    for words in {tuple(test["repeated_by"]) for test in catalogue["ml_test_score"] if "repeated_by" in test}:
+        for jobs in (GITHUB.values(), gitlab_jobs().values()):
+            assert any(re.search(rf"make {word}\b", json.dumps(job)) for word in words for job in jobs), words
+
+
+def test_each_action_is_pinned_to_one_commit() -> None:
+    used = {line.strip(" -").removeprefix("uses: ") for text in TEXTS for line in text.splitlines() if "uses:" in line}
+    assert used
+    assert [each for each in used if not USES.fullmatch(each)] == []
+    assert len({each.partition("@")[0] for each in used}) == len(used), "one action, one pin"
+
+
+@pytest.mark.parametrize("name", GITHUB)
+def test_a_job_has_a_time_limit_and_says_what_it_may(name: str) -> None:
+    job = GITHUB[name]
+    assert 0 < job["timeout-minutes"] <= 75
+    writes = {what for what, may in job["permissions"].items() if may == "write"}
+    assert writes == {
+        "publish": {"packages", "id-token"},
+        "staging": {"id-token"},
+        "production": {"id-token"},
+    }.get(name, set())
+    for step in job["steps"]:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_a_workflow_gives_nothing_by_itself() -> None:
+    for name, workflow in WORKFLOWS.items():
+        assert workflow["permissions"] == {}, name
+        assert set(workflow["concurrency"]) == {"group", "cancel-in-progress"}, name
+        assert not {"pull_request_target", "workflow_run", "issue_comment"} & workflow[True].keys(), name
+
+
+def test_no_shell_holds_what_somebody_else_wrote() -> None:
+    """Not even what looks harmless: every value comes through the environment."""
+    for name, job in GITHUB.items():
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", ""), name
+    typed = re.compile(r"\$\{?(WHY|VERSION)\b")
+    for name, job in gitlab_jobs().items():
+        for line in job["script"]:
+            rest = line.replace('WHY="$WHY (', "").replace('${VERSION:+VERSION="${VERSION//[!0-9]/}"}', "")
+            assert not typed.search(rest), f"{name}: {line}"
+
+
+def test_what_may_write_runs_none_of_the_projects_python() -> None:
+    assert "setup" not in TARGETS["publish"]
+    assert of_github(When(*BROUGHT["main"], deploy_to="staging"))["publish"]["makes"] == ["publish"]
+    assert of_github(When(*BROUGHT["time"], updates="set"))["template-change"]["makes"] == []
+
+
+def test_a_change_gets_no_secret() -> None:
+    for name in of_github(When(*BROUGHT["change"])):
+        job = GITHUB[name]
+        if "secrets." in json.dumps(job):
+            assert "github.event_name == 'push' &&" in job["environment"]
+            assert "github.event_name == 'push' &&" in job["env"]["MLFLOW_TRACKING_URI"]
