@@ -11,6 +11,7 @@ from .verbs import (
     models,
     organisation,
     service,
+    supply,
 )  # and nothing that needs the environment: `setup` makes it
 
 Verb = Callable[[argparse.Namespace], int]
@@ -45,6 +46,10 @@ VERBS: dict[str, Verb] = {
     "attest": organisation.attest,
     "observe": organisation.observe,
     "report": organisation.report,
+    "sbom": supply.sbom,
+    "licences": supply.licences,
+    "secrets": supply.secrets,
+    "audit": supply.audit,
 }
 STAGES = ["poc", "pilot", "production"]
 
