@@ -11,24 +11,29 @@ LIBRARY = sys.stdlib_module_names | set(  # with what Python 3.11 and 3.12 still
     " ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib".split()
 )
 DEPENDENCIES = set(  # what the locks of the baked project install, under the names of distributions and of modules
-    "adbc_driver_duckdb alembic annotated_doc annotated_types anyio ast_serialize atpublic cachetools certifi"
-    " cffi cfgv charset_normalizer click cloudpickle colorama contourpy cryptography cycler databricks"
-    " databricks_sdk dateutil distlib dotenv duckdb fastapi filelock flatbuffers flit_core fonttools git gitdb"
-    " gitpython google google_auth googleapis_common_protos graphql graphql_core greenlet grimp h11 harfile"
-    " httpcore httpcore2 httptools httpx httpx2 httpx2_jsfetch hypothesis hypothesis_graphql ibis"
-    " ibis_framework identify idna import_linter importlib_metadata importlinter iniconfig joblib"
-    " jsonschema_rs kiwisolver librt mako markdown_it markdown_it_py markupsafe matplotlib mdurl ml_dtypes"
-    " mlflow mlflow_skinny mpl_toolkits mypy mypy_extensions mypyc narwhals nodeenv numpy onnx onnxruntime"
-    " opentelemetry opentelemetry_api opentelemetry_exporter_http_transport opentelemetry_exporter_otlp_common"
+    "adbc_driver_duckdb alembic annotated_doc annotated_types anyio arrow ast_serialize atpublic attr attrs"
+    " boolean boolean_py cachecontrol cachetools certifi cffi cfgv chardet charset_normalizer click"
+    " cloudpickle colorama contourpy cryptography cycler cyclonedx cyclonedx_bom cyclonedx_py"
+    " cyclonedx_python_lib databricks databricks_sdk dateutil defusedxml detect_secrets distlib dotenv duckdb"
+    " fastapi filelock flatbuffers flit_core fonttools fqdn git gitdb gitpython google google_auth"
+    " googleapis_common_protos graphql graphql_core greenlet grimp h11 harfile httpcore httpcore2 httptools"
+    " httpx httpx2 httpx2_jsfetch hypothesis hypothesis_graphql ibis ibis_framework identify idna"
+    " import_linter importlib_metadata importlinter iniconfig isoduration joblib jsonpointer jsonschema"
+    " jsonschema_rs jsonschema_specifications kiwisolver lark librt license_expression lxml mako markdown_it"
+    " markdown_it_py markupsafe matplotlib mdurl ml_dtypes mlflow mlflow_skinny mpl_toolkits msgpack mypy"
+    " mypy_extensions mypyc narwhals nodeenv numpy onnx onnxruntime opentelemetry opentelemetry_api"
+    " opentelemetry_exporter_http_transport opentelemetry_exporter_otlp_common"
     " opentelemetry_exporter_otlp_proto_common opentelemetry_exporter_otlp_proto_http opentelemetry_proto"
-    " opentelemetry_sdk opentelemetry_semantic_conventions packaging pandas parsy pathspec pil pillow pip"
-    " platformdirs pluggy pre_commit prometheus_client protobuf psycopg psycopg_binary public py pyarrow"
-    " pyarrow_hotfix pyasn1 pyasn1_modules pycparser pydantic pydantic_core pydantic_settings pygments pylab"
-    " pyparsing pyrate_limiter pytest python_dateutil python_discovery python_dotenv pytz pyyaml requests rich"
-    " ruff schemathesis scikit_learn scipy setuptools six skl2onnx sklearn smmap sortedcontainers sqlalchemy"
-    " sqlglot sqlparse starlette threadpoolctl tlz toolz truststore types_pyyaml typing_extensions"
-    " typing_inspection tzdata urllib3 uvicorn uvloop virtualenv werkzeug zipp"
-    " typing_inspection tzdata urllib3 uv uvicorn uvloop virtualenv wheel yaml zipp".split()
+    " opentelemetry_sdk opentelemetry_semantic_conventions packageurl packageurl_python packaging"
+    " packaging_legacy_version pandas parsy pathspec pil pillow pip pip_api pip_audit pip_licenses"
+    " pip_requirements_parser piplicenses platformdirs pluggy pre_commit prettytable prometheus_client"
+    " protobuf psycopg psycopg_binary public py py_serializable pyarrow pyarrow_hotfix pyasn1 pyasn1_modules"
+    " pycparser pydantic pydantic_core pydantic_settings pygments pylab pyparsing pyrate_limiter pytest"
+    " python_dateutil python_discovery python_dotenv pytz pyyaml referencing requests rfc3339_validator"
+    " rfc3986_validator rfc3987_syntax rich rpds rpds_py ruff schemathesis scikit_learn scipy setuptools six"
+    " skl2onnx sklearn smmap sortedcontainers sqlalchemy sqlglot sqlparse starlette threadpoolctl tlz tomli"
+    " tomli_w toolz truststore types_pyyaml typing_extensions typing_inspection tzdata uri_template urllib3 uv"
+    " uvicorn uvloop virtualenv wcwidth webcolors werkzeug wheel yaml zipp".split()
 )
 
 

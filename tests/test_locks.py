@@ -1,6 +1,16 @@
 """The locks of the baked project: three sets that agree, hashed, and free of addresses."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from conftest import UNBAKED
@@ -49,3 +59,55 @@ def test_every_package_is_hashed_and_no_address_is_written(name: str) -> None:
     assert "--index" not in text
     entries = [entry for entry in re.split(r"\n(?=\S)", text) if not entry.startswith("#")]
     assert all("--hash=sha256:" in entry for entry in entries)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
+    """An index of one's own, on loopback, with one package: its address, and what it was asked for."""
+    folder = tmp_path / "index" / "simple" / "tiny"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "")
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "index"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://somebody:quokka@127.0.0.1:{server.server_port}/simple", asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_make_lock_asks_the_index_of_the_organisation_and_writes_no_address(
+    variable: str, index: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, asked = index
+    project = tmp_path / "project"
+    (project / "requirements").mkdir(parents=True)
+    shutil.copy(UNBAKED / "requirements" / "lock.sh", project / "requirements")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tiny"]\n'
+        "[project.optional-dependencies]\npipeline = []\ndev = []\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = kept | {
+        variable: address,
+        "PATH": path,
+        "NO_PROXY": "127.0.0.1",
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+    }
+    done = subprocess.run(
+        ["sh", "requirements/lock.sh"], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert any(path.startswith("/simple/tiny/") for path in asked)
+    for name in SETS:
+        text = (project / "requirements" / f"{name}.txt").read_text()
+        assert re.fullmatch(r"tiny==1\.0 \\\n    --hash=sha256:[0-9a-f]{64}\n", text)

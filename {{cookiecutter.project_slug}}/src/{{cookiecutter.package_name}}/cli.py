@@ -11,6 +11,7 @@ from .verbs import (
     models,
     organisation,
     service,
+    supply,
     watching,
 )  # and nothing that needs the environment: `setup` makes it
 
@@ -25,6 +26,7 @@ VERBS: dict[str, Verb] = {
     "soak": development.soak,
     "contract": models.contract,
     "train": models.train,
+    "retrain": models.retrain,
     "staleness": models.staleness,
     "promote": models.promote,
     "rollback": models.rollback,
@@ -51,6 +53,10 @@ VERBS: dict[str, Verb] = {
     "attest": organisation.attest,
     "observe": organisation.observe,
     "report": organisation.report,
+    "sbom": supply.sbom,
+    "licences": supply.licences,
+    "secrets": supply.secrets,
+    "audit": supply.audit,
 }
 STAGES = ["poc", "pilot", "production"]
 
@@ -91,12 +97,19 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("help", help="this list")
     made["train"].add_argument("--baseline", action="store_true", help="register the baseline instead of a model")
     made["train"].add_argument("--until", type=_utc, help="use rows before this time, UTC, e.g. 2026-06-01")
-    for name in ("promote", "rollback"):
+    made["retrain"].add_argument(
+        "--because",
+        choices=["drift", "quality", "age", "person"],
+        help="default: person with --why, else only the champion's age is looked at",
+    )
+    made["retrain"].add_argument("--days", type=float, default=90, help="age at which a champion is old; default: 90")
+    for name in ("retrain", "promote", "rollback"):
         made[name].add_argument("--why", default="", help="the reason, for the record")
+        made[name].add_argument("--who", default="", help="default: git's user.email")
+    for name in ("promote", "rollback"):
         made[name].add_argument(
             "--unchecked", action="store_true", help="do not ask whether this code could answer with it"
         )
-        made[name].add_argument("--who", default="", help="default: git's user.email")
     made["promote"].add_argument("--version", type=int, help="this version instead of the challenger")
     made["promote"].add_argument(
         "--environment",

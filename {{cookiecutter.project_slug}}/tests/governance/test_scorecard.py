@@ -57,7 +57,7 @@ def test_what_no_command_shows_yet_comes_last_with_the_waiver_that_helps(filled:
     steps = [what for _, what, _ in next_steps(card, "pilot")]
     assert "make contract" in steps
     waivers = [what for what in steps if "governance/waivers.yaml" in what]
-    assert "{check: sbom, reason: …, risk: …, approved_by: platform_owner, expires: …}" in " ".join(waivers)
+    assert "{check: value-metric, reason: …, risk: …, approved_by: value_owner, expires: …}" in " ".join(waivers)
     assert len(waivers) == len(steps) - 1
 
 

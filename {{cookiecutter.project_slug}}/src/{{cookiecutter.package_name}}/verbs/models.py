@@ -4,6 +4,10 @@ import argparse
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def contract(_: argparse.Namespace) -> int:
@@ -31,10 +35,8 @@ def train(args: argparse.Namespace) -> int:
     from ..pipeline.training import train as run
     from ..settings import Settings
 
-    started = time.perf_counter()
-    say = lambda line: print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)  # noqa: E731
     version = run(
-        project_seam(), Settings(), say, kind="baseline" if args.baseline else "model", until=args.until
+        project_seam(), Settings(), saying(), kind="baseline" if args.baseline else "model", until=args.until
     ).version
     champion, challenger = (Registry(Settings()).behind(alias) for alias in (CHAMPION, CHALLENGER))
     if champion and champion.number == version.number:
@@ -43,6 +45,29 @@ def train(args: argparse.Namespace) -> int:
         print(f'Next: make promote WHY="..." makes version {version.number} answer.')
     else:
         print(f'A baseline challenges no champion; make promote VERSION={version.number} WHY="..." goes back to it.')
+    return 0
+
+
+def retrain(args: argparse.Namespace) -> int:
+    """learn anew with the outcomes told to the service: --because drift; without a reason when the champion is old"""
+    from ..pipeline.promotion import whoami
+    from ..pipeline.registry import Registry
+    from ..pipeline.retrain import due
+    from ..pipeline.retrain import retrain as run
+    from ..pipeline.seam import project_seam
+    from ..settings import Settings
+    from .service import records
+
+    settings, because, why = Settings(), args.because or ("person" if args.why else ""), args.why
+    if not because:
+        old, said = due(Registry(settings), args.days)
+        print(said if old else f"nothing to do: {said}", flush=True)
+        if not old:
+            return 0
+        because, why = "age", said
+    store, who = records(settings), args.who or whoami()
+    version = run(project_seam(), settings, store, saying(), because=because, who=who, why=why).version
+    print(f'Nothing answers with it yet. Next: make promote WHY="..." makes version {version.number} answer.')
     return 0
 
 
@@ -65,6 +90,12 @@ def staleness(_: argparse.Namespace) -> int:
     said = f"{oldest.days:.0f} days older: {oldest.loss.value:.4g} less a row"
     write(registry, [finding("staleness-known", True, digests(settings, seam), said)])
     return 0
+
+
+def saying() -> "Callable[[str], None]":
+    """Print each step behind the seconds that have passed."""
+    started = time.perf_counter()
+    return lambda line: print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)
 
 
 def promote(args: argparse.Namespace) -> int:
