@@ -272,9 +272,9 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(fill
                     time.sleep(10)
                 settled(prom, project)
                 now = float(sample(prom, told)[0])
-                assert now + lost == everything + three.sent, "nothing twice, nothing lost"
+                assert now + lost == everything + three.told, "nothing twice, nothing lost"
                 (increase,) = sample(prom, "sum(increase(ml_outcomes_total[5m]))")
-                assert float(increase) == pytest.approx(everything + three.sent, rel=0.1), "which extrapolates"
+                assert float(increase) == pytest.approx(everything + three.told, rel=0.1), "which extrapolates"
                 found = per_field(prom)
                 for field, expected in recorded(project)["fields"].items():
                     assert found[field] == pytest.approx(expected, abs=0.01), field

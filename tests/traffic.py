@@ -39,7 +39,7 @@ class Traffic:
         self.changed: Callable[[Row], Row] = lambda row: row
         self.truth: Callable[[float], float] = lambda outcome: outcome
         self.verdict: Callable[[], str] = lambda: "overridden" if random.random() < 0.1 else "accepted"  # noqa: S311
-        self.sent = self.refused = 0
+        self.sent = self.told = 0  # rows that were answered, and outcomes that were taken
         self._stop, self._random = threading.Event(), random.Random(0)  # noqa: S311 - no secret
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -68,12 +68,13 @@ class Traffic:
             for row in drawn
         ]
         status = self.tell("predict", {"rows": [row | {"id": id} for id, row in zip(ids, rows, strict=True)]})
-        self.sent, self.refused = self.sent + (status == 200) * BATCH, self.refused + (status != 200)
         if status != 200:
             return
+        self.sent += BATCH
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         truths = zip(ids, (self.truth(float(row[self.label])) for row in drawn), strict=True)
-        self.tell("outcomes", {"outcomes": [{"prediction_id": id, "outcome": y, "at": at} for id, y in truths]})
+        came = [{"prediction_id": id, "outcome": y, "at": at} for id, y in truths]
+        self.told += BATCH * (self.tell("outcomes", {"outcomes": came}) == 200)
         judged = [
             {"prediction_id": id, "verdict": self.verdict(), "reviewer": f"desk-{self._random.randrange(PEOPLE)}"}
             | {"handling_seconds": 40, "reason": "known-customer"}

@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from .governance.generated import expected, outdated, to_yaml
 from .governance.organisation import Organisation, read_organisation
 from .governance.ownership import TODO, Stage
 from .governance.readiness import Facts, Scorecard, assess
+from .governance.rule_constants import rules
 from .governance.view import View
 from .pipeline import evidence as home
 from .pipeline.registry import CHALLENGER, CHAMPION, Registry, Version
@@ -173,13 +174,15 @@ def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
         more["datacontract.yaml"] = to_yaml(open_data_contract(seam.terms, facts))
     if Path("deploy/base").is_dir():
         said = "# The rules of monitoring/prometheus/*.rules.yml: edit those\n"
-        more["deploy/base/prometheus-rule.yaml"] = said + to_yaml(prometheus_rule(Path("monitoring/prometheus")))
+        more["deploy/base/prometheus-rule.yaml"] = said + to_yaml(prometheus_rule(Path("monitoring/prometheus"), rules(org)))
     return expected(org, more, Path())
 
 
-def prometheus_rule(folder: Path) -> dict[str, Any]:
-    """The rule files of a folder as one resource of the Prometheus operator: what a cluster gets is what is tested."""
-    contents = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.rules.yml"))]
+def prometheus_rule(folder: Path, constants: Mapping[str, Any]) -> dict[str, Any]:
+    """The rule files of a folder as one resource of the Prometheus operator: what a cluster gets is what is tested.
+    `constants` are what governance.rules.yml says now, which may not be written yet."""
+    paths = [path for path in sorted(folder.glob("*.rules.yml")) if path.name != "governance.rules.yml"]
+    contents = [constants, *(yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths)]
     return {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",

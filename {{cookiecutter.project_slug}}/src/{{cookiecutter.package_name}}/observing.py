@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from .governance.catalogue import Subject
 from .governance.evidence import Evidence
 from .governance.organisation import Organisation
+from .governance.rule_constants import due
 from .monitoring import limits, quality, signals
 from .monitoring.drift import compare
 from .monitoring.quality import Told, earned, together
@@ -17,7 +18,6 @@ from .records.errors import StoreAway
 from .records.store import Store
 from .watching import Answering, counted, first_scored
 
-MODEL_DAYS = 90  # where governance/gates.yaml says nothing
 LATELY = timedelta(days=28)  # that evidence looks back
 
 
@@ -40,7 +40,7 @@ def seen(
         found.append(finding("adoption-at-target", share >= org.people_figures.active_users, digests, said))
     if champion is None:
         return found
-    if (made := _of_model(champion)) and (most := model_days(org)):
+    if (made := _of_model(champion)) and (most := org.watch.model_days):
         age = (now - made).days
         found.append(finding("model-fresh", age <= most, digests, f"{age} days old, {most:g} are allowed"))
     return found + list(_of_champion(seam, champion, together(told, model_version=champion.version), digests))
@@ -63,8 +63,7 @@ def _by_records(
     scored = [quality.scored(store, *span)[0] for span in spans]
     yield from signals.of_outcomes(*((together(each).cases, rows) for each, rows in zip(told, scored, strict=True)))
     people, value = org.people_figures, org.problem.value
-    target = getattr(value, "payoff_a_month", None)
-    yield from signals.of_value([earned(each) for each in told], target, value.cost_a_month or 0)
+    yield from signals.of_value([earned(each) for each in told], value.payoff_a_month, value.cost_a_month or 0)
     if champion is None:
         return
     week, day = now - limits.WEEK, now - limits.DAY
@@ -73,7 +72,7 @@ def _by_records(
     yield from signals.of_people(judged, quality.ways(store, week, now), people.override_stop, people.bypass)
     mine, before = (together(each, model_version=champion.version) for each in told)
     yield from signals.of_quality(mine, before.cases, seam.task(), champion.squared_error)
-    yield from signals.of_age(_of_model(champion), now, model_days(org))
+    yield from signals.of_age(_of_model(champion), now, org.watch.model_days)
     drifts = compare(champion.reference, counted(seam, store, champion, day, now))
     yield from signals.of_inputs(drifts)
     first = first_scored(store, champion, day)
@@ -91,31 +90,6 @@ def _of_champion(seam: Seam, champion: Answering, told: Told, digests: dict[Subj
     if told.paid >= limits.FEWEST_OUTCOMES:
         agrees, said = signals.agreement(told, champion.manifest.metrics["value"])
         yield finding("offline-and-online-agree", agrees, digests, said)
-
-
-def model_days(org: Organisation) -> float | None:
-    """How old a model may be, as governance/gates.yaml says."""
-    said = getattr(org, "watch", None)
-    return said.model_days if said else MODEL_DAYS
-
-
-def due(org: Organisation) -> Iterator[tuple[str, date]]:
-    """Each day on which something is to be looked at, under the file and key where the next day is written."""
-    owners, problem = org.ownership, org.problem
-    for outcome in owners.outcomes:
-        mine = [a for a in owners.accepted if (a.person, a.outcome) == (outcome.accountable, outcome.id)]
-        if mine:
-            last = max(mine, key=lambda acceptance: acceptance.date)
-            yield f"governance/ownership.yaml: accepted: {outcome.id}: review_by", last.review_by
-    if problem.value.by:
-        yield "governance/problem.yaml: value.by", problem.value.by
-    for position, kill in enumerate(problem.kill_criteria):
-        yield f"governance/problem.yaml: kill_criteria[{position}].by", kill.by
-    for position, risk in enumerate(org.risk.risks):
-        if risk.review_by:
-            yield f"governance/risk.yaml: risks[{position}].review_by ({risk.id})", risk.review_by
-    for position, waiver in enumerate(org.waivers):
-        yield f"governance/waivers.yaml: waivers[{position}].expires ({waiver.check})", waiver.expires
 
 
 def _of_model(champion: Answering) -> datetime | None:

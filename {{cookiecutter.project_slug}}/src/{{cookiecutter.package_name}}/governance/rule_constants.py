@@ -15,7 +15,7 @@ def rules(org: Organisation) -> dict[str, Any]:
     said = [{"record": name, "expr": f"vector({value:.15g})"} for name, value in _constants(org) if value is not None]
     due = [
         {"record": "ml_governance_due_timestamp_seconds", "labels": {"what": what}, "expr": f"vector({_over(day)})"}
-        for what, day in _due(org)
+        for what, day in due(org)
     ]
     return {"groups": [{"name": "ml-governance", "rules": [*said, *due]}]}
 
@@ -32,7 +32,7 @@ def _constants(org: Organisation) -> Iterator[tuple[str, float | None]]:
     yield "ml_model_data_age_limit_seconds", watch.data_days and watch.data_days * DAY
 
 
-def _due(org: Organisation) -> Iterator[tuple[str, date]]:
+def due(org: Organisation) -> Iterator[tuple[str, date]]:
     """Each day on which something is to be looked at, under the file and key where the next day is written."""
     owners, problem = org.ownership, org.problem
     for outcome in owners.outcomes:
