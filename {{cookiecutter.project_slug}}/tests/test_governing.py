@@ -377,10 +377,12 @@ def test_entering_a_stage_stales_nothing_that_was_shown_of_the_owners(at_home: S
 
 
 def test_the_rules_of_every_file_go_to_the_cluster(tmp_path: Path) -> None:
-    for name in ("b", "a"):
+    for name in ("b", "a", "governance"):
         (tmp_path / f"{name}.rules.yml").write_text("groups: [{name: " + name + ", rules: []}]")
     (tmp_path / "a.rules.test.yml").write_text("rule_files: [a.rules.yml]")
-    assert [group["name"] for group in prometheus_rule(tmp_path)["spec"]["groups"]] == ["a", "b"]
+    today = {"groups": [{"name": "as governance says today", "rules": []}]}
+    groups = prometheus_rule(tmp_path, today)["spec"]["groups"]
+    assert [group["name"] for group in groups] == ["as governance says today", "a", "b"]
 
 
 def test_who_has_no_manifests_gets_none(at_home: Settings, filled: Filled) -> None:

@@ -17,7 +17,7 @@ from {{cookiecutter.package_name}}.bundle.read import open_bundle
 from {{cookiecutter.package_name}}.cli import main
 from {{cookiecutter.package_name}}.governance.evidence import Evidence
 from {{cookiecutter.package_name}}.monitoring import telling
-from {{cookiecutter.package_name}}.observing import due, model_days, seen, wrong
+from {{cookiecutter.package_name}}.observing import due, seen, wrong
 from {{cookiecutter.package_name}}.pipeline import seam as seams
 from {{cookiecutter.package_name}}.pipeline.evidence import read
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
@@ -237,7 +237,7 @@ def test_outcomes_people_errors_and_age_are_looked_at(
     found = alerts(filled, store, old)
     assert found == ["BypassHigh", "ModelStale", "OverrideRateHigh", "QualityBelowTest"]
     assert alerts(filled, store, None) == []
-    assert model_days(filled.org) == 90
+    assert filled.org.watch.model_days == 90
 
 
 def test_a_database_that_is_away_is_itself_wrong(filled: Filled, champion: Answering, tmp_path: Path) -> None:

@@ -174,7 +174,8 @@ def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
         more["datacontract.yaml"] = to_yaml(open_data_contract(seam.terms, facts))
     if Path("deploy/base").is_dir():
         said = "# The rules of monitoring/prometheus/*.rules.yml: edit those\n"
-        more["deploy/base/prometheus-rule.yaml"] = said + to_yaml(prometheus_rule(Path("monitoring/prometheus"), rules(org)))
+        resource = prometheus_rule(Path("monitoring/prometheus"), rules(org))
+        more["deploy/base/prometheus-rule.yaml"] = said + to_yaml(resource)
     return expected(org, more, Path())
 
 
