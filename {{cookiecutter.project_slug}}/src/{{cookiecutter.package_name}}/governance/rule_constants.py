@@ -13,11 +13,11 @@ EPOCH = date(1970, 1, 1).toordinal()
 def rules(org: Organisation) -> dict[str, Any]:
     """A file of recording rules. What nobody has said is not in it, and the alert that needs it is silent."""
     said = [{"record": name, "expr": f"vector({value:.15g})"} for name, value in _constants(org) if value is not None]
-    due = [
+    days = [
         {"record": "ml_governance_due_timestamp_seconds", "labels": {"what": what}, "expr": f"vector({_over(day)})"}
         for what, day in due(org)
     ]
-    return {"groups": [{"name": "ml-governance", "rules": [*said, *due]}]}
+    return {"groups": [{"name": "ml-governance", "rules": [*said, *days]}]}
 
 
 def _constants(org: Organisation) -> Iterator[tuple[str, float | None]]:
