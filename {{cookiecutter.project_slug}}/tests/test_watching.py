@@ -7,10 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Trained, release
+from conftest import Trained, release, silent
 from filled import Filled, filled
 from past import became, judged, scored
 from seams import binary, parcels
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from {{cookiecutter.package_name}} import observing
 from {{cookiecutter.package_name}}.bundle.read import open_bundle
@@ -20,9 +21,12 @@ from {{cookiecutter.package_name}}.monitoring import telling
 from {{cookiecutter.package_name}}.observing import due, seen, wrong
 from {{cookiecutter.package_name}}.pipeline import seam as seams
 from {{cookiecutter.package_name}}.pipeline.evidence import read
-from {{cookiecutter.package_name}}.pipeline.registry import Registry
+from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, Registry
+from {{cookiecutter.package_name}}.pipeline.training import train
 from {{cookiecutter.package_name}}.records.engine import now
+from {{cookiecutter.package_name}}.records.errors import StoreAway
 from {{cookiecutter.package_name}}.records.store import Store
+from {{cookiecutter.package_name}}.retraining import reason
 from {{cookiecutter.package_name}}.settings import Settings
 from {{cookiecutter.package_name}}.watching import Answering, NothingToWatch, answering, champion_if_any
 
@@ -61,7 +65,7 @@ def send(store: Store, champion: Answering, trained: Trained) -> Send:
 
     def ship(table: pa.Table, hours: float = 1, prefix: str = "c", **said: Any) -> None:
         rows = table.to_pylist()
-        for place, (row, score) in enumerate(zip(rows, bundle.score_rows(rows).tolist(), strict=True)):
+        for place, (row, score) in enumerate(zip(rows, bundle.score_rows(rows)[1].tolist(), strict=True)):
             row |= {"id": f"{prefix}{place}", "score": score, "decision": "call" if place % 2 else "leave"}
         facts = {"bundle": champion.bundle, "model_version": champion.version}
         scored(store, rows, now() - timedelta(hours=hours), **facts | said)
@@ -238,6 +242,43 @@ def test_outcomes_people_errors_and_age_are_looked_at(
     assert found == ["BypassHigh", "ModelStale", "OverrideRateHigh", "QualityBelowTest"]
     assert alerts(filled, store, None) == []
     assert filled.org.watch.model_days == 90
+
+
+def test_what_the_records_show_asks_for_a_retraining(
+    here: Settings, filled: Filled, send: Send, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    because, said = reason(here, binary, store, days=90)
+    assert (because, "neither drift nor more errors" in said) == ("", True)
+    assert reason(here, binary, store, days=0)[0] == "age"
+    send(parcels(400, seed=4), hours=24 * 9, prefix="old")
+    send(parcels(400, seed=6), hours=24 * 2)
+    became(store, {f"old{place}": 0.0 for place in range(100)}, now() - 8 * DAY, monkeypatch)
+    became(store, {f"c{place}": place % 2 for place in range(300)}, now() - DAY, monkeypatch)
+    because, said = reason(here, binary, store, days=90)
+    assert (because, "mean squared error of 300 real cases" in said) == ("quality", True)
+    send(heavier(parcels(2_000, seed=4)), hours=23, prefix="h")
+    because, said = reason(here, binary, store, days=90)
+    assert (because, "weight" in said) == ("drift", True)
+
+
+def test_what_was_made_for_drift_and_waits_is_not_made_again(
+    here: Settings, filled: Filled, send: Send, store: Store, registry: Registry, trained: Trained
+) -> None:
+    send(heavier(parcels(2_000, seed=4)), hours=23)
+    assert reason(here, binary, store, days=90)[0] == "drift"
+    other = replace(binary, build_model=lambda fields: HistGradientBoostingClassifier(max_iter=25, random_state=0))
+    challenger = train(other, here, silent).version
+    assert registry.behind(CHALLENGER) == challenger
+    registry.tag(challenger.number, "retrain.because", "drift")
+    because, said = reason(here, binary, store, days=90)
+    assert (because, f"version {challenger.number} was made for it and waits" in said) == ("", True)
+
+
+def test_records_that_cannot_be_looked_at_are_no_reason_to_go_on(
+    here: Settings, filled: Filled, champion: Answering, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreAway):
+        reason(here, binary, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), days=90)
 
 
 def test_a_database_that_is_away_is_itself_wrong(filled: Filled, champion: Answering, tmp_path: Path) -> None:

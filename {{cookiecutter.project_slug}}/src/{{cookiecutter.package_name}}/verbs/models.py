@@ -49,24 +49,23 @@ def train(args: argparse.Namespace) -> int:
 
 
 def retrain(args: argparse.Namespace) -> int:
-    """learn anew with the outcomes told to the service: --because drift; without a reason when the champion is old"""
+    """learn anew with the outcomes told to the service: --because drift; without a reason when age, drift or errors ask"""
     from ..pipeline.promotion import whoami
-    from ..pipeline.registry import Registry
-    from ..pipeline.retrain import due
     from ..pipeline.retrain import retrain as run
     from ..pipeline.seam import project_seam
+    from ..retraining import reason
     from ..settings import Settings
     from .service import records
 
     settings, because, why = Settings(), args.because or ("person" if args.why else ""), args.why
+    seam, store = project_seam(), records(settings)
     if not because:
-        old, said = due(Registry(settings), args.days)
-        print(said if old else f"nothing to do: {said}", flush=True)
-        if not old:
+        because, why = reason(settings, seam, store, args.days)
+        print(why if because else f"nothing to do: {why}", flush=True)
+        if not because:
             return 0
-        because, why = "age", said
-    store, who = records(settings), args.who or whoami()
-    version = run(project_seam(), settings, store, saying(), because=because, who=who, why=why).version
+    who = args.who or whoami()
+    version = run(seam, settings, store, saying(), because=because, who=who, why=why).version
     print(f'Nothing answers with it yet. Next: make promote WHY="..." makes version {version.number} answer.')
     return 0
 
