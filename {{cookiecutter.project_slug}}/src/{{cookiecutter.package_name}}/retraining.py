@@ -1,4 +1,4 @@
-"""Does anything ask for a retraining? The champion's age, and what the records show: drift, and errors on real outcomes."""
+"""Does anything ask for a retraining? The champion's age, and what the records show: drift, and real errors."""
 
 from .governance.organisation import read_organisation
 from .observing import wrong

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Text, cast, func, select, tuple_
 
+from ..records import TRIED
 from ..records.store import Store
 from ..records.tables import feedback, outcomes, predictions
-from ..records.usage import TRIED
 
 Payoff = Callable[[Any, float, Mapping[str, Any]], float]
 BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)  # upper ends, finer where events are rare

@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 
 from ..contract.check import known_label
 from ..contract.terms import Terms
+from ..records import TRIED
 from ..records.store import Store
 from ..records.tables import outcomes
-from ..records.usage import TRIED
 
 
 @dataclass(frozen=True)

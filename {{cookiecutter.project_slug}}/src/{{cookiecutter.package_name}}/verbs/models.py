@@ -49,7 +49,7 @@ def train(args: argparse.Namespace) -> int:
 
 
 def retrain(args: argparse.Namespace) -> int:
-    """learn anew with the outcomes told to the service: --because drift; without a reason when age, drift or errors ask"""
+    """learn anew with the outcomes told to the service: --because drift; without one when age, drift or errors ask"""
     from ..pipeline.promotion import whoami
     from ..pipeline.retrain import retrain as run
     from ..pipeline.seam import project_seam
