@@ -261,7 +261,7 @@ def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_pat
         check = about["Healthcheck"]["Test"]
         built.engine.ask(container, *check[1:])
         os.kill(process := built.process(container), signal.SIGSTOP)  # a check that cannot fail would say nothing
-        sick = subprocess.run(["nsenter", "-n", "-t", str(process), sys.executable, *check[2:]], check=False)
+        sick = subprocess.run(["nsenter", "-n", "-t", str(process), sys.executable, *check[2:]], capture_output=True)
         os.kill(process, signal.SIGCONT)
         assert sick.returncode
 
