@@ -31,7 +31,7 @@ check: setup ## style of the template's own Python
 	$(RUN) ruff format --check .
 
 test: test-fast ## every test: the fast layer, then whole lives of baked projects
-	$(RUN) pytest -m slow
+	$(RUN) pytest -m slow -n 2 --dist loadfile
 
 test-fast: setup ## the tests that need no environment for the baked project
 	$(RUN) pytest -m "not slow" -n auto

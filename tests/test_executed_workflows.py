@@ -91,13 +91,12 @@ def test_zizmor_would_notice_what_a_stranger_can_write(bake: Bake) -> None:
         said("zizmor", "--offline", ".github", cwd=folder)
 
 
-def test_github_runs_check_and_tests_on_the_oldest_and_the_newest_python(bake: Bake) -> None:
-    told = act(bake(ci_provider="github"), "ci", timeout=1_800)
-    assert told.count("🏁  Job succeeded") == 2
-    assert {"making .venv with Python 3.11", "making .venv with Python 3.13"} <= {
-        found[0] for found in re.finditer(r"making \.venv with Python 3\.\d+", told)
-    }
-    assert len(re.findall(r"\d+ passed", told)) == 2
+def test_github_runs_check_and_tests_on_the_newest_python(bake: Bake) -> None:
+    """GitLab's, below, runs them on the oldest: each takes minutes."""
+    told = act(bake(ci_provider="github"), "ci", "--matrix=python:3.13", timeout=1_800)
+    assert told.count("🏁  Job succeeded") == 1
+    assert "making .venv with Python 3.13" in told
+    assert len(re.findall(r"\d+ passed", told)) == 1
 
 
 def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_production(bake: Bake, tmp_path: Path) -> None:
