@@ -165,7 +165,8 @@ class Store:
             if "malformed JSON" in said:
                 raise EventsRefused(said) from error
             unknown = "does not exist" in said and isinstance(error, ProgrammingError)  # no database is no such error
-            missing = unknown or "no such table" in said or "has no column" in said
+            old = ("no such table", "no such column", "has no column")
+            missing = unknown or any(words in said for words in old)
             hint = "; its tables are missing or old: run the verb migrate" if missing else ""
             raise StoreAway(said + hint) from error
 
