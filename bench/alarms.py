@@ -23,7 +23,7 @@ def lines(folder: Path, project: Path, python: Path) -> list[Line]:
         Line(
             f"drift alarms by the rules, {int(traffic):,} rows an hour",
             f"false: {figures['false']} of {figures['days']} quiet field-days",
-            f"a shift of 0.2 sd: {figures['found']} of {figures['planted']} found, the median after {figures['hours']:g} h",
+            f"0.2 sd of shift: {figures['found']} of {figures['planted']} found, median {figures['hours']:g} h",
             target="0 false",
             met=figures["false"] == 0,
         )
