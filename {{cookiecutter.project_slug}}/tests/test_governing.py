@@ -14,6 +14,7 @@ from {{cookiecutter.package_name}} import governing
 from {{cookiecutter.package_name}}.governance.evidence import Evidence
 from {{cookiecutter.package_name}}.governing import (
     NotReady,
+    _workflows,
     demand,
     demand_mode,
     generated,
@@ -389,3 +390,17 @@ def test_who_has_no_manifests_gets_none(at_home: Settings, filled: Filled) -> No
     assert "deploy/base/prometheus-rule.yaml" not in generated(filled.org, None)
     Path("deploy/base").mkdir(parents=True)
     assert "deploy/base/prometheus-rule.yaml" in generated(filled.org, None)
+
+
+def test_what_only_a_person_starts_is_repeated_by_no_workflow(at_home: Settings) -> None:
+    folder = Path(".github/workflows")
+    folder.mkdir(parents=True)
+    (folder / "ci.yml").write_text("on:\n  push:\njobs: {a: {steps: [{run: make test}]}}\n")
+    (folder / "by-hand.yml").write_text("on:\n  workflow_dispatch:\njobs: {a: {steps: [{run: make rollback-drill}]}}\n")
+    web = "{rules: [{if: '$CI_PIPELINE_SOURCE == \"web\" && $TASK'}], script: [make stop-drill]}"
+    always = "{rules: [{if: '$CI_PIPELINE_SOURCE == \"push\"'}], script: [make soak]}"
+    Path(".gitlab-ci.yml").write_text(f"drills: {web}\nendurance: {always}\n")
+    said = _workflows()
+    assert "make test" in said
+    assert "make soak" in said
+    assert "drill" not in said

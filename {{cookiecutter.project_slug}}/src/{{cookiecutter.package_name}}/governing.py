@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -222,5 +222,17 @@ def _alerts(folder: Path) -> Iterable[tuple[str, str]]:
 
 
 def _workflows() -> str:
-    paths = [*sorted(Path(".github/workflows").glob("*.y*ml")), Path(".gitlab-ci.yml")]
-    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())
+    """What the CI runs by itself. A button that somebody presses repeats nothing."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(Path(".github/workflows").glob("*.y*ml"))]
+    lines = [text for text in texts if re.search(r"^  (pull_request|push|schedule):", text, re.MULTILINE)]
+    gitlab = Path(".gitlab-ci.yml")
+    jobs = yaml.safe_load(gitlab.read_text(encoding="utf-8")) if gitlab.is_file() else {}
+    for job in jobs.values():
+        if isinstance(job, dict) and not _pressed(job.get("rules", ())):
+            lines += map(str, job.get("script", ()))
+    return "\n".join(lines)
+
+
+def _pressed(rules: Sequence[Mapping[str, Any]]) -> bool:
+    """Do all rules of a job of GitLab's ask for a pipeline that somebody started?"""
+    return bool(rules) and all('$CI_PIPELINE_SOURCE == "web"' in str(rule.get("if", "")) for rule in rules)
