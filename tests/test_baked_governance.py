@@ -98,8 +98,10 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, t
     waivers = project.path / "governance" / "waivers.yaml"
     facts = f"reason: not today, risk: nobody knows, approved_by: platform_owner, expires: {until}"
     waivers.write_text(f"waivers:\n  - {{check: sbom, {facts}}}\n")
+    assert "governance.rules.yml" in project.makes("governance"), "an alert reminds of the day on which it ends"
     assert f"WAIVED until {until}: sbom" in project.makes("-s", "readiness", "STAGE=pilot")
     waivers.unlink()
+    project.makes("governance")
     assert "passed sbom" in project.makes("sbom")
     project.makes("stage", "STAGE=pilot")
     assert "stage: pilot" in (project.path / "governance" / "ownership.yaml").read_text()

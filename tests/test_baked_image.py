@@ -504,8 +504,10 @@ class Compose:
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))[-1].parent
         shutil.chown(data.parent, "nobody")
         data.parent.chmod(0o755)
-        for folder in (self.folder, *self.folder.parents[:2]):
+        for folder in (self.folder, *self.folder.parents):  # pytest's own, which others may not enter
             folder.chmod(0o755)
+            if folder.name.startswith("pytest-of-"):
+                break
         first = (
             "--auth=scram-sha-256",
             f"--username={told['POSTGRES_USER']}",

@@ -32,5 +32,5 @@ made_up = [
     {name: None if value != value else value for name, value in zip(columns, row, strict=True)}  # NaN is not JSON
     for row in zip(*columns.values(), strict=True)
 ]
-scores = open_bundle(bundle, seam.terms.fields, seam.baseline).score_rows(made_up)
+_, scores = open_bundle(bundle, seam.terms.fields, seam.baseline).score_rows(made_up)
 (folder / "rows.json").write_text(json.dumps({"rows": made_up, "scores": scores.tolist()}))

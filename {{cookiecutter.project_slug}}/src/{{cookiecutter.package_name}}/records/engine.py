@@ -1,6 +1,8 @@
 """A connection that answers within seconds or fails: SQLite or PostgreSQL, by URL."""
 
 import contextlib
+import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,14 +45,27 @@ def engine_of(url: str, wait: int = WAIT) -> Engine:
     @event.listens_for(engine, "connect")
     def durable(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # so that BEGIN is ours, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
+        _settle(connection, time.monotonic() + min(wait, 60))
 
     @event.listens_for(engine, "begin")
     def lock(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # wait for a lock at the start, where waiting works
 
     return engine
+
+
+def _settle(connection: sqlite3.Connection, until: float) -> None:
+    """Durable, and readable while it is written. This switch alone does not wait for another's lock by itself."""
+    connection.execute("PRAGMA synchronous=FULL")
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            break
 
 
 def now() -> datetime:
