@@ -1,6 +1,5 @@
 """What the service tells Prometheus. Nobody who is scored is ever a label; `owner` is who answers."""
 
-from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -85,8 +84,12 @@ class Metrics:
 
     def predicted(self, version: str, decided: Iterable[tuple[str, Any]]) -> None:
         """Count rows by their arm and decision, where decisions are words."""
-        for (arm, decision), count in Tally(decided).items():
-            self.predictions.add(version, arm, decision if isinstance(decision, str) else "number", amount=count)
+        counts: dict[tuple[str, str], int] = {}
+        for arm, decision in decided:
+            key = (arm, decision if isinstance(decision, str) else "number")
+            counts[key] = counts.get(key, 0) + 1
+        for (arm, word), count in counts.items():
+            self.predictions.add(version, arm, word, amount=count)
 
     def answering(
         self, version: str, commit: str, reference: str, manifest: Manifest, times: Mapping[str, float]

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import to_json
 
@@ -16,7 +18,7 @@ from ..records.spool import Spool, SpoolError
 from .explore import LetThrough
 from .keeper import Keeper
 from .metrics import Metrics
-from .models import Models
+from .models import Models, Serving
 from .problems import Problem, places, refused
 from .rows import EXAMPLES, validator_of
 
@@ -84,12 +86,18 @@ class Predict:
             raise Problem(
                 503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
             ) from error
-        cases = [place for place, each in enumerate(kept) if not each["id"].startswith(TRIED)]
-        if cases:
-            serving.counts.add(matrix if len(cases) == len(kept) else matrix[cases], [scores[place] for place in cases])
-            told = [kept[place] for place in cases]
-            self.metrics.predicted(serving.version, [(each.get("arm", ARM), each["decision"]) for each in told])
+        self._count(serving, matrix, scores, kept)
         return to_json({**said, "predictions": answers}, fallback=plain)
+
+    def _count(self, serving: Serving, matrix: NDArray[np.float32], scores: list[float], kept: list[Any]) -> None:
+        """Count what was answered, but for what only tries the service."""
+        tried = [place for place, each in enumerate(kept) if each["id"].startswith(TRIED)]
+        if tried:
+            cases = [place for place in range(len(kept)) if place not in tried]
+            matrix, scores, kept = matrix[cases], [scores[place] for place in cases], [kept[place] for place in cases]
+        if kept:
+            serving.counts.add(matrix, scores)
+            self.metrics.predicted(serving.version, [(each.get("arm", ARM), each["decision"]) for each in kept])
 
 
 def hidden(name: str, salt: bytes) -> str:
