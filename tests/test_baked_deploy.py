@@ -398,10 +398,14 @@ def test_commands_are_verbs_of_the_command_line(built: Built) -> None:
         "serve/follower": "sync",
         "migrate/migrate": "migrate",
         "retrain/retrain": "retrain",
+        "score/score": "score",
         "drift/drift": "drift",
         "forget/forget": "forget",
     }
     assert built.of("CronJob")["forget"]["spec"]["suspend"] is True, "nothing is deleted before a period was agreed on"
+    assert built.of("CronJob")["score"]["spec"]["suspend"] is True, "no table is scored before a place was named"
+    place = built.project.yaml("deploy/values/values.yaml")[built.environment]["scores"]
+    assert built.container("score/score")["command"][3:] == ["score", "--to", place]
 
 
 def test_what_is_referred_to_is_there_or_documented(built: Built) -> None:

@@ -14,7 +14,8 @@ from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from {{cookiecutter.package_name}}.contract.terms import Columns, Contract, Fields, Terms, read_terms
-from {{cookiecutter.package_name}}.pipeline.seam import Load, Seam
+from {{cookiecutter.package_name}}.pipeline.seam import Seam
+from {{cookiecutter.package_name}}.pipeline.tables import Load
 
 START = np.datetime64("2026-01-01", "us")
 

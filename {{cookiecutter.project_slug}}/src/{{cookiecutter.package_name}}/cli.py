@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "promote": models.promote,
     "rollback": models.rollback,
     "versions": models.versions,
+    "score": models.score,
     "serve": service.serve,
     "sync": models.sync,
     "migrate": service.migrate,
@@ -116,6 +117,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=["local", "staging", "production"],
         help="whose stage must be reached: staging asks for pilot, production for production; default: ML_ENVIRONMENT",
     )
+    made["score"].add_argument("--table", help="rows of a file: file.parquet or file.csv; default: those of load()")
+    for name in ("since", "until"):
+        made["score"].add_argument(f"--{name}", type=_utc, help="of load(), UTC, e.g. 2026-06-01; default: yesterday")
+    made["score"].add_argument(
+        "--to", default="", help="file.parquet, or a folder: a path or an address, s3://bucket/scores"
+    )
+    made["score"].add_argument("--trial", action="store_true", help="record nothing, and so give no decisions")
     made["serve"].add_argument("--no-follow", action="store_true")
     made["mode"].add_argument("mode", nargs="?", choices=["shadow", "assist", "automate"])
     made["mode"].add_argument("--why", default="", help="the reason, for the record")

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         return self.model_dir or self.state / "models"
 
     @property
+    def first_mode(self) -> str:
+        """What holds while the database knows no mode: away from a laptop, the stop."""
+        return self.mode if self.environment == "local" else "shadow"
+
+    @property
     def records_url(self) -> str:
         return self.database_url or f"sqlite:///{self.state / 'records.db'}"
 

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import ibis
-import ibis.expr.types as ir
 from sqlalchemy import func, select
 
 from .bundle.manifest import MANIFEST, PROVENANCE, Estimate, Manifest, folder_digest
@@ -25,11 +23,9 @@ from .records.store import Store
 from .records.tables import predictions
 from .settings import Settings
 
-FORMATS = {".parquet": "Parquet", ".csv": "CSV"}
-
 
 class NothingToWatch(Exception):
-    """There is no champion, or no such file; the message says what helps."""
+    """There is no champion; the message says what helps."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +81,6 @@ def first_scored(store: Store, champion: Answering, since: datetime) -> datetime
     )
     with store.connected() as connection:
         return connection.execute(asked).scalar_one()  # type: ignore[no-any-return]
-
-
-def file(path: Path) -> ir.Table:
-    """A file of rows. Raises NothingToWatch."""
-    if path.suffix not in FORMATS or not path.is_file():
-        raise NothingToWatch(f"{path} is no file of {' or '.join(FORMATS.values())}; for example data/june.parquet")
-    connection = ibis.duckdb.connect()
-    try:
-        return connection.read_csv(path, all_varchar=True) if path.suffix == ".csv" else connection.read_parquet(path)
-    except Exception as error:  # DuckDB's own
-        said = str(error).partition("\n")[0]
-        raise NothingToWatch(f"{path} cannot be read as {FORMATS[path.suffix]}: {said}") from error
 
 
 def rows_of(counts: Counts) -> int:

@@ -23,7 +23,7 @@ from {{cookiecutter.package_name}}.monitoring.drift import (
     total,
 )
 from {{cookiecutter.package_name}}.pipeline.rows import collect
-from {{cookiecutter.package_name}}.watching import NothingToWatch, file
+from {{cookiecutter.package_name}}.pipeline.tables import NoRows, file
 
 HOSTILE = ["<script>", "Robert'); DROP TABLE x;--", 'a "quoted" one', "emoji 🦉", "per%cent_and\\back", ""]
 WORDS = Fields((Field("word", "category", categories=tuple(HOSTILE), open=True),))
@@ -204,11 +204,11 @@ def test_files_are_compared_as_tables_are(tmp_path: Path) -> None:
     pc.write_csv(table, tmp_path / "rows.csv")
     expected = count(ibis.memtable(table), PARCELS.fields, LEARNT)
     for name in ("rows.parquet", "rows.csv"):
-        assert count(file(tmp_path / name), PARCELS.fields, LEARNT) == expected
+        assert count(file(tmp_path / name, words=True), PARCELS.fields, LEARNT) == expected
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_text("no")
     for name in ("absent.parquet", "broken.parquet", "rows.xlsx"):
-        with pytest.raises(NothingToWatch, match=name):
+        with pytest.raises(NoRows, match=name):
             file(tmp_path / name)

@@ -5,10 +5,12 @@ import operator
 from dataclasses import dataclass, field
 from typing import Any
 
+import ibis
 import ibis.expr.types as ir
 
 from .terms import Field, Task, Terms
 
+LONGEST_ID = 128  # characters; a prediction is recorded under it
 EXAMPLES = 3  # bad rows shown for a broken rule
 CASTS = {"number": "float64", "integer": "int64", "boolean": "boolean", "time": "timestamp", "label": "float64"}
 CASTS |= dict.fromkeys(("category", "text", "id"), "string")
@@ -64,8 +66,9 @@ class CheckReport:
 
 def check(table: ir.Table, terms: Terms, task: Task) -> CheckReport:
     """Compare a table with the contract: one aggregate for the counts, one over the ids, examples for broken rules."""
-    shape = _shape(table, terms, task)
-    if shape:
+    wanted: dict[str, str] = {item.name: item.kind for item in terms.fields} | {terms.id: "id", terms.label: "label"}
+    wanted |= {name: kind for name, kind in ((terms.unit, "id"), (terms.time, "time")) if name}
+    if shape := _shape(table, wanted, task):
         return CheckReport(rows=int(table.count().to_pyarrow().as_py()), labelled=0, violations=tuple(shape))
     rules = {(name, rule): predicate for name, rule, predicate in _rules(table, terms, task)}
     allowed = {(name, kind): predicate for name, kind, predicate in _allowed(table, terms)}
@@ -98,15 +101,31 @@ def check(table: ir.Table, terms: Terms, task: Task) -> CheckReport:
     )
 
 
+def unfit(table: ir.Table, terms: Terms) -> ir.StringValue:
+    """For each row the first rule that its id or a field of it breaks, as "field: rule"; null where it breaks none.
+
+    Raises ContractViolated when a column is absent or of a type that cannot hold the field.
+    """
+    wanted: dict[str, str] = {item.name: item.kind for item in terms.fields} | {terms.id: "id"}
+    if shape := _shape(table, wanted, "binary"):
+        raise ContractViolated(CheckReport(rows=0, labelled=0, violations=tuple(shape)))
+    id = table[terms.id]
+    rules = [(terms.id, "missing", id.isnull()), *_field_rules(table, terms)]
+    if id.type().is_string():
+        rules.insert(
+            1, (terms.id, f"empty or longer than {LONGEST_ID} characters", ~id.length().between(1, LONGEST_ID))
+        )
+    first: ir.StringValue = ibis.cases(*((predicate, f"{name}: {rule}") for name, rule, predicate in rules))
+    return first
+
+
 def known_label(table: ir.Table, terms: Terms) -> ir.BooleanValue:
     """Rows whose label is known: neither NULL nor NaN."""
     return ~_missing(table[terms.label])
 
 
-def _shape(table: ir.Table, terms: Terms, task: Task) -> list[Violation]:
+def _shape(table: ir.Table, wanted: dict[str, str], task: Task) -> list[Violation]:
     """Columns that are absent or of a type that cannot hold the field."""
-    wanted = {item.name: item.kind for item in terms.fields} | {terms.id: "id", terms.label: "label"}
-    wanted |= {name: kind for name, kind in ((terms.unit, "id"), (terms.time, "time")) if name}
     schema, broken = table.schema(), []
     for name, kind in wanted.items():
         if name not in schema:
@@ -138,13 +157,18 @@ def _missing(column: Any) -> ir.BooleanValue:
     return missing | column.isnan() if column.type().is_floating() else missing
 
 
-def _rules(table: ir.Table, terms: Terms, task: Task) -> list[tuple[str, str, ir.BooleanValue]]:
+def _field_rules(table: ir.Table, terms: Terms) -> list[tuple[str, str, ir.BooleanValue]]:
     found = []
     for item in terms.fields:
         column = table[item.name]
         if not item.optional:
             found.append((item.name, "missing", _missing(column)))
         found += [(item.name, rule, predicate) for rule, predicate in _value_rules(item, column)]
+    return found
+
+
+def _rules(table: ir.Table, terms: Terms, task: Task) -> list[tuple[str, str, ir.BooleanValue]]:
+    found = _field_rules(table, terms)
     found += [(name, "missing", table[name].isnull()) for name in (terms.id, terms.unit, terms.time) if name]
     label = table[terms.label]
     if task == "binary" and not label.type().is_boolean():

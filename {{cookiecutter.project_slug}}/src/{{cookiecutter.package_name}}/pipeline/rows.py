@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ..contract.check import CheckReport, ContractViolated, check, known_label
 from ..contract.encoding import column
-from ..contract.terms import Columns, Field, Terms
+from ..contract.terms import Columns, Terms
 from .seam import Seam
+from .tables import cells_of
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,11 @@ def collect(table: ir.Table, terms: Terms) -> Rows:
     keys = [name for name in (terms.time, terms.id) if name]
     arrow = table.filter(known_label(table, terms)).select(*names).to_pyarrow()
     arrow = arrow.sort_by([(key, "ascending") for key in keys])  # here, since engines order words differently
-    columns = {field.name: column(field, _values(field, arrow[field.name])) for field in terms.fields}
+    columns = {field.name: column(field, cells_of(field, arrow[field.name])) for field in terms.fields}
     units = np.empty(len(arrow), dtype=object)
     units[:] = [str(unit) for unit in arrow[terms.unit].to_pylist()] if terms.unit else _row_hashes(columns, len(arrow))
     at = pc.cast(arrow[terms.time], pa.timestamp("us"), safe=False).to_numpy() if terms.time else None
     return Rows(pc.cast(arrow[terms.label], pa.float64(), safe=False).to_numpy(), units, at, columns)
-
-
-def _values(field: Field, values: pa.ChunkedArray) -> Any:
-    if field.kind in ("category", "text"):
-        return values.to_pylist()
-    if field.kind == "boolean":
-        values = pc.cast(values, pa.int8())
-    return pc.cast(values, pa.float64(), safe=False).to_numpy()
 
 
 def _row_hashes(columns: Columns, rows: int) -> list[str]:

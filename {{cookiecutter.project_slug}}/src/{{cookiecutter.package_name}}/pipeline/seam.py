@@ -5,17 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import ibis.expr.types as ir
 from sklearn.base import is_classifier, is_regressor
 
 from ..bundle.runtime import Scores
 from ..contract.terms import Columns, ContractError, Fields, Task, Terms, read_terms
-
-
-class Load(Protocol):
-    def __call__(self, since: datetime | None = None, until: datetime | None = None) -> ir.Table: ...
+from .tables import Load, loaded
 
 
 @dataclass(frozen=True)
@@ -32,12 +29,7 @@ class Seam:
 
     def table(self, since: datetime | None = None, until: datetime | None = None) -> ir.Table:
         """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
-        table = self.load(since, until)
-        if not isinstance(table, ir.Table):
-            raise ContractError(
-                f"load() gave a {type(table).__name__}; it must give an Ibis table: ibis.memtable(frame)"
-            )
-        return table
+        return loaded(self.load, since, until)
 
     def task(self) -> Task:
         """What the estimator does. For runtime python it says so itself: `task = "binary"`."""

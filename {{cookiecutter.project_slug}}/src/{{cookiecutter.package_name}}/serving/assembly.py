@@ -15,7 +15,7 @@ from ..settings import Settings
 from .app import surface
 from .explain import Explain
 from .explore import LetThrough
-from .keeper import SAFEST, Keeper
+from .keeper import Keeper
 from .keys import Keys
 from .limits import Limits
 from .log import Access, log
@@ -50,8 +50,7 @@ class Assembly:
         self.models = Models(settings.models, terms.fields, baseline, self.metrics, settings.allow_pickle)
         local = settings.environment == "local"
         self.results = Results(terms, payoff, self.models, self.metrics)
-        first = settings.mode if local else SAFEST
-        self.keeper = Keeper(settings.records_url, self.spool, first, self.metrics, self.results.count)
+        self.keeper = Keeper(settings.records_url, self.spool, settings.first_mode, self.metrics, self.results.count)
         predict = Predict(terms, self.models, decide, self.spool, self.keeper, self.metrics, explored)
         remember = Remember(self.models, self.keeper, self.keys, self.metrics, free=local)
         routes = surface(

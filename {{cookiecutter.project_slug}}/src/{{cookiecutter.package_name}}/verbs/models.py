@@ -166,6 +166,26 @@ def versions(_: argparse.Namespace) -> int:
     return 0
 
 
+def score(args: argparse.Namespace) -> int:
+    """a file of scores for yesterday's rows of load(), or those of --table; recorded as the service's answers are"""
+    from ..scoring import chosen, project_domain, target
+    from ..scoring import score as run
+    from ..settings import Settings
+    from .service import records
+
+    settings, domain = Settings(), project_domain()
+    table, name = chosen(domain, args.table, args.since, args.until)
+    to = target(args.to or str(settings.state / "scores"), name)
+    done = run(domain, settings, table, to, None if args.trial else records(settings))
+    print(f"{done.rows:,} rows, version {done.version}, {done.mode}: {to}")
+    for rule, count in done.refused.items():
+        print(f"{count:,} rows have no score: {rule}")
+    if not args.trial:
+        known = done.rows - sum(done.refused.values()) - done.new
+        print(f"{done.new:,} recorded" + (f", {known:,} were known by their id already" if known else ""))
+    return 0
+
+
 def sync(args: argparse.Namespace) -> int:
     """bring the champion's bundle into MODEL_DIR; --follow keeps doing so"""
     from ..settings import Settings

@@ -48,17 +48,15 @@ def mode(args: argparse.Namespace) -> int:
             from ..governing import demand_mode
             from ..records.usage import usage
 
-            holds, first = store.mode(), settings.mode if settings.environment == "local" else "shadow"
-            before = holds.mode if holds else first
+            holds = store.mode()
+            before = holds.mode if holds else settings.first_mode
             demand_mode(settings, args.mode, before, usage(store, before))
         store.set_mode(args.mode, args.who or whoami(), args.why)
     now = store.mode()
     print(
         f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"
         if now
-        else f"{settings.mode} (ML_MODE), never switched"
-        if settings.environment == "local"
-        else "shadow, never switched"
+        else f"{settings.first_mode}{' (ML_MODE)' if settings.environment == 'local' else ''}, never switched"
     )
     return 0
 

@@ -27,6 +27,7 @@ def drift(args: argparse.Namespace) -> int:
     from ..monitoring.words import Compared, lines
     from ..pipeline.registry import Registry, RegistryError
     from ..pipeline.seam import project_seam
+    from ..pipeline.tables import NoRows
     from ..records.engine import now
     from ..records.errors import StoreAway
     from ..settings import Settings
@@ -36,7 +37,7 @@ def drift(args: argparse.Namespace) -> int:
         registry, seam = Registry(settings), project_seam()
         champion = watching.answering(registry)
         source, counts, note = _looked_at(args, settings, seam, champion, at)
-    except (CannotCompare, ContractError, RegistryError, StoreAway, watching.NothingToWatch) as error:
+    except (CannotCompare, ContractError, RegistryError, StoreAway, NoRows, watching.NothingToWatch) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return NOT_SAID
     drifts, rows = compare(champion.reference, counts), watching.rows_of(counts)
@@ -101,12 +102,13 @@ def _looked_at(
     from .. import watching
     from ..monitoring.drift import count
     from ..monitoring.limits import WHOLE
+    from ..pipeline.tables import NoRows, file
     from .service import records
 
     if _of_file_or_data(args):
         if args.table and (args.since or args.until):
-            raise watching.NothingToWatch("--table is all of a file; --since and --until choose from load()")
-        table = watching.file(Path(args.table)) if args.table else seam.table(args.since, args.until)
+            raise NoRows("--table is all of a file; --since and --until choose from load()")
+        table = file(Path(args.table), words=True) if args.table else seam.table(args.since, args.until)
         span = f"{args.since or 'the first'} to {args.until or 'the newest'}"
         source = f"the rows of {args.table}" if args.table else f"the rows of load(), {span},"
         return source, count(table, champion.manifest.fields, champion.reference), ""

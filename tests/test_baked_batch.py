@@ -1,0 +1,147 @@
+"""Tables scored by a baked project: into a bucket, out of a database, and by Spark. Slow."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_baked_life import Project, environment, project, tell, wait_for_version
+from test_baked_registry import RegistryServer, registry
+
+__all__ = ["environment", "project", "registry"]  # fixtures
+pytestmark = pytest.mark.slow
+
+# Prints a file of scores as lines of JSON; the template's own environment holds no pyarrow.
+SHOW = """import json, sys
+import pyarrow.parquet as pq
+print(json.dumps(pq.read_table(sys.argv[1]).drop_columns(["at"]).to_pylist()))
+"""
+MONTH = """from datetime import datetime
+from PACKAGE.domain.data import load
+load(datetime(2026, 6, 1), datetime(2026, 7, 1)).to_parquet("june.parquet")
+"""
+ON_SPARK = """import json, sys
+from dataclasses import replace
+from pathlib import Path
+import ibis
+from PACKAGE.contract.check import check
+from PACKAGE.pipeline.batch import scorer
+from PACKAGE.pipeline.rows import collect
+from PACKAGE.pipeline.seam import project_seam
+from PACKAGE.pipeline.tables import file
+from PACKAGE.scoring import project_domain, score
+from PACKAGE.settings import Settings
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+spark.sparkContext.setLogLevel("ERROR")
+there, here = ibis.pyspark.connect(spark).read_parquet("june.parquet"), file(Path("june.parquet"))
+seam = project_seam()
+champion = json.loads(Path("var/models/champion.json").read_text())["digest"]
+scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
+    scorer(f"var/models/versions/{champion}"), "transaction_id string, score double, decision string, refused string"
+)
+found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
+for place, table in (("spark.parquet", there), ("here.parquet", here)):
+    score(project_domain(), Settings(), table, place, None)
+print(json.dumps({
+    "checked": [repr(check(table, seam.terms, seam.task())) for table in (there, here)],
+    "rows": [collect(table, seam.terms).digest() for table in (there, here)],
+    "scores": found,
+}))
+"""
+
+
+def python(project: Project, program: str, *words: str, **more: str) -> str:
+    """What a program prints in the baked project's environment."""
+    command = [str(Path(project.environment["VENV"]) / "bin" / "python"), "-c", of_this(project, program), *words]
+    done = subprocess.run(
+        command, cwd=project.path, env=project.environment | more, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+def of_this(project: Project, program: str) -> str:
+    return program.replace("PACKAGE", project.domain.parent.name)
+
+
+def rows_of(project: Project, file: Path) -> list[dict[str, Any]]:
+    return list(json.loads(python(project, SHOW, str(file))))
+
+
+def champion(project: Project) -> None:
+    project.makes("train")
+    project.makes("promote", WHY="it beats the rule")
+
+
+def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined_with_its_outcomes(
+    project: Project, registry: RegistryServer
+) -> None:
+    (registry.objects / "scores").mkdir()
+    keys = dict(zip(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), registry.keys, strict=True))
+    database = f"postgresql://postgres@127.0.0.1:{registry.database}/postgres"
+    project.environment |= keys | {"AWS_REGION": "us-east-1", "ML_DATABASE_URL": database}
+    bucket = f"s3://scores?scheme=http&endpoint_override=127.0.0.1:{registry.store}"
+    champion(project)
+    assert project.run("migrate").returncode == 0
+    day = ("SINCE=2026-06-01", "UNTIL=2026-06-02", f"TO={bucket}")
+
+    assert "1,000 recorded" in project.makes("score", *day)
+    file = registry.objects / "scores" / "2026-06-01.parquet"
+    first = rows_of(project, file)
+    assert {row["decision"] for row in first} == {"approve", "decline"}
+    assert "0 recorded, 1,000 were known by their id already" in project.makes("score", *day)
+
+    with project.serving() as address:
+        wait_for_version(address, "1")
+        known = [{"prediction_id": row["transaction_id"], "outcome": 0, "at": "2026-06-03T00:00:00Z"} for row in first]
+        assert tell(f"{address}/v1/outcomes", {"outcomes": known}) == {
+            "accepted": 1_000, "repeated": 0, "corrected": 0, "unknown": 0,
+        }  # fmt: skip
+
+    project.makes("mode", "MODE=shadow", WHY="complaints since noon")
+    before = file.read_bytes()
+    project.makes("score", *day)
+    assert file.read_bytes() != before
+    stopped = rows_of(project, file)
+    assert {row["decision"] for row in stopped} == {None}
+    assert [row["score"] for row in stopped] == [row["score"] for row in first]
+
+    refused = project.run("score", "--to", bucket, AWS_SECRET_ACCESS_KEY="a" * 40)
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
+    assert "cannot be written to" in refused.stderr
+
+
+def test_spark_checks_trains_on_and_scores_the_same_rows(project: Project) -> None:
+    """pyspark lies beside the project's packages, as its extra would bring it."""
+    spark = next(
+        (Path(each) for each in os.environ["PATH"].split(os.pathsep) if (Path(each).parent / "pyspark").is_dir()), None
+    )
+    if not spark or not shutil.which("java"):
+        pytest.skip("pyspark or java is not on this machine; .ci/run installs the first")
+    champion(project)
+    project.makes("score", "SINCE=2026-06-01", "UNTIL=2026-06-02")  # also an environment that is whole
+    assert project.run("sync").returncode == 0
+    python(project, MONTH)
+    both = {
+        "PYTHONPATH": f"src{os.pathsep}{spark.parent}",
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": str(Path(project.environment["VENV"]) / "bin" / "python"),
+    }
+    found = json.loads(python(project, ON_SPARK, **both).splitlines()[-1])
+    for what in ("checked", "rows"):
+        assert found[what][0] == found[what][1], what
+    here, there = (
+        sorted(rows_of(project, project.path / name), key=lambda row: row["transaction_id"])
+        for name in ("here.parquet", "spark.parquet")
+    )
+    assert here == there
+    assert len(found["scores"]) == len(here) == 30_000
+    for row in here:
+        score, _, refused = found["scores"][row["transaction_id"]]
+        assert score == pytest.approx(row["score"], abs=1e-6)
+        assert refused is row["refused"] is None

@@ -1,0 +1,257 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+from conftest import Trained, point, release, serve
+from seams import PARCELS, binary, parcels
+from sqlalchemy import select
+
+from {{cookiecutter.package_name}} import scoring
+from {{cookiecutter.package_name}}.cli import main
+from {{cookiecutter.package_name}}.contract.check import ContractViolated
+from {{cookiecutter.package_name}}.pipeline.registry import Registry
+from {{cookiecutter.package_name}}.pipeline.tables import NoRows
+from {{cookiecutter.package_name}}.records.engine import now
+from {{cookiecutter.package_name}}.records.errors import StoreAway
+from {{cookiecutter.package_name}}.records.store import Store
+from {{cookiecutter.package_name}}.records.tables import predictions
+from {{cookiecutter.package_name}}.scoring import Domain, NotScored, Scored, chosen, score, target
+from {{cookiecutter.package_name}}.serving.explore import LetThrough
+from {{cookiecutter.package_name}}.serving.keys import KeysError
+from {{cookiecutter.package_name}}.settings import Settings
+
+DOMAIN = Domain(binary.terms, binary.load, binary.baseline, binary.decide)
+Run = Callable[..., Scored]
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return Store(settings.records_url)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "scores" / "june.parquet"
+
+
+@pytest.fixture
+def run(trained: Trained, registry: Registry, settings: Settings, store: Store, place: Path) -> Run:
+    """Score a table with the champion, recorded in this test's database unless it brings another or none."""
+    release(registry, trained.bundle)
+
+    def scored(table: pa.Table, domain: Domain = DOMAIN, store: Store | None = store) -> Scored:
+        return score(domain, settings, ibis.memtable(table), str(place), store)
+
+    return scored
+
+
+def recorded(store: Store) -> dict[str, dict[str, Any]]:
+    with store.connected() as connection:
+        return {row["id"]: dict(row) for row in connection.execute(select(predictions)).mappings()}
+
+
+def spoilt(table: pa.Table, rows: int) -> pa.Table:
+    """The same, the first rows too heavy."""
+    given = table.to_pylist()
+    for row in given[:rows]:
+        row["weight"] = 31.0
+    return pa.Table.from_pylist(given, schema=table.schema)
+
+
+def test_a_batch_is_recorded_word_for_word_as_the_service_records(
+    run: Run, store: Store, place: Path, trained: Trained, new_settings: Callable[[], Settings], settings: Settings
+) -> None:
+    table = parcels(60, seed=4)
+    done = run(table)
+    assert (done.rows, done.new, done.mode, done.refused) == (60, 60, "assist", {})
+    mine = recorded(store)
+
+    asked = new_settings().model_copy(update={"spool": settings.spool})  # the same secret, another database
+    point(asked.models, trained.bundle, done.version)
+    rows = [
+        {name: row[name] for name in PARCELS.fields.names} | {"id": row["parcel"], "unit": row["customer"]}
+        for row in table.to_pylist()
+    ]
+    with serve(binary, asked) as client:
+        client.post("/v1/predict", json={"rows": rows}).raise_for_status()
+    theirs = recorded(Store(asked.records_url))
+
+    assert set(mine) == set(theirs) == set(table["parcel"].to_pylist())
+    for id, row in mine.items():
+        assert row["score"] == pytest.approx(theirs[id]["score"], abs=1e-7)
+        for name in ("model_version", "bundle", "arm", "mode", "unit_hash", "decision", "row"):
+            assert row[name] == theirs[id][name], name
+    found = pq.read_table(place).to_pylist()
+    assert {row["parcel"]: row["decision"] for row in found} == {id: row["decision"] for id, row in mine.items()}
+    assert {(row["model_version"], row["arm"], row["mode"]) for row in found} == {
+        (str(done.version), "champion", "assist")
+    }
+
+
+def test_the_same_again_is_recorded_once(run: Run, store: Store) -> None:
+    assert run(parcels(2_000)).new == 2_000
+    before = recorded(store)
+    assert run(parcels(2_100)).new == 100
+    assert before.items() <= recorded(store).items()
+
+
+def test_in_shadow_decisions_are_recorded_and_not_given(run: Run, store: Store, place: Path) -> None:
+    store.set_mode("shadow", "you", "a stop")
+    run(parcels(100))
+    assert pq.read_table(place)["decision"].null_count == 100
+    assert pq.read_table(place)["score"].null_count == 0
+    assert {row["decision"] for row in recorded(store).values()} == {"call", "leave"}
+
+
+def test_a_stop_while_it_runs_keeps_the_decisions_back(run: Run, settings: Settings, place: Path) -> None:
+    class Stopped(Store):
+        def ship(self, events: Any) -> int:
+            if self.mode() is None:
+                self.set_mode("shadow", "you", "complaints since noon")
+            return super().ship(events)
+
+    with pytest.raises(NotScored, match="the mode was assist at first and is shadow now"):
+        run(parcels(100), store=Stopped(settings.records_url))
+    assert not place.exists()
+
+
+def test_a_trial_records_nothing_and_gives_no_decision(run: Run, store: Store, place: Path) -> None:
+    assert run(parcels(100), store=None).mode == "trial"
+    assert recorded(store) == {}
+    assert pq.read_table(place)["decision"].null_count == 100
+
+
+def test_the_explored_share_is_the_one_that_the_service_lets_through(
+    run: Run, store: Store, place: Path, settings: Settings, trained: Trained, new_settings: Callable[[], Settings]
+) -> None:
+    table, let = parcels(600), LetThrough("leave", 0.2)
+    run(table, domain=replace(DOMAIN, explored=let))
+    salt = (settings.spooled / "salt").read_bytes()
+    found = pq.read_table(place).to_pylist()
+    explored = {row["parcel"] for row in found if row["arm"] == "explored"}
+    assert 10 < len(explored) < 120
+    assert all(let.takes(id, salt) for id in explored)
+    assert {row["decision"] for row in found if row["arm"] == "explored"} == {"leave"}
+    assert {id for id, row in recorded(store).items() if row["arm"] == "explored"} == explored
+
+
+def test_a_few_bad_rows_have_no_score_and_are_not_recorded(run: Run, store: Store, place: Path) -> None:
+    done = run(spoilt(parcels(1_000), 3))
+    assert (done.rows, done.refused, done.new) == (1_000, {"weight: above 30": 3}, 997)
+    assert pq.read_table(place)["refused"].to_pylist()[:4] == ["weight: above 30"] * 3 + [None]
+    assert "p00000" not in recorded(store)
+
+
+def test_many_bad_rows_stop_it_before_anything_is_done(run: Run, store: Store, place: Path) -> None:
+    with pytest.raises(NotScored, match=r"more than 1% of 1,000 rows break the contract: weight: above 30: 11 rows"):
+        run(spoilt(parcels(1_000), 11))
+    with pytest.raises(ContractViolated, match="courier: no such column"):
+        run(parcels(100).drop_columns(["courier"]))
+    with pytest.raises(NotScored, match="there are no rows"):
+        run(parcels(100).slice(0, 0))
+    assert not place.exists()
+    assert recorded(store) == {}
+
+
+def test_what_is_no_file_of_scores_is_not_replaced(run: Run, place: Path) -> None:
+    place.parent.mkdir()
+    pq.write_table(parcels(10), place)
+    with pytest.raises(NotScored, match="holds no scores of"):
+        run(parcels(100))
+    assert pq.read_table(place).equals(parcels(10))
+    place.unlink()
+    run(parcels(100))
+    run(parcels(200))
+    assert len(pq.read_table(place)) == 200
+
+
+def test_a_database_that_is_away_leaves_the_file_of_before(
+    run: Run, place: Path, settings: Settings, tmp_path: Path
+) -> None:
+    run(parcels(100))
+    before = place.read_bytes()
+    with pytest.raises(StoreAway):
+        run(parcels(100), store=Store(f"sqlite:///{tmp_path / 'without-tables.db'}"))
+    assert place.read_bytes() == before
+    assert not list(settings.state.glob("scores-*"))
+
+
+def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
+    trained: Trained, registry: Registry, settings: Settings, store: Store
+) -> None:
+    release(registry, trained.bundle)
+    with pytest.raises(NotScored, match=r"nowhere://scores/june.parquet cannot be written to.*s3://bucket"):
+        score(DOMAIN, settings, ibis.memtable(parcels(10)), "nowhere://scores/june.parquet", store)
+    assert recorded(store) == {}
+
+
+def test_nothing_promoted_is_said(settings: Settings, store: Store, place: Path) -> None:
+    with pytest.raises(NotScored, match="nothing was promoted yet"):
+        score(DOMAIN, settings, ibis.memtable(parcels(10)), str(place), store)
+
+
+def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
+    run: Run, settings: Settings, store: Store, place: Path
+) -> None:
+    away = settings.model_copy(update={"environment": "staging"})
+    with pytest.raises(KeysError, match="ML_KEYS_FILE is needed"):
+        score(DOMAIN, away, ibis.memtable(parcels(10)), str(place), store)
+    assert not place.exists()
+
+
+def test_by_default_it_is_yesterday(tmp_path: Path) -> None:
+    asked: list[tuple[datetime | None, datetime | None]] = []
+
+    def load(since: datetime | None = None, until: datetime | None = None) -> Any:
+        asked.append((since, until))
+        return ibis.memtable(parcels(10))
+
+    domain, today = replace(DOMAIN, load=load), now().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert chosen(domain, None, None, None)[1] == f"{today - timedelta(days=1):%Y-%m-%d}"
+    assert chosen(domain, None, datetime(2026, 6, 1), datetime(2026, 6, 3))[1] == "20260601T0000-20260603T0000"
+    assert chosen(replace(domain, terms=replace(PARCELS, time=None)), None, None, None)[1] == f"{today:%Y-%m-%d}"
+    assert asked == [(today - timedelta(days=1), today), (datetime(2026, 6, 1), datetime(2026, 6, 3)), (None, None)]
+    with pytest.raises(NoRows, match="all of a file"):
+        chosen(domain, "june.parquet", datetime(2026, 6, 1), None)
+
+
+@pytest.mark.parametrize(
+    ("to", "meant"),
+    [
+        ("var/scores", "var/scores/june.parquet"),
+        ("out/what.parquet", "out/what.parquet"),
+        ("s3://bucket/scores/?scheme=http", "s3://bucket/scores/june.parquet?scheme=http"),
+        ("what?/scores", "what?/scores/june.parquet"),
+    ],
+)
+def test_a_place_is_a_file_or_a_folder(to: str, meant: str) -> None:
+    assert target(to, "june") == meant
+
+
+def test_the_verb_scores_a_file_and_says_what_it_did(
+    run: Run, settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(scoring, "project_domain", lambda: DOMAIN)
+    for name in ("state", "model_name", "database_url", "spool"):
+        monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
+    pc.write_csv(spoilt(parcels(500), 2), tmp_path / "june.csv")
+    given = ["score", "--table", str(tmp_path / "june.csv"), "--to", str(tmp_path / "out")]
+    assert main(given) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == f"500 rows, version 1, assist: {tmp_path}/out/june.parquet"
+    assert (second, third) == ("2 rows have no score: weight: above 30", "498 recorded")
+    assert main(given) == 0
+    assert "0 recorded, 498 were known by their id already" in capsys.readouterr().out
+    assert len(recorded(store)) == 498
+    assert main([*given, "--trial"]) == 0
+    assert "recorded" not in capsys.readouterr().out
+    assert main(["score", "--table", str(tmp_path / "july.csv")]) == 1
+    assert "july.csv is no file of Parquet or CSV" in capsys.readouterr().err
