@@ -1,6 +1,6 @@
 """Measure what this template promises beside its peers; prints a Markdown table.
 
-    python bench/run.py [bake] [contract] [parity] [drift] [alarms] [serving] [--pairs N]
+    python bench/run.py [bake] [contract] [parity] [drift] [alarms] [batch] [serving] [--pairs N]
 
 Run by the template's own environment (Cookiecutter, uv). What it sets up, and the table, stay in BENCH_DIR,
 by default .bench. A missed target is shown and fails nothing; sides that do not count the same fail everything.
@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import alarms
 import bake
+import batch
 import contract_check
 import drift
 import parity
@@ -27,7 +28,7 @@ from measure import Line, environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).parent / "requirements.txt"
-ROWS = ("bake", "contract", "parity", "drift", "alarms", "serving")
+ROWS = ("bake", "contract", "parity", "drift", "alarms", "batch", "serving")
 NAMED = ("dataframely", "pandera", "polars", "duckdb", "ibis-framework", "scikit-learn", "skl2onnx", "onnxruntime")
 NAMED += ("mlflow", "bentoml", "fastapi", "uvicorn", "evidently", "scipy", "pandas")
 LEAST = 5  # pairs, for a figure that is worth quoting
@@ -66,11 +67,11 @@ def measured(rows: list[str], pairs: int, store: Path, locks: list[Path], more: 
     if "bake" in rows:
         say("bake")
         found += bake.lines(CHECKOUT, pairs)
-    if {"contract", "parity", "drift", "alarms", "serving"} & set(rows):
+    if {"contract", "parity", "drift", "alarms", "batch", "serving"} & set(rows):
         project = baked(store)
         locks.append(project / "requirements" / "dev.txt")
         python = installed(store / "project", locks[-1])
-    if {"contract", "drift", "serving"} & set(rows):
+    if {"contract", "drift", "batch", "serving"} & set(rows):
         peers = installed(store / "peers", PEERS)
     if "contract" in rows:
         say("contract check")
@@ -84,6 +85,9 @@ def measured(rows: list[str], pairs: int, store: Path, locks: list[Path], more: 
     if "alarms" in rows:
         say("alarms")
         found += alarms.lines(store / "alarms", project, python)
+    if "batch" in rows:
+        say("batch scoring")
+        found += batch.lines(store / "batch", project, python, peers, pairs)
     if "serving" in rows:
         say("serving")
         found += serving.lines(store / "serving", project, python, peers, pairs)

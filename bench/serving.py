@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from measure import Figures, Line, alternate, environment, middle, ratio, timed
+from twenty import trained
 
 SIDES = Path(__file__).parent / "sides"
 CONNECTIONS, SECONDS, WARM_SECONDS = 16, 3, 1
@@ -116,21 +117,8 @@ def together(what: str, figure: str, unit: str, most: float, found: dict[str, li
 
 def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, Side]:
     """Train and promote by the project's own verbs, then give every side the same model and the same rows."""
-    shutil.rmtree(data, ignore_errors=True)
-    shutil.copytree(project, data / "project", ignore=shutil.ignore_patterns(".git", "var"))
-    project, state, keys = data / "project", data / "state", data / "keys.json"
-    for source in (*(SIDES / "domain").glob("*.py"), SIDES / "rules.py"):
-        shutil.copy2(source, project / "src" / "baked" / "domain")
-    env = environment(PYTHONPATH=project / "src", ML_STATE=state, ML_KEYS_FILE=keys)
-
-    def run(*command: object, env: dict[str, str] = env) -> str:
-        said = subprocess.run([*map(str, command)], cwd=project, env=env, capture_output=True, text=True)
-        if said.returncode:
-            raise ValueError(f"{command[1:]}: {said.stdout}{said.stderr}")
-        return said.stdout.strip()
-
-    for verb in ("train", "promote --why bench", "sync", "migrate"):
-        run(python, "-m", "baked", *verb.split())
+    made = trained(data, project, python)
+    project, state, env, run = made.project, made.state, made.env, made.run
     key = run(python, "-m", "baked", "key", "--name", "bench", "--role", "predict")
     run(python, SIDES / "serving_model.py", state / "models", data, max(SIZES))
     theirs = environment(

@@ -1,0 +1,77 @@
+"""Scores for tables of 20 fields, Parquet to Parquet, whole processes, beside pandas with the scikit-learn estimator."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from measure import Figures, Line, alternate, environment, middle, ratio, timed
+from twenty import SIDES, trained
+
+ROWS, MANY = 1_000_000, 5_000_000
+RECORDED = 100_000  # rows that are recorded as well
+FASTER = {ROWS: 3.0, MANY: 4.0}  # times pandas
+FLAT = 1.1  # times the memory, five times the rows
+PANDAS = "pandas + scikit-learn"
+
+
+def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
+    """The table's lines. Raises ValueError when the two sides do not give the same scores under the same ids."""
+    made, said = trained(data, project, python), data / "said"
+    made.run(python, SIDES / "serving_model.py", made.state / "models", data, 1)  # the estimator of the model
+    made.run(python, "-m", "baked", "key", "--name", "bench", "--role", "predict")
+    for rows in (RECORDED, ROWS, MANY):
+        made.run(python, SIDES / "batch_rows.py", data, rows)
+
+    def ours(rows: int, *options: str) -> Callable[[], Figures]:
+        def measure() -> Figures:
+            table, to = data / f"rows-{rows}.parquet", data / "ours.parquet"
+            return timed([python, "-m", "baked", "score", "--table", table, "--to", to, *options], made.env, said)
+
+        return measure
+
+    def theirs(rows: int) -> Callable[[], Figures]:
+        command = [peers, SIDES / "batch_pandas.py", data, rows, data / "theirs.parquet"]
+        return lambda: timed(command, environment(PYTHONPATH=SIDES), said)
+
+    shutil.copy2(made.state / "records.db", data / "empty.db")
+
+    def recorded() -> Figures:
+        shutil.copy2(data / "empty.db", made.state / "records.db")
+        return ours(RECORDED)()
+
+    found, memory = [], {}
+    for rows, most in FASTER.items():
+        times = alternate({"ours": ours(rows, "--trial"), PANDAS: theirs(rows)}, pairs)
+        timed([python, SIDES / "batch_same.py", data, rows], made.env, said)
+        if (off := json.loads(said.read_text().splitlines()[-1])) != 0:
+            raise ValueError(f"of {rows:,} rows {off} have another score or id")
+        memory[rows] = {name: middle(figures, "memory") for name, figures in times.items()}
+        faster = ratio(times[PANDAS], times["ours"], "wall")
+        found.append(
+            Line(
+                f"batch scoring, {rows:,} rows × 20, Parquet to Parquet, whole process",
+                words(times["ours"]),
+                f"{PANDAS}: {words(times[PANDAS])}",
+                f"{faster:.2f}",
+                f"≥ {most:g}",
+                faster >= most,
+            )
+        )
+    grown = {name: memory[MANY][name] / memory[ROWS][name] for name in memory[ROWS]}
+    found.append(
+        Line(
+            f"batch scoring, memory of {MANY:,} rows against {ROWS:,}",
+            f"{grown['ours']:.2f} times",
+            f"{PANDAS}: {grown[PANDAS]:.2f} times",
+            "",
+            f"≤ {FLAT:g} times",
+            grown["ours"] <= FLAT,
+        )
+    )
+    kept = alternate({"ours": recorded}, pairs)["ours"]
+    return [*found, Line(f"batch scoring, {RECORDED:,} rows, each answer recorded (SQLite)", words(kept), "")]
+
+
+def words(figures: list[Figures]) -> str:
+    return f"{middle(figures, 'wall'):.2f} s (CPU {middle(figures, 'cpu'):.2f} s, {middle(figures, 'memory'):.0f} MB)"
