@@ -1,4 +1,4 @@
-"""Scores for tables of 20 fields, Parquet to Parquet, whole processes, beside pandas with the scikit-learn estimator."""
+"""Scores for tables of 20 fields, Parquet to Parquet, whole processes, beside pandas with the same estimator."""
 
 import json
 import shutil
