@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from .pipeline.evidence import finding
 OVERLAYS = Path("deploy/overlays")
 FIRST = "ml-service/step=first"  # label of what must be there before anything is replaced
 WAIT = 600  # seconds until everything must have been replaced
+LOOK = 2.0  # seconds between two looks at a job
 DIGEST = re.compile(r"([^\s@]+)@(sha256:[0-9a-f]{64})")
 
 
@@ -35,17 +37,19 @@ class Image:
     @property
     def name(self) -> str:
         """The last part of its path: what the manifests call it."""
-        return self.repository.rpartition("/")[2]
+        return _last(self.repository)
 
 
 def images(said: str) -> list[Image]:
-    """The images that a line names. Raises NotDeployed without a digest: a tag may be another image tomorrow."""
+    """The images that a line names, each once. Raises NotDeployed without a digest: a tag may move."""
     found = []
     for word in said.split():
         fits = DIGEST.fullmatch(word)
         if not fits:
             raise NotDeployed(f"{word!r} names no digest; works: registry.example.org/team/name@sha256:{'0' * 64}")
         found.append(Image(fits[1], fits[2]))
+        if [image.name for image in found].count(found[-1].name) > 1:
+            raise NotDeployed(f"{found[-1].name} is named twice: {said}")
     if not found:
         raise NotDeployed('which images? IMAGES="registry.example.org/team/name@sha256:…", as publishing printed them')
     return found
@@ -58,9 +62,9 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
     `folder`, inside the project, gets the kustomization that names the digests.
     """
     overlay = OVERLAYS / environment
-    known = {name for document in rendered(overlay) for name in _image_names(document)}
+    known = {_bare(image) for document in rendered(overlay) for image in _images(document)}
     for image in wanted:
-        if image.name not in {name.rpartition("/")[2] for name in known}:
+        if image.name not in {_last(name) for name in known}:
             raise NotDeployed(f"{overlay} uses no image {image.name!r}; it uses {', '.join(sorted(known))}")
     folder.mkdir(parents=True, exist_ok=True)
     above = "/".join([".."] * len(folder.resolve().relative_to(Path.cwd().resolve()).parts))
@@ -68,19 +72,23 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
         {"name": name, "newName": image.repository, "digest": image.digest}
         for image in wanted
         for name in sorted(known)
-        if name.rpartition("/")[2] == image.name
+        if _last(name) == image.name
     ]
     (folder / "kustomization.yaml").write_text(
         yaml.safe_dump({"resources": [f"{above}/{overlay}"], "images": named}), encoding="utf-8"
     )
     documents = rendered(folder)
+    used = {image for document in documents for image in _images(document)}
+    if moving := sorted(image for image in used if not DIGEST.fullmatch(image)):
+        raise NotDeployed(f"nothing was applied: IMAGES and {overlay} name no digest of {', '.join(moving)}")
     jobs = [_name(document) for document in documents if document["kind"] == "Job"]
     for job in jobs:  # one that ran cannot be changed
         kubectl("delete", *job, "--ignore-not-found")
     if jobs:
         say(kubectl("apply", "-k", str(folder), "-l", FIRST))
     for job in jobs:
-        say(kubectl("wait", *job, "--for=condition=complete", f"--timeout={WAIT}s"))
+        _wait_for(job)
+        say(f"{job[0]} is done")
     say(kubectl("apply", "-k", str(folder)))
     for document in documents:
         if document["kind"] == "Deployment":
@@ -89,21 +97,24 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
 
 def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, str]) -> list[Evidence]:
     """Ask the cluster which digests the pods of the overlay's deployments run. Raises NotDeployed when it is silent."""
-    by_name, seen, wrong = {image.name: image for image in wanted}, 0, []
+    digest_of = {image.name: image.digest for image in wanted}
+    seen, counted, wrong = set(), 0, []
     for document in rendered(OVERLAYS / environment):
         if document["kind"] != "Deployment":
             continue
         labels = ",".join(f"{key}={value}" for key, value in document["spec"]["selector"]["matchLabels"].items())
         pods = json.loads(kubectl("get", "pods", "-l", labels, *_namespace(document), "-o", "json"))["items"]
-        living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-        for name, container, image, runs in _run_by(living):
-            if image in by_name:
-                seen += 1
-                if not runs.endswith(f"@{by_name[image].digest}"):
-                    wrong.append(f"{name}/{container} runs {runs or 'nothing'}, not {by_name[image].digest}")
-    if not seen:
-        wrong.append(f"no pod of {OVERLAYS / environment} runs {' or '.join(sorted(by_name))}")
-    said = "; ".join(wrong)[:500] or f"{environment}: {seen} containers run {', '.join(i.digest for i in wanted)}"
+        pinned = {_last(_bare(image)): image.partition("@")[2] for image in _images(document)} | digest_of
+        for name, container, image, runs in _run_by(filter(_lives, pods)):
+            if image in pinned:  # another one was put beside them by the cluster
+                seen.add(image)
+                counted += 1
+                if not pinned[image] or not runs.endswith(f"@{pinned[image]}"):
+                    asked = pinned[image] or f"what a digest names: IMAGES says none of {image}"
+                    wrong.append(f"{name}/{container} runs {runs or 'nothing'}, not {asked}")
+    if missing := digest_of.keys() - seen:
+        wrong.append(f"no pod of {OVERLAYS / environment} runs {' or '.join(sorted(missing))}")
+    said = "; ".join(wrong)[:500] or f"{environment}: {counted} containers run {', '.join(digest_of.values())}"
     return [finding("deployed-by-digest", not wrong, digests, said)]
 
 
@@ -129,22 +140,55 @@ def _containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
 
 
-def _image_names(document: Any) -> Iterator[str]:
-    """The images that a manifest uses, at whatever depth, without tag or digest."""
+def _wait_for(job: tuple[str, ...]) -> None:
+    """Raises NotDeployed as soon as the job has failed, with the end of its log."""
+    until = time.monotonic() + WAIT
+    while time.monotonic() < until:
+        status = json.loads(kubectl("get", *job, "-o", "json")).get("status") or {}
+        ended = {each["type"] for each in status.get("conditions") or [] if each["status"] == "True"}
+        if "Complete" in ended:
+            return
+        if "Failed" in ended:
+            raise NotDeployed(f"{job[0]} failed, so nothing was replaced. It said:\n{_log(job)}")
+        time.sleep(LOOK)
+    asked = f"kubectl describe {' '.join(job)}"
+    raise NotDeployed(f"{job[0]} was not done within {WAIT} s, so nothing was replaced; {asked} may say why")
+
+
+def _log(job: tuple[str, ...]) -> str:
+    try:
+        return kubectl("logs", *job, "--tail=20")
+    except NotDeployed as error:
+        return str(error)
+
+
+def _lives(pod: dict[str, Any]) -> bool:
+    """Does it run, or try to? One that was evicted stays listed, with what it ran."""
+    ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return not ended and not pod["metadata"].get("deletionTimestamp")
+
+
+def _images(document: Any) -> Iterator[str]:
+    """The images that a manifest uses, at whatever depth."""
     if isinstance(document, dict):
         for container in _containers(document):
             if isinstance(container, dict) and "image" in container:
-                yield _bare(container["image"])
+                yield container["image"]
         document = list(document.values())
     if isinstance(document, list):
         for part in document:
-            yield from _image_names(part)
+            yield from _images(part)
 
 
 def _bare(image: str) -> str:
     """registry:5000/team/name:tag@sha256:… → registry:5000/team/name"""
     path, slash, name = image.partition("@")[0].rpartition("/")
     return path + slash + name.partition(":")[0]
+
+
+def _last(repository: str) -> str:
+    """registry:5000/team/name → name"""
+    return repository.rpartition("/")[2]
 
 
 def _run_by(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
@@ -154,7 +198,7 @@ def _run_by(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str
         told = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
         runs = {each["name"]: str(each.get("imageID", "")) for each in told}
         for container in _containers(pod["spec"]):
-            image = _bare(container["image"]).rpartition("/")[2]
+            image = _last(_bare(container["image"]))
             yield pod["metadata"]["name"], container["name"], image, runs.get(container["name"], "")
 
 

@@ -27,8 +27,8 @@ def migrate(_: argparse.Namespace) -> int:
     from ..pipeline.migrate import migrate as run
     from ..settings import Settings
 
-    run(Settings().records_url)
-    print("the database of records has every table")
+    mine = run(Settings().records_url)
+    print("the database of records has every table" if mine else "the database is of newer code: it stays as it is")
     return 0
 
 
