@@ -45,6 +45,7 @@ def pod(serving: str = NEW, follower: str = NEW, **metadata: Any) -> dict[str, A
         "metadata": {"name": "serve-1", **metadata},
         "spec": pod_spec() | {"containers": [*pod_spec()["containers"], beside]},
         "status": {
+            "phase": "Running",
             "initContainerStatuses": [{"name": "follower", "imageID": f"registry.example.org/pipeline@{follower}"}],
             "containerStatuses": [{"name": name, "imageID": id} for name, id in runs.items()],
         },
@@ -162,11 +163,12 @@ def test_what_runs_everywhere_as_wanted_is_evidence(kubectl: Kubectl) -> None:
     [
         ([pod(), pod(serving=OLD)], f"serve-1/serve runs registry.example.org/team/serving@{OLD}, not {NEW}"),
         ([pod(follower=OLD)], f"serve-1/follower runs registry.example.org/pipeline@{OLD}, not {NEW}"),
-        ([pod() | {"status": {}}], f"serve-1/follower runs nothing, not {NEW}"),
+        ([pod() | {"status": {"phase": "Running"}}], f"serve-1/follower runs nothing, not {NEW}"),
+        ([pod() | {"status": {"phase": "Pending"}}], "no pod of deploy/overlays/production runs"),
         ([], "no pod of deploy/overlays/production runs pipeline or serving"),
         ([pod(deletionTimestamp="2026-01-01T00:00:00Z")], "no pod of deploy/overlays/production runs"),
     ],
-    ids=["one pod of the old", "an old sidecar", "not started", "no pods", "only one that ends"],
+    ids=["one pod of the old", "an old sidecar", "nothing known", "not started", "no pods", "only one that ends"],
 )
 def test_anything_else_that_runs_is_told_and_kept_as_failed(
     kubectl: Kubectl, pods: list[dict[str, Any]], said: str
@@ -177,10 +179,11 @@ def test_anything_else_that_runs_is_told_and_kept_as_failed(
     assert str(record.value).startswith(said)
 
 
-def test_a_pod_that_ends_or_was_evicted_is_not_asked(kubectl: Kubectl) -> None:
+def test_a_pod_that_ends_was_evicted_or_only_begins_is_not_asked(kubectl: Kubectl) -> None:
     evicted = pod(serving=OLD)
     evicted["status"]["phase"] = "Failed"
-    kubectl.pods = [pod(), evicted, pod(serving=OLD, deletionTimestamp="2026-01-01T00:00:00Z")]
+    begins = pod() | {"status": {"phase": "Pending"}}
+    kubectl.pods = [pod(), evicted, begins, pod(serving=OLD, deletionTimestamp="2026-01-01T00:00:00Z")]
     (record,) = deployed("production", WANTED, ABOUT)
     assert record.passed
 

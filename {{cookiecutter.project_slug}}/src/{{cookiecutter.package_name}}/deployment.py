@@ -163,9 +163,8 @@ def _log(job: tuple[str, ...]) -> str:
 
 
 def _lives(pod: dict[str, Any]) -> bool:
-    """Does it run, or try to? One that was evicted stays listed, with what it ran."""
-    ended = (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
-    return not ended and not pod["metadata"].get("deletionTimestamp")
+    """One that was evicted stays listed with what it ran; one that the autoscaler just added runs nothing yet."""
+    return (pod.get("status") or {}).get("phase") == "Running" and not pod["metadata"].get("deletionTimestamp")
 
 
 def _images(document: Any) -> Iterator[str]:
