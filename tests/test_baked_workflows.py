@@ -135,6 +135,12 @@ def test_nothing_is_pushed_or_deployed_until_it_was_asked_for() -> None:
     assert "production" not in of_github(When(*BROUGHT["main"], deploy_to="staging"))
 
 
+def test_what_needs_the_most_is_drilled_last() -> None:
+    """In shadow, where every service begins, there is nothing to stop; the other drills must have run by then."""
+    makes = [make.split()[0] for make in of_github(When(*BROUGHT["person"], "drills", "staging"))["drills"]["makes"]]
+    assert makes == ["alert-drill", "rollback-drill", "stop-drill"]
+
+
 def test_time_alone_promotes_nothing() -> None:
     for when in WHENS:
         for name, job in of_github(when).items():
