@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from conftest import Registered, release
 
+from {{cookiecutter.package_name}} import governing
 from {{cookiecutter.package_name}}.cli import VERBS, main
 from {{cookiecutter.package_name}}.domain import data
 from {{cookiecutter.package_name}}.pipeline.evidence import read
@@ -93,6 +94,24 @@ def test_what_a_registry_has_served_cannot_be_talked_away(
     assert main(["promote", "--version", number, "--why", "better", "--unchecked", *flag]) == 1
     assert "NotReady: production" in capsys.readouterr().err
     assert Registry(here).behind("champion") is None
+
+
+@pytest.mark.parametrize("named", ["local", "staging"])
+def test_the_approval_of_staging_moves_nothing_that_production_follows(
+    here: Settings,
+    register: Registered,
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(governing, "demand", lambda *_: None)  # even with every check passed
+    number = str(register("a" * 64).number)
+    Registry(here).serves("production")
+    words = ["promote", "--version", number, "--why", "better", "--unchecked", "--environment"]
+    assert main([*words, named]) == 1
+    assert "Works: --environment production" in capsys.readouterr().err
+    assert Registry(here).behind("champion") is None
+    assert main([*words, "production"]) == 0
 
 
 def test_a_version_that_cannot_be_fetched_is_not_promoted(

@@ -99,7 +99,7 @@ def saying() -> "Callable[[str], None]":
 
 def promote(args: argparse.Namespace) -> int:
     """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
-    from ..governing import ASKED, demand
+    from ..governing import ASKED, NotReady, demand
     from ..pipeline.promotion import promote as move
     from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry, Version
@@ -110,6 +110,11 @@ def promote(args: argparse.Namespace) -> int:
     registry, strictest = Registry(settings), list(ASKED)
     named = [args.environment or "local", settings.environment, registry.environment()]
     environment = max(named, key=strictest.index)  # what a registry is for cannot be talked away
+    if args.environment and args.environment != environment:  # nor the approval that a workflow's environment asks for
+        raise NotReady(
+            f"{environment} follows this registry's champion, so what is promoted here answers there; nothing was "
+            f"promoted. Works: --environment {environment} (make: ENVIRONMENT={environment})"
+        )
 
     def ready(version: Version) -> None:
         demand(settings, registry, environment, version)
