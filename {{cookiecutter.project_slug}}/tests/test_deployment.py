@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from {{cookiecutter.package_name}} import deployment
-from {{cookiecutter.package_name}}.deployment import Image, NotDeployed, deploy, deployed, images
+from {{cookiecutter.package_name}} import cluster
+from {{cookiecutter.package_name}}.cluster import NotDeployed
+from {{cookiecutter.package_name}}.deployment import Image, deploy, deployed, images
 from {{cookiecutter.package_name}}.governance.catalogue import Subject
 
 NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -85,8 +86,8 @@ def kubectl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kubectl:
         (tmp_path / "deploy" / "overlays" / environment).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     made = Kubectl([pod(), pod()], [])
-    monkeypatch.setattr(deployment, "kubectl", made)
-    monkeypatch.setattr(deployment, "LOOK", 0)
+    monkeypatch.setattr(cluster, "kubectl", made)
+    monkeypatch.setattr(cluster, "LOOK", 0)
     return made
 
 
@@ -146,7 +147,7 @@ def test_a_migration_that_fails_is_told_at_once_and_nothing_is_replaced(kubectl:
 
 
 def test_a_migration_that_never_ends_is_told(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "WAIT", 0)
+    monkeypatch.setattr(cluster, "WAIT", 0)
     with pytest.raises(NotDeployed, match="not done within 0 s, so nothing was replaced; kubectl describe job/migrate"):
         deploy("staging", WANTED, Path("var/deploy"))
 
@@ -200,7 +201,7 @@ def test_what_kubectl_says_when_it_fails_is_told(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(NotDeployed, match="kubectl get pods: the server could not be found"):
-        deployment.kubectl("get", "pods")
+        cluster.kubectl("get", "pods")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(NotDeployed, match="kubectl is not on the PATH"):
-        deployment.kubectl("get", "pods")
+        cluster.kubectl("get", "pods")

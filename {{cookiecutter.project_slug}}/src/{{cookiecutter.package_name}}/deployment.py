@@ -2,9 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +9,15 @@ from typing import Any
 
 import yaml
 
+from . import cluster
+from .cluster import WAIT, NotDeployed, name_of, namespace_of, rendered
 from .governance.catalogue import Subject
 from .governance.evidence import Evidence
 from .pipeline.evidence import finding
 
 OVERLAYS = Path("deploy/overlays")
 FIRST = "ml-service/step=first"  # label of what must be there before anything is replaced
-WAIT = 600  # seconds until everything must have been replaced
-LOOK = 2.0  # seconds between two looks at a job
 DIGEST = re.compile(r"([^\s@]+)@(sha256:[0-9a-f]{64})")
-
-
-class NotDeployed(Exception):
-    """Something other than what was asked for runs, or nothing; the message says what, and what kubectl said."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +74,18 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
     used = {image for document in documents for image in _images(document)}
     if moving := sorted(image for image in used if not DIGEST.fullmatch(image)):
         raise NotDeployed(f"nothing was applied: IMAGES and {overlay} name no digest of {', '.join(moving)}")
-    jobs = [_name(document) for document in documents if document["kind"] == "Job"]
+    jobs = [name_of(document) for document in documents if document["kind"] == "Job"]
     for job in jobs:  # one that ran cannot be changed
-        kubectl("delete", *job, "--ignore-not-found")
+        cluster.kubectl("delete", *job, "--ignore-not-found")
     if jobs:
-        say(kubectl("apply", "-k", str(folder), "-l", FIRST))
+        say(cluster.kubectl("apply", "-k", str(folder), "-l", FIRST))
     for job in jobs:
-        _wait_for(job)
+        cluster.wait_for(job)
         say(f"{job[0]} is done")
-    say(kubectl("apply", "-k", str(folder)))
+    say(cluster.kubectl("apply", "-k", str(folder)))
     for document in documents:
         if document["kind"] == "Deployment":
-            say(kubectl("rollout", "status", *_name(document), f"--timeout={WAIT}s"))
+            say(cluster.kubectl("rollout", "status", *name_of(document), f"--timeout={WAIT}s"))
 
 
 def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, str]) -> list[Evidence]:
@@ -103,7 +96,7 @@ def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, s
         if document["kind"] != "Deployment":
             continue
         labels = ",".join(f"{key}={value}" for key, value in document["spec"]["selector"]["matchLabels"].items())
-        pods = json.loads(kubectl("get", "pods", "-l", labels, *_namespace(document), "-o", "json"))["items"]
+        pods = json.loads(cluster.kubectl("get", "pods", "-l", labels, *namespace_of(document), "-o", "json"))["items"]
         pinned = {_last(_bare(image)): image.partition("@")[2] for image in _images(document)} | digest_of
         for name, container, image, runs in _run_by(filter(_lives, pods)):
             if image in pinned:  # another one was put beside them by the cluster
@@ -118,48 +111,8 @@ def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, s
     return [finding("deployed-by-digest", not wrong, digests, said)]
 
 
-def rendered(folder: Path) -> list[dict[str, Any]]:
-    """The manifests of an overlay. Raises NotDeployed."""
-    if not folder.is_dir():
-        raise NotDeployed(f"there is no {folder}")
-    return [document for document in yaml.safe_load_all(kubectl("kustomize", str(folder))) if document]
-
-
-def kubectl(*arguments: str) -> str:
-    """What kubectl answers, with its own configuration. Raises NotDeployed."""
-    found = shutil.which("kubectl")
-    if found is None:
-        raise NotDeployed("kubectl is not on the PATH")
-    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotDeployed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1000:]}")
-    return done.stdout.strip()
-
-
 def _containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
-
-
-def _wait_for(job: tuple[str, ...]) -> None:
-    """Raises NotDeployed as soon as the job has failed, with the end of its log."""
-    until = time.monotonic() + WAIT
-    while time.monotonic() < until:
-        status = json.loads(kubectl("get", *job, "-o", "json")).get("status") or {}
-        ended = {each["type"] for each in status.get("conditions") or [] if each["status"] == "True"}
-        if "Complete" in ended:
-            return
-        if "Failed" in ended:
-            raise NotDeployed(f"{job[0]} failed, so nothing was replaced. It said:\n{_log(job)}")
-        time.sleep(LOOK)
-    asked = f"kubectl describe {' '.join(job)}"
-    raise NotDeployed(f"{job[0]} was not done within {WAIT} s, so nothing was replaced; {asked} may say why")
-
-
-def _log(job: tuple[str, ...]) -> str:
-    try:
-        return kubectl("logs", *job, "--tail=20")
-    except NotDeployed as error:
-        return str(error)
 
 
 def _lives(pod: dict[str, Any]) -> bool:
@@ -199,12 +152,3 @@ def _run_by(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str
         for container in _containers(pod["spec"]):
             image = _last(_bare(container["image"]))
             yield pod["metadata"]["name"], container["name"], image, runs.get(container["name"], "")
-
-
-def _name(document: dict[str, Any]) -> tuple[str, ...]:
-    return (f"{document['kind'].lower()}/{document['metadata']['name']}", *_namespace(document))
-
-
-def _namespace(document: dict[str, Any]) -> tuple[str, ...]:
-    name = document["metadata"].get("namespace")
-    return ("--namespace", name) if name else ()
