@@ -1,13 +1,16 @@
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from conftest import Registered, release
 
-from {{cookiecutter.package_name}} import governing
+from {{cookiecutter.package_name}} import drills, governing
 from {{cookiecutter.package_name}}.cli import VERBS, main
 from {{cookiecutter.package_name}}.domain import data
 from {{cookiecutter.package_name}}.pipeline.evidence import read
+from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.serving.keys import Keys
 from {{cookiecutter.package_name}}.settings import Settings
@@ -83,6 +86,41 @@ def test_promotion_and_rollback_are_told_and_listed(
     assert "champion: version 2 -> 1 (model)" in said
     assert "version   1  model     aaaaaaaaaaaa  champion" in said
     assert "rollback 2 -> 1  grace: complaints" in said
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "says"), [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 did not come to hold")]
+)
+def test_the_way_back_is_no_success_until_the_service_has_gone_it(
+    here: Settings,
+    register: Registered,
+    answers: str,
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Follows(BaseHTTPRequestHandler):
+        """A service that says which version answers."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"model_version": answers}).encode())
+
+    monkeypatch.setattr(drills, "WAIT", 0.3)
+    for digest in ("a" * 64, "b" * 64):
+        promote(Registry(here), "you", "better", register(digest).number)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Follows) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert main(["rollback", "--why", "complaints", "--unchecked", "--url", address]) == code
+        server.shutdown()
+    said = capsys.readouterr()
+    assert says in said.out + said.err
+    champion = Registry(here).behind("champion")
+    assert champion
+    assert champion.number == 1
 
 
 @pytest.mark.parametrize("flag", [[], ["--environment", "local"], ["--environment", "staging"]])

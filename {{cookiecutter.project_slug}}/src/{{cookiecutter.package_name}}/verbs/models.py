@@ -1,6 +1,7 @@
 """Verbs of those who make the model."""
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -130,6 +131,7 @@ def promote(args: argparse.Namespace) -> int:
         ready=ready,
     )
     print(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})")
+    _wait_for(args.url, after.number)
     return 0
 
 
@@ -149,7 +151,18 @@ def rollback(args: argparse.Namespace) -> int:
         settings=Settings(),
     )
     print(f"champion: version {before.number} -> {after.number} ({after.kind})")
+    _wait_for(args.url, after.number)
     return 0
+
+
+def _wait_for(url: str, number: int) -> None:
+    """With the address of a service, until it answers with the version. Raises DrillFailed when it does not follow."""
+    if url:
+        from ..drills import Service
+
+        service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+        seconds = service.wait_for(lambda facts: facts["model_version"] == str(number), f"version {number}")
+        print(f"{url} answers with version {number} after {seconds:.1f} s")
 
 
 def versions(_: argparse.Namespace) -> int:
