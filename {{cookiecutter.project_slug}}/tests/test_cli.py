@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 from conftest import Registered, release
 
-from {{cookiecutter.package_name}} import drills, governing
+from {{cookiecutter.package_name}} import deployment, drills, governing
 from {{cookiecutter.package_name}}.cli import VERBS, main
 from {{cookiecutter.package_name}}.domain import data
 from {{cookiecutter.package_name}}.pipeline.evidence import read
@@ -150,6 +150,20 @@ def test_the_approval_of_staging_moves_nothing_that_production_follows(
     assert "Works: --environment production" in capsys.readouterr().err
     assert Registry(here).behind("champion") is None
     assert main([*words, "production"]) == 0
+
+
+def test_what_runs_in_production_makes_its_registry_one_of_production(
+    here: Settings, register: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pods follow the champion, whoever promoted it, and for what."""
+    monkeypatch.setattr(deployment, "deployed", lambda *_: [])  # no cluster here
+    words = ["deployed", "--images", f"registry.example.org/serving@sha256:{'a' * 64}", "--environment"]
+    assert main([*words, "production"]) == 0
+    assert Registry(here).environment() == "local", "there is no model yet that could answer"
+    register("a" * 64)
+    for environment, counts in (("staging", "staging"), ("production", "production"), ("staging", "production")):
+        assert main([*words, environment]) == 0
+        assert Registry(here).environment() == counts
 
 
 def test_a_version_that_cannot_be_fetched_is_not_promoted(

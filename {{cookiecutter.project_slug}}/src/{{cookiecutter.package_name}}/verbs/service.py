@@ -163,11 +163,14 @@ def deployed(args: argparse.Namespace) -> int:
     from ..deployment import deployed as run
     from ..deployment import images
     from ..pipeline.evidence import digests
+    from ..pipeline.registry import Registry
     from ..settings import Settings
     from .organisation import keep
 
     settings = Settings()
-    return keep(settings, run(args.environment, images(args.images), digests(settings)))
+    found = run(args.environment, images(args.images), digests(settings))
+    Registry(settings).serves(args.environment)  # whoever promotes from now on moves what answers there
+    return keep(settings, found)
 
 
 def image(args: argparse.Namespace) -> int:
