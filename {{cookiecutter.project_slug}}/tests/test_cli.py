@@ -89,7 +89,7 @@ def test_promotion_and_rollback_are_told_and_listed(
 
 
 @pytest.mark.parametrize(
-    ("answers", "code", "says"), [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 did not come to hold")]
+    ("answers", "code", "says"), [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 by now (does")]
 )
 def test_the_way_back_is_no_success_until_the_service_has_gone_it(
     here: Settings,

@@ -161,7 +161,8 @@ def _wait_for(url: str, number: int) -> None:
         from ..drills import Service
 
         service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
-        seconds = service.wait_for(lambda facts: facts["model_version"] == str(number), f"version {number}")
+        what = f"the champion, version {number} by now (does the follower run and reach the registry?),"
+        seconds = service.wait_for(lambda facts: facts["model_version"] == str(number), what)
         print(f"{url} answers with version {number} after {seconds:.1f} s")
 
 
