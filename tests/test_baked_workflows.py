@@ -4,8 +4,11 @@ What runs them is .ci/run: act and gitlab-ci-local execute what needs no platfor
 """
 
 import json
+import os
 import re
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +40,7 @@ BROUGHT |= {"time": ("schedule", "schedule"), "person": ("workflow_dispatch", "w
 WHENS = [
     When(*BROUGHT[by], task=task, deploy_to=deploy_to, updates=updates)
     for by in BROUGHT
-    for task in (("promote", "drills") if by == "person" else ("",))
+    for task in (("promote", "rollback", "drills") if by == "person" else ("",))
     for deploy_to in ("", "staging", "production")
     for updates in ("", "set")
 ]
@@ -132,6 +135,12 @@ def test_nothing_is_pushed_or_deployed_until_it_was_asked_for() -> None:
     assert "production" not in of_github(When(*BROUGHT["main"], deploy_to="staging"))
 
 
+def test_what_needs_the_most_is_drilled_last() -> None:
+    """In shadow, where every service begins, there is nothing to stop; the other drills must have run by then."""
+    makes = [make.split()[0] for make in of_github(When(*BROUGHT["person"], "drills", "staging"))["drills"]["makes"]]
+    assert makes == ["alert-drill", "rollback-drill", "stop-drill"]
+
+
 def test_time_alone_promotes_nothing() -> None:
     for when in WHENS:
         for name, job in of_github(when).items():
@@ -144,6 +153,34 @@ def test_the_scorecard_is_asked_before_production_and_a_person_too() -> None:
     assert makes[0] == "readiness STAGE=production FORMAT=markdown"
     assert GITHUB["production"]["environment"] == "production"
     assert gitlab_jobs()["production"]["rules"][0]["when"] == "manual"
+
+
+def test_the_way_back_waits_for_nothing_else() -> None:
+    """A promotion that waits for its approval holds what it holds until somebody is awake."""
+    group = WORKFLOWS["by-hand.yml"]["concurrency"]["group"].partition("${{")[2].partition("}}")[0]
+    groups = {task: evaluated(group.replace("inputs.task", repr(task))) for task in ("promote", "rollback", "drills")}
+    assert groups["rollback"] not in (groups["promote"], groups["drills"])
+    held = {name: job.get("resource_group") for name, job in gitlab_jobs().items()}
+    assert [name for name, group in held.items() if group == held["rollback"]] == ["rollback"]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("name", ["staging", "production", "readiness"])
+def test_the_scorecard_of_gitlab_stops_its_job_and_is_kept_in_a_folder_that_holds_nothing(
+    name: str, code: int, tmp_path: Path
+) -> None:
+    job = gitlab_jobs()[name]
+    (line,) = [line for line in job["script"] if "tee" in line]
+    (tmp_path / "make").write_text(f"#!/bin/sh\necho the card\nexit {code}\n")
+    (tmp_path / "make").chmod(0o755)
+    here = tmp_path / "checkout"
+    here.mkdir()
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", line], cwd=here, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    )
+    assert done.returncode == code
+    (kept,) = job["artifacts"]["paths"]
+    assert (here / kept).read_text() == "the card\n"
 
 
 def test_images_are_built_once_and_deployed_by_what_publishing_printed() -> None:

@@ -1,12 +1,16 @@
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from conftest import Registered, release
 
+from {{cookiecutter.package_name}} import deployment, drills, governing
 from {{cookiecutter.package_name}}.cli import VERBS, main
 from {{cookiecutter.package_name}}.domain import data
 from {{cookiecutter.package_name}}.pipeline.evidence import read
+from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.serving.keys import Keys
 from {{cookiecutter.package_name}}.settings import Settings
@@ -84,6 +88,41 @@ def test_promotion_and_rollback_are_told_and_listed(
     assert "rollback 2 -> 1  grace: complaints" in said
 
 
+@pytest.mark.parametrize(
+    ("answers", "code", "says"), [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 by now (does")]
+)
+def test_the_way_back_is_no_success_until_the_service_has_gone_it(
+    here: Settings,
+    register: Registered,
+    answers: str,
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Follows(BaseHTTPRequestHandler):
+        """A service that says which version answers."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"model_version": answers}).encode())
+
+    monkeypatch.setattr(drills, "WAIT", 0.3)
+    for digest in ("a" * 64, "b" * 64):
+        promote(Registry(here), "you", "better", register(digest).number)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Follows) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert main(["rollback", "--why", "complaints", "--unchecked", "--url", address]) == code
+        server.shutdown()
+    said = capsys.readouterr()
+    assert says in said.out + said.err
+    champion = Registry(here).behind("champion")
+    assert champion
+    assert champion.number == 1
+
+
 @pytest.mark.parametrize("flag", [[], ["--environment", "local"], ["--environment", "staging"]])
 def test_what_a_registry_has_served_cannot_be_talked_away(
     here: Settings, register: Registered, flag: list[str], capsys: pytest.CaptureFixture[str]
@@ -93,6 +132,38 @@ def test_what_a_registry_has_served_cannot_be_talked_away(
     assert main(["promote", "--version", number, "--why", "better", "--unchecked", *flag]) == 1
     assert "NotReady: production" in capsys.readouterr().err
     assert Registry(here).behind("champion") is None
+
+
+@pytest.mark.parametrize("named", ["local", "staging"])
+def test_the_approval_of_staging_moves_nothing_that_production_follows(
+    here: Settings,
+    register: Registered,
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(governing, "demand", lambda *_: None)  # even with every check passed
+    number = str(register("a" * 64).number)
+    Registry(here).serves("production")
+    words = ["promote", "--version", number, "--why", "better", "--unchecked", "--environment"]
+    assert main([*words, named]) == 1
+    assert "Works: --environment production" in capsys.readouterr().err
+    assert Registry(here).behind("champion") is None
+    assert main([*words, "production"]) == 0
+
+
+def test_what_runs_in_production_makes_its_registry_one_of_production(
+    here: Settings, register: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pods follow the champion, whoever promoted it, and for what."""
+    monkeypatch.setattr(deployment, "deployed", lambda *_: [])  # no cluster here
+    words = ["deployed", "--images", f"registry.example.org/serving@sha256:{'a' * 64}", "--environment"]
+    assert main([*words, "production"]) == 0
+    assert Registry(here).environment() == "local", "there is no model yet that could answer"
+    register("a" * 64)
+    for environment, counts in (("staging", "staging"), ("production", "production"), ("staging", "production")):
+        assert main([*words, environment]) == 0
+        assert Registry(here).environment() == counts
 
 
 def test_a_version_that_cannot_be_fetched_is_not_promoted(

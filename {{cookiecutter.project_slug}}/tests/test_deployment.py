@@ -1,6 +1,7 @@
 """Deployment by digest. kubectl is a stand-in that answers as the API is documented: tests have no cluster."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from {{cookiecutter.package_name}} import deployment
-from {{cookiecutter.package_name}}.deployment import Image, NotDeployed, deploy, deployed, images
+from {{cookiecutter.package_name}} import cluster
+from {{cookiecutter.package_name}}.cluster import NotDeployed
+from {{cookiecutter.package_name}}.deployment import Image, deploy, deployed, images
 from {{cookiecutter.package_name}}.governance.catalogue import Subject
 
 NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -26,7 +28,7 @@ def manifest(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
 def pod_spec(image: str = SERVING) -> dict[str, Any]:
     return {
         "initContainers": [{"name": "follower", "image": PIPELINE}],
-        "containers": [{"name": "serve", "image": image}, {"name": "beside", "image": "stranger:1"}],
+        "containers": [{"name": "serve", "image": image}],
     }
 
 
@@ -38,11 +40,13 @@ MANIFESTS = [
 
 
 def pod(serving: str = NEW, follower: str = NEW, **metadata: Any) -> dict[str, Any]:
-    runs = {"serve": f"registry.example.org/team/serving@{serving}", "beside": f"stranger@{OLD}"}
+    runs = {"serve": f"registry.example.org/team/serving@{serving}", "beside": f"mesh@{OLD}"}
+    beside = {"name": "beside", "image": "mesh:1"}  # put there by the cluster
     return {
         "metadata": {"name": "serve-1", **metadata},
-        "spec": pod_spec(),
+        "spec": pod_spec() | {"containers": [*pod_spec()["containers"], beside]},
         "status": {
+            "phase": "Running",
             "initContainerStatuses": [{"name": "follower", "imageID": f"registry.example.org/pipeline@{follower}"}],
             "containerStatuses": [{"name": name, "imageID": id} for name, id in runs.items()],
         },
@@ -55,12 +59,25 @@ class Kubectl:
 
     pods: list[dict[str, Any]]
     asked: list[str]
+    job: str = "Complete"  # how it ends
 
     def __call__(self, *arguments: str) -> str:
         self.asked.append(" ".join(arguments))
         if arguments[0] == "kustomize":
-            return yaml.safe_dump_all(MANIFESTS)
-        return json.dumps({"items": self.pods}) if arguments[0] == "get" else ""
+            return kustomized(Path(arguments[1]) / "kustomization.yaml")
+        if arguments[0] == "get" and arguments[1] == "job/migrate":
+            ended = [{"type": self.job, "status": "True"}] if self.asked.count(self.asked[-1]) > 1 else []
+            return json.dumps({"status": {"conditions": ended}})
+        said = {"get": json.dumps({"items": self.pods}), "logs": "could not connect to server"}
+        return said.get(arguments[0], "")
+
+
+def kustomized(file: Path) -> str:
+    """The manifests, with the images that a kustomization names by digest."""
+    said = yaml.safe_dump_all(MANIFESTS)
+    for image in yaml.safe_load(file.read_text())["images"] if file.is_file() else []:
+        said = re.sub(rf"{image['name']}(:[\d.]+)?$", f"{image['newName']}@{image['digest']}", said, flags=re.MULTILINE)
+    return said
 
 
 @pytest.fixture
@@ -69,7 +86,8 @@ def kubectl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kubectl:
         (tmp_path / "deploy" / "overlays" / environment).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     made = Kubectl([pod(), pod()], [])
-    monkeypatch.setattr(deployment, "kubectl", made)
+    monkeypatch.setattr(cluster, "kubectl", made)
+    monkeypatch.setattr(cluster, "LOOK", 0)
     return made
 
 
@@ -78,6 +96,11 @@ def test_an_image_is_named_by_its_digest() -> None:
         Image("a:5000/b/serving", NEW),
         Image("pipeline", OLD),
     ]
+
+
+def test_an_image_is_named_once() -> None:
+    with pytest.raises(NotDeployed, match="serving is named twice"):
+        images(f"a/serving@{NEW} b/serving@{OLD}")
 
 
 @pytest.mark.parametrize("said", ["", "serving", "serving:latest", "serving@sha256:abc", f"serving@{NEW};ls"])
@@ -91,7 +114,8 @@ def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> No
     assert [asked for asked in kubectl.asked if not asked.startswith("kustomize")] == [
         "delete job/migrate --namespace here --ignore-not-found",
         "apply -k var/deploy/staging -l ml-service/step=first",
-        "wait job/migrate --namespace here --for=condition=complete --timeout=600s",
+        "get job/migrate --namespace here -o json",
+        "get job/migrate --namespace here -o json",
         "apply -k var/deploy/staging",
         "rollout status deployment/serve --namespace here --timeout=600s",
     ]
@@ -104,11 +128,28 @@ def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> No
 
 
 def test_an_image_that_no_manifest_uses_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
-    with pytest.raises(
-        NotDeployed, match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*, stranger"
-    ):
+    with pytest.raises(NotDeployed, match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*serving"):
         deploy("staging", [Image("registry.example.org/other", NEW)], Path("var/deploy"))
     assert not [asked for asked in kubectl.asked if not asked.startswith("kustomize")]
+
+
+def test_what_would_run_by_a_tag_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
+    with pytest.raises(NotDeployed, match=r"nothing was applied: .* no digest of registry:5000/project/pipeline$"):
+        deploy("staging", WANTED[:1], Path("var/deploy"))
+    assert not [asked for asked in kubectl.asked if not asked.startswith("kustomize")]
+
+
+def test_a_migration_that_fails_is_told_at_once_and_nothing_is_replaced(kubectl: Kubectl) -> None:
+    kubectl.job = "Failed"
+    with pytest.raises(NotDeployed, match=r"job/migrate failed, so nothing was replaced(?s:.*)could not connect"):
+        deploy("staging", WANTED, Path("var/deploy"))
+    assert kubectl.asked[-1] == "logs job/migrate --namespace here --tail=20"
+
+
+def test_a_migration_that_never_ends_is_told(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "WAIT", 0)
+    with pytest.raises(NotDeployed, match="not done within 0 s, so nothing was replaced; kubectl describe job/migrate"):
+        deploy("staging", WANTED, Path("var/deploy"))
 
 
 def test_what_runs_everywhere_as_wanted_is_evidence(kubectl: Kubectl) -> None:
@@ -123,11 +164,12 @@ def test_what_runs_everywhere_as_wanted_is_evidence(kubectl: Kubectl) -> None:
     [
         ([pod(), pod(serving=OLD)], f"serve-1/serve runs registry.example.org/team/serving@{OLD}, not {NEW}"),
         ([pod(follower=OLD)], f"serve-1/follower runs registry.example.org/pipeline@{OLD}, not {NEW}"),
-        ([pod() | {"status": {}}], f"serve-1/follower runs nothing, not {NEW}"),
+        ([pod() | {"status": {"phase": "Running"}}], f"serve-1/follower runs nothing, not {NEW}"),
+        ([pod() | {"status": {"phase": "Pending"}}], "no pod of deploy/overlays/production runs"),
         ([], "no pod of deploy/overlays/production runs pipeline or serving"),
         ([pod(deletionTimestamp="2026-01-01T00:00:00Z")], "no pod of deploy/overlays/production runs"),
     ],
-    ids=["one pod of the old", "an old sidecar", "not started", "no pods", "only one that ends"],
+    ids=["one pod of the old", "an old sidecar", "nothing known", "not started", "no pods", "only one that ends"],
 )
 def test_anything_else_that_runs_is_told_and_kept_as_failed(
     kubectl: Kubectl, pods: list[dict[str, Any]], said: str
@@ -138,10 +180,20 @@ def test_anything_else_that_runs_is_told_and_kept_as_failed(
     assert str(record.value).startswith(said)
 
 
-def test_a_pod_that_ends_is_not_asked(kubectl: Kubectl) -> None:
-    kubectl.pods = [pod(), pod(serving=OLD, deletionTimestamp="2026-01-01T00:00:00Z")]
+def test_a_pod_that_ends_was_evicted_or_only_begins_is_not_asked(kubectl: Kubectl) -> None:
+    evicted = pod(serving=OLD)
+    evicted["status"]["phase"] = "Failed"
+    begins = pod() | {"status": {"phase": "Pending"}}
+    kubectl.pods = [pod(), evicted, begins, pod(serving=OLD, deletionTimestamp="2026-01-01T00:00:00Z")]
     (record,) = deployed("production", WANTED, ABOUT)
     assert record.passed
+
+
+def test_one_image_asked_for_is_no_evidence_of_the_other(kubectl: Kubectl) -> None:
+    (record,) = deployed("production", WANTED[:1], ABOUT)
+    assert not record.passed
+    assert "serve-1/follower runs registry.example.org/pipeline@sha256:" in str(record.value)
+    assert "IMAGES says none of pipeline" in str(record.value)
 
 
 def test_what_kubectl_says_when_it_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -149,7 +201,7 @@ def test_what_kubectl_says_when_it_fails_is_told(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(NotDeployed, match="kubectl get pods: the server could not be found"):
-        deployment.kubectl("get", "pods")
+        cluster.kubectl("get", "pods")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(NotDeployed, match="kubectl is not on the PATH"):
-        deployment.kubectl("get", "pods")
+        cluster.kubectl("get", "pods")

@@ -23,7 +23,8 @@ from {{cookiecutter.package_name}}.governing import (
     prometheus_rule,
 )
 from {{cookiecutter.package_name}}.pipeline import evidence as home
-from {{cookiecutter.package_name}}.pipeline.registry import Registry
+from {{cookiecutter.package_name}}.pipeline.promotion import promote
+from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry, Version
 from {{cookiecutter.package_name}}.pipeline.seam import project_seam
 from {{cookiecutter.package_name}}.records.usage import Usage
 from {{cookiecutter.package_name}}.settings import Settings
@@ -162,6 +163,35 @@ def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
     version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
     with pytest.raises(NotReady, match="made from other files than today's domain/"):
         demand(at_home, registry, environment, version)
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
+    at_home: Settings,
+    registry: Registry,
+    register: Registered,
+    environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    filled: Filled,
+) -> None:
+    monkeypatch.setattr(governing, "scorecard", lambda *_: filled.card())
+    first, second = register("a" * 64), register("b" * 64, compared_with="1")
+    late = register("c" * 64, compared_with="1")  # made beside the second one, which was faster
+    run = registry.log_run({}, {}, {}, None)
+    baseline = registry.register(run, "d" * 64, {"kind": "baseline", "compared_with": "1"})
+
+    def ready(version: Version) -> None:
+        demand(at_home, registry, environment, version)
+
+    promote(registry, "you", "the first", first.number, ready=ready)
+    promote(registry, "you", "it beats the first", second.number, ready=ready)
+    with pytest.raises(NotReady, match="version 3 was compared with champion 1, not 2: train"):
+        promote(registry, "you", "it looks good", late.number, ready=ready)
+    promote(registry, "you", "back by number", first.number, ready=ready)
+    promote(registry, "you", "what one falls back on", baseline.number, ready=ready)
+    champion = registry.behind(CHAMPION)
+    assert champion
+    assert champion.number == baseline.number
 
 
 def test_what_nobody_committed_opens_no_production(

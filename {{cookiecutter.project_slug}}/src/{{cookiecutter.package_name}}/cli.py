@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument("--why", default="", help="the reason, for the record")
         made[name].add_argument("--who", default="", help="default: git's user.email")
     for name in ("promote", "rollback"):
+        made[name].add_argument("--url", default="", help="of the service: wait until it answers with the version")
         made[name].add_argument(
             "--unchecked", action="store_true", help="do not ask whether this code could answer with it"
         )

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +9,15 @@ from typing import Any
 
 import yaml
 
+from . import cluster
+from .cluster import WAIT, NotDeployed, name_of, namespace_of, rendered
 from .governance.catalogue import Subject
 from .governance.evidence import Evidence
 from .pipeline.evidence import finding
 
 OVERLAYS = Path("deploy/overlays")
 FIRST = "ml-service/step=first"  # label of what must be there before anything is replaced
-WAIT = 600  # seconds until everything must have been replaced
 DIGEST = re.compile(r"([^\s@]+)@(sha256:[0-9a-f]{64})")
-
-
-class NotDeployed(Exception):
-    """Something other than what was asked for runs, or nothing; the message says what, and what kubectl said."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +30,19 @@ class Image:
     @property
     def name(self) -> str:
         """The last part of its path: what the manifests call it."""
-        return self.repository.rpartition("/")[2]
+        return _last(self.repository)
 
 
 def images(said: str) -> list[Image]:
-    """The images that a line names. Raises NotDeployed without a digest: a tag may be another image tomorrow."""
+    """The images that a line names, each once. Raises NotDeployed without a digest: a tag may move."""
     found = []
     for word in said.split():
         fits = DIGEST.fullmatch(word)
         if not fits:
             raise NotDeployed(f"{word!r} names no digest; works: registry.example.org/team/name@sha256:{'0' * 64}")
         found.append(Image(fits[1], fits[2]))
+        if [image.name for image in found].count(found[-1].name) > 1:
+            raise NotDeployed(f"{found[-1].name} is named twice: {said}")
     if not found:
         raise NotDeployed('which images? IMAGES="registry.example.org/team/name@sha256:…", as publishing printed them')
     return found
@@ -58,9 +55,9 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
     `folder`, inside the project, gets the kustomization that names the digests.
     """
     overlay = OVERLAYS / environment
-    known = {name for document in rendered(overlay) for name in _image_names(document)}
+    known = {_bare(image) for document in rendered(overlay) for image in _images(document)}
     for image in wanted:
-        if image.name not in {name.rpartition("/")[2] for name in known}:
+        if image.name not in {_last(name) for name in known}:
             raise NotDeployed(f"{overlay} uses no image {image.name!r}; it uses {', '.join(sorted(known))}")
     folder.mkdir(parents=True, exist_ok=True)
     above = "/".join([".."] * len(folder.resolve().relative_to(Path.cwd().resolve()).parts))
@@ -68,83 +65,82 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
         {"name": name, "newName": image.repository, "digest": image.digest}
         for image in wanted
         for name in sorted(known)
-        if name.rpartition("/")[2] == image.name
+        if _last(name) == image.name
     ]
     (folder / "kustomization.yaml").write_text(
         yaml.safe_dump({"resources": [f"{above}/{overlay}"], "images": named}), encoding="utf-8"
     )
     documents = rendered(folder)
-    jobs = [_name(document) for document in documents if document["kind"] == "Job"]
+    used = {image for document in documents for image in _images(document)}
+    if moving := sorted(image for image in used if not DIGEST.fullmatch(image)):
+        raise NotDeployed(f"nothing was applied: IMAGES and {overlay} name no digest of {', '.join(moving)}")
+    jobs = [name_of(document) for document in documents if document["kind"] == "Job"]
     for job in jobs:  # one that ran cannot be changed
-        kubectl("delete", *job, "--ignore-not-found")
+        cluster.kubectl("delete", *job, "--ignore-not-found")
     if jobs:
-        say(kubectl("apply", "-k", str(folder), "-l", FIRST))
+        say(cluster.kubectl("apply", "-k", str(folder), "-l", FIRST))
     for job in jobs:
-        say(kubectl("wait", *job, "--for=condition=complete", f"--timeout={WAIT}s"))
-    say(kubectl("apply", "-k", str(folder)))
+        cluster.wait_for(job)
+        say(f"{job[0]} is done")
+    say(cluster.kubectl("apply", "-k", str(folder)))
     for document in documents:
         if document["kind"] == "Deployment":
-            say(kubectl("rollout", "status", *_name(document), f"--timeout={WAIT}s"))
+            say(cluster.kubectl("rollout", "status", *name_of(document), f"--timeout={WAIT}s"))
 
 
 def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, str]) -> list[Evidence]:
     """Ask the cluster which digests the pods of the overlay's deployments run. Raises NotDeployed when it is silent."""
-    by_name, seen, wrong = {image.name: image for image in wanted}, 0, []
+    digest_of = {image.name: image.digest for image in wanted}
+    seen, counted, wrong = set(), 0, []
     for document in rendered(OVERLAYS / environment):
         if document["kind"] != "Deployment":
             continue
         labels = ",".join(f"{key}={value}" for key, value in document["spec"]["selector"]["matchLabels"].items())
-        pods = json.loads(kubectl("get", "pods", "-l", labels, *_namespace(document), "-o", "json"))["items"]
-        living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-        for name, container, image, runs in _run_by(living):
-            if image in by_name:
-                seen += 1
-                if not runs.endswith(f"@{by_name[image].digest}"):
-                    wrong.append(f"{name}/{container} runs {runs or 'nothing'}, not {by_name[image].digest}")
-    if not seen:
-        wrong.append(f"no pod of {OVERLAYS / environment} runs {' or '.join(sorted(by_name))}")
-    said = "; ".join(wrong)[:500] or f"{environment}: {seen} containers run {', '.join(i.digest for i in wanted)}"
+        pods = json.loads(cluster.kubectl("get", "pods", "-l", labels, *namespace_of(document), "-o", "json"))["items"]
+        pinned = {_last(_bare(image)): image.partition("@")[2] for image in _images(document)} | digest_of
+        for name, container, image, runs in _run_by(filter(_lives, pods)):
+            if image in pinned:  # another one was put beside them by the cluster
+                seen.add(image)
+                counted += 1
+                if not pinned[image] or not runs.endswith(f"@{pinned[image]}"):
+                    asked = pinned[image] or f"what a digest names: IMAGES says none of {image}"
+                    wrong.append(f"{name}/{container} runs {runs or 'nothing'}, not {asked}")
+    if missing := digest_of.keys() - seen:
+        wrong.append(f"no pod of {OVERLAYS / environment} runs {' or '.join(sorted(missing))}")
+    said = "; ".join(wrong)[:500] or f"{environment}: {counted} containers run {', '.join(digest_of.values())}"
     return [finding("deployed-by-digest", not wrong, digests, said)]
-
-
-def rendered(folder: Path) -> list[dict[str, Any]]:
-    """The manifests of an overlay. Raises NotDeployed."""
-    if not folder.is_dir():
-        raise NotDeployed(f"there is no {folder}")
-    return [document for document in yaml.safe_load_all(kubectl("kustomize", str(folder))) if document]
-
-
-def kubectl(*arguments: str) -> str:
-    """What kubectl answers, with its own configuration. Raises NotDeployed."""
-    found = shutil.which("kubectl")
-    if found is None:
-        raise NotDeployed("kubectl is not on the PATH")
-    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotDeployed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1000:]}")
-    return done.stdout.strip()
 
 
 def _containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
 
 
-def _image_names(document: Any) -> Iterator[str]:
-    """The images that a manifest uses, at whatever depth, without tag or digest."""
+def _lives(pod: dict[str, Any]) -> bool:
+    """One that was evicted stays listed with what it ran; one that the autoscaler just added runs nothing yet."""
+    return (pod.get("status") or {}).get("phase") == "Running" and not pod["metadata"].get("deletionTimestamp")
+
+
+def _images(document: Any) -> Iterator[str]:
+    """The images that a manifest uses, at whatever depth."""
     if isinstance(document, dict):
         for container in _containers(document):
             if isinstance(container, dict) and "image" in container:
-                yield _bare(container["image"])
+                yield container["image"]
         document = list(document.values())
     if isinstance(document, list):
         for part in document:
-            yield from _image_names(part)
+            yield from _images(part)
 
 
 def _bare(image: str) -> str:
     """registry:5000/team/name:tag@sha256:… → registry:5000/team/name"""
     path, slash, name = image.partition("@")[0].rpartition("/")
     return path + slash + name.partition(":")[0]
+
+
+def _last(repository: str) -> str:
+    """registry:5000/team/name → name"""
+    return repository.rpartition("/")[2]
 
 
 def _run_by(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
@@ -154,14 +150,5 @@ def _run_by(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str
         told = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
         runs = {each["name"]: str(each.get("imageID", "")) for each in told}
         for container in _containers(pod["spec"]):
-            image = _bare(container["image"]).rpartition("/")[2]
+            image = _last(_bare(container["image"]))
             yield pod["metadata"]["name"], container["name"], image, runs.get(container["name"], "")
-
-
-def _name(document: dict[str, Any]) -> tuple[str, ...]:
-    return (f"{document['kind'].lower()}/{document['metadata']['name']}", *_namespace(document))
-
-
-def _namespace(document: dict[str, Any]) -> tuple[str, ...]:
-    name = document["metadata"].get("namespace")
-    return ("--namespace", name) if name else ()

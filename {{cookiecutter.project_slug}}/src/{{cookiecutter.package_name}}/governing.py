@@ -22,6 +22,7 @@ from .governance.readiness import Facts, Scorecard, assess
 from .governance.rule_constants import rules
 from .governance.view import View
 from .pipeline import evidence as home
+from .pipeline.promotion import not_compared, was_champion
 from .pipeline.registry import CHALLENGER, CHAMPION, Registry, Version
 from .pipeline.seam import Seam, project_seam
 from .records.usage import Usage
@@ -73,7 +74,10 @@ def looked_at(registry: Registry | None, number: int | None) -> Version | None:
 
 
 def demand(settings: Settings, registry: Registry, environment: str, version: Version | None) -> None:
-    """Raises NotReady when the stage that an environment asks for is not reached with `version`. Local asks nothing."""
+    """Raises NotReady when the stage that an environment asks for is not reached with `version`. Local asks nothing.
+
+    A model that never served must have met today's champion, also when it is named by its number.
+    """
     if environment == "local":
         return
     _demand_own_files(settings, environment)
@@ -83,6 +87,9 @@ def demand(settings: Settings, registry: Registry, environment: str, version: Ve
             f"version {version.number} was made from other files than today's domain/; nothing was promoted. "
             "Train anew, or promote from the commit that it was made of"
         )
+    untried = version if version and version.kind != "baseline" and not was_champion(version) else None
+    if untried and (wrong := not_compared(registry.behind(CHAMPION), untried)):
+        raise NotReady(f"{wrong}. Nothing was promoted")
     card = scorecard(settings, registry, version)
     if not card.reached(stage):
         from .governance.scorecard import terminal

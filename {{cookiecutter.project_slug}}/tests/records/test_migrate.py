@@ -4,6 +4,7 @@ import sys
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -52,7 +53,7 @@ def run(url: str, *statements: str) -> list[tuple[object, ...]]:
 
 
 def test_from_nothing_come_the_tables_that_this_code_knows(bare_url: str) -> None:
-    migrate(bare_url)
+    assert migrate(bare_url)
     assert tables(bare_url) == {*metadata.tables, VERSIONS}
     assert differences(bare_url) == []
 
@@ -98,6 +99,26 @@ def test_a_database_may_be_shared_with_mlflow(bare_url: str) -> None:
     migrate(bare_url)
     assert run(bare_url, "SELECT version_num FROM alembic_version") == [("of another history",)]
     assert tables(bare_url) == {*metadata.tables, VERSIONS, "alembic_version"}
+
+
+def test_code_may_go_back_to_before_a_migration(records_url: str) -> None:
+    newer = "UPDATE records_version SET version_num = 'of next week'", "CREATE TABLE of_next_week (id INTEGER)"
+    run(records_url, *newer)
+    assert not migrate(records_url)
+    assert tables(records_url) == {*metadata.tables, VERSIONS, "of_next_week"}
+    store = Store(records_url)
+    assert store.set_mode("shadow", "you", "a test") == store.mode()
+    store.engine.dispose()
+
+
+def test_a_history_that_nobody_knows_is_not_taken_for_newer_code(bare_url: str) -> None:
+    run(
+        bare_url,
+        "CREATE TABLE records_version (version_num VARCHAR(32))",
+        "INSERT INTO records_version VALUES ('of others')",
+    )
+    with pytest.raises(CommandError, match="of others"):
+        migrate(bare_url)
 
 
 def test_a_migration_that_fails_leaves_all_as_it_was(bare_url: str) -> None:

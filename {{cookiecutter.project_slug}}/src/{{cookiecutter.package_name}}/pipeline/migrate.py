@@ -18,10 +18,14 @@ def config_of(url: str) -> Config:
     return config
 
 
-def migrate(url: str) -> None:
-    """Run the migrations that are still missing, all or none. Safe to repeat, and to run twice at once."""
+def migrate(url: str) -> bool:
+    """Run the migrations that are still missing, all or none. Safe to repeat, and to run twice at once.
+
+    Gives whether the tables are this code's now. Those of newer code stay as they are: code must be able to go back.
+    """
     config = config_of(url)
     try:
         command.upgrade(config, "head")
     finally:
         config.attributes["engine"].dispose()
+    return not config.attributes.get("newer")

@@ -48,16 +48,25 @@ def promote(
         raise NowhereToGo("there is no challenger to promote; `train` makes one")
     if before and before.number == after.number:
         raise NowhereToGo(f"version {after.number} is the champion already")
-    compared, today = after.tags.get("compared_with", ""), str(before.number) if before else ""
-    if number is None and compared != today:
-        raise NowhereToGo(
-            f"version {after.number} was compared with champion {compared or 'none'}, not {today or 'none'}: train"
-        )
+    if number is None and (wrong := not_compared(before, after)):
+        raise NowhereToGo(wrong)
     _demand_answer(registry, after, seam, settings, must=True)
     if ready:
         ready(after)
     _move(registry, "promote", before, after, who, why)
     return before, after
+
+
+def not_compared(champion: Version | None, version: Version) -> str:
+    """Why the gates of a version say nothing of today's champion; empty when they do."""
+    compared, today = version.tags.get("compared_with", ""), str(champion.number) if champion else ""
+    if compared == today:
+        return ""
+    return f"version {version.number} was compared with champion {compared or 'none'}, not {today or 'none'}: train"
+
+
+def was_champion(version: Version) -> bool:
+    return "promote.at" in version.tags
 
 
 def rollback(

@@ -25,6 +25,7 @@ from ..settings import Settings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 FOLDER = "bundle"  # of a run's artifacts
+ENVIRONMENTS = ("local", "staging", "production")  # the strictest last
 
 
 class RegistryError(Exception):
@@ -147,8 +148,9 @@ class Registry:
             return "local"
 
     def serves(self, environment: str) -> None:
-        """Remember what this registry is used for."""
-        self._ask("set_registered_model_tag", self.name, "environment", environment)
+        """Remember what this registry is used for, once there is a model; the strictest counts."""
+        if ENVIRONMENTS.index(environment) > ENVIRONMENTS.index(self.environment()) and self.versions():
+            self._ask("set_registered_model_tag", self.name, "environment", environment)
 
     def record(self, action: str, **facts: Any) -> None:
         """Append to the history of the model: who did what, when and why."""

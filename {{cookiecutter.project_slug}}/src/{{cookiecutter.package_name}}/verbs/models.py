@@ -1,6 +1,7 @@
 """Verbs of those who make the model."""
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -99,7 +100,7 @@ def saying() -> "Callable[[str], None]":
 
 def promote(args: argparse.Namespace) -> int:
     """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
-    from ..governing import ASKED, demand
+    from ..governing import ASKED, NotReady, demand
     from ..pipeline.promotion import promote as move
     from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry, Version
@@ -110,6 +111,11 @@ def promote(args: argparse.Namespace) -> int:
     registry, strictest = Registry(settings), list(ASKED)
     named = [args.environment or "local", settings.environment, registry.environment()]
     environment = max(named, key=strictest.index)  # what a registry is for cannot be talked away
+    if args.environment and args.environment != environment:  # nor the approval that a workflow's environment asks for
+        raise NotReady(
+            f"{environment} follows this registry's champion, so what is promoted here answers there; nothing was "
+            f"promoted. Works: --environment {environment} (make: ENVIRONMENT={environment})"
+        )
 
     def ready(version: Version) -> None:
         demand(settings, registry, environment, version)
@@ -125,6 +131,7 @@ def promote(args: argparse.Namespace) -> int:
         ready=ready,
     )
     print(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})")
+    _wait_for(args.url, after.number)
     return 0
 
 
@@ -144,7 +151,19 @@ def rollback(args: argparse.Namespace) -> int:
         settings=Settings(),
     )
     print(f"champion: version {before.number} -> {after.number} ({after.kind})")
+    _wait_for(args.url, after.number)
     return 0
+
+
+def _wait_for(url: str, number: int) -> None:
+    """With the address of a service, until it answers with the version. Raises DrillFailed when it does not follow."""
+    if url:
+        from ..drills import Service
+
+        service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+        what = f"the champion, version {number} by now (does the follower run and reach the registry?),"
+        seconds = service.wait_for(lambda facts: facts["model_version"] == str(number), what)
+        print(f"{url} answers with version {number} after {seconds:.1f} s")
 
 
 def versions(_: argparse.Namespace) -> int:

@@ -27,8 +27,8 @@ def migrate(_: argparse.Namespace) -> int:
     from ..pipeline.migrate import migrate as run
     from ..settings import Settings
 
-    run(Settings().records_url)
-    print("the database of records has every table")
+    mine = run(Settings().records_url)
+    print("the database of records has every table" if mine else "the database is of newer code: it stays as it is")
     return 0
 
 
@@ -161,11 +161,14 @@ def deployed(args: argparse.Namespace) -> int:
     from ..deployment import deployed as run
     from ..deployment import images
     from ..pipeline.evidence import digests
+    from ..pipeline.registry import Registry
     from ..settings import Settings
     from .organisation import keep
 
     settings = Settings()
-    return keep(settings, run(args.environment, images(args.images), digests(settings)))
+    found = run(args.environment, images(args.images), digests(settings))
+    Registry(settings).serves(args.environment)  # whoever promotes from now on moves what answers there
+    return keep(settings, found)
 
 
 def image(args: argparse.Namespace) -> int:

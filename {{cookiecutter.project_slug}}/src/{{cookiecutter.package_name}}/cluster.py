@@ -1,0 +1,66 @@
+"""kubectl, asked with its own configuration: what an overlay holds, what is applied, whether a job is done."""
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+WAIT = 600  # seconds until everything must have been replaced
+LOOK = 2.0  # seconds between two looks at a job
+
+
+class NotDeployed(Exception):
+    """Something other than what was asked for runs, or nothing; the message says what, and what kubectl said."""
+
+
+def rendered(folder: Path) -> list[dict[str, Any]]:
+    """The manifests of an overlay. Raises NotDeployed."""
+    if not folder.is_dir():
+        raise NotDeployed(f"there is no {folder}")
+    return [document for document in yaml.safe_load_all(kubectl("kustomize", str(folder))) if document]
+
+
+def kubectl(*arguments: str) -> str:
+    """What kubectl answers, with its own configuration. Raises NotDeployed."""
+    found = shutil.which("kubectl")
+    if found is None:
+        raise NotDeployed("kubectl is not on the PATH")
+    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotDeployed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1000:]}")
+    return done.stdout.strip()
+
+
+def wait_for(job: tuple[str, ...]) -> None:
+    """Raises NotDeployed as soon as the job has failed, with the end of its log."""
+    until = time.monotonic() + WAIT
+    while time.monotonic() < until:
+        status = json.loads(kubectl("get", *job, "-o", "json")).get("status") or {}
+        ended = {each["type"] for each in status.get("conditions") or [] if each["status"] == "True"}
+        if "Complete" in ended:
+            return
+        if "Failed" in ended:
+            raise NotDeployed(f"{job[0]} failed, so nothing was replaced. It said:\n{_log(job)}")
+        time.sleep(LOOK)
+    asked = f"kubectl describe {' '.join(job)}"
+    raise NotDeployed(f"{job[0]} was not done within {WAIT} s, so nothing was replaced; {asked} may say why")
+
+
+def _log(job: tuple[str, ...]) -> str:
+    try:
+        return kubectl("logs", *job, "--tail=20")
+    except NotDeployed as error:
+        return str(error)
+
+
+def name_of(document: dict[str, Any]) -> tuple[str, ...]:
+    return (f"{document['kind'].lower()}/{document['metadata']['name']}", *namespace_of(document))
+
+
+def namespace_of(document: dict[str, Any]) -> tuple[str, ...]:
+    name = document["metadata"].get("namespace")
+    return ("--namespace", name) if name else ()
