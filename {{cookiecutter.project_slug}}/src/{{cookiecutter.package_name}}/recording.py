@@ -49,33 +49,39 @@ class Recorder:
         Gives them with model_version, arm, mode and at (UTC), without what the mode withholds. A row without a score is
         not recorded, and what is known under an id stays. Raises StoreAway and EventsRefused.
         """
-        ids, at = [str(id) for id in answers.column(self.terms.id).to_pylist()], now()
-        decisions, arms = answers.column("decision").to_pylist(), [ARM] * len(ids)
-        if self.explored and self.mode in GIVEN:
-            for place, (id, decision) in enumerate(zip(ids, decisions, strict=True)):
-                if decision not in (None, self.explored.decision) and self.explored.takes(id, self.salt):
-                    decisions[place], arms[place] = self.explored.decision, EXPLORED
+        count, at, decisions = len(answers), now(), answers.column("decision")
+        arms = pa.repeat(pa.scalar(ARM), count)
         if self.store:
-            scored = zip(ids, answers.column("score").to_pylist(), decisions, arms, self._rows(rows), strict=True)
+            ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
+            decisions, arms = self._let_through(ids, decisions, arms)
+            columns = (answers.column("score"), decisions, arms)
+            scored = zip(ids, *(column.to_pylist() for column in columns), self._rows(rows), strict=True)
             kept = [
                 {"id": id, "score": score, "decision": decision, "arm": arm, **row}
                 for id, score, decision, arm, row in scored
                 if score is not None
             ]
             self._ship(self.store, kept, f"{at:%Y-%m-%d %H:%M:%S.%f}")
-        shown = decisions if self.mode in GIVEN else [None] * len(ids)
+        said = {"model_version": pa.scalar(str(self.version)), "mode": pa.scalar(self.mode), "at": pa.scalar(at)}
         return pa.RecordBatch.from_pydict(
             {
                 self.terms.id: answers.column(self.terms.id),
                 "score": answers.column("score"),
-                "decision": pa.array(shown, answers.schema.field("decision").type),
+                "decision": decisions if self.mode in GIVEN else pa.nulls(count, decisions.type),
                 "refused": answers.column("refused"),
-                "arm": pa.array(arms),
-                "model_version": pa.array([str(self.version)] * len(ids)),
-                "mode": pa.array([self.mode] * len(ids)),
-                "at": pa.array([at] * len(ids)),
+                "arm": arms,
+                **{name: pa.repeat(value, count) for name, value in said.items()},
             }
         )
+
+    def _let_through(self, ids: list[str], decisions: pa.Array, arms: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Decisions and arms once the share that LET_THROUGH names was drawn, where decisions are given at all."""
+        let = self.explored
+        if let is None or self.mode not in GIVEN:
+            return decisions, arms
+        pairs = zip(ids, decisions.to_pylist(), strict=True)
+        drawn = pa.array([said not in (None, let.decision) and let.takes(id, self.salt) for id, said in pairs])
+        return pc.if_else(drawn, let.decision, decisions), pc.if_else(drawn, EXPLORED, arms)
 
     def _rows(self, rows: pa.RecordBatch) -> list[dict[str, object]]:
         """Unit and row of each prediction as the service records them: no PERSONAL field, no unit by its name."""

@@ -19,7 +19,7 @@ from pyarrow import fs
 from .bundle.runtime import Scores
 from .contract.check import unfit
 from .contract.terms import Columns, Terms, read_terms
-from .pipeline.batch import Scorer
+from .pipeline.batch import REFUSED, Scorer
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.tables import Load, NoRows, file, loaded, stream
 from .recording import Recorder, secret
@@ -142,10 +142,12 @@ def _refused(table: ir.Table, terms: Terms) -> tuple[dict[str, int], int]:
 
 
 def _wanted(table: ir.Table, terms: Terms) -> ir.Table:
-    """The columns that are scored and recorded; an id of another kind than a number or a word becomes a word."""
+    """The columns that are scored and recorded, and what the contract says of each row; an id that is no number becomes
+    a word."""
     names = [name for name in (*terms.fields.names, terms.unit) if name in table.columns]
     id = table[terms.id]
-    return table.select(id if id.type().is_integer() else id.cast("string").name(terms.id), *names)
+    key = id if id.type().is_integer() else id.cast("string").name(terms.id)
+    return table.select(key, *names, unfit(table, terms).name(REFUSED))
 
 
 def _answers(scorer: Scorer, recorder: Recorder, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

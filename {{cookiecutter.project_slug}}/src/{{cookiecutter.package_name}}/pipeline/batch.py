@@ -19,14 +19,17 @@ from ..contract.encoding import codes_of, column
 from ..contract.terms import Columns, Field, Fields, Terms, read_terms
 from .tables import cells_of
 
+REFUSED = "_refused"  # begins as no field can
+
 
 @dataclass(frozen=True)
 class Scorer:
     """Turns record batches of rows into record batches {ID, score, decision, refused}, as many and in their order.
 
-    A row that breaks the contract has neither score nor decision; `refused` says why, and is null for all others. It
-    may be pickled: each process that it runs in verifies and opens the bundle in `folder` for itself. `workers` are
-    threads; an engine that spreads the work itself wants one.
+    A row that breaks the contract has neither score nor decision; `refused` says why, and is null for all others. Rows
+    that bring a column REFUSED were checked where they come from. It may be pickled: each process that it runs in
+    verifies and opens the bundle in `folder` for itself. `workers` are threads; an engine that spreads the work itself
+    wants one.
     """
 
     folder: Path
@@ -46,7 +49,8 @@ class Scorer:
         check = _Check(self.terms)
 
         def answer(batch: pa.RecordBatch) -> pa.RecordBatch:
-            return self._answered(bundle, batch, check(batch))
+            known = REFUSED in batch.schema.names
+            return self._answered(bundle, batch, batch.column(REFUSED) if known else check(batch))
 
         return _ahead(answer, batches, self.workers) if self.workers > 1 else map(answer, batches)
 
