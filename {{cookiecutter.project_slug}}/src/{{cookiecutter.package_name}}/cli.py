@@ -12,6 +12,7 @@ from .verbs import (
     organisation,
     service,
     supply,
+    trials,
     watching,
 )  # and nothing that needs the environment: `setup` makes it
 
@@ -27,7 +28,8 @@ VERBS: dict[str, Verb] = {
     "contract": models.contract,
     "train": models.train,
     "retrain": models.retrain,
-    "staleness": models.staleness,
+    "staleness": trials.staleness,
+    "tune": trials.tune,
     "promote": models.promote,
     "rollback": models.rollback,
     "versions": models.versions,
@@ -42,6 +44,7 @@ VERBS: dict[str, Verb] = {
     "rollback-drill": service.rollback_drill,
     "alert-drill": service.alert_drill,
     "drift": watching.drift,
+    "upstream": watching.upstream,
     "watch": watching.watch,
     "deploy": service.deploy,
     "deployed": service.deployed,
@@ -116,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=["local", "staging", "production"],
         help="whose stage must be reached: staging asks for pilot, production for production; default: ML_ENVIRONMENT",
     )
+    made["tune"].add_argument("--trials", type=int, default=20, help="settings at most; default: %(default)s")
     made["serve"].add_argument("--no-follow", action="store_true")
     made["mode"].add_argument("mode", nargs="?", choices=["shadow", "assist", "automate"])
     made["mode"].add_argument("--why", default="", help="the reason, for the record")
@@ -134,6 +138,9 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument(
             "--url", default="http://127.0.0.1:8000", help="of the service; its key is read from ML_SERVICE_KEY"
         )
+    made["rollback-drill"].add_argument(
+        "--unattended", action="store_true", help="move nothing where production follows, or nothing is to go back to"
+    )
     made["alert-drill"].add_argument("--url", default="http://127.0.0.1:9093", help="of Alertmanager")
     made["alert-drill"].add_argument(
         "--hold", type=float, default=45, help="seconds until the test alerts end; messages leave within 30"

@@ -124,6 +124,7 @@ def stop_drill(args: argparse.Namespace) -> int:
 def rollback_drill(args: argparse.Namespace) -> int:
     """roll back until the version before answers, time it, and promote again"""
     from ..drills import rollback_drill as run
+    from ..drills import spared
     from ..pipeline.evidence import digests
     from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry
@@ -132,6 +133,9 @@ def rollback_drill(args: argparse.Namespace) -> int:
 
     settings, service = Settings(), _service(args.url)
     about, registry = digests(settings), Registry(settings)
+    if args.unattended and (why := spared(registry, about)):
+        print(f"nothing was moved: {why}")
+        return 0
     return tried(settings, about, ["rollback-drilled"], lambda: run(service, registry, whoami(), about))
 
 
