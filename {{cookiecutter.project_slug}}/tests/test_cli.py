@@ -77,6 +77,13 @@ def test_settings_that_were_tried_leave_evidence_and_better_ones_end_with_one(
     assert not next(record for record in read(Registry(here)) if record.check == "hyperparameters-tuned").passed
 
 
+def test_an_unattended_drill_with_nothing_to_go_back_to_moves_nothing(
+    here: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rollback-drill", "--unattended", "--url", "http://127.0.0.1:9"]) == 0
+    assert "nothing was moved: there is no version yet to go back to" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
 def test_who_moves_the_champion_says_why(here: Settings, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb]) == 1

@@ -11,7 +11,14 @@ from conftest import Client, eventually, release, serve
 from seams import binary
 
 from {{cookiecutter.package_name}} import drills
-from {{cookiecutter.package_name}}.drills import DrillFailed, Service, rollback_drill, smoke, spared, stop_drill
+from {{cookiecutter.package_name}}.drills import (
+    DrillFailed,
+    Service,
+    rollback_drill,
+    smoke,
+    spared,
+    stop_drill,
+)
 from {{cookiecutter.package_name}}.governance.catalogue import Subject
 from {{cookiecutter.package_name}}.governance.evidence import Evidence, utc_now
 from {{cookiecutter.package_name}}.pipeline.evidence import finding, write

@@ -26,7 +26,7 @@ from .export import export, parity, runtime_of
 from .findings import of_data, of_training
 from .pictures import pictures
 from .registry import CHALLENGER, CHAMPION, Registry, Version
-from .rows import Rows, load_rows
+from .rows import Rows, checked
 from .seam import Seam
 from .simpler import more_than_simple
 from .split import Split, single_field_power, split
@@ -54,8 +54,9 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     if seam.runtime == "python" and kind == "model":
         demand_waiver(settings.governance / "waivers.yaml", PICKLE, date.today())
     task = seam.task()
+    table = seam.table(None, until)
     try:
-        report, rows = load_rows(seam, until=until)
+        report, rows = checked(seam, table)
     except ContractViolated as error:
         write(Registry(settings), of_data(seam, error.report, digests(settings, seam)))
         raise
@@ -106,7 +107,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         made = provenance()
         (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
-        version = registry.register(run, bundle.name, tags | upstream.said(seam.table(None, until), seam.terms))
+        version = registry.register(run, bundle.name, tags | upstream.said(table, seam.terms))
     about, lacks = digests(settings, seam, version), missing(purpose)
     shown = of_training(seam, candidate, test, measured, verdicts, lacks, made["commit"], simpler, about)
     write(registry, [*of_data(seam, report, about), *shown])

@@ -131,11 +131,12 @@ def rollback_drill(args: argparse.Namespace) -> int:
     from ..settings import Settings
     from .organisation import tried
 
-    settings, service = Settings(), _service(args.url)
+    settings = Settings()
     about, registry = digests(settings), Registry(settings)
     if args.unattended and (why := spared(registry, about)):
         print(f"nothing was moved: {why}")
         return 0
+    service = _service(args.url)
     return tried(settings, about, ["rollback-drilled"], lambda: run(service, registry, whoami(), about))
 
 
