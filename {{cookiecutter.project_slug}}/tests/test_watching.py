@@ -25,7 +25,6 @@ from {{cookiecutter.package_name}}.pipeline import seam as seams
 from {{cookiecutter.package_name}}.pipeline.evidence import read
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, Registry
-from {{cookiecutter.package_name}}.pipeline.seam import Load
 from {{cookiecutter.package_name}}.pipeline.training import train
 from {{cookiecutter.package_name}}.records.engine import now
 from {{cookiecutter.package_name}}.records.errors import StoreAway
@@ -306,7 +305,7 @@ def made(here: Settings) -> Settings:
     return here
 
 
-def later(**columns: pa.Array) -> Load:
+def later(**columns: pa.Array) -> Callable[..., Any]:
     """load(), as the parcels are today: columns in other types, or with other values in the later half of the rows."""
     table = parcels()
     for name, values in columns.items():
