@@ -141,7 +141,15 @@ def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(pro
     assert re.search(r"stopped within \d\.\d+ s, and went on in assist", said)
     assert "rolled back: version 1, the baseline, answers" in said
     assert "rollback 2 -> 1" in said
-    assert re.search(r"Data +2 of +3 for pilot", said), "what the demo has shown stands on its scorecard"
+    assert re.search(r"Data +2 of +3 for pilot +ML Test Score 2 of 7", said), "what the demo has shown stands there"
+    assert "ML Test Score 2, the smallest of the four" in said
+    for section, command in (
+        ("Data", "test"),
+        ("Model", "tune"),
+        ("Infrastructure", "test"),
+        ("Monitoring", "upstream"),
+    ):
+        assert re.search(rf"{section} has \d, a well-kept project 6.*?make {command}  \(", said, re.DOTALL), section
     assert "Next: read README.md" in said
     assert not (project.path / "var" / "mlflow.db").exists(), "the demo must leave the project's own registry alone"
 

@@ -1,14 +1,19 @@
 import json
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 from conftest import Registered, release
+from seams import binary
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from {{cookiecutter.package_name}} import deployment, drills, governing
 from {{cookiecutter.package_name}}.cli import VERBS, main
+from {{cookiecutter.package_name}}.contract.terms import Fields
 from {{cookiecutter.package_name}}.domain import data
+from {{cookiecutter.package_name}}.pipeline import seam as seams
 from {{cookiecutter.package_name}}.pipeline.evidence import read
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
@@ -55,6 +60,32 @@ def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
     assert "Traceback" not in said
     kept = {record.check: record.passed for record in read(Registry(here))}
     assert kept["contract-holds"] is False
+
+
+def test_settings_that_were_tried_leave_evidence_and_better_ones_end_with_one(
+    here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def trees(fields: Fields, trees: int = 20) -> HistGradientBoostingClassifier:
+        return HistGradientBoostingClassifier(max_iter=trees, random_state=0)
+
+    seam = replace(binary, build_model=trees, space={"trees": [1, 20]})
+    monkeypatch.setattr(seams, "project_seam", lambda: seam)
+    assert main(["tune"]) == 0
+    assert "passed hyperparameters-tuned: none of 2 settings surely better by 1%" in capsys.readouterr().out
+    few = replace(seam, build_model=lambda fields, trees=1: seam.build_model(fields, trees))
+    monkeypatch.setattr(seams, "project_seam", lambda: few)
+    assert main(["tune"]) == 1
+    shown = capsys.readouterr().out
+    assert "put trees=20 into build_model()" in shown
+    assert "FAILED hyperparameters-tuned: 1 of 2 settings surely better by 1%; the best, trees=20" in shown
+    assert not next(record for record in read(Registry(here)) if record.check == "hyperparameters-tuned").passed
+
+
+def test_an_unattended_drill_with_nothing_to_go_back_to_moves_nothing(
+    here: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rollback-drill", "--unattended", "--url", "http://127.0.0.1:9"]) == 0
+    assert "nothing was moved: there is no version yet to go back to" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["promote", "rollback"])

@@ -1,6 +1,8 @@
 """Drills against a running service: what they say when it works, and when it does not."""
 
+import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,17 @@ from conftest import Client, eventually, release, serve
 from seams import binary
 
 from {{cookiecutter.package_name}} import drills
-from {{cookiecutter.package_name}}.drills import DrillFailed, Service, rollback_drill, smoke, stop_drill
+from {{cookiecutter.package_name}}.drills import (
+    DrillFailed,
+    Service,
+    rollback_drill,
+    smoke,
+    spared,
+    stop_drill,
+)
 from {{cookiecutter.package_name}}.governance.catalogue import Subject
-from {{cookiecutter.package_name}}.governance.evidence import Evidence
+from {{cookiecutter.package_name}}.governance.evidence import Evidence, utc_now
+from {{cookiecutter.package_name}}.pipeline.evidence import finding, write
 from {{cookiecutter.package_name}}.pipeline.promotion import NowhereToGo
 from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry
 from {{cookiecutter.package_name}}.pipeline.sync import sync
@@ -173,6 +183,34 @@ def test_without_a_version_before_there_is_no_drill(client: Client, registry: Re
     release(registry, model)
     with pytest.raises(NowhereToGo, match="nothing came before it"):
         rollback_drill(InProcess("", client=client), registry, "you", ABOUT)
+
+
+def test_unattended_nothing_moves_where_production_follows(registry: Registry, model: Path, baseline: Path) -> None:
+    assert "no version yet to go back to" in spared(registry, ABOUT)
+    release(registry, baseline, "baseline")
+    assert "no version yet to go back to" in spared(registry, ABOUT)
+    release(registry, model)
+    registry.serves("staging")
+    assert spared(registry, ABOUT) == ""
+    registry.serves("production")
+    assert "production follows this registry too" in spared(registry, ABOUT)
+
+
+def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
+    registry: Registry, model: Path, baseline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(registry, baseline, "baseline")
+    release(registry, model)
+    mine: dict[Subject, str] = {"code": uuid.uuid4().hex}  # evidence lies beside that of other tests
+    shown = finding("rollback-drilled", True, mine, 0.5)
+    write(registry, [shown])
+    assert spared(registry, mine) == "", "what somebody did by hand spares nothing"
+    by_ci = shown.model_copy(update={"writer": "ci", "run": "17"})
+    write(registry, [by_ci.model_copy(update={"at": utc_now() - timedelta(days=8)})])
+    assert spared(registry, mine) == ""
+    write(registry, [by_ci])
+    assert spared(registry, mine).startswith("the CI drilled this code already: 0.5")
+    assert spared(registry, {"code": "that was merged since"}) == ""
 
 
 def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

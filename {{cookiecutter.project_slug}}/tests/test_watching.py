@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +23,7 @@ from {{cookiecutter.package_name}}.monitoring import telling
 from {{cookiecutter.package_name}}.observing import seen, wrong
 from {{cookiecutter.package_name}}.pipeline import seam as seams
 from {{cookiecutter.package_name}}.pipeline.evidence import read
+from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, Registry
 from {{cookiecutter.package_name}}.pipeline.training import train
 from {{cookiecutter.package_name}}.records.engine import now
@@ -118,6 +120,7 @@ def test_a_field_that_is_no_longer_sent_ends_with_one_though_nothing_of_it_can_d
     send(table.set_column(place, "stops", pa.nulls(2_000, pa.int64())))
     assert main(["drift"]) == 1
     assert "MissingValues: stops is missing in 100.0% of the rows; it was in 0.0%" in capsys.readouterr().out
+    assert not kept(here, "inputs-watched")[0].passed
 
 
 def test_too_few_rows_end_with_two_and_are_no_evidence(
@@ -292,6 +295,58 @@ def test_each_day_that_somebody_named_is_due(filled: Filled) -> None:
     assert len(found) == 3 + 7
 
 
+# make upstream
+
+
+@pytest.fixture
+def made(here: Settings) -> Settings:
+    """A champion that was made of the parcels, through the pipeline."""
+    promote(Registry(here), "you", "a test", train(binary, here, silent).version.number)
+    return here
+
+
+def later(**columns: pa.Array) -> Callable[..., Any]:
+    """load(), as the parcels are today: columns in other types, or with other values in the later half of the rows."""
+    table = parcels()
+    for name, values in columns.items():
+        table = table.set_column(table.column_names.index(name), name, values)
+    rows = ibis.memtable(table)
+    return lambda since=None, until=None: rows.filter(rows["at"] >= ibis.literal(since)) if since else rows
+
+
+def test_data_that_comes_as_before_is_said_with_its_newer_rows(
+    made: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(seams, "project_seam", lambda: replace(binary, load=later()))
+    assert main(["upstream"]) == 0
+    assert "the columns are those of version 1, 61 newer rows hold" in capsys.readouterr().out
+    assert kept(made, "dependencies-watched")[0].passed
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"weight": parcels()["weight"].cast("string")}, "weight was float64, and is string"),
+        ({"at": parcels()["at"].cast(pa.timestamp("us", "UTC"))}, "at was timestamp(6), and is timestamp('UTC', 6)"),
+        ({"stops": pa.nulls(3_000, pa.int64())}, "stops is missing in 100.0% of the rows; it was in 0.0%"),
+        ({"city": pa.array(["rome"] * 3_000)}, "100.0% of city are words that the model does not know"),
+    ],
+)
+def test_what_the_contract_would_let_pass_is_noticed(
+    columns: dict[str, Any], said: str, made: Settings, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(seams, "project_seam", lambda: replace(binary, load=later(**columns)))
+    assert main(["upstream"]) == 1
+    assert said in capsys.readouterr().out
+    assert not kept(made, "dependencies-watched")[0].passed
+
+
+def test_a_champion_of_before_this_look_is_told(champion: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["upstream"]) == 2
+    assert "NotKnown: what it was made of was not written down then" in capsys.readouterr().err
+
+
 # make observe
 
 
@@ -324,6 +379,18 @@ def test_money_quality_and_use_become_evidence(
     figure = champion.manifest.metrics["value"]
     assert f"-0.5 a case over 320 real ones, give or take 0.055; {figure.value:.4g}" in str(said)
     assert agrees == (figure.low - 0.0549 <= -0.5 <= figure.high + 0.0549)
+
+
+@pytest.mark.parametrize(("cases", "judged"), [(199, False), (200, True)])
+def test_of_too_few_cases_nothing_is_said_of_quality(
+    cases: int, judged: bool, filled: Filled, send: Send, store: Store, champion: Answering,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    send(parcels(cases, seed=4), hours=48)
+    became(store, {f"c{place}": 0.0 for place in range(cases)}, now() - DAY, monkeypatch)
+    found = shown(filled, store, champion)
+    assert ("live-quality-watched" in found) is judged
+    assert not found.get("live-quality-watched", (False,))[0], "half of them were late by the model"
 
 
 def test_a_payoff_that_fails_is_no_value(

@@ -12,6 +12,7 @@ from .verbs import (
     organisation,
     service,
     supply,
+    trials,
     watching,
 )  # and nothing that needs the environment: `setup` makes it
 
@@ -27,7 +28,8 @@ VERBS: dict[str, Verb] = {
     "contract": models.contract,
     "train": models.train,
     "retrain": models.retrain,
-    "staleness": models.staleness,
+    "staleness": trials.staleness,
+    "tune": trials.tune,
     "promote": models.promote,
     "rollback": models.rollback,
     "versions": models.versions,
@@ -43,6 +45,7 @@ VERBS: dict[str, Verb] = {
     "rollback-drill": service.rollback_drill,
     "alert-drill": service.alert_drill,
     "drift": watching.drift,
+    "upstream": watching.upstream,
     "watch": watching.watch,
     "deploy": service.deploy,
     "deployed": service.deployed,
@@ -125,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         "--to", default="", help="file.parquet, or a folder: a path or an address, s3://bucket/scores"
     )
     made["score"].add_argument("--trial", action="store_true", help="record nothing, and so give no decisions")
+    made["tune"].add_argument("--trials", type=int, default=20, help="settings at most; default: %(default)s")
     made["serve"].add_argument("--no-follow", action="store_true")
     made["mode"].add_argument("mode", nargs="?", choices=["shadow", "assist", "automate"])
     made["mode"].add_argument("--why", default="", help="the reason, for the record")
@@ -143,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
         made[name].add_argument(
             "--url", default="http://127.0.0.1:8000", help="of the service; its key is read from ML_SERVICE_KEY"
         )
+    made["rollback-drill"].add_argument(
+        "--unattended", action="store_true", help="move nothing where production follows, or nothing is to go back to"
+    )
     made["alert-drill"].add_argument("--url", default="http://127.0.0.1:9093", help="of Alertmanager")
     made["alert-drill"].add_argument(
         "--hold", type=float, default=45, help="seconds until the test alerts end; messages leave within 30"

@@ -7,12 +7,12 @@ import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .governance.catalogue import Subject
-from .governance.evidence import Evidence
-from .pipeline.evidence import finding
+from .governance.catalogue import Subject, catalogue
+from .governance.evidence import Evidence, judge, utc_now
+from .pipeline.evidence import finding, read
 from .pipeline.promotion import promote, rollback
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.seam import Seam
@@ -20,6 +20,7 @@ from .records import TRIED
 from .records.store import Store
 
 WAIT = 60.0  # seconds until something must have arrived
+OFTEN = timedelta(days=7)  # enough for a drill of the same code
 LOOKED_AT = 500  # rows of the data, among which the most remarkable one is asked
 
 
@@ -116,6 +117,21 @@ def rollback_drill(service: Service, registry: Registry, who: str, digests: dict
             promote(registry, who, "rollback drill: as before", before.number)
     service.wait_for(lambda facts: facts["model_version"] == str(before.number), f"version {before.number}")
     return [finding("rollback-drilled", seconds <= 60, digests, round(seconds, 3))]
+
+
+def spared(registry: Registry, digests: dict[Subject, str]) -> str:
+    """Why a drill that nobody watches moves nothing: production follows, nothing is to go back to, or the CI has tried
+    this very code within a week. Empty when it may."""
+    champion = registry.behind(CHAMPION)
+    if registry.environment() == "production":
+        return "production follows this registry too; give staging one of its own, or drill by hand"
+    if champion is None or champion.previous is None:
+        return "there is no version yet to go back to"
+    entry = catalogue().entry("rollback-drilled")
+    found = judge(entry, read(registry), digests, now := utc_now(), only_ci=True) if entry else None
+    if found and found.status == "passed" and found.record and now - found.record.at < OFTEN:
+        return f"the CI drilled this code already: {found.why}"
+    return ""
 
 
 def most_remarkable(service: Service, seam: Seam) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _by_records(
 
 
 def _of_champion(seam: Seam, champion: Answering, told: Told, digests: dict[Subject, str]) -> Iterator[Evidence]:
-    if told.cases >= limits.FEWEST_JUDGED:
+    if told.cases >= limits.FEWEST_OUTCOMES:
         before = champion.squared_error
         worse = list(signals.of_quality(told, told.cases, seam.task(), before))
         said = f"mean squared error {told.mean_squared_error:.4g} over {told.cases:,} real cases"

@@ -6,7 +6,7 @@ from filled import DIGESTS, NOW, SHOWN, WORKFLOWS, Filled, by_hand, entry, evide
 
 from {{cookiecutter.package_name}}.governance.catalogue import catalogue
 from {{cookiecutter.package_name}}.governance.ownership import STAGES, Stage
-from {{cookiecutter.package_name}}.governance.readiness import MATURITY, Facts, Scorecard
+from {{cookiecutter.package_name}}.governance.readiness import CLASSIC, MATURITY, Facts, Scorecard
 
 __all__ = ["filled"]
 SHORT_LIST = {  # all that tier C is asked for
@@ -274,6 +274,29 @@ def test_what_is_not_shown_today_earns_nothing(filled: Filled, record: dict[str,
     point = points(filled.card(shown), "D1")
     assert point.points == 0
     assert point.why.startswith(("failed", "stale", "unmeasured"))
+
+
+def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Filled) -> None:
+    card = filled.card(filled.without("privacy-controls-tested", "field-code-tested"))
+    said = {"make test": ["keys and roles keep strangers out", "the code that makes the inputs is tested"]}
+    assert {section: card.lacks(section) for section in CLASSIC} == {section: {} for section in CLASSIC} | {
+        "Data": said
+    }
+    assert card.sum_of("Data") == 4.5
+    assert filled.card(filled.without("field-code-tested")).lacks("Data") == said | {"make test": said["make test"][1:]}
+
+
+def test_what_no_workflow_repeats_says_so_and_what_only_people_say_does_not(filled: Filled) -> None:
+    lacks = filled.card(facts=Facts(DIGESTS, "")).lacks("Model")
+    assert "let a workflow run make tune by itself" in lacks
+    assert entry("inclusion-looked-at").title not in {title for titles in lacks.values() for title in titles}
+
+
+def test_what_nothing_measures_yet_is_said(filled: Filled) -> None:
+    tests = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Infrastructure"]
+    assert filled.card(filled.without(*tests)).lacks("Infrastructure")["nothing measures it yet"] == [
+        entry("canary").title
+    ]
 
 
 def test_a_waiver_earns_no_point(filled: Filled) -> None:

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from {{cookiecutter.package_name}}.governance.catalogue import catalogue
 from {{cookiecutter.package_name}}.governance.ownership import STAGES, Stage
-from {{cookiecutter.package_name}}.governance.readiness import Facts
+from {{cookiecutter.package_name}}.governance.readiness import CLASSIC, Facts
 from {{cookiecutter.package_name}}.governance.scorecard import (
     MOST,
     as_json,
@@ -119,6 +119,18 @@ def test_a_low_score_stops_production_only_and_says_so(filled: Filled) -> None:
     for shown in (terminal(card, "production"), markdown(card, "production")):
         assert "ML Test Score 3.5; tier A needs 5" in shown
     assert "Stops every stage" not in markdown(card, "production")
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_lacks_in_a_section_is_said_in_every_format(filled: Filled, shown: bool, stage: Stage) -> None:
+    card = filled.card(filled.everything if shown else [])
+    table = json.loads(as_json(card, stage))["ml_test_score_lacks"]
+    asked = {"terminal": terminal(card, stage, whole=False), "markdown": markdown(card, stage)}
+    for text in asked.values() if stage != "poc" else ():
+        assert ("What adds to it:" in text) is not shown
+        assert ("make tune  (" in text or "- make tune: " in text) is not shown
+    assert set(table) == (set() if shown else set(CLASSIC))
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -37,6 +37,7 @@ def test_a_training_leaves_evidence_of_its_bundle(settings: Settings) -> None:
         "gates-passed",
         "beats-baseline",
         "no-slice-left-behind",
+        "simpler-model-not-better",
         "same-features-in-serving",
         "split-by-time",
     ):

@@ -19,6 +19,7 @@ DECLARED: dict[str, Check] = raci.CHECKS | risk.CHECKS | change_plan.CHECKS | pr
 NOBODY = "who answers for it, once named,"  # is no address
 CLASSIC: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # sections of the ML Test Score
 LEAST = {"A": 5, "B": 4, "C": 3}  # ML Test Score that production asks for, by tier
+AIM = 6  # points of 7 that a well-kept project has in each section
 MATURITY: tuple[tuple[str, ...], ...] = (  # Microsoft's MLOps maturity model: a level needs all lower ones
     ("checks-green", "tests-green"),
     ("gates-passed", "training-reproducible"),
@@ -69,9 +70,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Point:
+    """`mend`: what makes it more, with `title`, what then holds; both empty where it is all that can be had."""
+
     test: MlTest
     points: float
     why: str
+    mend: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,14 @@ class Scorecard:
 
     def sum_of(self, section: Section) -> float:
         return sum(point.points for point in self.points if point.test.section == section)
+
+    def lacks(self, section: Section) -> dict[str, list[str]]:
+        """What mends a section that is below AIM, by command → what then holds; empty for one that is not."""
+        found: dict[str, list[str]] = {}
+        for point in self.points if self.sum_of(section) < AIM else ():
+            if point.test.section == section and point.mend:
+                found.setdefault(point.mend, []).append(point.title)
+        return found
 
     @property
     def score(self) -> float:
@@ -262,10 +275,13 @@ def _point(test: MlTest, results: list[Result], workflows: str) -> Point:
     """1: a run has shown it, and a workflow repeats it; 0.5: done by hand only; else 0 (Breck et al. 2017)."""
     wrong = next((result for result in results if result.status != "passed"), None)
     if wrong:
-        return Point(test, 0, f"{wrong.status}: {wrong.says[0] if wrong.says else ''}")
+        why = f"{wrong.status}: {wrong.says[0] if wrong.says else ''}"
+        mend = "nothing measures it yet" if wrong.entry.later else wrong.fix or wrong.says[0]
+        return Point(test, 0, why, mend, wrong.entry.title)
     if repeated := next((word for word in test.repeated_by if _repeats(workflows, word)), ""):
         return Point(test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow")
-    return Point(test, 0.5, f"{results[0].says[0]}; no workflow repeats it")
+    mend = f"let a workflow run make {test.repeated_by[0]} by itself" if test.repeated_by else ""
+    return Point(test, 0.5, f"{results[0].says[0]}; no workflow repeats it", mend, results[0].entry.title)
 
 
 def _repeats(workflows: str, target: str) -> bool:

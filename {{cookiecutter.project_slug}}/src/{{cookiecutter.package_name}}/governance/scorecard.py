@@ -8,7 +8,7 @@ from .catalogue import SECTIONS, law
 from .evidence import NEVER
 from .markdown import cell
 from .ownership import STAGES, Stage
-from .readiness import CLASSIC, LEAST, WELL, Result, Scorecard
+from .readiness import AIM, CLASSIC, LEAST, WELL, Result, Scorecard
 
 MOST = 10  # next steps
 LEVELS = ("no MLOps", "tested like software", "training is automated", "deployment is automated", "it keeps itself")
@@ -45,6 +45,8 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
         f"ML Test Score {card.score:g}, the smallest of the four{least}. MLOps maturity {card.maturity} of 4: "
         f"{LEVELS[card.maturity]}.",
     ]
+    if stage != "poc" and (stage == "production" or not whole):
+        lines += _below(card)
     if said := card.break_even():
         lines.append(f"Break-even: {said}; what a decision is worth is {_payoff(card)}.")
     lines += [f"WAIVED until {w.waiver.expires}: {w.entry.id}: {w.waiver.reason}" for w in _waivers(card, stage)]
@@ -106,6 +108,14 @@ def markdown(card: Scorecard, stage: Stage) -> str:
         f"| {point.test.id} | {cell(point.test.title)} | {point.points:g} | {cell(point.why)} |"
         for point in card.points
     ]
+    for section in CLASSIC:
+        if lacks := card.lacks(section):
+            lines += [
+                "",
+                f"**{section}** has {card.sum_of(section):g}, a well-kept project {AIM}. What adds to it:",
+                "",
+            ]
+            lines += [f"- {cell(command)}: {cell('; '.join(titles))}" for command, titles in lacks.items()]
     duties = [(duty, [r for r in card.results(stage) if duty.article in r.entry.maps_to]) for duty in law().duties]
     lines += [
         "",
@@ -137,6 +147,7 @@ def as_json(card: Scorecard, stage: Stage) -> str:
         "reached": {each: card.reached(each) for each in STAGES},
         "ml_test_score": {"score": card.score, **{section: card.sum_of(section) for section in CLASSIC}},
         "ml_tests": [{"id": p.test.id, "title": p.test.title, "points": p.points, "why": p.why} for p in card.points],
+        "ml_test_score_lacks": {section: lacks for section in CLASSIC if (lacks := card.lacks(section))},
         "maturity": card.maturity,
         "payoff": "assumed" if card.assumed else "accepted",
         "break_even": card.break_even() or None,
@@ -188,6 +199,14 @@ def _row(result: Result, stage: Stage, tier: str) -> dict[str, Any]:
         "waived_until": result.waiver.expires.isoformat() if result.waiver else None,
         "maps_to": list(entry.maps_to),
     }
+
+
+def _below(card: Scorecard) -> Iterator[str]:
+    """The sections of the ML Test Score that are below what a well-kept project has, and what mends each."""
+    for section in CLASSIC:
+        if lacks := card.lacks(section):
+            yield f"  {section} has {card.sum_of(section):g}, a well-kept project {AIM}. What adds to it:"
+            yield from (f"    {command}  ({'; '.join(titles)})" for command, titles in lacks.items())
 
 
 def _payoff(card: Scorecard) -> str:

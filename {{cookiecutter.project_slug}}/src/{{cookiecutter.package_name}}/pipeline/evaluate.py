@@ -129,6 +129,14 @@ def evaluate(terms: Terms, task: Task, rows: Rows, scores: Scores, money: NDArra
     )
 
 
+def paired(rows: Rows, difference: NDArray[np.float64], tail: float = 0.025) -> Estimate:
+    """Mean of a difference [rows] and its interval, `tail` of the replicates on either side left out: the same
+    bootstrap over units."""
+    drawn = [np.average(difference, weights=weights) for weights in _draws(rows) if weights.any()]
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Estimate(value=float(difference.mean()), low=float(low), high=float(high), n=len(rows))
+
+
 def slices(terms: Terms, rows: Rows) -> dict[str, NDArray[np.bool_]]:
     """Masks [rows] of the slices with enough rows, by "field=value"; a boolean is true or false."""
     masks = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..bundle.manifest import Estimate
 from ..contract.check import CheckReport
 from ..contract.terms import Columns
 from ..governance.catalogue import Subject
@@ -30,10 +31,10 @@ def of_data(seam: Seam, report: CheckReport, digests: dict[Subject, str]) -> lis
 
 def of_training(
     seam: Seam, candidate: Candidate, test: Rows, measured: Measured, verdicts: Sequence[Verdict], lacks: Sequence[str],
-    commit: str, digests: dict[Subject, str],
+    commit: str, simpler: Estimate | None, digests: dict[Subject, str],
 ) -> list[Evidence]:  # fmt: skip
     """What a candidate that passed its gates has shown. `lacks`: what its card does not say; `commit` as git describes
-    it."""
+    it; `simpler`: by how much a model is worth more than a linear one."""
     applied = [verdict for verdict in verdicts if verdict.passed is not None]
     clean = bool(commit) and not commit.endswith("-dirty")
     records = [
@@ -47,6 +48,8 @@ def of_training(
         return records
     low = measured["baseline", "value", ""].low
     records.append(finding("beats-baseline", low > 0, digests, low))
+    if simpler:
+        records.append(finding("simpler-model-not-better", simpler.high >= 0, digests, simpler.high))
     slices = [figure.high for key, figure in measured.items() if key[:2] == ("baseline", "value") and key[2]]
     if slices:
         records.append(finding("no-slice-left-behind", min(slices) >= 0, digests, min(slices)))

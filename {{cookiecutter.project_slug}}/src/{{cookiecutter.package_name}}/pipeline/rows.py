@@ -58,7 +58,11 @@ class Rows:
 
 def load_rows(seam: Seam, since: datetime | None = None, until: datetime | None = None) -> tuple[CheckReport, Rows]:
     """Load, check, and keep the labelled rows. Raises ContractViolated before anything is trained."""
-    table = seam.table(since, until)
+    return checked(seam, seam.table(since, until))
+
+
+def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Rows]:
+    """The same, of a table that is there already."""
     report = check(table, seam.terms, seam.task())
     if not report.ok:
         raise ContractViolated(report)

@@ -1,8 +1,8 @@
 """The four files of the domain as one value, so that every step says what it needs and tests can bring their own."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from sklearn.base import is_classifier, is_regressor
 
 from ..bundle.runtime import Scores
-from ..contract.terms import Columns, ContractError, Fields, Task, Terms, read_terms
+from ..contract.terms import Columns, ContractError, Task, Terms, read_terms
 from .tables import Load, loaded
 
 
@@ -19,12 +19,13 @@ from .tables import Load, loaded
 class Seam:
     terms: Terms
     load: Load
-    build_model: Callable[[Fields], Any]
+    build_model: Callable[..., Any]  # of the fields, and of what `space` names
     runtime: Literal["onnx", "python"]
     baseline: Callable[[Columns], Scores]
     decide: Callable[[float, float], Any]
     payoff: Callable[[Any, float, Mapping[str, Any]], float]
     digest: str = ""
+    space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     made_up: bool = False  # are the rows those of the example?
 
     def table(self, since: datetime | None = None, until: datetime | None = None) -> ir.Table:
@@ -62,6 +63,7 @@ def project_seam() -> Seam:
         baseline=decision.baseline,
         decide=decision.decide,
         payoff=decision.payoff,
+        space=getattr(model, "SPACE", {}),
         made_up=bool(getattr(data, "MADE_UP", False)),
         digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
     )

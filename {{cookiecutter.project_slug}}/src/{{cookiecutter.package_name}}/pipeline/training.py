@@ -17,6 +17,7 @@ from ..governance.gates import Figure, GateFailed, Verdict, judge, read_gates
 from ..governance.organisation import Organisation, read_organisation
 from ..governance.waivers import PICKLE, demand_waiver
 from ..settings import Settings
+from . import upstream
 from .bundling import Candidate, make_bundle, provenance
 from .card import Purpose, mark, missing
 from .evaluate import BY_TASK, NAMES, SLICED, Evaluation, evaluate
@@ -25,8 +26,9 @@ from .export import export, parity, runtime_of
 from .findings import of_data, of_training
 from .pictures import pictures
 from .registry import CHALLENGER, CHAMPION, Registry, Version
-from .rows import Rows, load_rows
+from .rows import Rows, checked
 from .seam import Seam
+from .simpler import more_than_simple
 from .split import Split, single_field_power, split
 from .train import choose_threshold, fit, money, usable
 
@@ -52,8 +54,9 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     if seam.runtime == "python" and kind == "model":
         demand_waiver(settings.governance / "waivers.yaml", PICKLE, date.today())
     task = seam.task()
+    table = seam.table(None, until)
     try:
-        report, rows = load_rows(seam, until=until)
+        report, rows = checked(seam, table)
     except ContractViolated as error:
         write(Registry(settings), of_data(seam, error.report, digests(settings, seam)))
         raise
@@ -75,6 +78,9 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     found = baseline if kind == "baseline" else measure(seam, test, candidate)
     say(f"{kind:10} worth {_money(found)} a row on test, threshold {candidate.threshold:.4g}")
 
+    simpler = more_than_simple(seam, rows, parts, candidate) if kind == "model" else None
+    if simpler:
+        say(f"simpler    it is worth {_said(simpler)} a row more than a linear model")
     champion = registry.behind(CHAMPION)
     rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
     if rival:
@@ -101,9 +107,9 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         made = provenance()
         (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
-        version = registry.register(run, bundle.name, tags)
+        version = registry.register(run, bundle.name, tags | upstream.said(table, seam.terms))
     about, lacks = digests(settings, seam, version), missing(purpose)
-    shown = of_training(seam, candidate, test, measured, verdicts, lacks, made["commit"], about)
+    shown = of_training(seam, candidate, test, measured, verdicts, lacks, made["commit"], simpler, about)
     write(registry, [*of_data(seam, report, about), *shown])
     if champion is None or (kind == "model" and champion.number != version.number):
         registry.point(CHALLENGER, version)
@@ -204,5 +210,8 @@ def _exact(value: float, n: int) -> Estimate:
 
 
 def _money(found: Evaluation) -> str:
-    figure = found.figures["value", ""]
+    return _said(found.figures["value", ""])
+
+
+def _said(figure: Estimate) -> str:
     return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"

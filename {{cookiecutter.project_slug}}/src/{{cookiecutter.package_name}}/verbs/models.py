@@ -71,27 +71,6 @@ def retrain(args: argparse.Namespace) -> int:
     return 0
 
 
-def staleness(_: argparse.Namespace) -> int:
-    """what a model loses with age: learn from ever older windows, measure on the newest rows"""
-    from ..pipeline.evidence import digests, finding, write
-    from ..pipeline.registry import Registry
-    from ..pipeline.rows import load_rows
-    from ..pipeline.seam import project_seam
-    from ..pipeline.staleness import staleness as run
-    from ..settings import Settings
-
-    seam, settings = project_seam(), Settings()
-    registry = Registry(settings)  # before the long work: a registry that is away is known at once
-    aged = run(seam, load_rows(seam)[1])
-    for each in aged[1:]:
-        loss = f"{each.loss.value:.4f} ({each.loss.low:.4f} to {each.loss.high:.4f})"
-        print(f"{each.days:5.1f} days older: worth {loss} less a row, learnt from {each.rows:,} rows")
-    oldest = aged[-1]
-    said = f"{oldest.days:.0f} days older: {oldest.loss.value:.4g} less a row"
-    write(registry, [finding("staleness-known", True, digests(settings, seam), said)])
-    return 0
-
-
 def saying() -> "Callable[[str], None]":
     """Print each step behind the seconds that have passed."""
     started = time.perf_counter()

@@ -122,14 +122,19 @@ def stop_drill(args: argparse.Namespace) -> int:
 def rollback_drill(args: argparse.Namespace) -> int:
     """roll back until the version before answers, time it, and promote again"""
     from ..drills import rollback_drill as run
+    from ..drills import spared
     from ..pipeline.evidence import digests
     from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry
     from ..settings import Settings
     from .organisation import tried
 
-    settings, service = Settings(), _service(args.url)
+    settings = Settings()
     about, registry = digests(settings), Registry(settings)
+    if args.unattended and (why := spared(registry, about)):
+        print(f"nothing was moved: {why}")
+        return 0
+    service = _service(args.url)
     return tried(settings, about, ["rollback-drilled"], lambda: run(service, registry, whoami(), about))
 
 

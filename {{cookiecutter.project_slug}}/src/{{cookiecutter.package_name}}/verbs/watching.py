@@ -53,6 +53,32 @@ def drift(args: argparse.Namespace) -> int:
     return 1 if drifted else 0 if rows >= FEWEST_ROWS else NOT_SAID
 
 
+def upstream(_: argparse.Namespace) -> int:
+    """is the data still of the columns that the champion was made of, and do values and words come? exits 1 if not"""
+    from .. import watching
+    from ..contract.terms import ContractError
+    from ..monitoring.drift import CannotCompare
+    from ..pipeline.evidence import digests, finding
+    from ..pipeline.registry import Registry, RegistryError
+    from ..pipeline.seam import project_seam
+    from ..pipeline.upstream import NotKnown, changes, columns
+    from ..settings import Settings
+    from .organisation import keep
+
+    settings = Settings()
+    try:
+        registry, seam = Registry(settings), project_seam()
+        champion, table = watching.answering(registry), seam.table()
+        found = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
+        rows, odd = (0, []) if found else watching.newer(seam, champion)
+    except (CannotCompare, ContractError, NotKnown, RegistryError, watching.NothingToWatch) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return NOT_SAID
+    found += odd
+    said = "; ".join(found)[:500] or f"the columns are those of version {champion.version}, {rows:,} newer rows hold"
+    return keep(settings, [finding("dependencies-watched", not found, digests(settings), said)])
+
+
 def watch(args: argparse.Namespace) -> int:
     """what is wrong by the records, where no Prometheus runs; tells --url, or the webhook of ownership.yaml"""
     from ..governance.organisation import read_organisation
