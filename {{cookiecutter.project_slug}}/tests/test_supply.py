@@ -6,6 +6,7 @@ import string
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from {{cookiecutter.package_name}}.verbs.supply import NotLooked
 LOCK = Path("requirements/serve.txt").resolve()
 GIT = shutil.which("git") or "git"
 BASELINE = Path(".secrets.baseline").resolve()
+FIXED = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]
 
 
 @pytest.fixture
@@ -217,13 +219,40 @@ def test_an_audit_without_holes_passes(small: Settings, answering: Holes) -> Non
 def test_a_known_hole_fails_and_says_where_and_what_mends_it(
     small: Settings, answering: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ranges = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]
-    affected = [{"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": ranges}]
+    affected = [{"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}]
     answering["h11"] = {"id": "PYSEC-0000-0", "summary": "invented for this test", "affected": affected}
     assert main(["audit"]) == 1
     said = capsys.readouterr().err
     assert "h11 0.16.0 (the service): PYSEC-0000-0, mended in 99.0" in said
     assert kept(small, "dependencies-audited").value == "h11 PYSEC-0000-0"
+
+
+@pytest.mark.parametrize(
+    ("days", "why", "passes", "says"),
+    [
+        (30, "only the tests parse with it", True, "accepted: only the tests parse with it"),
+        (-1, "only the tests parse with it", False, "mended in 99.0; it was accepted until"),
+        (400, "only the tests parse with it", False, "needs a reason and a day within half a year"),
+        (30, " ", False, "needs a reason and a day within half a year"),
+    ],
+)
+def test_a_hole_is_borne_only_for_a_reason_and_for_a_time(
+    days: int, why: str, passes: bool, says: str, small: Settings, answering: dict[str, object], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    affected = [{"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}]
+    answering["h11"] = {"id": "PYSEC-0000-0", "summary": "invented for this test", "affected": affected}
+    until = datetime.now(UTC).date() + timedelta(days=days)
+    entry = f'[tool.audit.accepted.PYSEC-0000-0]\nuntil = {until}\nwhy = "{why}"\n'
+    (tmp_path / "pyproject.toml").write_text(Path("pyproject.toml").read_text() + entry)
+    monkeypatch.chdir(tmp_path)
+    assert main(["audit"]) == (0 if passes else 1)
+    told = capsys.readouterr().err
+    assert told.startswith("h11 0.16.0 (the service): PYSEC-0000-0, ")
+    assert says in told
+    record = kept(small, "dependencies-audited")
+    assert record.passed is passes
+    assert record.value == ("no hole is known but 1 that are borne for now" if passes else "h11 PYSEC-0000-0")
 
 
 def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Holes, tmp_path: Path) -> None:

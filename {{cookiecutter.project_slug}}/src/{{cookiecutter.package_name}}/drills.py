@@ -124,7 +124,7 @@ def spared(registry: Registry, digests: dict[Subject, str]) -> str:
     this very code within a week. Empty when it may."""
     champion = registry.behind(CHAMPION)
     if registry.environment() == "production":
-        return "production follows this registry too; give staging one of its own, or drill by hand"
+        return "production follows this registry too: drill by hand, while somebody watches"
     if champion is None or champion.previous is None:
         return "there is no version yet to go back to"
     entry = catalogue().entry("rollback-drilled")

@@ -9,11 +9,13 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 LOCKS = Path("requirements")
+LONGEST = timedelta(days=183)  # for which a known hole may be borne, as any waiver
 BASELINE = Path(".secrets.baseline")
 
 
@@ -159,11 +161,30 @@ def audit(_: argparse.Namespace) -> int:
     except NotLooked as error:
         keep(settings, [finding("dependencies-audited", False, digests(settings), f"could not look: {error}"[:500])])
         return 1
+    accepted = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["audit"]["accepted"]
+    left = []
     for name, version, hole, mended in holes:
         where = "the service" if name in locked(LOCKS / "serve.txt") else "pipeline or development"
-        print(f"{name} {version} ({where}): {hole}, mended in {mended or 'no version yet'}", file=sys.stderr)
-    said = "; ".join(f"{name} {hole}" for name, _, hole, _ in holes) or "no hole is known"
-    return keep(settings, [finding("dependencies-audited", not holes, digests(settings), said[:500])])
+        excuse, why_not = excused(accepted.get(hole), datetime.now(UTC).date())
+        end = f"accepted: {excuse}" if excuse else f"mended in {mended or 'no version yet'}{why_not}"
+        print(f"{name} {version} ({where}): {hole}, {end}", file=sys.stderr)
+        left += [] if excuse else [f"{name} {hole}"]
+    borne = len(holes) - len(left)
+    said = "; ".join(left) or (f"no hole is known but {borne} that are borne for now" if borne else "no hole is known")
+    return keep(settings, [finding("dependencies-audited", not left, digests(settings), said[:500])])
+
+
+def excused(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
+    """Why a known hole is borne for now, or else what an entry lacks that [tool.audit.accepted] has for it."""
+    if entry is None:
+        return "", ""
+    until, why = entry.get("until"), str(entry.get("why", "")).strip()
+    if not isinstance(until, date) or not why or until > today + LONGEST:
+        works = f'until = {today + LONGEST}, why = "never reads what others send"'
+        return "", f"; its entry in [tool.audit.accepted] needs a reason and a day within half a year, as in {works}"
+    if until < today:
+        return "", f"; it was accepted until {until}"
+    return f"{why} (until {until})", ""
 
 
 def known_holes(lock: Path) -> list[tuple[str, str, str, str]]:
