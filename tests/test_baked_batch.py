@@ -32,7 +32,7 @@ from PACKAGE.pipeline.batch import scorer
 from PACKAGE.pipeline.rows import collect
 from PACKAGE.pipeline.seam import project_seam
 from PACKAGE.pipeline.tables import file
-from PACKAGE.scoring import project_domain, score
+from PACKAGE.scoring import Chosen, project_domain, score
 from PACKAGE.settings import Settings
 from pyspark.sql import SparkSession
 
@@ -46,7 +46,7 @@ scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
 )
 found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
 for place, table in (("spark.parquet", there), ("here.parquet", here)):
-    score(project_domain(), Settings(), table, place, None)
+    score(project_domain(), Settings(), Chosen(table, place, place), place, None)
 print(json.dumps({
     "checked": [repr(check(table, seam.terms, seam.task())) for table in (there, here)],
     "rows": [collect(table, seam.terms).digest() for table in (there, here)],
@@ -94,7 +94,7 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
     file = registry.objects / "scores" / "2026-06-01.parquet"
     first = rows_of(project, file)
     assert {row["decision"] for row in first} == {"approve", "decline"}
-    assert "0 recorded, 1,000 were known by their id already" in project.makes("score", *day)
+    assert "0 recorded, 1,000 were known: given is what was recorded first" in project.makes("score", *day)
 
     with project.serving() as address:
         wait_for_version(address, "1")

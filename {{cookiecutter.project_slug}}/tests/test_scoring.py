@@ -18,11 +18,12 @@ from {{cookiecutter.package_name}}.cli import main
 from {{cookiecutter.package_name}}.contract.check import ContractViolated
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.pipeline.tables import NoRows
+from {{cookiecutter.package_name}}.placing import NotScored, target
 from {{cookiecutter.package_name}}.records.engine import now
 from {{cookiecutter.package_name}}.records.errors import StoreAway
 from {{cookiecutter.package_name}}.records.store import Store
 from {{cookiecutter.package_name}}.records.tables import predictions
-from {{cookiecutter.package_name}}.scoring import Domain, NotScored, Scored, chosen, score, target
+from {{cookiecutter.package_name}}.scoring import Chosen, Domain, Scored, chosen, score
 from {{cookiecutter.package_name}}.serving.explore import LetThrough
 from {{cookiecutter.package_name}}.serving.keys import KeysError
 from {{cookiecutter.package_name}}.settings import Settings
@@ -46,10 +47,14 @@ def run(trained: Trained, registry: Registry, settings: Settings, store: Store, 
     """Score a table with the champion, recorded in this test's database unless it brings another or none."""
     release(registry, trained.bundle)
 
-    def scored(table: pa.Table, domain: Domain = DOMAIN, store: Store | None = store) -> Scored:
-        return score(domain, settings, ibis.memtable(table), str(place), store)
+    def scored(table: pa.Table, domain: Domain = DOMAIN, store: Store | None = store, source: str = "june") -> Scored:
+        return score(domain, settings, rows_of(table, source), str(place), store)
 
     return scored
+
+
+def rows_of(table: pa.Table, source: str = "june") -> Chosen:
+    return Chosen(ibis.memtable(table), "june", source)
 
 
 def recorded(store: Store) -> dict[str, dict[str, Any]]:
@@ -110,16 +115,69 @@ def test_in_shadow_decisions_are_recorded_and_not_given(run: Run, store: Store, 
     assert {row["decision"] for row in recorded(store).values()} == {"call", "leave"}
 
 
-def test_a_stop_while_it_runs_keeps_the_decisions_back(run: Run, settings: Settings, place: Path) -> None:
+def test_a_stop_while_it_runs_keeps_the_decisions_back_and_takes_them_out_of_the_records(
+    run: Run, store: Store, settings: Settings, place: Path
+) -> None:
     class Stopped(Store):
         def ship(self, events: Any) -> int:
             if self.mode() is None:
                 self.set_mode("shadow", "you", "complaints since noon")
             return super().ship(events)
 
+    run(parcels(20))
+    place.unlink()
+    known = recorded(store)
     with pytest.raises(NotScored, match="the mode was assist at first and is shadow now"):
-        run(parcels(100), store=Stopped(settings.records_url))
+        run(parcels(700), store=Stopped(settings.records_url))
     assert not place.exists()
+    assert recorded(store) == known, "nobody was given the others"
+
+
+def test_a_case_that_is_known_gets_the_answer_that_was_recorded(
+    run: Run, store: Store, place: Path, registry: Registry, trained_baseline: Trained
+) -> None:
+    run(parcels(100))
+    first = pq.read_table(place)
+    release(registry, trained_baseline.bundle, "baseline")
+    run(parcels(120))
+    again = pq.read_table(place)
+    assert again.slice(0, 100).equals(first), "another champion changes no answer that was given"
+    assert set(again.slice(100)["model_version"].to_pylist()) == {"2"}
+    assert {row["id"]: row["score"] for row in recorded(store).values()} == dict(
+        zip(again["parcel"].to_pylist(), again["score"].to_pylist(), strict=True)
+    )
+
+
+def test_what_was_withheld_at_first_is_not_given_later_as_if_it_had_been(run: Run, store: Store, place: Path) -> None:
+    store.set_mode("shadow", "you", "a stop")
+    run(parcels(50))
+    store.set_mode("assist", "you", "all is well")
+    run(parcels(80))
+    found = pq.read_table(place).to_pylist()
+    given = [(row["decision"] is not None, row["mode"]) for row in found]
+    assert given == [(False, "shadow")] * 50 + [(True, "assist")] * 30
+    store.set_mode("shadow", "you", "a stop")
+    run(parcels(80))
+    assert pq.read_table(place)["decision"].null_count == 80
+
+
+def test_an_id_that_stands_twice_names_no_case(run: Run, store: Store, place: Path) -> None:
+    with pytest.raises(NotScored, match="parcel stands 3 times again"):
+        run(pa.concat_tables([parcels(100), parcels(3)]))
+    assert recorded(store) == {}
+
+
+def test_a_file_that_cannot_be_written_in_the_end_leaves_no_record(
+    run: Run, store: Store, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(NotScored, match="No space left"):
+        run(parcels(100))
+    assert recorded(store) == {}
+    assert list(place.parent.iterdir()) == []
 
 
 def test_a_trial_records_nothing_and_gives_no_decision(run: Run, store: Store, place: Path) -> None:
@@ -160,7 +218,7 @@ def test_many_bad_rows_stop_it_before_anything_is_done(run: Run, store: Store, p
     assert recorded(store) == {}
 
 
-def test_what_is_no_file_of_scores_is_not_replaced(run: Run, place: Path) -> None:
+def test_what_a_run_may_replace_are_the_scores_of_the_same_rows(run: Run, place: Path) -> None:
     place.parent.mkdir()
     pq.write_table(parcels(10), place)
     with pytest.raises(NotScored, match="holds no scores of"):
@@ -169,6 +227,11 @@ def test_what_is_no_file_of_scores_is_not_replaced(run: Run, place: Path) -> Non
     place.unlink()
     run(parcels(100))
     run(parcels(200))
+    assert len(pq.read_table(place)) == 200
+    with pytest.raises(NotScored, match="holds the answers to june"):
+        run(parcels(10), source="july")
+    with pytest.raises(NotScored, match="holds the answers to june"):
+        run(parcels(10), store=None)
     assert len(pq.read_table(place)) == 200
 
 
@@ -184,17 +247,20 @@ def test_a_database_that_is_away_leaves_the_file_of_before(
 
 
 def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
-    trained: Trained, registry: Registry, settings: Settings, store: Store
+    trained: Trained, registry: Registry, settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     release(registry, trained.bundle)
     with pytest.raises(NotScored, match=r"nowhere://scores/june.parquet cannot be written to.*s3://bucket"):
-        score(DOMAIN, settings, ibis.memtable(parcels(10)), "nowhere://scores/june.parquet", store)
+        score(DOMAIN, settings, rows_of(parcels(10)), "nowhere://scores/june.parquet", store)
+    (tmp_path / "README.md").write_text("not a folder")
+    with pytest.raises(NotScored, match="cannot be written to"):
+        score(DOMAIN, settings, rows_of(parcels(10)), str(tmp_path / "README.md" / "june.parquet"), store)
     assert recorded(store) == {}
 
 
 def test_nothing_promoted_is_said(settings: Settings, store: Store, place: Path) -> None:
     with pytest.raises(NotScored, match="nothing was promoted yet"):
-        score(DOMAIN, settings, ibis.memtable(parcels(10)), str(place), store)
+        score(DOMAIN, settings, rows_of(parcels(10)), str(place), store)
 
 
 def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
@@ -202,7 +268,7 @@ def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
 ) -> None:
     away = settings.model_copy(update={"environment": "staging"})
     with pytest.raises(KeysError, match="ML_KEYS_FILE is needed"):
-        score(DOMAIN, away, ibis.memtable(parcels(10)), str(place), store)
+        score(DOMAIN, away, rows_of(parcels(10)), str(place), store)
     assert not place.exists()
 
 
@@ -214,12 +280,16 @@ def test_by_default_it_is_yesterday(tmp_path: Path) -> None:
         return ibis.memtable(parcels(10))
 
     domain, today = replace(DOMAIN, load=load), now().replace(hour=0, minute=0, second=0, microsecond=0)
-    assert chosen(domain, None, None, None)[1] == f"{today - timedelta(days=1):%Y-%m-%d}"
-    assert chosen(domain, None, datetime(2026, 6, 1), datetime(2026, 6, 3))[1] == "20260601T0000-20260603T0000"
-    assert chosen(replace(domain, terms=replace(PARCELS, time=None)), None, None, None)[1] == f"{today:%Y-%m-%d}"
+    assert chosen(domain, None, None, None).name == f"{today - timedelta(days=1):%Y-%m-%d}"
+    assert chosen(domain, None, datetime(2026, 6, 1), datetime(2026, 6, 3)).name == "20260601T0000-20260603T0000"
+    assert chosen(replace(domain, terms=replace(PARCELS, time=None)), None, None, None).name == f"{today:%Y-%m-%d}"
     assert asked == [(today - timedelta(days=1), today), (datetime(2026, 6, 1), datetime(2026, 6, 3)), (None, None)]
     with pytest.raises(NoRows, match="all of a file"):
         chosen(domain, "june.parquet", datetime(2026, 6, 1), None)
+    with pytest.raises(NoRows, match="names no TIME"):
+        chosen(replace(domain, terms=replace(PARCELS, time=None)), None, datetime(2026, 6, 1), None)
+    with pytest.raises(NoRows, match="is not before"):
+        chosen(domain, None, datetime(2026, 6, 2), datetime(2026, 6, 1))
 
 
 @pytest.mark.parametrize(
@@ -249,9 +319,41 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
     assert first == f"500 rows, version 1, assist: {tmp_path}/out/june.parquet"
     assert (second, third) == ("2 rows have no score: weight: above 30", "498 recorded")
     assert main(given) == 0
-    assert "0 recorded, 498 were known by their id already" in capsys.readouterr().out
+    assert "0 recorded, 498 were known: given is what was recorded first" in capsys.readouterr().out
     assert len(recorded(store)) == 498
+    before = (tmp_path / "out" / "june.parquet").read_bytes()
     assert main([*given, "--trial"]) == 0
     assert "recorded" not in capsys.readouterr().out
+    assert (tmp_path / "out" / "june.parquet").read_bytes() == before
+    assert (tmp_path / "out" / "june.trial.parquet").exists()
     assert main(["score", "--table", str(tmp_path / "july.csv")]) == 1
-    assert "july.csv is no file of Parquet or CSV" in capsys.readouterr().err
+    assert "july.csv: no such file" in capsys.readouterr().err
+
+
+def test_cells_of_a_csv_are_what_the_contract_says(
+    run: Run, store: Store, place: Path, tmp_path: Path, settings: Settings
+) -> None:
+    rows = parcels(400).to_pylist()
+    for number, row in enumerate(rows):
+        row |= {"parcel": f"{number:05d}", "stops": f"{row['stops']}.0"}  # as pandas writes whole numbers
+    rows[7]["weight"], rows[9]["stops"], rows[11]["distance"] = "n/a", "3.5", "far"
+    names = list(rows[0])
+    lines = [",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows]
+    (tmp_path / "june.csv").write_text("\n".join([",".join(names), *lines]))
+    done = score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store)
+    assert done.refused == {"distance: above 100": 1, "stops: above 50": 1, "weight: above 30": 1}
+    found = pq.read_table(place)
+    assert found["parcel"].to_pylist()[:2] == ["00000", "00001"]
+    assert recorded(store)["00003"]["row"]["stops"] == parcels(400)["stops"].to_pylist()[3]
+
+
+def test_a_csv_that_breaks_off_is_told_by_its_line_and_not_by_its_content(
+    run: Run, place: Path, tmp_path: Path, settings: Settings, store: Store
+) -> None:
+    header = ",".join(parcels(1).schema.names)
+    lines = [",".join(str(value) for value in row.values()).replace("None", "") for row in parcels(30_000).to_pylist()]
+    lines[25_000] = "p25000,secret-customer"
+    (tmp_path / "june.csv").write_text("\n".join([header, *lines]))
+    with pytest.raises(NotScored, match="cannot be read about line") as refused:
+        score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store)
+    assert "secret" not in str(refused.value)

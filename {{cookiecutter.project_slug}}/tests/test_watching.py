@@ -158,7 +158,7 @@ def test_where_nothing_can_be_said_it_ends_with_two(
     ("asked", "says"),
     [
         (["--table", "june.parquet", "--since", "2026-06-01"], "--table is all of a file"),
-        (["--table", "nowhere.csv"], "nowhere.csv is no file"),
+        (["--table", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--table", "short.csv"], "no column 'stops', which the model needs"),
     ],
 )

@@ -1,6 +1,12 @@
 """What a batch answered, in the records as the service's answers are: same words, same secrets, same withholding."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +23,7 @@ from .settings import Settings
 EVENT = 500  # rows in one transaction: a short one, so that outcomes need not wait for it
 GIVEN = ("assist", "automate")  # modes in which decisions leave
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+SAID = ("model_version", "arm", "mode", "at")  # of an answer, beside score and decision
 
 
 def secret(settings: Settings) -> bytes:
@@ -29,72 +36,89 @@ def secret(settings: Settings) -> bytes:
 
 @dataclass
 class Recorder:
-    """Takes the answers of one run. Without a store nothing is recorded, and so no decision is given: a trial.
+    """Records the answers of one run, and gives what the records hold: a case that is known by its id was answered.
 
-    `new` counts the cases whose id was not known before.
+    `new` counts the cases that were not known before; their ids lie in the file `ids`, for `withdraw`.
     """
 
     terms: Terms
     version: int
     bundle: str
     mode: str
-    store: Store | None = None
-    salt: bytes = b""
+    store: Store
+    salt: bytes
+    ids: Path
     explored: LetThrough | None = None
     new: int = 0
+    at: datetime = field(default_factory=now)
 
     def take(self, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
         """Record answers {ID, score, decision, refused} to `rows`, which hold the contract's columns, in one order.
 
-        Gives them with model_version, arm, mode and at (UTC), without what the mode withholds. A row without a score is
-        not recorded, and what is known under an id stays. Raises StoreAway and EventsRefused.
+        Gives them with model_version, arm, mode and at (UTC); the decision only where it was recorded in a mode that
+        gives decisions. A row without a score is not recorded. Raises StoreAway and EventsRefused.
         """
-        count, at, decisions = len(answers), now(), answers.column("decision")
-        arms = pa.repeat(pa.scalar(ARM), count)
-        if self.store:
-            ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
-            decisions, arms = self._let_through(ids, decisions, arms)
-            columns = (answers.column("score"), decisions, arms)
-            scored = zip(ids, *(column.to_pylist() for column in columns), self._rows(rows), strict=True)
-            kept = [
-                {"id": id, "score": score, "decision": decision, "arm": arm, **row}
-                for id, score, decision, arm, row in scored
-                if score is not None
-            ]
-            self._ship(self.store, kept, f"{at:%Y-%m-%d %H:%M:%S.%f}")
-        said = {"model_version": pa.scalar(str(self.version)), "mode": pa.scalar(self.mode), "at": pa.scalar(at)}
+        ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
+        scores, decisions = answers.column("score").to_pylist(), answers.column("decision").to_pylist()
+        told = [
+            {"id": id, "score": score, "decision": decision, **row}
+            for id, score, decision, row in zip(ids, scores, decisions, self._rows(rows), strict=True)
+            if score is not None
+        ]
+        for one in told:
+            self._let_through(one)
+        kind = answers.schema.field("decision").type
+        held: dict[str, dict[str, Any]] = {}
+        with self.ids.open("a", encoding="utf-8") as file:
+            for start in range(0, len(told), EVENT):
+                held |= self._recorded(told[start : start + EVENT], kind, file)
+        absent = dict.fromkeys(("score", "decision", *SAID))
+        found = [held.get(id, absent) if score is not None else absent for id, score in zip(ids, scores, strict=True)]
+        types = {"score": pa.float64(), "decision": kind, "at": pa.timestamp("us")}
+        columns = {name: pa.array([one[name] for one in found], types.get(name, pa.string())) for name in absent}
         return pa.RecordBatch.from_pydict(
-            {
-                self.terms.id: answers.column(self.terms.id),
-                "score": answers.column("score"),
-                "decision": decisions if self.mode in GIVEN else pa.nulls(count, decisions.type),
-                "refused": answers.column("refused"),
-                "arm": arms,
-                **{name: pa.repeat(value, count) for name, value in said.items()},
-            }
+            {self.terms.id: answers.column(self.terms.id), "refused": answers.column("refused"), **columns}
         )
 
-    def _let_through(self, ids: list[str], decisions: pa.Array, arms: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """Decisions and arms once the share that LET_THROUGH names was drawn, where decisions are given at all."""
-        let = self.explored
-        if let is None or self.mode not in GIVEN:
-            return decisions, arms
-        pairs = zip(ids, decisions.to_pylist(), strict=True)
-        drawn = pa.array([said not in (None, let.decision) and let.takes(id, self.salt) for id, said in pairs])
-        return pc.if_else(drawn, let.decision, decisions), pc.if_else(drawn, EXPLORED, arms)
+    def withdraw(self) -> None:
+        """Take back what this run recorded, since nobody was given it. Raises StoreAway."""
+        if not self.ids.exists():
+            return
+        with self.ids.open(encoding="utf-8") as file:
+            while ids := [json.loads(line) for line in islice(file, EVENT)]:
+                self.store.withdraw(ids, self.at)
 
-    def _rows(self, rows: pa.RecordBatch) -> list[dict[str, object]]:
+    def _recorded(self, told: list[dict[str, Any]], kind: pa.DataType, file: TextIO) -> dict[str, dict[str, Any]]:
+        """What the records hold of these cases once they were told."""
+        file.writelines(json.dumps(one["id"]) + "\n" for one in told)
+        file.flush()  # before they are there: what is withdrawn needlessly is not found, or of another time
+        said = {"model_version": str(self.version), "arm": ARM, "mode": self.mode}
+        event = {"at": f"{self.at:%Y-%m-%d %H:%M:%S.%f}", "bundle": self.bundle, **said, "predictions": told}
+        new = self.store.ship([to_json(event)])
+        self.new += new
+        mine = {one["id"]: {**said, "at": self.at, **one} for one in told}
+        if new < len(told):
+            for id, row in self.store.recorded(list(mine)).items():
+                mine[id] = {name: getattr(row, name) for name in ("score", "decision", *SAID)}
+        for one in mine.values():
+            given = one["mode"] in GIVEN and self.mode in GIVEN
+            number = pa.types.is_floating(kind)
+            one["decision"] = (float(one["decision"]) if number else one["decision"]) if given else None
+        return mine
+
+    def _let_through(self, one: dict[str, Any]) -> None:
+        """Where decisions are given: the share of LET_THROUGH, drawn as in the service."""
+        let = self.explored
+        if let and self.mode in GIVEN and one["decision"] != let.decision and let.takes(one["id"], self.salt):
+            one |= {"decision": let.decision, "arm": EXPLORED}
+
+    def _rows(self, rows: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         """Unit and row of each prediction as the service records them: no PERSONAL field, no unit by its name."""
         kept = [field for field in self.terms.fields if field.name not in self.terms.personal]
         fields = pa.RecordBatch.from_pydict({field.name: _plain(field, rows.column(field.name)) for field in kept})
         names = rows.column(self.terms.unit).to_pylist() if self.terms.unit in rows.schema.names else [None] * len(rows)
-        units = [None if name is None else hidden(str(name), self.salt) for name in names]
-        return [{"unit": unit, "row": row} for unit, row in zip(units, fields.to_pylist(), strict=True)]
-
-    def _ship(self, store: Store, kept: list[dict[str, object]], at: str) -> None:
-        said = {"at": at, "bundle": self.bundle, "model_version": str(self.version), "arm": ARM, "mode": self.mode}
-        for start in range(0, len(kept), EVENT):
-            self.new += store.ship([to_json({**said, "predictions": kept[start : start + EVENT]})])
+        for name, row in zip(names, fields.to_pylist(), strict=True):
+            yield {"unit": None if name is None else hidden(str(name), self.salt), "row": row}
 
 
 def _plain(field: Field, cells: pa.Array) -> pa.Array:

@@ -1,20 +1,23 @@
 """Score a table with the champion: one file, whole or not at all, and each answer recorded as the service's are."""
 
 import os
-import shutil
+import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from .bundle.runtime import Scores
 from .contract.check import unfit
@@ -22,19 +25,18 @@ from .contract.terms import Columns, Terms, read_terms
 from .pipeline.batch import REFUSED, Scorer
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.tables import Load, NoRows, file, loaded, stream
+from .placing import KIND, MODEL, SOURCE, NotScored, placed, put
 from .recording import Recorder, secret
 from .records.engine import now
+from .records.errors import StoreAway
 from .records.store import Store
 from .serving.explore import LetThrough, let_through
 from .settings import Settings
 
-# An upload is sent without its length otherwise, which stores other than Amazon's refuse.
-os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
-
 PIECE = 50_000  # rows at once; a few pieces are in memory
 MOST_REFUSED = 0.01  # of the rows; when more break the contract that is no dirt but another table
-MARK = b"scores_of"  # in a file's metadata: a later run may replace it
 TRIAL = "trial"
+Take = Callable[[pa.RecordBatch, pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,13 @@ class Domain:
     explored: LetThrough | None = None
 
 
-class NotScored(Exception):
-    """Nothing was put in place; the message says why, and what helps."""
+@dataclass(frozen=True)
+class Chosen:
+    """Rows to be scored, a name for their scores, and where they come from, in words."""
+
+    table: ir.Table
+    name: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,6 @@ class Scored:
     version: int
     mode: str
     new: int
-    where: str
 
 
 def project_domain() -> Domain:
@@ -72,54 +78,93 @@ def project_domain() -> Domain:
     return Domain(read_terms(contract), data.load, decision.baseline, decision.decide, explored)
 
 
-def score(domain: Domain, settings: Settings, table: ir.Table, to: str, store: Store | None) -> Scored:
-    """Score `table` into the Parquet file `to`, a path or an address such as s3://bucket/scores/june.parquet.
-
-    Without a store it is a trial. Raises NotScored, RegistryError, BundleRefused, KeysError, StoreAway, and
-    ContractViolated for absent columns; after each of them the file is as it was.
-    """
-    filesystem, path = _place(to, settings.model_name)
-    terms, registry = domain.terms, Registry(settings)
-    if (champion := registry.behind(CHAMPION)) is None:
-        raise NotScored('nothing was promoted yet; make train, then make promote WHY="..."')
-    refused, rows = _refused(table, terms)
-    mode, salt = (_mode(store, settings), secret(settings)) if store else (TRIAL, b"")
-    recorder = Recorder(terms, champion.number, champion.digest, mode, store, salt, domain.explored)
-    settings.state.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="scores-", dir=settings.state) as folder:
-        bundle = registry.download(champion, Path(folder))
-        what = bundle, champion.digest, terms, domain.baseline, domain.decide
-        scorer = Scorer(*what, allow_pickle=settings.allow_pickle, workers=_cores())
-        draft = Path(folder) / "draft.parquet"
-        _write(draft, _answers(scorer, recorder, stream(_wanted(table, terms), PIECE)), settings.model_name)
-        if store and (holds := _mode(store, settings)) != mode:
-            raise NotScored(
-                f"the mode was {mode} at first and is {holds} now: these decisions are not given; run again"
-            )
-        _put(draft, filesystem, path)
-    return Scored(rows, refused, champion.number, mode, recorder.new, path)
-
-
-def chosen(domain: Domain, path: str | None, since: datetime | None, until: datetime | None) -> tuple[ir.Table, str]:
-    """The rows of a file or of load(), by default of yesterday (UTC), and a name for their scores. Raises NoRows."""
+def chosen(domain: Domain, path: str | None, since: datetime | None, until: datetime | None) -> Chosen:
+    """The rows of a file or of load(), by default of yesterday (UTC). Raises NoRows and ContractError."""
     if path:
         if since or until:
             raise NoRows("--table is all of a file; --since and --until choose from load()")
-        return file(Path(path)), Path(path).stem
+        return Chosen(file(Path(path), domain.terms.fields), Path(path).stem, str(Path(path).resolve()))
     today = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    if domain.terms.time is None and not (since or until):
-        return loaded(domain.load), f"{today:%Y-%m-%d}"
+    if domain.terms.time is None:
+        if since or until:
+            raise NoRows("the contract names no TIME, so --since and --until choose nothing: leave them out")
+        return Chosen(loaded(domain.load), f"{today:%Y-%m-%d}", "load()")
     until = until or today
     since = since or until - timedelta(days=1)
+    if since >= until:
+        raise NoRows(f"--since {since} is not before --until {until}")
     name = f"{since:%Y-%m-%d}" if until - since == timedelta(days=1) else f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}"
-    return loaded(domain.load, since, until), name
+    return Chosen(loaded(domain.load, since, until), name, f"load(), {since} to {until}")
 
 
-def target(to: str, name: str) -> str:
-    """The file that is meant: `to` itself, or one of that name in the folder `to`. An address keeps its options."""
-    place, mark, options = to.partition("?") if "://" in to else (to, "", "")
-    file = place if place.endswith(".parquet") else f"{place.rstrip('/')}/{name}.parquet"
-    return file + mark + options
+def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Store | None) -> Scored:
+    """Score rows into the Parquet file `to`, a path or an address such as s3://bucket/scores/june.parquet.
+
+    Without a store it is a trial: nothing is recorded, and no decision given. Raises NotScored, RegistryError,
+    BundleRefused, KeysError, StoreAway, and ContractViolated for absent columns; after each of them the file is as it
+    was, and so are the records.
+    """
+    terms, registry = domain.terms, Registry(settings)
+    about = {MODEL: settings.model_name.encode(), SOURCE: rows.source.encode(), KIND: b"answers" if store else b"trial"}
+    filesystem, path = placed(to, about)
+    if (champion := registry.behind(CHAMPION)) is None:
+        raise NotScored('nothing was promoted yet; make train (or make baseline), then make promote WHY="..."')
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="scores-", dir=settings.state) as folder, _engine_words():
+        refused, count = _refused(rows.table, terms)
+        bundle, draft = registry.download(champion, Path(folder)), Path(folder) / "draft.parquet"
+        what = bundle, champion.digest, terms, domain.baseline, domain.decide
+        scorer = Scorer(*what, allow_pickle=settings.allow_pickle, workers=_cores())
+        recorder = None
+        if store:
+            facts = champion.number, champion.digest, _mode(store, settings), store, secret(settings)
+            recorder = Recorder(terms, *facts, Path(folder) / "ids", domain.explored)
+        take = recorder.take if recorder else partial(_as_trial, str(champion.number))
+        try:
+            _write(draft, _answers(scorer, take, stream(_wanted(rows.table, terms), PIECE)), about)
+            if recorder:
+                _demand_mode(recorder, settings)
+            put(draft, filesystem, path)
+        except BaseException:  # whatever it is: what nobody was given must not stand in the records as given
+            if recorder:
+                _withdraw(recorder)
+            raise
+    return Scored(count, refused, champion.number, *((recorder.mode, recorder.new) if recorder else (TRIAL, 0)))
+
+
+def _demand_mode(recorder: Recorder, settings: Settings) -> None:
+    if (holds := _mode(recorder.store, settings)) != recorder.mode:
+        began = recorder.mode
+        raise NotScored(f"the mode was {began} at first and is {holds} now: these decisions are not given; run again")
+
+
+def _withdraw(recorder: Recorder) -> None:
+    try:
+        recorder.withdraw()
+    except StoreAway as error:
+        said = f"{error}: {recorder.new:,} answers stay in the records that nobody was given; run it again to give them"
+        print(said, file=sys.stderr)
+
+
+def _as_trial(version: str, _: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
+    """Scores alone, in the columns of answers."""
+    count, said = len(answers), {"model_version": version, "arm": None, "mode": TRIAL}
+    kinds = {name: pa.array([value], pa.string())[0] for name, value in said.items()}
+    given = {name: answers.column(name) for name in (answers.schema.names[0], "refused", "score")}
+    given["decision"] = pa.nulls(count, answers.schema.field("decision").type)
+    given |= {name: pa.repeat(value, count) for name, value in kinds.items()}
+    return pa.RecordBatch.from_pydict(given | {"at": pa.repeat(pa.scalar(now(), pa.timestamp("us")), count)})
+
+
+@contextmanager
+def _engine_words() -> Iterator[None]:
+    """DuckDB says what it could not read with the row in which it stood; where that is said on is a log."""
+    try:
+        yield
+    except duckdb.Error as error:
+        line = re.search(r"[Ll]ine:? (\d+)", str(error))
+        where = f" about line {line[1]}: has it a cell for each column?" if line else f": {str(error)[:60]}"
+        raise NotScored(f"the rows cannot be read{where}") from None
 
 
 def _mode(store: Store, settings: Settings) -> str:
@@ -131,13 +176,16 @@ def _refused(table: ir.Table, terms: Terms) -> tuple[dict[str, int], int]:
     """How many rows break the contract, by rule, and how many there are. Raises NotScored before anything is done."""
     counts = table.select(rule=unfit(table, terms)).group_by("rule").aggregate(rows=lambda marked: marked.count())
     found = {each["rule"]: int(each["rows"]) for each in counts.to_pyarrow().to_pylist()}
-    rows = sum(found.values())
+    rows, id = sum(found.values()), table[terms.id]
     refused = {rule: count for rule, count in sorted(found.items(), key=str) if rule is not None}
     if not rows:
         raise NotScored("there are no rows; does load() look at the right place and time?")
     if sum(refused.values()) > MOST_REFUSED * rows:
         said = "; ".join(f"{rule}: {count:,} rows" for rule, count in refused.items())
         raise NotScored(f"more than {MOST_REFUSED:.0%} of {rows:,} rows break the contract: {said}")
+    ids = table.aggregate(known=id.count(), different=id.nunique()).to_pyarrow().to_pylist()[0]
+    if repeated := ids["known"] - ids["different"]:
+        raise NotScored(f"{terms.id} stands {repeated:,} times again under another row; an id names one case")
     return refused, rows
 
 
@@ -150,7 +198,7 @@ def _wanted(table: ir.Table, terms: Terms) -> ir.Table:
     return table.select(key, *names, unfit(table, terms).name(REFUSED))
 
 
-def _answers(scorer: Scorer, recorder: Recorder, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _answers(scorer: Scorer, take: Take, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Answers in the order of the rows, which wait here until they were scored."""
     waiting: deque[pa.RecordBatch] = deque()
 
@@ -160,55 +208,14 @@ def _answers(scorer: Scorer, recorder: Recorder, rows: Iterator[pa.RecordBatch])
             yield batch
 
     for answers in scorer(noted()):
-        yield recorder.take(waiting.popleft(), answers)
+        yield take(waiting.popleft(), answers)
 
 
-def _write(draft: Path, batches: Iterator[pa.RecordBatch], model: str) -> None:
+def _write(draft: Path, batches: Iterator[pa.RecordBatch], about: dict[bytes, bytes]) -> None:
     first = next(batches)
-    schema = first.schema.with_metadata({MARK: model.encode()})
-    with pq.ParquetWriter(draft, schema) as writer:
+    with pq.ParquetWriter(draft, first.schema.with_metadata(about)) as writer:
         for batch in chain([first], batches):
             writer.write_batch(batch)
-
-
-def _place(to: str, model: str) -> tuple[fs.FileSystem, str]:
-    """Where the file goes. Raises NotScored when that cannot be reached, or holds anything but scores of this model."""
-    try:
-        filesystem, path = (
-            fs.FileSystem.from_uri(to) if "://" in to else (fs.LocalFileSystem(), str(Path(to).absolute()))
-        )
-        there = filesystem.get_file_info(path)
-        known = there.type == fs.FileType.NotFound or (
-            (pq.read_schema(path, filesystem=filesystem).metadata or {}).get(MARK) == model.encode()
-        )
-    except (OSError, ValueError) as error:
-        raise NotScored(
-            f"{to} cannot be written to: {error}. What works: var/scores/june.parquet, s3://bucket/june.parquet"
-        ) from error
-    if not known:
-        raise NotScored(f"{to} is there and holds no scores of {model}: it is not replaced. Name another file")
-    return filesystem, path
-
-
-def _put(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
-    """The file is there whole or not at all: by a rename, or as one upload, which is there once its stream is closed.
-
-    Raises NotScored.
-    """
-    local = isinstance(filesystem, fs.LocalFileSystem)
-    beside = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
-    try:
-        if local:
-            beside.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("rb") as source, filesystem.open_output_stream(str(beside) if local else path) as sink:
-            shutil.copyfileobj(source, sink)
-        if local:
-            beside.replace(path)
-    except OSError as error:
-        raise NotScored(f"{path} cannot be written: {error}") from error
-    finally:
-        if local:
-            beside.unlink(missing_ok=True)
 
 
 def _cores() -> int:

@@ -204,7 +204,7 @@ def test_files_are_compared_as_tables_are(tmp_path: Path) -> None:
     pc.write_csv(table, tmp_path / "rows.csv")
     expected = count(ibis.memtable(table), PARCELS.fields, LEARNT)
     for name in ("rows.parquet", "rows.csv"):
-        assert count(file(tmp_path / name, words=True), PARCELS.fields, LEARNT) == expected
+        assert count(file(tmp_path / name), PARCELS.fields, LEARNT) == expected
 
 
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:

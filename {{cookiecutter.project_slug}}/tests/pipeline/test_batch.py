@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,13 @@ def test_a_row_that_breaks_the_contract_says_why_and_the_others_are_scored(train
     assert said == {2: "weight: above 30", 4: "courier: not one of bike, van", 6: "stops: missing"}
     for place, row in enumerate(found):
         assert (row["score"] is None) == (row["decision"] is None) == (place in said)
+
+
+@pytest.mark.parametrize("said", [None, float("nan")])
+def test_a_score_without_a_decision_is_a_defect(trained: Trained, said: object) -> None:
+    made = replace(scorer(binary, trained.bundle), decide=lambda score, threshold: said)
+    with pytest.raises(ValueError, match=r"decide\(\) gave None or NaN"):
+        answers(made, parcels(10))
 
 
 def test_a_table_without_a_column_is_refused_by_name(trained: Trained) -> None:

@@ -63,6 +63,8 @@ class Scorer:
             raise ValueError(f"bundle {self.digest[:12]} scored a row with no finite number")
         threshold = bundle.manifest.threshold
         decisions = [self.decide(score, threshold) if score == score else None for score in scores.tolist()]
+        if any(said is None or said != said for said, fits in zip(decisions, fit.tolist(), strict=True) if fits):
+            raise ValueError("decide() gave None or NaN for a score; it gives a decision for every score")
         kind = pa.float64() if bundle.manifest.task == "regression" else pa.string()
         return pa.RecordBatch.from_arrays(
             [batch.column(self.terms.id), pa.array(scores, mask=~fit), pa.array(decisions, kind), refused],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from .rows import Rows
 
 Weights = NDArray[np.float64]
 Metric = Callable[[NDArray[np.float64], Scores, NDArray[np.float64], Weights], float]
+FEWEST_BEYOND = 10  # replicates beyond an end of an interval, for that end to be more than luck
 REPLICATES = 400
 SMALLEST_SLICE = 50
 WHOLE = ""
@@ -130,11 +132,15 @@ def evaluate(terms: Terms, task: Task, rows: Rows, scores: Scores, money: NDArra
 
 
 def paired(rows: Rows, difference: NDArray[np.float64], tail: float = 0.025) -> Estimate:
-    """Mean of a difference [rows] and its interval, `tail` of the replicates on either side left out: the same
-    bootstrap over units."""
+    """Mean of a difference [rows] and its interval, with a chance of `tail` beyond either end: the same bootstrap over
+    units, or, for tails finer than its replicates can show, the normal law with the bootstrap's spread."""
     drawn = [np.average(difference, weights=weights) for weights in _draws(rows) if weights.any()]
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Estimate(value=float(difference.mean()), low=float(low), high=float(high), n=len(rows))
+    mean = float(difference.mean())
+    if tail * len(drawn) < FEWEST_BEYOND:
+        reach = NormalDist().inv_cdf(1 - tail) * float(np.std(drawn))
+        low, high = mean - reach, mean + reach
+    return Estimate(value=mean, low=float(low), high=float(high), n=len(rows))
 
 
 def slices(terms: Terms, rows: Rows) -> dict[str, NDArray[np.bool_]]:

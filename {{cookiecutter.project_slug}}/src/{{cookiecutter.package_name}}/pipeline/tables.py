@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..contract.terms import ContractError, Field
+from ..contract.terms import EXACT_IN_FLOAT32, ContractError, Field, Fields
 
 FORMATS = {".parquet": "Parquet", ".csv": "CSV"}
 
@@ -32,19 +32,38 @@ def loaded(load: Load, since: datetime | None = None, until: datetime | None = N
     return table
 
 
-def file(path: Path, *, words: bool = False) -> ir.Table:
-    """A file of rows; with `words` a CSV's cells as they stand there, else of the type that they look like.
+def file(path: Path, fields: Fields | None = None) -> ir.Table:
+    """A file of rows. A CSV's cells are words as they stand there; with `fields`, what these say that they are.
 
     Raises NoRows.
     """
     if path.suffix not in FORMATS or not path.is_file():
-        raise NoRows(f"{path} is no file of {' or '.join(FORMATS.values())}; for example data/june.parquet")
+        known = "no such file" if path.suffix in FORMATS else f"{path.suffix or 'that'} is not read"
+        raise NoRows(f"{path}: {known}. A table is {' or '.join(FORMATS.values())}; for example data/june.parquet")
     connection = ibis.duckdb.connect()
     try:
-        return connection.read_csv(path, all_varchar=words) if path.suffix == ".csv" else connection.read_parquet(path)
+        if path.suffix != ".csv":
+            return connection.read_parquet(path)
+        cells = connection.read_csv(path, all_varchar=True)
     except Exception as error:  # DuckDB's own
         said = str(error).partition("\n")[0]
         raise NoRows(f"{path} cannot be read as {FORMATS[path.suffix]}: {said}") from error
+    return cells.mutate(**{f.name: _typed(f, cells[f.name]) for f in fields or () if f.name in cells.columns})
+
+
+def _typed(field: Field, cells: Any) -> Any:
+    """What a CSV's words say. A number that is none becomes one that no bounds allow, so that it is not taken for
+    missing."""
+    if field.kind in ("category", "text"):
+        return cells
+    if field.kind == "boolean":
+        return cells.try_cast("boolean")
+    number = cells.try_cast("float64")
+    if field.kind == "number":
+        return ibis.ifelse(cells.notnull() & number.isnull(), float("inf"), number)
+    whole = number.isnull() | (number == number.round()) & number.between(-EXACT_IN_FLOAT32, EXACT_IN_FLOAT32)
+    none = cells.notnull() & (number.isnull() | ~whole)
+    return ibis.ifelse(none, 2 * EXACT_IN_FLOAT32, number.try_cast("int64")).cast("int64")
 
 
 def stream(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:

@@ -59,6 +59,18 @@ class Store:
         with self.connected() as connection:
             return connection.execute(self._ship, {"events": "[" + b",".join(events).decode() + "]"}).rowcount
 
+    def recorded(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Of the predictions known among these ids: at, model_version, arm, mode, score and decision (text)."""
+        names = ("id", "at", "model_version", "arm", "mode", "score", "decision")
+        asked = select(*(predictions.c[name] for name in names)).where(predictions.c.id.in_(ids))
+        with self.connected() as connection:
+            return {row.id: row for row in connection.execute(asked)}
+
+    def withdraw(self, ids: Sequence[str], at: datetime) -> None:
+        """Take back predictions that one run recorded at this time, and gave to nobody."""
+        with self.connected() as connection:
+            connection.execute(predictions.delete().where(predictions.c.id.in_(ids), predictions.c.at == at))
+
     def mode(self) -> Mode | None:
         """The mode that was set last; None when none ever was."""
         with self.connected() as connection:

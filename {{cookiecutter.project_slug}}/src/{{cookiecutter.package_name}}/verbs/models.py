@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import threading
 import time
@@ -166,21 +167,23 @@ def versions(_: argparse.Namespace) -> int:
 
 def score(args: argparse.Namespace) -> int:
     """a file of scores for yesterday's rows of load(), or those of --table; recorded as the service's answers are"""
-    from ..scoring import chosen, project_domain, target
+    from ..placing import target
+    from ..scoring import chosen, project_domain
     from ..scoring import score as run
     from ..settings import Settings
     from .service import records
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that nothing is left half done
     settings, domain = Settings(), project_domain()
-    table, name = chosen(domain, args.table, args.since, args.until)
-    to = target(args.to or str(settings.state / "scores"), name)
-    done = run(domain, settings, table, to, None if args.trial else records(settings))
+    rows = chosen(domain, args.table, args.since, args.until)
+    to = target(args.to or str(settings.state / "scores"), rows.name + (".trial" if args.trial else ""))
+    done = run(domain, settings, rows, to, None if args.trial else records(settings))
     print(f"{done.rows:,} rows, version {done.version}, {done.mode}: {to}")
     for rule, count in done.refused.items():
         print(f"{count:,} rows have no score: {rule}")
     if not args.trial:
         known = done.rows - sum(done.refused.values()) - done.new
-        print(f"{done.new:,} recorded" + (f", {known:,} were known by their id already" if known else ""))
+        print(f"{done.new:,} recorded" + (f", {known:,} were known: given is what was recorded first" if known else ""))
     return 0
 
 

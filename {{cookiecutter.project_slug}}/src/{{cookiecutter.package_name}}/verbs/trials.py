@@ -13,6 +13,9 @@ def staleness(_: argparse.Namespace) -> int:
     from ..settings import Settings
 
     seam, settings = project_seam(), Settings()
+    if seam.terms.time is None:
+        print("nothing to do: the contract names no TIME, so no row is older than another")
+        return 0
     registry = Registry(settings)  # before the long work: a registry that is away is known at once
     aged = run(seam, load_rows(seam)[1])
     for each in aged[1:]:
@@ -30,12 +33,15 @@ def tune(args: argparse.Namespace) -> int:
     from ..pipeline.registry import Registry
     from ..pipeline.rows import load_rows
     from ..pipeline.seam import project_seam
-    from ..pipeline.tune import WORTH
+    from ..pipeline.tune import EXAMPLE, WORTH
     from ..pipeline.tune import tune as run
     from ..settings import Settings
     from .organisation import keep
 
     seam, settings = project_seam(), Settings()
+    if not seam.space:
+        print(f"nothing to do: domain/model.py names no SPACE of settings to try; for example {EXAMPLE}")
+        return 0
     Registry(settings)  # before the long work: a registry that is away is known at once
     found = []
     for each in run(seam, load_rows(seam)[1], args.trials):

@@ -75,6 +75,9 @@ def upstream(_: argparse.Namespace) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return NOT_SAID
     found += odd
+    if not rows and not found:
+        print(f"nothing to say: load() gives no row that is newer than what version {champion.version} was made of")
+        return 0
     said = "; ".join(found)[:500] or f"the columns are those of version {champion.version}, {rows:,} newer rows hold"
     return keep(settings, [finding("dependencies-watched", not found, digests(settings), said)])
 
@@ -134,7 +137,7 @@ def _looked_at(
     if _of_file_or_data(args):
         if args.table and (args.since or args.until):
             raise NoRows("--table is all of a file; --since and --until choose from load()")
-        table = file(Path(args.table), words=True) if args.table else seam.table(args.since, args.until)
+        table = file(Path(args.table)) if args.table else seam.table(args.since, args.until)
         span = f"{args.since or 'the first'} to {args.until or 'the newest'}"
         source = f"the rows of {args.table}" if args.table else f"the rows of load(), {span},"
         return source, count(table, champion.manifest.fields, champion.reference), ""

@@ -1,0 +1,72 @@
+"""Where a file of scores goes: a path or an address, there whole or not at all, and never over something else."""
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+# An upload is sent without its length otherwise, which stores other than Amazon's refuse.
+os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+
+MODEL, SOURCE, KIND = b"scores_of", b"rows_of", b"kind"  # in a file's metadata: what a later run may replace
+
+
+class NotScored(Exception):
+    """Nothing was put in place; the message says why, and what helps."""
+
+
+def target(to: str, name: str) -> str:
+    """The file that is meant: `to` itself, or one of that name in the folder `to`. An address keeps its options."""
+    place, mark, options = to.partition("?") if "://" in to else (to, "", "")
+    file = place if place.endswith(".parquet") else f"{place.rstrip('/')}/{name}.parquet"
+    return file + mark + options
+
+
+def placed(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
+    """Where the file goes. Raises NotScored when that cannot be written to, or holds what must not be replaced."""
+    try:
+        if "://" in to:
+            filesystem, path = fs.FileSystem.from_uri(to)
+        else:
+            filesystem, path = fs.LocalFileSystem(), str(Path(to).absolute())
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            NamedTemporaryFile(dir=Path(path).parent).close()
+        there = filesystem.get_file_info(path).type != fs.FileType.NotFound
+        holds = (pq.read_schema(path, filesystem=filesystem).metadata or {}) if there else about
+    except (OSError, ValueError) as error:
+        works = "var/scores/june.parquet, s3://bucket/june.parquet"
+        raise NotScored(f"{to} cannot be written to: {error}. What works: {works}") from error
+    if holds.get(MODEL) != about[MODEL]:
+        raise NotScored(f"{to} is there and holds no scores of {about[MODEL].decode()}: it is not replaced")
+    if holds.get(SOURCE) != about[SOURCE] or (about[KIND], holds.get(KIND)) == (b"trial", b"answers"):
+        kept = f"the {holds.get(KIND, b'scores').decode()} to {holds.get(SOURCE, b'other rows').decode()}"
+        raise NotScored(f"{to} is there and holds {kept}: it is not replaced. Name another: TO=...")
+    return filesystem, path
+
+
+def put(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
+    """The file is there whole or not at all: by a rename, or as one upload, which is there once its stream is closed.
+
+    Raises NotScored.
+    """
+    try:
+        if not isinstance(filesystem, fs.LocalFileSystem):
+            with draft.open("rb") as source, filesystem.open_output_stream(path) as sink:
+                shutil.copyfileobj(source, sink)
+            return
+        with NamedTemporaryFile(dir=Path(path).parent, prefix=".scores-", delete=False) as beside:
+            try:
+                with draft.open("rb") as source:
+                    shutil.copyfileobj(source, beside)
+                beside.flush()
+                os.fsync(beside.fileno())
+                Path(beside.name).chmod(0o644)
+                Path(beside.name).replace(path)
+            except BaseException:
+                Path(beside.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise NotScored(f"{path} cannot be written: {error}") from error
