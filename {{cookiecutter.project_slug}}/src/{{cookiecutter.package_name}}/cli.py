@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     made["retrain"].add_argument(
         "--because",
         choices=["drift", "quality", "age", "person"],
-        help="default: person with --why, else only the champion's age is looked at",
+        help="default: person with --why, else whatever of age, drift and errors on outcomes asks for it",
     )
     made["retrain"].add_argument("--days", type=float, default=90, help="age at which a champion is old; default: 90")
     for name in ("retrain", "promote", "rollback"):
