@@ -20,6 +20,7 @@ from {{cookiecutter.package_name}}.records.tables import modes, predictions
 from {{cookiecutter.package_name}}.serving import keeper as keepers
 from {{cookiecutter.package_name}}.serving.keeper import Keeper
 from {{cookiecutter.package_name}}.serving.metrics import Metrics
+from {{cookiecutter.package_name}}.serving.mode_state import ModeState
 from {{cookiecutter.package_name}}.serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def event(id: str, decision: str | None = "call") -> bytes:
 @contextmanager
 def opened(url: str, folder: Path, first_mode: str = "assist") -> Iterator[Keeper]:
     """A keeper that does not run yet."""
-    keeper = Keeper(url, Spool(folder, 1_000_000), first_mode, Metrics())
+    metrics = Metrics()
+    keeper = Keeper(url, Spool(folder, 1_000_000), ModeState(folder, first_mode, metrics), metrics)
     try:
         yield keeper
     finally:
@@ -133,7 +135,7 @@ def test_what_another_process_left_comes_into_the_database(url: str, folder: Pat
 
 def test_until_it_looked_a_keeper_that_knows_nothing_is_in_shadow(url: str, folder: Path) -> None:
     with opened(url, folder, "automate") as keeper:
-        assert (keeper.mode, keeper.looked) == ("shadow", False)
+        assert (keeper.mode_state.mode, keeper.looked) == ("shadow", False)
         assert sample(keeper, "ml_mode_info", mode="shadow") == 1
         with pytest.raises(Problem, match="not asked yet"):
             keeper.required()
@@ -141,7 +143,7 @@ def test_until_it_looked_a_keeper_that_knows_nothing_is_in_shadow(url: str, fold
 
 def test_a_mode_that_was_never_switched_is_that_of_the_settings(url: str, folder: Path) -> None:
     with running(url, folder, "automate") as keeper:
-        assert keeper.mode == "automate"
+        assert keeper.mode_state.mode == "automate"
         assert sample(keeper, "ml_mode_info", mode="automate") == 1
         assert sample(keeper, "ml_mode_info", mode="shadow") == 0
 
@@ -152,24 +154,24 @@ def test_a_switch_reaches_every_replica_and_outlives_it(url: str, tmp_path: Path
     with running(url, folders[0]) as here, running(url, folders[1]) as there:
         for mode in ("automate", "shadow"):
             store.set_mode(mode, "you", "a test")
-            eventually(lambda mode=mode: here.mode == there.mode == mode)  # type: ignore[misc]
+            eventually(lambda mode=mode: here.mode_state.mode == there.mode_state.mode == mode)  # type: ignore[misc]
     store.engine.dispose()
     with running(url, folders[0], "automate") as keeper:
-        assert keeper.mode == "shadow"
+        assert keeper.mode_state.mode == "shadow"
 
 
 def test_a_stop_holds_although_the_database_was_restored_from_before(url: str, folder: Path) -> None:
     with running(url, folder) as keeper:
         eventually(lambda: keeper.looked)
         for mode in ("automate", "assist", "automate"):
-            keeper.switch(mode, "you", "a test")
+            keeper.mode_state.switch(keeper.required(), mode, "you", "a test")
         with keeper.required().engine.begin() as connection:
             connection.execute(modes.delete())
-        keeper.switch("shadow", "you", "a stop")
+        keeper.mode_state.switch(keeper.required(), "shadow", "you", "a stop")
         for _ in range(3):
             keeper._mode_at = 0.0  # look again now
             keeper._turn()
-            assert keeper.mode == "shadow"
+            assert keeper.mode_state.mode == "shadow"
 
 
 def test_while_the_database_is_away_the_mode_is_what_held_last_in_this_folder(
@@ -178,15 +180,15 @@ def test_while_the_database_is_away_the_mode_is_what_held_last_in_this_folder(
     with running(url, folder, "automate"):
         pass
     with running(later, folder, "assist") as keeper:
-        assert keeper.mode == "automate"
+        assert keeper.mode_state.mode == "automate"
         assert sample(keeper, "ml_mode_info", mode="automate") == 1
 
 
 def test_where_nothing_was_ever_known_the_mode_is_shadow_until_the_database_is_there(later: str, folder: Path) -> None:
     with running(later, folder, "automate") as keeper:
-        assert keeper.mode == "shadow"
+        assert keeper.mode_state.mode == "shadow"
         migrate(later)
-        eventually(lambda: keeper.mode == "automate")
+        eventually(lambda: keeper.mode_state.mode == "automate")
 
 
 @pytest.mark.parametrize("damage", [b"", b"aut", b"full speed", b"\xff\xfe"])
@@ -194,7 +196,7 @@ def test_a_mode_that_makes_no_sense_is_shadow(later: str, folder: Path, damage: 
     folder.mkdir()
     (folder / "mode").write_bytes(damage)
     with opened(later, folder, "automate") as keeper:
-        assert keeper.mode == "shadow"
+        assert keeper.mode_state.mode == "shadow"
 
 
 def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
@@ -232,7 +234,7 @@ def test_a_server_that_stops_and_starts_again_loses_nothing(
         try:
             fill(keeper, "cd")
             eventually(lambda: said(caplog, AWAY))
-            assert (keeper.spool.events, keeper.mode) == (2, "automate")
+            assert (keeper.spool.events, keeper.mode_state.mode) == (2, "automate")
         finally:
             postgres.start()
         fill(keeper, "e")

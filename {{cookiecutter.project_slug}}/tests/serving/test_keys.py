@@ -93,7 +93,7 @@ def test_another_spelling_of_a_path_opens_nothing(keyed: Keyed, route: str) -> N
     body = {"mode": "shadow", "reason": "to see whether it works"}
     assert keyed.ask("POST", route, None, json=body).status_code == 401
     assert keyed.ask("POST", route, keyed.keys["predict"], json=body).status_code in (403, 404)
-    assert keyed.client.assembly.keeper.mode == "assist"
+    assert keyed.client.assembly.mode_state.mode == "assist"
 
 
 def test_what_is_no_known_key_opens_nothing(keyed: Keyed) -> None:

@@ -340,6 +340,6 @@ def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings
     assert 'ml_predictions_total{arm="champion",decision="leave",model_version="1"} 1.0' in text, (
         "the score said so too"
     )
-    client.assembly.keeper.mode = "shadow"
+    client.assembly.mode_state.mode = "shadow"
     (kept,) = client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"]
     assert "arm" not in kept, "nothing is let through where nothing is decided"

@@ -101,7 +101,7 @@ def surface(
 
     @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, Facts))
     async def _model() -> Response:
-        facts = models.required().told() | {"mode": keeper.mode, "refused": models.refusal}
+        facts = models.required().told() | {"mode": keeper.mode_state.mode, "refused": models.refusal}
         return answer(to_json(facts))
 
     app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it

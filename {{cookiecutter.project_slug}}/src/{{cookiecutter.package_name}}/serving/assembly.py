@@ -20,6 +20,7 @@ from .keys import Keys
 from .limits import Limits
 from .log import Access, log
 from .metrics import Metrics
+from .mode_state import ModeState
 from .models import Models
 from .ops import operations
 from .predict import Predict
@@ -50,7 +51,8 @@ class Assembly:
         self.models = Models(settings.models, terms.fields, baseline, self.metrics, settings.allow_pickle)
         local = settings.environment == "local"
         self.results = Results(terms, payoff, self.models, self.metrics)
-        self.keeper = Keeper(settings.records_url, self.spool, settings.first_mode, self.metrics, self.results.count)
+        self.mode_state = ModeState(settings.spooled, settings.first_mode, self.metrics)
+        self.keeper = Keeper(settings.records_url, self.spool, self.mode_state, self.metrics, self.results.count)
         predict = Predict(terms, self.models, decide, self.spool, self.keeper, self.metrics, explored)
         remember = Remember(self.models, self.keeper, self.keys, self.metrics, free=local)
         routes = surface(

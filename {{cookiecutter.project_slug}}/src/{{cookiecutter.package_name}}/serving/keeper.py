@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..records.errors import EventsRefused, StoreAway
-from ..records.mode import Mode
 from ..records.spool import Spool
 from .log import log
 from .metrics import Metrics
+from .mode_state import ModeState
 from .problems import Problem
 
 if TYPE_CHECKING:
@@ -22,41 +22,28 @@ MODE_SECONDS = 1.0  # a stop must reach every replica within 5
 COUNT_SECONDS = 2.0  # between two looks at what came of predictions
 LEAVE_SECONDS = 5.0  # to ship what is left when the service ends
 LONGEST_PAUSE = 2.0  # between two looks at a database that is away
-MODES = ("shadow", "assist", "automate")
-SAFEST = "shadow"
 
 
 class Keeper:
-    """`mode` is what holds here. Until the database was read it is what held last in this folder, else shadow: a
-    replica that starts while the database is away must not undo a stop."""
+    """Ships what the event log holds, and lets `mode_state` follow the database."""
 
     def __init__(
         self,
         url: str,
         spool: Spool,
-        first_mode: str,
+        mode_state: ModeState,
         metrics: Metrics,
         count: Callable[["Store"], None] = lambda store: None,
     ) -> None:
-        """`first_mode` holds when the database knows none. `count` looks at what came of predictions."""
-        self.url, self.spool, self.first_mode, self.metrics, self.count = url, spool, first_mode, metrics, count
+        """`count` looks at what came of predictions."""
+        self.url, self.spool, self.mode_state, self.metrics, self.count = url, spool, mode_state, metrics, count
         self.store: Store | None = None
         self.looked = False  # at the database, with whatever result
-        self._kept, self._said, self._lost = spool.folder / "mode", "", 0
+        self._said, self._lost = "", 0
         self._mode_at = self._counted_at = 0.0
-        self._switching = threading.Lock()
-        self.mode = self._remembered()
         metrics.pending.set_function(lambda: spool.events)
         metrics.pending_bytes.set_function(lambda: spool.bytes)
         metrics.pending_limit.set(spool.limit)
-        metrics.mode.labels(self.mode).set(1)
-
-    def _remembered(self) -> str:
-        try:
-            found = self._kept.read_text()
-        except (OSError, ValueError):
-            return SAFEST
-        return found if found in MODES else SAFEST
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop, and then until all is shipped or LEAVE_SECONDS are over."""
@@ -78,40 +65,13 @@ class Keeper:
             raise away(self._said or "it was not asked yet")
         return self.store
 
-    def switch(self, mode: str, who: str, why: str) -> Mode:
-        """Switch the mode for everyone, and here at once. Raises StoreAway, and Problem when there is no database."""
-        store = self.required()
-        with self._switching:  # what was read before must not be applied after
-            new = store.set_mode(mode, who, why)
-            self._apply(new)
-        return new
-
-    def _follow(self, store: "Store") -> None:
-        with self._switching:
-            self._apply(store.mode() or Mode(self.first_mode, "settings", "ML_MODE"))
-
-    def _apply(self, now: Mode) -> None:
-        mode, before = now.mode, self.mode
-        if mode == before and self._kept.exists():
-            return
-        self.mode = mode
-        self.metrics.mode.clear()
-        self.metrics.mode.labels(mode).set(1)
-        try:
-            draft = self._kept.with_name("mode.draft")
-            draft.write_text(mode)
-            draft.replace(self._kept)
-        except OSError as error:  # a full disk; the database still knows
-            log.warning(f"the mode cannot be remembered in {self._kept}: {error}")
-        log.info("mode", extra={"facts": {"mode": mode, "before": before, "who": now.who, "why": now.why}})
-
     def _turn(self) -> bool:
         """Look at the mode, ship for a while; False when the database did not answer."""
         try:
             self.store = self.store or _open(self.url)
             until = time.monotonic() + MODE_SECONDS
             if until - self._mode_at > 2 * MODE_SECONDS:
-                self._follow(self.store)
+                self.mode_state.follow(self.store)
                 self._mode_at = time.monotonic()
             while time.monotonic() < until and (events := self.spool.read()):
                 for event in self._ship(self.store, events):  # only now, since shipping is tried until it ends

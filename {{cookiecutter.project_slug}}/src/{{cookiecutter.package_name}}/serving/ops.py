@@ -31,7 +31,7 @@ def operations(models: Models, keeper: Keeper, metrics: Metrics, draining: Calla
             return _json(503, {"status": "starting", "detail": "the mode was not looked up yet"})
         if draining():
             return _json(503, {"status": "ending"})
-        return _json(200, {"status": "ready", "model_version": version, "mode": keeper.mode})
+        return _json(200, {"status": "ready", "model_version": version, "mode": keeper.mode_state.mode})
 
     async def scrape(_: Request) -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -50,7 +50,7 @@ class Predict:
     def answer(self, body: bytes, salt: bytes) -> bytes:
         """The answer to a body, as JSON. Raises Problem for a body that breaks the contract, when no model answers and
         when the answer cannot be written down."""
-        serving, mode = self.models.required(), self.keeper.mode
+        serving, mode = self.models.required(), self.keeper.mode_state.mode
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:

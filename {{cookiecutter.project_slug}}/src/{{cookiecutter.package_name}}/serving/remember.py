@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from ..records.errors import EventsRefused, OutcomeConflict, StoreAway
-from .keeper import MODES, Keeper, away
+from .keeper import Keeper, away
 from .keys import Caller, Keys
 from .metrics import Metrics
+from .mode_state import MODES
 from .models import Models
 from .predict import hidden
 from .problems import SHOWN, Problem, refused
@@ -64,7 +65,8 @@ class Remember:
         wanted: Mode = read(Mode, body, MODE)
         if not self.free:
             self._only_down(wanted.mode)
-        done = self._asked(lambda: self.keeper.switch(wanted.mode, caller.name, wanted.reason))
+        state = self.keeper.mode_state
+        done = self._store(lambda store: state.switch(store, wanted.mode, caller.name, wanted.reason))
         return to_json(
             {"mode": done.mode, "by": done.who, "reason": done.why, "since": f"{done.at}Z".replace(" ", "T")}
         )
@@ -72,7 +74,7 @@ class Remember:
     def _only_down(self, wanted: str) -> None:
         """Raises Problem for a step up. What the database says counts: this replica may not have heard of a stop."""
         known = self._store(lambda store: store.mode())
-        now = known.mode if known else self.keeper.first_mode
+        now = known.mode if known else self.keeper.mode_state.first_mode
         if MODES.index(wanted) > MODES.index(now):
             works = f'the verb mode: mode {wanted} --why "..." (make: MODE={wanted} WHY="...")'
             raise Problem(403, f"{wanted} is not entered from {now} through the API; what works is {works}")
