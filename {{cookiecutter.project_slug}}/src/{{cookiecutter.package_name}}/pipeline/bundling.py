@@ -13,9 +13,9 @@ from ..bundle.reference import describe
 from ..bundle.runtime import Runtime
 from ..bundle.write import canonical, probe, write_bundle
 from ..governance.gates import Verdict
+from ..identity import whoami
 from .card import Purpose, card
 from .evaluate import Evaluation
-from .promotion import whoami
 from .rows import Rows
 from .seam import Seam
 from .split import Split

@@ -15,8 +15,8 @@ from ..governance.evidence import Evidence, Writer, utc_now
 from ..governance.files import GovernanceError, digest
 from ..governance.gates import read_gates_file
 from ..governance.ownership import read_ownership
+from ..identity import whoami
 from ..settings import Settings
-from .promotion import whoami
 from .registry import Registry, Version
 from .seam import Seam
 

@@ -1,8 +1,5 @@
 """Who serves: the champion alias moves in one call, forward or back, and the registry remembers who, when and why."""
 
-import getpass
-import shutil
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,18 +82,6 @@ def rollback(
     _demand_answer(registry, after, seam, settings)
     _move(registry, "rollback", before, after, who, why)
     return before, after
-
-
-def whoami() -> str:
-    """The e-mail address that git knows, else the account's name."""
-    if git := shutil.which("git"):
-        said = subprocess.run([git, "config", "user.email"], capture_output=True, text=True, check=False).stdout.strip()
-        if said:
-            return said
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"  # a container may run under a uid without a name
 
 
 def _demand_reason(why: str) -> None:

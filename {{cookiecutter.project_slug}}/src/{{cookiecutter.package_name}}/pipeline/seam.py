@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ibis.expr.types as ir
-from sklearn.base import is_classifier, is_regressor
 
 from ..bundle.runtime import Scores
 from ..contract.terms import Columns, ContractError, Task, Terms, read_terms
@@ -38,6 +37,8 @@ class Seam:
         if self.runtime == "python":
             task: Task = getattr(estimator, "task", None) or "binary"
             return task
+        from sklearn.base import is_classifier, is_regressor  # half a second, which few verbs need
+
         if is_classifier(estimator):
             return "binary"
         if is_regressor(estimator):

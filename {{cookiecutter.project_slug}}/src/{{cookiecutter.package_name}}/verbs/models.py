@@ -52,7 +52,7 @@ def train(args: argparse.Namespace) -> int:
 
 def retrain(args: argparse.Namespace) -> int:
     """learn anew with the outcomes told to the service: --because drift; without one when age, drift or errors ask"""
-    from ..pipeline.promotion import whoami
+    from ..identity import whoami
     from ..pipeline.retrain import retrain as run
     from ..pipeline.seam import project_seam
     from ..retraining import reason
@@ -81,8 +81,8 @@ def saying() -> "Callable[[str], None]":
 def promote(args: argparse.Namespace) -> int:
     """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
     from ..governing import ASKED, NotReady, demand
+    from ..identity import whoami
     from ..pipeline.promotion import promote as move
-    from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry, Version
     from ..pipeline.seam import project_seam
     from ..settings import Settings
@@ -117,8 +117,8 @@ def promote(args: argparse.Namespace) -> int:
 
 def rollback(args: argparse.Namespace) -> int:
     """make the previous champion the champion again: --why "..." """
+    from ..identity import whoami
     from ..pipeline.promotion import rollback as move
-    from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry
     from ..pipeline.seam import project_seam
     from ..settings import Settings

@@ -34,7 +34,7 @@ def migrate(_: argparse.Namespace) -> int:
 
 def mode(args: argparse.Namespace) -> int:
     """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
-    from ..pipeline.promotion import whoami
+    from ..identity import whoami
     from ..settings import Settings
 
     settings = Settings()
@@ -109,8 +109,8 @@ def smoke(args: argparse.Namespace) -> int:
 def stop_drill(args: argparse.Namespace) -> int:
     """stop a running service through the database, time it, and let it go on as before"""
     from ..drills import stop_drill as run
+    from ..identity import whoami
     from ..pipeline.evidence import digests
-    from ..pipeline.promotion import whoami
     from ..settings import Settings
     from .organisation import tried
 
@@ -123,8 +123,8 @@ def rollback_drill(args: argparse.Namespace) -> int:
     """roll back until the version before answers, time it, and promote again"""
     from ..drills import rollback_drill as run
     from ..drills import spared
+    from ..identity import whoami
     from ..pipeline.evidence import digests
-    from ..pipeline.promotion import whoami
     from ..pipeline.registry import Registry
     from ..settings import Settings
     from .organisation import tried
