@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
+from .plain_text import display
 from .verbs import (
     development,
     models,
@@ -62,6 +63,7 @@ VERBS: dict[str, Verb] = {
     "secrets": supply.secrets,
     "audit": supply.audit,
 }
+BREAK = "\n"  # an error may have several lines
 STAGES = ["poc", "pilot", "production"]
 
 
@@ -80,11 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
-            print(f"\nthe environment cannot be used (variables ML_*): {error}", file=sys.stderr)
+            print(f"\nthe environment cannot be used (variables ML_*): {display(error, keep=BREAK)}", file=sys.stderr)
             return 1
         if type(error).__module__.partition(".")[0] != __name__.partition(".")[0]:
             raise  # a defect, or an error of your own files: the traceback says where
-        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"\n{type(error).__name__}: {display(error, keep=BREAK)}", file=sys.stderr)
         return 1
 
 

@@ -21,6 +21,7 @@ from .pipeline.promotion import promote
 from .pipeline.registry import Registry, Version
 from .pipeline.seam import project_seam
 from .pipeline.training import train
+from .plain_text import display
 from .records.store import Store
 from .settings import PACKAGE, Settings
 
@@ -88,7 +89,7 @@ def demo() -> int:
     for version in registry.versions():
         print(f"          version {version.number}  {version.kind:8}  bundle {version.digest[:12]}")
     for event in registry.history():
-        print(f"          {event['action']} {event['before'] or '-'} -> {event['version']}: {event['why']}")
+        print(display(f"          {event['action']} {event['before'] or '-'} -> {event['version']}: {event['why']}"))
     print("\n8  Where this stands: what the demo has shown, and what people have still to do.\n")
     card = scorecard(settings, registry, second.version)
     print("\n".join(f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()))

@@ -6,6 +6,7 @@ from .pipeline.promotion import LONGEST_REASON
 from .pipeline.registry import CHALLENGER, Registry
 from .pipeline.retrain import age, due
 from .pipeline.seam import Seam
+from .plain_text import display
 from .records.engine import now
 from .records.errors import StoreAway
 from .records.store import Store
@@ -34,4 +35,4 @@ def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[s
     because, challenger = ASKS[asks.alert], registry.behind(CHALLENGER)
     if challenger and challenger.tags.get("retrain.because") == because and age(registry, challenger) < WAITS:
         return "", f"{asks.says}; version {challenger.number} was made for it and waits: make promote"
-    return because, asks.says[:LONGEST_REASON]
+    return because, display(asks.says)[:LONGEST_REASON]

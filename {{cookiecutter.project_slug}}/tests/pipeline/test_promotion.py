@@ -96,12 +96,21 @@ def test_a_version_remembers_why_it_became_champion(chain: Registry) -> None:
     assert (tags["promote.by"], tags["promote.why"], tags["previous"]) == ("you", "b is better", "1")
 
 
-@pytest.mark.parametrize("why", ["", "  ", "x" * 501])
+@pytest.mark.parametrize("why", ["", "  ", "x" * 501, "fine\x1b[2J", "two\nlines", "\u202eturned"])
 def test_a_reason_is_demanded(chain: Registry, why: str) -> None:
     with pytest.raises(ReasonMissing, match='--why "'):
         promote(chain, "you", why, 1)
     with pytest.raises(ReasonMissing, match='--why "'):
         rollback(chain, "you", why)
+    assert champion(chain) == "c"
+
+
+@pytest.mark.parametrize("who", ["", "x" * 201, "ann\x1b]8;;http://evil.test\x07"])
+def test_who_moves_a_model_has_a_name_that_can_be_shown(chain: Registry, who: str) -> None:
+    with pytest.raises(ReasonMissing, match='--who "'):
+        promote(chain, who, "better", 1)
+    with pytest.raises(ReasonMissing, match='--who "'):
+        rollback(chain, who, "complaints")
     assert champion(chain) == "c"
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+from ..plain_text import display
+
 BREAKS = re.compile("[ \t\r\n\u2028\u2029]+")  # what YAML folds or an editor shows as a new line
 MARKS = re.compile(
     r"""[\\`*\[\]|~$]              # code, emphasis, links, tables, strike-through, formulas
@@ -17,5 +19,5 @@ HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 
 def cell(value: object) -> str:
     """The value in one line, with nothing in it that Markdown would act on."""
-    escaped = MARKS.sub(lambda found: "\\" + found[0], BREAKS.sub(" ", str(value)).strip(" "))
+    escaped = MARKS.sub(lambda found: "\\" + found[0], display(BREAKS.sub(" ", str(value)).strip(" ")))
     return HTML.sub(lambda found: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[found[0]], escaped)

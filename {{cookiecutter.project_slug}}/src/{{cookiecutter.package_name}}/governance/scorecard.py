@@ -1,9 +1,9 @@
 """The scorecard for eyes (terminal, Markdown) and for machines (JSON, Prometheus)."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..plain_text import display, display_json
 from .catalogue import SECTIONS, law
 from .evidence import NEVER
 from .markdown import cell
@@ -156,7 +156,7 @@ def as_json(card: Scorecard, stage: Stage) -> str:
         "next_steps": [{"who": who, "does": what, "why": why} for who, what, why in next_steps(card, stage)],
         "checks": [_row(result, stage, tier) for result in card.results(stage)],
     }
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return display_json(document) + "\n"
 
 
 def prometheus(card: Scorecard) -> str:
@@ -225,4 +225,4 @@ def _waivers(card: Scorecard, stage: Stage) -> Iterator[Any]:
 
 def _lines(lines: list[str]) -> str:
     """One line each: what people wrote can neither begin a line nor hide one."""
-    return "\n".join("".join(sign if sign.isprintable() else " " for sign in line) for line in lines)
+    return "\n".join(map(display, lines))

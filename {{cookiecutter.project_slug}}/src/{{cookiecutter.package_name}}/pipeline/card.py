@@ -9,6 +9,7 @@ from ..contract.terms import Task, Terms
 from ..governance.gates import Verdict
 from ..governance.markdown import cell
 from ..governance.ownership import TODO
+from ..plain_text import display
 from .evaluate import WHOLE, Evaluation
 from .split import Split
 
@@ -55,8 +56,8 @@ def card(
         "How to Get Started with the Model": _start(terms),
         "Training Details": _training(kind, terms, data, parts),
         "Evaluation": _evaluation(found, baseline, verdicts),
-        "Model Card Authors": [f"- {author}" for author in purpose.authors] or [_not_said("authors")],
-        "Model Card Contact": [purpose.contact if _is_said(purpose, "contact") else _not_said("contact")],
+        "Model Card Authors": [f"- {display(author)}" for author in purpose.authors] or [_not_said("authors")],
+        "Model Card Contact": [display(purpose.contact) if _is_said(purpose, "contact") else _not_said("contact")],
     }
     title = f"Model card: {cell(purpose.name or terms.row.__name__)}"
     return (
@@ -70,7 +71,8 @@ def mark(verdict: Verdict) -> str:
 
 def _details(kind: str, task: Task, terms: Terms, purpose: Purpose, threshold: float) -> list[str]:
     lines = [
-        f"A {kind} that scores `{terms.label}` ({task}). Accountable for its quality: {purpose.contact or TODO}.",
+        f"A {kind} that scores `{terms.label}` ({task}). "
+        f"Accountable for its quality: {display(purpose.contact or TODO)}.",
         "",
         f"- One row: {cell((terms.row.__doc__ or terms.row.__name__).strip().splitlines()[0])}",
         f"- Why it exists: {cell(purpose.statement) or _not_said('statement')}",

@@ -6,11 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..bundle.read import BundleRefused, open_bundle
+from ..plain_text import MAX_LENGTH, violation
 from ..settings import Settings
 from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
 from .seam import Seam
 
-LONGEST_REASON = 500
+LONGEST_REASON, LONGEST_NAME = MAX_LENGTH, 200
 
 
 class NowhereToGo(Exception):
@@ -18,7 +19,7 @@ class NowhereToGo(Exception):
 
 
 class ReasonMissing(Exception):
-    """Nobody said why; nothing was changed."""
+    """Who or why is missing, too long or not one line of visible text; nothing was changed."""
 
 
 def promote(
@@ -36,7 +37,7 @@ def promote(
     A challenger that was compared with another champion than today's is refused: its gates said nothing of this one.
     `ready` may raise before anything moves: it is asked last, about the version that would answer.
     """
-    _demand_reason(why)
+    demand_reason(who, why)
     before, after = (
         registry.behind(CHAMPION),
         registry.behind(CHALLENGER) if number is None else registry.version(number),
@@ -70,7 +71,7 @@ def rollback(
     registry: Registry, who: str, why: str, *, seam: Seam | None = None, settings: Settings | None = None
 ) -> tuple[Version, Version]:
     """Make the champion's predecessor the champion again. Gives (before, after)."""
-    _demand_reason(why)
+    demand_reason(who, why)
     before = registry.behind(CHAMPION)
     if before is None:
         raise NowhereToGo("there is no champion, so nothing to roll back")
@@ -84,11 +85,14 @@ def rollback(
     return before, after
 
 
-def _demand_reason(why: str) -> None:
-    if not 0 < len(why.strip()) <= LONGEST_REASON:
-        raise ReasonMissing(
-            f'say why, in 1 to {LONGEST_REASON} characters: --why "it beats the rule" (make: WHY="...")'
-        )
+def demand_reason(who: str, why: str, example: str = "it beats the rule") -> None:
+    """Raises ReasonMissing for what cannot stand in the history of the model."""
+    if wrong := violation(why):
+        works = f'say why, in 1 to {LONGEST_REASON} characters: --why "{example}" (make: WHY="...")'
+        raise ReasonMissing(f"{works}; of what was given, {wrong}")
+    if wrong := violation(who, LONGEST_NAME):
+        works = f'say who, in 1 to {LONGEST_NAME} characters: --who "ann@example.org"'
+        raise ReasonMissing(f"{works}; of what was given, {wrong}")
 
 
 def _demand_answer(

@@ -10,7 +10,7 @@ from ..bundle.manifest import PROVENANCE
 from ..records.store import Store
 from ..settings import Settings
 from .labels import fill, told
-from .promotion import LONGEST_REASON, ReasonMissing
+from .promotion import demand_reason
 from .registry import CHALLENGER, CHAMPION, Registry, Version
 from .seam import Seam
 from .training import Outcome, Say, train
@@ -61,10 +61,7 @@ def retrain(
     Raises what train() raises, StoreAway, ReasonMissing, and NothingNew when it is the champion once more.
     """
     why = why.strip() or REASONS[because]
-    if not 0 < len(why) <= LONGEST_REASON:
-        raise ReasonMissing(
-            f'a person says why, in 1 to {LONGEST_REASON} characters: --why "a new fraud" (make: WHY="...")'
-        )
+    demand_reason(who, why, "a new fraud")
     registry = Registry(settings)
     champion = registry.behind(CHAMPION)
     rows, found = fill(seam.table(), seam.terms, told(store))

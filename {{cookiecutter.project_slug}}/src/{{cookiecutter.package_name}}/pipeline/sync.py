@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle.manifest import folder_digest
+from ..plain_text import display
 from ..settings import Settings
 from .registry import CHAMPION, Registry, RegistryError
 
@@ -60,7 +61,7 @@ def follow(settings: Settings, stop: threading.Event) -> None:
             said, looked = "", True
         except Exception as error:  # whatever it is, the follower must live: it is the only way a rollback arrives
             if str(error) != said:
-                print(f"follower: {error}; trying again every {settings.poll_seconds:g} s", flush=True)
+                print(f"follower: {display(error)}; trying again every {settings.poll_seconds:g} s", flush=True)
             said = str(error)
         stop.wait(settings.poll_seconds)
 

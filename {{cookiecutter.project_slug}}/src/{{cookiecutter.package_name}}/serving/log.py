@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..plain_text import display
+
 log = logging.getLogger(__name__.partition(".")[0])
 
 KEPT = 10_000  # records that wait to be written
@@ -37,7 +39,7 @@ class Lines(logging.Formatter):
             facts |= {"failure": record.exc_info[0].__name__, "at_code": _places(record.exc_info[2])}
         if self.plain:
             told = " ".join(f"{name}={value}" for name, value in facts.items())
-            return f"{at:%H:%M:%S} {record.getMessage()} {told}".rstrip()
+            return display(f"{at:%H:%M:%S} {record.getMessage()} {told}".rstrip())
         said = {
             "at": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from ..plain_text import display
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -63,7 +65,7 @@ def retrain(args: argparse.Namespace) -> int:
     seam, store = project_seam(), records(settings)
     if not because:
         because, why = reason(settings, seam, store, args.days)
-        print(why if because else f"nothing to do: {why}", flush=True)
+        print(display(why if because else f"nothing to do: {why}"), flush=True)
         if not because:
             return 0
     who = args.who or whoami()
@@ -75,7 +77,7 @@ def retrain(args: argparse.Namespace) -> int:
 def saying() -> "Callable[[str], None]":
     """Print each step behind the seconds that have passed."""
     started = time.perf_counter()
-    return lambda line: print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)
+    return lambda line: print(f"{time.perf_counter() - started:6.1f} s  {display(line)}", flush=True)
 
 
 def promote(args: argparse.Namespace) -> int:
@@ -156,10 +158,10 @@ def versions(_: argparse.Namespace) -> int:
     names = {version.number: alias for alias in (CHALLENGER, CHAMPION) if (version := registry.behind(alias))}
     for version in found:
         alias = names.get(version.number, "")
-        print(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]}  {alias}".rstrip())
+        print(display(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]}  {alias}".rstrip()))
     for event in registry.history() if found else []:
         moved = f"{event['action']} {event['before'] or '-'} -> {event['version']}"
-        print(f"{event['at'][:19]}  {moved}  {event['who']}: {event['why']}")
+        print(display(f"{event['at'][:19]}  {moved}  {event['who']}: {event['why']}"))
     if not found:
         print("nothing is registered yet: make train")
     return 0

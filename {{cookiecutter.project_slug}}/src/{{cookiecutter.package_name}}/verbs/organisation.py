@@ -84,14 +84,16 @@ def attest(args: argparse.Namespace) -> int:
     from ..pipeline.evidence import digests, finding, write
     from ..pipeline.registry import Registry
     from ..pipeline.seam import project_seam
+    from ..plain_text import MAX_LENGTH, display, violation
     from ..settings import Settings
 
     allowed = [entry.id for entry in catalogue().checks if entry.by_hand]
     if args.check not in allowed:
         print(f"{args.check!r} cannot be said by hand; these can: {', '.join(allowed)}", file=sys.stderr)
         return 1
-    if not 0 < len(args.why.strip()) <= 500:
-        print('say what you found, in 1 to 500 characters: --why "..." (make: WHY="...")', file=sys.stderr)
+    if wrong := violation(args.why):
+        said = f'say what you found, in 1 to {MAX_LENGTH} characters: --why "..." (make: WHY="..."); {wrong}'
+        print(said, file=sys.stderr)
         return 1
     settings = Settings()
     record = finding(args.check, True, digests(settings, project_seam()), args.why.strip())
@@ -100,12 +102,14 @@ def attest(args: argparse.Namespace) -> int:
     if owner is None or not owner.known or owner.email.lower() != record.actor.lower():
         whose = owner.shown if owner else "TODO"
         print(
-            f"nothing was kept: {whose} answers for it and must say so; git knows you as {record.actor}",
+            f"nothing was kept: {whose} answers for it and must say so; git knows you as {display(record.actor)}",
             file=sys.stderr,
         )
         return 1
     write(Registry(settings), [record])
-    print(f"{args.check}: {record.actor} said so on {record.at:%Y-%m-%d}; it holds for {record.valid_days} days")
+    print(
+        f"{args.check}: {display(record.actor)} said so on {record.at:%Y-%m-%d}; it holds for {record.valid_days} days"
+    )
     return 0
 
 
@@ -168,10 +172,11 @@ def keep(settings: "Settings", records: "list[Evidence]") -> int:
     """Print what was found, and write it into the registry; 1 when something did not pass."""
     from ..pipeline.evidence import write
     from ..pipeline.registry import Registry
+    from ..plain_text import display
 
     for record in records:
         limit = f", must be {record.threshold}" if record.threshold else ""
-        print(f"{'passed' if record.passed else 'FAILED'} {record.check}: {record.value}{limit}")
+        print(display(f"{'passed' if record.passed else 'FAILED'} {record.check}: {record.value}{limit}"))
     if records:
         write(Registry(settings), records)
     return 0 if all(record.passed for record in records) else 1
@@ -182,10 +187,11 @@ def _verified(settings: "Settings") -> "list[Evidence]":
     from ..governance.organisation import read_organisation
     from ..governance.verify import verify
     from ..pipeline.evidence import digests, finding
+    from ..plain_text import display
 
     said = verify(read_organisation(settings.governance).ownership)
     for line in said:
-        print(line, file=sys.stderr)
+        print(display(line), file=sys.stderr)
     found = [finding("acceptance-verified", not said, digests(settings), "; ".join(said)[:500] or "all confirmed")]
     keep(settings, found)
     return []

@@ -1,0 +1,49 @@
+"""Text that people write: shown without characters that a terminal or a page acts on, and stored without them."""
+
+import json
+import re
+import unicodedata
+
+MAX_LENGTH = 500
+ACTED_ON = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidirectional), half a character, line, paragraph
+JOINERS = "\u200c\u200d"  # of letters and emoji; words of Persian and Hindi need them
+
+
+def display(text: object, keep: str = "") -> str:
+    """The text with an escape such as \\x1b for each character that would move, hide or turn what stands around it.
+
+    `keep` names characters that stay, such as the line break of a message of several lines.
+    """
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(_escape(sign) if sign not in keep and _is_acted_on(sign) else sign for sign in shown)
+
+
+def display_json(value: object) -> str:
+    """JSON in which letters stay letters, and what `display` escapes is an escape of JSON."""
+    written = json.dumps(value, ensure_ascii=False, indent=1)
+    return re.sub(
+        r"[^\n -~]", lambda found: json.dumps(found[0])[1:-1] if _is_acted_on(found[0]) else found[0], written
+    )
+
+
+def violation(text: str, longest: int = MAX_LENGTH) -> str:
+    """Why the text cannot be stored as a reason or a name; empty if it can."""
+    text = text.strip()
+    if not text:
+        return "it is empty"
+    if len(text) > longest:
+        return f"it has {len(text):,} characters; at most {longest} work"
+    for position, sign in enumerate(text, start=1):
+        if _is_acted_on(sign):
+            return f"character {position} is {_escape(sign)}; one line of visible text works"
+    return ""
+
+
+def _is_acted_on(sign: str) -> bool:
+    return unicodedata.category(sign) in ACTED_ON and sign not in JOINERS
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
