@@ -24,12 +24,13 @@ from .evaluate import BY_TASK, NAMES, SLICED, Evaluation, evaluate
 from .evidence import digests, write
 from .export import export, parity, runtime_of
 from .findings import of_data, of_training
+from .leakage import single_field_power
 from .pictures import pictures
 from .registry import CHALLENGER, CHAMPION, Registry, Version
 from .rows import Rows, checked
 from .seam import Seam
 from .simpler import more_than_simple
-from .split import Split, single_field_power, split
+from .split import Split, split
 from .train import choose_threshold, fit, money, usable
 
 Say = Callable[[str], None]
