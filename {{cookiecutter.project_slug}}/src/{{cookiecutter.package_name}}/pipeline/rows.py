@@ -77,14 +77,7 @@ def collect(table: ir.Table, terms: Terms) -> Rows:
     arrow = arrow.sort_by([(key, "ascending") for key in keys])  # here, since engines order words differently
     columns = {field.name: column(field, cells_of(field, arrow[field.name])) for field in terms.fields}
     units = np.empty(len(arrow), dtype=object)
-    units[:] = [str(unit) for unit in arrow[terms.unit].to_pylist()] if terms.unit else _row_hashes(columns, len(arrow))
+    # Without a unit a row is its own: dealt by its id, so that a change of a feature never moves it to another part.
+    units[:] = [str(unit) for unit in arrow[terms.unit or terms.id].to_pylist()]
     at = pc.cast(arrow[terms.time], pa.timestamp("us"), safe=False).to_numpy() if terms.time else None
     return Rows(pc.cast(arrow[terms.label], pa.float64(), safe=False).to_numpy(), units, at, columns)
-
-
-def _row_hashes(columns: Columns, rows: int) -> list[str]:
-    """Without a unit a row is its own, and equal rows are one: copies must not stand on both sides."""
-    lists = [values.tolist() for values in columns.values()]
-    return (
-        [hashlib.sha256(repr(row).encode()).hexdigest() for row in zip(*lists, strict=True)] if lists else [""] * rows
-    )

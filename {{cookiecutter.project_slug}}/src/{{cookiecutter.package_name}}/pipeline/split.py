@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.terms import Task
+from ..contract.terms import Task, Terms
 from .rows import Rows
+from .split_errors import SMALLEST, one_class, too_few
 
 TRAIN, VALIDATION = 0.60, 0.15  # shares of the units; the rest tests
 PAST = 0.70  # share of the time before which the model learns and after which it is measured
-SMALLEST = 30  # rows that each part needs at least
 
 
 class SplitImpossible(Exception):
@@ -32,11 +32,11 @@ class Split:
     test: NDArray[np.intp]
 
 
-def split(rows: Rows, task: Task) -> Split:
+def split(rows: Rows, task: Task, terms: Terms | None = None) -> Split:
     """Units are dealt by hash, the same at every run: no version of a model has ever learnt from a test unit.
 
     With a time, learning ends where measuring begins; rows on the wrong side of either line are left out.
-    Raises SplitImpossible.
+    Raises SplitImpossible, which names the columns of `terms`.
     """
     place = shares(rows.units)
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
@@ -50,11 +50,9 @@ def split(rows: Rows, task: Task) -> Split:
     )
     for name, part in vars(parts).items():
         if len(part) < SMALLEST:
-            raise SplitImpossible(
-                f"{len(part)} of {len(rows)} labelled rows fall to {name}; it needs {SMALLEST}: load more rows"
-            )
+            raise SplitImpossible(too_few(rows, name, len(part), terms))
         if task == "binary" and len(np.unique(rows.y[part])) < 2:
-            raise SplitImpossible(f"all {len(part)} rows of {name} have the label {rows.y[part][0]:g}: load more rows")
+            raise SplitImpossible(one_class(rows, name, part, terms))
     verify(rows, parts)
     return parts
 

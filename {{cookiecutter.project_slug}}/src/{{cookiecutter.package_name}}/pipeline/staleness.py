@@ -9,7 +9,8 @@ from .evaluate import WHOLE, Evaluation, evaluate
 from .export import predict
 from .rows import Rows
 from .seam import Seam
-from .split import SMALLEST, split
+from .split import split
+from .split_errors import SMALLEST
 from .train import choose_threshold, fit, money, usable
 
 WINDOW = 0.5  # of the time that there is to learn from
@@ -33,7 +34,7 @@ def staleness(seam: Seam, rows: Rows) -> list[Aged]:
     """The youngest first. Raises NoTime, and SplitImpossible as a training does."""
     if rows.at is None:
         raise NoTime("domain/contract.py names no TIME, so no model is older than another")
-    parts = split(rows, seam.task())
+    parts = split(rows, seam.task(), seam.terms)
     learn, test = rows.take(parts.train), rows.take(parts.test)
     at = learn.at if learn.at is not None else rows.at
     span, found, youngest = at.max() - at.min(), [], None

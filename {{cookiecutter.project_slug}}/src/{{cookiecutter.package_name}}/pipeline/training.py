@@ -24,7 +24,7 @@ from .evaluate import BY_TASK, NAMES, SLICED, Evaluation, evaluate
 from .evidence import digests, write
 from .export import export, parity, runtime_of
 from .findings import of_data, of_training
-from .leakage import single_field_power
+from .leakage import FieldPower, copies, field_powers, warnings
 from .pictures import pictures
 from .registry import CHALLENGER, CHAMPION, Registry, Version
 from .rows import Rows, checked
@@ -62,7 +62,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         write(Registry(settings), of_data(seam, error.report, digests(settings, seam)))
         raise
     say(f"contract   {report.rows:,} rows hold it, {len(rows):,} have a label")
-    parts = split(rows, task)
+    parts = split(rows, task, seam.terms)
     test = rows.take(parts.test)
     if rows.at is None:
         say("split      WARNING: by chance, since the contract names no TIME; a pilot needs one")
@@ -71,6 +71,11 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         say(
             f"split      {left:,} left out: test units from the time of learning, learnt units from the time of testing"
         )
+    powers = field_powers(seam.terms.fields, rows.take(parts.train), task)
+    for warning in warnings(powers):
+        say(f"leak       WARNING: {warning}")
+    if seam.terms.unit is None and (count := copies(rows, parts)):
+        say(f"leak       WARNING: {count:,} test rows equal a learnt row in every field. Copies? Name their UNIT")
     registry = Registry(settings)  # before the long work: a registry that is away is known at once
     today = make_baseline(seam, rows, parts)
     baseline = measure(seam, test, today)
@@ -86,9 +91,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
     if rival:
         say(f"champion   worth {_money(rival)} a row on the same rows (version {champion.number if champion else ''})")
-    measured = figures(
-        found, baseline, rival, single_field_power(seam.terms.fields, rows.take(parts.train), task), candidate.parity
-    )
+    measured = figures(found, baseline, rival, powers, candidate.parity)
     verdicts = judge(gates, measured, absent | not_applicable(task, candidate))
     for verdict in verdicts:
         say(f"gate       {mark(verdict)} {verdict.gate.id}: {verdict.says}")
@@ -183,7 +186,11 @@ def compare_champion(
 
 
 def figures(
-    found: Evaluation, baseline: Evaluation, rival: Evaluation | None, powers: dict[str, float], same: Parity | None
+    found: Evaluation,
+    baseline: Evaluation,
+    rival: Evaluation | None,
+    powers: dict[str, FieldPower],
+    same: Parity | None,
 ) -> dict[tuple[str, str, str], Figure]:
     """Everything that a gate may ask for, by (compare, metric, slice)."""
     measured: dict[tuple[str, str, str], Figure] = {("absolute", *key): figure for key, figure in found.figures.items()}
@@ -191,7 +198,7 @@ def figures(
     if rival:
         measured |= {("champion", *key): figure for key, figure in found.minus(rival).items()}
     n = found.figures["value", ""].n
-    measured |= {("absolute", "single_field_power", name): _exact(power, n) for name, power in powers.items()}
+    measured |= {("absolute", "single_field_power", name): _exact(each.power, n) for name, each in powers.items()}
     if same:
         measured["absolute", "parity_difference", ""] = _exact(same.max_difference, same.rows)
     return measured

@@ -54,7 +54,7 @@ def tune(seam: Seam, rows: Rows, trials: int = TRIALS) -> Iterator[Tried]:
     Raises NothingToTry, at the end also when no setting changes a score, and SplitImpossible as a training does.
     """
     asked = _settings(seam, trials)
-    parts = split(rows, seam.task())
+    parts = split(rows, seam.task(), seam.terms)
     learn, validation = rows.take(parts.train), rows.take(parts.validation)
     own, moved = _errors(seam, learn, validation), False
     for settings in asked:
