@@ -97,7 +97,7 @@ def test_a_field_that_is_filled_for_most_of_one_class_is_a_copy_of_the_label(
     assert found["x"].power > 0.99
     (warning,) = warnings(found)
     assert f"rows with {group} have nearly one label only" in warning
-    assert f"{KNOWN_LATER.sum() / RARE.sum():.0%} of all" in warning
+    assert f"{format(KNOWN_LATER.sum() / RARE.sum(), '.0%')} of all" in warning
 
 
 def test_a_small_pure_group_is_warned_of_and_stops_nothing() -> None:
