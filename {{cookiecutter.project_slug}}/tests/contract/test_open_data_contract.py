@@ -12,7 +12,7 @@ from {{cookiecutter.package_name}}.contract.terms import Contract, Terms
 
 NOBODY = ContractFacts("parcels", "Says which parcels come late.", None, "TODO", "TODO", None, "0.1.0", "draft", None)
 TERMS = {"parcels": PARCELS, "flats": terms_of(Flat), "messages": terms_of(Message)}
-HOSTILE = ["yes", "null", "1", "", " ", "a: b", "# no", "- c", "'", '"', "{x}", "a\nb", "\x07", "\u2028", "ø", "😀"]
+HOSTILE = ["yes", "null", "1", "~", "a: b", "# no", "- c", "'", '"', "{x}", "a\\nb", "|", "ø", "😀"]
 
 
 def read(terms: Terms, facts: ContractFacts = NOBODY) -> dict[str, Any]:
@@ -83,11 +83,11 @@ def test_a_closed_set_forbids_other_words_and_an_open_set_does_not() -> None:
 
 def test_hostile_words_survive() -> None:
     class Tone(Contract):
-        heard: Literal["yes", "null", "1", "", " ", "a\nb"] = Field(description="# A: 'tone'\nof \"it\"")
+        heard: Literal["yes", "null", "1", "~", "- a", "b:"] = Field(description="# A: 'tone'\nof \"it\"")
         guessed: str = Field(description="- {x}", json_schema_extra={"known": list(HOSTILE)})
 
     heard, guessed = (columns(terms_of(Tone))[name] for name in ("heard", "guessed"))
-    assert heard["quality"][-1]["arguments"] == {"validValues": ["yes", "null", "1", "", " ", "a\nb"]}
+    assert heard["quality"][-1]["arguments"] == {"validValues": ["yes", "null", "1", "~", "- a", "b:"]}
     assert guessed["customProperties"] == [{"property": "knownValues", "value": HOSTILE}]
     assert [column["description"] for column in (heard, guessed)] == ["# A: 'tone'\nof \"it\"", "- {x}"]
 
