@@ -5,10 +5,14 @@ import ibis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from seams import PARCELS, binary, parcels
-from sklearn.base import BaseEstimator, ClassifierMixin
+from seams import PARCELS, WordModel, binary, parcels, text
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeClassifier, SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
 from {{cookiecutter.package_name}}.bundle.runtime import Runtime
 from {{cookiecutter.package_name}}.contract.terms import Columns
@@ -23,6 +27,9 @@ KNOWN = ROWS.take(np.flatnonzero(~np.isnan(ROWS.columns["distance"]) & (ROWS.col
 class HomeMade(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, matrix: Any, y: Any) -> "HomeMade":
         return self
+
+    def predict_proba(self, matrix: Any) -> NDArray[np.float64]:
+        return np.full((len(matrix), 2), 0.5)
 
 
 class Careless:
@@ -55,6 +62,30 @@ def test_parity_looks_at_missing_and_unknown_values_even_when_the_rows_hold_none
 ) -> None:
     estimator, exported = fitted
     assert parity(binary, estimator, Careless(exported, field), KNOWN).max_difference > 0.01
+
+
+@pytest.mark.parametrize("estimator", [RidgeClassifier(), LinearSVC(), SGDClassifier(), SVC()])
+def test_a_classifier_without_probabilities_is_refused_by_its_name(estimator: Any) -> None:
+    seam = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), clone(estimator)))
+    name = type(estimator).__name__
+    with pytest.raises(ExportFailed, match=f"^{name} has no predict_proba, .*CalibratedClassifierCV\\({name}"):
+        export(seam, fit(seam, ROWS.take(np.arange(200))))
+
+
+def test_an_export_that_onnx_runtime_cannot_run_is_refused_by_its_name() -> None:
+    some = ROWS.take(np.arange(60))
+    many = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), KNeighborsClassifier(40)))
+    estimator = fit(many, some)
+    estimator[-1].n_neighbors = 10_000  # more than the rows that it knows
+    with pytest.raises(ExportFailed, match="Pipeline was exported, but ONNX Runtime cannot run it"):
+        runtime_of(many, export(many, estimator))
+
+
+def test_an_object_that_cannot_be_pickled_is_refused_by_its_name() -> None:
+    model = WordModel()
+    model.shares = lambda word: 0.5  # type: ignore[assignment]
+    with pytest.raises(ExportFailed, match="WordModel cannot be pickled"):
+        export(text, model)
 
 
 def test_an_estimator_without_an_onnx_form_is_told_what_to_do() -> None:

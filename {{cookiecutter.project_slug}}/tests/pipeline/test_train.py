@@ -4,9 +4,11 @@ import ibis
 import numpy as np
 import pytest
 from seams import PARCELS, binary, parcels, regression
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 
 from {{cookiecutter.package_name}}.pipeline.rows import collect
-from {{cookiecutter.package_name}}.pipeline.train import UnusableScores, choose_threshold, fit, money
+from {{cookiecutter.package_name}}.pipeline.train import FitError, UnusableScores, choose_threshold, fit, money
 
 ROWS = collect(ibis.memtable(parcels(400)), PARCELS)
 
@@ -53,3 +55,15 @@ def test_a_payoff_that_reads_what_is_not_kept_is_refused() -> None:
     wrong = replace(binary, payoff=lambda decision, outcome, row: row["no such field"])
     with pytest.raises(KeyError, match="no such field"):
         money(wrong, ROWS, np.ones(len(ROWS)), 0.5)
+
+
+def test_missing_values_that_an_estimator_does_not_take_are_named_with_their_fields() -> None:
+    with pytest.raises(FitError, match="LogisticRegression cannot learn from the rows: Input X contains NaN") as failed:
+        fit(replace(binary, build_model=lambda fields: LogisticRegression()), ROWS)
+    assert "Missing values are in distance. Put SimpleImputer()" in str(failed.value)
+
+
+def test_a_setting_that_does_not_exist_is_named() -> None:
+    seam = replace(binary, build_model=lambda fields: HistGradientBoostingClassifier(max_iter="many"))
+    with pytest.raises(FitError, match=r"'max_iter' parameter of HistGradientBoostingClassifier .* Got 'many'"):
+        fit(seam, ROWS)

@@ -182,7 +182,7 @@ def test_a_payoff_that_is_no_money_is_named(settings: Settings) -> None:
 
 
 def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Settings) -> None:
-    with pytest.raises(ExportFailed, match=r"no predict_proba, .*: wrap it in CalibratedClassifierCV"):
+    with pytest.raises(ExportFailed, match=r"no predict_proba, .* Wrap it: CalibratedClassifierCV"):
         train(replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())), settings, silent)
 
 

@@ -1,11 +1,14 @@
 """From a fitted estimator to bytes that the service can run, and the proof that both say the same."""
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from skl2onnx import to_onnx
+from sklearn.pipeline import Pipeline
 
 from ..bundle.manifest import Parity
 from ..bundle.runtime import OnnxRuntime, PythonRuntime, Runtime, Scores
@@ -24,16 +27,31 @@ class ExportFailed(Exception):
 
 def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
     """The files of the model: model.onnx, or model/model.pkl for runtime python. Raises ExportFailed."""
+    name = type(estimator).__name__
     if seam.runtime == "python":
-        return {"model/model.pkl": pickle.dumps(estimator, protocol=5)}
-    options = {"zipmap": False} if seam.task() == "binary" else None
-    try:
-        onnx = to_onnx(estimator, np.zeros((1, len(seam.terms.fields)), dtype=np.float32), options=options)
-    except Exception as error:
-        deaf = seam.task() == "binary" and not hasattr(estimator, "predict_proba")
-        hint = "It has no predict_proba, which a classifier needs: wrap it in CalibratedClassifierCV.\n" if deaf else ""
+        try:
+            return {"model/model.pkl": pickle.dumps(estimator, protocol=5)}
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise ExportFailed(
+                f"{name} cannot be pickled: {str(error)[:200]}. Keep functions at the top of a module instead of "
+                "lambdas, and no open files or connections in the estimator"
+            ) from error
+    binary = seam.task() == "binary"
+    if binary and not hasattr(estimator, "predict_proba"):
+        last = type(estimator[-1]).__name__ if isinstance(estimator, Pipeline) else name
         raise ExportFailed(
-            f"{type(estimator).__name__} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{hint}"
+            f"{last} has no predict_proba, which a classifier needs: a score must be a probability. Wrap it: "
+            f"CalibratedClassifierCV({last}(...)), or use one that has it, for example LogisticRegression()"
+        )
+    try:
+        onnx = to_onnx(
+            estimator,
+            np.zeros((1, len(seam.terms.fields)), dtype=np.float32),
+            options={"zipmap": False} if binary else None,
+        )
+    except Exception as error:
+        raise ExportFailed(
+            f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n"
             'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in domain/model.py.'
         ) from error
     opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # they come out of a set: any order
@@ -43,10 +61,27 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
 
 
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
-    """The exported model, as the service will run it."""
+    """The exported model, as the service will run it. Raises ExportFailed when it cannot be run."""
     if seam.runtime == "python":
         return PythonRuntime(files["model/model.pkl"])
-    return OnnxRuntime(files["model.onnx"], seam.terms.fields)
+    with _runs(seam.build_model(seam.terms.fields)):
+        runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields)
+        runtime.score(sample(seam.terms.fields, 2, seed=2))
+    return runtime
+
+
+@contextmanager
+def _runs(estimator: Any) -> Iterator[None]:
+    """Raises ExportFailed for what ONNX Runtime says of a model that it cannot load or run."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "onnxruntime":
+            raise
+        raise ExportFailed(
+            f"{type(estimator).__name__} was exported, but ONNX Runtime cannot run it: "
+            f'{str(error).splitlines()[0][:200]}\nUse another estimator, or RUNTIME = "python" in domain/model.py.'
+        ) from error
 
 
 def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Rows) -> Parity:
@@ -61,7 +96,8 @@ def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Rows) -> Parity:
             own = usable(predict(seam, estimator, columns), count, "the model")
         except ValueError as error:
             raise ExportFailed(f"the estimator cannot score rows that the contract allows: {error}") from error
-        exact = usable(exported.score(columns), count, "the exported model")
+        with _runs(estimator):
+            exact = usable(exported.score(columns), count, "the exported model")
         worst = max(worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own)))))
     return Parity(rows=len(rows) + PARITY_ROWS, max_difference=round(worst, 12))
 

@@ -32,11 +32,29 @@ class Seam:
         return loaded(self.load, since, until)
 
     def task(self) -> Task:
-        """What the estimator does. For runtime python it says so itself: `task = "binary"`."""
+        """What the estimator does. For runtime python the attribute `task` says so: "binary" or "regression".
+
+        Raises ContractError for anything that cannot be trained.
+        """
         estimator = self.build_model(self.terms.fields)
+        if isinstance(estimator, type):
+            raise ContractError(
+                f"domain/model.py: build_model() gave the class {estimator.__name__}; it must give an object of it: "
+                f"{estimator.__name__}()"
+            )
+        if not callable(getattr(estimator, "fit", None)):
+            raise ContractError(
+                f"domain/model.py: build_model() gave {estimator!r}, which has no fit(); it must return an estimator, "
+                "for example return HistGradientBoostingClassifier()"
+            )
         if self.runtime == "python":
-            task: Task = getattr(estimator, "task", None) or "binary"
-            return task
+            task = getattr(estimator, "task", None) or "binary"
+            if task not in ("binary", "regression"):
+                raise ContractError(
+                    f'domain/model.py: task of {type(estimator).__name__} is {task!r}; it must be "binary" or '
+                    '"regression"'
+                )
+            return "binary" if task == "binary" else "regression"
         from sklearn.base import is_classifier, is_regressor  # half a second, which few verbs need
 
         if is_classifier(estimator):
@@ -44,7 +62,9 @@ class Seam:
         if is_regressor(estimator):
             return "regression"
         raise ContractError(
-            f"build_model() gave {type(estimator).__name__}, neither a scikit-learn classifier nor regressor"
+            f"domain/model.py: build_model() gave {type(estimator).__name__}, neither a scikit-learn classifier nor "
+            'regressor. Return one of these, or set RUNTIME = "python" for an object of your own with fit(), predict() '
+            "and task"
         )
 
 

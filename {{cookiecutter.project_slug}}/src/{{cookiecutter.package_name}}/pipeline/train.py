@@ -1,6 +1,8 @@
 """Fit, and choose the threshold that is worth most."""
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,33 @@ class UnusableScores(Exception):
     """baseline(), the model or payoff() gave something that is no finite number for each row."""
 
 
+class FitError(Exception):
+    """The estimator does not accept the rows, or its own settings."""
+
+
 def fit(seam: Seam, rows: Rows) -> Any:
-    """The fitted estimator. One thread, so that the same rows give the same bytes."""
+    """The fitted estimator. One thread, so that the same rows give the same bytes. Raises FitError."""
     estimator = seam.build_model(seam.terms.fields)
-    with threadpool_limits(1):
-        if seam.runtime == "python":
-            return estimator.fit(rows.columns, rows.y)
-        return estimator.fit(encode(seam.terms.fields, rows.columns), rows.y)
+    given: Any = rows.columns if seam.runtime == "python" else encode(seam.terms.fields, rows.columns)
+    try:
+        with threadpool_limits(1):
+            return estimator.fit(given, rows.y)
+    except (ValueError, TypeError) as error:
+        raise FitError(_why_not(estimator, given, seam.terms.fields.names, error)) from error
+
+
+def _why_not(estimator: Any, given: Any, names: Sequence[str], error: Exception) -> str:
+    """What failed, where, and for missing values in which fields."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}"
+    text = f"{type(estimator).__name__} cannot learn from the rows: {str(error).splitlines()[0][:300]} ({where})"
+    if isinstance(given, np.ndarray) and "NaN" in str(error):
+        fields = [names[position] for position in np.flatnonzero(np.isnan(given).any(axis=0))]
+        text += (
+            f". Missing values are in {', '.join(fields[:10])}. Put SimpleImputer() before the estimator, as in "
+            "make_pipeline(SimpleImputer(), LogisticRegression()), or use HistGradientBoosting, which takes them"
+        )
+    return text
 
 
 def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
