@@ -445,6 +445,15 @@ def test_a_pod_has_the_time_to_end_and_the_room_to_remember(built: Built) -> Non
     assert float(serve["ML_SPOOL_MEGABYTES"]) * 1e6 < 0.8 * 2**30, "a full log refuses; a full volume evicts the pod"
 
 
+def test_the_largest_model_fits_into_a_pod_beside_the_one_that_answers(built: Built) -> None:
+    """What docs/cluster.md and the values say: 130 MB for the service, and three times a model."""
+    serve, limit = built.container("serve/serve"), 2**20 * 512
+    assert serve["resources"]["limits"]["memory"] == "512Mi"
+    assert limit >= (130 + 3 * float(built.variables(serve)["ML_MODEL_MEGABYTES"])) * 1e6
+    trains = built.variables(built.container("retrain/retrain"))
+    assert trains["ML_MODEL_MEGABYTES"] == built.variables(serve)["ML_MODEL_MEGABYTES"], "training refuses the same"
+
+
 def test_the_network_lets_through_what_each_pod_needs_and_nothing_else(built: Built) -> None:
     policies = {name: each["spec"] for name, each in built.of("NetworkPolicy").items()}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

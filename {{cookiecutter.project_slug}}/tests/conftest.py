@@ -18,7 +18,7 @@ import pytest
 from seams import binary
 from starlette.testclient import TestClient
 
-from {{cookiecutter.package_name}}.bundle.manifest import folder_digest
+from {{cookiecutter.package_name}}.bundle.files import bundle_digest, folder_digest, sha256
 from {{cookiecutter.package_name}}.pipeline.migrate import migrate
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry, Version
@@ -157,6 +157,21 @@ def model(trained: Trained, tmp_path: Path) -> Path:
 def baseline(trained_baseline: Trained, tmp_path: Path) -> Path:
     """A copy of the baseline's bundle."""
     return Path(shutil.copytree(trained_baseline.bundle, tmp_path / "baseline" / trained_baseline.bundle.name))
+
+
+def sealed(folder: Path, model: bytes = b"", **changes: bytes) -> Path:
+    """The bundle with other files, and with a manifest and a name that agree with them: made so, not damaged."""
+    content = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "provenance.json"}
+    content |= {f"{name}.json": data for name, data in changes.items()}
+    content |= {"model.onnx": model} if model else {}
+    manifest = json.loads(content["manifest.json"])
+    manifest["files"] = {name: sha256(data) for name, data in content.items() if name != "manifest.json"}
+    content["manifest.json"] = json.dumps(manifest).encode()
+    target = folder.parent / bundle_digest(content)
+    target.mkdir()
+    for name, data in content.items():
+        (target / name).write_bytes(data)
+    return target
 
 
 class Registered(Protocol):

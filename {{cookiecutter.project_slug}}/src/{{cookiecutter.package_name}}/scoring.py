@@ -114,7 +114,8 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
         refused, count = _refused(rows.table, terms)
         bundle, draft = registry.download(champion, Path(folder)), Path(folder) / "draft.parquet"
         what = bundle, champion.digest, terms, domain.baseline, domain.decide
-        scorer = Scorer(*what, allow_pickle=settings.allow_pickle, workers=_cores())
+        allowed = settings.allow_pickle, _cores(), settings.model_megabytes
+        scorer = Scorer(*what, *allowed)
         recorder = None
         if store:
             facts = champion.number, champion.digest, _mode(store, settings), store, secret(settings)

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .bundle.limits import MODEL_MEGABYTES
+
 PACKAGE = __name__.partition(".")[0]
 
 
@@ -47,6 +49,11 @@ class Settings(BaseSettings):
         default="assist", description="holds, locally, until the mode is switched; elsewhere the first mode is shadow"
     )
     allow_pickle: bool = Field(default=False, description="accept bundles of runtime python")
+    model_megabytes: int = Field(
+        default=MODEL_MEGABYTES,
+        ge=1,
+        description="what a model may take, of files and of memory; larger ones are refused",
+    )
     max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="longer bodies are refused")
     max_requests: int = Field(default=512, ge=1, description="answered at once; more are refused")
     max_late_seconds: float = Field(

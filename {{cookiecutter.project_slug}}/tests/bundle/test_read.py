@@ -1,15 +1,18 @@
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Trained
+from conftest import Trained, sealed
+from onnx_models import endless, foreign_models, hungry, reading_models
 from seams import PARCELS, heaviest_first
 
-from {{cookiecutter.package_name}}.bundle.manifest import bundle_digest, sha256
+from {{cookiecutter.package_name}}.bundle import trial
 from {{cookiecutter.package_name}}.bundle.read import Bundle, BundleRefused, open_bundle
 from {{cookiecutter.package_name}}.contract.encoding import sample
 from {{cookiecutter.package_name}}.contract.terms import Field, Fields
@@ -25,20 +28,6 @@ def refusal(folder: Path, fields: Fields = FIELDS) -> BundleRefused:
     with pytest.raises(BundleRefused) as refused:
         opened(folder, fields)
     return refused.value
-
-
-def sealed(folder: Path, **changes: bytes) -> Path:
-    """The bundle with other files, and with a manifest and a name that agree with them: made so, not damaged."""
-    content = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "provenance.json"}
-    content |= {f"{name}.json": data for name, data in changes.items()}
-    manifest = json.loads(content["manifest.json"])
-    manifest["files"] = {name: sha256(data) for name, data in content.items() if name != "manifest.json"}
-    content["manifest.json"] = json.dumps(manifest).encode()
-    target = folder.parent / bundle_digest(content)
-    target.mkdir()
-    for name, data in content.items():
-        (target / name).write_bytes(data)
-    return target
 
 
 def with_field(name: str, change: Callable[[Field], Field | None]) -> Fields:
@@ -142,6 +131,62 @@ def test_a_probe_that_cannot_be_read_is_refused(model: Path) -> None:
 def test_a_model_that_onnx_cannot_load_is_refused(model: Path) -> None:
     (model / "model.onnx").write_bytes(b"not a model")
     assert refusal(sealed(model)).reason == "runtime"
+
+
+@pytest.mark.parametrize("place", ["initializer", "body of Loop", "function"])
+def test_a_sealed_bundle_whose_model_reads_a_file_is_refused(model: Path, place: str) -> None:
+    assert refusal(sealed(model, reading_models()[place].SerializeToString())).reason == "unsafe"
+
+
+@pytest.mark.parametrize("place", foreign_models())
+def test_a_sealed_bundle_whose_model_needs_foreign_operators_is_refused(model: Path, place: str) -> None:
+    assert refusal(sealed(model, foreign_models()[place].SerializeToString())).reason == "unsafe"
+
+
+def test_a_sealed_bundle_whose_model_never_ends_is_refused_in_time(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
+    refused = refusal(sealed(model, endless()))
+    assert (refused.reason, "does it ever end?" in str(refused)) == ("probe", True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its memory")
+def test_a_sealed_bundle_whose_model_fills_memory_is_refused(model: Path) -> None:
+    refused = refusal(sealed(model, hungry(2_000)))
+    assert (refused.reason, "128 MB" in str(refused)) == ("size", True)
+
+
+def test_a_bundle_with_more_bytes_than_the_limit_is_refused_before_it_is_read(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (model / "model.onnx").open("ab") as file:
+        file.truncate(129_000_000)  # takes no room on the disk
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    refused = refusal(model)
+    assert (refused.reason, "129 MB; the limit is 128 MB" in str(refused)) == ("size", True)
+
+
+def test_what_lies_beside_the_digest_counts_too(model: Path) -> None:
+    with (model / "provenance.json").open("ab") as file:
+        file.truncate(129_000_000)
+    assert refusal(model).reason == "size"
+
+
+def test_a_limit_of_ones_own_is_asked_for(model: Path) -> None:
+    with pytest.raises(BundleRefused, match="limit is 1 MB") as refused:
+        open_bundle(model, FIELDS, heaviest_first, megabytes=1)
+    assert refused.value.reason == "size"
+
+
+@pytest.mark.parametrize("name", ["reference.json", "provenance.json"])
+def test_a_link_or_a_pipe_in_the_folder_is_refused_and_not_opened(model: Path, name: str) -> None:
+    (model / name).unlink()
+    os.mkfifo(model / name)
+    assert refusal(model).reason == "digest"
+    (model / name).unlink()
+    (model / name).symlink_to("/dev/zero")
+    assert refusal(model).reason == "digest"
 
 
 def test_a_baseline_answers_with_the_code_of_today(baseline: Path) -> None:

@@ -5,6 +5,7 @@ import ibis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx_models import endless, foreign_models, reading_models
 from seams import PARCELS, WordModel, binary, parcels, text
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.impute import SimpleImputer
@@ -14,9 +15,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from {{cookiecutter.package_name}}.bundle import trial
+from {{cookiecutter.package_name}}.bundle.errors import BundleRefused
 from {{cookiecutter.package_name}}.bundle.runtime import Runtime
 from {{cookiecutter.package_name}}.contract.terms import Columns
-from {{cookiecutter.package_name}}.pipeline.export import ExportFailed, export, parity, runtime_of
+from {{cookiecutter.package_name}}.pipeline import export as exporting
+from {{cookiecutter.package_name}}.pipeline.export import ExportFailed, export, parity, runtime_of, try_export
 from {{cookiecutter.package_name}}.pipeline.rows import collect
 from {{cookiecutter.package_name}}.pipeline.train import fit
 
@@ -91,6 +95,34 @@ def test_an_object_that_cannot_be_pickled_is_refused_by_its_name() -> None:
 def test_an_estimator_without_an_onnx_form_is_told_what_to_do() -> None:
     with pytest.raises(ExportFailed, match=r'HomeMade cannot be exported[\s\S]*RUNTIME = "python"'):
         export(binary, HomeMade())
+
+
+def test_an_export_that_no_service_would_load_is_named(
+    fitted: tuple[Any, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for made, says in (
+        (foreign_models()["node"], "domain 'com.microsoft'"),
+        (reading_models()["constant"], "external"),
+    ):
+        monkeypatch.setattr(exporting, "to_onnx", lambda *_, made=made, **__: made)
+        with pytest.raises(ExportFailed, match=rf'no service loads: .*{says}[\s\S]*RUNTIME = "python"'):
+            export(binary, fitted[0])
+
+
+def test_a_model_that_no_service_could_hold_is_refused_with_the_number_and_the_remedy(
+    fitted: tuple[Any, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = export(binary, fitted[0])
+    size, memory = try_export(binary, files, 128)
+    assert 0 < size < memory < 128
+    with pytest.raises(BundleRefused, match=r"MB of memory; the limit is 1 MB.*raise ML_MODEL_MEGABYTES") as refused:
+        try_export(binary, files, 1)
+    assert refused.value.reason == "size"
+    with pytest.raises(BundleRefused, match="130 MB of files; the limit is 128 MB") as refused:
+        try_export(binary, files | {"model.onnx": bytes(130_000_000)}, 128)
+    monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
+    with pytest.raises(ExportFailed, match="does it ever end"):
+        try_export(binary, {"model.onnx": endless()}, 128)
 
 
 def test_the_same_rows_give_the_same_bytes(fitted: tuple[Any, Runtime]) -> None:

@@ -1,10 +1,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from conftest import Registered, Trained, release
+from conftest import Registered, Trained, release, sealed
+from onnx_models import endless
 from seams import binary
 
+from {{cookiecutter.package_name}}.bundle import trial
 from {{cookiecutter.package_name}}.contract.terms import Fields
 from {{cookiecutter.package_name}}.pipeline.promotion import NowhereToGo, ReasonMissing, promote, rollback
 from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, CHAMPION, Registry, RegistryError
@@ -75,6 +78,17 @@ def test_what_the_service_would_refuse_is_not_promoted_nor_rolled_back_to(
     assert champion(registry) == second.digest
     rollback(registry, "you", "complaints", seam=binary, settings=settings)
     assert champion(registry) == first.digest
+
+
+def test_a_model_that_never_ends_is_not_promoted(
+    settings: Settings, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
+    made = sealed(model, endless())
+    version = registry.register(registry.log_run({}, {}, {}, made), made.name, {"kind": "model"})
+    with pytest.raises(NowhereToGo, match=r"would be refused by the service: .* does it ever end"):
+        promote(registry, "you", "better", version.number, seam=binary, settings=settings)
+    assert champion(registry) is None
 
 
 def test_history_tells_who_when_and_why(chain: Registry) -> None:

@@ -170,6 +170,23 @@ def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
     assert registry.behind(CHALLENGER) is None
 
 
+def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
+    settings: Settings, registry: Registry
+) -> None:
+    lines: list[str] = []
+    with pytest.raises(BundleRefused, match="the limit is 1 MB"):
+        train(binary, settings.model_copy(update={"model_megabytes": 1}), lines.append)
+    assert not any(line.startswith("gate") for line in lines)
+    assert registry.versions() == []
+
+
+def test_a_training_tells_what_its_model_takes(settings: Settings) -> None:
+    lines: list[str] = []
+    train(binary, settings, lines.append)
+    (said,) = [line for line in lines if line.startswith("size")]
+    assert said.endswith(" MB of memory; the limit is 128 MB")
+
+
 def test_a_frame_instead_of_a_table_is_named_with_what_works(settings: Settings) -> None:
     framed: Any = replace(binary, load=lambda since=None, until=None: parcels().to_pandas())
     with pytest.raises(ContractError, match=r"a DataFrame; it must give an Ibis table: ibis.memtable\(frame\)"):

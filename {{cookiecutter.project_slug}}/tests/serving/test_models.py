@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from conftest import Client, Trained, assemble, eventually, point, serve
+from conftest import Client, Trained, assemble, eventually, point, sealed, serve
+from onnx_models import endless
 from seams import PARCEL, binary
 
+from {{cookiecutter.package_name}}.bundle import trial
 from {{cookiecutter.package_name}}.bundle.read import open_bundle
+from {{cookiecutter.package_name}}.bundle.trial import Exported, Trials
 from {{cookiecutter.package_name}}.contract.encoding import columns_of
 from {{cookiecutter.package_name}}.contract.terms import Fields
 from {{cookiecutter.package_name}}.serving import models as following
@@ -186,3 +189,63 @@ def test_a_bundle_of_another_contract_is_counted_as_such(settings: Settings, tra
     with serve(replace(binary, terms=replace(binary.terms, fields=fields)), settings) as client:
         assert failures(client, "contract") == 1
         assert "'stops', which is gone" in client.operations.get("/readyz").json()["detail"]
+
+
+def test_a_model_that_never_ends_changes_nothing_and_a_rollback_still_arrives(
+    settings: Settings, trained: Trained, trained_baseline: Trained, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
+    here = point(settings.models, trained.bundle, 1)
+    with serve(binary, settings) as client:
+        there = point(settings.models, sealed(model, endless()), 2, here)
+        eventually(lambda: client.get("/v1/model").json()["refused"])
+        assert (version(client), failures(client, "probe")) == ("1", 1)
+        assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200
+        point(settings.models, trained_baseline.bundle, 3, there, here)
+        eventually(lambda: version(client) == "3")
+
+
+def test_a_service_that_starts_with_a_model_that_never_ends_answers_with_the_one_before(
+    settings: Settings, trained_baseline: Trained, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
+    here = point(settings.models, trained_baseline.bundle, 1)
+    point(settings.models, sealed(model, endless()), 2, here)
+    with serve(binary, settings) as client:
+        assert version(client) == "1"
+        assert client.get("/v1/model").json()["refused"]["reason"] == "probe"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_restart_does_not_try_again_what_loaded_here(
+    settings: Settings, trained: Trained, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Exported] = []
+    monkeypatch.setattr(Trials, "_passed", {})
+
+    def run(exported: Exported, _: int) -> float:
+        tried.append(exported)
+        return 1.0
+
+    monkeypatch.setattr(trial, "_run", run)
+    point(settings.models, trained.bundle, 1)
+    with serve(binary, settings) as client:
+        assert version(client) == "1"
+    monkeypatch.setattr(Trials, "_passed", {})  # another process
+    if not known:
+        (settings.spooled / "models-that-load.json").unlink()
+    with serve(binary, settings) as client:
+        assert version(client) == "1"
+    assert len(tried) == (1 if known else 2)
+
+
+def test_a_model_larger_than_the_setting_leaves_the_last_good_one_answering(
+    settings: Settings, trained: Trained, trained_baseline: Trained
+) -> None:
+    here = point(settings.models, trained_baseline.bundle, 1)
+    with serve(binary, settings.model_copy(update={"model_megabytes": 1})) as client:
+        point(settings.models, trained.bundle, 2, here)
+        eventually(lambda: client.get("/v1/model").json()["refused"])
+        told = client.get("/v1/model").json()["refused"]
+        assert (told["reason"], "limit is 1 MB" in told["detail"]) == ("size", True)
+        assert (version(client), failures(client, "size")) == ("1", 1)

@@ -1,16 +1,16 @@
 """What a bundle says of itself, and how it is named: by the digest of its files."""
 
-import hashlib
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from ..contract.terms import Field, Fields, Kind, Task
+from .files import PROVENANCE as PROVENANCE
+from .files import bundle_digest as bundle_digest
+from .files import folder_digest as folder_digest
+from .files import sha256 as sha256
 
 MANIFEST = "manifest.json"
-PROVENANCE = "provenance.json"  # who, when, where: beside the bundle, outside its digest
 
 
 class _Frozen(BaseModel):
@@ -85,19 +85,3 @@ def inputs_of(fields: Fields) -> tuple[Input, ...]:
     return tuple(
         Input(name=f.name, kind=f.kind, categories=f.categories, bounds=f.bounds, optional=f.optional) for f in fields
     )
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def folder_digest(folder: Path) -> str:
-    """The digest of the bundle that lies in a folder, its provenance left out."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != PROVENANCE]
-    return bundle_digest({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
-
-
-def bundle_digest(files: Mapping[str, bytes]) -> str:
-    """sha256 over the sorted (name, sha256) of a bundle's files, the manifest among them."""
-    lines = sorted(f"{name} {sha256(content)}\n" for name, content in files.items())
-    return sha256("".join(lines).encode())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +13,17 @@ from pydantic import ValidationError
 
 from ..contract.encoding import RowEncoder, column, columns_of
 from ..contract.terms import Columns, Fields
-from .manifest import MANIFEST, PROVENANCE, Manifest, bundle_digest, sha256
+from .errors import BundleFilesError, UnsafeModelError
+from .errors import BundleRefused as BundleRefused
+from .files import bundle_digest, bundle_files, folder_bytes, sha256
+from .limits import MEGABYTE, MODEL_MEGABYTES
+from .manifest import MANIFEST, Manifest
 from .reference import Reference
-from .runtime import BaselineRuntime, OnnxRuntime, PythonRuntime, Runtime, Scores
+from .runtime import MODEL_FILES, BaselineRuntime, OnnxRuntime, PythonRuntime, Runtime, Scores
+from .trial import SMALLER, Exported, Trials
 
+TRIALS = Trials()  # of this process
 PROBE_TOLERANCE = 1e-5  # of a score of about one; CPUs differ in the last bits of a float32
-Reason = Literal["digest", "manifest", "contract", "pickle", "runtime", "probe"]
-
-
-class BundleRefused(Exception):
-    """This bundle must not answer. `reason` is a short word for metrics, the message is for people."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -62,13 +59,16 @@ def open_bundle(
     *,
     digest: str | None = None,
     allow_pickle: bool = False,
+    megabytes: int = MODEL_MEGABYTES,
+    trials: Trials = TRIALS,
 ) -> Bundle:
     """Read, verify and load the bundle in `folder`; `digest` is the one asked for, by default the folder's name.
 
-    Raises BundleRefused when a file is missing, added or changed, when today's contract no longer provides what the
-    model needs, or when the model does not answer as it did where it was made.
+    `megabytes` is what it may take, of files and of memory; `trials` know which models passed before. Raises
+    BundleRefused when it takes more, when a file is missing, added or changed, when today's contract no longer provides
+    what the model needs, or when the model reads files, does not end, or does not answer as it did where it was made.
     """
-    content = _verified_files(folder, digest or folder.name)
+    content = _verified_files(folder, digest or folder.name, megabytes)
     try:
         manifest = Manifest.model_validate_json(content[MANIFEST])
         reference = Reference.model_validate_json(content["reference.json"])
@@ -79,21 +79,36 @@ def open_bundle(
     if changed := [name for name, known in manifest.files.items() if sha256(content[name]) != known]:
         raise BundleRefused("digest", f"{folder.name}: not the bytes of the manifest: {changed}")
     _fit(manifest, fields)
-    runtime = _runtime(manifest, content, baseline, allow_pickle)
+    if manifest.kind == "model":
+        if manifest.runtime == "python" and not allow_pickle:
+            raise BundleRefused(
+                "pickle", "this bundle holds a pickle, which can run any code; set ML_ALLOW_PICKLE=true to accept it"
+            )
+        _try(manifest, content, megabytes, trials)
+    runtime = _runtime(manifest, content, baseline)
     _probe(manifest, content, runtime)
     return Bundle(bundle_digest(content), manifest, reference, runtime)
 
 
-def _verified_files(folder: Path, digest: str) -> dict[str, bytes]:
+def _verified_files(folder: Path, digest: str, megabytes: int) -> dict[str, bytes]:
     if not folder.is_dir():
         raise BundleRefused("digest", f"no bundle at {folder}")
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != PROVENANCE]
-    content = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    require_size(folder, megabytes)
+    try:
+        content = {name: path.read_bytes() for name, path in bundle_files(folder).items()}
+    except BundleFilesError as error:
+        raise BundleRefused("digest", f"bundle {digest[:12]}: {error}") from error
     if (found := bundle_digest(content)) != digest:
         raise BundleRefused(
             "digest", f"bundle {digest[:12]} has the digest {found[:12]}: it was changed or is incomplete"
         )
     return content
+
+
+def require_size(folder: Path, megabytes: int) -> None:
+    """Raises BundleRefused for more bytes than a process may load; nothing of them is read."""
+    if (size := folder_bytes(folder)) > megabytes * MEGABYTE:
+        raise BundleRefused("size", f"its files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. {SMALLER}")
 
 
 def _fit(manifest: Manifest, fields: Fields) -> None:
@@ -114,19 +129,24 @@ def _fit(manifest: Manifest, fields: Fields) -> None:
             )
 
 
-def _runtime(
-    manifest: Manifest, content: dict[str, bytes], baseline: Callable[[Columns], Scores], allow_pickle: bool
-) -> Runtime:
+def _try(manifest: Manifest, content: Mapping[str, bytes], megabytes: int, trials: Trials) -> None:
+    """Load the model and score its probe elsewhere first, where it can neither take all memory nor go on for ever."""
+    try:
+        model, recorded = content[MODEL_FILES[manifest.runtime]], json.loads(content["probe.json"])["columns"]
+        columns = {field.name: list(recorded[field.name]) for field in manifest.fields}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleRefused("probe", f"the model's file or its probe cannot be read: {error!r}") from error
+    trials.run(Exported(manifest.runtime, model, manifest.fields, columns), megabytes)
+
+
+def _runtime(manifest: Manifest, content: Mapping[str, bytes], baseline: Callable[[Columns], Scores]) -> Runtime:
     if manifest.kind == "baseline":
         return BaselineRuntime(baseline)
-    if manifest.runtime == "python" and not allow_pickle:
-        raise BundleRefused(
-            "pickle", "this bundle holds a pickle, which can run any code; set ML_ALLOW_PICKLE=true to accept it"
-        )
     try:
-        if manifest.runtime == "python":
-            return PythonRuntime(content["model/model.pkl"])
-        return OnnxRuntime(content["model.onnx"], manifest.fields)
+        model = content[MODEL_FILES[manifest.runtime]]
+        return PythonRuntime(model) if manifest.runtime == "python" else OnnxRuntime(model, manifest.fields)
+    except UnsafeModelError as error:
+        raise BundleRefused("unsafe", f"model.onnx is not loaded: {error}") from error
     except Exception as error:
         raise BundleRefused("runtime", f"the model cannot be loaded: {error}") from error
 

@@ -1,5 +1,6 @@
 """The ways to run a model; each turns columns [rows] into scores [rows]."""
 
+import os
 import pickle
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 
 from ..contract.encoding import encode
 from ..contract.terms import Columns, Fields
+from .onnx_check import require_self_contained
 
 Scores = NDArray[np.float64]
+MODEL_FILES = {"onnx": "model.onnx", "python": "model/model.pkl"}  # of a bundle
+NO_FOLDER = f"{os.devnull}/none"  # below what is no folder, nothing can ever be
 
 
 class Runtime(Protocol):
@@ -19,10 +23,16 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """A model exported to ONNX, run on one thread: replicas scale a service, threads only disturb its tail."""
+    """A model exported to ONNX, run on one thread: replicas scale a service, threads only disturb its tail.
+
+    Raises UnsafeModelError for a model that is not self-contained; ONNX Runtime is given no folder to read from either.
+    """
 
     def __init__(self, model: bytes, fields: Fields) -> None:
+        require_self_contained(model)
         options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", NO_FOLDER)
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

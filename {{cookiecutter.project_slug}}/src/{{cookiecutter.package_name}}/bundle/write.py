@@ -11,15 +11,21 @@ import numpy as np
 
 from ..contract.encoding import sample
 from ..contract.terms import Fields
-from .manifest import MANIFEST, Manifest, bundle_digest, sha256
+from .files import bundle_digest, require_name, sha256
+from .manifest import MANIFEST, Manifest
 from .runtime import Runtime
 
 PROBE_ROWS = 16
 
 
 def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
-    """Write `files` and their manifest below `root`; gives the folder, whose name is the bundle's digest."""
+    """Write `files` and their manifest below `root`; gives the folder, whose name is the bundle's digest.
+
+    Raises BundleFilesError for a name that could lead elsewhere.
+    """
     content = dict(files)
+    for name in content:
+        require_name(name)
     facts = Manifest.model_validate({**manifest, "files": {name: sha256(data) for name, data in sorted(files.items())}})
     content[MANIFEST] = canonical(facts.model_dump(mode="json"))
     target = root / bundle_digest(content)
@@ -42,12 +48,16 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
 
 def probe(fields: Fields, runtime: Runtime) -> bytes:
     """A few made-up rows with the scores they got here: whoever loads the bundle must get the same."""
+    scores = [round(float(score), 9) for score in runtime.score(sample(fields, PROBE_ROWS, seed=1))]
+    return canonical({"columns": probe_columns(fields), "scores": scores})
+
+
+def probe_columns(fields: Fields) -> dict[str, list[Any]]:
+    """The rows of a probe, as JSON holds them: None for missing."""
     columns = sample(fields, PROBE_ROWS, seed=1)
-    scores = [round(float(score), 9) for score in runtime.score(columns)]
-    plain = {
+    return {
         name: [None if _is_missing(value) else value for value in values.tolist()] for name, values in columns.items()
     }
-    return canonical({"columns": plain, "scores": scores})
 
 
 def canonical(value: Any) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.read import Bundle, open_bundle
 from ..bundle.runtime import OnnxRuntime, Scores
 from ..contract.check import unfit
@@ -39,12 +40,18 @@ class Scorer:
     decide: Callable[[float, float], Any]
     allow_pickle: bool = False
     workers: int = 1
+    megabytes: int = MODEL_MEGABYTES
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Raises BundleRefused, ContractViolated for a column that is absent or of another kind, and ValueError for a
         score that is no finite number."""
         bundle = open_bundle(
-            self.folder, self.terms.fields, self.baseline, digest=self.digest, allow_pickle=self.allow_pickle
+            self.folder,
+            self.terms.fields,
+            self.baseline,
+            digest=self.digest,
+            allow_pickle=self.allow_pickle,
+            megabytes=self.megabytes,
         )
         check = _Check(self.terms)
 

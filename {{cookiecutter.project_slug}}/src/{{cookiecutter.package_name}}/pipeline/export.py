@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from sklearn.pipeline import Pipeline
 
+from ..bundle.errors import BundleRefused, UnsafeModelError
+from ..bundle.limits import MEGABYTE
 from ..bundle.manifest import Parity
-from ..bundle.runtime import OnnxRuntime, PythonRuntime, Runtime, Scores
+from ..bundle.onnx_check import require_self_contained
+from ..bundle.read import TRIALS
+from ..bundle.runtime import MODEL_FILES, OnnxRuntime, PythonRuntime, Runtime, Scores
+from ..bundle.trial import SMALLER, Exported
+from ..bundle.write import probe_columns
 from ..contract.encoding import encode, sample
 from ..contract.terms import Columns, Task
 from .rows import Rows
@@ -19,6 +25,7 @@ from .seam import Seam
 from .train import usable
 
 PARITY_ROWS = 50_000
+WORKS = 'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in domain/model.py.'
 
 
 class ExportFailed(Exception):
@@ -50,14 +57,35 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
             options={"zipmap": False} if binary else None,
         )
     except Exception as error:
-        raise ExportFailed(
-            f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n"
-            'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in domain/model.py.'
-        ) from error
+        raise ExportFailed(f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}") from error
     opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # they come out of a set: any order
     del onnx.opset_import[:]
     onnx.opset_import.extend(opsets)
-    return {"model.onnx": bytes(onnx.SerializeToString(deterministic=True))}
+    model = bytes(onnx.SerializeToString(deterministic=True))
+    try:
+        require_self_contained(model)
+    except UnsafeModelError as error:
+        raise ExportFailed(f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}") from error
+    return {"model.onnx": model}
+
+
+def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:
+    """Megabytes of files, and of memory where the model is loaded.
+
+    Raises BundleRefused for more than `megabytes`, ExportFailed for a model that cannot be run or does not end.
+    """
+    size = sum(map(len, files.values())) / MEGABYTE
+    if size > megabytes:
+        raise BundleRefused("size", f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER}")
+    fields = seam.terms.fields
+    exported = Exported(seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields))
+    try:
+        return size, TRIALS.run(exported, megabytes)
+    except BundleRefused as error:
+        if error.reason == "size":
+            raise
+        name = type(seam.build_model(fields)).__name__
+        raise ExportFailed(f"{name} was exported, but the service could not run it: {error}\n{WORKS}") from error
 
 
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:

@@ -108,7 +108,12 @@ def _demand_answer(
         try:
             bundle = registry.download(version, Path(folder))
             open_bundle(
-                bundle, seam.terms.fields, seam.baseline, digest=version.digest, allow_pickle=settings.allow_pickle
+                bundle,
+                seam.terms.fields,
+                seam.baseline,
+                digest=version.digest,
+                allow_pickle=settings.allow_pickle,
+                megabytes=settings.model_megabytes,
             )
         except RegistryError:
             if must:

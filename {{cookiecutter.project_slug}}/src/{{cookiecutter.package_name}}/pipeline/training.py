@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.manifest import PROVENANCE, Estimate, Parity
 from ..bundle.read import BundleRefused, open_bundle
 from ..bundle.runtime import BaselineRuntime
@@ -22,7 +23,7 @@ from .bundling import Candidate, make_bundle, provenance
 from .card import Purpose, mark, missing
 from .evaluate import BY_TASK, NAMES, SLICED, Evaluation, evaluate
 from .evidence import digests, write
-from .export import export, parity, runtime_of
+from .export import export, parity, runtime_of, try_export
 from .findings import of_data, of_training
 from .leakage import FieldPower, copies, field_powers, warnings
 from .pictures import pictures
@@ -80,7 +81,7 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     today = make_baseline(seam, rows, parts)
     baseline = measure(seam, test, today)
     say(f"baseline   worth {_money(baseline)} a row on test")
-    candidate = today if kind == "baseline" else make_model(seam, rows, parts)
+    candidate = today if kind == "baseline" else make_model(seam, rows, parts, settings.model_megabytes, say)
     found = baseline if kind == "baseline" else measure(seam, test, candidate)
     say(f"{kind:10} worth {_money(found)} a row on test, threshold {candidate.threshold:.4g}")
 
@@ -107,7 +108,8 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
         raise GateFailed(verdicts)
     with TemporaryDirectory() as folder:
         bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, purpose)
-        open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True)  # what is registered must load
+        limit = settings.model_megabytes
+        open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit)  # or no service could
         made = provenance()
         (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
@@ -147,10 +149,17 @@ def make_baseline(seam: Seam, rows: Rows, parts: Split) -> Candidate:
     )
 
 
-def make_model(seam: Seam, rows: Rows, parts: Split) -> Candidate:
-    """Fit, export, and prove the export equal. All figures are then those of the exported model."""
+def make_model(
+    seam: Seam, rows: Rows, parts: Split, megabytes: int = MODEL_MEGABYTES, say: Say = lambda _: None
+) -> Candidate:
+    """Fit, export, and prove the export equal. All figures are then those of the exported model.
+
+    Raises BundleRefused for a model that the service would not load: it takes more than `megabytes`, or never ends.
+    """
     estimator = fit(seam, rows.take(parts.train))
     files = export(seam, estimator)
+    size, memory = try_export(seam, files, megabytes)
+    say(f"size       {size:,.1f} MB of files, {memory:,.0f} MB of memory; the limit is {megabytes} MB")
     runtime, validation = runtime_of(seam, files), rows.take(parts.validation)
     threshold = choose_threshold(seam, validation, runtime.score(validation.columns))
     return Candidate("model", runtime, files, threshold, parity(seam, estimator, runtime, rows.take(parts.test)))
@@ -173,7 +182,12 @@ def compare_champion(
         try:
             path = registry.download(champion, Path(folder))
             bundle = open_bundle(
-                path, seam.terms.fields, seam.baseline, digest=champion.digest, allow_pickle=settings.allow_pickle
+                path,
+                seam.terms.fields,
+                seam.baseline,
+                digest=champion.digest,
+                allow_pickle=settings.allow_pickle,
+                megabytes=settings.model_megabytes,
             )
         except BundleRefused as error:
             if error.reason == "contract":

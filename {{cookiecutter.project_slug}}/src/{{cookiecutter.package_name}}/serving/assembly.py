@@ -9,6 +9,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from ..bundle.runtime import Scores
+from ..bundle.trial import Trials
 from ..contract.terms import Columns, Terms
 from ..records.spool import Spool
 from ..settings import Settings
@@ -48,7 +49,15 @@ class Assembly:
         self.spool = Spool(settings.spooled, settings.spool_megabytes * 1_000_000)
         self.keys = Keys(settings.keys_file, settings.spooled / "salt")
         self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
-        self.models = Models(settings.models, terms.fields, baseline, self.metrics, settings.allow_pickle)
+        self.models = Models(
+            settings.models,
+            terms.fields,
+            baseline,
+            self.metrics,
+            settings.allow_pickle,
+            settings.model_megabytes,
+            Trials(settings.spooled / "models-that-load.json"),
+        )
         local = settings.environment == "local"
         self.results = Results(terms, payoff, self.models, self.metrics)
         self.mode_state = ModeState(settings.spooled, settings.first_mode, self.metrics)
@@ -75,7 +84,7 @@ class Assembly:
     async def running(self) -> AsyncIterator[None]:
         """The model is loaded when this begins; what was answered is shipped, if it can be, when it ends."""
         stop = threading.Event()
-        self.models.look()
+        await asyncio.to_thread(self.models.look)  # the second port answers meanwhile: a new model is tried first
         threads = [
             threading.Thread(target=self.models.watch, args=(stop,), daemon=True, name="watch-models"),
             threading.Thread(target=self.keeper.run, args=(stop,), daemon=True, name="keep-records"),

@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from ..bundle.errors import Reason
 from ..bundle.manifest import Manifest
-from ..bundle.read import Reason
 from .counted import Counted
 from .fields import Fields
 from .problems import Problem

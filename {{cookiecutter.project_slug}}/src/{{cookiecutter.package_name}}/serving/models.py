@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.manifest import PROVENANCE
-from ..bundle.read import Bundle, BundleRefused, open_bundle
+from ..bundle.read import TRIALS, Bundle, BundleRefused, open_bundle
 from ..bundle.runtime import Scores
+from ..bundle.trial import Trials
 from ..contract.terms import Columns, Fields
 from .fields import Counts
 from .log import log
@@ -56,10 +58,18 @@ class Models:
     """`current` answers; it is read once for each request, so a swap never mixes two models in one answer."""
 
     def __init__(
-        self, folder: Path, fields: Fields, baseline: Callable[[Columns], Scores], metrics: Metrics, allow_pickle: bool
+        self,
+        folder: Path,
+        fields: Fields,
+        baseline: Callable[[Columns], Scores],
+        metrics: Metrics,
+        allow_pickle: bool,
+        megabytes: int = MODEL_MEGABYTES,
+        trials: Trials = TRIALS,
     ) -> None:
         self.folder, self.fields, self.baseline = folder, fields, baseline
         self.metrics, self.allow_pickle = metrics, allow_pickle
+        self.megabytes, self.trials = megabytes, trials
         self.current: Serving | None = None
         self.refusal: dict[str, str] | None = None
         self._done: Pointer | None = None
@@ -115,7 +125,14 @@ class Models:
         if self.current and (self.current.version, self.current.bundle.digest) == (version, named.digest):
             return True
         try:
-            bundle = open_bundle(folder, self.fields, self.baseline, allow_pickle=self.allow_pickle)
+            bundle = open_bundle(
+                folder,
+                self.fields,
+                self.baseline,
+                allow_pickle=self.allow_pickle,
+                megabytes=self.megabytes,
+                trials=self.trials,
+            )
         except BundleRefused as error:
             self._refuse(version, error.reason, str(error))
             return False
