@@ -19,14 +19,15 @@ ANSWERS = {
 }
 PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
-RULE = "deploy/base/prometheus-rule.yaml"
+CONSTANTS = "monitoring/prometheus/governance.rules.yml"
+RULES = tuple(f"deploy/overlays/{environment}/prometheus-rule.yaml" for environment in ("staging", "production"))
 FILES = (
     "CODEOWNERS",
     "catalog-info.yaml",
     "datacontract.yaml",
     ALERTS,
-    "monitoring/prometheus/governance.rules.yml",
-    RULE,
+    CONSTANTS,
+    *RULES,
     *(f"governance/{page}.md" for page in PAGES),
 )
 
@@ -54,6 +55,9 @@ def routes(text: str) -> str:
 
 def unmarked(name: str, text: str) -> str:
     """The text with the marks turned into what Cookiecutter fills in."""
+    if name in (CONSTANTS, *RULES):  # within quotes, beside the braces of Prometheus's own templates
+        text = re.sub(r"\{\{|\}\}", lambda found: "{{ '" + found[0] + "' }}", text)
+        return text.replace(ANSWERS["project_slug"], answer("project_slug"))
     if name == "CODEOWNERS":
         line = re.compile(r"^.*marked\.(\w+_owner)@.*\n", re.MULTILINE)
         text = line.sub(lambda found: given(found[1], found[0]), text)
@@ -69,6 +73,8 @@ def unmarked(name: str, text: str) -> str:
     for question in ("project_slug", "description"):
         mark = f'"{ANSWERS[question]}"' if kind == "quoted" else ANSWERS[question]
         text = text.replace(mark, answer(question, *([kind] if kind else [])))
+    if name == ALERTS:  # within a matcher, and of letters, digits and hyphens alone
+        text = text.replace(ANSWERS["project_slug"], answer("project_slug"))
     return text
 
 

@@ -359,19 +359,51 @@ def test_prometheus_finds_the_service_under_the_name_that_the_rules_ask_for(buil
     (endpoint,) = monitor["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     assert f'Route("{endpoint["path"]}"' in source(built.project, "serving/ops.py")
-    job = service["metadata"]["labels"][monitor["jobLabel"]]
-    assert [job] == [
-        each["job_name"] for each in built.project.yaml("monitoring/prometheus/prometheus.yml")["scrape_configs"]
-    ]
+    (scrape,) = built.project.yaml("monitoring/prometheus/prometheus.yml")["scrape_configs"]
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == scrape["job_name"]
 
 
-def test_the_rules_are_those_of_the_files(built: Built) -> None:
+def scraped_labels(built: Built) -> dict[str, str]:
+    """What the relabelings of the ServiceMonitor make of the Service's labels, as Prometheus does."""
+    monitor, labels = built.only("ServiceMonitor")["spec"], built.only("Service")["metadata"]["labels"]
+    meta = {f"__meta_kubernetes_service_label_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}": labels[key] for key in labels}
+    (endpoint,) = monitor["endpoints"]
+    found = {}
+    for change in endpoint["relabelings"]:
+        (value,) = [meta[source] for source in change.get("sourceLabels", [])] or [change["replacement"]]
+        found[change["targetLabel"]] = value
+    return found
+
+
+def test_what_is_scraped_carries_the_labels_by_which_the_rules_know_it(built: Built) -> None:
+    system = built.project.yaml("governance/ownership.yaml")["system"]["name"]
+    assert scraped_labels(built) == {"system": system, "environment": built.environment}
+    (scrape,) = built.project.yaml("monitoring/prometheus/prometheus.yml")["scrape_configs"]
+    compose = yaml.safe_load(built.project.yaml("compose.yaml")["configs"]["prometheus"]["content"])
+    for (found,) in (scrape["static_configs"], compose["scrape_configs"][0]["static_configs"]):
+        assert found["labels"] == {"system": system, "environment": "local"}
+
+
+def test_the_rules_are_those_of_the_files_for_this_environment_alone(built: Built) -> None:
     files = sorted(built.project.path.glob("monitoring/prometheus/*.rules.yml"))
     groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
     assert groups
-    by_name = {group["name"]: group for group in groups}
+    ours = scraped_labels(built)
+    matchers = ", ".join(f'{label}="{value}"' for label, value in ours.items())
+
+    def unrestricted(text: str) -> str:
+        """Without the matchers of this environment, each of which stands at the beginning of a selector."""
+        text = text.replace(f"{{{matchers}}}", "").replace(f"{{{matchers}, ", "{")
+        return text.replace(f'{{environment="{built.environment}", ', "{")
+
     found = {group["name"]: group for group in built.only("PrometheusRule")["spec"]["groups"]}
-    assert found == by_name, "make generated, in the template"
+    for rule in (rule for group in found.values() for rule in group["rules"]):
+        rule["expr"] = unrestricted(rule["expr"])
+        if rule["record"].startswith("ml_") if "record" in rule else False:
+            assert rule["labels"].pop("environment") == built.environment
+        for key, text in rule.get("annotations", {}).items():
+            rule["annotations"][key] = unrestricted(text)
+    assert found == {group["name"]: group for group in groups}, "make generated, in the template"
 
 
 def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:

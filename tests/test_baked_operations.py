@@ -46,6 +46,9 @@ NOT_MISSED = {  # by MetricsAbsent, and why
         "a constant that nobody may have said; it stands in the file of ml_override_limit_ratio",
     ),
 }
+CONSTANTS = {name for name, why in NOT_MISSED.items() if why.startswith("a constant")} | {"ml_override_limit_ratio"}
+PROJECTS = [path for path in TESTS if path.name.startswith("projects.")]
+ABSENT = [path for path in TESTS if path.name.startswith("absent.")]
 LOOKED_AT = {  # by the runbooks alone
     "ml_calibration_outcomes_total",
     "ml_calibration_scores_total",
@@ -77,6 +80,79 @@ def test_each_alert_fires_and_is_silent_where_it_must(file: Path) -> None:
     tool("promtool", "test", "rules", file.name, cwd=PROMETHEUS)
 
 
+def labeled(series: str, label: str, value: str) -> str:
+    name, _, matchers = series.partition("{")
+    return f'{name}{{{label}="{value}"' + (f", {matchers}" if matchers else "}")
+
+
+def scenarios_at_once(file: Path, label: str) -> Iterator[dict[str, Any]]:
+    """The tests of a file as tests of one Prometheus that scrapes them all, each under a value of `label` of its own.
+
+    Constants of governance/ carry the system alone, so tests are put together whose constants are the same.
+    """
+    together: dict[tuple[str, ...], list[tuple[str, dict[str, Any]]]] = {}
+    for number, test in enumerate(yaml.safe_load(file.read_text())["tests"]):
+        if not any('job="ml-service"' in each["series"] for each in test["input_series"]) and file in ABSENT:
+            continue  # nothing at all is scraped, which cannot be beside others
+        constants = [f"{each['series']} {each['values']}" for each in test["input_series"] if constant(each["series"])]
+        key = (test["interval"], *(sorted(constants) if label != "system" else ()))
+        together.setdefault(key, []).append((f"p{number}", test))
+    for (interval, *_), tests in together.items():
+        series = {
+            each["series"] if constant(each["series"]) and label != "system" else labeled(each["series"], label, name):
+            each["values"]
+            for name, test in tests
+            for each in test["input_series"]
+        }  # fmt: skip
+        yield {
+            "interval": interval,
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "promql_expr_test": [
+                {
+                    "expr": f"count(ALERTS{{alertstate='firing', alertname='{case['alertname']}', {label}='{name}'}}) "
+                    "or vector(0)",
+                    "eval_time": case["eval_time"],
+                    "exp_samples": [{"labels": "{}", "value": len(case["exp_alerts"])}],
+                }
+                for name, test in tests
+                for case in test.get("alert_rule_test", [])
+                if label == "system" or case["alertname"] != "GovernanceOverdue"  # whose series are constants
+            ],
+        }
+
+
+def constant(series: str) -> bool:
+    return series.partition("{")[0] in CONSTANTS
+
+
+@needs_prometheus
+@pytest.mark.parametrize("label", ["system", "environment", "namespace"])
+@pytest.mark.parametrize("file", [path for path in TESTS if path not in PROJECTS], ids=lambda path: path.name)
+def test_each_alert_fires_alike_beside_all_the_others_on_one_prometheus(file: Path, label: str, tmp_path: Path) -> None:
+    """Every scenario is a project, or an environment, of one Prometheus: nothing is added up across them."""
+    for name in FILES:
+        shutil.copy(PROMETHEUS / name, tmp_path)
+    tests = list(scenarios_at_once(file, label))
+    assert any(len(test["input_series"]) > 8 for test in tests)
+    (tmp_path / "at-once.yml").write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"tests": tests}))
+    tool("promtool", "test", "rules", "at-once.yml", cwd=tmp_path)
+
+
+def test_every_rule_keeps_systems_and_environments_apart() -> None:
+    """An aggregation or a match that names no system would add up or compare what belongs to different projects."""
+    for rule in RULES:
+        text = re.sub(r"#.*", "", rule["expr"])
+        name = rule.get("alert") or rule["record"]
+        lists = re.findall(r"\b(by|on|ignoring|without) \(([^)]*)\)", text)
+        for word, labels in lists:
+            assert word in ("by", "on"), name
+            if (name, labels) != ("NothingAnswers", ""):
+                assert labels == "system" or labels.startswith("system, environment, namespace"), f"{name}: {labels}"
+        aggregations = re.findall(r"(?<![:\w])(?:sum|max|min|avg|count|topk|group|quantile|stddev)\b(?! by )", text)
+        assert not aggregations, name
+        assert "vector(" not in text or name.startswith("ml_"), f"{name}: a constant of no project"
+
+
 def test_prometheus_loads_every_file_of_rules() -> None:
     assert yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["rule_files"] == FILES
     assert sum("alert" in rule for rule in RULES) == len(ALERTS), "an alert has one name"
@@ -101,12 +177,18 @@ def test_each_alert_is_shown_firing_and_silent() -> None:
         ("model", "ml:field_ks:24h > 0.05", "ml:field_ks:24h > 0.03", "model.rules", "FieldDrifts"),
         (
             "model",
-            "and on (reference) ml:reference_hours:24h",
+            "and on (system, environment, namespace, reference) ml:reference_hours:24h",
             "or ml:reference_hours:24h",
             "model.rules",
             "FieldDrifts",
         ),
-        ("value", "and on () ml:value_month_before:7d < ml_value_target", "", "value.rules", "ValueBelowTarget"),
+        (
+            "value",
+            "and ml:value_month_before:7d < on (system) group_left () ml_value_target",
+            "",
+            "value.rules",
+            "ValueBelowTarget",
+        ),
     ],
 )
 def test_promtool_notices_when_a_limit_changes(
@@ -157,7 +239,7 @@ def test_each_metric_that_an_alert_needs_is_missed_when_it_is_absent() -> None:
     missed = set(re.findall(r'"metric", "(ml_\w+)"', ALERTS["MetricsAbsent"]["expr"]))
     assert missed.isdisjoint(NOT_MISSED)
     assert missed | set(NOT_MISSED) == needed()
-    assert "unless on (instance) ml_model_info" in ALERTS["NoModelAnswers"]["expr"]
+    assert "unless on (system, environment, namespace, instance) ml_model_info" in ALERTS["NoModelAnswers"]["expr"]
 
 
 def test_what_governance_says_is_what_the_rules_compare_with(baked: BakedProject) -> None:

@@ -12,6 +12,7 @@ from seams import binary, regression
 
 from {{cookiecutter.package_name}} import governing
 from {{cookiecutter.package_name}}.governance.evidence import Evidence
+from {{cookiecutter.package_name}}.governance.files import GovernanceError
 from {{cookiecutter.package_name}}.governing import (
     NotReady,
     _workflows,
@@ -20,7 +21,6 @@ from {{cookiecutter.package_name}}.governing import (
     generated,
     mode_gaps,
     observed,
-    prometheus_rule,
 )
 from {{cookiecutter.package_name}}.pipeline import evidence as home
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
@@ -407,19 +407,22 @@ def test_entering_a_stage_stales_nothing_that_was_shown_of_the_owners(at_home: S
     assert home.digests(at_home)["ownership"] != before
 
 
-def test_the_rules_of_every_file_go_to_the_cluster(tmp_path: Path) -> None:
-    for name in ("b", "a", "governance"):
-        (tmp_path / f"{name}.rules.yml").write_text("groups: [{name: " + name + ", rules: []}]")
-    (tmp_path / "a.rules.test.yml").write_text("rule_files: [a.rules.yml]")
-    today = {"groups": [{"name": "as governance says today", "rules": []}]}
-    groups = prometheus_rule(tmp_path, today)["spec"]["groups"]
-    assert [group["name"] for group in groups] == ["as governance says today", "a", "b"]
+def test_each_environment_that_has_manifests_gets_its_own_rules(at_home: Settings, filled: Filled) -> None:
+    names = {f"deploy/overlays/{environment}/prometheus-rule.yaml" for environment in ("staging", "production")}
+    assert names.isdisjoint(generated(filled.org, None))
+    for name in names:
+        Path(name).parent.mkdir(parents=True)
+    assert names < generated(filled.org, None).keys()
 
 
-def test_who_has_no_manifests_gets_none(at_home: Settings, filled: Filled) -> None:
-    assert "deploy/base/prometheus-rule.yaml" not in generated(filled.org, None)
-    Path("deploy/base").mkdir(parents=True)
-    assert "deploy/base/prometheus-rule.yaml" in generated(filled.org, None)
+def test_a_cluster_that_names_the_system_otherwise_is_refused(at_home: Settings, filled: Filled) -> None:
+    values = Path("deploy/values/values.yaml")
+    values.parent.mkdir(parents=True)
+    values.write_text("project: fraud-scoring\n")
+    generated(filled.org, None)
+    values.write_text("project: fraud-scores\n")
+    with pytest.raises(GovernanceError, match=r"values\.yaml: project: fraud-scores.* write the same one in both"):
+        generated(filled.org, None)
 
 
 def test_what_only_a_person_starts_is_repeated_by_no_workflow(at_home: Settings) -> None:

@@ -93,7 +93,13 @@ def drill(
     """A page and a ticket for each outcome, held until the messages have left, then ended. Raises DrillFailed."""
     known = manager.addresses()
     alerts = [
-        {"alertname": NAME, "drill": "true", "outcome": outcome.id, "severity": severity}
+        {
+            "alertname": NAME,
+            "drill": "true",
+            "system": ownership.system.name,
+            "outcome": outcome.id,
+            "severity": severity,
+        }
         for outcome in ownership.outcomes
         for severity in SEVERITIES
     ]

@@ -18,8 +18,8 @@ from .governance.evidence import Evidence, utc_now
 from .governance.generated import expected, outdated, to_yaml
 from .governance.organisation import Organisation, read_organisation
 from .governance.ownership import TODO, Stage
+from .governance.prometheus_rule import ENVIRONMENTS, prometheus_rule, require_one_name
 from .governance.readiness import Facts, Scorecard, assess
-from .governance.rule_constants import rules
 from .governance.view import View
 from .pipeline import evidence as home
 from .pipeline.promotion import not_compared, was_champion
@@ -179,24 +179,13 @@ def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
             support_channel=team.channel if team else None,
         )
         more["datacontract.yaml"] = to_yaml(open_data_contract(seam.terms, facts))
-    if Path("deploy/base").is_dir():
-        said = "# The rules of monitoring/prometheus/*.rules.yml: edit those\n"
-        resource = prometheus_rule(Path("monitoring/prometheus"), rules(org))
-        more["deploy/base/prometheus-rule.yaml"] = said + to_yaml(resource)
+    require_one_name(org.ownership.system, Path())
+    for environment in ENVIRONMENTS:
+        if (overlay := Path("deploy/overlays") / environment).is_dir():
+            head = "# The rules of monitoring/prometheus/*.rules.yml for this environment alone: edit those\n"
+            resource = prometheus_rule(Path("monitoring/prometheus"), org, environment)
+            more[f"{overlay}/prometheus-rule.yaml"] = head + to_yaml(resource)
     return expected(org, more, Path())
-
-
-def prometheus_rule(folder: Path, constants: Mapping[str, Any]) -> dict[str, Any]:
-    """The rule files of a folder as one resource of the Prometheus operator: what a cluster gets is what is tested.
-    `constants` are what governance.rules.yml says now, which may not be written yet."""
-    paths = [path for path in sorted(folder.glob("*.rules.yml")) if path.name != "governance.rules.yml"]
-    contents = [constants, *(yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths)]
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PrometheusRule",
-        "metadata": {"name": "alerts"},
-        "spec": {"groups": [group for content in contents for group in content["groups"]]},
-    }
 
 
 def _seam() -> Seam | None:

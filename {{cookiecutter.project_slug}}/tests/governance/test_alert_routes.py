@@ -1,6 +1,7 @@
 """The routes that are generated: who is reached for which outcome, by walking them as Alertmanager does."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -22,12 +23,13 @@ BEA = "name: Bea Invented, email: bea@example.org"
 TEAM = '  - {id: fraud-team, members: [model_owner, author], channel: "#fraud", on_call: author}'
 
 
-def reached(configuration: dict[str, Any], outcome: str, severity: str) -> list[str]:
+def reached(configuration: dict[str, Any], outcome: str, severity: str, system: str = "fraud-scoring") -> list[str]:
     """The receivers that Alertmanager would find: a child that fits ends the search unless it says continue."""
+    labels = {"outcome": outcome, "severity": severity, "system": system}
 
     def fits(route: dict[str, Any]) -> bool:
-        told = {f"outcome={json.dumps(outcome)}", f'severity="{severity}"'}
-        return set(route.get("matchers", ())) <= told
+        parts = [re.fullmatch(r"(\w+)(=~?)(.*)", matcher) for matcher in route.get("matchers", ())]
+        return all(part and _matches(labels[part[1]], part[2], json.loads(part[3])) for part in parts)
 
     def walk(route: dict[str, Any]) -> list[str]:
         found: list[str] = []
@@ -38,6 +40,10 @@ def reached(configuration: dict[str, Any], outcome: str, severity: str) -> list[
         return found or [route["receiver"]]
 
     return walk(configuration["route"])
+
+
+def _matches(value: str, operator: str, wanted: str) -> bool:
+    return value == wanted if operator == "=" else re.fullmatch(wanted, value) is not None
 
 
 def addresses(configuration: dict[str, Any], receivers: list[str]) -> set[str]:
@@ -57,6 +63,34 @@ def test_each_outcome_reaches_who_answers_for_it(filled: Filled, outcome: str, s
     owner = filled.org.ownership.answers_for(outcome)
     assert owner
     assert owner.email in addresses(made, reached(made, outcome, severity))
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_alerts_of_another_system_reach_nobody_who_answers_for_this_one(
+    filled: Filled, outcome: str, severity: str
+) -> None:
+    made = alertmanager(filled.org)
+    for system in ("fraud-scoring-2", "a-fraud-scoring", "other"):
+        assert reached(made, outcome, severity, system) == [FALLBACK]
+    assert reached(made, outcome, severity, "") == reached(made, outcome, severity), "without the label: our own"
+
+
+def test_the_name_of_a_system_is_no_pattern(filled: Filled) -> None:
+    filled.change("ownership.yaml", "name: fraud-scoring", 'name: "a.b (c|d) \\\\ \\" é"')
+    made = alertmanager(filled.org)
+    name = 'a.b (c|d) \\ " é'
+    assert filled.org.ownership.system.name == name
+    assert reached(made, "serving", "page", name) == ["person/platform_owner"]
+    for other in ('aXb (c|d) \\ " é', "c", 'd) \\ " é'):
+        assert reached(made, "serving", "page", other) == [FALLBACK]
+
+
+def test_alerts_of_different_systems_and_environments_share_no_message(filled: Filled) -> None:
+    made = alertmanager(filled.org)
+    assert {"system", "environment", "namespace"} <= set(made["route"]["group_by"])
+    for rule in made["inhibit_rules"]:
+        assert set(rule["equal"]) == {"system", "environment", "namespace"}
 
 
 def test_the_one_on_call_is_woken_by_a_page_and_the_channel_sees_both(filled: Filled) -> None:
@@ -97,7 +131,8 @@ def test_pagerduty_gets_pages_but_not_those_that_wake_nobody(filled: Filled) -> 
 
 
 def test_a_page_comes_again_sooner_than_a_ticket(filled: Filled) -> None:
-    routes = {route["matchers"][0]: route for route in alertmanager(filled.org)["route"]["routes"]}
+    _, own = alertmanager(filled.org)["route"]["routes"]
+    routes = {route["matchers"][0]: route for route in own["routes"]}
     (page,) = routes['outcome="serving"']["routes"]
     assert (page["matchers"], page["repeat_interval"]) == (['severity="page"'], "30m")
     assert alertmanager(filled.org)["route"]["repeat_interval"] == "1d"

@@ -21,7 +21,9 @@ def recorded(filled: Filled) -> dict[str, float]:
     """The constants by name; a due day by file and key."""
     found: dict[str, float] = {}
     for rule in rules(filled.org)["groups"][0]["rules"]:
-        name = rule.get("labels", {}).get("what", rule["record"])
+        name = rule["labels"].get("what", rule["record"])
+        assert rule["labels"]["system"] == "fraud-scoring"
+        assert "environment" not in rule["labels"], "a limit holds in every environment"
         assert (rule["record"] == DUE) == (name != rule["record"])
         assert name not in found, "a second one would hide the first"
         found[name] = float(rule["expr"].removeprefix("vector(").removesuffix(")"))

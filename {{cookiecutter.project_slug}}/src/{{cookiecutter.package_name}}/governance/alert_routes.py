@@ -1,6 +1,7 @@
 """Alertmanager's configuration: an alert names an outcome, and goes to whoever answers for that outcome."""
 
 import json
+import re
 from typing import Any
 
 from .organisation import Organisation
@@ -13,6 +14,7 @@ NOT_ON_CALL = ("business_value", "adoption", "cost")  # a figure below its targe
 SECRETS = "/etc/alertmanager/secrets"
 PAGE = {"group_wait": "10s", "group_interval": "1m", "repeat_interval": "30m"}
 TICKET = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "1d"}
+APART = ["system", "environment", "namespace"]  # alerts of different projects or environments never share a message
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -23,17 +25,22 @@ def alertmanager(org: Organisation) -> dict[str, Any]:
         "global": _mail(ownership),
         "route": {
             "receiver": FALLBACK,
-            "group_by": ["alertname", "outcome"],
+            "group_by": ["alertname", "outcome", *APART],
             **TICKET,
             "routes": [
                 {"matchers": ['severity="info"'], "receiver": SHOWN},
-                *(_route(ownership, outcome) for outcome in ownership.outcomes),
+                {
+                    "matchers": [_own_system(ownership.system.name)],
+                    "receiver": FALLBACK,
+                    "routes": [_route(ownership, outcome) for outcome in ownership.outcomes],
+                },
             ],
         },
         "inhibit_rules": [
             {
                 "source_matchers": ['alertname="ErrorBudgetBurnsFast"'],
                 "target_matchers": ['alertname="ErrorBudgetBurnsSlowly"'],
+                "equal": APART,
             }
         ],
         "receivers": _receivers(ownership),
@@ -53,6 +60,12 @@ def on_call(ownership: Ownership, outcome: Outcome) -> Person | None:
     team = team_of(ownership, outcome)
     person = ownership.person(team.on_call) if team and outcome.id not in NOT_ON_CALL else None
     return person if person and person.known and person.id != outcome.accountable else None
+
+
+def _own_system(name: str) -> str:
+    """Matches the alerts of this system, and those without the label: another system's people are not known here."""
+    escaped = re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", name)
+    return f"system=~{json.dumps(f'{escaped}|', ensure_ascii=False)}"
 
 
 def _route(ownership: Ownership, outcome: Outcome) -> dict[str, Any]:

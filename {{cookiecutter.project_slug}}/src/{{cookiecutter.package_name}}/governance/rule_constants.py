@@ -10,14 +10,24 @@ DAY = 86_400  # seconds
 EPOCH = date(1970, 1, 1).toordinal()
 
 
-def rules(org: Organisation) -> dict[str, Any]:
-    """A file of recording rules. What nobody has said is not in it, and the alert that needs it is silent."""
-    said = [{"record": name, "expr": f"vector({value:.15g})"} for name, value in _constants(org) if value is not None]
+def rules(org: Organisation, environment: str = "") -> dict[str, Any]:
+    """A file of recording rules, labeled with the system that they hold for, and with one environment where each has
+    rules of its own. A figure that is not filled in is not in it, and the alert that needs it is silent."""
+    labels = {"system": org.ownership.system.name} | ({"environment": environment} if environment else {})
+    figures = [
+        {"record": name, "expr": f"vector({value:.15g})", "labels": labels}
+        for name, value in _constants(org)
+        if value is not None
+    ]
     days = [
-        {"record": "ml_governance_due_timestamp_seconds", "labels": {"what": what}, "expr": f"vector({_over(day)})"}
+        {
+            "record": "ml_governance_due_timestamp_seconds",
+            "expr": f"vector({_over(day)})",
+            "labels": labels | {"what": what},
+        }
         for what, day in due(org)
     ]
-    return {"groups": [{"name": "ml-governance", "rules": [*said, *days]}]}
+    return {"groups": [{"name": "ml-governance", "rules": [*figures, *days]}]}
 
 
 def _constants(org: Organisation) -> Iterator[tuple[str, float | None]]:
