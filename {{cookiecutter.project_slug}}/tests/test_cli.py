@@ -4,6 +4,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import ibis
+import pyarrow as pa
 import pytest
 from conftest import Registered, release
 from seams import binary
@@ -11,12 +13,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from {{cookiecutter.package_name}} import deployment, drills, governing
 from {{cookiecutter.package_name}}.cli import VERBS, main
-from {{cookiecutter.package_name}}.contract.terms import Fields
+from {{cookiecutter.package_name}}.contract.terms import Fields, Terms
 from {{cookiecutter.package_name}}.domain import data
 from {{cookiecutter.package_name}}.pipeline import seam as seams
 from {{cookiecutter.package_name}}.pipeline.evidence import read
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
+from {{cookiecutter.package_name}}.pipeline.seam import project_seam
 from {{cookiecutter.package_name}}.serving.keys import Keys
 from {{cookiecutter.package_name}}.settings import Settings
 
@@ -48,10 +51,20 @@ def test_an_unknown_verb_is_answered_with_the_known_ones(capsys: pytest.CaptureF
     assert "rollback" in said
 
 
+def empty(terms: Terms) -> pa.Table:
+    """A table of the contract's columns without a row."""
+    types = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+    columns = {field.name: types.get(field.kind, pa.string()) for field in terms.fields}
+    columns |= {terms.id: pa.string(), terms.label: pa.float64()}
+    columns |= {terms.unit: pa.string()} if terms.unit else {}
+    columns |= {terms.time: pa.timestamp("us")} if terms.time else {}
+    return pa.schema(columns).empty_table()
+
+
 def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
     here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nothing = data.load().limit(0)
+    nothing = ibis.memtable(empty(project_seam().terms))
     monkeypatch.setattr(data, "load", lambda since=None, until=None: nothing)
     assert main(["contract"]) == 1
     said = capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -24,10 +25,26 @@ def seam() -> Seam:
 
 @pytest.fixture(scope="module")
 def rows(seam: Seam) -> Rows:
-    table = seam.load()
-    report = check(table, seam.terms, seam.task())
+    """The rows of load(). Files of data/ are not committed: where they are absent, made-up rows must do."""
+    try:
+        table = seam.load()
+        report = check(table, seam.terms, seam.task())
+    except (FileNotFoundError, duckdb.IOException) as error:
+        pytest.skip(f"load() finds no rows here: {str(error).splitlines()[0]}")
+    except KeyError as error:
+        if not str(error.args[0]).isupper():
+            raise
+        pytest.skip(f"load() finds no rows here: the environment has no {error.args[0]}")
     assert report.ok, report.describe()
     return collect(table, seam.terms)
+
+
+@pytest.fixture(scope="module")
+def made_up(seam: Seam) -> Rows:
+    """Rows that hold the contract, with missing and unknown values; each comes with either outcome."""
+    columns = sample(seam.terms.fields, 200, seed=0)
+    units = np.array([f"made up {row}" for row in range(200)], dtype=object)
+    return Rows(np.tile([0.0, 1.0], 100), units, None, columns)
 
 
 def test_the_rows_can_be_split(seam: Seam, rows: Rows) -> None:
@@ -35,24 +52,39 @@ def test_the_rows_can_be_split(seam: Seam, rows: Rows) -> None:
 
 
 def test_the_baseline_gives_every_row_a_finite_score(seam: Seam, rows: Rows) -> None:
-    for columns, count in ((rows.columns, len(rows)), (sample(seam.terms.fields, 500, seed=0), 500)):
-        scores = np.asarray(seam.baseline(columns))
-        assert scores.shape == (count,)
-        assert np.isfinite(scores).all()
+    demand_scores(seam, rows)
+
+
+def test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score(seam: Seam, made_up: Rows) -> None:
+    demand_scores(seam, made_up)
 
 
 def test_every_score_leads_to_a_decision_that_is_worth_something(seam: Seam, rows: Rows) -> None:
-    some = rows.take(np.arange(min(200, len(rows))))
-    for score, outcome, row in zip(seam.baseline(some.columns), some.y, some.as_dicts(), strict=True):
+    demand_worth(seam, rows.take(np.arange(min(200, len(rows)))))
+
+
+def test_every_row_that_the_contract_allows_leads_to_a_decision(seam: Seam, made_up: Rows) -> None:
+    demand_worth(seam, made_up)
+
+
+def demand_scores(seam: Seam, rows: Rows) -> None:
+    scores = np.asarray(seam.baseline(rows.columns))
+    assert scores.shape == (len(rows),)
+    assert np.isfinite(scores).all()
+
+
+def demand_worth(seam: Seam, rows: Rows) -> None:
+    dicts = rows.as_dicts(seam.terms.personal)
+    for score, outcome, row in zip(seam.baseline(rows.columns), rows.y, dicts, strict=True):
         decision = seam.decide(float(score), 0.5)
         assert isinstance(decision, str if seam.task() == "binary" else float | int)
         assert np.isfinite(seam.payoff(decision, float(outcome), row))
 
 
-def test_rows_are_encoded_unless_they_hold_text(seam: Seam, rows: Rows) -> None:
+def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Rows) -> None:
     if seam.runtime == "python":
         pytest.skip("runtime python takes the columns as they are")
-    assert encode(seam.terms.fields, rows.columns).shape == (len(rows), len(seam.terms.fields))
+    assert encode(seam.terms.fields, made_up.columns).shape == (len(made_up), len(seam.terms.fields))
 
 
 def test_the_governance_files_can_be_obeyed() -> None:

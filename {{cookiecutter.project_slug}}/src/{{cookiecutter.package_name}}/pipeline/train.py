@@ -42,7 +42,7 @@ def _why_not(estimator: Any, given: Any, names: Sequence[str], error: Exception)
     where = f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}"
     text = f"{type(estimator).__name__} cannot learn from the rows: {str(error).splitlines()[0][:300]} ({where})"
     if isinstance(given, np.ndarray) and "NaN" in str(error):
-        fields = [names[position] for position in np.flatnonzero(np.isnan(given).any(axis=0))]
+        fields = [names[int(position)] for position in np.flatnonzero(np.isnan(given).any(axis=0))]
         text += (
             f". Missing values are in {', '.join(fields[:10])}. Put SimpleImputer() before the estimator, as in "
             "make_pipeline(SimpleImputer(), LogisticRegression()), or use HistGradientBoosting, which takes them"
