@@ -132,6 +132,59 @@ def test_promotion_and_rollback_are_told_and_listed(
     assert "rollback 2 -> 1  grace: complaints" in said
 
 
+def test_versions_shows_what_somebody_else_wrote_and_goes_on(
+    here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(here)
+    for digest in ("a" * 64, "b" * 64):
+        promote(registry, "grace", "better", register(digest).number)
+    assert main(["rollback", "--why", "complaints", "--who", "grace", "--unchecked"]) == 0
+    registry.client.create_model_version(registry.name, "runs:/none/bundle", run_id=None)
+    registry.tag(2, "previous", "abc")
+    registry.tag(2, "kind", "\x1b]8;;http://evil.test\x07model")
+    registry.tag(2, "rolled_back.why", "\x1b[2Jall is well")
+    registry.tag_model("event.2026", "\x1b[2J{")
+    registry.tag_model("event.2026-02", '{"action": "promote"}')
+    capsys.readouterr()
+    assert main(["versions"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "version   1  model     aaaaaaaaaaaa  champion" in said
+    assert "rolled back by grace at 20" in said
+    assert "\\x1b[2Jall is well" in said
+    assert "version   3  model\n             names no bundle" in said
+    assert "its tag previous is 'abc', no number of a version" in said
+    assert said.count("of the model holds no event and is left out") == 2
+    assert "rollback 2 -> 1  grace: complaints" in said
+
+
+@pytest.mark.parametrize("words", [["versions"], ["rollback", "--why", "complaints"], ["promote", "--why", "better"]])
+def test_tags_that_somebody_else_wrote_cause_no_traceback(
+    here: Settings, register: Registered, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(here)
+    for digest in ("a" * 64, "b" * 64):
+        promote(registry, "grace", "better", register(digest).number)
+    for name in ("previous", "kind", "bundle", "compared_with", "promote.at", "rolled_back.at", "columns", "domain"):
+        registry.tag(1, name, "\x1b[2J[")
+        registry.tag(2, name, "\x1b[2J[")
+    for name in ("environment", "moving.other", "event.2026"):
+        registry.tag_model(name, "\x1b[2J[")
+    main([*words, *(["--unchecked"] if "--why" in words else [])])
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_rollback_may_name_its_version(
+    here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for digest in "abc":
+        promote(Registry(here), "grace", "better", register(digest * 64).number)
+    assert main(["rollback", "--why", "b is bad too", "--version", "1", "--unchecked"]) == 0
+    assert "champion: version 3 -> 1 (model)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("answers", "code", "says"), [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 by now (does")]
 )

@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
             "--unchecked", action="store_true", help="do not ask whether this code could answer with it"
         )
     made["promote"].add_argument("--version", type=int, help="this version instead of the challenger")
+    made["rollback"].add_argument("--version", type=int, help="this one, which was champion before, not the last")
     made["promote"].add_argument(
         "--environment",
         choices=["local", "staging", "production"],

@@ -13,7 +13,7 @@ from typing import Any
 from .governance.catalogue import Subject, catalogue
 from .governance.evidence import Evidence, judge, utc_now
 from .pipeline.evidence import finding, read
-from .pipeline.promotion import promote, rollback
+from .pipeline.promotion import predecessors, promote, rollback, unusable
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.seam import Seam
 from .records import TRIED
@@ -125,7 +125,7 @@ def spared(registry: Registry, digests: dict[Subject, str]) -> str:
     champion = registry.behind(CHAMPION)
     if registry.environment() == "production":
         return "production follows this registry too: drill by hand, while somebody watches"
-    if champion is None or champion.previous is None:
+    if champion is None or all(map(unusable, predecessors(registry, champion))):
         return "there is no version yet to go back to"
     entry = catalogue().entry("rollback-drilled")
     found = judge(entry, read(registry), digests, now := utc_now(), only_ci=True) if entry else None

@@ -67,10 +67,13 @@ def registry_if_any(settings: Settings) -> Registry | None:
 
 
 def looked_at(registry: Registry | None, number: int | None) -> Version | None:
-    """The version `number`, else the challenger, which would be promoted next, else the champion."""
+    """The version `number`, else the challenger, if it would be promoted next, else the champion."""
     if registry is None:
         return None
-    return registry.version(number) if number else registry.behind(CHALLENGER) or registry.behind(CHAMPION)
+    if number:
+        return registry.version(number)
+    challenger = registry.behind(CHALLENGER)
+    return challenger if challenger and not challenger.rolled_back else registry.behind(CHAMPION)
 
 
 def demand(settings: Settings, registry: Registry, environment: str, version: Version | None) -> None:

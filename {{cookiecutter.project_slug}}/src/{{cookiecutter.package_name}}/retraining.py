@@ -33,6 +33,7 @@ def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[s
     if asks is None:
         return "", f"{said}; the records show neither drift nor more errors than the test"
     because, challenger = ASKS[asks.alert], registry.behind(CHALLENGER)
-    if challenger and challenger.tags.get("retrain.because") == because and age(registry, challenger) < WAITS:
+    waits = challenger and not challenger.rolled_back and challenger.tags.get("retrain.because") == because
+    if challenger and waits and age(registry, challenger) < WAITS:
         return "", f"{asks.says}; version {challenger.number} was made for it and waits: make promote"
     return because, display(asks.says)[:LONGEST_REASON]

@@ -58,6 +58,103 @@ def test_after_a_rollback_one_may_promote_again_and_come_back(chain: Registry) -
     assert champion(chain) == "b"
 
 
+def test_a_rollback_passes_over_what_was_itself_left_by_a_rollback(chain: Registry, register: Registered) -> None:
+    """b was left for its faults, so from d the way leads over c to a."""
+    promote(chain, "you", "b once more", 2)
+    rollback(chain, "you", "b declines everybody")
+    promote(chain, "you", "c is better", 3)
+    chain.tag(3, "previous", "2")  # as a registry of the version before this one has it
+    promote(chain, "you", "d is better", register("d").number)
+    rollback(chain, "you", "d declines everybody")
+    assert champion(chain) == "c"
+    rollback(chain, "you", "c declines everybody")
+    assert champion(chain) == "a"
+
+
+def test_what_was_left_is_remembered_with_who_and_why(chain: Registry) -> None:
+    rollback(chain, "your deputy", "c declines everybody")
+    assert chain.version(3).rolled_back.startswith("rolled back by your deputy at 20")
+    assert chain.version(3).rolled_back.endswith(": c declines everybody")
+    assert chain.version(2).rolled_back == ""
+
+
+def test_the_challenger_that_was_rolled_back_is_promoted_by_its_number_alone(chain: Registry) -> None:
+    """`make promote` right after `make rollback` would undo it."""
+    chain.tag(3, "compared_with", "2")
+    chain.point(CHALLENGER, chain.version(3))
+    rollback(chain, "your deputy", "c declines everybody")
+    with pytest.raises(NowhereToGo, match=r"rolled back by your deputy .*: c declines everybody\. .*VERSION=3"):
+        promote(chain, "you", "it is better")
+    assert champion(chain) == "b"
+    promote(chain, "you", "the complaints were about something else", 3)
+    assert (champion(chain), chain.version(3).rolled_back) == ("c", "")
+
+
+def test_where_every_predecessor_was_left_one_must_be_named(chain: Registry) -> None:
+    promote(chain, "you", "a once more", 1)
+    promote(chain, "you", "b once more", 2)
+    rollback(chain, "you", "b declines everybody")
+    promote(chain, "you", "c once more", 3)
+    chain.tag(3, "previous", "2")
+    chain.tag(2, "previous", "")
+    with pytest.raises(NowhereToGo, match=r"version 2: rolled back by you .*: b declines everybody. .*--version 2"):
+        rollback(chain, "you", "c declines everybody")
+    assert champion(chain) == "c"
+    rollback(chain, "you", "b was less bad", 2)
+    assert (champion(chain), chain.version(2).rolled_back) == ("b", "")
+
+
+def test_a_rollback_may_name_a_version_that_was_champion_and_no_other(chain: Registry, register: Registered) -> None:
+    never = register("d").number
+    with pytest.raises(NowhereToGo, match="version 4 was never champion"):
+        rollback(chain, "you", "complaints", never)
+    with pytest.raises(NowhereToGo, match="version 3 is the champion already"):
+        rollback(chain, "you", "complaints", 3)
+    with pytest.raises(RegistryError, match="no version 99"):
+        rollback(chain, "you", "complaints", 99)
+    rollback(chain, "you", "b and c decline everybody", 1)
+    assert champion(chain) == "a"
+
+
+@pytest.mark.parametrize("previous", ["abc", "-1", "99", "3", "\x1b[2J", "9" * 5_000])
+def test_a_tag_that_names_no_predecessor_does_not_end_a_rollback(chain: Registry, previous: str) -> None:
+    """Somebody clicked in the registry's own pages; the history still says who served before."""
+    chain.tag(3, "previous", previous)
+    rollback(chain, "you", "complaints")
+    assert champion(chain) == "b"
+
+
+def test_a_predecessor_that_was_deleted_is_passed_over(chain: Registry) -> None:
+    chain.client.delete_model_version(chain.name, "2")
+    rollback(chain, "you", "complaints")
+    assert champion(chain) == "a"
+
+
+def test_a_champion_that_was_deleted_leaves_nothing_to_roll_back(chain: Registry) -> None:
+    chain.client.delete_model_version(chain.name, "3")
+    with pytest.raises(NowhereToGo, match="there is no champion"):
+        rollback(chain, "you", "complaints")
+    promote(chain, "you", "back to b", 2)
+    assert champion(chain) == "b"
+
+
+def test_a_predecessor_that_names_no_bundle_is_passed_over(chain: Registry) -> None:
+    """Registered by hand, so nothing could answer with it."""
+    foreign = chain.client.create_model_version(chain.name, "runs:/none/bundle", run_id=None)
+    chain.tag(3, "previous", str(foreign.version))
+    chain.tag(int(foreign.version), "previous", "2")
+    rollback(chain, "you", "complaints")
+    assert champion(chain) == "b"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"action": "promote"}'])
+def test_a_damaged_event_ends_neither_promotion_nor_rollback(chain: Registry, text: str) -> None:
+    chain.tag_model("event.2026-01-01T00:00:00.000000Z", text)
+    rollback(chain, "you", "complaints")
+    promote(chain, "you", "better", 1)
+    assert [event["version"] for event in chain.history()] == [1, 2, 3, 2, 1]
+
+
 def test_going_back_by_number_leads_no_rollback_to_what_was_left(chain: Registry) -> None:
     promote(chain, "you", "b and c are both wrong", 1)
     assert champion(chain) == "a"

@@ -68,3 +68,22 @@ def test_a_registry_that_is_away_is_named(tmp_path: Path) -> None:
         away = f"http://127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(RegistryError, match=f"the registry {away} does not answer"):
         Registry(Settings(state=tmp_path, tracking_uri=away))
+
+
+def test_an_environment_that_is_none_is_named_and_counts_as_no_permission(
+    registry: Registry, register: Registered
+) -> None:
+    register("a")
+    registry.tag_model("environment", "prod\x1b[2J")
+    with pytest.raises(RegistryError, match=r"is 'prod\\x1b\[2J'; works: local, staging, production"):
+        registry.environment()
+
+
+def test_what_is_wrong_with_a_version_is_listed(registry: Registry, register: Registered) -> None:
+    assert register("a").problems == []
+    registry.tag(1, "previous", "abc\x1b[2J")
+    registry.tag(1, "bundle", "")
+    assert registry.version(1).problems == [
+        "names no bundle, so nothing can answer with it: train registers versions",
+        "its tag previous is 'abc\\x1b[2J', no number of a version",
+    ]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import eventually, release
 
-from {{cookiecutter.package_name}}.pipeline.promotion import rollback
+from {{cookiecutter.package_name}}.bundle.files import folder_digest
+from {{cookiecutter.package_name}}.pipeline.promotion import promote, rollback
 from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry, RegistryError, Version
 from {{cookiecutter.package_name}}.pipeline.sync import KEEP, follow, sync
 from {{cookiecutter.package_name}}.settings import Settings
@@ -156,3 +157,73 @@ def test_a_follower_outlives_what_it_cannot_bring(
         stop.set()
         follower.join(10)
     assert said.count("cannot be fetched") == 1
+
+
+def test_a_champion_that_names_no_bundle_changes_nothing(registry: Registry, models: Path, tmp_path: Path) -> None:
+    """Somebody made a version in the registry's own pages, or wrote into its tag: it must lead to no other folder."""
+    released(registry, tmp_path, "a")
+    sync(registry, models)
+    before = pointer(models)
+    for digest in ("", "../..", "a" * 63, "A" * 64):
+        registry.tag(1, "bundle", digest)
+        for verify in (True, False):
+            with pytest.raises(RegistryError, match="version 1 names no bundle"):
+                sync(registry, models, verify=verify)
+    assert pointer(models) == before
+    assert [path.name for path in (models / "versions").iterdir()] == [before["digest"]]
+
+
+def test_a_bundle_larger_than_the_limit_is_not_even_fetched(
+    settings: Settings, registry: Registry, models: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    with (tmp_path / "a" / "model.onnx").open("wb") as file:
+        file.truncate(2_000_000)  # takes no room on the disk
+    released(registry, tmp_path / "a", "model")  # and a folder in it
+    small = Registry(settings.model_copy(update={"model_megabytes": 1}))
+    release(registry, tmp_path / "a")
+    with pytest.raises(
+        RegistryError, match=r"of version 2 has 2 MB of files; the limit is 1 MB \(ML_MODEL_MEGABYTES\)"
+    ):
+        sync(small, models)
+    assert not (models / "versions").exists() or list((models / "versions").iterdir()) == []
+    assert sync(registry, models)
+
+
+def test_two_syncs_at_once_leave_one_whole_champion(settings: Settings, registry: Registry, tmp_path: Path) -> None:
+    """The follower, and somebody who typed `make sync`, while promotions arrive."""
+    models, failed = settings.models, []
+    digests = [released(registry, tmp_path, name).digest for name in "ab"]
+
+    def bring() -> None:
+        own = Registry(settings)
+        for _ in range(6):
+            try:
+                sync(own, models)
+            except Exception as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=bring) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in (1, 2, 1, 2):
+        promote(registry, "you", "a test", number)
+    for thread in threads:
+        thread.join(120)
+    sync(registry, models)
+    assert failed == []
+    assert pointer(models)["digest"] == digests[1]
+    assert folder_digest(models / "versions" / digests[1]) == digests[1]
+
+
+def test_a_folder_that_holds_a_link_instead_of_a_file_is_fetched_again(
+    registry: Registry, models: Path, tmp_path: Path
+) -> None:
+    champion = released(registry, tmp_path, "a")
+    sync(registry, models)
+    card = models / "versions" / champion.digest / "card.md"
+    card.rename(tmp_path / "card.md")
+    card.symlink_to(tmp_path / "card.md")
+    sync(registry, models)
+    assert not card.is_symlink()
+    assert card.read_text() == "a"

@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import GATES, Trained, release, silent, waive
+from conftest import GATES, Registered, Trained, release, silent, waive
 from seams import binary, given, parcels, text
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -21,8 +22,9 @@ from {{cookiecutter.package_name}}.contract.check import ContractViolated
 from {{cookiecutter.package_name}}.contract.terms import ContractError, Fields
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
 from {{cookiecutter.package_name}}.governance.gates import GateFailed, Verdict
+from {{cookiecutter.package_name}}.locks import LockHeldError
 from {{cookiecutter.package_name}}.pipeline.export import ExportFailed
-from {{cookiecutter.package_name}}.pipeline.promotion import promote
+from {{cookiecutter.package_name}}.pipeline.promotion import NowhereToGo, promote, rollback
 from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, Registry
 from {{cookiecutter.package_name}}.pipeline.train import UnusableScores
 from {{cookiecutter.package_name}}.pipeline.training import train
@@ -168,6 +170,112 @@ def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
     assert again.version.number == first.number
     assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
     assert registry.behind(CHALLENGER) is None
+
+
+TRAINING = """
+import sys
+from pathlib import Path
+from conftest import *
+def say(line):
+    print(line, flush=True)
+    if line.startswith("split"):
+        sys.stdin.readline()
+train(binary, Settings(state=Path(sys.argv[1]), governance=Path(sys.argv[2]), tracking_uri=""), say, kind="baseline")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@pytest.mark.parametrize("end", ["it ends", "kill -9"])
+def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
+    empty_state: Path, governance: Path, tmp_path: Path, end: str
+) -> None:
+    shutil.copy(empty_state / "mlflow.db", tmp_path)
+    folders = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    command = [sys.executable, "-c", TRAINING, str(tmp_path), str(governance)]
+    own = Settings(state=tmp_path, governance=governance, tracking_uri="")
+    with subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": folders}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdin
+        assert first.stdout
+        assert "hold it" in first.stdout.readline()
+        words = (
+            rf"the training of a baseline of .+, process {first.pid} on .+ since .+ works with {tmp_path}\. Wait for it"
+        )
+        with pytest.raises(LockHeldError, match=words):
+            train(binary, own, silent, kind="baseline")
+        assert Registry(own).versions() == []
+        if end == "kill -9":
+            first.kill()
+        first.communicate("\n")
+    assert len(Registry(own).versions()) == (0 if end == "kill -9" else 1)
+    assert train(binary, own, silent, kind="baseline").version.number == 1
+
+
+def moving(step: str, move: Callable[[], object]) -> Callable[[str], None]:
+    """A `say` during which, at a step of the training, something else happens once."""
+    done: list[object] = []
+
+    def say(line: str) -> None:
+        if line.startswith(step) and not done:
+            done.append(move())
+
+    return say
+
+
+def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
+    settings: Settings, registry: Registry, trained: Trained
+) -> None:
+    train(binary, settings, moving("baseline", lambda: release(registry, trained.bundle)), kind="baseline")
+    assert registry.behind(CHALLENGER) is None
+
+
+def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_another_training(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    lines: list[str] = []
+    release_it = moving("gate", lambda: release(registry, trained_baseline.bundle))
+
+    def say(line: str) -> None:
+        lines.append(line)
+        release_it(line)
+
+    version = train(binary, settings, say).version
+    assert any(
+        line.startswith("challenger WARNING: version 2 was compared with champion none, not 1") for line in lines
+    )
+    with pytest.raises(NowhereToGo, match="was compared with champion none, not 1: train"):
+        promote(registry, "you", "better")
+    assert version.number == 2
+
+
+def test_a_challenger_of_todays_champion_is_not_replaced_by_one_of_yesterdays(
+    settings: Settings, registry: Registry, trained_baseline: Trained, register: Registered
+) -> None:
+    rival = register("b" * 64, compared_with="2")
+
+    def move() -> None:
+        release(registry, trained_baseline.bundle)
+        registry.point(CHALLENGER, rival)
+
+    train(binary, settings, moving("gate", move))
+    challenger = registry.behind(CHALLENGER)
+    assert challenger
+    assert challenger.number == rival.number
+
+
+def test_a_training_that_makes_what_was_rolled_back_says_so(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    release(registry, trained_baseline.bundle)
+    made = train(binary, settings, silent).version
+    promote(registry, "you", "better")
+    rollback(registry, "you", "it declines everybody")
+    lines: list[str] = []
+    assert train(binary, settings, lines.append).version.number == made.number
+    assert any("WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines)
+    with pytest.raises(NowhereToGo, match="it declines everybody"):
+        promote(registry, "you", "better")
 
 
 def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(

@@ -6,16 +6,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..bundle.read import BundleRefused, open_bundle
-from ..plain_text import MAX_LENGTH, violation
+from ..plain_text import MAX_LENGTH, display, violation
 from ..settings import Settings
-from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
+from .history import line_back
+from .moving import ConcurrentPromotionError as ConcurrentPromotionError
+from .moving import NowhereToGo as NowhereToGo
+from .moving import Position, moving, position
+from .registry import CHALLENGER, CHAMPION, ROLLED_BACK, Registry, RegistryError, Version
 from .seam import Seam
 
 LONGEST_REASON, LONGEST_NAME = MAX_LENGTH, 200
-
-
-class NowhereToGo(Exception):
-    """There is no version to move to; nothing was changed."""
 
 
 class ReasonMissing(Exception):
@@ -35,9 +35,12 @@ def promote(
     """Make the challenger, or the version `number`, the champion. Gives (before, after).
 
     A challenger that was compared with another champion than today's is refused: its gates said nothing of this one.
-    `ready` may raise before anything moves: it is asked last, about the version that would answer.
+    So is one that was left by a rollback, unless it is named by its number. `ready` may raise before anything moves: it
+    is asked last, about the version that would answer. Raises ConcurrentPromotionError when the champion moved while
+    all this was looked at.
     """
     demand_reason(who, why)
+    seen = position(registry)
     before, after = (
         registry.behind(CHAMPION),
         registry.behind(CHALLENGER) if number is None else registry.version(number),
@@ -46,12 +49,17 @@ def promote(
         raise NowhereToGo("there is no challenger to promote; `train` makes one")
     if before and before.number == after.number:
         raise NowhereToGo(f"version {after.number} is the champion already")
+    if number is None and after.rolled_back:
+        raise NowhereToGo(
+            f"version {after.number} was {after.rolled_back}. To promote it all the same, name it: "
+            f"--version {after.number} (make: VERSION={after.number})"
+        )
     if number is None and (wrong := not_compared(before, after)):
         raise NowhereToGo(wrong)
     _demand_answer(registry, after, seam, settings, must=True)
     if ready:
         ready(after)
-    _move(registry, "promote", before, after, who, why)
+    _move(registry, "promote", seen, before, after, who, why)
     return before, after
 
 
@@ -68,21 +76,72 @@ def was_champion(version: Version) -> bool:
 
 
 def rollback(
-    registry: Registry, who: str, why: str, *, seam: Seam | None = None, settings: Settings | None = None
+    registry: Registry,
+    who: str,
+    why: str,
+    number: int | None = None,
+    *,
+    seam: Seam | None = None,
+    settings: Settings | None = None,
 ) -> tuple[Version, Version]:
-    """Make the champion's predecessor the champion again. Gives (before, after)."""
+    """Make the champion's predecessor, or the version `number` that was champion before, the champion again.
+
+    Gives (before, after). A predecessor that was itself left by a rollback is passed over. Raises
+    ConcurrentPromotionError when the champion moved meanwhile.
+    """
     demand_reason(who, why)
+    seen = position(registry)
     before = registry.behind(CHAMPION)
     if before is None:
         raise NowhereToGo("there is no champion, so nothing to roll back")
-    if before.previous is None:
-        raise NowhereToGo(
-            f"version {before.number} was the first champion: nothing came before it. Promote a second version first"
-        )
-    after = registry.version(before.previous)
+    after = _predecessor(registry, before) if number is None else _former(registry, before, number)
     _demand_answer(registry, after, seam, settings)
-    _move(registry, "rollback", before, after, who, why)
+    _move(registry, "rollback", seen, before, after, who, why)
     return before, after
+
+
+def predecessors(registry: Registry, champion: Version) -> list[Version]:
+    """The versions that were champion before it, nearest first, as far as they are still there."""
+    known = {version.number: version for version in registry.versions()}
+    previous = {number: version.tags.get("previous", "") for number, version in known.items()}
+    return [known[number] for number in line_back(champion.number, previous, registry.history())]
+
+
+def unusable(version: Version) -> str:
+    """Why a rollback does not come to this version by itself; empty if it does."""
+    return version.rolled_back or ("" if version.digest else "names no bundle")
+
+
+def _predecessor(registry: Registry, champion: Version) -> Version:
+    found = predecessors(registry, champion)
+    for version in found:
+        if not unusable(version):
+            return version
+    if found:
+        passed = "; ".join(f"version {version.number}: {unusable(version)}" for version in found)
+        raise NowhereToGo(
+            f"no earlier champion is left to go back to. {passed}. Name one to go there all the same: "
+            f"--version {found[0].number}"
+        )
+    if text := champion.tags.get("previous"):
+        raise NowhereToGo(
+            display(
+                f"the tag previous of version {champion.number} is {text[:80]!r}, and the history names no champion "
+                "before it. Name a version that was champion: --version NUMBER"
+            )
+        )
+    raise NowhereToGo(
+        f"version {champion.number} was the first champion: nothing came before it. Promote a second version first"
+    )
+
+
+def _former(registry: Registry, champion: Version, number: int) -> Version:
+    version = registry.version(number)
+    if version.number == champion.number:
+        raise NowhereToGo(f"version {number} is the champion already")
+    if not was_champion(version):
+        raise NowhereToGo(f"version {number} was never champion, so there is no way back to it: promote it")
+    return version
 
 
 def demand_reason(who: str, why: str, example: str = "it beats the rule") -> None:
@@ -126,20 +185,26 @@ def _demand_answer(
             ) from error
 
 
-def _ancestors(registry: Registry, version: Version) -> set[int]:
-    """The versions that rollbacks from `version` would come to."""
-    found: set[int] = set()
-    while version.previous is not None and version.previous not in found:
-        found.add(version.previous)
-        version = registry.version(version.previous)
-    return found
-
-
-def _move(registry: Registry, action: str, before: Version | None, after: Version, who: str, why: str) -> None:
-    """Tags first, the alias last: a crash in between changes nobody's answer."""
-    if action == "promote" and before and after.number not in _ancestors(registry, before):
-        registry.tag(after.number, "previous", str(before.number))  # else it was left for good: no way leads back to it
-    for name, value in {"by": who, "at": datetime.now(UTC).isoformat(timespec="seconds"), "why": why}.items():
-        registry.tag(after.number, f"{action}.{name}", value)
-    registry.point(CHAMPION, after)
-    registry.record(action, version=after.number, before=before.number if before else None, who=who, why=why)
+def _move(
+    registry: Registry, action: str, seen: Position, before: Version | None, after: Version, who: str, why: str
+) -> None:
+    """Tags first, the alias last: a crash in between changes nobody's answer. Then look whether it stayed."""
+    with moving(registry, who, seen):
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        if action == "promote" and before and after.number not in [v.number for v in predecessors(registry, before)]:
+            registry.tag(after.number, "previous", str(before.number))  # else it was left for good: no way leads back
+        if action == "rollback" and before:
+            for name, value in {"by": who, "why": why, "at": at}.items():
+                registry.tag(before.number, f"rolled_back.{name}", value)
+        if ROLLED_BACK in after.tags:
+            registry.drop_tag(after.number, ROLLED_BACK)  # somebody has named it: it may serve again
+        for name, value in {"by": who, "at": at, "why": why}.items():
+            registry.tag(after.number, f"{action}.{name}", value)
+        registry.point(CHAMPION, after)
+        registry.record(action, version=after.number, before=before.number if before else None, who=who, why=why)
+        now = registry.behind(CHAMPION)
+    if now is None or now.number != after.number:
+        raise ConcurrentPromotionError(
+            f"version {after.number} was made champion, and at once somebody else made it "
+            f"{f'version {now.number}' if now else 'none'}, without asking. Look at `versions`, and then decide again"
+        )

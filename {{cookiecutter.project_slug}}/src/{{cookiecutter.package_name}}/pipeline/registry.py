@@ -20,10 +20,14 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
-from ..bundle.manifest import folder_digest
+from ..bundle.files import folder_digest
+from ..bundle.limits import MEGABYTE
+from ..plain_text import display
 from ..settings import Settings
+from .history import EVENT, number_of, read_events
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+ROLLED_BACK = "rolled_back.at"  # tag of a version that was left by a rollback
 FOLDER = "bundle"  # of a run's artifacts
 ENVIRONMENTS = ("local", "staging", "production")  # the strictest last
 
@@ -54,16 +58,35 @@ class Version:
 
     @property
     def previous(self) -> int | None:
-        return int(self.tags["previous"]) if self.tags.get("previous") else None
+        return number_of(self.tags.get("previous", ""))
+
+    @property
+    def rolled_back(self) -> str:
+        """When, by whom and why it was left by a rollback; empty once somebody promoted it by its number again."""
+        if ROLLED_BACK not in self.tags:
+            return ""
+        by, why = (self.tags.get(f"rolled_back.{name}", "unknown") for name in ("by", "why"))
+        return display(f"rolled back by {by} at {self.tags[ROLLED_BACK]}: {why}")
+
+    @property
+    def problems(self) -> list[str]:
+        """What somebody else than these commands has written, or has not."""
+        found = []
+        if not self.digest:
+            found.append("names no bundle, so nothing can answer with it: train registers versions")
+        if self.tags.get("previous") and self.previous is None:
+            found.append(f"its tag previous is {self.tags['previous'][:80]!r}, no number of a version")
+        return [display(problem) for problem in found]
 
 
 class Registry:
     """Runs, versions and the two aliases of one model. Everything raises RegistryError when the server is away."""
 
     def __init__(self, settings: Settings) -> None:
-        self.name = settings.model_name
+        self.name, self.megabytes = settings.model_name, settings.model_megabytes
         self.uri = settings.tracking_uri or _sqlite(settings.database)
-        self.local_artifacts = None if settings.tracking_uri else (settings.state / "artifacts").resolve()
+        self.folder = None if settings.tracking_uri else settings.state  # of this machine alone
+        self.local_artifacts = self.folder and (self.folder / "artifacts").resolve()
         try:
             if self.local_artifacts and not settings.database.exists():
                 self.local_artifacts.mkdir(parents=True, exist_ok=True)
@@ -138,31 +161,46 @@ class Registry:
     def tag(self, number: int, name: str, value: str) -> None:
         self._ask("set_model_version_tag", self.name, str(number), name, value)
 
-    def environment(self) -> str:
-        """What this registry has been used for: local, staging or production."""
+    def drop_tag(self, number: int, name: str) -> None:
+        self._ask("delete_model_version_tag", self.name, str(number), name)
+
+    def model_tags(self) -> dict[str, str]:
+        """The tags of the model itself; none while nothing is registered."""
         try:
-            return str(self._ask("get_registered_model", self.name).tags.get("environment", "local"))
+            return dict(self._ask("get_registered_model", self.name).tags)
         except RegistryError as error:
             if error.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            return "local"
+            return {}
+
+    def tag_model(self, name: str, value: str) -> None:
+        self._ask("set_registered_model_tag", self.name, name, value)
+
+    def drop_model_tag(self, name: str) -> None:
+        self._ask("delete_registered_model_tag", self.name, name)
+
+    def environment(self) -> str:
+        """What this registry has been used for: local, staging or production."""
+        found = self.model_tags().get("environment", "local")
+        if found not in ENVIRONMENTS:
+            raise RegistryError(
+                display(f"the tag environment of {self.name} is {found[:80]!r}; works: {', '.join(ENVIRONMENTS)}")
+            )
+        return found
 
     def serves(self, environment: str) -> None:
         """Remember what this registry is used for, once there is a model; the strictest counts."""
         if ENVIRONMENTS.index(environment) > ENVIRONMENTS.index(self.environment()) and self.versions():
-            self._ask("set_registered_model_tag", self.name, "environment", environment)
+            self.tag_model("environment", environment)
 
     def record(self, action: str, **facts: Any) -> None:
         """Append to the history of the model: who did what, when and why."""
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self._ask(
-            "set_registered_model_tag", self.name, f"event.{at}", json.dumps({"action": action, "at": at, **facts})
-        )
+        self.tag_model(f"{EVENT}{at}", json.dumps({"action": action, "at": at, **facts}))
 
     def history(self) -> list[dict[str, Any]]:
-        """What was recorded, oldest first."""
-        tags = self._ask("get_registered_model", self.name).tags
-        return [json.loads(tags[key]) for key in sorted(tags) if key.startswith("event.")]
+        """What was recorded, oldest first; what somebody else wrote there is left out."""
+        return read_events(self.model_tags())[0]
 
     def log_tags(self, kind: str, tags: Mapping[str, str]) -> None:
         """Keep a set of words for good, apart from the runs of trainings."""
@@ -176,7 +214,12 @@ class Registry:
         return [dict(run.data.tags) for run in found]
 
     def download(self, version: Version, folder: Path) -> Path:
-        """The bundle of a version, below `folder`."""
+        """The bundle of a version, below `folder`. Raises RegistryError, before anything comes, for one too large."""
+        if (size := self._bytes(version.run, FOLDER)) > self.megabytes * MEGABYTE:
+            raise RegistryError(
+                f"the bundle of version {version.number} has {size / MEGABYTE:,.0f} MB of files; the limit is "
+                f"{self.megabytes} MB (ML_MODEL_MEGABYTES)"
+            )
         return self._fetch(f"runs:/{version.run}/{FOLDER}", version, folder)
 
     def download_run(self, version: Version, folder: Path) -> Path:
@@ -190,6 +233,14 @@ class Registry:
             raise RegistryError(
                 f"the bundle of version {version.number} cannot be fetched: {str(error)[:300]}"
             ) from error
+
+    def _bytes(self, run: str, path: str) -> int:
+        """Of the files below a path of a run's artifacts, where the store lists them with their size."""
+        try:
+            found = self._ask("list_artifacts", run, path)
+        except RegistryError:
+            return 0  # what cannot be listed cannot be fetched either, and is then named
+        return sum(self._bytes(run, item.path) if item.is_dir else int(item.file_size or 0) for item in found)
 
     def _delivers(self, version: Version) -> bool:
         with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from ..records.store import Store
 from ..settings import Settings
 from .labels import fill, told
 from .promotion import demand_reason
-from .registry import CHALLENGER, CHAMPION, Registry, Version
+from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
 from .seam import Seam
 from .training import Outcome, Say, train
 
@@ -39,7 +39,7 @@ def due(registry: Registry, days: float) -> tuple[bool, str]:
     said = f"the champion, version {champion.number}, is {old:.1f} days old; the limit is {days:g}"
     if old <= days:
         return False, said
-    if challenger and challenger.tags.get("compared_with") == str(champion.number):
+    if challenger and not challenger.rolled_back and challenger.tags.get("compared_with") == str(champion.number):
         waits = age(registry, challenger)
         if waits <= days:
             return False, f"{said}; version {challenger.number} was made {waits:.1f} days ago and waits: make promote"
@@ -47,10 +47,13 @@ def due(registry: Registry, days: float) -> tuple[bool, str]:
 
 
 def age(registry: Registry, version: Version) -> float:
-    """Days since a version was made. Raises RegistryError when its bundle cannot be fetched."""
+    """Days since a version was made. Raises RegistryError when its bundle cannot be fetched, or does not show it."""
     with TemporaryDirectory() as folder:
-        made = json.loads((registry.download(version, Path(folder)) / PROVENANCE).read_text())["created_at"]
-    return (datetime.now(UTC) - datetime.fromisoformat(made)).total_seconds() / 86_400
+        try:
+            made = json.loads((registry.download(version, Path(folder)) / PROVENANCE).read_text())["created_at"]
+            return (datetime.now(UTC) - datetime.fromisoformat(made)).total_seconds() / 86_400
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RegistryError(f"{PROVENANCE} of version {version.number} does not show when it was made") from error
 
 
 def retrain(
@@ -63,14 +66,13 @@ def retrain(
     why = why.strip() or REASONS[because]
     demand_reason(who, why, "a new fraud")
     registry = Registry(settings)
-    champion = registry.behind(CHAMPION)
     rows, found = fill(seam.table(), seam.terms, told(store))
     say(f"because    {because}: {why}")
     say(f"outcomes   {found.outcomes:,} told to {store.engine.url}: {found.used:,} are labels that load() lacks")
     if found.elsewhere:
         say(f"outcomes   {found.elsewhere:,} left out: no row of load() has their id as its {seam.terms.id}")
     outcome = train(replace(seam, load=lambda since=None, until=None: rows), settings, say)
-    version = outcome.version
+    version, champion = outcome.version, registry.behind(CHAMPION)  # who may have moved since
     if champion and champion.number == version.number:
         raise NothingNew(
             f"the same rows and files made the champion, version {version.number}, once more; nothing moved. "

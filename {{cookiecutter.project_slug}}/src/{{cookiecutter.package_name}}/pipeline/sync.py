@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle.manifest import folder_digest
+from ..locks import locked
 from ..plain_text import display
 from ..settings import Settings
 from .registry import CHAMPION, Registry, RegistryError
 
+WAIT = 60.0  # seconds for another sync into the same folder
+DIGEST = re.compile("[0-9a-f]{64}")
 KEEP = 5  # champions, newest first, that MODEL_DIR remembers and whose bundles it keeps
 
 
@@ -23,9 +27,19 @@ def sync(registry: Registry, models: Path, *, verify: bool = True) -> str | None
     With `verify` the bundle that lies there is compared with its digest, and fetched again when it was damaged.
     Raises RegistryError when the registry is away or delivers other bytes than were registered; nothing changes then.
     """
+    if registry.behind(CHAMPION) is None:
+        return None
+    models.mkdir(parents=True, exist_ok=True)
+    with locked(models, "a sync", "", "Try again", WAIT):
+        return _sync(registry, models, verify)
+
+
+def _sync(registry: Registry, models: Path, verify: bool) -> str | None:
     champion = registry.behind(CHAMPION)
     if champion is None:
         return None
+    if not DIGEST.fullmatch(champion.digest):
+        raise RegistryError(f"version {champion.number} names no bundle, only {champion.digest[:80]!r}: refused")
     pointer, versions = models / f"{CHAMPION}.json", models / "versions"
     now, kept = _read(pointer), versions / champion.digest
     whole = kept.exists() and (not verify or folder_digest(kept) == champion.digest)

@@ -17,6 +17,8 @@ from ..contract.terms import Task
 from ..governance.gates import Figure, GateFailed, Verdict, judge, read_gates
 from ..governance.organisation import Organisation, read_organisation
 from ..governance.waivers import PICKLE, demand_waiver
+from ..identity import whoami
+from ..locks import locked
 from ..settings import Settings
 from . import upstream
 from .bundling import Candidate, make_bundle, provenance
@@ -27,6 +29,7 @@ from .export import export, parity, runtime_of, try_export
 from .findings import of_data, of_training
 from .leakage import FieldPower, copies, field_powers, warnings
 from .pictures import pictures
+from .promotion import not_compared
 from .registry import CHALLENGER, CHAMPION, Registry, Version
 from .rows import Rows, checked
 from .seam import Seam
@@ -35,6 +38,7 @@ from .split import Split, split
 from .train import choose_threshold, fit, money, usable
 
 Say = Callable[[str], None]
+LOCK, LOCK_WORKS = "training.lock", "Wait for it, or end it; or train apart from it: ML_STATE=var-2"
 TRIED = 1_000  # made-up rows that the baseline must be able to score
 
 
@@ -47,10 +51,16 @@ class Outcome:
 
 
 def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", until: datetime | None = None) -> Outcome:
-    """From rows to a registered challenger.
+    """From rows to a registered challenger; one training at a time in a state folder.
 
-    Raises ContractViolated before anything is trained; GateFailed after: the run is logged, nothing registered.
+    Raises LockHeldError and ContractViolated before anything is trained; GateFailed after: the run is logged, nothing
+    registered.
     """
+    with locked(settings.state / LOCK, f"the training of a {kind}", whoami(), LOCK_WORKS):
+        return _train(seam, settings, say, kind, until)
+
+
+def _train(seam: Seam, settings: Settings, say: Say, kind: str, until: datetime | None) -> Outcome:
     gates = read_gates(settings.governance / "gates.yaml", NAMES, SLICED)
     purpose = purpose_of(read_organisation(settings.governance))
     if seam.runtime == "python" and kind == "model":
@@ -117,10 +127,24 @@ def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", unti
     about, lacks = digests(settings, seam, version), missing(purpose)
     shown = of_training(seam, candidate, test, measured, verdicts, lacks, made["commit"], simpler, about)
     write(registry, [*of_data(seam, report, about), *shown])
-    if champion is None or (kind == "model" and champion.number != version.number):
-        registry.point(CHALLENGER, version)
     say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")
+    challenge(registry, version, kind, say)
     return Outcome(version, verdicts, found, baseline)
+
+
+def challenge(registry: Registry, version: Version, kind: str, say: Say) -> None:
+    """Make the version the challenger, if it is one of the champion of now, who may have moved during the training."""
+    champion, rival = registry.behind(CHAMPION), registry.behind(CHALLENGER)
+    if champion and (kind == "baseline" or champion.number == version.number):
+        return
+    if wrong := not_compared(champion, version):
+        say(f"challenger WARNING: {wrong}")
+        if rival and not not_compared(champion, rival) and not rival.rolled_back:
+            say(f"challenger stays version {rival.number}, which was")
+            return
+    if version.rolled_back:
+        say(f"challenger WARNING: these are the bytes of version {version.number}, {version.rolled_back}")
+    registry.point(CHALLENGER, version)
 
 
 def purpose_of(org: Organisation) -> Purpose:

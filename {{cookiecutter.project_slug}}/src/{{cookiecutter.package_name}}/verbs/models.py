@@ -46,7 +46,10 @@ def train(args: argparse.Namespace) -> int:
     if champion and champion.number == version.number:
         print(f"Version {version.number} is the champion already: the same rows and files make the same bundle.")
     elif challenger and challenger.number == version.number:
-        print(f'Next: make promote WHY="..." makes version {version.number} answer.')
+        named = f"VERSION={version.number} " if challenger.rolled_back else ""
+        print(f'Next: make promote {named}WHY="..." makes version {version.number} answer.')
+    elif version.kind == "model":
+        print(f"Version {version.number} did not become the challenger: the champion moved meanwhile. Train again.")
     else:
         print(f'A baseline challenges no champion; make promote VERSION={version.number} WHY="..." goes back to it.')
     return 0
@@ -118,7 +121,7 @@ def promote(args: argparse.Namespace) -> int:
 
 
 def rollback(args: argparse.Namespace) -> int:
-    """make the previous champion the champion again: --why "..." """
+    """make the previous champion the champion again: --why "..." [--version N]"""
     from ..identity import whoami
     from ..pipeline.promotion import rollback as move
     from ..pipeline.registry import Registry
@@ -129,6 +132,7 @@ def rollback(args: argparse.Namespace) -> int:
         Registry(Settings()),
         args.who or whoami(),
         args.why,
+        args.version,
         seam=None if args.unchecked else project_seam(),
         settings=Settings(),
     )
@@ -150,6 +154,7 @@ def _wait_for(url: str, number: int) -> None:
 
 def versions(_: argparse.Namespace) -> int:
     """what is registered, who serves, and how it came to that"""
+    from ..pipeline.history import read_events
     from ..pipeline.registry import CHALLENGER, CHAMPION, Registry
     from ..settings import Settings
 
@@ -158,10 +163,15 @@ def versions(_: argparse.Namespace) -> int:
     names = {version.number: alias for alias in (CHALLENGER, CHAMPION) if (version := registry.behind(alias))}
     for version in found:
         alias = names.get(version.number, "")
-        print(display(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]}  {alias}".rstrip()))
-    for event in registry.history() if found else []:
+        print(display(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]:12}  {alias}".rstrip()))
+        for said in filter(None, [version.rolled_back, *version.problems]):
+            print(f"             {said}")
+    events, unreadable = read_events(registry.model_tags())
+    for event in events if found else ():
         moved = f"{event['action']} {event['before'] or '-'} -> {event['version']}"
         print(display(f"{event['at'][:19]}  {moved}  {event['who']}: {event['why']}"))
+    for name, text in unreadable.items():
+        print(display(f"the tag {name} of the model holds no event and is left out: {text[:80]!r}"))
     if not found:
         print("nothing is registered yet: make train")
     return 0

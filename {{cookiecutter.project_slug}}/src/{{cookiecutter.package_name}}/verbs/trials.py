@@ -5,11 +5,14 @@ import argparse
 
 def staleness(_: argparse.Namespace) -> int:
     """what a model loses with age: learn from ever older windows, measure on the newest rows"""
+    from ..identity import whoami
+    from ..locks import locked
     from ..pipeline.evidence import digests, finding, write
     from ..pipeline.registry import Registry
     from ..pipeline.rows import load_rows
     from ..pipeline.seam import project_seam
     from ..pipeline.staleness import staleness as run
+    from ..pipeline.training import LOCK, LOCK_WORKS
     from ..settings import Settings
 
     seam, settings = project_seam(), Settings()
@@ -17,7 +20,8 @@ def staleness(_: argparse.Namespace) -> int:
         print("nothing to do: the contract names no TIME, so no row is older than another")
         return 0
     registry = Registry(settings)  # before the long work: a registry that is away is known at once
-    aged = run(seam, load_rows(seam)[1])
+    with locked(settings.state / LOCK, "staleness", whoami(), LOCK_WORKS):
+        aged = run(seam, load_rows(seam)[1])
     for each in aged[1:]:
         loss = f"{each.loss.value:.4f} ({each.loss.low:.4f} to {each.loss.high:.4f})"
         print(f"{each.days:5.1f} days older: worth {loss} less a row, learnt from {each.rows:,} rows")
@@ -29,10 +33,13 @@ def staleness(_: argparse.Namespace) -> int:
 
 def tune(args: argparse.Namespace) -> int:
     """try the settings that domain/model.py names in SPACE; exits 1 when one is surely better than the model's own"""
+    from ..identity import whoami
+    from ..locks import locked
     from ..pipeline.evidence import digests, finding
     from ..pipeline.registry import Registry
     from ..pipeline.rows import load_rows
     from ..pipeline.seam import project_seam
+    from ..pipeline.training import LOCK, LOCK_WORKS
     from ..pipeline.tune import EXAMPLE, WORTH
     from ..pipeline.tune import tune as run
     from ..settings import Settings
@@ -44,10 +51,11 @@ def tune(args: argparse.Namespace) -> int:
         return 0
     Registry(settings)  # before the long work: a registry that is away is known at once
     found = []
-    for each in run(seam, load_rows(seam)[1], args.trials):
-        below = f"{each.gain.value:.2g} ({each.gain.low:.2g} to {each.gain.high:.2g})"
-        print(f"error {each.error:.4g}, {below} below that of the model as it is: {each.said}", flush=True)
-        found.append(each)
+    with locked(settings.state / LOCK, "tune", whoami(), LOCK_WORKS):
+        for each in run(seam, load_rows(seam)[1], args.trials):
+            below = f"{each.gain.value:.2g} ({each.gain.low:.2g} to {each.gain.high:.2g})"
+            print(f"error {each.error:.4g}, {below} below that of the model as it is: {each.said}", flush=True)
+            found.append(each)
     least = min(found, key=lambda each: each.error)
     better = [each for each in found if each.better]
     if better:
