@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     max_late_seconds: float = Field(
         default=0.25, gt=0, description="what a request may have waited before it is refused"
     )
+    new_series_seconds: float = Field(
+        default=120.0, ge=0, description="a new series of /metrics shows 0 for so long: two scrape intervals at least"
+    )
     drain_seconds: float = Field(
         default=0.0, ge=0, description="after SIGTERM: still answering, while callers are told to go elsewhere"
     )

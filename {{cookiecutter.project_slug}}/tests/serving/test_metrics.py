@@ -7,7 +7,7 @@ from typing import cast
 from seams import PARCELS, costs
 
 from {{cookiecutter.package_name}}.serving import metrics
-from {{cookiecutter.package_name}}.serving.metrics import SHED, Metrics
+from {{cookiecutter.package_name}}.serving.metrics import SHED, STATUSES, Metrics
 from {{cookiecutter.package_name}}.serving.models import Models
 from {{cookiecutter.package_name}}.serving.results import Results
 from {{cookiecutter.package_name}}.serving.service import NEEDS
@@ -44,5 +44,19 @@ def test_every_route_of_callers_shows_failures_from_zero() -> None:
     posts = {"/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback"}
     assert posts <= set(NEEDS)
     for route in posts:
-        for status in ("500", "503"):
+        for status in STATUSES:
             assert registry.get_sample_value("ml_requests_total", {"route": route, "status": status}) == 0
+
+
+def test_what_is_known_at_the_start_is_counted_at_once() -> None:
+    metrics = Metrics()
+    for status in map(int, STATUSES):
+        metrics.answered("/v1/predict", status, 0.1)
+    text = metrics.exposition().decode()
+    assert len(re.findall(r'^ml_requests_total\{route="/v1/predict",status="\d+"\} 1\.0$', text, re.M)) == len(STATUSES)
+
+
+def test_states_are_good_until_a_fault_is_found() -> None:
+    text = Metrics().exposition().decode()
+    for line in ("ml_keys_valid 1.0", "ml_event_log_writable 1.0", "ml_mode_unsaved 0.0"):
+        assert f"\n{line}\n" in text

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from ..bundle.read import Bundle
 from ..bundle.reference import Distribution
 from ..contract.terms import Field
+from .counted import ZeroPeriod
 
 BUFFER = 4_096  # rows; folding them takes a millisecond or two
 KEPT = 3  # bundles whose counts go on being told: a rollout has two
@@ -24,13 +25,14 @@ SCORE = "(score)"  # no field can be called so
 class Fields(Collector):
     """The counts of the bundles that answered here, newest last. Safe for threads."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, zeros: ZeroPeriod) -> None:
         self._counts: dict[str, Counts] = {}
+        self._zeros = zeros
         registry.register(self)
 
     def of(self, bundle: Bundle) -> "Counts":
         """Where to count what `bundle` scores: the same again after a rollback."""
-        found = self._counts.pop(bundle.digest, None) or Counts(bundle)
+        found = self._counts.pop(bundle.digest, None) or Counts(bundle, self._zeros)
         kept = [*self._counts.items(), (bundle.digest, found)]
         self._counts = dict(kept[-KEPT:])  # one assignment, since a scrape may be on its way
         return found
@@ -64,7 +66,7 @@ class Fields(Collector):
 class Counts:
     """What one bundle scored: for each field and the score how many values lie in each bin of its reference."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, zeros: ZeroPeriod) -> None:
         self.reference = bundle.digest[:12]
         fields, reference = bundle.fields, bundle.reference
         score = reference.score.model_copy(update={"name": SCORE})
@@ -74,7 +76,9 @@ class Counts:
         self._values = [np.zeros(len(told.shares), dtype=np.int64) for told in self._told]
         self._missing = np.zeros(len(self._told), dtype=np.int64)
         self._rows = np.empty((BUFFER, len(self._told)), dtype=np.float32)
-        self._filled, self._shown, self._lock = 0, False, threading.Lock()
+        self._filled, self._lock = 0, threading.Lock()
+        self._zeros, self._counting = zeros, False
+        self._first_shown: float | None = None
 
     def add(self, matrix: NDArray[np.float32], scores: Sequence[float]) -> None:
         """Rows as they were encoded [rows, fields], at most BUFFER of them, and their scores [rows]."""
@@ -88,13 +92,15 @@ class Counts:
             self._filled = end
 
     def told(self) -> list[tuple[Distribution, NDArray[np.int64], int]]:
-        """For each field and the score: its reference, rows by bin, rows without. All zero the first time: Prometheus
-        sees no increase in a series that begins at 1."""
+        """For each field and the score: its reference, rows by bin, rows without. All zero until the zero period of
+        new series is over."""
         with self._lock:
             self._fold()
-            shown, self._shown = self._shown, True
+            self._counting = counting = self._counting or self._zeros.over(self._first_shown)
+            if self._first_shown is None:
+                self._first_shown = self._zeros.now()
             return [
-                (told, values.copy() if shown else np.zeros_like(values), int(gone) if shown else 0)
+                (told, values.copy() if counting else np.zeros_like(values), int(gone) if counting else 0)
                 for told, values, gone in zip(self._told, self._values, self._missing, strict=True)
             ]
 

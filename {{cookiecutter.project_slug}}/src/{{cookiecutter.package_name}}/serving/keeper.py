@@ -95,7 +95,7 @@ class Keeper:
         """Gives what the database will never take. It is found by halving: it must not stop the rest."""
         try:
             predictions = sum(event.count(b'"unit":') for event in events)  # one each; within a text it has backslashes
-            self.metrics.repeated.inc(predictions - store.ship(events))
+            self.metrics.repeated.add(amount=predictions - store.ship(events))
         except EventsRefused as error:
             if len(events) == 1:
                 log.error(f"an answer cannot be stored and is kept in {self.spool.folder}/refused.kept: {error}")

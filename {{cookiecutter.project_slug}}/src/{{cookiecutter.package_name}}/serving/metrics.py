@@ -7,12 +7,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from ..bundle.errors import Reason
 from ..bundle.manifest import Manifest
-from .counted import Counted
+from .counted import ZERO_SECONDS, Counted, ZeroPeriod
 from .fields import Fields
 from .problems import Problem
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
 ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback")
+STATUSES = ("200", "400", "401", "403", "409", "413", "422", "500", "503")  # that the routes answer
+RESULTS = ("accepted", "repeated", "corrected", "unknown")  # of outcomes that were received
 SHED = ("aside", "concurrency", "database", "late", "records", "slow", "time")
 UNLOADED = (*get_args(Reason), "pointer", "unreadable")
 
@@ -20,15 +22,15 @@ UNLOADED = (*get_args(Reason), "pointer", "unreadable")
 class Metrics:
     """One set for each application, so that tests do not share counters."""
 
-    def __init__(self) -> None:
+    def __init__(self, zero_seconds: float = ZERO_SECONDS) -> None:
         self.registry = kept = CollectorRegistry()
-        self.requests = Counter("ml_requests", "Requests answered", ["route", "status"], registry=kept)
+        self._zeros, self._counted = ZeroPeriod(zero_seconds), list[Counted]()
+        self.requests = self.counted("ml_requests", "Requests answered", "route", "status")
         self.duration = Histogram(
             "ml_request_duration_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=kept
         )
         self.shed = Counter("ml_requests_shed", "Requests refused to stay able to answer", ["reason"], registry=kept)
-        self.fields = Fields(kept)
-        self._new: list[Counted] = []
+        self.fields = Fields(kept, self._zeros)
         self.predictions = self.counted("ml_predictions", "Rows scored", "model_version", "arm", "decision")
         self.violations = self.counted("ml_contract_violations", "Places that break the contract", "field", "rule")
         self.outcomes = Counter(
@@ -50,32 +52,40 @@ class Metrics:
             "ml_events_pending_limit_bytes", "Disk that they may take before predictions are refused", registry=kept
         )
         self.lost = Counter("ml_events_lost", "Answers that no database will hold; must stay 0", registry=kept)
-        self.repeated = Counter(
-            "ml_predictions_repeated",
-            "Predictions under an id that was known: answered, not recorded again",
-            registry=kept,
+        self.repeated = self.counted(
+            "ml_predictions_repeated", "Predictions under an id that was known: answered, not recorded again"
+        )
+        self.conflicting = self.counted(
+            "ml_predictions_conflicting",
+            "Predictions under an id that is recorded with another row, when they were stored",
         )
         self.store_up = Gauge("ml_store_up", "1 while the database of records answers", registry=kept)
-        self._bound: dict[Any, Any] = {}
+        self.keys_valid = Gauge("ml_keys_valid", "1 while the file of keys can be read and used", registry=kept)
+        self.event_log_writable = Gauge("ml_event_log_writable", "1 while the event log takes writes", registry=kept)
+        self.mode_unsaved = Gauge(
+            "ml_mode_unsaved", "1 while a mode that was switched here is not in the database", registry=kept
+        )
+        self._durations: dict[str, Histogram] = {}
         self._from_zero()
 
     def _from_zero(self) -> None:
         """Show what is counted before it happens: Prometheus sees no increase in a series that begins at 1."""
         for route in ROUTES:
             self.duration.labels(route)
-            for status in ("200", "500", "503"):
-                self.requests.labels(route, status)
-        for counter, known in ((self.shed, SHED), (self.load_failures, UNLOADED)):
+            for status in STATUSES:
+                self.requests.begin(route, status)
+        for counter, known in ((self.shed, SHED), (self.load_failures, UNLOADED), (self.outcomes, RESULTS)):
             for label in known:
                 counter.labels(label)
+        for gauge in (self.keys_valid, self.event_log_writable):  # until somebody finds otherwise
+            gauge.set(1)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count a request. `labels()` costs twice an increment, so what it gives is kept."""
-        key = (route, status)
-        if (bound := self._bound.get(key)) is None:
-            bound = self._bound[key] = (self.requests.labels(route, str(status)), self.duration.labels(route))
-        bound[0].inc()
-        bound[1].observe(seconds)
+        self.requests.add(route, str(status))
+        if (duration := self._durations.get(route)) is None:
+            duration = self._durations[route] = self.duration.labels(route)
+        duration.observe(seconds)
 
     def refused(self, problem: Problem) -> None:
         """Count what was shed."""
@@ -106,14 +116,17 @@ class Metrics:
             for bound in ("value", "low", "high"):
                 self.figures.labels(version, metric, bound).set(getattr(figure, bound))
 
-    def exposition(self) -> bytes:
-        """What Prometheus is told."""
-        told = generate_latest(self.registry)
-        for counted in self._new:
-            counted.shown()
-        return told
+    def exposition(self, *, ending: bool = False) -> bytes:
+        """The text of /metrics. `ending`: this process ends, so nothing is held back any longer."""
+        self._zeros.ending = ending
+        for counter in self._counted:
+            counter.release()
+        text = generate_latest(self.registry)
+        for counter in self._counted:
+            counter.shown()
+        return text
 
     def counted(self, name: str, meaning: str, *labels: str) -> Counted:
-        """A counter whose labels are not known beforehand."""
-        self._new.append(found := Counted(name, meaning, labels, self.registry))
-        return found
+        """A counter whose labels are not known beforehand, or which may count before it is first scraped."""
+        self._counted.append(counter := Counted(name, meaning, labels, self.registry, self._zeros))
+        return counter

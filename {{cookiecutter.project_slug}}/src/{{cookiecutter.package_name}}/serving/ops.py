@@ -34,7 +34,7 @@ def operations(models: Models, keeper: Keeper, metrics: Metrics, draining: Calla
         return _json(200, {"status": "ready", "model_version": version, "mode": keeper.mode_state.mode})
 
     async def scrape(_: Request) -> Response:
-        return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.exposition(ending=draining()), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Gauge, Histogram
 
 from ..contract.terms import Task, Terms
 from .log import log
@@ -49,7 +49,7 @@ class Results:
         self.sliced_value = counted("ml_slice_value", "Money by slice", *version, "mode", "slice", "direction")
         self.feedback = counted("ml_decision_feedback", "What people did", *version, "verdict", "reason")
         self.cases = counted("ml_cases", "Outcomes of cases decided with us (ai) and without (manual)", "path")
-        self.failures = Counter("ml_value_failures", "payoff() gave no finite number", registry=kept)
+        self.failures = counted("ml_value_failures", "payoff() gave no finite number")
         self.delay = Histogram("ml_outcome_delay_seconds", "Until an outcome", buckets=DELAYS, registry=kept)
         self.handling = Histogram("ml_handling_seconds", "Time that a case took people", buckets=HANDLED, registry=kept)
         self.people = Gauge("ml_active_reviewers", "People in 7 days, unless under five", ["days"], registry=kept)
@@ -115,7 +115,7 @@ class Results:
             why = f"it gave {money}"
         except Exception as error:  # the owner's own code
             why = f"{type(error).__name__}: {error}"
-        self.failures.inc()
+        self.failures.add()
         if not self._failed:
             log.error(f"payoff() cannot say what a decision was worth: {why[:200]}; told once")
         self._failed = True
