@@ -32,6 +32,7 @@ class Project:
         tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ML_", "MLFLOW_"))}
         self.environment = kept | {
+            "ML_NEW_SERIES_SECONDS": "1",  # Prometheus scrapes each second in these tests
             "VENV": str(environment),
             "PYTHONPATH": "src",
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
