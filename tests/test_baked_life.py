@@ -270,7 +270,7 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
     data.write_text(
         '"""Payments of a file, by pandas."""\n\nfrom datetime import datetime\n\nimport ibis\nimport ibis.expr.types as ir\n'
         "import pandas as pd\n\n\ndef load(since: datetime | None = None, until: datetime | None = None) -> ir.Table:\n"
-        '    """All payments."""\n    return ibis.memtable(pd.read_csv("data/payments.csv", parse_dates=["at"]))\n'
+        '    """All payments."""\n    return ibis.memtable(pd.read_csv("data/payments.csv", parse_dates=["at"], dtype={"card_age": "Int64"}))\n'
     )
     (project.path / "tests" / "domain" / "test_example.py").unlink()
     tests = [python, "-m", "pytest", "-q", "-rs", "tests/domain", "tests/test_cli.py", "-k", "domain or broken_contract"]

@@ -223,14 +223,17 @@ def test_each_action_is_pinned_to_one_commit() -> None:
 
 @pytest.mark.parametrize("name", GITHUB)
 def test_a_job_has_a_time_limit_and_says_what_it_may(name: str) -> None:
+    """Jobs that write evidence may ask for a token, which proves to it which run wrote it."""
     job = GITHUB[name]
     assert 0 < job["timeout-minutes"] <= 75
     writes = {what for what, may in job["permissions"].items() if may == "write"}
     assert writes == {
         "publish": {"packages", "id-token"},
-        "staging": {"id-token"},
-        "production": {"id-token"},
-    }.get(name, set())
+        "scan": set(),
+        "audit": set(),
+        "template": set(),
+        "template-change": set(),
+    }.get(name, {"id-token"})
     for step in job["steps"]:
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False

@@ -17,8 +17,10 @@ from {{cookiecutter.package_name}}.governance.view import DoesNotApply, Drill, V
 
 TODAY = date(2026, 6, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PROOF = "https://git.example.org org/parcels@main"  # of the token of a run of the CI
 FILES = {
     "ownership.yaml": """system: {name: fraud-scoring, domain: payments, stage: poc, since: 2026-05-02}
+ci: {issuer: "https://git.example.org", repository: org/parcels}
 people:
   - {id: value_owner, name: Ada Invented, email: ada@example.org, handle: ada, deputy: adoption_owner}
   - {id: adoption_owner, name: Flo Invented, email: flo@example.org, handle: flo, deputy: value_owner}
@@ -126,6 +128,7 @@ def evidence(check: str, **said: Any) -> Evidence:
         "at": NOW - timedelta(days=1),
         "writer": "ci",
         "run": "17",
+        "proof": PROOF,
         "actor": "gil@example.org",
         "value": VALUES[asked.needs],
         "passed": True,
@@ -136,7 +139,7 @@ def evidence(check: str, **said: Any) -> Evidence:
 
 
 def by_hand(check: str, **said: Any) -> Evidence:
-    return evidence(check, **{"writer": "local", "run": ""} | said)
+    return evidence(check, **{"writer": "local", "run": "", "proof": ""} | said)
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,8 @@ class Filled:
         owners = self.org.ownership
         said = {each.id: owners.answers_for(each.outcome) for each in SHOWN if each.by_hand}
         return [
-            by_hand(each.id, actor=owner.email) if (owner := said.get(each.id)) else evidence(each.id) for each in SHOWN
+            evidence(each.id, actor=owner.email) if (owner := said.get(each.id)) else evidence(each.id)
+            for each in SHOWN
         ]
 
     def card(self, shown: Iterable[Evidence] | None = None, facts: Facts | None = None, **view: Any) -> Scorecard:

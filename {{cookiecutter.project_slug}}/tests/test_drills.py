@@ -206,7 +206,7 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
     shown = finding("rollback-drilled", True, mine, 0.5)
     write(registry, [shown])
     assert spared(registry, mine) == "", "what somebody did by hand spares nothing"
-    by_ci = shown.model_copy(update={"writer": "ci", "run": "17"})
+    by_ci = shown.model_copy(update={"writer": "ci", "run": "17", "proof": "of a token"})
     write(registry, [by_ci.model_copy(update={"at": utc_now() - timedelta(days=8)})])
     assert spared(registry, mine) == ""
     write(registry, [by_ci])

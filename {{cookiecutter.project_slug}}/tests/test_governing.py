@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from conftest import Registered
 from filled import Filled, filled
+from issuer import issuer
 from seams import binary, regression
 
 from {{cookiecutter.package_name}} import governing
@@ -23,6 +24,7 @@ from {{cookiecutter.package_name}}.governing import (
     observed,
 )
 from {{cookiecutter.package_name}}.pipeline import evidence as home
+from {{cookiecutter.package_name}}.pipeline.ci_identity import RUN_VARIABLES
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry, Version
 from {{cookiecutter.package_name}}.pipeline.seam import project_seam
@@ -38,8 +40,9 @@ MINE = "contract-holds"
 def at_home(filled: Filled, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The settings of a project in a folder of its own, with the filled organisation, out of the CI."""
     monkeypatch.chdir(filled.folder.parent)
-    for name in ("CI", *home.CI_RUNS):
+    for name in ("CI", *RUN_VARIABLES, "ML_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ML_GOVERNANCE", str(filled.folder))
     return settings.model_copy(update={"governance": filled.folder})
 
 
@@ -278,22 +281,41 @@ def test_a_tag_of_another_check_or_of_no_record_is_left_out(at_home: Settings, r
 
 
 @pytest.mark.parametrize(
-    ("variables", "writer", "run"),
+    ("variables", "run"),
     [
-        ({"CI": "true", "GITHUB_RUN_ID": "17"}, "ci", "17"),
-        ({"CI": "true", "CI_JOB_ID": "18"}, "ci", "18"),
-        ({"CI": "true"}, "local", ""),
-        ({"GITHUB_RUN_ID": "17"}, "local", "17"),
-        ({"CI": "false", "GITHUB_RUN_ID": "17"}, "local", "17"),
+        ({"CI": "true", "GITHUB_RUN_ID": "17"}, "17"),
+        ({"CI": "true", "CI_JOB_ID": "18"}, "18"),
+        ({"CI": "true"}, ""),
+        ({"GITHUB_RUN_ID": "17"}, "17"),
     ],
 )
-def test_the_ci_is_who_has_a_run(
-    at_home: Settings, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], writer: str, run: str
+def test_variables_alone_make_no_evidence_of_the_ci(
+    at_home: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str],
+    run: str,
 ) -> None:
+    home._warn.cache_clear()
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     record = home.finding(MINE, True, {})
-    assert (record.writer, record.run) == (writer, run)
+    assert (record.writer, record.run, record.proof) == ("local", run, "")
+    assert "counts as a laptop's, not for production: no token proves" in capsys.readouterr().err
+
+
+def test_a_proven_run_writes_as_the_person_whose_account_started_it(
+    at_home: Settings, filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with issuer() as host:
+        filled.change("ownership.yaml", "https://git.example.org", host.url)
+        monkeypatch.setenv("CI", "true")
+        monkeypatch.setenv("ML_ID_TOKEN", host.token())
+        record = home.finding(MINE, True, {})
+        assert (record.writer, record.actor, record.run) == ("ci", "ada@example.org", "4711")
+        assert record.proof == f"{host.url} org/parcels@main"
+        monkeypatch.setenv("ML_ID_TOKEN", host.token(actor="dependabot[bot]"))
+        assert home.finding(MINE, True, {}).actor == "dependabot[bot]"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,12 @@ import pytest
 from onnx_models import SECRET
 
 from {{cookiecutter.package_name}}.bundle.errors import BundleFilesError
-from {{cookiecutter.package_name}}.bundle.files import bundle_digest, bundle_files, folder_digest, require_name
+from {{cookiecutter.package_name}}.bundle.files import (
+    bundle_digest,
+    bundle_files,
+    folder_digest,
+    require_name,
+)
 
 CONTENT = {"card.md": b"# A card\n", "model/model.pkl": b"\x00\x01"}
 

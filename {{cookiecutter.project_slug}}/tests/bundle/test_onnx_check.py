@@ -43,7 +43,8 @@ def test_onnx_runtime_itself_reads_no_file_either(place: str, tmp_path: Path, mo
     """The second lock, should the check ever miss a place. Without both it reads the file, as the last line shows."""
     (tmp_path / "keys.json").write_bytes(SECRET)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("{{cookiecutter.package_name}}.bundle.runtime.require_self_contained", lambda _: None)
+    check = "{{cookiecutter.package_name}}.bundle.runtime.require_self_contained"
+    monkeypatch.setattr(check, lambda _: None)
     content = READING[place].SerializeToString()
     with pytest.raises(Exception, match=r"(?i)external|should be stored in"):
         OnnxRuntime(content, PARCELS.fields)

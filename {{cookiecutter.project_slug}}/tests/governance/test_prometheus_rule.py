@@ -10,7 +10,11 @@ import yaml
 from filled import Filled, filled
 
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
-from {{cookiecutter.package_name}}.governance.prometheus_rule import prometheus_rule, require_one_name, restrict
+from {{cookiecutter.package_name}}.governance.prometheus_rule import (
+    prometheus_rule,
+    require_one_name,
+    restrict,
+)
 
 __all__ = ["filled"]
 RULES = Path(__file__).resolve().parents[2] / "monitoring" / "prometheus"

@@ -93,9 +93,41 @@ def test_production_takes_what_the_ci_wrote_a_pilot_what_anybody_did(filled: Fil
 
 @pytest.mark.parametrize("writer", ["ada@example.org", "gil@example.org"])
 def test_what_is_said_by_hand_is_said_by_the_accountable(filled: Filled, writer: str) -> None:
-    card = filled.card([*filled.without("payoff-accepted"), by_hand("payoff-accepted", actor=writer)])
+    card = filled.card([*filled.without("payoff-accepted"), evidence("payoff-accepted", actor=writer)])
     assert card.reached("production") is (writer == "ada@example.org")
     assert card.assumed is (writer != "ada@example.org")
+
+
+def test_a_name_that_nothing_proves_attests_for_a_pilot_only(filled: Filled) -> None:
+    card = filled.card([*filled.without("payoff-accepted"), by_hand("payoff-accepted", actor="ada@example.org")])
+    assert state(card, "payoff-accepted", "pilot").status == "passed"
+    assert gaps(card, "production") == {"payoff-accepted"}
+    fix = state(card, "payoff-accepted", "production").fix
+    assert fix == "Ada Invented starts the workflow by hand, task attest, for payoff-accepted: a token proves who did"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            ("repository: org/parcels", "repository: org/other"),
+            "ownership.yaml trusts https://git.example.org org/other@main",
+        ),
+        (('ci: {issuer: "https://git.example.org", repository: org/parcels}\n', ""), "names no ci that could prove it"),
+    ],
+)
+def test_what_another_ci_proved_counts_for_nothing_in_production(
+    filled: Filled, change: tuple[str, str], says: str
+) -> None:
+    filled.change("ownership.yaml", *change)
+    card = filled.card(facts=Facts(DIGESTS, WORKFLOWS))
+    assert card.reached("pilot")
+    assert says in state(card, "beats-baseline", "production").says[0]
+
+
+def test_a_record_that_only_says_that_the_ci_wrote_it_counts_for_nothing(filled: Filled) -> None:
+    card = filled.card([*filled.without("beats-baseline"), evidence("beats-baseline", proof="")])
+    assert "no token proved that the CI wrote it" in state(card, "beats-baseline").says[0]
 
 
 def test_what_nobody_can_say_by_hand_yet_is_not_said(filled: Filled) -> None:

@@ -14,6 +14,9 @@ __all__ = ["filled"]
 VARIABLES = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_API_URL", "GITLAB_TOKEN", "CI_PROJECT_PATH", "CI_API_V4_URL")
 PULL = "https://git.example.org/org/parcels/pull/7"
 MERGE = "https://git.example.org/group/sub/parcels/-/merge_requests/7"
+HEAD = "a1" * 20
+GITHUB = "/repos/org/parcels/pulls/7"
+GITLAB = "/projects/group%2Fsub%2Fparcels/merge_requests/7"
 EVERYBODY = ("ada", "flo", "bea", "cy", "dee")
 
 
@@ -58,7 +61,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
 
 def reviews(*said: tuple[str, str]) -> list[dict[str, Any]]:
-    return [{"user": {"login": login}, "state": state} for login, state in said]
+    return [{"user": {"login": login}, "state": state, "commit_id": HEAD} for login, state in said]
 
 
 @pytest.fixture
@@ -80,8 +83,15 @@ def asked_at(host: Host, filled: Filled, address: str, monkeypatch: pytest.Monke
     path = filled.folder / "ownership.yaml"
     path.write_text(path.read_text().replace("evidence: p/1", f'evidence: "{address}"'))
     host.answers["/repos/org/parcels/pulls/7/reviews"] = reviews(*((login, "APPROVED") for login in EVERYBODY))
+    host.answers[GITHUB] = {"merged": True, "head": {"sha": HEAD}}
+    host.answers[f"{GITHUB}/files"] = [{"filename": "README.md"}, {"filename": "governance/ownership.yaml"}]
+    host.answers["/repos/org/parcels/contents/governance/ownership.yaml"] = path.read_bytes()
     approved = [{"user": {"username": name}} for name in EVERYBODY]
-    host.answers["/projects/group%2Fsub%2Fparcels/merge_requests/7/approvals"] = {"approved_by": approved}
+    host.answers[f"{GITLAB}/approvals"] = {"approved_by": approved}
+    host.answers[GITLAB] = {"state": "merged", "sha": HEAD}
+    host.answers[f"{GITLAB}/diffs"] = [{"new_path": "governance/ownership.yaml"}]
+    raw = "/projects/group%2Fsub%2Fparcels/repository/files/governance%2Fownership.yaml/raw"
+    host.answers[raw] = path.read_bytes()
     return host
 
 
@@ -128,12 +138,59 @@ def test_the_last_judgement_of_that_account_counts(
     others = [(login, "APPROVED") for login in EVERYBODY if login != "cy"]
     github.answers["/repos/org/parcels/pulls/7/reviews"] = [
         *reviews(*others, *said),
-        {"user": None, "state": "APPROVED"},
+        {"user": None, "state": "APPROVED", "commit_id": HEAD},
     ]
     if confirmed:
         assert verify(filled.org.ownership) == []
     else:
         assert f"cy has not approved {PULL}" in of_cy(filled)
+
+
+def test_an_approval_of_an_older_commit_is_none_of_what_was_merged(github: Host, filled: Filled) -> None:
+    for review in github.answers[f"{GITHUB}/reviews"]:
+        if review["user"]["login"] == "cy":
+            review["commit_id"] = "b2" * 20
+    assert f"cy has not approved {PULL}, or not its last commit" in of_cy(filled)
+
+
+def test_a_request_that_is_not_merged_confirms_nothing(github: Host, filled: Filled) -> None:
+    github.answers[GITHUB]["merged"] = False
+    assert all(said.endswith(f"{PULL} is not merged") for said in verify(filled.org.ownership))
+
+
+def test_a_request_about_something_else_confirms_nothing(github: Host, filled: Filled) -> None:
+    github.answers[f"{GITHUB}/files"] = [{"filename": "README.md"}]
+    found = verify(filled.org.ownership)
+    assert len(found) == 7
+    assert all("did not change governance/ownership.yaml: it was about something else" in said for said in found)
+
+
+def test_who_was_named_in_another_place_then_has_not_accepted_this_one(github: Host, filled: Filled) -> None:
+    path = "/repos/org/parcels/contents/governance/ownership.yaml"
+    then = github.answers[path].decode()
+    github.answers[path] = then.replace(
+        "id: data_quality, accountable: data_owner", "id: data_quality, accountable: author"
+    ).encode()
+    assert github.answers[path] != then.encode()
+    assert f"as approved in {PULL}, does not name cy for data_quality" in of_cy(filled)
+    github.answers[path] = b"outcomes: ["
+    assert len(verify(filled.org.ownership)) == 7
+
+
+def test_a_merge_request_is_held_to_the_same(gitlab: Host, filled: Filled) -> None:
+    gitlab.answers[GITLAB]["state"] = "opened"
+    assert all("is not merged" in said for said in verify(filled.org.ownership))
+    gitlab.answers[GITLAB]["state"] = "merged"
+    gitlab.answers[f"{GITLAB}/diffs"] = []
+    assert all("did not change" in said for said in verify(filled.org.ownership))
+
+
+def test_a_project_in_a_folder_of_a_repository_is_confirmed_too(github: Host, filled: Filled) -> None:
+    name = "ml/parcels/governance/ownership.yaml"
+    github.answers[f"{GITHUB}/files"] = [{"filename": name}]
+    old = github.answers.pop("/repos/org/parcels/contents/governance/ownership.yaml")
+    github.answers[f"/repos/org/parcels/contents/{name}"] = old
+    assert verify(filled.org.ownership) == []
 
 
 def test_an_approval_that_was_taken_back_at_gitlab_does_not_count(gitlab: Host, filled: Filled) -> None:

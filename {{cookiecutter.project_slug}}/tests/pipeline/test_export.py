@@ -20,7 +20,13 @@ from {{cookiecutter.package_name}}.bundle.errors import BundleRefused
 from {{cookiecutter.package_name}}.bundle.runtime import Runtime
 from {{cookiecutter.package_name}}.contract.terms import Columns
 from {{cookiecutter.package_name}}.pipeline import export as exporting
-from {{cookiecutter.package_name}}.pipeline.export import ExportFailed, export, parity, runtime_of, try_export
+from {{cookiecutter.package_name}}.pipeline.export import (
+    ExportFailed,
+    export,
+    parity,
+    runtime_of,
+    try_export,
+)
 from {{cookiecutter.package_name}}.pipeline.rows import collect
 from {{cookiecutter.package_name}}.pipeline.train import fit
 

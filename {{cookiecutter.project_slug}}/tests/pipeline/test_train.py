@@ -8,7 +8,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from {{cookiecutter.package_name}}.pipeline.rows import collect
-from {{cookiecutter.package_name}}.pipeline.train import FitError, UnusableScores, choose_threshold, fit, money
+from {{cookiecutter.package_name}}.pipeline.train import (
+    FitError,
+    UnusableScores,
+    choose_threshold,
+    fit,
+    money,
+)
 
 ROWS = collect(ibis.memtable(parcels(400)), PARCELS)
 

@@ -18,13 +18,15 @@ CLOCKS = timedelta(minutes=5)  # machines disagree by so much
 
 
 class Evidence(Record):
-    """A command's finding. `digests` say what it is about; `run` is the CI's run, or empty."""
+    """A command's finding. `digests` say what it is about; `run` is the CI's run, or empty; `proof` is issuer,
+    repository and branch of the token that proved it. Without a proof writer, actor and run are declared only."""
 
     check: str = Field(min_length=1)
     at: AwareDatetime
     writer: Writer
     actor: str = Field(min_length=1)
     run: str = ""
+    proof: str = ""
     value: float | str | None = None
     threshold: str | None = None
     passed: bool
@@ -52,10 +54,11 @@ def judge(
     *,
     only_ci: bool = False,
     only_by: str = "",
+    proof: str | None = None,
 ) -> Judged:
     """The newest record that is sound and about what is here today decides; without one the check is stale or
     unmeasured. `digests` are today's; `only_ci` leaves out what was not written by the CI, `only_by` what another
-    address wrote."""
+    address wrote, `proof` what was proven by another token than this names; "" leaves out everything of the CI's."""
     records = sorted((r for r in evidence if r.check == entry.id), key=lambda r: (r.at, not r.passed))
     left_out = ""
     for record in reversed(records):
@@ -64,6 +67,12 @@ def judge(
         elif only_ci and record.writer != "ci":
             left_out = (
                 left_out or f"was shown on {record.at:%Y-%m-%d} outside the CI; for production the CI's run counts"
+            )
+        elif only_ci and proof is not None and (not proof or record.proof != proof):
+            left_out = left_out or (
+                f"was shown on {record.at:%Y-%m-%d} by {record.proof}; governance/ownership.yaml trusts {proof}"
+                if proof
+                else f"was shown on {record.at:%Y-%m-%d}, but governance/ownership.yaml names no ci that could prove it"
             )
         elif only_by and record.actor.lower() != only_by.lower():
             left_out = left_out or f"{record.actor} said so on {record.at:%Y-%m-%d}; {only_by} must"
@@ -78,7 +87,7 @@ def judge(
                 else record.value or ("done" if record.passed else "it failed")
             )
             wanted = f", must be {entry.needs}" if entry.needs else ""
-            where = f"{record.writer} {record.run}".strip()
+            where = f"{record.writer} {record.run}".strip() if record.proof else "declared"
             said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {where})"
             return Judged("passed" if record.passed else "failed", said, record)
     if not records:
@@ -94,6 +103,8 @@ def unsound(entry: Entry, record: Evidence, now: datetime) -> str:
         return f"it does not say of which {', '.join(missing)}"
     if record.writer == "ci" and not record.run:
         return "it names no run of the CI"
+    if record.writer == "ci" and not record.proof:
+        return "no token proved that the CI wrote it"
     if entry.needs:
         sign, _, limit = entry.needs.partition(" ")
         if record.passed and not isinstance(record.value, float):

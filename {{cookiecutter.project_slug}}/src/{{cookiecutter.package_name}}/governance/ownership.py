@@ -132,8 +132,23 @@ class Alerting(Record):
     pagerduty: bool = False
 
 
+class Ci(Record):
+    """The CI whose runs prove themselves by a token: `issuer` as in its `iss` claim, `repository` as owner/name or a
+    GitLab project's path, `branch` whose runs count as evidence for production."""
+
+    issuer: str = Field(pattern=r"^(https://[^\s?#]+[^\s/?#]|http://127\.0\.0\.1:\d+)$")
+    repository: str = Field(pattern=r"^[^\s/]+(/[^\s/]+)+$")
+    branch: str = Field(default="main", pattern=r"^\S+$")
+
+    @property
+    def proof(self) -> str:
+        """What evidence carries that a token of this CI proved."""
+        return f"{self.issuer} {self.repository}@{self.branch}"
+
+
 class Ownership(Record):
     system: System
+    ci: Ci | None = None
     people: tuple[Person, ...]
     outcomes: tuple[Outcome, ...]
     consumers: tuple[Consumer, ...] = ()
@@ -144,6 +159,11 @@ class Ownership(Record):
 
     def person(self, id: str) -> Person | None:
         return next((person for person in self.people if person.id == id), None)
+
+    def by_account(self, account: str) -> Person | None:
+        """The known person whose handle is this account of the git host."""
+        wanted = account.lower().lstrip("@")
+        return next((p for p in self.people if p.known and p.handle.lower().lstrip("@") == wanted), None)
 
     def outcome(self, id: str) -> Outcome | None:
         return next((outcome for outcome in self.outcomes if outcome.id == id), None)

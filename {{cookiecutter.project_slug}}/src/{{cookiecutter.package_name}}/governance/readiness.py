@@ -62,6 +62,8 @@ class Result:
         if entry.later:
             facts = f"check: {entry.id}, reason: …, risk: …, approved_by: {self.owner}, expires: …"
             return f"nothing measures it yet; until then governance/waivers.yaml may hold {{{facts}}}"
+        if self.only_ci and entry.by_hand:
+            return f"{self.person} starts the workflow by hand, task attest, for {entry.id}: a token proves who did"
         if self.only_ci:
             return f"let the CI run {entry.by}, with MLFLOW_TRACKING_URI"
         command = f"{entry.by}, while make serve runs in another terminal" if entry.needs_service else entry.by
@@ -201,7 +203,11 @@ def _result(
         return Result(entry, "failed" if found else "passed", found, shown, id)
     only_by = (owner.email if owner and owner.known else NOBODY) if entry.by_hand else ""
     anyone = judge(entry, evidence, facts.digests, now, only_by=only_by)
-    by_ci = judge(entry, evidence, facts.digests, now, only_ci=True) if only_ci and not entry.by_hand else anyone
+    ci = view.org.ownership.ci
+    proof = ci.proof if ci else ""
+    by_ci = (
+        judge(entry, evidence, facts.digests, now, only_ci=True, only_by=only_by, proof=proof) if only_ci else anyone
+    )
     lacks_ci = by_ci.status != "passed" and anyone.status == "passed"
     status: Status = by_ci.status
     return Result(entry, status, (by_ci.why,), shown, id, lacks_ci, record=by_ci.record)

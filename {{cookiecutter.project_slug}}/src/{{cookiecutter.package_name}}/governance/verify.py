@@ -1,19 +1,42 @@
-"""Ask the git host whether the people who are said to have accepted did so with their own account."""
+"""Ask the git host whether the people who are said to have accepted did so with their own account, and what they saw.
 
+An approval counts for the file that was approved: the request is merged, it changed governance/ownership.yaml, and
+that file, as it was when it was approved, named this person for this outcome.
+"""
+
+import functools
 import json
 import os
 import re
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from .ownership import Acceptance, Ownership, Person
+import yaml
+
+from .ownership import Acceptance, Outcome, Ownership, Person
 
 PULL = re.compile(r"https://[^/]+/(?P<repository>[^/]+/[^/]+)/pull/(?P<number>\d+)/?")
-JUDGEMENTS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a remark after an approval takes nothing back
 MERGE = re.compile(r"https://[^/]+/(?P<repository>.+?)/-/merge_requests/(?P<number>\d+)/?")
+JUDGEMENTS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a remark after an approval takes nothing back
+FILE = "governance/ownership.yaml"
+
+
+class _Unconfirmed(Exception):
+    """Why the git host does not confirm an acceptance."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A pull or merge request: who approved its last commit, whether it is merged, and FILE as it was approved, or
+    None where the request did not change it."""
+
+    accounts: frozenset[str]
+    merged: bool
+    file: str | None
 
 
 def verify(ownership: Ownership) -> list[str]:
@@ -21,7 +44,7 @@ def verify(ownership: Ownership) -> list[str]:
 
     GitHub is asked with GITHUB_TOKEN (at GITHUB_API_URL), GitLab with GITLAB_TOKEN (at CI_API_V4_URL).
     """
-    said = []
+    said, approval = [], functools.cache(_approval)
     for outcome in ownership.outcomes:
         found = [a for a in ownership.accepted if (a.outcome, a.person) == (outcome.id, outcome.accountable)]
         key = f"governance/ownership.yaml: accepted: {outcome.id}"
@@ -31,48 +54,119 @@ def verify(ownership: Ownership) -> list[str]:
         last, person = max(found, key=lambda acceptance: acceptance.date), ownership.person(outcome.accountable)
         if person is None or not person.handle:
             said.append(f"{key}: people: {outcome.accountable}: handle: the account's name on the git host is needed")
-        elif wrong := _unconfirmed(last, person):
+            continue
+        try:
+            _confirm(approval(last.evidence), last, outcome, person)
+        except _Unconfirmed as wrong:
             said.append(f"{key}: {wrong}")
     return said
 
 
-def _unconfirmed(acceptance: Acceptance, person: Person) -> str:
-    """Why the git host does not confirm; empty when it does."""
+def _confirm(approval: Approval, acceptance: Acceptance, outcome: Outcome, person: Person) -> None:
+    """Raises _Unconfirmed unless this person approved, in what was merged, to be accountable for this outcome."""
+    if person.handle.lower().lstrip("@") not in approval.accounts:
+        raise _Unconfirmed(f"{person.handle} has not approved {acceptance.evidence}, or not its last commit")
+    if not approval.merged:
+        raise _Unconfirmed(f"{acceptance.evidence} is not merged")
+    if approval.file is None:
+        raise _Unconfirmed(f"{acceptance.evidence} did not change {FILE}: it was about something else")
+    if _accountable(approval.file, outcome.id) != person.handle.lower().lstrip("@"):
+        raise _Unconfirmed(
+            f"{FILE}, as approved in {acceptance.evidence}, does not name {person.handle} for {outcome.id}"
+        )
+
+
+def _accountable(text: str, outcome: str) -> str:
+    """The account of who was accountable for an outcome in a file of then; empty when it does not say."""
+    try:
+        file = yaml.safe_load(text)
+        id = next(each["accountable"] for each in file["outcomes"] if each["id"] == outcome)
+        return str(next(each["handle"] for each in file["people"] if each["id"] == id)).lower().lstrip("@")
+    except (yaml.YAMLError, LookupError, StopIteration, TypeError, RecursionError):
+        return ""
+
+
+def _approval(address: str) -> Approval:
     own = os.environ.get("GITHUB_REPOSITORY") or os.environ.get("CI_PROJECT_PATH")
-    found = PULL.fullmatch(acceptance.evidence) or MERGE.fullmatch(acceptance.evidence)
-    if found and own and found["repository"].lower() != own.lower():
-        return f"evidence: {acceptance.evidence} is of another repository than {own}"
-    if found := PULL.fullmatch(acceptance.evidence):
-        api, token = os.environ.get("GITHUB_API_URL", "https://api.github.com"), os.environ.get("GITHUB_TOKEN", "")
-        url = f"{api}/repos/{found['repository']}/pulls/{found['number']}/reviews?per_page=100"
-        reviews, wrong = _ask(url, {"authorization": f"Bearer {token}"} if token else None)
-        judged = [each for each in reviews if each.get("user") and each.get("state") in JUDGEMENTS]
-        states = {each["user"]["login"].lower(): each["state"] for each in judged}  # the last of each counts
-        approved = {login for login, state in states.items() if state == "APPROVED"}
-    elif found := MERGE.fullmatch(acceptance.evidence):
-        api, token = os.environ.get("CI_API_V4_URL", "https://gitlab.com/api/v4"), os.environ.get("GITLAB_TOKEN", "")
-        project = urllib.parse.quote(found["repository"], safe="")
-        url = f"{api}/projects/{project}/merge_requests/{found['number']}/approvals"
-        answer, wrong = _ask(url, {"private-token": token} if token else None)
-        approved = {by["user"]["username"].lower() for each in answer for by in each.get("approved_by", [])}
-    else:
-        return f"evidence: {acceptance.evidence!r} is no address of a pull or merge request"
-    if wrong:
-        return wrong
-    return "" if person.handle.lower() in approved else f"{person.handle} has not approved {acceptance.evidence}"
+    pull, merge = PULL.fullmatch(address), MERGE.fullmatch(address)
+    if not (found := pull or merge):
+        raise _Unconfirmed(f"evidence: {address!r} is no address of a pull or merge request")
+    if own and found["repository"].lower() != own.lower():
+        raise _Unconfirmed(f"evidence: {address} is of another repository than {own}")
+    return _at_github(pull["repository"], pull["number"]) if pull else _at_gitlab(found["repository"], found["number"])
 
 
-def _ask(url: str, headers: dict[str, str] | None) -> tuple[list[Any], str]:
-    """The host's answer as a list, or why there is none."""
+def _at_github(repository: str, number: str) -> Approval:
+    api, token = os.environ.get("GITHUB_API_URL", "https://api.github.com"), os.environ.get("GITHUB_TOKEN", "")
+    headers = {"authorization": f"Bearer {token}"} if token else None
+    url = f"{api}/repos/{repository}/pulls/{number}"
+    reviews = _list(_get(f"{url}/reviews?per_page=100", headers))
+    pull = _one(_get(url, headers))
+    head = str((pull.get("head") or {}).get("sha", ""))
+    states: dict[str, bool] = {}  # the last judgement of each account counts
+    for review in reviews:
+        if review.get("user") and review.get("state") in JUDGEMENTS:
+            approved = review["state"] == "APPROVED" and bool(head) and review.get("commit_id") == head
+            states[str(review["user"].get("login", "")).lower()] = approved
+    accounts = frozenset(account for account, approved in states.items() if approved)
+    names = [str(each.get("filename", "")) for each in _list(_get(f"{url}/files?per_page=100", headers))]
+    contents = f"{api}/repos/{repository}/contents/"
+    raw = {**(headers or {}), "accept": "application/vnd.github.raw+json"}
+    file = next(
+        (_get(f"{contents}{urllib.parse.quote(name)}?ref={head}", raw) for name in names if _is_ours(name)), None
+    )
+    return Approval(accounts, bool(pull.get("merged")), _text(file))
+
+
+def _at_gitlab(repository: str, number: str) -> Approval:
+    api, token = os.environ.get("CI_API_V4_URL", "https://gitlab.com/api/v4"), os.environ.get("GITLAB_TOKEN", "")
+    headers = {"private-token": token} if token else None
+    project = f"{api}/projects/{urllib.parse.quote(repository, safe='')}"
+    url = f"{project}/merge_requests/{number}"
+    approvals = _one(_get(f"{url}/approvals", headers))
+    accounts = frozenset(str(by["user"]["username"]).lower() for by in approvals.get("approved_by", []))
+    request = _one(_get(url, headers))
+    names = [str(each.get("new_path", "")) for each in _list(_get(f"{url}/diffs?per_page=100", headers))]
+    raw = f"{project}/repository/files/{{}}/raw?ref={request.get('sha', '')}"
+    paths = [raw.format(urllib.parse.quote(name, safe="")) for name in names if _is_ours(name)]
+    return Approval(accounts, request.get("state") == "merged", _text(_get(paths[0], headers) if paths else None))
+
+
+def _is_ours(name: str) -> bool:
+    """FILE at the root of the repository, or of a project in a folder of it."""
+    return name == FILE or name.endswith(f"/{FILE}")
+
+
+def _text(content: bytes | None) -> str | None:
+    return None if content is None else content.decode(errors="replace")
+
+
+def _get(url: str, headers: dict[str, str] | None) -> bytes:
     if headers is None:
-        return [], "declared only: set GITHUB_TOKEN or GITLAB_TOKEN to have it confirmed"
+        raise _Unconfirmed("declared only: set GITHUB_TOKEN or GITLAB_TOKEN to have it confirmed")
     if not url.startswith(("https://", "http://127.0.0.1:")):
-        return [], f"{url} is no https address"
+        raise _Unconfirmed(f"{url} is no https address")
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-            found = json.load(response)
+            content: bytes = response.read()
     except (OSError, ValueError, HTTPException) as error:
-        return [], f"the git host does not answer {url}: {error}"
-    answers = found if isinstance(found, list) else [found]
-    return [each for each in answers if isinstance(each, dict)], ""
+        raise _Unconfirmed(f"the git host does not answer {url}: {error}") from error
+    return content
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise _Unconfirmed(f"the git host does not answer in JSON: {error}") from error
+
+
+def _list(content: bytes) -> list[dict[str, Any]]:
+    found = _json(content)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _one(content: bytes) -> dict[str, Any]:
+    found = _json(content)
+    return found if isinstance(found, dict) else {}

@@ -1,8 +1,9 @@
 """Evidence in the registry: what commands write, and of what it is evidence today."""
 
+import functools
 import hashlib
 import math
-import os
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from ..governance.gates import read_gates_file
 from ..governance.ownership import read_ownership
 from ..identity import whoami
 from ..settings import Settings
+from .ci_identity import IdentityError, claimed_run, in_ci, proven_run
 from .registry import Registry, Version
 from .seam import Seam
 
@@ -24,7 +26,6 @@ PREFIX = "evidence."
 NEWEST = 1_000  # commands that are looked back at
 ROOM = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements/install.sh", "requirements/serve.txt", "requirements/pipeline.txt")
-CI_RUNS = ("GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_ID")  # GitHub, GitLab, Jenkins
 
 
 def finding(check: str, passed: bool, digests: dict[Subject, str], value: float | str | None = None) -> Evidence:
@@ -32,20 +33,41 @@ def finding(check: str, passed: bool, digests: dict[Subject, str], value: float 
     entry = catalogue().entry(check)
     if entry is None:
         raise KeyError(f"the catalogue has no check {check!r}")
-    run = next((os.environ[name] for name in CI_RUNS if os.environ.get(name)), "")
-    writer: Writer = "ci" if os.environ.get("CI") == "true" and run else "local"
+    writer, actor, run, proof = _author()
     return Evidence(
         check=check,
         at=utc_now(),
         writer=writer,
-        actor=whoami(),
+        actor=actor,
         run=run,
+        proof=proof,
         value=_said(value),
         threshold=entry.needs or None,
         passed=passed,
         valid_days=entry.valid_days,
         digests={subject: digests[subject] for subject in entry.tied_to if subject in digests},
     )
+
+
+def _author() -> tuple[Writer, str, str, str]:
+    """(writer, actor, run, proof): the CI's where a token proves it; else what is declared, as a laptop's."""
+    declared: tuple[Writer, str, str, str] = ("local", whoami(), claimed_run(), "")
+    if not in_ci():
+        return declared
+    try:
+        owners = read_ownership(Settings().governance / "ownership.yaml")
+        found = proven_run(owners.ci)
+    except (IdentityError, GovernanceError) as error:
+        _warn(str(error))
+        return declared
+    person = owners.by_account(found.account)
+    return "ci", person.email if person else found.account, found.run, found.proof
+
+
+@functools.lru_cache(maxsize=8)
+def _warn(reason: str) -> None:
+    """Once for each reason: a command may write much evidence."""
+    print(f"This evidence counts as a laptop's, not for production: {reason}", file=sys.stderr)
 
 
 def write(registry: Registry, records: Sequence[Evidence]) -> None:
