@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import UNBAKED, BakedProject
 from test_baked_life import Project, environment, free_port, get, post, project, readme_request, tell, wait_for_version
-from test_baked_operations import ALERTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
+from test_baked_operations import ALERTS, CONSTANTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
 
 __all__ = ["environment", "project"]  # fixtures
 GRAFANA = UNBAKED / "monitoring" / "grafana"
@@ -47,6 +47,7 @@ def panel_expressions(folder: Path) -> list[tuple[str, str, str]]:
 def filled_in(expression: str, rate_interval: str = "5m", span: str = "1h") -> str:
     """What Grafana sends: its variables replaced."""
     values = {"$__rate_interval": rate_interval, "$__range": span, "$version": ".*", "$field": "(score)"}
+    values |= {"$system": "fraud-scoring", "$environment": "local", "$namespace": ""}
     for variable, value in values.items():
         expression = expression.replace(variable, value)
     assert "$" not in expression, expression
@@ -208,6 +209,30 @@ def kept(expression: str) -> list[str]:
     return [label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(", ")]
 
 
+CHOSEN = ('system="$system"', 'environment="$environment"', 'namespace="$namespace"')  # at the top of each dashboard
+ALERTS_CHOSEN = ('system="$system"', 'environment=~"$environment|"', 'namespace=~"$namespace|"')
+SELECTOR = re.compile(r'"[^"]*"|\b(?P<metric>up\b|ALERTS|ml[_:][a-z0-9_:]+)(?:\{(?P<matchers>[^}]*)\})?')
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_everything_that_is_shown_is_of_the_system_and_environment_chosen(name: str) -> None:
+    variables = {variable["name"]: variable for variable in BOARDS[name]["templating"]["list"]}
+    assert list(variables)[:3] == ["system", "environment", "namespace"]
+    for variable in ("system", "environment", "namespace"):
+        assert not variables[variable]["includeAll"], "two environments would be added up"
+        assert not variables[variable]["multi"]
+    shown = [target["expr"] for panel in panels(BOARDS[name]) for target in panel["targets"]]
+    shown += [variable["query"]["query"] for place, variable in enumerate(variables.values()) if place > 2]
+    for expression in shown:
+        for selector in SELECTOR.finditer(expression):
+            if metric := selector["metric"]:
+                chosen = CHOSEN[:1] if metric in CONSTANTS else ALERTS_CHOSEN if metric == "ALERTS" else CHOSEN
+                assert (selector["matchers"] or "").startswith(", ".join(chosen)), expression
+    for place, variable in enumerate(("system", "environment", "namespace")):
+        matchers = ", ".join(('job="ml-service"', *CHOSEN[:place]))
+        assert variables[variable]["query"]["query"] == f"label_values(up{{{matchers}}}, {variable})"
+
+
 def test_rates_are_taken_over_what_grafana_chooses_or_a_whole_day() -> None:
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
         for function, window in re.findall(r"\b(rate|increase)\([^\[]*\[([^\]]+)\]", expression):
@@ -247,7 +272,7 @@ def test_limits_that_are_drawn_are_those_of_the_alerts() -> None:
 def test_what_could_tell_of_one_person_is_shown_of_five_or_more() -> None:
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
         if "ml_handling_seconds" in expression or "by (reason) (increase(ml_decision_feedback" in expression:
-            assert "and on () max(ml_active_reviewers)" in expression, f"{board}, {title}"
+            assert "and on () max(ml_active_reviewers{" in expression, f"{board}, {title}"
 
 
 def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: BakedProject) -> None:
