@@ -24,7 +24,7 @@ from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry, Version
 from {{cookiecutter.package_name}}.pipeline.seam import Seam
 from {{cookiecutter.package_name}}.pipeline.training import Outcome, train
-from {{cookiecutter.package_name}}.serving import keeper
+from {{cookiecutter.package_name}}.serving import keeper, mode_follower
 from {{cookiecutter.package_name}}.serving.assembly import Assembly
 from {{cookiecutter.package_name}}.serving.log import logging_to_output
 from {{cookiecutter.package_name}}.settings import Settings
@@ -96,7 +96,8 @@ def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def hasty() -> None:
     """A tenth of the pauses, so that no test waits for them."""
-    keeper.SHIP_SECONDS, keeper.MODE_SECONDS = 0.02, 0.1
+    keeper.SHIP_SECONDS, keeper.TURN_SECONDS = 0.02, 0.1
+    mode_follower.MODE_SECONDS, mode_follower.FILE_SECONDS = 0.1, 0.05
 
 
 @pytest.fixture(scope="session")
@@ -249,7 +250,7 @@ def serve(seam: Seam, settings: Settings) -> Iterator[Client]:
     """A running service, once it has looked up its mode."""
     assembly = assemble(seam, settings)
     with Client(assembly) as client:
-        eventually(lambda: assembly.keeper.looked)
+        eventually(lambda: assembly.keeper.looked and assembly.mode_state.looked)
         Client.running.append(client)
         try:
             yield client

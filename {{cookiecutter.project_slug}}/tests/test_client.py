@@ -35,7 +35,7 @@ def listening(settings: Settings, port: int = 0) -> Iterator[int]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        eventually(lambda: server.started and assembly.keeper.looked)
+        eventually(lambda: server.started and assembly.keeper.looked and assembly.mode_state.looked)
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from .bundle.runtime import Scores
 from .contract.check import unfit
 from .contract.terms import Columns, Terms, read_terms
+from .mode_switch import mode_now
 from .pipeline.batch import REFUSED, Scorer
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.tables import Load, NoRows, file, loaded, stream
@@ -118,7 +119,7 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
         scorer = Scorer(*what, *allowed)
         recorder = None
         if store:
-            facts = champion.number, champion.digest, _mode(store, settings), store, secret(settings)
+            facts = champion.number, champion.digest, mode_now(settings, store).mode, store, secret(settings)
             recorder = Recorder(terms, *facts, Path(folder) / "ids", domain.explored)
         take = recorder.take if recorder else partial(_as_trial, str(champion.number))
         try:
@@ -134,7 +135,7 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
 
 
 def _demand_mode(recorder: Recorder, settings: Settings) -> None:
-    if (holds := _mode(recorder.store, settings)) != recorder.mode:
+    if (holds := mode_now(settings, recorder.store).mode) != recorder.mode:
         began = recorder.mode
         raise NotScored(f"the mode was {began} at first and is {holds} now: these decisions are not given; run again")
 
@@ -166,11 +167,6 @@ def _engine_words() -> Iterator[None]:
         line = re.search(r"[Ll]ine:? (\d+)", str(error))
         where = f" about line {line[1]}: has it a cell for each column?" if line else f": {str(error)[:60]}"
         raise NotScored(f"the rows cannot be read{where}") from None
-
-
-def _mode(store: Store, settings: Settings) -> str:
-    held = store.mode()
-    return held.mode if held else settings.first_mode
 
 
 def _refused(table: ir.Table, terms: Terms) -> tuple[dict[str, int], int]:

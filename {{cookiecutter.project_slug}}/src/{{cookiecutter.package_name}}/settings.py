@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     mode: Literal["shadow", "assist", "automate"] = Field(
         default="assist", description="holds, locally, until the mode is switched; elsewhere the first mode is shadow"
     )
+    mode_file: Path | None = Field(
+        default=None, description="a file that every replica reads beside the database: shadow, assist or automate"
+    )
     allow_pickle: bool = Field(default=False, description="accept bundles of runtime python")
     model_megabytes: int = Field(
         default=MODEL_MEGABYTES,
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
     @property
     def records_url(self) -> str:
         return self.database_url or f"sqlite:///{self.state / 'records.db'}"
+
+    @property
+    def switches(self) -> Path:
+        """Where the verb `mode` leaves a switch while the database is away."""
+        return self.state / "switches"
 
     @property
     def spooled(self) -> Path:

@@ -16,12 +16,10 @@ from {{cookiecutter.package_name}}.pipeline.migrate import migrate
 from {{cookiecutter.package_name}}.records.errors import StoreAway
 from {{cookiecutter.package_name}}.records.spool import Spool
 from {{cookiecutter.package_name}}.records.store import Store
-from {{cookiecutter.package_name}}.records.tables import modes, predictions
+from {{cookiecutter.package_name}}.records.tables import predictions
 from {{cookiecutter.package_name}}.serving import keeper as keepers
 from {{cookiecutter.package_name}}.serving.keeper import Keeper
 from {{cookiecutter.package_name}}.serving.metrics import Metrics
-from {{cookiecutter.package_name}}.serving.mode_state import ModeState
-from {{cookiecutter.package_name}}.serving.problems import Problem
 
 if TYPE_CHECKING:
     from postgres import Server
@@ -60,10 +58,9 @@ def event(id: str, decision: str | None = "call") -> bytes:
 
 
 @contextmanager
-def opened(url: str, folder: Path, first_mode: str = "assist") -> Iterator[Keeper]:
+def opened(url: str, folder: Path) -> Iterator[Keeper]:
     """A keeper that does not run yet."""
-    metrics = Metrics()
-    keeper = Keeper(url, Spool(folder, 1_000_000), ModeState(folder, first_mode, metrics), metrics)
+    keeper = Keeper(url, Spool(folder, 1_000_000), Metrics())
     try:
         yield keeper
     finally:
@@ -85,9 +82,9 @@ def run(keeper: Keeper) -> Iterator[None]:
 
 
 @contextmanager
-def running(url: str, folder: Path, first_mode: str = "assist") -> Iterator[Keeper]:
+def running(url: str, folder: Path) -> Iterator[Keeper]:
     """A keeper that has looked at its database."""
-    with opened(url, folder, first_mode) as keeper, run(keeper):
+    with opened(url, folder) as keeper, run(keeper):
         eventually(lambda: keeper.looked)
         yield keeper
 
@@ -133,72 +130,6 @@ def test_what_another_process_left_comes_into_the_database(url: str, folder: Pat
     assert stored(url) == ["a", "b", "c"]
 
 
-def test_until_it_looked_a_keeper_that_knows_nothing_is_in_shadow(url: str, folder: Path) -> None:
-    with opened(url, folder, "automate") as keeper:
-        assert (keeper.mode_state.mode, keeper.looked) == ("shadow", False)
-        assert sample(keeper, "ml_mode_info", mode="shadow") == 1
-        with pytest.raises(Problem, match="not asked yet"):
-            keeper.required()
-
-
-def test_a_mode_that_was_never_switched_is_that_of_the_settings(url: str, folder: Path) -> None:
-    with running(url, folder, "automate") as keeper:
-        assert keeper.mode_state.mode == "automate"
-        assert sample(keeper, "ml_mode_info", mode="automate") == 1
-        assert sample(keeper, "ml_mode_info", mode="shadow") == 0
-
-
-def test_a_switch_reaches_every_replica_and_outlives_it(url: str, tmp_path: Path) -> None:
-    folders = [tmp_path / "one", tmp_path / "two"]
-    store = Store(url)
-    with running(url, folders[0]) as here, running(url, folders[1]) as there:
-        for mode in ("automate", "shadow"):
-            store.set_mode(mode, "you", "a test")
-            eventually(lambda mode=mode: here.mode_state.mode == there.mode_state.mode == mode)  # type: ignore[misc]
-    store.engine.dispose()
-    with running(url, folders[0], "automate") as keeper:
-        assert keeper.mode_state.mode == "shadow"
-
-
-def test_a_stop_holds_although_the_database_was_restored_from_before(url: str, folder: Path) -> None:
-    with running(url, folder) as keeper:
-        eventually(lambda: keeper.looked)
-        for mode in ("automate", "assist", "automate"):
-            keeper.mode_state.switch(keeper.required(), mode, "you", "a test")
-        with keeper.required().engine.begin() as connection:
-            connection.execute(modes.delete())
-        keeper.mode_state.switch(keeper.required(), "shadow", "you", "a stop")
-        for _ in range(3):
-            keeper._mode_at = 0.0  # look again now
-            keeper._turn()
-            assert keeper.mode_state.mode == "shadow"
-
-
-def test_while_the_database_is_away_the_mode_is_what_held_last_in_this_folder(
-    url: str, later: str, folder: Path
-) -> None:
-    with running(url, folder, "automate"):
-        pass
-    with running(later, folder, "assist") as keeper:
-        assert keeper.mode_state.mode == "automate"
-        assert sample(keeper, "ml_mode_info", mode="automate") == 1
-
-
-def test_where_nothing_was_ever_known_the_mode_is_shadow_until_the_database_is_there(later: str, folder: Path) -> None:
-    with running(later, folder, "automate") as keeper:
-        assert keeper.mode_state.mode == "shadow"
-        migrate(later)
-        eventually(lambda: keeper.mode_state.mode == "automate")
-
-
-@pytest.mark.parametrize("damage", [b"", b"aut", b"full speed", b"\xff\xfe"])
-def test_a_mode_that_makes_no_sense_is_shadow(later: str, folder: Path, damage: bytes) -> None:
-    folder.mkdir()
-    (folder / "mode").write_bytes(damage)
-    with opened(later, folder, "automate") as keeper:
-        assert keeper.mode_state.mode == "shadow"
-
-
 def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
     later: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -212,7 +143,7 @@ def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
             assert keeper.spool.events == 2
             assert (sample(keeper, "ml_store_up"), sample(keeper, "ml_events_pending")) == (0, 2)
             with pytest.raises(StoreAway, match="migrate"):
-                keeper.required().mode()
+                keeper.required().recorded(["a"])
             fill(keeper, "c")
             migrate(later)
             eventually(lambda: not keeper.spool.events)
@@ -227,14 +158,14 @@ def test_a_server_that_stops_and_starts_again_loses_nothing(
 ) -> None:
     url = postgres.new()
     migrate(url)
-    with running(url, folder, "automate") as keeper:
+    with running(url, folder) as keeper:
         fill(keeper, "ab")
         eventually(lambda: not keeper.spool.events)
         postgres.stop()
         try:
             fill(keeper, "cd")
             eventually(lambda: said(caplog, AWAY))
-            assert (keeper.spool.events, keeper.mode_state.mode) == (2, "automate")
+            assert keeper.spool.events == 2
         finally:
             postgres.start()
         fill(keeper, "e")

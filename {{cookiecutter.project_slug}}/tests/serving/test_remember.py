@@ -373,7 +373,8 @@ def test_a_switch_is_logged_with_who_and_why(client: Client, caplog: pytest.LogC
     caplog.set_level(logging.INFO, log.name)
     switched(client, "automate", "the board agreed")
     facts = [vars(record)["facts"] for record in caplog.records if record.getMessage() == "mode"]
-    assert facts == [{"mode": "automate", "before": "assist", "who": "local", "why": "the board agreed"}]
+    by = {"source": "database", "who": "local", "why": "the board agreed"}
+    assert facts == [{"mode": "automate", "before": "assist", **by}]
 
 
 @pytest.mark.parametrize(

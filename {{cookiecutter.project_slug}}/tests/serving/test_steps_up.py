@@ -22,7 +22,7 @@ def production(trained: Trained, settings: Settings, tmp_path: Path) -> Iterator
     )
     assembly = assemble(binary, there)
     with Client(assembly, {"authorization": f"Bearer {key}"}) as client:
-        eventually(lambda: assembly.keeper.looked)
+        eventually(lambda: assembly.keeper.looked and assembly.mode_state.looked)
         yield client
 
 

@@ -49,7 +49,8 @@ def engine_of(url: str, wait: int = WAIT) -> Engine:
 
     @event.listens_for(engine, "begin")
     def lock(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # wait for a lock at the start, where waiting works
+        reads = connection.get_execution_options().get("reads")  # which a writer does not hold up
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")  # wait at the start, where waiting works
 
     return engine
 

@@ -7,6 +7,10 @@ class StoreAway(Exception):
     """The database does not answer now; the message says what is known. Try again."""
 
 
+class TablesMissingError(StoreAway):
+    """The database answers, but its tables are missing or old."""
+
+
 class EventsRefused(Exception):
     """The database answers, but will never take what it was given."""
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, Table, func, insert, select, text, update
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from .engine import WAIT, engine_of, now
-from .errors import EventsRefused, OutcomeConflict, StoreAway
-from .mode import Mode
+from .errors import EventsRefused, OutcomeConflict, StoreAway, TablesMissingError
+from .mode import MODES, SAFEST, Mode, rank
 from .tables import feedback, modes, outcome_history, outcomes, predictions
 
+MODE_LOCK = 7_302_051  # any number; everything that switches the mode takes it
 TRIES = 3  # when another replica writes the same outcome in the same moment
 SHIP = {
     "sqlite": """
@@ -72,18 +73,35 @@ class Store:
             connection.execute(predictions.delete().where(predictions.c.id.in_(ids), predictions.c.at == at))
 
     def mode(self) -> Mode | None:
-        """The mode that was set last; None when none ever was."""
-        with self.connected() as connection:
+        """The mode that was set last; None when none ever was. It waits for nobody who writes."""
+        with self.connected(reads=True) as connection:
             return _last(connection)
 
     def set_mode(self, mode: str, who: str, why: str, after: Mode | None = None) -> Mode:
         """Switch; with `after` only if that is still the last switch. Gives what holds then."""
         new = Mode(mode, who, why, now())
-        with self.connected() as connection:
+        with self._switching() as connection:
             if after and (last := _last(connection)) != after:
                 return last or after
-            connection.execute(insert(modes).values(mode=mode, who=who, why=why, at=new.at))
-        return new
+            return _add(connection, new)
+
+    def add_late_switch(self, late: Mode, first: Mode) -> Mode:
+        """Write a switch that was made while this database was away. Gives what holds then; repeating changes nothing.
+
+        It never loosens: of it and of what holds here (`first` where nothing was ever switched) the stricter holds. It
+        does not undo a later step up either, which somebody made knowing better.
+        """
+        with self._switching() as connection:
+            last = _last(connection) or first
+            same = [modes.c.at == late.at, modes.c.mode == late.mode, modes.c.who == late.who, modes.c.why == late.why]
+            if connection.execute(select(modes.c.number).where(*same)).first():
+                return last
+            overruled = rank(last.mode) < rank(late.mode) or _stepped_up_since(connection, late, first)
+            written = _add(connection, late)
+            if not overruled:
+                return written
+            note = f"holds on after {late.mode} of {late.at:%Y-%m-%d %H:%M:%S}, which came late"
+            return _add(connection, replace(last, why=f"{last.why} ({note})", at=last.at or now()))
 
     def add_outcomes(self, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated
@@ -162,13 +180,27 @@ class Store:
         return len(ids) - int(found)
 
     def _insert(self, table: Table) -> Any:
-        return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
+        if self.engine.dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert as insert_or_not
+
+            return insert_or_not(table)
+        from sqlalchemy.dialects.sqlite import insert as insert_if_new
+
+        return insert_if_new(table)
 
     @contextmanager
-    def connected(self) -> Iterator[Connection]:
-        """One transaction."""
+    def _switching(self) -> Iterator[Connection]:
+        """One transaction; that of another who switches the mode comes before or after it."""
+        with self.connected() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(MODE_LOCK)))
+            yield connection
+
+    @contextmanager
+    def connected(self, *, reads: bool = False) -> Iterator[Connection]:
+        """One transaction; one that only `reads` does not wait for those that write."""
         try:
-            with self.engine.begin() as connection:
+            with self.engine.execution_options(reads=reads).begin() as connection:
                 yield connection
         except (DataError, IntegrityError) as error:
             raise EventsRefused(_first_line(error)) from error
@@ -179,13 +211,36 @@ class Store:
             unknown = "does not exist" in said and isinstance(error, ProgrammingError)  # no database is no such error
             old = ("no such table", "no such column", "has no column")
             missing = unknown or any(words in said for words in old)
-            hint = "; its tables are missing or old: run the verb migrate" if missing else ""
-            raise StoreAway(said + hint) from error
+            if missing:
+                raise TablesMissingError(f"{said}; its tables are missing or old: run the verb migrate") from error
+            raise StoreAway(said) from error
 
 
 def _last(connection: Connection) -> Mode | None:
-    found = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).first()
-    return Mode(found.mode, found.who, found.why, found.at) if found else None
+    row = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).first()
+    return _mode(row) if row else None
+
+
+def _mode(row: Row[Any]) -> Mode:
+    """A row that somebody wrote by hand may hold any word: what is no mode is the safest."""
+    return Mode(row.mode if row.mode in MODES else SAFEST, row.who, row.why, row.at, row.number)
+
+
+def _add(connection: Connection, new: Mode) -> Mode:
+    values = {"mode": new.mode, "who": new.who, "why": new.why, "at": new.at}
+    number = connection.execute(insert(modes).values(values).returning(modes.c.number)).scalar_one()
+    return replace(new, number=number)
+
+
+def _stepped_up_since(connection: Connection, late: Mode, first: Mode) -> bool:
+    """Did somebody step up after this switch? Both the row and its time must be later: clocks may differ."""
+    before = first
+    for row in connection.execute(select(modes).order_by(modes.c.number)):
+        mode = _mode(row)
+        if rank(mode.mode) > rank(before.mode) and row.number > late.number and late.at and row.at > late.at:
+            return True
+        before = mode
+    return False
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -9,16 +9,17 @@ from starlette.exceptions import HTTPException
 from ..contract.terms import Terms
 from .documented import Explanations, Facts, Predictions, Switched, Taken, documented, shape_of
 from .explain import Explain
-from .keeper import Keeper
 from .keys import Keys
 from .limits import Limits
 from .metrics import Metrics
+from .mode_state import ModeState
 from .models import Models
 from .predict import Predict
 from .problems import Problem
 from .remember import Remember
 from .rows import FEEDBACK, MODE, OUTCOME, Feedbacks, Mode, Outcomes, schema_of
 from .service import DEFECT, JSON, Headers
+from .switching import Switching
 
 OFF: Any = dict.fromkeys(
     ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
@@ -32,7 +33,8 @@ def surface(
     predict: Predict,
     explain: Explain,
     remember: Remember,
-    keeper: Keeper,
+    switching: Switching,
+    mode_state: ModeState,
     keys: Keys,
     limits: Limits,
     metrics: Metrics,
@@ -97,11 +99,12 @@ def surface(
         **documented("/v1/mode", shape_of(Mode, MODE), Switched),
     )
     async def _mode(request: Request) -> Response:
-        return answer(await limits.at_once(remember.mode, await body_of(request), request.state.caller))
+        return answer(await limits.at_once(switching.answer, await body_of(request), request.state.caller))
 
     @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, Facts))
     async def _model() -> Response:
-        facts = models.required().told() | {"mode": keeper.mode_state.mode, "refused": models.refusal}
+        holds = {"mode": mode_state.mode, "mode_source": mode_state.source, "mode_unsaved": mode_state.unsaved}
+        facts = models.required().told() | holds | {"refused": models.refusal}
         return answer(to_json(facts))
 
     app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it

@@ -11,6 +11,8 @@ from starlette.applications import Starlette
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
 from ..contract.terms import Columns, Terms
+from ..records.mode_memory import ModeMemory
+from ..records.mode_sources import SwitchFolder
 from ..records.spool import Spool
 from ..settings import Settings
 from .app import surface
@@ -21,6 +23,7 @@ from .keys import Keys
 from .limits import Limits
 from .log import Access, log
 from .metrics import Metrics
+from .mode_follower import ModeFollower
 from .mode_state import ModeState
 from .models import Models
 from .ops import operations
@@ -28,6 +31,7 @@ from .predict import Predict
 from .remember import Remember
 from .results import Payoff, Results
 from .service import Service
+from .switching import Switching
 
 LOOK_SECONDS = 0.5  # between two looks at keys and connections
 
@@ -60,10 +64,13 @@ class Assembly:
         )
         local = settings.environment == "local"
         self.results = Results(terms, payoff, self.models, self.metrics)
-        self.mode_state = ModeState(settings.spooled, settings.first_mode, self.metrics)
-        self.keeper = Keeper(settings.records_url, self.spool, self.mode_state, self.metrics, self.results.count)
-        predict = Predict(terms, self.models, decide, self.spool, self.keeper, self.metrics, explored)
-        remember = Remember(self.models, self.keeper, self.keys, self.metrics, free=local)
+        self.keeper = Keeper(settings.records_url, self.spool, self.metrics, self.results.count)
+        memory, switches = ModeMemory(settings.spooled / "mode"), SwitchFolder(settings.switches)
+        self.mode_state = ModeState(memory, switches, settings.mode_file, settings.first_mode, self.metrics)
+        self.mode_follower = ModeFollower(self.mode_state, settings.records_url)
+        predict = Predict(terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored)
+        remember = Remember(self.models, self.keeper, self.keys, self.metrics)
+        switching = Switching(self.mode_state, self.mode_follower, free=local)
         routes = surface(
             settings.model_name,
             terms,
@@ -71,14 +78,17 @@ class Assembly:
             predict,
             Explain(terms, self.models),
             remember,
-            self.keeper,
+            switching,
+            self.mode_state,
             self.keys,
             self.limits,
             self.metrics,
         )
         routes.router.lifespan_context = lambda _: self.running()
         self.service = Service(routes, predict, self.keys, self.limits, self.metrics, self.access)
-        self.operations: Starlette = operations(self.models, self.keeper, self.metrics, lambda: self.service.draining)
+        self.operations: Starlette = operations(
+            self.models, self.mode_state, self.metrics, lambda: self.service.draining
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -88,6 +98,8 @@ class Assembly:
         threads = [
             threading.Thread(target=self.models.watch, args=(stop,), daemon=True, name="watch-models"),
             threading.Thread(target=self.keeper.run, args=(stop,), daemon=True, name="keep-records"),
+            threading.Thread(target=self.mode_follower.run_files, args=(stop,), daemon=True, name="mode-files"),
+            threading.Thread(target=self.mode_follower.run_database, args=(stop,), daemon=True, name="mode-database"),
         ]
         for thread in threads:
             thread.start()

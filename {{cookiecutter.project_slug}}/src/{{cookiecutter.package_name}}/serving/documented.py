@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from .mode_state import Source
 from .rows import Modes
 from .service import NEEDS
 
@@ -56,10 +57,12 @@ class Taken(BaseModel):
 
 
 class Switched(BaseModel):
-    mode: Modes
+    mode: Modes = Field(description="what holds in this replica now")
     by: str
     reason: str
     since: str
+    stored: bool = Field(description="whether the database has the switch, from where every replica takes it")
+    detail: str = Field(description="whom the switch has reached, in words")
 
 
 class Facts(BaseModel):
@@ -67,6 +70,8 @@ class Facts(BaseModel):
     bundle: str
     kind: str
     mode: Modes
+    mode_source: Source
+    mode_unsaved: bool = Field(description="whether a switch that was made here is not in the database yet")
 
 
 class Wrong(BaseModel):

@@ -1,4 +1,4 @@
-"""The one thread between the service and its database: ships what was answered, and reads the mode."""
+"""The one thread that ships what was answered to the database, and counts what came of it."""
 
 import os
 import sys
@@ -11,36 +11,34 @@ from ..records.errors import EventsRefused, StoreAway
 from ..records.spool import Spool
 from .log import log
 from .metrics import Metrics
-from .mode_state import ModeState
 from .problems import Problem
 
 if TYPE_CHECKING:
     from ..records.store import Store
 
 SHIP_SECONDS = 0.2
-MODE_SECONDS = 1.0  # a stop must reach every replica within 5
+TURN_SECONDS = 1.0  # of shipping, until outcomes are counted in between
 COUNT_SECONDS = 2.0  # between two looks at what came of predictions
 LEAVE_SECONDS = 5.0  # to ship what is left when the service ends
 LONGEST_PAUSE = 2.0  # between two looks at a database that is away
 
 
 class Keeper:
-    """Ships what the event log holds, and lets `mode_state` follow the database."""
+    """Ships what the event log holds. It never holds up the mode, which has threads of its own (mode_follower.py)."""
 
     def __init__(
         self,
         url: str,
         spool: Spool,
-        mode_state: ModeState,
         metrics: Metrics,
         count: Callable[["Store"], None] = lambda store: None,
     ) -> None:
         """`count` looks at what came of predictions."""
-        self.url, self.spool, self.mode_state, self.metrics, self.count = url, spool, mode_state, metrics, count
+        self.url, self.spool, self.metrics, self.count = url, spool, metrics, count
         self.store: Store | None = None
         self.looked = False  # at the database, with whatever result
         self._said, self._lost = "", 0
-        self._mode_at = self._counted_at = 0.0
+        self._counted_at = 0.0
         metrics.pending.set_function(lambda: spool.events)
         metrics.pending_bytes.set_function(lambda: spool.bytes)
         metrics.pending_limit.set(spool.limit)
@@ -66,13 +64,10 @@ class Keeper:
         return self.store
 
     def _turn(self) -> bool:
-        """Look at the mode, ship for a while; False when the database did not answer."""
+        """Ship for a while; False when the database did not answer."""
         try:
             self.store = self.store or _open(self.url)
-            until = time.monotonic() + MODE_SECONDS
-            if until - self._mode_at > 2 * MODE_SECONDS:
-                self.mode_state.follow(self.store)
-                self._mode_at = time.monotonic()
+            until = time.monotonic() + TURN_SECONDS
             while time.monotonic() < until and (events := self.spool.read()):
                 for event in self._ship(self.store, events):  # only now, since shipping is tried until it ends
                     self.spool.refuse(event)

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .keeper import Keeper
 from .metrics import Metrics
+from .mode_state import ModeState
 from .models import Models
 from .problems import Problem
 
 
-def operations(models: Models, keeper: Keeper, metrics: Metrics, draining: Callable[[], bool]) -> Starlette:
+def operations(models: Models, mode_state: ModeState, metrics: Metrics, draining: Callable[[], bool]) -> Starlette:
     """/healthz: the event loop comes round. /readyz: a model answers, the mode is known as well as it can be, and the
     service is not about to end. /metrics: for Prometheus."""
 
@@ -27,11 +27,12 @@ def operations(models: Models, keeper: Keeper, metrics: Metrics, draining: Calla
             version = models.required().version
         except Problem as problem:
             return _json(503, {"status": "no model", "detail": problem.detail})
-        if not keeper.looked:
+        if not mode_state.looked:
             return _json(503, {"status": "starting", "detail": "the mode was not looked up yet"})
         if draining():
             return _json(503, {"status": "ending"})
-        return _json(200, {"status": "ready", "model_version": version, "mode": keeper.mode_state.mode})
+        holds = {"mode": mode_state.mode, "mode_source": mode_state.source, "mode_unsaved": mode_state.unsaved}
+        return _json(200, {"status": "ready", "model_version": version, **holds})
 
     async def scrape(_: Request) -> Response:
         return Response(metrics.exposition(ending=draining()), media_type=CONTENT_TYPE_LATEST)

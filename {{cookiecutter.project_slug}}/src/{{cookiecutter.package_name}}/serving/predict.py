@@ -16,8 +16,8 @@ from ..contract.terms import Terms
 from ..records import TRIED
 from ..records.spool import Spool, SpoolError
 from .explore import LetThrough
-from .keeper import Keeper
 from .metrics import Metrics
+from .mode_state import ModeState
 from .models import Models, Serving
 from .problems import Problem, places, refused
 from .rows import EXAMPLES, validator_of
@@ -34,13 +34,13 @@ class Predict:
         models: Models,
         decide: Callable[[float, float], Any],
         spool: Spool,
-        keeper: Keeper,
+        mode_state: ModeState,
         metrics: Metrics,
         explored: LetThrough | None = None,
     ) -> None:
         self.explored = explored
         self.validate, self.fields, self.personal = validator_of(terms), terms.fields, terms.personal
-        self.models, self.decide, self.spool, self.keeper, self.metrics = models, decide, spool, keeper, metrics
+        self.models, self.decide, self.spool, self.mode_state, self.metrics = models, decide, spool, mode_state, metrics
 
     @property
     def slow(self) -> bool:
@@ -50,7 +50,7 @@ class Predict:
     def answer(self, body: bytes, salt: bytes) -> bytes:
         """The answer to a body, as JSON. Raises Problem for a body that breaks the contract, when no model answers and
         when the answer cannot be written down."""
-        serving, mode = self.models.required(), self.keeper.mode_state.mode
+        serving, mode = self.models.required(), self.mode_state.mode
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Outcomes, feedback and the mode: what is told to the service, and goes to its database before the answer leaves."""
+"""Outcomes and feedback: what callers report, and goes to the database before the answer leaves."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,13 +10,12 @@ from pydantic_core import to_json
 
 from ..records.errors import EventsRefused, OutcomeConflict, StoreAway
 from .keeper import Keeper, away
-from .keys import Caller, Keys
+from .keys import Keys
 from .metrics import Metrics
-from .mode_state import MODES
 from .models import Models
 from .predict import hidden
 from .problems import SHOWN, Problem, refused
-from .rows import EXAMPLES, MODE, Feedback, Feedbacks, Mode, Outcome, Outcomes
+from .rows import EXAMPLES, Feedback, Feedbacks, Outcome, Outcomes
 
 if TYPE_CHECKING:
     from ..records.store import Store
@@ -26,11 +25,10 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Remember:
-    """Answers the three routes that write. Every method waits for the database, so call it on a thread."""
+    """Answers the two routes that write. Every method waits for the database, so call it on a thread."""
 
-    def __init__(self, models: Models, keeper: Keeper, keys: Keys, metrics: Metrics, *, free: bool) -> None:
-        """`free`: may a caller step up to the next mode? Else that is a command, which asks for evidence."""
-        self.models, self.keeper, self.keys, self.metrics, self.free = models, keeper, keys, metrics, free
+    def __init__(self, models: Models, keeper: Keeper, keys: Keys, metrics: Metrics) -> None:
+        self.models, self.keeper, self.keys, self.metrics = models, keeper, keys, metrics
 
     def outcomes(self, body: bytes) -> bytes:
         """Take outcomes, all or none. Raises Problem: 409 for one that differs and is no correction."""
@@ -59,25 +57,6 @@ class Remember:
         rows = [self._row(item) for item in given]
         new, unknown = self._store(lambda store: store.add_feedback(rows))
         return to_json({"accepted": len(new), "repeated": len(given) - len(new), "unknown": unknown})
-
-    def mode(self, body: bytes, caller: Caller) -> bytes:
-        """Switch the mode, here at once and everywhere within seconds. Raises Problem."""
-        wanted: Mode = read(Mode, body, MODE)
-        if not self.free:
-            self._only_down(wanted.mode)
-        state = self.keeper.mode_state
-        done = self._store(lambda store: state.switch(store, wanted.mode, caller.name, wanted.reason))
-        return to_json(
-            {"mode": done.mode, "by": done.who, "reason": done.why, "since": f"{done.at}Z".replace(" ", "T")}
-        )
-
-    def _only_down(self, wanted: str) -> None:
-        """Raises Problem for a step up. What the database says counts: this replica may not have heard of a stop."""
-        known = self._store(lambda store: store.mode())
-        now = known.mode if known else self.keeper.mode_state.first_mode
-        if MODES.index(wanted) > MODES.index(now):
-            works = f'the verb mode: mode {wanted} --why "..." (make: MODE={wanted} WHY="...")'
-            raise Problem(403, f"{wanted} is not entered from {now} through the API; what works is {works}")
 
     def _row(self, item: Feedback) -> dict[str, Any]:
         """A row for the database. Its id is made of what it says, so that the same again is known."""

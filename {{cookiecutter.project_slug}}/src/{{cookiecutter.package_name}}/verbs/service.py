@@ -35,29 +35,36 @@ def migrate(_: argparse.Namespace) -> int:
 def mode(args: argparse.Namespace) -> int:
     """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
     from ..identity import whoami
+    from ..mode_switch import modes_here, open_store, read_mode, switch
+    from ..records.errors import StoreAway
+    from ..records.mode import Mode, rank
     from ..settings import Settings
 
     settings = Settings()
-    store = records(settings)
+    if args.mode and not args.why.strip():
+        raise SystemExit('a switch needs its reason, for the record: --why "complaints since noon" (make: WHY="...")')
+    now: Mode | None = None
+    away: StoreAway | None = None
     if args.mode:
-        if not args.why:
-            raise SystemExit(
-                'a switch needs its reason, for the record: --why "complaints since noon" (make: WHY="...")'
-            )
-        if settings.environment != "local" or settings.database_url:
-            from ..governing import demand_mode
-            from ..records.usage import usage
-
-            holds = store.mode()
-            before = holds.mode if holds else settings.first_mode
-            demand_mode(settings, args.mode, before, usage(store, before))
-        store.set_mode(args.mode, args.who or whoami(), args.why)
-    now = store.mode()
-    print(
-        f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"
-        if now
-        else f"{settings.first_mode}{' (ML_MODE)' if settings.environment == 'local' else ''}, never switched"
-    )
+        done = switch(settings, args.mode, args.who or whoami(), args.why)
+        if done.holds is None:
+            print("\n".join(done.reached))
+            return 0 if done.effective else 1
+        now = done.holds
+    else:
+        try:
+            now = read_mode(settings, open_store(settings))
+        except StoreAway as error:
+            away = error
+    if now and now.at:
+        print(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}")
+    elif not away:
+        print(f"{settings.first_mode}{' (ML_MODE)' if settings.environment == 'local' else ''}, never switched")
+    for item in modes_here(settings):
+        if away or rank(item.mode) < rank(now.mode if now else settings.first_mode):
+            print(f"on this machine {item.mode} holds, through {item.who}: {item.why}")
+    if away:
+        raise away
     return 0
 
 
