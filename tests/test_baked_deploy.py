@@ -297,7 +297,7 @@ def test_every_pod_meets_the_restricted_standard_that_its_namespace_enforces(bui
         assert pod["automountServiceAccountToken"] is False, name
         assert pod["serviceAccountName"] in accounts, name
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), name
-        assert all({"emptyDir", "secret"} & volume.keys() for volume in pod["volumes"]), name
+        assert all({"emptyDir", "secret", "configMap"} & volume.keys() for volume in pod["volumes"]), name
         assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume), name
     for name, container in built.containers():
         assert container["securityContext"] == {
@@ -461,6 +461,17 @@ def test_what_is_referred_to_is_there_or_documented(built: Built) -> None:
     (keys,) = (mount for mount in serve["volumeMounts"] if mount["name"] == "keys")
     assert built.variables(serve)["ML_KEYS_FILE"].startswith(f"{keys['mountPath']}/")
     assert "subPath" not in keys, "a file mounted alone never follows its Secret"
+
+
+def test_the_kill_switch_is_a_config_map_that_pods_follow_and_can_do_without(built: Built) -> None:
+    for name in ("serve", "score"):
+        container = built.container(f"{name}/{name}")
+        mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+        assert built.variables(container)["ML_MODE_FILE"] == f"{mounts['mode']['mountPath']}/mode"
+        assert "subPath" not in mounts["mode"], "a single file would not follow the ConfigMap"
+        volumes = {volume["name"]: volume for volume in built.templates()[name]["spec"]["volumes"]}
+        assert volumes["mode"]["configMap"] == {"name": "mode", "optional": True}
+    assert "mode" not in built.of("ConfigMap"), "a deployment must not set it: it would end a stop"
 
 
 def test_a_pod_has_the_time_to_end_and_the_room_to_remember(built: Built) -> None:

@@ -36,6 +36,7 @@ def mode(args: argparse.Namespace) -> int:
     """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
     from ..identity import whoami
     from ..mode_switch import modes_here, open_store, read_mode, switch
+    from ..plain_text import display
     from ..records.errors import StoreAway
     from ..records.mode import Mode, rank
     from ..settings import Settings
@@ -48,7 +49,7 @@ def mode(args: argparse.Namespace) -> int:
     if args.mode:
         done = switch(settings, args.mode, args.who or whoami(), args.why)
         if done.holds is None:
-            print("\n".join(done.reached))
+            print("\n".join(map(display, done.reached)))
             return 0 if done.effective else 1
         now = done.holds
     else:
@@ -57,12 +58,12 @@ def mode(args: argparse.Namespace) -> int:
         except StoreAway as error:
             away = error
     if now and now.at:
-        print(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}")
+        print(display(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"))
     elif not away:
         print(f"{settings.first_mode}{' (ML_MODE)' if settings.environment == 'local' else ''}, never switched")
     for item in modes_here(settings):
         if away or rank(item.mode) < rank(now.mode if now else settings.first_mode):
-            print(f"on this machine {item.mode} holds, through {item.who}: {item.why}")
+            print(display(f"on this machine {item.mode} holds, through {item.who}: {item.why}"))
     if away:
         raise away
     return 0
