@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from filled import Filled, filled
 
 from {{cookiecutter.package_name}}.governance.files import GovernanceError
@@ -14,6 +15,10 @@ from {{cookiecutter.package_name}}.governance.generated import expected
 from {{cookiecutter.package_name}}.governance.rule_constants import rules
 
 __all__ = ["filled"]
+RULES = Path(__file__).resolve().parents[2] / "monitoring" / "prometheus"
+needs_promtool = pytest.mark.skipif(
+    not shutil.which("promtool"), reason="Prometheus is not on this machine; .ci/run installs it"
+)
 DUE = "ml_governance_due_timestamp_seconds"
 
 
@@ -28,6 +33,11 @@ def recorded(filled: Filled) -> dict[str, float]:
         assert name not in found, "a second one would hide the first"
         found[name] = float(rule["expr"].removeprefix("vector(").removesuffix(")"))
     return found
+
+
+def promtool(*words: str) -> subprocess.CompletedProcess[str]:
+    command = ["promtool", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def day_over(said: str) -> float:
@@ -99,12 +109,52 @@ def test_ages_are_watched_as_the_gates_say(filled: Filled) -> None:
         _ = filled.org
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="Prometheus is not on this machine; .ci/run installs it")
+@needs_promtool
+def test_the_limits_of_one_system_are_not_those_of_another(filled: Filled, tmp_path: Path) -> None:
+    """Both files are loaded into one Prometheus. 40 % is overruled everywhere, which one system allows."""
+    for name, limit in (("fraud-scoring", "0.3"), ("churn", "0.5")):
+        filled.change("ownership.yaml", "name: fraud-scoring", f"name: {name}")
+        filled.change("gates.yaml", "override_stop: 0.3", f"override_stop: {limit}")
+        made = expected(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"]
+        (tmp_path / f"{name}.yml").write_text(made)
+    for rules_of in ("model", "value"):
+        shutil.copy(RULES / f"{rules_of}.rules.yml", tmp_path)
+    places = [(system, where) for system in ("fraud-scoring", "churn", "") for where in ("staging", "production")]
+    series = [
+        {"series": f'{metric}, system="{system}", environment="{where}"' + "}", "values": values}
+        for system, where in places
+        for metric, values in (
+            ('ml_model_info{version="1"', "1x100"),
+            ('ml_decision_feedback_total{model_version="1", verdict="overridden"', "0+4x100"),
+            ('ml_decision_feedback_total{model_version="1", verdict="accepted"', "0+6x100"),
+        )
+    ]
+    firing = 'count by (system, environment) (ALERTS{alertstate="firing", alertname="OverrideRateHigh"})'
+    ours = [
+        {"labels": "".join(("{", f'system="{system}", environment="{where}"', "}")), "value": 1}
+        for system, where in places
+        if system == "fraud-scoring"
+    ]
+    test = {
+        "interval": "1h",
+        "input_series": series,
+        "promql_expr_test": [{"expr": firing, "eval_time": "90h", "exp_samples": ours}],
+    }
+    tests = {
+        "rule_files": ["fraud-scoring.yml", "churn.yml", "model.rules.yml", "value.rules.yml"],
+        "evaluation_interval": "1h",
+        "tests": [test],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(tests))
+    done = promtool("test", "rules", str(tmp_path / "test.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
 def test_prometheus_reads_the_file_whatever_ids_say(filled: Filled, tmp_path: Path) -> None:
     filled.change("risk.yaml", "id: unfair", "id: 'a \"b\" \\ { $labels } é \u2028 #'")
     filled.change("problem.yaml", "payoff_a_month: 50000", "payoff_a_month: -0.00000001")
     path = tmp_path / "governance.rules.yml"
     path.write_text(expected(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"], encoding="utf-8")
-    asked = ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(path)]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    done = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))
     assert done.returncode == 0, done.stdout + done.stderr

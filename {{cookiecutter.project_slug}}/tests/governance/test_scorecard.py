@@ -198,6 +198,7 @@ def test_prometheus_reads_the_text(filled: Filled, shown: bool) -> None:
     card = filled.card(filled.everything if shown else [])
     found = {family.name: family.samples for family in text_string_to_metric_families(prometheus(card))}
     assert found.keys() == {"ml_readiness_checks", "ml_test_score", "ml_readiness_stage_days"}
+    assert {sample.labels["system"] for samples in found.values() for sample in samples} == {"fraud-scoring"}
     for stage in ("pilot", "production"):
         states = {s.labels["status"]: s.value for s in found["ml_readiness_checks"] if s.labels["stage"] == stage}
         assert sum(states.values()) == sum(each.demanded(stage, "A") for each in catalogue().checks)

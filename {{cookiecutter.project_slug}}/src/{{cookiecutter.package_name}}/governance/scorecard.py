@@ -1,5 +1,6 @@
 """The scorecard for eyes (terminal, Markdown) and for machines (JSON, Prometheus)."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,7 +161,8 @@ def as_json(card: Scorecard, stage: Stage) -> str:
 
 
 def prometheus(card: Scorecard) -> str:
-    """Text for a node exporter's textfile collector, or for a push."""
+    """Text for a node exporter's textfile collector, or for a push; many projects may share either."""
+    system = f"system={json.dumps(card.org.ownership.system.name, ensure_ascii=False)}"
     lines = [
         "# HELP ml_readiness_checks Checks that a stage demands, by their status.",
         "# TYPE ml_readiness_checks gauge",
@@ -169,12 +171,12 @@ def prometheus(card: Scorecard) -> str:
         found = [r.status for r in card.results(stage) if r.entry.demanded(stage, card.org.risk.tier)]
         for status in (*sorted(WELL), "failed", "stale", "unmeasured"):
             label = status.replace(" ", "_")
-            lines.append(f'ml_readiness_checks{{stage="{stage}",status="{label}"}} {found.count(status)}')
+            lines.append(f'ml_readiness_checks{{{system},stage="{stage}",status="{label}"}} {found.count(status)}')
     lines += ["# HELP ml_test_score Points of 7 (Breck et al. 2017).", "# TYPE ml_test_score gauge"]
-    lines += [f'ml_test_score{{section="{section.lower()}"}} {card.sum_of(section):g}' for section in CLASSIC]
+    lines += [f'ml_test_score{{{system},section="{section.lower()}"}} {card.sum_of(section):g}' for section in CLASSIC]
     if card.days is not None:
         lines += ["# HELP ml_readiness_stage_days Days at this stage.", "# TYPE ml_readiness_stage_days gauge"]
-        lines.append(f'ml_readiness_stage_days{{stage="{card.org.ownership.system.stage}"}} {card.days}')
+        lines.append(f'ml_readiness_stage_days{{{system},stage="{card.org.ownership.system.stage}"}} {card.days}')
     return "\n".join(lines) + "\n"
 
 
