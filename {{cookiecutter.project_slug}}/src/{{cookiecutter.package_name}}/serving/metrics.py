@@ -66,9 +66,6 @@ class Metrics:
         self.store_up = Gauge("ml_store_up", "1 while the database of records answers", registry=kept)
         self.keys_valid = Gauge("ml_keys_valid", "1 while the file of keys can be read and used", registry=kept)
         self.event_log_writable = Gauge("ml_event_log_writable", "1 while the event log takes writes", registry=kept)
-        self.mode_unsaved = Gauge(
-            "ml_mode_unsaved", "1 while a mode that was switched here is not in the database", registry=kept
-        )
         self._durations: dict[str, Histogram] = {}
         self._from_zero()
 
