@@ -19,7 +19,8 @@ import yaml
 from conftest import Bake, BakedProject
 
 ENVIRONMENTS = ("staging", "production")
-FOREIGN = {"MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "TMPDIR", "PGPASSWORD"}  # variables that others read
+FOREIGN = {"MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "TMPDIR", "PGPASSWORD"}
+FOREIGN |= {"ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY"}  # variables that others read
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 FIRST = ("ml-service/step", "first")
 DIGEST = "sha256:" + "0" * 64
@@ -69,7 +70,7 @@ class Built:
         found = {}
         for each in self.documents:
             spec = each.get("spec", {})
-            if each["kind"] in ("Deployment", "Job", "CronJob"):
+            if each["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob"):
                 found[each["metadata"]["name"]] = spec.get("template") or spec["jobTemplate"]["spec"]["template"]
         return found
 

@@ -175,7 +175,7 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, t
     assert {"contract-holds", "tests-green", "checks-green"} <= set(stale)
     assert set(stale.values()) == {"stale"}
 
-    assert "governance/report/card.md" in project.makes("report")
+    assert "var/report/card.md" in project.makes("report")
     page = (project.path / "governance" / "report" / "card.md").read_text()
     for picture in re.findall(r"\]\(([^)]+\.svg)\)", page):
         assert (project.path / "governance" / "report" / picture).read_text().lstrip().startswith("<")

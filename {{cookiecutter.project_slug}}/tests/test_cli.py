@@ -7,7 +7,7 @@ from threading import Thread
 import ibis
 import pyarrow as pa
 import pytest
-from conftest import Registered, release
+from conftest import Registered, Trained, release
 from seams import binary
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -391,3 +391,17 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "load", load)
     with pytest.raises(ZeroDivisionError):
         main(["contract"])
+
+
+def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alone(
+    here: Settings, trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(Path("governance").rglob("*"))
+    monkeypatch.setenv("ML_MODEL_NAME", trained.settings.model_name)
+    number = trained.outcome.version.number
+    assert main(["report", "--version", str(number)]) == 0
+    said = capsys.readouterr().out
+    assert f"Looked at: version {number}, a model" in said
+    assert (here.state / "report" / "card.md").is_file()
+    assert f"of version {number}, a model" in (here.state / "report" / "scorecard.md").read_text()
+    assert sorted(Path("governance").rglob("*")) == before

@@ -25,8 +25,8 @@ from {{cookiecutter.package_name}}.governing import (
 )
 from {{cookiecutter.package_name}}.pipeline import evidence as home
 from {{cookiecutter.package_name}}.pipeline.ci_identity import RUN_VARIABLES
-from {{cookiecutter.package_name}}.pipeline.promotion import promote
-from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry, Version
+from {{cookiecutter.package_name}}.pipeline.promotion import promote, rollback
+from {{cookiecutter.package_name}}.pipeline.registry import CHALLENGER, CHAMPION, Registry, Version
 from {{cookiecutter.package_name}}.pipeline.seam import project_seam
 from {{cookiecutter.package_name}}.records.usage import Usage
 from {{cookiecutter.package_name}}.settings import Settings
@@ -459,3 +459,30 @@ def test_what_only_a_person_starts_is_repeated_by_no_workflow(at_home: Settings)
     assert "make test" in said
     assert "make soak" in said
     assert "drill" not in said
+
+
+def test_a_scorecard_says_which_version_it_is_of_which_serves_and_which_is_next(
+    registry: Registry, register: Registered
+) -> None:
+    assert governing.described(None, None) == "no model yet"
+    first, second = register("a" * 64), register("b" * 64)
+    promote(registry, "ann", "first", first.number)
+    assert governing.described(registry, first).endswith("a model (which serves, no challenger waits)")
+    registry.point(CHALLENGER, second)
+    assert governing.described(registry, first).endswith(f"(which serves, version {second.number} is next)")
+    upcoming = governing.looked_at(registry, None)
+    assert upcoming is not None
+    assert governing.described(registry, upcoming).endswith(f"(version {first.number} serves, this one is next)")
+
+
+def test_after_a_rollback_the_version_that_serves_is_looked_at(registry: Registry, register: Registered) -> None:
+    first, second = register("a" * 64), register("b" * 64)
+    registry.point(CHALLENGER, second)
+    promote(registry, "ann", "first", first.number)
+    promote(registry, "ann", "second", second.number)
+    rollback(registry, "on-call", "it declines everybody")
+    found = governing.looked_at(registry, None)
+    assert found is not None
+    assert found.number == first.number
+    withdrawn = governing.looked_at(registry, second.number)
+    assert "rolled back by on-call" in governing.described(registry, withdrawn)

@@ -17,6 +17,7 @@ from .pipeline.evidence import finding
 
 OVERLAYS = Path("deploy/overlays")
 FIRST = "ml-service/step=first"  # label of what must be there before anything is replaced
+REPLICATED = ("Deployment", "StatefulSet")  # the second by deploy/clusters/replica-volumes
 DIGEST = re.compile(r"([^\s@]+)@(sha256:[0-9a-f]{64})")
 
 
@@ -84,7 +85,7 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
         say(f"{job[0]} is done")
     say(cluster.kubectl("apply", "-k", str(folder)))
     for document in documents:
-        if document["kind"] == "Deployment":
+        if document["kind"] in REPLICATED:
             say(cluster.kubectl("rollout", "status", *name_of(document), f"--timeout={WAIT}s"))
 
 
@@ -93,7 +94,7 @@ def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, s
     digest_of = {image.name: image.digest for image in wanted}
     seen, counted, wrong = set(), 0, []
     for document in rendered(OVERLAYS / environment):
-        if document["kind"] != "Deployment":
+        if document["kind"] not in REPLICATED:
             continue
         labels = ",".join(f"{key}={value}" for key, value in document["spec"]["selector"]["matchLabels"].items())
         pods = json.loads(cluster.kubectl("get", "pods", "-l", labels, *namespace_of(document), "-o", "json"))["items"]

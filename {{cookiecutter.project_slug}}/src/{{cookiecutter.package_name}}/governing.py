@@ -55,8 +55,7 @@ def scorecard(
         personal=tuple(seam.terms.personal) if seam else (),
     )
     kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
-    called = f"version {version.number}, {'the baseline' if kind == 'baseline' else 'a model'}" if version else ""
-    facts = Facts(home.digests(settings, seam, version), _workflows(), kind, called or "no model yet")
+    facts = Facts(home.digests(settings, seam, version), _workflows(), kind, described(registry, version))
     kept = home.read(registry) if registry else []
     return assess(view, [*kept, *more], facts, utc_now())
 
@@ -64,6 +63,28 @@ def scorecard(
 def registry_if_any(settings: Settings) -> Registry | None:
     """The registry; None while nothing was ever registered here, since making one takes seconds."""
     return Registry(settings) if settings.tracking_uri or settings.database.exists() else None
+
+
+def described(registry: Registry | None, version: Version | None) -> str:
+    """Which version a scorecard is of, which one serves, and which one would be promoted next."""
+    if registry is None or version is None:
+        return "no model yet"
+    what = "the baseline" if version.kind == "baseline" else "a model"
+    champion, upcoming = registry.behind(CHAMPION), looked_at(registry, None)
+    if champion is None:
+        serving = "nothing serves"
+    elif champion.number == version.number:
+        serving = "which serves"
+    else:
+        serving = f"version {champion.number} serves"
+    if upcoming is None or (champion and upcoming.number == champion.number):
+        following = "no challenger waits"
+    elif upcoming.number == version.number:
+        following = "this one is next"
+    else:
+        following = f"version {upcoming.number} is next"
+    back = f"; {version.rolled_back}" if version.rolled_back else ""
+    return f"version {version.number}, {what} ({serving}, {following}{back})"
 
 
 def looked_at(registry: Registry | None, number: int | None) -> Version | None:

@@ -348,3 +348,14 @@ def test_runtime_python_needs_a_waiver(settings: Settings, registry: Registry) -
     with pytest.raises(GovernanceError, match="'pickle' is needed and expired on 2020-01-01"):
         train(text, settings, silent)
     assert registry.versions() == []
+
+
+def test_a_baseline_takes_no_models_place_as_challenger(settings: Settings) -> None:
+    """`make train`, then `make baseline`, before anything was promoted."""
+    model = train(binary, settings, silent).version
+    lines: list[str] = []
+    train(binary, settings, lines.append, kind="baseline")
+    challenger = Registry(settings).behind(CHALLENGER)
+    assert challenger is not None
+    assert challenger.number == model.number
+    assert any(f"challenger stays version {model.number}, a model" in line for line in lines)

@@ -1,4 +1,4 @@
-"""The model card of a version with its pictures, as pages of the project: governance/report/card.md."""
+"""The model card of a version with its pictures, as pages: var/report/card.md."""
 
 import os
 import re
@@ -10,11 +10,10 @@ from ..bundle.manifest import MANIFEST, Manifest, folder_digest
 from .registry import FOLDER, Registry, RegistryError, Version
 
 CARD = "card.md"
-PAGES = Path("governance/report")
 NAMED = re.compile("[0-9a-f]{12}")  # folders of pictures, after the bundle that they show
 
 
-def write_report(registry: Registry, version: Version, folder: Path = PAGES) -> Path:
+def write_report(registry: Registry, version: Version, folder: Path) -> Path:
     """Write the card of a version into `folder`, its pictures beside it; gives the card's path.
 
     The card is replaced last and at once, and each bundle's pictures lie in a folder of their own: whatever is

@@ -137,6 +137,9 @@ def challenge(registry: Registry, version: Version, kind: str, say: Say) -> None
     champion, rival = registry.behind(CHAMPION), registry.behind(CHALLENGER)
     if champion and (kind == "baseline" or champion.number == version.number):
         return
+    if kind == "baseline" and rival and rival.kind == "model" and not rival.rolled_back:
+        say(f"challenger stays version {rival.number}, a model: a baseline takes no model's place")
+        return
     if wrong := not_compared(champion, version):
         say(f"challenger WARNING: {wrong}")
         if rival and not not_compared(champion, rival) and not rival.rolled_back:

@@ -138,7 +138,7 @@ def observe(_: argparse.Namespace) -> int:
 
 
 def report(args: argparse.Namespace) -> int:
-    """scorecard, model card and pictures as pages, into governance/report/"""
+    """scorecard, model card and pictures as pages, into var/report/; --version of another than what is next"""
     from ..governance.scorecard import as_json, markdown
     from ..governing import looked_at, registry_if_any, scorecard
     from ..pipeline.report import write_report
@@ -148,12 +148,13 @@ def report(args: argparse.Namespace) -> int:
     registry = registry_if_any(settings)
     version = looked_at(registry, args.version)
     card = scorecard(settings, registry, version)
-    folder = settings.governance / "report"
+    folder = settings.state / "report"  # not in governance/: a page that is made is no change to approve
     if registry and version:
         write_report(registry, version, folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scorecard.md").write_text(markdown(card, card.next_stage), encoding="utf-8")
     (folder / "readiness.json").write_text(as_json(card, card.next_stage), encoding="utf-8")
+    print(f"Looked at: {card.looked_at}")
     print("\n".join(sorted(str(path) for path in folder.iterdir())))
     return 0
 

@@ -1,0 +1,265 @@
+"""Examples for clusters as they are: each component is built into the production overlay and checked there."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import UNBAKED, Bake, BakedProject, baking
+from test_baked_deploy import Built, build, held, needs_kubectl, needs_tools, versions
+
+COMPONENTS = sorted(path.parent.name for path in (UNBAKED / "deploy" / "clusters").glob("*/kustomization.yaml"))
+FOREIGN_KINDS = {"HealthCheckPolicy", "HTTPRoute", "ExternalSecret"}  # of operators, whose schemas are not at hand
+pytestmark = needs_kubectl
+
+
+def built_with(project: BakedProject, *components: str) -> Built:
+    path = project.path / "deploy" / "overlays" / "production" / "kustomization.yaml"
+    kept = path.read_text()
+    content = yaml.safe_load(kept)
+    content["components"] += [f"../../clusters/{name}" for name in components]
+    path.write_text(yaml.safe_dump(content))
+    try:
+        return Built(project, "production", build(project.path, "production"))
+    finally:
+        path.write_text(kept)
+
+
+@pytest.fixture(scope="module")
+def project(cookies_session: Any) -> BakedProject:
+    return baking(cookies_session)()
+
+
+def addresses(policy: dict[str, Any], way: str, side: str) -> set[str]:
+    return {peer["ipBlock"]["cidr"] for rule in policy["spec"][way] for peer in rule[side] if "ipBlock" in peer}
+
+
+def test_there_is_an_example_for_each_cluster_and_need() -> None:
+    assert COMPONENTS == [
+        "aks",
+        "eks",
+        "existing-namespace",
+        "external-secrets",
+        "gateway",
+        "gke",
+        "priority",
+        "replica-volumes",
+    ]
+
+
+@needs_tools
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_the_schemas_have_nothing_against_what_a_component_makes(project: BakedProject, component: str) -> None:
+    documents = built_with(project, component).documents
+    known = [each for each in documents if each["kind"] not in FOREIGN_KINDS]
+    assert len(known) >= len(documents) - 3
+    assert held(known, [versions()[0], versions()[-1]]) == ""
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_what_a_component_adds_lies_in_the_namespace_and_comes_with_the_first_step(
+    project: BakedProject, component: str
+) -> None:
+    plain = {(each["kind"], each["metadata"]["name"]) for each in built_with(project).documents}
+    for each in built_with(project, component).documents:
+        if (each["kind"], each["metadata"]["name"]) not in plain and each["kind"] != "PriorityClass":
+            assert each["metadata"]["namespace"] == "fraud-scoring-production"
+            if each["kind"] in ("NetworkPolicy", "ExternalSecret"):
+                assert each["metadata"]["labels"]["ml-service/step"] == "first"
+
+
+@pytest.mark.parametrize(
+    ("component", "resolver"), [("gke", "169.254.20.10"), ("eks", "169.254.20.10"), ("aks", "169.254.10.10")]
+)
+def test_names_are_resolved_where_the_node_caches_them(project: BakedProject, component: str, resolver: str) -> None:
+    policies = built_with(project, component).of("NetworkPolicy")
+    assert f"{resolver}/32" in addresses(policies["to-dns"], "egress", "to")
+    assert f"{resolver}/32" not in addresses(built_with(project).of("NetworkPolicy")["to-dns"], "egress", "to")
+
+
+@pytest.mark.parametrize(
+    ("component", "policy", "address", "annotation"),
+    [
+        ("gke", "to-metadata-server", "169.254.169.254/32", "iam.gke.io/gcp-service-account"),
+        ("eks", "to-pod-identity", "169.254.170.23/32", "eks.amazonaws.com/role-arn"),
+    ],
+)
+def test_pods_reach_what_gives_them_the_clouds_tokens(
+    project: BakedProject, component: str, policy: str, address: str, annotation: str
+) -> None:
+    built = built_with(project, component)
+    assert address in addresses(built.of("NetworkPolicy")[policy], "egress", "to")
+    assert {"serve", "retrain", "score", "drift", "migrate"} <= built.chosen(policy)
+    for account in built.of("ServiceAccount").values():
+        assert annotation in account["metadata"]["annotations"]
+        assert account["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"] == "-2"
+
+
+def test_azure_knows_pods_and_accounts_by_its_own_marks(project: BakedProject) -> None:
+    built = built_with(project, "aks")
+    assert all(
+        "azure.workload.identity/client-id" in each["metadata"]["annotations"]
+        for each in built.of("ServiceAccount").values()
+    )
+    assert all(
+        each["metadata"]["labels"]["azure.workload.identity/use"] == "true" for each in built.templates().values()
+    )
+
+
+def test_load_balancers_ask_the_serving_port_for_a_path_that_wants_no_key(project: BakedProject) -> None:
+    gke = built_with(project, "gke")
+    assert {"35.191.0.0/16", "130.211.0.0/22"} <= addresses(gke.of("NetworkPolicy")["from-callers"], "ingress", "from")
+    check = gke.only("HealthCheckPolicy")["spec"]["default"]["config"]["httpHealthCheck"]
+    assert check == {"port": 8000, "requestPath": "/healthz"}
+    alb = built_with(project, "eks").only("Ingress")["metadata"]["annotations"]
+    assert alb["alb.ingress.kubernetes.io/healthcheck-path"] == "/healthz"
+    assert alb["alb.ingress.kubernetes.io/target-type"] == "ip"
+
+
+def test_a_route_of_the_gateway_api_takes_the_place_of_the_ingress(project: BakedProject) -> None:
+    built = built_with(project, "gateway")
+    assert not built.of("Ingress")
+    route, ingress = built.only("HTTPRoute")["spec"], built_with(project).only("Ingress")["spec"]
+    assert route["hostnames"] == [ingress["rules"][0]["host"]]
+    assert route["rules"][0]["matches"][0]["path"]["value"] == ingress["rules"][0]["http"]["paths"][0]["path"]
+    (port,) = (each["port"] for each in built.only("Service")["spec"]["ports"] if each["name"] == "http")
+    assert route["rules"][0]["backendRefs"] == [{"name": "serve", "port": port}]
+
+
+def test_each_replica_has_volumes_of_its_own(project: BakedProject) -> None:
+    plain, built = built_with(project), built_with(project, "replica-volumes")
+    assert not built.of("Deployment")
+    found, before = built.only("StatefulSet")["spec"], plain.only("Deployment")["spec"]
+    claims = {each["metadata"]["name"]: each["spec"] for each in found["volumeClaimTemplates"]}
+    assert {name: claim["accessModes"] for name, claim in claims.items()} == {
+        "models": ["ReadWriteOnce"],
+        "spool": ["ReadWriteOnce"],
+    }
+    pod, old = found["template"]["spec"], before["template"]["spec"]
+    assert {each["name"] for each in pod["volumes"]} | claims.keys() == {each["name"] for each in old["volumes"]}
+    mounted = {each["name"] for container in pod["containers"] for each in container["volumeMounts"]}
+    assert mounted <= {each["name"] for each in pod["volumes"]} | claims.keys()
+    assert pod["containers"] == old["containers"]
+    assert found["selector"] == before["selector"]
+    assert built.only("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"] == "StatefulSet"
+    assert found["serviceName"] in built.of("Service")
+    assert found["podManagementPolicy"] == "Parallel", "a pod that is not ready must not keep the others from starting"
+
+
+def test_the_service_goes_before_what_may_wait(project: BakedProject) -> None:
+    built = built_with(project, "priority")
+    name = built.only("PriorityClass")["metadata"]["name"]
+    assert {
+        maker: pod["spec"].get("priorityClassName") for maker, pod in built.templates().items() if maker == "serve"
+    } == {"serve": name}
+
+
+def test_a_namespace_that_is_there_is_not_made(project: BakedProject) -> None:
+    assert not built_with(project, "existing-namespace").of("Namespace")
+    assert built_with(project).of("Namespace")
+
+
+def test_every_secret_that_is_made_by_hand_can_come_from_a_store(project: BakedProject) -> None:
+    names = set(built_with(project, "external-secrets").of("ExternalSecret"))
+    values = project.yaml("deploy/values/values.yaml")["secrets"]
+    assert names == {values["database"], values["keys"], values["pipeline"]}
+
+
+def test_all_that_fit_together_build_together(project: BakedProject) -> None:
+    for cloud in ("gke", "eks", "aks"):
+        built_with(project, cloud, "priority", "replica-volumes", "existing-namespace", "external-secrets")
+    built_with(project, "gke", "gateway")
+
+
+def test_registries_that_ask_who_pulls_are_answered(project: BakedProject) -> None:
+    wanted = project.yaml("deploy/values/values.yaml")["secrets"]["pull"]
+    accounts = built_with(project).of("ServiceAccount")
+    assert len(accounts) == 2
+    assert all(account["imagePullSecrets"] == wanted for account in accounts.values())
+
+
+def test_what_deploys_from_git_runs_the_migration_after_what_it_needs_and_before_the_rest(
+    project: BakedProject,
+) -> None:
+    built = built_with(project)
+    migrate = built.only("Job")["metadata"]
+    assert migrate["annotations"]["argocd.argoproj.io/hook"] == "Sync"
+    assert migrate["annotations"]["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
+    assert migrate["annotations"]["kustomize.toolkit.fluxcd.io/force"] == "enabled"
+    wave = "argocd.argoproj.io/sync-wave"
+    for each in built.documents:
+        first = each["metadata"].get("labels", {}).get("ml-service/step") == "first"
+        found = each["metadata"].get("annotations", {}).get(wave)
+        assert found == ("-1" if each["kind"] == "Job" else "-2" if first else None), each["metadata"]["name"]
+
+
+def test_the_nightly_retraining_is_the_clusters_or_the_cis_and_never_both(project: BakedProject) -> None:
+    assert built_with(project).of("CronJob")["retrain"]["spec"]["suspend"] is True
+    values = project.path / "deploy" / "values" / "values.yaml"
+    kept = values.read_text()
+    values.write_text(kept.replace("retrain: {suspend: true}", "retrain: {suspend: false}"))
+    assert built_with(project).of("CronJob")["retrain"]["spec"]["suspend"] is False
+    values.write_text(kept)
+    assert "RETRAIN_ON" in project.read(".github/workflows/scheduled.yml")
+
+
+def test_no_package_of_a_pod_reports_usage_to_its_maker(project: BakedProject) -> None:
+    built = built_with(project)
+    for name, container in built.containers():
+        said = built.variables(container)
+        assert said["ORT_DISABLE_TELEMETRY"] == "1", name
+        assert said["MLFLOW_DISABLE_TELEMETRY"] == "true", name
+
+
+@pytest.mark.parametrize("provider", ["github", "gitlab"])
+def test_an_older_run_that_is_approved_late_deploys_nothing_over_a_newer_one(
+    provider: str, tmp_path: Path, bake: Bake
+) -> None:
+    """The step itself, with the git host's answer played by curl and git of its own."""
+    baked = bake(ci_provider=provider)
+    if provider == "github":
+        job = baked.yaml(".github/workflows/ci.yml")["jobs"]["production"]
+        names = [step.get("name") or step.get("run", "") for step in job["steps"]]
+        assert names.index("only the newest commit is deployed") + 1 == names.index(
+            "make deploy ENVIRONMENT=production"
+        )
+        (script,) = (step["run"] for step in job["steps"] if step.get("name") == "only the newest commit is deployed")
+    else:
+        job = baked.yaml(".gitlab-ci.yml")["production"]["script"]
+        lines = [line for each in job for line in (each if isinstance(each, list) else [each])]
+        position = lines.index("make deploy ENVIRONMENT=production")
+        script = "\n".join(lines[position - 2 : position])
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, answer in (("curl", "NEW"), ("git", "NEW\trefs/heads/main")):
+        (tools / name).write_text(f"#!/bin/sh\nprintf '{answer}\\n'\n")
+        (tools / name).chmod(0o755)
+    environment = {
+        "PATH": f"{tools}:/usr/bin:/bin",
+        "GITHUB_API_URL": "https://git.example.org/api/v3",
+        "GITHUB_REPOSITORY": "org/parcels",
+        "TOKEN": "t",
+        "CI_DEFAULT_BRANCH": "main",
+    }
+    for commit, code in (("NEW", 0), ("OLD", 1)):
+        variables = environment | {"GITHUB_SHA": commit, "CI_COMMIT_SHA": commit}
+        done = subprocess.run(["bash", "-euc", script], env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+    assert "NEW by now" in done.stdout
+
+
+def test_images_go_where_the_git_host_keeps_them(bake: Bake) -> None:
+    text = bake().read(".github/workflows/ci.yml")
+    assert re.findall(r"ghcr\.io|github\.com", re.sub(r"uses: .*", "", text)) == ["ghcr.io"]
+    assert "vars.IMAGE_REGISTRY || 'ghcr.io'" in text
+
+
+def test_the_image_does_not_take_over_the_modes_of_a_checkout(bake: Bake) -> None:
+    text = bake().read("Dockerfile")
+    for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE):
+        name = line.split()[-2]
+        assert line.startswith("--chmod=") or re.search(
+            rf"^RUN chmod -R u=rwX,go=rX.*\b{name.split('/')[0]}\b", text, re.M
+        ), line
