@@ -26,7 +26,8 @@ from {{cookiecutter.package_name}}.settings import Settings
 
 @pytest.fixture
 def here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The environment names the tests' own registry."""
+    """The environment names the tests' own registry. Whether this checkout has uncommitted changes must not matter."""
+    monkeypatch.setenv("GIT_DIR", str(settings.state / "no repository"))
     monkeypatch.setenv("ML_STATE", str(settings.state))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
     return settings
