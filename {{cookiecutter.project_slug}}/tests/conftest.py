@@ -19,6 +19,7 @@ from seams import binary
 from starlette.testclient import TestClient
 
 from {{cookiecutter.package_name}}.bundle.files import bundle_digest, folder_digest, sha256
+from {{cookiecutter.package_name}}.loopback import bypass_proxies
 from {{cookiecutter.package_name}}.pipeline.migrate import migrate
 from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry, Version
@@ -60,6 +61,7 @@ def bare_environment() -> None:
     """A developer's own settings must not reach the tests."""
     for name in [name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"]:
         del os.environ[name]
+    bypass_proxies()
 
 
 @pytest.fixture(scope="session")

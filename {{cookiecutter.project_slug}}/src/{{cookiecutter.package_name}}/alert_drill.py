@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from typing import Any
 
 import yaml
@@ -17,6 +18,7 @@ from .governance.alert_routes import FALLBACK, on_call
 from .governance.catalogue import Subject
 from .governance.evidence import Evidence
 from .governance.ownership import Outcome, Ownership
+from .loopback import open_address, proxy_of
 from .pipeline.evidence import finding
 
 NAME = "AlertDrill"
@@ -36,18 +38,18 @@ class Alertmanager:
     def ask(self, route: str, content: Any = None) -> Any:
         """Raises DrillFailed when it refuses or is not there."""
         said = None if content is None else json.dumps(content).encode()
-        request = urllib.request.Request(  # noqa: S310 - the address is who runs the command's own
-            f"{self.address}/api/v2/{route}", said, {"Content-Type": "application/json"}
-        )
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+            request = urllib.request.Request(  # noqa: S310 - the address is who runs the command's own
+                f"{self.address}/api/v2/{route}", said, {"Content-Type": "application/json"}
+            )
+            with open_address(request, 10) as response:
                 return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
             raise DrillFailed(f"{self.address}/api/v2/{route}: {error.code}: {detail}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             raise DrillFailed(
-                f"no Alertmanager answers at {self.address}: {error}; start one with "
+                f"no Alertmanager answers at {self.address}{proxy_of(self.address)}: {error}; start one with "
                 "monitoring/alertmanager/alertmanager.yml, or say which: URL=http://host:9093"
             ) from error
 

@@ -8,10 +8,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from typing import Any
 
 from .governance.catalogue import Subject, catalogue
 from .governance.evidence import Evidence, judge, utc_now
+from .loopback import open_address, proxy_of
 from .pipeline.evidence import finding, read
 from .pipeline.promotion import predecessors, promote, rollback, unusable
 from .pipeline.registry import CHAMPION, Registry
@@ -36,30 +38,39 @@ class Service:
     key: str = ""
 
     def ask(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What a route under /v1 answers. Raises DrillFailed for a refusal, OSError when nobody answers."""
+        """What a route under /v1 answers. Raises DrillFailed for a refusal and for an answer of something else, OSError
+        when nobody answers."""
+        url = f"{self.address}/v1/{route}"
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
         body = None if content is None else json.dumps(content).encode()
-        request = urllib.request.Request(f"{self.address}/v1/{route}", body, headers)  # noqa: S310 - the caller's address
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+            request = urllib.request.Request(url, body, headers)  # noqa: S310 - the caller's address
+            with open_address(request, 10) as response:
                 found: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
-            raise DrillFailed(
-                f"{self.address}/v1/{route} answered {error.code}: {error.read().decode()[:500]}"
-            ) from error
+            detail = error.read().decode(errors="replace")[:500]
+            raise DrillFailed(f"{url} answered {error.code}: {detail}{proxy_of(url)}") from error
+        except (HTTPException, ValueError) as error:
+            raise DrillFailed(f"{url} is not answered by this service: {error}{proxy_of(self.address)}") from error
         return found
 
     def wait_for(self, holds: Callable[[dict[str, Any]], object], what: str, seconds: float = 0.0) -> float:
         """Seconds until what /v1/model says `holds`. Raises DrillFailed when it does not within `seconds`, or WAIT."""
-        began, longest = time.monotonic(), seconds or WAIT
+        began, longest, last = time.monotonic(), seconds or WAIT, "nothing was asked"
         while time.monotonic() - began < longest:
             try:
-                if holds(self.ask("model")):
+                facts = self.ask("model")
+                if holds(facts):
                     return time.monotonic() - began
-            except (OSError, DrillFailed):
-                pass  # not up yet
+                last = f"version {facts['model_version']} in mode {facts['mode']}"
+            except KeyError as error:
+                last = f"an answer without {error}, so not of this service"
+            except DrillFailed as error:
+                last = str(error)
+            except OSError as error:
+                last = f"{error}{proxy_of(self.address)}"
             time.sleep(0.05)
-        raise DrillFailed(f"{what} did not come to hold at {self.address} within {longest:g} s")
+        raise DrillFailed(f"{what} did not come to hold at {self.address} within {longest:g} s; last seen: {last}")
 
 
 def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:

@@ -3,25 +3,32 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .bundle.limits import MODEL_MEGABYTES
 
 PACKAGE = __name__.partition(".")[0]
+SERVER = r"^(|databricks(-uc)?|[A-Za-z][A-Za-z0-9+.-]*://.+)$"
+HOST_AND_PORT = r"([^:/@]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^:/?#@\s]*)(:[0-9]{1,5})?"
+DATABASE = rf"^(|sqlite:///.+|postgres(ql)?(\+psycopg)?://{HOST_AND_PORT}(/[^?]*)?(\?.*)?)$"
 
 
 class Settings(BaseSettings):
     """Read once at the start of a command, from variables ML_<NAME>."""
 
-    model_config = SettingsConfigDict(env_prefix="ML_", env_ignore_empty=True, frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ML_", env_ignore_empty=True, frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     state: Path = Field(default=Path("var"), description="folder for what runs leave behind; never committed")
     governance: Path = Field(default=Path("governance"), description="folder of the governance files")
     tracking_uri: str = Field(
         default="",
+        repr=False,
+        pattern=SERVER,
         validation_alias=AliasChoices("ML_TRACKING_URI", "MLFLOW_TRACKING_URI"),
-        description="an MLflow server; empty means SQLite in the state folder",
+        description="an MLflow server, https://mlflow.example.org; empty means SQLite in the state folder",
     )
     model_name: str = Field(default=PACKAGE.replace("_", "-"), description="name in the registry")
     model_dir: Path | None = Field(default=None, description="folder that the API reads models from; default: in state")
@@ -37,7 +44,8 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(default=None, description="who may ask for what; made by the verb key")
     database_url: str = Field(
         default="",
-        pattern=r"^(|sqlite:///.+|postgres(ql)?(\+psycopg)?://.+)$",
+        repr=False,
+        pattern=DATABASE,
         description="records: postgresql://user@host/database or sqlite:///path; default: SQLite in the state folder",
     )
     spool: Path | None = Field(
@@ -94,3 +102,15 @@ class Settings(BaseSettings):
     @property
     def spooled(self) -> Path:
         return self.spool or self.state / "spool"
+
+
+def unusable(error: Exception) -> str:
+    """Which settings cannot be used, and what works. What was given is not shown: it may be a secret."""
+    lines = ["The environment cannot be used. Values are not shown, since they may be secrets:"]
+    for each in error.errors(include_input=False, include_url=False) if isinstance(error, ValidationError) else ():
+        name = str(each["loc"][0]).upper().removeprefix("ML_")
+        field = Settings.model_fields.get(name.lower().removeprefix("mlflow_"))
+        message = "it is written in a form that does not work" if "pattern" in each["type"] else each["msg"]
+        variable = name if name.startswith("MLFLOW_") else f"ML_{name}"
+        lines.append(f"  {variable}: {message}" + (f" ({field.description})" if field else ""))
+    return "\n".join([*lines, "In a password of an address write @ as %40, / as %2F, # as %23, ? as %3F, % as %25."])

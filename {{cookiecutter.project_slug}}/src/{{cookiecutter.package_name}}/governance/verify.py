@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from ..loopback import open_address
 from .ownership import Acceptance, Outcome, Ownership, Person
 
 PULL = re.compile(r"https://[^/]+/(?P<repository>[^/]+/[^/]+)/pull/(?P<number>\d+)/?")
@@ -148,7 +149,7 @@ def _get(url: str, headers: dict[str, str] | None) -> bytes:
         raise _Unconfirmed(f"{url} is no https address")
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+        with open_address(request, 10) as response:
             content: bytes = response.read()
     except (OSError, ValueError, HTTPException) as error:
         raise _Unconfirmed(f"the git host does not answer {url}: {error}") from error

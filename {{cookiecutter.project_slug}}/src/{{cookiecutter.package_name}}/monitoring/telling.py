@@ -6,10 +6,12 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from ..loopback import open_address, proxy_of
 from .signals import Signal
 
 SECONDS = 10  # for the address to take it
@@ -63,15 +65,25 @@ def remember(path: Path, found: News, *, taken: bool) -> None:
 def post(url: str, message: Mapping[str, Any], token: str = "") -> None:
     """One POST of JSON; `token` goes along as Authorization: Bearer. Raises NotTaken."""
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-    where = urlsplit(url)
-    if where.scheme not in ("http", "https"):
-        raise NotTaken(f"{where.scheme or 'nothing'}: is no address; give https://hooks.example.org/alerts")
+    where = _split(url)
+    if where is None or where.scheme not in ("http", "https") or not where.hostname:
+        raise NotTaken("the address of the webhook cannot be used; give https://hooks.example.org/alerts")
     request = urllib.request.Request(url, json.dumps(message).encode(), headers, method="POST")  # noqa: S310
     try:
-        with _opener.open(request, timeout=SECONDS):
+        with open_address(request, SECONDS, _Straight):
             return
-    except (OSError, ValueError) as error:  # the address itself may hold a secret
-        raise NotTaken(f"{where.hostname} did not take the message: {getattr(error, 'reason', error)}") from None
+    except OSError as error:  # the address itself may hold a secret
+        reason = f"{getattr(error, 'reason', error)}{proxy_of(f'{where.scheme}://{where.hostname}')}"
+        raise NotTaken(f"{where.hostname} did not take the message: {reason}") from None
+    except (ValueError, HTTPException) as error:
+        raise NotTaken(f"{where.hostname} did not take the message: {type(error).__name__}") from None
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 class _Straight(urllib.request.HTTPRedirectHandler):
@@ -79,9 +91,6 @@ class _Straight(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         return None
-
-
-_opener = urllib.request.build_opener(_Straight)
 
 
 def _read(path: Path) -> Wrong:

@@ -17,6 +17,7 @@ from ..governance.files import GovernanceError, digest
 from ..governance.gates import read_gates_file
 from ..governance.ownership import read_ownership
 from ..identity import whoami
+from ..masking import masked
 from ..settings import Settings
 from .ci_identity import IdentityError, claimed_run, in_ci, proven_run
 from .registry import Registry, Version
@@ -115,7 +116,7 @@ def digests(settings: Settings, seam: Seam | None = None, version: Version | Non
 def _said(value: float | str | None) -> float | str | None:
     """A figure as a float; one that is no number as a word, which no limit lets pass."""
     if isinstance(value, str) or value is None:
-        return value
+        return masked(value) if isinstance(value, str) else value
     return float(value) if math.isfinite(value) else str(value)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from mlflow.artifacts import download_artifacts
 
 from ..bundle.files import folder_digest
 from ..bundle.limits import MEGABYTE
+from ..masking import masked
 from ..plain_text import display
 from ..settings import Settings
 from .history import EVENT, number_of, read_events
@@ -29,6 +29,7 @@ from .history import EVENT, number_of, read_events
 CHAMPION, CHALLENGER = "champion", "challenger"
 ROLLED_BACK = "rolled_back.at"  # tag of a version that was left by a rollback
 FOLDER = "bundle"  # of a run's artifacts
+MAX_MESSAGE = 400  # characters of MLflow's errors, which may hold whole pages of a server
 ENVIRONMENTS = ("local", "staging", "production")  # the strictest last
 
 
@@ -96,7 +97,7 @@ class Registry:
         except RegistryError:
             raise
         except Exception as error:
-            raise RegistryError(_masked(f"the registry {self.uri} does not answer: {str(error)[:300]}")) from error
+            raise RegistryError(masked(f"the registry {self.uri} does not answer: {error}")[:MAX_MESSAGE]) from error
 
     def log_run(
         self, tags: Mapping[str, str], metrics: Mapping[str, float], artifacts: Mapping[str, bytes], bundle: Path | None
@@ -231,7 +232,7 @@ class Registry:
             return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
         except Exception as error:
             raise RegistryError(
-                f"the bundle of version {version.number} cannot be fetched: {str(error)[:300]}"
+                f"the bundle of version {version.number} cannot be fetched: {masked(str(error))[:MAX_MESSAGE]}"
             ) from error
 
     def _bytes(self, run: str, path: str) -> int:
@@ -254,7 +255,7 @@ class Registry:
         try:
             return getattr(self.client, call)(*arguments, **named)
         except Exception as error:  # MLflow's own, or whatever its store raises: S3, a database, a disk
-            said = _masked(f"the registry {self.uri} does not answer {call}: {str(error)[:300]}")
+            said = masked(f"the registry {self.uri} does not answer {call}: {error}")[:MAX_MESSAGE]
             raise RegistryError(said, getattr(error, "error_code", "")) from error
 
     def _experiment(self, kind: str = "") -> str:
@@ -269,11 +270,6 @@ class Registry:
             if known := self._ask("get_experiment_by_name", name):  # another process was faster
                 return str(known.experiment_id)
             raise
-
-
-def _masked(said: str) -> str:
-    """Without the password of an address."""
-    return re.sub(r"://[^/@\s]+@", "://***@", said)
 
 
 def _sqlite(file: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..bundle.manifest import folder_digest
 from ..locks import locked
+from ..masking import masked
 from ..plain_text import display
 from ..settings import Settings
 from .registry import CHAMPION, Registry, RegistryError
@@ -75,7 +76,8 @@ def follow(settings: Settings, stop: threading.Event) -> None:
             said, looked = "", True
         except Exception as error:  # whatever it is, the follower must live: it is the only way a rollback arrives
             if str(error) != said:
-                print(f"follower: {display(error)}; trying again every {settings.poll_seconds:g} s", flush=True)
+                shown = display(masked(str(error)))
+                print(f"follower: {shown}; trying again every {settings.poll_seconds:g} s", flush=True)
             said = str(error)
         stop.wait(settings.poll_seconds)
 

@@ -29,7 +29,7 @@ class KeysError(Exception):
 class Key(BaseModel):
     """One caller's key. `until` is the last day on which it holds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
     roles: frozenset[Role] = Field(min_length=1)
@@ -40,7 +40,7 @@ class Key(BaseModel):
 class KeyFile(BaseModel):
     """`salt` hides units and reviewers in the records; changing it cuts new records off from old ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     salt: str = Field(pattern="^[!-~]{16,64}$")
     keys: tuple[Key, ...]

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..masking import masked
 from ..plain_text import display
 
 log = logging.getLogger(__name__.partition(".")[0])
@@ -39,13 +40,13 @@ class Lines(logging.Formatter):
             facts |= {"failure": record.exc_info[0].__name__, "at_code": _places(record.exc_info[2])}
         if self.plain:
             told = " ".join(f"{name}={value}" for name, value in facts.items())
-            return display(f"{at:%H:%M:%S} {record.getMessage()} {told}".rstrip())
+            return display(masked(f"{at:%H:%M:%S} {record.getMessage()} {told}".rstrip()))
         said = {
             "at": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
-        return json.dumps(said | facts, default=str)
+        return masked(json.dumps(said | facts, default=str))
 
 
 def _places(found: TracebackType | None) -> list[str]:
