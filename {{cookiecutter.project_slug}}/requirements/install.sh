@@ -2,6 +2,8 @@
 # no clock can make stale. Called by the Dockerfile, which may hand over pip's configuration and a CA bundle.
 set -eu
 if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi
+export PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 # a pip.conf of a workstation may say otherwise
+unset PIP_TARGET PIP_PREFIX PIP_ROOT
 python3 -m venv --without-pip /opt/venv
 python3 -m pip --python /opt/venv/bin/python3 install --quiet --disable-pip-version-check --no-compile \
   --only-binary :all: --require-hashes -r "$1"

@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -406,3 +407,56 @@ def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alon
     assert (here.state / "report" / "card.md").is_file()
     assert f"of version {number}, a model" in (here.state / "report" / "scorecard.md").read_text()
     assert sorted(Path("governance").rglob("*")) == before
+
+
+ODD = "größer → 😀 “quoted”"
+
+
+class Terminal(io.TextIOWrapper):
+    """A terminal of some encoding, as both streams of a test."""
+
+    def __init__(self, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shown = io.BytesIO()
+        super().__init__(self.shown, encoding=encoding, errors="strict", write_through=True)
+        monkeypatch.setattr("sys.stdout", self)
+        monkeypatch.setattr("sys.stderr", self)
+
+    def text(self) -> str:
+        return self.shown.getvalue().decode(self.encoding)
+
+
+ENCODINGS = pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+
+
+@ENCODINGS
+@pytest.mark.parametrize("columns", ["1", "20", "0", "wide"])
+def test_every_verb_is_explained_whatever_the_terminal_can_show(
+    columns: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    terminal = Terminal(encoding, monkeypatch)
+    assert main(["help"]) == 0
+    for name in VERBS:
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+    assert "--version" in terminal.text()
+
+
+@ENCODINGS
+@pytest.mark.parametrize("columns", ["1", "200"])
+def test_what_is_known_is_shown_whatever_the_terminal_can_show(
+    columns: str, encoding: str, here: Settings, register: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    terminal = Terminal(encoding, monkeypatch)
+    number = str(register("a" * 64).number)
+    assert main(["promote", "--version", number, "--why", ODD, "--who", "Zoë", "--unchecked"]) == 0
+    assert main(["versions"]) == 0
+    assert main(["rollback", "--why", ODD]) == 1
+    for form in ("terminal", "markdown", "prometheus", "json"):
+        main(["readiness", "--format", form])
+    shown = terminal.text()
+    assert "NowhereToGo" in shown
+    missing = "".join(sign for sign in ODD if sign.encode(encoding, "ignore") == b"")
+    assert "".join(json.dumps(sign)[1:-1] if sign in missing else sign for sign in ODD) in shown
+    json.loads(shown[shown.rindex("\n{\n") :])

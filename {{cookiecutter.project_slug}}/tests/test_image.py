@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from {{cookiecutter.package_name}}.image import TARGETS, ImageError, build
+from {{cookiecutter.package_name}}.image import CERTIFICATES, INDEX, PROXIES, TARGETS, ImageError, build
 from {{cookiecutter.package_name}}.pipeline.bundling import revision
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="engines here are shell scripts")
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="engines here ar
 def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder of the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    for variable in ("PIP_CONFIG_FILE", "PIP_CERT"):
+    for variable in ("PIP_CONFIG_FILE", *CERTIFICATES, *PROXIES, *(name for names in INDEX.values() for name in names)):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
@@ -53,6 +53,34 @@ def test_what_pip_needs_here_is_lent_as_a_secret_and_never_as_an_argument(
     assert "id=ca" not in words
     assert "--build-arg BASE=python@sha256:0" in words
     assert "--format" not in words
+
+
+@pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_an_index_and_a_proxy_of_the_environment_reach_the_build_without_being_shown(
+    variable: str, engines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is lent is read while the engine runs, since it is gone afterwards."""
+    said, lent = install(engines, "docker"), engines / "lent.conf"
+    (engines / "cat").symlink_to("/bin/cat")
+    program = engines / "docker"
+    copy = 'for word; do case $word in id=pip_conf,src=*) IFS==; set -- $word; cat "$3" > LENT;; esac; done\n'
+    program.write_text(program.read_text().removesuffix("exit 0\n") + copy.replace("LENT", str(lent)))
+    (engines / "pip.conf").write_text("[global]\nindex-url = https://before.example.org\ntimeout = 60\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(engines / "pip.conf"))
+    monkeypatch.setenv(variable, "https://reader:c4n4ry%40@index.example.org/simple")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
+    monkeypatch.setenv("SSL_CERT_FILE", str(engines / "pip.conf"))
+    build("scoring")
+    assert lent.read_text().split("\n")[:3] == [
+        "[global]",
+        "index-url = https://reader:c4n4ry%40@index.example.org/simple",
+        "timeout = 60",
+    ]
+    words = said.read_text()
+    assert "--build-arg HTTPS_PROXY" in words
+    assert f"--secret id=ca,src={engines}/pip.conf" in words
+    assert "c4n4ry" not in words
+    assert "proxy.example.org" not in words
 
 
 def test_a_build_that_fails_is_told(engines: Path) -> None:

@@ -1,11 +1,16 @@
 """The verbs. The Makefile only names them, so everything works without make: python -m <package> help."""
 
 import argparse
+import codecs
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
+from .loopback import bypass_proxies
+from .masking import masked
 from .plain_text import display
 from .verbs import (
     development,
@@ -23,6 +28,7 @@ VERBS: dict[str, Verb] = {
     "demo": models.demo,
     "check": development.check,
     "format": development.tidy,
+    "update": development.update,
     "test": development.test,
     "faults": development.faults,
     "soak": development.soak,
@@ -67,7 +73,16 @@ BREAK = "\n"  # an error may have several lines
 STAGES = ["poc", "pilot", "production"]
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments without repeating the secrets in them."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(masked(message), file)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
+    show_any_text()
+    bypass_proxies()
     parser = _parser()
     args = parser.parse_args(argv)
     if args.verb in (None, "help"):
@@ -82,12 +97,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
-            print(f"\nthe environment cannot be used (variables ML_*): {display(error, keep=BREAK)}", file=sys.stderr)
+            from .settings import unusable
+
+            print(f"\n{unusable(error)}", file=sys.stderr)
             return 1
         if type(error).__module__.partition(".")[0] != __name__.partition(".")[0]:
             raise  # a defect, or an error of your own files: the traceback says where
-        print(f"\n{type(error).__name__}: {display(error, keep=BREAK)}", file=sys.stderr)
+        print(f"\n{type(error).__name__}: {display(masked(str(error)), keep=BREAK)}", file=sys.stderr)
         return 1
+
+
+def show_any_text() -> None:
+    """Show a character that the terminal's encoding does not have by its number, as JSON does: no verb fails on one."""
+    codecs.register_error("number", _numbered)
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="number")
+
+
+def _numbered(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return json.dumps(missing)[1:-1], error.end
 
 
 def _utc(said: str) -> datetime:
@@ -97,7 +129,7 @@ def _utc(said: str) -> datetime:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {__name__.partition('.')[0]}")
+    parser = Parser(prog=f"python -m {__name__.partition('.')[0]}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     made = {name: verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()}
     verbs.add_parser("help", help="this list")

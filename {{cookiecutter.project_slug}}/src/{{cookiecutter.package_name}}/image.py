@@ -1,5 +1,6 @@
 """The images: built by the container engine that is here, and the one that answers tried as a cluster would run it."""
 
+import configparser
 import json
 import os
 import secrets
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,13 @@ from .pipeline.sync import sync
 from .serving.keys import add_key
 
 TARGETS = ("serve", "pipeline")  # of the Dockerfile
+INDEX = {  # setting of pip: variables that name it, the first one counts
+    "index-url": ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+    "extra-index-url": ("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL"),
+    "trusted-host": ("PIP_TRUSTED_HOST",),
+}
+CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 UNWANTED = ("sklearn", "mlflow", "alembic", "pip", "ensurepip")  # in the image that answers
 ENDED = (0, 143)  # by itself, or by the signal that it was sent
 LOOK = """import importlib.util, json, os
@@ -46,7 +54,8 @@ class ImageError(Exception):
 def build(name: str, base: str = "") -> list[str]:
     """Both images, as `name`:serve and `name`:pipeline; gives these names. `base` replaces the Dockerfile's.
 
-    What pip needs here, PIP_CONFIG_FILE and PIP_CERT, is lent to the build and stays in no image. Raises ImageError.
+    What reaches an index here is lent to the build and stays in no image: the settings of pip or uv, the certificates
+    of a proxy, and the proxy. Raises ImageError.
     """
     engine, made = _engine("docker", "podman", "buildah"), [f"{name}:{target}" for target in TARGETS]
     version = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -54,13 +63,40 @@ def build(name: str, base: str = "") -> list[str]:
     words += ["--build-arg", f"BASE={base}"] if base else []
     if Path(engine).stem != "docker":
         words += ["--format", "docker"]  # theirs has no HEALTHCHECK
-    for id, variable in (("pip_conf", "PIP_CONFIG_FILE"), ("ca", "PIP_CERT")):
-        if (file := os.environ.get(variable, "")) and Path(file).is_file():
-            words += ["--secret", f"id={id},src={file}"]
-    for target, image in zip(TARGETS, made, strict=True):
-        if subprocess.run([engine, "build", *words, "--target", target, "--tag", image, "."], check=False).returncode:
-            raise ImageError(f"{image} could not be built; what {Path(engine).stem} said is above")
+    words += [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]  # by name: its value
+    with TemporaryDirectory(prefix="image-build-") as folder:  # may hold a password, which no process list shows
+        for id, file in (("pip_conf", _pip_conf(Path(folder, "pip.conf"))), ("ca", _first_file(CERTIFICATES))):
+            words += ["--secret", f"id={id},src={file}"] if file else []
+        for target, image in zip(TARGETS, made, strict=True):
+            done = subprocess.run([engine, "build", *words, "--target", target, "--tag", image, "."], check=False)
+            if done.returncode:
+                raise ImageError(f"{image} could not be built; what {Path(engine).stem} said is above")
     return made
+
+
+def _pip_conf(draft: Path) -> Path | None:
+    """The file of pip's settings, or one made of it and of the index that the environment names for pip or uv."""
+    given = _first_file(["PIP_CONFIG_FILE"])
+    named = {key: next((os.environ[n] for n in names if os.environ.get(n)), "") for key, names in INDEX.items()}
+    if not any(named.values()):
+        return given
+    settings = configparser.RawConfigParser()
+    settings.read([given] if given else [], encoding="utf-8")
+    if not settings.has_section("global"):
+        settings.add_section("global")
+    for key, value in named.items():
+        if value:
+            settings.set("global", key, value)
+    draft.touch(mode=0o600)
+    with draft.open("w", encoding="utf-8") as file:
+        settings.write(file)
+    return draft
+
+
+def _first_file(variables: Iterable[str]) -> Path | None:
+    """The file that the first of the variables names."""
+    paths = [Path(os.environ[name]).expanduser() for name in variables if os.environ.get(name)]
+    return next((path for path in paths if path.is_file()), None)
 
 
 def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
