@@ -1,10 +1,13 @@
 """Jinja filters through which answers reach the files of the baked project."""
 
+from __future__ import annotations  # an older Python must get as far as the message for it
+
+import datetime
 import json
 import re
 import runpy
+import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
 from jinja2.ext import Extension
 
+OLDEST = (3, 11)
 BREAKS = re.compile("[ \t\r\n\u2028\u2029]+")  # what YAML folds or an editor shows as a new line
 PERSON = re.compile(r"(?P<name>.*?) *<(?P<email>.*)>", re.DOTALL)
 MARKDOWN = re.compile(
@@ -25,6 +29,7 @@ MARKDOWN = re.compile(
 )
 HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 TEMPLATE = Path(__file__).resolve().parent
+LINK = ".cruft.json"
 
 
 def folded(value: str) -> str:
@@ -64,7 +69,47 @@ def accepted(answers: dict[str, Any]) -> str:
     refused = "\n".join(runpy.run_path(str(TEMPLATE / "hooks" / "pre_gen_project.py"))["refusals"](answers))
     if refused:
         raise FailedHookException(refused)
+    answers["package_name"] = package_of_today(answers, updated_project())
     return "yes"
+
+
+def updated_project() -> Path:
+    """The project that cruft updates or compares: the folder it was started in, or was told."""
+    words = [word.partition("=") for word in sys.argv]
+    for number, (option, _, value) in enumerate(words):
+        if option in ("-p", "--project-dir"):
+            return Path(value or "".join(sys.argv[number + 1 : number + 2]) or ".")
+    return Path()
+
+
+def package_of_today(answers: dict[str, Any], project: Path) -> str:
+    """The package's name, also where the project renamed its folder since it was baked.
+
+    cruft leaves out of an update what the project does not have: with the old name, every change of the package.
+    Raises FailedHookException where the name has to be written down first.
+    """
+    name, link = str(answers["package_name"]), project / LINK
+    packages = [path.parent.name for path in sorted(project.glob("src/*/cli.py"))]
+    if name in packages or not link.is_file():
+        return name
+    state = json.loads(link.read_text(encoding="utf-8"))
+    baked = state["context"]["cookiecutter"]
+    if any(baked.get(question, answer) != answer for question, answer in answers.items() if question[0] != "_"):
+        return name  # another project, baked by somebody who happens to be in this folder
+    works = f"write its name as package_name into {link}, commit, and update again"
+    if len(packages) != 1:
+        found = f"there are {', '.join(packages)}" if packages else "no folder of src/ holds a cli.py"
+        raise FailedHookException(f"{link}: the package is {name}, but {found}; {works}")
+    if not _knew_renames(state["commit"]):
+        raise FailedHookException(f"{link}: the package is {name}, but it is called {packages[0]} now; {works}")
+    print(f"{link}: the package {name} is called {packages[0]} now, and is updated under that name", file=sys.stderr)
+    return packages[0]
+
+
+def _knew_renames(commit: str) -> bool:
+    """Whether the template of that commit bakes the renamed package too, so that the two bakes can be compared."""
+    shown = ["git", "-C", str(TEMPLATE), "show", f"{commit}:{Path(__file__).name}"]
+    return package_of_today.__name__ in subprocess.run(shown, capture_output=True, text=True, check=False).stdout
 
 
 class Filters(Extension):
@@ -72,11 +117,16 @@ class Filters(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        if sys.version_info[:2] < tuple(OLDEST):
+            raise FailedHookException(
+                f"Cookiecutter runs on Python {sys.version.split()[0]}; this template needs Python 3.11 or later, and "
+                "its projects 3.11 to 3.13. Works: uvx --python 3.13 cookiecutter ..."
+            )
         filters: dict[str, Any] = {
             f.__name__: f for f in (folded, quoted, markdown, person_name, person_email, accepted)
         }
         environment.filters.update(filters)
         environment.globals["template_folder"] = str(TEMPLATE)
-        environment.globals["today"] = lambda: datetime.now(UTC).date().isoformat()
+        environment.globals["today"] = lambda: datetime.datetime.now(datetime.UTC).date().isoformat()
         # `cruft update` bakes the old and the new template in one process: the next bake must not get this module.
         sys.modules.pop(__name__, None)

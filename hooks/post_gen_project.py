@@ -86,13 +86,25 @@ def link(answers, template):
     return None
 
 
+def ignored(folder):
+    """Whether the repository around the folder ignores it, as a repository of a home does: then it is no part of it."""
+    try:
+        git("-C", folder, "check-ignore", "-q", folder)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
 def commit():
     """Make a repository with a first commit, or leave none and return the reason."""
     project = above = os.getcwd()
     while not os.path.exists(os.path.join(above, ".git")) and above != os.path.dirname(above):
         above = os.path.dirname(above)
-    if os.path.exists(os.path.join(above, ".git")):
-        return f"No git repository made: the folder lies in the repository {above}."
+    if os.path.exists(os.path.join(above, ".git")) and not ignored(project):
+        return (
+            f"No git repository made: the folder lies in the repository {above}. Workflows, CODEOWNERS and the like "
+            "are read only at the root of the repository: docs/monorepo.md has what to copy there."
+        )
     settings = [part for name, value in FIRST_COMMIT.items() for part in ("-c", f"{name}={value}")]
     try:
         git(*settings, "init", "-q")

@@ -97,8 +97,26 @@ def test_a_folder_inside_a_repository_gets_none_of_its_own(
     git(tmp_path, "init", "-q")
     project = bake()
     assert not (project.path / ".git").exists()
-    assert f"No git repository made: the folder lies in the repository {tmp_path}." in said(capfd)
+    (note,) = [line for line in said(capfd) if line.startswith("No git repository made: ")]
+    assert f"the folder lies in the repository {tmp_path}." in note
+    assert "read only at the root of the repository: docs/monorepo.md" in note
+    assert (project.path / "docs" / "monorepo.md").exists()
     assert git(tmp_path, "diff", "--cached", "--name-only") == ""
+
+
+def test_a_folder_that_the_repository_around_it_ignores_gets_one_of_its_own(
+    bake: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("*\n")
+    project = bake()
+    assert project.git("log", "--format=%s") == "First commit\n"
+    assert sorted(project.git("ls-files").split()) == sorted([*project.files(), *([".cruft.json"] * has_link(project))])
+    assert not [line for line in said(capfd) if line.startswith("No git repository made: ")]
+
+
+def has_link(project: BakedProject) -> bool:
+    return (project.path / ".cruft.json").exists()
 
 
 def failing_hooks(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> str:
@@ -299,3 +317,146 @@ def test_a_hook_needs_the_standard_library_alone_and_no_network(hook: str) -> No
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded <= sys.stdlib_module_names | {"__main__", "sitecustomize"}
     assert not loaded & {"socket", "ssl", "urllib", "http"}
+
+
+@pytest.fixture
+def changing(tmp_path: Path) -> tuple[Path, BakedProject]:
+    """A template of one's own, and a project that was baked of it."""
+    folder = tmp_path / "template"
+    for name in template_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "first")
+    return folder, cookiecutter(f"git+file://{folder}", tmp_path / "projects")
+
+
+def change(template: Path, **texts: str) -> None:
+    """Append to files of the product, named by their last part, and commit."""
+    for name, text in texts.items():
+        (file,) = (template / "{{cookiecutter.project_slug}}").rglob(name.replace("__", "."))
+        file.write_text(file.read_text() + text)
+    git(template, "commit", "-qam", "a fix")
+
+
+def update(project: BakedProject) -> subprocess.CompletedProcess[str]:
+    """As `make update` does, in an environment that holds cruft already."""
+    package = next(path.parent.name for path in project.path.glob("src/*/cli.py"))
+    environment = os.environ | {"PYTHONPATH": "src"}
+    return run(f"{package}.template_update", cwd=project.path, env=environment)
+
+
+def lines(message: str) -> str:
+    """As it reads without the line breaks of a narrow terminal."""
+    return " ".join(message.split())
+
+
+def rename(project: BakedProject) -> Path:
+    """The package under another name."""
+    project.git("mv", "src/fraud_scoring", "src/risk_scoring")
+    project.git("commit", "-qm", "rename")
+    return project.path / "src" / "risk_scoring"
+
+
+@pytest.mark.parametrize("by", ["cruft", "make"])
+def test_an_update_reaches_a_package_that_was_renamed(by: str, changing: tuple[Path, BakedProject]) -> None:
+    template, project = changing
+    package = rename(project)
+    change(template, decision__py="# a security fix\n", batch__md="\nA sentence.\n")
+    done = cruft("update", "-y", cwd=project.path) if by == "cruft" else update(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the package fraud_scoring is called risk_scoring now" in done.stderr
+    assert (package / "domain" / "decision.py").read_text().endswith("# a security fix\n")
+    assert project.read("docs/batch.md").endswith("A sentence.\n")
+    state = project.json(".cruft.json")
+    assert state["commit"] == git(template, "rev-parse", "HEAD")
+    assert state["context"]["cookiecutter"]["package_name"] == "risk_scoring"
+    assert not (project.path / "src" / "fraud_scoring").exists()
+
+
+def test_an_update_from_a_template_that_knew_no_renames_is_refused(changing: tuple[Path, BakedProject]) -> None:
+    template, project = changing
+    extensions = template / "local_extensions.py"
+    whole = extensions.read_text()
+    call = '    answers["package_name"] = package_of_today(answers, updated_project())\n'
+    assert call in whole
+    extensions.write_text(whole.replace(call, "").replace("package_of_today", "unused"))
+    git(template, "commit", "-qam", "as it was before")
+    link = project.path / ".cruft.json"
+    link.write_text(link.read_text().replace(project.json(".cruft.json")["commit"], git(template, "rev-parse", "HEAD")))
+    project.git("commit", "-qam", "baked of it")
+    rename(project)
+    extensions.write_text(whole)
+    change(template, decision__py="# a security fix\n")
+    refused = cruft("update", "-y", cwd=project.path)
+    assert refused.returncode != 0
+    assert "it is called risk_scoring now; write its name as package_name into .cruft.json" in lines(refused.stderr)
+    assert project.git("status", "--porcelain") == ""
+    link.write_text(link.read_text().replace('"package_name": "fraud_scoring"', '"package_name": "risk_scoring"'))
+    project.git("commit", "-qam", "as the message says")
+    assert cruft("update", "-y", cwd=project.path).returncode == 0
+    assert project.read("src/risk_scoring/domain/decision.py").endswith("# a security fix\n")
+
+
+def test_a_package_that_cannot_be_told_from_others_is_asked_for(changing: tuple[Path, BakedProject]) -> None:
+    template, project = changing
+    package = rename(project)
+    shutil.copytree(package, package.with_name("another"))
+    project.git("add", "-A")
+    project.git("commit", "-qm", "another")
+    change(template, decision__py="# a security fix\n")
+    refused = cruft("update", "-y", cwd=project.path)
+    assert refused.returncode != 0
+    assert "the package is fraud_scoring, but there are another, risk_scoring" in lines(refused.stderr)
+
+
+def test_a_bake_beside_a_project_takes_nothing_from_it(changing: tuple[Path, BakedProject], tmp_path: Path) -> None:
+    template, project = changing
+    rename(project)
+    done = run("cookiecutter", "--no-input", template, "-o", tmp_path, "project_name=Churn", cwd=project.path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "churn" / "src" / "churn").is_dir()
+
+
+def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(changing: tuple[Path, BakedProject]) -> None:
+    template, project = changing
+    project.git("mv", "docs/drift.md", "docs/drifting.md")
+    project.git("commit", "-qm", "moved")
+    before = project.json(".cruft.json")
+    change(template, drift__md="\nA sentence.\n", batch__md="\nA sentence.\n")
+    refused = update(project)
+    assert refused.returncode == 1
+    assert "which this project does not have. Nothing was updated:\n  docs/drift.md\n" in refused.stdout
+    assert project.json(".cruft.json") == before
+    assert project.git("status", "--porcelain") == ""
+    settings = project.path / "pyproject.toml"
+    settings.write_text(settings.read_text() + '\n[tool.cruft]\nskip = ["docs/drift.md"]\n')
+    project.git("commit", "-qam", "on purpose")
+    done = update(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.read("docs/batch.md").endswith("A sentence.\n")
+
+
+def test_an_update_names_what_is_left_to_merge_by_hand(changing: tuple[Path, BakedProject]) -> None:
+    template, project = changing
+    page = project.path / "docs" / "batch.md"
+    page.write_text("Mine alone.\n")
+    project.git("commit", "-qam", "mine")
+    change(template, batch__md="\nA sentence.\n", drift__md="\nA sentence.\n")
+    done = update(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    merged = page.read_text()
+    assert "docs/batch.md" in done.stdout or ("<<<<<<<" in merged and "A sentence." in merged)
+    assert project.read("docs/drift.md").endswith("A sentence.\n")
+
+
+def test_an_old_python_is_named_before_anything_is_baked(tmp_path: Path) -> None:
+    pretended = "import sys; sys.version_info = (3, 10, 0, 'final', 0); sys.argv = ['cookiecutter', *sys.argv[1:]]; "
+    code = pretended + "from cookiecutter.__main__ import main; main(prog_name='cookiecutter')"
+    command = [sys.executable, "-c", code, "--no-input", "--default-config", "-o", str(tmp_path), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "this template needs Python 3.11 or later" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

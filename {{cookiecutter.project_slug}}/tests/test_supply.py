@@ -5,10 +5,11 @@ import shutil
 import string
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -18,13 +19,14 @@ from {{cookiecutter.package_name}}.cli import main
 from {{cookiecutter.package_name}}.governance.evidence import Evidence
 from {{cookiecutter.package_name}}.pipeline.evidence import read
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
+from {{cookiecutter.package_name}}.secret_scan import NotLooked
 from {{cookiecutter.package_name}}.settings import Settings
 from {{cookiecutter.package_name}}.verbs import supply
-from {{cookiecutter.package_name}}.verbs.supply import NotLooked
 
 LOCK = Path("requirements/serve.txt").resolve()
 GIT = shutil.which("git") or "git"
 BASELINE = Path(".secrets.baseline").resolve()
+LEFT_OUT = {"path": "detect_secrets.filters.regex.should_exclude_file", "pattern": ["^(settings|\\.secrets)"]}
 FIXED = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]
 
 
@@ -140,7 +142,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_committed_key_is_found_and_not_repeated(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    invented = "AKIA" + "".join(random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16))
+    invented = invented_key()
     (checkout / "settings.py").write_text(f'\nKEY = "{invented}"\n')
     subprocess.run([GIT, "add", "settings.py"], check=True)
     assert main(["secrets"]) == 1
@@ -149,6 +151,54 @@ def test_a_committed_key_is_found_and_not_repeated(checkout: Path, capsys: pytes
     assert invented not in said
     (checkout / "settings.py").write_text(f'KEY = "{invented}"  # pragma: allowlist secret\n')
     assert main(["secrets"]) == 0
+
+
+def invented_key() -> str:
+    return "AKIA" + "".join(random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16))
+
+
+def test_a_key_is_found_in_a_folder_of_a_larger_repository(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = checkout / "ml" / "parcels"
+    project.mkdir(parents=True)
+    (checkout / BASELINE.name).rename(project / BASELINE.name)
+    (project / "settings.py").write_text(f'KEY = "{invented_key()}"\n')
+    monkeypatch.chdir(project)
+    subprocess.run([GIT, "add", "settings.py"], check=True)
+    assert main(["secrets"]) == 1
+    assert "settings.py:1: AWS Access Key" in capsys.readouterr().err
+    (project / "settings.py").write_text("KEY = None\n")
+    assert main(["secrets"]) == 0
+    assert "no secret among the committed files: 1 were read, and a planted key was found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_a_key_is_found_in_text_of_another_encoding(
+    encoding: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "größe.txt").write_text(f'größe = "{invented_key()}"\n', encoding=encoding)
+    subprocess.run([GIT, "add", "."], check=True)
+    assert main(["secrets"]) == 1
+    assert "größe.txt:1: AWS Access Key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda scan: scan | {"plugins_used": [{"name": "SlackDetector"}]}, "a planted key was not found"),
+        (lambda scan: scan | {"filters_used": [*scan["filters_used"], LEFT_OUT]}, "none of 2 committed files was read"),
+        (lambda scan: [], "cannot be used"),
+    ],
+)
+def test_a_baseline_with_which_nothing_is_found_is_no_gate(
+    change: Callable[[dict[str, Any]], object], says: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / BASELINE.name).write_text(json.dumps(change(json.loads(BASELINE.read_text()))))
+    (checkout / "settings.py").write_text(f'KEY = "{invented_key()}"\n')
+    subprocess.run([GIT, "add", "."], check=True)
+    assert main(["secrets"]) == 1
+    assert says in capsys.readouterr().err
 
 
 def test_where_git_knows_no_file_nothing_was_looked_at(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +215,8 @@ Holes = Mapping[str, object]
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Holes]:
     """A stand-in for OSV's interface on loopback, since no list of holes can be had in a test. Package → hole."""
-    holes: dict[str, object] = {}
+    affected = [{"package": {"name": "django", "ecosystem": "PyPI"}, "versions": ["2.0"], "ranges": FIXED}]
+    holes: dict[str, object] = {"django": {"id": "PYSEC-0000-1", "summary": "known to all", "affected": affected}}
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -253,6 +304,30 @@ def test_a_hole_is_borne_only_for_a_reason_and_for_a_time(
     record = kept(small, "dependencies-audited")
     assert record.passed is passes
     assert record.value == ("no hole is known but 1 that are borne for now" if passes else "h11 PYSEC-0000-0")
+
+
+def test_a_service_that_knows_no_hole_at_all_was_not_asked(
+    small: Settings, answering: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering.clear()
+    assert main(["audit"]) == 1
+    assert "could not look: the service of advisories knows none of django 2.0" in capsys.readouterr().out
+
+
+def test_a_lock_that_installs_nothing_here_was_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "lock.txt").write_text('h11==0.16.0 ; sys_platform == "amiga" \\\n    --hash=sha256:00\n')
+    for look in (supply.carried, supply.known_holes):
+        with pytest.raises(NotLooked, match="locks nothing for this system"):
+            look(tmp_path / "lock.txt")
+
+
+def test_a_policy_that_refuses_nothing_is_no_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.licences]\nrefuse = []\n[tool.licences.accepted]\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["licences"]) == 1
+    assert "refuses nothing, so no licence was looked at" in capsys.readouterr().err
 
 
 def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Holes, tmp_path: Path) -> None:

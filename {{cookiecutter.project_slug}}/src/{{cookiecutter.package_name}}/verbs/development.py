@@ -1,54 +1,80 @@
 """Verbs of development. Standard library only, since `setup` runs before anything is installed."""
 
 import argparse
+import json
 import os
-import shutil
+import re
 import subprocess
 import sys
-import venv
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
+
+from .. import environments
 
 PACKAGE = __name__.partition(".")[0]
 REPORT = Path("var/tests.xml")
 LOCK = Path("requirements/dev.txt")
-OLDEST, NEWEST = (3, 11), (3, 13)
+LINK = Path(".cruft.json")
+CRUFT = "cruft==2.16.0"
+RUFF = [sys.executable, "-m", "ruff"]
+LINT_IMPORTS = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
 
 
 def setup(_: argparse.Namespace) -> int:
-    """make .venv with the locked packages (uv if present, else pip)"""
-    if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        print(
-            f"Python {sys.version.split()[0]} is not covered by the lock (3.11 to 3.13): make setup PYTHON=python3.13"
-        )
-        return 1
-    folder = Path(os.environ.get("VENV", ".venv"))
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    uv = shutil.which("uv")
-    if not (folder / "ready").exists():  # new, or left half made
-        print(f"making {folder} with Python {sys.version.split()[0]}", flush=True)
-        venv.create(folder, with_pip=not uv, clear=True)
-    elif not uv:
-        subprocess.run([str(python), "-m", "ensurepip", "--upgrade"], check=False, capture_output=True)  # uv left none
-    print(f"installing {LOCK} with {'uv' if uv else 'pip'}", flush=True)
-    install = [uv, "pip", "install", "--python", str(python)] if uv else [str(python), "-m", "pip", "install"]
-    quiet = [*install, "--quiet"]
+    """make .venv with the locked packages (uv if present, else pip), or fit it to a folder that was moved"""
+    folder, project = Path(os.environ.get("VENV", ".venv")), Path.cwd()
+    environments.make(folder, project)
     for what in (["--require-hashes", "-r", str(LOCK)], ["--no-deps", "--no-build-isolation", "--editable", "."]):
-        if code := subprocess.run([*quiet, *what], check=False).returncode:
-            print(
-                f"could not install {what[-1]}; behind a proxy or mirror, set pip's or uv's own variables and try again"
-            )
+        if code := environments.install(folder, *what):
             return code
-    (folder / "ready").write_text("")
+    environments.finish(folder, project)
     return 0
 
 
 def check(_: argparse.Namespace) -> int:
     """style, types, who may import whom, and whether generated files agree with governance/"""
-    code = _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["importlinter.cli", "lint"])
+    code = _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
     code |= _run([PACKAGE, "governance", "--check"])
+    for line in (wrong := [*_unlooked(), *_unlinked()]):
+        print(line, file=sys.stderr)
+    code |= bool(wrong)
     _keep({"checks-green": (code == 0, None)})
     return code
+
+
+def _unlooked() -> Iterator[str]:
+    """What makes a tool green because it looked at nothing."""
+    listed = subprocess.run([*RUFF, "check", "--show-files", "."], capture_output=True, encoding="utf-8", check=False)
+    paths = [Path(line) for line in listed.stdout.splitlines()]
+    for folder in (Path("src", PACKAGE).resolve(), Path("tests").resolve()):
+        if not any(folder in path.parents for path in paths):
+            yield f"ruff looked at no file of {folder}: what does [tool.ruff] of pyproject.toml leave out?"
+    if not tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"].get("contracts"):
+        yield "lint-imports held no contract against the imports: [tool.importlinter] of pyproject.toml has none"
+
+
+def _unlinked() -> Iterator[str]:
+    """A package that was renamed gets no change of the template until the link knows its new name."""
+    if LINK.is_file():
+        answers = json.loads(LINK.read_text(encoding="utf-8"))["context"]["cookiecutter"]
+        if answers.get("package_name", PACKAGE) != PACKAGE:
+            yield f"{LINK}: package_name is {answers['package_name']}, but the package is {PACKAGE}; write {PACKAGE}"
+
+
+def update(_: argparse.Namespace) -> int:
+    """take over what the template has changed since, into these files; fails when a change finds no place here"""
+    if not LINK.is_file() or not re.search(r"[:@]", json.loads(LINK.read_text(encoding="utf-8"))["template"]):
+        print(f"nothing to do: no {LINK} with the template's URL")
+        return 0
+    folder, project = Path("var/cruft"), Path.cwd()
+    environments.make(folder, project)
+    if code := environments.install(folder, CRUFT):
+        return code
+    environments.finish(folder, project)
+    command = [str(environments.python_of(folder)), "-m", f"{PACKAGE}.template_update"]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": "src"}, check=False).returncode
 
 
 def tidy(_: argparse.Namespace) -> int:
@@ -64,8 +90,12 @@ def test(args: argparse.Namespace) -> int:
     REPORT.unlink(missing_ok=True)
     os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
     code = _run(["pytest", f"--junitxml={REPORT}"])
-    _keep(_topics(code == 0))
-    return code
+    found = _topics(code == 0)
+    _keep(found)
+    green, counted = found["tests-green"]
+    if not green and not code:
+        print(f"the tests show nothing: {counted}", file=sys.stderr)
+    return 0 if green else 1
 
 
 def faults(_: argparse.Namespace) -> int:
@@ -93,7 +123,9 @@ def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
         return {"tests-green": (False, "no report was written")}
     cases = list(ElementTree.parse(REPORT).iter("testcase"))  # noqa: S314 - pytest wrote it, just now
     bad = {"failure", "error"}
-    found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green, f"{len(cases)} tests")}
+    passed = [case for case in cases if not any(child.tag in {*bad, "skipped"} for child in case)]
+    counted = f"{len(cases)} tests" if passed else f"none of {len(cases)} tests was run to its end"
+    found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green and bool(passed), counted)}
     for entry in catalogue().checks:
         starts = tuple(path.removesuffix(".py").replace("/", ".") for path in entry.tests)
         mine = [
@@ -125,11 +157,7 @@ def _run(*tools: list[str]) -> int:
     """Run each tool of this environment; all are run, so that one look shows everything."""
     failed = 0
     for tool in tools:
-        command = [sys.executable, "-m", *tool] if tool[0] != "importlinter.cli" else [_script("lint-imports")]
+        command = LINT_IMPORTS if tool == ["lint-imports"] else [sys.executable, "-m", *tool]
         print("$", " ".join(tool), flush=True)
         failed |= subprocess.run(command, check=False).returncode
     return 1 if failed else 0
-
-
-def _script(name: str) -> str:
-    return shutil.which(name, path=str(Path(sys.executable).parent)) or name

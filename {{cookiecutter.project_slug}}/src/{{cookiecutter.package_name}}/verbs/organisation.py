@@ -20,12 +20,15 @@ def governance(args: argparse.Namespace) -> int:
     from ..governance.organisation import read_organisation
     from ..governing import generated
     from ..pipeline.seam import project_seam
+    from ..repository import unread_files
     from ..settings import Settings
 
     files = generated(read_organisation(Settings().governance), project_seam())
     if not args.check:
         print("\n".join(write(files, Path())) or "every generated file agrees with governance/ already")
         return 0
+    for line in unread_files(Path.cwd()):
+        print(f"note: {line}")
     for name in (differing := outdated(files, Path())):
         print(f"{name} differs from what governance/ says: run make governance, and commit")
     return 1 if differing else 0

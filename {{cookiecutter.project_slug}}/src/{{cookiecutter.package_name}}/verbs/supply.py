@@ -3,7 +3,6 @@
 import argparse
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,13 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..secret_scan import NotLooked, search
+
 LOCKS = Path("requirements")
 LONGEST = timedelta(days=183)  # for which a known hole may be borne, as any waiver
 BASELINE = Path(".secrets.baseline")
-
-
-class NotLooked(Exception):
-    """What was asked could not be looked at, so nothing is known, and the answer is no."""
+PLANTED = ("django", "2.0")  # locked nowhere here; advisories of many years name it
 
 
 def sbom(_: argparse.Namespace) -> int:
@@ -72,12 +70,17 @@ def applying(lock: Path) -> set[str]:
 
     lines = re.findall(r"^[A-Za-z0-9._-]+==[^\\\n]+", lock.read_text(encoding="utf-8"), re.MULTILINE)
     wanted = [Requirement(line) for line in lines]
-    return {_normal(each.name) for each in wanted if each.marker is None or each.marker.evaluate()}
+    names = {_normal(each.name) for each in wanted if each.marker is None or each.marker.evaluate()}
+    if not names:
+        raise NotLooked(f"{lock} locks nothing for this system")
+    return names
 
 
 def licences(_: argparse.Namespace) -> int:
     """refuse licences that the service may not carry, as [tool.licences] of pyproject.toml says"""
     policy = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["licences"]
+    if not policy["refuse"]:
+        raise NotLooked("[tool.licences] of pyproject.toml refuses nothing, so no licence was looked at; name one")
     found = carried(LOCKS / "serve.txt")
     bad = refused(found, policy["refuse"], policy["accepted"])
     for name, licence in bad.items():
@@ -116,37 +119,18 @@ def refused(found: Mapping[str, str], refuse: Iterable[str], accepted: Mapping[s
 
 def secrets(_: argparse.Namespace) -> int:
     """look for passwords and keys among the committed files; what is known to be none stands in .secrets.baseline"""
-    found = unknown_secrets(BASELINE)
-    for name, line, kind in found:
+    result = search(BASELINE)
+    for name, line, kind in result.found:
         print(f"{name}:{line}: {kind}", file=sys.stderr)
-    if found:
+    if result.found:
         print(
             "a secret that was committed must be changed where it opens something. What is none gets a comment on its "
             f"line, `pragma: allowlist secret`, or an entry: detect-secrets scan --no-verify --baseline {BASELINE}",
             file=sys.stderr,
         )
         return 1
-    print("no secret among the committed files")
+    print(f"no secret among the committed files: {result.files} were read, and a planted key was found")
     return 0
-
-
-def unknown_secrets(baseline: Path) -> list[tuple[str, int, str]]:
-    """(file, line, kind) of what looks like a secret in files that git knows, and is not in the baseline, whatever the
-    line. Raises NotLooked."""
-    git = shutil.which("git")
-    tracked = subprocess.run([git, "ls-files"], capture_output=True, text=True, check=False).stdout if git else ""
-    if not tracked.strip():
-        raise NotLooked("git knows no file here, so none was looked at; is this a checkout?")
-    known = {(e["type"], name, e["hashed_secret"]) for name, e in _entries(json.loads(baseline.read_text()))}
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(shutil.copy(baseline, folder))  # the tool writes into it
-        # to verify would mean to try what was found at whatever it may open, over the network
-        done = _tool("detect_secrets", "scan", "--no-verify", "--baseline", str(copy))
-        if done.returncode:
-            raise NotLooked(f"no file was looked at: {done.stderr.strip()[-500:]}")
-        now = _entries(json.loads(copy.read_text()))
-    new = [(name, e) for name, e in now if (e["type"], name, e["hashed_secret"]) not in known]
-    return [(name, e["line_number"], e["type"]) for name, e in new]
 
 
 def audit(_: argparse.Namespace) -> int:
@@ -188,25 +172,31 @@ def excused(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
 
 
 def known_holes(lock: Path) -> list[tuple[str, str, str, str]]:
-    """(package, version, id, versions that mend it). Raises NotLooked when not every package could be looked up."""
+    """(package, version, id, versions that mend it).
+
+    Raises NotLooked when not every package could be looked up, and when the service of advisories knows nothing of
+    PLANTED: a mirror may answer without advisories.
+    """
+    wanted = applying(lock)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "audit.json"
-        asked = ["--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off", "-r", str(lock)]
+        file, planted = Path(folder) / "audit.json", Path(folder) / "planted.txt"
+        planted.write_text(f"{'=='.join(PLANTED)} --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+        asked = ["--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off"]
+        asked += ["-r", str(lock), "-r", str(planted)]
         done = _tool("pip_audit", *asked, "-f", "json", "-o", str(file))
         if not file.is_file() or not (text := file.read_text(encoding="utf-8")):
             raise NotLooked(done.stderr.strip()[-300:] or f"pip-audit ended with {done.returncode}")
     looked = json.loads(text)["dependencies"]
-    if lacking := applying(lock) - {_normal(each["name"]) for each in looked if "vulns" in each}:
+    if lacking := wanted - {_normal(each["name"]) for each in looked if "vulns" in each}:
         raise NotLooked(f"nothing is said of {sorted(lacking)[:5]}")
+    if not any(each["vulns"] for each in looked if (each["name"], each["version"]) == PLANTED):
+        raise NotLooked(f"the service of advisories knows none of {' '.join(PLANTED)}, so it knows none at all")
     return [
         (each["name"], each["version"], hole["id"], ", ".join(hole["fix_versions"]))
         for each in looked
+        if (each["name"], each["version"]) != PLANTED
         for hole in each["vulns"]
     ]
-
-
-def _entries(scan: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, entry) for name, entries in scan["results"].items() for entry in entries]
 
 
 def _normal(name: str) -> str:
@@ -215,4 +205,5 @@ def _normal(name: str) -> str:
 
 
 def _tool(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-X", "utf8", "-m", module, *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
