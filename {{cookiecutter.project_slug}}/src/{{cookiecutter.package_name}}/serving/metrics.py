@@ -46,6 +46,7 @@ class Metrics:
         self.figures = Gauge("ml_model_figure", "What was measured on the test rows", figure, registry=kept)
         self.load_failures = Counter("ml_model_load_failures", "Bundles refused", ["reason"], registry=kept)
         self.mode = Gauge("ml_mode_info", "1 for the mode that holds", ["mode"], registry=kept)
+        self.mode_unsaved = Gauge("ml_mode_unsaved", "1 while a switch made here is not in the database", registry=kept)
         self.mode_file_invalid = Gauge(
             "ml_mode_file_invalid", "1 while the mode file cannot be understood, which counts as shadow", registry=kept
         )
