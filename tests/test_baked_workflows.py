@@ -40,7 +40,7 @@ BROUGHT |= {"time": ("schedule", "schedule"), "person": ("workflow_dispatch", "w
 WHENS = [
     When(*BROUGHT[by], task=task, deploy_to=deploy_to, updates=updates)
     for by in BROUGHT
-    for task in (("promote", "rollback", "drills") if by == "person" else ("",))
+    for task in (("promote", "rollback", "drills", "attest") if by == "person" else ("",))
     for deploy_to in ("", "staging", "production")
     for updates in ("", "set")
 ]
@@ -51,9 +51,9 @@ def evaluated(condition: str) -> bool:
     return bool(eval(condition.replace("&&", " and ").replace("||", " or "), {"__builtins__": {}}))  # noqa: S307 - ours
 
 
-def of_github(when: When) -> dict[str, dict[str, Any]]:
+def of_github(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
     known = {"github.event_name": when.github, "github.ref": "refs/heads/main", "inputs.task": when.task}
-    known |= {"vars.DEPLOY_TO": when.deploy_to, "vars.UPDATE_APP": when.updates}
+    known |= {"vars.DEPLOY_TO": when.deploy_to, "vars.UPDATE_APP": when.updates, "vars.RETRAIN_ON": retrain_on}
     known |= {"needs.template.outputs.changed": "yes"}
 
     def runs(job: dict[str, Any]) -> bool:
@@ -74,9 +74,9 @@ def of_github(when: When) -> dict[str, dict[str, Any]]:
     }
 
 
-def of_gitlab(when: When) -> dict[str, dict[str, Any]]:
+def of_gitlab(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
     known = {"CI_PIPELINE_SOURCE": when.gitlab, "TASK": when.task}
-    known |= {"DEPLOY_TO": when.deploy_to, "UPDATE_TOKEN": when.updates}
+    known |= {"DEPLOY_TO": when.deploy_to, "UPDATE_TOKEN": when.updates, "RETRAIN_ON": retrain_on}
 
     def runs(job: dict[str, Any]) -> bool:
         conditions = [re.sub(r"\$(\w+)", lambda name: repr(known[name[1]]), rule["if"]) for rule in job["rules"]]
@@ -84,7 +84,7 @@ def of_gitlab(when: When) -> dict[str, dict[str, Any]]:
 
     return {
         name: {
-            "makes": made("\n".join(job["script"])),
+            "makes": made("\n".join(lines(job["script"]))),
             "needs": {need["job"] if isinstance(need, dict) else need for need in job.get("needs", [])},
             "minutes": int(job["timeout"].removesuffix(" minutes")),
             "environment": job.get("environment", ""),
@@ -92,6 +92,11 @@ def of_gitlab(when: When) -> dict[str, dict[str, Any]]:
         for name, job in gitlab_jobs().items()
         if runs(job)
     }
+
+
+def lines(script: list[Any]) -> list[str]:
+    """Commands, of which an anchor may have put several in one place."""
+    return [line for each in script for line in (each if isinstance(each, list) else [each])]
 
 
 def gitlab_jobs() -> dict[str, dict[str, Any]]:
@@ -118,6 +123,14 @@ def test_both_providers_run_the_same_targets_at_the_same_time(when: When) -> Non
         for job in jobs.values():
             job["environment"] = job["environment"] if job["environment"] in ("staging", "production", "$WHERE") else ""
     assert github == gitlab
+
+
+def test_where_the_cluster_retrains_the_ci_does_not() -> None:
+    when = When("schedule", "schedule", deploy_to="staging")
+    assert "retrain" in of_github(when)
+    for jobs in (of_github(when, "cluster"), of_gitlab(when, "cluster")):
+        assert "retrain" not in jobs
+        assert "readiness" in jobs
 
 
 def test_the_two_know_the_same_jobs() -> None:
@@ -253,7 +266,7 @@ def test_no_shell_holds_what_somebody_else_wrote() -> None:
             assert "${{" not in step.get("run", ""), name
     typed = re.compile(r"\$\{?(WHY|VERSION)\b")
     for name, job in gitlab_jobs().items():
-        for line in job["script"]:
+        for line in lines(job["script"]):
             rest = line.replace('WHY="$WHY (', "").replace('${VERSION:+VERSION="${VERSION//[!0-9]/}"}', "")
             assert not typed.search(rest), f"{name}: {line}"
 
