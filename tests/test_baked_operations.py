@@ -54,6 +54,7 @@ LOOKED_AT = {  # by the runbooks alone
     "ml_calibration_scores_total",
     "ml_events",
     "ml_outcomes_received_total",
+    "ml_predictions_stored_total",
     "ml_slice_value_total",
 }
 needs_prometheus = pytest.mark.skipif(

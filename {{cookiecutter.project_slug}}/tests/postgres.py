@@ -1,4 +1,5 @@
-"""A PostgreSQL server of the tests' own, where its programs are installed, and databases of records on both kinds.
+"""A PostgreSQL server of the tests' own, a pooler in front of it, where their programs are installed, and databases of
+records of every kind.
 
 A test module that wants these fixtures says `pytest_plugins = ["postgres"]`.
 """
@@ -22,7 +23,7 @@ import pytest
 from {{cookiecutter.package_name}}.pipeline.migrate import migrate
 from {{cookiecutter.package_name}}.records.tables import metadata
 
-KINDS = ["sqlite", "postgresql"]
+KINDS = ["sqlite", "postgresql", "pgbouncer"]
 FREE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 STARTING = 30  # seconds at most
@@ -81,6 +82,64 @@ class Server:
             process.wait(STARTING)
 
 
+class Pooler:
+    """PgBouncer in front of a server, as it is installed: each transaction may run on another connection."""
+
+    def __init__(self, program: str, folder: Path, server: Server) -> None:
+        self.program, self.folder, self.server = program, folder, server
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            self.port: int = found.getsockname()[1]
+        (folder / "users").write_text('"tests" ""\n')
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": self.port,
+            "unix_socket_dir": "",
+            "auth_type": "trust",
+            "auth_file": folder / "users",
+            "admin_users": "tests",
+            "pool_mode": "transaction",
+        }
+        lines = [f"{name} = {value}" for name, value in settings.items()]
+        where = f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\n"
+        (folder / "pgbouncer.ini").write_text(where + "\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, direct: str) -> str:
+        """The URL of a database of the server by way of the pooler."""
+        return direct.replace(f":{self.server.port}/", f":{self.port}/")
+
+    def start(self) -> None:
+        """Return once it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self.program, self.folder / "pgbouncer.ini"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.server.owner,
+            )  # fmt: skip
+        until = time.monotonic() + STARTING
+        while time.monotonic() < until and self._process.poll() is None:
+            with contextlib.suppress(psycopg.OperationalError):
+                return self.execute("SHOW VERSION")
+            time.sleep(0.02)
+        self.stop()
+        raise RuntimeError((self.folder / "log").read_text())
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process:
+            process.terminate()
+            process.wait(STARTING)
+
+    def let_go(self, database: str) -> None:
+        """Cut everyone off who uses a database."""
+        for command in ("KILL", "RESUME"):
+            with contextlib.suppress(psycopg.Error):  # a database that nobody used through it is unknown to it
+                self.execute(f"{command} {database}")
+
+    def execute(self, command: str) -> None:
+        with psycopg.connect(self.url(self.server.url("pgbouncer")), autocommit=True) as connection:
+            connection.execute(command.encode())
+
+
 def programs() -> Path | None:
     """The folder of PostgreSQL's programs, the newest where there are several."""
     if found := shutil.which("initdb"):
@@ -111,6 +170,23 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def pooler(postgres: Server) -> Iterator[Pooler]:
+    """A pooler for the session. Skips the test where there can be none."""
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if not program:
+        pytest.skip("PgBouncer is not installed: no pgbouncer on PATH or in /usr/sbin")
+    folder = postgres.folder / "pooler"
+    folder.mkdir()
+    folder.chmod(0o755)
+    pooler = Pooler(program, folder, postgres)
+    pooler.start()
+    try:
+        yield pooler
+    finally:
+        pooler.stop()
+
+
+@pytest.fixture(scope="session")
 def postgres_records(postgres: Server) -> str:
     """The name of a database of records. To empty it takes a tenth of the time that a copy takes."""
     url = postgres.new()
@@ -124,7 +200,8 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'records.db'}"
     server: Server = request.getfixturevalue("postgres")
-    return server.new()
+    url = server.new()
+    return pooled(request, url) if request.param == "pgbouncer" else url
 
 
 @pytest.fixture(params=KINDS)
@@ -134,6 +211,16 @@ def records_url(request: pytest.FixtureRequest, tmp_path: Path, empty_records: P
         return f"sqlite:///{shutil.copy(empty_records, tmp_path / 'records.db')}"
     server: Server = request.getfixturevalue("postgres")
     name: str = request.getfixturevalue("postgres_records")
+    url = server.url(name)
+    if request.param == "pgbouncer":
+        url = pooled(request, url)
     server.execute(FREE, name)
     server.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY", name)
-    return server.url(name)
+    return url
+
+
+def pooled(request: pytest.FixtureRequest, direct: str) -> str:
+    """The URL by way of the pooler, which nobody uses just now."""
+    pooler: Pooler = request.getfixturevalue("pooler")
+    pooler.let_go(direct.rpartition("/")[2])
+    return pooler.url(direct)

@@ -90,7 +90,7 @@ def first_scored(store: Store, champion: Answering, since: datetime) -> datetime
     asked = select(func.min(predictions.c.at)).where(
         predictions.c.at >= since, predictions.c.bundle == champion.bundle, quality.real(predictions.c.id)
     )
-    with store.connected() as connection:
+    with store.reading() as connection:
         return connection.execute(asked).scalar_one()  # type: ignore[no-any-return]
 
 

@@ -125,7 +125,7 @@ def test_large_events_are_read_whole_and_few_at_a_time(spool: Spool, monkeypatch
     assert shipped(spool) == [*EVENTS, large, *EVENTS]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.dictionaries(WORDS, WORDS | st.floats(allow_nan=False) | st.lists(WORDS), max_size=3), max_size=5))
 def test_any_json_comes_back_as_it_was_from_this_process_and_from_the_next(values: list[Any]) -> None:
     events = [to_json(value) for value in values]
@@ -363,8 +363,8 @@ def test_what_is_written_between_a_look_at_a_file_and_the_next_is_not_removed_wi
     assert shipped(spool) == EVENTS[:2]
 
 
-@settings(max_examples=60)
-@given(st.lists(st.sampled_from(["append", "read", "ship", "restart"]), max_size=40))
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["append", "read", "ship", "ship one", "restart"]), max_size=40))
 def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: list[str]) -> None:
     """Once, as long as no process ends between the database and `shipped`."""
     written = 0
@@ -382,6 +382,9 @@ def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: li
             elif step == "ship":
                 found += spool.read()
                 spool.shipped()
+            elif step == "ship one":
+                found += spool.read(1)
+                spool.shipped()
             else:
                 spool.close()
                 spool = Spool(Path(made), LIMIT)
@@ -392,3 +395,19 @@ def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: li
         spool.close()
         assert on_disk(Path(made)) == 0
     assert found == [event(number) for number in range(written)]
+
+
+def test_of_a_few_events_no_more_is_acknowledged_and_damage_between_them_is_kept_aside(spool: Spool) -> None:
+    fill(spool)
+    (path,) = spool.folder.glob("*.log")
+    path.write_bytes(path.read_bytes().replace(EVENTS[0], EVENTS[0].upper()).replace(EVENTS[4], EVENTS[4].upper()))
+    assert spool.read(3) == EVENTS[1:3]
+    spool.shipped()
+    assert (spool.events, spool.lost) == (7, 1)
+    assert spool.read(1) == spool.read(1) == EVENTS[3:4]
+    assert spool.read() == EVENTS[3:4] + EVENTS[5:]
+    assert spool.read(1) == EVENTS[3:4]
+    spool.shipped()
+    assert spool.read(1) == EVENTS[5:6]
+    assert (spool.events, spool.lost) == (5, 2)
+    assert shipped(spool) == EVENTS[5:]

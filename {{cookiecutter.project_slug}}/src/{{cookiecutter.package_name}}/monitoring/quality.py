@@ -124,7 +124,7 @@ def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str
         .group_by(*by)
     )
     found: dict[tuple[str, str], Counter[str]] = {}
-    with store.connected() as connection:
+    with store.reading() as connection:
         for version, arm, verdict, count in connection.execute(asked):
             found.setdefault((version, arm), Counter())[verdict] += count
     return found
@@ -138,7 +138,7 @@ def ways(store: Store, since: datetime, now: datetime) -> dict[str, int]:
         .where(outcomes.c.received_at >= since, real(outcomes.c.prediction_id))
         .where(predictions.c.id.is_not(None) | (outcomes.c.received_at < now - JOINS_WITHIN))
     )
-    with store.connected() as connection:
+    with store.reading() as connection:
         ai, all_of_them = connection.execute(known).one()
     return {"ai": int(ai), "manual": int(all_of_them) - int(ai)}
 
@@ -150,7 +150,7 @@ def scored(store: Store, since: datetime, until: datetime) -> tuple[int, int]:
         .select_from(predictions.outerjoin(outcomes, predictions.c.id == outcomes.c.prediction_id))
         .where(predictions.c.at >= since, predictions.c.at < until, real(predictions.c.id))
     )
-    with store.connected() as connection:
+    with store.reading() as connection:
         cases, known = connection.execute(asked).one()
     return int(cases), int(known)
 
@@ -162,7 +162,7 @@ def reviewers(store: Store, now: datetime) -> int | None:
     """
     since, first = now - timedelta(days=7), now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     people = select(func.count(func.distinct(feedback.c.pseudonym))).where(real(feedback.c.prediction_id))
-    with store.connected() as connection:
+    with store.reading() as connection:
         counts = [
             connection.execute(people.where(feedback.c.at >= start, feedback.c.at < end)).scalar_one()
             for start, end in ((since, max(since, first)), (max(since, first), now))
@@ -190,7 +190,7 @@ def _joined(store: Store, since: datetime, until: datetime) -> Iterator[tuple[Ke
     )  # fmt: skip
     after = outcomes.c.received_at >= since
     while True:
-        with store.connected() as connection:
+        with store.reading() as connection:
             rows = connection.execute(asked.where(after)).all()
         for _, _, version, arm, mode, score, decision, outcome, row in rows:
             yield Key(version, arm, mode), score, decision, outcome, json.loads(row)

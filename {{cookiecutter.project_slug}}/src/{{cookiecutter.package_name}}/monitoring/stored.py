@@ -17,7 +17,7 @@ from ..records.tables import predictions
 from .drift import SCORE
 from .quality import real
 
-PIECE = 100_000  # rows; reading them takes some tenths of a second, in which SQLite lets nobody write
+PIECE = 100_000  # rows in memory at once
 TYPES = {"number": "DOUBLE", "integer": "DOUBLE", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}
 KINDS = {"DOUBLE": dt.float64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
 
@@ -35,7 +35,7 @@ def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: da
     )
     last, after = (since, ""), predictions.c.at >= since
     while True:
-        with store.connected() as connection:
+        with store.reading() as connection:
             rows = connection.execute(asked.where(after)).all()
         if not rows:
             return

@@ -27,7 +27,7 @@ def told(store: Store) -> pa.Table:
     """The outcomes of real cases, as {prediction_id, outcome}. Raises StoreAway."""
     id = outcomes.c.prediction_id
     query = select(id, outcomes.c.outcome).where(func.substr(id, 1, len(TRIED)) != TRIED)
-    with store.connected() as connection:
+    with store.reading() as connection:
         rows = connection.execute(query).all()
     ids, values = zip(*rows, strict=True) if rows else ((), ())
     return pa.table({"prediction_id": pa.array(ids, pa.string()), "outcome": pa.array(values, pa.float64())})

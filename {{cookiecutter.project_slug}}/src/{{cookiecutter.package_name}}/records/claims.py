@@ -91,7 +91,7 @@ def active_reviewers(store: Store) -> int | None:
     month, since = today.replace(day=1, hour=0, minute=0, second=0, microsecond=0), today - LATELY
     people = select(func.count(func.distinct(feedback.c.pseudonym)))
     real = func.substr(feedback.c.prediction_id, 1, len(TRIED)) != TRIED
-    with store.connected() as connection:
+    with store.reading() as connection:
         new = connection.execute(people.where(feedback.c.at >= max(since, month), real)).scalar_one()
         old = connection.execute(people.where(feedback.c.at >= since, feedback.c.at < month, real)).scalar_one()
     return found if (found := max(int(new), int(old))) >= FEWEST else None

@@ -7,40 +7,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from .errors import StoreAway
 
 WAIT = 3  # seconds for a connection, a lock or a statement
+LONG_WAIT = 3_600  # for work that nobody waits for: migrations, reports
+RECYCLE = 300  # seconds after which a connection is made again: the name may lead to another server by now
+READING = "reading"  # execution option of a transaction that writes nothing
+WORKS = "postgresql://user@host:5432/database, postgresql://user@host1,host2/database or sqlite:///path"
 
 
-LONG_WAIT = 3_600  # for work that nobody waits for: migrations, deletion
+def engine_of(url: str, wait: int = WAIT, lock_wait: int | None = None) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://user@host/database`; `wait`: seconds for a statement, and for a
+    lock unless `lock_wait` says otherwise.
+
+    Raises StoreAway for a URL of no database.
+    """
+    try:
+        if url.startswith("postgres"):
+            from .postgres import postgres_engine  # psycopg is not imported for SQLite
+
+            return postgres_engine(url, wait, wait if lock_wait is None else lock_wait)
+        return _sqlite_engine(make_url(url), wait)
+    except (ArgumentError, ValueError):  # which may show a password
+        raise StoreAway(f"ML_DATABASE_URL cannot be read as the URL of a database; what works: {WORKS}") from None
 
 
-def engine_of(url: str, wait: int = WAIT) -> Engine:
-    """An engine for `sqlite:///path` or `postgresql://user@host/database`; `wait`: seconds for a statement."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() in ("postgresql", "postgres"):
-        arguments = {
-            "connect_timeout": WAIT,
-            "tcp_user_timeout": WAIT * 1_000,
-            "keepalives_idle": WAIT,
-            "keepalives_interval": 1,
-            "keepalives_count": 3,
-            "options": f"-c statement_timeout={wait}s -c lock_timeout={wait}s -c timezone=UTC",
-        }
-        from .postgres import connect
-
-        engine = create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            connect_args=arguments,
-            pool_pre_ping=True,
-            pool_timeout=WAIT,
-        )
-        event.listen(engine, "do_connect", lambda _, __, args, named: connect(wait + 2, *args, **named))
-        return engine
-    if parsed.database:
+def _sqlite_engine(url: URL, wait: int) -> Engine:
+    if url.database:
         with contextlib.suppress(OSError):  # the connection says what is wrong with it
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": min(wait, 60)}, pool_timeout=WAIT)
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": min(wait, 60)}, pool_timeout=WAIT)
 
     @event.listens_for(engine, "connect")
     def durable(connection: Any, _: Any) -> None:
@@ -48,9 +47,10 @@ def engine_of(url: str, wait: int = WAIT) -> Engine:
         _settle(connection, time.monotonic() + min(wait, 60))
 
     @event.listens_for(engine, "begin")
-    def lock(connection: Any) -> None:
-        reads = connection.get_execution_options().get("reads")  # which a writer does not hold up
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")  # wait at the start, where waiting works
+    def lock(connection: Connection) -> None:
+        # Who writes waits for the lock at the start, where waiting works. Who reads takes no lock and waits for nobody.
+        reads = connection.get_execution_options().get(READING, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -11,6 +11,11 @@ class TablesMissingError(StoreAway):
     """The database answers, but its tables are missing or old."""
 
 
+class StoreInterruptedError(StoreAway):
+    """The database was there and did not finish: a time limit, a lock, a deadlock, a connection that was cut. What
+    asks for less at once may get it."""
+
+
 class EventsRefused(Exception):
     """The database answers, but will never take what it was given."""
 

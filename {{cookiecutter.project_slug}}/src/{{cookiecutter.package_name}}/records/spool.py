@@ -78,8 +78,9 @@ class Spool:
             self.bytes += len(line)
             self.events += 1
 
-    def read(self) -> list[bytes]:
-        """The next events, oldest first; the same again until `shipped`. Empty: all are shipped."""
+    def read(self, most: int | None = None) -> list[bytes]:
+        """The next events, oldest first, not more than `most`; the same again until `shipped`. Empty: all are
+        shipped."""
         for path in self._segments():
             ended = path != self._path  # asked before the look: what is written after it must not go with the file
             with path.open("rb") as file:
@@ -88,12 +89,13 @@ class Spool:
                 chunk += b"" if b"\n" in chunk else file.readline()
             self._read = chunk.rfind(b"\n") + 1
             if self._read:
-                lines = chunk[: self._read - 1].split(b"\n")
+                lines = chunk[: self._read - 1].split(b"\n")[:most]
+                self._read = sum(map(len, lines)) + len(lines)
                 self._count, self._damaged = len(lines), [line for line in lines if not _whole(line)]
                 if events := [line[9:] for line in lines if _whole(line)]:
                     return events
                 self.shipped()
-                return self.read()
+                return self.read(most)
             if not ended:
                 break
             if chunk:  # the process ended while it wrote this; its answer never left

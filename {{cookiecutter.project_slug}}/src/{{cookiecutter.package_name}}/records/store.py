@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, insert, select, text, update
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, Row, Table, func, insert, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from .engine import WAIT, engine_of, now
-from .errors import EventsRefused, OutcomeConflict, StoreAway, TablesMissingError
+from .engine import READING, WAIT, engine_of, now
+from .errors import OutcomeConflict, StoreAway
+from .failures import explained
 from .mode import MODES, SAFEST, Mode, rank
 from .tables import feedback, modes, outcome_history, outcomes, predictions
 
@@ -50,6 +51,7 @@ class Store:
     def __init__(self, url: str, wait: int = WAIT) -> None:
         """`wait`: seconds that a statement or a lock may take."""
         self.engine = engine_of(url, wait)
+        self._reader = self.engine.execution_options(**{READING: True})  # over the same connections
         self._ship = text(SHIP[self.engine.dialect.name])
 
     def ship(self, events: Sequence[bytes]) -> int:
@@ -60,11 +62,16 @@ class Store:
         with self.connected() as connection:
             return connection.execute(self._ship, {"events": "[" + b",".join(events).decode() + "]"}).rowcount
 
+    def check(self) -> None:
+        """Raises StoreAway unless the database answers and has its tables."""
+        with self.reading() as connection:
+            connection.execute(select(predictions.c.id).limit(1))
+
     def recorded(self, ids: Sequence[str]) -> dict[str, Any]:
         """Of the predictions known among these ids: at, model_version, arm, mode, score and decision (text)."""
         names = ("id", "at", "model_version", "arm", "mode", "score", "decision")
         asked = select(*(predictions.c[name] for name in names)).where(predictions.c.id.in_(ids))
-        with self.connected() as connection:
+        with self.reading() as connection:
             return {row.id: row for row in connection.execute(asked)}
 
     def withdraw(self, ids: Sequence[str], at: datetime) -> None:
@@ -74,7 +81,7 @@ class Store:
 
     def mode(self) -> Mode | None:
         """The mode that was set last; None when none ever was. It waits for nobody who writes."""
-        with self.connected(reads=True) as connection:
+        with self.reading() as connection:
             return _last(connection)
 
     def set_mode(self, mode: str, who: str, why: str, after: Mode | None = None) -> Mode:
@@ -197,23 +204,24 @@ class Store:
             yield connection
 
     @contextmanager
-    def connected(self, *, reads: bool = False) -> Iterator[Connection]:
-        """One transaction; one that only `reads` does not wait for those that write."""
+    def connected(self) -> Iterator[Connection]:
+        """One transaction."""
+        with self._transaction(self.engine) as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One transaction that only reads: it neither waits for those who write nor keeps them waiting."""
+        with self._transaction(self._reader) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
         try:
-            with self.engine.execution_options(reads=reads).begin() as connection:
+            with engine.begin() as connection:
                 yield connection
-        except (DataError, IntegrityError) as error:
-            raise EventsRefused(_first_line(error)) from error
         except SQLAlchemyError as error:
-            said = _first_line(error)  # str(error) holds values, which a caller may have chosen
-            if "malformed JSON" in said:
-                raise EventsRefused(said) from error
-            unknown = "does not exist" in said and isinstance(error, ProgrammingError)  # no database is no such error
-            old = ("no such table", "no such column", "has no column")
-            missing = unknown or any(words in said for words in old)
-            if missing:
-                raise TablesMissingError(f"{said}; its tables are missing or old: run the verb migrate") from error
-            raise StoreAway(said) from error
+            raise explained(error) from error
 
 
 def _last(connection: Connection) -> Mode | None:
@@ -241,8 +249,3 @@ def _stepped_up_since(connection: Connection, late: Mode, first: Mode) -> bool:
             return True
         before = mode
     return False
-
-
-def _first_line(error: SQLAlchemyError) -> str:
-    """What went wrong, without statement and values."""
-    return str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]

@@ -52,7 +52,7 @@ def usage(store: Store, mode: str) -> Usage:
         .select_from(outcomes.outerjoin(predictions, predictions.c.id == outcomes.c.prediction_id))
         .where(outcomes.c.received_at >= since, _real(outcomes.c.prediction_id))
     )
-    with store.connected() as connection:
+    with store.reading() as connection:
         rows = [connection.execute(query).one() for query in (cases, judged, known)]
     return Usage(*(int(value) for row in rows for value in row))
 

@@ -56,6 +56,7 @@ class Metrics:
             "ml_events_pending_limit_bytes", "Disk that they may take before predictions are refused", registry=kept
         )
         self.lost = Counter("ml_events_lost", "Answers that no database will hold; must stay 0", registry=kept)
+        self.stored = Counter("ml_predictions_stored", "Predictions written to the database", registry=kept)
         self.repeated = self.counted(
             "ml_predictions_repeated", "Predictions under an id that was known: answered, not recorded again"
         )
