@@ -1,5 +1,8 @@
+import os
 import pickle
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,9 +33,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     found: list[object] = []
     run = trial._run
 
-    def counted(exported: Exported, megabytes: int) -> float:
+    def counted(exported: Exported, megabytes: int, attempt: trial.Attempt) -> float:
         found.append(exported)
-        return run(exported, megabytes)
+        return run(exported, megabytes, attempt)
 
     monkeypatch.setattr(trial, "_run", counted)
     return found
@@ -122,15 +125,9 @@ def test_a_process_that_is_killed_is_no_success() -> None:
     assert (refused.reason, "not enough memory here" in str(refused)) == ("size", True)
 
 
-def test_what_passed_is_not_tried_again_here_nor_after_a_restart(
-    tmp_path: Path, started: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "models.json"
-    memory = [Trials(file).run(exported(sums()), 128) for _ in range(2)]
-    monkeypatch.setattr(Trials, "_passed", {})
-    assert memory == [Trials(file).run(exported(sums()), 128)] * 2
+def test_what_passed_is_not_tried_again(started: list[object]) -> None:
+    assert Trials().run(exported(sums()), 128) == Trials().run(exported(sums()), 128)
     assert len(started) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["models.json"]
 
 
 def test_another_limit_or_another_probe_is_another_trial(started: list[object]) -> None:
@@ -149,11 +146,45 @@ def test_what_failed_is_not_tried_again_at_once(started: list[object], monkeypat
     assert len(started) == 2
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": "b"}', "null"])
-def test_a_damaged_memory_of_trials_costs_a_trial_and_nothing_else(tmp_path: Path, content: str) -> None:
-    (tmp_path / "models.json").write_text(content)
-    assert Trials(tmp_path / "models.json").run(exported(sums()), 128) < 64
+FORKS = """
+import json, os, sys, time
+from conftest import *
+from onnx_models import endless, hungry, reading_models, sums
+from test_trial import exported, pickled
+from {{cookiecutter.package_name}}.bundle import trial
+from {{cookiecutter.package_name}}.bundle.errors import BundleRefused
+trial.TRIAL_SECONDS = 1
+trials, before = trial.Trials(), len(os.listdir("/proc/self/fd"))
+trials.fork = True
+trial.try_in_process = None  # so that whatever does not fork fails
+unsafe = exported(reading_models()["constant"].SerializeToString())
+for model in (exported(sums()), exported(hungry(160)), exported(endless()), exported(hungry(4_000_000)), unsafe,
+              pickled("ends"), pickled("fails"), exported(sums())):
+    try:
+        print("passed", trials.run(model, 64) < 64)
+    except BundleRefused as error:
+        print(error.reason)
+print(before == len(os.listdir("/proc/self/fd")))
+"""
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing_either(tmp_path: Path) -> None:
-    assert Trials(tmp_path / "none" / "models.json").run(exported(sums()), 128) < 64
+@linux_only
+def test_a_fork_of_a_process_without_other_threads_finds_the_same() -> None:
+    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
+    environment = os.environ | {"PYTHONPATH": folders}
+    done = subprocess.run([sys.executable, "-c", FORKS], env=environment, capture_output=True, text=True, check=True)
+    found = done.stdout.splitlines()
+    assert found == ["passed True", "size", "probe", "size", "unsafe", "size", "probe", "passed True", "True"]
+
+
+def test_with_another_thread_it_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "try_in_fork", None)
+    trials, end = Trials(), threading.Event()
+    trials.fork = True
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        assert trials.run(exported(sums()), 128) < 64
+    finally:
+        end.set()
+        thread.join()

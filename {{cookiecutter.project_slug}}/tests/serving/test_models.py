@@ -16,7 +16,6 @@ from seams import PARCEL, binary
 
 from {{cookiecutter.package_name}}.bundle import trial
 from {{cookiecutter.package_name}}.bundle.read import open_bundle
-from {{cookiecutter.package_name}}.bundle.trial import Exported, Trials
 from {{cookiecutter.package_name}}.contract.encoding import columns_of
 from {{cookiecutter.package_name}}.contract.terms import Fields
 from {{cookiecutter.package_name}}.serving import models as following
@@ -214,29 +213,6 @@ def test_a_service_that_starts_with_a_model_that_never_ends_answers_with_the_one
     with serve(binary, settings) as client:
         assert version(client) == "1"
         assert client.get("/v1/model").json()["refused"]["reason"] == "probe"
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_a_restart_does_not_try_again_what_loaded_here(
-    settings: Settings, trained: Trained, known: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried: list[Exported] = []
-    monkeypatch.setattr(Trials, "_passed", {})
-
-    def run(exported: Exported, _: int) -> float:
-        tried.append(exported)
-        return 1.0
-
-    monkeypatch.setattr(trial, "_run", run)
-    point(settings.models, trained.bundle, 1)
-    with serve(binary, settings) as client:
-        assert version(client) == "1"
-    monkeypatch.setattr(Trials, "_passed", {})  # another process
-    if not known:
-        (settings.spooled / "models-that-load.json").unlink()
-    with serve(binary, settings) as client:
-        assert version(client) == "1"
-    assert len(tried) == (1 if known else 2)
 
 
 def test_a_model_larger_than_the_setting_leaves_the_last_good_one_answering(

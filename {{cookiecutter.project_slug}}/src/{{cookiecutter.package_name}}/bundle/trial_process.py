@@ -1,4 +1,4 @@
-"""The process in which a model is tried: a task on standard input, a line of JSON on standard output.
+"""The process in which a model is tried: either a new one, which reads a task and writes a line of JSON, or a fork.
 
 Linux holds all limits. Elsewhere the caller's clock ends what does not end, and memory is measured afterwards.
 """
@@ -6,7 +6,9 @@ Linux holds all limits. Elsewhere the caller's clock ends what does not end, and
 import contextlib
 import json
 import os
+import select
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,52 @@ except ImportError:  # Windows
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of Linux
 SLACK = 64 * MEGABYTE  # beyond the limit, so that what is a little too large is measured and not only refused
+
+
+def try_in_process(task: dict[str, Any], model: bytes, longest: float) -> tuple[bytes, int]:
+    """What a new process says, and how it ended. Raises TimeoutError after `longest` seconds."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
+        try:
+            said, _ = process.communicate(json.dumps(task).encode() + b"\n" + model, longest)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise TimeoutError from error
+        except BaseException:
+            process.kill()
+            raise
+    return said, process.returncode
+
+
+def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[bytes, int]:
+    """The same in a copy of this process, which has no other thread."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.closerange(3, theirs)  # among them the lock of the event log, which must end with the service
+            os.closerange(theirs + 1, os.sysconf("SC_OPEN_MAX"))
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.write(theirs, json.dumps(_try(task, model)).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as result:
+        try:
+            ended = bool(select.select([result], [], [], longest)[0])
+            said = result.read() if ended else b""
+        finally:
+            os.kill(child, signal.SIGKILL)  # where it has not ended; where it has, nothing happens
+            _, status = os.waitpid(child, 0)
+    if not ended:
+        raise TimeoutError
+    return said, os.waitstatus_to_exitcode(status)
 
 
 def main() -> None:

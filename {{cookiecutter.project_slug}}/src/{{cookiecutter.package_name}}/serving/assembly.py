@@ -60,7 +60,7 @@ class Assembly:
             self.metrics,
             settings.allow_pickle,
             settings.model_megabytes,
-            Trials(settings.spooled / "models-that-load.json"),
+            Trials(),
         )
         local = settings.environment == "local"
         self.results = Results(terms, payoff, self.models, self.metrics)

@@ -50,6 +50,9 @@ def serve(settings: Settings, follower: bool = True) -> None:
     assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, decision.payoff, settings, explored)
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
     common |= {"proxy_headers": False}  # nothing here asks who is behind a proxy
+    assembly.models.trials.fork = True  # nothing else runs here yet, so a first model is tried within milliseconds
+    assembly.models.look()
+    assembly.models.trials.fork = False
     app = traced(assembly.service, settings.model_name)
     near = uvicorn.Config(
         assembly.operations,
