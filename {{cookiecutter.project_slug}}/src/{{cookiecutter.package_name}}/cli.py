@@ -151,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
         )
     made["promote"].add_argument("--version", type=int, help="this version instead of the challenger")
     made["rollback"].add_argument("--version", type=int, help="this one, which was champion before, not the last")
+    made["rollback"].add_argument(
+        "--undo", action="store_true", help="end a rollback that was made here while the registry was away"
+    )
     made["promote"].add_argument(
         "--environment",
         choices=["local", "staging", "production"],

@@ -15,7 +15,8 @@ from .governance.catalogue import Subject, catalogue
 from .governance.evidence import Evidence, judge, utc_now
 from .loopback import open_address, proxy_of
 from .pipeline.evidence import finding, read
-from .pipeline.promotion import predecessors, promote, rollback, unusable
+from .pipeline.predecessors import predecessors, unusable
+from .pipeline.promotion import promote, rollback
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.seam import Seam
 from .records import TRIED

@@ -34,7 +34,15 @@ def pointer(models: Path) -> dict[str, object]:
 def test_the_champion_arrives_whole_and_is_then_pointed_at(registry: Registry, models: Path, tmp_path: Path) -> None:
     champion = released(registry, tmp_path, "a")
     assert sync(registry, models) == champion.digest
-    assert pointer(models) == {"digest": champion.digest, "version": 1, "previous": []}
+    since = registry.version(1).since
+    assert since
+    assert pointer(models) == {
+        "digest": champion.digest,
+        "version": 1,
+        "previous": [],
+        "since": since,
+        "back": [],
+    }
     assert (models / "versions" / champion.digest / "card.md").read_text() == "a"
     assert sorted(path.name for path in models.iterdir()) == ["champion.json", "versions"]
 
@@ -60,7 +68,10 @@ def test_a_rollback_arrives_and_names_what_it_replaced(registry: Registry, model
     rollback(registry, "you", "complaints")
     sync(registry, models)
     last = {"digest": digests[1], "version": 2}
-    assert pointer(models) == {"digest": digests[0], "version": 1, "previous": [last]}
+    since = registry.version(1).since
+    assert since == registry.version(1).tags["rollback.at"]
+    expected = {"digest": digests[0], "version": 1, "previous": [last], "since": since, "back": []}
+    assert pointer(models) == expected, "a version that was left is no way back"
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])

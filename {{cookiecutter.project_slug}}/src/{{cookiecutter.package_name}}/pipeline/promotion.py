@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from ..bundle.read import BundleRefused, open_bundle
 from ..plain_text import MAX_LENGTH, display, violation
 from ..settings import Settings
-from .history import line_back
 from .moving import ConcurrentPromotionError as ConcurrentPromotionError
 from .moving import NowhereToGo as NowhereToGo
 from .moving import Position, moving, position
+from .predecessors import predecessors, unusable
 from .registry import CHALLENGER, CHAMPION, ROLLED_BACK, Registry, RegistryError, Version
 from .seam import Seam
 
@@ -98,18 +98,6 @@ def rollback(
     _demand_answer(registry, after, seam, settings)
     _move(registry, "rollback", seen, before, after, who, why)
     return before, after
-
-
-def predecessors(registry: Registry, champion: Version) -> list[Version]:
-    """The versions that were champion before it, nearest first, as far as they are still there."""
-    known = {version.number: version for version in registry.versions()}
-    previous = {number: version.tags.get("previous", "") for number, version in known.items()}
-    return [known[number] for number in line_back(champion.number, previous, registry.history())]
-
-
-def unusable(version: Version) -> str:
-    """Why a rollback does not come to this version by itself; empty if it does."""
-    return version.rolled_back or ("" if version.digest else "names no bundle")
 
 
 def _predecessor(registry: Registry, champion: Version) -> Version:

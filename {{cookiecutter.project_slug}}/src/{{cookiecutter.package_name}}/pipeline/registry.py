@@ -30,6 +30,13 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 ROLLED_BACK = "rolled_back.at"  # tag of a version that was left by a rollback
 FOLDER = "bundle"  # of a run's artifacts
 MAX_MESSAGE = 400  # characters of MLflow's errors, which may hold whole pages of a server
+ANSWERS = (
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "PERMISSION_DENIED",
+    "RESOURCE_DOES_NOT_EXIST",
+    "UNAUTHENTICATED",
+)
 ENVIRONMENTS = ("local", "staging", "production")  # the strictest last
 
 
@@ -39,6 +46,11 @@ class RegistryError(Exception):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+    @property
+    def answered(self) -> bool:
+        """Whether the registry is there and refuses."""
+        return self.code in ANSWERS
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,11 @@ class Version:
     @property
     def previous(self) -> int | None:
         return number_of(self.tags.get("previous", ""))
+
+    @property
+    def since(self) -> str:
+        """When it was last made champion; the same version made champion again has another time."""
+        return max(self.tags.get("promote.at", ""), self.tags.get("rollback.at", ""))
 
     @property
     def rolled_back(self) -> str:
@@ -98,6 +115,13 @@ class Registry:
             raise
         except Exception as error:
             raise RegistryError(masked(f"the registry {self.uri} does not answer: {error}")[:MAX_MESSAGE]) from error
+
+    @classmethod
+    def existing(cls, settings: Settings) -> "Registry":
+        """The registry, which is not made here: an embedded one that is gone is away. Raises RegistryError."""
+        if not settings.tracking_uri and not settings.database.exists():
+            raise RegistryError(f"the registry {settings.database} does not exist")
+        return cls(settings)
 
     def log_run(
         self, tags: Mapping[str, str], metrics: Mapping[str, float], artifacts: Mapping[str, bytes], bundle: Path | None

@@ -1,21 +1,23 @@
 """Follow the registry: bring the champion's bundle into MODEL_DIR, whole, verified, and then point at it."""
 
 import contextlib
-import json
-import os
 import re
 import shutil
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+
+from pydantic import ValidationError
 
 from ..bundle.manifest import folder_digest
+from ..bundle.model_dir import CHAMPION_FILE, ROLLBACK_FILE, VERSIONS, Named, Pointer, read_pointer, read_rollback
 from ..locks import locked
 from ..masking import masked
 from ..plain_text import display
+from ..records.durable import write_durably
 from ..settings import Settings
-from .registry import CHAMPION, Registry, RegistryError
+from .predecessors import predecessors, unusable
+from .registry import CHAMPION, Registry, RegistryError, Version
 
 WAIT = 60.0  # seconds for another sync into the same folder
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -41,26 +43,75 @@ def _sync(registry: Registry, models: Path, verify: bool) -> str | None:
         return None
     if not DIGEST.fullmatch(champion.digest):
         raise RegistryError(f"version {champion.number} names no bundle, only {champion.digest[:80]!r}: refused")
-    pointer, versions = models / f"{CHAMPION}.json", models / "versions"
-    now, kept = _read(pointer), versions / champion.digest
+    now, kept = _read(models), models / VERSIONS / champion.digest
     whole = kept.exists() and (not verify or folder_digest(kept) == champion.digest)
-    named = {"digest": champion.digest, "version": champion.number}
-    if whole and now[:1] == [named]:
+    known = now and (now.champion, now.since) == (_named(champion), champion.since)
+    if whole and now and known and (now.back is not None or not verify):
         return None
     if not whole:
-        versions.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=models) as folder:
-            bundle = registry.download(champion, Path(folder))
-            if (found := folder_digest(bundle)) != champion.digest:
-                raise RegistryError(
-                    f"version {champion.number} is {champion.digest[:12]} but came as {found[:12]}: refused"
-                )
-            shutil.rmtree(kept, ignore_errors=True)
-            bundle.replace(kept)
-    history = [named, *(item for item in now if item != named)][:KEEP]
-    _write(pointer, named | {"previous": history[1:]})
-    _clean(versions, {item["digest"] for item in history})
+        _fetch(registry, champion, models)
+    back = _back(registry, champion)
+    history = [now.champion, *now.previous] if now else []
+    _point(models, champion, history, back)
+    if back and _hold(registry, back[0], models):
+        _point(models, champion, [_named(back[0]), *history], back)
     return champion.digest
+
+
+def _point(models: Path, champion: Version, history: list[Named], back: list[Version] | None) -> None:
+    """Write the pointer, and remove the bundles that it no longer remembers."""
+    held = [item for item in dict.fromkeys(history) if (models / VERSIONS / item.digest).exists()]
+    previous = [item for item in held if item != _named(champion)][: KEEP - 1]
+    numbers = None if back is None else tuple(version.number for version in back)
+    pointer = Pointer(
+        digest=champion.digest,
+        version=champion.number,
+        previous=tuple(previous),
+        since=champion.since,
+        back=numbers,
+    )
+    write_durably(models / CHAMPION_FILE, pointer.model_dump_json().encode() + b"\n", 0o644)
+    with contextlib.suppress(OSError, ValidationError):
+        made_here = read_rollback(models)
+        if made_here and not made_here.applies(pointer):
+            (models / ROLLBACK_FILE).unlink()  # the registry has moved since
+    _clean(models / VERSIONS, {item.digest for item in (pointer, *previous)})
+
+
+def _fetch(registry: Registry, version: Version, models: Path) -> None:
+    """Bring the bundle of a version, whole. Raises RegistryError."""
+    kept = models / VERSIONS / version.digest
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=models) as folder:
+        bundle = registry.download(version, Path(folder))
+        if (found := folder_digest(bundle)) != version.digest:
+            raise RegistryError(f"version {version.number} is {version.digest[:12]} but came as {found[:12]}: refused")
+        shutil.rmtree(kept, ignore_errors=True)
+        bundle.replace(kept)
+
+
+def _back(registry: Registry, champion: Version) -> list[Version] | None:
+    """The versions that a rollback would come to, nearest first; None when the registry cannot say."""
+    try:
+        return [version for version in predecessors(registry, champion) if not unusable(version)]
+    except RegistryError as error:
+        print(f"follower: the way back is not known: {display(error)}", flush=True)
+        return None
+
+
+def _hold(registry: Registry, version: Version, models: Path) -> bool:
+    """Have the bundle that a rollback would come to, so that there is a way back while the registry is away."""
+    try:
+        if not (models / VERSIONS / version.digest).exists():
+            _fetch(registry, version, models)
+    except RegistryError as error:
+        print(f"follower: no way back without the registry: {display(error)}", flush=True)
+        return False
+    return True
+
+
+def _named(version: Version) -> Named:
+    return Named(digest=version.digest, version=version.number)
 
 
 def follow(settings: Settings, stop: threading.Event) -> None:
@@ -82,22 +133,12 @@ def follow(settings: Settings, stop: threading.Event) -> None:
         stop.wait(settings.poll_seconds)
 
 
-def _read(pointer: Path) -> list[dict[str, Any]]:
-    """What the pointer names, then what it named before; nothing when it is absent or damaged, and so rewritten."""
+def _read(models: Path) -> Pointer | None:
+    """What the pointer names; None when it is absent or damaged, and so rewritten."""
     try:
-        found = json.loads(pointer.read_text())
-        return [{key: item[key] for key in ("digest", "version")} for item in (found, *found["previous"])]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
-def _write(pointer: Path, content: object) -> None:
-    draft = pointer.with_suffix(f".{os.getpid()}")
-    with draft.open("w") as file:
-        file.write(json.dumps(content) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(pointer)
+        return read_pointer(models)
+    except (OSError, ValidationError):
+        return None
 
 
 def _clean(versions: Path, used: set[str]) -> None:

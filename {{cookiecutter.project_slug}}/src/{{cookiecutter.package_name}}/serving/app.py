@@ -104,7 +104,8 @@ def surface(
     @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, Facts))
     async def _model() -> Response:
         holds = {"mode": mode_state.mode, "mode_source": mode_state.source, "mode_unsaved": mode_state.unsaved}
-        facts = models.required().told() | holds | {"refused": models.refusal}
+        made_here = models.rollback and models.rollback.model_dump()
+        facts = models.required().told() | holds | {"refused": models.refusal, "rollback": made_here}
         return answer(to_json(facts))
 
     app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it

@@ -72,6 +72,7 @@ class Facts(BaseModel):
     mode: Modes
     mode_source: Source
     mode_unsaved: bool = Field(description="whether a switch that was made here is not in the database yet")
+    rollback: dict[str, Any] | None = Field(description="one that was made here while the registry was away")
 
 
 class Wrong(BaseModel):

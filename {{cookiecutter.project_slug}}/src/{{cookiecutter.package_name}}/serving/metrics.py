@@ -45,6 +45,11 @@ class Metrics:
         figure = ["version", "metric", "bound"]
         self.figures = Gauge("ml_model_figure", "What was measured on the test rows", figure, registry=kept)
         self.load_failures = Counter("ml_model_load_failures", "Bundles refused", ["reason"], registry=kept)
+        self.rollback_unsaved = Gauge(
+            "ml_rollback_unsaved",
+            "1 while a rollback made here answers, unknown to the registry",
+            registry=kept,
+        )
         self.mode = Gauge("ml_mode_info", "1 for the mode that holds", ["mode"], registry=kept)
         self.mode_unsaved = Gauge("ml_mode_unsaved", "1 while a switch made here is not in the database", registry=kept)
         self.mode_file_invalid = Gauge(

@@ -9,10 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.manifest import PROVENANCE
+from ..bundle.model_dir import (
+    CHAMPION_FILE,
+    ROLLBACK_FILE,
+    VERSIONS,
+    LocalRollback,
+    Named,
+    Pointer,
+    read_pointer,
+    read_rollback,
+)
 from ..bundle.read import TRIALS, Bundle, BundleRefused, open_bundle
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
@@ -24,19 +34,6 @@ from .problems import Problem
 
 CHECK_SECONDS = 0.25
 RETRY_SECONDS = 5.0  # until a refused bundle is looked at again: it may have been mended
-
-
-class Named(BaseModel):
-    """A bundle in MODEL_DIR, under the number that the registry gave it."""
-
-    digest: str
-    version: int
-
-
-class Pointer(Named):
-    """What MODEL_DIR/champion.json says: who answers, and who answered before, newest first."""
-
-    previous: list[Named] = []
 
 
 @dataclass(frozen=True)
@@ -72,24 +69,31 @@ class Models:
         self.megabytes, self.trials = megabytes, trials
         self.current: Serving | None = None
         self.refusal: dict[str, str] | None = None
-        self._done: Pointer | None = None
+        self.rollback: LocalRollback | None = None  # made here while the registry was away
+        self._done: tuple[Pointer, LocalRollback | None] | None = None
         self._retry_at = 0.0
 
     def look(self) -> None:
-        """Load what the pointer names if that is not what answers.
+        """Load what the pointer names if that is not what answers; with a rollback made here, what that names.
 
         What is refused never answers: the one before goes on, after a restart the newest predecessor that verifies.
+        Nor does a champion that a rollback made here has left.
         """
         pointer = self._read()
-        if pointer is None or pointer == self._done or (self.refusal and time.monotonic() < self._retry_at):
+        if pointer is None:
             return
-        if self._load(pointer):
-            self._done, self.refusal = pointer, None
+        rollback = self._read_rollback(pointer)
+        if (pointer, rollback) == self._done or (self.refusal and time.monotonic() < self._retry_at):
+            return
+        wanted, others = (rollback.to, pointer.predecessors()) if rollback else (pointer, list(pointer.previous))
+        if self._load(wanted):
+            self._done, self.refusal = (pointer, rollback), None
+            self._told_of(rollback)
             return
         self._retry_at = time.monotonic() + RETRY_SECONDS
-        if self.current is None:
+        if self.current is None or (rollback and self.current.version == str(rollback.left.version)):
             refusal = self.refusal
-            any(self._load(named) for named in pointer.previous)
+            any(self._load(named) for named in others)
             self.refusal = refusal
 
     def required(self) -> Serving:
@@ -113,15 +117,30 @@ class Models:
 
     def _read(self) -> Pointer | None:
         try:
-            return Pointer.model_validate_json((self.folder / "champion.json").read_bytes())
-        except FileNotFoundError:
-            return None  # nothing was promoted yet
+            return read_pointer(self.folder)
         except (OSError, ValidationError) as error:
-            self._refuse("?", "pointer", f"{self.folder / 'champion.json'} cannot be read: {error}")
+            self._refuse("?", "pointer", f"{self.folder / CHAMPION_FILE} cannot be read: {error}")
             return None
 
+    def _read_rollback(self, pointer: Pointer) -> LocalRollback | None:
+        """A rollback made here that still holds. One that cannot be read holds as it was read before."""
+        try:
+            rollback = read_rollback(self.folder)
+        except (OSError, ValidationError) as error:
+            self._refuse("?", "pointer", f"{self.folder / ROLLBACK_FILE} cannot be read: {error}")
+            rollback = self.rollback
+        return rollback if rollback and rollback.applies(pointer) else None
+
+    def _told_of(self, rollback: LocalRollback | None) -> None:
+        """Log that a rollback made here begins to hold, or ends."""
+        if rollback != self.rollback:
+            facts = rollback.model_dump() if rollback else {"answers": self.current and self.current.version}
+            log.warning("a rollback made here " + ("holds" if rollback else "ended"), extra={"facts": facts})
+        self.rollback = rollback
+        self.metrics.rollback_unsaved.set(bool(rollback))
+
     def _load(self, named: Named) -> bool:
-        folder, version = self.folder / "versions" / named.digest, str(named.version)
+        folder, version = self.folder / VERSIONS / named.digest, str(named.version)
         if self.current and (self.current.version, self.current.bundle.digest) == (version, named.digest):
             return True
         try:

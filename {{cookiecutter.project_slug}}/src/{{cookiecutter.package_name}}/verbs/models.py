@@ -121,21 +121,35 @@ def promote(args: argparse.Namespace) -> int:
 
 
 def rollback(args: argparse.Namespace) -> int:
-    """make the previous champion the champion again: --why "..." [--version N]"""
+    """make the previous champion the champion again: --why "..." [--version N]; without the registry from MODEL_DIR"""
     from ..identity import whoami
+    from ..local_rollback import roll_back_here, undo
+    from ..pipeline.promotion import demand_reason
     from ..pipeline.promotion import rollback as move
-    from ..pipeline.registry import Registry
+    from ..pipeline.registry import Registry, RegistryError
     from ..pipeline.seam import project_seam
     from ..settings import Settings
 
-    before, after = move(
-        Registry(Settings()),
-        args.who or whoami(),
-        args.why,
-        args.version,
-        seam=None if args.unchecked else project_seam(),
-        settings=Settings(),
-    )
+    settings, who = Settings(), args.who or whoami()
+    demand_reason(who, args.why)
+    if args.undo:
+        ended = undo(settings.models)
+        print(f"services that read {settings.models} answer with version {ended.left.version} again")
+        return 0
+    try:
+        registry = Registry.existing(settings)
+        seam = None if args.unchecked else project_seam()
+        before, after = move(registry, who, args.why, args.version, seam=seam, settings=settings)
+    except RegistryError as error:
+        if error.answered:
+            raise
+        done = roll_back_here(settings.models, who, args.why, args.version)
+        print(display(f"the registry is away: {error}"))
+        print(f"services that read {settings.models}: version {done.left.version} -> {done.to.version}, within seconds")
+        print("NOT reached: replicas with another MODEL_DIR; run this where each has its own (docs/cluster.md)")
+        print(f'The registry still names version {done.left.version}. Once it answers: make rollback WHY="..."')
+        _wait_for(args.url, done.to.version)
+        return 0
     print(f"champion: version {before.number} -> {after.number} ({after.kind})")
     _wait_for(args.url, after.number)
     return 0
