@@ -48,7 +48,8 @@ class StandIn:
         return {"config": {"original": json.dumps({"receivers": [{"name": "fallback"}, *mails]})}}
 
     def alerts(self, filters: list[str]) -> list[dict[str, Any]]:
-        assert filters == ['alertname="AlertDrill"', 'drill="true"']
+        assert filters == ['alertname="AlertDrill"', 'drill="true"', 'system="fraud-scoring"']
+        assert {alert["labels"]["system"] for alert in self.posted[0]} == {"fraud-scoring"}
         return [self._routed(alert["labels"]) for alert in self.posted[0]][: self.shown]
 
     def _routed(self, labels: dict[str, str]) -> dict[str, Any]:

@@ -66,9 +66,10 @@ class Alertmanager:
         end = until.strftime(ISO)
         self.ask("alerts", [{"labels": labels, "annotations": note, "endsAt": end} for labels in alerts])
 
-    def routed(self) -> dict[tuple[str, str], "Routed"]:
-        """The test alerts that it knows, by outcome and severity."""
-        asked = urllib.parse.urlencode([("filter", f'alertname="{NAME}"'), ("filter", 'drill="true"')])
+    def routed(self, system: str) -> dict[tuple[str, str], "Routed"]:
+        """The test alerts of a system that it knows, by outcome and severity; another may drill at the same time."""
+        matchers = (f'alertname="{NAME}"', 'drill="true"', f"system={json.dumps(system, ensure_ascii=False)}")
+        asked = urllib.parse.urlencode([("filter", matcher) for matcher in matchers])
         found = {}
         for alert in self.ask(f"alerts?{asked}"):
             labels, state = alert["labels"], alert["status"]["state"]
@@ -107,7 +108,7 @@ def drill(
     ]
     manager.post(alerts, datetime.now(UTC) + FORGOTTEN)
     try:
-        routed = _all_routed(manager, len(alerts))
+        routed = _all_routed(manager, ownership.system.name, len(alerts))
         wrong = [line for outcome in ownership.outcomes for line in _compared(ownership, outcome, routed, known, say)]
         say(f"The messages leave within {hold:g} s. Ask those named whether they came: no command can see that.")
         time.sleep(hold)
@@ -119,9 +120,9 @@ def drill(
     return [finding("alert-reaches-owner", not wrong, digests, value)]
 
 
-def _all_routed(manager: Alertmanager, number: int) -> dict[tuple[str, str], Routed]:
+def _all_routed(manager: Alertmanager, system: str, number: int) -> dict[tuple[str, str], Routed]:
     began = time.monotonic()
-    while len(found := manager.routed()) < number:
+    while len(found := manager.routed(system)) < number:
         if time.monotonic() - began > WAIT:
             raise DrillFailed(f"{manager.address} shows {len(found)} of {number} test alerts after {WAIT:g} s")
         time.sleep(0.1)

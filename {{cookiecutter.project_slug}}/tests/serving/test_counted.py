@@ -160,6 +160,16 @@ def test_two_prometheus_and_a_service_that_is_started_again_agree(trained: Train
             assert 2.0 in values(third, "ml_field_bucket_total{")
 
 
+def test_a_service_that_drains_shows_what_it_held_back(trained: Trained, settings: Settings) -> None:
+    point(settings.models, trained.bundle, 1)
+    with serve(binary, settings.model_copy(update={"new_series_seconds": ZERO_SECONDS})) as client:
+        client.post("/v1/predict", json={"rows": [PARCEL]})
+        assert values(text_of(client), "ml_predictions_total{") == {0.0}
+        client.assembly.service.draining = True
+        assert values(text_of(client), "ml_predictions_total{") == {1.0}
+        assert 1.0 in values(text_of(client), "ml_field_bucket_total{")
+
+
 def everything_happens(client: Client) -> None:
     assert client.post("/v1/predict", json={"rows": [PARCEL, PARCEL]}).status_code == 200
     assert client.post("/v1/predict", json={"rows": [PARCEL | {"weight": 99}]}).status_code == 422
