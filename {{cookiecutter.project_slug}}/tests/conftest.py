@@ -25,6 +25,7 @@ from {{cookiecutter.package_name}}.pipeline.promotion import promote
 from {{cookiecutter.package_name}}.pipeline.registry import Registry, Version
 from {{cookiecutter.package_name}}.pipeline.seam import Seam
 from {{cookiecutter.package_name}}.pipeline.training import Outcome, train
+from {{cookiecutter.package_name}}.records import spool
 from {{cookiecutter.package_name}}.serving import keeper, mode_follower
 from {{cookiecutter.package_name}}.serving.assembly import Assembly
 from {{cookiecutter.package_name}}.serving.log import logging_to_output
@@ -100,6 +101,7 @@ def hasty() -> None:
     """A tenth of the pauses, so that no test waits for them."""
     keeper.SHIP_SECONDS, keeper.TURN_SECONDS = 0.02, 0.1
     mode_follower.MODE_SECONDS, mode_follower.FILE_SECONDS = 0.1, 0.05
+    spool.HOLD_SECONDS = 0.5
 
 
 @pytest.fixture(scope="session")
@@ -238,8 +240,8 @@ class Client(TestClient):
     running: ClassVar[list["Client"]] = []  # that of a module goes on beside that of a test, and logs to the same place
 
     def __init__(self, assembly: Assembly, headers: dict[str, str] | None = None) -> None:
-        super().__init__(assembly.service, raise_server_exceptions=False, headers=headers)
-        self.assembly, self.operations = assembly, TestClient(assembly.operations)
+        super().__init__(assembly.service, "http://localhost", raise_server_exceptions=False, headers=headers)
+        self.assembly, self.operations = assembly, TestClient(assembly.operations, "http://localhost")
 
     def flush(self) -> None:
         """Log the requests up to now, in the thread in which the service does it by itself every half second."""

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     new_series_seconds: float = Field(
         default=120.0, ge=0, description="a new series of /metrics shows 0 for so long: two scrape intervals at least"
     )
+    keep_alive_seconds: int = Field(
+        default=620,
+        ge=1,
+        description="an idle connection is kept; longer than your load balancer keeps it (nginx, AWS: 60; Google: 600)",
+    )
     drain_seconds: float = Field(
         default=0.0, ge=0, description="after SIGTERM: still answering, while callers are told to go elsewhere"
     )

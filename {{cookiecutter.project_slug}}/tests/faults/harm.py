@@ -103,8 +103,8 @@ class Service:
         self.spool = Path(self.environment["ML_SPOOL"])
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Service":
-        """Returns once it is ready."""
+    def start(self, probe: str = "readyz") -> "Service":
+        """Returns once it is ready, or so far as another probe says."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", PACKAGE, "serve", "--no-follow"],
@@ -113,7 +113,7 @@ class Service:
                 stdout=log,
                 stderr=log,
             )
-        eventually(lambda: self.alive() and self.operations("readyz")[0] == 200)
+        eventually(lambda: self.alive() and self.operations(probe)[0] == 200)
         return self
 
     @property
@@ -131,9 +131,9 @@ class Service:
         self.process.kill()
         self.process.wait(10)
 
-    def tell_to_end(self) -> None:
+    def tell_to_end(self, by: int = signal.SIGTERM) -> None:
         assert self.process
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(by)
 
     def ended(self) -> int:
         """The status with which it ends."""
@@ -177,6 +177,11 @@ class Service:
         while self.alive() and (left := self.metric("ml_events_pending")) and time.monotonic() < until:
             time.sleep(0.2)
         assert not left, f"{left:g} answers still wait for the database: {self.said()}"
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged, as far as that is complete."""
+        lines = self.log.read_text(errors="replace").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
     def said(self) -> str:
         return self.log.read_text(errors="replace")[-2_000:]
@@ -402,7 +407,7 @@ def connected(service: Service, content: bytes = b"", receive_buffer: int = 0) -
 
 def statuses_of(made: socket.socket) -> list[int]:
     """The status of every answer that comes until the connection is closed or nothing more comes for a while."""
-    made.settimeout(7)  # longer than an idle connection is kept
+    made.settimeout(7)  # longer than any answer takes
     content = b""
     with contextlib.suppress(OSError):
         while part := made.recv(65_536):

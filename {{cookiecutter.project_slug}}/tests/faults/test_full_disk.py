@@ -1,8 +1,9 @@
 """No room for the event log: nothing is answered that cannot be written down, and it goes on by itself."""
 
 import contextlib
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,16 +43,19 @@ def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
         eventually(lambda: len(load.reasons) > 20)
         assert service.metric('ml_requests_shed_total{reason="records"}') > 20
         assert service.operations("healthz")[0] == 200
+        eventually(lambda: service.operations("readyz")[0] == 503)
         service.kill()  # and it starts without room too
-        service.start()
+        service.start("healthz")
         status, headers, told = service.ask("/v1/predict", full_body())
         assert (status, "retry-after" in headers) == (503, True)
         assert "cannot be recorded" in told["detail"]
+        assert service.operations("readyz")[0] == 503
         migrate(url)
         before = len(load.answered)
         eventually(lambda: len(load.answered) > before + 1_000)
         load.stop()
         service.shipped()
+        eventually(lambda: service.operations("readyz")[0] == 200)
         assert service.metric("ml_events_lost_total") == 0
     assert not load.wrong
     assert set(load.statuses) == {200, 503}
@@ -80,3 +84,42 @@ def test_what_fills_the_disk_beside_the_event_log_stops_answers_only_while_it_is
             assert service.metric("ml_events_lost_total") == 0
         assert not load.wrong
         load.stored()
+
+
+@pytest.mark.parametrize("harm", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("moved"))])
+def test_a_removed_folder_loses_no_answer_while_the_service_runs(
+    models: Path, tmp_path: Path, sqlite: str, harm: Callable[[Path], object]
+) -> None:
+    with running(tmp_path, models, sqlite) as service, Load(service, callers=3, pause=0.001) as load:
+        for _ in range(5):
+            before = len(load.answered)
+            eventually(lambda before=before: len(load.answered) > before + 200)  # type: ignore[misc]
+            harm(service.spool)
+            eventually((service.spool / "lock").exists)
+            shutil.rmtree(tmp_path / "moved", ignore_errors=True)
+        load.stop()
+        service.shipped()
+        assert service.metric("ml_events_lost_total") == 0
+        assert service.metric("ml_event_log_writable") == 1
+        eventually(lambda: any("was removed while the service ran" in each["event"] for each in service.events()))
+    assert not load.wrong
+    assert set(load.statuses) == {200}
+    load.stored()
+
+
+def test_answers_that_go_with_a_removed_folder_are_counted_although_the_database_is_away(
+    models: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"  # without tables, so that nothing can be shipped
+    with running(tmp_path, models, url) as service:
+        while len(list(service.spool.glob("*.log"))) < 2:
+            assert service.ask("/v1/predict", full_body())[0] == 200
+        waiting = service.metric("ml_events_pending")
+        shutil.rmtree(service.spool)
+        eventually(lambda: service.metric("ml_events_lost_total") > 0)
+        lost = service.metric("ml_events_lost_total")
+        assert service.answers()
+        assert service.metric("ml_events_pending") == waiting - lost + 1
+        migrate(url)
+        service.shipped()
+        assert service.metric("ml_events_lost_total") == lost

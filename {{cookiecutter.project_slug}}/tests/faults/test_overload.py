@@ -1,6 +1,7 @@
 """More than can be answered, callers who dawdle, and what is no request: the service refuses, and goes on answering."""
 
 import asyncio
+import contextlib
 import json
 import select
 import socket
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 from conftest import eventually
 
+from {{cookiecutter.package_name}}.serving.guard import MAX_CONNECTIONS, SLOW_SECONDS
+from {{cookiecutter.package_name}}.settings import Settings
+
 from .harm import HOST, LIMIT, Load, Service, body_of, connected, full_body, running, statuses_of, stored
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
@@ -25,7 +29,7 @@ SLOW = 'ml_requests_shed_total{reason="slow"}'
 
 
 def head(length: object, *lines: str, route: str = "/v1/predict") -> bytes:
-    said = [f"POST {route} HTTP/1.1", "host: here", "content-type: application/json"]
+    said = [f"POST {route} HTTP/1.1", "host: localhost", "content-type: application/json"]
     return "\r\n".join([*said, *([f"content-length: {length}"] if length is not None else []), *lines, "", ""]).encode()
 
 
@@ -136,6 +140,55 @@ def test_a_flood_of_small_requests_on_one_connection_costs_little_memory(
     print(f"\na flood on one connection cost {(after - before) / 1e6:.0f} MB")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("line", [b"x: " + b"y" * 100_000 + b"\r\n", b"x: y\r\n" * 10_000, b"z" * 100_000])
+@pytest.mark.parametrize("second_port", [False, True])
+def test_a_head_without_end_costs_no_memory(
+    models: Path, tmp_path: Path, sqlite: str, line: bytes, second_port: bool
+) -> None:
+    with running(tmp_path, models, sqlite) as service:
+        assert service.answers()
+        before = memory(service)
+        for _ in range(5):
+            made = socket.create_connection((HOST, service.ops_port if second_port else service.port), timeout=10)
+            with made, contextlib.suppress(ConnectionError):
+                made.sendall(b"POST /v1/predict HTTP/1.1\r\n")
+                for _ in range(1_000):
+                    made.sendall(line)
+        after = memory(service)
+        assert after - before < 30_000_000, f"{(after - before) / 1e6:.0f} MB for five connections"
+        assert service.answers()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file handles")
+def test_connections_that_say_nothing_shut_no_caller_out(models: Path, tmp_path: Path, sqlite: str) -> None:
+    raise_handles()
+    with running(tmp_path, models, sqlite) as service, Load(service, callers=2, pause=0.005) as load:
+        silent = [connected(service) for _ in range(MAX_CONNECTIONS + 100)]
+        before = len(load.answered)
+        assert [service.ask("/v1/predict", body_of())[0] for _ in range(20)] == [200] * 20
+        eventually(lambda: len(load.answered) > before + 100)
+        load.stop()
+        eventually(lambda: service.metric('ml_requests_shed_total{reason="connections"}') >= 100)
+        for made in silent:
+            made.close()
+    assert set(load.statuses) == {200}
+    assert not load.wrong
+
+
+def test_an_idle_connection_is_kept_longer_than_load_balancers_keep_it(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
+    assert Settings.model_fields["keep_alive_seconds"].default > 600  # Google's; those of nginx and AWS keep it for 60
+    with running(tmp_path, models, sqlite) as service:
+        made = connected(service, request(body_of()))
+        assert _answer(made).startswith(b"HTTP/1.1 200")
+        time.sleep(SLOW_SECONDS + 2)
+        made.sendall(request(body_of()))
+        assert _answer(made).startswith(b"HTTP/1.1 200")
+        made.close()
+
+
 HOSTILE: dict[str, bytes] = {
     "10 MB": request(b'{"rows":[' + b" " * 10_000_000 + b"]}"),
     "10 MB unannounced": head(None, "transfer-encoding: chunked") + (b"10000\r\n" + b" " * 65_536 + b"\r\n") * 160,
@@ -158,15 +211,15 @@ HOSTILE: dict[str, bytes] = {
     "a huge chunk": head(None, "transfer-encoding: chunked") + b"ffffffffffffffff\r\n{}\r\n",
     "a header without end": b"GET / HTTP/1.1\r\nx: " + b"y" * 2_000_000,
     "100,000 headers": b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 100_000 + b"\r\n",
-    "a long path": b"GET /" + b"x" * 1_000_000 + b" HTTP/1.1\r\nhost: here\r\n\r\n",
-    "a path of other bytes": b"GET /\xff\xfe\x00 HTTP/1.1\r\nhost: here\r\n\r\n",
-    "an escaped path": b"GET /%ff%00%0d%0a..%2f..%2f HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n",
-    "a path with a host": b"GET http://[::1 HTTP/1.1\r\nhost: here\r\n\r\n",
-    "an unknown verb": b"BREW /v1/predict HTTP/1.1\r\nhost: here\r\n\r\n",
-    "a tunnel": b"CONNECT here:443 HTTP/1.1\r\nhost: here\r\n\r\n",
-    "another version": b"GET / HTTP/9.9\r\nhost: here\r\n\r\n",
+    "a long path": b"GET /" + b"x" * 1_000_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "a path of other bytes": b"GET /\xff\xfe\x00 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "an escaped path": b"GET /%ff%00%0d%0a..%2f..%2f HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    "a path with a host": b"GET http://[::1 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "an unknown verb": b"BREW /v1/predict HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "a tunnel": b"CONNECT here:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "another version": b"GET / HTTP/9.9\r\nhost: localhost\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "an upgrade": b"GET / HTTP/1.1\r\nhost: here\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    "an upgrade": b"GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
     b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
     "zeroes": bytes(100_000),
@@ -208,7 +261,7 @@ def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(sturdy: Service,
 
 
 def test_requests_in_a_row_are_answered_in_order(sturdy: Service) -> None:
-    good, bad, no = request(body_of(3)), request(b"{"), b"GET /none HTTP/1.1\r\nhost: here\r\n\r\n"
+    good, bad, no = request(body_of(3)), request(b"{"), b"GET /none HTTP/1.1\r\nhost: localhost\r\n\r\n"
     assert statuses_of(connected(sturdy, (good + bad + no) * 20)) == [200, 400, 404] * 20
 
 
@@ -217,6 +270,26 @@ def test_a_connection_that_ends_within_a_body_costs_nothing(sturdy: Service) -> 
         for _ in range(50):
             connected(sturdy, head(length) + b'{"rows"'[: length - 1]).close()
     assert sturdy.answers()
+
+
+def raise_handles() -> None:
+    """Let this process open as many connections as the service takes, and more."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + 1_000
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip("too few file handles")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _answer(made: socket.socket) -> bytes:
+    content = b""
+    while not content.endswith(b"}"):
+        part = made.recv(65_536)
+        assert part, content
+        content += part
+    return content
 
 
 def memory(service: Service) -> int:

@@ -286,9 +286,11 @@ def test_a_model_without_an_answer_gives_none(settings: Settings, trained_baseli
         assert recorded(settings) == [("kept",)]
 
 
-def test_health_and_metrics_are_on_the_second_port_alone(shared: Client) -> None:
-    for route in ("/healthz", "/readyz", "/metrics"):
+def test_readiness_and_metrics_are_on_the_second_port_alone(shared: Client) -> None:
+    eventually(lambda: shared.operations.get("/readyz").status_code == 200)  # also after the tests above
+    for route in ("/healthz", "/metrics"):
         assert shared.operations.get(route).status_code == 200
+    for route in ("/readyz", "/metrics"):
         is_problem(shared.get(route), 404)
     for route in BODIES:
         assert shared.operations.post(route, json=BODIES[route]).status_code == 404

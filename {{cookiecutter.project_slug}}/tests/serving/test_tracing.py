@@ -72,7 +72,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 def client(collector: Collector, settings: Settings, trained: Trained) -> Iterator[TestClient]:
     """A caller of a traced service."""
     point(settings.models, trained.bundle, 1)
-    with TestClient(traced(assemble(binary, settings).service, settings.model_name)) as found:
+    with TestClient(traced(assemble(binary, settings).service, settings.model_name), "http://localhost") as found:
         yield found
 
 
@@ -109,7 +109,7 @@ def test_a_collector_that_is_away_delays_no_answer_and_fails_none(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     point(settings.models, trained.bundle, 1)
-    with TestClient(traced(assemble(binary, settings).service, "x")) as client:
+    with TestClient(traced(assemble(binary, settings).service, "x"), "http://localhost") as client:
         for _ in range(3):
             assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200
 

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from starlette.applications import Starlette
-
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
 from ..contract.terms import Columns, Terms
@@ -28,12 +26,14 @@ from .mode_state import ModeState
 from .models import Models
 from .ops import operations
 from .predict import Predict
+from .readiness import Readiness
 from .remember import Remember
 from .results import Payoff, Results
+from .same_origin import same_origin
 from .service import Service
 from .switching import Switching
 
-LOOK_SECONDS = 0.5  # between two looks at keys and connections
+LOOK_SECONDS = 0.5  # between two looks at keys, and at the event log
 
 
 class Assembly:
@@ -85,10 +85,12 @@ class Assembly:
             self.metrics,
         )
         routes.router.lifespan_context = lambda _: self.running()
-        self.service = Service(routes, predict, self.keys, self.limits, self.metrics, self.access)
-        self.operations: Starlette = operations(
-            self.models, self.mode_state, self.metrics, lambda: self.service.draining
-        )
+        readiness = Readiness(self.models, self.mode_state, self.spool, self.keys, lambda: self.service.draining)
+        origin = None if settings.keys_file else same_origin(settings.host)
+        self.service = Service(routes, predict, self.keys, self.limits, self.metrics, self.access, readiness, origin)
+        self.operations = operations(readiness, self.metrics, same_origin(settings.ops_host))
+        self.metrics.keys_valid.set_function(lambda: not self.keys.error)
+        self.metrics.event_log_writable.set_function(lambda: not self.spool.refuses)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -100,6 +102,7 @@ class Assembly:
             threading.Thread(target=self.keeper.run, args=(stop,), daemon=True, name="keep-records"),
             threading.Thread(target=self.mode_follower.run_files, args=(stop,), daemon=True, name="mode-files"),
             threading.Thread(target=self.mode_follower.run_database, args=(stop,), daemon=True, name="mode-database"),
+            threading.Thread(target=self._watch_log, args=(stop,), daemon=True, name="watch-event-log"),
         ]
         for thread in threads:
             thread.start()
@@ -115,6 +118,14 @@ class Assembly:
             self.access.flush()
             log.info("ended", extra={"facts": {"waiting": self.spool.events}})
             self.spool.close()
+
+    def _watch_log(self, stop: threading.Event) -> None:
+        while not stop.wait(LOOK_SECONDS):
+            try:
+                if news := self.spool.check():
+                    log.error(news)
+            except Exception:  # this thread must live: it is the only one that looks
+                log.exception("looking at the event log failed")
 
     async def _look(self) -> None:
         while True:

@@ -1,59 +1,193 @@
-"""Connections that cost more than they bring: too many, or too slow to send or to read."""
+"""Limits of connections: how many there are, how much a request may send before its body, and how long it may take."""
 
 import time
+from collections import Counter
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from .problems import Problem
 
-MOST_CONNECTIONS = 2_000
-MOST_PIPELINED = 100  # requests that wait on one connection for the one before
+MAX_CONNECTIONS = 2_000
+MAX_ADMIN_CONNECTIONS = 50  # of the second port, whose few callers must not use up what callers need
+MAX_PIPELINED = 100  # requests that wait on one connection for the one before
+MAX_HEAD_BYTES = 32_768  # of the request line and all headers; as many again may follow a body as trailers
+MAX_HEADERS = 100
 SLOW_SECONDS = 10.0  # for a whole request to come, or for an answer to go
+LINGER_SECONDS = 2.0  # in which who was refused may read why
+LINGER_BYTES = 1_000_000
+
+
+class Places:
+    """The connections of one port. When all places are taken, the one that has waited longest for a request is closed:
+    first of those that have shown no key, then of callers. A connection whose request is being answered stays."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.strangers: dict[Guarded, None] = {}  # in the order in which they began to wait
+        self.callers: dict[Guarded, None] = {}
+        self.full = 0  # connections that were closed for another, or refused since none could be
+        self.refused: Counter[int] = Counter()  # requests that were not read to their end, by status
+
+    def free_one(self) -> bool:
+        """Close the connection that can best be spared; False when every one is being answered."""
+        self.full += 1
+        for waiting in (self.strangers, self.callers):
+            for connection in waiting:
+                if not connection.transport.get_write_buffer_size():
+                    del waiting[connection]
+                    connection.transport.close()
+                    return True
+        return False
+
+    def leave(self, connection: "Guarded") -> None:
+        """Take a connection off the list of those that wait."""
+        self.strangers.pop(connection, None)
+        self.callers.pop(connection, None)
 
 
 class Guarded(HttpToolsProtocol):
-    """uvicorn's protocol, with the time at which a request began to come or an answer began to wait."""
+    """uvicorn's protocol with limits. `coming`: since when a request comes. `going`: since when an answer waits to be
+    read. `pending`: bytes of the message that came since its last part was complete."""
 
-    most = MOST_CONNECTIONS
     coming: float | None = None
     going: float | None = None
+    chunk = pending = 0
+    refused = False
+    plain_head = b""  # of a request that would rather have another protocol
+
+    def __init__(self, places: Places, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.places = places
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.coming = time.monotonic()
-        if len(self.connections) > self.most:
-            full = Problem(503, f"{self.most} connections are open; try again", retry_after=1)
-            transport.write(
-                b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n"
-                b"content-type: application/problem+json\r\ncontent-length: %d\r\n\r\n%s" % (len(full.body), full.body)
-            )
+        if len(self.connections) > self.places.limit and not self.places.free_one():
+            self._write(Problem(503, f"{self.places.limit} requests are being answered; try again", retry_after=1))
             transport.close()
+        else:
+            self.places.strangers[self] = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.places.leave(self)
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn has it, with an end to what belongs to no body."""
+        if self.refused:
+            self.pending += len(data)
+            if self.pending > LINGER_BYTES:
+                self.transport.abort()
+            return
+        self._unset_keepalive_if_required()
+        if self.coming is None:
+            self.coming = time.monotonic()
+        self.chunk = len(data)
+        self.pending += self.chunk
+        rest: bytes | memoryview = data
+        try:
+            while rest:
+                rest = self._feed(rest)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, Problem) else Problem(400, "this is not a request of HTTP/1.1"))
+            return
+        if self.pending > MAX_HEAD_BYTES:
+            self._refuse(_too_large())
+
+    def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Parse, and give what is left. A request that would rather have another protocol, as Java's client sends with
+        its first body, is read again without that wish, since the parser would leave out its body."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            head, self.plain_head = self.plain_head, b""
+            self.parser.feed_data(head)
+            return memoryview(data)[upgrade.args[0] :]
+        return b""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.coming = time.monotonic()
 
     def on_headers_complete(self) -> None:
+        if len(self.headers) > MAX_HEADERS or (
+            self.pending + self.chunk > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES
+        ):
+            raise _too_large()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise Problem(400, f"{MAX_PIPELINED} requests wait on this connection")
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self.plain_head = self._plain_head()
+            return
+        self.pending = 0
         super().on_headers_complete()
-        if len(self.pipeline) > MOST_PIPELINED:
-            self.transport.abort()
+        self.places.leave(self)
+
+    def on_body(self, body: bytes) -> None:
+        self.pending = 0
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        self.pending = 0
 
     def on_message_complete(self) -> None:
+        if self.plain_head:
+            return
         super().on_message_complete()
-        self.coming = None
+        self.coming, self.pending = None, 0
 
-    def look(self, now: float) -> bool:
-        """Cut the connection off when it is too slow; True if so."""
+    def on_response_complete(self) -> None:
+        last = not self.pipeline
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self.flow.pause_reading()  # what waits already is answered before more is read
+        elif last:
+            known = "caller" in self.cycle.scope["state"]
+            (self.places.callers if known else self.places.strangers)[self] = None
+
+    def cut_off(self, now: float) -> bool:
+        """Close the connection when it is too slow; True if so."""
         waiting = self.transport.get_write_buffer_size() > 0
         self.going = (self.going or now) if waiting else None
         if min(self.coming or now, self.going or now) < now - SLOW_SECONDS:
             self.transport.abort()
-            return True
+            return not self.refused
         return False
 
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-class GuardedOps(Guarded):
-    """For the second port, whose few callers must not use up what callers need."""
+    def _plain_head(self) -> bytes:
+        lines = b"".join(b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade")
+        version = self.parser.get_http_version().encode()
+        return b"%s %s HTTP/%s\r\n%s\r\n" % (self.parser.get_method(), self.url, version, lines)
 
-    most = 50
+    def _refuse(self, problem: Problem) -> None:
+        """Answer a request that is not read to its end, and close. While another answer is on its way, only close."""
+        if self.cycle and not self.cycle.response_complete:
+            self.transport.abort()
+        if self.transport.is_closing():
+            return
+        self.places.refused[problem.status] += 1
+        self.refused, self.pending, self.headers = True, 0, []
+        self.coming = time.monotonic() - SLOW_SECONDS + LINGER_SECONDS
+        self._write(problem)
+        self.transport.write_eof()
+
+    def _write(self, problem: Problem) -> None:
+        body = problem.body
+        headers = [*problem.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(body))]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[problem.status], lines, body))
+
+
+def _too_large() -> Problem:
+    return Problem(
+        431,
+        f"the request line and its headers are too large; {MAX_HEAD_BYTES:,} bytes and {MAX_HEADERS} headers are read",
+    )

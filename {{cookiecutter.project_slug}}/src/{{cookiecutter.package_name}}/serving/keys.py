@@ -1,13 +1,15 @@
 """Who may ask for what. A key is 32 random bytes; only its sha256 is kept: enough for what nobody can guess.
 
 The file: {"salt": "...", "keys": [{"name": "checkout", "roles": ["predict"], "sha256": "...", "until": "2027-06-30"}]}.
-Rotation: add a second key, move the callers, remove the first. The file is read again when it changes.
+Rotation: add a second key, move the callers, remove the first. The file is read again when it changes. A key that is
+taken out of it ends at once. While the file is gone or broken the keys from before hold on, for HOLD_SECONDS.
 """
 
 import contextlib
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 Role = Literal["predict", "outcomes", "feedback", "operate"]
 NEW_SECRET = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 LOCAL = "local"  # who asks where no keys are needed
+HOLD_SECONDS = 300.0  # for an edit that went wrong; to end a key, take it out of the file
 MAKE = "Make one with the verb key: key --name checkout --role predict"
 
 
@@ -64,6 +67,8 @@ class Keys:
         """`local_salt`: where a salt of this machine's own lies while there are no keys. Raises KeysError."""
         self.path, self._stamp, self.salt = path, (0, 0, 0), b"" if path else _own_salt(local_salt)
         self._known: dict[bytes, Key] = {}
+        self.error, self.ended = "", False  # why the file cannot be used, and whether the keys from before have ended
+        self._error_at = 0.0
         if path:
             self._read(path)
             if not self._known:
@@ -80,16 +85,27 @@ class Keys:
         return Caller(key.name, key.roles)
 
     def refresh(self) -> str | None:
-        """Read the file again if it changed. What cannot be read changes nothing; gives what is worth a log line."""
-        if not self.path:
+        """Read the file again if it changed, or could not be read; gives what is worth a log line."""
+        if not self.path or (not self.error and _stamp(self.path) == self._stamp):
             return None
         try:
-            if _stamp(self.path) == self._stamp:
-                return None
             self._read(self.path)
         except (KeysError, OSError) as error:
-            return f"{error}; the keys from before hold on"
+            return self._hold_on(str(error))
+        self.error, self.ended = "", False
         return f"{len(self._known)} keys read from {self.path}"
+
+    def _hold_on(self, error: str) -> str | None:
+        now, before, self.error = time.monotonic(), self.error, error
+        if not before:
+            self._error_at = now
+        if not self.ended and now - self._error_at > HOLD_SECONDS:
+            self._known, self.ended = {}, True
+            return f"{error}; no key holds any more, and every caller is refused"
+        if error == before:
+            return None
+        left = self._error_at + HOLD_SECONDS - now
+        return f"{error}; " + ("no key holds" if self.ended else f"the keys from before hold on for {left:.0f} seconds")
 
     def _read(self, path: Path) -> None:
         try:

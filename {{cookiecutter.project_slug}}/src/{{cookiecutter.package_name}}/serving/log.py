@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 import queue
 import sys
 import threading
@@ -21,6 +22,7 @@ from ..plain_text import display
 log = logging.getLogger(__name__.partition(".")[0])
 
 KEPT = 10_000  # records that wait to be written
+LAST_SECONDS = 5.0  # for what waits when the service ends, where standard output is read slowly
 
 
 class Lines(logging.Formatter):
@@ -69,11 +71,24 @@ class Dropping(QueueHandler):
             self.queue.put_nowait(record)
 
 
+class Writer(QueueListener):
+    """Writes what waits in the queue, by a thread of its own."""
+
+    def __init__(self, waiting: queue.Queue[Any], output: logging.Handler) -> None:
+        super().__init__(waiting, output)
+        self.waiting = waiting
+
+    def enqueue_sentinel(self) -> None:
+        """Wait for room in a full queue, where the standard library fails."""
+        self.waiting.put(None)
+
+
 @contextmanager
 def logging_to_output() -> Iterator[None]:
-    """Everything to standard output by a thread of its own, other libraries from warnings on."""
-    waiting: queue.Queue[logging.LogRecord] = queue.Queue(KEPT)
-    writer = QueueListener(waiting, Output(sys.stdout))
+    """Everything to standard output by a thread of its own, other libraries from warnings on. What waits at the end is
+    written first; where nobody reads it for LAST_SECONDS, the process ends without."""
+    waiting: queue.Queue[Any] = queue.Queue(KEPT)
+    writer = Writer(waiting, Output(sys.stdout))
     handler = Dropping(waiting)
     handler.setFormatter(Lines(plain=sys.stdout.isatty()))
     root = logging.getLogger()
@@ -84,9 +99,11 @@ def logging_to_output() -> Iterator[None]:
         yield
     finally:
         root.handlers = before
-        last = threading.Thread(target=writer.stop, daemon=True)  # which waits for whoever reads
+        last = threading.Thread(target=writer.stop, daemon=True)
         last.start()
-        last.join(1)
+        last.join(LAST_SECONDS)
+        if last.is_alive():  # it holds the lock of standard output, over which Python would abort the process
+            os._exit(1 if sys.exc_info()[0] else 0)
 
 
 class Access:

@@ -15,7 +15,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback")
 STATUSES = ("200", "400", "401", "403", "409", "413", "422", "500", "503")  # that the routes answer
 RESULTS = ("accepted", "repeated", "corrected", "unknown")  # of outcomes that were received
-SHED = ("aside", "concurrency", "database", "late", "records", "slow", "time")
+SHED = ("aside", "concurrency", "connections", "database", "keys", "late", "records", "slow", "time")
 UNLOADED = (*get_args(Reason), "pointer", "unreadable")
 
 

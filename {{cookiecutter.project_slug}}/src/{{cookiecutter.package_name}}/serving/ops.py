@@ -1,7 +1,8 @@
 """The second port, for those who run the service: health and metrics, without keys and out of callers' reach."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -10,35 +11,39 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .metrics import Metrics
-from .mode_state import ModeState
-from .models import Models
 from .problems import Problem
+from .readiness import Readiness
+from .same_origin import SameOrigin
+
+App = Callable[..., Awaitable[None]]
 
 
-def operations(models: Models, mode_state: ModeState, metrics: Metrics, draining: Callable[[], bool]) -> Starlette:
-    """/healthz: the event loop comes round. /readyz: a model answers, the mode is known as well as it can be, and the
-    service is not about to end. /metrics: for Prometheus."""
+def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None) -> App:
+    """/healthz: the event loop comes round. /readyz: this replica should get traffic. /metrics: for Prometheus.
+    `origin`: what web pages may not do here, where only this machine reaches the port."""
 
     async def healthz(_: Request) -> Response:
         return _json(200, {"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        try:
-            version = models.required().version
-        except Problem as problem:
-            return _json(503, {"status": "no model", "detail": problem.detail})
-        if not mode_state.looked:
-            return _json(503, {"status": "starting", "detail": "the mode was not looked up yet"})
-        if draining():
-            return _json(503, {"status": "ending"})
-        holds = {"mode": mode_state.mode, "mode_source": mode_state.source, "mode_unsaved": mode_state.unsaved}
-        return _json(200, {"status": "ready", "model_version": version, **holds})
+        return _json(*readiness.state())
 
     async def scrape(_: Request) -> Response:
-        return Response(metrics.exposition(ending=draining()), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.exposition(ending=readiness.is_draining()), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
+    routes = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
+
+    async def guarded(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        app: App = routes
+        if origin and scope["type"] == "http":
+            try:
+                origin.check(scope["method"], dict(scope["headers"]))
+            except Problem as problem:
+                app = Response(problem.body, problem.status, media_type="application/problem+json")
+        await app(scope, receive, send)
+
+    return guarded
 
 
-def _json(status: int, said: dict[str, object]) -> Response:
-    return Response(json.dumps(said), status, media_type="application/json")
+def _json(status: int, facts: dict[str, object]) -> Response:
+    return Response(json.dumps(facts), status, media_type="application/json")

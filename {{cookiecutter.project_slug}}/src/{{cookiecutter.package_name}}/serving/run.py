@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -20,14 +22,18 @@ from ..domain import contract, decision
 from ..settings import PACKAGE, Settings
 from .assembly import Assembly
 from .explore import let_through
-from .guard import MOST_CONNECTIONS, Guarded, GuardedOps
+from .guard import MAX_ADMIN_CONNECTIONS, MAX_CONNECTIONS, Guarded, Places
 from .keys import LOCAL, KeysError
 from .log import log, logging_to_output
+from .metrics import Metrics
 from .tracing import traced
 
 PAUSE = 2.0  # seconds before a follower that ended is started again
 LOOK_TICKS = 10  # of 0.1 s, between two looks at who is slow
 LAST_SECONDS = 10  # for requests that are being answered when the service ends
+ADMIN_KEEP_ALIVE = 5  # seconds for an idle connection to the second port, whose callers connect again without harm
+OTHER_HANDLES = 256  # for files, the database and the other port
+SIGNALS = [each for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
 
 
 class PortTaken(Exception):
@@ -43,13 +49,13 @@ def serve(settings: Settings, follower: bool = True) -> None:
     need_keys(settings)
     os.umask(0o077)  # what this process writes concerns nobody else on this machine
     sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
-    allow_connections()
+    places, admin_places = Places(allow_connections()), Places(MAX_ADMIN_CONNECTIONS)
     demand_port("ML_PORT", settings.host, settings.port)
     demand_port("ML_OPS_PORT", settings.ops_host, settings.ops_port)
     explored = let_through(getattr(decision, "LET_THROUGH", None))
     assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, decision.payoff, settings, explored)
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
-    common |= {"proxy_headers": False}  # nothing here asks who is behind a proxy
+    common |= {"proxy_headers": False, "ws": "none"}  # nothing here asks who is behind a proxy, or speaks WebSocket
     assembly.models.trials.fork = True  # nothing else runs here yet, so a first model is tried within milliseconds
     assembly.models.look()
     assembly.models.trials.fork = False
@@ -57,14 +63,22 @@ def serve(settings: Settings, follower: bool = True) -> None:
     near = uvicorn.Config(
         assembly.operations,
         port=settings.ops_port,
-        http=GuardedOps,
         lifespan="off",
+        timeout_keep_alive=ADMIN_KEEP_ALIVE,
         timeout_graceful_shutdown=1,
-        **common,
+        **common | {"host": settings.ops_host, "http": partial(Guarded, admin_places)},
     )
-    near.host = settings.ops_host
-    far = uvicorn.Config(app, port=settings.port, http=Guarded, timeout_graceful_shutdown=LAST_SECONDS, **common)
-    servers = Public(far, assembly, settings.drain_seconds), Private(near)
+    far = uvicorn.Config(
+        app,
+        port=settings.port,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=LAST_SECONDS,
+        **common | {"http": partial(Guarded, places)},
+    )
+    servers = (
+        Public(far, places, assembly, settings.drain_seconds),
+        Private(near, admin_places, assembly.metrics),
+    )
     beside = following() if follower else nullcontext()
     with logging_to_output(), beside, asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
         runner.run(_serve(*servers))
@@ -79,16 +93,18 @@ def demand_port(variable: str, host: str, port: int) -> None:
         raise PortTaken(f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}") from error
 
 
-def allow_connections() -> None:
-    """Ask for a handle for each connection, where the usual 1,024 are fewer and may be raised."""
-    if sys.platform != "win32":
-        import resource
+def allow_connections() -> int:
+    """How many connections there are handles for. Asks for more where the usual 1,024 are fewer and may be raised."""
+    if sys.platform == "win32":
+        return MAX_CONNECTIONS
+    import resource
 
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MOST_CONNECTIONS + 256  # for files, the database and the other port
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_HANDLES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = max(soft, wanted if hard == resource.RLIM_INFINITY else min(wanted, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - OTHER_HANDLES))
 
 
 def need_keys(settings: Settings) -> None:
@@ -115,17 +131,49 @@ async def _serve(public: uvicorn.Server, private: uvicorn.Server) -> None:
     await beside
 
 
-class Public(uvicorn.Server):
-    """Says where it answers, cuts off who is too slow, and on SIGTERM sends callers elsewhere first."""
+class Limited(uvicorn.Server):
+    """A server that cuts off who is too slow and counts whom it refused."""
 
-    def __init__(self, config: uvicorn.Config, assembly: Assembly, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, places: Places, metrics: Metrics) -> None:
         super().__init__(config)
+        self.places, self.metrics = places, metrics
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % LOOK_TICKS == 0:
+            now = time.monotonic()
+            slow = sum(each.cut_off(now) for each in list(self.server_state.connections) if isinstance(each, Guarded))
+            self.metrics.shed.labels("slow").inc(slow)
+            self.metrics.shed.labels("connections").inc(self.places.full)
+            for status, count in self.places.refused.items():
+                self.metrics.requests.add("unknown", str(status), amount=count)
+            self.places.full = 0
+            self.places.refused.clear()
+        return await super().on_tick(counter)
+
+
+class Public(Limited):
+    """Says where it answers, and when told to end sends callers elsewhere first."""
+
+    def __init__(self, config: uvicorn.Config, places: Places, assembly: Assembly, drain_seconds: float) -> None:
+        super().__init__(config, places, assembly.metrics)
         self.assembly, self.drain_seconds, self.leave_at = assembly, drain_seconds, 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
             log.info(f"answering at http://{self.config.host}:{self.config.port}, documentation at /docs")
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn does, but it does not raise the signal again at the end: that would end the process before the
+        last lines of the log are written. SIGHUP, the end of a terminal, counts too, unless nohup had it ignored."""
+        caught = [each for each in SIGNALS if each.name != "SIGHUP" or signal.getsignal(each) != signal.SIG_IGN]
+        before = {each: signal.signal(each, self.handle_exit) for each in caught}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal begins the drain, where every answer asks for another connection; a second ends it."""
@@ -136,30 +184,17 @@ class Public(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        now = time.monotonic()
-        if self.leave_at and now > self.leave_at:
+        if self.leave_at and time.monotonic() > self.leave_at:
             self.should_exit = True
-        if counter % LOOK_TICKS == 0 and (slow := cut_off_slow(self, now)):
-            self.assembly.metrics.shed.labels("slow").inc(slow)
         return await super().on_tick(counter)
 
 
-class Private(uvicorn.Server):
+class Private(Limited):
     """Ends when the public one has ended."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-    async def on_tick(self, counter: int) -> bool:
-        if counter % LOOK_TICKS == 0:
-            cut_off_slow(self, time.monotonic())
-        return await super().on_tick(counter)
-
-
-def cut_off_slow(server: uvicorn.Server, now: float) -> int:
-    """How many connections were."""
-    return sum(each.look(now) for each in list(server.server_state.connections) if isinstance(each, Guarded))
 
 
 @contextmanager

@@ -14,12 +14,15 @@ from .log import Access, log
 from .metrics import Metrics
 from .predict import Predict
 from .problems import Problem
+from .readiness import Readiness
+from .same_origin import SameOrigin
 
 Scope = MutableMapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PREDICT, STOP = "/v1/predict", "/v1/mode"
+HEALTH = "/healthz"  # for load balancers, which bring no key and know the serving port alone
 READS = ("GET", "HEAD", "OPTIONS")
 SHORT = SimpleNamespace(path=PREDICT, path_format=PREDICT)  # as a framework names the route of a request
 JSON: Headers = [(b"content-type", b"application/json")]
@@ -41,10 +44,19 @@ class Service:
     go through it, since a framework's request costs more than the prediction."""
 
     def __init__(
-        self, surface: App, predict: Predict, keys: Keys, limits: Limits, metrics: Metrics, access: Access
+        self,
+        surface: App,
+        predict: Predict,
+        keys: Keys,
+        limits: Limits,
+        metrics: Metrics,
+        access: Access,
+        readiness: Readiness,
+        origin: SameOrigin | None,
     ) -> None:
         self.surface, self.predict, self.keys = surface, predict, keys
         self.limits, self.metrics, self.access = limits, metrics, access
+        self.readiness, self.origin = readiness, origin
         self.draining = False  # asks every caller to come back by another connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,12 +72,19 @@ class Service:
             NOBODY,
             path == PREDICT and scope["method"] == "POST",
         )
+        if path == HEALTH and scope["method"] in ("GET", "HEAD"):  # neither counted nor logged, as on the second port
+            status = self.readiness.state()[0]
+            await answer.give(status, JSON, b'{"status": "%s"}' % (b"ready" if status == 200 else b"not ready"))
+            return
         if short:
             scope["route"] = SHORT
         self.limits.in_flight += 1
         try:
+            if self.origin:
+                self.origin.check(scope["method"], given)
             caller = self._known(given.get(b"authorization", b""))
             allow(caller, scope["method"], path)
+            scope.setdefault("state", {})["caller"] = caller
             if path != STOP:  # which must get through when nothing else does
                 self.limits.admit()
             if short:
@@ -76,7 +95,6 @@ class Service:
                     said = self.predict.answer(body, self.keys.salt)
                 await answer.give(200, JSON, said)
             else:
-                scope.setdefault("state", {})["caller"] = caller
                 await self.surface(scope, receive, answer)
         except Problem as problem:
             self.metrics.refused(problem)
@@ -94,6 +112,8 @@ class Service:
 
     def _known(self, authorization: bytes) -> Caller:
         caller = self.keys.caller(authorization)
+        if caller is None and self.keys.ended:
+            raise Problem(503, "the keys cannot be read, so none is known; ask who runs this service", shed="keys")
         if caller is None:
             raise Problem(401, "a key is needed that is known and holds today: Authorization: Bearer <key>")
         return caller
