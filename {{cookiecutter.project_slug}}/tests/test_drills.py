@@ -26,6 +26,7 @@ from {{cookiecutter.package_name}}.pipeline.promotion import NowhereToGo
 from {{cookiecutter.package_name}}.pipeline.registry import CHAMPION, Registry
 from {{cookiecutter.package_name}}.pipeline.sync import sync
 from {{cookiecutter.package_name}}.records.store import Store
+from {{cookiecutter.package_name}}.records.tables import predictions
 from {{cookiecutter.package_name}}.records.usage import usage
 from {{cookiecutter.package_name}}.settings import Settings
 
@@ -60,6 +61,17 @@ def test_a_service_that_works_leaves_evidence(client: Client, settings: Settings
     assert shown["served-end-to-end"].digests == {"code": ABOUT["code"]}
     used = usage(Store(settings.records_url), "assist")
     assert (used.cases, used.judged, used.outcomes) == (0, 0, 0), "what only tries the service is no case"
+
+
+def test_a_key_that_may_not_try_the_service_is_told_so_before_anything_is_sent(
+    client: Client, settings: Settings
+) -> None:
+    facts = client.get("/v1/model").json() | {"caller": "shop", "roles": ["feedback", "outcomes", "predict"]}
+    with pytest.raises(DrillFailed, match=r"'shop' has not the role 'smoke'.*nothing was sent.*--role smoke"):
+        smoke(InProcess("", client=client, answers={"model": facts}), binary, ABOUT)
+    assert client.assembly.spool.events == 0
+    with Store(settings.records_url).connected() as connection:
+        assert connection.execute(predictions.select()).all() == []
 
 
 def test_feedback_that_finds_no_prediction_is_no_working_feedback(client: Client) -> None:

@@ -48,7 +48,7 @@ def run(trained: Trained, registry: Registry, settings: Settings, store: Store, 
     release(registry, trained.bundle)
 
     def scored(table: pa.Table, domain: Domain = DOMAIN, store: Store | None = store, source: str = "june") -> Scored:
-        return score(domain, settings, rows_of(table, source), str(place), store)
+        return score(domain, settings, rows_of(table, source), str(place), store, "you")
 
     return scored
 
@@ -62,11 +62,11 @@ def recorded(store: Store) -> dict[str, dict[str, Any]]:
         return {row["id"]: dict(row) for row in connection.execute(select(predictions)).mappings()}
 
 
-def spoilt(table: pa.Table, rows: int) -> pa.Table:
-    """The same, the first rows too heavy."""
+def spoilt(table: pa.Table, rows: int, weight: float = 31.0) -> pa.Table:
+    """The same, the first rows of another weight, by default too heavy."""
     given = table.to_pylist()
     for row in given[:rows]:
-        row["weight"] = 31.0
+        row["weight"] = weight
     return pa.Table.from_pylist(given, schema=table.schema)
 
 
@@ -101,7 +101,7 @@ def test_a_batch_is_recorded_word_for_word_as_the_service_records(
 
 
 def test_the_same_again_is_recorded_once(run: Run, store: Store) -> None:
-    assert run(parcels(2_000)).new == 2_000
+    assert run(parcels(2_100).slice(0, 2_000)).new == 2_000
     before = recorded(store)
     assert run(parcels(2_100)).new == 100
     assert before.items() <= recorded(store).items()
@@ -119,12 +119,12 @@ def test_a_stop_while_it_runs_keeps_the_decisions_back_and_takes_them_out_of_the
     run: Run, store: Store, settings: Settings, place: Path
 ) -> None:
     class Stopped(Store):
-        def ship(self, events: Any) -> int:
+        def record(self, event: bytes) -> Any:
             if self.mode() is None:
                 self.set_mode("shadow", "you", "complaints since noon")
-            return super().ship(events)
+            return super().record(event)
 
-    run(parcels(20))
+    run(parcels(700).slice(0, 20))
     place.unlink()
     known = recorded(store)
     with pytest.raises(NotScored, match="the mode was assist at first and is shadow now"):
@@ -136,7 +136,7 @@ def test_a_stop_while_it_runs_keeps_the_decisions_back_and_takes_them_out_of_the
 def test_a_case_that_is_known_gets_the_answer_that_was_recorded(
     run: Run, store: Store, place: Path, registry: Registry, trained_baseline: Trained
 ) -> None:
-    run(parcels(100))
+    run(parcels(120).slice(0, 100))
     first = pq.read_table(place)
     release(registry, trained_baseline.bundle, "baseline")
     run(parcels(120))
@@ -148,9 +148,42 @@ def test_a_case_that_is_known_gets_the_answer_that_was_recorded(
     )
 
 
+def test_a_known_id_with_another_row_has_no_answer_and_leaves_the_record_as_it_is(
+    run: Run, store: Store, place: Path
+) -> None:
+    run(parcels(1_000))
+    before = recorded(store)
+    done = run(spoilt(parcels(1_000), 3, weight=29.0))
+    assert (done.new, done.refused) == (0, {"parcel: was answered before for another row": 3})
+    found = pq.read_table(place).to_pylist()
+    assert [row["refused"] for row in found[:4]] == ["parcel: was answered before for another row"] * 3 + [None]
+    assert [row["score"] for row in found[:4]] == [None] * 3 + [before["p00003"]["score"]]
+    assert {row["decision"] for row in found[:3]} | {row["at"] for row in found[:3]} == {None}
+    assert recorded(store) == before
+
+
+def test_many_known_ids_with_other_rows_stop_it(run: Run, store: Store, place: Path) -> None:
+    run(parcels(1_000))
+    place.unlink()
+    before = recorded(store)
+    with pytest.raises(NotScored, match=r"more than 1% of 1,100 rows .* put the date into the id"):
+        run(parcels(1_100))
+    assert not place.exists()
+    assert recorded(store) == before
+
+
+def test_who_ran_it_and_the_run_are_recorded_with_each_answer(run: Run, store: Store) -> None:
+    run(parcels(700))
+    rows = recorded(store).values()
+    assert {(row["caller"], row["smoke"]) for row in rows} == {("you", False)}
+    (request,) = {row["request"] for row in rows}
+    assert request.startswith("batch-")
+    assert len({row["answer_id"] for row in rows}) == 700
+
+
 def test_what_was_withheld_at_first_is_not_given_later_as_if_it_had_been(run: Run, store: Store, place: Path) -> None:
     store.set_mode("shadow", "you", "a stop")
-    run(parcels(50))
+    run(parcels(80).slice(0, 50))
     store.set_mode("assist", "you", "all is well")
     run(parcels(80))
     found = pq.read_table(place).to_pylist()
@@ -225,7 +258,7 @@ def test_what_a_run_may_replace_are_the_scores_of_the_same_rows(run: Run, place:
         run(parcels(100))
     assert pq.read_table(place).equals(parcels(10))
     place.unlink()
-    run(parcels(100))
+    run(parcels(200).slice(0, 100))
     run(parcels(200))
     assert len(pq.read_table(place)) == 200
     with pytest.raises(NotScored, match="holds the answers to june"):
@@ -251,16 +284,16 @@ def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
 ) -> None:
     release(registry, trained.bundle)
     with pytest.raises(NotScored, match=r"nowhere://scores/june.parquet cannot be written to.*s3://bucket"):
-        score(DOMAIN, settings, rows_of(parcels(10)), "nowhere://scores/june.parquet", store)
+        score(DOMAIN, settings, rows_of(parcels(10)), "nowhere://scores/june.parquet", store, "you")
     (tmp_path / "README.md").write_text("not a folder")
     with pytest.raises(NotScored, match="cannot be written to"):
-        score(DOMAIN, settings, rows_of(parcels(10)), str(tmp_path / "README.md" / "june.parquet"), store)
+        score(DOMAIN, settings, rows_of(parcels(10)), str(tmp_path / "README.md" / "june.parquet"), store, "you")
     assert recorded(store) == {}
 
 
 def test_nothing_promoted_is_said(settings: Settings, store: Store, place: Path) -> None:
     with pytest.raises(NotScored, match="nothing was promoted yet"):
-        score(DOMAIN, settings, rows_of(parcels(10)), str(place), store)
+        score(DOMAIN, settings, rows_of(parcels(10)), str(place), store, "you")
 
 
 def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
@@ -268,7 +301,7 @@ def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
 ) -> None:
     away = settings.model_copy(update={"environment": "staging"})
     with pytest.raises(KeysError, match="ML_KEYS_FILE is needed"):
-        score(DOMAIN, away, rows_of(parcels(10)), str(place), store)
+        score(DOMAIN, away, rows_of(parcels(10)), str(place), store, "you")
     assert not place.exists()
 
 
@@ -340,7 +373,7 @@ def test_cells_of_a_csv_are_what_the_contract_says(
     names = list(rows[0])
     lines = [",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows]
     (tmp_path / "june.csv").write_text("\n".join([",".join(names), *lines]))
-    done = score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store)
+    done = score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store, "you")
     assert done.refused == {"distance: above 100": 1, "stops: above 50": 1, "weight: above 30": 1}
     found = pq.read_table(place)
     assert found["parcel"].to_pylist()[:2] == ["00000", "00001"]
@@ -355,5 +388,5 @@ def test_a_csv_that_breaks_off_is_told_by_its_line_and_not_by_its_content(
     lines[25_000] = "p25000,secret-customer"
     (tmp_path / "june.csv").write_text("\n".join([header, *lines]))
     with pytest.raises(NotScored, match="cannot be read about line") as refused:
-        score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store)
+        score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store, "you")
     assert "secret" not in str(refused.value)

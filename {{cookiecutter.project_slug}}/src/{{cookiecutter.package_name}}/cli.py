@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     made["forget"].add_argument("--before", type=date.fromisoformat, required=True, help="a day, UTC, e.g. 2026-05-31")
     made["key"].add_argument("--name", required=True, help="the system that calls")
     made["key"].add_argument(
-        "--role", action="append", required=True, choices=["predict", "outcomes", "feedback", "operate"]
+        "--role", action="append", required=True, choices=["predict", "outcomes", "feedback", "operate", "smoke"]
     )
     made["key"].add_argument("--until", type=date.fromisoformat, help="last day on which it holds, e.g. 2027-06-30")
     made["sync"].add_argument("--follow", action="store_true")

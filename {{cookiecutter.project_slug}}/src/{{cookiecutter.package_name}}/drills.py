@@ -19,7 +19,7 @@ from .pipeline.predecessors import predecessors, unusable
 from .pipeline.promotion import promote, rollback
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.seam import Seam
-from .records import TRIED
+from .records import SMOKE_ID_PREFIX
 from .records.store import Store
 
 WAIT = 60.0  # seconds until something must have arrived
@@ -76,8 +76,15 @@ class Service:
 
 def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
     """A row of the data goes in, its score, reasons, outcome and feedback come back. Raises DrillFailed or OSError."""
-    row, facts = most_remarkable(service, seam), service.ask("model")
-    id = TRIED + uuid.uuid4().hex
+    facts = service.ask("model")
+    if "smoke" not in facts["roles"]:
+        roles = " ".join(f"--role {role}" for role in ("predict", "outcomes", "feedback", "smoke"))
+        raise DrillFailed(
+            f"the key {facts['caller']!r} has not the role 'smoke', so what it tries would count as a case; nothing "
+            f"was sent. What works is a key that has it: key --name smoke {roles}"
+        )
+    row = most_remarkable(service, seam)
+    id = SMOKE_ID_PREFIX + uuid.uuid4().hex
     (answer,) = service.ask("predict", {"rows": [row | {"id": id}]})["predictions"]
     if answer["id"] != id or not isinstance(answer["score"], float | int):
         raise DrillFailed(f"asked for {id}, and the answer was {answer}")
@@ -150,6 +157,6 @@ def most_remarkable(service: Service, seam: Seam) -> dict[str, Any]:
     """Of some rows of the data, the one that the service scores highest."""
     found = seam.load().select(*seam.terms.fields.names).limit(LOOKED_AT).to_pyarrow().to_pylist()
     rows = [{name: value for name, value in row.items() if value is not None} for row in found]
-    named = [row | {"id": TRIED + uuid.uuid4().hex} for row in rows]
+    named = [row | {"id": SMOKE_ID_PREFIX + uuid.uuid4().hex} for row in rows]
     scores = [answer["score"] for answer in service.ask("predict", {"rows": named})["predictions"]]
     return rows[scores.index(max(scores))]

@@ -111,7 +111,7 @@ def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subjec
         if not sync(registry, models):
             raise DrillFailed("no champion is registered to answer with: make baseline, then make promote")
         migrate(f"sqlite:///{state / 'records.db'}")
-        key = add_key(keys, "image-drill", ["predict", "outcomes", "feedback"])
+        key = add_key(keys, "image-drill", ["predict", "outcomes", "feedback", "smoke"])
         for path in folder.rglob("*"):  # the folder around them keeps others on this machine out
             path.chmod(0o777 if path.is_dir() else 0o666)
         words = [f"--volume={models}:/models:ro,Z", f"--volume={state}:/var/lib/ml:Z"]

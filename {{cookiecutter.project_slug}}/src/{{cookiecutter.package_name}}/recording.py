@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pydantic_core import to_json
 
 from .contract.terms import Field, Terms
+from .records import event_number
 from .records.engine import now
 from .records.store import Store
 from .serving.explore import LetThrough
@@ -23,6 +24,7 @@ from .settings import Settings
 EVENT = 500  # rows in one transaction: a short one, so that outcomes need not wait for it
 GIVEN = ("assist", "automate")  # modes in which decisions leave
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+ANOTHER_ROW = "was answered before for another row"
 SAID = ("model_version", "arm", "mode", "at")  # of an answer, beside score and decision
 
 
@@ -38,7 +40,8 @@ def secret(settings: Settings) -> bytes:
 class Recorder:
     """Records the answers of one run, and gives what the records hold: a case that is known by its id was answered.
 
-    `new` counts the cases that were not known before; their ids lie in the file `ids`, for `withdraw`.
+    A row under the id of another row is refused. `new` counts the cases that were not known before; their ids lie in
+    the file `ids`, for `withdraw`. `caller` is the person who runs it, and `request` stands for the run in the records.
     """
 
     terms: Terms
@@ -48,15 +51,19 @@ class Recorder:
     store: Store
     salt: bytes
     ids: Path
+    caller: str
     explored: LetThrough | None = None
     new: int = 0
+    conflicting: int = 0
+    request: str = field(default_factory=lambda: f"batch-{event_number()}")
     at: datetime = field(default_factory=now)
 
     def take(self, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
         """Record answers {ID, score, decision, refused} to `rows`, which hold the contract's columns, in one order.
 
         Gives them with model_version, arm, mode and at (UTC); the decision only where it was recorded in a mode that
-        gives decisions. A row without a score is not recorded. Raises StoreAway and EventsRefused.
+        gives decisions. A row without a score is not recorded; one under the id of another row has none either. Raises
+        StoreAway and EventsRefused.
         """
         ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
         scores, decisions = answers.column("score").to_pylist(), answers.column("decision").to_pylist()
@@ -74,11 +81,12 @@ class Recorder:
                 held |= self._recorded(told[start : start + EVENT], kind, file)
         absent = dict.fromkeys(("score", "decision", *SAID))
         found = [held.get(id, absent) if score is not None else absent for id, score in zip(ids, scores, strict=True)]
+        other = [score is not None and id not in held for id, score in zip(ids, scores, strict=True)]
+        self.conflicting += sum(other)
+        refused = pc.if_else(pa.array(other), f"{self.terms.id}: {ANOTHER_ROW}", answers.column("refused"))
         types = {"score": pa.float64(), "decision": kind, "at": pa.timestamp("us")}
         columns = {name: pa.array([one[name] for one in found], types.get(name, pa.string())) for name in absent}
-        return pa.RecordBatch.from_pydict(
-            {self.terms.id: answers.column(self.terms.id), "refused": answers.column("refused"), **columns}
-        )
+        return pa.RecordBatch.from_pydict({self.terms.id: answers.column(self.terms.id), "refused": refused, **columns})
 
     def withdraw(self) -> None:
         """Take back what this run recorded, since nobody was given it. Raises StoreAway."""
@@ -89,14 +97,15 @@ class Recorder:
                 self.store.withdraw(ids, self.at)
 
     def _recorded(self, told: list[dict[str, Any]], kind: pa.DataType, file: TextIO) -> dict[str, dict[str, Any]]:
-        """What the records hold of these cases once they were told."""
+        """What the records hold of these cases once they were told, but for those known by the id of another row."""
         file.writelines(json.dumps(one["id"]) + "\n" for one in told)
         file.flush()  # before they are there: what is withdrawn needlessly is not found, or of another time
         said = {"model_version": str(self.version), "arm": ARM, "mode": self.mode}
-        event = {"at": f"{self.at:%Y-%m-%d %H:%M:%S.%f}", "bundle": self.bundle, **said, "predictions": told}
-        new = self.store.ship([to_json(event)])
+        sender = {"number": event_number(), "caller": self.caller[:128], "request": self.request}
+        event = {"at": f"{self.at:%Y-%m-%d %H:%M:%S.%f}", "bundle": self.bundle, **said, **sender, "predictions": told}
+        new, known = self.store.record(to_json(event))
         self.new += new
-        mine = {one["id"]: {**said, "at": self.at, **one} for one in told}
+        mine = {one["id"]: {**said, "at": self.at, **one} for one in told if not known.get(one["id"])}
         if new < len(told):
             for id, row in self.store.recorded(list(mine)).items():
                 mine[id] = {name: getattr(row, name) for name in ("score", "decision", *SAID)}

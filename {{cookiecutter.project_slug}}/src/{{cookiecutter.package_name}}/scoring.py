@@ -27,7 +27,7 @@ from .pipeline.batch import REFUSED, Scorer
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.tables import Load, NoRows, file, loaded, stream
 from .placing import KIND, MODEL, SOURCE, NotScored, placed, put
-from .recording import Recorder, secret
+from .recording import ANOTHER_ROW, Recorder, secret
 from .records.engine import now
 from .records.errors import StoreAway
 from .records.store import Store
@@ -98,12 +98,12 @@ def chosen(domain: Domain, path: str | None, since: datetime | None, until: date
     return Chosen(loaded(domain.load, since, until), name, f"load(), {since} to {until}")
 
 
-def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Store | None) -> Scored:
+def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Store | None, who: str) -> Scored:
     """Score rows into the Parquet file `to`, a path or an address such as s3://bucket/scores/june.parquet.
 
-    Without a store it is a trial: nothing is recorded, and no decision given. Raises NotScored, RegistryError,
-    BundleRefused, KeysError, StoreAway, and ContractViolated for absent columns; after each of them the file is as it
-    was, and so are the records.
+    `who` is recorded as the caller. Without a store it is a trial: nothing is recorded, and no decision given. Raises
+    NotScored, RegistryError, BundleRefused, KeysError, StoreAway, and ContractViolated for absent columns; then the
+    file is as it was, and so are the records.
     """
     terms, registry = domain.terms, Registry(settings)
     about = {MODEL: settings.model_name.encode(), SOURCE: rows.source.encode(), KIND: b"answers" if store else b"trial"}
@@ -120,8 +120,8 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
         recorder = None
         if store:
             facts = champion.number, champion.digest, mode_now(settings, store).mode, store, secret(settings)
-            recorder = Recorder(terms, *facts, Path(folder) / "ids", domain.explored)
-        take = recorder.take if recorder else partial(_as_trial, str(champion.number))
+            recorder = Recorder(terms, *facts, Path(folder) / "ids", who, domain.explored)
+        take = partial(_recorded, recorder, count) if recorder else partial(_as_trial, str(champion.number))
         try:
             _write(draft, _answers(scorer, take, stream(_wanted(rows.table, terms), PIECE)), about)
             if recorder:
@@ -131,7 +131,21 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
             if recorder:
                 _withdraw(recorder)
             raise
+    if recorder and recorder.conflicting:
+        refused[f"{terms.id}: {ANOTHER_ROW}"] = recorder.conflicting
     return Scored(count, refused, champion.number, *((recorder.mode, recorder.new) if recorder else (TRIAL, 0)))
+
+
+def _recorded(recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
+    """Answers as they are recorded. Raises NotScored when too many of the `count` rows come under ids of other rows."""
+    found = recorder.take(rows, answers)
+    if recorder.conflicting > MOST_REFUSED * count:
+        id = recorder.terms.id
+        raise NotScored(
+            f"more than {MOST_REFUSED:.0%} of {count:,} rows come under an {id} that {ANOTHER_ROW}; an id names one "
+            "case, for ever. Where the same things are scored again and again, put the date into the id"
+        )
+    return found
 
 
 def _demand_mode(recorder: Recorder, settings: Settings) -> None:

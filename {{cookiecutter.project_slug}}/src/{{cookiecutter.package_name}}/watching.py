@@ -12,13 +12,14 @@ from sqlalchemy import func, select
 from .bundle.manifest import MANIFEST, PROVENANCE, Estimate, Manifest, folder_digest
 from .bundle.reference import Reference
 from .governing import registry_if_any
-from .monitoring import quality, signals
+from .monitoring import signals
 from .monitoring.drift import SCORE, Counts, Drift, compare, count, total
 from .monitoring.stored import stored
 from .monitoring.words import Compared, summary
 from .pipeline.evidence import digests, finding, write
 from .pipeline.registry import CHAMPION, Registry, RegistryError
 from .pipeline.seam import Seam
+from .records.smoke import of_cases
 from .records.store import Store
 from .records.tables import predictions
 from .settings import Settings
@@ -88,7 +89,7 @@ def newer(seam: Seam, champion: Answering) -> tuple[int, list[str]]:
 def first_scored(store: Store, champion: Answering, since: datetime) -> datetime | None:
     """When the champion scored a case for the first time since then."""
     asked = select(func.min(predictions.c.at)).where(
-        predictions.c.at >= since, predictions.c.bundle == champion.bundle, quality.real(predictions.c.id)
+        predictions.c.at >= since, predictions.c.bundle == champion.bundle, of_cases(predictions)
     )
     with store.reading() as connection:
         return connection.execute(asked).scalar_one()  # type: ignore[no-any-return]

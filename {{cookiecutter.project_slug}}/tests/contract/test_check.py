@@ -48,12 +48,23 @@ def test_good_rows_hold_the_contract() -> None:
         ("parcel", {3: None, 5: None}, "missing"),
         ("parcel", {3: "p00001", 5: "p00002"}, "repeated: an id must name one row"),
         ("customer", {3: None, 5: None}, "missing"),
+        ("customer", {3: "", 5: "x" * 129}, "empty or longer than 128 characters"),
+        ("parcel", {3: "", 5: "x" * 129}, "empty or longer than 128 characters"),
+        ("city", {3: "x" * 1_001, 5: "y" * 900_000}, "longer than 1,000 characters"),
         ("at", {3: None, 5: None}, "missing"),
         ("late", {3: 2, 5: -1}, "a binary label is 0, 1 or not yet known"),
     ],
 )
 def test_a_broken_rule_is_counted(name: str, values: dict[int, Any], rule: str) -> None:
     assert broken(changed(**{name: values})) == [(name, rule, 2)]
+
+
+def test_words_and_ids_of_the_greatest_length_hold_the_contract_and_bad_ones_are_shown_in_part() -> None:
+    longest = {"city": {3: "x" * 1_000}, "customer": {3: "y" * 128}, "parcel": {3: "z" * 128}}
+    assert found(changed(**longest)).ok
+    said = found(changed(city={3: "x" * 900_000})).describe()
+    assert "'xxxxx" in said
+    assert len(said) < 500
 
 
 def test_every_broken_rule_is_told_at_once() -> None:

@@ -19,5 +19,5 @@ def test_the_example_of_a_field_is_accepted_by_the_contract(name: str) -> None:
 
 def test_text_is_documented_too() -> None:
     body = terms_of(Message).fields["body"]
-    assert rule(body) == "text"
+    assert rule(body) == "text of at most 200 characters"
     assert Message(body=str(example(body)))

@@ -2,16 +2,19 @@ import subprocess
 import sys
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import inspect, text
 
-from {{cookiecutter.package_name}}.pipeline.migrate import migrate
-from {{cookiecutter.package_name}}.records.engine import engine_of
+from {{cookiecutter.package_name}}.pipeline.migrate import config_of, migrate
+from {{cookiecutter.package_name}}.records import Sender
+from {{cookiecutter.package_name}}.records.engine import engine_of, now
 from {{cookiecutter.package_name}}.records.errors import StoreAway
 from {{cookiecutter.package_name}}.records.store import Store
 from {{cookiecutter.package_name}}.records.tables import VERSIONS, metadata
+from {{cookiecutter.package_name}}.records.usage import usage
 
 pytest_plugins = ["postgres"]
 
@@ -56,6 +59,37 @@ def test_from_nothing_come_the_tables_that_this_code_knows(bare_url: str) -> Non
     assert migrate(bare_url)
     assert tables(bare_url) == {*metadata.tables, VERSIONS}
     assert differences(bare_url) == []
+
+
+OLD_WRITES = (
+    "INSERT INTO predictions (id, at, model_version, bundle, arm, mode, score, decision, row)"
+    " VALUES ('ID', '2026-01-31 12:00:00', '7', 'f', 'champion', 'assist', 0.5, 'call', '[]')",
+    "INSERT INTO outcomes (prediction_id, outcome, at, received_at) VALUES ('ID', 1, '2026-01-31 12:00:00', 'NOW')",
+    "INSERT INTO feedback (id, prediction_id, verdict, pseudonym, at) VALUES ('ID', 'ID', 'overridden', 'p', 'NOW')",
+)
+
+
+def write_as_before(url: str, id: str) -> None:
+    """As code did that knew no caller, no answer's number and no mark of a trial."""
+    at = f"{now():%Y-%m-%d %H:%M:%S}"
+    run(url, *(statement.replace("ID", id).replace("NOW", at) for statement in OLD_WRITES))
+
+
+def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(bare_url: str) -> None:
+    command.upgrade(config_of(bare_url), "0002")
+    for id in ("a", "smoke-1"):
+        write_as_before(bare_url, id)
+    assert migrate(bare_url)
+    assert differences(bare_url) == []
+    for id in ("b", "smoke-2"):
+        write_as_before(bare_url, id)  # a replica that is not replaced yet
+    store = Store(bare_url)
+    found = usage(store, "assist")
+    assert (found.cases, found.judged, found.outcomes) == (2, 2, 2), "trials are known by their ids"
+    store.add_outcomes([{"prediction_id": "a", "outcome": 0.0, "at": now(), "correction": True}], Sender("desk"))
+    store.engine.dispose()
+    assert run(bare_url, "SELECT outcome, caller FROM outcome_history") == [(1.0, None)]
+    assert run(bare_url, "SELECT outcome, caller FROM outcomes WHERE prediction_id = 'a'") == [(0.0, "desk")]
 
 
 def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:

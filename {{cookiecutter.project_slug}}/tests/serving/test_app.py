@@ -162,6 +162,8 @@ def test_the_example_of_the_documentation_works(client: Client) -> None:
     schema = route["requestBody"]["content"]["application/json"]["schema"]
     row = schema["properties"]["rows"]["items"]
     assert row["properties"]["weight"]["description"] == "Weight"
+    assert row["properties"]["city"]["maxLength"] == 1_000
+    assert "an id was answered for another row" in route["responses"]["409"]["description"]
     assert client.post("/v1/predict", json=schema["example"]).status_code == 200
 
 
@@ -192,6 +194,8 @@ def test_a_body_that_is_not_json_is_refused(client: Client, route: str, body: by
         ('"courier": "drone"', "'bike' or 'van'", "bike"),
         ('"courier": null', "'bike' or 'van'", "bike"),
         ('"city": 7', "valid string", "bergen"),
+        ('"city": "' + "x" * 1_001 + '"', "at most 1000 characters", "bergen"),
+        ('"city": "' + "x" * 900_000 + '"', "at most 1000 characters", "bergen"),
         ('"express": "yes"', "valid boolean", True),
         ('"express": 1', "valid boolean", True),
         ('"distance": [1]', "valid number", 25.0),
@@ -223,6 +227,8 @@ def test_a_value_that_breaks_the_contract_is_named_with_one_that_works(
         ({"rows": [BARE | {"id": ""}]}, "id", "at least 1 character"),
         ({"rows": [BARE | {"id": "x" * 129}]}, "id", "at most 128 characters"),
         ({"rows": [BARE | {"id": 7}]}, "id", "valid string"),
+        ({"rows": [BARE | {"unit": ""}]}, "unit", "at least 1 character"),
+        ({"rows": [BARE | {"unit": "x" * 129}]}, "unit", "at most 128 characters"),
         ({"rows": [{key: value for key, value in PARCEL.items() if key != "stops"}]}, "stops", "Field required"),
         ({"rows": [7]}, "rows", "should be an object"),
     ],

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from alembic import command
 from conftest import eventually
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from {{cookiecutter.package_name}}.pipeline.migrate import migrate
+from {{cookiecutter.package_name}}.pipeline.migrate import config_of, migrate
+from {{cookiecutter.package_name}}.records.engine import engine_of
 from {{cookiecutter.package_name}}.records.errors import StoreAway
+from {{cookiecutter.package_name}}.records.shipping import Shipped
 from {{cookiecutter.package_name}}.records.spool import Spool
 from {{cookiecutter.package_name}}.records.store import Store
 from {{cookiecutter.package_name}}.records.tables import predictions
@@ -89,6 +92,15 @@ def running(url: str, folder: Path) -> Iterator[Keeper]:
         yield keeper
 
 
+def stored_ids(url: str) -> list[Any]:
+    """As any code finds them, whatever the tables are."""
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        found = list(connection.execute(text("SELECT id FROM predictions")).scalars())
+    engine.dispose()
+    return found
+
+
 def stored(url: str) -> list[str]:
     store = Store(url)
     with store.engine.connect() as connection:
@@ -128,6 +140,33 @@ def test_what_another_process_left_comes_into_the_database(url: str, folder: Pat
     with running(url, folder) as keeper:
         eventually(lambda: not keeper.spool.events)
     assert stored(url) == ["a", "b", "c"]
+
+
+def test_with_tables_of_before_answers_wait_for_the_migration(
+    later: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    command.upgrade(config_of(later), "0002")
+    with running(later, folder) as keeper:
+        fill(keeper, "ab")
+        eventually(lambda: said(caplog, "run the verb migrate"))
+        assert (keeper.spool.events, stored_ids(later)) == (2, [])
+        migrate(later)
+        eventually(lambda: not keeper.spool.events)
+    assert stored(later) == ["a", "b"]
+
+
+def test_what_came_under_a_known_id_is_counted_by_whether_it_answered_the_same_row(url: str, folder: Path) -> None:
+    number = "0" * 27
+    numbered = [json.loads(event("a")) | {"number": f"{number}{place}"} for place in range(4)]
+    numbered[3]["predictions"][0]["row"] = {"stops": 5}
+    with opened(url, folder) as keeper:
+        for each in (*numbered, *numbered):  # twice, as when it is not known whether they arrived
+            keeper.spool.append(json.dumps(each).encode())
+        with run(keeper):
+            eventually(lambda: not keeper.spool.events)
+        assert sample(keeper, "ml_predictions_repeated_total") == 2
+        assert sample(keeper, "ml_predictions_conflicting_total") == 1
+    assert stored(url) == ["a"]
 
 
 def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
@@ -225,7 +264,7 @@ class Leaving(Store):
 
     away, refused = 3, False
 
-    def ship(self, events: Sequence[bytes]) -> int:
+    def ship(self, events: Sequence[bytes]) -> Shipped:
         if self.refused and self.away:
             self.away -= 1
             raise StoreAway("just now")

@@ -3,7 +3,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,37 @@ def test_what_was_answered_is_in_the_database(client: Client, settings: Settings
     about = ("assist", "1", "champion", trained.bundle.name)
     told = [(each["id"], each["score"], each["decision"], *about) for each in answer["predictions"]]
     assert sorted(stored(settings, f"SELECT {columns} FROM predictions")) == sorted(told)  # noqa: S608
+
+
+def test_who_sent_what_and_in_which_request_is_recorded(client: Client, settings: Settings) -> None:
+    def send(route: str, body: Any, request: str) -> None:
+        client.post(route, json=body, headers={"x-request-id": request}).raise_for_status()
+
+    send("/v1/predict", {"rows": [PARCEL | {"id": "p"}]}, "r-1")
+    send("/v1/outcomes", {"outcomes": [outcome("p", 1)]}, "r-2")
+    send("/v1/outcomes", {"outcomes": [outcome("p", 0, correction=True)]}, "r-3")
+    send("/v1/feedback", {"feedback": [LIVE]}, "r-4")
+    send("/v1/mode", {"mode": "automate", "reason": "a test"}, "r-5")
+    eventually(lambda: ids(settings))
+    found = [
+        stored(settings, f"SELECT caller, request FROM {table}")  # noqa: S608
+        for table in ("predictions", "outcomes", "outcome_history", "feedback")
+    ]
+    assert found == [[("local", "r-1")], [("local", "r-3")], [("local", "r-2")], [("local", "r-4")]]
+    assert stored(settings, "SELECT who, request FROM modes") == [("local", "r-5")]
+
+
+@pytest.mark.parametrize("request_id", ["x" * 65, "a b", "é", "", "\x1b[31m", "a;DROP"])
+def test_a_request_id_that_is_no_plain_word_is_replaced_by_one_of_the_service(
+    client: Client, settings: Settings, request_id: str
+) -> None:
+    headers = {b"x-request-id": request_id.encode()}
+    answer = client.post("/v1/predict", json={"rows": [PARCEL]}, headers=headers)
+    eventually(lambda: ids(settings))
+    ((recorded,),) = stored(settings, "SELECT request FROM predictions")
+    assert recorded == answer.headers["x-request-id"]
+    assert len(recorded) == 32
+    assert recorded.isalnum()
 
 
 def test_a_row_is_kept_without_its_personal_field_and_its_unit_only_as_a_hash(
@@ -209,9 +240,12 @@ def test_a_regressor_takes_any_finite_number(settings: Settings, registry: Regis
     version = train(regression, settings, silent, kind="baseline").version
     point(settings.models, registry.download(version, tmp_path).rename(tmp_path / version.digest), 1)
     with serve(regression, settings) as client:
-        assert told(client, outcome("a", -1234.5), outcome("b", 1e300), outcome("c", 0)).json()["accepted"] == 3
+        assert told(client, outcome("a", -1234.5), outcome("b", 3e38), outcome("c", 0)).json()["accepted"] == 3
         infinite = '{"outcomes": [' + json.dumps(outcome("d", 1)).replace(": 1,", ": Infinity,") + "]}"
         assert client.post("/v1/outcomes", content=infinite).status_code == 422
+        for far in (1e39, -1e300):  # its square is infinite, and no sum of squares comes back from there
+            (error,) = told(client, outcome("d", far)).json()["errors"]
+            assert (error["row"], error["field"], error["example"]) == (0, "outcome", 1)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +257,10 @@ def test_a_regressor_takes_any_finite_number(settings: Settings, registry: Regis
         ({"at": "2026-01-31T12:00:00"}, "timezone"),
         ({"at": "2026-02-31T12:00:00Z"}, "valid datetime"),
         ({"at": "yesterday"}, "valid datetime"),
+        ({"at": "0001-01-02T00:00:00Z"}, "between 1970 and now"),
+        ({"at": "1969-12-31T23:59:59Z"}, "between 1970 and now"),
+        ({"at": "9999-12-31T00:00:00Z"}, "between 1970 and now"),
+        ({"at": f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"}, "between 1970 and now"),
         ({"at": 1_769_860_800}, "valid datetime"),
         ({"at": "0001-01-01T00:00:00+14:00"}, "calendar"),
         ({"at": "9999-12-31T23:59:59-14:00"}, "calendar"),

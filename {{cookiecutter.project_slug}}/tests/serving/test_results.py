@@ -19,9 +19,10 @@ from {{cookiecutter.package_name}}.records.engine import now
 from {{cookiecutter.package_name}}.records.store import Store
 from {{cookiecutter.package_name}}.records.tables import feedback, outcomes
 from {{cookiecutter.package_name}}.serving.explore import MOST, ExploreError, LetThrough, let_through
+from {{cookiecutter.package_name}}.serving.label_words import MAX_WORDS, LabelWords
 from {{cookiecutter.package_name}}.serving.metrics import Metrics
 from {{cookiecutter.package_name}}.serving.models import Models
-from {{cookiecutter.package_name}}.serving.results import MOST_REASONS, Results
+from {{cookiecutter.package_name}}.serving.results import Results
 from {{cookiecutter.package_name}}.settings import Settings
 
 pytest_plugins = ["postgres"]
@@ -226,12 +227,12 @@ def test_a_regression_has_errors_and_money_but_no_confusion(replica: Callable[..
 def test_callers_cannot_make_labels_without_end(replica: Callable[..., Replica]) -> None:
     one = replica()
     ship(one.store, {"id": "a"})
-    for number in range(MOST_REASONS + 5):
+    for number in range(MAX_WORDS + 5):
         opinion(one.store, f"o{number}", "a", reason=f"word-{number}", pseudonym=f"p{number}", handling_seconds=40)
     one.count()
-    assert one.get("ml_decision_feedback_total") == MOST_REASONS + 5
+    assert one.get("ml_decision_feedback_total") == MAX_WORDS + 5
     assert one.get("ml_decision_feedback_total", reason="(other)") == 5
-    assert one.get("ml_handling_seconds_count") == MOST_REASONS + 5
+    assert one.get("ml_handling_seconds_count") == MAX_WORDS + 5
 
 
 def test_a_number_of_people_is_told_from_five_on(replica: Callable[..., Replica]) -> None:
@@ -334,3 +335,39 @@ def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings
     client.assembly.mode_state.mode = "shadow"
     (kept,) = client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"]
     assert "arm" not in kept, "nothing is let through where nothing is decided"
+
+
+def test_decisions_without_end_are_a_few_labels(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ids = [f"p{number}" for number in range(200)]
+    ship(one.store, *({"id": id, "decision": f"word-{id}"} for id in ids))
+    tell(one.store, *((id, 1) for id in ids))
+    one.count()
+    found = {
+        sample.labels["decision"]
+        for metric in one.metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name in ("ml_outcomes_total", "ml_slice_outcomes_total")
+    }
+    assert len(found) == MAX_WORDS + 1
+    assert one.get("ml_outcomes_total", decision="(other)") == 200 - MAX_WORDS
+    for start in range(0, 20_000, 1_000):
+        one.metrics.predicted("7", [("champion", f"word-p{number}") for number in range(start, start + 1_000)])
+    one.metrics.exposition()
+    assert one.get("ml_predictions_total") == 20_000
+    assert one.get("ml_predictions_total", decision="(other)") == 20_000 - MAX_WORDS
+    assert one.get("ml_predictions_total", decision=f"word-{ids[0]}") == 1, "the words are those of the outcomes"
+
+
+def test_a_word_that_is_too_long_is_no_label() -> None:
+    words = LabelWords()
+    assert [words.label(word) for word in ("a", "x" * 64, "x" * 65, "x" * 900_000)] == ["a", "x" * 64, *["(other)"] * 2]
+
+
+def test_an_outcome_whose_square_is_infinite_keeps_no_other_from_being_counted(replica: Callable[..., Replica]) -> None:
+    one = replica(task="regression", payoff=lambda decision, outcome, row: 1.0)
+    ship(one.store, *({"id": id, "decision": 12.5} for id in "abc"))
+    tell(one.store, ("a", 1.0), ("b", 1e300), ("c", 0.0))  # as it may lie in the records of before
+    one.count()
+    assert one.get("ml_outcomes_total", outcome="number") == 3
+    assert one.get("ml_outcome_squared_error_total") == pytest.approx(0.75**2 + 0.25**2)

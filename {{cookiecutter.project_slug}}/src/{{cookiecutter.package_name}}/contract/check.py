@@ -8,9 +8,10 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from .terms import Field, Task, Terms
+from .fields import MAX_ID_LENGTH, MAX_LENGTH, Field, Task
+from .terms import Terms
 
-LONGEST_ID = 128  # characters; a prediction is recorded under it
+SHOWN = 80  # characters of a bad value
 EXAMPLES = 3  # bad rows shown for a broken rule
 CASTS = {"number": "float64", "integer": "int64", "boolean": "boolean", "time": "timestamp", "label": "float64"}
 CASTS |= dict.fromkeys(("category", "text", "id"), "string")
@@ -53,7 +54,7 @@ class CheckReport:
         labelled = f", {self.labelled:,} with a label" if shaped else ""
         lines = [f"{self.rows:,} rows{labelled}, {len(self.violations)} rules broken"]
         for broken in self.violations:
-            shown = ", ".join(f"{value!r} in row {key!r}" for key, value in broken.examples)
+            shown = ", ".join(f"{_short(value)} in row {_short(key)}" for key, value in broken.examples)
             lines.append(
                 f"  {broken.field}: {broken.rule}"
                 + (f": {broken.count:,} rows" if broken.count else "")
@@ -110,11 +111,7 @@ def unfit(table: ir.Table, terms: Terms) -> ir.StringValue:
     if shape := _shape(table, wanted, "binary"):
         raise ContractViolated(CheckReport(rows=0, labelled=0, violations=tuple(shape)))
     id = table[terms.id]
-    rules = [(terms.id, "missing", id.isnull()), *_field_rules(table, terms)]
-    if id.type().is_string():
-        rules.insert(
-            1, (terms.id, f"empty or longer than {LONGEST_ID} characters", ~id.length().between(1, LONGEST_ID))
-        )
+    rules = [(terms.id, "missing", id.isnull()), *_length_rules(table, terms.id), *_field_rules(table, terms)]
     first: ir.StringValue = ibis.cases(*((predicate, f"{name}: {rule}") for name, rule, predicate in rules))
     return first
 
@@ -167,9 +164,19 @@ def _field_rules(table: ir.Table, terms: Terms) -> list[tuple[str, str, ir.Boole
     return found
 
 
+def _length_rules(table: ir.Table, name: str) -> list[tuple[str, str, ir.BooleanValue]]:
+    """Of an id or a unit, where it is a string."""
+    column = table[name]
+    if not column.type().is_string():
+        return []
+    rule = f"empty or longer than {MAX_ID_LENGTH} characters"
+    return [(name, rule, ~column.length().between(1, MAX_ID_LENGTH))]
+
+
 def _rules(table: ir.Table, terms: Terms, task: Task) -> list[tuple[str, str, ir.BooleanValue]]:
     found = _field_rules(table, terms)
     found += [(name, "missing", table[name].isnull()) for name in (terms.id, terms.unit, terms.time) if name]
+    found += [rule for name in (terms.id, terms.unit) if name for rule in _length_rules(table, name)]
     label = table[terms.label]
     if task == "binary" and not label.type().is_boolean():
         found.append(
@@ -189,8 +196,9 @@ def _value_rules(item: Field, column: Any) -> list[tuple[str, Any]]:
         return [(f"below {low:g}", column < low), (f"above {high:g}", above)]
     if item.kind == "category" and not item.open:
         return [(f"not one of {', '.join(item.categories)}", _none_of(column, item.categories))]
-    if item.kind == "text":
-        return [(f"longer than {item.longest:,} characters", column.length() > item.longest)]
+    if item.kind in ("category", "text"):
+        longest = item.longest or MAX_LENGTH
+        return [(f"longer than {longest:,} characters", column.length() > longest)]
     return []
 
 
@@ -213,3 +221,8 @@ def _examples(table: ir.Table, terms: Terms, name: str, predicate: Any) -> tuple
     )
     hidden = name in terms.personal
     return tuple((row["_id"], "(personal, not shown)" if hidden else row["_value"]) for row in found)
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."

@@ -23,7 +23,7 @@ def rule(item: Field) -> str:
     if item.categories:
         words = ", ".join(item.categories)
         return f"one of {words}" if not item.open else f"a word; known are {words}; others count as unknown"
-    return "true or false" if item.kind == "boolean" else "text"
+    return "true or false" if item.kind == "boolean" else f"text of at most {item.longest:,} characters"
 
 
 def example(item: Field) -> object:

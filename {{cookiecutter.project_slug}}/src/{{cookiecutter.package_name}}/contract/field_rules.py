@@ -5,11 +5,10 @@ import types
 import unicodedata
 from typing import Any, Literal, Union, get_args, get_origin
 
-import numpy as np
 from pydantic.fields import FieldInfo
 
 from .allowed import field_violation, limits
-from .fields import EXACT_IN_FLOAT32, RESERVED, ContractError, Field
+from .fields import EXACT_IN_FLOAT32, MAX_LENGTH, MAX_NUMBER, RESERVED, ContractError, Field
 from .words import listed, look_alikes
 
 
@@ -98,6 +97,10 @@ def _demand_words(name: str, values: tuple[Any, ...]) -> None:
                 f"field {name!r}: the category {word!a} is empty, or has blanks around it or signs that nobody sees; "
                 "write its visible letters alone, and strip the others in load()"
             )
+        if len(word) > MAX_LENGTH:
+            raise ContractError(
+                f"field {name!r}: the category {word[:40]!r}... is longer than {MAX_LENGTH:,} characters; shorten it"
+            )
         if word != composed:
             raise ContractError(
                 f"field {name!r}: the category {word!a} is not in Unicode's form NFC; write {composed!a} "
@@ -122,7 +125,7 @@ def _bounds(name: str, info: FieldInfo, base: type) -> tuple[float, float]:
         raise ContractError(
             f"field {name!r} needs finite bounds, for example Field(ge=0, le=50_000); got ge={low!r}, le={high!r}"
         )
-    largest = EXACT_IN_FLOAT32 if base is int else float(np.finfo(np.float32).max)
+    largest = EXACT_IN_FLOAT32 if base is int else MAX_NUMBER
     if max(abs(low), abs(high)) > largest:
         raise ContractError(
             f"field {name!r}: bounds {low} to {high} do not fit the model's float32 (at most {largest:g})"

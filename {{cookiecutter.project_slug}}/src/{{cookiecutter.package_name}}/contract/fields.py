@@ -15,6 +15,9 @@ Columns = Mapping[str, NDArray[Any]]
 """Field name → array [rows]: numbers as float64 with NaN for missing, categories and text as object with None."""
 
 EXACT_IN_FLOAT32 = 2**24  # the largest range in which float32 holds every integer
+MAX_NUMBER = float(np.finfo(np.float32).max)
+MAX_LENGTH = 1_000  # characters of a word, and of a text that sets no limit of its own
+MAX_ID_LENGTH = 128  # characters of an id or a unit
 RESERVED = ("id", "unit")  # a request carries these beside the fields
 
 
@@ -23,9 +26,9 @@ class ContractError(ValueError):
 
 
 class Contract(BaseModel):
-    """Base of the row: strict types, nothing extra, no infinities."""
+    """Base of the row: strict types, nothing extra, no infinities, no word without an end."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=MAX_LENGTH)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, cast, func, select, tuple_
+from sqlalchemy import Text, cast, func, select, tuple_
 
-from ..records import TRIED
+from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import feedback, outcomes, predictions
 
@@ -86,7 +86,7 @@ def told(store: Store, payoff: Payoff, *, binary: bool, since: datetime, until: 
         taken = decision if binary else _number(decision)
         shown = (decision if isinstance(taken, str) else NUMBER, f"{outcome:.0f}" if binary else NUMBER)
         each.confusion[shown] += 1
-        each.squared_error += (score - outcome) ** 2
+        each.squared_error += (score - outcome) * (score - outcome)  # ** raises where this is infinite
         if binary:
             end = BINS[min(bisect_left(BINS, score), len(BINS) - 1)]
             sums = each.calibration.setdefault(end, [0.0, 0.0, 0.0])
@@ -120,7 +120,7 @@ def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str
     asked = (
         select(*by, func.count())
         .join(predictions, predictions.c.id == feedback.c.prediction_id)
-        .where(feedback.c.at >= since, real(predictions.c.id))
+        .where(feedback.c.at >= since, of_cases(predictions))
         .group_by(*by)
     )
     found: dict[tuple[str, str], Counter[str]] = {}
@@ -135,7 +135,7 @@ def ways(store: Store, since: datetime, now: datetime) -> dict[str, int]:
     known = (
         select(func.count(predictions.c.id), func.count())
         .select_from(outcomes.outerjoin(predictions, predictions.c.id == outcomes.c.prediction_id))
-        .where(outcomes.c.received_at >= since, real(outcomes.c.prediction_id))
+        .where(outcomes.c.received_at >= since, of_cases(outcomes))
         .where(predictions.c.id.is_not(None) | (outcomes.c.received_at < now - JOINS_WITHIN))
     )
     with store.reading() as connection:
@@ -148,7 +148,7 @@ def scored(store: Store, since: datetime, until: datetime) -> tuple[int, int]:
     asked = (
         select(func.count(), func.count(outcomes.c.prediction_id))
         .select_from(predictions.outerjoin(outcomes, predictions.c.id == outcomes.c.prediction_id))
-        .where(predictions.c.at >= since, predictions.c.at < until, real(predictions.c.id))
+        .where(predictions.c.at >= since, predictions.c.at < until, of_cases(predictions))
     )
     with store.reading() as connection:
         cases, known = connection.execute(asked).one()
@@ -161,18 +161,13 @@ def reviewers(store: Store, now: datetime) -> int | None:
     A pseudonym lasts a calendar month: where two months touch, the larger of both counts.
     """
     since, first = now - timedelta(days=7), now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    people = select(func.count(func.distinct(feedback.c.pseudonym))).where(real(feedback.c.prediction_id))
+    people = select(func.count(func.distinct(feedback.c.pseudonym))).where(of_cases(feedback))
     with store.reading() as connection:
         counts = [
             connection.execute(people.where(feedback.c.at >= start, feedback.c.at < end)).scalar_one()
             for start, end in ((since, max(since, first)), (max(since, first), now))
         ]
     return most if (most := max(counts)) >= FEWEST_PEOPLE else None
-
-
-def real(id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Of a case, and not of a request that only tried the service."""
-    return func.substr(id, 1, len(TRIED)) != TRIED
 
 
 def _joined(store: Store, since: datetime, until: datetime) -> Iterator[tuple[Key, float, str, float, dict[str, Any]]]:
@@ -184,7 +179,7 @@ def _joined(store: Store, since: datetime, until: datetime) -> Iterator[tuple[Ke
             cast(predictions.c.row, Text),
         )
         .join(predictions, predictions.c.id == outcomes.c.prediction_id)
-        .where(outcomes.c.received_at < until, real(predictions.c.id))
+        .where(outcomes.c.received_at < until, of_cases(predictions))
         .order_by(outcomes.c.received_at, outcomes.c.prediction_id)
         .limit(PIECE)
     )  # fmt: skip

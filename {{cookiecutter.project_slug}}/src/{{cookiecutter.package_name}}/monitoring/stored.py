@@ -12,10 +12,10 @@ import pyarrow as pa
 from sqlalchemy import Text, cast, select, tuple_
 
 from ..contract.terms import Fields
+from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import predictions
 from .drift import SCORE
-from .quality import real
 
 PIECE = 100_000  # rows in memory at once
 TYPES = {"number": "DOUBLE", "integer": "DOUBLE", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}
@@ -29,7 +29,7 @@ def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: da
     asked = (
         select(predictions.c.at, predictions.c.id, predictions.c.score, row)
         .where(predictions.c.at < until, predictions.c.bundle == bundle)
-        .where(real(predictions.c.id))
+        .where(of_cases(predictions))
         .order_by(predictions.c.at, predictions.c.id)
         .limit(PIECE)
     )

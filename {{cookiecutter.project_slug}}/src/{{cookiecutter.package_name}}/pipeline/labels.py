@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from ..contract.check import known_label
 from ..contract.terms import Terms
-from ..records import TRIED
+from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import outcomes
 
@@ -25,8 +25,7 @@ class Told:
 
 def told(store: Store) -> pa.Table:
     """The outcomes of real cases, as {prediction_id, outcome}. Raises StoreAway."""
-    id = outcomes.c.prediction_id
-    query = select(id, outcomes.c.outcome).where(func.substr(id, 1, len(TRIED)) != TRIED)
+    query = select(outcomes.c.prediction_id, outcomes.c.outcome).where(of_cases(outcomes))
     with store.reading() as connection:
         rows = connection.execute(query).all()
     ids, values = zip(*rows, strict=True) if rows else ((), ())

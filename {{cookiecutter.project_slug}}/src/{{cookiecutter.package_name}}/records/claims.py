@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Table, func, or_, select, update
 
-from . import TRIED
 from .engine import now
+from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
 
@@ -90,10 +90,10 @@ def active_reviewers(store: Store) -> int | None:
     today = now()
     month, since = today.replace(day=1, hour=0, minute=0, second=0, microsecond=0), today - LATELY
     people = select(func.count(func.distinct(feedback.c.pseudonym)))
-    real = func.substr(feedback.c.prediction_id, 1, len(TRIED)) != TRIED
     with store.reading() as connection:
-        new = connection.execute(people.where(feedback.c.at >= max(since, month), real)).scalar_one()
-        old = connection.execute(people.where(feedback.c.at >= since, feedback.c.at < month, real)).scalar_one()
+        people = people.where(of_cases(feedback))
+        new = connection.execute(people.where(feedback.c.at >= max(since, month))).scalar_one()
+        old = connection.execute(people.where(feedback.c.at >= since, feedback.c.at < month)).scalar_one()
     return found if (found := max(int(new), int(old))) >= FEWEST else None
 
 
@@ -107,7 +107,7 @@ def _taken(store: Store, table: Table, came: Any, columns: list[Any]) -> list[An
     key, about = next(iter(table.primary_key)), table.c.prediction_id
     waited = or_(predictions.c.id.is_not(None), came < now() - LATEST)
     query = (
-        select(key.label("key"), about.label("about"), *columns)
+        select(key.label("key"), of_cases(table).label("case"), *columns)
         .select_from(table.outerjoin(predictions, predictions.c.id == about))
         .where(table.c.counted_at.is_(None), waited)
         .limit(MOST)
@@ -118,4 +118,4 @@ def _taken(store: Store, table: Table, came: Any, columns: list[Any]) -> list[An
         if rows:
             mine = key.in_([row["key"] for row in rows])
             connection.execute(update(table).where(mine).values(counted_at=now()))
-    return [row for row in rows if not row["about"].startswith(TRIED)]
+    return [row for row in rows if row["case"]]

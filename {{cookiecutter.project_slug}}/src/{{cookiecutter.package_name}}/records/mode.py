@@ -7,7 +7,7 @@ from typing import Any
 
 MODES = ("shadow", "assist", "automate")  # the strictest first
 SAFEST = MODES[0]
-MAX_REASON, MAX_ACTOR = 500, 128  # characters
+MAX_REASON, MAX_ACTOR, MAX_REQUEST = 500, 128, 64  # characters
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Mode:
     """A switch of the mode, and who made it, why and when; `at` (UTC) is None where nobody ever did.
 
     `number` is its row in the database. For a switch that is not stored there yet it is the newest row that was known
-    when the switch was made.
+    when the switch was made. `request` is the id of the request that made it; empty for a command's.
     """
 
     mode: str
@@ -23,12 +23,13 @@ class Mode:
     why: str
     at: datetime | None = None
     number: int = field(default=0, compare=False)
+    request: str = field(default="", compare=False)
 
 
-def new_switch(mode: str, who: str, why: str, number: int = 0) -> Mode:
+def new_switch(mode: str, who: str, why: str, number: int = 0, request: str = "") -> Mode:
     """A switch of this moment; `number`: the newest row of the database that is known."""
     at = datetime.now(UTC).replace(tzinfo=None)
-    return Mode(mode, storable(who, MAX_ACTOR), storable(why, MAX_REASON), at, number)
+    return Mode(mode, storable(who, MAX_ACTOR), storable(why, MAX_REASON), at, number, request)
 
 
 def rank(mode: str) -> int:
@@ -43,7 +44,8 @@ def strictest(modes: Iterable[Mode]) -> Mode:
 
 def mode_to_dict(mode: Mode) -> dict[str, Any]:
     at = mode.at.isoformat() if mode.at else None
-    return {"mode": mode.mode, "who": mode.who, "why": mode.why, "at": at, "number": mode.number}
+    about = {"number": mode.number, "request": mode.request}
+    return {"mode": mode.mode, "who": mode.who, "why": mode.why, "at": at, **about}
 
 
 def mode_from_dict(content: Any) -> Mode:
@@ -53,7 +55,7 @@ def mode_from_dict(content: Any) -> Mode:
         raise ValueError(f"{mode!r} is not a mode")
     at = datetime.fromisoformat(at) if at else None
     who, why = storable(str(content["who"]), MAX_ACTOR), storable(str(content["why"]), MAX_REASON)
-    return Mode(mode, who, why, at, int(content["number"]))
+    return Mode(mode, who, why, at, int(content["number"]), storable(str(content.get("request", "")), MAX_REQUEST))
 
 
 def storable(text: str, length: int) -> str:

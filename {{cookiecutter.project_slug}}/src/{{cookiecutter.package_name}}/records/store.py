@@ -6,39 +6,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, func, insert, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, Row, Table, func, insert, select, update
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
+from . import Sender
 from .engine import READING, WAIT, engine_of, now
 from .errors import OutcomeConflict, StoreAway
 from .failures import explained
 from .mode import MODES, SAFEST, Mode, rank
-from .tables import feedback, modes, outcome_history, outcomes, predictions
+from .shipping import Shipped, predictions_in, statements
+from .tables import feedback, modes, outcome_history, outcomes, predictions, repeated_answers
 
 MODE_LOCK = 7_302_051  # any number; everything that switches the mode takes it
+REPLACED = ("prediction_id", "outcome", "at", "received_at", "caller", "request")  # kept of an outcome
+UNKNOWN = Sender()
+MODES_READ = select(*(modes.c[name] for name in ("number", "at", "mode", "who", "why")))  # as all tables have them
 TRIES = 3  # when another replica writes the same outcome in the same moment
-SHIP = {
-    "sqlite": """
-INSERT INTO predictions (id, at, model_version, bundle, arm, mode, unit_hash, score, decision, row)
-WITH e AS MATERIALIZED (
-  SELECT json_extract(value, '$.at') AS at, json_extract(value, '$.model_version') AS model_version,
-    json_extract(value, '$.bundle') AS bundle, json_extract(value, '$.arm') AS arm,
-    json_extract(value, '$.mode') AS mode, json_extract(value, '$.predictions') AS predictions
-  FROM json_each(:events)
-)
-SELECT json_extract(p.value, '$.id'), e.at, e.model_version, e.bundle,
-  coalesce(json_extract(p.value, '$.arm'), e.arm), e.mode, json_extract(p.value, '$.unit'),
-  json_extract(p.value, '$.score'), json_extract(p.value, '$.decision'), json_extract(p.value, '$.row')
-FROM e, json_each(e.predictions) AS p WHERE true
-ON CONFLICT (id) DO NOTHING""",
-    "postgresql": """
-INSERT INTO predictions (id, at, model_version, bundle, arm, mode, unit_hash, score, decision, row)
-SELECT p->>'id', CAST(e->>'at' AS timestamp), e->>'model_version', e->>'bundle',
-  coalesce(p->>'arm', e->>'arm'), e->>'mode', p->>'unit',
-  CAST(p->>'score' AS double precision), p->>'decision', p->'row'
-FROM jsonb_array_elements(CAST(:events AS jsonb)) AS e, jsonb_array_elements(e->'predictions') AS p
-ON CONFLICT (id) DO NOTHING""",
-}
 
 
 class _Raced(Exception):
@@ -52,15 +35,36 @@ class Store:
         """`wait`: seconds that a statement or a lock may take."""
         self.engine = engine_of(url, wait)
         self._reader = self.engine.execution_options(**{READING: True})  # over the same connections
-        self._ship = text(SHIP[self.engine.dialect.name])
+        self._statements = statements(self.engine.dialect.name)
 
-    def ship(self, events: Sequence[bytes]) -> int:
-        """Write the predictions of some events, all or none; gives how many were not known before.
+    def ship(self, events: Sequence[bytes]) -> Shipped:
+        """Write the predictions of some events, all or none. A further answer under an id that is known is kept beside
+        the first: it has left, so it must be on record.
 
         Raises EventsRefused when the database cannot hold what they say.
         """
+        given = {"events": "[" + b",".join(events).decode() + "]"}
         with self.connected() as connection:
-            return connection.execute(self._ship, {"events": "[" + b",".join(events).decode() + "]"}).rowcount
+            new = connection.execute(self._statements.first, given).rowcount
+            if new == sum(map(predictions_in, events)):
+                return Shipped(new)
+            kept = list(connection.execute(self._statements.keep, given).scalars())
+            conflicting = sum(map(bool, kept))
+            return Shipped(new, len(kept) - conflicting, conflicting)
+
+    def record(self, event: bytes) -> tuple[int, dict[str, bool]]:
+        """Write predictions that nobody was given yet. Gives how many were not known before, and of the others by id
+        whether the answer that is known is to another row.
+
+        Raises EventsRefused when the database cannot hold what the event says.
+        """
+        given = {"events": f"[{event.decode()}]"}
+        with self.connected() as connection:
+            new = connection.execute(self._statements.first, given).rowcount
+            if new == predictions_in(event):
+                return new, {}
+            known = connection.execute(self._statements.repeats, given)
+            return new, {id: bool(conflicting) for id, conflicting in known}
 
     def check(self) -> None:
         """Raises StoreAway unless the database answers and has its tables."""
@@ -84,9 +88,9 @@ class Store:
         with self.reading() as connection:
             return _last(connection)
 
-    def set_mode(self, mode: str, who: str, why: str, after: Mode | None = None) -> Mode:
+    def set_mode(self, mode: str, who: str, why: str, after: Mode | None = None, request: str = "") -> Mode:
         """Switch; with `after` only if that is still the last switch. Gives what holds then."""
-        new = Mode(mode, who, why, now())
+        new = Mode(mode, who, why, now(), request=request)
         with self._switching() as connection:
             if after and (last := _last(connection)) != after:
                 return last or after
@@ -110,7 +114,7 @@ class Store:
             note = f"holds on after {late.mode} of {late.at:%Y-%m-%d %H:%M:%S}, which came late"
             return _add(connection, replace(last, why=f"{last.why} ({note})", at=last.at or now()))
 
-    def add_outcomes(self, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    def add_outcomes(self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN) -> dict[str, int]:
         """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated
         and corrected, and how many name a prediction that is not known (yet).
 
@@ -119,14 +123,16 @@ class Store:
         for _ in range(TRIES):
             try:
                 with self.connected() as connection:
-                    return self._add_outcomes(connection, given)
+                    return self._add_outcomes(connection, given, sender)
             except _Raced:
                 continue
         raise StoreAway("others write the same outcomes just now")
 
-    def _add_outcomes(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    def _add_outcomes(
+        self, connection: Connection, given: Sequence[Mapping[str, Any]], sender: Sender
+    ) -> dict[str, int]:
         ids, received = {item["prediction_id"] for item in given}, now()
-        columns = [outcomes.c[name] for name in ("prediction_id", "outcome", "at", "received_at")]
+        columns = [outcomes.c[name] for name in REPLACED]
         known_now = select(*columns).where(outcomes.c.prediction_id.in_(ids)).order_by(outcomes.c.prediction_id)
         looked = connection.execute(known_now.with_for_update())  # in one order everywhere, or replicas wait in circles
         stored = {row["prediction_id"]: dict(row) for row in looked.mappings()}
@@ -141,10 +147,11 @@ class Store:
                 conflicts[position] = before["outcome"]
                 continue
             if before:
-                replaced.append(before | {"replaced_at": received})
+                replaced.append({name: before[name] for name in REPLACED} | {"replaced_at": received})
             known[item["prediction_id"]] = {
                 **{name: item[name] for name in ("prediction_id", "outcome", "at")},
                 "received_at": received,
+                **sender.row(item["prediction_id"]),
             }
             count["corrected" if before else "accepted"] += 1
         if conflicts:
@@ -159,22 +166,24 @@ class Store:
             connection.execute(update(outcomes).where(outcomes.c.prediction_id == id).values(known[id]))
         return count | {"unknown": self._unknown(connection, ids)}
 
-    def add_feedback(self, given: Sequence[Mapping[str, Any]]) -> tuple[set[str], int]:
+    def add_feedback(self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN) -> tuple[set[str], int]:
         """Write rows of the feedback table, `at` left out. Gives the ids that were not known before, and how many
         predictions are not known (yet)."""
-        rows = [item for _, item in sorted({item["id"]: {**item, "at": now()} for item in given}.items())]
+        written = {item["id"]: {**item, "at": now(), **sender.row(item["prediction_id"])} for item in given}
+        rows = [item for _, item in sorted(written.items())]
         write = self._insert(feedback).values(rows).on_conflict_do_nothing().returning(feedback.c.id)
         with self.connected() as connection:
             new = set(connection.execute(write).scalars())
             return new, self._unknown(connection, {item["prediction_id"] for item in given})
 
     def forget(self, before: datetime) -> dict[str, int]:
-        """Delete predictions that were made, and outcomes and feedback that came, before this time; gives how many.
+        """Delete answers that were given, and outcomes and feedback that came, before this time; gives how many.
         The switches of the mode stay."""
         gone: dict[str, int] = {}
         with self.connected() as connection:
             for table, when in (
                 (predictions, predictions.c.at),
+                (repeated_answers, repeated_answers.c.at),
                 (outcomes, outcomes.c.received_at),
                 (outcome_history, outcome_history.c.received_at),
                 (feedback, feedback.c.at),
@@ -225,7 +234,7 @@ class Store:
 
 
 def _last(connection: Connection) -> Mode | None:
-    row = connection.execute(select(modes).order_by(modes.c.number.desc()).limit(1)).first()
+    row = connection.execute(MODES_READ.order_by(modes.c.number.desc()).limit(1)).first()
     return _mode(row) if row else None
 
 
@@ -235,15 +244,21 @@ def _mode(row: Row[Any]) -> Mode:
 
 
 def _add(connection: Connection, new: Mode) -> Mode:
+    """The stop must work with tables of before, which know no request."""
     values = {"mode": new.mode, "who": new.who, "why": new.why, "at": new.at}
-    number = connection.execute(insert(modes).values(values).returning(modes.c.number)).scalar_one()
+    write = insert(modes).returning(modes.c.number)
+    try:
+        with connection.begin_nested():
+            number = connection.execute(write.values(values | {"request": new.request or None})).scalar_one()
+    except (OperationalError, ProgrammingError):
+        number = connection.execute(write.values(values)).scalar_one()
     return replace(new, number=number)
 
 
 def _stepped_up_since(connection: Connection, late: Mode, first: Mode) -> bool:
     """Did somebody step up after this switch? Both the row and its time must be later: clocks may differ."""
     before = first
-    for row in connection.execute(select(modes).order_by(modes.c.number)):
+    for row in connection.execute(MODES_READ.order_by(modes.c.number)):
         mode = _mode(row)
         if rank(mode.mode) > rank(before.mode) and row.number > late.number and late.at and row.at > late.at:
             return True

@@ -1,6 +1,8 @@
 """The tables. Times are UTC and do not say so. A change here needs a migration; a test compares the two."""
 
-from sqlalchemy import JSON, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text, text
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -8,20 +10,50 @@ VERSIONS = "records_version"  # which migration was last: a name of its own, so 
 NOT_COUNTED = text("counted_at IS NULL")
 Row = JSON().with_variant(JSONB(), "postgresql")
 
-predictions = Table(
+
+def _answer() -> list[Column[Any]]:
+    """What is recorded of an answer beside its id and number."""
+    return [
+        Column("at", DateTime, nullable=False),
+        Column("model_version", String(64), nullable=False),
+        Column("bundle", String(64), nullable=False),
+        Column("arm", String(16), nullable=False),
+        Column("mode", String(16), nullable=False),
+        Column("unit_hash", String(32)),
+        Column("score", Float, nullable=False),
+        Column("decision", Text, nullable=False),  # what the model would do, in shadow too
+        Column("row", Row, nullable=False),  # the fields of the contract without the PERSONAL ones
+    ]
+
+
+def _origin() -> list[Column[Any]]:
+    """Who sent it: the name of a key, or of the person who ran a batch; and the id of the request. Rows that are older
+    than these columns have neither."""
+    return [Column("caller", String(128)), Column("request", String(64))]
+
+
+predictions = Table(  # the first answer under an id
     "predictions",
     metadata,
     Column("id", String(128), primary_key=True),
-    Column("at", DateTime, nullable=False),
-    Column("model_version", String(64), nullable=False),
-    Column("bundle", String(64), nullable=False),
-    Column("arm", String(16), nullable=False),
-    Column("mode", String(16), nullable=False),
-    Column("unit_hash", String(32)),
-    Column("score", Float, nullable=False),
-    Column("decision", Text, nullable=False),  # what the model would do, in shadow too
-    Column("row", Row, nullable=False),  # the fields of the contract without the PERSONAL ones
+    *_answer(),
+    Column("answer_id", String(32)),  # the number of this answer; another answer under the same id has another
+    *_origin(),
+    Column("smoke", Boolean),  # only tried the service; smoke.py says what holds where it is not known
     Index("predictions_at", "at"),
+)
+
+repeated_answers = Table(  # every further answer under an id that was found when it was stored
+    "repeated_answers",
+    metadata,
+    Column("answer_id", String(32), primary_key=True),
+    Column("prediction_id", String(128), nullable=False),
+    *_answer(),
+    *_origin(),
+    Column("smoke", Boolean, nullable=False),
+    Column("conflicting", Boolean, nullable=False),  # it answered another row than the first one
+    Index("repeated_answers_prediction_id", "prediction_id"),
+    Index("repeated_answers_at", "at"),
 )
 
 outcomes = Table(  # no foreign key: an outcome may come before its prediction is shipped, and is matched then
@@ -32,6 +64,8 @@ outcomes = Table(  # no foreign key: an outcome may come before its prediction i
     Column("at", DateTime, nullable=False),
     Column("received_at", DateTime, nullable=False),
     Column("counted_at", DateTime),  # when a replica counted it for Prometheus
+    *_origin(),
+    Column("smoke", Boolean),
     Index("outcomes_received_at", "received_at"),
     Index("outcomes_not_counted", "prediction_id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
 )
@@ -45,6 +79,7 @@ outcome_history = Table(  # what a correction replaced
     Column("at", DateTime, nullable=False),
     Column("received_at", DateTime, nullable=False),
     Column("replaced_at", DateTime, nullable=False),
+    *_origin(),  # of what was replaced; who replaced it stands with what holds now
     Index("outcome_history_prediction_id", "prediction_id"),
 )
 
@@ -60,6 +95,8 @@ feedback = Table(
     Column("at", DateTime, nullable=False),
     Column("handling_seconds", Float),
     Column("counted_at", DateTime),
+    *_origin(),
+    Column("smoke", Boolean),
     Index("feedback_prediction_id", "prediction_id"),
     Index("feedback_not_counted", "id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
     Index("feedback_at", "at"),
@@ -73,4 +110,5 @@ modes = Table(  # every switch, the last one holds
     Column("mode", String(16), nullable=False),
     Column("who", String(128), nullable=False),
     Column("why", Text, nullable=False),
+    Column("request", String(64)),
 )

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import case, func, select
 
-from . import TRIED
 from .engine import now
+from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
 
@@ -37,8 +37,8 @@ class Usage:
 
 def usage(store: Store, mode: str) -> Usage:
     """Of the cases decided in `mode`. Raises StoreAway."""
-    since, real = now() - LATELY, _real(predictions.c.id)
-    in_mode = (predictions.c.mode == mode) & real
+    since = now() - LATELY
+    in_mode = (predictions.c.mode == mode) & of_cases(predictions)
     cases = select(func.count(func.distinct(func.date(predictions.c.at))), func.count()).where(in_mode)
     about = feedback.c.prediction_id
     overridden = case((feedback.c.verdict == "overridden", about))
@@ -50,13 +50,8 @@ def usage(store: Store, mode: str) -> Usage:
     known = (
         select(func.count(), func.count(predictions.c.id))
         .select_from(outcomes.outerjoin(predictions, predictions.c.id == outcomes.c.prediction_id))
-        .where(outcomes.c.received_at >= since, _real(outcomes.c.prediction_id))
+        .where(outcomes.c.received_at >= since, of_cases(outcomes))
     )
     with store.reading() as connection:
         rows = [connection.execute(query).one() for query in (cases, judged, known)]
     return Usage(*(int(value) for row in rows for value in row))
-
-
-def _real(id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Not only tried. LIKE would not tell Smoke- from smoke- in SQLite."""
-    return func.substr(id, 1, len(TRIED)) != TRIED

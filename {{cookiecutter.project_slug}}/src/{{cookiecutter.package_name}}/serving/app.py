@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from ..contract.terms import Terms
 from .documented import Explanations, Facts, Predictions, Switched, Taken, documented, shape_of
 from .explain import Explain
-from .keys import Keys
+from .keys import Caller, Keys
 from .limits import Limits
 from .metrics import Metrics
 from .mode_state import ModeState
@@ -65,9 +65,9 @@ def surface(
 
     rows = schema_of(terms)
 
-    @app.post("/v1/predict", summary="Score 1 to 1,000 rows", **documented("/v1/predict", rows, Predictions))
+    @app.post("/v1/predict", summary="Score 1 to 1,000 rows", **documented("/v1/predict", rows, Predictions, 409))
     async def _predict(request: Request) -> Response:
-        return answer(predict.answer(await body_of(request), keys.salt))
+        return answer(predict.answer(await body_of(request), keys.salt, *sender(request)))
 
     @app.post(
         "/v1/explain",
@@ -83,7 +83,7 @@ def surface(
         **documented("/v1/outcomes", shape_of(Outcomes, {"outcomes": [OUTCOME]}), Taken, 409),
     )
     async def _outcomes(request: Request) -> Response:
-        return answer(await limits.aside(remember.outcomes, await body_of(request)))
+        return answer(await limits.aside(remember.outcomes, await body_of(request), *sender(request)))
 
     @app.post(
         "/v1/feedback",
@@ -91,7 +91,7 @@ def surface(
         **documented("/v1/feedback", shape_of(Feedbacks, {"feedback": [FEEDBACK]}), Taken),
     )
     async def _feedback(request: Request) -> Response:
-        return answer(await limits.aside(remember.feedback, await body_of(request)))
+        return answer(await limits.aside(remember.feedback, await body_of(request), *sender(request)))
 
     @app.post(
         "/v1/mode",
@@ -99,13 +99,15 @@ def surface(
         **documented("/v1/mode", shape_of(Mode, MODE), Switched),
     )
     async def _mode(request: Request) -> Response:
-        return answer(await limits.at_once(switching.answer, await body_of(request), request.state.caller))
+        return answer(await limits.at_once(switching.answer, await body_of(request), *sender(request)))
 
     @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, Facts))
-    async def _model() -> Response:
+    async def _model(request: Request) -> Response:
+        caller, _ = sender(request)
         holds = {"mode": mode_state.mode, "mode_source": mode_state.source, "mode_unsaved": mode_state.unsaved}
         made_here = models.rollback and models.rollback.model_dump()
-        facts = models.required().told() | holds | {"refused": models.refusal, "rollback": made_here}
+        asks = {"caller": caller.name, "roles": sorted(caller.roles)}
+        facts = models.required().told() | holds | {"refused": models.refusal, "rollback": made_here} | asks
         return answer(to_json(facts))
 
     app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
@@ -118,6 +120,11 @@ def described(app: FastAPI) -> dict[str, Any]:
         app.openapi_schema = FastAPI.openapi(app)
         app.openapi_schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return app.openapi_schema
+
+
+def sender(request: Request) -> tuple[Caller, str]:
+    """Who sent a request, and its id."""
+    return request.state.caller, request.state.request
 
 
 def answer(body: bytes, status: int = 200, headers: Headers | None = None) -> Response:

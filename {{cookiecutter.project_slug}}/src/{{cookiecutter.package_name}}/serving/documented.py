@@ -17,12 +17,20 @@ REFUSALS = {
     503: "nothing was done; try again after Retry-After seconds",
 }
 
+CONFLICTS = {
+    "/v1/predict": "an id was answered for another row",
+    "/v1/outcomes": "an outcome differs from the one that is known",
+}
+SAME_AGAIN = "there when this row was answered before under its id, and this differed then"
+
 
 class Prediction(BaseModel):
     id: str
     score: float
-    decision: str | float | None = Field(description="null in shadow: the consumer goes on as without a model")
+    decision: str | float | None = Field(description="null in shadow, also in that of a first answer")
     arm: Literal["explored"] | None = Field(default=None, description="there when the case was let through by lot")
+    model_version: str | None = Field(default=None, description=SAME_AGAIN)
+    mode: Modes | None = Field(default=None, description=SAME_AGAIN)
 
 
 class Predictions(BaseModel):
@@ -73,6 +81,8 @@ class Facts(BaseModel):
     mode_source: Source
     mode_unsaved: bool = Field(description="whether a switch that was made here is not in the database yet")
     rollback: dict[str, Any] | None = Field(description="one that was made here while the registry was away")
+    caller: str = Field(description="the name of the key that asks")
+    roles: list[str] = Field(description="what this key may do")
 
 
 class Wrong(BaseModel):
@@ -100,7 +110,7 @@ def shape_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
 
 def documented(route: str, body: dict[str, Any] | None, answer: type[BaseModel], *more: int) -> dict[str, Any]:
     """The arguments of a route that say what it takes and gives. `more`: statuses beyond the usual ones."""
-    refusals: dict[int, str] = {409: "an outcome differs from the one that is known", **REFUSALS}
+    refusals: dict[int, str] = {409: CONFLICTS.get(route, ""), **REFUSALS}
     usual = (401, 403, 503) if body is None else tuple(REFUSALS)
     problem = {"model": ProblemShape, "content": {"application/problem+json": {}}}
     responses: dict[int | str, Any] = {200: {"model": answer}}

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Role = Literal["predict", "outcomes", "feedback", "operate"]
+Role = Literal["predict", "outcomes", "feedback", "operate", "smoke"]
 NEW_SECRET = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 LOCAL = "local"  # who asks where no keys are needed
 HOLD_SECONDS = 300.0  # for an edit that went wrong; to end a key, take it out of the file

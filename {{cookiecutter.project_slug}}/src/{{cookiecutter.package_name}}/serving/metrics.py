@@ -9,6 +9,7 @@ from ..bundle.errors import Reason
 from ..bundle.manifest import Manifest
 from .counted import ZERO_SECONDS, Counted, ZeroPeriod
 from .fields import Fields
+from .label_words import LabelWords
 from .problems import Problem
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
@@ -31,6 +32,7 @@ class Metrics:
         )
         self.shed = Counter("ml_requests_shed", "Requests refused to stay able to answer", ["reason"], registry=kept)
         self.fields = Fields(kept, self._zeros)
+        self.decisions = LabelWords()
         self.predictions = self.counted("ml_predictions", "Rows scored", "model_version", "arm", "decision")
         self.violations = self.counted("ml_contract_violations", "Places that break the contract", "field", "rule")
         self.outcomes = Counter(
@@ -62,9 +64,7 @@ class Metrics:
         )
         self.lost = Counter("ml_events_lost", "Answers that no database will hold; must stay 0", registry=kept)
         self.stored = Counter("ml_predictions_stored", "Predictions written to the database", registry=kept)
-        self.repeated = self.counted(
-            "ml_predictions_repeated", "Predictions under an id that was known: answered, not recorded again"
-        )
+        self.repeated = self.counted("ml_predictions_repeated", "Predictions of the same row under a known id")
         self.conflicting = self.counted(
             "ml_predictions_conflicting",
             "Predictions under an id that is recorded with another row, when they were stored",
@@ -106,7 +106,7 @@ class Metrics:
             key = (arm, decision if isinstance(decision, str) else "number")
             counts[key] = counts.get(key, 0) + 1
         for (arm, word), count in counts.items():
-            self.predictions.add(version, arm, word, amount=count)
+            self.predictions.add(version, arm, self.decisions.label(word), amount=count)
 
     def answering(
         self, version: str, commit: str, reference: str, manifest: Manifest, times: Mapping[str, float]

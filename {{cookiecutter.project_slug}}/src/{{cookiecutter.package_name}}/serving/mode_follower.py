@@ -61,10 +61,10 @@ class ModeFollower:
         log.info("a switch made here is in the database", extra={"facts": facts})
         return True
 
-    def step_up(self, mode: str, who: str, why: str) -> Mode:
+    def step_up(self, mode: str, who: str, why: str, request: str = "") -> Mode:
         """Switch for everyone, in the database first. Raises StoreAway."""
         store = self.store = self.store or _open(self.url)
-        new = store.set_mode(mode, who, why)
+        new = store.set_mode(mode, who, why, request=request)
         self.state.switched(new)
         return new
 

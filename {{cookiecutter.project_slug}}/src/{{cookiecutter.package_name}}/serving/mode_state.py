@@ -70,10 +70,10 @@ class ModeState:
             self.metrics.mode_file_invalid.set(bool(error))
             self._settle()
 
-    def step_down(self, mode: str, who: str, why: str) -> Mode:
+    def step_down(self, mode: str, who: str, why: str, request: str = "") -> Mode:
         """Switch this replica at once, whether the database is there or not, and remember it until it is stored."""
         with self.changed:
-            new = new_switch(mode, who, why, self._known.number)
+            new = new_switch(mode, who, why, self._known.number, request)
             self._unsaved[mode] = new
             self.generation += 1
             self._settle()

@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,39 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from ..contract.terms import Terms
-from ..records import TRIED
+from ..records import SMOKE_ID_PREFIX, event_number
 from ..records.spool import Spool, SpoolError
 from .explore import LetThrough
+from .keys import Caller
 from .metrics import Metrics
 from .mode_state import ModeState
 from .models import Models, Serving
 from .problems import Problem, places, refused
+from .recent import Recent, require_same_rows, with_known
 from .rows import EXAMPLES, validator_of
 
 ARM, EXPLORED = "champion", "explored"
+
+
+class Scored(NamedTuple):
+    """Rows of a body in one order: their ids, what is answered and what is recorded of them."""
+
+    ids: list[str]
+    answers: list[dict[str, Any]]
+    kept: list[dict[str, Any]]
+    scores: list[float]
+    matrix: NDArray[np.float32]
+
+    def without(self, ids: Collection[str]) -> "Scored":
+        """The rows under other ids."""
+        stay = [place for place, id in enumerate(self.ids) if id not in ids]
+        return Scored(
+            ids=[self.ids[place] for place in stay],
+            answers=[self.answers[place] for place in stay],
+            kept=[self.kept[place] for place in stay],
+            scores=[self.scores[place] for place in stay],
+            matrix=self.matrix[stay],
+        )
 
 
 class Predict:
@@ -41,16 +65,46 @@ class Predict:
         self.explored = explored
         self.validate, self.fields, self.personal = validator_of(terms), terms.fields, terms.personal
         self.models, self.decide, self.spool, self.mode_state, self.metrics = models, decide, spool, mode_state, metrics
+        self.recent, self._recording = Recent(self.validate), threading.Lock()
 
     @property
     def slow(self) -> bool:
         """Whether the model may take its time, as one in Python does."""
         return bool(self.models.current and self.models.current.bundle.manifest.runtime == "python")
 
-    def answer(self, body: bytes, salt: bytes) -> bytes:
-        """The answer to a body, as JSON. Raises Problem for a body that breaks the contract, when no model answers and
-        when the answer cannot be written down."""
+    def answer(self, body: bytes, salt: bytes, caller: Caller, request: str) -> bytes:
+        """The answer to a body, as JSON. `caller` and the id of the `request` are recorded with it.
+
+        Raises Problem for a body that breaks the contract, for an id that was answered for another row, when no model
+        answers and when the answer cannot be written down.
+        """
         serving, mode = self.models.required(), self.mode_state.mode
+        facts = {"model_version": serving.version, "arm": ARM, "mode": mode}
+        scored = self._scored(serving, facts, body, salt)
+        ids = scored.ids
+        if len(ids) > 1 and len(set(ids)) < len(ids):
+            raise Problem(422, "an id stands twice in the body; an id names one prediction")
+        smoke: set[str] = set()
+        if "smoke" in caller.roles and (smoke := {id for id in ids if id.startswith(SMOKE_ID_PREFIX)}):
+            for each in scored.kept:
+                each["smoke"] = each["id"] in smoke
+        with self._recording:  # or two requests at once could each find that an id is new
+            known = self.recent.known(ids)
+            if known:
+                require_same_rows(ids, self.validate(body).rows, known)
+                scored = scored.without(known)
+            if scored.ids:
+                sender = {"caller": caller.name, "request": request}
+                self._record({"bundle": serving.bundle.digest, **facts, **sender, "predictions": scored.kept})
+            answer = {**facts, "predictions": scored.answers}
+            said = to_json(with_known(ids, answer, known) if known else answer, fallback=plain)
+            self.recent.add(scored.ids, body, said)
+        if known:
+            self.metrics.repeated.add(amount=len(known))
+        self._count(serving, scored.without(smoke) if smoke else scored)
+        return said
+
+    def _scored(self, serving: Serving, facts: Mapping[str, str], body: bytes, salt: bytes) -> Scored:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
@@ -58,46 +112,46 @@ class Predict:
                 self.metrics.violations.add(field, rule, amount=count)
             raise refused(error, self.fields, EXAMPLES, self.personal) from None
         matrix, found = serving.bundle.score_rows(rows)
-        scores, threshold = found.tolist(), serving.bundle.manifest.threshold
-        explored = self.explored if mode != "shadow" else None
+        scores, threshold, shadow = found.tolist(), serving.bundle.manifest.threshold, facts["mode"] == "shadow"
         if not all(map(isfinite, scores)):
             raise ValueError(f"version {serving.version} scored a row with no finite number")
-        answers, kept = [], []
+        explored, personal, decide = None if shadow else self.explored, self.personal, self.decide
+        ids, answers, kept = [], [], []
         for row, score in zip(rows, scores, strict=True):
-            id, unit, decision = row.pop("id") or os.urandom(16).hex(), row.pop("unit"), self.decide(score, threshold)
+            id, decision, arm = row.pop("id") or os.urandom(16).hex(), decide(score, threshold), None
             if decision is None or decision != decision:
                 raise ValueError(f"decide() gave {decision!r} for a score of {score}")
-            for name in self.personal:
-                del row[name]
-            arm = {}
             if explored and decision != explored.decision and explored.takes(id, salt):
-                arm, decision = {"arm": EXPLORED}, explored.decision
-            answers.append({"id": id, "score": score, "decision": None if mode == "shadow" else decision, **arm})
+                arm, decision = EXPLORED, explored.decision
+            shown = None if shadow else decision
+            ids.append(id)
+            unit = row.pop("unit")
+            for name in personal:
+                del row[name]
             unit = unit and hidden(unit, salt)
-            kept.append({"id": id, "score": score, "decision": decision, "unit": unit, "row": row, **arm})
-        if len(rows) > 1 and len({answer["id"] for answer in answers}) < len(rows):
-            raise Problem(422, "an id stands twice in the body; an id names one prediction")
-        said = {"model_version": serving.version, "arm": ARM, "mode": mode}
-        at = datetime.now(UTC).isoformat(" ", "microseconds")[:26]
-        event = {"at": at, "bundle": serving.bundle.digest, **said, "predictions": kept}
+            answer = {"id": id, "score": score, "decision": shown}
+            record = {"id": id, "score": score, "decision": decision, "unit": unit, "row": row}
+            if arm:
+                answer["arm"] = record["arm"] = arm
+            answers.append(answer)
+            kept.append(record)
+        return Scored(ids, answers, kept, scores, matrix)
+
+    def _record(self, event: dict[str, Any]) -> None:
+        """Write down what is answered. Raises Problem when that cannot be done."""
+        event["number"], event["at"] = event_number(), datetime.now(UTC).isoformat(" ", "microseconds")[:26]
         try:
             self.spool.append(to_json(event, fallback=plain))
         except SpoolError as error:
             raise Problem(
                 503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
             ) from error
-        self._count(serving, matrix, scores, kept)
-        return to_json({**said, "predictions": answers}, fallback=plain)
 
-    def _count(self, serving: Serving, matrix: NDArray[np.float32], scores: list[float], kept: list[Any]) -> None:
-        """Count what was answered, but for what only tries the service."""
-        tried = [place for place, each in enumerate(kept) if each["id"].startswith(TRIED)]
-        if tried:
-            cases = [place for place in range(len(kept)) if place not in tried]
-            matrix, scores, kept = matrix[cases], [scores[place] for place in cases], [kept[place] for place in cases]
-        if kept:
-            serving.counts.add(matrix, scores)
-            self.metrics.predicted(serving.version, [(each.get("arm", ARM), each["decision"]) for each in kept])
+    def _count(self, serving: Serving, cases: Scored) -> None:
+        if cases.ids:
+            serving.counts.add(cases.matrix, cases.scores)
+            decided = [(each.get("arm", ARM), each["decision"]) for each in cases.kept]
+            self.metrics.predicted(serving.version, decided)
 
 
 def hidden(name: str, salt: bytes) -> str:

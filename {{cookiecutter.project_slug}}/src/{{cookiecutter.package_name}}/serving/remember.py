@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from ..records import Sender
 from ..records.errors import EventsRefused, OutcomeConflict, StoreAway
 from .keeper import Keeper, away
-from .keys import Keys
+from .keys import Caller, Keys
 from .metrics import Metrics
 from .models import Models
 from .predict import hidden
@@ -30,14 +31,15 @@ class Remember:
     def __init__(self, models: Models, keeper: Keeper, keys: Keys, metrics: Metrics) -> None:
         self.models, self.keeper, self.keys, self.metrics = models, keeper, keys, metrics
 
-    def outcomes(self, body: bytes) -> bytes:
-        """Take outcomes, all or none. Raises Problem: 409 for one that differs and is no correction."""
+    def outcomes(self, body: bytes, caller: Caller, request: str) -> bytes:
+        """Take outcomes, all or none; `caller` and the id of the `request` are recorded with them. Raises Problem: 409
+        for one that differs and is no correction."""
         given: list[Outcome] = read(Outcomes, body).outcomes
         if self.models.required().bundle.manifest.task == "binary":
             self._zero_or_one(given)
         rows = [item.model_dump() for item in given]
         try:
-            count = self._store(lambda store: store.add_outcomes(rows))
+            count = self._store(lambda store: store.add_outcomes(rows, sender_of(caller, request)))
         except OutcomeConflict as conflict:
             errors = [
                 {"row": row, "field": "outcome", "rule": f"{known:g} is known of {given[row].prediction_id!r}",
@@ -51,11 +53,11 @@ class Remember:
             self.metrics.outcomes.labels(result).inc(number)
         return to_json(count)
 
-    def feedback(self, body: bytes) -> bytes:
-        """Take feedback; the same again is taken once. Raises Problem."""
+    def feedback(self, body: bytes, caller: Caller, request: str) -> bytes:
+        """Take feedback, as `outcomes`; the same again is taken once. Raises Problem."""
         given: list[Feedback] = read(Feedbacks, body).feedback
         rows = [self._row(item) for item in given]
-        new, unknown = self._store(lambda store: store.add_feedback(rows))
+        new, unknown = self._store(lambda store: store.add_feedback(rows, sender_of(caller, request)))
         return to_json({"accepted": len(new), "repeated": len(given) - len(new), "unknown": unknown})
 
     def _row(self, item: Feedback) -> dict[str, Any]:
@@ -91,6 +93,10 @@ class Remember:
                 for row, said in wrong[:SHOWN]
             ]
             raise Problem(422, f"the body breaks the contract in {len(wrong)} places; nothing was written", errors)
+
+
+def sender_of(caller: Caller, request: str) -> Sender:
+    return Sender(caller.name, request, "smoke" in caller.roles)
 
 
 def read(shape: type[Shape], body: bytes, examples: dict[str, Any] = EXAMPLES) -> Shape:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Gauge, Histogram
 
 from ..contract.terms import Task, Terms
+from .label_words import OTHER, LabelWords
 from .log import log
 from .metrics import Metrics
 from .models import Models
@@ -23,7 +24,6 @@ DELAYS = (60, 3_600, DAY, *(days * DAY for days in (3, 7, 14, 28, 56, 112)))  # 
 HANDLED = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
 BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)  # of a probability; many labels are rare
 VERDICTS = ("accepted", "edited", "overridden")
-MOST_REASONS = 20  # different words that become labels
 PEOPLE_SECONDS = 15
 LONGEST = 1.0  # seconds of the thread that also ships answers
 
@@ -34,7 +34,7 @@ class Results:
     def __init__(self, terms: Terms, payoff: Payoff, models: Models, metrics: Metrics) -> None:
         self.payoff, self.models = payoff, models
         self._slices = [terms.fields[name] for name in terms.slices if name not in terms.personal]
-        self._reasons: set[str] = set()
+        self._reasons, self._decisions = LabelWords(), metrics.decisions
         self._version, self._failed, self._people_at = "", False, -math.inf
         version, kept, counted = ("model_version", "arm"), metrics.registry, metrics.counted
         self.outcomes = counted("ml_outcomes", "Outcomes by decision", *version, "mode", "decision", "outcome")
@@ -88,9 +88,11 @@ class Results:
             return
         self.cases.add("ai")
         binary, arm = task == "binary", (told.model_version, told.arm)
-        decision, label = (told.decision, f"{came.outcome:g}") if binary else ("number", "number")
+        decision, label = (self._decisions.label(told.decision), self._class(came)) if binary else ("number", "number")
         self.outcomes.add(*arm, told.mode, decision, label)
-        self.errors.add(*arm, amount=(told.score - came.outcome) ** 2)
+        error = told.score - came.outcome
+        if math.isfinite(error * error):  # ** would raise, and one outcome keep all from being counted
+            self.errors.add(*arm, amount=error * error)
         self.delay.observe(max((came.at - told.at).total_seconds(), 0))
         if binary and 0 <= told.score <= 1:
             le = f"{BINS[bisect_left(BINS, told.score)]:g}"
@@ -105,6 +107,9 @@ class Results:
         self.value.add(*arm, told.mode, direction, amount=abs(money))
         for part in parts:
             self.sliced_value.add(*arm, told.mode, part, direction, amount=abs(money))
+
+    def _class(self, came: "Outcome") -> str:
+        return f"{came.outcome:g}" if came.outcome in (0, 1) else OTHER
 
     def _money(self, told: "Prediction", outcome: float, binary: bool) -> float | None:
         """What the decision was worth; None when payoff() cannot say, which is counted and told once."""
@@ -122,12 +127,7 @@ class Results:
         return None
 
     def _feedback(self, given: "Feedback") -> None:
-        reason = given.reason
-        if reason and reason not in self._reasons:
-            if len(self._reasons) < MOST_REASONS:
-                self._reasons.add(reason)
-            else:
-                reason = "(other)"
+        reason = given.reason and self._reasons.label(given.reason)
         self.feedback.add(given.model_version, given.arm, given.verdict, reason)
         if given.handling_seconds is not None:
             self.handling.observe(given.handling_seconds)

@@ -1,17 +1,20 @@
 """What a body must look like: rows of the contract, outcomes, feedback, a mode."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from ..contract.documentation import example
+from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
 from ..contract.terms import Terms
 
 MOST_ROWS = 1_000
+FIRST = datetime(1970, 1, 1)  # UTC, as the records hold it
+CLOCK_SKEW = timedelta(hours=1)  # by which a caller's clock may be ahead of this one
 Modes = Literal["shadow", "assist", "automate"]
-Id = Annotated[str, Field(min_length=1, max_length=128)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
 def in_utc(at: datetime) -> datetime:
@@ -20,6 +23,13 @@ def in_utc(at: datetime) -> datetime:
         return at.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         raise ValueError("this time is outside the calendar in UTC") from None
+
+
+def plausible(at: datetime) -> datetime:
+    """A time that something may have become known at."""
+    if not FIRST <= at <= datetime.now(UTC).replace(tzinfo=None) + CLOCK_SKEW:
+        raise ValueError("a time between 1970 and now; a clock may be an hour ahead")
+    return at
 
 
 class Body(BaseModel):
@@ -32,8 +42,12 @@ class Outcome(Body):
     """What became of a case."""
 
     prediction_id: Id
-    outcome: float = Field(description="0 or 1 for a classifier, a number for a regressor")
-    at: Annotated[AwareDatetime, AfterValidator(in_utc)] = Field(description="when it became known, with a time zone")
+    outcome: float = Field(
+        ge=-MAX_NUMBER, le=MAX_NUMBER, description="0 or 1 for a classifier, a number for a regressor"
+    )
+    at: Annotated[AwareDatetime, AfterValidator(in_utc), AfterValidator(plausible)] = Field(
+        description="when it became known, with a time zone: not before 1970, nor in the future"
+    )
     correction: bool = Field(default=False, description="true replaces an outcome that was told before")
 
 
@@ -94,11 +108,8 @@ def validator_of(terms: Terms) -> Callable[[bytes], Any]:
 def row_of(terms: Terms) -> type[BaseModel]:
     """The row of a request: the contract's fields, an id and a unit."""
     about: Any = {
-        "id": (str | None, Field(default=None, min_length=1, max_length=128, description="your id, for safe retries")),
-        "unit": (
-            str | None,
-            Field(default=None, min_length=1, max_length=128, description="who or what the row is about"),
-        ),
+        name: (str | None, Field(default=None, min_length=1, max_length=MAX_ID_LENGTH, description=meaning))
+        for name, meaning in (("id", "your id, for safe retries"), ("unit", "who or what the row is about"))
     }
     return create_model("Row", __base__=terms.row, **about)
 

@@ -64,11 +64,10 @@ class Service:
             await self.surface(scope, receive, send)
             return
         began, path, given = perf_counter(), scope["path"], dict(scope["headers"])
-        request = given.get(b"x-request-id", b"")
-        if not GIVEN_ID.fullmatch(request):
-            request = os.urandom(16).hex().encode()
+        sent = given.get(b"x-request-id", b"")
+        request = sent.decode() if GIVEN_ID.fullmatch(sent) else os.urandom(16).hex()
         answer, caller, short = (
-            Answer(send, request, self.draining),
+            Answer(send, request.encode(), self.draining),
             NOBODY,
             path == PREDICT and scope["method"] == "POST",
         )
@@ -90,17 +89,18 @@ class Service:
             if short:
                 body = await self.limits.body(receive, given.get(b"content-length", b"0"))
                 if self.predict.slow:
-                    said = await self.limits.aside(self.predict.answer, body, self.keys.salt)
+                    said = await self.limits.aside(self.predict.answer, body, self.keys.salt, caller, request)
                 else:
-                    said = self.predict.answer(body, self.keys.salt)
+                    said = self.predict.answer(body, self.keys.salt, caller, request)
                 await answer.give(200, JSON, said)
             else:
+                scope.setdefault("state", {}).update(caller=caller, request=request)
                 await self.surface(scope, receive, answer)
         except Problem as problem:
             self.metrics.refused(problem)
             await answer.give(problem.status, problem.headers, problem.body)
         except Exception:  # a defect: told without its details, which stand in the log
-            log.exception("failed", extra={"facts": {"request": request.decode(), "path": path if short else "-"}})
+            log.exception("failed", extra={"facts": {"request": request, "path": path if short else "-"}})
             if not answer.status:
                 await answer.give(500, DEFECT.headers, DEFECT.body)
         finally:
@@ -108,7 +108,7 @@ class Service:
             route: str = getattr(scope.get("route"), "path", None) or (path if path in NEEDS else "unknown")
             seconds = perf_counter() - began
             self.metrics.answered(route, answer.status, seconds)
-            self.access.add(_now(), request.decode(), route, answer.status, seconds, caller.name)
+            self.access.add(_now(), request, route, answer.status, seconds, caller.name)
 
     def _known(self, authorization: bytes) -> Caller:
         caller = self.keys.caller(authorization)

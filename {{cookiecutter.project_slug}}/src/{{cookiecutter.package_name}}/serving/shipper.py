@@ -41,7 +41,7 @@ class Shipper:
         if (load := self._load()) is None:
             return False
         try:
-            new = store.ship(load.events)
+            shipped = store.ship(load.events)
         except EventsRefused as error:
             if self.pace.fail(load.size):  # the one that cannot be stored must not stop the rest
                 return True
@@ -55,8 +55,9 @@ class Shipper:
             self._slow = True
             return True
         else:
-            self.metrics.stored.inc(new)
-            self.metrics.repeated.add(amount=max(load.size - new, 0))
+            self.metrics.stored.inc(shipped.new)
+            self.metrics.repeated.add(amount=shipped.repeated)
+            self.metrics.conflicting.add(amount=shipped.conflicting)
             self.pace.succeed()
             self._slow = self._slow and self.pace.size < LARGEST
         if load.left:
@@ -94,5 +95,6 @@ def _part(event: bytes, start: int, size: int) -> Load:
         return Load([event], 1)
     if len(part) == len(predictions):
         return Load([event], len(part))
-    text = json.dumps(content | {"predictions": part}, separators=(",", ":")).encode()
+    content |= {"predictions": part, "start": start}  # an answer is numbered by its place in the whole event
+    text = json.dumps(content, separators=(",", ":")).encode()
     return Load([text], len(part), len(predictions) - start - len(part))

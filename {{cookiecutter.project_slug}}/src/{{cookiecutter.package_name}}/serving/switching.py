@@ -23,21 +23,21 @@ class Switching:
         """`free`: may a caller step up to the next mode? Else that is a command, which asks for evidence."""
         self.state, self.follower, self.free = state, follower, free
 
-    def answer(self, body: bytes, caller: Caller) -> bytes:
+    def answer(self, body: bytes, caller: Caller, request: str = "") -> bytes:
         """Switch the mode, here at once and everywhere within seconds. Raises Problem."""
         wanted: Mode = read(Mode, body, MODE)
         if wanted.mode != SAFEST:  # this replica may not have heard of a stop
             self.state.refresh(WAIT)
         if self.state.is_step_up(wanted.mode):
-            done, stored = self._step_up(wanted, caller), True
+            done, stored = self._step_up(wanted, caller, request), True
         else:
-            done = self.state.step_down(wanted.mode, caller.name, wanted.reason)
+            done = self.state.step_down(wanted.mode, caller.name, wanted.reason, request)
             stored = self.state.stored(done, WAIT)
         since = f"{done.at}Z".replace(" ", "T")
         facts = {"by": done.who, "reason": done.why, "since": since, "stored": stored, "detail": self._reached(stored)}
         return to_json({"mode": self.state.mode, **facts})
 
-    def _step_up(self, wanted: Mode, caller: Caller) -> Switch:
+    def _step_up(self, wanted: Mode, caller: Caller, request: str) -> Switch:
         now, works = self.state.mode, f'the verb mode: mode {wanted.mode} --why "..." (make: MODE=... WHY="...")'
         if not self.free:
             raise Problem(403, f"{wanted.mode} is not entered from {now} through the API; what works is {works}")
@@ -48,7 +48,7 @@ class Switching:
                 403, f"{wanted.mode} would not hold here: {obstacle}. Change that first; nothing was switched"
             )
         try:
-            return self.follower.step_up(wanted.mode, caller.name, wanted.reason)
+            return self.follower.step_up(wanted.mode, caller.name, wanted.reason, request)
         except StoreAway as error:
             raise away(f"{error}; a step up needs it") from error
         except EventsRefused as error:

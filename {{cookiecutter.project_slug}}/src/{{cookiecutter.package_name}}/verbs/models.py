@@ -193,6 +193,7 @@ def versions(_: argparse.Namespace) -> int:
 
 def score(args: argparse.Namespace) -> int:
     """a file of scores for yesterday's rows of load(), or those of --table; recorded as the service's answers are"""
+    from ..identity import whoami
     from ..placing import target
     from ..scoring import chosen, project_domain
     from ..scoring import score as run
@@ -203,7 +204,7 @@ def score(args: argparse.Namespace) -> int:
     settings, domain = Settings(), project_domain()
     rows = chosen(domain, args.table, args.since, args.until)
     to = target(args.to or str(settings.state / "scores"), rows.name + (".trial" if args.trial else ""))
-    done = run(domain, settings, rows, to, None if args.trial else records(settings))
+    done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())
     print(f"{done.rows:,} rows, version {done.version}, {done.mode}: {to}")
     for rule, count in done.refused.items():
         print(f"{count:,} rows have no score: {rule}")
