@@ -9,7 +9,12 @@ import pytest
 from conftest import Client, eventually, release, serve
 from seams import PARCEL, binary
 
-from {{cookiecutter.package_name}}.bundle.model_dir import LocalRollback, Pointer, read_pointer, read_rollback
+from {{cookiecutter.package_name}}.bundle.model_dir import (
+    LocalRollback,
+    Pointer,
+    read_pointer,
+    read_rollback,
+)
 from {{cookiecutter.package_name}}.cli import main
 from {{cookiecutter.package_name}}.local_rollback import LocalRollbackError, roll_back_here, undo
 from {{cookiecutter.package_name}}.pipeline.promotion import rollback

@@ -97,7 +97,8 @@ def test_what_waits_in_a_removed_file_is_shipped_all_the_same(
     fill(spool, EARLY)
     harm(folder)
     if next_step != "append":
-        {"check": spool.check, "read": spool.read}[next_step]()
+        steps: dict[str, Callable[[], object]] = {"check": spool.check, "read": spool.read}
+        steps[next_step]()
     fill(spool, LATE)
     news = spool.check()
     assert shipped(spool) == EVENTS

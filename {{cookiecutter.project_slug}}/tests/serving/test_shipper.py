@@ -17,9 +17,10 @@ from sqlalchemy import select, text
 from {{cookiecutter.package_name}}.pipeline.migrate import migrate
 from {{cookiecutter.package_name}}.records.errors import EventsRefused, StoreAway, StoreInterruptedError
 from {{cookiecutter.package_name}}.records.pace import Pace
+from {{cookiecutter.package_name}}.records.shipping import Shipped
 from {{cookiecutter.package_name}}.records.spool import Spool
 from {{cookiecutter.package_name}}.records.store import Store
-from {{cookiecutter.package_name}}.records.tables import predictions
+from {{cookiecutter.package_name}}.records.tables import predictions, repeated_answers
 from {{cookiecutter.package_name}}.serving import keeper as keepers
 from {{cookiecutter.package_name}}.serving.keeper import Keeper
 from {{cookiecutter.package_name}}.serving.metrics import Metrics
@@ -60,7 +61,7 @@ class Memory:
         self.rows: dict[str, dict[str, Any]] = {}
         self.sizes: list[int] = []
 
-    def ship(self, events: Sequence[bytes]) -> int:
+    def ship(self, events: Sequence[bytes]) -> Shipped:
         rows = [row for each in events for row in json.loads(each)["predictions"]]
         self.sizes.append(len(rows))
         if next(self.away, False):
@@ -71,7 +72,8 @@ class Memory:
             raise EventsRefused("null value in column score")
         known = len(self.rows)
         self.rows |= {row["id"]: row for row in reversed(rows)} | self.rows
-        return len(self.rows) - known
+        new = len(self.rows) - known
+        return Shipped(new, len(rows) - new)
 
 
 @pytest.fixture
@@ -103,6 +105,25 @@ def test_a_database_that_finishes_only_a_few_at_once_gets_all(spool: Spool, fini
     assert (spool.events, spool.lost) == (0, 0)
     failed = sum(size > finishes for size in store.sizes)
     assert failed < 12 + len(store.sizes) / 4, "most of what is tried is done"
+
+
+def test_each_answer_of_an_event_that_takes_several_transactions_has_a_number_of_its_own(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two requests of the same ids: the first answers are kept, and each further one beside its own first one."""
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    migrate(url)
+    for number in ("a" * 28, "b" * 28):
+        content = json.loads(event(0, 25)) | {"number": number}
+        spool.append(json.dumps(content).encode())
+    monkeypatch.setattr(f"{Shipper.__module__}.LARGEST", 10)
+    store = Store(url)
+    empty(Shipper(spool, Metrics()), store)
+    with store.connected() as connection:
+        first = connection.execute(select(predictions.c.answer_id)).scalars().all()
+        further = connection.execute(select(repeated_answers.c.answer_id)).scalars().all()
+    assert sorted(first) == [f"{'a' * 28}{place:04x}" for place in range(25)]
+    assert sorted(further) == [f"{'b' * 28}{place:04x}" for place in range(25)]
 
 
 @settings(deadline=None)
@@ -226,7 +247,7 @@ class Stuck(Store):
         super().__init__(url)
         self.let, self.tried = threading.Event(), threading.Event()
 
-    def ship(self, events: Sequence[bytes]) -> int:
+    def ship(self, events: Sequence[bytes]) -> Shipped:
         self.tried.set()
         assert self.let.wait(60), "nobody waits for this"
         return super().ship(events)
