@@ -466,6 +466,29 @@ def test_times_are_utc_whatever_the_server_thinks(store: Store) -> None:
     assert abs((stored(store, outcomes)[0]["received_at"] - before).total_seconds()) < 60
 
 
+def test_deletion_goes_in_pieces_between_which_others_write_and_goes_on_after_an_end(
+    stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, service = stores(), stores()
+    monkeypatch.setattr(f"{Store.__module__}.FORGET_ROWS", 10)
+    old = "2026-01-31 12:00:00.000000"
+    store.ship([event(*(prediction(f"old-{row}") for row in range(55)), at=old)])
+    seen: list[int] = []
+
+    def progress(gone: dict[str, int]) -> None:
+        seen.append(gone["predictions"])
+        service.ship([event(prediction(f"new-{len(seen)}"), at="2026-02-02 12:00:00.000000")])
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.forget(datetime(2026, 2, 1), progress)
+    assert seen == [10, 20, 30]
+    assert len(stored(store, predictions)) == 25 + 3
+    assert store.forget(datetime(2026, 2, 1))["predictions"] == 25
+    assert sorted(row["id"] for row in stored(store, predictions)) == ["new-1", "new-2", "new-3"]
+
+
 def test_what_is_older_than_a_day_is_forgotten_and_the_rest_kept(store: Store) -> None:
     old, new = "2026-01-31 12:00:00.000000", "2026-02-02 00:00:00.000000"
     store.ship([event(prediction("old"), at=old), event(prediction("new"), at=new)])

@@ -1,12 +1,12 @@
 """The database of records. Every write may be repeated; repeating changes nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Table, func, insert, select, update
+from sqlalchemy import Connection, Delete, Engine, Row, Table, func, insert, select, update
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from . import Sender
@@ -21,6 +21,7 @@ MODE_LOCK = 7_302_051  # any number; everything that switches the mode takes it
 REPLACED = ("prediction_id", "outcome", "at", "received_at", "caller", "request")  # kept of an outcome
 UNKNOWN = Sender()
 MODES_READ = select(*(modes.c[name] for name in ("number", "at", "mode", "who", "why")))  # as all tables have them
+FORGET_ROWS = 2_000  # deleted in one transaction
 TRIES = 3  # when another replica writes the same outcome in the same moment
 
 
@@ -176,20 +177,31 @@ class Store:
             new = set(connection.execute(write).scalars())
             return new, self._unknown(connection, {item["prediction_id"] for item in given})
 
-    def forget(self, before: datetime) -> dict[str, int]:
+    def forget(self, before: datetime, progress: Callable[[dict[str, int]], object] = len) -> dict[str, int]:
         """Delete answers that were given, and outcomes and feedback that came, before this time; gives how many.
-        The switches of the mode stay."""
+        The switches of the mode stay.
+
+        Each FORGET_ROWS rows are a transaction of their own, so that nobody waits for long. An end in between leaves
+        what is not deleted yet: the next call goes on. `progress` gets the numbers so far after each.
+        """
         gone: dict[str, int] = {}
-        with self.connected() as connection:
-            for table, when in (
-                (predictions, predictions.c.at),
-                (repeated_answers, repeated_answers.c.at),
-                (outcomes, outcomes.c.received_at),
-                (outcome_history, outcome_history.c.received_at),
-                (feedback, feedback.c.at),
-            ):
-                gone[table.name] = connection.execute(table.delete().where(when < before)).rowcount
+        for table, when in (
+            (predictions, predictions.c.at),
+            (repeated_answers, repeated_answers.c.at),
+            (outcomes, outcomes.c.received_at),
+            (outcome_history, outcome_history.c.received_at),
+            (feedback, feedback.c.at),
+        ):
+            key, gone[table.name] = next(iter(table.primary_key)), 0
+            some = select(key).where(when < before).limit(FORGET_ROWS)
+            while deleted := self._delete(table.delete().where(key.in_(some))):
+                gone[table.name] += deleted
+                progress(gone)
         return gone
+
+    def _delete(self, statement: Delete) -> int:
+        with self.connected() as connection:
+            return int(connection.execute(statement).rowcount)
 
     def _unknown(self, connection: Connection, ids: set[str]) -> int:
         found = connection.execute(select(func.count()).where(predictions.c.id.in_(ids))).scalar_one()

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from ..drills import Service
     from ..records.store import Store
     from ..settings import Settings
+
+PROGRESS_SECONDS = 5.0  # between two lines about work that takes long
 
 
 def serve(args: argparse.Namespace) -> int:
@@ -70,10 +73,18 @@ def mode(args: argparse.Namespace) -> int:
 
 
 def forget(args: argparse.Namespace) -> int:
-    """delete what is recorded of the time --before a day: predictions, outcomes, feedback"""
+    """delete what is recorded of the time --before a day, in pieces: predictions, outcomes, feedback"""
     from ..settings import Settings
 
-    gone = records(Settings()).forget(datetime.combine(args.before, datetime.min.time()))
+    shown = time.monotonic()
+
+    def progress(gone: dict[str, int]) -> None:
+        nonlocal shown
+        if time.monotonic() - shown > PROGRESS_SECONDS:
+            shown = time.monotonic()
+            print(f"{sum(gone.values()):,} rows deleted so far", file=sys.stderr, flush=True)
+
+    gone = records(Settings()).forget(datetime.combine(args.before, datetime.min.time()), progress)
     print("deleted: " + ", ".join(f"{number:,} {name}" for name, number in gone.items()))
     return 0
 
