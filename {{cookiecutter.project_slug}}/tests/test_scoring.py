@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import select
 from {{cookiecutter.package_name}} import scoring
 from {{cookiecutter.package_name}}.cli import main
 from {{cookiecutter.package_name}}.contract.check import ContractViolated
+from {{cookiecutter.package_name}}.files.errors import FileError
 from {{cookiecutter.package_name}}.pipeline.registry import Registry
 from {{cookiecutter.package_name}}.pipeline.tables import NoRows
 from {{cookiecutter.package_name}}.placing import NotScored, target
@@ -313,16 +315,18 @@ def test_by_default_it_is_yesterday(tmp_path: Path) -> None:
         return ibis.memtable(parcels(10))
 
     domain, today = replace(DOMAIN, load=load), now().replace(hour=0, minute=0, second=0, microsecond=0)
-    assert chosen(domain, None, None, None).name == f"{today - timedelta(days=1):%Y-%m-%d}"
-    assert chosen(domain, None, datetime(2026, 6, 1), datetime(2026, 6, 3)).name == "20260601T0000-20260603T0000"
-    assert chosen(replace(domain, terms=replace(PARCELS, time=None)), None, None, None).name == f"{today:%Y-%m-%d}"
+    assert chosen(domain, None, None, None, tmp_path).name == f"{today - timedelta(days=1):%Y-%m-%d}"
+    week = chosen(domain, None, datetime(2026, 6, 1), datetime(2026, 6, 3), tmp_path)
+    assert week.name == "20260601T0000-20260603T0000"
+    timeless = replace(domain, terms=replace(PARCELS, time=None))
+    assert chosen(timeless, None, None, None, tmp_path).name == f"{today:%Y-%m-%d}"
     assert asked == [(today - timedelta(days=1), today), (datetime(2026, 6, 1), datetime(2026, 6, 3)), (None, None)]
     with pytest.raises(NoRows, match="all of a file"):
-        chosen(domain, "june.parquet", datetime(2026, 6, 1), None)
+        chosen(domain, "june.parquet", datetime(2026, 6, 1), None, tmp_path)
     with pytest.raises(NoRows, match="names no TIME"):
-        chosen(replace(domain, terms=replace(PARCELS, time=None)), None, datetime(2026, 6, 1), None)
+        chosen(timeless, None, datetime(2026, 6, 1), None, tmp_path)
     with pytest.raises(NoRows, match="is not before"):
-        chosen(domain, None, datetime(2026, 6, 2), datetime(2026, 6, 1))
+        chosen(domain, None, datetime(2026, 6, 2), datetime(2026, 6, 1), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -348,9 +352,11 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
     pc.write_csv(spoilt(parcels(500), 2), tmp_path / "june.csv")
     given = ["score", "--table", str(tmp_path / "june.csv"), "--to", str(tmp_path / "out")]
     assert main(given) == 0
-    first, second, third = capsys.readouterr().out.splitlines()
+    dialect, first, second, third = capsys.readouterr().out.splitlines()
+    assert dialect == f"{tmp_path}/june.csv: CSV, UTF-8, commas between cells, decimal point, 500 rows"
     assert first == f"500 rows, version 1, assist: {tmp_path}/out/june.parquet"
-    assert (second, third) == ("2 rows have no score: weight: above 30", "498 recorded")
+    assert second == "2 rows have no score: weight: above 30, for example 31.0 in line 2, 31.0 in line 3"
+    assert third == "498 recorded"
     assert main(given) == 0
     assert "0 recorded, 498 were known: given is what was recorded first" in capsys.readouterr().out
     assert len(recorded(store)) == 498
@@ -363,30 +369,72 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
     assert "july.csv: no such file" in capsys.readouterr().err
 
 
+def csv_of(rows: list[dict[str, Any]], path: Path) -> Path:
+    lines = [",".join("" if value is None else str(value) for value in row.values()) for row in rows]
+    path.write_text("\n".join([",".join(rows[0]), *lines]))
+    return path
+
+
 def test_cells_of_a_csv_are_what_the_contract_says(
     run: Run, store: Store, place: Path, tmp_path: Path, settings: Settings
 ) -> None:
     rows = parcels(400).to_pylist()
     for number, row in enumerate(rows):
         row |= {"parcel": f"{number:05d}", "stops": f"{row['stops']}.0"}  # as pandas writes whole numbers
-    rows[7]["weight"], rows[9]["stops"], rows[11]["distance"] = "n/a", "3.5", "far"
-    names = list(rows[0])
-    lines = [",".join("" if row[name] is None else str(row[name]) for name in names) for row in rows]
-    (tmp_path / "june.csv").write_text("\n".join([",".join(names), *lines]))
-    done = score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store, "you")
-    assert done.refused == {"distance: above 100": 1, "stops: above 50": 1, "weight: above 30": 1}
+    rows[7]["weight"], rows[9]["stops"], rows[11]["distance"] = "1.2 kg", "3.5", "far"
+    june = csv_of(rows, tmp_path / "june.csv")
+    done = score(DOMAIN, settings, chosen(DOMAIN, str(june), None, None, tmp_path), str(place), store, "you")
+    assert done.refused == {"distance: not a number": 1, "stops: not a whole number": 1, "weight: not a number": 1}
+    assert any(note.startswith("1 rows have no score: weight: not a number, for example '1.2 kg' in line 9. Works: ")
+               for note in done.notes)  # fmt: skip
+    assert not any("far" in note for note in done.notes), "distance is personal"
     found = pq.read_table(place)
     assert found["parcel"].to_pylist()[:2] == ["00000", "00001"]
+    assert found["refused"].to_pylist()[7] == "weight: not a number"
     assert recorded(store)["00003"]["row"]["stops"] == parcels(400)["stops"].to_pylist()[3]
 
 
-def test_a_csv_that_breaks_off_is_told_by_its_line_and_not_by_its_content(
-    run: Run, place: Path, tmp_path: Path, settings: Settings, store: Store
+def test_many_cells_that_cannot_be_read_stop_it_with_line_cell_and_what_works(
+    run: Run, store: Store, place: Path, tmp_path: Path, settings: Settings
 ) -> None:
-    header = ",".join(parcels(1).schema.names)
-    lines = [",".join(str(value) for value in row.values()).replace("None", "") for row in parcels(30_000).to_pylist()]
-    lines[25_000] = "p25000,secret-customer"
-    (tmp_path / "june.csv").write_text("\n".join([header, *lines]))
-    with pytest.raises(NotScored, match="cannot be read about line") as refused:
-        score(DOMAIN, settings, chosen(DOMAIN, str(tmp_path / "june.csv"), None, None), str(place), store, "you")
+    rows = parcels(400).to_pylist()
+    for row in rows:
+        row["weight"] = f"{row['weight']} kg"
+    june = csv_of(rows, tmp_path / "june.csv")
+    with pytest.raises(NotScored) as refused:
+        score(DOMAIN, settings, chosen(DOMAIN, str(june), None, None, tmp_path), str(place), store, "you")
+    assert f"weight: not a number: 400 rows, for example '{rows[0]['weight']}' in line 2" in str(refused.value)
+    assert "Works: write it as 1234.5" in str(refused.value)
+    assert recorded(store) == {}
+
+
+def test_an_unknown_word_that_looks_like_a_known_one_is_named(run: Run) -> None:
+    table = parcels(300)
+    words = ["Oslo", "oslo\u00a0", *table["city"].to_pylist()[2:]]
+    done = run(table.set_column(table.column_names.index("city"), "city", pa.array(words)))
+    assert [note for note in done.notes if "city" in note] == [
+        "city: 'Oslo' (other case than 'oslo') looks like a known category and counts as unknown: 1 rows",
+        "city: 'oslo\\xa0' (other blanks or invisible signs: 'oslo\\xa0', not 'oslo') looks like a known category and "
+        "counts as unknown: 1 rows",
+    ]
+
+
+def test_a_csv_that_breaks_off_is_told_by_its_line_and_not_by_its_content(tmp_path: Path) -> None:
+    rows = parcels(30_000).to_pylist()
+    june = csv_of(rows, tmp_path / "june.csv")
+    lines = june.read_text().splitlines()
+    lines[25_001] = "p25000,secret-customer"
+    june.write_text("\n".join(lines))
+    with pytest.raises(FileError, match=r"line 25002: it has 2 cells, and the first line names 10 columns") as refused:
+        chosen(DOMAIN, str(june), None, None, tmp_path)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o027, 0o640)])
+def test_scores_are_readable_for_whom_the_umask_lets_them_be(run: Run, place: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        run(parcels(50))
+    finally:
+        os.umask(before)
+    assert place.stat().st_mode & 0o777 == mode

@@ -159,7 +159,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=["local", "staging", "production"],
         help="whose stage must be reached: staging asks for pilot, production for production; default: ML_ENVIRONMENT",
     )
-    made["score"].add_argument("--table", help="rows of a file: file.parquet or file.csv; default: those of load()")
+    for name in ("contract", "score"):
+        made[name].add_argument("--table", help="rows of a file or folder, Parquet or CSV; default: those of load()")
     for name in ("since", "until"):
         made["score"].add_argument(f"--{name}", type=_utc, help="of load(), UTC, e.g. 2026-06-01; default: yesterday")
     made["score"].add_argument(

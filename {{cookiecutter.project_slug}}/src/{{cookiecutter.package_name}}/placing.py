@@ -1,6 +1,7 @@
 """Where a file of scores goes: a path or an address, there whole or not at all, and never over something else."""
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -57,16 +58,15 @@ def put(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
             with draft.open("rb") as source, filesystem.open_output_stream(path) as sink:
                 shutil.copyfileobj(source, sink)
             return
-        with NamedTemporaryFile(dir=Path(path).parent, prefix=".scores-", delete=False) as beside:
-            try:
-                with draft.open("rb") as source:
-                    shutil.copyfileobj(source, beside)
-                beside.flush()
-                os.fsync(beside.fileno())
-                Path(beside.name).chmod(0o644)
-                Path(beside.name).replace(path)
-            except BaseException:
-                Path(beside.name).unlink(missing_ok=True)
-                raise
+        beside = Path(path).with_name(f".scores-{secrets.token_hex(8)}")
+        try:
+            with draft.open("rb") as source, beside.open("xb") as sink:  # readable for whom the umask lets it be
+                shutil.copyfileobj(source, sink)
+                sink.flush()
+                os.fsync(sink.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise NotScored(f"{path} cannot be written: {error}") from error

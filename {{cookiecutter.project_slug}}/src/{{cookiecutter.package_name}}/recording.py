@@ -132,5 +132,5 @@ class Recorder:
 
 def _plain(field: Field, cells: pa.Array) -> pa.Array:
     """The cells as a request would have brought them; NaN, which JSON cannot say, as missing."""
-    cells = pc.cast(cells, TYPES.get(field.kind, pa.string()))
+    cells = pc.cast(cells, TYPES.get(field.kind, pa.string()), safe=False)  # of refused rows are not recorded
     return pc.if_else(pc.is_nan(cells), None, cells) if field.kind == "number" else cells

@@ -20,12 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .bundle.runtime import Scores
-from .contract.check import unfit
+from .contract.check import prepared, unfit, violations
+from .contract.columns import MAX_REFUSED
+from .contract.membership import is_duckdb
 from .contract.terms import Columns, Terms, read_terms
+from .contract.unknown_words import look_alikes
+from .files.columns import of_scoring
+from .files.read import read
 from .mode_switch import mode_now
 from .pipeline.batch import REFUSED, Scorer
 from .pipeline.registry import CHAMPION, Registry
-from .pipeline.tables import Load, NoRows, file, loaded, stream
+from .pipeline.tables import Load, NoRows, loaded, stream
 from .placing import KIND, MODEL, SOURCE, NotScored, placed, put
 from .recording import ANOTHER_ROW, Recorder, secret
 from .records.engine import now
@@ -35,7 +40,7 @@ from .serving.explore import LetThrough, let_through
 from .settings import Settings
 
 PIECE = 50_000  # rows at once; a few pieces are in memory
-MOST_REFUSED = 0.01  # of the rows; when more break the contract that is no dirt but another table
+MAX_SHOWN = 10  # rules in a message
 TRIAL = "trial"
 Take = Callable[[pa.RecordBatch, pa.RecordBatch], pa.RecordBatch]
 
@@ -53,22 +58,25 @@ class Domain:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Rows to be scored, a name for their scores, and where they come from, in words."""
+    """Rows to be scored, a name for their scores, where they come from, and how a file of them is written, in words."""
 
     table: ir.Table
     name: str
     source: str
+    described: str = ""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What was done. `refused` counts rows that broke the contract, by rule; `new` the cases not recorded before."""
+    """What was done. `refused` counts rows that broke the contract, by rule; `new` the cases not recorded before;
+    `notes` say which rows these are, and which unknown words look like known ones."""
 
     rows: int
     refused: dict[str, int]
     version: int
     mode: str
     new: int
+    notes: tuple[str, ...] = ()
 
 
 def project_domain() -> Domain:
@@ -79,12 +87,14 @@ def project_domain() -> Domain:
     return Domain(read_terms(contract), data.load, decision.baseline, decision.decide, explored)
 
 
-def chosen(domain: Domain, path: str | None, since: datetime | None, until: datetime | None) -> Chosen:
-    """The rows of a file or of load(), by default of yesterday (UTC). Raises NoRows and ContractError."""
+def chosen(domain: Domain, path: str | None, since: datetime | None, until: datetime | None, folder: Path) -> Chosen:
+    """The rows of a file or of load(), by default of yesterday (UTC). `folder` holds what is made of a file while its
+    rows are read. Raises NoRows, FileError and ContractError."""
     if path:
         if since or until:
             raise NoRows("--table is all of a file; --since and --until choose from load()")
-        return Chosen(file(Path(path), domain.terms.fields), Path(path).stem, str(Path(path).resolve()))
+        found = read(path, of_scoring(domain.terms), folder)
+        return Chosen(found.table, found.name, found.source, found.described)
     today = now().replace(hour=0, minute=0, second=0, microsecond=0)
     if domain.terms.time is None:
         if since or until:
@@ -112,7 +122,8 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
         raise NotScored('nothing was promoted yet; make train (or make baseline), then make promote WHY="..."')
     settings.state.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="scores-", dir=settings.state) as folder, _engine_words():
-        refused, count = _refused(rows.table, terms)
+        table = prepared(rows.table, terms)
+        refused, count, notes = _refused(table, terms)
         bundle, draft = registry.download(champion, Path(folder)), Path(folder) / "draft.parquet"
         what = bundle, champion.digest, terms, domain.baseline, domain.decide
         allowed = settings.allow_pickle, _cores(), settings.model_megabytes
@@ -123,7 +134,7 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
             recorder = Recorder(terms, *facts, Path(folder) / "ids", who, domain.explored)
         take = partial(_recorded, recorder, count) if recorder else partial(_as_trial, str(champion.number))
         try:
-            _write(draft, _answers(scorer, take, stream(_wanted(rows.table, terms), PIECE)), about)
+            _write(draft, _answers(scorer, take, stream(_wanted(table, terms), PIECE)), about)
             if recorder:
                 _demand_mode(recorder, settings)
             put(draft, filesystem, path)
@@ -133,16 +144,18 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
             raise
     if recorder and recorder.conflicting:
         refused[f"{terms.id}: {ANOTHER_ROW}"] = recorder.conflicting
-    return Scored(count, refused, champion.number, *((recorder.mode, recorder.new) if recorder else (TRIAL, 0)))
+        notes = (*notes, f"{recorder.conflicting:,} rows have no score: {terms.id}: {ANOTHER_ROW}")
+    mode, new = (recorder.mode, recorder.new) if recorder else (TRIAL, 0)
+    return Scored(count, refused, champion.number, mode, new, notes)
 
 
 def _recorded(recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
     """Answers as they are recorded. Raises NotScored when too many of the `count` rows come under ids of other rows."""
     found = recorder.take(rows, answers)
-    if recorder.conflicting > MOST_REFUSED * count:
+    if recorder.conflicting > MAX_REFUSED * count:
         id = recorder.terms.id
         raise NotScored(
-            f"more than {MOST_REFUSED:.0%} of {count:,} rows come under an {id} that {ANOTHER_ROW}; an id names one "
+            f"more than {MAX_REFUSED:.0%} of {count:,} rows come under an {id} that {ANOTHER_ROW}; an id names one "
             "case, for ever. Where the same things are scored again and again, put the date into the id"
         )
     return found
@@ -183,21 +196,27 @@ def _engine_words() -> Iterator[None]:
         raise NotScored(f"the rows cannot be read{where}") from None
 
 
-def _refused(table: ir.Table, terms: Terms) -> tuple[dict[str, int], int]:
-    """How many rows break the contract, by rule, and how many there are. Raises NotScored before anything is done."""
+def _refused(table: ir.Table, terms: Terms) -> tuple[dict[str, int], int, tuple[str, ...]]:
+    """How many rows break the contract, by rule, how many there are, and notes about them. Raises NotScored before
+    anything is done."""
     counts = table.select(rule=unfit(table, terms)).group_by("rule").aggregate(rows=lambda marked: marked.count())
     found = {each["rule"]: int(each["rows"]) for each in counts.to_pyarrow().to_pylist()}
     rows, id = sum(found.values()), table[terms.id]
     refused = {rule: count for rule, count in sorted(found.items(), key=str) if rule is not None}
     if not rows:
         raise NotScored("there are no rows; does load() look at the right place and time?")
-    if sum(refused.values()) > MOST_REFUSED * rows:
-        said = "; ".join(f"{rule}: {count:,} rows" for rule, count in refused.items())
-        raise NotScored(f"more than {MOST_REFUSED:.0%} of {rows:,} rows break the contract: {said}")
+    broken = violations(table, terms, refused, MAX_SHOWN)
+    more = [f"… and {len(refused) - len(broken):,} more rules broken"] if len(refused) > len(broken) else []
+    if sum(refused.values()) > MAX_REFUSED * rows:
+        said = "; ".join([*(each.describe() for each in broken), *more])
+        raise NotScored(f"more than {MAX_REFUSED:.0%} of {rows:,} rows break the contract: {said}")
     ids = table.aggregate(known=id.count(), different=id.nunique()).to_pyarrow().to_pylist()[0]
     if repeated := ids["known"] - ids["different"]:
         raise NotScored(f"{terms.id} stands {repeated:,} times again under another row; an id names one case")
-    return refused, rows
+    open_fields = [field for field in terms.fields if field.open] if is_duckdb(table) else []  # a query for each
+    alike = look_alikes(table, open_fields, terms.personal)
+    lines = [f"{each.count:,} rows have no score: {each.field}: {each.rule}{each.shown}" for each in broken]
+    return refused, rows, (*lines, *more, *alike)
 
 
 def _wanted(table: ir.Table, terms: Terms) -> ir.Table:

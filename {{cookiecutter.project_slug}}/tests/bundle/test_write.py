@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,17 @@ def test_equal_content_is_one_folder_whatever_the_order(tmp_path: Path) -> None:
 def test_any_other_fact_is_another_digest(tmp_path: Path) -> None:
     other = write_bundle(tmp_path, MANIFEST | {"threshold": 0.6}, FILES)
     assert other != write_bundle(tmp_path, MANIFEST, FILES)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o755), (0o077, 0o700)])
+def test_a_bundle_is_readable_for_whom_the_umask_lets_it_be(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        folder = write_bundle(tmp_path, MANIFEST, FILES)
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == mode
+    assert (folder / "card.md").stat().st_mode & 0o777 == mode & 0o666
 
 
 @pytest.mark.parametrize("stone", ["a/b", "a"])

@@ -1,6 +1,7 @@
 import math
+import os
 import re
-import tempfile
+import resource
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -89,26 +90,27 @@ def test_marks_that_are_broken_are_an_error_and_nothing_is_written(
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_an_interrupted_write_leaves_the_old_file(filled: Filled, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_write_leaves_the_old_file(filled: Filled, root: Path) -> None:
     filled.change("ownership.yaml", "name: Bea Invented", "name: Eve Invented")
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     files = expected(filled.org, {}, root)
-    whole = tempfile.NamedTemporaryFile
-
-    def full(*args: Any, **named: Any) -> Any:
-        draft: Any = whole(*args, **named)
-        draft.write("half of")
-
-        def fails(_: str) -> int:
-            raise OSError("no space left on device")
-
-        draft.write = fails
-        return draft
-
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
-    with pytest.raises(OSError, match="no space left"):
-        write(files, root)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))  # bytes that a file of this process may have
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write(files, root)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_a_new_file_is_readable_for_whom_the_umask_lets_it_be(filled: Filled, root: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write(again(filled, root), root)
+    finally:
+        os.umask(before)
+    assert (root / "more.yaml").stat().st_mode & 0o777 == 0o640
 
 
 def test_the_mode_of_a_file_is_kept(filled: Filled, root: Path) -> None:

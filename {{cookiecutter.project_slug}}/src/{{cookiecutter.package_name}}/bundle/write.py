@@ -1,8 +1,8 @@
 """A bundle written whole or not at all, into a folder named by its digest."""
 
 import json
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,13 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
     if target.exists():
         return target
     root.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
+    draft = root / f".writing-{secrets.token_hex(8)}"
+    draft.mkdir()  # readable for whom the umask lets it be
     try:
         for name, data in content.items():
             path = draft / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        draft.chmod(0o755)
         draft.replace(target)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)

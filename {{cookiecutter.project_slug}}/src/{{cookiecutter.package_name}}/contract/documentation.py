@@ -1,6 +1,7 @@
 """The fields as a page for people, written from the contract."""
 
 from .terms import Field, Terms
+from .words import listed
 
 
 def document(terms: Terms) -> str:
@@ -19,11 +20,16 @@ def rule(item: Field) -> str:
     """What a value of this field must be, in words."""
     if item.bounds:
         low, high = item.bounds
-        return f"{item.kind} from {low:g} to {high:g}" + (f" {item.unit}" if item.unit else "")
+        return f"{item.kind} from {plain(low)} to {plain(high)}" + (f" {item.unit}" if item.unit else "")
     if item.categories:
-        words = ", ".join(item.categories)
+        words = listed(item.categories)
         return f"one of {words}" if not item.open else f"a word; known are {words}; others count as unknown"
     return "true or false" if item.kind == "boolean" else f"text of at most {item.longest:,} characters"
+
+
+def plain(number: float) -> str:
+    """A bound as people write it, with every digit."""
+    return f"{number:.0f}" if number == round(number) and abs(number) < 1e15 else repr(number)
 
 
 def example(item: Field) -> object:

@@ -11,6 +11,8 @@ from .allowed import field_violation, limits
 from .fields import EXACT_IN_FLOAT32, MAX_LENGTH, MAX_NUMBER, RESERVED, ContractError, Field
 from .words import listed, look_alikes
 
+JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))  # invisible, and needed within words of Persian or Hindi
+
 
 def read_field(name: str, info: FieldInfo) -> Field:
     """A field as the data check, the encoding and the pages read it. Raises ContractError for any other."""
@@ -92,7 +94,7 @@ def _demand_words(name: str, values: tuple[Any, ...]) -> None:
         )
     for word in values:
         composed = unicodedata.normalize("NFC", word)
-        if not word or word != word.strip() or not word.isprintable():
+        if not word or word != word.strip() or not word.translate(JOINERS).isprintable():
             raise ContractError(
                 f"field {name!r}: the category {word!a} is empty, or has blanks around it or signs that nobody sees; "
                 "write its visible letters alone, and strip the others in load()"

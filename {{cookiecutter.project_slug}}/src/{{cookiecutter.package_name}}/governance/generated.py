@@ -2,7 +2,7 @@
 
 import json
 import re
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,15 +53,15 @@ def write(files: Mapping[str, str], root: Path) -> tuple[str, ...]:
     for name in changed:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as draft:
-            whole = Path(draft.name)
-            try:
-                draft.write(files[name])
-                draft.close()
-                whole.chmod(path.stat().st_mode if path.exists() else 0o644)
-                whole.replace(path)
-            finally:
-                whole.unlink(missing_ok=True)  # there still when that failed
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with draft.open("x", encoding="utf-8", newline="\n") as file:  # readable for whom the umask lets it be
+                file.write(files[name])
+            if path.exists():
+                draft.chmod(path.stat().st_mode)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)  # there still when that failed
     return changed
 
 

@@ -18,8 +18,8 @@ from ..records.tables import predictions
 from .drift import SCORE
 
 PIECE = 100_000  # rows in memory at once
-TYPES = {"number": "DOUBLE", "integer": "DOUBLE", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}
-KINDS = {"DOUBLE": dt.float64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
+TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}
+KINDS = {"DOUBLE": dt.float64, "BIGINT": dt.int64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
 
 
 def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: datetime) -> Iterator[ir.Table]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.read import Bundle, open_bundle
 from ..bundle.runtime import OnnxRuntime, Scores
-from ..contract.check import unfit
+from ..contract.check import prepared, unfit
 from ..contract.encoding import codes_of, column
+from ..contract.membership import words_of
 from ..contract.terms import Columns, Field, Fields, Terms, read_terms
 from .tables import cells_of
 
@@ -56,8 +57,8 @@ class Scorer:
         check = _Check(self.terms)
 
         def answer(batch: pa.RecordBatch) -> pa.RecordBatch:
-            known = REFUSED in batch.schema.names
-            return self._answered(bundle, batch, batch.column(REFUSED) if known else check(batch))
+            checked = batch if REFUSED in batch.schema.names else check(batch)
+            return self._answered(bundle, checked, checked.column(REFUSED))
 
         return _ahead(answer, batches, self.workers) if self.workers > 1 else map(answer, batches)
 
@@ -87,19 +88,25 @@ def scorer(folder: str | Path) -> Scorer:
 
 
 class _Check:
-    """What the contract says of the rows of a batch, by the rules of the data check. They become SQL once."""
+    """Rows of a batch as the fields hold them, and REFUSED, by the rules of the data check. They become SQL once."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms, self.engine, self._schema, self._sql = terms, ibis.duckdb.connect(), None, ""
+        self._words = words_of(terms.fields)
 
-    def __call__(self, batch: pa.RecordBatch) -> pa.Array:
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if batch.schema != self._schema:
             table = ibis.table(ibis.Schema.from_pyarrow(batch.schema), name="rows")
-            self._sql = self.engine.compile(table.select(refused=unfit(table, self.terms)))
+            words = ibis.table(ibis.Schema.from_pyarrow(self._words.schema), name="words")
+            rows = prepared(table, self.terms)
+            columns = [self.terms.id, *self.terms.fields.names]
+            self._sql = self.engine.compile(rows.select(*columns, unfit(rows, self.terms, words).name(REFUSED)))
             self._schema = batch.schema
         with self.engine.con.cursor() as cursor:
             cursor.register("rows", pa.Table.from_batches([batch]))
-            return cursor.sql(self._sql).to_arrow_table().column(0).combine_chunks()
+            cursor.register("words", self._words)
+            found: pa.RecordBatch = cursor.sql(self._sql).to_arrow_table().combine_chunks().to_batches()[0]
+        return found
 
 
 def _score(bundle: Bundle, rows: pa.RecordBatch) -> Scores:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..contract.check import CheckReport, ContractViolated, check, known_label
+from ..contract.check import CheckReport, ContractViolated, check, known_label, prepared
 from ..contract.encoding import column
 from ..contract.terms import Columns, Terms
 from .seam import Seam
@@ -73,6 +73,7 @@ def collect(table: ir.Table, terms: Terms) -> Rows:
     """The labelled rows of a table, ordered by time and id."""
     names = dict.fromkeys(name for name in (terms.id, terms.unit, terms.time, terms.label, *terms.fields.names) if name)
     keys = [name for name in (terms.time, terms.id) if name]
+    table = prepared(table, terms)
     arrow = table.filter(known_label(table, terms)).select(*names).to_pyarrow()
     arrow = arrow.sort_by([(key, "ascending") for key in keys])  # here, since engines order words differently
     columns = {field.name: column(field, cells_of(field, arrow[field.name])) for field in terms.fields}

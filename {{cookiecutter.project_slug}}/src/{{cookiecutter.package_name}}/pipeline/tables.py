@@ -1,8 +1,7 @@
-"""Tables: from load(), from files, as a stream, and the cells of a column."""
+"""Tables: from load(), as a stream, and the cells of a column."""
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import ibis
@@ -11,9 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..contract.terms import EXACT_IN_FLOAT32, ContractError, Field, Fields
-
-FORMATS = {".parquet": "Parquet", ".csv": "CSV"}
+from ..contract.terms import ContractError, Field
 
 
 class Load(Protocol):
@@ -21,7 +18,7 @@ class Load(Protocol):
 
 
 class NoRows(Exception):
-    """There is no such file, or nothing in it; the message says what helps."""
+    """The options choose no rows; the message says what helps."""
 
 
 def loaded(load: Load, since: datetime | None = None, until: datetime | None = None) -> ir.Table:
@@ -30,40 +27,6 @@ def loaded(load: Load, since: datetime | None = None, until: datetime | None = N
     if not isinstance(table, ir.Table):
         raise ContractError(f"load() gave a {type(table).__name__}; it must give an Ibis table: ibis.memtable(frame)")
     return table
-
-
-def file(path: Path, fields: Fields | None = None) -> ir.Table:
-    """A file of rows. A CSV's cells are words as they stand there; with `fields`, what these say that they are.
-
-    Raises NoRows.
-    """
-    if path.suffix not in FORMATS or not path.is_file():
-        known = "no such file" if path.suffix in FORMATS else f"{path.suffix or 'that'} is not read"
-        raise NoRows(f"{path}: {known}. A table is {' or '.join(FORMATS.values())}; for example data/june.parquet")
-    connection = ibis.duckdb.connect()
-    try:
-        if path.suffix != ".csv":
-            return connection.read_parquet(path)
-        cells = connection.read_csv(path, all_varchar=True)
-    except Exception as error:  # DuckDB's own
-        said = str(error).partition("\n")[0]
-        raise NoRows(f"{path} cannot be read as {FORMATS[path.suffix]}: {said}") from error
-    return cells.mutate(**{f.name: _typed(f, cells[f.name]) for f in fields or () if f.name in cells.columns})
-
-
-def _typed(field: Field, cells: Any) -> Any:
-    """What a CSV's words say. A number that is none becomes one that no bounds allow, so that it is not taken for
-    missing."""
-    if field.kind in ("category", "text"):
-        return cells
-    if field.kind == "boolean":
-        return cells.try_cast("boolean")
-    number = cells.try_cast("float64")
-    if field.kind == "number":
-        return ibis.ifelse(cells.notnull() & number.isnull(), float("inf"), number)
-    whole = number.isnull() | (number == number.round()) & number.between(-EXACT_IN_FLOAT32, EXACT_IN_FLOAT32)
-    none = cells.notnull() & (number.isnull() | ~whole)
-    return ibis.ifelse(none, 2 * EXACT_IN_FLOAT32, number.try_cast("int64")).cast("int64")
 
 
 def stream(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:

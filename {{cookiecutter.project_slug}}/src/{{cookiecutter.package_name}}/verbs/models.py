@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ..plain_text import display
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def contract(_: argparse.Namespace) -> int:
-    """compare the data with the contract; train nothing"""
+def contract(args: argparse.Namespace) -> int:
+    """compare the data with the contract, or the rows of --table; train nothing"""
     from ..contract.check import ContractViolated, check
+    from ..files.columns import of_terms
+    from ..files.read import read
     from ..pipeline.evidence import digests, write
     from ..pipeline.findings import of_data
     from ..pipeline.registry import Registry
@@ -24,6 +28,17 @@ def contract(_: argparse.Namespace) -> int:
     from ..settings import Settings
 
     seam, settings = project_seam(), Settings()
+    if args.table:
+        settings.state.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+            file = read(args.table, of_terms(seam.terms), Path(folder))
+            report = check(file.table, seam.terms, seam.task(), of_file=True)
+        if file.described:
+            print(file.described)
+        if not report.ok:
+            raise ContractViolated(report)
+        print(report.describe())
+        return 0
     report = check(seam.table(), seam.terms, seam.task())
     write(Registry(settings), of_data(seam, report, digests(settings, seam)))
     if not report.ok:
@@ -202,12 +217,16 @@ def score(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that nothing is left half done
     settings, domain = Settings(), project_domain()
-    rows = chosen(domain, args.table, args.since, args.until)
-    to = target(args.to or str(settings.state / "scores"), rows.name + (".trial" if args.trial else ""))
-    done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+        rows = chosen(domain, args.table, args.since, args.until, Path(folder))
+        to = target(args.to or str(settings.state / "scores"), rows.name + (".trial" if args.trial else ""))
+        if rows.described:
+            print(rows.described, flush=True)
+        done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())
     print(f"{done.rows:,} rows, version {done.version}, {done.mode}: {to}")
-    for rule, count in done.refused.items():
-        print(f"{count:,} rows have no score: {rule}")
+    for note in done.notes:
+        print(note)
     if not args.trial:
         known = done.rows - sum(done.refused.values()) - done.new
         print(f"{done.new:,} recorded" + (f", {known:,} were known: given is what was recorded first" if known else ""))

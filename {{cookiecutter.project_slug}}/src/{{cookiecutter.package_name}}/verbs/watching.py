@@ -5,6 +5,7 @@ import os
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def drift(args: argparse.Namespace) -> int:
     """compare the rows scored in the last --hours with what the champion learnt from; exits 1 when one drifts"""
     from .. import watching
     from ..contract.terms import ContractError
+    from ..files.errors import FileError
     from ..monitoring.drift import CannotCompare, compare
     from ..monitoring.limits import FEWEST_ROWS
     from ..monitoring.page import page, write
@@ -33,11 +35,21 @@ def drift(args: argparse.Namespace) -> int:
     from ..settings import Settings
 
     settings, at = Settings(), now()
+    settings.state.mkdir(parents=True, exist_ok=True)
     try:
         registry, seam = Registry(settings), project_seam()
         champion = watching.answering(registry)
-        source, counts, note = _looked_at(args, settings, seam, champion, at)
-    except (CannotCompare, ContractError, RegistryError, StoreAway, NoRows, watching.NothingToWatch) as error:
+        with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+            source, counts, note = _looked_at(args, settings, seam, champion, at, Path(folder))
+    except (
+        CannotCompare,
+        ContractError,
+        FileError,
+        NoRows,
+        RegistryError,
+        StoreAway,
+        watching.NothingToWatch,
+    ) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return NOT_SAID
     drifts, rows = compare(champion.reference, counts), watching.rows_of(counts)
@@ -125,22 +137,31 @@ def _of_file_or_data(args: argparse.Namespace) -> bool:
 
 
 def _looked_at(
-    args: argparse.Namespace, settings: "Settings", seam: "Seam", champion: "Answering", at: datetime
+    args: argparse.Namespace, settings: "Settings", seam: "Seam", champion: "Answering", at: datetime, folder: Path
 ) -> "tuple[str, Counts, str]":
-    """The rows in words, their counts, and what to bear in mind about them."""
+    """The rows in words, their counts, and what to bear in mind about them. `folder` holds what is made of a file."""
     from .. import watching
-    from ..monitoring.drift import count
+    from ..contract.unknown_words import look_alikes
+    from ..files.columns import of_scored
+    from ..files.read import read
+    from ..monitoring.drift import count, readable
     from ..monitoring.limits import WHOLE
-    from ..pipeline.tables import NoRows, file
+    from ..pipeline.tables import NoRows
     from .service import records
 
     if _of_file_or_data(args):
         if args.table and (args.since or args.until):
             raise NoRows("--table is all of a file; --since and --until choose from load()")
-        table = file(Path(args.table)) if args.table else seam.table(args.since, args.until)
+        fields, personal = champion.manifest.fields, seam.terms.personal
+        file = read(args.table, of_scored(fields), folder) if args.table else None
+        table, left_out = readable(
+            file.table if file else seam.table(args.since, args.until), fields, personal=personal
+        )
+        alike = look_alikes(table, [field for field in fields if field.open], personal)
+        notes = [file.described if file else "", left_out, *alike]
         span = f"{args.since or 'the first'} to {args.until or 'the newest'}"
         source = f"the rows of {args.table}" if args.table else f"the rows of load(), {span},"
-        return source, count(table, champion.manifest.fields, champion.reference), ""
+        return source, count(table, fields, champion.reference), ". ".join(note for note in notes if note)
     store, since = records(settings), at - timedelta(hours=args.hours)
     counts = watching.counted(seam, store, champion, since, at)
     first = watching.first_scored(store, champion, since)

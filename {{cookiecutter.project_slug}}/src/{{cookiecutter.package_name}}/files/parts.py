@@ -1,0 +1,98 @@
+"""Which files a path means: one file, the parts of a folder as Spark and Dask write it, or a pattern."""
+
+import re
+from dataclasses import dataclass
+from glob import has_magic
+from pathlib import Path
+
+from .errors import FileError
+
+CSV = (".csv", ".tsv", ".txt")
+FORMATS = {".parquet": "Parquet"} | dict.fromkeys(CSV, "CSV")
+LOGS = {"_delta_log": "a Delta table", "metadata/*.metadata.json": "an Iceberg table", ".hoodie": "a Hudi table"}
+WORKS = "A table is Parquet or CSV, a file or a folder of parts; for example data/june.parquet"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Files of one format, in the order of their names; `root` is what was named."""
+
+    root: Path
+    format: str
+    paths: tuple[Path, ...]
+
+    @property
+    def described(self) -> str:
+        return f"{len(self.paths):,} parts, " if len(self.paths) > 1 else ""
+
+
+def parts_of(named: str | Path) -> Parts:
+    """The files that are meant. Raises FileError."""
+    root = Path(named)
+    if root.is_dir():
+        return _folder(root)
+    if root.is_file():
+        return Parts(root, _format(root), (root,))
+    if has_magic(str(named)):
+        first = next(place for place, part in enumerate(root.parts) if has_magic(part))
+        found = tuple(sorted(Path(*root.parts[:first]).glob("/".join(root.parts[first:]))))
+        if not found:
+            raise FileError(f"{named}: no file has such a name. {WORKS}")
+        if folders := [path for path in found if not path.is_file()]:
+            raise FileError(f"{named}: {folders[0]} is a folder. Works: the folder alone, or a pattern of files")
+        return Parts(root, _one_format(root, found), found)
+    if root.suffix and _format_or_none(root) is None:
+        raise FileError(f"{named}: {root.suffix} is not read. {WORKS}")
+    raise FileError(f"{named}: no such file. {WORKS}")
+
+
+def table_name(named: str | Path) -> str:
+    """What the scores of such a table are called."""
+    name = Path(named).name
+    while Path(name).suffix in (*FORMATS, ".gz"):
+        name = Path(name).stem
+    return re.sub(r"[^\w.=-]+", "_", name).strip("_.") or "table"
+
+
+def _folder(root: Path) -> Parts:
+    for log, what in LOGS.items():
+        if any(root.glob(log)):
+            raise FileError(
+                f"{root}: it is {what}, whose own log says which files count. Works: read it in load(), or export Parquet"
+            )
+    if (root / "_temporary").exists():
+        raise FileError(f"{root}: it has a folder _temporary: a job is writing it, or broke off. Works: a finished job")
+    every = sorted(path for path in root.rglob("*") if path.is_file())
+    found = tuple(path for path in every if not any(part[0] in "_." for part in path.relative_to(root).parts))
+    if not found:
+        raise FileError(f"{root}: it is a folder without any file of rows. {WORKS}")
+    format, empty = _one_format(root, found), [path for path in found if not path.stat().st_size]
+    if format == "CSV" and len(empty) < len(found):  # that is how a part without rows is written
+        found = tuple(path for path in found if path not in empty)
+    elif empty:
+        part = empty[0].relative_to(root)
+        raise FileError(f"{root}: it is a folder, and its part {part} is empty (0 bytes). {WORKS}")
+    return Parts(root, format, found)
+
+
+def _one_format(root: Path, found: tuple[Path, ...]) -> str:
+    formats = {_format(path): path for path in reversed(found)}
+    if len(formats) > 1:
+        shown = " and ".join(f"{path.name} ({format})" for format, path in formats.items())
+        raise FileError(f"{root}: it has {shown}; a table is of one format. {WORKS}")
+    return next(iter(formats))
+
+
+def _format(path: Path) -> str:
+    found = _format_or_none(path)
+    if found is None:
+        raise FileError(f"{path}: {path.suffix or 'a file without an ending'} is not read. {WORKS}")
+    return found
+
+
+def _format_or_none(path: Path) -> str | None:
+    name = path.name.lower()
+    for ending, format in FORMATS.items():
+        if name.endswith((ending, f"{ending}.gz") if format == "CSV" else ending):
+            return format
+    return None
