@@ -159,7 +159,10 @@ def test_where_nothing_can_be_said_it_ends_with_two(
     [
         (["--table", "june.parquet", "--since", "2026-06-01"], "--table is all of a file"),
         (["--table", "nowhere.csv"], "nowhere.csv: no such file"),
-        (["--table", "short.csv"], "no column 'stops', 'courier', 'city', 'express', 'distance', which the model needs"),
+        (
+            ["--table", "short.csv"],
+            "no column 'stops', 'courier', 'city', 'express', 'distance', which the model needs",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_compared_ends_with_two(

@@ -108,7 +108,9 @@ def test_numbers_may_be_stored_in_any_way(kind: pa.DataType) -> None:
 
 @pytest.mark.parametrize("values", [["0", "1,5"], [True, False]])
 def test_a_type_with_more_than_one_meaning_is_refused_and_not_taken_for_missing(values: list[Any]) -> None:
-    with pytest.raises(CannotCompare, match=r"column 'x': type \w+ does not hold a number; write the column as float64"):
+    with pytest.raises(
+        CannotCompare, match=r"column 'x': type \w+ does not hold a number; write the column as float64"
+    ):
         count(ibis.memtable(pa.table({"x": values})), ONE, of([0.0, 1.0]))
 
 

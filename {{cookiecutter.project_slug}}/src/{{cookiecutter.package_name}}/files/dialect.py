@@ -51,7 +51,7 @@ def dialect(path: Path, wanted: Collection[str]) -> Dialect:
     with path.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     with _opened(path, gzipped) as file:
-        head = file.read(HEAD)
+        head = _read(file, HEAD)
     if not head.strip():
         raise FileError("it is empty")
     for mark, what in NOT_TEXT.items():
@@ -78,18 +78,23 @@ def utf8(path: Path, how: Dialect) -> Iterator[bytes]:
     with _opened(path, how.gzipped) as file:
         file.read(len(_mark(how)))
         try:
-            while chunk := file.read(CHUNK):
+            while chunk := _read(file, CHUNK):
                 yield decoder.decode(chunk).encode() if decoder else chunk
             if decoder:
                 decoder.decode(b"", final=True)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise FileError(f"its compression breaks off: {error}") from error
         except UnicodeDecodeError as error:
             raise FileError(f"it is not {how.encoding.upper()} to its end: {error.reason}") from error
 
 
 def _opened(path: Path, gzipped: bool) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if gzipped else path.open("rb")
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    try:
+        return file.read(size)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FileError(f"its compression breaks off: {error}") from error
 
 
 def _encoding(head: bytes) -> tuple[str, bool]:

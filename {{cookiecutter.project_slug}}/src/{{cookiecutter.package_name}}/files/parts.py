@@ -58,7 +58,7 @@ def _folder(root: Path) -> Parts:
     for log, what in LOGS.items():
         if any(root.glob(log)):
             raise FileError(
-                f"{root}: it is {what}, whose own log says which files count. Works: read it in load(), or export Parquet"
+                f"{root}: it is {what}, whose own log says which files count. Works: an export as Parquet, or load()"
             )
     if (root / "_temporary").exists():
         raise FileError(f"{root}: it has a folder _temporary: a job is writing it, or broke off. Works: a finished job")
@@ -76,7 +76,9 @@ def _folder(root: Path) -> Parts:
 
 
 def _one_format(root: Path, found: tuple[Path, ...]) -> str:
-    formats = {_format(path): path for path in reversed(found)}
+    formats: dict[str, Path] = {}
+    for path in found:
+        formats.setdefault(_format(path), path)
     if len(formats) > 1:
         shown = " and ".join(f"{path.name} ({format})" for format, path in formats.items())
         raise FileError(f"{root}: it has {shown}; a table is of one format. {WORKS}")

@@ -36,18 +36,16 @@ def blocks(chunks: Iterable[bytes], delimiter: str) -> Iterator[Block]:
         data = rest + chunk
         block, line, end = _split(data, delimiter, line, final=False)
         rest = data[end:]
-        if len(rest) > LONGEST_RECORD:
-            raise FileError(
-                f"line {line}: it opens a quote that is not closed in the {LONGEST_RECORD:,} bytes behind it"
-            )
         if len(block.lines):
             yield block
+        if len(rest) > LONGEST_RECORD:
+            raise _unclosed(rest, delimiter, line)
     if rest:
         block, line, end = _split(rest, delimiter, line, final=True)
-        if end < len(rest):
-            raise FileError(f"line {line}: it opens a quote that is never closed")
         if len(block.lines):
             yield block
+        if end < len(rest):
+            raise _unclosed(rest[end:], delimiter, line)
 
 
 def _split(data: bytes, delimiter: str, line: int, *, final: bool) -> tuple[Block, int, int]:
@@ -68,6 +66,15 @@ def _split(data: bytes, delimiter: str, line: int, *, final: bool) -> tuple[Bloc
     empty = (ends == starts) | ((ends == starts + 1) & (every[np.minimum(starts, len(data) - 1)] == RETURN))
     following = line + int(np.searchsorted(breaks, end))
     return Block(data[:end], starts[~empty], lines[~empty]), following, end
+
+
+def _unclosed(rest: bytes, delimiter: str, line: int) -> FileError:
+    every = np.frombuffer(rest, dtype=np.uint8)
+    inside = _inside_quotes(every)
+    if len(inside):
+        _demand_quotes(every, inside, ord(delimiter), np.zeros(1, np.intp), np.full(1, line))
+        return FileError(f"line {line}: it opens a quote that is not closed in the {len(rest):,} bytes from there on")
+    return FileError(f"line {line}: it does not end in {len(rest):,} bytes; is this a CSV?")
 
 
 def _inside_quotes(every: Bytes) -> NDArray[np.bool_]:
