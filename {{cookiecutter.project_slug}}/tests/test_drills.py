@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Client, eventually, release, serve
+from conftest import Client, Trained, eventually, point, release, serve
 from seams import binary
 
 from {{cookiecutter.package_name}} import drills
@@ -89,6 +89,46 @@ def test_the_stop_is_timed_and_the_mode_before_comes_back(client: Client, settin
     assert isinstance(shown.value, float)
     assert 0 <= shown.value < 5
     eventually(lambda: client.get("/v1/model").json()["mode"] == "assist")
+
+
+def test_the_stop_through_the_file_is_drilled_where_there_is_one(
+    trained: Trained, settings: Settings, tmp_path: Path
+) -> None:
+    point(settings.models, trained.bundle, 1)
+    store, file = Store(settings.records_url), tmp_path / "mode-file"
+    with serve(binary, settings.model_copy(update={"mode_file": file})) as client:
+        service = InProcess("", client=client)
+        assert stop_drill(service, store, "you", ABOUT, file)[0].passed
+        assert not file.exists()
+        eventually(lambda: client.get("/v1/model").json()["mode"] == "assist")
+        file.write_text("assist")
+        with pytest.raises(DrillFailed, match="in use"):
+            stop_drill(service, store, "you", ABOUT, file)
+        file.write_text("shadow a real stop")
+        eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
+        with pytest.raises(DrillFailed, match="nothing to stop"):
+            stop_drill(service, store, "you", ABOUT, file)
+        assert file.read_text() == "shadow a real stop"
+
+
+def test_a_service_that_does_not_read_the_file_fails_the_drill(
+    client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drills, "WAIT", 1.0)
+    with pytest.raises(DrillFailed, match="the stop through"):
+        stop_drill(InProcess("", client=client), Store(settings.records_url), "you", ABOUT, tmp_path / "mode-file")
+    assert not (tmp_path / "mode-file").exists()
+
+
+def test_a_mode_that_does_not_come_from_the_database_is_not_drilled(client: Client, settings: Settings) -> None:
+    held = InProcess("", client=client, answers={"model": {"mode": "assist", "mode_source": "file"}})
+    store = Store(settings.records_url)
+    store.set_mode("automate", "you", "a test")
+    with pytest.raises(DrillFailed, match="through the file"):
+        stop_drill(held, store, "you", ABOUT)
+    now = store.mode()
+    assert now
+    assert now.mode == "automate"
 
 
 def test_where_nothing_can_be_stopped_nothing_is_drilled(client: Client, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """A running service, tried for real: does it answer, can it be stopped, is there a way back? Each leaves evidence."""
 
+import contextlib
 import json
 import time
 import urllib.error
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 
 from .governance.catalogue import Subject, catalogue
@@ -20,6 +22,7 @@ from .pipeline.promotion import promote, rollback
 from .pipeline.registry import CHAMPION, Registry
 from .pipeline.seam import Seam
 from .records import SMOKE_ID_PREFIX
+from .records.durable import write_durably
 from .records.store import Store
 
 WAIT = 60.0  # seconds until something must have arrived
@@ -102,23 +105,46 @@ def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evi
     ]
 
 
-def stop_drill(service: Service, store: Store, who: str, digests: dict[Subject, str]) -> list[Evidence]:
-    """Stop through the database, as `make mode` does, time it, and go back to the mode before.
+def stop_drill(
+    service: Service, store: Store, who: str, digests: dict[Subject, str], file: Path | None = None
+) -> list[Evidence]:
+    """Stop through the database, as `make mode` does, and through the mode file, if one is given; time both, and go
+    back to the mode before. The slower counts.
 
-    Raises DrillFailed, before anything is switched, when there is nothing to stop or the service does not live on this
-    database. A stop that somebody else orders meanwhile stays.
+    Raises DrillFailed, before anything is switched, when there is nothing to stop, when the service does not live on
+    this database, or when the file is in use. A stop that somebody else orders meanwhile stays.
     """
-    known, shown = store.mode(), service.ask("model")["mode"]
+    known, facts = store.mode(), service.ask("model")
+    shown, source = facts["mode"], facts.get("mode_source", "database")
     if shown == "shadow":
         raise DrillFailed("the service is in shadow: there is nothing to stop; drill where it is in assist or automate")
+    if source in ("file", "replica"):
+        raise DrillFailed(f"the service is in {shown} through the {source}, not its database: nothing was switched")
     if known and known.mode != shown:
         raise DrillFailed(f"the service is in {shown}, its database says {known.mode}: is this its database?")
+    if file and file.exists():
+        raise DrillFailed(f"{file} is in use: remove it first; nothing was switched")
     drill = store.set_mode("shadow", who, "stop drill")
     try:
         seconds = service.wait_for(lambda facts: facts["mode"] == "shadow", "the stop")
     finally:
         store.set_mode(shown, who, "stop drill: as before", after=drill)
+    if file:
+        service.wait_for(lambda facts: facts["mode"] == shown, "the mode before")
+        seconds = max(seconds, _stop_by_file(service, file))
     return [finding("stop-drilled", seconds <= 5, digests, round(seconds, 3))]
+
+
+def _stop_by_file(service: Service, file: Path) -> float:
+    """Write the mode file, wait until the service stops through it, and remove it unless somebody else has written."""
+    content = b"shadow stop drill"
+    write_durably(file, content, 0o644)
+    try:
+        return service.wait_for(lambda facts: facts["mode_source"] == "file", f"the stop through {file}")
+    finally:
+        with contextlib.suppress(OSError):
+            if file.read_bytes() == content:
+                file.unlink()
 
 
 def rollback_drill(service: Service, registry: Registry, who: str, digests: dict[Subject, str]) -> list[Evidence]:

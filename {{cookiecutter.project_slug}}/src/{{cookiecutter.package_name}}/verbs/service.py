@@ -126,7 +126,7 @@ def smoke(args: argparse.Namespace) -> int:
 
 
 def stop_drill(args: argparse.Namespace) -> int:
-    """stop a running service through the database, time it, and let it go on as before"""
+    """stop a running service through the database and ML_MODE_FILE, if set; time it, and let it go on as before"""
     from ..drills import stop_drill as run
     from ..identity import whoami
     from ..pipeline.evidence import digests
@@ -135,7 +135,7 @@ def stop_drill(args: argparse.Namespace) -> int:
 
     settings, service = Settings(), _service(args.url)
     about, store = digests(settings), records(settings)
-    return tried(settings, about, ["stop-drilled"], lambda: run(service, store, whoami(), about))
+    return tried(settings, about, ["stop-drilled"], lambda: run(service, store, whoami(), about, settings.mode_file))
 
 
 def rollback_drill(args: argparse.Namespace) -> int:
