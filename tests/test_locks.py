@@ -1,5 +1,6 @@
 """The locks of the baked project: three sets that agree, hashed, and free of addresses."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import UNBAKED
+from conftest import UNBAKED, Bake
 
 SETS = ("serve", "pipeline", "dev")
 KEPT_OUT_OF_THE_SERVICE = {
@@ -82,6 +83,44 @@ def index(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     yield f"http://somebody:quokka@127.0.0.1:{server.server_port}/simple", asked
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL", "pip.conf"])
+def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_locked_hash(
+    variable: str, index: tuple[str, list[str]], tmp_path: Path, bake: Bake
+) -> None:
+    """As `make setup` installs, with uv on the PATH, and a proxy that nobody answers at."""
+    address, asked = index
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
+    environment = kept | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": "src",
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+        "PIP_CACHE_DIR": str(tmp_path / "pip"),
+        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+        "PIP_USER": "1",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1",
+    }
+    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {address}\n" if variable == "pip.conf" else "")
+    if variable != "pip.conf":
+        environment[variable] = address
+    wheel = next((tmp_path / "index" / "simple" / "tiny").iterdir())
+    code = (
+        "import sys; from pathlib import Path; from fraud_scoring.environments import install, make; "
+        "make(Path('env'), Path.cwd()); sys.exit(install(Path('env'), '--require-hashes', '-r', sys.argv[1]))"
+    )
+    project = bake().path
+    for digest, succeeds in (("0" * 64, False), (hashlib.sha256(wheel.read_bytes()).hexdigest(), True)):
+        lock = tmp_path / "lock.txt"
+        lock.write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
+        done = subprocess.run(
+            [sys.executable, "-c", code, lock], cwd=project, env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
+        assert f"with {'uv' if variable.startswith('UV') else 'pip'}" in done.stdout
+    assert any(path.startswith("/simple/tiny/") for path in asked)
+    assert list(project.glob("env/lib/*/site-packages/tiny-1.0.dist-info"))
 
 
 @pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])

@@ -103,6 +103,23 @@ def test_tests_of_which_none_was_run_show_nothing(
     assert kept["tests-green"] == (code == 0, says)
 
 
+@pytest.mark.parametrize(
+    ("verb", "check"), [(["faults"], "survives-faults"), (["soak", "--minutes", "30"], "slo-under-load")]
+)
+@pytest.mark.parametrize("skipped", [True, False])
+def test_faults_and_load_that_were_skipped_show_nothing(
+    skipped: bool, verb: list[str], check: str, project: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object) -> int:
+        case = f'<testcase classname="a" name="a">{"<skipped/>" * skipped}</testcase>'
+        development.REPORT.write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
+        return 0
+
+    monkeypatch.setattr(development, "_run", run)
+    assert main(verb) == int(skipped)
+    assert kept[check][0] is not skipped
+
+
 def test_a_test_without_cases_is_no_test(project: Path) -> None:
     text = "import pytest\n@pytest.mark.parametrize('case', [])\ndef test_each(case): pass\n"
     (project / "tests" / "test_nothing.py").write_text(text)

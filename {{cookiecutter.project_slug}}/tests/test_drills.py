@@ -11,6 +11,8 @@ from conftest import Client, Trained, eventually, point, release, serve
 from seams import binary
 
 from {{cookiecutter.package_name}} import drills
+from {{cookiecutter.package_name}}.demo import _free_port as free_port
+from {{cookiecutter.package_name}}.demo import serving
 from {{cookiecutter.package_name}}.drills import (
     DrillFailed,
     Service,
@@ -270,3 +272,10 @@ def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drills, "WAIT", 0.2)
     with pytest.raises(DrillFailed, match=r"an answer did not come to hold at http://127\.0\.0\.1:9"):
         Service("http://127.0.0.1:9").wait_for(lambda facts: facts, "an answer")
+
+
+def test_the_demo_shows_what_a_service_said_that_does_not_come_up(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path, port=free_port(), ops_port=free_port())
+    shown = rf"(?s)an answer did not come to hold .* last seen: .*The end of {tmp_path}/serve\.log:"
+    with pytest.raises(DrillFailed, match=shown), serving(settings) as address:
+        Service(address).wait_for(lambda facts: False, "an answer", seconds=0.5)

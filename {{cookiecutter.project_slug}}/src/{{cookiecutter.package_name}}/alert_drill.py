@@ -106,6 +106,8 @@ def drill(
         for outcome in ownership.outcomes
         for severity in SEVERITIES
     ]
+    if not alerts:
+        raise DrillFailed("governance/ownership.yaml names no outcome, so there is no alert to try")
     manager.post(alerts, datetime.now(UTC) + FORGOTTEN)
     try:
         routed = _all_routed(manager, ownership.system.name, len(alerts))

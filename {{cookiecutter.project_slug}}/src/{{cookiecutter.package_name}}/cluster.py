@@ -29,7 +29,7 @@ def kubectl(*arguments: str) -> str:
     found = shutil.which("kubectl")
     if found is None:
         raise NotDeployed("kubectl is not on the PATH")
-    done = subprocess.run([found, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([found, *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise NotDeployed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1000:]}")
     return done.stdout.strip()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .drills import Service, most_remarkable, rollback_drill, smoke, stop_drill
+from .drills import DrillFailed, Service, most_remarkable, rollback_drill, smoke, stop_drill
 from .governance.evidence import Evidence
 from .governance.scorecard import terminal
 from .governing import scorecard
@@ -101,17 +101,22 @@ def demo() -> int:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
-    """The service as its own process, on a free port of this machine."""
+    """The service as its own process, on a free port of this machine. A drill that fails shows the end of its log."""
     said = {
         "ML_STATE": str(settings.state),
         "ML_PORT": str(settings.port),
         "ML_OPS_PORT": str(settings.ops_port),
         "ML_POLL_SECONDS": str(settings.poll_seconds),
     }
-    with (settings.state / "serve.log").open("w") as log:
+    path = settings.state / "serve.log"
+    with path.open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", PACKAGE, "serve"], env=os.environ | said, stdout=log)
     try:
         yield f"http://127.0.0.1:{settings.port}"
+    except DrillFailed as error:
+        ended = "" if process.poll() is None else f"\nThe service ended with {process.returncode}."
+        last = "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+        raise DrillFailed(f"{error}{ended}\nThe end of {path}:\n{last}") from error
     finally:
         process.terminate()
         process.wait(20)

@@ -1,5 +1,7 @@
 """Virtual environments: made, filled from a lock, and fitted to a folder that was moved. Standard library only."""
 
+import configparser
+import contextlib
 import os
 import shutil
 import subprocess
@@ -72,12 +74,20 @@ def _environment() -> dict[str, str]:
 
 def _uv() -> str | None:
     """uv, unless only pip knows the index of this company: uv reads neither PIP_INDEX_URL nor pip.conf."""
-    uv = shutil.which("uv")
-    if uv is None or any(os.environ.get(name) for name in OWN_INDEX):
-        return uv
-    asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    own = os.environ.get("PIP_INDEX_URL") or subprocess.run(asked, capture_output=True, check=False).stdout.strip()
-    return None if own else uv
+    known = any(os.environ.get(name) for name in OWN_INDEX) or not _index_of_pip()
+    return shutil.which("uv") if known else None
+
+
+def _index_of_pip() -> str:
+    """The index that pip's variable or files name. pip itself may be absent, as from an environment that uv made."""
+    named = os.environ.get("PIP_CONFIG_FILE", "")
+    files = ["/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf", f"{sys.prefix}/pip.conf", named]
+    settings = configparser.RawConfigParser(strict=False)
+    if named != os.devnull:  # which switches all files off
+        with contextlib.suppress(configparser.Error, OSError, ValueError, RuntimeError):  # no home, or no settings
+            settings.read([Path(file).expanduser() for file in files if file], encoding="utf-8")
+    sections = (settings.get(name, "index-url", fallback="") for name in ("install", "global"))
+    return os.environ.get("PIP_INDEX_URL", "") or next(filter(None, sections), "")
 
 
 def _replace(folder: Path, before: str, now: str) -> None:

@@ -8,9 +8,10 @@ import subprocess
 def whoami() -> str:
     """The e-mail address that git knows, else the account's name."""
     if git := shutil.which("git"):
-        said = subprocess.run([git, "config", "user.email"], capture_output=True, text=True, check=False).stdout.strip()
-        if said:
-            return said
+        asked = [git, "config", "user.email"]
+        done = subprocess.run(asked, capture_output=True, encoding="utf-8", errors="replace", check=False)
+        if done.stdout.strip():
+            return done.stdout.strip()
     try:
         return getpass.getuser()
     except (OSError, KeyError):

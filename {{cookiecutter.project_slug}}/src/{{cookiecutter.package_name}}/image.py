@@ -162,7 +162,7 @@ def _engine(*names: str) -> str:
 
 
 def _ask(engine: str, *words: str) -> str:
-    done = subprocess.run([engine, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([engine, *words], capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise DrillFailed(f"{Path(engine).stem} {words[0]}: {done.stderr.strip()[-500:]}")
     return done.stdout.strip()

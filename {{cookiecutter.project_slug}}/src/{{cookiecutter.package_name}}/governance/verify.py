@@ -45,6 +45,8 @@ def verify(ownership: Ownership) -> list[str]:
 
     GitHub is asked with GITHUB_TOKEN (at GITHUB_API_URL), GitLab with GITLAB_TOKEN (at CI_API_V4_URL).
     """
+    if not ownership.outcomes:
+        return [f"{FILE}: outcomes: none is named, so nothing was confirmed"]
     said, approval = [], functools.cache(_approval)
     for outcome in ownership.outcomes:
         found = [a for a in ownership.accepted if (a.outcome, a.person) == (outcome.id, outcome.accountable)]

@@ -15,6 +15,7 @@ from http.client import HTTPException
 from typing import Any
 
 from ..governance.ownership import Ci
+from ..loopback import open_address
 from ..plain_text import display
 
 AUDIENCE = "ml-evidence"  # a token made for another purpose is refused
@@ -100,7 +101,7 @@ def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
     where = url.partition("?")[0]
     try:
         request = urllib.request.Request(_safe(url), headers=headers)  # noqa: S310 - https, or this machine
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+        with open_address(request, TIMEOUT) as response:
             found = json.load(response)
     except (OSError, ValueError, HTTPException) as error:
         raise IdentityError(f"{where} does not answer: {error}") from error

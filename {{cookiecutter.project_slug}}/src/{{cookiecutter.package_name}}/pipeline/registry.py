@@ -25,6 +25,7 @@ from ..masking import masked
 from ..plain_text import display
 from ..settings import Settings
 from .history import EVENT, number_of, read_events
+from .relocation import relocate
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 ROLLED_BACK = "rolled_back.at"  # tag of a version that was left by a rollback
@@ -101,6 +102,7 @@ class Registry:
     """Runs, versions and the two aliases of one model. Everything raises RegistryError when the server is away."""
 
     def __init__(self, settings: Settings) -> None:
+        self.database = settings.database
         self.name, self.megabytes = settings.model_name, settings.model_megabytes
         self.uri = settings.tracking_uri or _sqlite(settings.database)
         self.folder = None if settings.tracking_uri else settings.state  # of this machine alone
@@ -285,9 +287,11 @@ class Registry:
     def _experiment(self, kind: str = "") -> str:
         name = f"{self.name}.{kind}" if kind else self.name
         known = self._ask("get_experiment_by_name", name)
-        if known:
-            return str(known.experiment_id)
         place = self.local_artifacts.as_uri() if self.local_artifacts else None
+        if known:
+            if self.local_artifacts and known.artifact_location != place:
+                relocate(self.database, known.artifact_location, self.local_artifacts)
+            return str(known.experiment_id)
         try:
             return str(self._ask("create_experiment", name, artifact_location=place))
         except RegistryError:

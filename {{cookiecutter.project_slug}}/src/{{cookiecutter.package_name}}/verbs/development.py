@@ -18,6 +18,7 @@ REPORT = Path("var/tests.xml")
 LOCK = Path("requirements/dev.txt")
 LINK = Path(".cruft.json")
 CRUFT = "cruft==2.16.0"
+BAD = {"failure", "error"}  # in a report of pytest
 RUFF = [sys.executable, "-m", "ruff"]
 LINT_IMPORTS = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
 
@@ -86,33 +87,47 @@ def test(args: argparse.Namespace) -> int:
     """the project's tests"""
     if args.rest:
         return _run(["pytest", *args.rest])  # some of them: no evidence of all
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.unlink(missing_ok=True)
     os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
-    code = _run(["pytest", f"--junitxml={REPORT}"])
-    found = _topics(code == 0)
-    _keep(found)
-    green, counted = found["tests-green"]
-    if not green and not code:
-        print(f"the tests show nothing: {counted}", file=sys.stderr)
-    return 0 if green else 1
+    code, _, _ = _reported()
+    _keep(_topics(code == 0))
+    return code
 
 
 def faults(_: argparse.Namespace) -> int:
     """the service as a process, hurt: kill -9, database away, full disk, overload, slow clients, fuzz"""
     os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
-    code = _run(["pytest", "-m", "faults and not soak", "tests/faults", f"--junitxml={REPORT}"])
-    skipped = len(list(ElementTree.parse(REPORT).iter("skipped"))) if REPORT.is_file() else 0  # noqa: S314 - just written
-    _keep({"survives-faults": (code == 0 and not skipped, f"{skipped} skipped")})
+    code, passed, skipped = _reported("-m", "faults and not soak", "tests/faults")
+    _keep({"survives-faults": (code == 0 and not skipped, f"{passed} passed, {skipped} skipped")})
     return code
 
 
 def soak(args: argparse.Namespace) -> int:
     """steady load for --minutes: memory, p99 and handles stay flat"""
     os.environ["SOAK_MINUTES"] = str(args.minutes)
-    code = _run(["pytest", "-m", "soak", "-s", "tests/faults"])
+    code, _, _ = _reported("-m", "soak", "-s", "tests/faults")
     _keep({"slo-under-load": (code == 0 and args.minutes >= 30, f"{args.minutes:g} minutes, 30 are asked for")})
     return code
+
+
+def _reported(*words: str) -> tuple[int, int, int]:
+    """Run tests; gives the exit code, which is 1 when none was run to its end, and how many passed and were skipped."""
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.unlink(missing_ok=True)
+    code = _run(["pytest", *words, f"--junitxml={REPORT}"])
+    cases = _cases()
+    passed, skipped = len(_passed(cases)), sum(case.find("skipped") is not None for case in cases)
+    if not passed:
+        print(f"nothing was shown: none of {len(cases)} tests was run to its end", file=sys.stderr)
+    return (code if passed else 1), passed, skipped
+
+
+def _cases() -> list[ElementTree.Element]:
+    """The tests of the report that pytest wrote just now."""
+    return list(ElementTree.parse(REPORT).iter("testcase")) if REPORT.is_file() else []  # noqa: S314
+
+
+def _passed(cases: list[ElementTree.Element]) -> list[ElementTree.Element]:
+    return [case for case in cases if not any(child.tag in {*BAD, "skipped"} for child in case)]
 
 
 def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
@@ -121,18 +136,16 @@ def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
 
     if not REPORT.is_file():
         return {"tests-green": (False, "no report was written")}
-    cases = list(ElementTree.parse(REPORT).iter("testcase"))  # noqa: S314 - pytest wrote it, just now
-    bad = {"failure", "error"}
-    passed = [case for case in cases if not any(child.tag in {*bad, "skipped"} for child in case)]
-    counted = f"{len(cases)} tests" if passed else f"none of {len(cases)} tests was run to its end"
-    found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green and bool(passed), counted)}
+    cases = _cases()
+    counted = f"{len(cases)} tests" if _passed(cases) else f"none of {len(cases)} tests was run to its end"
+    found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green, counted)}
     for entry in catalogue().checks:
         starts = tuple(path.removesuffix(".py").replace("/", ".") for path in entry.tests)
         mine = [
             case for case in cases if starts and f"{case.get('classname')}.".startswith(tuple(f"{s}." for s in starts))
         ]
-        well = [case for case in mine if not any(child.tag in {*bad, "skipped"} for child in case)]
-        failed = [case for case in mine if any(child.tag in bad for child in case)]
+        well = _passed(mine)
+        failed = [case for case in mine if any(child.tag in BAD for child in case)]
         if entry.tests:
             found[entry.id] = (bool(well) and not failed, f"{len(well)} tests, {len(failed)} failed")
     return found
