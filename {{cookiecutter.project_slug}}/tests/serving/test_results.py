@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from seams import PARCEL, PARCELS, costs
 from sqlalchemy import update
 
-from {{cookiecutter.package_name}}.records import claims
+from {{cookiecutter.package_name}}.records import claims, waiting
 from {{cookiecutter.package_name}}.records.engine import now
 from {{cookiecutter.package_name}}.records.store import Store
-from {{cookiecutter.package_name}}.records.tables import feedback, outcomes
+from {{cookiecutter.package_name}}.records.tables import feedback
 from {{cookiecutter.package_name}}.serving.explore import MOST, ExploreError, LetThrough, let_through
 from {{cookiecutter.package_name}}.serving.label_words import MAX_WORDS, LabelWords
 from {{cookiecutter.package_name}}.serving.metrics import Metrics
@@ -29,6 +29,22 @@ pytest_plugins = ["postgres"]
 SALT = b"s" * 32
 NOON = datetime(2026, 1, 31, 12)
 ROW = {name: value for name, value in PARCEL.items() if name not in PARCELS.personal}
+
+
+class Clock:
+    """Time as it is, and as much later as a test wants it."""
+
+    later = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return now() + self.later
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(waiting, "now", made)
+    return made
 
 
 class Replica:
@@ -126,7 +142,9 @@ def test_replicas_count_each_outcome_once_between_them(replica: Callable[..., Re
     assert sum(count for count in found if count == count) == len(ids)
 
 
-def test_what_comes_before_its_prediction_is_counted_when_that_comes(replica: Callable[..., Replica]) -> None:
+def test_what_comes_before_its_prediction_is_counted_when_that_comes(
+    replica: Callable[..., Replica], clock: Clock
+) -> None:
     one = replica()
     tell(one.store, ("late", 1))
     opinion(one.store, "o", "late", "overridden")
@@ -134,22 +152,22 @@ def test_what_comes_before_its_prediction_is_counted_when_that_comes(replica: Ca
     assert math.isnan(one.get("ml_outcomes_total"))
     assert one.get("ml_decision_feedback_total", verdict="overridden") == 0
     ship(one.store, {"id": "late"})
+    clock.later += waiting.FIRST_AGE
     one.count()
     assert one.get("ml_outcomes_total") == 1
     assert one.get("ml_decision_feedback_total", verdict="overridden", model_version="7") == 1
     assert one.get("ml_cases_total", path="manual") == 0
 
 
-def test_a_case_whose_prediction_never_comes_was_decided_without_us(replica: Callable[..., Replica]) -> None:
+def test_a_case_whose_prediction_never_comes_was_decided_without_us(
+    replica: Callable[..., Replica], clock: Clock
+) -> None:
     one = replica()
     tell(one.store, ("elsewhere", 1))
     opinion(one.store, "o", "elsewhere")
     one.count()
     assert one.get("ml_cases_total", path="manual") == 0, "it may still come"
-    with one.store.connected() as connection:
-        yesterday = now() - claims.LATEST - timedelta(minutes=1)
-        connection.execute(update(outcomes).values(received_at=yesterday))
-        connection.execute(update(feedback).values(at=yesterday))
+    clock.later += waiting.LATEST + timedelta(minutes=1)
     one.count()
     one.count()
     assert one.get("ml_cases_total", path="manual") == 1

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Table, func, or_, select, update
+from sqlalchemy import func, select
 
 from .engine import now
 from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
+from .waiting import Waiting
 
-MOST = 500  # taken in one transaction
-LATEST = timedelta(days=1)  # until an outcome without a prediction is of a case that was decided without us
 LATELY = timedelta(days=7)
 FEWEST = 5  # people of whom a number may be told
 
@@ -53,33 +52,41 @@ class Feedback:
     arm: str
 
 
-def take_outcomes(store: Store) -> list[Outcome]:
-    """Outcomes that nobody counted yet, at most MOST. Raises StoreAway."""
-    columns = [outcomes.c.outcome, outcomes.c.at, *_columns("model_version", "arm", "mode", "score", "decision", "row")]
-    columns.append(predictions.c.at.label("predicted_at"))
-    return [
-        Outcome(
-            row["outcome"],
-            row["at"],
-            Prediction(
-                row["model_version"], row["arm"], row["mode"], row["score"], row["decision"], row["row"],
-                row["predicted_at"],
-            )
+class Claims:
+    """Takes what nobody counted yet, for one process."""
+
+    def __init__(self) -> None:
+        self._outcomes = Waiting(outcomes, outcomes.c.received_at)
+        self._feedback = Waiting(feedback, feedback.c.at)
+
+    @property
+    def more(self) -> bool:
+        """Whether there is more to look at now."""
+        return self._outcomes.more or self._feedback.more
+
+    def outcomes(self, store: Store) -> list[Outcome]:
+        """Some outcomes that nobody counted yet. Raises StoreAway."""
+        columns = [outcomes.c.outcome, outcomes.c.at, *_columns("model_version", "arm", "mode", "score", "decision")]
+        columns += [predictions.c.row, predictions.c.at.label("predicted_at"), of_cases(outcomes).label("case")]
+        return [
+            Outcome(row["outcome"], row["at"], _prediction(row) if row["model_version"] is not None else None)
+            for row in _real(self._outcomes.take(store, columns))
+        ]
+
+    def feedback(self, store: Store) -> list[Feedback]:
+        """Some feedback on predictions that are known, not counted yet. Raises StoreAway."""
+        columns = [
+            feedback.c.verdict,
+            feedback.c.reason,
+            feedback.c.handling_seconds,
+            *_columns("model_version", "arm"),
+            of_cases(feedback).label("case"),
+        ]
+        return [
+            Feedback(row["verdict"], row["reason"] or "", row["handling_seconds"], row["model_version"], row["arm"])
+            for row in _real(self._feedback.take(store, columns))
             if row["model_version"] is not None
-            else None,
-        )
-        for row in _taken(store, outcomes, outcomes.c.received_at, columns)
-    ]  # fmt: skip
-
-
-def take_feedback(store: Store) -> list[Feedback]:
-    """Feedback on predictions that are known, not counted yet, at most MOST. Raises StoreAway."""
-    columns = [feedback.c.verdict, feedback.c.reason, feedback.c.handling_seconds, *_columns("model_version", "arm")]
-    return [
-        Feedback(row["verdict"], row["reason"] or "", row["handling_seconds"], row["model_version"], row["arm"])
-        for row in _taken(store, feedback, feedback.c.at, columns)
-        if row["model_version"] is not None
-    ]
+        ]
 
 
 def active_reviewers(store: Store) -> int | None:
@@ -101,21 +108,12 @@ def _columns(*names: str) -> Iterator[Any]:
     return (predictions.c[name] for name in names)
 
 
-def _taken(store: Store, table: Table, came: Any, columns: list[Any]) -> list[Any]:
-    """Rows of `table` with their predictions, marked as counted: those whose prediction is known, and those that waited
-    for it in vain. What was only tried is marked and not given."""
-    key, about = next(iter(table.primary_key)), table.c.prediction_id
-    waited = or_(predictions.c.id.is_not(None), came < now() - LATEST)
-    query = (
-        select(key.label("key"), of_cases(table).label("case"), *columns)
-        .select_from(table.outerjoin(predictions, predictions.c.id == about))
-        .where(table.c.counted_at.is_(None), waited)
-        .limit(MOST)
-        .with_for_update(of=table, skip_locked=True)
+def _prediction(row: Any) -> Prediction:
+    return Prediction(
+        row["model_version"], row["arm"], row["mode"], row["score"], row["decision"], row["row"], row["predicted_at"]
     )
-    with store.connected() as connection:
-        rows = list(connection.execute(query).mappings())
-        if rows:
-            mine = key.in_([row["key"] for row in rows])
-            connection.execute(update(table).where(mine).values(counted_at=now()))
-    return [row for row in rows if row["case"]]
+
+
+def _real(rows: list[Any]) -> Iterator[Any]:
+    """What was only tried is marked as counted, and counts nowhere."""
+    return (row for row in rows if row["case"])

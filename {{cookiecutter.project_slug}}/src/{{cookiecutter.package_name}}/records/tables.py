@@ -67,7 +67,7 @@ outcomes = Table(  # no foreign key: an outcome may come before its prediction i
     *_origin(),
     Column("smoke", Boolean),
     Index("outcomes_received_at", "received_at"),
-    Index("outcomes_not_counted", "prediction_id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
+    Index("outcomes_waiting", "received_at", "prediction_id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
 )
 
 outcome_history = Table(  # what a correction replaced
@@ -81,6 +81,7 @@ outcome_history = Table(  # what a correction replaced
     Column("replaced_at", DateTime, nullable=False),
     *_origin(),  # of what was replaced; who replaced it stands with what holds now
     Index("outcome_history_prediction_id", "prediction_id"),
+    Index("outcome_history_received_at", "received_at"),
 )
 
 feedback = Table(
@@ -98,7 +99,7 @@ feedback = Table(
     *_origin(),
     Column("smoke", Boolean),
     Index("feedback_prediction_id", "prediction_id"),
-    Index("feedback_not_counted", "id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
+    Index("feedback_waiting", "at", "id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
     Index("feedback_at", "at"),
 )
 

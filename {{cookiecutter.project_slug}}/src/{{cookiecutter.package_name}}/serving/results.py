@@ -15,7 +15,7 @@ from .metrics import Metrics
 from .models import Models
 
 if TYPE_CHECKING:
-    from ..records.claims import Feedback, Outcome, Prediction
+    from ..records.claims import Claims, Feedback, Outcome, Prediction
     from ..records.store import Store
 
 Payoff = Callable[[Any, float, Mapping[str, Any]], float]
@@ -25,17 +25,19 @@ HANDLED = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
 BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)  # of a probability; many labels are rare
 VERDICTS = ("accepted", "edited", "overridden")
 PEOPLE_SECONDS = 15
-LONGEST = 1.0  # seconds of the thread that also ships answers
+PEOPLE_SHARE = 20  # counting people takes at most this part of the time
+LONGEST = 0.5  # seconds of one count, so that answers get the processor
 
 
 class Results:
-    """Counts what `records` gives, on the thread that keeps them."""
+    """Counts what `records` gives, on one thread."""
 
     def __init__(self, terms: Terms, payoff: Payoff, models: Models, metrics: Metrics) -> None:
         self.payoff, self.models = payoff, models
         self._slices = [terms.fields[name] for name in terms.slices if name not in terms.personal]
         self._reasons, self._decisions = LabelWords(), metrics.decisions
         self._version, self._failed, self._people_at = "", False, -math.inf
+        self._claims: Claims | None = None
         version, kept, counted = ("model_version", "arm"), metrics.registry, metrics.counted
         self.outcomes = counted("ml_outcomes", "Outcomes by decision", *version, "mode", "decision", "outcome")
         self.errors = counted("ml_outcome_squared_error", "Sum of (score - outcome) squared", *version)
@@ -58,7 +60,7 @@ class Results:
 
     def count(self, store: "Store") -> None:
         """Count what is new. Raises StoreAway."""
-        from ..records.claims import MOST, active_reviewers, take_feedback, take_outcomes  # after the first answers
+        from ..records.claims import Claims  # after the first answers
 
         if (serving := self.models.current) is None:
             return  # the task is not known
@@ -66,21 +68,29 @@ class Results:
             for verdict in VERDICTS:
                 self.feedback.add(serving.version, "champion", verdict, "", amount=0)
             self._version = serving.version
-        task, until = serving.bundle.manifest.task, time.monotonic() + LONGEST
-        more = True
+        self._claims = claims = self._claims or Claims()
+        task, until, more = serving.bundle.manifest.task, time.monotonic() + LONGEST, True
         while more and time.monotonic() < until:
-            came, judged = take_outcomes(store), take_feedback(store)
-            for outcome in came:
+            for outcome in claims.outcomes(store):
                 self._outcome(outcome, task)
-            for feedback in judged:
+            for feedback in claims.feedback(store):
                 self._feedback(feedback)
-            more = MOST in (len(came), len(judged))
-        if time.monotonic() - self._people_at > PEOPLE_SECONDS:
+            more = claims.more
+        if (began := time.monotonic()) > self._people_at:
+            self._count_people(store, began)
+
+    def _count_people(self, store: "Store", began: float) -> None:
+        """How many people gave feedback. What takes a second is asked for every twenty seconds at most."""
+        from ..records.claims import active_reviewers
+
+        try:
             people = active_reviewers(store)
-            self.people.clear()
-            if people is not None:
-                self.people.labels("7").set(people)
-            self._people_at = time.monotonic()
+        finally:
+            took = time.monotonic() - began
+            self._people_at = began + max(PEOPLE_SECONDS, took * PEOPLE_SHARE)
+        self.people.clear()
+        if people is not None:
+            self.people.labels("7").set(people)
 
     def _outcome(self, came: "Outcome", task: Task) -> None:
         if (told := came.prediction) is None:
