@@ -231,6 +231,24 @@ def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
             assert any(named in metric or metric.startswith(named) for metric in needed() | LOOKED_AT), named
 
 
+def queries_of_the_runbooks() -> dict[str, str]:
+    pages = sorted((UNBAKED / "docs" / "runbooks").glob("*.md"))
+    asked = re.compile(r"(?:promtool query instant \S+ '|'query=)([^'\n]+)'")
+    return {query: page.stem for page in pages for query in asked.findall(page.read_text(encoding="utf-8"))}
+
+
+@needs_prometheus
+def test_what_a_runbook_asks_prometheus_is_asked_of_each_system_and_environment(tmp_path: Path) -> None:
+    queries = queries_of_the_runbooks()
+    assert len(queries) > 20
+    for query, page in queries.items():
+        assert not re.search(r"(?<![:\w])(?:sum|max|min|avg|count)\b(?! by \(system, environment)", query), page
+        assert all("system, environment" in labels for labels in re.findall(r"\bon \(([^)]*)\)", query)), page
+    rules = [{"record": "asked", "expr": query, "labels": {"page": page}} for query, page in queries.items()]
+    (tmp_path / "asked.yml").write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}))
+    tool("promtool", "check", "rules", "asked.yml", cwd=tmp_path)
+
+
 def needed() -> set[str]:
     """The metrics that recording rules and alerts read."""
     return {name for rule in RULES for name in re.findall(r"\bml_[a-z0-9_]+", rule["expr"])}
