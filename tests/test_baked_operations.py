@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -320,6 +321,11 @@ def running(*command: object, ready: str, log: Path) -> Iterator[subprocess.Pope
         process.wait(20)
 
 
+def wait_until_ready(project: Project) -> None:
+    """By the second port: a request that is refused before a model answers counts among the failed ones."""
+    eventually(lambda: answers(f"http://127.0.0.1:{project.operations}/readyz"), "the service is ready")
+
+
 def answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
@@ -399,6 +405,7 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
         quick = tmp_path / "alertmanager.yml"
         quick.write_text(re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES)))
         with alertmanager(quick, tmp_path / "alertmanager") as manager, project.serving() as address:
+            wait_until_ready(project)
             wait_for_version(address, "1")
             row = readme_request(project)
             with prometheus(project, manager, tmp_path / "prometheus") as prom:
@@ -433,6 +440,46 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
             stale = project.make("alert-drill", f"URL={manager}", "HOLD=0")
             assert stale.returncode != 0, "Alertmanager has not loaded the new routes"
             assert "WRONG serving, page: does not reach Dee Invented <eve@example.org>" in stale.stdout
+
+
+@needs_prometheus
+@pytest.mark.slow
+def test_two_prometheus_agree_about_a_series_that_somebody_else_saw_first(project: Project, tmp_path: Path) -> None:
+    """What is born late counts from 0 for both, although a person looked first and one of them came later."""
+    project.environment["ML_NEW_SERIES_SECONDS"] = "90"  # in which a busy machine starts the other one
+    project.makes("baseline")
+    project.makes("promote", WHY="something must answer")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    with project.serving() as address:
+        wait_until_ready(project)
+        row = readme_request(project)
+        with prometheus(project, nobody, tmp_path / "one") as one:
+            eventually(lambda: sample(one, 'up{job="ml-service"} == 1'), "it is scraped")
+            post(f"{address}/v1/predict", [row] * 7)
+            for _ in range(3):
+                with pytest.raises(urllib.error.HTTPError, match="422"):
+                    post(f"{address}/v1/predict", [row | {"amount": -1}])
+            get_text(f"http://127.0.0.1:{project.operations}/metrics")
+            with prometheus(project, nobody, tmp_path / "other") as other:
+                post(f"{address}/v1/predict", [row] * 5)
+                for series, expected in (
+                    ("ml_predictions_total", 12),
+                    ("ml_contract_violations_total", 3),
+                    ('ml_field_bucket_total{field="amount", le="+Inf"}', 12),
+                ):
+                    increase = f"sum(max_over_time({series}[10m]) - min_over_time({series}[10m]))"
+                    for prom in (one, other):
+                        eventually(
+                            lambda asked=increase, prom=prom, count=expected: sample(prom, asked) == [str(count)],
+                            f"{series} rises by {expected}",
+                            lambda asked=series: (sample(one, asked), sample(other, asked)),
+                            seconds=240,
+                        )
+
+
+def get_text(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own address
+        return str(response.read().decode())
 
 
 def sample(prometheus: str, expression: str) -> list[str]:

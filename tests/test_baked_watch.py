@@ -27,6 +27,7 @@ from test_baked_operations import (
     reached,
     running,
     sample,
+    wait_until_ready,
     webhook,
 )
 from traffic import ROWS, Traffic
@@ -178,6 +179,7 @@ def test_each_fault_reaches_who_answers_for_it_and_nobody_else(filled: Project, 
         quick.write_text(re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES)))
         rows, label = examples(project)
         with alertmanager(quick, tmp_path / "alertmanager") as manager, project.serving() as address:
+            wait_until_ready(project)
             wait_for_version(address, "2")
             services = (project.operations,)
             with (
