@@ -57,6 +57,7 @@ LOOKED_AT = {  # by the runbooks alone
     "ml_outcomes_received_total",
     "ml_predictions_stored_total",
     "ml_slice_value_total",
+    "ml_rollback_unsaved",
 }
 needs_prometheus = pytest.mark.skipif(
     not all(map(shutil.which, ("promtool", "amtool", "prometheus", "prometheus-alertmanager"))),
