@@ -163,6 +163,18 @@ def test_events_of_before_answers_were_numbered_are_shipped_and_leave_open_what_
     assert store.ship([unnumbered(prediction("b")), event(prediction("b"))]) == Shipped(1, 1, 0)
 
 
+def test_an_event_that_is_shipped_in_parts_keeps_its_numbers(store: Store) -> None:
+    number = event_number()
+    kept = [prediction(f"{place:02}") for place in range(20)]
+    parts = [event(*kept[start : start + 7], number=number, start=start) for start in (0, 7, 14)]
+    assert [store.ship([part]).new for part in parts] == [7, 7, 6]
+    assert [row["answer_id"] for row in rows(store)] == [f"{number}{place:04x}" for place in range(20)]
+    assert store.ship([event(*kept, number=number), *parts]) == Shipped(0)
+    again = event_number()
+    assert store.ship([event(*kept[5:9], number=again, start=5)]) == Shipped(0, 4, 0)
+    assert store.ship([event(*kept, number=again)]) == Shipped(0, 16, 0)
+
+
 def test_of_replicas_that_ship_the_same_id_at_once_every_answer_is_kept(stores: Callable[[], Store]) -> None:
     replicas, gate = [stores() for _ in range(3)], threading.Barrier(3)
     events = [[event(prediction(f"id-{n}", row=ROW | {"stops": k}, score=k)) for n in range(50)] for k in range(3)]
