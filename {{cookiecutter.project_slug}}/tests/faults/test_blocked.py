@@ -1,5 +1,6 @@
 """A log that nobody reads, and a second port that is flooded: neither stops answers, keys, the stop or the end."""
 
+import contextlib
 import json
 import os
 import signal
@@ -58,4 +59,20 @@ def test_a_flood_of_the_second_port_costs_neither_probes_nor_callers_anything(
         finally:
             caller.close()
             for made in idle:
+                made.close()
+
+
+def test_metrics_that_nobody_reads_stop_neither_probes_nor_callers(models: Path, tmp_path: Path, sqlite: str) -> None:
+    many = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n" * 50
+    with running(tmp_path, models, sqlite) as service:
+        asked = [socket.create_connection((HOST, service.ops_port), timeout=20) for _ in range(120)]
+        try:
+            for made in asked:
+                with contextlib.suppress(OSError):
+                    made.sendall(many)
+            for _ in range(10):
+                assert service.operations("healthz")[0] == 200
+                assert service.answers()
+        finally:
+            for made in asked:
                 made.close()

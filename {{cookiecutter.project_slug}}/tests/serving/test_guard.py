@@ -30,6 +30,7 @@ class App:
     """Answers with the length of the body; /wait once it is let go, /keyed as to a caller with a key."""
 
     def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
         self.bodies: list[bytes] = []
         self.waiting = 0
         self.let_go = threading.Event()
@@ -48,6 +49,7 @@ class App:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         self.bodies.append(body)
+        self.headers = list(scope["headers"])
         length = b"%d" % len(body)
         headers = [(b"content-length", b"%d" % len(length))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -57,8 +59,8 @@ class App:
 class Port:
     """A server with places for so many connections."""
 
-    def __init__(self, limit: int) -> None:
-        self.app, self.places, self.metrics = App(), Places(limit), Metrics(zero_seconds=0)
+    def __init__(self, limit: int, cuts_answers: bool) -> None:
+        self.app, self.places, self.metrics = App(), Places(limit, cuts_answers), Metrics(zero_seconds=0)
         config = uvicorn.Config(
             self.app,
             port=0,
@@ -90,11 +92,11 @@ class Port:
 
 
 @pytest.fixture
-def ports() -> Iterator[Callable[[int], Port]]:
+def ports() -> Iterator[Callable[..., Port]]:
     with contextlib.ExitStack() as stack:
 
-        def start(limit: int = 100) -> Port:
-            port = Port(limit)
+        def start(limit: int = 100, cuts_answers: bool = False) -> Port:
+            port = Port(limit, cuts_answers)
             thread = threading.Thread(target=port.server.run)
             thread.start()
             stack.callback(thread.join, 20)
@@ -278,3 +280,53 @@ def test_what_waits_on_a_connection_is_answered_before_more_is_read(ports: Calla
     time.sleep(0.2)
     assert len(connection.pipeline) <= guard.MAX_PIPELINED
     port.app.let_go.set()
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_trailer_does_not_become_a_header_of_the_request(ports: Callable[..., Port], pieces: int) -> None:
+    port = ports()
+    head, body = CHUNKED[:-2] + b"authorization: Bearer ours\r\n\r\n", b"2\r\n{}\r\n0\r\n"
+    trailer = b"authorization: Bearer theirs\r\nx-request-id: theirs\r\n\r\n"
+    made = port.connect()
+    for content in (head + body + trailer,) if pieces == 1 else (head + body, trailer):
+        made.sendall(content)
+        time.sleep(0.05)
+    assert made.recv(65_536).startswith(b"HTTP/1.1 200")
+    assert [value for name, value in port.app.headers if name == b"authorization"] == [b"Bearer ours"]
+    assert b"x-request-id" not in dict(port.app.headers)
+
+
+def test_a_wish_for_another_protocol_is_passed_over_although_the_connection_is_to_end(
+    ports: Callable[..., Port],
+) -> None:
+    port = ports()
+    head = CHUNKED[:-2] + b"upgrade: h2c\r\nconnection: upgrade, close\r\n\r\n"
+    made = port.connect(head)
+    made.sendall(b"2\r\n{}\r\n0\r\n\r\n")
+    assert ending(made).startswith(b"HTTP/1.1 200")
+    assert port.app.bodies == [b"{}"]
+
+
+@pytest.mark.parametrize("chunk", [b"-1\r\n", b"zz\r\n", b"2\r\n{}xx"])
+def test_a_body_that_breaks_off_into_nonsense_is_answered_with_why(ports: Callable[..., Port], chunk: bytes) -> None:
+    port = ports()
+    made = port.connect(CHUNKED + chunk)
+    assert ending(made).startswith(b"HTTP/1.1 400 ")
+    assert not port.app.bodies
+
+
+def test_nonsense_after_a_request_does_not_pass_as_its_answer(ports: Callable[..., Port]) -> None:
+    port = ports()
+    made = port.connect(WAIT + b"nonsense")
+    assert b"HTTP/1.1 400" not in ending(made)
+
+
+def test_a_port_for_probes_has_a_place_for_the_next_one_whatever_the_others_ask(ports: Callable[..., Port]) -> None:
+    port = ports(3, cuts_answers=True)
+    busy = [port.connect(WAIT) for _ in range(3)]
+    eventually(lambda: port.app.waiting == 3)
+    for _ in range(3):  # the first takes the oldest's place, and each later one that of the probe before
+        assert answers(port.connect(GET))
+    assert ending(busy[0]) == b""
+    port.app.let_go.set()
+    assert all(map(answers, busy[1:]))

@@ -21,10 +21,12 @@ LINGER_BYTES = 1_000_000
 
 class Places:
     """The connections of one port. When all places are taken, the one that has waited longest for a request is closed:
-    first of those that have shown no key, then of callers. A connection whose request is being answered stays."""
+    first of those that have shown no key, then of callers. A connection whose request is being answered stays, unless
+    the port `cuts_answers`, so that a probe finds a place whatever the others ask."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, cuts_answers: bool = False) -> None:
+        self.limit, self.cuts_answers = limit, cuts_answers
+        self.open: dict[Guarded, None] = {}  # in the order in which they were made
         self.strangers: dict[Guarded, None] = {}  # in the order in which they began to wait
         self.callers: dict[Guarded, None] = {}
         self.full = 0  # connections that were closed for another, or refused since none could be
@@ -39,6 +41,12 @@ class Places:
                     del waiting[connection]
                     connection.transport.close()
                     return True
+        if self.cuts_answers and self.open:
+            oldest = next(iter(self.open))
+            del self.open[oldest]
+            self.leave(oldest)
+            oldest.transport.abort()
+            return True
         return False
 
     def leave(self, connection: "Guarded") -> None:
@@ -68,11 +76,12 @@ class Guarded(HttpToolsProtocol):
             self._write(Problem(503, f"{self.places.limit} requests are being answered; try again", retry_after=1))
             transport.close()
         else:
-            self.places.strangers[self] = None
+            self.places.strangers[self] = self.places.open[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.places.leave(self)
+        self.places.open.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn has it, with an end to what belongs to no body."""
@@ -99,11 +108,14 @@ class Guarded(HttpToolsProtocol):
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
         """Parse, and give what is left. A request that would rather have another protocol, as Java's client sends with
-        its first body, is read again without that wish, since the parser would leave out its body."""
+        its first body, is read again without that wish by another parser: this one would leave out its body, and may
+        read no more."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             head, self.plain_head = self.plain_head, b""
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
             self.parser.feed_data(head)
             return memoryview(data)[upgrade.args[0] :]
         return b""
@@ -124,6 +136,7 @@ class Guarded(HttpToolsProtocol):
             return
         self.pending = 0
         super().on_headers_complete()
+        self.headers = []  # for trailers, which must not become headers of the request
         self.places.leave(self)
 
     def on_body(self, body: bytes) -> None:
@@ -169,8 +182,12 @@ class Guarded(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer a request that is not read to its end, and close. While another answer is on its way, only close."""
-        if self.cycle and not self.cycle.response_complete:
-            self.transport.abort()
+        cycle = self.cycle
+        if cycle and not cycle.response_complete:
+            if self.pipeline or cycle.response_started or not cycle.more_body:
+                self.transport.abort()
+            cycle.disconnected = True
+            cycle.message_event.set()
         if self.transport.is_closing():
             return
         self.places.refused[problem.status] += 1

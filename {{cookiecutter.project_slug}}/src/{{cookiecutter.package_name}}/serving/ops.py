@@ -1,6 +1,8 @@
 """The second port, for those who run the service: health and metrics, without keys and out of callers' reach."""
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,6 +18,7 @@ from .readiness import Readiness
 from .same_origin import SameOrigin
 
 App = Callable[..., Awaitable[None]]
+PAUSE = 4  # times as long as a scrape took, until the next: the rest is for callers
 
 
 def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None) -> App:
@@ -28,8 +31,16 @@ def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None
     async def readyz(_: Request) -> Response:
         return _json(*readiness.state())
 
+    turn, free_at = asyncio.Lock(), 0.0
+
     async def scrape(_: Request) -> Response:
-        return Response(metrics.exposition(ending=readiness.is_draining()), media_type=CONTENT_TYPE_LATEST)
+        nonlocal free_at
+        async with turn:
+            await asyncio.sleep(max(0.0, free_at - time.monotonic()))
+            began = time.monotonic()
+            content = metrics.exposition(ending=readiness.is_draining())
+            free_at = time.monotonic() + PAUSE * (time.monotonic() - began)
+        return Response(content, media_type=CONTENT_TYPE_LATEST)
 
     routes = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
 

@@ -49,7 +49,7 @@ def serve(settings: Settings, follower: bool = True) -> None:
     need_keys(settings)
     os.umask(0o077)  # what this process writes concerns nobody else on this machine
     sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
-    places, admin_places = Places(allow_connections()), Places(MAX_ADMIN_CONNECTIONS)
+    places, admin_places = Places(allow_connections()), Places(MAX_ADMIN_CONNECTIONS, cuts_answers=True)
     demand_port("ML_PORT", settings.host, settings.port)
     demand_port("ML_OPS_PORT", settings.ops_host, settings.ops_port)
     explored = let_through(getattr(decision, "LET_THROUGH", None))
