@@ -50,7 +50,9 @@ def field_powers(fields: Fields, rows: Rows, task: Task) -> dict[str, FieldPower
             if field.kind != "category":
                 found.append(measure(rankdata(np.where(np.isnan(values), -np.inf, values)), rows.y))
         purest = _purest(field, rows.columns, rows.y) if task == "binary" else FieldPower(0.0)
-        power = max(*found, purest.purity if purest.coverage >= LARGE else 0.0)
+        # A word of a text may well tell the label: that is what texts are read for. It is warned of, and stops nothing.
+        counts = purest.coverage >= LARGE and not purest.group.startswith("the word ")
+        power = max(*found, purest.purity if counts else 0.0)
         powers[field.name] = FieldPower(power, purest.purity, purest.group, purest.coverage)
     return powers
 
