@@ -16,7 +16,17 @@ from {{cookiecutter.package_name}}.serving.log import Lines
 from {{cookiecutter.package_name}}.settings import Settings, unusable
 
 CANARY = "c4n4ryW0rd"
-NAMED = ("state", "governance", "model_name", "model_dir", "host", "ops_host", "keys_file", "mode_file", "spool")  # in messages
+NAMED = (
+    "state",
+    "governance",
+    "model_name",
+    "model_dir",
+    "host",
+    "ops_host",
+    "keys_file",
+    "mode_file",
+    "spool",
+)  # in messages
 PASSWORDS = [
     CANARY,
     f"a@{CANARY}",
