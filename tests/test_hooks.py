@@ -431,7 +431,9 @@ def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(changin
     assert project.json(".cruft.json") == before
     assert project.git("status", "--porcelain") == ""
     settings = project.path / "pyproject.toml"
-    settings.write_text(settings.read_text().replace("[tool.cruft]\nskip = [", '[tool.cruft]\nskip = ["docs/drift.md", '))
+    settings.write_text(
+        settings.read_text().replace("[tool.cruft]\nskip = [", '[tool.cruft]\nskip = ["docs/drift.md", ')
+    )
     project.git("commit", "-qam", "on purpose")
     done = update(project)
     assert done.returncode == 0, done.stdout + done.stderr
