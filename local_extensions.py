@@ -8,6 +8,7 @@ import re
 import runpy
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ MARKDOWN = re.compile(
 HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 TEMPLATE = Path(__file__).resolve().parent
 LINK = ".cruft.json"
+ACTED_ON = ("Cc", "Cf", "Cs", "Zl", "Zp")  # as the project's own plain_text.py, which shows the same words
+HARMLESS = "\u061c\u200c\u200d\u200e\u200f"
 
 
 def folded(value: str) -> str:
@@ -43,8 +46,14 @@ def quoted(value: str) -> str:
 
 
 def markdown(value: str) -> str:
-    """Return the folded value so that Markdown shows it as it was answered."""
-    escaped = MARKDOWN.sub(lambda found: "\\" + found[0], folded(value))
+    """Return the folded value so that Markdown shows it as it was answered, and what turns other text as an escape."""
+    shown = "".join(
+        sign.encode("unicode_escape").decode()
+        if unicodedata.category(sign) in ACTED_ON and sign not in HARMLESS
+        else sign
+        for sign in folded(value)
+    )
+    escaped = MARKDOWN.sub(lambda found: "\\" + found[0], shown)
     return HTML.sub(lambda found: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[found[0]], escaped)
 
 

@@ -28,7 +28,9 @@ def test_what_a_terminal_acts_on_is_shown_as_an_escape(hidden: str, shown: str) 
     assert display(f"a{hidden}b") == f"a{shown}b"
 
 
-@pytest.mark.parametrize("text", ["", "déjà vu", "नमस्ते", "می\u200cخواهم", "👩\u200d💻", "a\u00a0b", "\\n"])
+@pytest.mark.parametrize(
+    "text", ["", "déjà vu", "नमस्ते", "می\u200cخواهم", "\u200fليلى", "👩\u200d💻", "a\u00a0b", "\\n"]
+)
 def test_words_of_any_language_stay_as_they_are(text: str) -> None:
     assert display(text) == text
     assert text == "" or violation(text) == ""

@@ -6,7 +6,8 @@ import unicodedata
 
 MAX_LENGTH = 500
 ACTED_ON = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidirectional), half a character, line, paragraph
-JOINERS = "\u200c\u200d"  # of letters and emoji; words of Persian and Hindi need them
+# Joiners of letters and emoji, which Persian and Hindi need, and marks of direction, which turn no letters:
+HARMLESS = "\u061c\u200c\u200d\u200e\u200f"
 
 
 def display(text: object, keep: str = "") -> str:
@@ -42,7 +43,7 @@ def violation(text: str, longest: int = MAX_LENGTH) -> str:
 
 
 def _is_acted_on(sign: str) -> bool:
-    return unicodedata.category(sign) in ACTED_ON and sign not in JOINERS
+    return unicodedata.category(sign) in ACTED_ON and sign not in HARMLESS
 
 
 def _escape(sign: str) -> str:
