@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from {{cookiecutter.package_name}}.records.engine import engine_of
 from {{cookiecutter.package_name}}.settings import PACKAGE, Settings
 
 
@@ -32,3 +33,19 @@ def test_a_setting_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, na
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name.removeprefix("ML_").lower()):
         Settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///records.db",
+        "postgresql://me@host/db",
+        "postgresql://me:word@h1,h2:5433/db?target_session_attrs=primary",
+        "postgresql://me:a%40b@[::1]:5433,[::2]/db",
+        "postgresql:///db?host=/var/run/postgresql",
+        "postgres+psycopg://h1,h2:6432",
+    ],
+)
+def test_a_database_is_named_as_the_engine_reads_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("ML_DATABASE_URL", url)
+    engine_of(Settings().records_url).dispose()

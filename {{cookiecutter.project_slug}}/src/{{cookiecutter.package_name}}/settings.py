@@ -10,8 +10,9 @@ from .bundle.limits import MODEL_MEGABYTES
 
 PACKAGE = __name__.partition(".")[0]
 SERVER = r"^(|databricks(-uc)?|[A-Za-z][A-Za-z0-9+.-]*://.+)$"
-HOST_AND_PORT = r"([^:/@]*(:[^@]*)?@)?(\[[0-9a-fA-F:.]+\]|[^:/?#@\s]*)(:[0-9]{1,5})?"
-DATABASE = rf"^(|sqlite:///.+|postgres(ql)?(\+psycopg)?://{HOST_AND_PORT}(/[^?]*)?(\?.*)?)$"
+USER = r"([^:/@]*(:[^@]*)?@)?"
+HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^:/?#@,\s]*)(:[0-9]{1,5})?"
+DATABASE = rf"^(|sqlite:///.+|postgres(ql)?(\+psycopg)?://{USER}{HOST_AND_PORT}(,{HOST_AND_PORT})*(/[^?]*)?(\?.*)?)$"
 
 
 class Settings(BaseSettings):
