@@ -71,6 +71,34 @@ def test_a_rollback_passes_over_what_was_itself_left_by_a_rollback(chain: Regist
     assert champion(chain) == "a"
 
 
+def test_a_rollback_of_an_older_project_counts_too(chain: Registry, register: Registered) -> None:
+    """It stands in the history alone."""
+    chain.tag(3, "compared_with", "2")
+    chain.point(CHALLENGER, chain.version(3))
+    rollback(chain, "your deputy", "c declines everybody")
+    for name in ("at", "by", "why"):
+        chain.drop_tag(3, f"rolled_back.{name}")
+    with pytest.raises(NowhereToGo, match=r"rolled back by your deputy .*: c declines everybody\."):
+        promote(chain, "you", "it is better")
+    promote(chain, "you", "d is better", register("d").number)
+    chain.tag(4, "previous", "3")
+    chain.tag(3, "previous", "2")
+    rollback(chain, "you", "d declines everybody")
+    assert champion(chain) == "b"
+
+
+def test_a_rollback_leads_to_no_version_that_is_larger_than_what_a_service_loads(
+    settings: Settings, registry: Registry, trained: Trained, trained_baseline: Trained
+) -> None:
+    for bundle in (trained.bundle, trained_baseline.bundle):
+        release(registry, bundle)
+    registry.megabytes = 0
+    with pytest.raises(NowhereToGo, match="would be refused by the service: the bundle of version 1 has"):
+        rollback(registry, "you", "complaints", seam=binary, settings=settings)
+    registry.megabytes = 128
+    rollback(registry, "you", "complaints", seam=binary, settings=settings)
+
+
 def test_what_was_left_is_remembered_with_who_and_why(chain: Registry) -> None:
     rollback(chain, "your deputy", "c declines everybody")
     assert chain.version(3).rolled_back.startswith("rolled back by your deputy at 20")

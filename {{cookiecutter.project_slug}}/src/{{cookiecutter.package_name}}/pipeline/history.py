@@ -33,6 +33,17 @@ def champions(events: Iterable[Mapping[str, Any]]) -> list[int]:
     return line
 
 
+def left_by_rollback(number: int, events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The rollback that left a version; None when it was made champion since, or was never left so."""
+    newest_first: list[Mapping[str, Any]] = list(events)[::-1]
+    for event in newest_first:
+        if event["action"] in MOVES and event["version"] == number:
+            return None
+        if event["action"] == "rollback" and event["before"] == number:
+            return event
+    return None
+
+
 def number_of(text: str) -> int | None:
     """The version that a tag names; None for what is no number of a version."""
     return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else None

@@ -101,7 +101,7 @@ def _announce(registry: Registry, who: str) -> str:
             return own
         registry.drop_model_tag(own)
         if time.monotonic() >= until:
-            other = next(iter(alive.values()))
+            other = json.loads(next(iter(alive.values()))).get("who", "somebody")
             raise ConcurrentPromotionError(
                 display(f"somebody moves the champion: {other}. Nothing was moved; try again")
             )

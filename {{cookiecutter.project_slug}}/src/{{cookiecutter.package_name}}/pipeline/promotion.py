@@ -11,8 +11,8 @@ from ..settings import Settings
 from .moving import ConcurrentPromotionError as ConcurrentPromotionError
 from .moving import NowhereToGo as NowhereToGo
 from .moving import Position, moving, position
-from .predecessors import predecessors, unusable
-from .registry import CHALLENGER, CHAMPION, ROLLED_BACK, Registry, RegistryError, Version
+from .predecessors import predecessors, unusable, with_history
+from .registry import CHALLENGER, CHAMPION, ROLLED_BACK, BundleTooLargeError, Registry, RegistryError, Version
 from .seam import Seam
 
 LONGEST_REASON, LONGEST_NAME = MAX_LENGTH, 200
@@ -49,7 +49,7 @@ def promote(
         raise NowhereToGo("there is no challenger to promote; `train` makes one")
     if before and before.number == after.number:
         raise NowhereToGo(f"version {after.number} is the champion already")
-    if number is None and after.rolled_back:
+    if number is None and (after := with_history(after, registry.history())).rolled_back:
         raise NowhereToGo(
             f"version {after.number} was {after.rolled_back}. To promote it all the same, name it: "
             f"--version {after.number} (make: VERSION={after.number})"
@@ -162,15 +162,15 @@ def _demand_answer(
                 allow_pickle=settings.allow_pickle,
                 megabytes=settings.model_megabytes,
             )
-        except RegistryError:
-            if must:
-                raise
-            return  # it cannot be looked at; a service may still hold it, and a rollback must not wait
-        except BundleRefused as error:
+        except (BundleRefused, BundleTooLargeError) as error:
             raise NowhereToGo(
                 f"version {version.number} ({version.kind}) would be refused by the service: {error}. Nothing moved; "
                 "if the service runs other code than this, add --unchecked"
             ) from error
+        except RegistryError:
+            if must:
+                raise
+            # It cannot be looked at; a service may still hold it, and a rollback must not wait.
 
 
 def _move(

@@ -54,6 +54,10 @@ class RegistryError(Exception):
         return self.code in ANSWERS
 
 
+class BundleTooLargeError(RegistryError):
+    """The bundle has more bytes than a service would load; nothing was fetched."""
+
+
 @dataclass(frozen=True)
 class Version:
     """A registered bundle. `previous` is the version that was champion before it."""
@@ -243,7 +247,7 @@ class Registry:
     def download(self, version: Version, folder: Path) -> Path:
         """The bundle of a version, below `folder`. Raises RegistryError, before anything comes, for one too large."""
         if (size := self._bytes(version.run, FOLDER)) > self.megabytes * MEGABYTE:
-            raise RegistryError(
+            raise BundleTooLargeError(
                 f"the bundle of version {version.number} has {size / MEGABYTE:,.0f} MB of files; the limit is "
                 f"{self.megabytes} MB (ML_MODEL_MEGABYTES)"
             )

@@ -93,7 +93,8 @@ def _fetch(registry: Registry, version: Version, models: Path) -> None:
 def _back(registry: Registry, champion: Version) -> list[Version] | None:
     """The versions that a rollback would come to, nearest first; None when the registry cannot say."""
     try:
-        return [version for version in predecessors(registry, champion) if not unusable(version)]
+        found = [version for version in predecessors(registry, champion) if not unusable(version)]
+        return [version for version in found if DIGEST.fullmatch(version.digest)]
     except RegistryError as error:
         print(f"follower: the way back is not known: {display(error)}", flush=True)
         return None

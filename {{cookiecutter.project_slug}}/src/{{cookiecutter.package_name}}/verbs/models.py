@@ -15,6 +15,8 @@ from ..plain_text import display
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..pipeline.registry import Registry, Version
+
 
 def contract(args: argparse.Namespace) -> int:
     """compare the data with the contract, or the rows of --table; train nothing"""
@@ -43,13 +45,13 @@ def contract(args: argparse.Namespace) -> int:
     write(Registry(settings), of_data(seam, report, digests(settings, seam)))
     if not report.ok:
         raise ContractViolated(report)
-    print(report.describe())
+    print(display(report.describe(), keep="\n"))
     return 0
 
 
 def train(args: argparse.Namespace) -> int:
     """data to registered challenger, through the gates; --baseline registers what is done today instead"""
-    from ..pipeline.registry import CHALLENGER, CHAMPION, Registry
+    from ..pipeline.registry import Registry
     from ..pipeline.seam import project_seam
     from ..pipeline.training import train as run
     from ..settings import Settings
@@ -57,22 +59,29 @@ def train(args: argparse.Namespace) -> int:
     version = run(
         project_seam(), Settings(), saying(), kind="baseline" if args.baseline else "model", until=args.until
     ).version
-    champion, challenger = (Registry(Settings()).behind(alias) for alias in (CHAMPION, CHALLENGER))
-    if champion and champion.number == version.number:
-        print(f"Version {version.number} is the champion already: the same rows and files make the same bundle.")
-    elif challenger and challenger.number == version.number:
-        named = f"VERSION={version.number} " if challenger.rolled_back else ""
-        print(f'Next: make promote {named}WHY="..." makes version {version.number} answer.')
-    elif version.kind == "model":
-        print(f"Version {version.number} did not become the challenger: the champion moved meanwhile. Train again.")
-    else:
-        print(f'A baseline challenges no champion; make promote VERSION={version.number} WHY="..." goes back to it.')
+    print(_next_step(Registry(Settings()), version))
     return 0
+
+
+def _next_step(registry: "Registry", version: "Version") -> str:
+    """What to type so that a version that was just trained answers."""
+    from ..pipeline.registry import CHALLENGER, CHAMPION
+
+    champion, challenger = registry.behind(CHAMPION), registry.behind(CHALLENGER)
+    if champion and champion.number == version.number:
+        return f"Version {version.number} is the champion already: the same rows and files make the same bundle."
+    if challenger and challenger.number == version.number:
+        named = f"VERSION={version.number} " if challenger.rolled_back else ""
+        return f'Next: make promote {named}WHY="..." makes version {version.number} answer.'
+    if version.kind == "model":
+        return f"Version {version.number} did not become the challenger: the champion moved meanwhile. Train again."
+    return f'A baseline challenges no champion; make promote VERSION={version.number} WHY="..." goes back to it.'
 
 
 def retrain(args: argparse.Namespace) -> int:
     """learn anew with the outcomes told to the service: --because drift; without one when age, drift or errors ask"""
     from ..identity import whoami
+    from ..pipeline.registry import Registry
     from ..pipeline.retrain import retrain as run
     from ..pipeline.seam import project_seam
     from ..retraining import reason
@@ -88,7 +97,7 @@ def retrain(args: argparse.Namespace) -> int:
             return 0
     who = args.who or whoami()
     version = run(seam, settings, store, saying(), because=because, who=who, why=why).version
-    print(f'Nothing answers with it yet. Next: make promote WHY="..." makes version {version.number} answer.')
+    print(f"Nothing answers with it yet. {_next_step(Registry(settings), version)}")
     return 0
 
 
@@ -130,7 +139,7 @@ def promote(args: argparse.Namespace) -> int:
         settings=settings,
         ready=ready,
     )
-    print(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})")
+    print(display(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})"))
     _wait_for(args.url, after.number)
     return 0
 
@@ -165,7 +174,7 @@ def rollback(args: argparse.Namespace) -> int:
         print(f'The registry still names version {done.left.version}. Once it answers: make rollback WHY="..."')
         _wait_for(args.url, done.to.version)
         return 0
-    print(f"champion: version {before.number} -> {after.number} ({after.kind})")
+    print(display(f"champion: version {before.number} -> {after.number} ({after.kind})"))
     _wait_for(args.url, after.number)
     return 0
 
@@ -226,7 +235,7 @@ def score(args: argparse.Namespace) -> int:
         done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())
     print(f"{done.rows:,} rows, version {done.version}, {done.mode}: {to}")
     for note in done.notes:
-        print(note)
+        print(display(note))
     if not args.trial:
         known = done.rows - sum(done.refused.values()) - done.new
         print(f"{done.new:,} recorded" + (f", {known:,} were known: given is what was recorded first" if known else ""))

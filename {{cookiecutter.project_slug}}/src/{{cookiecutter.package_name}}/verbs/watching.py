@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ..plain_text import display
+
 if TYPE_CHECKING:
     from ..monitoring.drift import Counts
     from ..pipeline.seam import Seam
@@ -50,15 +52,15 @@ def drift(args: argparse.Namespace) -> int:
         StoreAway,
         watching.NothingToWatch,
     ) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
     drifts, rows = compare(champion.reference, counts), watching.rows_of(counts)
     facts = Compared(settings.model_name, source, rows, champion.version, champion.bundle, f"{at:%Y-%m-%d %H:%M}", note)
-    print("\n".join(lines(facts, drifts)))
+    print("\n".join(map(display, lines(facts, drifts))))
     odd = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
     report = settings.state / "drift" / "report.html"
     write(report, page(facts, drifts, odd))
-    print("\n".join([*odd, f"{report} shows it in pictures"]))
+    print("\n".join(map(display, [*odd, f"{report} shows it in pictures"])))
     if rows >= FEWEST_ROWS and not _of_file_or_data(args):
         watching.keep_drift(settings, registry, facts, drifts, odd)
     drifted = odd or any(each.verdict == "drifts" for each in drifts)
@@ -84,7 +86,7 @@ def upstream(_: argparse.Namespace) -> int:
         found = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
         rows, odd = (0, []) if found else watching.newer(seam, champion)
     except (CannotCompare, ContractError, NotKnown, RegistryError, watching.NothingToWatch) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
     found += odd
     if not rows and not found:
@@ -111,12 +113,13 @@ def watch(args: argparse.Namespace) -> int:
     try:
         found = wrong(org, project_seam(), records(settings), champion_if_any(settings), at)
     except RegistryError as error:
-        print(f"RegistryError: {error}", file=sys.stderr)
+        print(display(f"RegistryError: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
     owners = {outcome.id: org.ownership.accountable(outcome.id) for outcome in org.ownership.outcomes}
     news = telling.news(state, found, owners, at)
     for facts in news.wrong.values():
-        print(f"{facts['alert']}: {facts['says']} ({facts['outcome']}: {facts['owner']}; since {facts['since']})")
+        said = f"{facts['alert']}: {facts['says']} ({facts['outcome']}: {facts['owner']}; since {facts['since']})"
+        print(display(said))
     for id in news.ended:
         print(f"ended: {id}")
     if not (news.wrong or news.ended):
@@ -126,7 +129,7 @@ def watch(args: argparse.Namespace) -> int:
         try:
             telling.post(url, news.message(org.ownership.system.name, at), os.environ.get("ML_WEBHOOK_TOKEN", ""))
         except telling.NotTaken as error:
-            print(f"NotTaken: {error}", file=sys.stderr)
+            print(display(f"NotTaken: {error}"), file=sys.stderr)
             taken = False
     telling.remember(state, news, taken=taken)
     return NOT_SAID if not taken else 1 if news.wrong else 0
