@@ -69,6 +69,13 @@ def test_words_and_ids_of_the_greatest_length_hold_the_contract_and_bad_ones_are
     assert len(said) < 500
 
 
+@pytest.mark.parametrize("bound", [0.1 + 0.2, 0.9448268413543701, 1.1 * 1.1, 123456.7890123456])
+def test_a_bound_of_many_digits_belongs_to_what_is_allowed(bound: float) -> None:
+    field = create_model("Field", __base__=Contract, share=(float, Field(ge=-bound, le=bound, description="A share")))
+    table = flats(2).append_column("share", pa.array([-bound, bound]))
+    assert check(ibis.memtable(table), terms_of(field), "regression").ok
+
+
 def test_every_broken_rule_is_told_at_once() -> None:
     report = found(changed(weight={1: -1.0, 2: 99.0}, courier={1: "drone"}))
     assert [(item.field, item.count) for item in report.violations] == [("weight", 1), ("weight", 1), ("courier", 1)]

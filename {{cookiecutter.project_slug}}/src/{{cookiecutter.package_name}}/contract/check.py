@@ -6,7 +6,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from .columns import UNREADABLE, conformed, missing, type_violation, unreadable
+from .columns import UNREADABLE, conformed, exact, missing, type_violation, unreadable
 from .documentation import plain
 from .examples import EXAMPLES, violation
 from .fields import MAX_ID_LENGTH, MAX_LENGTH, Field, Task
@@ -191,10 +191,10 @@ def _value_rules(item: Field, table: ir.Table, words: ir.Table) -> list[tuple[st
     column: Any = table[item.name]
     if item.bounds:
         low, high = item.bounds
-        above = column > high  # engines sort NaN above every number
+        above = column > exact(high)  # engines sort NaN above every number
         if column.type().is_floating():
             above = above & ~column.isnan()
-        return [(f"below {plain(low)}", column < low), (f"above {plain(high)}", above)]
+        return [(f"below {plain(low)}", column < exact(low)), (f"above {plain(high)}", above)]
     if item.kind == "category" and not item.open:
         return [(f"not one of {listed(item.categories)}", none_of(column, item, words, is_duckdb(table)))]
     if item.kind in ("category", "text"):

@@ -47,6 +47,12 @@ def type_violation(dtype: Any, kind: str, task: Task) -> str | None:
     return f"type {dtype} does not hold {'an' if kind[0] in 'ai' else 'a'} {kind}; {remedy}"
 
 
+def exact(value: float) -> Any:
+    """The number as an expression of float64. As a plain literal DuckDB 1.5 reads 0.9448268413543701 as a decimal, and
+    makes another float64 of that than of the same digits as text."""
+    return ibis.literal(repr(float(value))).cast("float64")
+
+
 def conformed(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
     """The table, its columns of these kinds as float64, int64 (or whole numbers in float64), boolean, text or time.
 

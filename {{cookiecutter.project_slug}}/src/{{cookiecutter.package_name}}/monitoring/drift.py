@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from ..bundle.reference import Distribution, Reference
-from ..contract.columns import MAX_REFUSED, conformed, missing, type_violation
+from ..contract.columns import MAX_REFUSED, conformed, exact, missing, type_violation
 from ..contract.examples import any_of as any_unreadable
 from ..contract.examples import unreadable_cells
 from ..contract.terms import Field, Fields
@@ -176,7 +176,7 @@ def _counted(table: ir.Table, fields: Sequence[Field], reference: Reference) -> 
         column = _numbered(table[field.name], field)
         asked[f"m{place}"] = missing(column).sum()
         same = field.kind == "category"
-        compared = [column == edge if same else column <= edge for edge in _literals(edges[field.name])]
+        compared = [column == edge if same else column <= edge for edge in map(_literal, edges[field.name])]
         asked |= {f"e{place}_{position}": each.sum() for position, each in enumerate(compared)}
     said: dict[str, int | None] = table.aggregate(**asked).to_pyarrow().to_pylist()[0]
     rows, found = said["rows"] or 0, {}
@@ -207,13 +207,9 @@ def _described(reference: Reference, name: str) -> Distribution:
     return reference.score if name == SCORE else reference.fields[name]
 
 
-def _literals(edges: tuple[float, ...] | tuple[str, ...]) -> list[Any]:
-    """An edge is a value of the rows, so its last digit counts: DuckDB 1.5 reads 0.9448268413543701 as a decimal, and
-    makes another float64 of that than of the same digits as text."""
-    return [
-        ibis.literal(edge, type="string") if isinstance(edge, str) else ibis.literal(repr(float(edge))).cast("float64")
-        for edge in edges
-    ]
+def _literal(edge: float | str) -> Any:
+    """An edge is a value of the rows, so its last digit counts."""
+    return ibis.literal(edge, type="string") if isinstance(edge, str) else exact(edge)
 
 
 def _numbered(column: Any, field: Field) -> Any:
