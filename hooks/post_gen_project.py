@@ -1,9 +1,11 @@
-"""Remove what was not chosen, link the project to its template, make the first commit, say what comes next."""
+"""Remove what was not chosen, build the wheel, link the project to its template, commit, say what comes next."""
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 UNCHOSEN = {  # answer -> files and folders that go
     ("ci_provider", "github"): [".gitlab-ci.yml"],
@@ -56,6 +58,12 @@ def remove_unchosen(answers):
                     import shutil  # 5 ms that only these answers pay
 
                     shutil.rmtree(path, ignore_errors=True)
+
+
+def vendor(template):
+    """Build the wheel of the library into vendor/, and write requirements/mlprod.txt, which names it."""
+    library = runpy.run_path(os.path.join(template, "mlprod", "build_wheel.py"))
+    library["build"](Path(template), Path())
 
 
 def link(answers, template):
@@ -123,6 +131,7 @@ def main(answers, template):
     for name in REDIRECTS:  # set while a git hook runs: they point at another repository
         os.environ.pop(name, None)
     remove_unchosen(answers)
+    vendor(template)
     if "_commit" in answers:  # cruft writes .cruft.json itself, and compares bakes that hold no repository
         return
     for note in (link(answers, template), commit()):

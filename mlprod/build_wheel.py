@@ -1,0 +1,122 @@
+"""Build the wheel of the library into a project, with the pin that names it: `python mlprod/build_wheel.py PROJECT`.
+
+Standard library only, since the hook runs it where nothing is installed. Stored and not deflated, with one timestamp
+and sorted names: every Python makes the same bytes.
+"""
+
+import base64
+import hashlib
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VENDOR, PIN = "vendor", "requirements/mlprod.txt"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+LEFT_OUT = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+PIN_TEXT = """# The library, by version and checksum. With an index of your own delete the next line and the wheel.
+--find-links ../vendor
+mlprod=={version} --hash=sha256:{checksum}
+"""
+
+
+def version_of(template: Path, base: str) -> str:
+    """The tag of this commit; without one the next version, as .devN after N commits since the last tag."""
+    exact = _git(template, "describe", "--tags", "--exact-match", "--match", "v[0-9]*")
+    if exact:
+        return exact.removeprefix("v")
+    last = _git(template, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
+    count = _git(template, "rev-list", "--count", f"{last}..HEAD" if last else "HEAD")
+    return f"{base}.dev{count or 0}"
+
+
+def metadata(project: dict, version: str, readme: str) -> str:
+    """The METADATA of the wheel, as the core metadata specification has it."""
+    lines = [
+        "Metadata-Version: 2.4",
+        f"Name: {project['name']}",
+        f"Version: {version}",
+        f"Summary: {project['description']}",
+        f"Requires-Python: {project['requires-python']}",
+        "Description-Content-Type: text/markdown",
+        f"License-Expression: {project['license']}",
+    ]
+    extras = project["optional-dependencies"]
+    for extra in sorted(extras):
+        for requirement in extras[extra]:
+            needed, _, marker = requirement.partition(";")
+            condition = f'({marker.strip()}) and extra == "{extra}"' if marker else f'extra == "{extra}"'
+            lines.append(f"Requires-Dist: {needed.strip()} ; {condition}".replace('"', "'"))
+    lines += [f"Provides-Extra: {extra}" for extra in sorted(extras)]
+    return "\n".join(lines) + "\n\n" + readme
+
+
+def content(version: str) -> dict[str, bytes]:
+    """Every file of the wheel but RECORD, by its name there."""
+    project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    source, files = HERE / "src", {}
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and not LEFT_OUT & set(path.parts) and path.suffix != ".pyc":
+            files[path.relative_to(source).as_posix()] = path.read_bytes().replace(b"\r\n", b"\n")
+    mark = b'VERSION = ""'
+    files["mlprod/version.py"] = files["mlprod/version.py"].replace(mark, f'VERSION = "{version}"'.encode())
+    info = f"mlprod-{version}.dist-info"
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    files[f"{info}/METADATA"] = metadata(project, version, readme).encode()
+    files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: mlprod\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    return files
+
+
+def record(files: dict[str, bytes], version: str) -> bytes:
+    """RECORD: name, checksum and size of every file."""
+    lines = []
+    for name, data in files.items():
+        checksum = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        lines.append(f"{name},sha256={checksum},{len(data)}")
+    return "\n".join([*lines, f"mlprod-{version}.dist-info/RECORD,,", ""]).encode()
+
+
+def write_wheel(folder: Path, version: str) -> Path:
+    """Write the wheel into `folder`, in place of every other one of the library; gives its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in folder.glob("mlprod-*.whl"):
+        other.unlink()
+    files = content(version)
+    files[f"mlprod-{version}.dist-info/RECORD"] = record(files, version)
+    wheel = folder / f"mlprod-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # as on Unix, wherever it is built
+            archive.writestr(entry, data)
+    return wheel
+
+
+def build(template: Path, project: Path) -> str:
+    """Build the wheel into the project's vendor/ and write the pin; gives the version."""
+    base = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    version = version_of(template, base)
+    checksum = hashlib.sha256(write_wheel(project / VENDOR, version).read_bytes()).hexdigest()
+    pin = project / PIN
+    pin.parent.mkdir(parents=True, exist_ok=True)
+    pin.write_text(PIN_TEXT.format(version=version, checksum=checksum), encoding="utf-8", newline="\n")
+    return version
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git prints; empty where it fails, or where the folder is no repository of its own."""
+    if not (folder / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1], "requirements").is_dir():
+        sys.exit("usage: python mlprod/build_wheel.py PROJECT, the folder of a project with its requirements/")
+    print(f"mlprod {build(HERE.parent, Path(sys.argv[1]))} is in {VENDOR}/ and named by {PIN}")

@@ -1,0 +1,40 @@
+"""Train, serve and govern a model by four files: contract, data, model, decision. Everything else is this library.
+
+What stands in `__all__` is public and follows semantic versioning; the rest may change with any version."""
+
+import os
+
+# Both send usage data to their makers unless told not to, so this stands before any import of them:
+# ONNX Runtime since 1.29 on Linux (Privacy.md of its repository), MLflow since 3.2 (mlflow.org/docs, "Usage Tracking").
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+TYPE_CHECKING = False  # as typing's, whose import costs what `help` need not pay
+if TYPE_CHECKING:
+    from pydantic import Field
+
+    from .contract.schema import Contract, Fields
+    from .project import Project
+    from .serving.api import create_api
+    from .start import main
+
+__all__ = ["Contract", "Field", "Fields", "Project", "create_api", "main"]
+HOMES = {
+    "Contract": "mlprod.contract.schema",
+    "Field": "pydantic",
+    "Fields": "mlprod.contract.schema",
+    "Project": "mlprod.project",
+    "create_api": "mlprod.serving.api",
+    "main": "mlprod.start",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name when it is first asked for: a contract must not pay for a service, nor `setup` for either."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(HOMES[name]), name)
+    globals()[name] = found
+    return found

@@ -1,0 +1,1 @@
+"""Scores of whole tables: read, scored, recorded and put where they belong."""

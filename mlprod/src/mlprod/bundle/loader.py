@@ -1,0 +1,168 @@
+"""A bundle is trusted only after its files, its contract and its answers have been checked."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ..contract.encoding import RowEncoder, column, columns_of
+from ..contract.schema import Columns, Fields
+from .errors import BundleFilesError, UnsafeModelError
+from .errors import BundleRefused as BundleRefused
+from .files import bundle_digest, bundle_files, folder_bytes, sha256
+from .limits import MEGABYTE, MODEL_MEGABYTES
+from .manifest import MANIFEST, Manifest
+from .reference_profile import Reference
+from .runtime import MODEL_FILES, BaselineRuntime, OnnxRuntime, PythonRuntime, Runtime, Scores
+from .trial import SMALLER, Exported, Trials
+
+TRIALS = Trials()  # of this process
+PROBE_TOLERANCE = 1e-5  # of a score of about one; CPUs differ in the last bits of a float32
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was verified and can score."""
+
+    digest: str
+    manifest: Manifest
+    reference: Reference
+    runtime: Runtime
+
+    @cached_property
+    def fields(self) -> Fields:
+        """The fields that the model needs, with the categories that it knows."""
+        return self.manifest.fields
+
+    @cached_property
+    def encoder(self) -> RowEncoder:
+        return RowEncoder(self.fields)
+
+    def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], Scores]:
+        """The encoded matrix [rows, fields] and the scores [rows] of rows that hold every field, None for missing."""
+        matrix = self.encoder(rows)
+        if isinstance(self.runtime, OnnxRuntime):
+            return matrix, self.runtime.run(matrix)
+        return matrix, self.runtime.score(columns_of(self.fields, rows))
+
+
+def open_bundle(
+    folder: Path,
+    fields: Fields,
+    baseline: Callable[[Columns], Scores],
+    *,
+    digest: str | None = None,
+    allow_pickle: bool = False,
+    megabytes: int = MODEL_MEGABYTES,
+    trials: Trials = TRIALS,
+) -> Bundle:
+    """Read, verify and load the bundle in `folder`; `digest` is the one asked for, by default the folder's name.
+
+    `megabytes` is what it may take, of files and of memory; `trials` know which models passed before. Raises
+    BundleRefused when it takes more, when a file is missing, added or changed, when today's contract no longer provides
+    what the model needs, or when the model reads files, does not end, or does not answer as it did where it was made.
+    """
+    content = _verified_files(folder, digest or folder.name, megabytes)
+    try:
+        manifest = Manifest.model_validate_json(content[MANIFEST])
+        reference = Reference.model_validate_json(content["reference.json"])
+    except (KeyError, ValidationError) as error:
+        raise BundleRefused("manifest", f"{folder.name}: manifest or reference cannot be read: {error}") from error
+    if strangers := set(content) - {MANIFEST} ^ set(manifest.files):
+        raise BundleRefused("digest", f"{folder.name}: files and manifest disagree on {sorted(strangers)}")
+    if changed := [name for name, known in manifest.files.items() if sha256(content[name]) != known]:
+        raise BundleRefused("digest", f"{folder.name}: not the bytes of the manifest: {changed}")
+    _fit(manifest, fields)
+    if manifest.kind == "model":
+        if manifest.runtime == "python" and not allow_pickle:
+            raise BundleRefused(
+                "pickle", "this bundle holds a pickle, which can run any code; set ML_ALLOW_PICKLE=true to accept it"
+            )
+        _try(manifest, content, megabytes, trials)
+    runtime = _runtime(manifest, content, baseline)
+    _probe(manifest, content, runtime)
+    return Bundle(bundle_digest(content), manifest, reference, runtime)
+
+
+def _verified_files(folder: Path, digest: str, megabytes: int) -> dict[str, bytes]:
+    if not folder.is_dir():
+        raise BundleRefused("digest", f"no bundle at {folder}")
+    require_size(folder, megabytes)
+    try:
+        content = {name: path.read_bytes() for name, path in bundle_files(folder).items()}
+    except BundleFilesError as error:
+        raise BundleRefused("digest", f"bundle {digest[:12]}: {error}") from error
+    if (found := bundle_digest(content)) != digest:
+        raise BundleRefused(
+            "digest", f"bundle {digest[:12]} has the digest {found[:12]}: it was changed or is incomplete"
+        )
+    return content
+
+
+def require_size(folder: Path, megabytes: int) -> None:
+    """Raises BundleRefused for more bytes than a process may load; nothing of them is read."""
+    if (size := folder_bytes(folder)) > megabytes * MEGABYTE:
+        raise BundleRefused("size", f"its files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. {SMALLER}")
+
+
+def _fit(manifest: Manifest, fields: Fields) -> None:
+    """Does today's contract provide every field and category that the bundle needs? New ones do no harm."""
+    provided = {field.name: field for field in fields}
+    for item in manifest.inputs:
+        field = provided.get(item.name)
+        if field is None or field.kind != item.kind:
+            now = "is gone" if field is None else f"is now {field.kind}"
+            raise BundleRefused(
+                "contract", f"the model needs the {item.kind} field {item.name!r}, which {now}; train a new one"
+            )
+        if field.optional and not item.optional:
+            raise BundleRefused("contract", f"{item.name!r} may be missing now, which the model never saw")
+        if gone := set(item.categories) - set(field.categories):
+            raise BundleRefused(
+                "contract", f"field {item.name!r}: the model needs the categories {sorted(gone)}, which are gone"
+            )
+
+
+def _try(manifest: Manifest, content: Mapping[str, bytes], megabytes: int, trials: Trials) -> None:
+    """Load the model and score its probe elsewhere first, where it can neither take all memory nor go on for ever."""
+    try:
+        model, recorded = content[MODEL_FILES[manifest.runtime]], json.loads(content["probe.json"])["columns"]
+        columns = {field.name: list(recorded[field.name]) for field in manifest.fields}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleRefused("probe", f"the model's file or its probe cannot be read: {error!r}") from error
+    trials.run(Exported(manifest.runtime, model, manifest.fields, columns), megabytes)
+
+
+def _runtime(manifest: Manifest, content: Mapping[str, bytes], baseline: Callable[[Columns], Scores]) -> Runtime:
+    if manifest.kind == "baseline":
+        return BaselineRuntime(baseline)
+    try:
+        model = content[MODEL_FILES[manifest.runtime]]
+        return PythonRuntime(model) if manifest.runtime == "python" else OnnxRuntime(model, manifest.fields)
+    except UnsafeModelError as error:
+        raise BundleRefused("unsafe", f"model.onnx is not loaded: {error}") from error
+    except Exception as error:
+        raise BundleRefused("runtime", f"the model cannot be loaded: {error}") from error
+
+
+def _probe(manifest: Manifest, content: dict[str, bytes], runtime: Runtime) -> None:
+    try:
+        recorded = json.loads(content["probe.json"])
+        scores = runtime.score(
+            {field.name: column(field, recorded["columns"][field.name]) for field in manifest.fields}
+        )
+        expected = np.array(recorded["scores"])
+        difference = float(np.max(np.abs(scores - expected) / np.maximum(1, np.abs(expected))))
+    except Exception as error:
+        raise BundleRefused("probe", f"the model does not answer its own probe: {error}") from error
+    if not difference <= PROBE_TOLERANCE:
+        cause = (
+            "baseline() was changed since: register it anew" if manifest.kind == "baseline" else "other code or machine"
+        )
+        raise BundleRefused("probe", f"scores differ by {difference:.2g} from those recorded at training ({cause})")

@@ -1,0 +1,76 @@
+"""How fields and scores were distributed when the model was made: what drift and explanations compare with."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from ..contract.schema import Columns, Field, Fields
+
+BINS = 10
+
+
+class Distribution(BaseModel):
+    """How one field was distributed. `cumulative` sums the `shares`; both leave missing values out.
+
+    Numbers: shares of the bins that end at each of `edges`, and of what lies above the last one.
+    Categories: `edges` are the words, the last share is of unknown ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    edges: tuple[float, ...] | tuple[str, ...]
+    cumulative: tuple[float, ...]
+    shares: tuple[float, ...]
+    missing: float
+    rows: int
+
+    @property
+    def typical(self) -> float | str | None:
+        """The most frequent word, or the edge next to the median."""
+        if not self.edges:
+            return None
+        if isinstance(self.edges[0], str):
+            return self.edges[int(np.argmax(self.shares[: len(self.edges)]))]
+        return self.edges[min(int(np.searchsorted(self.cumulative, 0.5)), len(self.edges) - 1)]
+
+
+class Reference(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fields: dict[str, Distribution]
+    score: Distribution
+
+
+def describe(fields: Fields, columns: Columns, scores: NDArray[np.float64]) -> Reference:
+    """Distributions of the columns [rows] and of the scores [rows]; text has none but its missing share."""
+    return Reference(
+        fields={field.name: _distribution(field, columns[field.name]) for field in fields},
+        score=_distribution(Field("score", "number"), scores),
+    )
+
+
+def _distribution(field: Field, values: NDArray[Any]) -> Distribution:
+    edges: tuple[float, ...] | tuple[str, ...] = ()
+    if field.kind in ("category", "text"):
+        present = [value for value in values if value is not None]
+        if field.kind == "category":
+            edges = field.categories
+        index = {word: code for code, word in enumerate(edges)}
+        codes = np.array([index.get(value, len(edges)) for value in present], dtype=int)
+    else:
+        present = values[~np.isnan(values)]
+        inner = np.quantile(present, np.arange(1, BINS) / BINS) if len(present) else np.zeros(0)
+        edges = tuple(float(edge) for edge in np.unique(inner))
+        codes = np.searchsorted(edges, present, side="left")  # a value on an edge belongs to the bin that ends there
+    shares = np.bincount(codes, minlength=len(edges) + 1) / max(len(present), 1)
+    return Distribution(
+        name=field.name,
+        edges=edges,
+        shares=tuple(round(float(share), 9) for share in shares),
+        cumulative=tuple(round(float(total), 9) for total in np.cumsum(shares)),
+        missing=round(1 - len(present) / max(len(values), 1), 9),
+        rows=len(values),
+    )

@@ -1,0 +1,69 @@
+"""A bundle written whole or not at all, into a folder named by its digest."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..contract.encoding import sample
+from ..contract.schema import Fields
+from .files import bundle_digest, require_name, sha256
+from .manifest import MANIFEST, Manifest
+from .runtime import Runtime
+
+PROBE_ROWS = 16
+
+
+def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
+    """Write `files` and their manifest below `root`; gives the folder, whose name is the bundle's digest.
+
+    Raises BundleFilesError for a name that could lead elsewhere.
+    """
+    content = dict(files)
+    for name in content:
+        require_name(name)
+    facts = Manifest.model_validate({**manifest, "files": {name: sha256(data) for name, data in sorted(files.items())}})
+    content[MANIFEST] = canonical(facts.model_dump(mode="json"))
+    target = root / bundle_digest(content)
+    if target.exists():
+        return target
+    root.mkdir(parents=True, exist_ok=True)
+    draft = root / f".writing-{secrets.token_hex(8)}"
+    draft.mkdir()  # readable for whom the umask lets it be
+    try:
+        for name, data in content.items():
+            path = draft / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        draft.replace(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def probe(fields: Fields, runtime: Runtime) -> bytes:
+    """A few made-up rows with the scores they got here: whoever loads the bundle must get the same."""
+    scores = [round(float(score), 9) for score in runtime.score(sample(fields, PROBE_ROWS, seed=1))]
+    return canonical({"columns": probe_columns(fields), "scores": scores})
+
+
+def probe_columns(fields: Fields) -> dict[str, list[Any]]:
+    """The rows of a probe, as JSON holds them: None for missing."""
+    columns = sample(fields, PROBE_ROWS, seed=1)
+    return {
+        name: [None if _is_missing(value) else value for value in values.tolist()] for name, values in columns.items()
+    }
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with one spelling: sorted keys, UTF-8, no NaN."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and bool(np.isnan(value)))

@@ -1,0 +1,185 @@
+"""Verbs of development. Standard library only, since `setup` runs before anything is installed."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from .. import environments
+
+if TYPE_CHECKING:
+    from ..project import Project
+
+REPORT = Path("var/tests.xml")
+LOCK, PIN, VENDOR = Path("requirements/dev.txt"), Path("requirements/mlprod.txt"), Path("vendor")
+LINK = Path(".cruft.json")
+CRUFT = "cruft==2.16.0"
+BAD = {"failure", "error"}  # in a report of pytest
+RUFF = [sys.executable, "-m", "ruff"]
+LINT_IMPORTS = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+
+
+def setup(_: argparse.Namespace) -> int:
+    """make .venv with the locked packages (uv if present, else pip), or fit it to a folder that was moved"""
+    folder, project = Path(os.environ.get("VENV", ".venv")), Path.cwd()
+    environments.make(folder, project)
+    near = ["--no-index"] if list(VENDOR.glob("mlprod-*.whl")) else []
+    again = ["--force-reinstall", "--no-deps"]  # of one version with other bytes an installer says that it is there
+    for what in (
+        ["--require-hashes", "-r", str(LOCK)],
+        [*again, *near, "--require-hashes", "-r", str(PIN)],
+        ["--no-deps", "--no-build-isolation", "--editable", "."],
+    ):
+        if code := environments.install(folder, *what):
+            return code
+    environments.finish(folder, project)
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """style, types, who may import whom, and whether generated files agree with governance/"""
+    code = _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    code |= _run([args.project.package, "governance", "--check"])
+    for line in (wrong := [*_unlooked(args.project.package), *_unlinked(args.project.package)]):
+        print(line, file=sys.stderr)
+    code |= bool(wrong)
+    _keep(args.project, {"checks-green": (code == 0, None)})
+    return code
+
+
+def _unlooked(package: str) -> Iterator[str]:
+    """What makes a tool green because it looked at nothing."""
+    listed = subprocess.run([*RUFF, "check", "--show-files", "."], capture_output=True, encoding="utf-8", check=False)
+    paths = [Path(line) for line in listed.stdout.splitlines()]
+    for folder in (Path("src", package).resolve(), Path("tests").resolve()):
+        if not any(folder in path.parents for path in paths):
+            yield f"ruff looked at no file of {folder}: what does [tool.ruff] of pyproject.toml leave out?"
+    if not tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"].get("contracts"):
+        yield "lint-imports held no contract against the imports: [tool.importlinter] of pyproject.toml has none"
+
+
+def _unlinked(package: str) -> Iterator[str]:
+    """A package that was renamed gets no change of the template until the link knows its new name."""
+    if LINK.is_file():
+        answers = json.loads(LINK.read_text(encoding="utf-8"))["context"]["cookiecutter"]
+        if answers.get("package_name", package) != package:
+            yield f"{LINK}: package_name is {answers['package_name']}, but the package is {package}; write {package}"
+
+
+def update(_: argparse.Namespace) -> int:
+    """take over what the template has changed since, into these files; fails when a change finds no place here"""
+    if not LINK.is_file() or not re.search(r"[:@]", json.loads(LINK.read_text(encoding="utf-8"))["template"]):
+        print(f"nothing to do: no {LINK} with the template's URL")
+        return 0
+    folder, project = Path("var/cruft"), Path.cwd()
+    environments.make(folder, project)
+    if code := environments.install(folder, CRUFT):
+        return code
+    environments.finish(folder, project)
+    script = Path(__file__).parents[1] / "ops" / "template_update.py"  # beside cruft alone, not beside this environment
+    command = [str(environments.python_of(folder)), "-P", str(script)]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": ""}, check=False).returncode
+
+
+def tidy(_: argparse.Namespace) -> int:
+    """lay out the code as `check` wants it"""
+    return _run(["ruff", "check", "--fix", "."], ["ruff", "format", "."])
+
+
+def test(args: argparse.Namespace) -> int:
+    """the project's tests"""
+    if args.rest:
+        return _run(["pytest", *args.rest])  # some of them: no evidence of all
+    os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
+    code, _, _ = _reported()
+    _keep(args.project, _topics(code == 0))
+    return code
+
+
+def faults(args: argparse.Namespace) -> int:
+    """the service as a process, hurt: kill -9, database away, full disk, overload, slow clients, fuzz"""
+    os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
+    code, passed, skipped = _reported("-m", "faults and not soak", "tests/faults")
+    _keep(args.project, {"survives-faults": (code == 0 and not skipped, f"{passed} passed, {skipped} skipped")})
+    return code
+
+
+def soak(args: argparse.Namespace) -> int:
+    """steady load for --minutes: memory, p99 and handles stay flat"""
+    os.environ["SOAK_MINUTES"] = str(args.minutes)
+    code, _, _ = _reported("-m", "soak", "-s", "tests/faults")
+    said = f"{args.minutes:g} minutes, 30 are asked for"
+    _keep(args.project, {"slo-under-load": (code == 0 and args.minutes >= 30, said)})
+    return code
+
+
+def _reported(*words: str) -> tuple[int, int, int]:
+    """Run tests; gives the exit code, which is 1 when none was run to its end, and how many passed and were skipped."""
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.unlink(missing_ok=True)
+    code = _run(["pytest", *words, f"--junitxml={REPORT}"])
+    cases = _cases()
+    passed, skipped = len(_passed(cases)), sum(case.find("skipped") is not None for case in cases)
+    if not passed:
+        print(f"nothing was shown: none of {len(cases)} tests was run to its end", file=sys.stderr)
+    return (code if passed else 1), passed, skipped
+
+
+def _cases() -> list[ElementTree.Element]:
+    """The tests of the report that pytest wrote just now."""
+    return list(ElementTree.parse(REPORT).iter("testcase")) if REPORT.is_file() else []  # noqa: S314
+
+
+def _passed(cases: list[ElementTree.Element]) -> list[ElementTree.Element]:
+    return [case for case in cases if not any(child.tag in {*BAD, "skipped"} for child in case)]
+
+
+def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
+    """What a whole run of the tests shows, by check: all of it, and for some checks the tests of certain files."""
+    from ..governance.check_catalogue import catalogue
+
+    if not REPORT.is_file():
+        return {"tests-green": (False, "no report was written")}
+    cases = _cases()
+    counted = f"{len(cases)} tests" if _passed(cases) else f"none of {len(cases)} tests was run to its end"
+    found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green, counted)}
+    for entry in catalogue().checks:
+        starts = tuple(path.removesuffix(".py").replace("/", ".") for path in entry.tests)
+        mine = [
+            case for case in cases if starts and f"{case.get('classname')}.".startswith(tuple(f"{s}." for s in starts))
+        ]
+        well = _passed(mine)
+        failed = [case for case in mine if any(child.tag in BAD for child in case)]
+        if entry.tests:
+            found[entry.id] = (bool(well) and not failed, f"{len(well)} tests, {len(failed)} failed")
+    return found
+
+
+def _keep(project: "Project", found: "dict[str, tuple[bool, str | float | None]]") -> None:
+    """Write evidence. Whatever stands in its way, such as a registry that is away, the result stays."""
+    from ..training.evidence_store import digests, finding, write
+    from ..training.registry import Registry
+
+    try:
+        settings = project.settings()
+        about = digests(settings, project.seam())
+        write(Registry(settings), [finding(id, passed, about, value) for id, (passed, value) in found.items()])
+    except Exception as error:
+        print(f"no evidence was kept: {error}", file=sys.stderr)
+
+
+def _run(*tools: list[str]) -> int:
+    """Run each tool of this environment; all are run, so that one look shows everything."""
+    failed = 0
+    for tool in tools:
+        command = LINT_IMPORTS if tool == ["lint-imports"] else [sys.executable, "-m", *tool]
+        print("$", " ".join(tool), flush=True)
+        failed |= subprocess.run(command, check=False).returncode
+    return 1 if failed else 0

@@ -1,0 +1,196 @@
+"""Verbs of those who answer for it."""
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..governance.check_catalogue import Subject
+    from ..governance.evidence import Evidence
+    from ..settings import Settings
+
+
+def governance(args: argparse.Namespace) -> int:
+    """make RACI.md, CODEOWNERS and the other generated files anew; --check only compares"""
+    from ..governance.config import read_organisation
+    from ..governance.generated import outdated, write
+    from ..governance.repository import unread_files
+    from ..ops.readiness_report import generated
+
+    files = generated(read_organisation(args.project.settings().governance), args.project.seam())
+    if not args.check:
+        print("\n".join(write(files, Path())) or "every generated file agrees with governance/ already")
+        return 0
+    for line in unread_files(Path.cwd()):
+        print(f"note: {line}")
+    for name in (differing := outdated(files, Path())):
+        print(f"{name} differs from what governance/ says: run make governance, and commit")
+    return 1 if differing else 0
+
+
+def readiness(args: argparse.Namespace) -> int:
+    """the scorecard; --stage pilot exits 1 with what is missing for it"""
+    from ..governance import scorecard as shown
+    from ..ops.readiness_report import looked_at, registry_if_any, scorecard
+
+    settings = args.project.settings()
+    registry = registry_if_any(settings)
+    more = _verified(settings) if args.verify else []
+    card = scorecard(args.project.seam_if_readable(), settings, registry, looked_at(registry, args.version), more)
+    stage = args.stage or card.next_stage
+    texts = {
+        "terminal": lambda: shown.terminal(card, stage, whole=bool(args.stage)) + "\n",
+        "json": lambda: shown.as_json(card, stage),
+        "markdown": lambda: shown.markdown(card, stage),
+        "prometheus": lambda: shown.prometheus(card),
+    }
+    print(texts[args.format](), end="")
+    demanded = args.stage or card.org.ownership.system.stage
+    return 0 if card.reached(demanded) else 1
+
+
+def stage(args: argparse.Namespace) -> int:
+    """enter a stage: puts examples of what is still to be said into governance/, and enters once nothing is missing"""
+    from ..governance.ownership import STAGES
+    from ..governance.scorecard import terminal
+    from ..governance.stage_examples import enter, unfold
+    from ..ops.readiness_report import looked_at, registry_if_any, scorecard
+
+    settings = args.project.settings()
+    registry = registry_if_any(settings)
+    card = scorecard(args.project.seam_if_readable(), settings, registry, looked_at(registry, None))
+    if STAGES.index(args.stage) <= STAGES.index(card.org.ownership.system.stage):
+        print(f"{card.org.ownership.system.name} is at {card.org.ownership.system.stage} already")
+        return 0
+    if card.reached(args.stage):
+        enter(settings.governance / "ownership.yaml", args.stage, date.today())
+        print(f"{args.stage} is entered; run make governance, and commit governance/")
+        return 0
+    if changed := unfold(settings.governance, args.stage, date.today()):
+        print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")
+    print(terminal(card, args.stage))
+    return 1
+
+
+def attest(args: argparse.Namespace) -> int:
+    """write down what you looked at by hand, as the one who answers for it: --check ID --why "what you found" """
+    from ..governance.check_catalogue import catalogue
+    from ..governance.ci_identity import in_ci, proven_run
+    from ..governance.ownership import read_ownership
+    from ..plain_text import MAX_LENGTH, display, violation
+    from ..training.evidence_store import digests, finding, write
+    from ..training.registry import Registry
+
+    allowed = [entry.id for entry in catalogue().checks if entry.by_hand]
+    if args.check not in allowed:
+        print(f"{args.check!r} cannot be said by hand; these can: {', '.join(allowed)}", file=sys.stderr)
+        return 1
+    if wrong := violation(args.why):
+        said = f'say what you found, in 1 to {MAX_LENGTH} characters: --why "..." (make: WHY="..."); {wrong}'
+        print(said, file=sys.stderr)
+        return 1
+    settings = args.project.settings()
+    if in_ci():  # there the name that git is given proves nothing: a person says it, or a proven run of the CI
+        proven_run(read_ownership(settings.governance / "ownership.yaml").ci)
+    record = finding(args.check, True, digests(settings, args.project.seam()), args.why.strip())
+    entry = catalogue().entry(args.check)
+    owner = read_ownership(settings.governance / "ownership.yaml").answers_for(entry.outcome if entry else "")
+    if owner is None or not owner.known or owner.email.lower() != record.actor.lower():
+        whose = owner.shown if owner else "TODO"
+        print(
+            f"nothing was kept: {whose} answers for it and must say so; git knows you as {display(record.actor)}",
+            file=sys.stderr,
+        )
+        return 1
+    write(Registry(settings), [record])
+    print(
+        f"{args.check}: {display(record.actor)} said so on {record.at:%Y-%m-%d}; it holds for {record.valid_days} days"
+        + ("" if record.proof else ". This name is what git says, which proves nothing: it counts for a pilot")
+    )
+    return 0
+
+
+def observe(args: argparse.Namespace) -> int:
+    """write down what the records show: shadow, overrides, outcomes, quality, value, use"""
+    from ..governance.config import read_organisation
+    from ..monitoring.champion import champion_if_any
+    from ..monitoring.live_checks import seen
+    from ..ops.readiness_report import observed
+    from ..records.database import now
+    from ..records.usage_stats import usage
+    from ..training.evidence_store import digests
+    from .service import records
+
+    settings = args.project.settings()
+    store, org, about = records(settings), read_organisation(settings.governance), digests(settings)
+    found = observed(org, usage(store, "shadow"), usage(store, "assist"), about)
+    keep(settings, [*found, *seen(org, args.project.seam(), store, champion_if_any(settings), about, now())])
+    return 0  # a reading, which is no failure
+
+
+def report(args: argparse.Namespace) -> int:
+    """scorecard, model card and pictures as pages, into var/report/; --version of another than what is next"""
+    from ..governance.scorecard import as_json, markdown
+    from ..ops.readiness_report import looked_at, registry_if_any, scorecard
+    from ..training.report import write_report
+
+    settings = args.project.settings()
+    registry = registry_if_any(settings)
+    version = looked_at(registry, args.version)
+    card = scorecard(args.project.seam_if_readable(), settings, registry, version)
+    folder = settings.state / "report"  # not in governance/: a page that is made is no change to approve
+    if registry and version:
+        write_report(registry, version, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scorecard.md").write_text(markdown(card, card.next_stage), encoding="utf-8")
+    (folder / "readiness.json").write_text(as_json(card, card.next_stage), encoding="utf-8")
+    print(f"Looked at: {card.looked_at}")
+    print("\n".join(sorted(str(path) for path in folder.iterdir())))
+    return 0
+
+
+def tried(
+    settings: "Settings", about: "dict[Subject, str]", checks: list[str], drill: "Callable[[], list[Evidence]]"
+) -> int:
+    """Keep what a drill shows. One that fails is kept as failed too, and raises what it raised."""
+    from ..ops.drills import DrillFailed
+    from ..training.evidence_store import finding
+
+    try:
+        return keep(settings, drill())
+    except (DrillFailed, OSError) as error:
+        keep(settings, [finding(check, False, about, f"{error}"[:300]) for check in checks])
+        raise
+
+
+def keep(settings: "Settings", records: "list[Evidence]") -> int:
+    """Print what was found, and write it into the registry; 1 when something did not pass."""
+    from ..plain_text import display
+    from ..training.evidence_store import write
+    from ..training.registry import Registry
+
+    for record in records:
+        limit = f", must be {record.threshold}" if record.threshold else ""
+        print(display(f"{'passed' if record.passed else 'FAILED'} {record.check}: {record.value}{limit}"))
+    if records:
+        write(Registry(settings), records)
+    return 0 if all(record.passed for record in records) else 1
+
+
+def _verified(settings: "Settings") -> "list[Evidence]":
+    """Ask the git host whether the acceptances are theirs who are said to have accepted."""
+    from ..governance.config import read_organisation
+    from ..governance.git_host import verify
+    from ..plain_text import display
+    from ..training.evidence_store import digests, finding
+
+    said = verify(read_organisation(settings.governance).ownership)
+    for line in said:
+        print(display(line), file=sys.stderr)
+    found = [finding("acceptance-verified", not said, digests(settings), "; ".join(said)[:500] or "all confirmed")]
+    keep(settings, found)
+    return []

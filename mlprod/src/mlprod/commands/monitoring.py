@@ -1,0 +1,169 @@
+"""Verbs of those who watch what answers, with Prometheus or without."""
+
+import argparse
+import os
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from ..plain_text import display
+
+if TYPE_CHECKING:
+    from ..monitoring.champion import Answering
+    from ..monitoring.drift import Counts
+    from ..project import Seam
+    from ..settings import Settings
+
+NOT_SAID = 2  # nobody can say, or nobody was told
+
+
+def drift(args: argparse.Namespace) -> int:
+    """compare the rows scored in the last --hours with what the champion learnt from; exits 1 when one drifts"""
+    from ..contract.schema import ContractError
+    from ..files.errors import FileError
+    from ..monitoring import champion as watching
+    from ..monitoring.alerts import of_inputs
+    from ..monitoring.drift import CannotCompare, compare
+    from ..monitoring.drift_report import page, write
+    from ..monitoring.drift_text import Compared, lines
+    from ..monitoring.thresholds import FEWEST_ROWS
+    from ..records.database import now
+    from ..records.errors import StoreAway
+    from ..training.registry import Registry, RegistryError
+    from ..training.sources import NoRows
+
+    settings, at = args.project.settings(), now()
+    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        registry, seam = Registry(settings), args.project.seam()
+        champion = watching.answering(registry)
+        with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+            source, counts, note = _looked_at(args, settings, seam, champion, at, Path(folder))
+    except (
+        CannotCompare,
+        ContractError,
+        FileError,
+        NoRows,
+        RegistryError,
+        StoreAway,
+        watching.NothingToWatch,
+    ) as error:
+        print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
+        return NOT_SAID
+    drifts, rows = compare(champion.reference, counts), watching.rows_of(counts)
+    facts = Compared(settings.model_name, source, rows, champion.version, champion.bundle, f"{at:%Y-%m-%d %H:%M}", note)
+    print("\n".join(map(display, lines(facts, drifts))))
+    odd = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
+    report = settings.state / "drift" / "report.html"
+    write(report, page(facts, drifts, odd))
+    print("\n".join(map(display, [*odd, f"{report} shows it in pictures"])))
+    if rows >= FEWEST_ROWS and not _of_file_or_data(args):
+        watching.keep_drift(settings, registry, facts, drifts, odd)
+    drifted = odd or any(each.verdict == "drifts" for each in drifts)
+    return 1 if drifted else 0 if rows >= FEWEST_ROWS else NOT_SAID
+
+
+def upstream(args: argparse.Namespace) -> int:
+    """is the data still of the columns that the champion was made of, and do values and words come? exits 1 if not"""
+    from ..contract.schema import ContractError
+    from ..monitoring import champion as watching
+    from ..monitoring.drift import CannotCompare
+    from ..training.evidence_store import digests, finding
+    from ..training.registry import Registry, RegistryError
+    from ..training.source_schema import NotKnown, changes, columns
+    from .governance import keep
+
+    settings = args.project.settings()
+    try:
+        registry, seam = Registry(settings), args.project.seam()
+        champion, table = watching.answering(registry), seam.table()
+        found = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
+        rows, odd = (0, []) if found else watching.newer(seam, champion)
+    except (CannotCompare, ContractError, NotKnown, RegistryError, watching.NothingToWatch) as error:
+        print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
+        return NOT_SAID
+    found += odd
+    if not rows and not found:
+        print(f"nothing to say: load() gives no row that is newer than what version {champion.version} was made of")
+        return 0
+    said = "; ".join(found)[:500] or f"the columns are those of version {champion.version}, {rows:,} newer rows hold"
+    return keep(settings, [finding("dependencies-watched", not found, digests(settings), said)])
+
+
+def watch(args: argparse.Namespace) -> int:
+    """what is wrong by the records, where no Prometheus runs; tells --url, or the webhook of ownership.yaml"""
+    from ..governance.config import read_organisation
+    from ..monitoring import notifier
+    from ..monitoring.champion import champion_if_any
+    from ..monitoring.live_checks import wrong
+    from ..records.database import now
+    from ..training.registry import RegistryError
+    from .service import records
+
+    settings, at = args.project.settings(), now()
+    org, state = read_organisation(settings.governance), settings.state / "watch.json"
+    try:
+        found = wrong(org, args.project.seam(), records(settings), champion_if_any(settings), at)
+    except RegistryError as error:
+        print(display(f"RegistryError: {error}", keep="\n"), file=sys.stderr)
+        return NOT_SAID
+    owners = {outcome.id: org.ownership.accountable(outcome.id) for outcome in org.ownership.outcomes}
+    news = notifier.news(state, found, owners, at)
+    for facts in news.wrong.values():
+        said = f"{facts['alert']}: {facts['says']} ({facts['outcome']}: {facts['owner']}; since {facts['since']})"
+        print(display(said))
+    for id in news.ended:
+        print(f"ended: {id}")
+    if not (news.wrong or news.ended):
+        print("nothing is wrong")
+    url, taken = args.url or org.ownership.alerting.webhook, True
+    if url and (news.wrong or news.ended):
+        try:
+            notifier.post(url, news.message(org.ownership.system.name, at), os.environ.get("ML_WEBHOOK_TOKEN", ""))
+        except notifier.NotTaken as error:
+            print(display(f"NotTaken: {error}"), file=sys.stderr)
+            taken = False
+    notifier.remember(state, news, taken=taken)
+    return NOT_SAID if not taken else 1 if news.wrong else 0
+
+
+def _of_file_or_data(args: argparse.Namespace) -> bool:
+    return bool(args.table or args.since or args.until)
+
+
+def _looked_at(
+    args: argparse.Namespace, settings: "Settings", seam: "Seam", champion: "Answering", at: datetime, folder: Path
+) -> "tuple[str, Counts, str]":
+    """The rows in words, their counts, and what to bear in mind about them. `folder` holds what is made of a file."""
+    from ..contract.unknown_words import look_alikes
+    from ..files.columns import of_scored
+    from ..files.read import read
+    from ..monitoring import champion as watching
+    from ..monitoring.drift import count, readable
+    from ..monitoring.thresholds import WHOLE
+    from ..training.sources import NoRows
+    from .service import records
+
+    if _of_file_or_data(args):
+        if args.table and (args.since or args.until):
+            raise NoRows("--table is all of a file; --since and --until choose from load()")
+        fields, personal = champion.manifest.fields, seam.terms.personal
+        file = read(args.table, of_scored(fields), folder) if args.table else None
+        table, left_out = readable(
+            file.table if file else seam.table(args.since, args.until), fields, personal=personal
+        )
+        alike = look_alikes(table, [field for field in fields if field.open], personal)
+        notes = [file.described if file else "", left_out, *alike]
+        span = f"{args.since or 'the first'} to {args.until or 'the newest'}"
+        source = f"the rows of {args.table}" if args.table else f"the rows of load(), {span},"
+        return source, count(table, fields, champion.reference), ". ".join(note for note in notes if note)
+    store, since = records(settings), at - timedelta(hours=args.hours)
+    counts = watching.counted(seam, store, champion, since, at)
+    first = watching.first_scored(store, champion, since)
+    spanned = (at - first) / timedelta(hours=1) if first else 0.0
+    note = f"They span {spanned:.1f} hours: a part of a day is no day, and its hours differ by themselves."
+    partial = first is not None and spanned < WHOLE * min(args.hours, 24)
+    source = f"the rows that version {champion.version} scored in {args.hours:g} hours up to {at:%Y-%m-%d %H:%M} UTC"
+    return source, counts, note if partial or (first and args.hours < 24) else ""

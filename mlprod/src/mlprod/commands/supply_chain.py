@@ -1,0 +1,207 @@
+"""Verbs of the supply chain: what it is built from, under which licences, with which holes, and no secret in it."""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..ops.secret_scan import NotLooked, search
+
+LOCKS = Path("requirements")
+LONGEST = timedelta(days=183)  # for which a known hole may be borne, as any waiver
+BASELINE = Path(".secrets.baseline")
+PLANTED = ("django", "2.0")  # locked nowhere here; advisories of many years name it
+
+
+def sbom(args: argparse.Namespace) -> int:
+    """list what the service and the pipeline are built from: CycloneDX, from the locks, with hashes"""
+    from ..training.evidence_store import digests, finding
+    from .governance import keep
+
+    settings = args.project.settings()
+    counts = {}
+    for name in ("serve", "pipeline"):
+        file = settings.state / "sbom" / f"{name}.cdx.json"
+        counts[name] = components(LOCKS / f"{name}.txt", file)
+        print(f"{file}: {counts[name]} components")
+    return keep(settings, [finding("sbom", True, digests(settings), float(counts["pipeline"]))])
+
+
+def components(lock: Path, file: Path) -> int:
+    """Write the bill of a lock, valid by CycloneDX's schema; gives the number of its components.
+
+    Raises NotLooked when it could not be made, or when it does not list every locked package with its hashes.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    asked = ["--pyproject", "pyproject.toml", "--output-reproducible", "--validate", "-o", str(file), str(lock)]
+    done = _tool("cyclonedx_py", "requirements", *asked)
+    if done.returncode:
+        raise NotLooked(f"no bill was made of {lock}: {done.stderr.strip()[-500:]}")
+    listed = {
+        (part["name"], part["version"])
+        for part in json.loads(file.read_text(encoding="utf-8")).get("components", [])
+        if any(reference.get("hashes") for reference in part.get("externalReferences", []))
+    }
+    if lacking := locked(lock).items() - listed:
+        raise NotLooked(f"{file} does not list with hashes what {lock} holds: {sorted(lacking)[:5]}")
+    return len(listed)
+
+
+def locked(lock: Path) -> dict[str, str]:
+    """Package → version, for every system."""
+    found = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\\n]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    if not found:
+        raise NotLooked(f"{lock} locks nothing")
+    return found
+
+
+def applying(lock: Path) -> set[str]:
+    """The packages that a lock installs on this system."""
+    from packaging.requirements import Requirement
+
+    lines = re.findall(r"^[A-Za-z0-9._-]+==[^\\\n]+", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = [Requirement(line) for line in lines]
+    names = {_normal(each.name) for each in wanted if each.marker is None or each.marker.evaluate()}
+    if not names:
+        raise NotLooked(f"{lock} locks nothing for this system")
+    return names
+
+
+def licences(_: argparse.Namespace) -> int:
+    """refuse licences that the service may not carry, as [tool.licences] of pyproject.toml says"""
+    policy = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["licences"]
+    if not policy["refuse"]:
+        raise NotLooked("[tool.licences] of pyproject.toml refuses nothing, so no licence was looked at; name one")
+    found = carried(LOCKS / "serve.txt")
+    bad = refused(found, policy["refuse"], policy["accepted"])
+    for name, licence in bad.items():
+        print(f"{name}: {licence} is refused by [tool.licences] of pyproject.toml", file=sys.stderr)
+    if bad:
+        print("use another package, or accept it there by name, with the reason", file=sys.stderr)
+        return 1
+    print(f"{len(found)} packages of the service: no licence is refused")
+    return 0
+
+
+def carried(lock: Path) -> dict[str, str]:
+    """Package → licence, of what a lock installs on this system. Raises NotLooked when one is not installed here."""
+    here = {_normal(each.metadata["Name"]) for each in metadata.distributions()}
+    wanted = applying(lock)
+    if absent := wanted - here:
+        raise NotLooked(
+            f"{sorted(absent)} of {lock} are not installed here, so nobody knows their licences: make setup"
+        )
+    done = _tool("piplicenses", "--format=json", "--from=mixed", "--with-system", "--packages", *sorted(wanted))
+    found = {_normal(each["Name"]): each["License"] for each in json.loads(done.stdout)} if not done.returncode else {}
+    if lacking := wanted - set(found):
+        raise NotLooked(f"nothing is said of {sorted(lacking)}: {done.stderr.strip()[-300:]}")
+    return found
+
+
+def refused(found: Mapping[str, str], refuse: Iterable[str], accepted: Mapping[str, str]) -> dict[str, str]:
+    """What may not be carried. Of a choice (A OR B) one that is not refused suffices; of several at once all count."""
+
+    def bad(licence: str) -> bool:
+        choices = licence.split(" OR ") if " AND " not in licence else [licence]
+        return all(any(re.search(pattern, choice, re.IGNORECASE) for pattern in refuse) for choice in choices)
+
+    return {name: licence for name, licence in found.items() if name not in accepted and bad(licence)}
+
+
+def secrets(_: argparse.Namespace) -> int:
+    """look for passwords and keys among the committed files; what is known to be none stands in .secrets.baseline"""
+    result = search(BASELINE)
+    for name, line, kind in result.found:
+        print(f"{name}:{line}: {kind}", file=sys.stderr)
+    if result.found:
+        print(
+            "a secret that was committed must be changed where it opens something. What is none gets a comment on its "
+            f"line, `pragma: allowlist secret`, or an entry: detect-secrets scan --no-verify --baseline {BASELINE}",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"no secret among the committed files: {result.files} were read, and a planted key was found")
+    return 0
+
+
+def audit(args: argparse.Namespace) -> int:
+    """ask whether holes are known in what is locked; fails as well when it could not look"""
+    from ..training.evidence_store import digests, finding
+    from .governance import keep
+
+    settings = args.project.settings()
+    try:
+        holes = known_holes(LOCKS / "dev.txt")
+    except NotLooked as error:
+        keep(settings, [finding("dependencies-audited", False, digests(settings), f"could not look: {error}"[:500])])
+        return 1
+    accepted = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["audit"]["accepted"]
+    left = []
+    for name, version, hole, mended in holes:
+        where = "the service" if name in locked(LOCKS / "serve.txt") else "pipeline or development"
+        excuse, why_not = excused(accepted.get(hole), datetime.now(UTC).date())
+        end = f"accepted: {excuse}" if excuse else f"mended in {mended or 'no version yet'}{why_not}"
+        print(f"{name} {version} ({where}): {hole}, {end}", file=sys.stderr)
+        left += [] if excuse else [f"{name} {hole}"]
+    borne = len(holes) - len(left)
+    said = "; ".join(left) or (f"no hole is known but {borne} that are borne for now" if borne else "no hole is known")
+    return keep(settings, [finding("dependencies-audited", not left, digests(settings), said[:500])])
+
+
+def excused(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
+    """Why a known hole is borne for now, or else what an entry lacks that [tool.audit.accepted] has for it."""
+    if entry is None:
+        return "", ""
+    until, why = entry.get("until"), str(entry.get("why", "")).strip()
+    if not isinstance(until, date) or not why or until > today + LONGEST:
+        works = f'until = {today + LONGEST}, why = "never reads what others send"'
+        return "", f"; its entry in [tool.audit.accepted] needs a reason and a day within half a year, as in {works}"
+    if until < today:
+        return "", f"; it was accepted until {until}"
+    return f"{why} (until {until})", ""
+
+
+def known_holes(lock: Path) -> list[tuple[str, str, str, str]]:
+    """(package, version, id, versions that mend it).
+
+    Raises NotLooked when not every package could be looked up, and when the service of advisories knows nothing of
+    PLANTED: a mirror may answer without advisories.
+    """
+    wanted = applying(lock)
+    with tempfile.TemporaryDirectory() as folder:
+        file, planted = Path(folder) / "audit.json", Path(folder) / "planted.txt"
+        planted.write_text(f"{'=='.join(PLANTED)} --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+        asked = ["--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off"]
+        asked += ["-r", str(lock), "-r", str(planted)]
+        done = _tool("pip_audit", *asked, "-f", "json", "-o", str(file))
+        if not file.is_file() or not (text := file.read_text(encoding="utf-8")):
+            raise NotLooked(done.stderr.strip()[-300:] or f"pip-audit ended with {done.returncode}")
+    looked = json.loads(text)["dependencies"]
+    if lacking := wanted - {_normal(each["name"]) for each in looked if "vulns" in each}:
+        raise NotLooked(f"nothing is said of {sorted(lacking)[:5]}")
+    if not any(each["vulns"] for each in looked if (each["name"], each["version"]) == PLANTED):
+        raise NotLooked(f"the service of advisories knows none of {' '.join(PLANTED)}, so it knows none at all")
+    return [
+        (each["name"], each["version"], hole["id"], ", ".join(hole["fix_versions"]))
+        for each in looked
+        if (each["name"], each["version"]) != PLANTED
+        for hole in each["vulns"]
+    ]
+
+
+def _normal(name: str) -> str:
+    """As indexes compare names."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _tool(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-X", "utf8", "-m", module, *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)

@@ -1,0 +1,112 @@
+"""The contract for whoever delivers or catalogues the rows: Open Data Contract Standard (ODCS) 3.1, by bitol-io."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .schema import Field, Terms
+
+TODO = "TODO"
+
+
+@dataclass(frozen=True)
+class ContractFacts:
+    """What the terms do not say of the data; None is left out, as is an owner while name or e-mail is TODO."""
+
+    name: str
+    purpose: str
+    limitations: str | None
+    owner_name: str
+    owner_email: str
+    domain: str | None
+    version: str
+    status: Literal["draft", "active"]
+    support_channel: str | None
+
+
+def open_data_contract(terms: Terms, facts: ContractFacts) -> dict[str, Any]:
+    """A document of ODCS v3.1.0 in dicts, lists, strings, numbers and booleans, its keys in the order for a reader."""
+    usage = f"Trains and measures a model of {terms.label}; a request to the model brings the same fields."
+    owner = {"username": facts.owner_email, "name": facts.owner_name, "role": "Data Owner"}
+    return _known(
+        apiVersion="v3.1.0",
+        kind="DataContract",
+        id=facts.name,
+        version=facts.version,
+        status=facts.status,
+        name=facts.name,
+        domain=facts.domain,
+        description=_known(purpose=facts.purpose, limitations=facts.limitations, usage=usage),
+        schema=[_rows(terms)],
+        team=None if TODO in (facts.owner_name, facts.owner_email) else {"members": [owner]},
+        support=None if facts.support_channel is None else [{"channel": facts.support_channel}],
+    )
+
+
+def _known(**keys: Any) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value is not None}
+
+
+def _rows(terms: Terms) -> dict[str, Any]:
+    return _known(
+        name=terms.row.__name__,
+        logicalType="object",
+        description=inspect.cleandoc(terms.row.__doc__ or "") or None,
+        dataGranularityDescription=f"One row for each {terms.id}",
+        properties=[*_beside_the_fields(terms), *(_property(item, terms) for item in terms.fields)],
+        quality=[_rule("rowCount", mustBeGreaterThan=0)],
+    )
+
+
+def _beside_the_fields(terms: Terms) -> list[dict[str, Any]]:
+    """ID, UNIT, TIME and LABEL; without a logicalType where the data check takes more than one."""
+    columns = [
+        _column(terms.id, "id", "Names one row: a string, an integer or a UUID")
+        | {"primaryKey": True, "primaryKeyPosition": 1, "unique": True}
+        | {"quality": [_rule("nullValues", mustBe=0), _rule("duplicateValues", mustBe=0)]},
+        _column(terms.unit, "unit", "Rows of one unit belong together: a string, an integer or a UUID"),
+        _column(terms.time, "time", "When the row happened") | {"logicalType": "timestamp"},
+        _column(terms.label, "label", "What is to be known, null until then: yes or no, 0 or 1, or a number")
+        | {"required": False, "quality": [_rule("nullValues", mustBeLessThan=100, unit="percent")]},
+    ]
+    return [column for column in columns if column["name"] is not None]
+
+
+def _column(name: str | None, tag: str, description: str) -> dict[str, Any]:
+    quality = [_rule("nullValues", mustBe=0)]
+    return {"name": name, "required": True, "description": description, "tags": [tag], "quality": quality}
+
+
+def _property(item: Field, terms: Terms) -> dict[str, Any]:
+    marks = {"slice": terms.slices, "personal": terms.personal}
+    # The standard has no key for a unit of measure, nor for words beside which others are allowed.
+    further = {"unit": item.unit, "knownValues": list(item.categories) if item.open else []}
+    return _known(
+        name=item.name,
+        logicalType="string" if item.kind in ("category", "text") else item.kind,
+        logicalTypeOptions=_options(item),
+        required=not item.optional,
+        description=item.description,
+        classification="restricted" if item.name in terms.personal else None,
+        tags=[mark for mark, names in marks.items() if item.name in names] or None,
+        quality=_rules(item) or None,
+        customProperties=[{"property": key, "value": value} for key, value in further.items() if value] or None,
+    )
+
+
+def _options(item: Field) -> dict[str, float] | None:
+    """Bounds and length: the data check counts them, and the standard has them here and not among its metrics."""
+    if item.bounds:
+        return dict(zip(("minimum", "maximum"), item.bounds, strict=True))
+    return {"maxLength": item.longest} if item.kind == "text" else None
+
+
+def _rules(item: Field) -> list[dict[str, Any]]:
+    missing = [] if item.optional else [_rule("nullValues", mustBe=0)]
+    if item.kind != "category" or item.open:
+        return missing
+    return [*missing, _rule("invalidValues", mustBe=0, arguments={"validValues": list(item.categories)})]
+
+
+def _rule(metric: str, **said: Any) -> dict[str, Any]:
+    return {"type": "library", "metric": metric} | said

@@ -1,0 +1,111 @@
+"""What a contract may say: a pydantic model whose fields carry type, bounds, allowed values and meaning."""
+
+import inspect
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from .allowed import class_violation
+from .field_rules import read_field
+from .fields import EXACT_IN_FLOAT32, Columns, Contract, ContractError, Field, Fields, Kind, Task
+
+__all__ = [
+    "EXACT_IN_FLOAT32",
+    "Columns",
+    "Contract",
+    "ContractError",
+    "Field",
+    "Fields",
+    "Kind",
+    "Task",
+    "Terms",
+    "read_fields",
+    "read_terms",
+]
+
+BESIDE_SCORES = ("score", "decision", "refused", "arm", "model_version", "mode", "at")  # the id's neighbors in a file
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Everything that `contract.py` says."""
+
+    row: type[Contract]
+    fields: Fields
+    id: str
+    unit: str | None
+    time: str | None
+    label: str
+    slices: tuple[str, ...]
+    personal: tuple[str, ...]
+
+
+def read_fields(row: type[Contract]) -> Fields:
+    """Fields of a contract class. Raises ContractError for what cannot be checked, encoded or explained."""
+    if violation := class_violation(row, Contract):
+        raise ContractError(violation)
+    fields = Fields(tuple(read_field(name, info) for name, info in row.model_fields.items()))
+    if not fields.items:
+        raise ContractError(
+            f"{row.__name__} has no fields. Write at least one: amount: float = Field(ge=0, le=1000, ...)"
+        )
+    return fields
+
+
+def read_terms(module: ModuleType) -> Terms:
+    """The terms in a contract module: its one Contract class and its constants. Raises ContractError."""
+    rows = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Contract) and value.__module__ == module.__name__
+    ]
+    if len(rows) != 1:
+        raise ContractError(f"{module.__name__} must define one Contract class, found {[row.__name__ for row in rows]}")
+    fields = read_fields(rows[0])
+    said = {name: getattr(module, name, None) for name in ("ID", "UNIT", "TIME", "LABEL")}
+    for name, column in said.items():
+        if not _names_a_column(column) and (column is not None or name in ("ID", "LABEL")):
+            works = f'{name} = "order_{name.lower()}"'
+            raise ContractError(f"{module.__name__}: {name} must name a column, for example {works}; got {column!r}")
+    if str(said["ID"]).casefold() in BESIDE_SCORES:
+        raise ContractError(
+            f"{module.__name__}: ID = {said['ID']!r}, and a file of scores has a column {said['ID']!r} of its own; "
+            'rename the column in load(), for example ID = "order_id"'
+        )
+    named = [column for column in said.values() if column is not None]
+    if len(set(named)) < len(named):
+        raise ContractError(f"{module.__name__}: ID, UNIT, TIME and LABEL must name different columns, got {named}")
+    for name in ("SLICES", "PERSONAL"):
+        if isinstance(getattr(module, name, ()), str):
+            raise ContractError(f'{module.__name__}: {name} is a tuple: ("{getattr(module, name)}",) with a comma')
+    slices, personal = (tuple(getattr(module, name, ())) for name in ("SLICES", "PERSONAL"))
+    for name in ("ID", "UNIT", "TIME", "LABEL"):
+        if said[name] in fields.names:
+            raise ContractError(
+                f"{module.__name__}: {name} = {said[name]!r} is also a field: the model would learn from it"
+            )
+    _demand_different([*fields.names, *named])
+    for name in slices:
+        if name not in fields.names or fields[name].kind not in ("category", "boolean"):
+            raise ContractError(f"{module.__name__}: SLICES names {name!r}; a slice is a category or boolean field")
+    if strangers := set(personal) - set(fields.names):
+        raise ContractError(f"{module.__name__}: PERSONAL names {sorted(strangers)}, which are no fields")
+    return Terms(rows[0], fields, str(said["ID"]), said["UNIT"], said["TIME"], str(said["LABEL"]), slices, personal)
+
+
+def _names_a_column(name: Any) -> bool:
+    return isinstance(name, str) and name.isprintable() and name == name.strip() != ""
+
+
+def _demand_different(names: Iterable[str]) -> None:
+    """Engines such as DuckDB take names that differ by case alone for one. Raises ContractError."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+        if other != name:
+            raise ContractError(
+                f"{other!r} and {name!r} differ by case or Unicode form alone, and databases take them for one column; "
+                "rename one of them"
+            )

@@ -1,0 +1,28 @@
+"""Files for load(): read by the rules of every other command, so that a model learns from what is scored later."""
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from types import ModuleType
+
+import ibis.expr.types as ir
+
+from ..contract.schema import read_terms
+from .columns import of_terms
+from .read import read
+
+
+def rows_of(named: str | Path, contract: ModuleType) -> ir.Table:
+    """The rows of a file, a folder of parts or a pattern of files: the contract's columns in their types.
+
+    What is made of a CSV lies in a temporary folder until nothing uses the table any more. Raises FileError.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rows-"))
+    try:
+        table = read(named, of_terms(read_terms(contract)), folder).table
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(table.get_backend(), shutil.rmtree, folder, ignore_errors=True)
+    return table

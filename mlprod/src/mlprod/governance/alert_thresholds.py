@@ -1,0 +1,66 @@
+"""What the alert rules compare with, from governance/: Prometheus records it, so that the rules stay as they are."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from .config import Organisation
+
+DAY = 86_400  # seconds
+EPOCH = date(1970, 1, 1).toordinal()
+
+
+def rules(org: Organisation, environment: str = "") -> dict[str, Any]:
+    """A file of recording rules, labeled with the system that they hold for, and with one environment where each has
+    rules of its own. A figure that is not filled in is not in it, and the alert that needs it is silent."""
+    labels = {"system": org.ownership.system.name} | ({"environment": environment} if environment else {})
+    figures = [
+        {"record": name, "expr": f"vector({value:.15g})", "labels": labels}
+        for name, value in _constants(org)
+        if value is not None
+    ]
+    days = [
+        {
+            "record": "ml_governance_due_timestamp_seconds",
+            "expr": f"vector({_over(day)})",
+            "labels": labels | {"what": what},
+        }
+        for what, day in due(org)
+    ]
+    return {"groups": [{"name": "ml-governance", "rules": [*figures, *days]}]}
+
+
+def _constants(org: Organisation) -> Iterator[tuple[str, float | None]]:
+    value, people, watch = org.problem.value, org.people_figures, org.watch
+    yield "ml_value_target", value.payoff_a_month
+    yield "ml_run_cost", value.cost_a_month
+    yield "ml_intended_users", org.change_plan.adoption.intended_users
+    yield "ml_active_users_limit_ratio", people.active_users
+    yield "ml_override_limit_ratio", people.override_stop
+    yield "ml_bypass_limit_ratio", people.bypass
+    yield "ml_model_age_limit_seconds", watch.model_days and watch.model_days * DAY
+    yield "ml_model_data_age_limit_seconds", watch.data_days and watch.data_days * DAY
+
+
+def due(org: Organisation) -> Iterator[tuple[str, date]]:
+    """Each day on which something is to be looked at, under the file and key where the next day is written."""
+    owners, problem = org.ownership, org.problem
+    for outcome in owners.outcomes:
+        mine = [a for a in owners.accepted if (a.person, a.outcome) == (outcome.accountable, outcome.id)]
+        if mine:
+            last = max(mine, key=lambda acceptance: acceptance.date)
+            yield f"governance/ownership.yaml: accepted: {outcome.id}: review_by", last.review_by
+    if problem.value.by:
+        yield "governance/problem.yaml: value.by", problem.value.by
+    for position, kill in enumerate(problem.kill_criteria):
+        yield f"governance/problem.yaml: kill_criteria[{position}].by", kill.by
+    for position, risk in enumerate(org.risk.risks):
+        if risk.review_by:
+            yield f"governance/risk.yaml: risks[{position}].review_by ({risk.id})", risk.review_by
+    for position, waiver in enumerate(org.waivers):
+        yield f"governance/waivers.yaml: waivers[{position}].expires ({waiver.check})", waiver.expires
+
+
+def _over(day: date) -> int:
+    """The moment at which a day is over, in seconds since 1970 (UTC)."""
+    return (day.toordinal() + 1 - EPOCH) * DAY

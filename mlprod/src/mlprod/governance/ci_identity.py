@@ -1,0 +1,117 @@
+"""Which run of the CI this command is part of, proven by an OpenID Connect token of the git host.
+
+Variables prove nothing: anybody sets CI=true. A token is signed by the issuer, names repository, branch, run and
+account, and holds for minutes. governance/ownership.yaml says under `ci` whose tokens count.
+GitHub: docs.github.com, "OpenID Connect reference"; GitLab: docs.gitlab.com, "ID token authentication".
+"""
+
+import functools
+import json
+import os
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+
+from ..loopback import open_address
+from ..plain_text import display
+from .ownership import Ci
+
+AUDIENCE = "ml-evidence"  # a token made for another purpose is refused
+RUN_VARIABLES = ("GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_ID")  # GitHub, GitLab, Jenkins
+TIMEOUT = 10  # seconds
+EXAMPLE = "ci: {issuer: https://token.actions.githubusercontent.com, repository: example-org/fraud-scoring}"
+
+
+class IdentityError(Exception):
+    """A token is absent where one is needed, or proves something else; the message says what."""
+
+
+@dataclass(frozen=True)
+class CiRun:
+    """`account` of the git host started the run `run` of the CI; `proof` is that of the trusted CI."""
+
+    account: str
+    run: str
+    proof: str
+
+
+def claimed_run() -> str:
+    """The run that the variables name, or empty. Anybody can set them."""
+    return next((os.environ[name] for name in RUN_VARIABLES if os.environ.get(name)), "")
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true") or bool(claimed_run())
+
+
+def proven_run(ci: Ci | None) -> CiRun:
+    """The run that this process is part of. Raises IdentityError when nothing proves it."""
+    if ci is None:
+        raise IdentityError(f"governance/ownership.yaml trusts no CI. What works: {EXAMPLE}")
+    return _verified(_token(), ci)
+
+
+def _token() -> str:
+    url, bearer = (os.environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}", "") for name in ("URL", "TOKEN"))
+    if url and bearer:
+        answer = _get(f"{url}{'&' if '?' in url else '?'}audience={AUDIENCE}", {"authorization": f"Bearer {bearer}"})
+        return str(answer.get("value", ""))
+    if token := os.environ.get("ML_ID_TOKEN", ""):
+        return token
+    raise IdentityError(
+        "no token proves which run of the CI this is. GitHub: permissions: {id-token: write}. GitLab: "
+        f"id_tokens: {{ML_ID_TOKEN: {{aud: {AUDIENCE}}}}}. Elsewhere: ML_ID_TOKEN with the audience {AUDIENCE}"
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _verified(token: str, ci: Ci) -> CiRun:
+    import jwt  # with cryptography; few commands need it
+
+    try:
+        discovered = _get(f"{ci.issuer}/.well-known/openid-configuration", {})
+        keys = jwt.PyJWKClient(_safe(str(discovered.get("jwks_uri", ""))), timeout=TIMEOUT)
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            keys.get_signing_key_from_jwt(token).key,
+            algorithms=["RS256", "ES256"],
+            audience=AUDIENCE,
+            issuer=ci.issuer,
+            options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+        )
+    except jwt.PyJWTError as error:
+        raise IdentityError(f"the token of this run of the CI does not hold: {display(str(error))}") from error
+    repository = str(claims.get("repository") or claims.get("project_path") or "")
+    if repository.lower() != ci.repository.lower():
+        raise IdentityError(f"the token is of the repository {display(repository)!r}, not of {ci.repository}")
+    ref = str(claims.get("ref", ""))
+    if ref.removeprefix("refs/heads/") != ci.branch or claims.get("ref_type", "branch") != "branch":
+        raise IdentityError(
+            f"the token is of {display(ref)!r}, not of the branch {ci.branch}: what was not reviewed counts for nothing"
+        )
+    account = str(claims.get("actor") or claims.get("user_login") or claims.get("email") or claims["sub"])
+    run = str(claims.get("run_id") or claims.get("job_id") or claims.get("jti") or "")
+    return CiRun(account, run, ci.proof)
+
+
+def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
+    """The JSON object at an address. The message of an error leaves out the query, which may hold a secret."""
+    where = url.partition("?")[0]
+    try:
+        request = urllib.request.Request(_safe(url), headers=headers)  # noqa: S310 - https, or this machine
+        with open_address(request, TIMEOUT) as response:
+            found = json.load(response)
+    except (OSError, ValueError, HTTPException) as error:
+        raise IdentityError(f"{where} does not answer: {error}") from error
+    if not isinstance(found, dict):
+        raise IdentityError(f"{where} gave no JSON object")
+    return found
+
+
+def _safe(url: str) -> str:
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        where = url.partition("?")[0]
+        raise IdentityError(f"{where!r} is no https address, so anybody on the way could answer in its place")
+    return url

@@ -1,0 +1,92 @@
+"""The alert rules for the Prometheus operator: one resource for each environment, which reads its own series alone."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .alert_thresholds import rules
+from .config import Organisation
+from .ownership import System
+from .yaml_loader import GovernanceError
+
+ENVIRONMENTS = ("staging", "production")
+# A comment and a quoted text stay as they are. The matchers of a metric, if it has some, follow its name.
+METRIC = re.compile(r'#[^\n]*|"(?:\\.|[^"\\])*"|\b(?P<metric>up\b|ml[_:][a-z0-9_:]+)(?P<matchers>\{)?')
+QUERY = re.compile(r"`[^`]*`")  # in the text of an alert
+SYSTEM_FILES = {"deploy/values/values.yaml": "project", "monitoring/prometheus/prometheus.yml": "system"}
+
+
+def prometheus_rule(folder: Path, org: Organisation, environment: str) -> dict[str, Any]:
+    """The rule files of a folder as one resource. Many projects and environments may load theirs into one Prometheus:
+    each series is evaluated by the rules of its own environment and by no others."""
+    matchers = {"system": org.ownership.system.name, "environment": environment}
+    paths = [path for path in sorted(folder.glob("*.rules.yml")) if path.name != "governance.rules.yml"]
+    contents = [rules(org, environment), *(yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths)]
+    labels = {"app.kubernetes.io/name": "ml-service", "app.kubernetes.io/instance": org.ownership.system.name}
+    groups = [group for content in contents for group in content["groups"]]
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "alerts", "labels": labels},
+        "spec": {
+            "groups": [group | {"rules": [_restricted(rule, matchers) for rule in group["rules"]]} for group in groups]
+        },
+    }
+
+
+def restrict(expression: str, matchers: dict[str, str]) -> str:
+    """The expression with these matchers in every selector."""
+    added = ", ".join(f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in matchers.items())
+
+    def selector(found: re.Match[str]) -> str:
+        if not found["metric"]:
+            return found[0]
+        return f"{found['metric']}{{{added}" + (", " if found["matchers"] else "}")
+
+    return METRIC.sub(selector, expression)
+
+
+def require_one_name(system: System, root: Path) -> None:
+    """Raises GovernanceError when a file gives another name to the system than governance/ownership.yaml does: its
+    alerts would compare nothing with nothing."""
+    for name, key in SYSTEM_FILES.items():
+        names = _values(root / name, key)
+        if names and system.name not in names:
+            raise GovernanceError(
+                f"{root / name}: {key}: {', '.join(sorted(names))}, but governance/ownership.yaml: system.name: "
+                f"{system.name}; alerts find their limits and their people by this name: write the same one in both"
+            )
+
+
+def _restricted(rule: dict[str, Any], matchers: dict[str, str]) -> dict[str, Any]:
+    """A rule of one environment, with its queries: those in a text name the system themselves."""
+    environment = {"environment": matchers["environment"]}
+    rule = rule | {"expr": restrict(rule["expr"], matchers)}
+    if "annotations" in rule:
+        texts = rule["annotations"].items()
+        rule["annotations"] = {
+            key: QUERY.sub(lambda query: restrict(query[0], environment), text) for key, text in texts
+        }
+    return rule
+
+
+def _values(path: Path, key: str) -> set[str]:
+    """Every text behind a key, at any depth of a YAML file."""
+    if not path.is_file():
+        return set()
+    found: set[str] = set()
+    try:
+        waiting = [yaml.safe_load(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise GovernanceError(f"{path}: cannot be read as YAML: {error}") from error
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            found |= {value for name, value in item.items() if name == key and isinstance(value, str)}
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return found

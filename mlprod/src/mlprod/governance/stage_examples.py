@@ -1,0 +1,84 @@
+"""What comes next: examples of what the next stage asks for, put into the governance files as comments."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .check_context import Check, View
+from .yaml_loader import GovernanceError
+
+EXAMPLES = Path(__file__).parent / "stages"
+DAY = re.compile(r"\bDAY([+-]\d+)")
+EXAMPLE = "e.g. "  # begins each text of an example that somebody has to say in their own words
+MARK = "# For the {stage} stage. Uncomment a key, delete the one of its name above, and say yours for each 'e.g. '."
+
+
+def unfold(folder: Path, stage: str, today: date) -> list[str]:
+    """Append to each governance file the commented keys that `stage` needs; gives the names of the files changed.
+
+    Nothing that stands there is touched, and a second call changes nothing. In the examples DAY+30 is a day from
+    `today`.
+    """
+    changed = []
+    for example in sorted((EXAMPLES / stage).glob("*.yaml")):
+        path, mark = folder / example.name, MARK.format(stage=stage)
+        text = path.read_bytes().decode() if path.is_file() else ""
+        if mark in text:
+            continue
+        dated = DAY.sub(lambda found: str(today + timedelta(days=int(found[1]))), example.read_text(encoding="utf-8"))
+        commented = "".join(f"# {line}".rstrip() + "\n" for line in dated.splitlines())
+        path.write_bytes(f"{text.rstrip()}\n\n{mark}\n{commented}".lstrip().encode())
+        changed.append(example.name)
+    return changed
+
+
+def own_words(view: View) -> Iterator[str]:
+    """What still stands there as the examples say it."""
+    org = view.org
+    for name in ("ownership", "problem", "risk", "change_plan"):
+        for key, said in _texts("", getattr(org, name).model_dump()):
+            if said.startswith(EXAMPLE):
+                yield f"governance/{name}.yaml: {key} is still the example's: {said!r:.60}"
+
+
+def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(f"{key}.{name}".lstrip("."), item)
+    elif isinstance(value, tuple | list):
+        for position, item in enumerate(value):
+            yield from _texts(f"{key}[{position}]", item)
+
+
+def enter(path: Path, stage: str, today: date) -> None:
+    """Write the stage and its first day into ownership.yaml, leaving everything else byte for byte."""
+    text = path.read_bytes().decode()  # read_text would change the ends of lines
+    system = _entries(yaml.compose(text, yaml.SafeLoader)).get("system")
+    said = _entries(system[1]) if system else {}
+    if system is None or "stage" not in said:
+        raise GovernanceError(
+            f"{path}: system.stage is missing. What works: system: {{name: fraud-scoring, stage: {stage}}}"
+        )
+    changes = {"stage": stage, "since": str(today)}
+    if "since" not in said:
+        flow = getattr(system[1], "flow_style", False)
+        line = ("\r\n" if "\r\n" in text else "\n") + " " * said["stage"][0].start_mark.column
+        changes = {"stage": f"{stage}{', ' if flow else line}since: {today}"}
+    places = {key: (said[key][1].start_mark.index, said[key][1].end_mark.index) for key in changes}
+    for key, (begin, end) in sorted(places.items(), key=lambda place: -place[1][0]):
+        text = text[:begin] + (" " if begin == end else "") + changes[key] + text[end:]
+    path.write_bytes(text.encode())
+
+
+def _entries(node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    """The keys of a mapping, with the nodes of key and value, which know where they stand."""
+    return {key.value: (key, value) for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+
+
+CHECKS: dict[str, Check] = {"said-in-own-words": own_words}

@@ -1,0 +1,106 @@
+"""What is wrong, told once to one address: what is new, what goes on, what has ended. Standard library only."""
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from ..loopback import open_address, proxy_of
+from .alerts import Signal
+
+SECONDS = 10  # for the address to take it
+Wrong = dict[str, dict[str, Any]]
+"""Signal's id → what is told of it."""
+
+
+class NotTaken(Exception):
+    """The address did not take the message; the next run tells it again."""
+
+
+@dataclass(frozen=True)
+class News:
+    """`wrong` now, and what has `ended` since it was last told."""
+
+    wrong: Wrong
+    ended: Wrong
+
+    def message(self, system: str, at: datetime) -> dict[str, Any]:
+        said = {name: [{"id": id, **facts} for id, facts in sorted(getattr(self, name).items())] for name in FIELDS}
+        return {"system": system, "at": _iso(at), **said}
+
+
+FIELDS = ("wrong", "ended")
+
+
+def news(path: Path, signals: Iterable[Signal], owners: Mapping[str, str], now: datetime) -> News:
+    """What is wrong, compared with what was told last. What went wrong before keeps its `since`."""
+    before = _read(path)
+    wrong: Wrong = {}
+    for signal in signals:
+        since = before.get(signal.id, {}).get("since", _iso(now))
+        owner, runbook = owners.get(signal.outcome, "TODO"), f"docs/runbooks/{signal.alert}.md"
+        facts = {"alert": signal.alert, "says": signal.says, "outcome": signal.outcome, "owner": owner}
+        wrong[signal.id] = {**facts, "since": since, "runbook": runbook}
+    return News(wrong, {id: facts for id, facts in before.items() if id not in wrong})
+
+
+def remember(path: Path, found: News, *, taken: bool) -> None:
+    """Keep what was told, at once or not at all. What ended and was not taken is kept, to be told again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    kept = found.wrong if taken else found.ended | found.wrong
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(kept, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def post(url: str, message: Mapping[str, Any], token: str = "") -> None:
+    """One POST of JSON; `token` goes along as Authorization: Bearer. Raises NotTaken."""
+    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+    where = _split(url)
+    if where is None or where.scheme not in ("http", "https") or not where.hostname:
+        raise NotTaken("the address of the webhook cannot be used; give https://hooks.example.org/alerts")
+    request = urllib.request.Request(url, json.dumps(message).encode(), headers, method="POST")  # noqa: S310
+    try:
+        with open_address(request, SECONDS, _Straight):
+            return
+    except OSError as error:  # the address itself may hold a secret
+        reason = f"{getattr(error, 'reason', error)}{proxy_of(f'{where.scheme}://{where.hostname}')}"
+        raise NotTaken(f"{where.hostname} did not take the message: {reason}") from None
+    except (ValueError, HTTPException) as error:
+        raise NotTaken(f"{where.hostname} did not take the message: {type(error).__name__}") from None
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+class _Straight(urllib.request.HTTPRedirectHandler):
+    """A message and its token go where they were meant to go, or nowhere."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _read(path: Path) -> Wrong:
+    """What was told last; nothing when the file is absent or damaged: then all counts as new."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {id: dict(facts) for id, facts in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(sep="T", timespec="seconds") + "Z"

@@ -1,0 +1,58 @@
+"""The rows that were scored lately, out of the records: in pieces, so that memory stays flat and no writer waits."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pyarrow as pa
+from sqlalchemy import Text, cast, select, tuple_
+
+from ..contract.schema import Fields
+from ..records.smoke import of_cases
+from ..records.store import Store
+from ..records.tables import predictions
+from .drift import SCORE
+
+PIECE = 100_000  # rows in memory at once
+TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}
+KINDS = {"DOUBLE": dt.float64, "BIGINT": dt.int64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
+
+
+def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: datetime) -> Iterator[ir.Table]:
+    """Tables of the rows that a bundle scored from `since` until before `until` (UTC): the fields, and SCORE. A field
+    that is not recorded, as PERSONAL ones are not, is missing everywhere. Raises StoreAway."""
+    row = cast(predictions.c.row, Text)  # as it lies there: DuckDB reads JSON faster than Python
+    asked = (
+        select(predictions.c.at, predictions.c.id, predictions.c.score, row)
+        .where(predictions.c.at < until, predictions.c.bundle == bundle)
+        .where(of_cases(predictions))
+        .order_by(predictions.c.at, predictions.c.id)
+        .limit(PIECE)
+    )
+    last, after = (since, ""), predictions.c.at >= since
+    while True:
+        with store.reading() as connection:
+            rows = connection.execute(asked.where(after)).all()
+        if not rows:
+            return
+        _, _, scores, texts = zip(*rows, strict=True)
+        yield _unpacked(pa.table({SCORE: pa.array(scores, pa.float64()), "row": pa.array(texts, pa.string())}), fields)
+        last = rows[-1][0], rows[-1][1]
+        after = tuple_(predictions.c.at, predictions.c.id) > tuple_(*last)
+
+
+def _unpacked(rows: pa.Table, fields: Fields) -> ir.Table:
+    """The row's JSON as columns, within the scan that counts them."""
+    shape = {field.name: TYPES[field.kind] for field in fields}
+    kind = dt.Struct({name: KINDS[type] for name, type in shape.items()})
+
+    def from_json(row: Any, shape: Any) -> Any: ...
+
+    read = ibis.udf.scalar.builtin(from_json, signature=((dt.string, dt.string), kind))
+    table = ibis.memtable(rows)
+    parsed = table.select(table[SCORE], _row=read(table.row, json.dumps(shape)))
+    return parsed.select(parsed[SCORE], **{name: parsed["_row"][name] for name in shape})

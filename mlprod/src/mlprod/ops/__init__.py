@@ -1,0 +1,1 @@
+"""What runs the project: images, the cluster, drills, the demo, updates."""

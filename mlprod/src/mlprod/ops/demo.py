@@ -1,0 +1,137 @@
+"""From nothing to a served model, a promotion and a rollback: the path of every project, in a minute."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..governance.evidence import Evidence
+from ..governance.scorecard import terminal
+from ..plain_text import display
+from ..project import Project
+from ..records.store import Store
+from ..settings import Settings
+from ..training.evidence_store import digests, write
+from ..training.promotion import promote
+from ..training.registry import Registry, Version
+from ..training.train import train
+from .drills import DrillFailed, Service, most_remarkable, rollback_drill, smoke, stop_drill
+from .readiness_report import scorecard
+
+WHO = "make demo"
+MODE = "assist"  # what holds until it is switched; a service that has not read its records yet says shadow
+
+
+def demo(project: Project) -> int:
+    """Runs in var/demo, so that the project's own registry is not touched."""
+    for name in [name for name in os.environ if name.startswith(("ML_", "MLFLOW_"))]:
+        if name not in ("ML_ALLOW_PICKLE", "ML_GOVERNANCE"):
+            del os.environ[name]  # the demo is the same whatever the shell says
+    settings = Settings(
+        model_name=project.name,
+        state=Path("var/demo"),
+        tracking_uri="",
+        model_dir=None,
+        port=_free_port(),
+        ops_port=_free_port(),
+        poll_seconds=0.5,
+    )
+    shutil.rmtree(settings.state, ignore_errors=True)
+    started = time.perf_counter()
+
+    def say(line: str) -> None:
+        print(f"{time.perf_counter() - started:6.1f} s  {line}", flush=True)
+
+    seam = project.seam()
+    print(
+        "\n1  The baseline first: what is done today goes through contract, gates and registry before any model exists."
+    )
+    first = train(seam, settings, say, kind="baseline")
+    registry = Registry(settings)
+    promote(registry, WHO, "something must answer from the first day", first.version.number)
+    print("\n2  A model, which must be worth more than that.")
+    second = train(seam, settings, say)
+    print("\n3  A service that follows the champion.")
+    kept: list[Evidence] = []
+    with serving(project.package, settings) as address:
+        service = Service(address)
+        seen = wait_for(service, first.version)
+        say(f"GET  {address}/v1/model -> version {seen['model_version']}, a {seen['kind']}")
+        promote(registry, WHO, "it passed the gates", second.version.number)
+        seen = wait_for(service, second.version)
+        say(f"promoted: version {seen['model_version']}, a {seen['kind']}, answers; nobody restarted anything")
+        row = most_remarkable(service, seam)
+        print(f"\n4  A request.\n          POST {address}/v1/predict {json.dumps({'rows': [row]})}")
+        answered = service.ask("predict", {"rows": [row]})
+        print(f"          -> {json.dumps(answered)}")
+        print("   Its reasons, strongest first:")
+        for reason in service.ask("explain", {"rows": [row]})["explanations"][0]["fields"][:3]:
+            given, typical = reason["given"], reason["typical"]
+            print(f"          {reason['field']} = {given} (typical: {typical}): {reason['effect']:+.4f}")
+        print("\n5  What became of it, told by the prediction's id; and the stop, which takes the decision away.")
+        about = digests(settings, seam, second.version)
+        kept += smoke(service, seam, about)
+        for record in kept:
+            print(f"          {record.check}: {record.value}")
+        kept += stop_drill(service, Store(settings.records_url), WHO, about)
+        print(f"          stopped within {kept[-1].value} s, and went on in {MODE}")
+        print("\n6  Back again.")
+        kept += rollback_drill(service, registry, WHO, about)
+        say(f"rolled back: version 1, the baseline, answers after {kept[-1].value} s; and forward again")
+    write(registry, kept)
+    print("\n7  What the registry knows.")
+    for version in registry.versions():
+        print(f"          version {version.number}  {version.kind:8}  bundle {version.digest[:12]}")
+    for event in registry.history():
+        print(display(f"          {event['action']} {event['before'] or '-'} -> {event['version']}: {event['why']}"))
+    print("\n8  Where this stands: what the demo has shown, and what people have still to do.\n")
+    card = scorecard(seam, settings, registry, second.version)
+    print("\n".join(f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()))
+    print("   All of it, with the 28 of the ML Test Score: ML_STATE=var/demo make readiness FORMAT=markdown")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Your own registry is untouched.")
+    print(f"Next: read README.md, then replace the four files in src/{project.package}/, one at a time.")
+    return 0
+
+
+@contextmanager
+def serving(package: str, settings: Settings) -> Iterator[str]:
+    """The service as its own process, on a free port of this machine. A drill that fails shows the end of its log."""
+    said = {
+        "ML_STATE": str(settings.state),
+        "ML_PORT": str(settings.port),
+        "ML_OPS_PORT": str(settings.ops_port),
+        "ML_POLL_SECONDS": str(settings.poll_seconds),
+    }
+    path = settings.state / "serve.log"
+    with path.open("w") as log:
+        process = subprocess.Popen([sys.executable, "-m", package, "serve"], env=os.environ | said, stdout=log)
+    try:
+        yield f"http://127.0.0.1:{settings.port}"
+    except DrillFailed as error:
+        ended = "" if process.poll() is None else f"\nThe service ended with {process.returncode}."
+        last = "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+        raise DrillFailed(f"{error}{ended}\nThe end of {path}:\n{last}") from error
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(service: Service, version: Version) -> dict[str, Any]:
+    """What /v1/model says once `version` answers and its mode is known. Raises DrillFailed when it does not come."""
+    wanted = (str(version.number), MODE)
+    service.wait_for(lambda facts: (facts["model_version"], facts["mode"]) == wanted, f"version {version.number}")
+    return service.ask("model")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

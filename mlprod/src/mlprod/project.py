@@ -1,0 +1,154 @@
+"""The project that uses this library: its package, and its four files as one value, the seam.
+
+Each file is loaded when it is first needed, and apart from the others: the service never loads what trains."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+from .contract.schema import ContractError, read_terms
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from .bundle.runtime import Scores
+    from .contract.schema import Columns, Task, Terms
+    from .serving.api import Api
+    from .training.sources import Load
+
+
+@dataclass(frozen=True)
+class Seam:
+    """The four files as one value, so that every step says what it needs and tests can bring their own."""
+
+    terms: "Terms"
+    load: "Load"
+    build_model: Callable[..., Any]  # of the fields, and of what `space` names
+    runtime: Literal["onnx", "python"]
+    baseline: "Callable[[Columns], Scores]"
+    decide: Callable[[float, float], Any]
+    payoff: Callable[[Any, float, Mapping[str, Any]], float]
+    digest: str = ""
+    space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    made_up: bool = False  # are the rows those of the example?
+
+    def table(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table":
+        """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
+        from .training.sources import loaded
+
+        return loaded(self.load, since, until)
+
+    def task(self) -> "Task":
+        """What the estimator does. For runtime python the attribute `task` says so: "binary" or "regression".
+
+        Raises ContractError for anything that cannot be trained.
+        """
+        estimator = self.build_model(self.terms.fields)
+        if isinstance(estimator, type):
+            raise ContractError(
+                f"model.py: build_model() gave the class {estimator.__name__}; it must give an object of it: "
+                f"{estimator.__name__}()"
+            )
+        if not callable(getattr(estimator, "fit", None)):
+            raise ContractError(
+                f"model.py: build_model() gave {estimator!r}, which has no fit(); it must return an estimator, "
+                "for example return HistGradientBoostingClassifier()"
+            )
+        if self.runtime == "python":
+            task = getattr(estimator, "task", None) or "binary"
+            if task not in ("binary", "regression"):
+                raise ContractError(
+                    f'model.py: task of {type(estimator).__name__} is {task!r}; it must be "binary" or "regression"'
+                )
+            return "binary" if task == "binary" else "regression"
+        from sklearn.base import is_classifier, is_regressor  # half a second, which few verbs need
+
+        if is_classifier(estimator):
+            return "binary"
+        if is_regressor(estimator):
+            return "regression"
+        raise ContractError(
+            f"model.py: build_model() gave {type(estimator).__name__}, neither a scikit-learn classifier nor "
+            'regressor. Return one of these, or set RUNTIME = "python" for an object of your own with fit(), predict() '
+            "and task"
+        )
+
+
+class Project:
+    """A package with the four files contract, data, model and decision, in the folder that commands run in."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    @cached_property
+    def contract(self) -> ModuleType:
+        return self._module("contract")
+
+    @cached_property
+    def data(self) -> ModuleType:
+        return self._module("data")
+
+    @cached_property
+    def model(self) -> ModuleType:
+        return self._module("model")
+
+    @cached_property
+    def decision(self) -> ModuleType:
+        return self._module("decision")
+
+    @cached_property
+    def terms(self) -> "Terms":
+        """Raises ContractError when the contract cannot be read."""
+        return read_terms(self.contract)
+
+    def api(self) -> "Api":
+        """What the project's api.py calls `app`, made by the settings of the environment."""
+        found: Api = self._module("api").app
+        return found
+
+    @property
+    def name(self) -> str:
+        """Of the model in the registry and of the images, unless a setting says another."""
+        return self.package.replace("_", "-")
+
+    def settings(self) -> Settings:
+        """What the environment says now."""
+        found = Settings()
+        return found if found.model_name else found.model_copy(update={"model_name": self.name})
+
+    def seam(self) -> Seam:
+        """The four files. Raises ContractError when the contract cannot be read."""
+        runtime = getattr(self.model, "RUNTIME", "onnx")
+        if runtime not in ("onnx", "python"):
+            raise ContractError(f'model.py: RUNTIME is "onnx" or "python", not {runtime!r}')
+        modules = (self.contract, self.data, self.model, self.decision)
+        sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules]
+        return Seam(
+            terms=self.terms,
+            load=self.data.load,
+            build_model=self.model.build_model,
+            runtime="python" if runtime == "python" else "onnx",
+            baseline=self.decision.baseline,
+            decide=self.decision.decide,
+            payoff=self.decision.payoff,
+            space=getattr(self.model, "SPACE", {}),
+            made_up=bool(getattr(self.data, "MADE_UP", False)),
+            digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
+        )
+
+    def seam_if_readable(self) -> Seam | None:
+        """The four files; None while the contract cannot be read."""
+        try:
+            return self.seam()
+        except ContractError:
+            return None
+
+    def _module(self, name: str) -> ModuleType:
+        return import_module(f"{self.package}.{name}")

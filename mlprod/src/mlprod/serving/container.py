@@ -1,0 +1,139 @@
+"""The parts of a service, put together."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ..bundle.runtime import Scores
+from ..bundle.trial import Trials
+from ..contract.schema import Columns, Terms
+from ..records.event_log import Spool
+from ..records.mode_memory import ModeMemory
+from ..records.mode_sources import SwitchFolder
+from ..settings import Settings
+from .admin_app import operations
+from .api_keys import Keys
+from .app import surface
+from .explain import Explain
+from .exploration import LetThrough
+from .load_shedding import Limits
+from .logs import Access, log
+from .metrics import Metrics
+from .middleware import Service
+from .mode_follower import ModeFollower
+from .mode_state import ModeState
+from .model_loader import Models
+from .outcome_metrics import Payoff, Results
+from .predict_handler import Predict
+from .readiness import Readiness
+from .record_routes import Remember
+from .record_shipper import Keeper
+from .same_origin import same_origin
+from .switching import Switching
+
+LOOK_SECONDS = 0.5  # between two looks at keys, and at the event log
+
+
+class Assembly:
+    """`service` answers callers, `operations` those who run it; `running` is their life."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        baseline: Callable[[Columns], Scores],
+        decide: Callable[[float, float], Any],
+        payoff: Payoff,
+        settings: Settings,
+        explored: LetThrough | None = None,
+    ) -> None:
+        """Raises KeysError and SpoolError for what cannot be used."""
+        self.metrics, self.access = Metrics(settings.new_series_seconds), Access()
+        self.spool = Spool(settings.spooled, settings.spool_megabytes * 1_000_000)
+        self.keys = Keys(settings.keys_file, settings.spooled / "salt")
+        self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
+        self.models = Models(
+            settings.models,
+            terms.fields,
+            baseline,
+            self.metrics,
+            settings.allow_pickle,
+            settings.model_megabytes,
+            Trials(),
+        )
+        local = settings.environment == "local"
+        self.results = Results(terms, payoff, self.models, self.metrics)
+        self.keeper = Keeper(settings.records_url, self.spool, self.metrics, self.results.count)
+        memory, switches = ModeMemory(settings.spooled / "mode"), SwitchFolder(settings.switches)
+        self.mode_state = ModeState(memory, switches, settings.mode_file, settings.first_mode, self.metrics)
+        self.mode_follower = ModeFollower(self.mode_state, settings.records_url)
+        predict = Predict(terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored)
+        remember = Remember(self.models, self.keeper, self.keys, self.metrics)
+        switching = Switching(self.mode_state, self.mode_follower, free=local)
+        self.routes = surface(
+            settings.model_name,
+            terms,
+            self.models,
+            predict,
+            Explain(terms, self.models),
+            remember,
+            switching,
+            self.mode_state,
+            self.keys,
+            self.limits,
+            self.metrics,
+        )
+        self.routes.router.lifespan_context = lambda _: self.running()
+        readiness = Readiness(self.models, self.mode_state, self.spool, self.keys, lambda: self.service.draining)
+        origin = None if settings.keys_file else same_origin(settings.host)
+        common = self.keys, self.limits, self.metrics, self.access
+        self.service = Service(self.routes, predict, *common, readiness, origin)
+        self.operations = operations(readiness, self.metrics, same_origin(settings.ops_host))
+        self.metrics.keys_valid.set_function(lambda: not self.keys.error)
+        self.metrics.event_log_writable.set_function(lambda: not self.spool.refuses)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The model is loaded when this begins; what was answered is shipped, if it can be, when it ends."""
+        stop = threading.Event()
+        await asyncio.to_thread(self.models.look)  # the second port answers meanwhile: a new model is tried first
+        threads = [
+            threading.Thread(target=self.models.watch, args=(stop,), daemon=True, name="watch-models"),
+            threading.Thread(target=self.keeper.run, args=(stop,), daemon=True, name="keep-records"),
+            threading.Thread(target=self.mode_follower.run_files, args=(stop,), daemon=True, name="mode-files"),
+            threading.Thread(target=self.mode_follower.run_database, args=(stop,), daemon=True, name="mode-database"),
+            threading.Thread(target=self._watch_log, args=(stop,), daemon=True, name="watch-event-log"),
+        ]
+        for thread in threads:
+            thread.start()
+        tasks = [asyncio.create_task(self.limits.heart()), asyncio.create_task(self._look())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            stop.set()
+            for thread in threads:
+                await asyncio.to_thread(thread.join, 15)
+            self.access.flush()
+            log.info("ended", extra={"facts": {"waiting": self.spool.events}})
+            self.spool.close()
+
+    def _watch_log(self, stop: threading.Event) -> None:
+        while not stop.wait(LOOK_SECONDS):
+            try:
+                if news := self.spool.check():
+                    log.error(news)
+            except Exception:  # this thread must live: it is the only one that looks
+                log.exception("looking at the event log failed")
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                if said := self.keys.refresh():
+                    log.warning(said)
+            except Exception:  # a key that was taken away must not go on because of one bad look
+                log.exception("looking for keys failed")
+            self.access.flush()

@@ -1,0 +1,69 @@
+"""Reasons for scores: the fields of a row, ranked by what they do to its score."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from ..bundle.loader import Bundle
+from ..contract.encoding import column, columns_of
+from ..contract.schema import Field, Terms
+from .model_loader import Models
+from .problems import refused
+from .request_models import EXAMPLES, validator_of
+
+
+class Explain:
+    """Answers POST /v1/explain; remembers nothing."""
+
+    def __init__(self, terms: Terms, models: Models) -> None:
+        self.validate, self.fields, self.models = validator_of(terms), terms.fields, models
+        self.personal = terms.personal
+
+    def answer(self, body: bytes) -> bytes:
+        """The answer to a body, as JSON. Raises Problem."""
+        serving = self.models.required()
+        try:
+            rows = [row.__dict__ for row in self.validate(body).rows]
+        except ValidationError as error:
+            raise refused(error, self.fields, EXAMPLES, self.personal) from None
+        told = [{"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)]
+        return to_json({"model_version": serving.version, "explanations": told})
+
+
+def reasons(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> list[tuple[float, list[dict[str, Any]]]]:
+    """(score, fields ranked by effect) for each row.
+
+    The effect of a field is the score less the score that the row would have with the field's typical value, all in
+    one batch of rows times (fields + 1). Fields that act together share their effect: a reading aid, no proof of cause.
+    """
+    fields = bundle.fields
+    given = columns_of(fields, rows)
+    count, variants = len(rows), len(fields) + 1
+    tiled = {name: np.tile(values, variants) for name, values in given.items()}
+    for position, field in enumerate(fields, start=1):
+        tiled[field.name][position * count : (position + 1) * count] = typical(bundle, field)
+    scores = bundle.runtime.score(tiled).reshape(variants, count)
+    return [(float(scores[0, row]), _ranked(bundle, given, scores[:, row], row)) for row in range(count)]
+
+
+def typical(bundle: Bundle, field: Field) -> Any:
+    """The value that says nothing in particular: the median or the most frequent word of training."""
+    return column(field, [bundle.reference.fields[field.name].typical if field.kind != "text" else ""])[0]
+
+
+def _ranked(bundle: Bundle, given: Any, scores: NDArray[np.float64], row: int) -> list[dict[str, Any]]:
+    effects = [
+        {"field": field.name, "given": _plain(given[field.name][row]), "typical": _plain(typical(bundle, field)),
+         "effect": float(scores[0] - scores[position])}
+        for position, field in enumerate(bundle.fields, start=1)
+    ]  # fmt: skip
+    return sorted(effects, key=lambda effect: -abs(effect["effect"]))
+
+
+def _plain(value: Any) -> Any:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if plain != plain else plain

@@ -1,0 +1,164 @@
+"""The hot path: a body to an answer, written down before it leaves."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from ..contract.schema import Terms
+from ..records import SMOKE_ID_PREFIX, event_number
+from ..records.event_log import Spool, SpoolError
+from .api_keys import Caller
+from .exploration import LetThrough
+from .metrics import Metrics
+from .mode_state import ModeState
+from .model_loader import Models, Serving
+from .problems import Problem, places, refused
+from .recent import Recent, require_same_rows, with_known
+from .request_models import EXAMPLES, validator_of
+
+ARM, EXPLORED = "champion", "explored"
+
+
+class Scored(NamedTuple):
+    """Rows of a body in one order: their ids, what is answered and what is recorded of them."""
+
+    ids: list[str]
+    answers: list[dict[str, Any]]
+    kept: list[dict[str, Any]]
+    scores: list[float]
+    matrix: NDArray[np.float32]
+
+    def without(self, ids: Collection[str]) -> "Scored":
+        """The rows under other ids."""
+        stay = [place for place, id in enumerate(self.ids) if id not in ids]
+        return Scored(
+            ids=[self.ids[place] for place in stay],
+            answers=[self.answers[place] for place in stay],
+            kept=[self.kept[place] for place in stay],
+            scores=[self.scores[place] for place in stay],
+            matrix=self.matrix[stay],
+        )
+
+
+class Predict:
+    """Answers POST /v1/predict. Safe for threads."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        models: Models,
+        decide: Callable[[float, float], Any],
+        spool: Spool,
+        mode_state: ModeState,
+        metrics: Metrics,
+        explored: LetThrough | None = None,
+    ) -> None:
+        self.explored = explored
+        self.validate, self.fields, self.personal = validator_of(terms), terms.fields, terms.personal
+        self.models, self.decide, self.spool, self.mode_state, self.metrics = models, decide, spool, mode_state, metrics
+        self.recent, self._recording = Recent(self.validate), threading.Lock()
+
+    @property
+    def slow(self) -> bool:
+        """Whether the model may take its time, as one in Python does."""
+        return bool(self.models.current and self.models.current.bundle.manifest.runtime == "python")
+
+    def answer(self, body: bytes, salt: bytes, caller: Caller, request: str) -> bytes:
+        """The answer to a body, as JSON. `caller` and the id of the `request` are recorded with it.
+
+        Raises Problem for a body that breaks the contract, for an id that was answered for another row, when no model
+        answers and when the answer cannot be written down.
+        """
+        serving, mode = self.models.required(), self.mode_state.mode
+        facts = {"model_version": serving.version, "arm": ARM, "mode": mode}
+        scored = self._scored(serving, facts, body, salt)
+        ids = scored.ids
+        if len(ids) > 1 and len(set(ids)) < len(ids):
+            raise Problem(422, "an id stands twice in the body; an id names one prediction")
+        smoke: set[str] = set()
+        if "smoke" in caller.roles and (smoke := {id for id in ids if id.startswith(SMOKE_ID_PREFIX)}):
+            for each in scored.kept:
+                each["smoke"] = each["id"] in smoke
+        with self._recording:  # or two requests at once could each find that an id is new
+            known = self.recent.known(ids)
+            if known:
+                require_same_rows(ids, self.validate(body).rows, known)
+                scored = scored.without(known)
+            if scored.ids:
+                sender = {"caller": caller.name, "request": request}
+                self._record({"bundle": serving.bundle.digest, **facts, **sender, "predictions": scored.kept})
+            answer = {**facts, "predictions": scored.answers}
+            said = to_json(with_known(ids, answer, known) if known else answer, fallback=plain)
+            self.recent.add(scored.ids, body, said)
+        if known:
+            self.metrics.repeated.add(amount=len(known))
+        self._count(serving, scored.without(smoke) if smoke else scored)
+        return said
+
+    def _scored(self, serving: Serving, facts: Mapping[str, str], body: bytes, salt: bytes) -> Scored:
+        try:
+            rows = [row.__dict__ for row in self.validate(body).rows]
+        except ValidationError as error:
+            for (field, rule), count in places(error, self.fields).items():
+                self.metrics.violations.add(field, rule, amount=count)
+            raise refused(error, self.fields, EXAMPLES, self.personal) from None
+        matrix, found = serving.bundle.score_rows(rows)
+        scores, threshold, shadow = found.tolist(), serving.bundle.manifest.threshold, facts["mode"] == "shadow"
+        if not all(map(isfinite, scores)):
+            raise ValueError(f"version {serving.version} scored a row with no finite number")
+        explored, personal, decide = None if shadow else self.explored, self.personal, self.decide
+        ids, answers, kept = [], [], []
+        for row, score in zip(rows, scores, strict=True):
+            id, decision, arm = row.pop("id") or os.urandom(16).hex(), decide(score, threshold), None
+            if decision is None or decision != decision:
+                raise ValueError(f"decide() gave {decision!r} for a score of {score}")
+            if explored and decision != explored.decision and explored.takes(id, salt):
+                arm, decision = EXPLORED, explored.decision
+            shown = None if shadow else decision
+            ids.append(id)
+            unit = row.pop("unit")
+            for name in personal:
+                del row[name]
+            unit = unit and hidden(unit, salt)
+            answer = {"id": id, "score": score, "decision": shown}
+            record = {"id": id, "score": score, "decision": decision, "unit": unit, "row": row}
+            if arm:
+                answer["arm"] = record["arm"] = arm
+            answers.append(answer)
+            kept.append(record)
+        return Scored(ids, answers, kept, scores, matrix)
+
+    def _record(self, event: dict[str, Any]) -> None:
+        """Write down what is answered. Raises Problem when that cannot be done."""
+        event["number"], event["at"] = event_number(), datetime.now(UTC).isoformat(" ", "microseconds")[:26]
+        try:
+            self.spool.append(to_json(event, fallback=plain))
+        except SpoolError as error:
+            raise Problem(
+                503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
+            ) from error
+
+    def _count(self, serving: Serving, cases: Scored) -> None:
+        if cases.ids:
+            serving.counts.add(cases.matrix, cases.scores)
+            decided = [(each.get("arm", ARM), each["decision"]) for each in cases.kept]
+            self.metrics.predicted(serving.version, decided)
+
+
+def hidden(name: str, salt: bytes) -> str:
+    """What stands for a name in the records: the same for the same name, and no way back without the salt."""
+    return hashlib.blake2b(name.encode(), key=salt, digest_size=16).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """A decision may be a numpy scalar."""
+    return value.item()

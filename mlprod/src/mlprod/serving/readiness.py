@@ -1,0 +1,38 @@
+"""Whether this replica should get traffic: for the cluster on the second port, for load balancers on the first."""
+
+from collections.abc import Callable
+
+from ..records.event_log import Spool
+from .api_keys import Keys
+from .mode_state import ModeState
+from .model_loader import Models
+from .problems import Problem
+
+
+class Readiness:
+    """A replica is ready while it can answer: it has a model, knows its mode, can write predictions down and can tell
+    who asks, and it is not about to end."""
+
+    def __init__(
+        self, models: Models, mode_state: ModeState, spool: Spool, keys: Keys, is_draining: Callable[[], bool]
+    ) -> None:
+        self.models, self.mode_state, self.spool, self.keys = models, mode_state, spool, keys
+        self.is_draining = is_draining
+
+    def state(self) -> tuple[int, dict[str, object]]:
+        """A status and the reason."""
+        try:
+            version = self.models.required().version
+        except Problem as problem:
+            return 503, {"status": "no model", "detail": problem.detail}
+        if not self.mode_state.looked:
+            return 503, {"status": "starting", "detail": "the mode was not looked up yet"}
+        if self.spool.refuses:
+            return 503, {"status": "no event log", "detail": self.spool.refuses}
+        if self.keys.ended:
+            return 503, {"status": "no keys", "detail": self.keys.error}
+        if self.is_draining():
+            return 503, {"status": "ending"}
+        state = self.mode_state
+        holds = {"mode": state.mode, "mode_source": state.source, "mode_unsaved": state.unsaved}
+        return 200, {"status": "ready", "model_version": version, **holds}

@@ -1,0 +1,127 @@
+"""What a body must look like: rows of the contract, outcomes, feedback, a mode."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
+
+from ..contract.documentation import example
+from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
+from ..contract.schema import Terms
+
+MOST_ROWS = 1_000
+FIRST = datetime(1970, 1, 1)  # UTC, as the records hold it
+CLOCK_SKEW = timedelta(hours=1)  # by which a caller's clock may be ahead of this one
+Modes = Literal["shadow", "assist", "automate"]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
+
+
+def in_utc(at: datetime) -> datetime:
+    """As the records hold it: UTC, without saying so."""
+    try:
+        return at.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError("this time is outside the calendar in UTC") from None
+
+
+def plausible(at: datetime) -> datetime:
+    """A time that something may have become known at."""
+    if not FIRST <= at <= datetime.now(UTC).replace(tzinfo=None) + CLOCK_SKEW:
+        raise ValueError("a time between 1970 and now; a clock may be an hour ahead")
+    return at
+
+
+class Body(BaseModel):
+    """Base of what is sent: strict types, nothing extra, no infinities."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Outcome(Body):
+    """What became of a case."""
+
+    prediction_id: Id
+    outcome: float = Field(
+        ge=-MAX_NUMBER, le=MAX_NUMBER, description="0 or 1 for a classifier, a number for a regressor"
+    )
+    at: Annotated[AwareDatetime, AfterValidator(in_utc), AfterValidator(plausible)] = Field(
+        description="when it became known, with a time zone: not before 1970, nor in the future"
+    )
+    correction: bool = Field(default=False, description="true replaces an outcome that was told before")
+
+
+class Feedback(Body):
+    """What a person did with a decision."""
+
+    prediction_id: Id
+    verdict: Literal["accepted", "edited", "overridden"]
+    decision_taken: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a word or a number")
+    reason: str | None = Field(
+        default=None, pattern="^[a-z0-9_-]{1,40}$", description="a word of your own list; no text"
+    )
+    reviewer: str = Field(min_length=1, max_length=128, description="kept only as a pseudonym that changes each month")
+    handling_seconds: float | None = Field(default=None, ge=0, le=86_400)
+
+
+class Mode(Body):
+    """The switch, and the stop: shadow."""
+
+    mode: Modes
+    reason: str = Field(min_length=3, max_length=500)
+
+
+class Outcomes(Body):
+    outcomes: list[Outcome] = Field(min_length=1, max_length=MOST_ROWS)
+
+
+class Feedbacks(Body):
+    feedback: list[Feedback] = Field(min_length=1, max_length=MOST_ROWS)
+
+
+EXAMPLES: dict[str, Any] = {
+    "prediction_id": "5f2b8c1e9d3a4f60b7c8d9e0f1a2b3c4",
+    "outcome": 1,
+    "at": "2026-01-31T12:00:00Z",
+    "correction": False,
+    "verdict": "overridden",
+    "decision_taken": "approve",
+    "reason": "known-customer",
+    "reviewer": "desk-7",
+    "handling_seconds": 40,
+    "mode": "shadow",
+}
+OUTCOME = {name: EXAMPLES[name] for name in ("prediction_id", "outcome", "at")}
+FEEDBACK = {name: EXAMPLES[name] for name in ("prediction_id", "verdict", "decision_taken", "reason", "reviewer")}
+EXAMPLES |= {"outcomes": [OUTCOME], "feedback": [FEEDBACK], "id": "order-4711", "unit": "customer-42"}
+MODE = {"mode": "shadow", "reason": "complaints since noon"}
+
+
+def validator_of(terms: Terms) -> Callable[[bytes], Any]:
+    """The validator of a body of rows; gives an object with `rows`, or raises ValidationError."""
+    row: Any = row_of(terms)
+    some: Any = (list[row], Field(min_length=1, max_length=MOST_ROWS))
+    adapter: TypeAdapter[Any] = TypeAdapter(create_model("Rows", __base__=Body, rows=some))
+    return adapter.validator.validate_json
+
+
+def row_of(terms: Terms) -> type[BaseModel]:
+    """The row of a request: the contract's fields, an id and a unit."""
+    about: Any = {
+        name: (str | None, Field(default=None, min_length=1, max_length=MAX_ID_LENGTH, description=meaning))
+        for name, meaning in (("id", "your id, for safe retries"), ("unit", "who or what the row is about"))
+    }
+    return create_model("Row", __base__=terms.row, **about)
+
+
+def schema_of(terms: Terms) -> dict[str, Any]:
+    """JSON schema of a body of rows, with an example that works."""
+    rows = {"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": row_of(terms).model_json_schema()}
+    shown = {"rows": [{field.name: example(field) for field in terms.fields}]}
+    return {
+        "type": "object",
+        "required": ["rows"],
+        "additionalProperties": False,
+        "properties": {"rows": rows},
+        "example": shown,
+    }

@@ -1,0 +1,93 @@
+"""What holds for every project whose four files can be trained and served. A project's tests import them all."""
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from ..contract.encoding import encode, sample
+from ..contract.validation import check
+from ..governance.gates import read_gates
+from ..governance.ownership import read_ownership
+from ..project import Project, Seam
+from ..start import package_here
+from ..training.dataset import Rows, collect
+from ..training.evaluate import NAMES, SLICED
+from ..training.split import split
+
+GOVERNANCE = Path("governance")
+
+
+@pytest.fixture(scope="module")
+def seam() -> Seam:
+    return Project(package_here(Path.cwd())).seam()
+
+
+@pytest.fixture(scope="module")
+def rows(seam: Seam) -> Rows:
+    """The rows of load(). Files of data/ are not committed: where they are absent, made-up rows must do."""
+    try:
+        table = seam.load()
+        report = check(table, seam.terms, seam.task())
+    except (FileNotFoundError, duckdb.IOException) as error:
+        pytest.skip(f"load() finds no rows here: {str(error).splitlines()[0]}")
+    except KeyError as error:
+        if not str(error.args[0]).isupper():
+            raise
+        pytest.skip(f"load() finds no rows here: the environment has no {error.args[0]}")
+    assert report.ok, report.describe()
+    return collect(table, seam.terms)
+
+
+@pytest.fixture(scope="module")
+def made_up(seam: Seam) -> Rows:
+    """Rows that hold the contract, with missing and unknown values; each comes with either outcome."""
+    columns = sample(seam.terms.fields, 200, seed=0)
+    units = np.array([f"made up {row}" for row in range(200)], dtype=object)
+    return Rows(np.tile([0.0, 1.0], 100), units, None, columns)
+
+
+def test_the_rows_can_be_split(seam: Seam, rows: Rows) -> None:
+    assert len(split(rows, seam.task()).test)
+
+
+def test_the_baseline_gives_every_row_a_finite_score(seam: Seam, rows: Rows) -> None:
+    demand_scores(seam, rows)
+
+
+def test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score(seam: Seam, made_up: Rows) -> None:
+    demand_scores(seam, made_up)
+
+
+def test_every_score_leads_to_a_decision_that_is_worth_something(seam: Seam, rows: Rows) -> None:
+    demand_worth(seam, rows.take(np.arange(min(200, len(rows)))))
+
+
+def test_every_row_that_the_contract_allows_leads_to_a_decision(seam: Seam, made_up: Rows) -> None:
+    demand_worth(seam, made_up)
+
+
+def demand_scores(seam: Seam, rows: Rows) -> None:
+    scores = np.asarray(seam.baseline(rows.columns))
+    assert scores.shape == (len(rows),)
+    assert np.isfinite(scores).all()
+
+
+def demand_worth(seam: Seam, rows: Rows) -> None:
+    dicts = rows.as_dicts(seam.terms.personal)
+    for score, outcome, row in zip(seam.baseline(rows.columns), rows.y, dicts, strict=True):
+        decision = seam.decide(float(score), 0.5)
+        assert isinstance(decision, str if seam.task() == "binary" else float | int)
+        assert np.isfinite(seam.payoff(decision, float(outcome), row))
+
+
+def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Rows) -> None:
+    if seam.runtime == "python":
+        pytest.skip("runtime python takes the columns as they are")
+    assert encode(seam.terms.fields, made_up.columns).shape == (len(made_up), len(seam.terms.fields))
+
+
+def test_the_governance_files_can_be_obeyed() -> None:
+    assert read_gates(GOVERNANCE / "gates.yaml", NAMES, SLICED)
+    assert read_ownership(GOVERNANCE / "ownership.yaml").accountable("model_quality")

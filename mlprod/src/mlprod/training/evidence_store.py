@@ -1,0 +1,137 @@
+"""Evidence in the registry: what commands write, and of what it is evidence today."""
+
+import functools
+import hashlib
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..governance.change_plan import read_change_plan
+from ..governance.check_catalogue import Subject, catalogue
+from ..governance.ci_identity import IdentityError, claimed_run, in_ci, proven_run
+from ..governance.evidence import Evidence, Writer, utc_now
+from ..governance.gates import read_gates_file
+from ..governance.ownership import read_ownership
+from ..governance.yaml_loader import GovernanceError, digest
+from ..identity import whoami
+from ..masking import masked
+from ..project import Seam
+from ..settings import Settings
+from .registry import Registry, Version
+
+PREFIX = "evidence."
+NEWEST = 1_000  # commands that are looked back at
+ROOM = Path(__file__).resolve().parent.parent
+LOCKS = ("requirements/install.sh", "requirements/serve.txt", "requirements/pipeline.txt")
+
+
+def finding(check: str, passed: bool, digests: dict[Subject, str], value: float | str | None = None) -> Evidence:
+    """What a command has found, written down as the catalogue asks. Raises KeyError for a check that is not in it."""
+    entry = catalogue().entry(check)
+    if entry is None:
+        raise KeyError(f"the catalogue has no check {check!r}")
+    writer, actor, run, proof = _author()
+    return Evidence(
+        check=check,
+        at=utc_now(),
+        writer=writer,
+        actor=actor,
+        run=run,
+        proof=proof,
+        value=_said(value),
+        threshold=entry.needs or None,
+        passed=passed,
+        valid_days=entry.valid_days,
+        digests={subject: digests[subject] for subject in entry.tied_to if subject in digests},
+    )
+
+
+def _author() -> tuple[Writer, str, str, str]:
+    """(writer, actor, run, proof): the CI's where a token proves it; else what is declared, as a laptop's."""
+    declared: tuple[Writer, str, str, str] = ("local", whoami(), claimed_run(), "")
+    if not in_ci():
+        return declared
+    try:
+        owners = read_ownership(Settings().governance / "ownership.yaml")
+        found = proven_run(owners.ci)
+    except (IdentityError, GovernanceError) as error:
+        _warn(str(error))
+        return declared
+    person = owners.by_account(found.account)
+    return "ci", person.email if person else found.account, found.run, found.proof
+
+
+@functools.lru_cache(maxsize=8)
+def _warn(reason: str) -> None:
+    """Once for each reason: a command may write much evidence."""
+    print(f"This evidence counts as a laptop's, not for production: {reason}", file=sys.stderr)
+
+
+def write(registry: Registry, records: Sequence[Evidence]) -> None:
+    """Keep the records of one command. Raises RegistryError."""
+    registry.log_tags("evidence", {PREFIX + record.check: record.model_dump_json() for record in records})
+
+
+def read(registry: Registry) -> list[Evidence]:
+    """The records of the newest commands. What is no evidence at all is left out. Raises RegistryError."""
+    found = []
+    for tags in registry.tags_of("evidence", NEWEST):
+        for name, text in tags.items():
+            if name.startswith(PREFIX):
+                try:
+                    record = Evidence.model_validate_json(text)
+                except ValidationError:
+                    continue
+                if name == PREFIX + record.check:
+                    found.append(record)
+    return found
+
+
+def digests(settings: Settings, seam: Seam | None = None, version: Version | None = None) -> dict[Subject, str]:
+    """Of what evidence is evidence today. A file that cannot be read has no digest, and nothing can be shown of it."""
+    found: dict[Subject, str] = {
+        "code": _code(),
+        "image": _files(map(Path, ("Dockerfile", ".dockerignore", *LOCKS))),
+        "rules": _files(sorted(Path("monitoring").rglob("*"))),
+    }
+    if seam:
+        found |= {"domain": seam.digest, "contract": seam.terms.fields.digest()}
+    if version:
+        found["bundle"] = version.digest
+    with suppress(GovernanceError):
+        found["change_plan"] = digest(read_change_plan(settings.governance / "change_plan.yaml"))
+    with suppress(GovernanceError):
+        found["gates"] = digest(read_gates_file(settings.governance / "gates.yaml"))
+    with suppress(GovernanceError):
+        owners = read_ownership(settings.governance / "ownership.yaml")
+        stageless = owners.system.model_copy(update={"stage": "poc", "since": None})  # a new stage is no new owner
+        found["ownership"] = digest(owners.model_copy(update={"system": stageless}))
+    return found
+
+
+def _said(value: float | str | None) -> float | str | None:
+    """A figure as a float; one that is no number as a word, which no limit lets pass."""
+    if isinstance(value, str) or value is None:
+        return masked(value) if isinstance(value, str) else value
+    return float(value) if math.isfinite(value) else str(value)
+
+
+def _code() -> str:
+    """The package without the four files, its tests, the tools' settings, and the lock."""
+    four = {ROOM / "domain" / f"{name}.py" for name in ("contract", "data", "decision", "model")}
+    mine = [path for path in sorted(ROOM.rglob("*")) if path.suffix in (".py", ".yaml") and path not in four]
+    tests = [path for path in sorted(Path("tests").rglob("*.py")) if Path("tests/domain") not in path.parents]
+    return _files([*mine, *tests, Path("pyproject.toml"), Path("requirements/pipeline.txt")])
+
+
+def _files(paths: Iterable[Path]) -> str:
+    total = hashlib.sha256()
+    for path in paths:
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{path.name} {content}\n".encode())
+    return total.hexdigest()

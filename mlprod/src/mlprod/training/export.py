@@ -1,0 +1,142 @@
+"""From a fitted estimator to bytes that the service can run, and the proof that both say the same."""
+
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skl2onnx import to_onnx
+from sklearn.pipeline import Pipeline
+
+from ..bundle.errors import BundleRefused, UnsafeModelError
+from ..bundle.limits import MEGABYTE
+from ..bundle.loader import TRIALS
+from ..bundle.manifest import Parity
+from ..bundle.onnx_check import require_self_contained
+from ..bundle.runtime import MODEL_FILES, OnnxRuntime, PythonRuntime, Runtime, Scores
+from ..bundle.trial import SMALLER, Exported
+from ..bundle.writer import probe_columns
+from ..contract.encoding import encode, sample
+from ..contract.schema import Columns, Task
+from ..project import Seam
+from .dataset import Rows
+from .fit import usable
+
+PARITY_ROWS = 50_000
+WORKS = 'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in model.py.'
+
+
+class ExportFailed(Exception):
+    """The estimator has no ONNX form."""
+
+
+def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
+    """The files of the model: model.onnx, or model/model.pkl for runtime python. Raises ExportFailed."""
+    name = type(estimator).__name__
+    if seam.runtime == "python":
+        try:
+            return {"model/model.pkl": pickle.dumps(estimator, protocol=5)}
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise ExportFailed(
+                f"{name} cannot be pickled: {str(error)[:200]}. Keep functions at the top of a module instead of "
+                "lambdas, and no open files or connections in the estimator"
+            ) from error
+    binary = seam.task() == "binary"
+    if binary and not hasattr(estimator, "predict_proba"):
+        last = type(estimator[-1]).__name__ if isinstance(estimator, Pipeline) else name
+        raise ExportFailed(
+            f"{last} has no predict_proba, which a classifier needs: a score must be a probability. Wrap it: "
+            f"CalibratedClassifierCV({last}(...)), or use one that has it, for example LogisticRegression()"
+        )
+    try:
+        onnx = to_onnx(
+            estimator,
+            np.zeros((1, len(seam.terms.fields)), dtype=np.float32),
+            options={"zipmap": False} if binary else None,
+        )
+    except Exception as error:
+        raise ExportFailed(f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}") from error
+    opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # they come out of a set: any order
+    del onnx.opset_import[:]
+    onnx.opset_import.extend(opsets)
+    model = bytes(onnx.SerializeToString(deterministic=True))
+    try:
+        require_self_contained(model)
+    except UnsafeModelError as error:
+        raise ExportFailed(f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}") from error
+    return {"model.onnx": model}
+
+
+def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:
+    """Megabytes of files, and of memory where the model is loaded.
+
+    Raises BundleRefused for more than `megabytes`, ExportFailed for a model that cannot be run or does not end.
+    """
+    size = sum(map(len, files.values())) / MEGABYTE
+    if size > megabytes:
+        raise BundleRefused("size", f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER}")
+    fields = seam.terms.fields
+    exported = Exported(seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields))
+    try:
+        return size, TRIALS.run(exported, megabytes)
+    except BundleRefused as error:
+        if error.reason == "size":
+            raise
+        name = type(seam.build_model(fields)).__name__
+        raise ExportFailed(f"{name} was exported, but the service could not run it: {error}\n{WORKS}") from error
+
+
+def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
+    """The exported model, as the service will run it. Raises ExportFailed when it cannot be run."""
+    if seam.runtime == "python":
+        return PythonRuntime(files["model/model.pkl"])
+    with _runs(seam.build_model(seam.terms.fields)):
+        runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields)
+        runtime.score(sample(seam.terms.fields, 2, seed=2))
+    return runtime
+
+
+@contextmanager
+def _runs(estimator: Any) -> Iterator[None]:
+    """Raises ExportFailed for what ONNX Runtime says of a model that it cannot load or run."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "onnxruntime":
+            raise
+        raise ExportFailed(
+            f"{type(estimator).__name__} was exported, but ONNX Runtime cannot run it: "
+            f'{str(error).splitlines()[0][:200]}\nUse another estimator, or RUNTIME = "python" in model.py.'
+        ) from error
+
+
+def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Rows) -> Parity:
+    """Compare estimator and export on the rows and on made-up ones, with missing and never seen values among them.
+
+    The difference is relative to the largest score where that is above one: float32 has seven digits.
+    """
+    worst = 0.0
+    for columns in (rows.columns, sample(seam.terms.fields, PARITY_ROWS, seed=2)):
+        count = len(next(iter(columns.values())))
+        try:
+            own = usable(predict(seam, estimator, columns), count, "the model")
+        except ValueError as error:
+            raise ExportFailed(f"the estimator cannot score rows that the contract allows: {error}") from error
+        with _runs(estimator):
+            exact = usable(exported.score(columns), count, "the exported model")
+        worst = max(worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own)))))
+    return Parity(rows=len(rows) + PARITY_ROWS, max_difference=round(worst, 12))
+
+
+def predict(seam: Seam, estimator: Any, columns: Columns) -> Scores:
+    """Scores [rows] of the estimator itself, before any export."""
+    if seam.runtime == "python":
+        return np.asarray(estimator.predict(columns), dtype=np.float64)
+    return _scores(estimator, encode(seam.terms.fields, columns), seam.task())
+
+
+def _scores(estimator: Any, matrix: NDArray[np.float32], task: Task) -> Scores:
+    answer = estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
+    return np.asarray(answer, dtype=np.float64).reshape(-1)

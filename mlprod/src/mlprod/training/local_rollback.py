@@ -1,0 +1,78 @@
+"""Back to the model before without the registry, from the bundles that MODEL_DIR holds."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..bundle.manifest import folder_digest
+from ..bundle.model_dir import ROLLBACK_FILE, VERSIONS, LocalRollback, Named, Pointer, read_pointer, read_rollback
+from ..records.durable import write_durably
+
+
+class LocalRollbackError(Exception):
+    """Nothing was changed; the message says why there is no way back here."""
+
+
+def roll_back_here(models: Path, who: str, why: str, number: int | None = None) -> LocalRollback:
+    """Make services that read `models` answer with the champion's predecessor, or with the version `number`.
+
+    It holds until the registry's champion moves. To repeat it changes nothing. Raises LocalRollbackError.
+    """
+    pointer = _pointer(models)
+    present = _present(models, pointer)
+    if present and number in (None, present.to.version):
+        return present
+    to = _target(models, pointer, number)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    done = LocalRollback(left=pointer.champion, since=pointer.since, to=to, who=who, why=why, at=at)
+    try:
+        write_durably(models / ROLLBACK_FILE, done.model_dump_json().encode() + b"\n", 0o644)
+    except OSError as error:
+        raise LocalRollbackError(f"{models / ROLLBACK_FILE} cannot be written: {error}") from error
+    return done
+
+
+def undo(models: Path) -> LocalRollback:
+    """End a rollback that was made here: the registry's champion answers again. Raises LocalRollbackError."""
+    present = _present(models, _pointer(models))
+    if not present:
+        raise LocalRollbackError(f"{models} holds no rollback, so there is none to undo")
+    (models / ROLLBACK_FILE).unlink(missing_ok=True)
+    return present
+
+
+def _pointer(models: Path) -> Pointer:
+    try:
+        pointer = read_pointer(models)
+    except (OSError, ValidationError) as error:
+        raise LocalRollbackError(f"{models} cannot be read: {error}") from error
+    if pointer is None:
+        raise LocalRollbackError(f"{models} holds no champion, so nothing to roll back")
+    return pointer
+
+
+def _present(models: Path, pointer: Pointer) -> LocalRollback | None:
+    try:
+        present = read_rollback(models)
+    except (OSError, ValidationError):
+        return None  # it is written again
+    return present if present and present.applies(pointer) else None
+
+
+def _target(models: Path, pointer: Pointer, number: int | None) -> Named:
+    """The nearest predecessor whose bundle is whole here."""
+    if number is None:
+        candidates = pointer.predecessors()
+    else:
+        candidates = [item for item in (pointer.champion, *pointer.previous) if item.version == number]
+    for item in candidates:
+        folder = models / VERSIONS / item.digest
+        if folder.is_dir() and folder_digest(folder) == item.digest:
+            return item
+    held = sorted(item.version for item in pointer.previous if (models / VERSIONS / item.digest).is_dir())
+    wanted = f"version {number}" if number else f"a predecessor of version {pointer.version}"
+    raise LocalRollbackError(
+        f"{models} holds no whole bundle of {wanted}; it holds {', '.join(map(str, held)) or 'no other'}. "
+        "What works: --version NUMBER of one that it holds, or the kill switch: mode shadow"
+    )

@@ -1,0 +1,39 @@
+"""Does anything ask for a retraining? The champion's age, and what the records show: drift, and real errors."""
+
+from ..governance.config import read_organisation
+from ..monitoring.champion import champion_if_any
+from ..monitoring.live_checks import wrong
+from ..plain_text import display
+from ..project import Seam
+from ..records.database import now
+from ..records.errors import StoreAway
+from ..records.store import Store
+from ..settings import Settings
+from .promotion import LONGEST_REASON
+from .registry import CHALLENGER, Registry
+from .retrain import age, due
+
+ASKS = {"FieldDrifts": "drift", "ScoreDrifts": "drift", "QualityBelowTest": "quality"}  # alert → reason
+WAITS = 7  # days in which a challenger that was made for such a reason is not made again
+
+
+def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[str, str]:
+    """What asks for a retraining (age, drift, quality), and what is to be said of it; nothing does: "", and why.
+
+    Raises StoreAway when the records cannot be looked at: what nobody saw is no reason to go on as before.
+    """
+    registry = Registry(settings)
+    old, said = due(registry, days)
+    if old:
+        return "age", said
+    found = list(wrong(read_organisation(settings.governance), seam, store, champion_if_any(settings), now()))
+    if away := next((signal for signal in found if signal.alert == "DatabaseAway"), None):
+        raise StoreAway(away.says)
+    asks = next((signal for signal in found if signal.alert in ASKS), None)
+    if asks is None:
+        return "", f"{said}; the records show neither drift nor more errors than the test"
+    because, challenger = ASKS[asks.alert], registry.behind(CHALLENGER)
+    waits = challenger and not challenger.rolled_back and challenger.tags.get("retrain.because") == because
+    if challenger and waits and age(registry, challenger) < WAITS:
+        return "", f"{asks.says}; version {challenger.number} was made for it and waits: make promote"
+    return because, display(asks.says)[:LONGEST_REASON]

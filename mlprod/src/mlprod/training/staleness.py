@@ -1,0 +1,57 @@
+"""What a model loses with age: models that learnt from ever older windows of equal length, on the same newest rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..bundle.manifest import Estimate
+from ..project import Seam
+from .dataset import Rows
+from .evaluate import WHOLE, Evaluation, evaluate
+from .export import predict
+from .fit import choose_threshold, fit, money, usable
+from .split import split
+from .split_errors import SMALLEST
+
+WINDOW = 0.5  # of the time that there is to learn from
+AGES = (0.0, 0.25, 0.5)  # how much older, in the same measure
+
+
+class NoTime(Exception):
+    """The contract names no TIME, or the rows span too little of it."""
+
+
+@dataclass(frozen=True)
+class Aged:
+    """A model that is older by `days`: money a row that it earns less than the youngest, and its rows of learning."""
+
+    days: float
+    loss: Estimate
+    rows: int
+
+
+def staleness(seam: Seam, rows: Rows) -> list[Aged]:
+    """The youngest first. Raises NoTime, and SplitImpossible as a training does."""
+    if rows.at is None:
+        raise NoTime("contract.py names no TIME, so no model is older than another")
+    parts = split(rows, seam.task(), seam.terms)
+    learn, test = rows.take(parts.train), rows.take(parts.test)
+    at = learn.at if learn.at is not None else rows.at
+    span, found, youngest = at.max() - at.min(), [], None
+    for age in AGES:
+        until = at.max() - span * age
+        window = np.flatnonzero((at > until - span * WINDOW) & (at <= until))
+        if len(window) < SMALLEST or len(np.unique(learn.y[window])) < 2:
+            raise NoTime(f"{len(window)} rows of {seam.terms.label} in a window are too few to learn from; load more")
+        measured = _measured(seam, learn.take(window), rows.take(parts.validation), test)
+        youngest = youngest or measured
+        loss = youngest.minus(measured)["value", WHOLE]
+        found.append(Aged(float(span / np.timedelta64(1, "D")) * age, loss, len(window)))
+    return found
+
+
+def _measured(seam: Seam, learn: Rows, validation: Rows, test: Rows) -> Evaluation:
+    estimator = fit(seam, learn)
+    threshold = choose_threshold(seam, validation, predict(seam, estimator, validation.columns))
+    scores = usable(predict(seam, estimator, test.columns), len(test), "the model")
+    return evaluate(seam.terms, seam.task(), test, scores, money(seam, test, scores, threshold))

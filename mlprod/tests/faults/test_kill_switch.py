@@ -1,0 +1,175 @@
+"""The kill switch works when everything else does not: no database, a full disk, kill -9, a server that hangs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import eventually
+from fixture_project import PACKAGE
+
+from mlprod.ops.migrate import migrate
+from mlprod.records.store import Store
+
+from .harm import Load, Postgres, Service, body_of, full_body, running, small_disk
+from .test_full_disk import fill
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9, SIGSTOP")]
+STOP = json.dumps({"mode": "shadow", "reason": "it declines everybody"}).encode()
+
+
+@pytest.fixture
+def server(server: Postgres) -> Iterator[Postgres]:
+    """The server runs again afterwards, for the next test."""
+    yield server
+    if not server.runs():
+        server.start()
+
+
+def mode_of(service: Service) -> tuple[str, str]:
+    content = json.loads(service.operations("readyz")[1])
+    return content["mode"], content["mode_source"]
+
+
+def decides(service: Service) -> bool:
+    status, _, content = service.ask("/v1/predict", body_of())
+    assert status == 200, content
+    return content["predictions"][0]["decision"] is not None
+
+
+def processes(server: Postgres) -> list[int]:
+    """Of the server: the first, which starts the others, and those."""
+    first = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+    return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+
+
+def verb(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The verb mode, on the machine of the service."""
+    command = [sys.executable, "-m", PACKAGE, "mode", *arguments]
+    return subprocess.run(command, env=service.environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_stop_without_the_database_outlives_the_process_and_reaches_everybody_once_it_is_back(
+    models: Path, tmp_path: Path, server: Postgres, postgresql: str
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with (
+        running(tmp_path / "one", models, postgresql) as here,
+        running(tmp_path / "two", models, postgresql) as there,
+        Load(here, callers=2, pause=0.01) as load,
+    ):
+        assert decides(here)
+        assert decides(there)
+        server.stop()
+        status, _, content = here.ask("/v1/mode", STOP)
+        assert (status, content["mode"], content["stored"]) == (200, "shadow", False)
+        assert not decides(here)
+        assert here.metric("ml_mode_unsaved") == 1
+        here.kill()
+        here.start()
+        assert mode_of(here) == ("shadow", "replica")
+        assert not decides(here)
+        assert decides(there), "it shares nothing with the other but the database"
+        server.start()
+        eventually(lambda: mode_of(here) == mode_of(there) == ("shadow", "database"))
+        assert not decides(there)
+        assert here.metric("ml_mode_unsaved") == 0
+        load.stop()
+        here.shipped()
+    stored = Store(postgresql).mode()
+    assert stored
+    assert (stored.mode, stored.who, stored.why) == ("shadow", "local", "it declines everybody")
+    load.stored()
+
+
+def test_the_verb_stops_the_service_of_its_machine_without_the_database(
+    models: Path, tmp_path: Path, server: Postgres, postgresql: str
+) -> None:
+    with running(tmp_path, models, postgresql) as service:
+        assert decides(service)
+        server.stop()
+        done = verb(service, "shadow", "--why", "it declines everybody", "--who", "grace")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert str(service.spool) in done.stdout
+        eventually(lambda: mode_of(service) == ("shadow", "replica"))
+        service.kill()
+        service.start()
+        assert not decides(service)
+        assert verb(service, "assist", "--why", "all is well").returncode == 1
+        server.start()
+        eventually(lambda: mode_of(service) == ("shadow", "database"))
+        assert "by grace: it declines everybody" in verb(service).stdout
+        assert verb(service, "assist", "--why", "all is well", "--who", "grace").returncode in (0, 1)
+
+
+def test_a_stop_with_a_full_disk_and_without_the_database_outlives_the_process(models: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"  # without tables
+    with small_disk(tmp_path / "disk", megabytes=1) as folder:
+        if not folder:
+            pytest.skip("a small file system cannot be mounted here; that takes root")
+        spool = folder / "spool"
+        spool.mkdir()
+        (spool / "mode").write_text("automate")
+        with running(tmp_path, models, url, ML_SPOOL=spool) as service:
+            assert decides(service)
+            fill(folder / "other")
+            assert service.ask("/v1/predict", full_body())[0] == 503
+            status, _, content = service.ask("/v1/mode", STOP)
+            assert (status, content["mode"], content["stored"]) == (200, "shadow", False)
+            assert "remembered in" in content["detail"]
+            service.kill()
+            service.start()
+            assert mode_of(service) == ("shadow", "replica")
+            (folder / "other").unlink()
+            assert not decides(service)
+            migrate(url)
+            eventually(lambda: mode_of(service) == ("shadow", "database"))
+
+
+def test_a_stop_does_not_wait_for_a_database_that_hangs(
+    models: Path, tmp_path: Path, server: Postgres, postgresql: str
+) -> None:
+    Store(postgresql).set_mode("automate", "you", "a test")
+    with running(tmp_path, models, postgresql, ML_MODE_FILE=tmp_path / "mode-file") as service:
+        eventually(lambda: mode_of(service) == ("automate", "database"))
+        stopped = processes(server)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            (tmp_path / "mode-file").write_text("assist")
+            eventually(lambda: mode_of(service) == ("assist", "file"))
+            status, _, content = service.ask("/v1/mode", STOP)
+            assert (status, content["mode"], content["stored"]) == (200, "shadow", False)
+            assert not decides(service)
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        eventually(lambda: mode_of(service) == ("shadow", "database"))
+
+
+def test_replicas_that_share_nothing_but_the_file_stop_and_go_on_together(
+    models: Path, tmp_path: Path, sqlite: str, postgresql: str
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    file = tmp_path / "mode-file"
+    with (
+        running(tmp_path / "one", models, sqlite, ML_MODE_FILE=file) as here,
+        running(tmp_path / "two", models, postgresql, ML_MODE_FILE=file) as there,
+    ):
+        assert decides(here)
+        assert decides(there)
+        file.write_text("shadow complaints since noon")
+        eventually(lambda: mode_of(here) == mode_of(there) == ("shadow", "file"))
+        assert not decides(here)
+        assert not decides(there)
+        file.write_text("no such word")
+        eventually(lambda: here.metric("ml_mode_file_invalid") == there.metric("ml_mode_file_invalid") == 1)
+        assert not decides(here)
+        file.unlink()
+        eventually(lambda: decides(here) and decides(there))

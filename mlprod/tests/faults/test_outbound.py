@@ -1,0 +1,116 @@
+"""What packages do over the network of their own accord. A listener on loopback poses as the proxy of a company."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import eventually
+from fixture_project import PACKAGE
+
+from .harm import body_of, running
+
+UPLOADS_AFTER = 15  # seconds: ONNX Runtime 1.32 uploads 9 s after its first session
+pytestmark = pytest.mark.faults
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# Appended to sitecustomize: what Python itself connects to, where it does not heed a proxy.
+RECORDER = """
+import os, sys
+def audit(event, arguments):
+    if event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in ("127.0.0.1", "::1"):
+        with open(os.environ["OUTBOUND"], "a") as file: file.write(f"{arguments[1]}\\n")
+    if event == "socket.getaddrinfo" and arguments[0] not in (None, "127.0.0.1", "::1", "localhost", "0.0.0.0"):
+        with open(os.environ["OUTBOUND"], "a") as file: file.write(f"look-up of {arguments[0]}\\n")
+sys.addaudithook(audit)
+"""
+
+
+class Outside:
+    """Counts what leaves: `requests` are the first lines that came to the proxy or past it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home, self.heard = folder, folder / "home", folder / "outbound"
+        self.home.mkdir()
+        (folder / "site").mkdir()
+        (folder / "site" / "sitecustomize.py").write_text(RECORDER)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        proxy = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+        path = os.pathsep.join([str(self.folder / "site"), *sys.path])
+        own = {"HOME": str(self.home), "OUTBOUND": str(self.heard), "PYTHONPATH": path, "NO_PROXY": "", "no_proxy": ""}
+        # What pytest's own process has set is taken away, so that the command itself must switch it off.
+        inherited = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
+        return inherited | dict.fromkeys(PROXIES, proxy) | own
+
+    @property
+    def requests(self) -> list[str]:
+        return self.heard.read_text().splitlines() if self.heard.exists() else []
+
+    @property
+    def left_at_home(self) -> list[str]:
+        return [path.name for path in self.home.rglob("*") if path.name in ("deviceid", "onnxruntime.db")]
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                line, _ = self.server.accept()
+            except OSError:
+                return
+            with line:
+                line.settimeout(2)
+                try:
+                    first = line.recv(300).split(b"\r\n")[0].decode(errors="replace")
+                except OSError:
+                    first = "a connection"
+            with self.heard.open("a") as file:
+                file.write(first + "\n")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Outside]:
+    found = Outside(tmp_path)
+    yield found
+    found.server.close()
+
+
+def test_the_listener_notices_what_goes_to_the_proxy_and_past_it(outside: Outside) -> None:
+    code = (
+        "import socket, urllib.request as u\n"
+        "for ask in (lambda: u.urlopen('http://example.invalid', timeout=2),"
+        " lambda: socket.create_connection(('192.0.2.1', 9), 0.1)):\n"
+        "    try: ask()\n"
+        "    except OSError: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env=outside.environment, check=True, timeout=60)
+    eventually(lambda: any(line.startswith("GET http://example.invalid") for line in outside.requests))
+    assert any("192.0.2.1" in line for line in outside.requests)
+
+
+def run(outside: Outside, state: Path, *command: str) -> None:
+    environment = outside.environment | {"ML_STATE": str(state)}
+    done = subprocess.run(
+        [sys.executable, "-m", PACKAGE, *command], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+
+
+def test_training_scoring_and_service_connect_to_nobody_outside(outside: Outside, tmp_path: Path, sqlite: str) -> None:
+    state = tmp_path / "state"
+    run(outside, state, "train", "--baseline")
+    run(outside, state, "promote", "--why", "a test", "--who", "a test")
+    run(outside, state, "train")  # whatever the gates say: it has exported a model and run it
+    run(outside, state, "score", "--trial", "--to", str(tmp_path / "scores.parquet"))
+    run(outside, state, "sync")
+    with running(tmp_path, state / "models", sqlite, **outside.environment) as service:
+        assert service.ask("/v1/predict", body_of())[0] == 200
+        time.sleep(UPLOADS_AFTER)
+    assert outside.requests == []
+    assert outside.left_at_home == []

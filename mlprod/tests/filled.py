@@ -1,0 +1,225 @@
+"""A filled organisation, invented: on TODAY every check of what its files say passes. A test breaks one thing of it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlprod.governance.check_catalogue import Entry, Subject, catalogue
+from mlprod.governance.check_context import DoesNotApply, Drill, View
+from mlprod.governance.config import Organisation, read_organisation
+from mlprod.governance.evidence import Evidence
+from mlprod.governance.readiness import DECLARED, Facts, Scorecard, assess
+
+TODAY = date(2026, 6, 1)
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PROOF = "https://git.example.org org/parcels@main"  # of the token of a run of the CI
+FILES = {
+    "ownership.yaml": """system: {name: fraud-scoring, domain: payments, stage: poc, since: 2026-05-02}
+ci: {issuer: "https://git.example.org", repository: org/parcels}
+people:
+  - {id: value_owner, name: Ada Invented, email: ada@example.org, handle: ada, deputy: adoption_owner}
+  - {id: adoption_owner, name: Flo Invented, email: flo@example.org, handle: flo, deputy: value_owner}
+  - {id: model_owner, name: Bea Invented, email: bea@example.org, handle: bea, deputy: data_owner}
+  - {id: author, name: Gil Invented, email: gil@example.org, handle: gil, deputy: model_owner}
+  - {id: data_owner, name: Cy Invented, email: cy@example.org, handle: cy, deputy: model_owner}
+  - {id: platform_owner, name: Dee Invented, email: dee@example.org, handle: dee, deputy: author}
+teams:
+  - {id: fraud-team, members: [model_owner, author], channel: "#fraud", on_call: author}
+outcomes:
+  - {id: business_value, accountable: value_owner, responsible: [adoption_owner]}
+  - {id: model_quality, accountable: model_owner, responsible: [author], covers: {paths: [src/*/domain]}}
+  - {id: data_quality, accountable: data_owner, responsible: [author], covers: {paths: [src/*/contract]}}
+  - {id: serving, accountable: platform_owner, responsible: [platform_owner], covers: {paths: [src], alerts: [Late]}}
+  - {id: security_and_compliance, accountable: platform_owner, responsible: [platform_owner]}
+  - {id: adoption, accountable: adoption_owner, responsible: [adoption_owner]}
+  - {id: cost, accountable: value_owner, responsible: [platform_owner]}
+consumers:
+  - {system: checkout, owner: payments team, via: api, fallback: approve below 50 EUR}
+accepted:
+  - {person: value_owner, outcome: business_value, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+  - {person: model_owner, outcome: model_quality, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+  - {person: data_owner, outcome: data_quality, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+  - {person: platform_owner, outcome: serving, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+  - {person: platform_owner, outcome: security_and_compliance, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+  - {person: adoption_owner, outcome: adoption, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+  - {person: value_owner, outcome: cost, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+skills:
+  required: [ml, kubernetes]
+  covered: {ml: [{person: author, level: practitioner}]}
+  gaps:
+    - {skill: kubernetes, action: hire, owner: platform_owner, due: 2026-09-30}
+""",
+    "problem.yaml": """problem:
+  statement: Fraudulent payments settle before anyone looks.
+  affected: card holders
+  today: {process: a rule, cost: 2 million EUR a year, performance: a third is found}
+decision: {who: the payments desk, changes_what: approve or decline, outcome: fraud reported by the bank}
+alternatives:
+  - {option: heuristic, result: a few more are found, why_not: every merchant needs a rule}
+value:
+  kpi: fraud losses
+  unit: EUR a month
+  direction: down
+  baseline: 175000
+  target: 120000
+  by: 2026-12-31
+  owner: value_owner
+  payoff_a_month: 50000
+  cost_a_month: 4000
+kill_criteria:
+  - {when: losses stay above 160000, by: 2026-09-30}
+""",
+    "risk.yaml": """tier_questions: {about_people: true, personal_data: true, acts_without_review: false}
+classification: {eu_ai_act: limited, why: a person reviews it; confirmed by counsel}
+risks:
+  - {id: unfair, harm: honest customers are declined, mitigation: a gate, owner: model_owner, review_by: 2026-08-01}
+oversight: {stop: [platform_owner], competent_people: [model_owner]}
+logging: {retention_days: 365}
+""",
+    "change_plan.yaml": """stakeholders:
+  - {group: payments desk, size: 12, consulted: [{date: 2026-05-05, ref: workshop}]}
+workforce_impact:
+  answer: "No."
+  reviewed_by: works council
+  told_on: 2026-05-20
+communications:
+  - {audience: desk, message: what it cannot do, limits_first: true, owner: value_owner, sent: 2026-05-21}
+training:
+  - {audience: desk, content: limits, intended: 10, completed: 9}
+rollout:
+  - {mode: shadow, min_days: 14, min_cases: 500}
+  - {mode: assist, min_days: 28, min_cases: 900}
+  - {mode: automate}
+adoption: {intended_users: 12}
+""",
+    "gates.yaml": """gates:
+  - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth its upkeep}
+people: {override_stop: 0.3}
+""",
+}
+SUBJECTS: tuple[Subject, ...] = (
+    "bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image"
+)  # fmt: skip
+DIGESTS: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJECTS}
+VALUES = {"": "done", "> 0": 2.0, ">= 0": 0.5, "<= 60": 9.0, "<= 0.00001": 0.0, ">= 0.5": 0.9, "<= 5": 1.0}
+WORKFLOWS = "\n".join(
+    f"      - run: make {target}" for test in catalogue().ml_test_score for target in test.repeated_by
+)
+SHOWN = tuple(entry for entry in catalogue().checks if not entry.declared)  # by evidence, not by files
+READ: dict[tuple[tuple[str, bytes], ...], Organisation] = {}  # the same files are read once
+
+
+def entry(check: str) -> Entry:
+    found = catalogue().entry(check)
+    assert found, check
+    return found
+
+
+def evidence(check: str, **said: Any) -> Evidence:
+    """What the CI found yesterday, of what is here today; passed."""
+    asked = entry(check)
+    facts = {
+        "check": check,
+        "at": NOW - timedelta(days=1),
+        "writer": "ci",
+        "run": "17",
+        "proof": PROOF,
+        "actor": "gil@example.org",
+        "value": VALUES[asked.needs],
+        "passed": True,
+        "valid_days": asked.valid_days,
+        "digests": {subject: DIGESTS[subject] for subject in asked.tied_to},
+    }
+    return Evidence.model_validate(facts | said)
+
+
+def by_hand(check: str, **said: Any) -> Evidence:
+    return evidence(check, **{"writer": "local", "run": "", "proof": ""} | said)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The files of FILES in a folder."""
+
+    folder: Path
+
+    def change(self, file: str, before: str, after: str) -> None:
+        """Replace what stands once in a file."""
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {file}"
+        path.write_text(text.replace(before, after))
+
+    def answer(self, **answers: bool) -> None:
+        """Answer the questions that give the tier."""
+        before = FILES["risk.yaml"].partition("\n")[0]
+        self.change("risk.yaml", before, f"tier_questions: {json.dumps(answers)}")
+
+    def tier(self, tier: str) -> None:
+        self.answer(about_people=tier != "C", personal_data=tier == "A", acts_without_review=False)
+
+    @property
+    def org(self) -> Organisation:
+        said = tuple(sorted((path.name, path.read_bytes()) for path in self.folder.iterdir() if path.is_file()))
+        if said not in READ:
+            READ[said] = read_organisation(self.folder)
+        return READ[said]
+
+    def view(self, **facts: Any) -> View:
+        known: Mapping[str, Any] = {
+            "folders": ("src", "src/parcels/domain"),
+            "alerts": (("Late", ""), ("Drift", "model_quality")),
+            "drills": (Drill("gil@example.org", "beats-baseline", TODAY),),
+        }
+        return View(self.org, TODAY, **{**known, **facts})
+
+    def failing(self, **facts: Any) -> dict[str, list[str]]:
+        """The checks of the files that do not pass, and what each says."""
+        view, found = self.view(**facts), {}
+        for check, says in DECLARED.items():
+            try:
+                if lacking := list(says(view)):
+                    found[check] = lacking
+            except DoesNotApply:
+                continue
+        return found
+
+    def only(self, check: str, *words: str, **facts: Any) -> None:
+        """Exactly this check fails, in one sentence that holds the words, the first of them file and key."""
+        found = self.failing(**facts)
+        assert list(found) == [check], found
+        assert len(found[check]) == 1, found[check]
+        assert found[check][0].startswith(words[0]), found[check]
+        for word in words[1:]:
+            assert word in found[check][0]
+
+    @property
+    def everything(self) -> list[Evidence]:
+        """Evidence of all that evidence shows."""
+        owners = self.org.ownership
+        said = {each.id: owners.answers_for(each.outcome) for each in SHOWN if each.by_hand}
+        return [
+            evidence(each.id, actor=owner.email) if (owner := said.get(each.id)) else evidence(each.id)
+            for each in SHOWN
+        ]
+
+    def card(self, shown: Iterable[Evidence] | None = None, facts: Facts | None = None, **view: Any) -> Scorecard:
+        found = self.everything if shown is None else list(shown)
+        return assess(self.view(**view), found, facts or Facts(DIGESTS, WORKFLOWS), NOW)
+
+    def without(self, *checks: str) -> list[Evidence]:
+        return [record for record in self.everything if record.check not in checks]
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Filled:
+    folder = tmp_path / "governance"
+    folder.mkdir()
+    for name, content in FILES.items():
+        (folder / name).write_text(content)
+    return Filled(folder)

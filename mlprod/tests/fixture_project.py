@@ -1,0 +1,34 @@
+"""A real bake of the template with its default answers, made once a session: the project that the tests run in."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from mlprod.cli import run
+
+LIBRARY = Path(__file__).resolve().parent.parent
+TEMPLATE = LIBRARY.parent
+PACKAGE = "fraud_scoring"
+main = partial(run, PACKAGE)
+
+
+def baked() -> Path:
+    """The project's folder. Cookiecutter is the template's own, and need not be installed beside the library."""
+    if "FIXTURE_PROJECT" in os.environ:  # of another worker
+        return Path(os.environ["FIXTURE_PROJECT"])
+    folder = tempfile.mkdtemp(prefix="fixture-project-")
+    python = os.environ.get("TEMPLATE_PYTHON", sys.executable)
+    command = [python, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder, str(TEMPLATE)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    os.environ["FIXTURE_PROJECT"] = str(Path(folder, "fraud-scoring"))
+    return Path(os.environ["FIXTURE_PROJECT"])
+
+
+PROJECT = baked()
+SOURCES = (str(LIBRARY / "src"), str(PROJECT / "src"))
+os.chdir(PROJECT)
+os.environ["PYTHONPATH"] = os.pathsep.join(SOURCES)
+sys.path[:0] = [path for path in SOURCES if path not in sys.path]

@@ -1,0 +1,268 @@
+"""Files as people and their programs make them: every command reads them alike, or refuses them by line and cell."""
+
+import codecs
+import csv
+import gzip
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import Trained, release
+from fixture_project import main
+from seams import binary, parcels
+
+from mlprod.batch import job
+from mlprod.batch.job import Domain
+from mlprod.project import Project
+from mlprod.settings import Settings
+from mlprod.training.registry import Registry
+
+ROWS = parcels(400, seed=7)
+DOMAIN = Domain(binary.terms, binary.load, binary.baseline, binary.decide)
+
+
+@pytest.fixture
+def here(
+    trained: Trained, registry: Registry, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Path:
+    """A folder of the project of parcels, whose champion is trained."""
+    release(registry, trained.bundle)
+    for name in ("state", "model_name", "database_url", "spool", "governance"):
+        monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
+    monkeypatch.setattr(job, "domain_of", lambda _: DOMAIN)
+    monkeypatch.setattr(Project, "seam", lambda _: binary)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@dataclass
+class Answers:
+    """What the commands say of one file."""
+
+    contract: str
+    score: str
+    drift: str
+    scores: list[float | None]
+
+
+@pytest.fixture
+def ask(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answers]:
+    def asked(name: str) -> Answers:
+        texts = []
+        for command in (["contract"], ["score", "--trial", "--to", "scores.parquet"], ["drift"]):
+            assert main([*command, "--table", name]) in (0, 1, 2)
+            texts.append("\n".join(capsys.readouterr()))
+            assert "Traceback" not in texts[-1]
+        scores = pq.read_table("scores.parquet")["score"].to_pylist() if Path("scores.parquet").exists() else []
+        Path("scores.parquet").unlink(missing_ok=True)
+        return Answers(texts[0], texts[1], texts[2], scores)
+
+    return asked
+
+
+def cells(
+    number: Callable[[Any], str] = str,
+    truth: Callable[[bool], str] = str,
+    missing: str = "",
+    **cells: Callable[[Any], str],
+) -> list[list[str]]:
+    """The rows as text: numbers, yes and no, and missing cells as a program writes them; some columns otherwise."""
+
+    def text(name: str, value: Any) -> str:
+        if value is None:
+            return missing
+        if name in cells:
+            return cells[name](value)
+        return truth(value) if isinstance(value, bool) else number(value) if isinstance(value, float) else str(value)
+
+    return [ROWS.column_names, *([text(name, value) for name, value in row.items()] for row in ROWS.to_pylist())]
+
+
+def write(path: str, rows: list[list[str]], encoding: str = "utf-8", end: str = "\n", **how: Any) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=end, **how).writerows(rows)
+    content = text.getvalue().encode(encoding)
+    Path(path).write_bytes(gzip.compress(content) if path.endswith(".gz") else content)
+
+
+def comma(value: float) -> str:
+    return str(value).replace(".", ",")
+
+
+def german_excel() -> str:
+    write("umsatz.csv", cells(comma, lambda yes: "WAHR" if yes else "FALSCH"), "utf-8-sig", "\r\n", delimiter=";")
+    return "umsatz.csv"
+
+
+def french_excel() -> str:
+    write("ventes.csv", cells(comma, lambda yes: "VRAI" if yes else "FAUX"), "utf-8-sig", "\r\n", delimiter=";")
+    return "ventes.csv"
+
+
+def english_excel() -> str:
+    rows = cells(str, lambda yes: str(yes).upper(), "#N/A")
+    write("sales.csv", [["sep=,"], *rows], "utf-8-sig", "\r\n")
+    return "sales.csv"
+
+
+def unicode_text_of_excel() -> str:
+    text = "\r\n".join("\t".join(row) for row in cells(comma, lambda yes: "VERDADERO" if yes else "FALSO")) + "\r\n"
+    Path("ventas.txt").write_bytes(codecs.BOM_UTF16_LE + text.encode("utf-16-le"))
+    return "ventas.txt"
+
+
+def database_dump() -> str:
+    write("parcel.csv", cells(str, lambda yes: "t" if yes else "f", "\\N"), quoting=csv.QUOTE_NONE)
+    return "parcel.csv"
+
+
+def sql_server_export() -> str:
+    write("export.csv.gz", cells(str, lambda yes: str(int(yes)), "NULL"), quoting=csv.QUOTE_ALL)
+    return "export.csv.gz"
+
+
+def pandas_csv() -> str:
+    rows = cells(stops=lambda stops: f"{stops}.0", express=lambda yes: f"{float(yes)}", late=lambda late: f"{late}.0")
+    write("frame.csv", [["", *rows[0]], *([str(place), *row] for place, row in enumerate(rows[1:]))])
+    return "frame.csv"
+
+
+def r_csv() -> str:
+    write("frame.csv", cells(str, lambda yes: str(yes).upper(), "NA"), quoting=csv.QUOTE_NONNUMERIC)
+    return "frame.csv"
+
+
+def spark_folder() -> str:
+    Path("june.parquet").mkdir()
+    for part, start in enumerate(range(0, 400, 150)):
+        pq.write_table(ROWS.slice(start, 150), f"june.parquet/part-{part:05d}-8c1f.snappy.parquet")
+    for name in ("_SUCCESS", ".part-00000-8c1f.snappy.parquet.crc"):
+        Path("june.parquet", name).touch()
+    return "june.parquet"
+
+
+def partitioned_folder() -> str:
+    for city in ("bergen", "oslo", "tromso"):
+        Path(f"june/city={city}").mkdir(parents=True)
+        rows = ROWS.filter(pa.array([each == city for each in ROWS["city"].to_pylist()]))
+        pq.write_table(rows.drop_columns(["city"]), f"june/city={city}/part-0.parquet")
+    return "june"
+
+
+def pandas_parquet_with_gaps() -> str:
+    frame = ROWS.to_pandas(types_mapper=None)
+    frame["stops"] = frame["stops"].astype(float)
+    frame["express"] = frame["express"].astype(float)
+    frame["courier"] = frame["courier"].astype("category")
+    frame.index = frame.index + 7
+    frame.to_parquet("frame.parquet")
+    return "frame.parquet"
+
+
+def numbers_of_a_warehouse() -> str:
+    table = ROWS
+    for name, type in {
+        "weight": pa.decimal128(12, 2),
+        "stops": pa.decimal128(38, 0),
+        "distance": pa.decimal128(9, 1),
+    }.items():
+        values = pa.array([None if each is None else round(each, 2) for each in table[name].to_pylist()])
+        table = table.set_column(table.column_names.index(name), name, values.cast(type, safe=False))
+    pq.write_table(table, "rows.parquet")
+    return "rows.parquet"
+
+
+def quotes_and_line_breaks() -> str:
+    rows = cells()
+    city = rows[0].index("city")
+    for row in rows[301:]:
+        row[city] = row[city] if row[city] != "tromso" else 'tromso, "north"\nof it'
+    write("late.csv", rows)
+    return "late.csv"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        german_excel, french_excel, english_excel, unicode_text_of_excel, database_dump, sql_server_export, pandas_csv,
+        r_csv, spark_folder, partitioned_folder, pandas_parquet_with_gaps, numbers_of_a_warehouse,
+        quotes_and_line_breaks,
+    ],
+)  # fmt: skip
+def test_every_command_reads_the_same_rows(ask: Callable[[str], Answers], here: Path, made: Callable[[], str]) -> None:
+    pq.write_table(ROWS, "plain.parquet")
+    plain, found = ask("plain.parquet"), ask(made())
+    assert len(plain.scores) == 400
+    assert sorted(found.scores) == pytest.approx(sorted(plain.scores), abs=1e-6), found.score  # type: ignore[type-var]
+    assert found.contract.splitlines()[-3:] == plain.contract.splitlines()[-3:]
+    assert "400 rows, 392 with a label, 0 rules broken" in found.contract
+    assert found.drift.splitlines()[-8:-2] == plain.drift.splitlines()[-8:-2]
+
+
+BAD = {
+    "weight": ("12.5 kg", "weight: not a number", "Works: write it as 1234.5"),
+    "stops": ("3.5", "stops: not a whole number", "Works: write it as 1234"),
+    "express": ("maybe", "express: neither true nor false", "Works: write true or false"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_command_refuses_the_same_cell_by_its_line(ask: Callable[[str], Answers], here: Path, name: str) -> None:
+    cell, rule, works = BAD[name]
+    rows = cells()
+    for row in rows[301:]:
+        row[rows[0].index(name)] = cell
+    write("june.csv", rows)
+    found = ask("june.csv")
+    for text in (found.contract, found.score, found.drift):
+        assert f"{rule}: 100 rows, for example '{cell}' in line 302" in text
+        assert works in text
+    assert found.scores == []
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (lambda: write("june.csv", cells(city=lambda city: "malmö"), "cp1252"), "line 2: byte 0xF6 is not UTF-8"),
+        (lambda: write("june.csv", [*cells(), ["p1", "2"]]), "line 402: it has 2 cells, and the first line names 10"),
+        (lambda: write("june.csv", cells(parcel=lambda id: "1.23E+15")), "a number that a spreadsheet has rounded"),
+        (lambda: write("june.csv", [row[1:] for row in cells()[1:]]), "its first line names none of the columns"),
+        (lambda: write("june.csv", cells()[:1]), "it has a first line and no row below it"),
+        (lambda: Path("june.csv").write_text('parcel,"weight\n'), "june.csv: "),
+        (lambda: Path("june.csv").mkdir(), "june.csv: it is a folder without any file of rows"),
+        (lambda: None, "june.csv: no such file"),
+    ],
+)  # fmt: skip
+def test_every_command_refuses_the_same_file(
+    ask: Callable[[str], Answers], here: Path, made: Callable[[], None], says: str
+) -> None:
+    made()
+    found = ask("june.csv")
+    assert found.scores == []
+    for text in (found.contract, found.score) if "rounded" in says else (found.contract, found.score, found.drift):
+        assert says in text
+
+
+def test_a_few_cells_that_cannot_be_read_are_left_out_by_every_command_and_named(
+    ask: Callable[[str], Answers], here: Path
+) -> None:
+    rows = cells()
+    rows[7][rows[0].index("weight")] = "12.5 kg"
+    write("june.csv", rows)
+    found = ask("june.csv")
+    assert [place for place, score in enumerate(found.scores) if score is None] == [6]
+    for text in (found.contract, found.score, found.drift):
+        assert "'12.5 kg' in line 8" in text
+    assert "1 rows have no score: weight: not a number" in found.score
+    assert "1 rows are left out: weight: not a number" in found.drift
+
+
+def test_nothing_is_left_behind(ask: Callable[[str], Answers], here: Path, settings: Settings) -> None:
+    write("june.csv", cells())
+    ask("june.csv")
+    assert not [path for path in settings.state.iterdir() if path.name.startswith(("table-", "scores-"))]

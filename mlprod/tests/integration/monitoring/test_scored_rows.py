@@ -1,0 +1,96 @@
+from collections.abc import Iterator
+from typing import Any
+
+import ibis
+import numpy as np
+import pytest
+from past import RECORDED, hours, scored
+from seams import PARCELS, heaviest_first, parcels
+
+from mlprod.bundle.reference_profile import describe
+from mlprod.monitoring import scored_rows as room
+from mlprod.monitoring.drift import SCORE, Counts, count, total
+from mlprod.monitoring.scored_rows import stored
+from mlprod.records.errors import StoreAway
+from mlprod.records.store import Store
+from mlprod.training.dataset import collect
+
+pytest_plugins = ["postgres"]
+BUNDLE = "f" * 64
+COLUMNS = collect(ibis.memtable(parcels(3_000)), PARCELS).columns
+LEARNT = describe(PARCELS.fields, COLUMNS, heaviest_first(COLUMNS))
+
+
+@pytest.fixture
+def store(records_url: str) -> Iterator[Store]:
+    made = Store(records_url, 60)
+    yield made
+    made.engine.dispose()
+
+
+def cases(rows: int, seed: int, prefix: str = "c") -> list[dict[str, Any]]:
+    table = parcels(rows, seed).to_pylist()
+    return [
+        row | {"id": f"{prefix}{k}", "score": row["weight"] / 30, "decision": "call"} for k, row in enumerate(table)
+    ]
+
+
+def counts(store: Store, since: float = 24, until: float = 0, bundle: str = BUNDLE) -> Counts:
+    tables = stored(store, PARCELS.fields, bundle, hours(since), hours(until))
+    return total(count(table, PARCELS.fields, LEARNT, PARCELS.personal, SCORE) for table in tables)
+
+
+@pytest.mark.parametrize("piece", [100_000, 700, 1_500])
+def test_what_lies_in_the_records_is_counted_as_the_table_that_was_scored(
+    store: Store, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PIECE", piece)
+    rows = cases(1_500, seed=8)
+    for start in range(0, 1_500, 500):  # many of one moment, and more of another
+        scored(store, rows[start : start + 500], hours(1 + start / 100))
+    table = ibis.memtable(parcels(1_500, seed=8)).mutate(score=lambda t: t.weight / 30)
+    expected = count(table, PARCELS.fields, LEARNT, PARCELS.personal)
+    assert counts(store) == expected
+    assert "distance" not in expected
+
+
+def test_only_the_bundle_that_answers_counts_in_its_hours_and_no_request_that_only_tried(store: Store) -> None:
+    scored(store, cases(30, 1, "mine"), hours(1))
+    scored(store, cases(40, 2, "first"), hours(24))
+    scored(store, cases(50, 3, "before"), hours(24.001))
+    scored(store, cases(60, 4, "other"), hours(1), bundle="e" * 64)
+    scored(store, cases(70, 5, "smoke-"), hours(1))
+    assert counts(store)["weight"].present == 70
+    assert counts(store, since=2)["weight"].present == 30
+    assert counts(store, since=48, until=24)["weight"].present == 50
+    assert counts(store, bundle="d" * 64) == {}
+
+
+def test_values_come_back_to_the_last_bit_and_null_is_missing(store: Store) -> None:
+    edges = LEARNT.fields["weight"].edges
+    rows = cases(3 * len(edges), seed=1)
+    values = [value for edge in edges for value in (edge, float(np.nextafter(edge, 99)), None)]
+    for row, value in zip(rows, values, strict=True):
+        row["weight"] = value
+    scored(store, rows, hours(1))
+    found = counts(store)["weight"]
+    assert found.missing == len(edges)
+    assert found.cumulative == tuple(2 * place + 1 for place in range(len(edges)))
+
+
+def test_hostile_words_are_words_that_the_model_does_not_know(store: Store) -> None:
+    words = ["<b>", 'a "quoted" one', "'; DROP TABLE predictions;--", "back\\slash", "🦉", "", "null", "oslo"]
+    rows = cases(len(words), seed=1)
+    for row, word in zip(rows, words, strict=True):
+        row["city"] = word
+    scored(store, rows, hours(1))
+    found = counts(store)["city"]
+    assert (found.present, found.missing) == (len(words), 0)
+    assert found.cumulative == (0, 1)
+
+
+def test_a_database_that_is_away_is_said(tmp_path: Any) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'nothing.db'}")
+    with pytest.raises(StoreAway, match="run the verb migrate"):
+        counts(store)
+    assert len(RECORDED) == len(PARCELS.fields) - len(PARCELS.personal)

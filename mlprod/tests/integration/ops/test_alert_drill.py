@@ -1,0 +1,197 @@
+"""The drill against a stand-in of Alertmanager's API on loopback: what it says when alerts go right, and when not."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from filled import Filled, filled
+
+from mlprod.governance.check_catalogue import Subject
+from mlprod.governance.evidence import Evidence
+from mlprod.governance.ownership_checks import OUTCOMES
+from mlprod.ops import alert_drill
+from mlprod.ops.alert_drill import Alertmanager, drill
+from mlprod.ops.drills import DrillFailed
+
+__all__ = ["filled"]
+ABOUT: dict[Subject, str] = {"ownership": "o" * 64, "code": "c" * 64}
+RECEIVERS = ["value_owner", "adoption_owner", "model_owner", "author", "data_owner", "platform_owner"]
+MAILS = ["ada", "flo", "bea", "gil", "cy", "dee"]
+
+
+class StandIn:
+    """Routes by a table, as Alertmanager does by its configuration."""
+
+    def __init__(self) -> None:
+        self.mails = {f"person/{name}": f"{mail}@example.org" for name, mail in zip(RECEIVERS, MAILS, strict=True)}
+        self.routes = dict.fromkeys(OUTCOMES, ("person/value_owner",)) | {
+            "model_quality": ("person/model_owner", "team/fraud-team"),
+            "data_quality": ("person/data_owner",),
+            "serving": ("person/platform_owner",),
+            "security_and_compliance": ("person/platform_owner",),
+            "adoption": ("person/adoption_owner",),
+        }
+        self.woken: tuple[str, ...] = ("person/author",)
+        self.state = "active"
+        self.shown = len(OUTCOMES) * 2
+        self.posted: list[list[dict[str, Any]]] = []
+        self.code = 200
+
+    @property
+    def status(self) -> dict[str, Any]:
+        mails = [{"name": name, "email_configs": [{"to": mail}]} for name, mail in self.mails.items()]
+        return {"config": {"original": json.dumps({"receivers": [{"name": "fallback"}, *mails]})}}
+
+    def alerts(self, filters: list[str]) -> list[dict[str, Any]]:
+        assert filters == ['alertname="AlertDrill"', 'drill="true"', 'system="fraud-scoring"']
+        assert {alert["labels"]["system"] for alert in self.posted[0]} == {"fraud-scoring"}
+        return [self._routed(alert["labels"]) for alert in self.posted[0]][: self.shown]
+
+    def _routed(self, labels: dict[str, str]) -> dict[str, Any]:
+        page = labels["outcome"] == "model_quality" and labels["severity"] == "page"
+        names = [*self.routes[labels["outcome"]], *(self.woken if page else ())]
+        return {"labels": labels, "status": {"state": self.state}, "receivers": [{"name": name} for name in names]}
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    return StandIn()
+
+
+@pytest.fixture
+def manager(stand_in: StandIn) -> Iterator[Alertmanager]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlparse(self.path)
+            filters = parse_qs(url.query).get("filter", [])
+            self._say(stand_in.status if url.path == "/api/v2/status" else stand_in.alerts(filters))
+
+        def do_POST(self) -> None:
+            stand_in.posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self._say(None)
+
+        def _say(self, content: Any) -> None:
+            self.send_response(stand_in.code)
+            self.end_headers()
+            self.wfile.write(b"" if content is None else json.dumps(content).encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield Alertmanager(f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def ran(manager: Alertmanager, filled: Filled) -> tuple[Evidence, str]:
+    said: list[str] = []
+    (record,) = drill(manager, filled.org.ownership, ABOUT, hold=0, say=said.append)
+    return record, "\n".join(said)
+
+
+def test_alerts_that_reach_who_answers_leave_evidence_of_this_ownership(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled
+) -> None:
+    record, said = ran(manager, filled)
+    assert (record.check, record.passed, record.value) == ("alert-reaches-owner", True, "14 alerts routed")
+    assert record.digests == {"ownership": ABOUT["ownership"]}
+    assert "serving, page: dee@example.org (person/platform_owner)" in said
+    assert "model_quality, page: bea@example.org, gil@example.org" in said
+    assert "no command can see that" in said
+
+
+def test_one_page_and_one_ticket_for_each_outcome_are_posted_and_ended(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled
+) -> None:
+    ran(manager, filled)
+    first, last = stand_in.posted
+    labels = [alert["labels"] for alert in first]
+    assert {(each["outcome"], each["severity"]) for each in labels} == {
+        (o, s) for o in OUTCOMES for s in ("page", "ticket")
+    }
+    assert {each["drill"] for each in labels} == {"true"}
+    assert [alert["labels"] for alert in last] == labels
+    ends = [datetime.fromisoformat(alerts[0]["endsAt"]) for alerts in (first, last)]
+    assert ends[1] <= datetime.now(UTC) < ends[0]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "route", "says"),
+    [
+        ("serving", ("fallback",), "serving, page: goes to the fallback"),
+        ("serving", ("person/model_owner",), "serving, page: does not reach Dee Invented <dee@example.org>"),
+        ("serving", ("person/model_owner",), "serving, ticket: reaches bea@example.org, who does not answer for it"),
+        ("adoption", ("person/adoption_owner", "person/author"), "adoption, page: reaches gil@example.org"),
+        ("cost", ("person/unheard_of",), "cost, ticket: does not reach Ada Invented <ada@example.org>"),
+    ],
+)
+def test_an_alert_that_goes_elsewhere_fails_the_drill(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled, outcome: str, route: tuple[str, ...], says: str
+) -> None:
+    stand_in.routes[outcome] = route
+    record, said = ran(manager, filled)
+    assert not record.passed
+    assert f"WRONG {says}" in said
+
+
+def test_a_receiver_that_still_has_the_address_of_somebody_who_left_fails(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled
+) -> None:
+    filled.change(
+        "ownership.yaml", "name: Cy Invented, email: cy@example.org", "name: Eve Invented, email: eve@example.org"
+    )
+    record, said = ran(manager, filled)
+    assert not record.passed
+    assert "WRONG data_quality, page: does not reach Eve Invented <eve@example.org>" in said
+    assert said.count("WRONG") == 4
+
+
+def test_the_one_on_call_is_nobody_to_be_told_of_tickets(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled
+) -> None:
+    stand_in.routes["model_quality"] += stand_in.woken
+    record, said = ran(manager, filled)
+    assert not record.passed
+    assert "WRONG model_quality, ticket: reaches gil@example.org" in said
+    assert said.count("WRONG") == 1
+
+
+def test_nobody_named_is_nobody_reached(manager: Alertmanager, stand_in: StandIn, filled: Filled) -> None:
+    filled.change("ownership.yaml", "name: Cy Invented, email: cy@example.org", "name: TODO, email: TODO")
+    record, said = ran(manager, filled)
+    assert not record.passed
+    assert "WRONG data_quality, page: nobody is named" in said
+
+
+def test_what_is_silenced_reaches_nobody(manager: Alertmanager, stand_in: StandIn, filled: Filled) -> None:
+    stand_in.state = "suppressed"
+    record, said = ran(manager, filled)
+    assert not record.passed
+    assert said.count("keeps it back") == len(OUTCOMES) * 2
+
+
+def test_alerts_that_never_show_end_all_the_same(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_drill, "WAIT", 0.2)
+    stand_in.shown = 13
+    with pytest.raises(DrillFailed, match="shows 13 of 14 test alerts"):
+        ran(manager, filled)
+    assert len(stand_in.posted) == 2
+
+
+def test_a_refusal_and_an_absence_are_told(manager: Alertmanager, stand_in: StandIn, filled: Filled) -> None:
+    stand_in.code = 503
+    with pytest.raises(DrillFailed, match="/api/v2/status: 503"):
+        ran(manager, filled)
+    with pytest.raises(DrillFailed, match=r"no Alertmanager answers at http://127\.0\.0\.1:9"):
+        ran(Alertmanager("http://127.0.0.1:9"), filled)

@@ -1,0 +1,200 @@
+"""The verb mode: it works while the database is away, says whom it reached, and is there at once."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Trained, eventually, point, serve
+from fixture_project import PACKAGE, main
+from seams import binary
+
+from mlprod.ops import readiness_report
+from mlprod.ops.migrate import migrate
+from mlprod.ops.mode_switch import mode_now
+from mlprod.records.store import Store
+from mlprod.records.usage_stats import Usage
+from mlprod.settings import Settings
+
+HEAVY = {"alembic", "duckdb", "ibis", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "sklearn"}
+RUN = f"""
+import json, sys
+from {PACKAGE}.cli import main
+code = main(sys.argv[1:])
+print(json.dumps([code, sorted(name.partition(".")[0] for name in sys.modules)]))
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A machine with a state folder, whose database has no tables yet."""
+    monkeypatch.setenv("ML_STATE", str(tmp_path / "var"))
+    monkeypatch.setenv("ML_DATABASE_URL", f"sqlite:///{tmp_path}/records.db")
+    return Settings()
+
+
+@pytest.fixture
+def away(here: Settings) -> Settings:
+    """The database is away, and a replica of this machine that ended was in automate."""
+    here.spooled.mkdir(parents=True)
+    (here.spooled / "mode").write_text("automate")
+    return here
+
+
+@pytest.mark.parametrize("environment", ["local", "production"])
+@pytest.mark.parametrize("there", [True, False])
+def test_the_stop_imports_nothing_that_learns(
+    environment: str, there: bool, tmp_path: Path, empty_records: Path
+) -> None:
+    if there:
+        shutil.copy(empty_records, tmp_path / "records.db")
+    said = {
+        "ML_STATE": str(tmp_path),
+        "ML_DATABASE_URL": f"sqlite:///{tmp_path}/records.db",
+        "ML_ENVIRONMENT": environment,
+        "PYTHONPATH": ":".join(sys.path),
+    }
+    command = [sys.executable, "-c", RUN, "mode", "shadow", "--why", "complaints", "--who", "grace"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=said)
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    assert code == (0 if there else 1), done.stdout
+    assert not HEAVY & set(modules)
+
+
+def test_the_stop_does_not_look_at_readiness(
+    here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("the way down asks nothing")
+
+    migrate(here.database_url)
+    monkeypatch.setattr(readiness_report, "demand_mode", never)
+    monkeypatch.setattr("mlprod.records.usage_stats.usage", never)
+    monkeypatch.setenv("ML_ENVIRONMENT", "production")
+    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0
+    assert "by grace: complaints" in capsys.readouterr().out
+
+
+def test_a_step_up_looks_at_readiness(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def demand(settings: Settings, wanted: str, now: str, used: Usage) -> None:
+        asked.append((now, wanted))
+
+    migrate(here.database_url)
+    monkeypatch.setattr(readiness_report, "demand_mode", demand)
+    monkeypatch.setenv("ML_ENVIRONMENT", "production")
+    assert main(["mode", "assist", "--why", "all is well", "--who", "grace"]) == 0
+    assert asked == [("shadow", "assist")]
+
+
+def test_a_stop_without_the_database_and_without_a_service_says_that_it_reached_none(
+    away: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 1
+    said = capsys.readouterr().out
+    for part in ("does not answer: no such table", "No service runs with", "NOT reached: replicas elsewhere"):
+        assert part in said
+    migrate(away.database_url)
+    assert main(["mode"]) == 0
+    assert "by grace: complaints" in capsys.readouterr().out
+    assert list(away.switches.iterdir()) == []
+    stored = Store(away.database_url).mode()
+    assert stored
+    assert (stored.mode, stored.who, stored.why) == ("shadow", "grace", "complaints")
+
+
+def test_a_stop_without_the_database_reaches_the_service_of_this_folder(
+    away: Settings, settings: Settings, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point(settings.models, trained.bundle, 1)
+    with serve(binary, away.model_copy(update={"model_dir": settings.models, "max_late_seconds": 5.0})) as client:
+        assert client.get("/v1/model").json()["mode"] == "automate"
+        assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0
+        assert f"for the service that runs with {away.spooled}" in capsys.readouterr().out
+        eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
+        assert client.get("/v1/model").json()["mode_source"] == "replica"
+        assert main(["mode"]) == 1, "the database cannot be read"
+        said = capsys.readouterr()
+        assert "on this machine shadow holds, through grace: complaints" in said.out
+        assert "StoreAway" in said.err or "TablesMissingError" in said.err
+        migrate(away.database_url)
+        eventually(lambda: client.get("/v1/model").json()["mode_source"] == "database")
+        assert main(["mode", "assist", "--why", "all is well"]) == 0
+        eventually(lambda: client.get("/v1/model").json()["mode"] == "assist")
+
+
+@pytest.mark.parametrize(("remembered", "wanted"), [("automate", "automate"), ("assist", "automate"), ("", "automate")])
+def test_without_the_database_nothing_is_loosened(
+    here: Settings, remembered: str, wanted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.spooled.mkdir(parents=True)
+    (here.spooled / "mode").write_text(remembered)
+    code = main(["mode", wanted, "--why", "all is well", "--who", "grace"])
+    if remembered == wanted:
+        assert code in (0, 1)
+    else:
+        assert code == 1
+        assert "needs the database; nothing was switched" in capsys.readouterr().err
+        assert not here.switches.exists()
+
+
+def test_a_step_up_after_a_stop_without_the_database_is_refused(
+    away: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["mode", "shadow", "--why", "complaints", "--who", "grace"])
+    assert main(["mode", "assist", "--why", "all is well", "--who", "grace"]) == 1
+    assert "needs the database" in capsys.readouterr().err
+
+
+def test_where_nothing_can_be_written_the_error_says_what_works(
+    away: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away.switches.write_text("a file where the folder should be")
+    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 1
+    said = capsys.readouterr().err
+    for part in ("NotSwitchedError", "no such table", str(away.switches), "POST /v1/mode", "mode file"):
+        assert part in said
+
+
+def test_the_mode_that_is_shown_names_a_stricter_file(
+    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrate(here.database_url)
+    file = tmp_path / "mode-file"
+    file.write_text("shadow complaints since noon")
+    monkeypatch.setenv("ML_MODE_FILE", str(file))
+    assert main(["mode"]) == 0
+    said = capsys.readouterr().out
+    assert "assist (ML_MODE), never switched" in said
+    assert f"on this machine shadow holds, through {file}: complaints since noon" in said
+    file.write_text("automate")
+    assert main(["mode"]) == 0
+    assert "on this machine" not in capsys.readouterr().out
+
+
+def test_a_batch_takes_the_strictest_of_database_file_and_machine(here: Settings, tmp_path: Path) -> None:
+    migrate(here.database_url)
+    store, file = Store(here.database_url), tmp_path / "mode-file"
+    settings = here.model_copy(update={"mode_file": file})
+    store.set_mode("automate", "you", "a test")
+    assert mode_now(settings, store).mode == "automate"
+    file.write_text("assist")
+    assert mode_now(settings, store).mode == "assist"
+    file.write_text("no such word")
+    assert mode_now(settings, store).mode == "shadow"
+    file.unlink()
+    store.set_mode("shadow", "you", "a stop")
+    assert mode_now(settings, store).mode == "shadow"
+
+
+def test_the_first_mode_that_is_shown_needs_no_tables_on_a_laptop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ML_STATE", str(tmp_path / "var"))
+    assert main(["mode"]) == 0
+    assert "assist (ML_MODE), never switched" in capsys.readouterr().out
+    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0
+    assert "by grace: complaints" in capsys.readouterr().out

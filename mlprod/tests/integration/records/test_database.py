@@ -1,0 +1,290 @@
+"""Connections that lead nowhere, to a server that only reads, or through a pooler; and what is said of each."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from mlprod.ops.migrate import migrate
+from mlprod.records.database import LONG_WAIT
+from mlprod.records.errors import StoreAway, StoreInterruptedError
+from mlprod.records.postgres import url_of
+from mlprod.records.store import Store
+
+if TYPE_CHECKING:
+    from postgres import Pooler, Server
+
+pytest_plugins = ["postgres"]
+SECRET = "hunter2"  # noqa: S105 - to be looked for in what is said
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def store_of() -> Iterator[Callable[..., Store]]:
+    made: list[Store] = []
+
+    def make(*arguments: Any) -> Store:
+        made.append(Store(*arguments))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.engine.dispose()
+
+
+def process_of(store: Store) -> int:
+    """The server's process behind the connection that is used next."""
+    with store.connected() as connection:
+        found: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "ports"),
+    [
+        ("postgresql://me:word@h1,h2/db", "h1,h2", ","),
+        ("postgresql://me@h1:5433,h2/db?sslmode=require", "h1,h2", "5433,"),
+        ("postgres+psycopg://h1,h2:6432", "h1,h2", ",6432"),
+        ("postgresql://me:a%40b@[::1]:5433,[::2]/db", "::1,::2", "5433,"),
+    ],
+)
+def test_several_hosts_are_taken_as_libpq_writes_them(url: str, hosts: str, ports: str) -> None:
+    found = url_of(url)
+    assert (found.query["host"], found.query["port"], found.host, found.port) == (hosts, ports, None, None)
+    assert found.drivername == "postgresql+psycopg"
+    assert found.password in (None, "word", "a@b")
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:word@host:5433/db", "postgresql://me:a,b@host:5433/db"])
+def test_one_host_stays_as_it_is(url: str) -> None:
+    found = url_of(url)
+    assert (found.host, found.port, dict(found.query)) == ("host", 5433, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://me:{SECRET}@host:port/db",
+        f"postgresql://me:{SECRET}@h1:x,h2:y/db",
+        "postgresql:///?host=a&host=b&port=c",
+    ],
+)
+def test_a_url_of_no_database_says_what_works_and_no_password(url: str) -> None:
+    with pytest.raises(StoreAway, match=r"ML_DATABASE_URL .* what works: postgresql://user@host:5432/database") as away:
+        Store(url).mode()
+    assert SECRET not in str(away.value)
+
+
+def test_the_first_host_that_writes_is_taken(postgres: "Server", store_of: Callable[..., Store]) -> None:
+    url = postgres.new()
+    migrate(url)
+    database = url.rpartition("/")[2]
+    store = store_of(f"postgresql://tests@127.0.0.1:{closed_port()},127.0.0.1:{postgres.port}/{database}")
+    assert store.set_mode("shadow", "you", "a test") == store.mode()
+
+
+def test_a_server_that_became_read_only_is_left_for_the_one_that_writes(
+    postgres: "Server", store_of: Callable[..., Store]
+) -> None:
+    """As after a failover whose old primary lives on: connections that are kept lead to it, new ones to the new."""
+    url = postgres.new()
+    migrate(url)
+    store = store_of(url)
+    old = process_of(store)
+    with store.connected() as connection:
+        connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    assert store.mode() is None, "what the old one says of the mode may be old too"
+    assert store.set_mode("shadow", "you", "a test") == store.mode()
+    assert process_of(store) != old
+
+
+def test_a_server_that_only_reads_is_away_unless_the_url_asks_for_it(
+    postgres: "Server", store_of: Callable[..., Store]
+) -> None:
+    url = postgres.new()
+    migrate(url)
+    store_of(url).set_mode("shadow", "you", "a test")
+    postgres.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on")
+    with pytest.raises(StoreAway, match=r"read-only.*host1,host2"):
+        store_of(url).mode()
+    reader = store_of(f"{url}?target_session_attrs=any")
+    known = reader.mode()
+    assert known
+    assert known.mode == "shadow"
+    with pytest.raises(StoreAway, match="read-only"):
+        reader.set_mode("assist", "you", "a test")
+
+
+def test_a_connection_that_is_cut_in_a_transaction_interrupts_it_and_no_more(
+    postgres: "Server", store_of: Callable[..., Store]
+) -> None:
+    url = postgres.new()
+    migrate(url)
+    store = store_of(url)
+
+    def cut() -> None:
+        with store.connected() as connection:
+            process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            postgres.execute(f"SELECT pg_terminate_backend({process})")
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(StoreInterruptedError):
+        cut()
+    assert store.mode() is None
+
+
+def test_a_server_that_froze_says_so(postgres: "Server", store_of: Callable[..., Store]) -> None:
+    store = store_of(postgres.url(), 0)  # patience is 2 seconds more
+
+    def freeze() -> None:
+        with store.connected() as connection:
+            process: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            os.kill(process, signal.SIGSTOP)
+            try:
+                connection.execute(text("SELECT 1"))
+            finally:
+                os.kill(process, signal.SIGCONT)
+
+    with pytest.raises(StoreInterruptedError, match="said nothing for 2 s"):
+        freeze()
+
+
+def test_a_lock_that_others_hold_interrupts(postgres: "Server", store_of: Callable[..., Store]) -> None:
+    url = postgres.new()
+    migrate(url)
+    store, other = store_of(url, 1), store_of(url)
+    with other.connected() as connection:
+        connection.execute(text("LOCK TABLE modes IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StoreInterruptedError, match="timeout"):
+            store.mode()
+    assert store.mode() is None
+
+
+@pytest.mark.parametrize("wait", [1, LONG_WAIT])
+def test_limits_hold_in_each_transaction_of_ours_and_for_nobody_else(
+    postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store], wait: int
+) -> None:
+    url = pooler.url(postgres.new())
+    store = store_of(url, wait)
+    for _ in range(3):
+        with store.connected() as connection:
+            names = "current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('timezone')"
+            limits = connection.execute(text(f"SELECT {names}")).one()
+        assert tuple(limits) == ({1: "1s", LONG_WAIT: "1h"}[wait],) * 2 + ("UTC",)
+        with psycopg.connect(url) as other:
+            assert other.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+def test_a_pooler_may_give_each_transaction_another_connection(
+    postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]
+) -> None:
+    url = postgres.new()
+    migrate(pooler.url(url))
+    one, two = (store_of(pooler.url(url)) for _ in range(2))
+    for _ in range(12):  # a statement is prepared after five times, if ever
+        for each, other in ((one, two), (two, one)):
+            with each.connected(), other.connected():  # so that connections change hands
+                pass
+            assert each.mode() is None
+    with one.connected() as connection:
+        assert connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one() == 0
+
+
+def test_a_pooler_that_starts_again_is_found_again(
+    postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]
+) -> None:
+    url = postgres.new()
+    migrate(url)
+    store = store_of(pooler.url(url))
+    store.set_mode("assist", "you", "a test")
+    pooler.stop()
+    try:
+        with pytest.raises(StoreAway):
+            store.mode()
+    finally:
+        pooler.start()
+    assert store.set_mode("shadow", "you", "a test") == store.mode()
+
+
+def limited(postgres: "Server") -> str:
+    postgres.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 0")
+    return postgres.url().replace("tests@", "few@")
+
+
+def powerless(postgres: "Server") -> str:
+    url = postgres.new()
+    migrate(url)
+    postgres.execute("CREATE ROLE nobody_special LOGIN")
+    return url.replace("tests@", "nobody_special@")
+
+
+def refused(_: "Server") -> str:
+    return f"postgresql://me:{SECRET}@127.0.0.1:{closed_port()}/records"
+
+
+def nowhere(_: "Server") -> str:
+    return f"postgresql://me:{SECRET}@nowhere.invalid/records"
+
+
+@pytest.mark.parametrize(
+    ("url", "works"),
+    [
+        (limited, "max_connections"),
+        (powerless, "grant its user SELECT"),
+        (refused, "does it run, and does ML_DATABASE_URL name"),
+        (nowhere, "is the host in ML_DATABASE_URL right"),
+    ],
+)
+def test_why_a_server_does_not_answer_is_said_with_what_to_do(
+    postgres: "Server", store_of: Callable[..., Store], url: Callable[["Server"], str], works: str
+) -> None:
+    where = url(postgres)
+    with pytest.raises(StoreAway, match=works) as away:
+        store_of(where).mode()
+    assert SECRET not in str(away.value)
+    assert not isinstance(away.value, StoreInterruptedError)
+
+
+def test_a_pooler_that_is_full_says_so(postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]) -> None:
+    pooler.execute("SET max_client_conn = 1")
+    try:
+        with (
+            psycopg.connect(pooler.url(postgres.url("pgbouncer")), autocommit=True),
+            pytest.raises(StoreAway, match="max_client_conn"),
+        ):
+            store_of(pooler.url(postgres.url())).mode()
+    finally:
+        pooler.execute("SET max_client_conn = 100")
+
+
+def test_a_file_that_cannot_be_written_is_away_and_still_read(
+    tmp_path: Path, empty_records: Path, store_of: Callable[..., Store]
+) -> None:
+    store = store_of(f"sqlite:///file:{empty_records}?mode=ro&uri=true")
+    assert store.mode() is None
+    with pytest.raises(StoreAway, match="must be writable"):
+        store.set_mode("shadow", "you", "a test")
+    (tmp_path / "a file").touch()
+    with pytest.raises(StoreAway, match="its folder must exist"):
+        store_of(f"sqlite:///{tmp_path / 'a file' / 'records.db'}").mode()
+
+
+def test_who_reads_waits_for_nobody_who_writes(records_url: str, store_of: Callable[..., Store]) -> None:
+    reader, writer = store_of(records_url, 1), store_of(records_url)
+    done = writer.set_mode("assist", "you", "a test")
+    with writer.connected() as connection:
+        connection.execute(text("UPDATE modes SET why = 'not yet'"))
+        assert reader.mode() == done
+        with reader.reading(), reader.reading():
+            pass

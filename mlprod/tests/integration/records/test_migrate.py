@@ -1,0 +1,166 @@
+import subprocess
+import sys
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import inspect, text
+
+from mlprod.ops.migrate import config_of, migrate
+from mlprod.records import Sender
+from mlprod.records.database import engine_of, now
+from mlprod.records.errors import StoreAway
+from mlprod.records.store import Store
+from mlprod.records.tables import VERSIONS, metadata
+from mlprod.records.usage_stats import usage
+
+pytest_plugins = ["postgres"]
+
+WAITING = """
+import sys
+from {module} import migrate
+print("ready", flush=True)
+sys.stdin.readline()
+migrate(sys.argv[1])
+"""
+
+
+def tables(url: str) -> set[str]:
+    engine = engine_of(url)
+    found = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return found
+
+
+def differences(url: str) -> list[object]:
+    """What a migration would still have to change."""
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSIONS})
+        found: list[object] = compare_metadata(context, metadata)
+    engine.dispose()
+    return found
+
+
+def run(url: str, *statements: str) -> list[tuple[object, ...]]:
+    """What the last statement gives."""
+    engine, found = engine_of(url), []
+    with engine.begin() as connection:
+        for statement in statements:
+            result = connection.execute(text(statement))
+            found = [tuple(row) for row in result] if result.returns_rows else []
+    engine.dispose()
+    return found
+
+
+def test_from_nothing_come_the_tables_that_this_code_knows(bare_url: str) -> None:
+    assert migrate(bare_url)
+    assert tables(bare_url) == {*metadata.tables, VERSIONS}
+    assert differences(bare_url) == []
+
+
+OLD_WRITES = (
+    "INSERT INTO predictions (id, at, model_version, bundle, arm, mode, score, decision, row)"
+    " VALUES ('ID', '2026-01-31 12:00:00', '7', 'f', 'champion', 'assist', 0.5, 'call', '[]')",
+    "INSERT INTO outcomes (prediction_id, outcome, at, received_at) VALUES ('ID', 1, '2026-01-31 12:00:00', 'NOW')",
+    "INSERT INTO feedback (id, prediction_id, verdict, pseudonym, at) VALUES ('ID', 'ID', 'overridden', 'p', 'NOW')",
+)
+
+
+def write_as_before(url: str, id: str) -> None:
+    """As code did that knew no caller, no answer's number and no mark of a trial."""
+    at = f"{now():%Y-%m-%d %H:%M:%S}"
+    run(url, *(statement.replace("ID", id).replace("NOW", at) for statement in OLD_WRITES))
+
+
+def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(bare_url: str) -> None:
+    command.upgrade(config_of(bare_url), "0002")
+    for id in ("a", "smoke-1"):
+        write_as_before(bare_url, id)
+    assert migrate(bare_url)
+    assert differences(bare_url) == []
+    for id in ("b", "smoke-2"):
+        write_as_before(bare_url, id)  # a replica that is not replaced yet
+    store = Store(bare_url)
+    found = usage(store, "assist")
+    assert (found.cases, found.judged, found.outcomes) == (2, 2, 2), "trials are known by their ids"
+    store.add_outcomes([{"prediction_id": "a", "outcome": 0.0, "at": now(), "correction": True}], Sender("desk"))
+    store.engine.dispose()
+    assert run(bare_url, "SELECT outcome, caller FROM outcome_history") == [(1.0, None)]
+    assert run(bare_url, "SELECT outcome, caller FROM outcomes WHERE prediction_id = 'a'") == [(0.0, "desk")]
+
+
+def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:
+    store = Store(records_url)
+    done = store.set_mode("shadow", "you", "a test")
+    migrate(records_url)
+    assert store.mode() == done
+    assert differences(records_url) == []
+    store.engine.dispose()
+
+
+def test_a_change_of_the_tables_without_a_migration_would_be_found(records_url: str) -> None:
+    run(records_url, "DROP INDEX feedback_at")
+    assert [change[0] for change in differences(records_url) if isinstance(change, tuple)] == ["add_index"]
+    run(records_url, "CREATE INDEX feedback_at ON feedback (at)")
+    assert differences(records_url) == []
+
+
+def test_migrations_at_once_do_it_once(bare_url: str) -> None:
+    code = [sys.executable, "-c", WAITING.format(module=migrate.__module__), bare_url]
+    with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin
+        assert other.stdout
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("go\n")
+        other.stdin.flush()
+        migrate(bare_url)
+        other.communicate(timeout=30)
+    assert other.returncode == 0
+    assert differences(bare_url) == []
+    assert len(run(bare_url, "SELECT version_num FROM records_version")) == 1
+
+
+def test_a_database_may_be_shared_with_mlflow(bare_url: str) -> None:
+    run(
+        bare_url,
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        "INSERT INTO alembic_version VALUES ('of another history')",
+    )
+    migrate(bare_url)
+    migrate(bare_url)
+    assert run(bare_url, "SELECT version_num FROM alembic_version") == [("of another history",)]
+    assert tables(bare_url) == {*metadata.tables, VERSIONS, "alembic_version"}
+
+
+def test_code_may_go_back_to_before_a_migration(bare_url: str) -> None:
+    migrate(bare_url)
+    newer = "UPDATE records_version SET version_num = 'of next week'", "CREATE TABLE of_next_week (id INTEGER)"
+    run(bare_url, *newer)
+    assert not migrate(bare_url)
+    assert tables(bare_url) == {*metadata.tables, VERSIONS, "of_next_week"}
+    store = Store(bare_url)
+    assert store.set_mode("shadow", "you", "a test") == store.mode()
+    store.engine.dispose()
+
+
+def test_a_history_that_nobody_knows_is_not_taken_for_newer_code(bare_url: str) -> None:
+    run(
+        bare_url,
+        "CREATE TABLE records_version (version_num VARCHAR(32))",
+        "INSERT INTO records_version VALUES ('of others')",
+    )
+    with pytest.raises(CommandError, match="of others"):
+        migrate(bare_url)
+
+
+def test_a_migration_that_fails_leaves_all_as_it_was(bare_url: str) -> None:
+    run(bare_url, "CREATE TABLE modes (mine INTEGER)", "INSERT INTO modes VALUES (7)")
+    with pytest.raises(StoreAway, match="exists"):
+        migrate(bare_url)
+    assert tables(bare_url) == {"modes"}
+    run(bare_url, "DROP TABLE modes")
+    migrate(bare_url)
+    assert differences(bare_url) == []

@@ -1,0 +1,116 @@
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mlprod.records.database import now
+from mlprod.records.errors import StoreAway
+from mlprod.records.store import Store
+from mlprod.records.usage_stats import LATELY, Usage, usage
+
+pytest_plugins = ["postgres"]
+
+
+@pytest.fixture
+def store(records_url: str) -> Iterator[Store]:
+    made = Store(records_url)
+    yield made
+    made.engine.dispose()
+
+
+def decided(store: Store, *ids: str, mode: str = "assist", at: datetime | None = None) -> None:
+    facts = {"at": f"{at or now():%Y-%m-%d %H:%M:%S.%f}", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
+    kept: list[dict[str, Any]] = [{"id": id, "score": 0.25, "decision": "call", "unit": None, "row": {}} for id in ids]
+    store.ship([json.dumps(facts | {"mode": mode, "predictions": kept}).encode()])
+
+
+def said(store: Store, id: str, about: str, verdict: str) -> None:
+    more: dict[str, Any] = {"decision_taken": None, "reason": None, "pseudonym": "p" * 32, "handling_seconds": None}
+    store.add_feedback([{"id": id, "prediction_id": about, "verdict": verdict, **more}])
+
+
+def became(store: Store, *ids: str) -> None:
+    store.add_outcomes([{"prediction_id": id, "outcome": 1.0, "at": now(), "correction": False} for id in ids])
+
+
+def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    moment = now() + by
+    monkeypatch.setattr("mlprod.records.usage_stats.now", lambda: moment)
+
+
+def test_where_nothing_happened_there_is_no_rate(store: Store) -> None:
+    found = usage(store, "shadow")
+    assert found == Usage(0, 0, 0, 0, 0, 0)
+    assert found.override_rate is None
+    assert found.joined_share is None
+
+
+def test_days_with_cases_and_cases_are_counted_by_mode(store: Store) -> None:
+    first = datetime(2026, 1, 31, 23, 59, 59, 999999)
+    decided(store, "a", "b", at=first)
+    decided(store, "c", at=first + timedelta(microseconds=1))
+    decided(store, "d", mode="shadow", at=datetime(2020, 2, 29))
+    assert (usage(store, "assist").days, usage(store, "assist").cases) == (2, 3)
+    assert (usage(store, "shadow").days, usage(store, "shadow").cases) == (1, 1)
+    assert usage(store, "automate").cases == 0
+
+
+def test_the_override_rate_is_of_the_cases_of_that_mode_with_feedback(store: Store) -> None:
+    decided(store, "a", "b", "c", "d")
+    decided(store, "s", mode="shadow")
+    for number, (about, verdict) in enumerate(
+        [("a", "overridden"), ("b", "accepted"), ("c", "edited"), ("s", "overridden")]
+    ):
+        said(store, str(number), about, verdict)
+    said(store, "stray", "unheard-of", "overridden")
+    assert (usage(store, "assist").judged, usage(store, "assist").overridden) == (3, 1)
+    assert usage(store, "assist").override_rate == pytest.approx(1 / 3)
+    assert usage(store, "shadow").override_rate == 1
+
+
+def test_a_case_on_which_several_had_their_say_is_one_case(store: Store) -> None:
+    decided(store, "a", "b")
+    for number, verdict in enumerate(["accepted", "overridden", "overridden"]):
+        said(store, str(number), "a", verdict)
+    said(store, "b", "b", "accepted")
+    assert (usage(store, "assist").judged, usage(store, "assist").overridden) == (2, 1)
+
+
+def test_the_share_of_outcomes_that_find_their_prediction(store: Store) -> None:
+    decided(store, "a", "b", mode="shadow")
+    became(store, "a", "b", "x", "y")
+    for mode in ("shadow", "assist"):
+        found = usage(store, mode)
+        assert (found.outcomes, found.joined, found.joined_share) == (4, 2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("by", "counts"), [(LATELY - timedelta(minutes=1), True), (LATELY + timedelta(minutes=1), False)]
+)
+def test_feedback_and_outcomes_are_of_the_last_28_days(
+    store: Store, monkeypatch: pytest.MonkeyPatch, by: timedelta, counts: bool
+) -> None:
+    decided(store, "a")
+    said(store, "1", "a", "overridden")
+    became(store, "a")
+    later(monkeypatch, by)
+    found = usage(store, "assist")
+    assert (found.cases, found.judged, found.overridden) == (1, counts, counts)
+    assert (found.outcomes, found.joined) == (counts, counts)
+
+
+def test_what_only_tries_the_service_does_not_count(store: Store) -> None:
+    decided(store, "smoke-1", "smoke", "Smoke-2", "SMOKE-3", "a-smoke-4")
+    for id in ("smoke-1", "Smoke-2"):
+        said(store, id, id, "overridden")
+    became(store, "smoke-1", "smoke-2", "Smoke-2")
+    found = usage(store, "assist")
+    assert (found.cases, found.judged, found.overridden) == (4, 1, 1)
+    assert (found.outcomes, found.joined) == (1, 1)
+
+
+def test_a_database_without_tables_is_away(bare_url: str) -> None:
+    with pytest.raises(StoreAway, match="run the verb migrate"):
+        usage(Store(bare_url), "assist")

@@ -1,0 +1,63 @@
+"""What is counted shows from the start, since Prometheus sees no increase in a series that begins at 1."""
+
+import re
+from pathlib import Path
+from typing import cast
+
+from fixture_project import PROJECT
+from seams import PARCELS, costs
+
+from mlprod.serving import metrics
+from mlprod.serving.metrics import SHED, STATUSES, Metrics
+from mlprod.serving.middleware import NEEDS
+from mlprod.serving.model_loader import Models
+from mlprod.serving.outcome_metrics import Results
+
+RULES = PROJECT / "monitoring" / "prometheus"
+
+
+def test_every_metric_that_an_alert_needs_is_told_under_that_name() -> None:
+    metrics = Metrics()
+    Results(PARCELS, costs, cast(Models, None), metrics)
+    told = {
+        f"{metric.name}{end}" for metric in metrics.registry.collect() for end in ("", "_total", "_bucket", "_count")
+    }
+    constants = set(re.findall(r'record: "?(ml_\w+)', (RULES / "governance.rules.yml").read_text()))
+    rules = "".join(path.read_text() for path in RULES.glob("*.rules.yml"))
+    limits = {"ml_value_target", "ml_run_cost", "ml_intended_users", "ml_model_data_age_limit_seconds"} | constants
+    assert set(re.findall(r"\bml_[a-z0-9_]+", rules)) - told <= limits | {"ml_governance_due_timestamp_seconds"}
+
+
+def test_what_is_counted_of_requests_shows_before_anything_happened() -> None:
+    shown = set(re.findall(r"^(ml_[a-z_]+)", Metrics().exposition().decode(), re.MULTILINE))
+    needed = set(re.findall(r"\bml_[a-z0-9_]+", (RULES / "service.rules.yml").read_text()))
+    assert needed - shown == {"ml_predictions_total", "ml_model_info"}, "their labels name a model"
+
+
+def test_every_reason_for_which_requests_are_shed_shows_from_zero() -> None:
+    source = "".join(path.read_text() for path in Path(metrics.__file__).parent.glob("*.py"))
+    said = re.findall(r'shed="(\w+)"|busy\("(\w+)"|shed\.labels\("(\w+)"', source)
+    assert {reason for found in said for reason in found if reason} == set(SHED)
+
+
+def test_every_route_of_callers_shows_failures_from_zero() -> None:
+    registry = Metrics().registry
+    posts = {"/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback"}
+    assert posts <= set(NEEDS)
+    for route in posts:
+        for status in STATUSES:
+            assert registry.get_sample_value("ml_requests_total", {"route": route, "status": status}) == 0
+
+
+def test_what_is_known_at_the_start_is_counted_at_once() -> None:
+    metrics = Metrics()
+    for status in map(int, STATUSES):
+        metrics.answered("/v1/predict", status, 0.1)
+    text = metrics.exposition().decode()
+    assert len(re.findall(r'^ml_requests_total\{route="/v1/predict",status="\d+"\} 1\.0$', text, re.M)) == len(STATUSES)
+
+
+def test_states_are_good_until_a_fault_is_found() -> None:
+    text = Metrics().exposition().decode()
+    for line in ("ml_keys_valid 1.0", "ml_event_log_writable 1.0", "ml_mode_unsaved 0.0"):
+        assert f"\n{line}\n" in text

@@ -1,0 +1,392 @@
+"""What came of predictions reaches Prometheus, each once, and as plain arithmetic over the records gives it."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from conftest import Client, eventually
+from hypothesis import given
+from hypothesis import strategies as st
+from seams import PARCEL, PARCELS, costs
+from sqlalchemy import update
+
+from mlprod.records import unprocessed_outcomes, waiting
+from mlprod.records.database import now
+from mlprod.records.store import Store
+from mlprod.records.tables import feedback
+from mlprod.serving.exploration import MOST, ExploreError, LetThrough, let_through
+from mlprod.serving.label_words import MAX_WORDS, LabelWords
+from mlprod.serving.metrics import Metrics
+from mlprod.serving.model_loader import Models
+from mlprod.serving.outcome_metrics import Results
+from mlprod.settings import Settings
+
+pytest_plugins = ["postgres"]
+SALT = b"s" * 32
+NOON = datetime(2026, 1, 31, 12)
+ROW = {name: value for name, value in PARCEL.items() if name not in PARCELS.personal}
+
+
+class Clock:
+    """Time as it is, and as much later as a test wants it."""
+
+    later = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return now() + self.later
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(waiting, "now", made)
+    return made
+
+
+class Replica:
+    """One service's counters over a database that others use too."""
+
+    def __init__(self, url: str, payoff: Any = costs, task: str = "binary") -> None:
+        answering = SimpleNamespace(version="7", bundle=SimpleNamespace(manifest=SimpleNamespace(task=task)))
+        self.store, self.metrics = Store(url), Metrics(zero_seconds=0)
+        self.results = Results(PARCELS, payoff, cast(Models, SimpleNamespace(current=answering)), self.metrics)
+
+    def count(self) -> None:
+        self.results.count(self.store)
+        for _ in range(2):  # Prometheus sees the zeros, and then what is counted
+            self.metrics.exposition()
+
+    def get(self, name: str, **labels: str) -> float:
+        """The sum over every series with these labels."""
+        found = [
+            sample.value
+            for metric in self.metrics.registry.collect()
+            for sample in metric.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        return sum(found) if found else math.nan
+
+
+@pytest.fixture
+def replica(records_url: str) -> Iterator[Callable[..., Replica]]:
+    made: list[Replica] = []
+
+    def make(**how: Any) -> Replica:
+        made.append(Replica(records_url, **how))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.store.engine.dispose()
+
+
+def ship(store: Store, *predictions: dict[str, Any], **said: Any) -> None:
+    """Write predictions as a service does."""
+    facts = {"at": "2026-01-31 12:00:00.000000", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
+    kept = [{"score": 0.25, "decision": "call", "unit": None, "row": ROW} | each for each in predictions]
+    store.ship([json.dumps(facts | {"mode": "assist"} | said | {"predictions": kept}).encode()])
+
+
+def tell(store: Store, *told: tuple[str, float], at: datetime = NOON + timedelta(days=2), again: bool = False) -> None:
+    store.add_outcomes([{"prediction_id": id, "outcome": y, "at": at, "correction": again} for id, y in told])
+
+
+def opinion(store: Store, id: str, about: str, verdict: str = "accepted", **more: Any) -> None:
+    said = {"decision_taken": None, "reason": None, "pseudonym": "p", "handling_seconds": None}
+    store.add_feedback([{"id": id, "prediction_id": about, "verdict": verdict} | said | more])
+
+
+def test_outcomes_become_confusion_calibration_and_money(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    scores = {"a": 0.25, "b": 0.9, "c": 0.0005, "d": 0.25}
+    decided = {"a": "call", "b": "call", "c": "leave", "d": "leave"}
+    truth = {"a": 1.0, "b": 0.0, "c": 1.0, "d": 0.0}
+    ship(one.store, *({"id": id, "score": scores[id], "decision": decided[id]} for id in scores))
+    tell(one.store, *truth.items())
+    one.count()
+    about = {"model_version": "7", "arm": "champion"}
+    for decision in ("call", "leave"):
+        for y in (0, 1):
+            expected = sum(decided[id] == decision and truth[id] == y for id in scores)
+            found = one.get("ml_outcomes_total", decision=decision, outcome=str(y), mode="assist", **about)
+            assert found == expected == 1
+    squared = sum((scores[id] - truth[id]) ** 2 for id in scores)
+    assert one.get("ml_outcome_squared_error_total", **about) == pytest.approx(squared)
+    assert one.get("ml_calibration_rows_total", le="0.3", **about) == 2
+    assert one.get("ml_calibration_scores_total", le="0.3", **about) == pytest.approx(0.5)
+    assert one.get("ml_calibration_outcomes_total", le="0.3", **about) == 1
+    assert one.get("ml_calibration_rows_total", le="0.001", **about) == 1
+    paid = [costs(decided[id], truth[id], ROW) for id in scores]
+    net = one.get("ml_value_total", direction="gain", **about) - one.get("ml_value_total", direction="loss", **about)
+    assert net == pytest.approx(sum(paid)) == -7
+    assert one.get("ml_slice_outcomes_total", slice="courier=bike") == 4
+    assert one.get("ml_slice_outcomes_total", slice="express=true") == 4
+    assert one.get("ml_cases_total", path="ai") == 4
+    assert one.get("ml_outcome_delay_seconds_bucket", le="259200.0") == 4
+    assert one.get("ml_outcome_delay_seconds_bucket", le="86400.0") == 0
+
+
+def test_replicas_count_each_outcome_once_between_them(replica: Callable[..., Replica]) -> None:
+    several = [replica() for _ in range(3)]
+    ids = [f"p{number}" for number in range(1_201)]
+    for start in range(0, len(ids), 400):
+        ship(several[0].store, *({"id": id} for id in ids[start : start + 400]))
+        tell(several[0].store, *((id, 1) for id in ids[start : start + 400]))
+    for each in several * 4:
+        each.count()
+    found = [each.get("ml_outcomes_total", outcome="1") for each in several]
+    assert sum(count for count in found if count == count) == len(ids)
+
+
+def test_what_comes_before_its_prediction_is_counted_when_that_comes(
+    replica: Callable[..., Replica], clock: Clock
+) -> None:
+    one = replica()
+    tell(one.store, ("late", 1))
+    opinion(one.store, "o", "late", "overridden")
+    one.count()
+    assert math.isnan(one.get("ml_outcomes_total"))
+    assert one.get("ml_decision_feedback_total", verdict="overridden") == 0
+    ship(one.store, {"id": "late"})
+    clock.later += waiting.FIRST_AGE
+    one.count()
+    assert one.get("ml_outcomes_total") == 1
+    assert one.get("ml_decision_feedback_total", verdict="overridden", model_version="7") == 1
+    assert one.get("ml_cases_total", path="manual") == 0
+
+
+def test_a_case_whose_prediction_never_comes_was_decided_without_us(
+    replica: Callable[..., Replica], clock: Clock
+) -> None:
+    one = replica()
+    tell(one.store, ("elsewhere", 1))
+    opinion(one.store, "o", "elsewhere")
+    one.count()
+    assert one.get("ml_cases_total", path="manual") == 0, "it may still come"
+    clock.later += waiting.LATEST + timedelta(minutes=1)
+    one.count()
+    one.count()
+    assert one.get("ml_cases_total", path="manual") == 1
+    assert one.get("ml_decision_feedback_total", verdict="accepted") == 0
+
+
+def test_a_correction_changes_the_records_and_not_what_was_counted(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ship(one.store, {"id": "a"})
+    tell(one.store, ("a", 1))
+    one.count()
+    tell(one.store, ("a", 0), again=True)
+    one.count()
+    assert one.get("ml_outcomes_total", outcome="1") == 1
+    assert math.isnan(one.get("ml_outcomes_total", outcome="0"))
+
+
+def test_what_only_tries_the_service_counts_nowhere(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ship(one.store, {"id": "smoke-1"})
+    tell(one.store, ("smoke-1", 1), ("smoke-never", 1))
+    opinion(one.store, "o", "smoke-1")
+    one.count()
+    assert math.isnan(one.get("ml_outcomes_total"))
+    assert one.get("ml_cases_total") == one.get("ml_decision_feedback_total") == 0
+    assert unprocessed_outcomes.active_reviewers(one.store) is None
+
+
+def test_money_of_shadow_is_kept_apart(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ship(one.store, {"id": "a", "decision": "leave"}, mode="shadow")
+    tell(one.store, ("a", 1))
+    one.count()
+    assert one.get("ml_value_total", mode="shadow", direction="loss") == 5
+    assert math.isnan(one.get("ml_value_total", mode="assist"))
+    assert one.get("ml_slice_value_total", slice="courier=bike", mode="shadow") == 5
+
+
+def test_the_explored_share_is_an_arm_of_its_own(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ship(one.store, {"id": "a"}, {"id": "b", "arm": "explored", "decision": "leave"})
+    tell(one.store, ("a", 1), ("b", 1))
+    one.count()
+    assert one.get("ml_outcomes_total", arm="explored", decision="leave") == 1
+    assert one.get("ml_outcomes_total", arm="champion") == 1
+
+
+def test_a_payoff_that_fails_is_counted_told_once_and_stops_nothing(
+    replica: Callable[..., Replica], output: Callable[[], str]
+) -> None:
+    def broken(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
+        return 1.0 if outcome else row["no such field"] if decision == "call" else math.inf
+
+    one = replica(payoff=broken)
+    ship(one.store, {"id": "a"}, {"id": "b"}, {"id": "c", "decision": "leave"})
+    tell(one.store, ("a", 0), ("b", 1), ("c", 0))
+    one.count()
+    assert one.get("ml_value_failures_total") == 2
+    assert one.get("ml_value_total", direction="gain") == 1
+    assert one.get("ml_outcomes_total") == 3
+    assert output().count("payoff() cannot say") == 1
+
+
+def test_a_regression_has_errors_and_money_but_no_confusion(replica: Callable[..., Replica]) -> None:
+    one = replica(payoff=lambda decision, outcome, row: -abs(decision - outcome), task="regression")
+    ship(one.store, {"id": "a", "score": 2_000.4, "decision": 2_000})
+    tell(one.store, ("a", 2_010))
+    one.count()
+    assert one.get("ml_outcomes_total", decision="number", outcome="number") == 1
+    assert one.get("ml_outcome_squared_error_total") == pytest.approx(9.6**2)
+    assert one.get("ml_value_total", direction="loss") == 10
+    assert math.isnan(one.get("ml_calibration_rows_total"))
+
+
+def test_callers_cannot_make_labels_without_end(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ship(one.store, {"id": "a"})
+    for number in range(MAX_WORDS + 5):
+        opinion(one.store, f"o{number}", "a", reason=f"word-{number}", pseudonym=f"p{number}", handling_seconds=40)
+    one.count()
+    assert one.get("ml_decision_feedback_total") == MAX_WORDS + 5
+    assert one.get("ml_decision_feedback_total", reason="(other)") == 5
+    assert one.get("ml_handling_seconds_count") == MAX_WORDS + 5
+
+
+def test_a_number_of_people_is_told_from_five_on(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ship(one.store, {"id": "a"})
+    for number in range(4):
+        opinion(one.store, f"o{number}", "a", pseudonym=f"p{number}")
+    opinion(one.store, "again", "a", "edited", pseudonym="p0")
+    one.count()
+    assert math.isnan(one.get("ml_active_reviewers"))
+    opinion(one.store, "o4", "a", pseudonym="p4")
+    two = replica()
+    two.count()
+    assert two.get("ml_active_reviewers") == 5
+
+
+def test_a_week_in_two_months_does_not_count_people_twice(
+    replica: Callable[..., Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = replica()
+    ship(one.store, {"id": "a"})
+    for month, day in ((1, 30), (2, 2)):
+        for number in range(6):
+            opinion(one.store, f"o{month}{number}", "a", pseudonym=f"p{month}{number}")
+            with one.store.connected() as connection:
+                written = feedback.c.id == f"o{month}{number}"
+                connection.execute(update(feedback).where(written).values(at=datetime(2026, month, day)))
+    monkeypatch.setattr(unprocessed_outcomes, "now", lambda: datetime(2026, 2, 3))
+    assert unprocessed_outcomes.active_reviewers(one.store) == 6
+
+
+def test_refused_bodies_are_counted_by_field_and_rule(client: Client) -> None:
+    wrong = PARCEL | {"weight": 99, "courier": "drone", "made up by a caller": 1}
+    assert client.post("/v1/predict", json={"rows": [wrong, PARCEL]}).status_code == 422
+    assert client.post("/v1/predict", content=b"{").status_code == 400
+    client.operations.get("/metrics")
+    text = client.operations.get("/metrics").text
+    for field, rule in (
+        ("weight", "less_than_equal"),
+        ("courier", "literal_error"),
+        ("(other)", "extra_forbidden"),
+        ("(other)", "json_invalid"),
+    ):
+        assert f'field="{field}",rule="{rule}"' in text.partition("ml_contract_violations_total{")[2]
+    assert "made up" not in text
+
+
+def test_outcomes_told_to_a_service_are_counted_within_seconds(client: Client, settings: Settings) -> None:
+    client.post("/v1/predict", json={"rows": [PARCEL | {"id": "a"}]})
+    told = {"prediction_id": "a", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
+    client.post("/v1/outcomes", json={"outcomes": [told]})
+    joined = 'ml_outcomes_total{arm="champion",decision="call",mode="assist",model_version="1",outcome="1"} 1.0'
+    eventually(lambda: joined in client.operations.get("/metrics").text)
+
+
+# The small random share that is let through.
+
+
+@given(st.text(min_size=1, max_size=128))
+def test_the_same_case_is_let_through_again(id: str) -> None:
+    share = LetThrough("leave", 0.1)
+    assert share.takes(id, SALT) == share.takes(id, SALT)
+
+
+def test_the_share_is_what_was_asked_for_and_hangs_on_the_salt() -> None:
+    share, ids = LetThrough("leave", 0.05), [f"case-{number}" for number in range(20_000)]
+    taken = {id for id in ids if share.takes(id, SALT)}
+    assert 0.044 < len(taken) / len(ids) < 0.056, "six standard errors"
+    others = {id for id in ids if share.takes(id, b"t" * 32)}
+    assert len(taken & others) < 0.2 * len(taken), "who has not the salt cannot tell which"
+
+
+@pytest.mark.parametrize(
+    "said", ["leave", ("leave",), ("leave", "0.1"), ("leave", -0.1), ("leave", MOST * 2), (1, 0.1)]
+)
+def test_a_share_that_cannot_be_meant_is_refused_with_what_works(said: Any) -> None:
+    with pytest.raises(ExploreError, match=r'LET_THROUGH = \("approve", 0.01\)'):
+        let_through(said)
+
+
+def test_no_share_is_no_share() -> None:
+    assert let_through(None) is None
+    assert let_through(("leave", 0)) is None
+    assert let_through(("leave", 0.1)) == LetThrough("leave", 0.1)
+
+
+def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings: Settings) -> None:
+    predict = client.assembly.service.predict
+    predict.explored = LetThrough("leave", 1.0)
+    (let, _) = client.post("/v1/predict", json={"rows": [PARCEL | {"id": "a"}, PARCEL | {"stops": 0}]}).json()[
+        "predictions"
+    ]
+    assert (let["decision"], let["arm"]) == ("leave", "explored")
+    client.operations.get("/metrics")
+    text = client.operations.get("/metrics").text
+    assert 'ml_predictions_total{arm="explored",decision="leave",model_version="1"} 1.0' in text
+    assert 'ml_predictions_total{arm="champion",decision="leave",model_version="1"} 1.0' in text, (
+        "the score said so too"
+    )
+    client.assembly.mode_state.mode = "shadow"
+    (kept,) = client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"]
+    assert "arm" not in kept, "nothing is let through where nothing is decided"
+
+
+def test_decisions_without_end_are_a_few_labels(replica: Callable[..., Replica]) -> None:
+    one = replica()
+    ids = [f"p{number}" for number in range(200)]
+    ship(one.store, *({"id": id, "decision": f"word-{id}"} for id in ids))
+    tell(one.store, *((id, 1) for id in ids))
+    one.count()
+    found = {
+        sample.labels["decision"]
+        for metric in one.metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name in ("ml_outcomes_total", "ml_slice_outcomes_total")
+    }
+    assert len(found) == MAX_WORDS + 1
+    assert one.get("ml_outcomes_total", decision="(other)") == 200 - MAX_WORDS
+    for start in range(0, 20_000, 1_000):
+        one.metrics.predicted("7", [("champion", f"word-p{number}") for number in range(start, start + 1_000)])
+    for _ in range(2):
+        one.metrics.exposition()
+    assert one.get("ml_predictions_total") == 20_000
+    assert one.get("ml_predictions_total", decision="(other)") == 20_000 - MAX_WORDS
+    assert one.get("ml_predictions_total", decision=f"word-{ids[0]}") == 1, "the words are those of the outcomes"
+
+
+def test_a_word_that_is_too_long_is_no_label() -> None:
+    words = LabelWords()
+    assert [words.label(word) for word in ("a", "x" * 64, "x" * 65, "x" * 900_000)] == ["a", "x" * 64, *["(other)"] * 2]
+
+
+def test_an_outcome_whose_square_is_infinite_keeps_no_other_from_being_counted(replica: Callable[..., Replica]) -> None:
+    one = replica(task="regression", payoff=lambda decision, outcome, row: 1.0)
+    ship(one.store, *({"id": id, "decision": 12.5} for id in "abc"))
+    tell(one.store, ("a", 1.0), ("b", 1e300), ("c", 0.0))  # as it may lie in the records of before
+    one.count()
+    assert one.get("ml_outcomes_total", outcome="number") == 3
+    assert one.get("ml_outcome_squared_error_total") == pytest.approx(0.75**2 + 0.25**2)

@@ -1,0 +1,458 @@
+import contextlib
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Client, Trained, eventually, point, serve, silent
+from fixture_project import main
+from seams import PARCEL, binary, regression
+
+from mlprod.serving import record_routes
+from mlprod.serving.logs import log
+from mlprod.settings import Settings
+from mlprod.training.registry import Registry
+from mlprod.training.train import train
+
+NOON = "2026-01-31T12:00:00Z"
+LIVE = {"prediction_id": "p", "verdict": "accepted", "reviewer": "desk-7"}
+
+
+@pytest.fixture(scope="module")
+def strict(new_settings: Callable[[], Settings], trained: Trained) -> Iterator[Client]:
+    """A service for what is refused, so that it remembers nothing."""
+    settings = new_settings()
+    point(settings.models, trained.bundle, 1)
+    with serve(binary, settings) as client:
+        yield client
+
+
+def stored(settings: Settings, query: str) -> list[Any]:
+    path = settings.database_url.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def ids(settings: Settings) -> list[str]:
+    return [id for (id,) in stored(settings, "SELECT id FROM predictions")]
+
+
+def everything_in(*folders: Path) -> bytes:
+    """Every byte of every file, so the database's log and the event log too."""
+    return b"".join(path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def records_of(settings: Settings) -> bytes:
+    return everything_in(Path(settings.database_url.removeprefix("sqlite:///")).parent, settings.spooled)
+
+
+def predicted(client: Client, *rows: dict[str, Any]) -> Any:
+    answer = client.post("/v1/predict", json={"rows": rows})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def outcome(prediction: str, value: float, **more: Any) -> dict[str, Any]:
+    return {"prediction_id": prediction, "outcome": value, "at": NOON} | more
+
+
+def told(client: Client, *outcomes: dict[str, Any]) -> Any:
+    return client.post("/v1/outcomes", json={"outcomes": outcomes})
+
+
+def reviewed(client: Client, *feedback: dict[str, Any]) -> Any:
+    return client.post("/v1/feedback", json={"feedback": feedback})
+
+
+def switched(client: Client, mode: str, why: str = "complaints since noon") -> Any:
+    answer = client.post("/v1/mode", json={"mode": mode, "reason": why})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def metric(client: Client, line: str) -> bool:
+    return f"\n{line}\n" in client.operations.get("/metrics").text
+
+
+def test_what_was_answered_is_in_the_database(client: Client, settings: Settings, trained: Trained) -> None:
+    answer = predicted(client, PARCEL | {"id": "mine"}, PARCEL | {"stops": 0})
+    eventually(lambda: len(ids(settings)) == 2)
+    columns = "id, score, decision, mode, model_version, arm, bundle"
+    about = ("assist", "1", "champion", trained.bundle.name)
+    told = [(each["id"], each["score"], each["decision"], *about) for each in answer["predictions"]]
+    assert sorted(stored(settings, f"SELECT {columns} FROM predictions")) == sorted(told)  # noqa: S608
+
+
+def test_who_sent_what_and_in_which_request_is_recorded(client: Client, settings: Settings) -> None:
+    def send(route: str, body: Any, request: str) -> None:
+        client.post(route, json=body, headers={"x-request-id": request}).raise_for_status()
+
+    send("/v1/predict", {"rows": [PARCEL | {"id": "p"}]}, "r-1")
+    send("/v1/outcomes", {"outcomes": [outcome("p", 1)]}, "r-2")
+    send("/v1/outcomes", {"outcomes": [outcome("p", 0, correction=True)]}, "r-3")
+    send("/v1/feedback", {"feedback": [LIVE]}, "r-4")
+    send("/v1/mode", {"mode": "automate", "reason": "a test"}, "r-5")
+    eventually(lambda: ids(settings))
+    found = [
+        stored(settings, f"SELECT caller, request FROM {table}")  # noqa: S608
+        for table in ("predictions", "outcomes", "outcome_history", "feedback")
+    ]
+    assert found == [[("local", "r-1")], [("local", "r-3")], [("local", "r-2")], [("local", "r-4")]]
+    assert stored(settings, "SELECT who, request FROM modes") == [("local", "r-5")]
+
+
+@pytest.mark.parametrize("request_id", ["x" * 65, "a b", "é", "", "\x1b[31m", "a;DROP"])
+def test_a_request_id_that_is_no_plain_word_is_replaced_by_one_of_the_service(
+    client: Client, settings: Settings, request_id: str
+) -> None:
+    headers = {b"x-request-id": request_id.encode()}
+    answer = client.post("/v1/predict", json={"rows": [PARCEL]}, headers=headers)
+    eventually(lambda: ids(settings))
+    ((recorded,),) = stored(settings, "SELECT request FROM predictions")
+    assert recorded == answer.headers["x-request-id"]
+    assert len(recorded) == 32
+    assert recorded.isalnum()
+
+
+def test_a_row_is_kept_without_its_personal_field_and_its_unit_only_as_a_hash(
+    client: Client, settings: Settings
+) -> None:
+    row = PARCEL | {"distance": 77.123456, "weight": 7.654321}
+    named = [("a", "Ada"), ("b", "Ada"), ("c", "Bob"), ("d", None)]
+    predicted(client, *(row | {"id": id, "unit": unit} for id, unit in named))
+    eventually(lambda: len(ids(settings)) == 4)
+    found = stored(settings, "SELECT unit_hash, row FROM predictions ORDER BY id")
+    units = [unit for unit, _ in found]
+    assert json.loads(found[0][1]) == {name: value for name, value in row.items() if name != "distance"}
+    assert units[0] == units[1] != units[2]
+    assert units[3] is None
+    kept = records_of(settings)
+    assert b"7.654321" in kept
+    assert b"77.123456" not in kept
+    assert b"Ada" not in kept
+
+
+def test_in_shadow_the_decision_is_recorded_but_not_given(client: Client, settings: Settings) -> None:
+    switched(client, "shadow")
+    (answer,) = predicted(client, PARCEL | {"id": "mine"})["predictions"]
+    assert answer["decision"] is None
+    eventually(lambda: ids(settings))
+    assert stored(settings, "SELECT score, decision, mode FROM predictions") == [(answer["score"], "call", "shadow")]
+
+
+def test_a_prediction_that_is_asked_for_again_is_stored_once(client: Client, settings: Settings) -> None:
+    first, again = (predicted(client, PARCEL | {"id": "mine"}) for _ in range(2))
+    assert first == again
+    predicted(client, PARCEL | {"id": "last"})
+    eventually(lambda: "last" in ids(settings))
+    assert len(ids(settings)) == 2
+
+
+def test_an_id_twice_in_one_body_is_refused_and_nothing_is_stored(client: Client, settings: Settings) -> None:
+    answer = client.post("/v1/predict", json={"rows": [PARCEL | {"id": "mine"}, PARCEL | {"id": "mine"}]})
+    assert (answer.status_code, "twice in the body" in answer.json()["detail"]) == (422, True)
+    predicted(client, PARCEL | {"id": "last"})
+    eventually(lambda: ids(settings))
+    assert ids(settings) == ["last"]
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        *(("/v1/predict", {"rows": [PARCEL | {name: "a\0b"}]}) for name in ("id", "unit", "city")),
+        ("/v1/explain", {"rows": [PARCEL | {"city": "a\0b"}]}),
+        ("/v1/outcomes", {"outcomes": [outcome("a\0b", 1)]}),
+        ("/v1/feedback", {"feedback": [LIVE | {"decision_taken": "a\0b"}]}),
+        ("/v1/mode", {"mode": "shadow", "reason": "a\0b and more"}),
+    ],
+)
+def test_a_character_that_no_database_takes_is_refused(strict: Client, route: str, body: Any) -> None:
+    answer = strict.post(route, json=body)
+    assert (answer.status_code, "u0000" in answer.json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("id", ["\\ud800", "\\u00e9", "\\\\", "'; DROP TABLE predictions; --", "😀", "\\u2028"])
+def test_any_other_text_is_an_id_or_refused_but_never_lost(client: Client, settings: Settings, id: str) -> None:
+    body = '{"rows": [' + json.dumps(PARCEL)[:-1] + f', "id": "{id}"' + "}]}"
+    answer = client.post("/v1/predict", content=body.encode())
+    if answer.status_code == 400:
+        assert answer.json()["errors"][0]["rule"].startswith("JSON")
+        return
+    assert answer.json()["predictions"][0]["id"] == json.loads(f'"{id}"')
+    eventually(lambda: ids(settings))
+    assert ids(settings) == [json.loads(f'"{id}"')]
+
+
+def test_outcomes_are_counted_by_what_became_of_them(client: Client, settings: Settings) -> None:
+    predicted(client, PARCEL | {"id": "a"}, PARCEL | {"id": "b"})
+    eventually(lambda: len(ids(settings)) == 2)
+    first = told(client, outcome("a", 1), outcome("b", 0), outcome("b", 0), outcome("never asked", 1))
+    assert first.json() == {"accepted": 3, "repeated": 1, "corrected": 0, "unknown": 1}
+    again = told(client, outcome("a", 1), outcome("b", 1, correction=True))
+    assert again.json() == {"accepted": 0, "repeated": 1, "corrected": 1, "unknown": 0}
+    for result, count in {"accepted": 3, "repeated": 2, "corrected": 1, "unknown": 1}.items():
+        assert metric(client, 'ml_outcomes_received_total{result="' + result + '"} ' + f"{count}.0")
+
+
+def test_a_correction_replaces_what_is_known_and_keeps_it_in_the_history(client: Client, settings: Settings) -> None:
+    told(client, outcome("a", 0, at="2026-01-31T12:00:00+02:00"))
+    told(client, outcome("a", 1, correction=True))
+    assert stored(settings, "SELECT outcome, at FROM outcomes") == [(1.0, "2026-01-31 12:00:00.000000")]
+    assert stored(settings, "SELECT outcome, at FROM outcome_history") == [(0.0, "2026-01-31 10:00:00.000000")]
+
+
+def test_an_outcome_that_differs_is_refused_with_what_is_known_and_what_works(
+    client: Client, settings: Settings
+) -> None:
+    told(client, outcome("a", 1))
+    given = [outcome("new", 1), outcome("a", 0)]
+    answer = told(client, *given)
+    assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
+    (error,) = answer.json()["errors"]
+    assert (error["row"], error["field"], error["given"]) == (1, "outcome", 0)
+    assert "1 is known of 'a'" in error["rule"]
+    assert stored(settings, "SELECT prediction_id, outcome FROM outcomes") == [("a", 1.0)]
+    mended = told(client, given[0], given[1] | error["example"])
+    assert mended.json() == {"accepted": 1, "repeated": 0, "corrected": 1, "unknown": 2}
+
+
+def test_of_one_body_two_outcomes_for_one_prediction_must_agree(client: Client, settings: Settings) -> None:
+    assert told(client, outcome("a", 1), outcome("a", 0)).status_code == 409
+    assert stored(settings, "SELECT * FROM outcomes") == []
+
+
+def test_a_classifier_takes_only_0_and_1(client: Client, settings: Settings) -> None:
+    given = [outcome("a", 1), outcome("b", 0.5), outcome("c", -1)]
+    answer = told(client, *given)
+    errors = answer.json()["errors"]
+    assert answer.status_code == 422
+    assert [(each["row"], each["field"], each["given"]) for each in errors] == [(1, "outcome", 0.5), (2, "outcome", -1)]
+    assert stored(settings, "SELECT * FROM outcomes") == []
+    mended = [given[0], *(given[error["row"]] | {"outcome": error["example"]} for error in errors)]
+    assert told(client, *mended).json()["accepted"] == 3
+
+
+def test_a_regressor_takes_any_finite_number(settings: Settings, registry: Registry, tmp_path: Path) -> None:
+    version = train(regression, settings, silent, kind="baseline").version
+    point(settings.models, registry.download(version, tmp_path).rename(tmp_path / version.digest), 1)
+    with serve(regression, settings) as client:
+        assert told(client, outcome("a", -1234.5), outcome("b", 3e38), outcome("c", 0)).json()["accepted"] == 3
+        infinite = '{"outcomes": [' + json.dumps(outcome("d", 1)).replace(": 1,", ": Infinity,") + "]}"
+        assert client.post("/v1/outcomes", content=infinite).status_code == 422
+        for far in (1e39, -1e300):  # its square is infinite, and no sum of squares comes back from there
+            (error,) = told(client, outcome("d", far)).json()["errors"]
+            assert (error["row"], error["field"], error["example"]) == (0, "outcome", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"outcome": "1"}, "valid number"),
+        ({"outcome": True}, "valid number"),
+        ({"outcome": None}, "valid number"),
+        ({"at": "2026-01-31T12:00:00"}, "timezone"),
+        ({"at": "2026-02-31T12:00:00Z"}, "valid datetime"),
+        ({"at": "yesterday"}, "valid datetime"),
+        ({"at": "0001-01-02T00:00:00Z"}, "between 1970 and now"),
+        ({"at": "1969-12-31T23:59:59Z"}, "between 1970 and now"),
+        ({"at": "9999-12-31T00:00:00Z"}, "between 1970 and now"),
+        ({"at": f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"}, "between 1970 and now"),
+        ({"at": 1_769_860_800}, "valid datetime"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "calendar"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "calendar"),
+        ({"prediction_id": ""}, "at least 1 character"),
+        ({"prediction_id": "x" * 129}, "at most 128 characters"),
+        ({"prediction_id": 7}, "valid string"),
+        ({"correction": "yes"}, "valid boolean"),
+    ],
+)
+def test_an_outcome_that_cannot_be_is_named_with_what_works(strict: Client, change: dict[str, Any], rule: str) -> None:
+    ((name, _),) = change.items()
+    good = outcome("fine", 1)
+    answer = told(strict, good, outcome("wrong", 1) | change)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    (error,) = answer.json()["errors"]
+    assert (error["row"], error["field"]) == (1, name)
+    assert rule in error["rule"]
+    mended = told(strict, good | {name: error["example"]})
+    assert mended.status_code == 200, mended.text
+
+
+def test_feedback_is_taken_once_and_counted(client: Client, settings: Settings) -> None:
+    predicted(client, PARCEL | {"id": "p"})
+    eventually(lambda: ids(settings))
+    why = {"decision_taken": "leave", "reason": "known-customer", "handling_seconds": 40}
+    other = LIVE | why | {"verdict": "overridden"}
+    first = reviewed(client, LIVE, other, LIVE, other | {"prediction_id": "never asked"})
+    assert first.json() == {"accepted": 3, "repeated": 1, "unknown": 1}
+    assert reviewed(client, other, LIVE).json() == {"accepted": 0, "repeated": 2, "unknown": 0}
+    found = stored(
+        settings, "SELECT verdict, decision_taken, reason, handling_seconds FROM feedback WHERE prediction_id = 'p'"
+    )
+    assert sorted(found) == [("accepted", None, None, None), ("overridden", "leave", "known-customer", 40.0)]
+    judged = 'ml_decision_feedback_total{arm="champion",model_version="1",reason="%s",verdict="%s"} %s'
+    eventually(lambda: metric(client, judged % ("", "accepted", "1.0")))
+    eventually(lambda: metric(client, judged % ("known-customer", "overridden", "1.0")))  # one waits for its prediction
+
+
+def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def month(number: int) -> None:
+        class Then(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> "Then":
+                return cls(2026, number, 15, tzinfo=tz)
+
+        monkeypatch.setattr(record_routes, "datetime", Then)
+
+    def pseudonym(prediction: str) -> str:
+        ((found,),) = stored(settings, f"SELECT pseudonym FROM feedback WHERE prediction_id = '{prediction}'")  # noqa: S608
+        return str(found)
+
+    grace = LIVE | {"reviewer": "Grace Hopper"}
+    month(3)
+    answer = reviewed(
+        client,
+        grace | {"prediction_id": "first"},
+        grace | {"prediction_id": "second"},
+        grace | {"prediction_id": "other", "reviewer": "Ada Lovelace"},
+    )
+    month(4)
+    later = reviewed(client, grace | {"prediction_id": "later"})
+    assert (answer.json()["accepted"], later.json()["accepted"]) == (3, 1)
+    assert pseudonym("first") == pseudonym("second")
+    assert len({pseudonym(name) for name in ("first", "other", "later")}) == 3
+    kept = records_of(settings)
+    assert pseudonym("first").encode() in kept
+    assert b"Hopper" not in kept
+    assert b"Lovelace" not in kept
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"verdict": "liked"}, "'accepted', 'edited' or 'overridden'"),
+        ({"reason": "Mrs Miller called twice"}, "pattern"),
+        ({"reason": ""}, "pattern"),
+        ({"reason": "word\n"}, "pattern"),
+        ({"reason": "x" * 41}, "pattern"),
+        ({"reviewer": ""}, "at least 1 character"),
+        ({"reviewer": None}, "valid string"),
+        ({"decision_taken": "Anna of desk 7 let it pass"}, "should match pattern"),
+        ({"handling_seconds": -1}, "greater than or equal to 0"),
+        ({"handling_seconds": 86_401}, "less than or equal to 86400"),
+        ({"prediction_id": 7}, "valid string"),
+    ],
+)
+def test_feedback_that_cannot_be_is_named_with_what_works(strict: Client, change: dict[str, Any], rule: str) -> None:
+    ((name, _),) = change.items()
+    answer = reviewed(strict, LIVE, LIVE | change)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    (error,) = answer.json()["errors"]
+    assert (error["row"], error["field"]) == (1, name)
+    assert rule in error["rule"]
+    mended = reviewed(strict, LIVE | {name: error["example"]})
+    assert mended.status_code == 200, mended.text
+
+
+@pytest.mark.parametrize(("route", "name"), [("/v1/outcomes", "outcomes"), ("/v1/feedback", "feedback")])
+@pytest.mark.parametrize("items", [None, [], {}, [7], "many"])
+def test_a_body_of_another_shape_is_refused_by_name(strict: Client, route: str, name: str, items: Any) -> None:
+    for body in ({name: items}, {}, {name: [LIVE], "more": 1}):
+        answer = strict.post(route, json=body)
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        assert answer.json()["errors"][0]["field"]
+    assert strict.post(route, json={name: [LIVE] * 1_001}).json()["errors"][0]["field"] == name
+
+
+@pytest.mark.parametrize("route", ["/v1/outcomes", "/v1/feedback", "/v1/mode"])
+def test_the_example_of_the_documentation_works(client: Client, route: str) -> None:
+    documented = client.get("/openapi.json").json()["paths"][route]["post"]
+    example = documented["requestBody"]["content"]["application/json"]["schema"]["example"]
+    assert client.post(route, json=example).status_code == 200
+
+
+@pytest.fixture
+def second(client: Client, settings: Settings, tmp_path: Path) -> Iterator[Client]:
+    """Another replica of the service of `client`."""
+    with serve(binary, settings.model_copy(update={"spool": tmp_path / "spool-2"})) as found:
+        yield found
+
+
+def test_a_stop_holds_here_at_once_and_elsewhere_soon(client: Client, second: Client) -> None:
+    assert predicted(second, PARCEL)["predictions"][0]["decision"] == "call"
+    said = switched(client, "shadow")
+    assert (said["mode"], said["by"], said["reason"]) == ("shadow", "local", "complaints since noon")
+    assert datetime.fromisoformat(said["since"]).tzinfo
+    assert predicted(client, PARCEL)["predictions"][0]["decision"] is None
+    eventually(lambda: predicted(second, PARCEL)["predictions"][0]["decision"] is None)
+    for service in (client, second):
+        assert service.get("/v1/model").json()["mode"] == "shadow"
+        assert service.operations.get("/readyz").json()["mode"] == "shadow"
+        eventually(lambda service=service: metric(service, 'ml_mode_info{mode="shadow"} 1.0'))  # type: ignore[misc]
+        assert not metric(service, 'ml_mode_info{mode="assist"} 1.0')
+
+
+def test_a_stop_by_verb_arrives_too(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ML_DATABASE_URL", settings.database_url)
+    assert main(["mode", "shadow", "--why", "the desk is flooded", "--who", "grace"]) == 0
+    assert "by grace: the desk is flooded" in capsys.readouterr().out
+    eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
+
+
+def test_a_switch_is_logged_with_who_and_why(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, log.name)
+    switched(client, "automate", "the board agreed")
+    facts = [vars(record)["facts"] for record in caplog.records if record.getMessage() == "mode"]
+    by = {"source": "database", "who": "local", "why": "the board agreed"}
+    assert facts == [{"mode": "automate", "before": "assist", **by}]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"mode": "shadow"}, "reason"),
+        ({"mode": "shadow", "reason": ""}, "reason"),
+        ({"mode": "shadow", "reason": "x" * 501}, "reason"),
+        ({"mode": "stop", "reason": "complaints"}, "mode"),
+        ({"reason": "complaints"}, "mode"),
+        ({"mode": "shadow", "reason": "complaints", "who": "me"}, "who"),
+    ],
+)
+def test_a_switch_without_a_reason_or_a_known_mode_is_refused(strict: Client, body: Any, field: str) -> None:
+    answer = strict.post("/v1/mode", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+    assert strict.get("/v1/model").json()["mode"] == "assist"
+    if field != "who":
+        mended = {"mode": "assist", "reason": "as before"} | body | {field: answer.json()["errors"][0]["example"]}
+        assert strict.post("/v1/mode", json=mended).status_code == 200
+        assert switched(strict, "assist")["mode"] == "assist"
+
+
+@pytest.mark.parametrize(
+    ("kept", "holds"),
+    [("automate", "automate"), ("shadow", "shadow"), ("", "shadow"), ("auto", "shadow"), (None, "shadow")],
+)
+def test_without_the_database_the_last_mode_holds_and_in_doubt_the_safest(
+    settings: Settings, trained: Trained, tmp_path: Path, kept: str | None, holds: str
+) -> None:
+    point(settings.models, trained.bundle, 1)
+    if kept is not None:
+        (settings.spooled / "mode").write_text(kept)
+    with serve(binary, settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/nothing.db"})) as client:
+        answer = predicted(client, PARCEL)
+    assert answer["mode"] == holds
+    assert (answer["predictions"][0]["decision"] is None) == (holds == "shadow")
+
+
+def test_a_mode_outlives_a_restart(client: Client, settings: Settings, tmp_path: Path) -> None:
+    switched(client, "automate")
+    with serve(binary, settings.model_copy(update={"spool": tmp_path / "another", "mode": "shadow"})) as later:
+        assert later.get("/v1/model").json()["mode"] == "automate"

@@ -1,0 +1,328 @@
+import json
+import logging
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic import command
+from conftest import eventually
+from sqlalchemy import select, text
+
+from mlprod.ops.migrate import config_of, migrate
+from mlprod.records.database import engine_of
+from mlprod.records.errors import StoreAway
+from mlprod.records.event_log import Spool
+from mlprod.records.shipping import Shipped
+from mlprod.records.store import Store
+from mlprod.records.tables import predictions
+from mlprod.serving import record_shipper as keepers
+from mlprod.serving.metrics import Metrics
+from mlprod.serving.record_shipper import Keeper
+
+if TYPE_CHECKING:
+    from postgres import Server
+
+pytest_plugins = ["postgres"]
+
+AWAY = "does not answer"
+
+
+@pytest.fixture(autouse=True)
+def hasty_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keepers, "LONGEST_PAUSE", 0.05)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def url(tmp_path: Path, empty_records: Path) -> str:
+    return f"sqlite:///{shutil.copy(empty_records, tmp_path / 'records.db')}"
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> str:
+    """A database that has no tables yet."""
+    return f"sqlite:///{tmp_path / 'later.db'}"
+
+
+def event(id: str, decision: str | None = "call") -> bytes:
+    """What the service writes down; without a decision no database takes it."""
+    kept = {"id": id, "score": 0.5, "decision": decision, "unit": None, "row": {"stops": 4}}
+    facts = {"at": "2026-01-31 12:00:00.123456", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
+    return json.dumps(facts | {"mode": "assist", "predictions": [kept]}).encode()
+
+
+@contextmanager
+def opened(url: str, folder: Path) -> Iterator[Keeper]:
+    """A keeper that does not run yet."""
+    keeper = Keeper(url, Spool(folder, 1_000_000), Metrics(zero_seconds=0))
+    try:
+        yield keeper
+    finally:
+        keeper.spool.close()
+
+
+@contextmanager
+def run(keeper: Keeper) -> Iterator[None]:
+    """It runs within, and has left after."""
+    stop = threading.Event()
+    thread = threading.Thread(target=keeper.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+@contextmanager
+def running(url: str, folder: Path) -> Iterator[Keeper]:
+    """A keeper that has looked at its database."""
+    with opened(url, folder) as keeper, run(keeper):
+        eventually(lambda: keeper.looked)
+        yield keeper
+
+
+def stored_ids(url: str) -> list[Any]:
+    """As any code finds them, whatever the tables are."""
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        found = list(connection.execute(text("SELECT id FROM predictions")).scalars())
+    engine.dispose()
+    return found
+
+
+def stored(url: str) -> list[str]:
+    store = Store(url)
+    with store.engine.connect() as connection:
+        found = list(connection.execute(select(predictions.c.id).order_by(predictions.c.id)).scalars())
+    store.engine.dispose()
+    return found
+
+
+def sample(keeper: Keeper, name: str, **labels: str) -> float:
+    return keeper.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def said(caplog: pytest.LogCaptureFixture, part: str) -> int:
+    return sum(part in record.getMessage() for record in caplog.records)
+
+
+def fill(keeper: Keeper, ids: Sequence[str]) -> None:
+    for id in ids:
+        keeper.spool.append(event(id))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_was_written_down_comes_into_the_database(url: str, folder: Path, before: bool) -> None:
+    with opened(url, folder) as keeper:
+        fill(keeper, "abc" if before else "")
+        with run(keeper):
+            fill(keeper, "" if before else "abc")
+            eventually(lambda: not keeper.spool.events)
+            assert stored(url) == ["a", "b", "c"]
+        assert sample(keeper, "ml_store_up") == 1
+        assert sample(keeper, "ml_events_pending") == 0
+
+
+def test_what_another_process_left_comes_into_the_database(url: str, folder: Path) -> None:
+    with opened(url, folder) as keeper:
+        fill(keeper, "abc")
+    with running(url, folder) as keeper:
+        eventually(lambda: not keeper.spool.events)
+    assert stored(url) == ["a", "b", "c"]
+
+
+def test_with_tables_of_before_answers_wait_for_the_migration(
+    later: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    command.upgrade(config_of(later), "0002")
+    with running(later, folder) as keeper:
+        fill(keeper, "ab")
+        eventually(lambda: said(caplog, "run the verb migrate"))
+        assert (keeper.spool.events, stored_ids(later)) == (2, [])
+        migrate(later)
+        eventually(lambda: not keeper.spool.events)
+    assert stored(later) == ["a", "b"]
+
+
+def test_what_came_under_a_known_id_is_counted_by_whether_it_answered_the_same_row(url: str, folder: Path) -> None:
+    number = "0" * 27
+    numbered = [json.loads(event("a")) | {"number": f"{number}{place}"} for place in range(4)]
+    numbered[3]["predictions"][0]["row"] = {"stops": 5}
+    with opened(url, folder) as keeper:
+        for each in (*numbered, *numbered):  # twice, as when it is not known whether they arrived
+            keeper.spool.append(json.dumps(each).encode())
+        with run(keeper):
+            eventually(lambda: not keeper.spool.events)
+        for _ in range(2):  # Prometheus sees the zeros, and then what is counted
+            keeper.metrics.exposition()
+        assert sample(keeper, "ml_predictions_repeated_total") == 2
+        assert sample(keeper, "ml_predictions_conflicting_total") == 1
+    assert stored(url) == ["a"]
+
+
+def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
+    later: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(later, folder) as keeper:
+        fill(keeper, "ab")
+        with run(keeper):
+            looks = count()
+            eventually(lambda: keeper.looked and next(looks) > 20)  # for long enough to be said more than once
+            assert said(caplog, AWAY) == 1
+            assert said(caplog, "run the verb migrate; answers wait in") == 1
+            assert keeper.spool.events == 2
+            assert (sample(keeper, "ml_store_up"), sample(keeper, "ml_events_pending")) == (0, 2)
+            with pytest.raises(StoreAway, match="migrate"):
+                keeper.required().recorded(["a"])
+            fill(keeper, "c")
+            migrate(later)
+            eventually(lambda: not keeper.spool.events)
+            assert stored(later) == ["a", "b", "c"]
+            eventually(lambda: sample(keeper, "ml_store_up") == 1)
+    assert said(caplog, "answers again") == 1
+    assert keeper.spool.lost == 0
+
+
+def test_a_server_that_stops_and_starts_again_loses_nothing(
+    postgres: "Server", folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = postgres.new()
+    migrate(url)
+    with running(url, folder) as keeper:
+        fill(keeper, "ab")
+        eventually(lambda: not keeper.spool.events)
+        postgres.stop()
+        try:
+            fill(keeper, "cd")
+            eventually(lambda: said(caplog, AWAY))
+            assert keeper.spool.events == 2
+        finally:
+            postgres.start()
+        fill(keeper, "e")
+        eventually(lambda: not keeper.spool.events)
+        assert stored(url) == list("abcde")
+        eventually(lambda: said(caplog, "answers again"))
+
+
+def test_what_the_database_will_never_take_is_kept_aside_and_the_rest_is_stored(
+    url: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison = [event("x", None), event("y", None)]
+    with opened(url, folder) as keeper:
+        fill(keeper, "abc")
+        keeper.spool.append(poison[0])
+        fill(keeper, "defg")
+        keeper.spool.append(poison[1])
+        with run(keeper):
+            eventually(lambda: not keeper.spool.events)
+            fill(keeper, "h")
+            eventually(lambda: not keeper.spool.events)
+        assert stored(url) == list("abcdefgh")
+        assert sample(keeper, "ml_events_lost_total") == 2
+        assert sample(keeper, "ml_store_up") == 1
+    assert (folder / "refused.kept").read_bytes().splitlines() == poison
+    assert said(caplog, "refused.kept") == 2
+
+
+def test_a_poison_that_only_postgresql_knows_is_kept_aside_too(
+    postgres: "Server", postgres_records: str, folder: Path
+) -> None:
+    poison = event("poison").replace(b'"stops": 4', b'"note": "\\u0000"')
+    with opened(postgres.url(postgres_records), folder) as keeper:
+        fill(keeper, ["good"])
+        keeper.spool.append(poison)
+        fill(keeper, ["well"])
+        with run(keeper):
+            eventually(lambda: not keeper.spool.events)
+    assert set(stored(keeper.url)) >= {"good", "well"}
+    assert (folder / "refused.kept").read_bytes() == poison + b"\n"
+    assert keeper.spool.lost == 1
+
+
+def test_damage_on_disk_is_counted_as_lost(url: str, folder: Path) -> None:
+    with opened(url, folder) as keeper:
+        fill(keeper, "abc")
+    (path,) = folder.glob("*.log")
+    path.write_bytes(path.read_bytes().replace(b'"b"', b'"X"'))
+    with running(url, folder) as keeper:
+        eventually(lambda: not keeper.spool.events)
+        eventually(lambda: sample(keeper, "ml_events_lost_total") == 1)
+    assert stored(url) == ["a", "c"]
+
+
+class Leaving(Store):
+    """A database that is away for a while after it first refused a single event."""
+
+    away, refused = 3, False
+
+    def ship(self, events: Sequence[bytes]) -> Shipped:
+        if self.refused and self.away:
+            self.away -= 1
+            raise StoreAway("just now")
+        try:
+            return super().ship(events)
+        except Exception:
+            self.refused = self.refused or len(events) == 1
+            raise
+
+
+def test_a_poison_is_counted_once_even_if_the_database_leaves_while_it_is_looked_for(url: str, folder: Path) -> None:
+    with opened(url, folder) as keeper:
+        keeper.store = Leaving(url)
+        keeper.spool.append(event("x", None))
+        fill(keeper, "abc")
+        with run(keeper):
+            eventually(lambda: not keeper.spool.events)
+        assert sample(keeper, "ml_events_lost_total") == 1
+        keeper.store.engine.dispose()
+    assert stored(url) == ["a", "b", "c"]
+    assert (folder / "refused.kept").read_bytes().count(b"\n") == 1
+
+
+def test_who_leaves_ships_the_rest_first(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keepers, "SHIP_SECONDS", 60)
+    with opened(url, folder) as keeper:
+        with run(keeper):
+            fill(keeper, "abc")
+        assert keeper.spool.events == 0
+    assert stored(url) == ["a", "b", "c"]
+
+
+def test_who_leaves_while_the_database_is_away_says_what_stays(
+    later: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(later, folder) as keeper:
+        fill(keeper, "abc")
+    assert said(caplog, "3 answers stay in") == 1
+    migrate(later)
+    with running(later, folder):
+        pass
+    assert stored(later) == ["a", "b", "c"]
+
+
+def test_the_thread_outlives_what_nobody_thought_of(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(url: str) -> Any:
+        raise ZeroDivisionError("a surprise")
+
+    with monkeypatch.context() as patch, opened(url, folder) as keeper:
+        patch.setattr(keepers, "_open", fail)
+        fill(keeper, "a")
+        with run(keeper):
+            eventually(lambda: said(caplog, "a surprise"))
+            patch.undo()
+            eventually(lambda: not keeper.spool.events)
+    assert any(record.exc_info for record in caplog.records if record.levelno == logging.ERROR)
+    assert stored(url) == ["a"]

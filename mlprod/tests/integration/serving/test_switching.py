@@ -1,0 +1,166 @@
+"""POST /v1/mode as a caller sees it, while the database is away and while it is there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Client, Trained, eventually, point, serve
+from seams import PARCEL, binary
+
+from mlprod.ops.migrate import migrate
+from mlprod.records.event_log import Spool
+from mlprod.records.store import Store
+from mlprod.serving.api_keys import add_key
+from mlprod.settings import Settings
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mode-file"
+
+
+@pytest.fixture
+def here(settings: Settings, trained: Trained, tmp_path: Path, file: Path) -> Settings:
+    """A replica whose folder remembers automate, and whose database has no tables yet."""
+    point(settings.models, trained.bundle, 1)
+    (settings.spooled / "mode").write_text("automate")
+    own = {"state": tmp_path / "state", "database_url": f"sqlite:///{tmp_path}/later.db", "mode_file": file}
+    return settings.model_copy(update=own)
+
+
+@pytest.fixture
+def alone(here: Settings) -> Iterator[Client]:
+    with serve(binary, here) as client:
+        yield client
+
+
+def switch(client: Client, mode: str, status: int = 200) -> dict[str, Any]:
+    answer = client.post("/v1/mode", json={"mode": mode, "reason": "it declines everybody"})
+    assert answer.status_code == status, answer.text
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def shown(client: Client) -> tuple[str, str, bool]:
+    model = client.get("/v1/model").json()
+    return model["mode"], model["mode_source"], model["mode_unsaved"]
+
+
+def decision(client: Client) -> Any:
+    return client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"][0]["decision"]
+
+
+def test_a_stop_without_the_database_is_taken_and_says_whom_it_reached(alone: Client, here: Settings) -> None:
+    assert shown(alone) == ("automate", "memory", False)
+    assert decision(alone) == "call"
+    said = switch(alone, "shadow")
+    assert (said["mode"], said["by"], said["reason"], said["stored"]) == (
+        "shadow",
+        "local",
+        "it declines everybody",
+        False,
+    )
+    for part in ("this replica holds it", "not in the database yet (no such table", "other replicas do not know it"):
+        assert part in said["detail"]
+    assert decision(alone) is None
+    assert shown(alone) == ("shadow", "replica", True)
+    ready = alone.operations.get("/readyz").json()
+    assert (ready["mode"], ready["mode_source"], ready["mode_unsaved"]) == ("shadow", "replica", True)
+    assert "ml_mode_unsaved 1.0" in alone.operations.get("/metrics").text
+    migrate(here.database_url)
+    eventually(lambda: shown(alone) == ("shadow", "database", False))
+    assert "ml_mode_unsaved 0.0" in alone.operations.get("/metrics").text
+    stored = Store(here.database_url).mode()
+    assert stored
+    assert (stored.mode, stored.who, stored.why) == ("shadow", "local", "it declines everybody")
+    assert said["since"] == f"{stored.at}Z".replace(" ", "T")
+
+
+def test_with_the_database_the_answer_says_that_it_is_stored(client: Client) -> None:
+    said = switch(client, "shadow")
+    assert said["stored"] is True
+    assert "stored in the database" in said["detail"]
+    assert shown(client) == ("shadow", "database", False)
+
+
+def test_each_step_down_is_taken_without_the_database_and_no_step_up(alone: Client) -> None:
+    assert switch(alone, "assist")["mode"] == "assist"
+    assert "does not answer" in switch(alone, "automate", 503)["detail"]
+    assert switch(alone, "shadow")["mode"] == "shadow"
+    assert "a step up" in switch(alone, "assist", 503)["detail"]
+    assert shown(alone) == ("shadow", "replica", True)
+
+
+def test_a_stop_outlives_the_process(here: Settings) -> None:
+    with serve(binary, here) as client:
+        switch(client, "shadow")
+    with serve(binary, here) as client:
+        assert shown(client) == ("shadow", "replica", True)
+        assert decision(client) is None
+
+
+def test_after_the_database_is_back_a_person_steps_up_again(alone: Client, here: Settings) -> None:
+    switch(alone, "shadow")
+    migrate(here.database_url)
+    assert switch(alone, "assist")["stored"] is True
+    assert shown(alone) == ("assist", "database", False)
+
+
+def test_a_stop_gets_through_while_the_event_log_is_full(
+    alone: Client, monkeypatch: pytest.MonkeyPatch, here: Settings
+) -> None:
+    monkeypatch.setattr(alone.assembly.spool, "limit", 1)
+    assert alone.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 503
+    assert switch(alone, "shadow")["mode"] == "shadow"
+    monkeypatch.undo()
+    assert decision(alone) is None
+
+
+def test_a_stop_does_not_wait_for_the_thread_that_ships(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging: list[int] = []
+
+    def hang(spool: Spool) -> list[bytes]:
+        hanging.append(1)
+        eventually(lambda: not hanging, 60)
+        return []
+
+    monkeypatch.setattr(Spool, "read", hang)
+    eventually(lambda: hanging)
+    try:
+        assert switch(client, "shadow")["stored"] is True
+        Store(settings.records_url).set_mode("assist", "you", "a test")
+        eventually(lambda: shown(client)[0] == "assist")
+        assert hanging
+    finally:
+        monkeypatch.undo()
+        hanging.clear()
+
+
+def test_where_the_file_is_stricter_a_step_up_is_refused_and_names_it(
+    alone: Client, here: Settings, file: Path
+) -> None:
+    migrate(here.database_url)
+    file.write_text("shadow complaints since noon")
+    eventually(lambda: shown(alone) == ("shadow", "file", False))
+    said = switch(alone, "assist", 403)["detail"]
+    assert str(file) in said
+    assert "complaints since noon" in said
+    file.unlink()
+    eventually(lambda: shown(alone)[0] == "assist")
+    assert switch(alone, "automate")["mode"] == "automate"
+
+
+def test_the_file_works_although_no_key_does(settings: Settings, trained: Trained, tmp_path: Path, file: Path) -> None:
+    keys = tmp_path / "keys.json"
+    key = add_key(keys, "desk", ["predict"], None)
+    point(settings.models, trained.bundle, 1)
+    with serve(binary, settings.model_copy(update={"keys_file": keys, "mode_file": file})) as client:
+        assert client.operations.get("/readyz").json()["mode"] == "assist"
+        keys.write_text("{")
+        assert client.post("/v1/mode", json={"mode": "shadow", "reason": "no key"}).status_code == 401
+        file.write_text("shadow")
+        eventually(lambda: client.operations.get("/readyz").json()["mode"] == "shadow")
+        assert key

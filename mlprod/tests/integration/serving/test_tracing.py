@@ -1,0 +1,138 @@
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from conftest import Trained, assemble, eventually, point
+from fixture_project import PACKAGE
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from seams import PARCEL, binary
+from starlette.testclient import TestClient
+
+from mlprod.serving.tracing import traced
+from mlprod.settings import Settings
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+NAMES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME")
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes what an exporter sends."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Taking)
+        self.resources: list[Any] = []
+
+    @property
+    def spans(self) -> list[Any]:
+        return [span for each in self.resources for scope in each.scope_spans for span in scope.spans]
+
+
+class Taking(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.resources += ExportTraceServiceRequest.FromString(body).resource_spans
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+def said_of(attributes: Any) -> dict[str, Any]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    found = Collector()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{found.server_port}")
+    thread = threading.Thread(target=found.serve_forever, args=(0.01,))
+    thread.start()
+    yield found
+    found.shutdown()
+    thread.join(10)
+    found.server_close()
+
+
+@pytest.fixture
+def client(collector: Collector, settings: Settings, trained: Trained) -> Iterator[TestClient]:
+    """A caller of a traced service."""
+    point(settings.models, trained.bundle, 1)
+    with TestClient(traced(assemble(binary, settings).service, settings.model_name), "http://localhost") as found:
+        yield found
+
+
+def test_a_span_names_the_route_and_continues_the_callers_trace(
+    client: TestClient, collector: Collector, settings: Settings
+) -> None:
+    headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "authorization": "Bearer secret"}
+    row = PARCEL | {"weight": 7.654321, "id": "quokka-1"}
+    assert client.post("/v1/predict", json={"rows": [row]}, headers=headers).status_code == 200
+    eventually(lambda: collector.spans)
+    (span,) = collector.spans
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
+    assert span.name == "POST /v1/predict"
+    said = said_of(span.attributes)
+    assert (said["http.route"], said["http.response.status_code"]) == ("/v1/predict", 200)
+    assert said_of(collector.resources[0].resource.attributes)["service.name"] == settings.model_name
+    for value in ("7.654321", "quokka", "secret"):
+        assert value not in str(collector.resources)
+
+
+def test_every_route_and_refusal_has_a_span_of_its_own(client: TestClient, collector: Collector) -> None:
+    client.get("/v1/model")
+    client.post("/v1/explain", json={"rows": [PARCEL]})
+    client.post("/v1/predict", json={})
+    eventually(lambda: len(collector.spans) == 3)
+    told = [(span.name, said_of(span.attributes)["http.response.status_code"]) for span in collector.spans]
+    assert told == [("GET /v1/model", 200), ("POST /v1/explain", 200), ("POST /v1/predict", 422)]
+    assert len({span.trace_id for span in collector.spans}) == 3
+
+
+def test_a_collector_that_is_away_delays_no_answer_and_fails_none(
+    settings: Settings, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    point(settings.models, trained.bundle, 1)
+    with TestClient(traced(assemble(binary, settings).service, "x"), "http://localhost") as client:
+        for _ in range(3):
+            assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
+    ],
+)
+def test_where_nothing_is_asked_for_nothing_is_wrapped(said: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    app = object()
+    assert traced(app, "x") is app
+
+
+def test_where_nothing_is_asked_for_nothing_is_loaded() -> None:
+    program = f"import sys, {PACKAGE}.serving.run as run; assert run.traced(sys, 'x') is sys; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = said.stdout.split()
+    assert f"{PACKAGE}.serving.tracing" in loaded
+    assert not [name for name in loaded if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))]

@@ -1,0 +1,208 @@
+"""A new series shows 0 until every Prometheus has seen it there, and then all that was counted."""
+
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+from conftest import Client, Trained, point, serve
+from prometheus_client import CollectorRegistry, generate_latest
+from seams import PARCEL, binary
+
+from mlprod.bundle.loader import open_bundle
+from mlprod.serving.feature_metrics import Counts
+from mlprod.serving.metrics import RESULTS, Metrics
+from mlprod.serving.zero_init_counter import ZERO_SECONDS, Counted, ZeroPeriod
+from mlprod.settings import Settings
+
+HELD = (  # what is born late, or may count before the first scrape, by the beginning of its lines
+    "ml_predictions_total{",
+    'ml_requests_total{route="unknown",status="404"}',
+    "ml_contract_violations_total{",
+    "ml_outcomes_total{",
+    "ml_outcome_squared_error_total{",
+    "ml_value_total{",
+    "ml_cases_total{",
+    "ml_decision_feedback_total{",
+    "ml_field_bucket_total{",
+    "ml_feature_missing_total{",
+    "ml_predictions_repeated_total",
+    "ml_predictions_conflicting_total",
+    "ml_value_failures_total",
+)
+
+
+class Clock:
+    """Seconds that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Scraped:
+    """A counter as Prometheus replicas see it."""
+
+    def __init__(self, *labels: str, seconds: float = 60) -> None:
+        self.clock, self.registry = Clock(), CollectorRegistry()
+        self.zeros = ZeroPeriod(seconds, self.clock)
+        self.counter = Counted("some", "Words", labels, self.registry, self.zeros)
+
+    def scrape(self, after: float = 0) -> dict[str, float]:
+        self.clock.now += after
+        self.counter.release()
+        text = generate_latest(self.registry).decode()
+        self.counter.shown()
+        return {word: float(value) for word, value in re.findall(r'^some_total(?:\{word="(\w+)"\})? (\S+)', text, re.M)}
+
+
+def test_every_prometheus_sees_the_zero_whoever_looked_first() -> None:
+    some = Scraped("word")
+    some.counter.add("x", amount=3)
+    assert some.scrape() == {"x": 0}, "a person's curl"
+    some.counter.add("x")
+    assert [some.scrape(after=15)["x"] for _ in range(3)] == [0, 0, 0]
+    assert some.scrape(after=15) == {"x": 4}, "60 seconds after it was first shown: all of it"
+    some.counter.add("x", amount=0.5)
+    assert some.scrape() == {"x": 4.5}, "and from now on at once"
+
+
+def test_the_period_begins_when_a_series_is_first_scraped() -> None:
+    some = Scraped("word")
+    some.counter.add("x")
+    some.clock.now += 3_600
+    assert some.scrape() == {"x": 0}
+    some.counter.add("y", amount=2)
+    assert some.scrape(after=60) == {"x": 1, "y": 0}
+    assert some.scrape(after=60) == {"x": 1, "y": 2}
+
+
+def test_a_series_without_labels_is_held_as_well_since_it_may_count_before_it_is_scraped() -> None:
+    some = Scraped()
+    some.counter.add(amount=7)
+    assert some.scrape() == {"": 0}
+    assert some.scrape(after=60) == {"": 7}
+
+
+def test_what_is_known_at_the_start_counts_at_once() -> None:
+    some = Scraped("word")
+    some.counter.begin("x")
+    assert some.scrape() == {"x": 0}
+    some.counter.add("x")
+    assert some.scrape() == {"x": 1}
+
+
+def test_a_process_that_ends_shows_what_it_held_back() -> None:
+    some = Scraped("word")
+    some.counter.add("x", amount=3)
+    some.zeros.ending = True
+    assert some.scrape() == {"x": 0}, "never seen, so a jump would not be seen either"
+    assert some.scrape() == {"x": 3}
+
+
+def test_nothing_is_lost_or_counted_twice_while_threads_count_and_it_is_scraped() -> None:
+    some = Scraped("word", seconds=0)
+    stop = threading.Event()
+
+    def count() -> None:
+        for _ in range(5_000):
+            some.counter.add("x")
+
+    def scrape() -> None:
+        while not stop.is_set():
+            some.scrape()
+
+    threads, scraper = [threading.Thread(target=count) for _ in range(4)], threading.Thread(target=scrape)
+    for thread in (scraper, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stop.set()
+    scraper.join()
+    some.scrape()
+    assert some.scrape() == {"x": 20_000}
+    assert not some.counter._held
+    assert not some.counter._first_shown
+
+
+def test_the_counts_of_fields_show_zero_as_long(trained: Trained) -> None:
+    clock = Clock()
+    counts = Counts(open_bundle(trained.bundle, binary.terms.fields, binary.baseline), ZeroPeriod(60, clock))
+
+    def rows(after: float = 0) -> int:
+        clock.now += after
+        (*_, (_, values, _)) = counts.told()
+        return int(values.sum())
+
+    counts.add(np.zeros((5, len(binary.terms.fields)), dtype=np.float32), [0.5] * 5)
+    assert [rows(), rows(after=30), rows(after=29)] == [0, 0, 0]
+    counts.add(np.zeros((1, len(binary.terms.fields)), dtype=np.float32), [0.5])
+    assert [rows(after=1), rows()] == [6, 6]
+
+
+def test_two_prometheus_and_a_service_that_is_started_again_agree(trained: Trained, settings: Settings) -> None:
+    """The metrics of the real service, whoever scrapes: zeros for the whole period, then one jump to what happened."""
+    point(settings.models, trained.bundle, 1)
+    for _ in range(2):
+        with serve(binary, settings.model_copy(update={"new_series_seconds": ZERO_SECONDS})) as client:
+            clock = client.assembly.metrics._zeros.now = Clock()
+            everything_happens(client)
+            first, second = text_of(client), text_of(client)
+            for beginning in HELD:
+                assert values(first, beginning) == values(second, beginning) == {0.0}, beginning
+            clock.now += ZERO_SECONDS
+            third = text_of(client)
+            assert values(third, "ml_predictions_total{") == {2.0}
+            assert values(third, 'ml_requests_total{route="unknown",status="404"}') == {1.0}
+            assert values(third, 'ml_contract_violations_total{field="weight"') == {1.0}
+            assert 2.0 in values(third, "ml_field_bucket_total{")
+
+
+def test_a_service_that_drains_shows_what_it_held_back(trained: Trained, settings: Settings) -> None:
+    point(settings.models, trained.bundle, 1)
+    with serve(binary, settings.model_copy(update={"new_series_seconds": ZERO_SECONDS})) as client:
+        client.post("/v1/predict", json={"rows": [PARCEL]})
+        assert values(text_of(client), "ml_predictions_total{") == {0.0}
+        client.assembly.service.draining = True
+        assert values(text_of(client), "ml_predictions_total{") == {1.0}
+        assert 1.0 in values(text_of(client), "ml_field_bucket_total{")
+
+
+def everything_happens(client: Client) -> None:
+    assert client.post("/v1/predict", json={"rows": [PARCEL, PARCEL]}).status_code == 200
+    assert client.post("/v1/predict", json={"rows": [PARCEL | {"weight": 99}]}).status_code == 422
+    assert client.get("/v1/nothing").status_code == 404
+    results = client.assembly.results
+    for counter, labels in (
+        (results.outcomes, ("1", "champion", "assist", "call", "1")),
+        (results.errors, ("1", "champion")),
+        (results.value, ("1", "champion", "assist", "gain")),
+        (results.cases, ("ai",)),
+        (results.cases, ("manual",)),
+        (results.failures, ()),
+        (client.assembly.metrics.repeated, ()),
+        (client.assembly.metrics.conflicting, ()),
+    ):
+        counter.add(*labels)
+    for verdict in ("accepted", "edited", "overridden"):
+        results.feedback.add("1", "champion", verdict, "")
+
+
+def text_of(client: Client) -> str:
+    text: str = client.operations.get("/metrics").text
+    return text
+
+
+def values(text: str, beginning: str) -> set[float]:
+    return {float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(beginning)}
+
+
+def test_results_of_outcomes_show_from_zero() -> None:
+    registry = Metrics().registry
+    for result in RESULTS:
+        assert registry.get_sample_value("ml_outcomes_received_total", {"result": result}) == 0
+    store = (Path(__file__).resolve().parents[2] / "src").glob("*/records/store.py")
+    (source,) = (path.read_text() for path in store)
+    assert set(re.findall(r'count\["(\w+)"', source)) <= set(RESULTS)

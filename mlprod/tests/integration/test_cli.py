@@ -1,0 +1,462 @@
+import io
+import json
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import ibis
+import pyarrow as pa
+import pytest
+from conftest import Registered, Trained, release
+from fixture_project import PACKAGE, main
+from mlprod.domain import data
+from seams import binary
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from mlprod.cli import VERBS
+from mlprod.contract.schema import Fields, Terms
+from mlprod.ops import deploy, drills, readiness_report
+from mlprod.project import Project
+from mlprod.serving.api_keys import Keys
+from mlprod.settings import Settings
+from mlprod.training.evidence_store import read
+from mlprod.training.promotion import promote
+from mlprod.training.registry import Registry
+
+
+@pytest.fixture
+def here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The environment names the tests' own registry. Whether this checkout has uncommitted changes must not matter."""
+    monkeypatch.setenv("GIT_DIR", str(settings.state / "no repository"))
+    monkeypatch.setenv("ML_STATE", str(settings.state))
+    monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
+    return settings
+
+
+@pytest.mark.parametrize("argv", [[], ["help"]])
+def test_help_names_every_verb_and_what_it_does(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(argv) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for name, verb in VERBS.items():
+        assert f"{name} {' '.join((verb.__doc__ or '').split())}" in said
+
+
+def test_an_unknown_verb_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ship"])
+    said = capsys.readouterr().err
+    assert "'ship'" in said
+    assert "rollback" in said
+
+
+def empty(terms: Terms) -> pa.Table:
+    """A table of the contract's columns without a row."""
+    types = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+    columns = {field.name: types.get(field.kind, pa.string()) for field in terms.fields}
+    columns |= {terms.id: pa.string(), terms.label: pa.float64()}
+    columns |= {terms.unit: pa.string()} if terms.unit else {}
+    columns |= {terms.time: pa.timestamp("us")} if terms.time else {}
+    return pa.schema(columns).empty_table()
+
+
+def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
+    here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = ibis.memtable(empty(Project(PACKAGE).seam().terms))
+    monkeypatch.setattr(data, "load", lambda since=None, until=None: nothing)
+    assert main(["contract"]) == 1
+    said = capsys.readouterr().err
+    assert "ContractViolated: 0 rows" in said
+    assert "does load() look at the right place" in said
+    assert "Traceback" not in said
+    kept = {record.check: record.passed for record in read(Registry(here))}
+    assert kept["contract-holds"] is False
+
+
+def test_settings_that_were_tried_leave_evidence_and_better_ones_end_with_one(
+    here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def trees(fields: Fields, trees: int = 20) -> HistGradientBoostingClassifier:
+        return HistGradientBoostingClassifier(max_iter=trees, random_state=0)
+
+    seam = replace(binary, build_model=trees, space={"trees": [1, 20]})
+    monkeypatch.setattr(Project, "seam", lambda _: seam)
+    assert main(["tune"]) == 0
+    assert "passed hyperparameters-tuned: none of 2 settings surely better by 1%" in capsys.readouterr().out
+    few = replace(seam, build_model=lambda fields, trees=1: seam.build_model(fields, trees))
+    monkeypatch.setattr(Project, "seam", lambda _: few)
+    assert main(["tune"]) == 1
+    shown = capsys.readouterr().out
+    assert "put trees=20 into build_model()" in shown
+    assert "FAILED hyperparameters-tuned: 1 of 2 settings surely better by 1%; the best, trees=20" in shown
+    assert not next(record for record in read(Registry(here)) if record.check == "hyperparameters-tuned").passed
+
+
+def test_an_unattended_drill_with_nothing_to_go_back_to_moves_nothing(
+    here: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rollback-drill", "--unattended", "--url", "http://127.0.0.1:9"]) == 0
+    assert "nothing was moved: there is no version yet to go back to" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["promote", "rollback"])
+def test_who_moves_the_champion_says_why(here: Settings, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb]) == 1
+    assert "ReasonMissing: say why" in capsys.readouterr().err
+
+
+def test_there_is_nobody_to_promote_at_first(here: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["promote", "--why", "it is time"]) == 1
+    assert "NowhereToGo: there is no challenger to promote" in capsys.readouterr().err
+
+
+def test_versions_says_what_to_do_when_there_are_none(here: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["versions"]) == 0
+    assert "nothing is registered yet: make train" in capsys.readouterr().out
+
+
+def test_promotion_and_rollback_are_told_and_listed(
+    here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for digest in ("a" * 64, "b" * 64):
+        number = register(digest).number
+        assert main(["promote", "--version", str(number), "--why", "better", "--who", "you", "--unchecked"]) == 0
+    assert main(["rollback", "--why", "complaints", "--who", "grace"]) == 0
+    assert main(["versions"]) == 0
+    said = capsys.readouterr().out
+    assert "champion: version none -> 1 (model)" in said
+    assert "champion: version 2 -> 1 (model)" in said
+    assert "version   1  model     aaaaaaaaaaaa  champion" in said
+    assert "rollback 2 -> 1  grace: complaints" in said
+
+
+def test_versions_shows_what_somebody_else_wrote_and_goes_on(
+    here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(here)
+    for digest in ("a" * 64, "b" * 64):
+        promote(registry, "grace", "better", register(digest).number)
+    assert main(["rollback", "--why", "complaints", "--who", "grace", "--unchecked"]) == 0
+    registry.client.create_model_version(registry.name, "runs:/none/bundle", run_id=None)
+    registry.tag(2, "previous", "abc")
+    registry.tag(2, "kind", "\x1b]8;;http://evil.test\x07model")
+    registry.tag(2, "rolled_back.why", "\x1b[2Jall is well")
+    registry.tag_model("event.2026", "\x1b[2J{")
+    registry.tag_model("event.2026-02", '{"action": "promote"}')
+    capsys.readouterr()
+    assert main(["versions"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "version   1  model     aaaaaaaaaaaa  champion" in said
+    assert "rolled back by grace at 20" in said
+    assert "\\x1b[2Jall is well" in said
+    assert "version   3  model\n             names no bundle" in said
+    assert "its tag previous is 'abc', no number of a version" in said
+    assert said.count("of the model holds no event and is left out") == 2
+    assert "rollback 2 -> 1  grace: complaints" in said
+
+
+@pytest.mark.parametrize("words", [["versions"], ["rollback", "--why", "complaints"], ["promote", "--why", "better"]])
+def test_tags_that_somebody_else_wrote_cause_no_traceback(
+    here: Settings, register: Registered, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(here)
+    for digest in ("a" * 64, "b" * 64):
+        promote(registry, "grace", "better", register(digest).number)
+    for name in ("previous", "kind", "bundle", "compared_with", "promote.at", "rolled_back.at", "columns", "domain"):
+        registry.tag(1, name, "\x1b[2J[")
+        registry.tag(2, name, "\x1b[2J[")
+    for name in ("environment", "moving.other", "event.2026"):
+        registry.tag_model(name, "\x1b[2J[")
+    main([*words, *(["--unchecked"] if "--why" in words else [])])
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_rollback_may_name_its_version(
+    here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for digest in "abc":
+        promote(Registry(here), "grace", "better", register(digest * 64).number)
+    assert main(["rollback", "--why", "b is bad too", "--version", "1", "--unchecked"]) == 0
+    assert "champion: version 3 -> 1 (model)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "says"), [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 by now (does")]
+)
+def test_the_way_back_is_no_success_until_the_service_has_gone_it(
+    here: Settings,
+    register: Registered,
+    answers: str,
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Follows(BaseHTTPRequestHandler):
+        """A service that says which version answers."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"model_version": answers}).encode())
+
+    monkeypatch.setattr(drills, "WAIT", 0.3)
+    for digest in ("a" * 64, "b" * 64):
+        promote(Registry(here), "you", "better", register(digest).number)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Follows) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert main(["rollback", "--why", "complaints", "--unchecked", "--url", address]) == code
+        server.shutdown()
+    said = capsys.readouterr()
+    assert says in said.out + said.err
+    champion = Registry(here).behind("champion")
+    assert champion
+    assert champion.number == 1
+
+
+@pytest.mark.parametrize("flag", [[], ["--environment", "local"], ["--environment", "staging"]])
+def test_what_a_registry_has_served_cannot_be_talked_away(
+    here: Settings, register: Registered, flag: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = str(register("a" * 64).number)
+    Registry(here).serves("production")
+    assert main(["promote", "--version", number, "--why", "better", "--unchecked", *flag]) == 1
+    assert "NotReady: production" in capsys.readouterr().err
+    assert Registry(here).behind("champion") is None
+
+
+@pytest.mark.parametrize("named", ["local", "staging"])
+def test_the_approval_of_staging_moves_nothing_that_production_follows(
+    here: Settings,
+    register: Registered,
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(readiness_report, "demand", lambda *_: None)  # even with every check passed
+    number = str(register("a" * 64).number)
+    Registry(here).serves("production")
+    words = ["promote", "--version", number, "--why", "better", "--unchecked", "--environment"]
+    assert main([*words, named]) == 1
+    assert "Works: --environment production" in capsys.readouterr().err
+    assert Registry(here).behind("champion") is None
+    assert main([*words, "production"]) == 0
+
+
+def test_what_runs_in_production_makes_its_registry_one_of_production(
+    here: Settings, register: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pods follow the champion, whoever promoted it, and for what."""
+    monkeypatch.setattr(deploy, "deployed", lambda *_: [])  # no cluster here
+    words = ["deployed", "--images", f"registry.example.org/serving@sha256:{'a' * 64}", "--environment"]
+    assert main([*words, "production"]) == 0
+    assert Registry(here).environment() == "local", "there is no model yet that could answer"
+    register("a" * 64)
+    for environment, counts in (("staging", "staging"), ("production", "production"), ("staging", "production")):
+        assert main([*words, environment]) == 0
+        assert Registry(here).environment() == counts
+
+
+def test_a_version_that_cannot_be_fetched_is_not_promoted(
+    here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = str(register("a" * 64).number)
+    assert main(["promote", "--version", number, "--why", "better"]) == 1
+    assert "cannot be fetched" in capsys.readouterr().err
+    assert Registry(here).behind("champion") is None
+
+
+def test_a_password_in_the_address_of_the_registry_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:quokka@127.0.0.1:9")
+    assert main(["versions"]) == 1
+    said = capsys.readouterr().err
+    assert "does not answer" in said
+    assert "quokka" not in said
+
+
+def test_sync_brings_the_champion_once(
+    here: Settings, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ML_MODEL_DIR", str(here.models))
+    release(Registry(here), model)
+    assert [main(["sync"]), main(["sync"])] == [0, 0]
+    assert capsys.readouterr().out.split("\n")[:2] == [model.name, "nothing new"]
+
+
+@pytest.fixture
+def records(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names the tests' own database of records."""
+    monkeypatch.setenv("ML_DATABASE_URL", settings.database_url)
+
+
+def test_the_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mode"]) == 0
+    assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
+    assert main(["mode", "shadow", "--why", "complaints since noon", "--who", "grace"]) == 0
+    assert main(["mode"]) == 0
+    first, again = capsys.readouterr().out.splitlines()
+    assert first == again
+    assert first.startswith("shadow, since 20")
+    assert first.endswith(" by grace: complaints since noon")
+
+
+def test_who_switches_the_mode_says_why(records: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="complaints since noon"):
+        main(["mode", "shadow"])
+    assert main(["mode"]) == 0
+    assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
+
+
+def test_a_mode_that_is_none_is_answered_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["mode", "off", "--why", "complaints"])
+    assert "'automate'" in capsys.readouterr().err
+
+
+def test_a_database_without_tables_is_told_and_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ML_DATABASE_URL", f"sqlite:///{tmp_path}/deep/records.db")
+    assert main(["mode"]) == 1
+    said = capsys.readouterr().err
+    assert "run the verb migrate" in said
+    assert "Traceback" not in said
+    assert [main(["migrate"]), main(["migrate"]), main(["mode"])] == [0, 0, 0]
+    assert capsys.readouterr().out.splitlines() == ["the database of records has every table"] * 2 + [
+        "assist (ML_MODE), never switched"
+    ]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_key_is_shown_once_and_opens_its_routes(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / ("of-production.json" if named else "keys.json")
+    if named:
+        monkeypatch.setenv("ML_KEYS_FILE", str(path))
+    asked = ["key", "--name", "checkout", "--role", "predict", "--role", "outcomes", "--until", "9998-12-31"]
+    assert main(asked) == 0
+    out, err = capsys.readouterr()
+    (secret,) = out.splitlines()
+    caller = Keys(path).caller(f"Bearer {secret}".encode())
+    assert caller
+    assert (caller.name, set(caller.roles)) == ("checkout", {"predict", "outcomes"})
+    assert path.name in err
+    assert secret not in err + path.read_text()
+    assert json.loads(path.read_text())["keys"][0]["until"] == "9998-12-31"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--name", "checkout"],
+        ["--role", "predict"],
+        ["--name", "checkout", "--role", "all"],
+        ["--name", "checkout", "--role", "predict", "--until", "tomorrow"],
+    ],
+)
+def test_a_key_without_name_or_known_role_is_not_made(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main(["key", *asked])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_keys_that_cannot_be_read_is_told_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text("{")
+    monkeypatch.setenv("ML_KEYS_FILE", str(path))
+    assert main(["key", "--name", "checkout", "--role", "predict"]) == 1
+    assert f"KeysError: {path}" in capsys.readouterr().err
+    assert path.read_text() == "{"
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(since: object = None, until: object = None) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(data, "load", load)
+    with pytest.raises(ZeroDivisionError):
+        main(["contract"])
+
+
+def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alone(
+    here: Settings, trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(Path("governance").rglob("*"))
+    monkeypatch.setenv("ML_MODEL_NAME", trained.settings.model_name)
+    number = trained.outcome.version.number
+    assert main(["report", "--version", str(number)]) == 0
+    said = capsys.readouterr().out
+    assert f"Looked at: version {number}, a model" in said
+    assert (here.state / "report" / "card.md").is_file()
+    assert f"of version {number}, a model" in (here.state / "report" / "scorecard.md").read_text()
+    assert sorted(Path("governance").rglob("*")) == before
+
+
+ODD = "größer → 😀 “quoted”"
+
+
+class Terminal(io.TextIOWrapper):
+    """A terminal of some encoding, as both streams of a test."""
+
+    def __init__(self, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shown = io.BytesIO()
+        super().__init__(self.shown, encoding=encoding, errors="strict", write_through=True)
+        monkeypatch.setattr("sys.stdout", self)
+        monkeypatch.setattr("sys.stderr", self)
+
+    def text(self) -> str:
+        return self.shown.getvalue().decode(self.encoding)
+
+
+ENCODINGS = pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+
+
+@ENCODINGS
+@pytest.mark.parametrize("columns", ["1", "20", "0", "wide"])
+def test_every_verb_is_explained_whatever_the_terminal_can_show(
+    columns: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    terminal = Terminal(encoding, monkeypatch)
+    assert main(["help"]) == 0
+    for name in VERBS:
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+    assert "--version" in terminal.text()
+
+
+@ENCODINGS
+@pytest.mark.parametrize("columns", ["1", "200"])
+def test_what_is_known_is_shown_whatever_the_terminal_can_show(
+    columns: str, encoding: str, here: Settings, register: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    terminal = Terminal(encoding, monkeypatch)
+    number = str(register("a" * 64).number)
+    assert main(["promote", "--version", number, "--why", ODD, "--who", "Zoë", "--unchecked"]) == 0
+    assert main(["versions"]) == 0
+    assert main(["rollback", "--why", ODD]) == 1
+    for form in ("terminal", "markdown", "prometheus", "json"):
+        main(["readiness", "--format", form])
+    shown = terminal.text()
+    assert "NowhereToGo" in shown
+    missing = "".join(sign for sign in ODD if sign.encode(encoding, "ignore") == b"")
+    assert "".join(json.dumps(sign)[1:-1] if sign in missing else sign for sign in ODD) in shown
+    json.loads(shown[shown.rindex("\n{\n") :])

@@ -1,0 +1,88 @@
+"""How a command starts: by which Python, in which folder, with whose code."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from fixture_project import PACKAGE
+
+from mlprod import __file__ as code
+from mlprod.__main__ import NEWEST, OLDEST, unfit_python
+
+SOURCE = Path(code).resolve().parent
+RUN = f"import runpy; runpy.run_module({PACKAGE!r}, run_name='__main__')"
+
+
+def run(folder: Path, path: Path, *words: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """A command in `folder`, with the code below `path`."""
+    start = ["-c", code] if code else ["-m", PACKAGE]
+    environment = os.environ | {"PYTHONPATH": str(path)}
+    return subprocess.run(
+        [sys.executable, *start, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def copy(folder: Path) -> Path:
+    """A project at `folder` with a copy of this code; gives its src."""
+    shutil.copytree(SOURCE, folder / "src" / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder / "src"
+
+
+@pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 14), (4, 0)])
+def test_another_python_is_refused_before_anything_is_imported(version: tuple[int, int], tmp_path: Path) -> None:
+    pretended = f"import sys; sys.version_info = (*{version}, 0, 'final', 0); "
+    done = run(tmp_path, SOURCE.parent, "setup", code=pretended + RUN)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Python {version[0]}.{version[1]} ({sys.executable}) cannot run {PACKAGE}")
+    assert "Works: make setup PYTHON=python3.13" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
+    for name in ("__init__.py", "__main__.py"):
+        ast.parse((SOURCE / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+def test_the_python_that_runs_this_is_one_that_the_project_asks_for() -> None:
+    asked = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert asked == f">={OLDEST[0]}.{OLDEST[1]},<{NEWEST[0]}.{NEWEST[1] + 1}"
+    assert unfit_python(*sys.version_info[:2]) == ""
+
+
+def test_the_code_of_another_project_is_refused_where_a_project_has_its_own(tmp_path: Path) -> None:
+    other, mine = copy(tmp_path / "other"), copy(tmp_path / "mine")
+    refused = run(mine.parent, other, "help")
+    assert refused.returncode == 1
+    assert f"would run is {other / PACKAGE}, but this project's code is {mine / PACKAGE}. Nothing" in refused.stderr
+    assert "PYTHONPATH names the other project. Works: unset PYTHONPATH" in refused.stderr
+    assert run(mine.parent, mine, "help").returncode == 0, "a copy runs with its own code"
+
+
+def test_an_environment_of_another_project_is_named_with_the_remedy(tmp_path: Path) -> None:
+    mine = copy(tmp_path / "mine")
+    inserted = f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); "  # as an editable install does
+    refused = run(mine.parent, tmp_path, "help", code=inserted + RUN)
+    assert refused.returncode == 1
+    assert f"{sys.prefix} was made for the other project. Works: make setup" in refused.stderr
+
+
+def test_where_no_project_is_installed_code_runs(tmp_path: Path) -> None:
+    assert run(tmp_path, SOURCE.parent, "help").returncode == 0
+    (tmp_path / "src" / "another").mkdir(parents=True)
+    assert run(tmp_path, SOURCE.parent, "help").returncode == 0
+
+
+def test_a_traceback_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = copy(tmp_path)
+    data = source / PACKAGE / "domain" / "data.py"
+    data.write_text(data.read_text() + "\n\ndef load(*_, **__):\n    raise OSError('refused: c4n4ry-word')\n")
+    monkeypatch.setenv("PGPASSWORD", "c4n4ry-word")
+    done = run(tmp_path, source, "contract")
+    assert done.returncode == 1
+    assert "OSError: refused: ***" in done.stderr
+    assert "c4n4ry" not in done.stdout + done.stderr

@@ -1,0 +1,346 @@
+import json
+import random
+import re
+import shutil
+import string
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from fixture_project import main
+
+from mlprod.commands import supply_chain
+from mlprod.governance.evidence import Evidence
+from mlprod.ops.secret_scan import NotLooked
+from mlprod.settings import Settings
+from mlprod.training.evidence_store import read
+from mlprod.training.registry import Registry
+
+LOCK = Path("requirements/serve.txt").resolve()
+GIT = shutil.which("git") or "git"
+BASELINE = Path(".secrets.baseline").resolve()
+LEFT_OUT = {"path": "detect_secrets.filters.regex.should_exclude_file", "pattern": ["^(settings|\\.secrets)"]}
+FIXED = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]
+
+
+@pytest.fixture
+def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The tests' own registry and state."""
+    shutil.copy(settings.state / "mlflow.db", tmp_path)
+    monkeypatch.setenv("ML_STATE", str(tmp_path))
+    monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
+    return settings.model_copy(update={"state": tmp_path})
+
+
+def kept(settings: Settings, check: str) -> Evidence:
+    return next(record for record in read(Registry(settings)) if record.check == check)
+
+
+def entry(package: str) -> str:
+    """What the lock says of a package."""
+    found = re.search(rf"^{package}==(?:.*\\\n)*.*", LOCK.read_text(), re.MULTILINE)
+    assert found
+    return found[0] + "\n"
+
+
+# What it is built from
+
+
+def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema(here: Settings) -> None:
+    assert main(["sbom"]) == 0
+    for name in ("serve", "pipeline"):
+        text = (here.state / "sbom" / f"{name}.cdx.json").read_text()
+        listed = {part["name"]: part for part in json.loads(text)["components"]}
+        locked = Path(f"requirements/{name}.txt").read_text()
+        assert set(listed) == set(re.findall(r"^([a-z0-9.-]+)==", locked, re.MULTILINE))
+        for part in listed.values():
+            (reference,) = part["externalReferences"]
+            assert all(hashed["alg"] == "SHA-256" and hashed["content"] in locked for hashed in reference["hashes"])
+    assert (
+        JsonStrictValidator(SchemaVersion.V1_6).validate_str((here.state / "sbom" / "serve.cdx.json").read_text())
+        is None
+    )
+    record = kept(here, "sbom")
+    assert record.passed
+    assert record.value == len(
+        re.findall(r"^[a-z0-9.-]+==", Path("requirements/pipeline.txt").read_text(), re.MULTILINE)
+    )
+    assert record.digests["code"], "another lock stales it"
+
+
+@pytest.mark.parametrize(
+    ("lock", "says"), [("h11==0.16.0\n", "h11"), ("", "locks nothing"), (None, "no bill was made")]
+)
+def test_what_cannot_be_listed_whole_is_no_bill(lock: str | None, says: str, tmp_path: Path) -> None:
+    if lock is not None:
+        (tmp_path / "lock.txt").write_text(lock)
+    with pytest.raises(NotLooked, match=says):
+        supply_chain.components(tmp_path / "lock.txt", tmp_path / "sbom.json")
+
+
+# Under which licences
+
+
+def test_no_licence_of_the_service_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["licences"]) == 0
+    assert re.match(r"\d\d packages of the service", capsys.readouterr().out)
+
+
+def test_a_refused_licence_is_told_by_package_and_may_be_accepted_by_name_only() -> None:
+    found = supply_chain.carried(LOCK)
+    assert found["fastapi"] == "MIT"
+    assert supply_chain.refused(found, [r"^MIT\b"], {})["fastapi"] == "MIT"
+    left = supply_chain.refused(found, [r"^MIT\b"], {"fastapi": "why not"})
+    assert "fastapi" not in left
+    assert "pydantic" in left
+
+
+@pytest.mark.parametrize(
+    ("licence", "carried"),
+    [
+        ("GPL-3.0-only", False),
+        ("GNU General Public License v3 (GPLv3)", False),
+        ("GNU Affero General Public License v3", False),
+        ("AGPL-3.0-or-later", False),
+        ("UNKNOWN", False),
+        ("Apache-2.0 AND GPL-2.0-only", False),
+        ("(MIT OR GPL-2.0-only) AND AGPL-3.0-only", False),
+        ("MIT License; GNU General Public License v2 (GPLv2)", False),
+        ("MIT OR GPL-2.0-only", True),
+        ("LGPL-3.0-only", True),
+        ("GNU Lesser General Public License v3 (LGPLv3)", True),
+        ("Mozilla Public License 2.0 (MPL 2.0)", True),
+    ],
+)
+def test_strong_copyleft_and_the_unknown_are_refused(licence: str, carried: bool) -> None:
+    refuse = ["\\bA?GPL", "affero", "gnu general public", "sspl", "server side public", "unknown"]
+    assert (supply_chain.refused({"x": licence}, refuse, {}) == {}) is carried
+
+
+def test_a_package_that_is_not_installed_has_no_known_licence(tmp_path: Path) -> None:
+    (tmp_path / "lock.txt").write_text("no-such-package==1.0 \\\n    --hash=sha256:00\n")
+    with pytest.raises(NotLooked, match=r"no-such-package.*make setup"):
+        supply_chain.carried(tmp_path / "lock.txt")
+
+
+# No secret in it
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([GIT, "init", "-q"], check=True)
+    shutil.copy(BASELINE, tmp_path)
+    return tmp_path
+
+
+def test_a_committed_key_is_found_and_not_repeated(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    invented = invented_key()
+    (checkout / "settings.py").write_text(f'\nKEY = "{invented}"\n')
+    subprocess.run([GIT, "add", "settings.py"], check=True)
+    assert main(["secrets"]) == 1
+    said = capsys.readouterr().err
+    assert "settings.py:2: AWS Access Key" in said
+    assert invented not in said
+    (checkout / "settings.py").write_text(f'KEY = "{invented}"  # pragma: allowlist secret\n')
+    assert main(["secrets"]) == 0
+
+
+def invented_key() -> str:
+    return "AKIA" + "".join(random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16))
+
+
+def test_a_key_is_found_in_a_folder_of_a_larger_repository(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = checkout / "ml" / "parcels"
+    project.mkdir(parents=True)
+    (checkout / BASELINE.name).rename(project / BASELINE.name)
+    (project / "settings.py").write_text(f'KEY = "{invented_key()}"\n')
+    monkeypatch.chdir(project)
+    subprocess.run([GIT, "add", "settings.py"], check=True)
+    assert main(["secrets"]) == 1
+    assert "settings.py:1: AWS Access Key" in capsys.readouterr().err
+    (project / "settings.py").write_text("KEY = None\n")
+    assert main(["secrets"]) == 0
+    assert "no secret among the committed files: 1 were read, and a planted key was found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_a_key_is_found_in_text_of_another_encoding(
+    encoding: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "größe.txt").write_text(f'größe = "{invented_key()}"\n', encoding=encoding)
+    subprocess.run([GIT, "add", "."], check=True)
+    assert main(["secrets"]) == 1
+    assert "größe.txt:1: AWS Access Key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda scan: scan | {"plugins_used": [{"name": "SlackDetector"}]}, "a planted key was not found"),
+        (lambda scan: scan | {"filters_used": [*scan["filters_used"], LEFT_OUT]}, "none of 2 committed files was read"),
+        (lambda scan: [], "cannot be used"),
+    ],
+)
+def test_a_baseline_with_which_nothing_is_found_is_no_gate(
+    change: Callable[[dict[str, Any]], object], says: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / BASELINE.name).write_text(json.dumps(change(json.loads(BASELINE.read_text()))))
+    (checkout / "settings.py").write_text(f'KEY = "{invented_key()}"\n')
+    subprocess.run([GIT, "add", "."], check=True)
+    assert main(["secrets"]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_where_git_knows_no_file_nothing_was_looked_at(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["secrets"]) == 1
+    assert "NotLooked: git knows no file here" in capsys.readouterr().err
+
+
+# With which holes
+
+
+Holes = Mapping[str, object]
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Holes]:
+    """A stand-in for OSV's interface on loopback, since no list of holes can be had in a test. Package → hole."""
+    affected = [{"package": {"name": "django", "ecosystem": "PyPI"}, "versions": ["2.0"], "ranges": FIXED}]
+    holes: dict[str, object] = {"django": {"id": "PYSEC-0000-1", "summary": "known to all", "affected": affected}}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))["package"]["name"]
+            body = json.dumps({"vulns": [holes[asked]]} if asked in holes else {}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
+    monkeypatch.setenv("PIP_AUDIT_OSV_URL", f"http://127.0.0.1:{server.server_port}/v1/query")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield holes
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def small(here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The locks hold two packages."""
+    for name in ("serve", "dev"):
+        (tmp_path / f"{name}.txt").write_text(entry("h11") + (entry("idna") if name == "dev" else ""))
+    monkeypatch.setattr(supply_chain, "LOCKS", tmp_path)
+    return here
+
+
+def test_an_audit_that_could_not_look_fails(
+    small: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert main(["audit"]) == 1
+    assert "FAILED dependencies-audited: could not look" in capsys.readouterr().out
+    assert kept(small, "dependencies-audited").passed is False
+
+
+def test_an_audit_without_holes_passes(small: Settings, answering: Holes) -> None:
+    assert main(["audit"]) == 0
+    record = kept(small, "dependencies-audited")
+    assert (record.passed, record.value) == (True, "no hole is known")
+
+
+def test_a_known_hole_fails_and_says_where_and_what_mends_it(
+    small: Settings, answering: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    affected = [{"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}]
+    answering["h11"] = {"id": "PYSEC-0000-0", "summary": "invented for this test", "affected": affected}
+    assert main(["audit"]) == 1
+    said = capsys.readouterr().err
+    assert "h11 0.16.0 (the service): PYSEC-0000-0, mended in 99.0" in said
+    assert kept(small, "dependencies-audited").value == "h11 PYSEC-0000-0"
+
+
+@pytest.mark.parametrize(
+    ("days", "why", "passes", "says"),
+    [
+        (30, "only the tests parse with it", True, "accepted: only the tests parse with it"),
+        (-1, "only the tests parse with it", False, "mended in 99.0; it was accepted until"),
+        (400, "only the tests parse with it", False, "needs a reason and a day within half a year"),
+        (30, " ", False, "needs a reason and a day within half a year"),
+    ],
+)
+def test_a_hole_is_borne_only_for_a_reason_and_for_a_time(
+    days: int, why: str, passes: bool, says: str, small: Settings, answering: dict[str, object], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    affected = [{"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}]
+    answering["h11"] = {"id": "PYSEC-0000-0", "summary": "invented for this test", "affected": affected}
+    until = datetime.now(UTC).date() + timedelta(days=days)
+    entry = f'[tool.audit.accepted.PYSEC-0000-0]\nuntil = {until}\nwhy = "{why}"\n'
+    (tmp_path / "pyproject.toml").write_text(Path("pyproject.toml").read_text() + entry)
+    monkeypatch.chdir(tmp_path)
+    assert main(["audit"]) == (0 if passes else 1)
+    told = capsys.readouterr().err
+    assert told.startswith("h11 0.16.0 (the service): PYSEC-0000-0, ")
+    assert says in told
+    record = kept(small, "dependencies-audited")
+    assert record.passed is passes
+    assert record.value == ("no hole is known but 1 that are borne for now" if passes else "h11 PYSEC-0000-0")
+
+
+def test_a_service_that_knows_no_hole_at_all_was_not_asked(
+    small: Settings, answering: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answering.clear()
+    assert main(["audit"]) == 1
+    assert "could not look: the service of advisories knows none of django 2.0" in capsys.readouterr().out
+
+
+def test_a_lock_that_installs_nothing_here_was_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "lock.txt").write_text('h11==0.16.0 ; sys_platform == "amiga" \\\n    --hash=sha256:00\n')
+    for look in (supply_chain.carried, supply_chain.known_holes):
+        with pytest.raises(NotLooked, match="locks nothing for this system"):
+            look(tmp_path / "lock.txt")
+
+
+def test_a_policy_that_refuses_nothing_is_no_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.licences]\nrefuse = []\n[tool.licences.accepted]\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["licences"]) == 1
+    assert "refuses nothing, so no licence was looked at" in capsys.readouterr().err
+
+
+def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Holes, tmp_path: Path) -> None:
+    (tmp_path / "dev.txt").write_text("h11==0.16.0\n")
+    with pytest.raises(NotLooked, match="hash"):
+        supply_chain.known_holes(tmp_path / "dev.txt")
+
+
+# What is promised
+
+
+def test_what_the_threat_table_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", Path("SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 15
+    for file, test in named:
+        assert f"def {test}(" in Path(file).read_text(encoding="utf-8"), f"SECURITY.md names {file}::{test}"

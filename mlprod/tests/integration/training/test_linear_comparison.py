@@ -1,0 +1,50 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import silent
+from seams import binary, given, parcels, regression, text
+from sklearn.tree import DecisionTreeClassifier
+
+from mlprod.governance.evidence import Evidence
+from mlprod.project import Seam
+from mlprod.settings import Settings
+from mlprod.training.dataset import load_rows
+from mlprod.training.evidence_store import read
+from mlprod.training.linear_comparison import more_than_simple
+from mlprod.training.registry import Registry
+from mlprod.training.split import split
+from mlprod.training.train import make_model, train
+
+
+def more(seam: Seam) -> Any:
+    rows = load_rows(seam)[1]
+    parts = split(rows, seam.task())
+    return more_than_simple(seam, rows, parts, make_model(seam, rows, parts))
+
+
+def test_where_the_world_is_linear_trees_are_not_surely_worth_more() -> None:
+    found = more(binary)
+    assert found.low <= 0 <= found.high
+
+
+def test_a_model_that_a_linear_one_surely_beats_is_found_out(settings: Settings) -> None:
+    two_questions = DecisionTreeClassifier(max_depth=2)
+    poor = replace(binary, load=given(parcels(20_000)), build_model=lambda fields: two_questions)
+    assert more(poor).high < 0
+    train(poor, settings, silent)
+    shown: list[Evidence] = [each for each in read(Registry(settings)) if each.check == "simpler-model-not-better"]
+    assert not shown[0].passed
+    assert shown[0].value == more(poor).high
+
+
+def test_of_text_a_constant_is_what_is_simpler() -> None:
+    assert more(text).low > 0, "words tell an angry message"
+
+
+def test_a_regression_is_compared_in_its_own_money() -> None:
+    found = more(regression)
+    assert found.n == len(split(load_rows(regression)[1], "regression").test)
+    assert np.isfinite([found.low, found.value, found.high]).all()
+    assert found.value == pytest.approx((found.low + found.high) / 2, abs=20)

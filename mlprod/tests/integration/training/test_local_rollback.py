@@ -1,0 +1,257 @@
+"""The way back to the model before while the registry is away, and what ends it."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import Client, eventually, release, serve
+from fixture_project import main
+from seams import PARCEL, binary
+
+from mlprod.bundle.model_dir import LocalRollback, Pointer, read_pointer, read_rollback
+from mlprod.serving import model_loader as following
+from mlprod.settings import Settings
+from mlprod.training.local_rollback import LocalRollbackError, roll_back_here, undo
+from mlprod.training.promotion import rollback
+from mlprod.training.registry import Registry
+from mlprod.training.sync import sync
+
+NOBODY = "http://127.0.0.1:1"  # where nothing listens
+
+
+@pytest.fixture(autouse=True)
+def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "CHECK_SECONDS", 0.01)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A registry whose champion is version 2, after version 1, and a MODEL_DIR that follows it."""
+
+    settings: Settings
+    registry: Registry
+
+    @property
+    def models(self) -> Path:
+        return self.settings.models
+
+    def sync(self) -> str | None:
+        return sync(self.registry, self.models)
+
+
+@pytest.fixture
+def place(settings: Settings, registry: Registry, model: Path, baseline: Path) -> Place:
+    made = Place(settings, registry)
+    for bundle, kind in ((baseline, "baseline"), (model, "model")):
+        release(registry, bundle, kind)
+        made.sync()
+    return made
+
+
+@pytest.fixture
+def away(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """The commands of this environment find no registry."""
+    monkeypatch.setenv("ML_STATE", str(place.settings.state))
+    monkeypatch.setenv("ML_MODEL_NAME", place.settings.model_name)
+    monkeypatch.setenv("ML_MODEL_DIR", str(place.models))
+    monkeypatch.setenv("ML_TRACKING_URI", NOBODY)
+    return place
+
+
+def version(client: Client) -> str:
+    found: str = client.get("/v1/model").json()["model_version"]
+    return found
+
+
+def unsaved(client: Client) -> bool:
+    return "ml_rollback_unsaved 1.0" in client.operations.get("/metrics").text
+
+
+def test_without_the_registry_a_rollback_reaches_the_service_of_this_folder_and_outlives_it(
+    away: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(binary, away.settings) as client:
+        assert (version(client), unsaved(client)) == ("2", False)
+        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        said = capsys.readouterr().out
+        for part in ("the registry is away", "version 2 -> 1, within seconds", "NOT reached", "still names version 2"):
+            assert part in said
+        eventually(lambda: version(client) == "1")
+        assert client.post("/v1/predict", json={"rows": [PARCEL]}).json()["model_version"] == "1"
+        made_here = client.get("/v1/model").json()["rollback"]
+        assert (made_here["left"]["version"], made_here["who"]) == (2, "grace")
+        assert unsaved(client)
+    with serve(binary, away.settings) as client:
+        assert version(client) == "1"
+
+
+def test_the_follower_does_not_undo_it_when_the_registry_is_back_with_the_same_champion(away: Place) -> None:
+    with serve(binary, away.settings) as client:
+        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        eventually(lambda: version(client) == "1")
+        for _ in range(2):
+            away.sync()
+        shutil.rmtree(away.models / "versions" / str(away.registry.version(2).digest))
+        assert away.sync(), "the champion's bundle was damaged here, and comes again"
+        client.assembly.models.look()
+        assert version(client) == "1"
+        assert read_rollback(away.models)
+
+
+def test_it_ends_when_a_person_rolls_back_in_the_registry(away: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(binary, away.settings) as client:
+        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        eventually(lambda: version(client) == "1")
+        monkeypatch.delenv("ML_TRACKING_URI")
+        assert main(["rollback", "--why", "as on the service", "--who", "grace", "--unchecked"]) == 0
+        away.sync()
+        eventually(lambda: not unsaved(client))
+        assert version(client) == "1"
+        assert read_rollback(away.models) is None
+
+
+def test_it_ends_when_the_same_version_is_made_champion_again_later(away: Place) -> None:
+    with serve(binary, away.settings) as client:
+        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        eventually(lambda: version(client) == "1")
+        (saved := away.models / "saved").write_bytes((away.models / "rollback.json").read_bytes())
+        rollback(away.registry, "you", "the way back")
+        away.registry.tag(2, "promote.at", "2999-01-01T00:00:00+00:00")  # as a promotion a second later would
+        away.registry.point("champion", away.registry.version(2))
+        away.sync()
+        saved.replace(away.models / "rollback.json")  # also where nobody could remove it
+        eventually(lambda: version(client) == "2")
+        assert not unsaved(client)
+
+
+def test_it_can_be_undone(away: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(binary, away.settings) as client:
+        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        eventually(lambda: version(client) == "1")
+        assert main(["rollback", "--undo", "--why", "it was something else", "--who", "grace"]) == 0
+        assert "answer with version 2 again" in capsys.readouterr().out
+        eventually(lambda: version(client) == "2")
+        assert main(["rollback", "--undo", "--why", "again", "--who", "grace"]) == 1
+        assert "none to undo" in capsys.readouterr().err
+
+
+def test_an_embedded_registry_that_is_gone_is_away_and_is_not_made_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_STATE", str(tmp_path / "var"))
+    monkeypatch.setenv("ML_MODEL_DIR", str(place.models))
+    assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+    assert read_rollback(place.models)
+    assert not (tmp_path / "var" / "mlflow.db").exists()
+
+
+def test_a_registry_that_answers_and_refuses_is_not_away(
+    away: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ML_TRACKING_URI")
+    assert main(["rollback", "--version", "99", "--why", "it declines everybody", "--who", "grace"]) == 1
+    assert "has no version 99" in capsys.readouterr().err
+    assert read_rollback(away.models) is None
+
+
+def test_why_is_asked_for_without_the_registry_too(away: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rollback"]) == 1
+    assert "ReasonMissing" in capsys.readouterr().err
+    assert read_rollback(away.models) is None
+
+
+def test_to_repeat_it_goes_no_further_back(place: Place) -> None:
+    first = roll_back_here(place.models, "grace", "it declines everybody")
+    assert roll_back_here(place.models, "somebody", "again") == first
+
+
+def test_a_version_that_was_left_by_a_rollback_is_no_way_back(place: Place) -> None:
+    rollback(place.registry, "you", "version 2 is bad")
+    place.sync()
+    pointer = read_pointer(place.models)
+    assert pointer
+    assert [item.version for item in pointer.previous] == [2]
+    with pytest.raises(LocalRollbackError, match="no whole bundle of a predecessor of version 1; it holds 2"):
+        roll_back_here(place.models, "you", "version 1 is bad too")
+    assert roll_back_here(place.models, "you", "a person names it", 2).to.version == 2
+
+
+def test_a_new_replica_holds_the_bundle_to_go_back_to(place: Place, tmp_path: Path) -> None:
+    models = tmp_path / "new"
+    assert sync(place.registry, models)
+    assert roll_back_here(models, "you", "it declines everybody").to.version == 1
+    assert len(list((models / "versions").iterdir())) == 2
+
+
+def test_a_predecessor_that_cannot_be_fetched_holds_the_champion_up_in_nothing(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert place.registry.local_artifacts
+    shutil.rmtree(place.registry.local_artifacts / place.registry.version(1).run)
+    models = tmp_path / "new"
+    assert sync(place.registry, models) == place.registry.version(2).digest
+    assert "no way back without the registry" in capsys.readouterr().out
+    assert sync(place.registry, models, verify=False) is None
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_bundle_that_is_not_whole_is_no_way_back(place: Place, damage: str) -> None:
+    folder = place.models / "versions" / place.registry.version(1).digest
+    (folder / "card.md").write_text("other") if damage == "changed" else shutil.rmtree(folder)
+    with pytest.raises(LocalRollbackError, match="kill switch: mode shadow"):
+        roll_back_here(place.models, "you", "it declines everybody")
+    assert read_rollback(place.models) is None
+
+
+@pytest.mark.parametrize("content", [None, "", "{"])
+def test_without_a_readable_champion_there_is_nothing_to_go_back_from(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "champion.json").write_text(content)
+    with pytest.raises(LocalRollbackError):
+        roll_back_here(tmp_path, "you", "a test")
+    with pytest.raises(LocalRollbackError):
+        undo(tmp_path)
+
+
+def test_a_pointer_of_an_older_follower_is_understood(place: Place) -> None:
+    pointer = json.loads((place.models / "champion.json").read_text())
+    for name in ("since", "back"):
+        del pointer[name]
+    (place.models / "champion.json").write_text(json.dumps(pointer))
+    assert roll_back_here(place.models, "you", "it declines everybody").to.version == 1
+    place.sync()
+    renewed = read_pointer(place.models)
+    assert renewed
+    assert renewed.back == (1,)
+
+
+def test_after_a_restart_a_champion_that_was_left_does_not_answer_in_the_place_of_a_damaged_predecessor(
+    place: Place,
+) -> None:
+    done = roll_back_here(place.models, "you", "it declines everybody")
+    (place.models / "versions" / done.to.digest / "card.md").write_text("damaged since")
+    with serve(binary, place.settings) as client:
+        assert client.operations.get("/readyz").status_code == 503
+        assert "version 1 was refused" in client.operations.get("/readyz").json()["detail"]
+
+
+def test_a_rollback_file_that_cannot_be_read_changes_nothing(place: Place) -> None:
+    with serve(binary, place.settings) as client:
+        roll_back_here(place.models, "you", "it declines everybody")
+        eventually(lambda: version(client) == "1")
+        (place.models / "rollback.json").write_text("{")
+        eventually(lambda: client.get("/v1/model").json()["refused"])
+        client.assembly.models.look()
+        assert version(client) == "1"
+
+
+def test_a_rollback_of_another_move_does_not_apply() -> None:
+    pointer = Pointer(digest="b", version=2, since="2026-01-01T00:00:00+00:00")
+    facts = {"to": {"digest": "a", "version": 1}, "who": "you", "why": "a test", "at": "now"}
+    left = {"digest": "b", "version": 2}
+    assert LocalRollback.model_validate(facts | {"left": left, "since": pointer.since}).applies(pointer)
+    for other in ({"left": left, "since": ""}, {"left": left | {"digest": "c"}, "since": pointer.since}):
+        assert not LocalRollback.model_validate(facts | other).applies(pointer)

@@ -1,0 +1,48 @@
+"""The embedded registry works on in a folder that was moved or copied."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlprod.bundle.manifest import folder_digest
+from mlprod.settings import Settings
+from mlprod.training.registry import Registry, Version
+
+
+@pytest.fixture
+def before(empty_state: Path, model: Path, tmp_path: Path) -> tuple[Settings, Version]:
+    """A state folder with a registry of its own, and the version that is registered there."""
+    state = tmp_path / "a folder" / "var"
+    state.mkdir(parents=True)
+    shutil.copy(empty_state / "mlflow.db", state)
+    settings = Settings(state=state, tracking_uri="", model_name="parcels")
+    registry = Registry(settings)
+    return settings, registry.register(registry.log_run({}, {}, {}, model), folder_digest(model), {"kind": "model"})
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+def test_a_bundle_is_delivered_from_the_folder_of_today(
+    how: str, before: tuple[Settings, Version], model: Path, tmp_path: Path
+) -> None:
+    settings, version = before
+    now = settings.model_copy(update={"state": tmp_path / "100 % größer" / "var"})
+    shutil.copytree(settings.state, now.state)
+    if how == "moved":
+        shutil.rmtree(settings.state)
+    registry = Registry(now)
+    assert folder_digest(registry.download(version, tmp_path / "delivered")) == version.digest
+    count = len(list(settings.state.rglob("*"))) if how == "copied" else 0
+    again = registry.log_run({}, {}, {}, model)
+    assert len(list((now.state / "artifacts").iterdir())) == 2
+    assert again != version.run
+    assert len(list(settings.state.rglob("*"))) == count, "a copy leaves the other folder alone"
+
+
+def test_a_database_without_its_files_leads_to_where_they_are(before: tuple[Settings, Version], tmp_path: Path) -> None:
+    settings, version = before
+    now = settings.model_copy(update={"state": tmp_path / "elsewhere"})
+    now.state.mkdir()
+    shutil.copy(settings.state / "mlflow.db", now.state)
+    delivered = Registry(now).download(version, tmp_path / "delivered")
+    assert folder_digest(delivered) == version.digest

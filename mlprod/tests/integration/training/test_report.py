@@ -1,0 +1,99 @@
+import re
+from pathlib import Path
+
+import pytest
+from conftest import Registered, Trained
+
+from mlprod.training import report
+from mlprod.training.registry import Registry, RegistryError
+from mlprod.training.report import write_report
+
+PICTURE = re.compile(r"!\[(.+)\]\((.+)\)")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_card_is_written_with_its_pictures_first(trained: Trained, tmp_path: Path) -> None:
+    page = write_report(Registry(trained.settings), trained.outcome.version, tmp_path / "model")
+    text = page.read_text(encoding="utf-8")
+    pictures = PICTURE.findall(text)
+    assert [Path(link).name for _, link in pictures] == ["money.svg", "calibration.svg", "slices.svg"]
+    assert all((page.parent / link).read_bytes().startswith(b"<?xml") for _, link in pictures)
+    assert all(not Path(link).is_absolute() for _, link in pictures)
+    assert text.index("## Pictures") < text.index("## Model Details")
+    assert f"Version {trained.outcome.version.number} of {trained.settings.model_name}" in text
+    card = (trained.bundle / "card.md").read_text(encoding="utf-8")
+    assert text.endswith(card[card.index("## Model Details") :])
+
+
+def test_the_words_beside_a_picture_say_what_is_seen(trained: Trained, tmp_path: Path) -> None:
+    text = write_report(Registry(trained.settings), trained.outcome.version, tmp_path).read_text(encoding="utf-8")
+    said = {Path(link).stem: words for words, link in PICTURE.findall(text)}
+    value, today = (
+        found.figures["value", ""].value for found in (trained.outcome.evaluation, trained.outcome.baseline)
+    )
+    assert f"{value:.4g} at the chosen threshold" in said["money"]
+    assert f"{today:.4g} with the baseline" in said["money"]
+    assert "calibration error: " in said["calibration"]
+    assert "4 in all" in said["slices"]
+
+
+def test_writing_again_changes_nothing(trained: Trained, tmp_path: Path) -> None:
+    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
+    before = files(tmp_path)
+    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_another_version_takes_the_place_of_the_old_and_leaves_other_files(
+    trained: Trained, trained_baseline: Trained, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.md").write_text("mine")
+    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
+    write_report(Registry(trained_baseline.settings), trained_baseline.outcome.version, tmp_path)
+    place = trained_baseline.bundle.name[:12]
+    assert sorted(files(tmp_path)) == sorted(
+        ["card.md", "notes/mine.md", f"{place}/calibration.svg", f"{place}/money.svg"]
+    )
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
+    trained: Trained, trained_baseline: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
+    before, write = files(tmp_path), report._write
+    written: list[Path] = []
+
+    def interrupted(path: Path, content: bytes) -> None:
+        if len(written) == after:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, content)
+
+    monkeypatch.setattr(report, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(Registry(trained_baseline.settings), trained_baseline.outcome.version, tmp_path)
+    assert before.items() <= files(tmp_path).items()
+
+
+def test_a_version_without_pictures_is_reported_without(registry: Registry, model: Path, tmp_path: Path) -> None:
+    old = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
+    text = write_report(registry, old, tmp_path / "report").read_text(encoding="utf-8")
+    assert "None were drawn with this version." in text
+    assert PICTURE.findall(text) == []
+
+
+def test_another_bundle_than_was_registered_is_not_reported(
+    registry: Registry, register: Registered, model: Path, tmp_path: Path
+) -> None:
+    (model / "card.md").write_text("# Better than it is\n")
+    changed = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
+    lost = register("f" * 64)
+    for version, said in ((changed, "but came as"), (lost, "has no bundle")):
+        with pytest.raises(RegistryError, match=said):
+            write_report(registry, version, tmp_path / "report")
+    assert not (tmp_path / "report").exists()

@@ -1,0 +1,253 @@
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from conftest import Trained, release, silent
+from fixture_project import main
+from seams import PARCELS, Flat, binary, given, parcels, terms_of
+
+from mlprod.bundle.loader import open_bundle
+from mlprod.bundle.manifest import PROVENANCE, folder_digest
+from mlprod.governance.gates import GateFailed
+from mlprod.records.database import now
+from mlprod.records.store import Store
+from mlprod.settings import Settings
+from mlprod.training.dataset import collect
+from mlprod.training.outcome_labels import Told, fill, told
+from mlprod.training.promotion import ReasonMissing
+from mlprod.training.registry import CHALLENGER, CHAMPION, Registry
+from mlprod.training.retrain import NothingNew, due, retrain
+from mlprod.training.train import train
+
+pytest_plugins = ["postgres"]
+
+MINUTE = np.timedelta64(60_000_000, "us")
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    made = Store(settings.records_url)
+    yield made
+    made.engine.dispose()
+
+
+def tell(store: Store, outcomes: Mapping[str, float]) -> None:
+    told = [{"prediction_id": id, "outcome": float(o), "at": now(), "correction": True} for id, o in outcomes.items()]
+    store.add_outcomes(told)
+
+
+def known(**outcomes: float) -> pa.Table:
+    return pa.table({"prediction_id": list(outcomes), "outcome": pa.array(outcomes.values(), pa.float64())})
+
+
+def labels(table: Any, terms: Any = PARCELS) -> dict[Any, Any]:
+    return {row[terms.id]: row[terms.label] for row in table.select(terms.id, terms.label).to_pyarrow().to_pylist()}
+
+
+def test_what_the_records_know_is_read_without_what_was_only_tried(records_url: str) -> None:
+    store = Store(records_url)
+    assert told(store).num_rows == 0
+    tell(store, {"a": 1, "b": 0, "smoke-1": 1, "Smoke-2": 1})
+    tell(store, {"b": 1})  # a correction: the last word counts
+    assert sorted(told(store).to_pylist(), key=str) == [
+        {"prediction_id": "Smoke-2", "outcome": 1.0},
+        {"prediction_id": "a", "outcome": 1.0},
+        {"prediction_id": "b", "outcome": 1.0},
+    ]
+    store.engine.dispose()
+
+
+def test_only_a_label_that_is_not_known_takes_the_outcome() -> None:
+    table = ibis.memtable(pa.table({"parcel": ["a", "b", "c", "d"], "late": pa.array([0, None, None, 1], pa.int64())}))
+    rows, found = fill(table, PARCELS, known(a=1, b=1, nobody=1))
+    assert labels(rows) == {"a": 0, "b": 1, "c": None, "d": 1}
+    assert rows.columns == table.columns
+    assert found == Told(outcomes=3, used=1, elsewhere=1)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        pa.array([True, None, False]),
+        pa.array([1.0, float("nan"), 0.0]),
+        pa.array([1, None, 0], pa.int8()),
+        pa.array([None, None, None], pa.int64()),
+    ],
+)
+def test_ids_and_labels_of_any_kind_find_each_other(own: pa.Array) -> None:
+    table = ibis.memtable(pa.table({"key": [1, 2, 3], "label": own}))
+    rows, found = fill(table, terms_of(Flat), known(**{"2": 0.0}))
+    first = own.to_pylist()[0]
+    assert labels(rows, terms_of(Flat))[2] == 0
+    assert labels(rows, terms_of(Flat))[1] == (None if first is None else 1)
+    assert (found.used, found.elsewhere) == (1, 0)
+
+
+def test_without_outcomes_or_without_the_columns_the_rows_are_left_alone() -> None:
+    table = ibis.memtable(pa.table({"parcel": ["a"], "late": [1]}))
+    assert fill(table, PARCELS, known()) == (table, Told(0))
+    other = ibis.memtable(pa.table({"something": ["a"]}))
+    assert fill(other, PARCELS, known(a=1)) == (other, Told(1))
+
+
+def shifted(rows: int = 6_000) -> tuple[pa.Table, dict[str, float]]:
+    """Parcels of later: heavier, and late with few stops, no longer with many. What became of them no label tells."""
+    table, random = parcels(rows, seed=1), np.random.Generator(np.random.Philox(9))
+    stops = table["stops"].to_numpy()
+    late = random.random(rows) < 1 / (1 + np.exp(0.3 * (stops - 25)))
+    ids = [f"q{row:05d}" for row in range(rows)]
+    changed = {
+        "parcel": ids,
+        "at": table["at"].to_numpy() + 3_000 * MINUTE,
+        "weight": (20 + 10 * random.random(rows)).round(2),
+        "late": pa.nulls(rows, pa.int64()),
+    }
+    for name, values in changed.items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    return table, dict(zip(ids, late.astype(float), strict=True))
+
+
+def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
+    settings: Settings, registry: Registry, store: Store, trained: Trained, tmp_path: Path
+) -> None:
+    before = release(registry, trained.bundle)
+    later, outcomes = shifted()
+    tell(store, outcomes)
+    drifted = replace(binary, load=given(pa.concat_tables([parcels(), later])))
+    lines: list[str] = []
+    made = retrain(drifted, settings, store, lines.append, because="drift", who="you", why="weight moved")
+    assert lines[0] == "because    drift: weight moved"
+    assert "6,000 told to sqlite" in lines[1]
+    assert lines[1].endswith("6,000 are labels that load() lacks")
+
+    challenger, champion = registry.behind(CHALLENGER), registry.behind(CHAMPION)
+    assert challenger
+    assert champion
+    assert (champion.number, challenger.number) == (before.number, made.version.number)
+    assert challenger.tags["compared_with"] == str(before.number)
+    assert {name: challenger.tags[f"retrain.{name}"] for name in ("because", "why", "by", "outcomes")} == {
+        "because": "drift",
+        "why": "weight moved",
+        "by": "you",
+        "outcomes": "6000",
+    }
+    assert all(verdict.passed is not False for verdict in made.verdicts)
+    gate = next(verdict for verdict in made.verdicts if verdict.gate.id == "holds-champion")
+    assert gate.passed
+    bundle = registry.download(challenger, tmp_path)
+    manifest = open_bundle(bundle, PARCELS.fields, binary.baseline, digest=challenger.digest).manifest
+    own = int(pc.sum(pc.is_valid(parcels()["late"])).as_py())
+    assert manifest.data.rows == own + len(outcomes)
+    assert str(manifest.data.until) > str(parcels()["at"].to_numpy().max()), "the window reaches into the new world"
+    rows = collect(fill(ibis.memtable(later), PARCELS, told(store))[0], PARCELS)
+    new, old = (
+        open_bundle(path, PARCELS.fields, binary.baseline, digest=version.digest).runtime.score(rows.columns)
+        for path, version in ((bundle, challenger), (trained.bundle, before))
+    )
+    assert np.mean((new - rows.y) ** 2) < 0.5 * np.mean((old - rows.y) ** 2), "it knows what the champion cannot"
+    last = registry.history()[-1]
+    assert (last["action"], last["before"], last["version"]) == ("retrain", before.number, challenger.number)
+    assert last["why"] == "drift: weight moved"
+
+    blind = train(drifted, settings, silent).version
+    assert registry.version(blind.number).digest == before.digest, "without outcomes there is nothing new to learn"
+
+
+@pytest.mark.parametrize("tier", ["A", "B", "C"])
+def test_no_tier_lets_a_retraining_promote(
+    settings: Settings, registry: Registry, store: Store, trained_baseline: Trained, tmp_path: Path, tier: str
+) -> None:
+    folder = Path(shutil.copytree(settings.governance, tmp_path / "governance"))
+    asked = ("about_people", "personal_data", "acts_without_review")
+    yes = {name: place < {"A": 2, "B": 1, "C": 0}[tier] for place, name in enumerate(asked)}
+    (folder / "risk.yaml").write_text(f"tier_questions: {json.dumps(yes)}\n")
+    here = settings.model_copy(update={"governance": folder})
+    champion = release(registry, trained_baseline.bundle)
+    challenger = retrain(binary, here, store, silent, because="drift", who="a schedule").version
+    assert challenger.number != champion.number
+    assert registry.behind(CHALLENGER) == registry.version(challenger.number)
+    assert registry.behind(CHAMPION) == registry.version(champion.number)
+    assert [event["action"] for event in registry.history()] == ["promote", "retrain"], "the first was the release"
+
+
+def test_a_refused_retraining_leaves_everything_as_it_was(
+    settings: Settings, registry: Registry, store: Store, trained: Trained, baseline: Path
+) -> None:
+    champion = release(registry, trained.bundle)
+    waiting = challenge(registry, baseline, champion.number)
+    worthless = replace(binary, load=given(parcels(seed=3)), payoff=lambda *_: 1.0)
+    with pytest.raises(GateFailed, match="beats-baseline"):
+        retrain(worthless, settings, store, silent, because="drift", who="you")
+    assert registry.behind(CHAMPION) == registry.version(champion.number)
+    assert registry.behind(CHALLENGER) == registry.version(waiting)
+    assert len(registry.versions()) == 2
+
+
+def test_the_champion_once_more_is_no_answer_to_a_drift(
+    settings: Settings, registry: Registry, store: Store, trained: Trained
+) -> None:
+    champion = release(registry, trained.bundle)
+    with pytest.raises(NothingNew, match=f"version {champion.number}, once more.*Does load"):
+        retrain(binary, settings, store, silent, because="drift", who="you")
+    assert not any(event["action"] == "retrain" for event in registry.history())
+
+
+def test_a_person_says_why(settings: Settings, store: Store) -> None:
+    for why in ("", "  ", "x" * 501):
+        with pytest.raises(ReasonMissing, match='--why "a new fraud"'):
+            retrain(binary, settings, store, silent, because="person", who="you", why=why)
+
+
+def dated(bundle: Path, days: float) -> Path:
+    """The bundle as if it had been made some days ago."""
+    made = json.loads((bundle / PROVENANCE).read_text())
+    made["created_at"] = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="seconds")
+    (bundle / PROVENANCE).write_text(json.dumps(made))
+    return bundle
+
+
+def challenge(registry: Registry, bundle: Path, champion: int) -> int:
+    tags = {"kind": "model", "compared_with": str(champion)}
+    version = registry.register(registry.log_run({}, {}, {}, bundle), folder_digest(bundle), tags)
+    registry.point(CHALLENGER, version)
+    return version.number
+
+
+def test_only_a_champion_that_is_too_old_is_due(registry: Registry, model: Path) -> None:
+    assert due(registry, 90) == (False, "there is no champion, so none is too old")
+    release(registry, dated(model, 91))
+    assert due(registry, 90) == (True, "the champion, version 1, is 91.0 days old; the limit is 90")
+    assert due(registry, 92)[0] is False
+
+
+def test_a_young_challenger_waits_for_a_person_and_is_not_made_again(
+    registry: Registry, model: Path, baseline: Path
+) -> None:
+    champion = release(registry, dated(model, 100)).number
+    waiting = challenge(registry, dated(baseline, 2), champion)
+    old, said = due(registry, 90)
+    assert not old
+    assert said.endswith(f"version {waiting} was made 2.0 days ago and waits: make promote")
+    registry.tag(waiting, "compared_with", "17")  # of another champion: promote would refuse it
+    assert due(registry, 90)[0] is True
+
+
+def test_without_a_reason_a_young_champion_is_left_alone(
+    settings: Settings, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    release(registry, dated(model, 3))
+    monkeypatch.setenv("ML_STATE", str(settings.state))
+    monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
+    assert main(["retrain"]) == 0
+    assert capsys.readouterr().out.startswith("nothing to do: the champion, version 1, is 3.0 days old")
+    assert len(registry.versions()) == 1

@@ -1,0 +1,46 @@
+"""A past to look back at: predictions, outcomes and feedback as the service writes them, at any time."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mlprod.records.store import Store
+
+NOW = datetime(2026, 6, 15, 12, 30)
+RECORDED = ("weight", "stops", "courier", "city", "express")  # of a parcel; `distance` is PERSONAL
+
+
+def hours(number: float) -> datetime:
+    return NOW - timedelta(hours=number)
+
+
+def scored(store: Store, rows: Sequence[Mapping[str, Any]], at: datetime, **said: Any) -> None:
+    """Ship rows that hold id, score, decision and the fields; `said` replaces what is told of all of them."""
+    facts = {"bundle": "f" * 64, "model_version": "7", "arm": "champion", "mode": "assist"} | said
+    kept = [
+        {name: row[name] for name in ("id", "score", "decision")}
+        | {"row": {name: row.get(name) for name in RECORDED}, "unit": None}
+        for row in rows
+    ]
+    store.ship([json.dumps(facts | {"at": f"{at:%Y-%m-%d %H:%M:%S.%f}", "predictions": kept}).encode()])
+
+
+def became(store: Store, outcomes: Mapping[str, float], at: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outcomes that were told at a time; one that is known already is corrected."""
+    monkeypatch.setattr("mlprod.records.store.now", lambda: at)
+    facts = {"at": at, "correction": True}
+    store.add_outcomes([{"prediction_id": id, "outcome": value, **facts} for id, value in outcomes.items()])
+
+
+def judged(
+    store: Store, verdicts: Mapping[str, str], at: datetime, monkeypatch: pytest.MonkeyPatch, who: str = "p"
+) -> None:
+    """Feedback of one person by prediction."""
+    monkeypatch.setattr("mlprod.records.store.now", lambda: at)
+    facts = {"decision_taken": None, "reason": None, "pseudonym": who.ljust(32, "0"), "handling_seconds": None}
+    store.add_feedback(
+        [{"id": f"{who}-{id}", "prediction_id": id, "verdict": verdict, **facts} for id, verdict in verdicts.items()]
+    )

@@ -1,0 +1,192 @@
+"""Small seams of the tests' own: they hold whatever the project's domain is."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import ModuleType
+from typing import Any, Literal
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from mlprod.contract.schema import Columns, Contract, Fields, Terms, read_terms
+from mlprod.project import Seam
+from mlprod.training.sources import Load
+
+START = np.datetime64("2026-01-01", "us")
+
+
+def terms_of(row: type[Contract], **constants: Any) -> Terms:
+    """Terms as a contract module with this row and these constants would give them."""
+    module = ModuleType(row.__module__)
+    vars(module).update({"row": row, "ID": "key", "UNIT": None, "TIME": None, "LABEL": "label"} | constants)
+    return read_terms(module)
+
+
+def given(table: pa.Table) -> Load:
+    """A load() that gives this table, up to `until`."""
+
+    def load(since: datetime | None = None, until: datetime | None = None) -> ir.Table:
+        found = ibis.memtable(table)
+        return found.filter(found["at"] < ibis.literal(until)) if until else found
+
+    return load
+
+
+# Binary, with unit, time, slices, a personal field, unknown words and missing values.
+
+
+class Parcel(Contract):
+    """A parcel that may come late."""
+
+    weight: float = Field(ge=0, le=30, description="Weight", json_schema_extra={"unit": "kg"})
+    stops: int = Field(ge=0, le=50, description="Stops before it")
+    courier: Literal["bike", "van"] = Field(description="Who brings it")
+    city: str = Field(description="Where to", json_schema_extra={"known": ["bergen", "oslo"]})
+    express: bool = Field(description="Paid for a fixed hour")
+    distance: float | None = Field(default=None, ge=0, le=100, description="Way to go")
+
+
+PARCELS = terms_of(
+    Parcel,
+    ID="parcel",
+    UNIT="customer",
+    TIME="at",
+    LABEL="late",
+    SLICES=("courier", "express"),
+    PERSONAL=("distance",),
+)
+PARCEL = {"weight": 3.5, "stops": 40, "courier": "bike", "city": "oslo", "express": True, "distance": 12.0}
+
+
+def parcels(rows: int = 3_000, seed: int = 0) -> pa.Table:
+    random = np.random.Generator(np.random.Philox(seed))
+    stops = random.integers(0, 51, rows)
+    courier = np.array(["bike", "van"])[random.integers(0, 2, rows)]
+    distance = random.uniform(0, 100, rows).round(1)
+    risk = 0.3 * (stops - 25) + 3 * (courier == "bike")
+    late = (random.random(rows) < 1 / (1 + np.exp(-risk))).astype(np.int64)
+    return pa.table(
+        {
+            "parcel": [f"p{row:05d}" for row in range(rows)],
+            "customer": [f"k{number:03d}" for number in random.integers(0, 600, rows)],
+            "at": START + np.arange(rows) * np.timedelta64(60_000_000, "us"),
+            "weight": random.uniform(0, 30, rows).round(2),
+            "stops": stops,
+            "courier": courier.tolist(),
+            "city": np.array(["bergen", "oslo", "tromso"])[random.integers(0, 3, rows)].tolist(),
+            "express": random.random(rows) < 0.5,
+            "distance": pa.array(distance, mask=random.random(rows) < 0.2),
+            "late": pa.array(late, mask=np.arange(rows) >= rows - rows // 50),  # the last are not yet known
+        }
+    )
+
+
+def heaviest_first(columns: Columns) -> NDArray[np.float64]:
+    return np.asarray(columns["weight"] / 30, dtype=np.float64)
+
+
+def call_or_leave(score: float, threshold: float) -> str:
+    return "call" if score >= threshold else "leave"
+
+
+def costs(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
+    return -1.0 if decision == "call" else -5.0 * outcome
+
+
+def small_classifier(fields: Fields) -> Any:
+    return HistGradientBoostingClassifier(max_iter=20, random_state=0)
+
+
+binary = Seam(
+    PARCELS, given(parcels()), small_classifier, "onnx", heaviest_first, call_or_leave, costs, digest="of the tests"
+)
+
+
+# Regression, without unit and time.
+
+
+class Flat(Contract):
+    """A flat to let."""
+
+    size: float = Field(ge=10, le=300, description="Living space", json_schema_extra={"unit": "m²"})
+    floor: int | None = Field(default=None, ge=0, le=60, description="Floor")
+
+
+def flats(rows: int = 1_000) -> pa.Table:
+    random = np.random.Generator(np.random.Philox(1))
+    size, floor = random.uniform(10, 300, rows).round(1), random.integers(0, 61, rows)
+    rent = 12 * size + 20 * floor + random.normal(0, 50, rows)
+    return pa.table(
+        {
+            "key": np.arange(rows),
+            "size": size,
+            "floor": pa.array(floor, mask=random.random(rows) < 0.1),
+            "label": rent,
+        }
+    )
+
+
+regression = Seam(
+    terms_of(Flat),
+    given(flats()),
+    lambda fields: HistGradientBoostingRegressor(max_iter=60, random_state=0),
+    "onnx",
+    lambda columns: np.full(len(columns["size"]), 2_000.0),
+    lambda score, threshold: round(score),
+    lambda decision, outcome, row: -abs(decision - outcome),
+)
+
+
+# Text, for runtime python.
+
+
+class Message(Contract):
+    """A message that may be a complaint."""
+
+    body: str = Field(max_length=200, description="What was written")
+
+
+class WordModel:
+    """Scores a text by how often its words stood in complaints."""
+
+    task = "binary"
+
+    def fit(self, columns: Columns, y: NDArray[np.float64]) -> "WordModel":
+        texts = [body.split() for body in columns["body"]]
+        words = sorted({word for text in texts for word in text})
+        self.shares = {
+            word: float(np.mean([label for text, label in zip(texts, y, strict=True) if word in text]))
+            for word in words
+        }
+        return self
+
+    def predict(self, columns: Columns) -> NDArray[np.float64]:
+        return np.array(
+            [np.mean([self.shares.get(word, 0.5) for word in body.split()] or [0.5]) for body in columns["body"]]
+        )
+
+
+def messages(rows: int = 1_000) -> pa.Table:
+    random = np.random.Generator(np.random.Philox(2))
+    words, angry = np.array(["parcel", "door", "thanks", "today", "please"]), random.random(rows) < 0.4
+    bodies = [
+        " ".join([*random.choice(words, 4).tolist(), "broken" if cross else "fine", f"nr{row}"])
+        for row, cross in enumerate(angry)
+    ]
+    return pa.table({"key": np.arange(rows), "body": bodies, "label": angry})
+
+
+text = Seam(
+    terms_of(Message),
+    given(messages()),
+    lambda fields: WordModel(),
+    "python",
+    lambda columns: np.full(len(columns["body"]), 0.5),
+    call_or_leave,
+    costs,
+)

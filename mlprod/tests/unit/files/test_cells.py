@@ -1,0 +1,133 @@
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlprod.files.cells import Cells
+from mlprod.files.columns import Column
+
+
+def read(kind: str, *cells: str | None, words: frozenset[str] = frozenset(), reader: Cells | None = None) -> list[Any]:
+    """The values of cells; a cell that means nothing is given back as `!` and its text."""
+    column = Column("x", kind, words)
+    values, odd = (reader or Cells()).read({column: pa.array(cells, pa.string())})[column]
+    assert len(values) == len(odd) == len(cells)
+    pairs = zip(values.to_pylist(), odd.to_pylist(), strict=True)
+    assert all(value is None or text is None for value, text in pairs)
+    pairs = zip(values.to_pylist(), odd.to_pylist(), strict=True)
+    return [value if text is None else f"!{text}" for value, text in pairs]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("12.5", 12.5), ("+12.5", 12.5), ("-0.5", -0.5), (".5", 0.5), ("5.", 5.0), ("1.5e3", 1500.0), ("1E-3", 0.001),
+        (" 12.5 ", 12.5), ("12.5\u00a0", 12.5), ("007", 7.0), ("-0", -0.0),
+        (None, None), ("  ", None), ("NULL", None), ("null", None), ("NaN", None), ("nan", None), ("NA", None),
+        ("N/A", None), ("#N/A", None), ("#NV", None), ("None", None), ("\\N", None), ("NaT", None), ("<NA>", None),
+        ("inf", "!inf"), ("-Infinity", "!-Infinity"), ("1e400", "!1e400"), ("-", "!-"), ("?", "!?"), (".", "!."),
+        ("12,5 kg", "!12,5 kg"), ("12 kg", "!12 kg"), ("12%", "!12%"), ("€12", "!€12"), ("$1,234.50", "!$1,234.50"),
+        ("1,234", "!1,234"), ("1'234", "!1'234"), ("1 234", "!1 234"), ("1_000", "!1_000"), ("0x1F", "!0x1F"),
+        ("1.234.567", "!1.234.567"), ("12.5.2026", "!12.5.2026"), ("2026-06-01", "!2026-06-01"),
+        ("#DIV/0!", "!#DIV/0!"),
+        ("١٢", "!١٢"), ("−5", "!−5"), ("true", "!true"), ("x" * 500, "!" + "x" * 200),
+    ],
+)  # fmt: skip
+def test_a_number_is_read_missing_or_named(cell: str | None, value: object) -> None:
+    assert read("number", cell, "1.5") == [value, 1.5]
+
+
+def test_a_decimal_comma_is_known_by_a_fraction_that_separates_no_thousands() -> None:
+    assert read("number", "85,38", "1,234", "7", "1234,5", ",5", "1,5e3") == [85.38, 1.234, 7, 1234.5, 0.5, 1500]
+    assert read("number", "85,38", "1.234,56", "1.234", "7") == [85.38, "!1.234,56", "!1.234", 7]
+    assert read("number", "12.5", "85,38") == [12.5, "!85,38"], "a file with both has a decimal point"
+    assert read("number", "1,234", "12,345") == ["!1,234", "!12,345"], "thousands or thousandths: nobody knows"
+
+
+def test_the_first_fraction_speaks_for_the_whole_file() -> None:
+    reader = Cells()
+    assert read("number", "7", "8", reader=reader) == [7, 8]
+    assert reader.mark == ""
+    assert read("number", "7", "8,5", reader=reader) == [7, 8.5]
+    assert reader.mark == ","
+    assert read("number", "8.5", "9,5", reader=reader) == ["!8.5", 9.5]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("7", 7), ("7.0", 7), ("1e3", 1000), ("007", 7), ("-3", -3), (None, None), ("NaN", None),
+        ("7.5", "!7.5"), ("1,000", "!1,000"), ("seven", "!seven"), ("99999999999999999999", 1e20),
+    ],
+)  # fmt: skip
+def test_a_whole_number_is_read_missing_or_named(cell: str | None, value: object) -> None:
+    assert read("integer", cell) == [value]
+
+
+TRUE = ["true", "True", "TRUE", "t", "yes", "Y", "on", "1", "1.0", " true ", "WAHR", "VRAI", "VERDADERO", "VERO"]
+FALSE = ["false", "F", "no", "N", "OFF", "0", "0.0", "FALSCH", "FAUX", "FALSO", "ONWAAR"]
+
+
+@pytest.mark.parametrize(("cell", "value"), [(cell, True) for cell in TRUE] + [(cell, False) for cell in FALSE])
+def test_yes_and_no_are_read_in_the_words_that_programs_write(cell: str, value: bool) -> None:
+    assert read("boolean", cell) == [value]
+
+
+@pytest.mark.parametrize("cell", ["2", "ja", "x", "-", "maybe", "truee", "-1"])
+def test_another_word_is_neither_missing_nor_true_nor_false(cell: str) -> None:
+    assert read("boolean", cell, None, "NULL", "\\N") == [f"!{cell}", None, None, None]
+
+
+def test_a_word_is_kept_as_it_stands_there() -> None:
+    assert read("category", "chip", " chip", "Chip", "None", "NA") == ["chip", " chip", "Chip", "None", "NA"]
+    assert read("category", None, " ", "NULL", "#N/A", "\\N") == [None] * 5
+    assert read("category", "NULL", "NaN", words=frozenset({"NULL"})) == ["NULL", None], "a category may be called so"
+    assert read("text", "1,5", "2026-06-01") == ["1,5", "2026-06-01"]
+
+
+def test_an_id_is_kept_as_it_stands_there_unless_a_spreadsheet_has_rounded_it() -> None:
+    assert read("id", "00042", "9007199254740993", "1E5", "a b", None) == [
+        "00042",
+        "9007199254740993",
+        "1E5",
+        "a b",
+        None,
+    ]
+    assert read("id", "1.23E+15", "1,23457E+11", "4E+15") == ["!1.23E+15", "!1,23457E+11", "!4E+15"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("2026-06-01", "2026-06-01 00:00:00"),
+        ("2026-06-01 12:30", "2026-06-01 12:30:00"),
+        ("2026-06-01T12:30:15.250Z", "2026-06-01 12:30:15.250000"),
+        ("2026-06-01 12:30:15+02:00", "2026-06-01 10:30:15"),
+        ("2026-06-01 12:30:15 UTC", "2026-06-01 12:30:15"),
+        ("NULL", "None"),
+        ("01/06/2026", "!01/06/2026"),
+        ("01.06.2026 12:30", "!01.06.2026 12:30"),
+        ("2026-02-30", "!2026-02-30"),
+        ("46174", "!46174"),
+    ],
+)
+def test_a_time_is_read_in_one_order_only(cell: str, value: str) -> None:
+    assert [str(each) for each in read("time", cell)] == [value]
+
+
+def test_a_label_is_a_number_or_yes_and_no() -> None:
+    assert read("label", "1", "0", "12.5", "true", "FALSCH", None, "late") == [1, 0, 12.5, 1, 0, None, "!late"]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9), min_size=1))
+def test_what_a_program_writes_is_read_as_it_was(numbers: list[float]) -> None:
+    assert read("number", *(repr(number) for number in numbers)) == [float(number) for number in numbers]
+
+
+@given(st.text())
+def test_no_text_becomes_a_number_that_it_is_not(text: str) -> None:
+    (value,) = read("number", text)
+    if value is not None and not isinstance(value, str):
+        assert value == float(text.replace(",", "."))

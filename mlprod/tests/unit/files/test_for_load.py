@@ -1,0 +1,57 @@
+import gc
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import ibis
+import pytest
+from seams import PARCELS, Parcel, binary, parcels
+
+from mlprod.contract.validation import ContractViolated
+from mlprod.files.errors import FileError
+from mlprod.files.for_load import rows_of
+from mlprod.training.dataset import collect, load_rows
+
+
+@pytest.fixture
+def contract() -> ModuleType:
+    module = ModuleType(Parcel.__module__)
+    names = {"ID": "parcel", "UNIT": "customer", "TIME": "at", "LABEL": "late", "PERSONAL": ("distance",)}
+    vars(module).update({"row": Parcel} | names)
+    return module
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return tmp_path / "temporary"
+
+
+def test_a_model_learns_from_a_csv_as_from_any_table(tmp_path: Path, temporary: Path, contract: ModuleType) -> None:
+    table = parcels(300)
+    table.to_pandas().to_csv(tmp_path / "rows.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig")
+    read = rows_of(tmp_path / "rows.csv", contract)
+    assert collect(read, PARCELS).digest() == collect(ibis.memtable(table), PARCELS).digest()
+    assert len(list(temporary.iterdir())) == 1
+    del read
+    gc.collect()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_cell_that_cannot_be_read_is_named_before_anything_is_learned(
+    tmp_path: Path, temporary: Path, contract: ModuleType
+) -> None:
+    frame: Any = parcels(300).to_pandas().astype({"weight": str})
+    frame.loc[7, "weight"] = "12.5 kg"
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    seam = replace(binary, load=lambda since=None, until=None: rows_of(tmp_path / "rows.csv", contract))
+    with pytest.raises(ContractViolated, match=r"weight: not a number: 1 rows, for example '12.5 kg' in line 9. Works"):
+        load_rows(seam)
+
+
+def test_a_file_that_is_none_leaves_nothing_behind(tmp_path: Path, temporary: Path, contract: ModuleType) -> None:
+    with pytest.raises(FileError, match="no such file"):
+        rows_of(tmp_path / "rows.csv", contract)
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,164 @@
+"""The routes that are generated: who is reached for which outcome, by walking them as Alertmanager does."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from filled import Filled, filled
+
+from mlprod.governance.alert_routes import FALLBACK, NOT_ON_CALL, PAGERDUTY, SECRETS, SHOWN, alertmanager
+from mlprod.governance.ownership_checks import OUTCOMES
+from mlprod.governance.yaml_loader import GovernanceError
+
+__all__ = ["filled"]
+BEA = "name: Bea Invented, email: bea@example.org"
+TEAM = '  - {id: fraud-team, members: [model_owner, author], channel: "#fraud", on_call: author}'
+
+
+def reached(configuration: dict[str, Any], outcome: str, severity: str, system: str = "fraud-scoring") -> list[str]:
+    """The receivers that Alertmanager would find: a child that fits ends the search unless it says continue."""
+    labels = {"outcome": outcome, "severity": severity, "system": system}
+
+    def fits(route: dict[str, Any]) -> bool:
+        parts = [re.fullmatch(r"(\w+)(=~?)(.*)", matcher) for matcher in route.get("matchers", ())]
+        return all(part and _matches(labels[part[1]], part[2], json.loads(part[3])) for part in parts)
+
+    def walk(route: dict[str, Any]) -> list[str]:
+        found: list[str] = []
+        for child in filter(fits, route.get("routes", ())):
+            found += walk(child)
+            if not child.get("continue"):
+                break
+        return found or [route["receiver"]]
+
+    return walk(configuration["route"])
+
+
+def _matches(value: str, operator: str, wanted: str) -> bool:
+    return value == wanted if operator == "=" else re.fullmatch(wanted, value) is not None
+
+
+def addresses(configuration: dict[str, Any], receivers: list[str]) -> set[str]:
+    named = {each["name"]: each.get("email_configs", []) for each in configuration["receivers"]}
+    return {mail["to"] for receiver in receivers for mail in named[receiver]}
+
+
+def said(filled: Filled, alerting: str) -> None:
+    path = filled.folder / "ownership.yaml"
+    path.write_text(f"{path.read_text()}alerting: {alerting}\n")
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_each_outcome_reaches_who_answers_for_it(filled: Filled, outcome: str, severity: str) -> None:
+    made = alertmanager(filled.org)
+    owner = filled.org.ownership.answers_for(outcome)
+    assert owner
+    assert owner.email in addresses(made, reached(made, outcome, severity))
+
+
+@pytest.mark.parametrize("severity", ["page", "ticket"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_alerts_of_another_system_reach_nobody_who_answers_for_this_one(
+    filled: Filled, outcome: str, severity: str
+) -> None:
+    made = alertmanager(filled.org)
+    for system in ("fraud-scoring-2", "a-fraud-scoring", "other"):
+        assert reached(made, outcome, severity, system) == [FALLBACK]
+    assert reached(made, outcome, severity, "") == reached(made, outcome, severity), "without the label: our own"
+
+
+def test_the_name_of_a_system_is_no_pattern(filled: Filled) -> None:
+    filled.change("ownership.yaml", "name: fraud-scoring", 'name: "a.b (c|d) \\\\ \\" é"')
+    made = alertmanager(filled.org)
+    name = 'a.b (c|d) \\ " é'
+    assert filled.org.ownership.system.name == name
+    assert reached(made, "serving", "page", name) == ["person/platform_owner"]
+    for other in ('aXb (c|d) \\ " é', "c", 'd) \\ " é'):
+        assert reached(made, "serving", "page", other) == [FALLBACK]
+
+
+def test_alerts_of_different_systems_and_environments_share_no_message(filled: Filled) -> None:
+    made = alertmanager(filled.org)
+    assert {"system", "environment", "namespace"} <= set(made["route"]["group_by"])
+    for rule in made["inhibit_rules"]:
+        assert set(rule["equal"]) == {"system", "environment", "namespace"}
+
+
+def test_the_one_on_call_is_woken_by_a_page_and_the_channel_sees_both(filled: Filled) -> None:
+    made = alertmanager(filled.org)
+    assert reached(made, "model_quality", "page") == ["person/author", "team/fraud-team", "person/model_owner"]
+    assert reached(made, "model_quality", "ticket") == ["team/fraud-team", "person/model_owner"]
+    (slack,) = (each["slack_configs"] for each in made["receivers"] if each["name"] == "team/fraud-team")
+    assert slack[0]["channel"] == "#fraud"
+    assert made["global"]["slack_api_url_file"].endswith("/slack_url")
+
+
+@pytest.mark.parametrize("outcome", NOT_ON_CALL)
+def test_value_and_adoption_never_wake_an_engineer(filled: Filled, outcome: str) -> None:
+    filled.change("ownership.yaml", TEAM, TEAM.replace("[model_owner,", "[value_owner, adoption_owner, model_owner,"))
+    made = alertmanager(filled.org)
+    assert "person/author" not in reached(made, outcome, "page")
+    assert reached(made, outcome, "page") == reached(made, outcome, "ticket")
+
+
+@pytest.mark.parametrize("outcome", [*OUTCOMES, "no_such_outcome"])
+def test_information_is_sent_to_nobody(filled: Filled, outcome: str) -> None:
+    said(filled, "{webhook: 'https://hooks.example.org/in', pagerduty: true}")
+    made = alertmanager(filled.org)
+    assert reached(made, outcome, "info") == [SHOWN]
+    assert [each for each in made["receivers"] if each["name"] == SHOWN] == [{"name": SHOWN}]
+
+
+def test_pagerduty_gets_pages_but_not_those_that_wake_nobody(filled: Filled) -> None:
+    said(filled, "{pagerduty: true}")
+    made = alertmanager(filled.org)
+    assert reached(made, "serving", "page") == [PAGERDUTY, "person/platform_owner"]
+    assert reached(made, "model_quality", "page")[:2] == [PAGERDUTY, "person/author"]
+    assert reached(made, "serving", "ticket") == ["person/platform_owner"]
+    for outcome in NOT_ON_CALL:
+        assert PAGERDUTY not in reached(made, outcome, "page")
+    (sent,) = (each["pagerduty_configs"] for each in made["receivers"] if each["name"] == PAGERDUTY)
+    assert sent == [{"routing_key_file": f"{SECRETS}/pagerduty_key", "send_resolved": True}]
+
+
+def test_a_page_comes_again_sooner_than_a_ticket(filled: Filled) -> None:
+    _, own = alertmanager(filled.org)["route"]["routes"]
+    routes = {route["matchers"][0]: route for route in own["routes"]}
+    (page,) = routes['outcome="serving"']["routes"]
+    assert (page["matchers"], page["repeat_interval"]) == (['severity="page"'], "30m")
+    assert alertmanager(filled.org)["route"]["repeat_interval"] == "1d"
+
+
+def test_nobody_named_is_reached_by_the_fallback_which_whoever_runs_the_service_reads(filled: Filled) -> None:
+    filled.change("ownership.yaml", BEA, "name: TODO, email: TODO")
+    made = alertmanager(filled.org)
+    assert reached(made, "model_quality", "page")[-1] == FALLBACK
+    assert addresses(made, [FALLBACK]) == {"dee@example.org"}
+    assert "TODO" not in json.dumps(made)
+
+
+def test_an_outcome_that_nobody_knows_goes_to_the_fallback(filled: Filled) -> None:
+    assert reached(alertmanager(filled.org), "no_such_outcome", "page") == [FALLBACK]
+
+
+def test_secrets_are_files(filled: Filled) -> None:
+    mail = "smarthost: 'mail.example.org:587', sender: a@example.org, username: a"
+    said(filled, "{" + mail + ", webhook: 'https://hooks.example.org/in', webhook_token: true}")
+    made = alertmanager(filled.org)
+    assert made["global"]["smtp_require_tls"] is True
+    assert made["global"]["smtp_auth_password_file"] == f"{SECRETS}/smtp_password"
+    for receiver in made["receivers"]:
+        if not receiver["name"].startswith("team/") and receiver["name"] != SHOWN:
+            (hook,) = receiver["webhook_configs"]
+            assert hook["url"] == "https://hooks.example.org/in"
+            assert hook["http_config"]["authorization"] == {"credentials_file": f"{SECRETS}/webhook_token"}
+
+
+@pytest.mark.parametrize("wrong", ["smarthost: mail", "sender: nobody", "webhook: hooks.example.org", "password: x"])
+def test_what_alertmanager_could_not_use_is_refused(filled: Filled, wrong: str) -> None:
+    path = filled.folder / "ownership.yaml"
+    path.write_text(f"{path.read_text()}alerting:\n  {wrong}\n")
+    with pytest.raises(GovernanceError, match=f"alerting.{wrong.partition(':')[0]}"):
+        _ = filled.org

@@ -1,0 +1,171 @@
+from collections import Counter
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from past import NOW
+
+from mlprod.bundle.manifest import Estimate
+from mlprod.bundle.reference_profile import Distribution
+from mlprod.monitoring import thresholds
+from mlprod.monitoring.alerts import (
+    Signal,
+    agreement,
+    of_age,
+    of_dates,
+    of_drift,
+    of_inputs,
+    of_outcomes,
+    of_people,
+    of_quality,
+    of_value,
+)
+from mlprod.monitoring.drift import SCORE, Counted, Drift
+from mlprod.monitoring.quality import Told
+
+TEST = Estimate(value=0.1, low=0.08, high=0.12, n=5_000)
+CITY = Distribution(
+    name="city", edges=("bergen", "oslo"), shares=(0.5, 0.4, 0.1), cumulative=(0.5, 0.9, 1.0), missing=0.2, rows=10_000
+)
+
+
+def alerts(signals: Any) -> list[str]:
+    return [signal.alert for signal in signals]
+
+
+def city(present: int = 800, missing: int = 200, unknown: int = 80) -> Drift:
+    known = present - unknown
+    return Drift("city", "steady", Counted(present, missing, (known // 2, known)), CITY)
+
+
+def outcomes(cases: int, error: float = 0.1, money: float = 0.0, failures: int = 0) -> Told:
+    found = Told(Counter({("call", "1"): cases}), squared_error=cases * error, paid=cases - failures, failures=failures)
+    found.gain, found.loss = max(money, 0), max(-money, 0)
+    return found
+
+
+def test_a_field_and_the_score_that_drift_are_told_apart() -> None:
+    drifting = replace(city(), verdict="drifts", gap=0.11, allowed=0.05)
+    assert list(of_drift([drifting, city()])) == [
+        Signal(
+            "FieldDrifts",
+            "model_quality",
+            "city is 11.0% away from what the model learnt from; 5.0% is allowed",
+            "city",
+        )
+    ]
+    assert alerts(of_drift([replace(drifting, name=SCORE)])) == ["ScoreDrifts"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "alert"),
+    [
+        ({}, []),
+        ({"missing": 340}, []),
+        ({"missing": 345}, ["MissingValues"]),
+        ({"present": 0, "missing": 50, "unknown": 0}, ["MissingValues"]),
+        ({"present": 0, "missing": 49, "unknown": 0}, []),
+        ({"missing": 0}, []),
+        ({"unknown": 155}, []),
+        ({"unknown": 165}, ["UnknownWords"]),
+        ({"present": 40, "missing": 0, "unknown": 40}, []),
+        ({"present": 100, "missing": 20, "unknown": 25}, []),
+    ],
+)
+def test_what_fails_to_come_and_what_nobody_knows(rows: dict[str, int], alert: list[str]) -> None:
+    assert alerts(of_inputs([city(**rows)])) == alert
+
+
+@pytest.mark.parametrize(
+    ("judged", "ways", "alert"),
+    [
+        ({"overridden": 9, "accepted": 21}, {"ai": 45, "manual": 5}, []),
+        ({"overridden": 10, "accepted": 20}, {"ai": 50, "manual": 0}, ["OverrideRateHigh"]),
+        ({"overridden": 29}, {"ai": 0, "manual": 49}, []),
+        ({}, {"ai": 44, "manual": 6}, ["BypassHigh"]),
+        ({}, {"ai": 0, "manual": 0}, []),
+    ],
+)
+def test_people_who_overrule_it_or_go_around_it(judged: dict[str, int], ways: dict[str, int], alert: list[str]) -> None:
+    assert alerts(of_people(Counter(judged), ways, 0.3, 0.1)) == alert
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "alert"),
+    [
+        ((0, 1_000), (50, 1_000), ["OutcomesStopped"]),
+        ((24, 1_000), (50, 1_000), ["OutcomesStopped"]),
+        ((26, 1_000), (50, 1_000), []),
+        ((20, 60), (50, 1_000), []),  # as many for each case
+        ((0, 49), (50, 1_000), []),
+        ((0, 1_000), (49, 1_000), []),
+        ((0, 1_000), (50, 0), []),
+    ],
+)
+def test_outcomes_that_no_longer_come(now: tuple[int, int], before: tuple[int, int], alert: list[str]) -> None:
+    assert alerts(of_outcomes(now, before)) == alert
+
+
+@pytest.mark.parametrize(
+    ("cases", "error", "task", "alert"),
+    [
+        (200, 0.193, "binary", []),  # less than 0.12 + 3 * sqrt(0.12 / 200)
+        (200, 0.194, "binary", ["QualityBelowTest"]),
+        (200, 0.196, "regression", []),  # less than 0.12 + 3 * 3 * 0.12 / sqrt(200)
+        (200, 0.197, "regression", ["QualityBelowTest"]),
+        (199, 0.9, "binary", []),
+        (100_000, 0.179, "binary", []),
+        (100_000, 0.181, "binary", ["QualityBelowTest"]),
+    ],
+)
+def test_worse_on_real_cases_than_on_the_test_rows(cases: int, error: float, task: Any, alert: list[str]) -> None:
+    assert alerts(of_quality(outcomes(cases, error), 1, task, TEST)) == alert
+
+
+def test_without_a_figure_of_the_test_nothing_is_worse() -> None:
+    assert alerts(of_quality(outcomes(900, 0.9), 1, "binary", None)) == []
+
+
+def test_outcomes_that_come_first_judge_nothing() -> None:
+    assert alerts(of_quality(outcomes(900, 0.9), 0, "binary", TEST)) == []
+
+
+@pytest.mark.parametrize(
+    ("weeks", "target", "alert"),
+    [
+        ([outcomes(30, money=69), outcomes(30, money=69)], 200, ["ValueBelowTarget"]),
+        ([outcomes(30, money=70), outcomes(30, money=69)], 200, []),
+        ([outcomes(30, money=69), outcomes(30, money=70)], 200, []),
+        ([outcomes(30, money=0), outcomes(29, money=0)], 200, []),
+        ([outcomes(30, money=0), outcomes(30, money=0)], None, []),
+        ([outcomes(100, failures=2), outcomes(100)], None, ["PayoffFails"]),
+        ([outcomes(100, failures=1), outcomes(100)], None, []),
+    ],
+)
+def test_worth_less_than_promised_for_two_weeks(weeks: list[Told], target: float | None, alert: list[str]) -> None:
+    assert alerts(of_value(weeks, target, cost=100)) == alert
+
+
+def test_an_old_model_and_a_day_that_has_passed() -> None:
+    assert alerts(of_age(NOW - timedelta(days=90), NOW, 90)) == []
+    assert alerts(of_age(NOW - timedelta(days=91), NOW, 90)) == ["ModelStale"]
+    assert alerts(of_age(None, NOW, 90)) == alerts(of_age(NOW - timedelta(days=999), NOW, None)) == []
+    due = [("a file: a key", date(2026, 6, 14)), ("another", date(2026, 6, 15))]
+    assert [signal.id for signal in of_dates(due, date(2026, 6, 15))] == ["GovernanceOverdue: a file: a key"]
+
+
+def test_real_money_agrees_with_the_test_rows_within_chance() -> None:
+    told = outcomes(400, money=40)
+    told.squared_money = 400 * 1.01  # a spread of one
+    assert told.money_each == pytest.approx((0.1, 0.05), rel=1e-2)
+    assert agreement(told, TEST)[0]
+    assert agreement(told, Estimate(value=0.3, low=0.197, high=0.4, n=9))[0]
+    agrees, said = agreement(told, Estimate(value=0.3, low=0.199, high=0.4, n=9))
+    assert not agrees
+    assert said == "0.1 a case over 400 real ones, give or take 0.098; 0.3 (0.199 to 0.4) on the test rows"
+    assert not agreement(Told(), TEST)[0]
+
+
+def test_a_month_is_a_little_more_than_four_weeks() -> None:
+    assert pytest.approx(30 / 7) == thresholds.MONTH / thresholds.WEEK

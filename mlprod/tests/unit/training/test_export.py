@@ -1,0 +1,136 @@
+from dataclasses import replace
+from typing import Any
+
+import ibis
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx_models import endless, foreign_models, reading_models
+from seams import PARCELS, WordModel, binary, parcels, text
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeClassifier, SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+from mlprod.bundle import trial
+from mlprod.bundle.errors import BundleRefused
+from mlprod.bundle.runtime import Runtime
+from mlprod.contract.schema import Columns
+from mlprod.training import export as exporting
+from mlprod.training.dataset import collect
+from mlprod.training.export import ExportFailed, export, parity, runtime_of, try_export
+from mlprod.training.fit import fit
+
+ROWS = collect(ibis.memtable(parcels(800)), PARCELS)
+KNOWN = ROWS.take(np.flatnonzero(~np.isnan(ROWS.columns["distance"]) & (ROWS.columns["city"] != "tromso")))
+
+
+class HomeMade(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    def fit(self, matrix: Any, y: Any) -> "HomeMade":
+        return self
+
+    def predict_proba(self, matrix: Any) -> NDArray[np.float64]:
+        return np.full((len(matrix), 2), 0.5)
+
+
+class Careless:
+    """An export that forgets some rows."""
+
+    def __init__(self, inner: Runtime, field: str) -> None:
+        self.inner, self.field = inner, field
+
+    def score(self, columns: Columns) -> NDArray[np.float64]:
+        values = columns[self.field]
+        lost = ~np.isin(values, ["bergen", "oslo"]) if values.dtype == object else np.isnan(values)
+        return np.where(lost, 0, self.inner.score(columns))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Any, Runtime]:
+    estimator = fit(binary, ROWS)
+    return estimator, runtime_of(binary, export(binary, estimator))
+
+
+def test_the_export_says_what_the_estimator_says(fitted: tuple[Any, Runtime]) -> None:
+    found = parity(binary, *fitted, ROWS)
+    assert found.max_difference < 1e-6
+    assert found.rows > len(ROWS)
+
+
+@pytest.mark.parametrize("field", ["distance", "city"])
+def test_parity_looks_at_missing_and_unknown_values_even_when_the_rows_hold_none(
+    fitted: tuple[Any, Runtime], field: str
+) -> None:
+    estimator, exported = fitted
+    assert parity(binary, estimator, Careless(exported, field), KNOWN).max_difference > 0.01
+
+
+@pytest.mark.parametrize("estimator", [RidgeClassifier(), LinearSVC(), SGDClassifier(), SVC()])
+def test_a_classifier_without_probabilities_is_refused_by_its_name(estimator: Any) -> None:
+    seam = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), clone(estimator)))
+    name = type(estimator).__name__
+    with pytest.raises(ExportFailed, match=f"^{name} has no predict_proba, .*CalibratedClassifierCV\\({name}"):
+        export(seam, fit(seam, ROWS.take(np.arange(200))))
+
+
+def test_an_export_that_onnx_runtime_cannot_run_is_refused_by_its_name() -> None:
+    some = ROWS.take(np.arange(60))
+    many = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), KNeighborsClassifier(40)))
+    estimator = fit(many, some)
+    estimator[-1].n_neighbors = 10_000  # more than the rows that it knows
+    with pytest.raises(ExportFailed, match="Pipeline was exported, but ONNX Runtime cannot run it"):
+        runtime_of(many, export(many, estimator))
+
+
+def test_an_object_that_cannot_be_pickled_is_refused_by_its_name() -> None:
+    model = WordModel()
+    model.shares = lambda word: 0.5  # type: ignore[assignment]
+    with pytest.raises(ExportFailed, match="WordModel cannot be pickled"):
+        export(text, model)
+
+
+def test_an_estimator_without_an_onnx_form_is_told_what_to_do() -> None:
+    with pytest.raises(ExportFailed, match=r'HomeMade cannot be exported[\s\S]*RUNTIME = "python"'):
+        export(binary, HomeMade())
+
+
+def test_an_export_that_no_service_would_load_is_named(
+    fitted: tuple[Any, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for made, says in (
+        (foreign_models()["node"], "domain 'com.microsoft'"),
+        (reading_models()["constant"], "external"),
+    ):
+        monkeypatch.setattr(exporting, "to_onnx", lambda *_, made=made, **__: made)
+        with pytest.raises(ExportFailed, match=rf'no service loads: .*{says}[\s\S]*RUNTIME = "python"'):
+            export(binary, fitted[0])
+
+
+def test_a_model_that_no_service_could_hold_is_refused_with_the_number_and_the_remedy(
+    fitted: tuple[Any, Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = export(binary, fitted[0])
+    size, memory = try_export(binary, files, 128)
+    assert 0 < size < memory < 128
+    with pytest.raises(BundleRefused, match=r"MB of memory; the limit is 1 MB.*raise ML_MODEL_MEGABYTES") as refused:
+        try_export(binary, files, 1)
+    assert refused.value.reason == "size"
+    with pytest.raises(BundleRefused, match="130 MB of files; the limit is 128 MB") as refused:
+        try_export(binary, files | {"model.onnx": bytes(130_000_000)}, 128)
+    monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
+    with pytest.raises(ExportFailed, match="does it ever end"):
+        try_export(binary, {"model.onnx": endless()}, 128)
+
+
+def test_the_same_rows_give_the_same_bytes(fitted: tuple[Any, Runtime]) -> None:
+    assert export(binary, fit(binary, ROWS)) == export(binary, fitted[0])
+
+
+def test_a_pipeline_is_exported_whole() -> None:
+    scaled = replace(binary, build_model=lambda fields: make_pipeline(StandardScaler(), binary.build_model(fields)))
+    files = export(scaled, fit(scaled, ROWS))
+    scores = runtime_of(scaled, files).score(ROWS.columns)
+    assert ((scores > 0) & (scores < 1)).all()

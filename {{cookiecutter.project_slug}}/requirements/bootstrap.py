@@ -1,0 +1,39 @@
+"""Make the environment: `python requirements/bootstrap.py`, which is `make setup`. Python 3.6 can read this, and say no."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PIN, WORKS = "requirements/mlprod.txt", "git checkout -- vendor requirements/mlprod.txt"
+MISSING = "it names the library, and the hook of the template writes it. Works: python TEMPLATE/mlprod/build_wheel.py ."
+
+
+def command(project: Path) -> list:
+    """What makes the environment. Ends the process where the wheel is not the one that is pinned: nothing of it runs."""
+    pin = project / PIN
+    text = pin.read_text(encoding="utf-8") if pin.is_file() else ""
+    found = re.search(r"^mlprod==(\S+) --hash=sha256:([0-9a-f]{64})", text, re.MULTILINE)
+    if not found:
+        sys.exit(f"{PIN}: {'it pins no mlprod' if text else 'no such file'}; {MISSING}")
+    if "--find-links" not in text:  # from an index
+        return [sys.executable, "-m", "pip", "install", "--target", "var/mlprod", "--upgrade", "--no-deps", "-qr", PIN]
+    wheel = project / "vendor" / f"mlprod-{found[1]}-py3-none-any.whl"
+    if not wheel.is_file():
+        others = ", ".join(sorted(path.name for path in wheel.parent.glob("*.whl"))) or "no wheel"
+        sys.exit(f"vendor/{wheel.name}: {PIN} pins it, but vendor/ holds {others}. Works: {WORKS}")
+    if hashlib.sha256(wheel.read_bytes()).hexdigest() != found[2]:
+        sys.exit(f"vendor/{wheel.name}: it was changed, {PIN} has another checksum. Works: {WORKS}")
+    return [sys.executable, str(wheel / "mlprod"), "setup"]
+
+
+if __name__ == "__main__":
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        sys.exit(f"Python {sys.version.split()[0]} ({sys.executable}) is not covered by the locks: 3.11 to 3.13 are. "
+                 "Works: make setup PYTHON=python3.13")
+    first = command(Path.cwd())
+    code = subprocess.run(first, check=False).returncode
+    if code == 0 and "pip" in first:
+        code = subprocess.run([sys.executable, "var/mlprod/mlprod", "setup"], check=False).returncode
+    sys.exit(code)

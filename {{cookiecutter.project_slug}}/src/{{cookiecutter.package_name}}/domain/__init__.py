@@ -1,1 +1,0 @@
-"""YOURS: the four files that say what this project is about."""

@@ -1,0 +1,31 @@
+"""The model. REPLACE `build_model` by any scikit-learn estimator that exports to ONNX."""
+
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from mlprod import Fields
+
+RUNTIME = "onnx"  # "python" is the escape for what ONNX cannot hold; README.md says what it costs
+SPACE = {"learning_rate": [0.03, 0.06, 0.12], "min_samples_leaf": [10, 40, 160]}  # arguments that `make tune` tries
+
+
+def build_model(fields: Fields, learning_rate: float = 0.06, min_samples_leaf: int = 40) -> BaseEstimator:
+    """An estimator that fits on a float32 matrix [rows, fields]; a classifier or a regressor, it tells the task.
+
+    Columns go by position: names and scikit-learn's own categorical support do not survive the export.
+    """
+    one_hot = OneHotEncoder(
+        categories=[fields.codes(position) for position in fields.categorical],
+        handle_unknown="ignore",
+        sparse_output=False,
+        dtype="float32",
+    )
+    return make_pipeline(
+        ColumnTransformer([("categories", one_hot, fields.categorical)], remainder="passthrough"),
+        HistGradientBoostingClassifier(
+            max_iter=120, learning_rate=learning_rate, min_samples_leaf=min_samples_leaf, random_state=0
+        ),
+    )
