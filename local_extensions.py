@@ -98,7 +98,7 @@ def package_of_today(answers: dict[str, Any], project: Path) -> str:
     Raises FailedHookException where the name has to be written down first.
     """
     name, link = str(answers["package_name"]), project / LINK
-    packages = [path.parent.name for path in sorted(project.glob("src/*/cli.py"))]
+    packages = [path.parent.name for path in sorted(project.glob("src/*/__main__.py"))]
     if name in packages or not link.is_file():
         return name
     state = json.loads(link.read_text(encoding="utf-8"))
@@ -107,7 +107,7 @@ def package_of_today(answers: dict[str, Any], project: Path) -> str:
         return name  # another project, baked by somebody who happens to be in this folder
     works = f"write its name as package_name into {link}, commit, and update again"
     if len(packages) != 1:
-        found = f"there are {', '.join(packages)}" if packages else "no folder of src/ holds a cli.py"
+        found = f"there are {', '.join(packages)}" if packages else "no folder of src/ holds a __main__.py"
         raise FailedHookException(f"{link}: the package is {name}, but {found}; {works}")
     if not _knew_renames(state["commit"]):
         raise FailedHookException(f"{link}: the package is {name}, but it is called {packages[0]} now; {works}")

@@ -20,33 +20,33 @@ import pyarrow.parquet as pq
 print(json.dumps(pq.read_table(sys.argv[1]).drop_columns(["at"]).to_pylist()))
 """
 MONTH = """from datetime import datetime
-from PACKAGE.domain.data import load
+from PACKAGE.data import load
 load(datetime(2026, 6, 1), datetime(2026, 7, 1)).to_parquet("june.parquet")
 """
 ON_SPARK = """import json, sys
 from dataclasses import replace
 from pathlib import Path
 import ibis
-from PACKAGE.contract.check import check
-from PACKAGE.pipeline.batch import scorer
-from PACKAGE.pipeline.rows import collect
-from PACKAGE.pipeline.seam import project_seam
-from PACKAGE.pipeline.tables import file
-from PACKAGE.scoring import Chosen, project_domain, score
-from PACKAGE.settings import Settings
+from mlprod.contract.validation import check
+from mlprod.batch.scorer import scorer
+from mlprod.training.dataset import collect
+from mlprod.project import Project
+from mlprod.training.sources import file
+from mlprod.batch.job import Chosen, domain_of, score
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
 there, here = ibis.pyspark.connect(spark).read_parquet("june.parquet"), file(Path("june.parquet"))
-seam = project_seam()
+project = Project("PACKAGE")
+seam = project.seam()
 champion = json.loads(Path("var/models/champion.json").read_text())["digest"]
 scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
-    scorer(f"var/models/versions/{champion}"), "transaction_id string, score double, decision string, refused string"
+    scorer(f"var/models/versions/{champion}", "PACKAGE"), "transaction_id string, score double, decision string, refused string"
 )
 found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
 for place, table in (("spark.parquet", there), ("here.parquet", here)):
-    score(project_domain(), Settings(), Chosen(table, place, place), place, None)
+    score(domain_of(project), project.settings(), Chosen(table, place, place), place, None)
 print(json.dumps({
     "checked": [repr(check(table, seam.terms, seam.task())) for table in (there, here)],
     "rows": [collect(table, seam.terms).digest() for table in (there, here)],
@@ -66,7 +66,7 @@ def python(project: Project, program: str, *words: str, **more: str) -> str:
 
 
 def of_this(project: Project, program: str) -> str:
-    return program.replace("PACKAGE", project.domain.parent.name)
+    return program.replace("PACKAGE", project.package)
 
 
 def rows_of(project: Project, file: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import UNBAKED, BakedProject
+from conftest import LIBRARY, UNBAKED, BakedProject
 from test_baked_life import Project, environment, free_port, get, post, project, readme_request, tell, wait_for_version
 from test_baked_operations import ALERTS, CONSTANTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
 
@@ -121,7 +121,7 @@ def recorded() -> set[str]:
 
 def served() -> set[str]:
     """Every name that the project's code gives to a metric, as Prometheus sees it; those made from governance/ too."""
-    source = "".join(path.read_text(encoding="utf-8") for path in UNBAKED.glob("src/*/**/*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in LIBRARY.rglob("*.py"))
     endings = ("", "_total", "_bucket", "_count", "_sum")
     return {name + ending for name in re.findall(r'"(ml_[a-z0-9_]+)', source) for ending in endings}
 

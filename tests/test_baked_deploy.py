@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Bake, BakedProject
+from conftest import LIBRARY, Bake, BakedProject
 
 ENVIRONMENTS = ("staging", "production")
 FOREIGN = {"MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "TMPDIR", "PGPASSWORD"}
@@ -139,10 +139,9 @@ def pinned(bake: Bake) -> BakedProject:
     return project
 
 
-def defaults(project: BakedProject) -> dict[str, Any]:
+def defaults() -> dict[str, Any]:
     """The fields of the settings with their defaults, as far as these are written out."""
-    (path,) = project.path.glob("src/*/settings.py")
-    (settings,) = (n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef) and n.name == "Settings")
+    (settings,) = (n for n in ast.parse((LIBRARY / "settings.py").read_text()).body if isinstance(n, ast.ClassDef) and n.name == "Settings")
     fields = [n for n in settings.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Call)]
     found = {}
     for field in fields:
@@ -154,9 +153,8 @@ def defaults(project: BakedProject) -> dict[str, Any]:
     return found
 
 
-def source(project: BakedProject, name: str) -> str:
-    (path,) = project.path.glob(f"src/*/{name}")
-    return path.read_text()
+def source(name: str) -> str:
+    return (LIBRARY / name).read_text()
 
 
 def held(documents: list[Any], versions: list[str]) -> str:
@@ -262,7 +260,7 @@ def test_every_value_reaches_a_manifest(bake: Bake) -> None:
 
 
 def test_nothing_that_stands_for_a_value_is_left(built: Built) -> None:
-    slug, package = built.project.path.name, next(built.project.path.glob("src/*/cli.py")).parent.name
+    slug, package = built.project.path.name, next(built.project.path.glob("src/*/__main__.py")).parent.name
     for each in built.documents:
         assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == slug
         name = "name" if each["kind"] == "Namespace" else "namespace"
@@ -332,21 +330,21 @@ def test_selectors_choose_the_pods_of_the_service_and_no_others(built: Built) ->
 
 
 def test_ports_are_those_of_the_settings_and_probes_ask_what_they_mean(built: Built) -> None:
-    serve, known = built.container("serve/serve"), defaults(built.project)
+    serve, known = built.container("serve/serve"), defaults()
     ports = {port["name"]: port["containerPort"] for port in serve["ports"]}
     assert ports == {"http": known["port"], "ops": known["ops_port"]}
     service = {port["name"]: port["targetPort"] for port in built.only("Service")["spec"]["ports"]}
     assert service == {name: name for name in ports}
     backend = built.only("Ingress")["spec"]["rules"][0]["http"]["paths"][0]
     assert backend["backend"]["service"] == {"name": "serve", "port": {"name": "http"}}
-    assert f'"{backend["path"]}predict"' in source(built.project, "serving/app.py")
+    assert f'"{backend["path"]}predict"' in source("serving/app.py")
     asked = {probe: serve[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
     assert {probe: get["path"] for probe, get in asked.items()} == {
         "startup": "/healthz",
         "liveness": "/healthz",
         "readiness": "/readyz",
     }
-    routes = re.findall(r'Route\("(/\w+)"', source(built.project, "serving/ops.py"))
+    routes = re.findall(r'Route\("(/\w+)"', source("serving/admin_app.py"))
     assert all(get["path"] in routes and get["port"] == "ops" for get in asked.values())
     patience = {
         probe: serve[f"{probe}Probe"]["periodSeconds"] * serve[f"{probe}Probe"]["failureThreshold"] for probe in asked
@@ -359,7 +357,7 @@ def test_prometheus_finds_the_service_under_the_name_that_the_rules_ask_for(buil
     assert matches(monitor["selector"], service["metadata"]["labels"])
     (endpoint,) = monitor["endpoints"]
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
-    assert f'Route("{endpoint["path"]}"' in source(built.project, "serving/ops.py")
+    assert f'Route("{endpoint["path"]}"' in source("serving/admin_app.py")
     (scrape,) = built.project.yaml("monitoring/prometheus/prometheus.yml")["scrape_configs"]
     assert service["metadata"]["labels"][monitor["jobLabel"]] == scrape["job_name"]
 
@@ -408,7 +406,7 @@ def test_the_rules_are_those_of_the_files_for_this_environment_alone(built: Buil
 
 
 def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
-    known = {f"ML_{name.upper()}" for name in defaults(built.project)}
+    known = {f"ML_{name.upper()}" for name in defaults()}
     for name, container in built.containers():
         assert set(built.variables(container)) <= known | FOREIGN, name
     serve = built.variables(built.container("serve/serve"))
@@ -417,7 +415,7 @@ def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
 
 
 def test_commands_are_verbs_of_the_command_line(built: Built) -> None:
-    cli = source(built.project, "cli.py")
+    cli = source("cli.py")
     verbs = set(re.findall(r'^    "([a-z-]+)": \w+\.\w+,$', cli, re.MULTILINE))
     said = {}
     for name, container in built.containers():
@@ -477,8 +475,8 @@ def test_the_kill_switch_is_a_config_map_that_pods_follow_and_can_do_without(bui
 
 def test_a_pod_has_the_time_to_end_and_the_room_to_remember(built: Built) -> None:
     serve, pod = built.variables(built.container("serve/serve")), built.templates()["serve"]["spec"]
-    last = float(re.findall(r"^LAST_SECONDS = ([\d.]+)", source(built.project, "serving/run.py"), re.MULTILINE)[0])
-    leave = float(re.findall(r"^LEAVE_SECONDS = ([\d.]+)", source(built.project, "serving/keeper.py"), re.MULTILINE)[0])
+    last = float(re.findall(r"^LAST_SECONDS = ([\d.]+)", source("serving/server.py"), re.MULTILINE)[0])
+    leave = float(re.findall(r"^LEAVE_SECONDS = ([\d.]+)", source("serving/record_shipper.py"), re.MULTILINE)[0])
     drain = float(serve["ML_DRAIN_SECONDS"])
     readiness = built.container("serve/serve")["readinessProbe"]
     assert drain >= readiness["periodSeconds"] * readiness["failureThreshold"], "the drain is noticed while it lasts"

@@ -44,7 +44,8 @@ class Project:
         self.path, self.baked = baked.path, baked
         self.service: subprocess.Popen[bytes] | None = None  # what `serving` runs, and its second port
         self.port = self.operations = 0
-        self.domain = next(self.path.glob("src/*/domain"))
+        self.source = next(self.path.glob("src/*/model.py")).parent
+        self.package = self.source.name
         tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_OTHERS)}
         self.environment = kept | {
@@ -69,7 +70,7 @@ class Project:
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A verb without make."""
         python = Path(self.environment["VENV"]) / "bin" / "python"
-        command = [python, "-m", self.domain.parent.name, *words]
+        command = [python, "-m", self.package, *words]
         return subprocess.run(
             command, cwd=self.path, env=self.environment | more, timeout=60, capture_output=True, text=True
         )
@@ -81,7 +82,7 @@ class Project:
             self.port, self.operations = free_port(), free_port()
         port = self.port
         python = Path(self.environment["VENV"]) / "bin" / "python"
-        command = [python, "-m", self.domain.parent.name, "serve", *options]
+        command = [python, "-m", self.package, "serve", *options]
         with (self.path / "serve.log").open("w") as log:
             self.service = service = subprocess.Popen(
                 command,
@@ -245,13 +246,13 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
         nonlocal typed
         for name in names:
             source = (USECASES / usecase / name).read_text()
-            (project.domain / name).write_text(source)
+            (project.source / name).write_text(source)
             code = re.sub(r'"""(?s:.*?)"""', "", source)
             typed += sum(1 for line in code.splitlines() if line.strip())
 
     edit("contract.py", "data.py")
     if usecase == "diabetes":  # a number as label: the README's first step lets the model be a regressor
-        model = project.domain / "model.py"
+        model = project.source / "model.py"
         model.write_text(model.read_text().replace("Classifier", "Regressor"))
     assert "0 rules broken" in project.makes("contract")
     edit("decision.py")
@@ -260,7 +261,7 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
     project.makes("train")
     print(f"{usecase}: {typed} lines typed")
     assert typed <= LINES_TYPED
-    (project.path / "tests" / "domain" / "test_example.py").unlink()  # it tests the example, which is gone
+    (project.path / "tests" / "test_example.py").unlink()  # it tests the example, which is gone
     project.makes("promote", WHY="it beats what is done today")
     with project.serving() as address:
         model = wait_for_version(address, "2")
@@ -277,16 +278,16 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
 
 
 def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(project: Project) -> None:
-    data = project.domain / "data.py"
+    data = project.source / "data.py"
     rows = project.path / "data" / "payments.csv"
     rows.parent.mkdir(exist_ok=True)
     python = Path(project.environment["VENV"]) / "bin" / "python"
-    package = project.domain.parent.name
+    package = project.package
     write = f"from {package}.domain.data import load; load().to_csv({str(rows)!r})"
     subprocess.run([python, "-c", write], cwd=project.path, env=project.environment, check=True)
     data.write_text(BY_PANDAS)
-    (project.path / "tests" / "domain" / "test_example.py").unlink()
-    tests = [python, "-m", "pytest", "-q", "-rs", "tests/domain", "tests/test_cli.py", "-kdomain or broken"]
+    (project.path / "tests" / "test_example.py").unlink()
+    tests = [python, "-m", "pytest", "-q", "-rs", "tests"]
     with_rows = subprocess.run(tests, cwd=project.path, env=project.environment, capture_output=True, text=True)
     assert with_rows.returncode == 0, with_rows.stdout
     assert "skipped" not in with_rows.stdout
@@ -302,7 +303,7 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
 
 
 def test_a_broken_contract_stops_before_training(project: Project) -> None:
-    contract = project.domain / "contract.py"
+    contract = project.source / "contract.py"
     contract.write_text(
         contract.read_text().replace("amount: float = Field(ge=0, le=50_000", "amount: float = Field(ge=10, le=50_000")
     )
@@ -313,9 +314,9 @@ def test_a_broken_contract_stops_before_training(project: Project) -> None:
 
 
 def test_a_model_that_earns_less_than_today_is_refused_and_says_by_how_much(project: Project) -> None:
-    model = project.domain / "model.py"
+    model = project.source / "model.py"
     model.write_text(model.read_text().replace("max_iter=120", "max_iter=1"))
-    decision = project.domain / "decision.py"
+    decision = project.source / "decision.py"
     decision.write_text(decision.read_text().replace("GOODWILL = 0.15", "GOODWILL = 50.0"))
     refused = project.make("train")
     assert refused.returncode != 0

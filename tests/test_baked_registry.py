@@ -171,7 +171,7 @@ def test_a_registry_on_postgresql_and_s3_trains_promotes_is_followed_rolls_back_
 
 def plant(project: Project) -> None:
     """From a day on payments are three times as large, and what became of them is in no label of load()."""
-    data = project.domain / "data.py"
+    data = project.source / "data.py"
     text = data.read_text().replace("DAYS = 100", f'DAYS = int(__import__("os").environ.get("EXAMPLE_DAYS", {SHIFT}))')
     known = "    known = table.settled <= ibis.literal(until)\n"
     assert known in text
@@ -184,7 +184,7 @@ def plant(project: Project) -> None:
 
 def truth(project: Project, days: int) -> dict[str, int]:
     """What became of the payments since then, as only the service's callers know it."""
-    package = project.domain.parent.name
+    package = project.package
     program = f"""import json
 from {package}.domain.data import _day
 days = [_day(day).select(["transaction_id", "fraud"]).to_pylist() for day in range({SHIFT}, {SHIFT + days})]

@@ -139,7 +139,7 @@ def told(arrived: list[dict[str, Any]]) -> set[str]:
 
 def examples(project: Project) -> tuple[list[dict[str, Any]], str]:
     """Rows of the example's first sixty days, with what became of them."""
-    package = project.domain.parent.name
+    package = project.package
     python = Path(project.environment["VENV"]) / "bin" / "python"
     command = [python, "-c", ROWS.format(package=package)]
     done = subprocess.run(command, cwd=project.path, env=project.environment, capture_output=True, check=True)
@@ -368,7 +368,7 @@ print(json.dumps({{
 def recorded(project: Project) -> dict[str, Any]:
     """What plain arithmetic over the database says."""
     python = Path(project.environment["VENV"]) / "bin" / "python"
-    script = OFFLINE.format(package=project.domain.parent.name)
+    script = OFFLINE.format(package=project.package)
     command = [python, "-c", script]
     done = subprocess.run(
         command, cwd=project.path, env=project.environment, capture_output=True, text=True, check=False

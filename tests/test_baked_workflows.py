@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import UNBAKED
+from conftest import LIBRARY, UNBAKED
 
 WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (UNBAKED / ".github/workflows").glob("*.yml")}
 GITHUB = {name: job for workflow in WORKFLOWS.values() for name, job in workflow["jobs"].items()}
@@ -220,7 +220,7 @@ def test_every_target_is_in_the_makefile() -> None:
 
 def test_what_the_ml_test_score_counts_as_repeated_is_in_both() -> None:
     catalogue = yaml.safe_load(
-        (UNBAKED / "src/{{cookiecutter.package_name}}/governance/catalogue.yaml").read_text(encoding="utf-8")
+        (LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8")
     )
     for words in {tuple(test["repeated_by"]) for test in catalogue["ml_test_score"] if "repeated_by" in test}:
         for jobs in (GITHUB.values(), gitlab_jobs().values()):

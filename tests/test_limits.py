@@ -1,4 +1,4 @@
-"""Who watches without Prometheus is told at the same limits: monitoring/limits.py beside the rules that carry them."""
+"""Who watches without Prometheus is told at the same limits: monitoring/thresholds.py beside the rules that carry them."""
 
 import ast
 import re
@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import LIBRARY
 
 ROOT = Path(__file__).resolve().parent.parent / "{{cookiecutter.project_slug}}"
-ROOM = ROOT / "src" / "{{cookiecutter.package_name}}" / "monitoring"
+ROOM = LIBRARY / "monitoring"
 ALERTS = {
     "FieldDrifts": ("> {DRIFT:g}",),
     "ScoreDrifts": ("> {DRIFT:g}",),
@@ -35,7 +36,7 @@ RECORDS = {
 def limits() -> dict[str, Any]:
     """The constants, read without the baked project's packages."""
     said: dict[str, Any] = {}
-    exec(compile((ROOM / "limits.py").read_text(), "limits.py", "exec"), said)  # noqa: S102 - our own file
+    exec(compile((ROOM / "thresholds.py").read_text(), "thresholds.py", "exec"), said)  # noqa: S102 - our own file
     coefficient = re.search(r"^COEFFICIENT = ([\d.]+)", (ROOM / "distance.py").read_text(), re.MULTILINE)
     assert coefficient
     return said | {"COEFFICIENT": float(coefficient[1])}

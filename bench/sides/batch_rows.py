@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from baked.domain import data
+from baked import data
 
 PIECE = 1_000_000
 folder, rows = Path(sys.argv[1]), int(sys.argv[2])

@@ -6,12 +6,12 @@ import sys
 from typing import Any
 
 import numpy as np
-from baked.contract.encoding import sample
-from baked.contract.terms import Fields
-from baked.pipeline.export import ExportFailed, export, predict, runtime_of
-from baked.pipeline.rows import load_rows
-from baked.pipeline.seam import project_seam
-from baked.pipeline.train import fit
+from mlprod.contract.encoding import sample
+from mlprod.contract.schema import Fields
+from mlprod.training.export import ExportFailed, export, predict, runtime_of
+from mlprod.training.dataset import load_rows
+from mlprod.project import project_seam
+from mlprod.training.fit import fit
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline

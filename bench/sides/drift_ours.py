@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import ibis
-from baked.bundle.reference import Reference
-from baked.contract.terms import Field, Fields
-from baked.monitoring.drift import compare, count
+from mlprod.bundle.reference_profile import Reference
+from mlprod.contract.schema import Field, Fields
+from mlprod.monitoring.drift import compare, count
 from drift_report import report
 from rules import CATEGORIES, NUMBERS
 

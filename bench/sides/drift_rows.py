@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from baked.bundle.reference import describe
-from baked.contract.terms import Field, Fields
+from mlprod.bundle.reference_profile import describe
+from mlprod.contract.schema import Field, Fields
 from rules import CATEGORIES, NUMBERS, OPTIONAL
 
 PLANTED, SHIFT = "number_05", 0.2  # of a standard deviation

@@ -13,12 +13,12 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from baked.contract.terms import read_terms
-from baked.domain import contract, decision
-from baked.serving import predict as predicting
-from baked.serving.assembly import Assembly
-from baked.serving.keys import add_key
-from baked.settings import Settings
+from mlprod.contract.schema import read_terms
+from baked import contract, decision
+from mlprod.serving import predict as predicting
+from mlprod.serving.container import Assembly
+from mlprod.serving.api_keys import add_key
+from mlprod.settings import Settings
 
 spent: dict[str, list[float]] = defaultdict(list)
 

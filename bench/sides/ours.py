@@ -4,8 +4,8 @@ import sys
 from typing import Any, Literal
 
 import ibis
-from baked.contract.check import check
-from baked.contract.terms import Contract, read_terms
+from mlprod.contract.validation import check
+from mlprod.contract.schema import Contract, read_terms
 from pydantic import Field, create_model
 from report import report
 from rules import CATEGORIES, NUMBERS, OPTIONAL

@@ -8,14 +8,14 @@ import pickle
 import sys
 from pathlib import Path
 
-from baked.bundle.read import open_bundle
-from baked.contract.encoding import sample
-from baked.pipeline.export import export
-from baked.pipeline.rows import load_rows
-from baked.pipeline.seam import project_seam
-from baked.pipeline.split import split
-from baked.pipeline.train import fit
-from baked.serving.models import Pointer
+from mlprod.bundle.loader import open_bundle
+from mlprod.contract.encoding import sample
+from mlprod.training.export import export
+from mlprod.training.dataset import load_rows
+from mlprod.project import project_seam
+from mlprod.training.split import split
+from mlprod.training.fit import fit
+from mlprod.serving.model_loader import Pointer
 
 models, folder, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 seam = project_seam()

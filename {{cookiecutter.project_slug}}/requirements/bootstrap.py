@@ -1,4 +1,4 @@
-"""Make the environment: `python requirements/bootstrap.py`, which is `make setup`. Python 3.6 can read this, and say no."""
+"""Make the environment, as `make setup` does. Python 3.6 can read this file, and say no."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ MISSING = "it names the library, and the hook of the template writes it. Works: 
 
 
 def command(project: Path) -> list:
-    """What makes the environment. Ends the process where the wheel is not the one that is pinned: nothing of it runs."""
+    """What makes the environment. A wheel that is not the one that is pinned ends the process before it runs."""
     pin = project / PIN
     text = pin.read_text(encoding="utf-8") if pin.is_file() else ""
     found = re.search(r"^mlprod==(\S+) --hash=sha256:([0-9a-f]{64})", text, re.MULTILINE)
@@ -30,8 +30,8 @@ def command(project: Path) -> list:
 
 if __name__ == "__main__":
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-        sys.exit(f"Python {sys.version.split()[0]} ({sys.executable}) is not covered by the locks: 3.11 to 3.13 are. "
-                 "Works: make setup PYTHON=python3.13")
+        given = f"Python {sys.version.split()[0]} ({sys.executable})"
+        sys.exit(f"{given} cannot run this project: its locks cover 3.11 to 3.13. Works: make setup PYTHON=python3.13")
     first = command(Path.cwd())
     code = subprocess.run(first, check=False).returncode
     if code == 0 and "pip" in first:

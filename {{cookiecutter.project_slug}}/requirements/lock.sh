@@ -2,8 +2,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
-  uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-    --no-emit-index-url --no-header --quiet --no-annotate "$@"
+  uv pip compile pyproject.toml -c requirements/mlprod.txt --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+    --no-emit-index-url --no-emit-package mlprod --no-header --quiet --no-annotate "$@"
 }
 compile --extra pipeline --extra dev --upgrade -o requirements/dev.txt
 compile --extra pipeline -c requirements/dev.txt -o requirements/pipeline.txt

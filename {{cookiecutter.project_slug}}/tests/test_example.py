@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from mlprod.testing import report_of
 
 from {{cookiecutter.package_name}} import data

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from .contract.schema import ContractError, read_terms
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ class Seam:
 
         Raises ContractError for anything that cannot be trained.
         """
+        from .contract.schema import ContractError
+
         estimator = self.build_model(self.terms.fields)
         if isinstance(estimator, type):
             raise ContractError(
@@ -106,6 +107,8 @@ class Project:
     @cached_property
     def terms(self) -> "Terms":
         """Raises ContractError when the contract cannot be read."""
+        from .contract.schema import read_terms
+
         return read_terms(self.contract)
 
     def api(self) -> "Api":
@@ -125,6 +128,8 @@ class Project:
 
     def seam(self) -> Seam:
         """The four files. Raises ContractError when the contract cannot be read."""
+        from .contract.schema import ContractError
+
         runtime = getattr(self.model, "RUNTIME", "onnx")
         if runtime not in ("onnx", "python"):
             raise ContractError(f'model.py: RUNTIME is "onnx" or "python", not {runtime!r}')
@@ -145,6 +150,8 @@ class Project:
 
     def seam_if_readable(self) -> Seam | None:
         """The four files; None while the contract cannot be read."""
+        from .contract.schema import ContractError
+
         try:
             return self.seam()
         except ContractError:

@@ -2,6 +2,7 @@ import io
 import json
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
@@ -10,7 +11,6 @@ import pyarrow as pa
 import pytest
 from conftest import Registered, Trained, release
 from fixture_project import PACKAGE, main
-from mlprod.domain import data
 from seams import binary
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -23,6 +23,8 @@ from mlprod.settings import Settings
 from mlprod.training.evidence_store import read
 from mlprod.training.promotion import promote
 from mlprod.training.registry import Registry
+
+data = import_module(f"{PACKAGE}.data")
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
     """The evidence that a command keeps."""
     found: Kept = {}
-    monkeypatch.setattr(development, "_keep", found.update)
+    monkeypatch.setattr(development, "_keep", lambda _, more: found.update(more))
     return found
 
 

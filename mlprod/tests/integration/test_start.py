@@ -9,26 +9,26 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from fixture_project import PACKAGE
+from fixture_project import PACKAGE, PROJECT
 
-from mlprod import __file__ as code
-from mlprod.__main__ import NEWEST, OLDEST, unfit_python
+from mlprod import __file__ as library
+from mlprod.start import NEWEST, OLDEST, unfit_python
 
-SOURCE = Path(code).resolve().parent
+LIBRARY, SOURCE = Path(library).resolve().parent, PROJECT / "src" / PACKAGE
 RUN = f"import runpy; runpy.run_module({PACKAGE!r}, run_name='__main__')"
 
 
 def run(folder: Path, path: Path, *words: str, code: str = "") -> subprocess.CompletedProcess[str]:
     """A command in `folder`, with the code below `path`."""
     start = ["-c", code] if code else ["-m", PACKAGE]
-    environment = os.environ | {"PYTHONPATH": str(path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(LIBRARY.parent)])}
     return subprocess.run(
         [sys.executable, *start, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
 
 
 def copy(folder: Path) -> Path:
-    """A project at `folder` with a copy of this code; gives its src."""
+    """A project at `folder` with a copy of the four files; gives its src."""
     shutil.copytree(SOURCE, folder / "src" / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     return folder / "src"
 
@@ -44,14 +44,15 @@ def test_another_python_is_refused_before_anything_is_imported(version: tuple[in
 
 
 def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
-    for name in ("__init__.py", "__main__.py"):
-        ast.parse((SOURCE / name).read_text(encoding="utf-8"), feature_version=(3, 6))
+    library = [LIBRARY / name for name in ("__init__.py", "__main__.py", "start.py")]
+    for path in (SOURCE / "__main__.py", Path("requirements/bootstrap.py"), *library):
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 def test_the_python_that_runs_this_is_one_that_the_project_asks_for() -> None:
     asked = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     assert asked == f">={OLDEST[0]}.{OLDEST[1]},<{NEWEST[0]}.{NEWEST[1] + 1}"
-    assert unfit_python(*sys.version_info[:2]) == ""
+    assert unfit_python(PACKAGE, *sys.version_info[:2]) == ""
 
 
 def test_the_code_of_another_project_is_refused_where_a_project_has_its_own(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_where_no_project_is_installed_code_runs(tmp_path: Path) -> None:
 
 def test_a_traceback_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = copy(tmp_path)
-    data = source / PACKAGE / "domain" / "data.py"
+    data = source / PACKAGE / "data.py"
     data.write_text(data.read_text() + "\n\ndef load(*_, **__):\n    raise OSError('refused: c4n4ry-word')\n")
     monkeypatch.setenv("PGPASSWORD", "c4n4ry-word")
     done = run(tmp_path, source, "contract")

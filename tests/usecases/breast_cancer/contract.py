@@ -1,8 +1,6 @@
 """A lump's cell nuclei, measured in an image of a fine needle aspirate."""
 
-from pydantic import Field
-
-from ..contract.terms import Contract
+from mlprod import Contract, Field
 
 
 class Aspirate(Contract):

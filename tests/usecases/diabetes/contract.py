@@ -1,8 +1,6 @@
 """A patient with diabetes, one year before the progression of the disease is measured."""
 
-from pydantic import Field
-
-from ..contract.terms import Contract
+from mlprod import Contract, Field
 
 
 class Patient(Contract):

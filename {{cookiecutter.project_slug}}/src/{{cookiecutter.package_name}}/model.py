@@ -1,12 +1,11 @@
 """The model. REPLACE `build_model` by any scikit-learn estimator that exports to ONNX."""
 
+from mlprod import Fields
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-
-from mlprod import Fields
 
 RUNTIME = "onnx"  # "python" is the escape for what ONNX cannot hold; README.md says what it costs
 SPACE = {"learning_rate": [0.03, 0.06, 0.12], "min_samples_leaf": [10, 40, 160]}  # arguments that `make tune` tries

@@ -69,7 +69,7 @@ def codeowners(org: Organisation) -> str:
     """Whose approval a change needs. A path belongs to the outcome that covers it; nobody known gives no line."""
     ownership = org.ownership
     lines = []
-    rules = [(f"/{path.strip('/')}/", outcome.id) for outcome in ownership.outcomes for path in outcome.covers.paths]
+    rules = [(_pattern(path), outcome.id) for outcome in ownership.outcomes for path in outcome.covers.paths]
     rules.sort(key=lambda rule: rule[0].count("/"))  # the last line that fits counts: the deeper folder comes later
     for pattern, outcome in [("*", "serving"), *rules]:
         person = ownership.answers_for(outcome)
@@ -78,12 +78,17 @@ def codeowners(org: Organisation) -> str:
     model = ownership.outcome("model_quality")
     authors = [person for person in ownership.people_of(model.responsible if model else ()) if person.known]
     for path in model.covers.paths if model and authors else ():
-        lines.append(f"/{path.strip('/')}/ {' '.join(dict.fromkeys(p.email for p in authors))}")
+        lines.append(f"{_pattern(path)} {' '.join(dict.fromkeys(p.email for p in authors))}")
     value = ownership.answers_for("business_value")
     if value and value.known:  # the owner of the value approves what a decision is worth, and the gates
         lines.append(f"/src/*/decision.py {value.email}")
         lines += [f"/governance/{name}.yaml {value.email}" for name in ("change_plan", "gates", "problem")]
     return "\n".join(lines)
+
+
+def _pattern(path: str) -> str:
+    """A path of the project as CODEOWNERS writes it: a folder with all that is in it, or a file."""
+    return f"/{path.strip('/')}" + ("" if Path(path).suffix else "/")
 
 
 def catalog_info(org: Organisation) -> dict[str, Any]:

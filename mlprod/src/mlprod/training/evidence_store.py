@@ -26,7 +26,7 @@ from .registry import Registry, Version
 PREFIX = "evidence."
 NEWEST = 1_000  # commands that are looked back at
 ROOM = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements/install.sh", "requirements/serve.txt", "requirements/pipeline.txt")
+LOCKS = tuple(f"requirements/{name}" for name in ("install.sh", "mlprod.txt", "serve.txt", "pipeline.txt"))
 
 
 def finding(check: str, passed: bool, digests: dict[Subject, str], value: float | str | None = None) -> Evidence:
@@ -121,11 +121,13 @@ def _said(value: float | str | None) -> float | str | None:
 
 
 def _code() -> str:
-    """The package without the four files, its tests, the tools' settings, and the lock."""
-    four = {ROOM / "domain" / f"{name}.py" for name in ("contract", "data", "decision", "model")}
-    mine = [path for path in sorted(ROOM.rglob("*")) if path.suffix in (".py", ".yaml") and path not in four]
-    tests = [path for path in sorted(Path("tests").rglob("*.py")) if Path("tests/domain") not in path.parents]
-    return _files([*mine, *tests, Path("pyproject.toml"), Path("requirements/pipeline.txt")])
+    """The library, the project's package without the four files and the tests, the tools' settings, and the lock."""
+    four = {f"{name}.py" for name in ("contract", "data", "decision", "model")}
+    library = [path for path in sorted(ROOM.rglob("*")) if path.suffix in (".py", ".yaml")]
+    own = [
+        path for path in sorted(Path("src").rglob("*.py")) if path.parent.parent != Path("src") or path.name not in four
+    ]
+    return _files([*library, *own, Path("pyproject.toml"), Path("requirements/pipeline.txt")])
 
 
 def _files(paths: Iterable[Path]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Trained, eventually, point, serve
-from fixture_project import PACKAGE, main
+from fixture_project import main
 from seams import binary
 
 from mlprod.ops import readiness_report
@@ -19,10 +19,10 @@ from mlprod.records.usage_stats import Usage
 from mlprod.settings import Settings
 
 HEAVY = {"alembic", "duckdb", "ibis", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "sklearn"}
-RUN = f"""
+RUN = """
 import json, sys
-from {PACKAGE}.cli import main
-code = main(sys.argv[1:])
+from mlprod.cli import run
+code = run({PACKAGE!r}, sys.argv[1:])
 print(json.dumps([code, sorted(name.partition(".")[0] for name in sys.modules)]))
 """
 

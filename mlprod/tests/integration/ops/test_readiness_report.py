@@ -25,6 +25,7 @@ from mlprod.training.promotion import promote, rollback
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry, Version
 
 __all__ = ["filled"]
+SEAM = Project(PACKAGE).seam_if_readable()
 USED = Usage(days=28, cases=900, judged=100, overridden=30, outcomes=200, joined=100)
 MINE = "contract-holds"
 
@@ -114,7 +115,7 @@ def test_on_a_laptop_every_mode_is_free_but_not_on_a_database_that_others_share(
 
 
 def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
-    demand(at_home.model_copy(update={"governance": Path("nowhere")}), registry, "local", None)
+    demand(SEAM, at_home.model_copy(update={"governance": Path("nowhere")}), registry, "local", None)
 
 
 @pytest.mark.parametrize(("environment", "stage"), [("staging", "pilot"), ("production", "production")])
@@ -122,7 +123,7 @@ def test_an_environment_refuses_with_the_list_of_what_is_missing(
     at_home: Settings, registry: Registry, environment: Any, stage: str
 ) -> None:
     with pytest.raises(NotReady) as refused:
-        demand(at_home, registry, environment, None)
+        demand(SEAM, at_home, registry, environment, None)
     said = str(refused.value)
     assert said.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
     assert "gates-passed (unmeasured)" in said
@@ -146,7 +147,7 @@ def test_an_environment_opens_once_its_stage_is_reached(
 
     monkeypatch.setattr(readiness_report, "scorecard", met)
     version = register("a" * 64)
-    demand(at_home, registry, environment, version)
+    demand(SEAM, at_home, registry, environment, version)
     assert asked == [(at_home, registry, version)]
 
 
@@ -157,8 +158,8 @@ def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
     monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
     run = registry.log_run({}, {}, {}, None)
     version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
-    with pytest.raises(NotReady, match="made from other files than today's domain/"):
-        demand(at_home, registry, environment, version)
+    with pytest.raises(NotReady, match="made from other files than today's four"):
+        demand(SEAM, at_home, registry, environment, version)
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
@@ -177,7 +178,7 @@ def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
     baseline = registry.register(run, "d" * 64, {"kind": "baseline", "compared_with": "1"})
 
     def ready(version: Version) -> None:
-        demand(at_home, registry, environment, version)
+        demand(SEAM, at_home, registry, environment, version)
 
     promote(registry, "you", "the first", first.number, ready=ready)
     promote(registry, "you", "it beats the first", second.number, ready=ready)
@@ -200,11 +201,11 @@ def test_what_nobody_committed_opens_no_production(
         ["-c", "user.name=a", "-c", "user.email=a@b.org", "commit", "-qm", "x"],
     ):
         subprocess.run(["git", *words], check=True)  # noqa: S607
-    demand(at_home, registry, "production", None)
+    demand(SEAM, at_home, registry, "production", None)
     filled.change("risk.yaml", "acts_without_review: false", "acts_without_review: true")
-    demand(at_home, registry, "staging", None)
+    demand(SEAM, at_home, registry, "staging", None)
     with pytest.raises(NotReady, match="changes that are not committed"):
-        demand(at_home, registry, "production", None)
+        demand(SEAM, at_home, registry, "production", None)
 
 
 # What the records show
@@ -329,7 +330,7 @@ def changed(before: dict[Any, str], after: dict[Any, str]) -> set[str]:
 
 def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
     def run(filled: Filled, room: Path) -> None:
-        path = (room if name.startswith("src/") else filled.folder.parent) / name.removeprefix("src/")
+        path = (room if name.startswith("mlprod/") else filled.folder.parent) / name.removeprefix("mlprod/")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(text)
@@ -345,7 +346,7 @@ def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
         (edit("governance/ownership.yaml", "\n\n# a comment\n"), set()),
         (edit("governance/problem.yaml", "assumptions: []\n"), set()),
         (edit("docs/page.md", "words"), set()),
-        (edit("src/model.py", "# the seam has its own digest\n"), set()),
+        (edit("src/parcels/model.py", "# the seam has its own digest\n"), set()),
         (edit("src/notes.md", "words"), set()),
         (edit("governance/gates.yaml", "people: {override_stop: 0.9}\n"), {"gates"}),
         (edit("governance/ownership.yaml", "consumers: [{system: a, owner: b, via: api}]\n"), {"ownership"}),
@@ -353,19 +354,16 @@ def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
         (edit("requirements/pipeline.txt", "numpy==9\n"), {"code", "image"}),
         (edit("requirements/serve.txt", "numpy==9\n"), {"image"}),
         (edit("Dockerfile", "USER 0\n"), {"image"}),
-        (edit("src/serving/app.py", "x = 1\n"), {"code"}),
-        (edit("src/domain/features.py", "x = 1\n"), {"code"}),
+        (edit("mlprod/serving/app.py", "x = 1\n"), {"code"}),
+        (edit("src/parcels/features.py", "x = 1\n"), {"code"}),
     ],
 )
 def test_evidence_is_stale_once_what_it_is_about_has_changed(
     at_home: Settings, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, stale: set[str]
 ) -> None:
-    room = tmp_path / "domain" / "package"  # a project may lie in a folder of that name
+    room = tmp_path / "library"
     (room / "serving").mkdir(parents=True)
-    (room / "domain").mkdir()
     (room / "serving" / "app.py").write_text("x = 0\n")
-    for name in ("contract", "data", "decision", "model"):
-        (room / "domain" / f"{name}.py").write_text("y = 0\n")
     monkeypatch.setattr(home, "ROOM", room)
     path = filled.folder / "gates.yaml"
     path.write_text(path.read_text().replace("people: {override_stop: 0.3}\n", ""))
@@ -406,7 +404,7 @@ def test_the_scorecard_reads_the_project_and_its_registry(
         "groups:\n  - rules:\n    - {alert: Odd, expr: x}\n    - {alert: Late, expr: x}\n    - {record: a, expr: x}\n"
         "---\ngroups:\n---\ngroups: [{rules: [{alert: Own, labels: {outcome: serving}}, {alert: Bare, labels: }]}]\n"
     )
-    card = readiness_report.scorecard(at_home, registry, None)
+    card = readiness_report.scorecard(SEAM, at_home, registry, None)
     found = {result.entry.id: result for result in card.pilot}
     assert found[MINE].status == "passed"
     assert [said.rpartition(" ")[2] for said in found["everything-covered"].says] == ["Odd", "Bare"]

@@ -39,7 +39,7 @@ def port() -> int:
 
 
 def test_the_service_loads_nothing_that_trains() -> None:
-    program = f"import sys, {PACKAGE}.serving.run; print(*sys.modules)"
+    program = f"import sys, mlprod.serving.server, {PACKAGE}.contract, {PACKAGE}.decision; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not set(TRAINS) & set(said.stdout.split())
 
@@ -60,7 +60,7 @@ def test_the_follower_works_beside_the_service_and_dies_with_it(
     environment: dict[str, str], settings: Settings, trained_baseline: Trained
 ) -> None:
     version = release(Registry(settings), trained_baseline.bundle)
-    program = f"import time; from {PACKAGE}.serving.run import following\nwith following(): time.sleep(600)"
+    program = f"import time; from mlprod.serving.server import following\nwith following({PACKAGE!r}): time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) as parent:
         try:
             eventually((settings.models / "champion.json").exists, STARTING)

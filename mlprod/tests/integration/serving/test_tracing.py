@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from conftest import Trained, assemble, eventually, point
-from fixture_project import PACKAGE
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from seams import PARCEL, binary
 from starlette.testclient import TestClient
@@ -131,8 +130,8 @@ def test_where_nothing_is_asked_for_nothing_is_wrapped(said: dict[str, str], mon
 
 
 def test_where_nothing_is_asked_for_nothing_is_loaded() -> None:
-    program = f"import sys, {PACKAGE}.serving.run as run; assert run.traced(sys, 'x') is sys; print(*sys.modules)"
+    program = "import sys, mlprod.serving.server as run; assert run.traced(sys, 'x') is sys; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = said.stdout.split()
-    assert f"{PACKAGE}.serving.tracing" in loaded
+    assert "mlprod.serving.tracing" in loaded
     assert not [name for name in loaded if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))]

@@ -1,8 +1,8 @@
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from fixture_project import PROJECT, TEMPLATE
 
 from mlprod.governance.check_catalogue import Entry, MlTest, catalogue, law
 from mlprod.governance.ownership_checks import OUTCOMES, SKILL_CHECKS
@@ -10,8 +10,7 @@ from mlprod.governance.readiness import CLASSIC, DECLARED, MATURITY
 
 CHECKS = catalogue().checks
 IDS = [entry.id for entry in CHECKS]
-ROOT = Path(__file__).resolve().parents[2]
-TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_an_id_is_one_check() -> None:
@@ -30,7 +29,8 @@ def test_a_check_can_be_met(entry: Entry) -> None:
         assert set(re.findall(r"make ([a-z-]+)", f"{entry.by} {entry.fix}")) <= TARGETS
         assert entry.tied_to or entry.valid_days <= 30, "evidence of nothing in particular grows old soon"
     for test in entry.tests:
-        assert (ROOT / test).exists(), test
+        root = TEMPLATE if test.startswith("mlprod/") else PROJECT
+        assert (root / test).exists(), test
     if entry.by_hand:
         assert f"CHECK={entry.id}" in entry.by
     assert set(entry.maps_to) <= {duty.article for duty in law().duties}

@@ -167,8 +167,12 @@ def test_every_author_may_approve_and_a_team_is_its_members(filled: Filled) -> N
 
 
 def test_a_deeper_folder_wins_whatever_the_order_of_the_outcomes(filled: Filled) -> None:
-    filled.change("ownership.yaml", "paths: [src/*/domain]", "paths: [src/*/domain], alerts: []")
-    filled.change("ownership.yaml", "paths: [src]", "paths: [src/*/contract/terms, src]")
+    filled.change(
+        "ownership.yaml",
+        "paths: [src/*/model.py, src/*/decision.py]",
+        "paths: [src/*/model.py, src/*/decision.py], alerts: []",
+    )
+    filled.change("ownership.yaml", "paths: [src]", "paths: [src/*/terms, src]")
     found = codeowners(filled.org)
     assert owners(found, "src/parcels/contract/terms/a.py") == ["dee@example.org"]
     assert owners(found, "src/parcels/contract/a.py") == ["cy@example.org"]
