@@ -7,7 +7,7 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-fast bench generated lock
+.PHONY: help setup demo check check-library test test-fast test-library bench generated lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,21 @@ check: setup ## style of the template's own Python
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
-test: test-fast ## every test: the fast layer, then whole lives of baked projects
+# The library has an environment of its own, with the packages that a project gets.
+LIBRARY := mlprod/.venv/bin/python
+export TEMPLATE_PYTHON := $(CURDIR)/$(BIN)/python
+mlprod/.venv/ready: {{cookiecutter.project_slug}}/requirements/dev.txt | setup
+	@rm -rf mlprod/.venv
+	$(BIN)/uv venv -q -p $(BIN)/python mlprod/.venv && $(BIN)/uv pip install -q -p $(LIBRARY) --require-hashes -r "$<"
+	@touch $@
+
+check-library: mlprod/.venv/ready ## style, types of the library, and which of its rooms imports which
+	cd mlprod && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && PYTHONPATH=src .venv/bin/lint-imports
+
+test-library: mlprod/.venv/ready ## the library's tests, in a project that is baked for them
+	cd mlprod && .venv/bin/python -m pytest $(TESTS)
+
+test: test-fast check-library test-library ## every test: the fast layer, the library's, then whole lives of baked projects
 	$(RUN) pytest -m slow -n 2 --dist loadfile
 
 test-fast: setup ## the tests that need no environment for the baked project

@@ -20,7 +20,7 @@ DEPENDENCIES = set(  # what the locks of the baked project install, under the na
     " httpx httpx2 httpx2_jsfetch hypothesis hypothesis_graphql ibis ibis_framework identify idna"
     " import_linter importlib_metadata importlinter iniconfig isoduration joblib jwt jsonpointer jsonschema"
     " jsonschema_rs jsonschema_specifications kiwisolver lark librt license_expression lxml mako markdown_it"
-    " markdown_it_py markupsafe matplotlib mdurl ml_dtypes mlflow mlflow_skinny mpl_toolkits msgpack mypy"
+    " markdown_it_py markupsafe matplotlib mdurl ml_dtypes mlflow mlflow_skinny mlprod mpl_toolkits msgpack mypy"
     " mypy_extensions mypyc narwhals nodeenv numpy onnx onnxruntime opentelemetry opentelemetry_api"
     " opentelemetry_exporter_http_transport opentelemetry_exporter_otlp_common"
     " opentelemetry_exporter_otlp_proto_common opentelemetry_exporter_otlp_proto_http opentelemetry_proto"

@@ -1,5 +1,6 @@
 """bake(**answers) makes a project and returns it as a BakedProject, with the questions that tests ask."""
 
+import hashlib
 import json
 import runpy
 import subprocess
@@ -43,6 +44,9 @@ class BakedProject:
     path: Path
 
     def read(self, name: str) -> str:
+        """The text of a file; of the wheel, which is no text, its checksum."""
+        if name.endswith(".whl"):
+            return hashlib.sha256((self.path / name).read_bytes()).hexdigest()
         return (self.path / name).read_text(encoding="utf-8")
 
     def yaml(self, name: str) -> Any:

@@ -71,7 +71,7 @@ def test_the_rule_holds_the_limit_of_who_watches_without_it(name: str) -> None:
 
 
 def test_every_signal_is_called_as_the_alert_is() -> None:
-    tree = ast.parse((ROOM / "signals.py").read_text())
+    tree = ast.parse((ROOM / "alerts.py").read_text())
     named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     alerts = {word for word in named if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", word)}
     assert alerts >= set(ALERTS) | {"ModelStale", "GovernanceOverdue"}

@@ -14,7 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import UNBAKED, Bake
+from conftest import LIBRARY, UNBAKED, Bake
 
 SETS = ("serve", "pipeline", "dev")
 KEPT_OUT_OF_THE_SERVICE = {
@@ -94,7 +94,7 @@ def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_lock
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
     environment = kept | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": "src",
+        "PYTHONPATH": str(LIBRARY.parent),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
         "PIP_CACHE_DIR": str(tmp_path / "pip"),
         "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
@@ -135,6 +135,7 @@ def test_make_lock_asks_the_index_of_the_organisation_and_writes_no_address(
         '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tiny"]\n'
         '[project.optional-dependencies]\npipeline = ["mlflow-skinny"]\ndev = []\n'
     )
+    (project / "requirements" / "mlprod.txt").write_text(f"mlprod==1.0 --hash=sha256:{'0' * 64}\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = kept | {

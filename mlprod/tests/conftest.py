@@ -5,8 +5,8 @@ import gc
 import json
 import os
 import shutil
-import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +28,8 @@ from mlprod.serving import mode_follower, record_shipper
 from mlprod.serving.container import Assembly
 from mlprod.serving.logs import logging_to_output
 from mlprod.settings import Settings
+from mlprod.testing.waiting import eventually as eventually
+from mlprod.testing.waiting import point as point
 from mlprod.training.promotion import promote
 from mlprod.training.registry import Registry, Version
 from mlprod.training.train import Outcome, train
@@ -204,27 +206,6 @@ def release(registry: Registry, bundle: Path, kind: str = "model") -> Version:
     return version
 
 
-def point(models: Path, bundle: Path, version: int, *previous: dict[str, object]) -> dict[str, object]:
-    """Make a bundle the champion of MODEL_DIR, as the follower does: the folder first, then the pointer at once."""
-    if not (models / "versions" / bundle.name).exists():
-        shutil.copytree(bundle, models / "versions" / bundle.name)
-    here: dict[str, object] = {"digest": bundle.name, "version": version}
-    (models / "draft").write_text(json.dumps(here | {"previous": previous}))
-    (models / "draft").replace(models / "champion.json")
-    return here
-
-
-def eventually(holds: Callable[[], object], seconds: float = 30) -> None:
-    """Return once `holds` does, within some seconds. What is not there yet does not hold."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            if holds():
-                return
-        time.sleep(0.01)
-    raise AssertionError("this did not come to hold")
-
-
 def waive(settings: Settings, expires: date = date.max) -> None:
     """Allow runtime python until a day."""
     facts = f"reason: words, risk: code runs at load, approved_by: model_owner, expires: {expires}"
@@ -290,6 +271,27 @@ def output(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins in the folder of the project, as a command does."""
     monkeypatch.chdir(fixture_project.PROJECT)
+
+
+class Tally:
+    """Counts what passed by file; with VERIFIED=yes a whole green run writes it into the wheel's sources."""
+
+    def __init__(self) -> None:
+        self.passed, self.failed = Counter[str](), 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed += report.failed
+        if report.when == "call" and report.passed:
+            self.passed[f"mlprod/{report.nodeid.partition('::')[0]}"] += 1
+
+    def pytest_sessionfinish(self) -> None:
+        if os.environ.get("VERIFIED") == "yes" and not self.failed:
+            text = json.dumps({"passed": dict(sorted(self.passed.items()))}, indent=1)
+            (fixture_project.LIBRARY / "src" / "mlprod" / "verified.json").write_text(text + "\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Tally())
 
 
 @pytest.hookimpl(trylast=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from .. import environments
+from ..version import VERSION
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -21,6 +22,8 @@ REPORT = Path("var/tests.xml")
 LOCK, PIN, VENDOR = Path("requirements/dev.txt"), Path("requirements/mlprod.txt"), Path("vendor")
 LINK = Path(".cruft.json")
 CRUFT = "cruft==2.16.0"
+FAULTS = "mlprod.testing.faults"
+LIBRARY_TESTS = "mlprod/tests/"  # begins the paths of tests that a project does not have
 BAD = {"failure", "error"}  # in a report of pytest
 RUFF = [sys.executable, "-m", "ruff"]
 LINT_IMPORTS = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
@@ -106,7 +109,7 @@ def test(args: argparse.Namespace) -> int:
 def faults(args: argparse.Namespace) -> int:
     """the service as a process, hurt: kill -9, database away, full disk, overload, slow clients, fuzz"""
     os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
-    code, passed, skipped = _reported("-m", "faults and not soak", "tests/faults")
+    code, passed, skipped = _reported("-m", "faults and not soak", "--pyargs", FAULTS)
     _keep(args.project, {"survives-faults": (code == 0 and not skipped, f"{passed} passed, {skipped} skipped")})
     return code
 
@@ -114,7 +117,7 @@ def faults(args: argparse.Namespace) -> int:
 def soak(args: argparse.Namespace) -> int:
     """steady load for --minutes: memory, p99 and handles stay flat"""
     os.environ["SOAK_MINUTES"] = str(args.minutes)
-    code, _, _ = _reported("-m", "soak", "-s", "tests/faults")
+    code, _, _ = _reported("-m", "soak", "-s", "--pyargs", FAULTS)
     said = f"{args.minutes:g} minutes, 30 are asked for"
     _keep(args.project, {"slo-under-load": (code == 0 and args.minutes >= 30, said)})
     return code
@@ -151,15 +154,28 @@ def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
     counted = f"{len(cases)} tests" if _passed(cases) else f"none of {len(cases)} tests was run to its end"
     found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green, counted)}
     for entry in catalogue().checks:
-        starts = tuple(path.removesuffix(".py").replace("/", ".") for path in entry.tests)
-        mine = [
-            case for case in cases if starts and f"{case.get('classname')}.".startswith(tuple(f"{s}." for s in starts))
-        ]
-        well = _passed(mine)
-        failed = [case for case in mine if any(child.tag in BAD for child in case)]
-        if entry.tests:
-            found[entry.id] = (bool(well) and not failed, f"{len(well)} tests, {len(failed)} failed")
+        own = tuple(path for path in entry.tests if not path.startswith(LIBRARY_TESTS))
+        if own:
+            found[entry.id] = _shown_by(own, cases)
+        elif entry.tests:
+            found[entry.id] = verified(entry.tests)
     return found
+
+
+def _shown_by(paths: tuple[str, ...], cases: list[ElementTree.Element]) -> tuple[bool, str]:
+    """Whether the project's tests of these files passed, and how many."""
+    starts = tuple(f"{path.removesuffix('.py').replace('/', '.')}." for path in paths)
+    mine = [case for case in cases if f"{case.get('classname')}.".startswith(starts)]
+    passed, failed = _passed(mine), [case for case in mine if any(child.tag in BAD for child in case)]
+    return bool(passed) and not failed, f"{len(passed)} tests, {len(failed)} failed"
+
+
+def verified(paths: tuple[str, ...]) -> tuple[bool, str]:
+    """Whether the library's own tests below these paths passed before it was released, and how many."""
+    known = Path(__file__).parents[1] / "verified.json"
+    counts: dict[str, int] = json.loads(known.read_text(encoding="utf-8"))["passed"] if known.is_file() else {}
+    mine = [count for file, count in counts.items() if file.startswith(paths)]
+    return bool(mine), f"{sum(mine)} tests of mlprod {VERSION}"
 
 
 def _keep(project: "Project", found: "dict[str, tuple[bool, str | float | None]]") -> None:

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import eventually
 
+from ..waiting import eventually
 from .harm import Load, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]

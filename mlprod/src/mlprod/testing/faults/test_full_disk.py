@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import eventually
 
-from mlprod.ops.migrate import migrate
-
+from ...ops.migrate import migrate
+from ..waiting import eventually
 from .harm import Load, full_body, running, small_disk
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]

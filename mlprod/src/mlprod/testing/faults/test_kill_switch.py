@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import eventually
-from fixture_project import PACKAGE
 
-from mlprod.ops.migrate import migrate
-from mlprod.records.store import Store
-
-from .harm import Load, Postgres, Service, body_of, full_body, running, small_disk
+from ...ops.migrate import migrate
+from ...records.store import Store
+from ..waiting import eventually
+from .harm import PACKAGE, Load, Postgres, Service, body_of, full_body, running, small_disk
 from .test_full_disk import fill
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9, SIGSTOP")]

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import eventually
-from fixture_project import PACKAGE
 
-from .harm import body_of, running
+from ..waiting import eventually
+from .harm import PACKAGE, body_of, running
 
 UPLOADS_AFTER = 15  # seconds: ONNX Runtime 1.32 uploads 9 s after its first session
 pytestmark = pytest.mark.faults

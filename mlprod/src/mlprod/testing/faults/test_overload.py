@@ -13,11 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import eventually
 
-from mlprod.serving.connection_limits import MAX_CONNECTIONS, SLOW_SECONDS
-from mlprod.settings import Settings
-
+from ...serving.connection_limits import MAX_CONNECTIONS, SLOW_SECONDS
+from ...settings import Settings
+from ..waiting import eventually
 from .harm import HOST, LIMIT, Load, Service, body_of, connected, full_body, running, statuses_of, stored
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]

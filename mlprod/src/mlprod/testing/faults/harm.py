@@ -23,16 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from conftest import eventually
-from fixture_project import PACKAGE
 from sqlalchemy import select
 
-from mlprod.contract.encoding import sample
-from mlprod.project import Project
-from mlprod.records.database import engine_of
-from mlprod.records.tables import predictions
-from mlprod.settings import Settings
+from ...contract.encoding import sample
+from ...project import Project
+from ...records.database import engine_of
+from ...records.tables import predictions
+from ...settings import Settings
+from ...start import package_here
+from ..waiting import eventually
 
+PACKAGE = package_here(Path.cwd())
 TERMS = Project(PACKAGE).terms
 HOST = "127.0.0.1"
 LIMIT: int = Settings.model_fields["max_body_bytes"].default

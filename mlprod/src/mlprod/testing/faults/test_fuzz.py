@@ -21,9 +21,8 @@ import schemathesis
 from hypothesis import strategies
 from schemathesis import GenerationMode
 
-from mlprod.ops.migrate import migrate
-from mlprod.serving.api_keys import add_key
-
+from ...ops.migrate import migrate
+from ...serving.api_keys import add_key
 from .harm import HOST, NOTHING, Service, body_of, connected, mutated, running, seconds_of, statuses_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]

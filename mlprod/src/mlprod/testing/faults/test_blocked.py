@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import eventually
 
-from mlprod.serving.api_keys import add_key
-from mlprod.serving.connection_limits import MAX_ADMIN_CONNECTIONS
-
+from ...serving.api_keys import add_key
+from ...serving.connection_limits import MAX_ADMIN_CONNECTIONS
+from ..waiting import eventually
 from .harm import HOST, Caller, Service, body_of, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="named pipes, SIGTERM")]

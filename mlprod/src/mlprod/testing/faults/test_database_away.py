@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import eventually
 
-from mlprod.ops.migrate import migrate
-from mlprod.records.store import Store
-
+from ...ops.migrate import migrate
+from ...records.store import Store
+from ..waiting import eventually
 from .harm import Load, Postgres, Service, body_of, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")]

@@ -1,0 +1,91 @@
+"""What the tests of faults share: a trained model of the project, a folder that serves it, and databases."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ...loopback import bypass_proxies
+from ...ops.migrate import migrate
+from ...project import Project
+from ...settings import Settings
+from ...training.registry import Registry
+from ...training.train import train
+from ..waiting import point
+from .harm import PACKAGE, Postgres, postgres_programs
+
+ANY_MODEL = """gates:
+  - {id: any, metric: value, compare: baseline, op: ">=", threshold: -1.0e+30, on: value, why: not what is tested here}
+"""
+OWNERSHIP = """system: {name: parcels, stage: poc}
+people:
+  - {id: model_owner, name: Your Name, email: you@example.org}
+outcomes:
+  - {id: model_quality, accountable: model_owner}
+"""
+WAIVER = """waivers:
+  - {check: pickle, reason: words, risk: code runs at load, approved_by: model_owner, expires: 9999-12-31}
+"""
+MARKERS = ("faults: hurts the running service", "soak: of these the one that lasts as long as SOAK_MINUTES says")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bare_environment() -> None:
+    """A developer's own settings must not reach the tests."""
+    for name in [name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"]:
+        del os.environ[name]
+    bypass_proxies()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A MODEL_DIR with a model of the project's own four files, whatever it is worth."""
+    governance = tmp_path_factory.mktemp("any-model")
+    for name, text in {"gates": ANY_MODEL, "ownership": OWNERSHIP, "waivers": WAIVER}.items():
+        (governance / f"{name}.yaml").write_text(text)
+    settings = Settings(
+        state=tmp_path_factory.mktemp("state"),
+        governance=governance,
+        tracking_uri="",
+        model_name="hurt",
+        model_dir=tmp_path_factory.mktemp("models"),
+    )
+    outcome = train(Project(PACKAGE).seam(), settings, lambda _: None)
+    bundle = Registry(settings).download(outcome.version, tmp_path_factory.mktemp("bundle"))
+    point(settings.models, bundle.rename(bundle.with_name(outcome.version.digest)), 1)
+    return settings.models
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgres]:
+    """A PostgreSQL server of the tests' own."""
+    programs = postgres_programs()
+    if not programs:
+        pytest.skip("PostgreSQL's programs are not installed (initdb, pg_ctl)")
+    found = Postgres(programs)
+    try:
+        found.start()
+        yield found
+    finally:
+        found.remove()
+
+
+@pytest.fixture
+def postgresql(server: Postgres) -> str:
+    """The URL of a database of records in which nothing happened yet."""
+    url = server.database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    migrate(url)
+    return url
