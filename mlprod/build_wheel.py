@@ -47,8 +47,8 @@ def metadata(project: dict, version: str, readme: str) -> str:
     for extra in sorted(extras):
         for requirement in extras[extra]:
             needed, _, marker = requirement.partition(";")
-            condition = f'({marker.strip()}) and extra == "{extra}"' if marker else f'extra == "{extra}"'
-            lines.append(f"Requires-Dist: {needed.strip()} ; {condition}".replace('"', "'"))
+            condition = f'extra == "{extra}"' + (f" and ({marker.strip()})" if marker else "")
+            lines.append(f"Requires-Dist: {needed.strip()} ; {condition}")
     lines += [f"Provides-Extra: {extra}" for extra in sorted(extras)]
     return "\n".join(lines) + "\n\n" + readme
 
