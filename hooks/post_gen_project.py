@@ -5,7 +5,6 @@ import os
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 UNCHOSEN = {  # answer -> files and folders that go
     ("ci_provider", "github"): [".gitlab-ci.yml"],
@@ -62,6 +61,8 @@ def remove_unchosen(answers):
 
 def vendor(template):
     """Build the wheel of the library into vendor/, and write requirements/mlprod.txt, which names it."""
+    from pathlib import Path  # which imports what no other step needs
+
     library = runpy.run_path(os.path.join(template, "mlprod", "build_wheel.py"))
     library["build"](Path(template), Path())
 

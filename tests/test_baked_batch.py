@@ -42,7 +42,8 @@ project = Project("PACKAGE")
 seam = project.seam()
 champion = json.loads(Path("var/models/champion.json").read_text())["digest"]
 scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
-    scorer(f"var/models/versions/{champion}", "PACKAGE"), "transaction_id string, score double, decision string, refused string"
+    scorer(f"var/models/versions/{champion}", "PACKAGE"),
+    "transaction_id string, score double, decision string, refused string"
 )
 found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
 for place, table in (("spark.parquet", there), ("here.parquet", here)):

@@ -141,7 +141,11 @@ def pinned(bake: Bake) -> BakedProject:
 
 def defaults() -> dict[str, Any]:
     """The fields of the settings with their defaults, as far as these are written out."""
-    (settings,) = (n for n in ast.parse((LIBRARY / "settings.py").read_text()).body if isinstance(n, ast.ClassDef) and n.name == "Settings")
+    (settings,) = (
+        n
+        for n in ast.parse((LIBRARY / "settings.py").read_text()).body
+        if isinstance(n, ast.ClassDef) and n.name == "Settings"
+    )
     fields = [n for n in settings.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Call)]
     found = {}
     for field in fields:

@@ -219,9 +219,7 @@ def test_every_target_is_in_the_makefile() -> None:
 
 
 def test_what_the_ml_test_score_counts_as_repeated_is_in_both() -> None:
-    catalogue = yaml.safe_load(
-        (LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8")
-    )
+    catalogue = yaml.safe_load((LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8"))
     for words in {tuple(test["repeated_by"]) for test in catalogue["ml_test_score"] if "repeated_by" in test}:
         for jobs in (GITHUB.values(), gitlab_jobs().values()):
             assert any(re.search(rf"make {word}\b", json.dumps(job)) for word in words for job in jobs), words

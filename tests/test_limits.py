@@ -1,4 +1,4 @@
-"""Who watches without Prometheus is told at the same limits: monitoring/thresholds.py beside the rules that carry them."""
+"""Who watches without Prometheus is told at the same limits: thresholds.py beside the rules that carry them."""
 
 import ast
 import re

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import UNBAKED, Bake, BakedProject, baking
+from conftest import LIBRARY, UNBAKED, Bake, BakedProject, baking
 from test_baked_life import Project, environment
 
 __all__ = ["environment"]  # a fixture
@@ -28,7 +28,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def unread(project: Path) -> list[str]:
     """The files of which the project's own code says that nobody reads them."""
-    command, environment = [sys.executable, "-c", UNREAD], os.environ | {"PYTHONPATH": "src"}
+    command, environment = [sys.executable, "-c", UNREAD], os.environ | {"PYTHONPATH": str(LIBRARY.parent)}
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
     return [line.partition(" ")[0] for line in done.stdout.splitlines() if line]
 
