@@ -217,6 +217,8 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
     subprocess.run(
         [*uv, "pip", "install", "-q", "-p", small / "bin" / "python", "--require-hashes", "-r", lock], check=True
     )
+    library = ["--no-deps", "--no-index", "--require-hashes", "-r", project.path / "requirements" / "mlprod.txt"]
+    subprocess.run([*uv, "pip", "install", "-q", "-p", small / "bin" / "python", *library], check=True)
     project.environment["VENV"] = str(small)
     refused = project.run("serve", ML_ENVIRONMENT="production")
     assert refused.returncode == 1

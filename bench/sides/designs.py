@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from mlprod.contract.encoding import sample
 from mlprod.contract.schema import Fields
-from mlprod.training.export import ExportFailed, export, predict, runtime_of
-from mlprod.training.dataset import load_rows
 from mlprod.project import project_seam
+from mlprod.training.dataset import load_rows
+from mlprod.training.export import ExportFailed, export, predict, runtime_of
 from mlprod.training.fit import fit
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import ibis
+from drift_report import report
 from mlprod.bundle.reference_profile import Reference
 from mlprod.contract.schema import Field, Fields
 from mlprod.monitoring.drift import compare, count
-from drift_report import report
 from rules import CATEGORIES, NUMBERS
 
 FIELDS = Fields(

@@ -13,11 +13,11 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from mlprod.contract.schema import read_terms
 from baked import contract, decision
+from mlprod.contract.schema import read_terms
 from mlprod.serving import predict as predicting
-from mlprod.serving.container import Assembly
 from mlprod.serving.api_keys import add_key
+from mlprod.serving.container import Assembly
 from mlprod.settings import Settings
 
 spent: dict[str, list[float]] = defaultdict(list)

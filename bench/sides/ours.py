@@ -4,8 +4,8 @@ import sys
 from typing import Any, Literal
 
 import ibis
-from mlprod.contract.validation import check
 from mlprod.contract.schema import Contract, read_terms
+from mlprod.contract.validation import check
 from pydantic import Field, create_model
 from report import report
 from rules import CATEGORIES, NUMBERS, OPTIONAL

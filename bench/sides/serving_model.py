@@ -10,12 +10,12 @@ from pathlib import Path
 
 from mlprod.bundle.loader import open_bundle
 from mlprod.contract.encoding import sample
-from mlprod.training.export import export
-from mlprod.training.dataset import load_rows
 from mlprod.project import project_seam
-from mlprod.training.split import split
-from mlprod.training.fit import fit
 from mlprod.serving.model_loader import Pointer
+from mlprod.training.dataset import load_rows
+from mlprod.training.export import export
+from mlprod.training.fit import fit
+from mlprod.training.split import split
 
 models, folder, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 seam = project_seam()

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 from conftest import Trained, eventually, point, serve
-from fixture_project import main
+from fixture_project import PACKAGE, main
 from seams import binary
 
 from mlprod.ops import readiness_report
 from mlprod.ops.migrate import migrate
 from mlprod.ops.mode_switch import mode_now
+from mlprod.project import Project
 from mlprod.records.store import Store
 from mlprod.records.usage_stats import Usage
 from mlprod.settings import Settings
 
 HEAVY = {"alembic", "duckdb", "ibis", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "sklearn"}
-RUN = """
+RUN = f"""
 import json, sys
 from mlprod.cli import run
 code = run({PACKAGE!r}, sys.argv[1:])
@@ -32,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A machine with a state folder, whose database has no tables yet."""
     monkeypatch.setenv("ML_STATE", str(tmp_path / "var"))
     monkeypatch.setenv("ML_DATABASE_URL", f"sqlite:///{tmp_path}/records.db")
-    return Settings()
+    return Project(PACKAGE).settings()
 
 
 @pytest.fixture

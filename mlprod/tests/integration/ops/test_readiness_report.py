@@ -148,7 +148,7 @@ def test_an_environment_opens_once_its_stage_is_reached(
     monkeypatch.setattr(readiness_report, "scorecard", met)
     version = register("a" * 64)
     demand(SEAM, at_home, registry, environment, version)
-    assert asked == [(at_home, registry, version)]
+    assert asked == [(SEAM, at_home, registry, version)]
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
