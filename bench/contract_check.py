@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Figures, Line, alternate, environment, middle, ratio, timed
+from measure import Figures, Line, alternate, environment, middle, ratio, sources, timed
 
 SIDES = Path(__file__).parent / "sides"
 ROWS = 1_000_000
@@ -17,7 +17,7 @@ PEERS = {"dataframely": "with_dataframely.py", "pandera on polars": "with_pander
 def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
     """The table's lines. Raises ValueError when a side does not find exactly what is broken in the broken copy."""
     data.mkdir(parents=True, exist_ok=True)
-    env, said = environment(PYTHONPATH=project / "src"), data / "said"
+    env, said = environment(PYTHONPATH=sources(project)), data / "said"
     timed([python, SIDES / "rows.py", data, ROWS], env, said)
     planted = json.loads(said.read_text())
     commands = {"ours": [python, SIDES / "ours.py"]} | {name: [peers, SIDES / file] for name, file in PEERS.items()}

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import Figures, Line, alternate, environment, middle, ratio, timed
+from measure import Figures, Line, alternate, environment, middle, ratio, sources, timed
 
 SIDES = Path(__file__).parent / "sides"
 LEARNT, ROWS, MANY = 100_000, 1_000_000, 10_000_000
@@ -18,7 +18,7 @@ WHOLE, ALONE, LARGE = 2.0, 0.6, 8.0  # seconds at most
 def lines(folder: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
     """The table's lines. Raises ValueError when a side does not find exactly the field that was shifted."""
     folder.mkdir(parents=True, exist_ok=True)
-    env, said = environment(PYTHONPATH=project / "src"), folder / "said"
+    env, said = environment(PYTHONPATH=sources(project)), folder / "said"
     for rows in (MANY, ROWS):  # the last one leaves the reference
         timed([python, SIDES / "drift_rows.py", folder, LEARNT, rows], env, said)
     planted = json.loads(said.read_text())

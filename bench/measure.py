@@ -11,6 +11,7 @@ from statistics import median
 
 Figures = dict[str, float]
 MEGABYTE = 2**20 if sys.platform == "darwin" else 2**10  # in the unit of ru_maxrss
+LIBRARY = Path(__file__).resolve().parent.parent / "mlprod" / "src"
 DISTORTING = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED", "COOKIECUTTER_CONFIG")
 
 
@@ -34,6 +35,11 @@ def environment(**more: object) -> dict[str, str]:
     """This process's environment without what would slow down or redirect a child; `more` is added."""
     kept = {name: value for name, value in os.environ.items() if name not in DISTORTING}
     return kept | {name: str(value) for name, value in more.items()}
+
+
+def sources(project: Path) -> str:
+    """Where the package of a project and the library lie, as PYTHONPATH has it."""
+    return os.pathsep.join(map(str, (project / "src", LIBRARY)))
 
 
 def timed(command: Sequence[object], env: dict[str, str], said: Path) -> Figures:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from measure import Line, environment, timed
+from measure import Line, environment, sources, timed
 
 SIDES = Path(__file__).parent / "sides"
 ROWS = 200_000
@@ -19,7 +19,7 @@ def lines(data: Path, project: Path, python: Path) -> list[Line]:
     data.mkdir(parents=True, exist_ok=True)
     found = {}
     for design in ("ours", *AVOIDED):
-        timed([python, SIDES / "designs.py", design, ROWS], environment(PYTHONPATH=project / "src"), data / "said")
+        timed([python, SIDES / "designs.py", design, ROWS], environment(PYTHONPATH=sources(project)), data / "said")
         found[design] = json.loads((data / "said").read_text().splitlines()[-1])
     return [
         Line(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from measure import Figures, Line, alternate, environment, middle, ratio, timed
+from measure import Figures, Line, alternate, environment, middle, ratio, sources, timed
 from twenty import trained
 
 SIDES = Path(__file__).parent / "sides"
@@ -73,7 +73,7 @@ def microseconds(data: Path, python: Path) -> str:
     """A table of where the time of one request goes inside the service, without server and network."""
     spool, core = data / "spool", str(min(os.sched_getaffinity(0)))
     shutil.rmtree(spool, ignore_errors=True)
-    env = environment(PYTHONPATH=data / "project" / "src", ML_STATE=data / "state", ML_SPOOL=spool)
+    env = environment(PYTHONPATH=sources(data / "project"), ML_STATE=data / "state", ML_SPOOL=spool)
     command = ["taskset", "--cpu-list", core, python, SIDES / "microseconds.py", data / "rows.json"]
     timed([*command, data / "keys.json"], env, data / "said")
     found = json.loads((data / "said").read_text().splitlines()[-1])

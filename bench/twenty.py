@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from measure import environment
+from measure import environment, sources
 
 SIDES = Path(__file__).parent / "sides"
 
@@ -34,9 +34,9 @@ def trained(data: Path, project: Path, python: Path) -> Trained:
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(project, data / "project", ignore=shutil.ignore_patterns(".git", "var"))
     project, state = data / "project", data / "state"
-    for source in (*(SIDES / "domain").glob("*.py"), SIDES / "rules.py"):
-        shutil.copy2(source, project / "src" / "baked" / "domain")
-    env = environment(PYTHONPATH=project / "src", ML_STATE=state, ML_KEYS_FILE=data / "keys.json")
+    for source in (*(SIDES / "domain").glob("[!_]*.py"), SIDES / "rules.py"):
+        shutil.copy2(source, project / "src" / "baked")
+    env = environment(PYTHONPATH=sources(project), ML_STATE=state, ML_KEYS_FILE=data / "keys.json")
     made = Trained(project, python, state, env)
     for verb in ("train", "promote --why bench", "sync", "migrate"):
         made.run(python, "-m", "baked", *verb.split())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from mlprod.contract.encoding import sample
 from mlprod.contract.schema import Fields
-from mlprod.project import project_seam
+from mlprod.project import Project
 from mlprod.training.dataset import load_rows
 from mlprod.training.export import ExportFailed, export, predict, runtime_of
 from mlprod.training.fit import fit
@@ -43,7 +43,7 @@ def ordinal(fields: Fields) -> Any:
 
 
 design, count = sys.argv[1], int(sys.argv[2])
-seam = project_seam()
+seam = Project("baked").seam()
 if design != "ours":
     seam = dataclasses.replace(seam, build_model={"scaled": scaled, "native": native, "ordinal": ordinal}[design])
 estimator = fit(seam, load_rows(seam)[1])

@@ -15,7 +15,7 @@ from typing import Any
 
 from baked import contract, decision
 from mlprod.contract.schema import read_terms
-from mlprod.serving import predict as predicting
+from mlprod.serving import predict_handler as predicting
 from mlprod.serving.api_keys import add_key
 from mlprod.serving.container import Assembly
 from mlprod.settings import Settings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlprod.bundle.loader import open_bundle
 from mlprod.contract.encoding import sample
-from mlprod.project import project_seam
+from mlprod.project import Project
 from mlprod.serving.model_loader import Pointer
 from mlprod.training.dataset import load_rows
 from mlprod.training.export import export
@@ -18,7 +18,7 @@ from mlprod.training.fit import fit
 from mlprod.training.split import split
 
 models, folder, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-seam = project_seam()
+seam = Project("baked").seam()
 bundle = models / "versions" / Pointer.model_validate_json((models / "champion.json").read_bytes()).digest
 rows = load_rows(seam)[1]
 estimator = fit(seam, rows.take(split(rows, seam.task()).train))

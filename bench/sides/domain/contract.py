@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, create_model
 
-from ..contract.terms import Contract
+from mlprod import Contract
+
 from .rules import CATEGORIES, NUMBERS, OPTIONAL
 
 

@@ -6,7 +6,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from ..contract.terms import Fields
+from mlprod import Fields
 
 RUNTIME = "onnx"
 

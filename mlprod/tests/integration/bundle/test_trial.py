@@ -170,7 +170,7 @@ print(before == len(os.listdir("/proc/self/fd")))
 
 @linux_only
 def test_a_fork_of_a_process_without_other_threads_finds_the_same() -> None:
-    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path])
+    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2]), *sys.path])
     environment = os.environ | {"PYTHONPATH": folders}
     done = subprocess.run([sys.executable, "-c", FORKS], env=environment, capture_output=True, text=True, check=True)
     found = done.stdout.splitlines()

@@ -10,8 +10,10 @@ from typing import Any, get_args
 
 import pytest
 from conftest import Client, Trained, assemble, point, serve
+from fixture_project import PACKAGE
 from seams import PARCEL, binary
 
+from mlprod.project import Project
 from mlprod.serving import api_keys as keys
 from mlprod.serving import server
 from mlprod.serving.api_keys import Keys, KeysError, Role, add_key
@@ -273,7 +275,7 @@ def test_a_key_that_cannot_be_is_not_made(path: Path, name: str, roles: list[str
 )
 def test_a_service_that_others_reach_does_not_start_without_keys(said: dict[str, str], settings: Settings) -> None:
     with pytest.raises(KeysError, match="key --name checkout --role predict"):
-        server.serve(settings.model_copy(update=said), follower=False)
+        server.serve(Project(PACKAGE), settings.model_copy(update=said), follower=False)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])

@@ -339,7 +339,7 @@ def test_logs_are_lines_of_json_without_a_value_of_any_row(
     ]
     (failed,) = [line for line in lines if line["event"] == "failed"]
     assert failed["failure"] == "ValueError"
-    assert any(place.startswith("predict.py:") for place in failed["at_code"])
+    assert any(place.startswith("predict_handler.py:") for place in failed["at_code"])
     for value in ("7.654321", "zyzzyva", "77.123456", "quokka", "Ada"):
         assert value not in out
 

@@ -2,10 +2,10 @@
 
 import re
 import threading
-from pathlib import Path
 
 import numpy as np
 from conftest import Client, Trained, point, serve
+from fixture_project import LIBRARY
 from prometheus_client import CollectorRegistry, generate_latest
 from seams import PARCEL, binary
 
@@ -203,6 +203,5 @@ def test_results_of_outcomes_show_from_zero() -> None:
     registry = Metrics().registry
     for result in RESULTS:
         assert registry.get_sample_value("ml_outcomes_received_total", {"result": result}) == 0
-    store = (Path(__file__).resolve().parents[2] / "src").glob("*/records/store.py")
-    (source,) = (path.read_text() for path in store)
+    source = (LIBRARY / "src" / "mlprod" / "records" / "store.py").read_text()
     assert set(re.findall(r'count\["(\w+)"', source)) <= set(RESULTS)

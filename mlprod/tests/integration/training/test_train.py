@@ -85,10 +85,11 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
     shutil.copy(empty_state / "mlflow.db", tmp_path)
     program = (
         "from pathlib import Path; from conftest import *; "
-        f"settings = Settings(state=Path({str(tmp_path)!r}), governance=Path({str(governance)!r}), tracking_uri=''); "
+        f"settings = Settings(state=Path({str(tmp_path)!r}), governance=Path({str(governance)!r}), "
+        "tracking_uri='', model_name='parcels'); "
         "print(train(binary, settings, silent).version.digest)"
     )
-    folders = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     said = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": folders, "PYTHONHASHSEED": "7"},
@@ -180,7 +181,8 @@ def say(line):
     print(line, flush=True)
     if line.startswith("split"):
         sys.stdin.readline()
-train(binary, Settings(state=Path(sys.argv[1]), governance=Path(sys.argv[2]), tracking_uri=""), say, kind="baseline")
+settings = Settings(state=Path(sys.argv[1]), governance=Path(sys.argv[2]), tracking_uri="", model_name="parcels")
+train(binary, settings, say, kind="baseline")
 """
 
 
@@ -190,9 +192,9 @@ def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
     empty_state: Path, governance: Path, tmp_path: Path, end: str
 ) -> None:
     shutil.copy(empty_state / "mlflow.db", tmp_path)
-    folders = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     command = [sys.executable, "-c", TRAINING, str(tmp_path), str(governance)]
-    own = Settings(state=tmp_path, governance=governance, tracking_uri="")
+    own = Settings(state=tmp_path, governance=governance, tracking_uri="", model_name="parcels")
     with subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": folders}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as first:
