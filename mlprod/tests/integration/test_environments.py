@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fixture_project import PROJECT
 
-from mlprod import environments
 from mlprod.environments import READY, finish, install, make
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs here are shell scripts")
@@ -102,7 +102,7 @@ def test_what_could_not_be_installed_leads_to_the_page(
     assert install(folder, "-r", "dev.txt") == 3
     said = capsys.readouterr().err
     assert "dev.txt could not be installed" in said
-    assert (Path(environments.__file__).resolve().parents[2] / said.split()[-1]).is_file(), "the page is there"
+    assert (PROJECT / said.split()[-1]).is_file(), "the page is there"
 
 
 def test_an_environment_that_was_moved_is_fitted_to_its_folder(folder: Path, tmp_path: Path) -> None:

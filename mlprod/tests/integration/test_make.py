@@ -30,7 +30,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         shutil.copy("Makefile", path)
-        for file in (f"src/{PACKAGE}/cli.py", "requirements/dev.txt", "pyproject.toml", "deploy/archive.sh"):
+        for file in (f"src/{PACKAGE}/__main__.py", "requirements/dev.txt", "pyproject.toml", "deploy/archive.sh"):
             (path / file).parent.mkdir(parents=True, exist_ok=True)
             (path / file).touch()
         (path / "deploy" / "archive.sh").write_text('printf "%s\\0" "$@"\n')
@@ -140,7 +140,7 @@ def test_an_environment_that_was_moved_or_copied_is_set_up_again(folder: Folder)
     ready.write_text(f"{folder.path}\n")
     assert folder.make("versions") == [PACKAGE, "versions"]
     ready.write_text("/somewhere/before\n")
-    assert folder.make("versions") == [PACKAGE, "setup", PACKAGE, "versions"]
+    assert folder.make("versions") == ["requirements/bootstrap.py", PACKAGE, "versions"]
 
 
 def test_an_environment_whose_python_is_gone_is_set_up_again(folder: Folder) -> None:
@@ -148,4 +148,4 @@ def test_an_environment_whose_python_is_gone_is_set_up_again(folder: Folder) -> 
     python.unlink()
     python.symlink_to("/no/such/python")
     done = folder.run("versions")
-    assert done.stdout.split("\0")[:3] == ["-m", PACKAGE, "setup"]
+    assert done.stdout.split("\0")[0] == "requirements/bootstrap.py"

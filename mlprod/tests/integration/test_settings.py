@@ -4,12 +4,13 @@ import pytest
 from fixture_project import PACKAGE
 from pydantic import ValidationError
 
+from mlprod.project import Project
 from mlprod.records.database import engine_of
 from mlprod.settings import Settings
 
 
 def test_without_an_environment_everything_is_local() -> None:
-    settings = Settings()
+    settings = Project(PACKAGE).settings()
     assert settings.tracking_uri == ""
     assert settings.models == Path("var/models")
     assert settings.model_name == PACKAGE.replace("_", "-")

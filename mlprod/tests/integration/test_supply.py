@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from fixture_project import main
+from fixture_project import TEMPLATE, main
 
 from mlprod.commands import supply_chain
 from mlprod.governance.evidence import Evidence
@@ -340,7 +340,7 @@ def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Ho
 
 
 def test_what_the_threat_table_names_is_there() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", Path("SECURITY.md").read_text(encoding="utf-8"))
+    named = re.findall(r"`(mlprod/[\w/]+\.py)::(\w+)`", Path("SECURITY.md").read_text(encoding="utf-8"))
     assert len(named) > 15
     for file, test in named:
-        assert f"def {test}(" in Path(file).read_text(encoding="utf-8"), f"SECURITY.md names {file}::{test}"
+        assert f"def {test}(" in (TEMPLATE / file).read_text(encoding="utf-8"), f"SECURITY.md names {file}::{test}"
