@@ -351,8 +351,7 @@ def test_what_pip_was_lent_is_in_no_layer(built: Built, tmp_path: Path) -> None:
 
 
 def test_evidence_from_the_pipeline_image_is_about_the_same_code(built: Built) -> None:
-    package = built.project.package
-    look = f"from {package}.pipeline.evidence import digests; from {package}.settings import Settings as S"
+    look = "from mlprod.training.evidence_store import digests; from mlprod.settings import Settings as S"
     command = ["-c", f"{look}; print(digests(S())['code'])"]
     python = Path(built.project.environment["VENV"]) / "bin" / "python"
     where = {"cwd": built.project.path, "env": built.project.environment}
