@@ -57,7 +57,7 @@ print(json.dumps({
 
 def python(project: Project, program: str, *words: str, **more: str) -> str:
     """What a program prints in the baked project's environment."""
-    command = [str(Path(project.environment["VENV"]) / "bin" / "python"), "-c", of_this(project, program), *words]
+    command = [str(project.python), "-c", of_this(project, program), *words]
     done = subprocess.run(
         command, cwd=project.path, env=project.environment | more, capture_output=True, text=True, timeout=300
     )
@@ -130,7 +130,7 @@ def test_spark_checks_trains_on_and_scores_the_same_rows(project: Project) -> No
     both = {
         "PYTHONPATH": f"src{os.pathsep}{spark.parent}",
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": str(Path(project.environment["VENV"]) / "bin" / "python"),
+        "PYSPARK_PYTHON": str(project.python),
     }
     found = json.loads(python(project, ON_SPARK, **both).splitlines()[-1])
     for what in ("checked", "rows"):

@@ -76,7 +76,7 @@ def own_domain(project: Project) -> None:
 
 def next_day(project: Project) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The payments of the day after the data that was learnt from, by their ids, and what became of them."""
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     script = """if True:
         import json
         from datetime import datetime

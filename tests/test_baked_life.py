@@ -54,6 +54,10 @@ class Project:
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         }
 
+    @property
+    def python(self) -> Path:
+        return Path(self.environment["VENV"]) / "bin" / "python"
+
     def make(self, *words: str, timeout: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
         command = ["make", f"PYTHON={sys.executable}", *words]
         return subprocess.run(
@@ -68,8 +72,7 @@ class Project:
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A verb without make."""
-        python = Path(self.environment["VENV"]) / "bin" / "python"
-        command = [python, "-m", self.domain.parent.name, *words]
+        command = [self.python, "-m", self.domain.parent.name, *words]
         return subprocess.run(
             command, cwd=self.path, env=self.environment | more, timeout=60, capture_output=True, text=True
         )
@@ -80,8 +83,7 @@ class Project:
         if not again:
             self.port, self.operations = free_port(), free_port()
         port = self.port
-        python = Path(self.environment["VENV"]) / "bin" / "python"
-        command = [python, "-m", self.domain.parent.name, "serve", *options]
+        command = [self.python, "-m", self.domain.parent.name, "serve", *options]
         with (self.path / "serve.log").open("w") as log:
             self.service = service = subprocess.Popen(
                 command,
@@ -280,7 +282,7 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
     data = project.domain / "data.py"
     rows = project.path / "data" / "payments.csv"
     rows.parent.mkdir(exist_ok=True)
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     package = project.domain.parent.name
     write = f"from {package}.domain.data import load; load().to_csv({str(rows)!r})"
     subprocess.run([python, "-c", write], cwd=project.path, env=project.environment, check=True)

@@ -190,7 +190,7 @@ from {package}.domain.data import _day
 days = [_day(day).select(["transaction_id", "fraud"]).to_pylist() for day in range({SHIFT}, {SHIFT + days})]
 print(json.dumps({{row["transaction_id"]: row["fraud"] for day in days for row in day}}))
 """
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     said = subprocess.run(
         [python, "-c", program], cwd=project.path, env=project.environment, capture_output=True, text=True, check=True
     )

@@ -140,7 +140,7 @@ def told(arrived: list[dict[str, Any]]) -> set[str]:
 def examples(project: Project) -> tuple[list[dict[str, Any]], str]:
     """Rows of the example's first sixty days, with what became of them."""
     package = project.domain.parent.name
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     command = [python, "-c", ROWS.format(package=package)]
     done = subprocess.run(command, cwd=project.path, env=project.environment, capture_output=True, check=True)
     rows = json.loads(done.stdout)
@@ -367,7 +367,7 @@ print(json.dumps({{
 
 def recorded(project: Project) -> dict[str, Any]:
     """What plain arithmetic over the database says."""
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     script = OFFLINE.format(package=project.domain.parent.name)
     command = [python, "-c", script]
     done = subprocess.run(
