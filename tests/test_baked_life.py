@@ -58,7 +58,7 @@ class Project:
     def python(self) -> Path:
         return Path(self.environment["VENV"]) / "bin" / "python"
 
-    def make(self, *words: str, timeout: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *words: str, timeout: float = 1_800, **more: str) -> subprocess.CompletedProcess[str]:
         command = ["make", f"PYTHON={sys.executable}", *words]
         return subprocess.run(
             command, cwd=self.path, env=self.environment | more, timeout=timeout, capture_output=True, text=True
@@ -74,7 +74,7 @@ class Project:
         """A verb without make."""
         command = [self.python, "-m", self.domain.parent.name, *words]
         return subprocess.run(
-            command, cwd=self.path, env=self.environment | more, timeout=60, capture_output=True, text=True
+            command, cwd=self.path, env=self.environment | more, timeout=300, capture_output=True, text=True
         )
 
     @contextmanager
