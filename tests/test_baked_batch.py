@@ -31,14 +31,13 @@ from PACKAGE.contract.check import check
 from PACKAGE.pipeline.batch import scorer
 from PACKAGE.pipeline.rows import collect
 from PACKAGE.pipeline.seam import project_seam
-from PACKAGE.pipeline.tables import file
 from PACKAGE.scoring import Chosen, project_domain, score
 from PACKAGE.settings import Settings
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
-there, here = ibis.pyspark.connect(spark).read_parquet("june.parquet"), file(Path("june.parquet"))
+there, here = (each.read_parquet("june.parquet") for each in (ibis.pyspark.connect(spark), ibis.duckdb.connect()))
 seam = project_seam()
 champion = json.loads(Path("var/models/champion.json").read_text())["digest"]
 scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
@@ -46,7 +45,7 @@ scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
 )
 found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
 for place, table in (("spark.parquet", there), ("here.parquet", here)):
-    score(project_domain(), Settings(), Chosen(table, place, place), place, None)
+    score(project_domain(), Settings(), Chosen(table, place, place), place, None, who="you@example.org")
 print(json.dumps({
     "checked": [repr(check(table, seam.terms, seam.task())) for table in (there, here)],
     "rows": [collect(table, seam.terms).digest() for table in (there, here)],
