@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
-ZERO_SECONDS = 120.0  # two scrape intervals of a minute
+from ..settings import ZERO_SECONDS
 
 
 class ZeroPeriod:
-    """A new series shows 0 until it has been scraped for `seconds`. Prometheus sees no increase in a series that begins
-    above 0, and each replica of Prometheus has to see the 0, whoever else looked first."""
+    """A new series shows 0 until it has been scraped for `seconds`; with 0 seconds it counts at once. Prometheus sees
+    no increase in a series that begins above 0, and each Prometheus replica has to see the 0, whoever looked first."""
 
     def __init__(self, seconds: float = ZERO_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds, self.now = seconds, clock
@@ -19,6 +19,8 @@ class ZeroPeriod:
 
     def over(self, first_shown: float | None) -> bool:
         """Whether a series that was first scraped then counts from now on; None: it never was."""
+        if not self.seconds:
+            return True
         return first_shown is not None and (self.ending or self.now() - first_shown >= self.seconds)
 
 
@@ -60,7 +62,7 @@ class Counted:
             for labels in [each for each in self._held if self._zeros.over(self._first_shown.get(each))]:
                 series = self._series(labels)
                 series.inc(self._held.pop(labels))
-                del self._first_shown[labels]
+                self._first_shown.pop(labels, None)
                 self._counting[labels] = series
 
     def shown(self) -> None:

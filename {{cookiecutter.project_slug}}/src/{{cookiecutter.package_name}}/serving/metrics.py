@@ -7,7 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from ..bundle.errors import Reason
 from ..bundle.manifest import Manifest
-from .counted import ZERO_SECONDS, Counted, ZeroPeriod
+from ..settings import ZERO_SECONDS
+from .counted import Counted, ZeroPeriod
 from .fields import Fields
 from .label_words import LabelWords
 from .problems import Problem
