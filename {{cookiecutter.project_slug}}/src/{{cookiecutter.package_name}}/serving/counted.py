@@ -48,6 +48,10 @@ class Counted:
             if (series := self._counting.get(labels)) is not None:  # since the look above
                 series.inc(amount)
                 return
+            if not self._zeros.seconds:
+                self._counting[labels] = series = self._series(labels)
+                series.inc(amount)
+                return
             if labels not in self._held:
                 self._series(labels)
             self._held[labels] = self._held.get(labels, 0) + amount
