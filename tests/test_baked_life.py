@@ -116,7 +116,7 @@ def post(address: str, rows: list[dict[str, Any]]) -> Any:
 
 def tell(address: str, content: dict[str, Any]) -> Any:
     headers = {"content-type": "application/json"}
-    request = urllib.request.Request(address, json.dumps(content).encode(), headers)  # noqa: S310 - our own address
+    request = urllib.request.Request(address, json.dumps(content).encode(), headers)  # noqa: S310 - http, to the service that this test started on loopback
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
         return json.load(response)
 

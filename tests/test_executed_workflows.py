@@ -111,9 +111,9 @@ def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_product
     with git_host(life.python, project) as token:
         facts = (f"MLFLOW_TRACKING_URI={home}", f"ML_ID_TOKEN={token}")
         variables = [word for fact in facts for word in ("--variable", fact)]
-        told = gitlab(project, f"ci: [{minor}]", *variables, timeout=1_800)
-        assert f" PASS  ci: [{minor}]" in told
-        assert len(re.findall(r"\d+ passed", told)) == 1
+        output = gitlab(project, f"ci: [{minor}]", *variables, timeout=1_800)
+        assert f" PASS  ci: [{minor}]" in output
+        assert len(re.findall(r"\d+ passed", output)) == 1
         card = said(
             *("make", "-s", "readiness", "STAGE=production", "FORMAT=json", "--ignore-errors"),
             cwd=project.path, MLFLOW_TRACKING_URI=home,

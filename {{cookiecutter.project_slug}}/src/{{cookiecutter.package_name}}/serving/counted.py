@@ -11,7 +11,7 @@ from ..settings import ZERO_SECONDS
 
 class ZeroPeriod:
     """A new series shows 0 until it has been scraped for `seconds`; with 0 seconds it counts at once. Prometheus sees
-    no increase in a series that begins above 0, and each Prometheus replica has to see the 0, whoever looked first."""
+    no increase in a series that begins above 0, so each Prometheus replica has to see the 0."""
 
     def __init__(self, seconds: float = ZERO_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds, self.now = seconds, clock
@@ -66,7 +66,7 @@ class Counted:
             for labels in [each for each in self._held if self._zeros.over(self._first_shown.get(each))]:
                 series = self._series(labels)
                 series.inc(self._held.pop(labels))
-                self._first_shown.pop(labels, None)
+                del self._first_shown[labels]
                 self._counting[labels] = series
 
     def shown(self) -> None:
