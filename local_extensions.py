@@ -8,7 +8,6 @@ import re
 import runpy
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,8 @@ MARKDOWN = re.compile(
 HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 TEMPLATE = Path(__file__).resolve().parent
 LINK = ".cruft.json"
-ACTED_ON = ("Cc", "Cf", "Cs", "Zl", "Zp")  # as the project's own plain_text.py, which shows the same words
-HARMLESS = "\u061c\u200c\u200d\u200e\u200f"
+# The library's own function, so that `make governance` shows the same text as the bake:
+display = runpy.run_path(str(TEMPLATE / "mlprod" / "src" / "mlprod" / "plain_text.py"))["display"]
 
 
 def folded(value: str) -> str:
@@ -47,13 +46,7 @@ def quoted(value: str) -> str:
 
 def markdown(value: str) -> str:
     """Return the folded value so that Markdown shows it as it was answered, and what turns other text as an escape."""
-    shown = "".join(
-        sign.encode("unicode_escape").decode()
-        if unicodedata.category(sign) in ACTED_ON and sign not in HARMLESS
-        else sign
-        for sign in folded(value)
-    )
-    escaped = MARKDOWN.sub(lambda found: "\\" + found[0], shown)
+    escaped = MARKDOWN.sub(lambda found: "\\" + found[0], display(folded(value)))
     return HTML.sub(lambda found: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[found[0]], escaped)
 
 

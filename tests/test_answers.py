@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -84,17 +85,26 @@ def folded(answer: str) -> str:
     return re.sub("[ \t\r\n\u2028\u2029]+", " ", answer).strip(" ")
 
 
+def shown(answer: str) -> str:
+    """As a page shows it: what would turn or hide the text around it is an escape."""
+    harmless = "\u061c\u200c\u200d\u200e\u200f"  # joiners of letters, and marks of direction
+    return "".join(
+        sign.encode("unicode_escape").decode() if unicodedata.category(sign) == "Cf" and sign not in harmless else sign
+        for sign in folded(answer)
+    )
+
+
 def assert_means(project: BakedProject, answers: dict[str, str]) -> None:
     """Read each answer back from every format that it was written in."""
     about = project.toml("pyproject.toml")["project"]
     assert about["name"] == project.path.name == project.yaml("governance/ownership.yaml")["system"]["name"]
     heading, paragraph, *_ = project.shown("README.md")
     if name := answers.get("project_name"):
-        assert heading.strip() == folded(name).strip()
+        assert heading.strip() == shown(name).strip()
         assert folded(name) in project.read("LICENSE")
     if description := answers.get("description"):
         assert about["description"] == folded(description)
-        assert paragraph.strip() == folded(description).strip()
+        assert paragraph.strip() == shown(description).strip()
     people = {person["id"]: person for person in project.yaml("governance/ownership.yaml")["people"]}
     for role in OWNERS:
         name, email = people[role]["name"], people[role]["email"]

@@ -31,13 +31,12 @@ from mlprod.contract.validation import check
 from mlprod.batch.scorer import scorer
 from mlprod.training.dataset import collect
 from mlprod.project import Project
-from mlprod.training.sources import file
 from mlprod.batch.job import Chosen, domain_of, score
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
-there, here = ibis.pyspark.connect(spark).read_parquet("june.parquet"), file(Path("june.parquet"))
+there, here = (each.read_parquet("june.parquet") for each in (ibis.pyspark.connect(spark), ibis.duckdb.connect()))
 project = Project("PACKAGE")
 seam = project.seam()
 champion = json.loads(Path("var/models/champion.json").read_text())["digest"]
@@ -47,7 +46,7 @@ scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
 )
 found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
 for place, table in (("spark.parquet", there), ("here.parquet", here)):
-    score(domain_of(project), project.settings(), Chosen(table, place, place), place, None)
+    score(domain_of(project), project.settings(), Chosen(table, place, place), place, None, who="you@example.org")
 print(json.dumps({
     "checked": [repr(check(table, seam.terms, seam.task())) for table in (there, here)],
     "rows": [collect(table, seam.terms).digest() for table in (there, here)],
@@ -58,7 +57,7 @@ print(json.dumps({
 
 def python(project: Project, program: str, *words: str, **more: str) -> str:
     """What a program prints in the baked project's environment."""
-    command = [str(Path(project.environment["VENV"]) / "bin" / "python"), "-c", of_this(project, program), *words]
+    command = [str(project.python), "-c", of_this(project, program), *words]
     done = subprocess.run(
         command, cwd=project.path, env=project.environment | more, capture_output=True, text=True, timeout=300
     )
@@ -131,7 +130,7 @@ def test_spark_checks_trains_on_and_scores_the_same_rows(project: Project) -> No
     both = {
         "PYTHONPATH": f"src{os.pathsep}{spark.parent}",
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": str(Path(project.environment["VENV"]) / "bin" / "python"),
+        "PYSPARK_PYTHON": str(project.python),
     }
     found = json.loads(python(project, ON_SPARK, **both).splitlines()[-1])
     for what in ("checked", "rows"):

@@ -76,7 +76,7 @@ def own_domain(project: Project) -> None:
 
 def next_day(project: Project) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The payments of the day after the data that was learnt from, by their ids, and what became of them."""
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     script = """if True:
         import json
         from datetime import datetime
@@ -176,9 +176,9 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, t
     assert set(stale.values()) == {"stale"}
 
     assert "var/report/card.md" in project.makes("report")
-    page = (project.path / "governance" / "report" / "card.md").read_text()
+    page = (project.path / "var" / "report" / "card.md").read_text()
     for picture in re.findall(r"\]\(([^)]+\.svg)\)", page):
-        assert (project.path / "governance" / "report" / picture).read_text().lstrip().startswith("<")
+        assert (project.path / "var" / "report" / picture).read_text().lstrip().startswith("<")
     assert "decisions about staff" in page
 
 

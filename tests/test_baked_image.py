@@ -20,13 +20,14 @@ from typing import Any
 
 import pytest
 from conftest import BakedProject, baking
+from git_host import git_host
 from test_baked_life import Project, environment, free_port, get, readme_request
 
 __all__ = ["environment"]  # a fixture
 PROGRAMS = ("buildah", "podman", "runc", "mmdebstrap", "hadolint", "check-jsonschema", "rclone", "promtool")
 UID = 54321  # nobody's
 DRAIN = 3  # seconds
-CI = {"CI": "true", "GITHUB_RUN_ID": "1"}  # whose evidence counts for production
+CI = {"CI": "true", "GITHUB_RUN_ID": "1"}  # its evidence counts for production with a token
 CONTAINERS = """[containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
@@ -353,7 +354,7 @@ def test_what_pip_was_lent_is_in_no_layer(built: Built, tmp_path: Path) -> None:
 def test_evidence_from_the_pipeline_image_is_about_the_same_code(built: Built) -> None:
     look = "from mlprod.training.evidence_store import digests; from mlprod.settings import Settings as S"
     command = ["-c", f"{look}; print(digests(S())['code'])"]
-    python = Path(built.project.environment["VENV"]) / "bin" / "python"
+    python = built.project.python
     where = {"cwd": built.project.path, "env": built.project.environment}
     here = subprocess.run([python, *command], **where, capture_output=True, text=True, check=True)
     run = ("podman", "run", "--rm", "--pull=never", "--read-only", f"--user={UID}:0", "--entrypoint", "python")
@@ -362,7 +363,8 @@ def test_evidence_from_the_pipeline_image_is_about_the_same_code(built: Built) -
 
 def test_the_drill_leaves_evidence_that_counts(built: Built) -> None:
     assert status(built) == "unmeasured"
-    said = built.project.makes("image-drill", f"IMAGE={built.name}", **CI)
+    with git_host(built.project.python, built.project.baked) as token:
+        said = built.project.makes("image-drill", f"IMAGE={built.name}", **CI, ML_ID_TOKEN=token)
     print(found := re.search(r"passed image-runs: [0-9a-f]{12} answered after .*", said))
     assert found
     assert status(built) == "passed"
@@ -378,7 +380,8 @@ def test_the_drill_of_an_image_that_can_install_fails(built: Built) -> None:
     container = built.engine("buildah", "from", "--pull-never", f"{built.name}:pipeline")
     built.engine("buildah", "config", "--cmd", "serve --no-follow", "--env", "ML_HOST=0.0.0.0", container)
     built.engine("buildah", "commit", "-q", "--rm", "--format=docker", container, "localhost/fat:serve")
-    refused = built.project.make("image-drill", "IMAGE=localhost/fat", **CI)
+    with git_host(built.project.python, built.project.baked) as token:
+        refused = built.project.make("image-drill", "IMAGE=localhost/fat", **CI, ML_ID_TOKEN=token)
     assert refused.returncode != 0
     assert re.search(r"FAILED image-runs: [0-9a-f]{12} holds sklearn; holds mlflow; holds alembic", refused.stdout)
     assert status(built) == "failed"

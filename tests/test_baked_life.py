@@ -55,7 +55,11 @@ class Project:
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         }
 
-    def make(self, *words: str, timeout: float = 600, **more: str) -> subprocess.CompletedProcess[str]:
+    @property
+    def python(self) -> Path:
+        return Path(self.environment["VENV"]) / "bin" / "python"
+
+    def make(self, *words: str, timeout: float = 1_800, **more: str) -> subprocess.CompletedProcess[str]:
         command = ["make", f"PYTHON={sys.executable}", *words]
         return subprocess.run(
             command, cwd=self.path, env=self.environment | more, timeout=timeout, capture_output=True, text=True
@@ -69,10 +73,9 @@ class Project:
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A verb without make."""
-        python = Path(self.environment["VENV"]) / "bin" / "python"
-        command = [python, "-m", self.package, *words]
+        command = [self.python, "-m", self.package, *words]
         return subprocess.run(
-            command, cwd=self.path, env=self.environment | more, timeout=60, capture_output=True, text=True
+            command, cwd=self.path, env=self.environment | more, timeout=300, capture_output=True, text=True
         )
 
     @contextmanager
@@ -81,8 +84,7 @@ class Project:
         if not again:
             self.port, self.operations = free_port(), free_port()
         port = self.port
-        python = Path(self.environment["VENV"]) / "bin" / "python"
-        command = [python, "-m", self.package, "serve", *options]
+        command = [self.python, "-m", self.package, "serve", *options]
         with (self.path / "serve.log").open("w") as log:
             self.service = service = subprocess.Popen(
                 command,
@@ -115,7 +117,7 @@ def post(address: str, rows: list[dict[str, Any]]) -> Any:
 
 def tell(address: str, content: dict[str, Any]) -> Any:
     headers = {"content-type": "application/json"}
-    request = urllib.request.Request(address, json.dumps(content).encode(), headers)  # noqa: S310 - our own address
+    request = urllib.request.Request(address, json.dumps(content).encode(), headers)  # noqa: S310 - http, to the service that this test started on loopback
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
         return json.load(response)
 
@@ -283,9 +285,8 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
     data = project.source / "data.py"
     rows = project.path / "data" / "payments.csv"
     rows.parent.mkdir(exist_ok=True)
-    python = Path(project.environment["VENV"]) / "bin" / "python"
-    package = project.package
-    write = f"from {package}.domain.data import load; load().to_csv({str(rows)!r})"
+    python, package = project.python, project.package
+    write = f"from {package}.data import load; load().to_csv({str(rows)!r})"
     subprocess.run([python, "-c", write], cwd=project.path, env=project.environment, check=True)
     data.write_text(BY_PANDAS)
     (project.path / "tests" / "test_example.py").unlink()

@@ -425,7 +425,12 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
                     eventually(lambda: reached(arrived, alert), alert, known)
                     assert reached(arrived, alert) == {receiver}, "it reaches nobody else"
 
-                (project.path / "var" / "models" / "champion.json").write_text("no pointer")
+                def refused() -> list[str]:
+                    """The follower may mend the pointer before the service looks at it."""
+                    (project.path / "var" / "models" / "champion.json").write_text("no pointer")
+                    return sample(prom, 'ml_model_load_failures_total{reason="pointer"} > 0')
+
+                eventually(refused, "the pointer is refused")
                 arrives("ModelLoadFailed", "person/model_owner")
                 assert project.service
                 project.service.kill()

@@ -186,11 +186,11 @@ def truth(project: Project, days: int) -> dict[str, int]:
     """What became of the payments since then, as only the service's callers know it."""
     package = project.package
     program = f"""import json
-from {package}.domain.data import _day
+from {package}.data import _day
 days = [_day(day).select(["transaction_id", "fraud"]).to_pylist() for day in range({SHIFT}, {SHIFT + days})]
 print(json.dumps({{row["transaction_id"]: row["fraud"] for day in days for row in day}}))
 """
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     said = subprocess.run(
         [python, "-c", program], cwd=project.path, env=project.environment, capture_output=True, text=True, check=True
     )

@@ -139,8 +139,7 @@ def told(arrived: list[dict[str, Any]]) -> set[str]:
 
 def examples(project: Project) -> tuple[list[dict[str, Any]], str]:
     """Rows of the example's first sixty days, with what became of them."""
-    package = project.package
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    package, python = project.package, project.python
     command = [python, "-c", ROWS.format(package=package)]
     done = subprocess.run(command, cwd=project.path, env=project.environment, capture_output=True, check=True)
     rows = json.loads(done.stdout)
@@ -329,7 +328,7 @@ OFFLINE = """
 import json, sqlite3
 from bisect import bisect_left
 from {package}.bundle.reference import Reference
-from {package}.domain.decision import payoff
+from {package}.decision import payoff
 from pathlib import Path
 
 records = sqlite3.connect("var/records.db")
@@ -367,7 +366,7 @@ print(json.dumps({{
 
 def recorded(project: Project) -> dict[str, Any]:
     """What plain arithmetic over the database says."""
-    python = Path(project.environment["VENV"]) / "bin" / "python"
+    python = project.python
     script = OFFLINE.format(package=project.package)
     command = [python, "-c", script]
     done = subprocess.run(

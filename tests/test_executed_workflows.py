@@ -10,12 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Bake, BakedProject
+from git_host import git_host
 from test_baked_image import Engine, base, engine, eventually
 from test_baked_image import pytestmark as images
 from test_baked_life import Project, environment, free_port, get
@@ -101,44 +100,20 @@ def test_github_runs_check_and_tests_on_the_newest_python(bake: Bake) -> None:
     assert len(re.findall(r"\d+ passed", told)) == 1
 
 
-@contextmanager
-def git_host(python: Path, project: BakedProject) -> Iterator[str]:
-    """A git host on loopback that the project trusts, of its own tests; gives a token of a job on main."""
-    script = """if True:
-        import sys, time
-        from issuer import issuer
-        with issuer() as host:
-            print(host.url, host.token(exp=int(time.time()) + 3_600), flush=True)
-            sys.stdin.read()
-    """
-    command = [python, "-c", script]
-    with subprocess.Popen(
-        command, cwd=project.path / "tests", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as host:
-        assert host.stdin is not None
-        assert host.stdout is not None
-        url, token = host.stdout.readline().split()
-        people = project.path / "governance" / "ownership.yaml"
-        trusted = f"ci: {{issuer: {url}, repository: org/parcels, branch: main}}"  # as its tokens say
-        people.write_text(re.sub(r"^ci: .*$", trusted, people.read_text(), flags=re.MULTILINE))
-        project.git("commit", "-qam", "Trust the git host of a test", "--no-verify")
-        yield token
-        host.stdin.close()
-
-
 def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_production(
     bake: Bake, environment: Path, tmp_path: Path
 ) -> None:
     project = bake(ci_provider="gitlab")
     home = f"sqlite:///{tmp_path}/mlflow.db"
     minor = next(each for each in ("3.11", "3.13") if works(f"python{each}"))
-    Project(project, environment).makes("setup")  # what the git host is made with
-    with git_host(environment / "bin" / "python", project) as token:
+    life = Project(project, environment)
+    life.makes("setup")  # what the git host is made with
+    with git_host(life.python, project) as token:
         facts = (f"MLFLOW_TRACKING_URI={home}", f"ML_ID_TOKEN={token}")
         variables = [word for fact in facts for word in ("--variable", fact)]
-        told = gitlab(project, f"ci: [{minor}]", *variables, timeout=1_800)
-        assert f" PASS  ci: [{minor}]" in told
-        assert len(re.findall(r"\d+ passed", told)) == 1
+        output = gitlab(project, f"ci: [{minor}]", *variables, timeout=1_800)
+        assert f" PASS  ci: [{minor}]" in output
+        assert len(re.findall(r"\d+ passed", output)) == 1
         card = said(
             *("make", "-s", "readiness", "STAGE=production", "FORMAT=json", "--ignore-errors"),
             cwd=project.path, MLFLOW_TRACKING_URI=home,

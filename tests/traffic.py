@@ -20,7 +20,7 @@ Row = dict[str, Any]
 ROWS = """
 import json, sys
 from datetime import datetime
-from {package}.domain import contract, data
+from {package} import contract, data
 from {package}.contract.terms import read_terms
 terms = read_terms(contract)
 table = data.load(until=datetime(2026, 3, 1))

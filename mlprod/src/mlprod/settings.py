@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .bundle.limits import MODEL_MEGABYTES
 
+ZERO_SECONDS = 120.0  # two scrape intervals of a minute
 SERVER = r"^(|databricks(-uc)?|[A-Za-z][A-Za-z0-9+.-]*://.+)$"
 USER = r"([^:/@]*(:[^@]*)?@)?"
 HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^:/?#@,\s]*)(:[0-9]{1,5})?"
@@ -70,8 +71,11 @@ class Settings(BaseSettings):
     max_late_seconds: float = Field(
         default=0.25, gt=0, description="what a request may have waited before it is refused"
     )
-    new_series_seconds: float = Field(
-        default=120.0, ge=0, description="a new series of /metrics shows 0 for so long: two scrape intervals at least"
+    new_series_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="a new series of /metrics shows 0 for so long, two scrape intervals at least; default: 120, and "
+        "locally 0, which counts at once",
     )
     keep_alive_seconds: int = Field(
         default=620,
@@ -98,6 +102,13 @@ class Settings(BaseSettings):
     @property
     def records_url(self) -> str:
         return self.database_url or f"sqlite:///{self.state / 'records.db'}"
+
+    @property
+    def zero_seconds(self) -> float:
+        """How long a new series shows 0. A person at a laptop wants to see what was counted at once."""
+        if self.new_series_seconds is not None:
+            return self.new_series_seconds
+        return 0 if self.environment == "local" else ZERO_SECONDS
 
     @property
     def switches(self) -> Path:

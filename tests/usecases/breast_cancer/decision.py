@@ -18,5 +18,5 @@ def decide(score: float, threshold: float) -> str:
 
 
 def payoff(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
-    """A biopsy costs 1, a missed cancer 10; assumed."""
-    return -1.0 if decision == "biopsy" else -10.0 * outcome
+    """A biopsy costs 1, a missed cancer 5; assumed."""
+    return -1.0 if decision == "biopsy" else -5.0 * outcome

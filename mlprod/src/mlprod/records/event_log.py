@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,7 @@ class Spool:
                 self._write(line)
                 found = os.fstat(self._file)
                 if found.st_nlink < self._links or found.st_size < self._segments[-1].bytes + len(line):
-                    self._restore()
+                    _again_if_gone(self._restore)
                     self._write(line)
             except (OSError, SpoolError) as error:
                 raise self._refused(f"the event log cannot be written: {error}", len(line)) from error
@@ -110,7 +111,7 @@ class Spool:
             if self._closed:
                 return ""
             try:
-                self._look()
+                _again_if_gone(self._look)
             except (OSError, SpoolError) as error:
                 self._refused(f"the event log cannot be written: {error}", 0)
             news, self._news = self._news, ""
@@ -230,6 +231,7 @@ class Spool:
             if not segment.path.exists():
                 self._drop(segment)
         if not os.access(self.folder, os.W_OK | os.X_OK):
+            self.folder.stat()  # it may just have gone
             raise PermissionError(f"no right to write in {self.folder}")
         refusal = self._refusal
         if not refusal or time.monotonic() < refusal.at + HOLD_SECONDS:
@@ -281,6 +283,14 @@ class Spool:
         path, flags = self.folder / f"{why}.kept", os.O_CREAT | os.O_WRONLY | os.O_APPEND
         with contextlib.suppress(OSError), os.fdopen(os.open(path, flags, 0o600), "ab") as file:
             file.write(content)
+
+
+def _again_if_gone(step: Callable[[], None]) -> None:
+    """Do a step, and once more where its folder was removed while it was done."""
+    try:
+        step()
+    except FileNotFoundError:
+        step()
 
 
 def _whole(line: bytes) -> bool:

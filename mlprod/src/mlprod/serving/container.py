@@ -49,7 +49,7 @@ class Assembly:
         explored: LetThrough | None = None,
     ) -> None:
         """Raises KeysError and SpoolError for what cannot be used."""
-        self.metrics, self.access = Metrics(settings.new_series_seconds), Access()
+        self.metrics, self.access = Metrics(settings.zero_seconds), Access()
         self.spool = Spool(settings.spooled, settings.spool_megabytes * 1_000_000)
         self.keys = Keys(settings.keys_file, settings.spooled / "salt")
         self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)

@@ -7,10 +7,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from ..bundle.errors import Reason
 from ..bundle.manifest import Manifest
+from ..settings import ZERO_SECONDS
 from .feature_metrics import Fields
 from .label_words import LabelWords
 from .problems import Problem
-from .zero_init_counter import ZERO_SECONDS, Counted, ZeroPeriod
+from .zero_init_counter import Counted, ZeroPeriod
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
 ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback")

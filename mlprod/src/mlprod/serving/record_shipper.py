@@ -69,13 +69,14 @@ class Keeper:
         return self.store
 
     def _turn(self) -> bool:
-        """Ship for a while; False when the database did not answer."""
+        """Ship for a while, and leave a small rest to the next turn: many small transactions take the processor from
+        answers. False when the database did not answer."""
         until = time.monotonic() + TURN_SECONDS
         try:
             self.store = self.store or _open(self.url)
             while self.shipper.step(self.store):
                 self._answered_at = time.monotonic()
-                if self._answered_at > until:
+                if self._answered_at > until or not self.shipper.behind:
                     break
             if time.monotonic() - self._answered_at > CHECK_SECONDS:
                 self.store.check()

@@ -1,6 +1,7 @@
 """Start the service: one port for callers, one for those who run it, and a follower that brings what is promoted."""
 
 import asyncio
+import gc
 import ipaddress
 import os
 import signal
@@ -76,6 +77,8 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
         Public(far, places, assembly, settings.drain_seconds),
         Private(near, admin_places, assembly.metrics),
     )
+    gc.collect()
+    gc.freeze()  # what lives until the end need not be searched for garbage again, while callers wait
     beside = following(project.package) if follower else nullcontext()
     with logging_to_output(), beside, asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
         runner.run(_serve(*servers))

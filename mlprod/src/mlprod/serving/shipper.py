@@ -33,6 +33,7 @@ class Shipper:
 
     def __init__(self, spool: Spool, metrics: Metrics) -> None:
         self.spool, self.metrics, self.pace = spool, metrics, Pace(LARGEST)
+        self.behind = False  # as much waits as the last transaction wrote, so the next one is worth its cost
         self._done = 0  # predictions of the oldest event that are in the database, or kept aside
         self._slow = False
 
@@ -40,6 +41,7 @@ class Shipper:
         """One transaction; False when nothing waits. Raises StoreAway, also for one prediction that takes too long."""
         if (load := self._load()) is None:
             return False
+        self.behind = True
         try:
             shipped = store.ship(load.events)
         except EventsRefused as error:
@@ -65,6 +67,7 @@ class Shipper:
         else:
             self._done = 0
             self.spool.shipped()
+        self.behind = bool(load.left) or self.spool.events >= len(load.events)
         return True
 
     def _load(self) -> Load | None:

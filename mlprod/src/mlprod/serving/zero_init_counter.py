@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
-ZERO_SECONDS = 120.0  # two scrape intervals of a minute
+from ..settings import ZERO_SECONDS
 
 
 class ZeroPeriod:
-    """A new series shows 0 until it has been scraped for `seconds`. Prometheus sees no increase in a series that begins
-    above 0, and each replica of Prometheus has to see the 0, whoever else looked first."""
+    """A new series shows 0 until it has been scraped for `seconds`; with 0 seconds it counts at once. Prometheus sees
+    no increase in a series that begins above 0, so each Prometheus replica has to see the 0."""
 
     def __init__(self, seconds: float = ZERO_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds, self.now = seconds, clock
@@ -19,6 +19,8 @@ class ZeroPeriod:
 
     def over(self, first_shown: float | None) -> bool:
         """Whether a series that was first scraped then counts from now on; None: it never was."""
+        if not self.seconds:
+            return True
         return first_shown is not None and (self.ending or self.now() - first_shown >= self.seconds)
 
 
@@ -44,6 +46,10 @@ class Counted:
             return
         with self._lock:
             if (series := self._counting.get(labels)) is not None:  # since the look above
+                series.inc(amount)
+                return
+            if not self._zeros.seconds:
+                self._counting[labels] = series = self._series(labels)
                 series.inc(amount)
                 return
             if labels not in self._held:

@@ -92,6 +92,19 @@ def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(b
     assert run(bare_url, "SELECT outcome, caller FROM outcomes WHERE prediction_id = 'a'") == [(0.0, "desk")]
 
 
+def test_the_kill_switch_works_before_the_tables_are_migrated(bare_url: str) -> None:
+    command.upgrade(config_of(bare_url), "0002")
+    store = Store(bare_url)
+    store.set_mode("shadow", "ops@example.org", "complaints since noon", request="r-1")
+    held = store.mode()
+    assert held is not None
+    assert (held.mode, held.why, held.number) == ("shadow", "complaints since noon", 1)
+    migrate(bare_url)
+    store.set_mode("assist", "ops@example.org", "all is well", request="r-2")
+    store.engine.dispose()
+    assert run(bare_url, "SELECT mode, request FROM modes ORDER BY number") == [("shadow", None), ("assist", "r-2")]
+
+
 def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:
     store = Store(records_url)
     done = store.set_mode("shadow", "you", "a test")

@@ -225,6 +225,31 @@ def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(spool: Spool, f
     assert is_whole(spool)
 
 
+@pytest.mark.parametrize("also", ["check", "append"])
+def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
+    spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch, also: str
+) -> None:
+    spool.append(EVENTS[0])
+    if also == "append":
+        shutil.rmtree(folder)
+    looks = spools.is_file_at
+
+    def removed_after(file: int, path: Path) -> bool:
+        monkeypatch.setattr(spools, "is_file_at", looks)
+        found = looks(file, path)
+        shutil.rmtree(folder)
+        return found
+
+    monkeypatch.setattr(spools, "is_file_at", removed_after)
+    if also == "append":
+        spool.append(EVENTS[1])
+    else:
+        spool.check()
+    assert spool.refuses == ""
+    assert is_whole(spool)
+    assert spool.lost == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of files")
 def test_a_folder_without_the_right_to_write_refuses_before_anybody_asks(
     spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -350,7 +350,8 @@ def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings
     assert 'ml_predictions_total{arm="champion",decision="leave",model_version="1"} 1.0' in text, (
         "the score said so too"
     )
-    client.assembly.mode_state.mode = "shadow"
+    Store(settings.records_url).set_mode("shadow", "ops@example.org", "a test")
+    eventually(lambda: client.assembly.mode_state.mode == "shadow")
     (kept,) = client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"]
     assert "arm" not in kept, "nothing is let through where nothing is decided"
 

@@ -12,8 +12,8 @@ from seams import PARCEL, binary
 from mlprod.bundle.loader import open_bundle
 from mlprod.serving.feature_metrics import Counts
 from mlprod.serving.metrics import RESULTS, Metrics
-from mlprod.serving.zero_init_counter import ZERO_SECONDS, Counted, ZeroPeriod
-from mlprod.settings import Settings
+from mlprod.serving.zero_init_counter import Counted, ZeroPeriod
+from mlprod.settings import ZERO_SECONDS, Settings
 
 HELD = (  # what is born late, or may count before the first scrape, by the beginning of its lines
     "ml_predictions_total{",
@@ -92,6 +92,19 @@ def test_what_is_known_at_the_start_counts_at_once() -> None:
     assert some.scrape() == {"x": 0}
     some.counter.add("x")
     assert some.scrape() == {"x": 1}
+
+
+def test_without_a_period_everything_counts_at_once() -> None:
+    some = Scraped("word", seconds=0)
+    some.counter.add("x", amount=3)
+    assert some.scrape() == {"x": 3}
+
+
+def test_only_a_laptop_has_no_period() -> None:
+    assert Settings().zero_seconds == 0
+    assert Settings(environment="staging").zero_seconds == ZERO_SECONDS
+    assert Settings(environment="production", new_series_seconds=0).zero_seconds == 0
+    assert Settings(new_series_seconds=30).zero_seconds == 30
 
 
 def test_a_process_that_ends_shows_what_it_held_back() -> None:

@@ -86,7 +86,7 @@ def test_what_fills_the_disk_beside_the_event_log_stops_answers_only_while_it_is
 
 
 def removed(folder: Path) -> None:
-    """As `rm -rf`, which leaves the folder where the service writes a file anew in the meantime."""
+    """As `rm -rf`, which leaves the folder if the service writes a new file in the meantime."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,0 +1,34 @@
+"""A git host on loopback that signs tokens for jobs, as GitHub's and GitLab's do: that of the library's own tests."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from conftest import ROOT, BakedProject
+
+SCRIPT = """if True:
+    import sys, time
+    from issuer import issuer
+    with issuer() as host:
+        print(host.url, host.token(exp=int(time.time()) + 3_600), flush=True)
+        sys.stdin.read()
+"""
+
+
+@contextmanager
+def git_host(python: Path, project: BakedProject) -> Iterator[str]:
+    """Let the project trust it, and give the token of a job on main. `python` is that of the project's environment."""
+    with subprocess.Popen(
+        [python, "-c", SCRIPT], cwd=ROOT / "mlprod" / "tests", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as host:
+        assert host.stdin is not None
+        assert host.stdout is not None
+        url, token = host.stdout.readline().split()
+        owners = project.path / "governance" / "ownership.yaml"
+        trusted = f"ci: {{issuer: {url}, repository: org/parcels, branch: main}}"  # as its tokens say
+        owners.write_text(re.sub(r"^ci: .*$", trusted, owners.read_text(), flags=re.MULTILINE))
+        project.git("commit", "-qam", "Trust the git host of a test", "--no-verify")
+        yield token
+        host.stdin.close()
