@@ -9,6 +9,7 @@ import pytest
 
 from mlprod.records import event_log as spools
 from mlprod.records.event_log import Spool, SpoolError
+from mlprod.records.log_files import is_file_at
 
 EVENTS = [b'{"n":%04d}' % number for number in range(10)]
 EARLY, LATE = EVENTS[:5], EVENTS[5:]
@@ -232,11 +233,10 @@ def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
     spool.append(EVENTS[0])
     if also == "append":
         shutil.rmtree(folder)
-    looks = spools.is_file_at
 
     def removed_after(file: int, path: Path) -> bool:
-        monkeypatch.setattr(spools, "is_file_at", looks)
-        found = looks(file, path)
+        monkeypatch.setattr(spools, "is_file_at", is_file_at)
+        found = is_file_at(file, path)
         shutil.rmtree(folder)
         return found
 
