@@ -1,4 +1,4 @@
-"""The library reaches a project as a vendored wheel or from an index, by uv or by pip alone; what was changed stays out."""
+"""The library comes as a vendored wheel or from an index, by uv or by pip alone; what was changed stays out."""
 
 import os
 import shutil

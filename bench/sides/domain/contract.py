@@ -2,9 +2,8 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, create_model
-
 from mlprod import Contract
+from pydantic import Field, create_model
 
 from .rules import CATEGORIES, NUMBERS, OPTIONAL
 

@@ -1,12 +1,11 @@
 """100 boosted trees behind a one-hot encoding."""
 
+from mlprod import Fields
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-
-from mlprod import Fields
 
 RUNTIME = "onnx"
 

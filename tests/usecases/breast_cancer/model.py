@@ -1,11 +1,10 @@
 """Logistic regression on scaled measurements."""
 
+from mlprod import Fields
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-from mlprod import Fields
 
 RUNTIME = "onnx"
 

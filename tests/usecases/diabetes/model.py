@@ -1,11 +1,10 @@
 """Ridge regression."""
 
+from mlprod import Fields
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-from mlprod import Fields
 
 RUNTIME = "onnx"
 
