@@ -72,7 +72,7 @@ def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, s
 @pytest.mark.slow
 def test_each_panel_shows_something_of_the_real_service(project: Project, tmp_path: Path) -> None:
     fill_in(project)
-    for verb in ("governance", "baseline", "train"):
+    for verb in ("generate", "baseline", "train"):
         project.makes(verb)
     project.makes("promote", WHY="it beats the rule")
     nobody = f"http://127.0.0.1:{free_port()}"  # where no Alertmanager listens

@@ -395,7 +395,7 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
         fill_in(project)
         ownership = project.path / "governance" / "ownership.yaml"
         ownership.write_text(f'{ownership.read_text()}alerting: {{webhook: "{hook}"}}\n')
-        project.makes("governance")
+        project.makes("generate")
         tool("amtool", "check-config", ROUTES, cwd=project.path)
         routed(project.path, "person/author,team/fraud-team,person/model_owner", "model_quality", "page")
         routed(project.path, "team/fraud-team,person/model_owner", "model_quality", "ticket")

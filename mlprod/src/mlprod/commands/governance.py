@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-def governance(args: argparse.Namespace) -> int:
-    """make RACI.md, CODEOWNERS and the other generated files anew; --check only compares"""
+def generate(args: argparse.Namespace) -> int:
+    """write RACI.md, CODEOWNERS and the other generated files; --check only compares"""
     from ..governance.config import read_organisation
     from ..governance.generated import outdated, write
     from ..governance.repository import unread_files
@@ -28,7 +28,7 @@ def governance(args: argparse.Namespace) -> int:
     for line in unread_files(Path.cwd()):
         print(f"note: {line}")
     for name in (differing := outdated(files, Path())):
-        print(f"{name} differs from what governance/ says: run make governance, and commit")
+        print(f"{name} differs from what governance/ says: run make generate, and commit")
     return 1 if differing else 0
 
 
@@ -68,7 +68,7 @@ def stage(args: argparse.Namespace) -> int:
         return 0
     if card.reached(args.stage):
         enter(settings.governance / "ownership.yaml", args.stage, date.today())
-        print(f"{args.stage} is entered; run make governance, and commit governance/")
+        print(f"{args.stage} is entered; run make generate, and commit governance/")
         return 0
     if changed := unfold(settings.governance, args.stage, date.today()):
         print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")
