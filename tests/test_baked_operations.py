@@ -2,6 +2,7 @@
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import threading
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, UNBAKED, BakedProject
+from conftest import LIBRARY, ROOT, UNBAKED, BakedProject
 from test_baked_life import Project, environment, free_port, get, post, project, readme_request, wait_for_version
 
 __all__ = ["environment", "project"]  # fixtures
@@ -29,6 +30,7 @@ FILES = sorted(path.name for path in PROMETHEUS.glob("*.rules.yml"))
 GROUPS = [group for name in FILES for group in yaml.safe_load((PROMETHEUS / name).read_text())["groups"]]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+DASHBOARDS = [f"monitoring/grafana/dashboards/{name}.json" for name in ("model", "service", "value-and-adoption")]
 TESTS = sorted(PROMETHEUS.glob("*.test.yml"))
 NOT_MISSED = {  # by MetricsAbsent, and why
     "ml_model_info": "NoModelAnswers",
@@ -215,13 +217,29 @@ def test_each_alert_says_how_urgent_it_is_whose_it_is_and_what_to_do(baked: Bake
         assert rule["labels"]["severity"] in ("page", "ticket", "info"), name
         assert rule["labels"]["outcome"] in outcomes, name
         assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}, name
-        assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{name}.md"
-        text = baked.read(rule["annotations"]["runbook_url"])
-        assert text.startswith(f"# {name}\n")
-        for part in ("What it means", "Who is affected", "Look", "Stop the harm now", "Find the cause"):
-            assert f"**{part}.**" in text, f"{name}: {part}"
-        assert f"(runbooks/{name}.md)" in baked.read("docs/alerts.md")
-    assert {path.stem for path in baked.path.glob("docs/runbooks/*.md")} == set(ALERTS)
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert anchor == name.lower()
+        section = sections(baked.path / page)[name]
+        for part in ("Meaning", "Affected", "First look", "Stop the harm", "Cause"):
+            assert section.count(f"\n**{part}.**") == 1, f"{name}: {part}"
+        assert f"[{name}](runbooks/{Path(page).name}#{anchor})" in baked.read("docs/alerts.md")
+    pages = [sections(path) for path in baked.path.glob("docs/runbooks/*.md")]
+    assert sorted(alert for page in pages for alert in page) == sorted(ALERTS), "each alert stands on one page, once"
+
+
+def sections(page: Path) -> dict[str, str]:
+    """The text below each heading of a runbook: an alert's name, so an anchor that a rule can name."""
+    parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@pytest.mark.parametrize("name", ["docs/alerts.md", "docs/dashboards.md", *DASHBOARDS])
+def test_every_runbook_that_is_named_anywhere_is_there(baked: BakedProject, name: str) -> None:
+    named = re.findall(r"runbooks/(\w+\.md)(?:#(\w+))?", baked.read(name))
+    assert named or name == "docs/dashboards.md" or name.endswith("model.json")
+    for page, anchor in named:
+        alerts = {alert.lower() for alert in sections(baked.path / "docs" / "runbooks" / page)}
+        assert not anchor or anchor in alerts, f"{name}: {page}#{anchor}"
 
 
 def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
@@ -237,6 +255,13 @@ def queries_of_the_runbooks() -> dict[str, str]:
     pages = sorted((UNBAKED / "docs" / "runbooks").glob("*.md"))
     asked = re.compile(r"(?:promtool query instant \S+ '|'query=)([^'\n]+)'")
     return {query: page.stem for page in pages for query in asked.findall(page.read_text(encoding="utf-8"))}
+
+
+def test_the_library_names_the_runbook_that_the_rule_names() -> None:
+    runbook = runpy.run_path(str(LIBRARY / "monitoring" / "runbooks.py"))["runbook"]
+    assert {name: runbook(name) for name in ALERTS} == {
+        name: rule["annotations"]["runbook_url"] for name, rule in ALERTS.items()
+    }
 
 
 @needs_prometheus
