@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import LIBRARY, UNBAKED, BakedProject
+from conftest import ASSETS, LIBRARY, BakedProject
 from test_baked_life import Project, environment, free_port, get, post, project, readme_request, tell, wait_for_version
 from test_baked_operations import ALERTS, CONSTANTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
 
 __all__ = ["environment", "project"]  # fixtures
-GRAFANA = UNBAKED / "monitoring" / "grafana"
+GRAFANA = ASSETS / "monitoring" / "grafana"
 BOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(GRAFANA.glob("dashboards/*.json"))
 }

@@ -1,4 +1,4 @@
-"""Files that say again what governance/ says: written by `make generate`, compared by `make check`."""
+"""Files that follow from governance/: written by `make generate`, compared by `make check`."""
 
 import json
 import re

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from ..assets import runbook
 from ..loopback import open_address, proxy_of
 from .alerts import Signal
-from .runbooks import runbook
 
 SECONDS = 10  # for the address to take it
 Wrong = dict[str, dict[str, Any]]
