@@ -212,7 +212,7 @@ def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
     require_one_name(org.ownership.system, Path())
     for environment in ENVIRONMENTS:
         if (overlay := Path("deploy/overlays") / environment).is_dir():
-            head = "# The rules of monitoring/prometheus/*.rules.yml for this environment alone; yours stand in project.rules.yml\n"
+            head = "# monitoring/prometheus/*.rules.yml for this environment alone; yours stand in project.rules.yml\n"
             resource = prometheus_rule(Path("monitoring/prometheus"), org, environment, RULES)
             more[f"{overlay}/prometheus-rule.yaml"] = head + to_yaml(resource)
     return {**expected(org, more, Path()), **asset_files(Path())}
