@@ -123,7 +123,7 @@ def commit():
     if os.path.exists(os.path.join(above, ".git")) and not ignored(project):
         return (
             f"No git repository made: the folder lies in the repository {above}. Workflows, CODEOWNERS and the like "
-            "are read only at the root of the repository: docs/monorepo.md has what to copy there."
+            "are read only at the root of the repository: docs/setup.md has what to copy there."
         )
     settings = [part for name, value in FIRST_COMMIT.items() for part in ("-c", f"{name}={value}")]
     try:

@@ -85,10 +85,10 @@ def sections(page: Path) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-@pytest.mark.parametrize("name", ["docs/alerts.md", "docs/dashboards.md", *DASHBOARDS])
+@pytest.mark.parametrize("name", ["docs/alerts.md", "docs/metrics.md", *DASHBOARDS])
 def test_every_runbook_that_is_named_anywhere_is_there(baked: BakedProject, name: str) -> None:
     named = re.findall(r"runbooks/(\w+\.md)(?:#(\w+))?", baked.read(name))
-    assert named or name == "docs/dashboards.md" or name.endswith("model.json")
+    assert named or name == "docs/metrics.md" or name.endswith("model.json")
     for page, anchor in named:
         alerts = {alert.lower() for alert in sections(baked.path / "docs" / "runbooks" / page)}
         assert not anchor or anchor in alerts, f"{name}: {page}#{anchor}"

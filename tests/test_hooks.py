@@ -108,8 +108,8 @@ def test_a_folder_inside_a_repository_gets_none_of_its_own(
     assert not (project.path / ".git").exists()
     (note,) = [line for line in said(capfd) if line.startswith("No git repository made: ")]
     assert f"the folder lies in the repository {tmp_path}." in note
-    assert "read only at the root of the repository: docs/monorepo.md" in note
-    assert (project.path / "docs" / "monorepo.md").exists()
+    assert "read only at the root of the repository: docs/setup.md" in note
+    assert (project.path / "docs" / "setup.md").exists()
     assert git(tmp_path, "diff", "--cached", "--name-only") == ""
 
 
