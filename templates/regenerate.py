@@ -17,7 +17,7 @@ ANSWERS = {
     "description": "Marked description",
     **{owner: f"Marked {owner} <marked.{owner}@example.org>" for owner in OWNERS},
 }
-PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
+PAGES = ("RACI", "problem", "change_plan", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
 CONSTANTS = "monitoring/prometheus/governance.rules.yml"
 RULES = tuple(f"deploy/overlays/{environment}/prometheus-rule.yaml" for environment in ("staging", "production"))

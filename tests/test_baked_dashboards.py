@@ -300,12 +300,16 @@ def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: Bake
 
 
 def test_grafana_is_told_where_all_this_lies(baked: BakedProject) -> None:
-    provisioning = "monitoring/grafana/provisioning"
-    (source,) = baked.yaml(f"{provisioning}/datasources/prometheus.yaml")["datasources"]
+    """By compose.yaml, and by the page for a Grafana elsewhere, which has the same two files."""
+    compose, page = baked.yaml("compose.yaml"), baked.read("docs/metrics.md")
+    shown = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    configs = [(entry["source"], entry["target"]) for entry in compose["services"]["grafana"]["configs"]]
+    assert [yaml.safe_load(compose["configs"][name]["content"]) for name, _ in configs] == shown
+    assert all(f"# {target}\n" in page for _, target in configs)
+    (source,), (provider,) = shown[0]["datasources"], shown[1]["providers"]
     scraped = baked.yaml("monitoring/prometheus/prometheus.yml")["global"]["scrape_interval"]
     assert (source["uid"], source["type"]) == ("prometheus", "prometheus")
-    assert source["jsonData"]["timeInterval"] == scraped, "$__rate_interval is four times this"
-    (provider,) = baked.yaml(f"{provisioning}/dashboards/dashboards.yaml")["providers"]
+    assert source["jsonData"]["timeInterval"] == scraped, "four times this is the rate interval of the panels"
     assert provider["options"]["path"] == "/var/lib/grafana/dashboards"
     for name in BOARDS:
         verbatim = (GRAFANA / "dashboards" / f"{name}.json").read_text(encoding="utf-8")

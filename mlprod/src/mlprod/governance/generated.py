@@ -36,7 +36,6 @@ def expected(org: Organisation, more: Mapping[str, str], root: Path) -> dict[str
         "governance/RACI.md": reports.raci(org),
         "governance/problem.md": reports.problem(org),
         "governance/change_plan.md": reports.change_plan(org),
-        "governance/skills.md": reports.skills(org),
         "governance/risk.md": reports.risks(org),
         **more,
     }

@@ -22,7 +22,6 @@ NAMES = {
     "governance/RACI.md",
     "governance/problem.md",
     "governance/change_plan.md",
-    "governance/skills.md",
     "governance/risk.md",
     "monitoring/alertmanager/alertmanager.yml",
     "monitoring/prometheus/governance.rules.yml",
