@@ -30,7 +30,7 @@ MARKDOWN = re.compile(
 HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 TEMPLATE = Path(__file__).resolve().parent
 LINK = ".cruft.json"
-# The library's own function, so that `make governance` shows the same text as the bake:
+# The library's own function, so that `make generate` shows the same text as the bake:
 display = runpy.run_path(str(TEMPLATE / "mlprod" / "src" / "mlprod" / "plain_text.py"))["display"]
 
 

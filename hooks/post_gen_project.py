@@ -1,4 +1,4 @@
-"""Remove what was not chosen, build the wheel, link the project to its template, commit, say what comes next."""
+"""Remove what was not chosen, add the wheel and its files, link to the template, commit, say what comes next."""
 
 import json
 import os
@@ -67,6 +67,17 @@ def vendor(template):
     library["build"](Path(template), Path())
 
 
+def copy_assets(template):
+    """Copy the files that must match the library's version, as `make generate` writes them later from the wheel."""
+    source = os.path.join(template, "mlprod", "src", "mlprod", "assets", "project")
+    for folder, _, names in os.walk(source):
+        target = os.path.relpath(folder, source)
+        os.makedirs(target, exist_ok=True)
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as asset, open(os.path.join(target, name), "wb") as copy:
+                copy.write(asset.read().replace(b"\r\n", b"\n"))  # of a checkout on Windows
+
+
 def link(answers, template):
     """Write .cruft.json, so that `cruft update` works although plain cookiecutter made the project."""
     if not os.path.exists(os.path.join(template, ".git")):
@@ -112,7 +123,7 @@ def commit():
     if os.path.exists(os.path.join(above, ".git")) and not ignored(project):
         return (
             f"No git repository made: the folder lies in the repository {above}. Workflows, CODEOWNERS and the like "
-            "are read only at the root of the repository: docs/monorepo.md has what to copy there."
+            "are read only at the root of the repository: docs/setup.md has what to copy there."
         )
     settings = [part for name, value in FIRST_COMMIT.items() for part in ("-c", f"{name}={value}")]
     try:
@@ -133,6 +144,7 @@ def main(answers, template):
         os.environ.pop(name, None)
     remove_unchosen(answers)
     vendor(template)
+    copy_assets(template)
     if "_commit" in answers:  # cruft writes .cruft.json itself, and compares bakes that hold no repository
         return
     for note in (link(answers, template), commit()):

@@ -1,4 +1,4 @@
-"""Bake the files that `make governance` generates: with marked answers, whose marks then become Jinja again.
+"""Bake the files that `make generate` generates: with marked answers, whose marks then become Jinja again.
 
 Run by `make generated` after a change of what the baked project generates; a test of whole lives compares the two.
 """
@@ -17,7 +17,7 @@ ANSWERS = {
     "description": "Marked description",
     **{owner: f"Marked {owner} <marked.{owner}@example.org>" for owner in OWNERS},
 }
-PAGES = ("RACI", "problem", "change_plan", "skills", "risk")
+PAGES = ("RACI", "problem", "change_plan", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
 CONSTANTS = "monitoring/prometheus/governance.rules.yml"
 RULES = tuple(f"deploy/overlays/{environment}/prometheus-rule.yaml" for environment in ("staging", "production"))
@@ -86,7 +86,7 @@ def main() -> int:
         project = Path(folder) / ANSWERS["project_slug"]
         for name in FILES:
             (project / name).unlink(missing_ok=True)
-        subprocess.run(["make", f"PYTHON={sys.executable}", "governance"], cwd=project, check=True)
+        subprocess.run(["make", f"PYTHON={sys.executable}", "generate"], cwd=project, check=True)
         for name in FILES:
             text = unmarked(name, (project / name).read_text(encoding="utf-8"))
             if left := re.findall(r"(?i)marked[ .-]\w*", text):

@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 UNBAKED = ROOT / "{{cookiecutter.project_slug}}"
 LIBRARY = ROOT / "mlprod" / "src" / "mlprod"
+ASSETS = LIBRARY / "assets" / "project"  # what the hook copies into a bake
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 COMBINATIONS: dict[str, dict[str, str]] = {

@@ -11,12 +11,23 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import LIBRARY, UNBAKED, BakedProject
+from conftest import ASSETS, LIBRARY, BakedProject
 from test_baked_life import Project, environment, free_port, get, post, project, readme_request, tell, wait_for_version
-from test_baked_operations import ALERTS, CONSTANTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
+from test_baked_operations import ALERTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
 
 __all__ = ["environment", "project"]  # fixtures
-GRAFANA = UNBAKED / "monitoring" / "grafana"
+CONSTANTS = {  # of governance/: they carry the system alone
+    "ml_active_users_limit_ratio",
+    "ml_bypass_limit_ratio",
+    "ml_governance_due_timestamp_seconds",
+    "ml_intended_users",
+    "ml_model_age_limit_seconds",
+    "ml_model_data_age_limit_seconds",
+    "ml_override_limit_ratio",
+    "ml_run_cost",
+    "ml_value_target",
+}
+GRAFANA = ASSETS / "monitoring" / "grafana"
 BOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(GRAFANA.glob("dashboards/*.json"))
 }
@@ -72,7 +83,7 @@ def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, s
 @pytest.mark.slow
 def test_each_panel_shows_something_of_the_real_service(project: Project, tmp_path: Path) -> None:
     fill_in(project)
-    for verb in ("governance", "baseline", "train"):
+    for verb in ("generate", "baseline", "train"):
         project.makes(verb)
     project.makes("promote", WHY="it beats the rule")
     nobody = f"http://127.0.0.1:{free_port()}"  # where no Alertmanager listens
@@ -276,7 +287,7 @@ def test_what_could_tell_of_one_person_is_shown_of_five_or_more() -> None:
 
 
 def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: BakedProject) -> None:
-    page = baked.read("docs/dashboards.md")
+    page = baked.read("docs/metrics.md")
     targets = set(re.findall(r"^([a-z-]+):", baked.read("Makefile"), re.MULTILINE))
     for name, board in BOARDS.items():
         assert f"monitoring/grafana/dashboards/{name}.json" in page
@@ -289,12 +300,16 @@ def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: Bake
 
 
 def test_grafana_is_told_where_all_this_lies(baked: BakedProject) -> None:
-    provisioning = "monitoring/grafana/provisioning"
-    (source,) = baked.yaml(f"{provisioning}/datasources/prometheus.yaml")["datasources"]
+    """By compose.yaml, and by the page for a Grafana elsewhere, which has the same two files."""
+    compose, page = baked.yaml("compose.yaml"), baked.read("docs/metrics.md")
+    shown = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    configs = [(entry["source"], entry["target"]) for entry in compose["services"]["grafana"]["configs"]]
+    assert [yaml.safe_load(compose["configs"][name]["content"]) for name, _ in configs] == shown
+    assert all(f"# {target}\n" in page for _, target in configs)
+    (source,), (provider,) = shown[0]["datasources"], shown[1]["providers"]
     scraped = baked.yaml("monitoring/prometheus/prometheus.yml")["global"]["scrape_interval"]
     assert (source["uid"], source["type"]) == ("prometheus", "prometheus")
-    assert source["jsonData"]["timeInterval"] == scraped, "$__rate_interval is four times this"
-    (provider,) = baked.yaml(f"{provisioning}/dashboards/dashboards.yaml")["providers"]
+    assert source["jsonData"]["timeInterval"] == scraped, "four times this is the rate interval of the panels"
     assert provider["options"]["path"] == "/var/lib/grafana/dashboards"
     for name in BOARDS:
         verbatim = (GRAFANA / "dashboards" / f"{name}.json").read_text(encoding="utf-8")

@@ -3,13 +3,14 @@
 import ast
 import json
 import re
+import runpy
 import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import yaml
-from conftest import COMBINATIONS, ROOT, Bake, BakedProject, load_hook
+from conftest import ASSETS, COMBINATIONS, ROOT, Bake, BakedProject, load_hook
 
 TREE = ROOT / "tests" / "baked_tree.txt"
 CARRY_ANSWERS = {  # two bakes of one package name differ in these and in nothing else
@@ -29,7 +30,6 @@ CARRY_ANSWERS = {  # two bakes of one package name differ in these and in nothin
     "governance/problem.md",
     "governance/problem.yaml",
     "governance/risk.md",
-    "governance/skills.md",
     "monitoring/alertmanager/alertmanager.yml",
     "monitoring/prometheus/governance.rules.yml",
     "monitoring/prometheus/prometheus.yml",
@@ -49,6 +49,28 @@ def test_the_tree_is_exactly_this(bake: Bake, tmp_path: Path) -> None:
         "new": [],
         "missing": [],
     }, f"cp {actual} {TREE}"
+
+
+def test_a_project_is_small_enough_to_be_owned(bake: Bake) -> None:
+    project = bake()
+    assert len(project.files()) <= 95
+    assert sum(len(project.read(name).splitlines()) for name in project.files() if name.endswith(".py")) <= 300
+
+
+def test_an_update_leaves_to_generate_what_generate_writes(baked: BakedProject) -> None:
+    """A change of a generated file that cruft merged as well would conflict with what was generated here."""
+    assets = {path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*") if path.is_file()}
+    assert assets <= set(baked.files())
+    assert [name for name in assets if baked.read(name) != (ASSETS / name).read_text(encoding="utf-8")] == []
+    skipped: set[str] = set()
+    for pattern in baked.toml("pyproject.toml")["tool"]["cruft"]["skip"]:
+        matched = [path for path in baked.path.glob(pattern) if path.exists()]
+        assert matched, pattern
+        files = [file for path in matched for file in ([path] if path.is_file() else path.rglob("*"))]
+        skipped |= {file.relative_to(baked.path).as_posix() for file in files if file.is_file()}
+    of_governance = set(runpy.run_path(str(ROOT / "templates" / "regenerate.py"))["FILES"])
+    yours = {"tests/test_example.py", "monitoring/prometheus/project.rules.yml"}
+    assert skipped == assets | of_governance | yours
 
 
 def test_no_jinja_is_left(baked: BakedProject) -> None:

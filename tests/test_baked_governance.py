@@ -97,7 +97,7 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, t
     fill_in(project)
     own_domain(project)
     assert "differs" in project.make("check").stdout
-    project.makes("governance")
+    project.makes("generate")
     committed(project)
     project.makes("contract")
     project.makes("baseline")
@@ -152,14 +152,14 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, t
     waivers = project.path / "governance" / "waivers.yaml"
     facts = f"reason: not today, risk: nobody knows, approved_by: platform_owner, expires: {until}"
     waivers.write_text(f"waivers:\n  - {{check: sbom, {facts}}}\n")
-    assert "governance.rules.yml" in project.makes("governance"), "an alert reminds of the day on which it ends"
+    assert "governance.rules.yml" in project.makes("generate"), "an alert reminds of the day on which it ends"
     assert f"WAIVED until {until}: sbom" in project.makes("-s", "readiness", "STAGE=pilot")
     waivers.unlink()
-    project.makes("governance")
+    project.makes("generate")
     assert "passed sbom" in project.makes("sbom")
     project.makes("stage", "STAGE=pilot")
     assert "stage: pilot" in (project.path / "governance" / "ownership.yaml").read_text()
-    project.makes("governance")
+    project.makes("generate")
     assert "version 2 -> 1" in project.makes("promote", "ENVIRONMENT=staging", "VERSION=1", WHY="to try the way")
     project.makes("promote", "ENVIRONMENT=staging", "VERSION=2", WHY="and forward")
     code, found = scorecard(project, "production")
@@ -208,6 +208,6 @@ def test_make_governance_changes_nothing_in_a_fresh_bake(
     project.makes("setup")  # the environment that all share
     baked: BakedProject = baking(cookies)(**ANSWERS[name])
     python = environment / "bin" / "python"
-    command = [python, "-m", "fraud_scoring", "governance", "--check"]
+    command = [python, "-m", "fraud_scoring", "generate", "--check"]
     done = subprocess.run(command, cwd=baked.path, env=project.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -277,7 +277,7 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
     else:
         assert answered["decision"] == pytest.approx(answered["score"] / 10)
         assert 100 < answered["score"] < 300  # the first patient progressed by 151 points
-    assert "datacontract.yaml" in project.makes("governance")  # the contract's export follows the contract
+    assert "datacontract.yaml" in project.makes("generate")  # the contract's export follows the contract
     project.makes("ci" if usecase == "diabetes" else "check")
 
 

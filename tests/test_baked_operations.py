@@ -18,38 +18,18 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, UNBAKED, BakedProject
+from conftest import ASSETS, ROOT, BakedProject
 from test_baked_life import Project, environment, free_port, get, post, project, readme_request, wait_for_version
 
 __all__ = ["environment", "project"]  # fixtures
-PROMETHEUS = UNBAKED / "monitoring" / "prometheus"
+PROMETHEUS = ASSETS / "monitoring" / "prometheus"
 ROUTES = "monitoring/alertmanager/alertmanager.yml"
 FILLED = ROOT / "tests" / "filled"  # invented, and says so
 FILES = sorted(path.name for path in PROMETHEUS.glob("*.rules.yml"))
 GROUPS = [group for name in FILES for group in yaml.safe_load((PROMETHEUS / name).read_text())["groups"]]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
-TESTS = sorted(PROMETHEUS.glob("*.test.yml"))
-NOT_MISSED = {  # by MetricsAbsent, and why
-    "ml_model_info": "NoModelAnswers",
-    "ml_active_reviewers": "under five people it is not told",
-    **dict.fromkeys(
-        (
-            "ml_active_users_limit_ratio",
-            "ml_bypass_limit_ratio",
-            "ml_governance_due_timestamp_seconds",
-            "ml_intended_users",
-            "ml_model_age_limit_seconds",
-            "ml_model_data_age_limit_seconds",
-            "ml_run_cost",
-            "ml_value_target",
-        ),
-        "a constant that nobody may have said; it stands in the file of ml_override_limit_ratio",
-    ),
-}
-CONSTANTS = {name for name, why in NOT_MISSED.items() if why.startswith("a constant")} | {"ml_override_limit_ratio"}
-PROJECTS = [path for path in TESTS if path.name.startswith("projects.")]
-ABSENT = [path for path in TESTS if path.name.startswith("absent.")]
+DASHBOARDS = [f"monitoring/grafana/dashboards/{name}.json" for name in ("model", "service", "value-and-adoption")]
 LOOKED_AT = {  # by the runbooks alone
     "ml_calibration_outcomes_total",
     "ml_calibration_scores_total",
@@ -72,141 +52,20 @@ def tool(*command: object, cwd: Path) -> str:
 
 
 @needs_prometheus
-def test_promtool_finds_nothing_in_rules_and_configuration() -> None:
-    tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", *FILES, cwd=PROMETHEUS)
-    tool("promtool", "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml", cwd=PROMETHEUS)
+def test_promtool_finds_nothing_in_rules_and_configuration(baked: BakedProject, tmp_path: Path) -> None:
+    """Also in the example of the project's own rules, which Prometheus loads beside the others."""
+    folder = shutil.copytree(baked.path / "monitoring" / "prometheus", tmp_path / "prometheus")
+    mine = folder / "project.rules.yml"
+    check = ("promtool", "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml")
+    assert "project.rules.yml" in tool(*check, cwd=folder)
+    mine.write_text("\n".join(line.removeprefix("# ") for line in mine.read_text().split("#\n")[1].splitlines()))
+    assert re.search(r"project.rules.yml\n *SUCCESS: 1 rules found", tool(*check, cwd=folder))
 
 
-@needs_prometheus
-@pytest.mark.parametrize("file", TESTS, ids=lambda path: path.name)
-def test_each_alert_fires_and_is_silent_where_it_must(file: Path) -> None:
-    tool("promtool", "test", "rules", file.name, cwd=PROMETHEUS)
-
-
-def labeled(series: str, label: str, value: str) -> str:
-    name, _, matchers = series.partition("{")
-    return f'{name}{{{label}="{value}"' + (f", {matchers}" if matchers else "}")
-
-
-def scenarios_at_once(file: Path, label: str) -> Iterator[dict[str, Any]]:
-    """The tests of a file as tests of one Prometheus that scrapes them all, each under a value of `label` of its own.
-
-    Constants of governance/ carry the system alone, so tests are put together whose constants are the same.
-    """
-    together: dict[tuple[str, ...], list[tuple[str, dict[str, Any]]]] = {}
-    for number, test in enumerate(yaml.safe_load(file.read_text())["tests"]):
-        if not any('job="ml-service"' in each["series"] for each in test["input_series"]) and file in ABSENT:
-            continue  # nothing at all is scraped, which cannot be beside others
-        constants = [f"{each['series']} {each['values']}" for each in test["input_series"] if constant(each["series"])]
-        key = (test["interval"], *(sorted(constants) if label != "system" else ()))
-        together.setdefault(key, []).append((f"p{number}", test))
-    for (interval, *_), tests in together.items():
-        series = {
-            each["series"] if constant(each["series"]) and label != "system" else labeled(each["series"], label, name):
-            each["values"]
-            for name, test in tests
-            for each in test["input_series"]
-        }  # fmt: skip
-        yield {
-            "interval": interval,
-            "input_series": [{"series": name, "values": values} for name, values in series.items()],
-            "promql_expr_test": [
-                {
-                    "expr": f"count(ALERTS{{alertstate='firing', alertname='{case['alertname']}', {label}='{name}'}}) "
-                    "or vector(0)",
-                    "eval_time": case["eval_time"],
-                    "exp_samples": [{"labels": "{}", "value": len(case["exp_alerts"])}],
-                }
-                for name, test in tests
-                for case in test.get("alert_rule_test", [])
-                if label == "system" or case["alertname"] != "GovernanceOverdue"  # whose series are constants
-            ],
-        }
-
-
-def constant(series: str) -> bool:
-    return series.partition("{")[0] in CONSTANTS
-
-
-@needs_prometheus
-@pytest.mark.parametrize("label", ["system", "environment", "namespace"])
-@pytest.mark.parametrize("file", [path for path in TESTS if path not in PROJECTS], ids=lambda path: path.name)
-def test_each_alert_fires_alike_beside_all_the_others_on_one_prometheus(file: Path, label: str, tmp_path: Path) -> None:
-    """Every scenario is a project, or an environment, of one Prometheus: nothing is added up across them."""
-    for name in FILES:
-        shutil.copy(PROMETHEUS / name, tmp_path)
-    tests = list(scenarios_at_once(file, label))
-    assert any(len(test["input_series"]) > 8 for test in tests)
-    (tmp_path / "at-once.yml").write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"tests": tests}))
-    tool("promtool", "test", "rules", "at-once.yml", cwd=tmp_path)
-
-
-def test_every_rule_keeps_systems_and_environments_apart() -> None:
-    """An aggregation or a match that names no system would add up or compare what belongs to different projects."""
-    for rule in RULES:
-        text = re.sub(r"#.*", "", rule["expr"])
-        name = rule.get("alert") or rule["record"]
-        lists = re.findall(r"\b(by|on|ignoring|without) \(([^)]*)\)", text)
-        for word, labels in lists:
-            assert word in ("by", "on"), name
-            if (name, labels) != ("NothingAnswers", ""):
-                assert labels == "system" or labels.startswith("system, environment, namespace"), f"{name}: {labels}"
-        aggregations = re.findall(r"(?<![:\w])(?:sum|max|min|avg|count|topk|group|quantile|stddev)\b(?! by )", text)
-        assert not aggregations, name
-        assert "vector(" not in text or name.startswith("ml_"), f"{name}: a constant of no project"
-
-
-def test_prometheus_loads_every_file_of_rules() -> None:
-    assert yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["rule_files"] == FILES
-    assert sum("alert" in rule for rule in RULES) == len(ALERTS), "an alert has one name"
-
-
-def test_each_alert_is_shown_firing_and_silent() -> None:
-    shown = [
-        (case["alertname"], bool(case["exp_alerts"]))
-        for file in TESTS
-        for test in yaml.safe_load(file.read_text())["tests"]
-        for case in test.get("alert_rule_test", [])
-    ]
-    for alert in ALERTS:
-        assert {(alert, True), (alert, False)} <= set(shown), alert
-
-
-@needs_prometheus
-@pytest.mark.parametrize(
-    ("rules", "before", "after", "test", "alert"),
-    [
-        ("service", "ml_store_up == 0", "ml_store_up == 2", "service.rules", "DatabaseAway"),
-        ("model", "ml:field_ks:24h > 0.05", "ml:field_ks:24h > 0.03", "model.rules", "FieldDrifts"),
-        (
-            "model",
-            "and on (system, environment, namespace, reference) ml:reference_hours:24h",
-            "or ml:reference_hours:24h",
-            "model.rules",
-            "FieldDrifts",
-        ),
-        (
-            "value",
-            "and ml:value_month_before:7d < on (system) group_left () ml_value_target",
-            "",
-            "value.rules",
-            "ValueBelowTarget",
-        ),
-    ],
-)
-def test_promtool_notices_when_a_limit_changes(
-    tmp_path: Path, rules: str, before: str, after: str, test: str, alert: str
-) -> None:
-    """What would pass whatever the rules say would prove nothing."""
-    for path in PROMETHEUS.glob("*.yml"):
-        shutil.copy(path, tmp_path)
-    changed = tmp_path / f"{rules}.rules.yml"
-    assert changed.read_text().count(before) == 1
-    changed.write_text(changed.read_text().replace(before, after))
-    command = ["promtool", "test", "rules", f"{test}.test.yml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert alert in done.stdout + done.stderr
+def test_prometheus_loads_every_file_of_rules(baked: BakedProject) -> None:
+    (pattern,) = baked.yaml("monitoring/prometheus/prometheus.yml")["rule_files"]
+    loaded = {path.name for path in (baked.path / "monitoring" / "prometheus").glob(pattern)}
+    assert loaded == {*FILES, "governance.rules.yml", "project.rules.yml"}
 
 
 def test_each_alert_says_how_urgent_it_is_whose_it_is_and_what_to_do(baked: BakedProject) -> None:
@@ -215,13 +74,24 @@ def test_each_alert_says_how_urgent_it_is_whose_it_is_and_what_to_do(baked: Bake
         assert rule["labels"]["severity"] in ("page", "ticket", "info"), name
         assert rule["labels"]["outcome"] in outcomes, name
         assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}, name
-        assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{name}.md"
-        text = baked.read(rule["annotations"]["runbook_url"])
-        assert text.startswith(f"# {name}\n")
-        for part in ("What it means", "Who is affected", "Look", "Stop the harm now", "Find the cause"):
-            assert f"**{part}.**" in text, f"{name}: {part}"
-        assert f"(runbooks/{name}.md)" in baked.read("docs/alerts.md")
-    assert {path.stem for path in baked.path.glob("docs/runbooks/*.md")} == set(ALERTS)
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert name in sections(baked.path / page)
+        assert f"[{name}](runbooks/{Path(page).name}#{anchor})" in baked.read("docs/alerts.md")
+
+
+def sections(page: Path) -> dict[str, str]:
+    """The text below each heading of a runbook: an alert's name, so an anchor that a rule can name."""
+    parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@pytest.mark.parametrize("name", ["docs/alerts.md", "docs/metrics.md", *DASHBOARDS])
+def test_every_runbook_that_is_named_anywhere_is_there(baked: BakedProject, name: str) -> None:
+    named = re.findall(r"runbooks/(\w+\.md)(?:#(\w+))?", baked.read(name))
+    assert named or name == "docs/metrics.md" or name.endswith("model.json")
+    for page, anchor in named:
+        alerts = {alert.lower() for alert in sections(baked.path / "docs" / "runbooks" / page)}
+        assert not anchor or anchor in alerts, f"{name}: {page}#{anchor}"
 
 
 def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
@@ -233,34 +103,9 @@ def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
             assert any(named in metric or metric.startswith(named) for metric in needed() | LOOKED_AT), named
 
 
-def queries_of_the_runbooks() -> dict[str, str]:
-    pages = sorted((UNBAKED / "docs" / "runbooks").glob("*.md"))
-    asked = re.compile(r"(?:promtool query instant \S+ '|'query=)([^'\n]+)'")
-    return {query: page.stem for page in pages for query in asked.findall(page.read_text(encoding="utf-8"))}
-
-
-@needs_prometheus
-def test_what_a_runbook_asks_prometheus_is_asked_of_each_system_and_environment(tmp_path: Path) -> None:
-    queries = queries_of_the_runbooks()
-    assert len(queries) > 20
-    for query, page in queries.items():
-        assert not re.search(r"(?<![:\w])(?:sum|max|min|avg|count)\b(?! by \(system, environment)", query), page
-        assert all("system, environment" in labels for labels in re.findall(r"\bon \(([^)]*)\)", query)), page
-    rules = [{"record": "asked", "expr": query, "labels": {"page": page}} for query, page in queries.items()]
-    (tmp_path / "asked.yml").write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}))
-    tool("promtool", "check", "rules", "asked.yml", cwd=tmp_path)
-
-
 def needed() -> set[str]:
     """The metrics that recording rules and alerts read."""
     return {name for rule in RULES for name in re.findall(r"\bml_[a-z0-9_]+", rule["expr"])}
-
-
-def test_each_metric_that_an_alert_needs_is_missed_when_it_is_absent() -> None:
-    missed = set(re.findall(r'"metric", "(ml_\w+)"', ALERTS["MetricsAbsent"]["expr"]))
-    assert missed.isdisjoint(NOT_MISSED)
-    assert missed | set(NOT_MISSED) == needed()
-    assert "unless on (system, environment, namespace, instance) ml_model_info" in ALERTS["NoModelAnswers"]["expr"]
 
 
 def test_what_governance_says_is_what_the_rules_compare_with(baked: BakedProject) -> None:
@@ -395,7 +240,7 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
         fill_in(project)
         ownership = project.path / "governance" / "ownership.yaml"
         ownership.write_text(f'{ownership.read_text()}alerting: {{webhook: "{hook}"}}\n')
-        project.makes("governance")
+        project.makes("generate")
         tool("amtool", "check-config", ROUTES, cwd=project.path)
         routed(project.path, "person/author,team/fraud-team,person/model_owner", "model_quality", "page")
         routed(project.path, "team/fraud-team,person/model_owner", "model_quality", "ticket")
@@ -508,7 +353,7 @@ def prometheus(project: Project, manager: str, folder: Path) -> Iterator[str]:
         assert told.count(before) == 1, before
         told = told.replace(before, after)
     (folder / "prometheus.yml").write_text(told)
-    for name in FILES:
+    for name in (*FILES, "governance.rules.yml", "project.rules.yml"):
         rules = project.baked.read(f"monitoring/prometheus/{name}")
         rules = re.sub(r"for: \d+[mhd]$", "for: 10s", rules, flags=re.MULTILINE)
         (folder / name).write_text(rules.replace("interval: 2m", "interval: 1s"))

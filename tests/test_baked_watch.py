@@ -94,7 +94,7 @@ def scale_rules(project: Project, folder: Path) -> None:
 
 
 def reloaded(address: str) -> None:
-    """As an operator does after `make governance`."""
+    """As an operator does after `make generate`."""
     process, project, folder = RELOAD[address]
     scale_rules(project, folder)
     process.send_signal(signal.SIGHUP)
@@ -151,7 +151,7 @@ def governed(project: Project, prometheus: str, file: str, before: str, after: s
     path = project.path / "governance" / file
     assert path.read_text().count(before) == 1, (file, before)
     path.write_text(path.read_text().replace(before, after))
-    project.makes("governance")
+    project.makes("generate")
     reloaded(prometheus)
 
 
@@ -173,7 +173,7 @@ def test_each_fault_reaches_who_answers_for_it_and_nobody_else(filled: Project, 
     with webhook() as (hook, arrived):
         ownership = project.path / "governance" / "ownership.yaml"
         ownership.write_text(f'{ownership.read_text()}alerting: {{webhook: "{hook}"}}\n')
-        project.makes("governance")
+        project.makes("generate")
         quick = tmp_path / "alertmanager.yml"
         quick.write_text(re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES)))
         rows, label = examples(project)

@@ -7,14 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LIBRARY, ROOT, Bake, BakedProject, load_hook, run, template_files
+from conftest import ASSETS, LIBRARY, ROOT, Bake, BakedProject, load_hook, run, template_files
 
 POST_GEN = load_hook("post_gen_project")
 NEXT_STEPS = 3
+GENERATED = ("docs/drift.md", "monitoring/prometheus/service.rules.yml")
 
 
 def said(capfd: pytest.CaptureFixture[str]) -> list[str]:
@@ -106,8 +108,8 @@ def test_a_folder_inside_a_repository_gets_none_of_its_own(
     assert not (project.path / ".git").exists()
     (note,) = [line for line in said(capfd) if line.startswith("No git repository made: ")]
     assert f"the folder lies in the repository {tmp_path}." in note
-    assert "read only at the root of the repository: docs/monorepo.md" in note
-    assert (project.path / "docs" / "monorepo.md").exists()
+    assert "read only at the root of the repository: docs/setup.md" in note
+    assert (project.path / "docs" / "setup.md").exists()
     assert git(tmp_path, "diff", "--cached", "--name-only") == ""
 
 
@@ -220,6 +222,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             readme.write_text(
                 readme.read_text() + "\nNew in {{ 'v2' | upper }} of {{ cookiecutter.project_slug | upper }}.\n"
             )
+            for name in GENERATED:
+                page = folder / "mlprod" / "src" / "mlprod" / "assets" / "project" / name
+                page.write_text(page.read_text() + "\nNew in v2.\n")
         git(folder, "add", "-A")
         git(folder, "commit", "-qm", tag)
         git(folder, "tag", tag)
@@ -274,6 +279,11 @@ def test_a_project_is_checked_and_updated_to_a_new_version(made_by: str, templat
     assert cruft("check", cwd=project.path).returncode == 1
     mine = project.path / "governance" / "ownership.yaml"
     mine.write_text(mine.read_text().replace("TODO works", "TODO still works"))
+    for name in GENERATED:  # comes with the wheel, so an edit of it stops no update
+        assert project.read(name) == (ASSETS / name).read_text()
+        (project.path / name).write_text("edited\n")
+    rules = project.path / "monitoring" / "prometheus" / "project.rules.yml"
+    rules.write_text("groups: [] # ours\n")
     project.git("commit", "-qam", "Mine")
     updated = cruft("update", "-y", cwd=project.path)
     assert updated.returncode == 0, updated.stdout + updated.stderr
@@ -284,6 +294,10 @@ def test_a_project_is_checked_and_updated_to_a_new_version(made_by: str, templat
     assert project.read("README.md").endswith("\nNew in V2 of FRAUD-SCORING.\n")
     assert project.json(".cruft.json")["commit"] == git(template, "rev-parse", "v2")
     assert "still works" in mine.read_text()
+    assert {project.read(name) for name in GENERATED} == {"edited\n"}
+    assert rules.read_text() == "groups: [] # ours\n"
+    with zipfile.ZipFile(wheel) as archive:  # from which `make generate` writes them
+        assert all(archive.read(f"mlprod/assets/project/{name}").endswith(b"New in v2.\n") for name in GENERATED)
     assert cruft("check", cwd=project.path).returncode == 0
     assert cruft("diff", cwd=project.path).returncode == 0
 
@@ -372,12 +386,12 @@ def rename(project: BakedProject) -> Path:
 def test_an_update_reaches_a_package_that_was_renamed(by: str, changing: tuple[Path, BakedProject]) -> None:
     template, project = changing
     package = rename(project)
-    change(template, decision__py="# a security fix\n", batch__md="\nA sentence.\n")
+    change(template, decision__py="# a security fix\n", SECURITY__md="\nA sentence.\n")
     done = cruft("update", "-y", cwd=project.path) if by == "cruft" else update(project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the package fraud_scoring is called risk_scoring now" in done.stderr
     assert (package / "decision.py").read_text().endswith("# a security fix\n")
-    assert project.read("docs/batch.md").endswith("A sentence.\n")
+    assert project.read("SECURITY.md").endswith("A sentence.\n")
     state = project.json(".cruft.json")
     assert state["commit"] == git(template, "rev-parse", "HEAD")
     assert state["context"]["cookiecutter"]["package_name"] == "risk_scoring"
@@ -430,36 +444,36 @@ def test_a_bake_beside_a_project_takes_nothing_from_it(changing: tuple[Path, Bak
 
 def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(changing: tuple[Path, BakedProject]) -> None:
     template, project = changing
-    project.git("mv", "docs/drift.md", "docs/drifting.md")
+    project.git("mv", "SECURITY.md", "SECURITY2.md")
     project.git("commit", "-qm", "moved")
     before = project.json(".cruft.json")
-    change(template, drift__md="\nA sentence.\n", batch__md="\nA sentence.\n")
+    change(template, SECURITY__md="\nA sentence.\n", README__md="\nA sentence.\n")
     refused = update(project)
     assert refused.returncode == 1
-    assert "which this project does not have. Nothing was updated:\n  docs/drift.md\n" in refused.stdout
+    assert "which this project does not have. Nothing was updated:\n  SECURITY.md\n" in refused.stdout
     assert project.json(".cruft.json") == before
     assert project.git("status", "--porcelain") == ""
     settings = project.path / "pyproject.toml"
     settings.write_text(
-        settings.read_text().replace("[tool.cruft]\nskip = [", '[tool.cruft]\nskip = ["docs/drift.md", ')
+        settings.read_text().replace("[tool.cruft]\nskip = [", '[tool.cruft]\nskip = [\n  "SECURITY.md",')
     )
     project.git("commit", "-qam", "on purpose")
     done = update(project)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert project.read("docs/batch.md").endswith("A sentence.\n")
+    assert project.read("README.md").endswith("A sentence.\n")
 
 
 def test_an_update_names_what_is_left_to_merge_by_hand(changing: tuple[Path, BakedProject]) -> None:
     template, project = changing
-    page = project.path / "docs" / "batch.md"
+    page = project.path / "README.md"
     page.write_text("Mine alone.\n")
     project.git("commit", "-qam", "mine")
-    change(template, batch__md="\nA sentence.\n", drift__md="\nA sentence.\n")
+    change(template, README__md="\nA sentence.\n", SECURITY__md="\nA sentence.\n")
     done = update(project)
     assert done.returncode == 0, done.stdout + done.stderr
     merged = page.read_text()
-    assert "docs/batch.md" in done.stdout or ("<<<<<<<" in merged and "A sentence." in merged)
-    assert project.read("docs/drift.md").endswith("A sentence.\n")
+    assert "README.md" in done.stdout or ("<<<<<<<" in merged and "A sentence." in merged)
+    assert project.read("SECURITY.md").endswith("A sentence.\n")
 
 
 def test_an_old_python_is_named_before_anything_is_baked(tmp_path: Path) -> None:

@@ -3,14 +3,12 @@
 import ast
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import LIBRARY
+from conftest import ASSETS, LIBRARY
 
-ROOT = Path(__file__).resolve().parent.parent / "{{cookiecutter.project_slug}}"
 ROOM = LIBRARY / "monitoring"
 ALERTS = {
     "FieldDrifts": ("> {DRIFT:g}",),
@@ -45,7 +43,7 @@ def limits() -> dict[str, Any]:
 def rules() -> dict[str, str]:
     """Every rule's name and expression."""
     found = {}
-    for path in sorted((ROOT / "monitoring" / "prometheus").glob("*.rules.yml")):
+    for path in sorted((ASSETS / "monitoring" / "prometheus").glob("*.rules.yml")):
         for group in yaml.safe_load(path.read_text())["groups"]:
             found |= {rule.get("alert", rule.get("record")): rule["expr"] for rule in group["rules"]}
     return found

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import LIBRARY, UNBAKED, Bake, BakedProject, baking
+from conftest import ASSETS, LIBRARY, Bake, BakedProject, baking
 from test_baked_life import Project, environment
 
 __all__ = ["environment"]  # a fixture
 FOLDER = Path("ml", "fraud-scoring")
 OWNERS = {f"{name}_owner": "Your Name <you@example.org>" for name in ("value", "model", "data", "platform")}
-PAGE = (UNBAKED / "docs" / "monorepo.md").read_text(encoding="utf-8")
+PAGE = (ASSETS / "docs" / "setup.md").read_text(encoding="utf-8")
 GITHUB, CODEOWNERS, GITLAB, PRE_COMMIT = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 UNREAD = "import mlprod.governance.repository as r, pathlib; print(*r.unread_files(pathlib.Path.cwd()), sep='\\n')"
 

@@ -51,7 +51,7 @@ VERBS: dict[str, Verb] = {
     "deployed": service.deployed,
     "image": service.image,
     "image-drill": service.image_drill,
-    "governance": governance.governance,
+    "generate": governance.generate,
     "readiness": governance.readiness,
     "stage": governance.stage,
     "attest": governance.attest,
@@ -208,7 +208,7 @@ def _parser(package: str) -> argparse.ArgumentParser:
     for name in ("image", "image-drill"):
         made[name].add_argument("--name", default=package.replace("_", "-"), help="default: %(default)s")
     made["image"].add_argument("--base", default="", help="image to build on, by digest: python@sha256:...")
-    made["governance"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
+    made["generate"].add_argument("--check", action="store_true", help="only compare; 1 when a file differs")
     made["readiness"].add_argument("--stage", choices=STAGES, help="exit with 1 when it is not reached")
     made["readiness"].add_argument(
         "--format", choices=["terminal", "json", "markdown", "prometheus"], default="terminal"

@@ -12,7 +12,7 @@ from pathlib import Path
 READY = "ready"  # file of an environment that is whole; it names the folder of the project
 ASIDE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PYTHONHOME")  # lead elsewhere
 OWN_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE")
-HINT = "Behind a proxy or with an index of your own: docs/network.md"
+HINT = "Behind a proxy or with an index of your own: docs/setup.md"
 
 
 def python_of(folder: Path) -> Path:

@@ -30,10 +30,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         shutil.copy("Makefile", path)
-        for file in (f"src/{PACKAGE}/__main__.py", "requirements/dev.txt", "pyproject.toml", "deploy/archive.sh"):
+        for file in (f"src/{PACKAGE}/__main__.py", "requirements/dev.txt", "pyproject.toml", "deploy/images.sh"):
             (path / file).parent.mkdir(parents=True, exist_ok=True)
             (path / file).touch()
-        (path / "deploy" / "archive.sh").write_text('printf "%s\\0" "$@"\n')
+        (path / "deploy" / "images.sh").write_text('printf "%s\\0" "$@"\n')
         self.python = self._program("python")
         self._program(".venv/bin/python")
         (path / ".venv" / "ready").touch()
@@ -104,7 +104,7 @@ def test_what_was_typed_arrives_as_it_was_typed(
 @pytest.mark.parametrize("typed", TYPED)
 def test_a_reason_of_the_environment_arrives_as_well(typed: str, folder: Folder) -> None:
     assert folder.make("promote", WHY=typed)[-1] == typed
-    assert folder.make("image-archives", f"IMAGE={typed}") == [typed]
+    assert folder.make("image-archives", f"IMAGE={typed}") == ["archive", typed]
     assert not list(folder.path.rglob("run-by-*"))
 
 
@@ -119,6 +119,14 @@ def test_a_switch_is_yes_or_left_out(folder: Folder) -> None:
     refused = folder.run("rollback-drill", "UNATTENDED=no")
     assert refused.returncode != 0
     assert "UNATTENDED=no cannot be used; works: UNATTENDED=yes" in refused.stderr
+
+
+def test_an_update_installs_generates_and_checks(folder: Folder) -> None:
+    def verbs(*words: str) -> list[str]:
+        return [word for word in folder.make("update", *words) if word != PACKAGE and not word.startswith("in ")]
+
+    assert verbs() == ["update", "generate", "check"]
+    assert verbs("UNCHECKED=yes") == ["update", "generate"]
 
 
 def test_targets_follow_each_other_whatever_make_is_told(folder: Folder) -> None:

@@ -47,9 +47,9 @@ def setup(_: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
-    """style, types, who may import whom, and whether generated files agree with governance/"""
+    """style, types, who may import whom, and whether generated files are up to date"""
     code = _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    code |= _run([args.project.package, "governance", "--check"])
+    code |= _run([args.project.package, "generate", "--check"])
     for line in (wrong := [*_unlooked(args.project.package), *_unlinked(args.project.package)]):
         print(line, file=sys.stderr)
     code |= bool(wrong)

@@ -14,22 +14,40 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-def governance(args: argparse.Namespace) -> int:
-    """make RACI.md, CODEOWNERS and the other generated files anew; --check only compares"""
+def generate(args: argparse.Namespace) -> int:
+    """write the generated files, from the library and from governance/; --check only compares"""
+    from ..assets import asset_files
     from ..governance.config import read_organisation
     from ..governance.generated import outdated, write
     from ..governance.repository import unread_files
     from ..ops.readiness_report import generated
 
     files = generated(read_organisation(args.project.settings().governance), args.project.seam())
+    library, present = asset_files(Path()), {name for name in files if Path(name).exists()}
     if not args.check:
-        print("\n".join(write(files, Path())) or "every generated file agrees with governance/ already")
+        changed = write(files, Path())
+        for name in changed:
+            print(f"{name}: replaced by that of {_library()}" if name in library and name in present else name)
+        if not changed:
+            print("every generated file is up to date")
         return 0
     for line in unread_files(Path.cwd()):
         print(f"note: {line}")
     for name in (differing := outdated(files, Path())):
-        print(f"{name} differs from what governance/ says: run make governance, and commit")
+        if name not in present:
+            what = "is missing"
+        elif name in library:
+            what = f"is not that of {_library()}: it was edited, or is of another version"
+        else:
+            what = "differs from what governance/ says"
+        print(f"{name} {what}. Run make generate, which writes it, and commit")
     return 1 if differing else 0
+
+
+def _library() -> str:
+    from ..version import VERSION
+
+    return f"mlprod {VERSION}".strip()
 
 
 def readiness(args: argparse.Namespace) -> int:
@@ -68,7 +86,7 @@ def stage(args: argparse.Namespace) -> int:
         return 0
     if card.reached(args.stage):
         enter(settings.governance / "ownership.yaml", args.stage, date.today())
-        print(f"{args.stage} is entered; run make governance, and commit governance/")
+        print(f"{args.stage} is entered; run make generate, and commit governance/")
         return 0
     if changed := unfold(settings.governance, args.stage, date.today()):
         print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")

@@ -1,4 +1,4 @@
-"""Files that say again what governance/ says: written by `make governance`, compared by `make check`."""
+"""Files that follow from governance/: written by `make generate`, compared by `make check`."""
 
 import json
 import re
@@ -13,13 +13,14 @@ from . import alert_routes, alert_thresholds, reports
 from .config import Organisation
 from .yaml_loader import GovernanceError
 
-BEGIN, END = "yours: what stands from here", "to here survives `make governance`"
+BEGIN, END = "yours: what stands from here", "to here survives `make generate`"
+OLD_END = "to here survives `make governance`"  # the verb's name in the first version
 PLAIN = re.compile(r"[A-Za-z][\w./-]*", re.ASCII)
 RESERVED = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 NOT_IN_YAML = re.compile(
     "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]"
 )  # JSON lets them stand, YAML folds or refuses them
-MADE = "Made by `make governance` from the files in governance/; edit those, or between the two marks at the end"
+MADE = "Made by `make generate` from the files in governance/; edit those, or between the two marks at the end"
 
 
 def expected(org: Organisation, more: Mapping[str, str], root: Path) -> dict[str, str]:
@@ -35,7 +36,6 @@ def expected(org: Organisation, more: Mapping[str, str], root: Path) -> dict[str
         "governance/RACI.md": reports.raci(org),
         "governance/problem.md": reports.problem(org),
         "governance/change_plan.md": reports.change_plan(org),
-        "governance/skills.md": reports.skills(org),
         "governance/risk.md": reports.risks(org),
         **more,
     }
@@ -151,6 +151,7 @@ def _mine(path: Path, begin: str, end: str) -> str:
     text = _text(path)
     if text is None:
         return ""
+    text = text.replace(_comment(path.name, OLD_END), end)
     lines = text.split("\n")  # what people write may hold other breaks
     if lines.count(begin) != 1 or lines.count(end) != 1 or lines.index(begin) > lines.index(end):
         raise GovernanceError(
@@ -165,4 +166,4 @@ def _text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise GovernanceError(f"{path}: cannot be read: {error}; remove it, and run make governance") from error
+        raise GovernanceError(f"{path}: cannot be read: {error}; remove it, and run make generate") from error

@@ -157,7 +157,7 @@ def _practised(view: View, skill: str) -> list[str]:
 
 def up_to_date(view: View) -> Iterator[str]:
     for name in view.outdated:
-        yield f"{name}: differs from what governance/ says"
+        yield f"{name}: differs from what `make generate` writes"
 
 
 def _accountable(view: View) -> list[str]:

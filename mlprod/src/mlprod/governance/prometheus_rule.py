@@ -19,12 +19,16 @@ QUERY = re.compile(r"`[^`]*`")  # in the text of an alert
 SYSTEM_FILES = {"deploy/values/values.yaml": "project", "monitoring/prometheus/prometheus.yml": "system"}
 
 
-def prometheus_rule(folder: Path, org: Organisation, environment: str) -> dict[str, Any]:
-    """The rule files of a folder as one resource. Many projects and environments may load theirs into one Prometheus:
-    each series is evaluated by the rules of its own environment and by no others."""
+def prometheus_rule(folder: Path, org: Organisation, environment: str, library: Path | None = None) -> dict[str, Any]:
+    """The rule files of a folder as one resource; those that the folder `library` has are read from there.
+
+    Many projects and environments may load theirs into one Prometheus: each series is evaluated by the rules of its
+    own environment and by no others. Raises GovernanceError for a file that holds no groups of rules.
+    """
     matchers = {"system": org.ownership.system.name, "environment": environment}
-    paths = [path for path in sorted(folder.glob("*.rules.yml")) if path.name != "governance.rules.yml"]
-    contents = [rules(org, environment), *(yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths)]
+    files = {path.name: path for source in (folder, library) if source for path in source.glob("*.rules.yml")}
+    files.pop("governance.rules.yml", None)
+    contents = [rules(org, environment), *(_groups(path) for _, path in sorted(files.items()))]
     labels = {"app.kubernetes.io/name": "ml-service", "app.kubernetes.io/instance": org.ownership.system.name}
     groups = [group for content in contents for group in content["groups"]]
     return {
@@ -61,10 +65,28 @@ def require_one_name(system: System, root: Path) -> None:
             )
 
 
+def _groups(path: Path) -> dict[str, Any]:
+    """What a rule file holds."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise GovernanceError(f"{path}: cannot be read as YAML: {error}") from error
+    groups = content.get("groups") if isinstance(content, dict) else content
+    if isinstance(groups, list) and all(map(_is_group, groups)):
+        return {"groups": groups}
+    raise GovernanceError(f"{path}: groups: must list groups, each of a name and rules with expr; works: groups: []")
+
+
+def _is_group(group: Any) -> bool:
+    """Whether its rules can be restricted to an environment; promtool checks what else Prometheus requires of them."""
+    rules = group.get("rules") if isinstance(group, dict) else None
+    return isinstance(rules, list) and all(isinstance(rule, dict) and "expr" in rule for rule in rules)
+
+
 def _restricted(rule: dict[str, Any], matchers: dict[str, str]) -> dict[str, Any]:
     """A rule of one environment, with its queries: those in a text name the system themselves."""
     environment = {"environment": matchers["environment"]}
-    rule = rule | {"expr": restrict(rule["expr"], matchers)}
+    rule = rule | {"expr": restrict(str(rule["expr"]), matchers)}
     if "annotations" in rule:
         texts = rule["annotations"].items()
         rule["annotations"] = {

@@ -12,7 +12,7 @@ ABSENT = "*not said yet*"
 
 
 def raci(org: Organisation) -> str:
-    """Who answers, does, is asked and is told, for each outcome."""
+    """Who answers, does, is asked and is told, for each outcome; and which skills the work needs."""
     ownership = org.ownership
     lines = [
         "# Who answers for what",
@@ -46,7 +46,7 @@ def raci(org: Organisation) -> str:
         f"- {cell(each.system)} ({each.via}), {cell(each.owner)}. Without an answer: {_said(each.fallback)}"
         for each in ownership.consumers
     ] or [ABSENT]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_skills(org)])
 
 
 def problem(org: Organisation) -> str:
@@ -154,13 +154,12 @@ def change_plan(org: Organisation) -> str:
     return "\n".join(lines)
 
 
-def skills(org: Organisation) -> str:
+def _skills(org: Organisation) -> list[str]:
     """Which skills are needed, who has them, and what is done where nobody has."""
     found = org.ownership.skills
     lines = [
-        "# Skills",
         "",
-        _stage(org, "cost"),
+        "## Skills",
         "",
         "Covered is what somebody has done in the last 180 days; `make readiness` looks at who ran what.",
         "",
@@ -172,7 +171,7 @@ def skills(org: Organisation) -> str:
         gaps = [f"{gap.action}: {_who(org, gap.owner)} by {gap.due}" for gap in found.gaps if gap.skill == skill]
         shown = ", ".join(SKILL_CHECKS.get(skill, ()))
         lines.append(f"| {cell(_words(skill))} | {who or ABSENT} | {shown} | {'; '.join(gaps)} |")
-    return "\n".join(lines)
+    return lines
 
 
 def risks(org: Organisation) -> str:

@@ -22,7 +22,7 @@ def unread_files(project: Path) -> list[str]:
         return []
     folder = project.resolve().relative_to(root.resolve()).as_posix()
     return [
-        f"{name} is not read in {folder}, only at the root of the repository, {root}: docs/monorepo.md has what to copy"
+        f"{name} is not read in {folder}, only at the root of the repository, {root}: docs/setup.md has what to copy"
         for name, (places, sign) in AT_ROOT.items()
         if (project / name).exists() and not any((sign or folder) in text for text in _texts(root, places))
     ]

@@ -23,8 +23,8 @@ outcomes say that.</p>
 source, and no model has to learn it.</li>
 <li>If the world has changed, look at quality and value on real outcomes: <code>make observe</code>.</li>
 <li>Then let a model learn from newer rows: <code>make train</code>. Its gates say whether it is better.</li></ol>
-<p><code>docs/drift.md</code> explains every figure; <code>docs/runbooks/FieldDrifts.md</code> and
-<code>docs/runbooks/ScoreDrifts.md</code> go through it step by step.</p>"""
+<p><code>docs/drift.md</code> explains every figure; <code>docs/runbooks/data.md#fielddrifts</code> and
+<code>docs/runbooks/model.md#scoredrifts</code> go through it step by step.</p>"""
 
 
 def page(facts: Compared, drifts: Sequence[Drift], odd: Sequence[str] = ()) -> str:

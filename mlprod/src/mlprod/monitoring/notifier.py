@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from ..assets import runbook
 from ..loopback import open_address, proxy_of
 from .alerts import Signal
 
@@ -44,9 +45,9 @@ def news(path: Path, signals: Iterable[Signal], owners: Mapping[str, str], now: 
     wrong: Wrong = {}
     for signal in signals:
         since = before.get(signal.id, {}).get("since", _iso(now))
-        owner, runbook = owners.get(signal.outcome, "TODO"), f"docs/runbooks/{signal.alert}.md"
+        owner = owners.get(signal.outcome, "TODO")
         facts = {"alert": signal.alert, "says": signal.says, "outcome": signal.outcome, "owner": owner}
-        wrong[signal.id] = {**facts, "since": since, "runbook": runbook}
+        wrong[signal.id] = {**facts, "since": since, "runbook": runbook(signal.alert)}
     return News(wrong, {id: facts for id, facts in before.items() if id not in wrong})
 
 

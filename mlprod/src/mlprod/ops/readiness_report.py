@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from ..assets import RULES, asset_files
 from ..contract.open_data_contract import ContractFacts, open_data_contract
 from ..governance import change_plan
 from ..governance.check_catalogue import Subject
@@ -190,7 +191,8 @@ def observed(org: Organisation, shadow: Usage, assist: Usage, digests: dict[Subj
 
 
 def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
-    """Every generated file, with the contract's export among them when the contract can be read."""
+    """Every generated file: those of the library's version, and those that follow from governance/ and the contract,
+    whose export is left out when it cannot be read."""
     more = {}
     if seam:
         person, system = org.ownership.answers_for("data_quality"), org.ownership.system
@@ -210,10 +212,10 @@ def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
     require_one_name(org.ownership.system, Path())
     for environment in ENVIRONMENTS:
         if (overlay := Path("deploy/overlays") / environment).is_dir():
-            head = "# The rules of monitoring/prometheus/*.rules.yml for this environment alone: edit those\n"
-            resource = prometheus_rule(Path("monitoring/prometheus"), org, environment)
+            head = "# monitoring/prometheus/*.rules.yml for this environment alone; yours stand in project.rules.yml\n"
+            resource = prometheus_rule(Path("monitoring/prometheus"), org, environment, RULES)
             more[f"{overlay}/prometheus-rule.yaml"] = head + to_yaml(resource)
-    return expected(org, more, Path())
+    return {**expected(org, more, Path()), **asset_files(Path())}
 
 
 def _folders() -> Iterable[str]:

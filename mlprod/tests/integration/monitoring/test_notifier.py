@@ -66,7 +66,7 @@ def test_what_goes_on_keeps_its_beginning_and_what_ends_is_told_once(tmp_path: P
         "outcome": "model_quality",
         "owner": "Bea Invented <bea@example.org>",
         "since": "2026-06-15T12:30:00Z",
-        "runbook": "docs/runbooks/FieldDrifts.md",
+        "runbook": "docs/runbooks/data.md#fielddrifts",
     }
     remember(state, first, taken=True)
     second = news(state, [DRIFT, STALE], OWNERS, NOW + timedelta(hours=1))

@@ -408,7 +408,7 @@ def test_the_scorecard_reads_the_project_and_its_registry(
     found = {result.entry.id: result for result in card.pilot}
     assert found[MINE].status == "passed"
     assert [said.rpartition(" ")[2] for said in found["everything-covered"].says] == ["Odd", "Bare"]
-    assert found["generated-files-agree"].says[0] == "CODEOWNERS: differs from what governance/ says"
+    assert found["generated-files-agree"].says[0] == "CODEOWNERS: differs from what `make generate` writes"
     assert card.today == date.today()
 
 

@@ -12,7 +12,7 @@ from filled import Filled, filled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlprod.governance.generated import BEGIN, END, codeowners, expected, outdated, to_yaml, write
+from mlprod.governance.generated import BEGIN, END, OLD_END, codeowners, expected, outdated, to_yaml, write
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]
@@ -22,7 +22,6 @@ NAMES = {
     "governance/RACI.md",
     "governance/problem.md",
     "governance/change_plan.md",
-    "governance/skills.md",
     "governance/risk.md",
     "monitoring/alertmanager/alertmanager.yml",
     "monitoring/prometheus/governance.rules.yml",
@@ -63,6 +62,18 @@ def test_what_people_wrote_between_the_marks_survives(filled: Filled, root: Path
     filled.change("ownership.yaml", "stage: poc", "stage: pilot")
     write(again(filled, root), root)
     assert f"{begin}\n{mine}\n" in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["CODEOWNERS", "governance/RACI.md"])
+def test_what_people_wrote_survives_between_the_marks_of_the_first_version(
+    filled: Filled, root: Path, name: str
+) -> None:
+    path = root / name
+    begin = next(line for line in path.read_text().splitlines() if BEGIN in line)
+    path.write_text(path.read_text().replace(begin, f"{begin}\nmine").replace(END, OLD_END), encoding="utf-8")
+    assert name in write(again(filled, root), root)
+    assert f"{begin}\nmine\n" in path.read_text()
+    assert END in path.read_text()
 
 
 @pytest.mark.parametrize("mark", [BEGIN, END])

@@ -10,7 +10,7 @@ from mlprod.governance import reports
 from mlprod.governance.config import Organisation
 
 __all__ = ["filled"]
-PAGES = (reports.raci, reports.problem, reports.change_plan, reports.skills, reports.risks)
+PAGES = (reports.raci, reports.problem, reports.change_plan, reports.risks)
 HOSTILE = "| [x](http://evil.test) <img src=x> **b** `c`\n\n# Heading\n- item <!-- to here survives -->"
 Page = Callable[[Organisation], str]
 
@@ -58,9 +58,9 @@ def test_nothing_depends_on_the_day(filled: Filled, page: Page, monkeypatch: pyt
             "| desk | what it cannot do (limits first) | *not said yet* | *not said yet* | 2026-05-21 |",
         ),
         (reports.change_plan, "| desk | training: limits | | *not said yet* | 9 of 10 |"),
-        (reports.skills, "| ml | Gil Invented (author), practitioner | beats-baseline |  |"),
+        (reports.raci, "| ml | Gil Invented (author), practitioner | beats-baseline |  |"),
         (
-            reports.skills,
+            reports.raci,
             "| kubernetes | *not said yet* | rollback-drilled | hire: Dee Invented (platform_owner) by 2026-09-30 |",
         ),
         (reports.risks, "Tier **A**. About people: yes; personal data: yes; acts without review: no."),
@@ -111,4 +111,4 @@ def test_hostile_words_are_shown_as_words(filled: Filled, page: Page) -> None:
 
 
 def test_every_file_has_a_page() -> None:
-    assert len(PAGES) + 1 == len(FILES) + 1, "ownership has two, gates none"
+    assert len(PAGES) + 1 == len(FILES), "gates has none"

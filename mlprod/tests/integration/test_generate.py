@@ -1,0 +1,166 @@
+"""The generated files of the library's version: compared, repaired, left out on purpose; a project's own rules stay."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from fixture_project import PROJECT, main
+
+from mlprod import assets
+from mlprod.assets import AssetError, asset_files
+
+OWN = "monitoring/prometheus/project.rules.yml"
+RULE = "monitoring/prometheus/service.rules.yml"
+ALERT = """groups:
+  - name: project
+    rules:
+      - {alert: Mine, expr: sum by (system) (ml_predictions_total) > 1, labels: {severity: ticket, outcome: serving}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh bake of one's own."""
+    shutil.copytree(PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns(".git", "var", "data"))
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The assets of another version of the library, to be changed."""
+    folder = tmp_path / "newer"
+    shutil.copytree(assets.PROJECT, folder)
+    monkeypatch.setattr(assets, "PROJECT", folder)
+    return folder
+
+
+def compare(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines of `generate --check`, whose exit code is 1 when there are some."""
+    capsys.readouterr()
+    code = main(["generate", "--check"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("note: ")]
+    assert code == bool(lines)
+    return lines
+
+
+def test_a_fresh_bake_holds_what_the_library_would_write(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(capsys) == []
+    assert main(["generate"]) == 0
+    assert capsys.readouterr().out == "every generated file is up to date\n"
+
+
+@pytest.mark.parametrize("name", [RULE, "docs/runbooks/service.md", "deploy/base/kustomization.yaml"])
+def test_an_edited_file_is_named_with_its_repair_and_then_overwritten(
+    name: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (project / name).read_text()
+    (project / name).write_text(before + "# mine\n")
+    what = f"{name} is not that of mlprod: it was edited, or is of another version. "
+    assert compare(capsys) == [f"{what}Run make generate, which writes it, and commit"]
+    assert main(["generate"]) == 0
+    assert capsys.readouterr().out == f"{name}: replaced by that of mlprod\n"
+    assert (project / name).read_text() == before
+    assert compare(capsys) == []
+
+
+@pytest.mark.parametrize("name", [RULE, "monitoring/grafana/dashboards/service.json", "CODEOWNERS"])
+def test_a_missing_file_is_named_with_its_repair(name: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / name).unlink()
+    assert f"{name} is missing. Run make generate, which writes it, and commit" in compare(capsys)
+    assert main(["generate"]) == 0
+    assert compare(capsys) == []
+
+
+def test_files_of_another_version_are_named_and_replaced_and_new_ones_are_added(
+    project: Path, newer: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (newer / "docs" / "runbooks" / "service.md").write_text("# A newer page\n")
+    (newer / "monitoring" / "prometheus" / "fairness.rules.yml").write_text("groups: []\n")
+    named = [line.split(" ")[0] for line in compare(capsys)]
+    assert named == ["docs/runbooks/service.md", "monitoring/prometheus/fairness.rules.yml"]
+    assert main(["generate"]) == 0
+    assert (project / "docs" / "runbooks" / "service.md").read_text() == "# A newer page\n"
+    assert compare(capsys) == []
+
+
+def test_a_project_of_an_older_bake_gets_the_files_of_today(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(project / "docs" / "runbooks")
+    (project / "docs" / "runbooks").mkdir()
+    (project / "docs" / "runbooks" / "DatabaseAway.md").write_text("# DatabaseAway\n")
+    old = (project / RULE).read_text().replace("records.md#databaseaway", "DatabaseAway.md")
+    (project / RULE).write_text(old)
+    assert len(compare(capsys)) == 6
+    assert main(["generate"]) == 0
+    assert compare(capsys) == []
+    assert "records.md#databaseaway" in (project / RULE).read_text()
+
+
+def test_rules_of_the_project_survive_and_reach_the_cluster(project: Path, newer: Path) -> None:
+    (project / OWN).write_text(ALERT)
+    (newer / RULE).write_text("groups: []\n")
+    assert main(["generate"]) == 0
+    assert (project / OWN).read_text() == ALERT
+    resource = yaml.safe_load((project / "deploy/overlays/production/prometheus-rule.yaml").read_text())
+    (rule,) = next(group for group in resource["spec"]["groups"] if group["name"] == "project")["rules"]
+    restricted = 'ml_predictions_total{system="fraud-scoring", environment="production"}'
+    assert rule["expr"] == f"sum by (system) ({restricted}) > 1"
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "groups:", "groups: [{name: a}]", "groups: [{name: a, rules: [{alert: b}]}]", "groups: [", "a"],
+)
+def test_rules_of_the_project_that_cannot_be_read_are_named(
+    content: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / OWN).write_text(content)
+    assert main(["generate"]) == 1
+    assert f"GovernanceError: {OWN}: " in capsys.readouterr().err
+
+
+def test_a_broken_rule_file_of_the_library_is_repaired_and_stops_nothing(project: Path) -> None:
+    (project / RULE).write_text("groups: [")
+    assert main(["generate"]) == 0
+    assert yaml.safe_load((project / RULE).read_text())["groups"]
+
+
+def test_a_project_may_do_without_a_folder_of_them(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(project / "deploy")
+    settings = project / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("\nwithout = []\n", '\nwithout = ["deploy/"]\n'))
+    assert compare(capsys) == []
+    assert main(["generate"]) == 0
+    assert not (project / "deploy").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ('["deplyo"]', "'deplyo' names no generated file"),
+        ('["docs", "src"]', "'src' names no generated file"),
+        ('"docs"', "'docs' is not a list of paths"),
+        ("[1]", r"\[1\] is not a list of paths"),
+        ('["/"]', r"\['/'\] is not a list of paths"),
+    ],
+)
+def test_a_setting_that_leaves_out_nothing_is_an_error(tmp_path: Path, given: str, message: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.mlprod]\nwithout = {given}\n")
+    with pytest.raises(AssetError, match=rf"^pyproject.toml: \[tool.mlprod\] without: {message}; works: "):
+        asset_files(tmp_path)
+
+
+def test_no_file_is_half_written(project: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (project / RULE).read_text()
+    (newer / RULE).write_text("groups: []\n" + "# long\n" * 1000)
+
+    def fails(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fails)
+        with pytest.raises(OSError, match="No space left"):
+            main(["generate"])
+    assert (project / RULE).read_text() == before
+    assert list(project.glob("monitoring/prometheus/.*")) == []
