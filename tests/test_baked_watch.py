@@ -327,7 +327,7 @@ def counted_is_recorded(prometheus: str, project: Project) -> None:
 OFFLINE = """
 import json, sqlite3
 from bisect import bisect_left
-from {package}.bundle.reference import Reference
+from mlprod.bundle.reference_profile import Reference
 from {package}.decision import payoff
 from pathlib import Path
 

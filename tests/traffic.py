@@ -21,7 +21,7 @@ ROWS = """
 import json, sys
 from datetime import datetime
 from {package} import contract, data
-from {package}.contract.terms import read_terms
+from mlprod.contract.schema import read_terms
 terms = read_terms(contract)
 table = data.load(until=datetime(2026, 3, 1))
 table = table.filter(table[terms.label].notnull()).select(*terms.fields.names, terms.label)
