@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from pydantic import Field
 
     from .contract.schema import Contract, Fields
+    from .files.for_load import rows_of
     from .project import Project
     from .serving.api import create_api
     from .start import main
 
-__all__ = ["Contract", "Field", "Fields", "Project", "create_api", "main"]
+__all__ = ["Contract", "Field", "Fields", "Project", "create_api", "main", "rows_of"]
 HOMES = {
     "Contract": "mlprod.contract.schema",
     "Field": "pydantic",
@@ -26,6 +27,7 @@ HOMES = {
     "Project": "mlprod.project",
     "create_api": "mlprod.serving.api",
     "main": "mlprod.start",
+    "rows_of": "mlprod.files.for_load",
 }
 
 
