@@ -16,8 +16,9 @@ HERE = Path(__file__).resolve().parent
 VENDOR, PIN = "vendor", "requirements/mlprod.txt"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LEFT_OUT = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-PIN_TEXT = """# The library, by version and checksum. With an index of your own delete the next line and the wheel.
---find-links ../vendor
+PIN_TEXT = """--find-links ../vendor
+# The library, by version and checksum. With an index of your own delete the line above and the wheel,
+# and add "vendor/*.whl" to [tool.cruft] skip in pyproject.toml, so that an update brings no wheel.
 mlprod=={version} --hash=sha256:{checksum}
 """
 

@@ -302,6 +302,29 @@ def test_a_project_is_checked_and_updated_to_a_new_version(made_by: str, templat
     assert cruft("diff", cwd=project.path).returncode == 0
 
 
+def test_a_project_that_takes_the_library_from_an_index_is_updated_to_a_new_version(
+    template: Path, tmp_path: Path
+) -> None:
+    project = cookiecutter(f"git+file://{template}", tmp_path, "--checkout", "v1")
+    pin, (wheel,) = project.path / "requirements" / "mlprod.txt", (project.path / "vendor").glob("*.whl")
+    before = pin.read_text()
+    pin.write_text(before.replace("--find-links ../vendor\n", ""))
+    wheel.unlink()
+    settings = project.path / "pyproject.toml"
+    settings.write_text(
+        settings.read_text().replace("[tool.cruft]\nskip = [\n", '[tool.cruft]\nskip = [\n  "vendor/*.whl",\n')
+    )
+    project.git("commit", "-qam", "From our index")
+    updated = cruft("update", "-y", cwd=project.path)
+    assert updated.returncode == 0, updated.stdout + updated.stderr
+    changed = project.git("diff", "HEAD", "--name-only").split()
+    assert sorted(changed) == [".cruft.json", "README.md", "requirements/mlprod.txt"]
+    assert "find-links" not in pin.read_text()
+    assert pin.read_text().splitlines()[-1] not in before, "the version of now"
+    assert not [*(project.path / "vendor").glob("*.whl"), *project.path.rglob("*.rej")]
+    assert cruft("check", cwd=project.path).returncode == 0
+
+
 @pytest.mark.parametrize("spelling", ["absolute", "relative", "here"])
 def test_a_local_template_is_linked_by_its_whole_path(spelling: str, template: Path, tmp_path: Path) -> None:
     given = {"absolute": template, "relative": Path(os.path.relpath(template, tmp_path)), "here": Path()}[spelling]

@@ -9,7 +9,7 @@ install() {
 }
 if [ "$1" = library ]; then
   near=''
-  for wheel in /vendor/*.whl; do [ ! -e "$wheel" ] || near=--no-index; done
+  if grep -q -e --find-links /requirements/mlprod.txt; then near=--no-index; fi
   install install --no-deps $near --target /opt/mlprod -r /requirements/mlprod.txt
   chmod -R u=rwX,go=rX /opt/mlprod
   python3 -m compileall -q --invalidation-mode unchecked-hash /opt/mlprod

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..project import Project
 
 REPORT = Path("var/tests.xml")
-LOCK, PIN, VENDOR = Path("requirements/dev.txt"), Path("requirements/mlprod.txt"), Path("vendor")
+LOCK, PIN = Path("requirements/dev.txt"), Path("requirements/mlprod.txt")
 LINK = Path(".cruft.json")
 CRUFT = "cruft==2.16.0"
 FAULTS = "mlprod.testing.faults"
@@ -33,7 +33,7 @@ def setup(_: argparse.Namespace) -> int:
     """make .venv with the locked packages (uv if present, else pip), or fit it to a folder that was moved"""
     folder, project = Path(os.environ.get("VENV", ".venv")), Path.cwd()
     environments.make(folder, project)
-    near = ["--no-index"] if list(VENDOR.glob("mlprod-*.whl")) else []
+    near = ["--no-index"] if PIN.is_file() and "--find-links" in PIN.read_text(encoding="utf-8") else []
     again = ["--force-reinstall", "--no-deps"]  # of one version with other bytes an installer says that it is there
     for what in (
         ["--require-hashes", "-r", str(LOCK)],
