@@ -66,7 +66,7 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
         return _lines([*lines, "", f"{many}. All 28 of the ML Test Score: make readiness FORMAT=markdown"])
     lines += ["", "Next, by person:"]
     lines += [f"  {person}: {what}  ({why})" for person, what, why in next_steps(card, stage)]
-    return _lines([*lines, "", f"{many}; make readiness STAGE={stage} lists what lacks."])
+    return _lines([*lines, "", f"{many}; make readiness STAGE={stage} lists what is missing."])
 
 
 def markdown(card: Scorecard, stage: Stage) -> str:
