@@ -34,8 +34,7 @@ outcomes:
   - {id: business_value, accountable: value_owner, responsible: [adoption_owner]}
   - {id: model_quality, accountable: model_owner, responsible: [author],
       covers: {paths: [src/*/model.py, src/*/decision.py]}}
-  - {id: data_quality, accountable: data_owner, responsible: [author],
-      covers: {paths: [src/*/contract.py, src/*/data.py]}}
+  - {id: data_quality, accountable: data_owner, responsible: [author], covers: {paths: [src/*/contract]}}
   - {id: serving, accountable: platform_owner, responsible: [platform_owner], covers: {paths: [src], alerts: [Late]}}
   - {id: security_and_compliance, accountable: platform_owner, responsible: [platform_owner]}
   - {id: adoption, accountable: adoption_owner, responsible: [adoption_owner]}
