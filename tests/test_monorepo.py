@@ -122,7 +122,8 @@ def test_gates_look_at_the_files_of_the_folder(root: Path, cookies: Any, environ
     project = Project(BakedProject(path), environment)
     said = project.makes("check", "licences", "secrets")
     assert "CODEOWNERS is not read in ml/fraud-scoring, only at the root of the repository" in said
-    assert int(re.findall(r"committed files: (\d+) were read, and a planted key was found", said)[0]) > 140
+    read = int(re.findall(r"committed files: (\d+) were read, and a planted key was found", said)[0])
+    assert read > len(project.baked.git("ls-files").split()) - 10, "all but the wheel, empty files and the like"
     invented = "AKIA" + "".join(random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16))
     (path / "src" / "fraud_scoring" / "words.py").write_text(f'WORD = "{invented}"\nimport  os\n')
     git(root, "add", "-f", "ml")
