@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,16 @@ def test_a_second_signal_ends_the_drain(models: Path, tmp_path: Path, sqlite: st
     load.stored()
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """As in a terminal: a service that is started under nohup inherits that SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="SIGHUP")
+@pytest.mark.usefixtures("terminal")
 def test_the_end_of_a_terminal_drains_as_well(models: Path, tmp_path: Path, sqlite: str) -> None:
     with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service, Load(service, pause=0.002) as load:
         eventually(lambda: len(load.answered) > 100)
