@@ -56,7 +56,7 @@ test-fast: setup ## the tests that need no environment for the baked project
 bench: setup ## measure beside what it names, and write a table
 	$(BIN)/python bench/run.py
 
-generated: setup ## bake anew what `make generate` generates in a baked project, after a change of the generator
+generated: setup ## bake again the files that `make generate` writes in a project, after a change of the generator
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python templates/regenerate.py
 
 lock: setup ## resolve requirements/dev.txt anew from pyproject.toml

@@ -4,7 +4,7 @@ What stands in `__all__` is public and follows semantic versioning; the rest may
 
 import os
 
-# Both send usage data to their makers unless told not to, so this stands before any import of them:
+# Both send usage data to their makers by default, so this stands before any import of them:
 # ONNX Runtime since 1.29 on Linux (Privacy.md of its repository), MLflow since 3.2 (mlflow.org/docs, "Usage Tracking").
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

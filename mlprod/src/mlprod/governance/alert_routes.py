@@ -1,4 +1,4 @@
-"""Alertmanager's configuration: an alert names an outcome, and goes to whoever answers for that outcome."""
+"""Alertmanager's configuration: an alert names an outcome, and goes to the person who is accountable for it."""
 
 import json
 import re

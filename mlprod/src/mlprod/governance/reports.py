@@ -12,7 +12,7 @@ ABSENT = "*not said yet*"
 
 
 def raci(org: Organisation) -> str:
-    """Who answers, does, is asked and is told, for each outcome; and which skills the work needs."""
+    """Who is accountable, responsible, consulted and informed, for each outcome; and which skills the work needs."""
     ownership = org.ownership
     lines = [
         "# Who answers for what",
