@@ -33,19 +33,21 @@ check: setup ## style of the template's own Python
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
-# The library has an environment of its own, with the packages that a project gets.
+# The library has an environment of its own: the packages that a project gets, and what spreads tests over the cores.
 LIBRARY := mlprod/.venv/bin/python
+INSTALL := $(BIN)/uv pip install -q -p $(LIBRARY) --require-hashes
 export TEMPLATE_PYTHON := $(CURDIR)/$(BIN)/python
-mlprod/.venv/ready: {{cookiecutter.project_slug}}/requirements/dev.txt | setup
+mlprod/.venv/ready: {{cookiecutter.project_slug}}/requirements/dev.txt requirements/dev.txt | setup
 	@rm -rf mlprod/.venv
-	$(BIN)/uv venv -q -p $(BIN)/python mlprod/.venv && $(BIN)/uv pip install -q -p $(LIBRARY) --require-hashes -r "$<"
+	$(BIN)/uv venv -q -p $(BIN)/python mlprod/.venv && $(INSTALL) -r "$<"
+	awk '/^(execnet|pytest-xdist)==/ {on = 1} on {print} !/\\$$/ {on = 0}' requirements/dev.txt | $(INSTALL) --no-deps -r -
 	@touch $@
 
 check-library: mlprod/.venv/ready ## style, types of the library, and which of its rooms imports which
 	cd mlprod && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && PYTHONPATH=src .venv/bin/lint-imports
 
 test-library: mlprod/.venv/ready ## the library's tests, in a project that is baked for them
-	cd mlprod && .venv/bin/python -m pytest $(TESTS)
+	cd mlprod && .venv/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 test: test-fast check-library test-library ## every test: the fast layer, the library's, then whole lives of baked projects
 	$(RUN) pytest -m slow -n 2 --dist loadfile

@@ -62,7 +62,8 @@ class Trained:
 
 @pytest.fixture(scope="session", autouse=True)
 def bare_environment() -> None:
-    """A developer's own settings must not reach the tests."""
+    """Fixtures begin in the folder of the project, and a developer's own settings must not reach the tests."""
+    os.chdir(fixture_project.PROJECT)
     for name in [name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"]:
         del os.environ[name]
     bypass_proxies()
@@ -291,7 +292,8 @@ class Tally:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Tally())
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # what workers report comes here once more
+        config.pluginmanager.register(Tally())
 
 
 @pytest.hookimpl(trylast=True)
@@ -299,5 +301,4 @@ def pytest_unconfigure() -> None:
     """Let go of DuckDB before the interpreter ends, or its bindings report what is left as leaks."""
     ibis.options.default_backend = None
     gc.collect()
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        shutil.rmtree(fixture_project.PROJECT.parent, ignore_errors=True)
+    shutil.rmtree(fixture_project.PROJECT.parent, ignore_errors=True)

@@ -1,6 +1,7 @@
-"""A real bake of the template with its default answers, made once a session: the project that the tests run in."""
+"""A real bake of the template with its default answers: the project that the tests run in. Each worker has a copy."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,9 @@ main = partial(run, PACKAGE)
 
 def baked() -> Path:
     """The project's folder. Cookiecutter is the template's own, and need not be installed beside the library."""
-    if "FIXTURE_PROJECT" in os.environ:  # of another worker
-        return Path(os.environ["FIXTURE_PROJECT"])
     folder = tempfile.mkdtemp(prefix="fixture-project-")
+    if "FIXTURE_PROJECT" in os.environ:  # made by the process that started this worker
+        return Path(shutil.copytree(os.environ["FIXTURE_PROJECT"], Path(folder, "fraud-scoring"), symlinks=True))
     python = os.environ.get("TEMPLATE_PYTHON", sys.executable)
     command = [python, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder, str(TEMPLATE)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -29,6 +30,5 @@ def baked() -> Path:
 
 PROJECT = baked()
 SOURCES = (str(LIBRARY / "src"), str(PROJECT / "src"))
-os.chdir(PROJECT)
 os.environ["PYTHONPATH"] = os.pathsep.join(SOURCES)
 sys.path[:0] = [path for path in SOURCES if path not in sys.path]

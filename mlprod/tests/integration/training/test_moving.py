@@ -131,7 +131,11 @@ def test_a_mover_on_another_machine_is_waited_for_and_then_named(
     assert champion(server) == 1
 
 
-@pytest.mark.parametrize("left", [intent(3_600), intent(-3_600), "", "{", "[]", '{"at": 7}', "[" * 90_000])
+@pytest.mark.parametrize(
+    "left",
+    [intent(3_600), intent(-3_600), "", "{", "[]", '{"at": 7}', "[" * 90_000],
+    ids=["old", "of tomorrow", "empty", "cut off", "a list", "at 7", "too deep"],
+)
 def test_what_a_dead_mover_or_somebody_else_left_keeps_nobody_waiting(server: Registry, left: str) -> None:
     server.tag_model(f"{INTENT}other", left)
     promote(server, "bob", "first", 1)
