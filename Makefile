@@ -7,7 +7,7 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check check-library test test-fast test-library bench generated lock
+.PHONY: help setup demo check check-library test test-fast test-library prove bench generated lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +49,12 @@ check-library: mlprod/.venv/ready ## style, types of the library, and which of i
 test-library: mlprod/.venv/ready ## the library's tests, in a project that is baked for them
 	cd mlprod && .venv/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-test: test-fast check-library test-library ## every test: the fast layer, the library's, then whole lives of baked projects
-	$(RUN) pytest -m slow -n 2 --dist loadfile
+# Files begin in the order of their names: the last ones are short, so that no core waits for the other at the end.
+test: test-fast check-library test-library ## the fast layer, the library's tests, whole lives of projects: one of each kind, by SAMPLE=text; SAMPLE= runs all
+	SAMPLE="$${SAMPLE-$$(git rev-parse HEAD)}" $(RUN) pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
+
+prove: setup ## long proofs, more than an hour: faults, half an hour of load, 5M rows, alarms, every kind of project [SAMPLE=text]
+	$(BIN)/python prove/run.py --sample "$${SAMPLE-}"
 
 test-fast: setup ## the tests that need no environment for the baked project
 	$(RUN) pytest -m "not slow" -n auto

@@ -1,6 +1,6 @@
 """Measure what this template promises beside its peers; prints a Markdown table.
 
-    python bench/run.py [bake] [contract] [parity] [drift] [alarms] [batch] [serving] [--pairs N]
+    python bench/run.py [bake] [contract] [parity] [drift] [batch] [serving] [--pairs N]
 
 Run by the template's own environment (Cookiecutter, uv). What it sets up, and the table, stay in BENCH_DIR,
 by default .bench. A missed target is shown and fails nothing; sides that do not count the same fail everything.
@@ -17,7 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import alarms
 import bake
 import batch
 import contract_check
@@ -28,7 +27,7 @@ from measure import Line, environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).parent / "requirements.txt"
-ROWS = ("bake", "contract", "parity", "drift", "alarms", "batch", "serving")
+ROWS = ("bake", "contract", "parity", "drift", "batch", "serving")
 NAMED = ("dataframely", "pandera", "polars", "duckdb", "ibis-framework", "scikit-learn", "skl2onnx", "onnxruntime")
 NAMED += ("mlflow", "bentoml", "fastapi", "uvicorn", "evidently", "scipy", "pandas")
 LEAST = 5  # pairs, for a figure that is worth quoting
@@ -62,12 +61,10 @@ def measured(rows: list[str], pairs: int, store: Path, locks: list[Path], more: 
     found: list[Line] = []
     if "serving" in rows:
         serving.ready()
-    if "alarms" in rows:
-        alarms.ready()
     if "bake" in rows:
         say("bake")
         found += bake.lines(CHECKOUT, pairs)
-    if {"contract", "parity", "drift", "alarms", "batch", "serving"} & set(rows):
+    if {"contract", "parity", "drift", "batch", "serving"} & set(rows):
         project = baked(store)
         locks.append(project / "requirements" / "dev.txt")
         python = installed(store / "project", locks[-1])
@@ -82,9 +79,6 @@ def measured(rows: list[str], pairs: int, store: Path, locks: list[Path], more: 
     if "drift" in rows:
         say("drift")
         found += drift.lines(store / "drift", project, python, peers, pairs)
-    if "alarms" in rows:
-        say("alarms")
-        found += alarms.lines(store / "alarms", project, python)
     if "batch" in rows:
         say("batch scoring")
         found += batch.lines(store / "batch", project, python, peers, pairs)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+pytest_plugins = ["sample"]
 ROOT = Path(__file__).resolve().parent.parent
 UNBAKED = ROOT / "{{cookiecutter.project_slug}}"
 LIBRARY = ROOT / "mlprod" / "src" / "mlprod"

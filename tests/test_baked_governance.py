@@ -201,6 +201,7 @@ ANSWERS: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.mark.sampled("odd answers")
 @pytest.mark.parametrize("name", ANSWERS)
 def test_make_governance_changes_nothing_in_a_fresh_bake(
     name: str, cookies: Any, environment: Path, project: Project

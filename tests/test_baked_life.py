@@ -231,6 +231,7 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
         assert post(f"{address}/v1/predict", [readme_request(project)])["predictions"][0]["decision"] == "decline"
 
 
+@pytest.mark.sampled("public data")
 @pytest.mark.parametrize(
     ("usecase", "row"),
     [

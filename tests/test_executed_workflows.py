@@ -92,6 +92,7 @@ def test_zizmor_would_notice_what_a_stranger_can_write(bake: Bake) -> None:
         said("zizmor", "--offline", ".github", cwd=folder)
 
 
+@pytest.mark.sampled("check and tests by a provider")
 def test_github_runs_check_and_tests_on_the_newest_python(bake: Bake) -> None:
     """GitLab's, below, runs them on the oldest: each takes minutes."""
     told = act(bake(ci_provider="github"), "ci", "--matrix=python:3.13", timeout=1_800)
@@ -100,6 +101,7 @@ def test_github_runs_check_and_tests_on_the_newest_python(bake: Bake) -> None:
     assert len(re.findall(r"\d+ passed", told)) == 1
 
 
+@pytest.mark.sampled("check and tests by a provider")
 def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_production(
     bake: Bake, environment: Path, tmp_path: Path
 ) -> None:
@@ -122,6 +124,7 @@ def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_product
     assert (shown["checks-green"]["status"], shown["tests-green"]["status"]) == ("passed", "passed")
 
 
+@pytest.mark.sampled("images by a provider")
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 @needs_engine[0]
 def test_the_images_are_built_tried_and_left_for_publishing(

@@ -42,6 +42,7 @@ def answer(project: Project) -> list[dict[str, Any]]:
         return [{**each, "id": ""} for each in post(f"{address}/v1/predict", [row])["predictions"]]
 
 
+@pytest.mark.sampled("installers")
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_the_library_comes_from_the_vendored_wheel_or_from_an_index(
     cookies: Any, tmp_path: Path, installer: str

@@ -1,10 +1,15 @@
 """Days without drift, and days with a planted shift, through the baked rules as Prometheus runs them: what alarms?
 
-Counters as a service would tell them, every ten minutes for three weeks: a number that follows the normal distribution,
-whose mean and whose traffic rise and fall with the day. promtool evaluates the rules each hour and lists what fires.
+    python alarms.py DAYS SEED
+
+Runs in the folder of a baked project. Counters as a service would report them, every ten minutes: a number that follows
+the normal distribution, whose mean and whose traffic rise and fall with the day. promtool evaluates the rules each hour
+and lists what fires. Prints one line. Raises AssertionError when more than MAX_FALSE of the quiet field-days alarm, or
+fewer than MIN_FOUND of the shifts are found where traffic is highest.
 """
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -15,25 +20,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 RULES = Path("monitoring/prometheus/model.rules.yml")
-DAYS, STEP = 21, 10  # of which the first is not judged; minutes
+DAYS, STEP = int(sys.argv[1]) + 1, 10  # of which the first is not judged; minutes
 FIELDS = 10  # of each kind
 TRAFFIC = (10, 100, 1_000)  # rows an hour
 RHYTHM, SHIFT = 0.3, 0.2  # standard deviations: of the mean over the day, and of what is planted
+MAX_FALSE = 0.01  # of the field-days without a shift
+MIN_FOUND = 0.9  # of the planted shifts, at the highest traffic
 LEARNT = 20_000  # rows of the reference
 TICKS = DAYS * 24 * 60 // STEP
 HOUR = np.arange(TICKS) * STEP / 60
 
 
 def main() -> None:
-    random = np.random.Generator(np.random.Philox(0))
+    random = np.random.Generator(np.random.Philox(int.from_bytes(sys.argv[2].encode()[:16], "big")))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        rules = Path(sys.argv[1]) / RULES
-        hourly = re.sub(r"interval: \w+", "interval: 1h", rules.read_text())
+        hourly = re.sub(r"interval: \w+", "interval: 1h", RULES.read_text())
         (folder / "rules.yml").write_text(hourly)
         (folder / "test.yml").write_text(json.dumps(tests(random)))
         done = subprocess.run(["promtool", "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True)
-    print(json.dumps(alarms(done.stdout + done.stderr)))
+    found = alarms(done.stdout + done.stderr)
+    print(
+        "; ".join(
+            f"at {traffic:,} rows an hour {each['false']:g} false alarms on {each['days']:g} field-days, "
+            f"{each['found']:g} of {each['planted']:g} shifts of {SHIFT:g} sd found, half within {each['hours']:g} h"
+            for traffic, each in found.items()
+        )
+    )
+    false, days = (sum(each[name] for each in found.values()) for name in ("false", "days"))
+    assert false <= math.ceil(MAX_FALSE * days), f"{false:g} false alarms on {days:g} field-days"
+    most = found[max(TRAFFIC)]
+    assert most["found"] >= MIN_FOUND * most["planted"], f"{most['found']:g} of {most['planted']:g} shifts found"
 
 
 def tests(random: np.random.Generator) -> dict[str, object]:
@@ -71,7 +88,7 @@ def values(ticks: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.
     return random.normal(RHYTHM * np.sqrt(2) * np.sin(2 * np.pi * HOUR[ticks] / 24 + 1), 1)
 
 
-def alarms(said: str) -> dict[str, dict[str, float]]:
+def alarms(said: str) -> dict[int, dict[str, float]]:
     """By traffic: field-days on which a quiet field alarmed, shifted fields that did, and after how many hours."""
     found: dict[str, dict[int, set[str]]] = {}
     first: dict[str, int] = {}
@@ -87,7 +104,7 @@ def alarms(said: str) -> dict[str, dict[str, float]]:
         quiet = [f"quiet-{traffic}-{number}" for number in range(FIELDS)]
         shifted = [f"shifted-{traffic}-{number}" for number in range(FIELDS)]
         hours = sorted(first[name] for name in shifted if name in first)
-        answer[str(traffic)] = {
+        answer[traffic] = {
             "false": sum(len(found.get(name, {})) for name in quiet),
             "days": FIELDS * (DAYS - 1),
             "found": len(hours),

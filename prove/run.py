@@ -1,0 +1,115 @@
+"""Long proofs: whole, weekly and before a release; of each a sample by a seed, in the gate of a change.
+
+    python prove/run.py [faults] [soak] [rows] [alarms] [projects] [--sample SEED]
+
+Prints a Markdown table. Without --sample and names it writes the table into docs/proofs.md as well. Fails when a proof
+does, after the others have run.
+"""
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from place import CHECKOUT, Place, baked
+
+PAGE = CHECKOUT / "docs" / "proofs.md"
+MARK = "<!-- the last whole run -->\n"
+PLUGIN = ("-p", "sample", "-p", "no:cacheprovider", "-q")
+
+
+def faults(place: Place) -> str:
+    seconds = 20 if place.seed else 600
+    tests = ("-m", "pytest", *PLUGIN, "-m", "faults and not soak", "--pyargs", "mlprod.testing.faults")
+    return f"{passed(place.python(*tests, FUZZ_SECONDS=seconds))}, {seconds} s of fuzzing among them"
+
+
+def soak(place: Place) -> str:
+    said = place.run("make", "soak", f"MINUTES={1 if place.seed else 30}")
+    return re.findall(r"^[\d.]+ min, .*$", said, re.MULTILINE)[-1]
+
+
+def rows(place: Place) -> str:
+    with TemporaryDirectory() as folder:
+        days = 100 if place.seed else 5_000
+        return place.python(CHECKOUT / "prove" / "rows.py", folder, days, place.seed or "whole").splitlines()[-1]
+
+
+def alarms(place: Place) -> str:
+    days = 4 if place.seed else 20
+    return place.python(CHECKOUT / "prove" / "alarms.py", days, place.seed or "whole").splitlines()[-1]
+
+
+def projects(place: Place) -> str:
+    tests = ("-m", "pytest", "-m", "slow and sampled", "-n", 2, "--dist", "loadfile")
+    return passed(place.run(sys.executable, *tests, cwd=CHECKOUT))
+
+
+def passed(said: str) -> str:
+    return re.findall(r"(\d+ passed(?:, \d+ (?:skipped|deselected))*)", said)[-1]
+
+
+PROOFS: dict[str, tuple[Callable[[Place], str], str]] = {
+    "faults": (faults, "the service as a process: kill -9, database away, full disk, overload, slow clients, fuzzing"),
+    "soak": (soak, "steady load: memory, open files, threads and p99 stay as they were"),
+    "rows": (rows, "a large table scored: each row once, the same among many and few, in bounded memory"),
+    "alarms": (alarms, "drift alarms by the rules, on quiet days and after a shift"),
+    "projects": (projects, "whole lives of projects in every variant: providers, installers, public data, odd answers"),
+}
+
+
+def main() -> int:
+    args = arguments()
+    names = args.proofs or list(PROOFS)
+    if args.sample and not args.proofs:
+        names.remove("projects")  # `make test` runs their sample
+    failed, lines = [], []
+    with TemporaryDirectory() as folder:
+        place = baked(Path(folder), args.sample)
+        for name in names:
+            prove, what = PROOFS[name]
+            began = time.monotonic()
+            try:
+                found = prove(place)
+            except subprocess.CalledProcessError as failure:
+                failed.append(name)
+                found = f"**failed**: exit code {failure.returncode}"
+            lines.append(f"| {what} | {found} | {(time.monotonic() - began) / 60:.1f} |")
+    table = "\n".join(["| proof | found | minutes |", "| --- | --- | --- |", *lines, "", described(args.sample)])
+    print(table)
+    if not (args.sample or args.proofs or failed):
+        PAGE.write_text(PAGE.read_text(encoding="utf-8").partition(MARK)[0] + MARK + "\n" + table + "\n", "utf-8")
+    if failed:
+        print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run the long proofs.")
+    parser.add_argument("proofs", nargs="*", help=f"{', '.join(PROOFS)}; default: all")
+    parser.add_argument("--sample", default="", metavar="SEED", help="a short sample of each, chosen by this text")
+    args = parser.parse_args()
+    if unknown := set(args.proofs) - set(PROOFS):
+        parser.error(f"no proof called {', '.join(sorted(unknown))}; there are {', '.join(PROOFS)}")
+    return args
+
+
+def described(seed: str) -> str:
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True)
+    what = f"A sample by the seed {seed}" if seed else "Whole"
+    return (
+        f"{what}, on {datetime.now(UTC):%Y-%m-%d} at commit {commit.stdout.strip() or 'unknown'}, "
+        f"{len(os.sched_getaffinity(0))} cores, "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

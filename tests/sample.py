@@ -1,0 +1,32 @@
+"""A pytest plugin: of each group of cases, the gate runs one, chosen by the seed in SAMPLE; without SAMPLE all run.
+
+A group is a parametrized test under `faults`, or what a marker names: `sampled("a name")`.
+"""
+
+import os
+import random
+from collections import defaultdict
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sampled(group): the gate runs one test of the group, `make prove` all")
+
+
+def group(item: pytest.Item) -> str:
+    """The name of the group, or "" for a test that always runs."""
+    if marker := item.get_closest_marker("sampled"):
+        return str(marker.args[0])
+    return item.nodeid.partition("[")[0] if item.get_closest_marker("faults") else ""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed, groups = os.environ.get("SAMPLE"), defaultdict[str, list[pytest.Item]](list)
+    if not seed:
+        return
+    for item in items:
+        groups[group(item) or item.nodeid].append(item)
+    chosen = {random.Random(seed + name).choice(members) for name, members in sorted(groups.items())}
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = [item for item in items if item in chosen]
