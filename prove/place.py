@@ -19,6 +19,7 @@ class Place:
     def run(self, *command: object, cwd: Path | None = None, **environment: object) -> str:
         """What a command prints, which is shown as well. Raises CalledProcessError when it fails."""
         inherited = {name: value for name, value in os.environ.items() if name not in ("SAMPLE", "VENV")}
+        inherited["PATH"] = os.pathsep.join([str(CHECKOUT / ".venv" / "bin"), inherited["PATH"]])  # uv is there
         sample = {"SAMPLE": self.seed} if self.seed else {}
         env = inherited | sample | {name: str(value) for name, value in environment.items()}
         words, lines = [*map(str, command)], []

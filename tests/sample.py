@@ -9,6 +9,8 @@ from collections import defaultdict
 
 import pytest
 
+CHOICE = pytest.StashKey[str]()
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sampled(group): the gate runs one test of the group, `make prove` all")
@@ -27,6 +29,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     for item in items:
         groups[group(item) or item.nodeid].append(item)
+    config.stash[CHOICE] = f"of like cases one each, by SAMPLE={seed}; make test SAMPLE= runs them all"
     chosen = {random.Random(seed + name).choice(members) for name, members in sorted(groups.items())}
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if choice := terminalreporter.config.stash.get(CHOICE, ""):
+        terminalreporter.write_line(choice)
