@@ -46,10 +46,10 @@ def main() -> None:
     took, memory = perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     ids = pq.read_table(folder / "rows.parquet", columns=[contract.ID])[contract.ID]
     assert len(many) == len(ids), f"{len(ids):,} rows and {len(many):,} scores"
-    by_id = dict(zip(many["id"].to_pylist(), many["score"].to_pylist(), strict=True))
+    by_id = dict(zip(many[contract.ID].to_pylist(), many["score"].to_pylist(), strict=True))
     assert by_id.keys() == set(ids.to_pylist()), "the scores stand under the ids of the rows"
     alone = scores(package, folder, "few").to_pylist()
-    others = [row for row in alone if by_id[row["id"]] != row["score"]]
+    others = [row for row in alone if by_id[row[contract.ID]] != row["score"]]
     assert not others, f"{len(others)} of {len(alone)} rows have another score among few, for example {others[0]}"
     megabytes = memory / KILOBYTES_PER_MEGABYTE
     assert megabytes < MAX_MEGABYTES, f"{megabytes:.0f} MB of memory, at most {MAX_MEGABYTES} are allowed"
