@@ -47,8 +47,12 @@ class Seam:
     def task(self) -> "Task":
         """What the estimator does. For runtime python the attribute `task` says so: "binary" or "regression".
 
-        Raises ContractError for anything that cannot be trained.
+        The estimator is built for it once. Raises ContractError for anything that cannot be trained.
         """
+        return self._task
+
+    @cached_property
+    def _task(self) -> "Task":
         from .contract.schema import ContractError
 
         estimator = self.build_model(self.terms.fields)

@@ -100,6 +100,20 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
     assert said.stdout.split()[-1] == trained.bundle.name
 
 
+@pytest.mark.parametrize(("kind", "builds"), [("model", 2), ("baseline", 1)])
+def test_a_training_builds_the_estimator_once_for_its_task_and_once_to_fit_it(
+    settings: Settings, kind: str, builds: int
+) -> None:
+    built: list[Any] = []
+
+    def build_model(fields: Fields) -> Any:
+        built.append(binary.build_model(fields))
+        return built[-1]
+
+    train(replace(binary, build_model=build_model), settings, silent, kind=kind)
+    assert len(built) == builds
+
+
 def test_other_rows_give_another_bundle(settings: Settings, trained_baseline: Trained) -> None:
     other = train(replace(binary, load=given(parcels(seed=1))), settings, silent, kind="baseline")
     assert other.version.digest != trained_baseline.bundle.name
