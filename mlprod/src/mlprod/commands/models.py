@@ -139,8 +139,8 @@ def rollback(args: argparse.Namespace) -> int:
     """make the previous champion the champion again: --why "..." [--version N]; without the registry from MODEL_DIR"""
     from ..identity import whoami
     from ..training.local_rollback import roll_back_here, undo
-    from ..training.promotion import demand_reason
     from ..training.promotion import rollback as move
+    from ..training.reason import demand_reason
     from ..training.registry import Registry, RegistryError
 
     settings, who = args.project.settings(), args.who or whoami()

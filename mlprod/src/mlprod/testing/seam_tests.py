@@ -13,7 +13,7 @@ from ..governance.ownership import read_ownership
 from ..project import Project, Seam
 from ..start import package_here
 from ..training.dataset import Rows, collect
-from ..training.evaluate import NAMES, SLICED
+from ..training.evaluation_metrics import NAMES, SLICED
 from ..training.split import split
 
 GOVERNANCE = Path("governance")

@@ -17,7 +17,8 @@ from ..identity import whoami
 from ..project import Seam
 from .dataset import Rows
 from .evaluate import Evaluation
-from .model_card import Purpose, card
+from .model_card import card
+from .model_card_text import Purpose
 from .split import Split
 
 

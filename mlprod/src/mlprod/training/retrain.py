@@ -10,10 +10,11 @@ from ..bundle.manifest import PROVENANCE
 from ..project import Seam
 from ..records.store import Store
 from ..settings import Settings
+from .candidates import Say
 from .outcome_labels import fill, told
-from .promotion import demand_reason
+from .reason import demand_reason
 from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
-from .train import Outcome, Say, train
+from .train import Outcome, train
 
 REASONS = {  # what is written down where nobody says more
     "age": "the champion is old",

@@ -1,45 +1,40 @@
 """The pipeline as a recipe: each step is a plain function that can be called alone."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..bundle.limits import MODEL_MEGABYTES
-from ..bundle.loader import BundleRefused, open_bundle
-from ..bundle.manifest import PROVENANCE, Estimate, Parity
-from ..bundle.runtime import BaselineRuntime
+from ..bundle.loader import open_bundle
+from ..bundle.manifest import PROVENANCE, Estimate
 from ..bundle.writer import canonical
-from ..contract.encoding import sample
-from ..contract.schema import Task
 from ..contract.validation import ContractViolated
-from ..governance.config import Organisation, read_organisation
-from ..governance.gates import Figure, GateFailed, Verdict, judge, read_gates
+from ..governance.config import read_organisation
+from ..governance.gates import GateFailed, Verdict, judge, read_gates
 from ..governance.waivers import PICKLE, demand_waiver
 from ..identity import whoami
 from ..locks import locked
 from ..project import Seam
 from ..settings import Settings
 from . import source_schema
-from .bundle_builder import Candidate, make_bundle, provenance
-from .dataset import Rows, checked
-from .evaluate import BY_TASK, NAMES, SLICED, Evaluation, evaluate
+from .bundle_builder import make_bundle, provenance
+from .candidates import Say, make_baseline, make_model
+from .challenger import challenge
+from .comparison import compare_champion, figures, measure, not_applicable
+from .dataset import checked
+from .evaluate import Evaluation
+from .evaluation_metrics import NAMES, SLICED
 from .evidence_store import digests, write
-from .export import export, parity, runtime_of, try_export
-from .fit import choose_threshold, fit, money, usable
-from .leakage import FieldPower, copies, field_powers, warnings
+from .leakage import copies, field_powers, warnings
 from .linear_comparison import more_than_simple
-from .model_card import Purpose, mark, missing
+from .model_card import mark
+from .model_card_text import missing, purpose_of
 from .plots import pictures
-from .promotion import not_compared
-from .registry import CHALLENGER, CHAMPION, Registry, Version
-from .split import Split, split
+from .registry import CHAMPION, Registry, Version
+from .split import split
 from .training_evidence import of_data, of_training
 
-Say = Callable[[str], None]
 LOCK, LOCK_WORKS = "training.lock", "Wait for it, or end it; or train apart from it: ML_STATE=var-2"
-TRIED = 1_000  # made-up rows that the baseline must be able to score
 
 
 @dataclass(frozen=True)
@@ -130,132 +125,6 @@ def _train(seam: Seam, settings: Settings, say: Say, kind: str, until: datetime 
     say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")
     challenge(registry, version, kind, say)
     return Outcome(version, verdicts, found, baseline)
-
-
-def challenge(registry: Registry, version: Version, kind: str, say: Say) -> None:
-    """Make the version the challenger, if it is one of the champion of now, who may have moved during the training."""
-    champion, rival = registry.behind(CHAMPION), registry.behind(CHALLENGER)
-    if champion and (kind == "baseline" or champion.number == version.number):
-        return
-    if kind == "baseline" and rival and rival.kind == "model" and not rival.rolled_back:
-        say(f"challenger stays version {rival.number}, a model: a baseline takes no model's place")
-        return
-    if wrong := not_compared(champion, version):
-        say(f"challenger WARNING: {wrong}")
-        if rival and not not_compared(champion, rival) and not rival.rolled_back:
-            say(f"challenger stays version {rival.number}, which was")
-            return
-    if version.rolled_back:
-        say(f"challenger WARNING: these are the bytes of version {version.number}, {version.rolled_back}")
-    registry.point(CHALLENGER, version)
-
-
-def purpose_of(org: Organisation) -> Purpose:
-    """The model card's words from people; what is empty is shown as not said yet, with the file to say it in."""
-    model = org.ownership.outcome("model_quality")
-    authors = [p for id in (model.responsible if model else ()) if (p := org.ownership.person(id)) and p.known]
-    return Purpose(
-        statement=org.problem.problem.statement,
-        decision=org.problem.decision.who,
-        out_of_scope=org.problem.decision.out_of_scope,
-        risks=tuple((risk.harm, risk.mitigation) for risk in org.risk.risks),
-        authors=tuple(author.shown for author in authors),
-        contact=org.ownership.accountable("model_quality"),
-        tier=org.risk.tier,
-        name=org.ownership.system.name,
-    )
-
-
-def make_baseline(seam: Seam, rows: Rows, parts: Split) -> Candidate:
-    """What is done today, given the best threshold that the validation rows offer: a fair opponent."""
-    runtime, validation = BaselineRuntime(seam.baseline), rows.take(parts.validation)
-    usable(runtime.score(sample(seam.terms.fields, TRIED, seed=3)), TRIED, "baseline()")
-    usable(runtime.score(rows.columns), len(rows), "baseline()")
-    return Candidate(
-        "baseline", runtime, {}, choose_threshold(seam, validation, runtime.score(validation.columns)), None
-    )
-
-
-def make_model(
-    seam: Seam, rows: Rows, parts: Split, megabytes: int = MODEL_MEGABYTES, say: Say = lambda _: None
-) -> Candidate:
-    """Fit, export, and prove the export equal. All figures are then those of the exported model.
-
-    Raises BundleRefused for a model that the service would not load: it takes more than `megabytes`, or never ends.
-    """
-    estimator = fit(seam, rows.take(parts.train))
-    files = export(seam, estimator)
-    size, memory = try_export(seam, files, megabytes)
-    say(f"size       {size:,.1f} MB of files, {memory:,.0f} MB of memory; the limit is {megabytes} MB")
-    runtime, validation = runtime_of(seam, files), rows.take(parts.validation)
-    threshold = choose_threshold(seam, validation, runtime.score(validation.columns))
-    return Candidate("model", runtime, files, threshold, parity(seam, estimator, runtime, rows.take(parts.test)))
-
-
-def measure(seam: Seam, test: Rows, candidate: Candidate) -> Evaluation:
-    scores = candidate.runtime.score(test.columns)
-    return evaluate(seam.terms, seam.task(), test, scores, money(seam, test, scores, candidate.threshold))
-
-
-def compare_champion(
-    seam: Seam, settings: Settings, registry: Registry, champion: Version | None, test: Rows, kind: str
-) -> tuple[Evaluation | None, dict[str, str]]:
-    """The champion on the same test rows, or why there is none. Raises BundleRefused for a damaged champion."""
-    if kind == "baseline":
-        return None, {CHAMPION: "a baseline is what one falls back on, not a rival"}
-    if champion is None:
-        return None, {CHAMPION: "there is no champion yet"}
-    with TemporaryDirectory() as folder:
-        try:
-            path = registry.download(champion, Path(folder))
-            bundle = open_bundle(
-                path,
-                seam.terms.fields,
-                seam.baseline,
-                digest=champion.digest,
-                allow_pickle=settings.allow_pickle,
-                megabytes=settings.model_megabytes,
-            )
-        except BundleRefused as error:
-            if error.reason == "contract":
-                return None, {CHAMPION: f"version {champion.number} cannot answer today's contract: {error}"}
-            if champion.kind == "baseline" and error.reason == "probe":
-                return None, {CHAMPION: f"version {champion.number} is an older baseline; today's was compared with"}
-            raise
-    manifest = bundle.manifest
-    return measure(seam, test, Candidate(manifest.kind, bundle.runtime, {}, manifest.threshold, None)), {}
-
-
-def figures(
-    found: Evaluation,
-    baseline: Evaluation,
-    rival: Evaluation | None,
-    powers: dict[str, FieldPower],
-    same: Parity | None,
-) -> dict[tuple[str, str, str], Figure]:
-    """Everything that a gate may ask for, by (compare, metric, slice)."""
-    measured: dict[tuple[str, str, str], Figure] = {("absolute", *key): figure for key, figure in found.figures.items()}
-    measured |= {("baseline", *key): figure for key, figure in found.minus(baseline).items()}
-    if rival:
-        measured |= {("champion", *key): figure for key, figure in found.minus(rival).items()}
-    n = found.figures["value", ""].n
-    measured |= {("absolute", "single_field_power", name): _exact(each.power, n) for name, each in powers.items()}
-    if same:
-        measured["absolute", "parity_difference", ""] = _exact(same.max_difference, same.rows)
-    return measured
-
-
-def not_applicable(task: Task, candidate: Candidate) -> dict[str, str]:
-    other: Task = "regression" if task == "binary" else "binary"
-    absent = dict.fromkeys(BY_TASK[other], f"a metric of {other}")
-    if candidate.kind == "baseline":
-        absent |= {"baseline": "this is the baseline", "parity_difference": "a baseline is not exported"}
-        absent |= {"calibration_error": "a baseline's score is no probability"}
-    return absent
-
-
-def _exact(value: float, n: int) -> Estimate:
-    return Estimate(value=value, low=value, high=value, n=n)
 
 
 def _money(found: Evaluation) -> str:

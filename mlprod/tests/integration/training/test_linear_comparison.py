@@ -10,12 +10,13 @@ from sklearn.tree import DecisionTreeClassifier
 from mlprod.governance.evidence import Evidence
 from mlprod.project import Seam
 from mlprod.settings import Settings
+from mlprod.training.candidates import make_model
 from mlprod.training.dataset import load_rows
 from mlprod.training.evidence_store import read
 from mlprod.training.linear_comparison import more_than_simple
 from mlprod.training.registry import Registry
 from mlprod.training.split import split
-from mlprod.training.train import make_model, train
+from mlprod.training.train import train
 
 
 def more(seam: Seam) -> Any:

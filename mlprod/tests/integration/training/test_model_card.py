@@ -13,7 +13,8 @@ from mlprod.contract.schema import Task, Terms
 from mlprod.governance.gates import Gate, Verdict
 from mlprod.training.dataset import Rows, collect
 from mlprod.training.evaluate import Evaluation, evaluate
-from mlprod.training.model_card import Purpose, card, missing
+from mlprod.training.model_card import card
+from mlprod.training.model_card_text import Purpose, missing
 from mlprod.training.split import Split
 
 NOTHING = Purpose("", "", (), (), (), "TODO", "")

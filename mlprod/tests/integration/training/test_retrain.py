@@ -23,7 +23,7 @@ from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.dataset import collect
 from mlprod.training.outcome_labels import Told, fill, told
-from mlprod.training.promotion import ReasonMissing
+from mlprod.training.reason import ReasonMissing
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry
 from mlprod.training.retrain import NothingNew, due, retrain
 from mlprod.training.train import train
