@@ -30,9 +30,10 @@ from mlprod.serving.logs import logging_to_output
 from mlprod.settings import Settings
 from mlprod.testing.waiting import eventually as eventually
 from mlprod.testing.waiting import point as point
+from mlprod.training.governed_training import train_with_governance
 from mlprod.training.promotion import promote
 from mlprod.training.registry import Registry, Version
-from mlprod.training.train import Outcome, train
+from mlprod.training.training_result import TrainingResult
 
 GATES = """gates:
   - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth its upkeep}
@@ -56,7 +57,7 @@ def silent(line: str) -> None:
 @dataclass(frozen=True)
 class Trained:
     settings: Settings
-    outcome: Outcome
+    result: TrainingResult
     bundle: Path  # a folder named by its digest
 
 
@@ -152,9 +153,9 @@ def trained_baseline(new_settings: Callable[[], Settings], tmp_path_factory: pyt
 
 
 def _trained(settings: Settings, folder: Path, kind: str) -> Trained:
-    outcome = train(binary, settings, silent, kind=kind)
-    bundle = Registry(settings).download(outcome.version, folder)
-    return Trained(settings, outcome, bundle.rename(folder / outcome.version.digest))
+    result = train_with_governance(binary, settings, silent, kind=kind)
+    bundle = Registry(settings).download(result.version, folder)
+    return Trained(settings, result, bundle.rename(folder / result.version.digest))
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ def contract(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """data to registered challenger, through the gates; --baseline registers what is done today instead"""
+    from ..training.governed_training import train_with_governance as run
     from ..training.registry import Registry
-    from ..training.train import train as run
 
     settings, kind = args.project.settings(), "baseline" if args.baseline else "model"
     version = run(args.project.seam(), settings, saying(), kind=kind, until=args.until).version

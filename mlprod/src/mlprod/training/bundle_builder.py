@@ -18,7 +18,7 @@ from ..project import Seam
 from .dataset import Rows
 from .evaluate import Evaluation
 from .model_card import card
-from .model_card_text import Purpose
+from .model_card_text import ModelCardText
 from .split import Split
 
 
@@ -35,7 +35,7 @@ class Candidate:
 
 def make_bundle(
     seam: Seam, root: Path, rows: Rows, parts: Split, candidate: Candidate, found: Evaluation, baseline: Evaluation,
-    verdicts: list[Verdict], purpose: Purpose,
+    verdicts: list[Verdict], purpose: ModelCardText,
 ) -> Path:  # fmt: skip
     """The bundle of a candidate, written below `root`. The same inputs give the same digest."""
     lasting = [

@@ -10,12 +10,12 @@ from ..governance.markdown import cell
 from ..governance.ownership import TODO
 from ..plain_text import display
 from .evaluate import WHOLE, Evaluation
-from .model_card_text import Purpose, is_said, not_said
+from .model_card_text import ModelCardText, is_said, not_said
 from .split import Split
 
 
 def card(
-    kind: str, task: Task, terms: Terms, purpose: Purpose, data: Data, parts: Split, threshold: float,
+    kind: str, task: Task, terms: Terms, purpose: ModelCardText, data: Data, parts: Split, threshold: float,
     found: Evaluation, baseline: Evaluation, verdicts: list[Verdict],
 ) -> str:  # fmt: skip
     """Markdown of the manifest's facts; no date but those of the data, so that equal models have equal cards."""
@@ -39,7 +39,7 @@ def mark(verdict: Verdict) -> str:
     return {True: "passed", False: "FAILED", None: "skipped"}[verdict.passed]
 
 
-def _details(kind: str, task: Task, terms: Terms, purpose: Purpose, threshold: float) -> list[str]:
+def _details(kind: str, task: Task, terms: Terms, purpose: ModelCardText, threshold: float) -> list[str]:
     lines = [
         f"A {kind} that scores `{terms.label}` ({task}). "
         f"Accountable for its quality: {display(purpose.contact or TODO)}.",
@@ -53,7 +53,7 @@ def _details(kind: str, task: Task, terms: Terms, purpose: Purpose, threshold: f
     return lines
 
 
-def _uses(purpose: Purpose) -> list[str]:
+def _uses(purpose: ModelCardText) -> list[str]:
     return [
         "### Direct Use",
         "",
@@ -66,7 +66,7 @@ def _uses(purpose: Purpose) -> list[str]:
     ]
 
 
-def _limitations(terms: Terms, purpose: Purpose) -> list[str]:
+def _limitations(terms: Terms, purpose: ModelCardText) -> list[str]:
     named = {"slice": ", ".join(terms.slices), "personal": ", ".join(terms.personal)}
     return [
         "| harm | mitigation |",

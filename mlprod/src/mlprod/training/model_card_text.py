@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..governance.config import Organisation
 from ..governance.ownership import TODO
 
-SAID_IN = {  # attribute of Purpose → file and key in governance/
+SAID_IN = {  # attribute of ModelCardText → file and key in governance/
     "statement": ("problem.yaml", "problem.statement"),
     "decision": ("problem.yaml", "decision.who"),
     "out_of_scope": ("problem.yaml", "decision.out_of_scope"),
@@ -18,24 +18,27 @@ COMPLETE = ("statement", "decision", "out_of_scope", "risks", "contact")  # what
 
 
 @dataclass(frozen=True)
-class Purpose:
+class ModelCardText:
     """What only people can say. `risks` are pairs of harm and mitigation, `contact` is "Name <address>" or TODO."""
 
-    statement: str
-    decision: str
-    out_of_scope: tuple[str, ...]
-    risks: tuple[tuple[str, str], ...]
-    authors: tuple[str, ...]
-    contact: str
-    tier: str
+    statement: str = ""
+    decision: str = ""
+    out_of_scope: tuple[str, ...] = ()
+    risks: tuple[tuple[str, str], ...] = ()
+    authors: tuple[str, ...] = ()
+    contact: str = TODO
+    tier: str = ""
     name: str = ""
 
 
-def purpose_of(org: Organisation) -> Purpose:
+NOT_FILLED_IN = ModelCardText()
+
+
+def card_text_of(org: Organisation) -> ModelCardText:
     """The model card's words from people; what is empty is shown as not said yet, with the file to say it in."""
     model = org.ownership.outcome("model_quality")
     authors = [p for id in (model.responsible if model else ()) if (p := org.ownership.person(id)) and p.known]
-    return Purpose(
+    return ModelCardText(
         statement=org.problem.problem.statement,
         decision=org.problem.decision.who,
         out_of_scope=org.problem.decision.out_of_scope,
@@ -47,12 +50,12 @@ def purpose_of(org: Organisation) -> Purpose:
     )
 
 
-def missing(purpose: Purpose) -> list[str]:
+def missing(purpose: ModelCardText) -> list[str]:
     """File and key of everything that a complete card needs and nobody has said yet."""
     return ["governance/{} {}".format(*SAID_IN[name]) for name in COMPLETE if not is_said(purpose, name)]
 
 
-def is_said(purpose: Purpose, name: str) -> bool:
+def is_said(purpose: ModelCardText, name: str) -> bool:
     return getattr(purpose, name) not in ("", (), TODO)
 
 

@@ -1,7 +1,7 @@
 """The pipeline as a recipe: each step is a plain function that can be called alone."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +9,7 @@ from ..bundle.loader import open_bundle
 from ..bundle.manifest import PROVENANCE, Estimate
 from ..bundle.writer import canonical
 from ..contract.validation import ContractViolated
-from ..governance.config import read_organisation
-from ..governance.gates import GateFailed, Verdict, judge, read_gates
-from ..governance.waivers import PICKLE, demand_waiver
+from ..governance.gates import Gate, GateFailed, judge
 from ..identity import whoami
 from ..locks import locked
 from ..project import Seam
@@ -23,49 +21,53 @@ from .challenger import challenge
 from .comparison import compare_champion, figures, measure, not_applicable
 from .dataset import checked
 from .evaluate import Evaluation
-from .evaluation_metrics import NAMES, SLICED
-from .evidence_store import digests, write
 from .leakage import copies, field_powers, warnings
 from .linear_comparison import more_than_simple
 from .model_card import mark
-from .model_card_text import missing, purpose_of
+from .model_card_text import NOT_FILLED_IN, ModelCardText
 from .plots import pictures
-from .registry import CHAMPION, Registry, Version
+from .registry import CHAMPION, Registry
 from .split import split
-from .training_evidence import of_data, of_training
+from .training_result import TrainingListener, TrainingResult
 
 LOCK, LOCK_WORKS = "training.lock", "Wait for it, or end it; or train apart from it: ML_STATE=var-2"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    version: Version
-    verdicts: list[Verdict]
-    evaluation: Evaluation
-    baseline: Evaluation
+def train(
+    seam: Seam,
+    settings: Settings,
+    say: Say = print,
+    *,
+    kind: str = "model",
+    until: datetime | None = None,
+    gates: Sequence[Gate] = (),
+    card_text: ModelCardText = NOT_FILLED_IN,
+    listener: TrainingListener | None = None,
+) -> TrainingResult:
+    """From rows to a registered version; one training at a time in a state folder.
 
-
-def train(seam: Seam, settings: Settings, say: Say, *, kind: str = "model", until: datetime | None = None) -> Outcome:
-    """From rows to a registered challenger; one training at a time in a state folder.
+    `kind` is "model" or "baseline". `until` leaves out the rows from that time on, UTC. Without `gates` nothing has
+    judged the version, so it is registered and challenges nobody. `listener` hears of it before it may challenge.
+    The folder governance/ is not read: train_with_governance() does that.
 
     Raises LockHeldError and ContractViolated before anything is trained; GateFailed after: the run is logged, nothing
     registered.
     """
     with locked(settings.state / LOCK, f"the training of a {kind}", whoami(), LOCK_WORKS):
-        return _train(seam, settings, say, kind, until)
+        return _train(seam, settings, say, kind, until, tuple(gates), card_text, listener)
 
 
-def _train(seam: Seam, settings: Settings, say: Say, kind: str, until: datetime | None) -> Outcome:
-    gates = read_gates(settings.governance / "gates.yaml", NAMES, SLICED)
-    purpose = purpose_of(read_organisation(settings.governance))
-    if seam.runtime == "python" and kind == "model":
-        demand_waiver(settings.governance / "waivers.yaml", PICKLE, date.today())
+def _train(
+    seam: Seam, settings: Settings, say: Say, kind: str, until: datetime | None, gates: tuple[Gate, ...],
+    card_text: ModelCardText, listener: TrainingListener | None,
+) -> TrainingResult:  # fmt: skip
     task = seam.task()
     table = seam.table(None, until)
     try:
         report, rows = checked(seam, table)
     except ContractViolated as error:
-        write(Registry(settings), of_data(seam, error.report, digests(settings, seam)))
+        if listener:
+            listener.data_refused(error.report)
         raise
     say(f"contract   {report.rows:,} rows hold it, {len(rows):,} have a label")
     parts = split(rows, task, seam.terms)
@@ -102,8 +104,13 @@ def _train(seam: Seam, settings: Settings, say: Say, kind: str, until: datetime 
     for verdict in verdicts:
         say(f"gate       {mark(verdict)} {verdict.gate.id}: {verdict.says}")
 
-    tags = {"kind": kind, "task": task, "compared_with": str(champion.number) if champion else "", "verdict": "passed"}
-    tags["domain"] = seam.digest
+    tags = {
+        "kind": kind,
+        "task": task,
+        "compared_with": str(champion.number) if champion else "",
+        "verdict": "passed" if gates else "not judged",
+        "domain": seam.digest,
+    }
     metrics = {name: figure.value for name, figure in found.whole().items()}
     artifacts = {"gates.json": canonical([{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts])}
     scores = candidate.runtime.score(test.columns)
@@ -112,19 +119,24 @@ def _train(seam: Seam, settings: Settings, say: Say, kind: str, until: datetime 
         registry.log_run(tags | {"verdict": "refused"}, metrics, artifacts, None)
         raise GateFailed(verdicts)
     with TemporaryDirectory() as folder:
-        bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, purpose)
+        bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, card_text)
         limit = settings.model_megabytes
         open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit)  # or no service could
         made = provenance()
         (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
         version = registry.register(run, bundle.name, tags | source_schema.said(table, seam.terms))
-    about, lacks = digests(settings, seam, version), missing(purpose)
-    shown = of_training(seam, candidate, test, measured, verdicts, lacks, made["commit"], simpler, about)
-    write(registry, [*of_data(seam, report, about), *shown])
+    result = TrainingResult(
+        version, verdicts, found, baseline, report, candidate, test, measured, simpler, made["commit"]
+    )
+    if listener:
+        listener.registered(result)
     say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")
-    challenge(registry, version, kind, say)
-    return Outcome(version, verdicts, found, baseline)
+    if gates:
+        challenge(registry, version, kind, say)
+    else:
+        say(f"challenger unchanged: no gate judged version {version.number}, since none was given")
+    return result
 
 
 def _money(found: Evaluation) -> str:
