@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 # The verbs import what they need themselves: `setup` runs before anything is installed.
@@ -73,8 +74,11 @@ class Parser(argparse.ArgumentParser):
         super()._print_message(masked(message), file)
 
 
-def run(package: str, argv: Sequence[str] | None = None) -> int:
-    """Run a verb of the project whose four files are in `package`; gives the exit code."""
+def run(package: str, argv: Sequence[str] | None = None, root: Path | None = None) -> int:
+    """Run a verb of the project whose four files are in `package`, in its folder `root`; gives the exit code.
+
+    Without a `root` the verb runs in the working folder.
+    """
     show_any_text()
     bypass_proxies()
     parser = _parser(package)
@@ -82,6 +86,8 @@ def run(package: str, argv: Sequence[str] | None = None) -> int:
     if args.verb in (None, "help"):
         parser.print_help()
         return 0
+    if root and root != Path.cwd():
+        _enter(root, args)
     try:
         if args.verb != "setup":  # which runs before anything is installed
             from .project import Project
@@ -103,6 +109,17 @@ def run(package: str, argv: Sequence[str] | None = None) -> int:
             raise  # a defect, or an error of your own files: the traceback says where
         print(f"\n{type(error).__name__}: {display(masked(str(error)), keep=BREAK)}", file=sys.stderr)
         return 1
+
+
+def _enter(root: Path, args: argparse.Namespace) -> None:
+    """Work in `root`, where every file of the project is found; a path that was typed stays where it was typed."""
+    for name in ("table", "to"):
+        typed = getattr(args, name, None)
+        if typed and "://" not in typed:
+            setattr(args, name, str(Path(typed).absolute()))
+    listed = [str(Path(each).absolute()) for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*listed, str(root / "src")])  # child processes find the package too
+    os.chdir(root)
 
 
 def show_any_text() -> None:

@@ -122,7 +122,7 @@ def _train(
         bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, card_text)
         limit = settings.model_megabytes
         open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit)  # or no service could
-        made = provenance()
+        made = provenance(seam.root)
         (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
         version = registry.register(run, bundle.name, tags | source_schema.said(table, seam.terms))

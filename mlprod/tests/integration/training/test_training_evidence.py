@@ -76,7 +76,7 @@ def test_a_refused_model_leaves_no_evidence(settings: Settings) -> None:
 def test_files_that_are_not_committed_are_told(
     commit: str, passed: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "provenance", lambda: {"commit": commit})
+    monkeypatch.setattr(training, "provenance", lambda root: {"commit": commit})
     train_with_governance(binary, settings, silent)
     assert shown(settings)["trained-from-a-commit"].passed is passed
 
