@@ -2,7 +2,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import GATES, Registered, Trained, release, silent, waive
+from conftest import GATES, Trained, silent, waive
+from governance_files import verdict
 from seams import binary, given, parcels, text
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -20,23 +20,17 @@ from sklearn.svm import LinearSVC
 from mlprod.bundle.loader import BundleRefused
 from mlprod.contract.schema import ContractError, Fields
 from mlprod.contract.validation import ContractViolated
-from mlprod.governance.gates import GateFailed, Verdict
+from mlprod.governance.gates import GateFailed
 from mlprod.governance.yaml_loader import GovernanceError
-from mlprod.locks import LockHeldError
 from mlprod.settings import Settings
 from mlprod.training.export import ExportFailed
 from mlprod.training.fit import UnusableScores
 from mlprod.training.governed_training import train_with_governance
-from mlprod.training.promotion import NowhereToGo, promote, rollback
 from mlprod.training.registry import CHALLENGER, Registry
 
 
 def runs(registry: Registry) -> list[dict[str, str]]:
     return [dict(run.data.tags) for run in registry.client.search_runs([registry.experiment])]
-
-
-def verdict(verdicts: list[Verdict], gate: str) -> Verdict:
-    return next(verdict for verdict in verdicts if verdict.gate.id == gate)
 
 
 def with_column(name: str, values: Any) -> pa.Table:
@@ -84,7 +78,9 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
 ) -> None:
     shutil.copy(empty_state / "mlflow.db", tmp_path)
     program = (
-        "from pathlib import Path; from conftest import *; "
+        "from pathlib import Path; from conftest import silent; from seams import binary; "
+        "from mlprod.settings import Settings; "
+        "from mlprod.training.governed_training import train_with_governance; "
         f"settings = Settings(state=Path({str(tmp_path)!r}), governance=Path({str(governance)!r}), "
         "tracking_uri='', model_name='parcels'); "
         "print(train_with_governance(binary, settings, silent).version.digest)"
@@ -167,137 +163,6 @@ def test_an_unknown_metric_stops_before_training(settings: Settings, tmp_path: P
         train_with_governance(binary, settings.model_copy(update={"governance": tmp_path / "governance"}), silent)
 
 
-def test_a_model_meets_the_champion_on_the_same_rows(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    release(registry, trained_baseline.bundle)
-    result = train_with_governance(binary, settings, silent)
-    against = [verdict(result.verdicts, gate).says for gate in ("beats-baseline", "holds-champion")]
-    difference = result.evaluation.minus(result.baseline)["value", ""]
-    assert f"lower bound = {difference.low:.4g}" in against[0]
-    assert f"upper bound = {difference.high:.4g}" in against[1]  # the champion is the baseline
-    assert promote(registry, "you", "it is worth more")[1].number == result.version.number
-
-
-def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
-    settings: Settings, registry: Registry, trained: Trained
-) -> None:
-    first = release(registry, trained.bundle)
-    again = train_with_governance(binary, settings, silent)
-    assert again.version.number == first.number
-    assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
-    assert registry.behind(CHALLENGER) is None
-
-
-TRAINING = """
-import sys
-from pathlib import Path
-from conftest import *
-def say(line):
-    print(line, flush=True)
-    if line.startswith("split"):
-        sys.stdin.readline()
-settings = Settings(state=Path(sys.argv[1]), governance=Path(sys.argv[2]), tracking_uri="", model_name="parcels")
-train_with_governance(binary, settings, say, kind="baseline")
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
-@pytest.mark.parametrize("end", ["it ends", "kill -9"])
-def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
-    empty_state: Path, governance: Path, tmp_path: Path, end: str
-) -> None:
-    shutil.copy(empty_state / "mlflow.db", tmp_path)
-    folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    command = [sys.executable, "-c", TRAINING, str(tmp_path), str(governance)]
-    own = Settings(state=tmp_path, governance=governance, tracking_uri="", model_name="parcels")
-    with subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": folders}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as first:
-        assert first.stdin
-        assert first.stdout
-        assert "hold it" in first.stdout.readline()
-        words = (
-            rf"the training of a baseline of .+, process {first.pid} on .+ since .+ works with {tmp_path}\. Wait for it"
-        )
-        with pytest.raises(LockHeldError, match=words):
-            train_with_governance(binary, own, silent, kind="baseline")
-        assert Registry(own).versions() == []
-        if end == "kill -9":
-            first.kill()
-        first.communicate("\n")
-    assert len(Registry(own).versions()) == (0 if end == "kill -9" else 1)
-    assert train_with_governance(binary, own, silent, kind="baseline").version.number == 1
-
-
-def moving(step: str, move: Callable[[], object]) -> Callable[[str], None]:
-    """A `say` during which, at a step of the training, something else happens once."""
-    done: list[object] = []
-
-    def say(line: str) -> None:
-        if line.startswith(step) and not done:
-            done.append(move())
-
-    return say
-
-
-def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
-    settings: Settings, registry: Registry, trained: Trained
-) -> None:
-    train_with_governance(
-        binary, settings, moving("baseline", lambda: release(registry, trained.bundle)), kind="baseline"
-    )
-    assert registry.behind(CHALLENGER) is None
-
-
-def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_another_training(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    lines: list[str] = []
-    release_it = moving("gate", lambda: release(registry, trained_baseline.bundle))
-
-    def say(line: str) -> None:
-        lines.append(line)
-        release_it(line)
-
-    version = train_with_governance(binary, settings, say).version
-    assert any(
-        line.startswith("challenger WARNING: version 2 was compared with champion none, not 1") for line in lines
-    )
-    with pytest.raises(NowhereToGo, match="was compared with champion none, not 1: train"):
-        promote(registry, "you", "better")
-    assert version.number == 2
-
-
-def test_a_challenger_of_todays_champion_is_not_replaced_by_one_of_yesterdays(
-    settings: Settings, registry: Registry, trained_baseline: Trained, register: Registered
-) -> None:
-    rival = register("b" * 64, compared_with="2")
-
-    def move() -> None:
-        release(registry, trained_baseline.bundle)
-        registry.point(CHALLENGER, rival)
-
-    train_with_governance(binary, settings, moving("gate", move))
-    challenger = registry.behind(CHALLENGER)
-    assert challenger
-    assert challenger.number == rival.number
-
-
-def test_a_training_that_makes_what_was_rolled_back_says_so(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    release(registry, trained_baseline.bundle)
-    made = train_with_governance(binary, settings, silent).version
-    promote(registry, "you", "better")
-    rollback(registry, "you", "it declines everybody")
-    lines: list[str] = []
-    assert train_with_governance(binary, settings, lines.append).version.number == made.number
-    assert any("WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines)
-    with pytest.raises(NowhereToGo, match="it declines everybody"):
-        promote(registry, "you", "better")
-
-
 def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
     settings: Settings, registry: Registry
 ) -> None:
@@ -333,35 +198,6 @@ def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Se
         )
 
 
-def test_a_baseline_is_no_challenger_of_a_champion(settings: Settings, registry: Registry, trained: Trained) -> None:
-    release(registry, trained.bundle)
-    train_with_governance(binary, settings, silent, kind="baseline")
-    assert registry.behind(CHALLENGER) is None
-
-
-def test_a_damaged_champion_stops_training_for_no_gate_could_compare(
-    settings: Settings, registry: Registry, trained: Trained
-) -> None:
-    champion = release(registry, trained.bundle)
-    assert registry.local_artifacts
-    (stored,) = (registry.local_artifacts / champion.run).rglob("model.onnx")
-    stored.write_bytes(b"something else")
-    with pytest.raises(BundleRefused, match="it was changed or is incomplete"):
-        train_with_governance(binary, settings, silent)
-
-
-def test_a_champion_that_cannot_answer_todays_contract_is_said(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    release(registry, trained_baseline.bundle)
-    fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
-    narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=("courier",)))
-    found = verdict(train_with_governance(narrower, settings, silent).verdicts, "holds-champion")
-    assert found.passed is None
-    assert "version 1 cannot answer today's contract" in found.says
-    assert "'express', which is gone" in found.says
-
-
 def test_runtime_python_needs_a_waiver(settings: Settings, registry: Registry) -> None:
     (settings.governance / "waivers.yaml").unlink(missing_ok=True)
     with pytest.raises(GovernanceError, match="'pickle' is needed and does not exist"):
@@ -370,14 +206,3 @@ def test_runtime_python_needs_a_waiver(settings: Settings, registry: Registry) -
     with pytest.raises(GovernanceError, match="'pickle' is needed and expired on 2020-01-01"):
         train_with_governance(text, settings, silent)
     assert registry.versions() == []
-
-
-def test_a_baseline_takes_no_models_place_as_challenger(settings: Settings) -> None:
-    """`make train`, then `make baseline`, before anything was promoted."""
-    model = train_with_governance(binary, settings, silent).version
-    lines: list[str] = []
-    train_with_governance(binary, settings, lines.append, kind="baseline")
-    challenger = Registry(settings).behind(CHALLENGER)
-    assert challenger is not None
-    assert challenger.number == model.number
-    assert any(f"challenger stays version {model.number}, a model" in line for line in lines)
