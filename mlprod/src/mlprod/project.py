@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
+from .project_folder import code_of, root_of
 from .settings import Settings
-from .start import code_of, root_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

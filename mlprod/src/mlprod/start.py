@@ -42,26 +42,10 @@ def package_here(folder: Path) -> str:
     return found[0]
 
 
-def code_of(package: str) -> Path:
-    """The folder of the package's code, without importing it."""
-    from importlib.util import find_spec
-
-    source = find_spec(package)
-    return Path(source.origin).resolve().parent if source and source.origin else Path.cwd() / "src" / package
-
-
-def root_of(code: Path) -> Path:
-    """The project's folder, whose pyproject.toml stands above `src/<package>`, the folder `code`.
-
-    Code in an image of the service, or among installed packages, has no such folder above it: then it is the working
-    folder.
-    """
-    folder = code.parent.parent
-    return folder if code.parent.name == "src" and (folder / "pyproject.toml").is_file() else Path.cwd()
-
-
 def main(package: str, argv: "list[str] | None" = None) -> int:
     """Run a verb of the project whose four files are in `package`, from any folder; gives the exit code."""
+    from .project_folder import code_of, root_of
+
     code = code_of(package)
     root, words = root_of(code), sys.argv[1:] if argv is None else argv
     refusal = unfit_python(package, *sys.version_info[:2]) or foreign_code(package, Path.cwd(), code)

@@ -49,7 +49,7 @@ def test_another_python_is_refused_before_anything_is_imported(version: tuple[in
 
 
 def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
-    library = [LIBRARY / name for name in ("__init__.py", "__main__.py", "start.py")]
+    library = [LIBRARY / name for name in ("__init__.py", "__main__.py", "start.py", "project_folder.py")]
     for path in (SOURCE / "__main__.py", Path("requirements/bootstrap.py"), *library):
         ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 

@@ -9,8 +9,8 @@ from sklearn.cluster import KMeans
 
 from mlprod.contract.schema import ContractError
 from mlprod.project import Project
+from mlprod.project_folder import root_of
 from mlprod.settings import Settings
-from mlprod.start import root_of
 
 
 def test_the_estimator_tells_the_task() -> None:
