@@ -1,4 +1,4 @@
-"""Training as the folder governance/ wants it: by its gates and waivers; what it finds is evidence."""
+"""Training by the files of governance/: gates, waivers, text of the card. What is found becomes evidence."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,7 +21,7 @@ from .training_result import TrainingResult
 
 @dataclass(frozen=True)
 class EvidenceWriter:
-    """Writes what a training finds into the registry, as evidence. `missing` is what its card does not say."""
+    """Writes evidence of a training into the registry. `missing` is file and key of what its card needs."""
 
     seam: Seam
     settings: Settings
@@ -42,7 +42,10 @@ class EvidenceWriter:
 def train_with_governance(
     seam: Seam, settings: Settings, say: Say, *, kind: str = "model", until: datetime | None = None
 ) -> TrainingResult:
-    """What the verb `train` runs. Raises GovernanceError before anything is trained, and what train() raises."""
+    """Train as the verb `train` does, in the project's folder: evidence names the files below it.
+
+    Raises GovernanceError before anything is trained, and what train() raises.
+    """
     gates = read_gates(settings.governance / "gates.yaml", NAMES, SLICED)
     text = card_text_of(read_organisation(settings.governance))
     if seam.runtime == "python" and kind == "model":

@@ -46,8 +46,8 @@ def train(
 ) -> TrainingResult:
     """From rows to a registered version; one training at a time in a state folder.
 
-    `kind` is "model" or "baseline". `until` leaves out the rows from that time on, UTC. Without `gates` nothing has
-    judged the version, so it is registered and challenges nobody. `listener` hears of it before it may challenge.
+    `kind` is "model" or "baseline". `until` leaves out the rows from that time on, UTC. Without `gates` the version is
+    registered and does not become the challenger. `listener` receives the result before the version may become it.
     The folder governance/ is not read: train_with_governance() does that.
 
     Raises LockHeldError and ContractViolated before anything is trained; GateFailed after: the run is logged, nothing

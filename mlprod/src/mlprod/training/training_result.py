@@ -1,4 +1,4 @@
-"""What a training gives back, and who may hear of it."""
+"""The result of a training, and the listener that receives it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,7 +34,7 @@ class TrainingResult:
 
 
 class TrainingListener(Protocol):
-    """Hears what a training finds. What it raises ends the training."""
+    """Receives what a training finds. An exception of its own ends the training."""
 
     def data_refused(self, report: CheckReport) -> None:
         """The rows break their contract: nothing is trained."""
