@@ -7,10 +7,24 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 # The verbs import what they need themselves: `setup` runs before anything is installed.
-from .commands import development, experiments, governance, models, monitoring, service, supply_chain
+from .commands import (
+    batch,
+    deployment,
+    development,
+    drills,
+    evidence,
+    experiments,
+    governance,
+    models,
+    monitoring,
+    service,
+    supply_chain,
+    training,
+)
 from .loopback import bypass_proxies
 from .masking import masked
 from .plain_text import display
@@ -18,44 +32,44 @@ from .plain_text import display
 Verb = Callable[[argparse.Namespace], int]
 VERBS: dict[str, Verb] = {
     "setup": development.setup,
-    "demo": models.demo,
+    "demo": training.demo,
     "check": development.check,
     "format": development.tidy,
     "update": development.update,
     "test": development.test,
     "faults": development.faults,
     "soak": development.soak,
-    "contract": models.contract,
-    "train": models.train,
-    "retrain": models.retrain,
+    "contract": training.contract,
+    "train": training.train,
+    "retrain": training.retrain,
     "staleness": experiments.staleness,
     "tune": experiments.tune,
     "promote": models.promote,
     "rollback": models.rollback,
     "versions": models.versions,
-    "score": models.score,
+    "score": batch.score,
     "serve": service.serve,
     "sync": models.sync,
     "migrate": service.migrate,
     "mode": service.mode,
     "key": service.key,
     "forget": service.forget,
-    "smoke": service.smoke,
-    "stop-drill": service.stop_drill,
-    "rollback-drill": service.rollback_drill,
-    "alert-drill": service.alert_drill,
+    "smoke": drills.smoke,
+    "stop-drill": drills.stop_drill,
+    "rollback-drill": drills.rollback_drill,
+    "alert-drill": drills.alert_drill,
     "drift": monitoring.drift,
     "upstream": monitoring.upstream,
     "watch": monitoring.watch,
-    "deploy": service.deploy,
-    "deployed": service.deployed,
-    "image": service.image,
-    "image-drill": service.image_drill,
+    "deploy": deployment.deploy,
+    "deployed": deployment.deployed,
+    "image": deployment.image,
+    "image-drill": drills.image_drill,
     "generate": governance.generate,
     "readiness": governance.readiness,
     "stage": governance.stage,
-    "attest": governance.attest,
-    "observe": governance.observe,
+    "attest": evidence.attest,
+    "observe": evidence.observe,
     "report": governance.report,
     "sbom": supply_chain.sbom,
     "licences": supply_chain.licences,
@@ -73,8 +87,11 @@ class Parser(argparse.ArgumentParser):
         super()._print_message(masked(message), file)
 
 
-def run(package: str, argv: Sequence[str] | None = None) -> int:
-    """Run a verb of the project whose four files are in `package`; gives the exit code."""
+def run(package: str, argv: Sequence[str] | None = None, root: Path | None = None) -> int:
+    """Run a verb of the project whose four files are in `package`, in its folder `root`; gives the exit code.
+
+    Without a `root` the verb runs in the working folder.
+    """
     show_any_text()
     bypass_proxies()
     parser = _parser(package)
@@ -82,6 +99,8 @@ def run(package: str, argv: Sequence[str] | None = None) -> int:
     if args.verb in (None, "help"):
         parser.print_help()
         return 0
+    if root and root != Path.cwd():
+        _enter(root, args)
     try:
         if args.verb != "setup":  # which runs before anything is installed
             from .project import Project
@@ -103,6 +122,17 @@ def run(package: str, argv: Sequence[str] | None = None) -> int:
             raise  # a defect, or an error of your own files: the traceback says where
         print(f"\n{type(error).__name__}: {display(masked(str(error)), keep=BREAK)}", file=sys.stderr)
         return 1
+
+
+def _enter(root: Path, args: argparse.Namespace) -> None:
+    """Work in `root`, where every file of the project is found; a path that was typed stays where it was typed."""
+    for name in ("table", "to"):
+        typed = getattr(args, name, None)
+        if typed and "://" not in typed:
+            setattr(args, name, str(Path(typed).absolute()))
+    listed = [str(Path(each).absolute()) for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*listed, str(root / "src")])  # child processes find the package too
+    os.chdir(root)
 
 
 def show_any_text() -> None:

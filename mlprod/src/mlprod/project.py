@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
+from .project_folder import code_of, root_of
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Seam:
     digest: str = ""
     space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     made_up: bool = False  # are the rows those of the example?
+    root: Path = Path()  # the project's folder
 
     def table(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table":
         """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
@@ -47,8 +49,12 @@ class Seam:
     def task(self) -> "Task":
         """What the estimator does. For runtime python the attribute `task` says so: "binary" or "regression".
 
-        Raises ContractError for anything that cannot be trained.
+        The estimator is built for it once. Raises ContractError for anything that cannot be trained.
         """
+        return self._task
+
+    @cached_property
+    def _task(self) -> "Task":
         from .contract.schema import ContractError
 
         estimator = self.build_model(self.terms.fields)
@@ -83,10 +89,15 @@ class Seam:
 
 
 class Project:
-    """A package with the four files contract, data, model and decision, in the folder that commands run in."""
+    """A package with the four files contract, data, model and decision."""
 
     def __init__(self, package: str) -> None:
         self.package = package
+
+    @cached_property
+    def root(self) -> Path:
+        """The project's folder: the one with pyproject.toml above src/, or the working folder where there is none."""
+        return root_of(code_of(self.package))
 
     @cached_property
     def contract(self) -> ModuleType:
@@ -122,8 +133,10 @@ class Project:
         return self.package.replace("_", "-")
 
     def settings(self) -> Settings:
-        """What the environment says now."""
+        """What the environment says now. A relative path is one in the project's folder."""
         found = Settings()
+        if self.root != Path.cwd():
+            found = found.in_folder(self.root)
         return found if found.model_name else found.model_copy(update={"model_name": self.name})
 
     def seam(self) -> Seam:
@@ -145,6 +158,7 @@ class Project:
             payoff=self.decision.payoff,
             space=getattr(self.model, "SPACE", {}),
             made_up=bool(getattr(self.data, "MADE_UP", False)),
+            root=self.root,
             digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
         )
 

@@ -1,5 +1,6 @@
 """Everything that the environment may say, with what holds when it says nothing."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from .bundle.limits import MODEL_MEGABYTES
 
 ZERO_SECONDS = 120.0  # two scrape intervals of a minute
+RELATIVE_SQLITE = re.compile(r"sqlite:///(?!/|[A-Za-z]:|:memory:|file:)(.+)")
 SERVER = r"^(|databricks(-uc)?|[A-Za-z][A-Za-z0-9+.-]*://.+)$"
 USER = r"([^:/@]*(:[^@]*)?@)?"
 HOST_AND_PORT = r"(\[[0-9a-fA-F:.]+\]|[^:/?#@,\s]*)(:[0-9]{1,5})?"
@@ -85,6 +87,16 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=0.0, ge=0, description="after SIGTERM: still answering, while callers are told to go elsewhere"
     )
+
+    def in_folder(self, root: Path) -> "Settings":
+        """These settings with each relative path below `root`, also in the address of an SQLite database."""
+        update: dict[str, object] = {}
+        for name, value in self:
+            if isinstance(value, Path) and not value.is_absolute():
+                update[name] = root / value
+            elif isinstance(value, str) and (found := RELATIVE_SQLITE.fullmatch(value)):
+                update[name] = f"sqlite:///{root.as_posix()}/{found[1]}"
+        return self.model_copy(update=update)
 
     @property
     def database(self) -> Path:

@@ -43,13 +43,12 @@ def package_here(folder: Path) -> str:
 
 
 def main(package: str, argv: "list[str] | None" = None) -> int:
-    """Run a verb of the project whose four files are in `package`; gives the exit code."""
-    from importlib.util import find_spec
+    """Run a verb of the project whose four files are in `package`, from any folder; gives the exit code."""
+    from .project_folder import code_of, root_of
 
-    source = find_spec(package)
-    code = Path(source.origin).resolve().parent if source and source.origin else Path.cwd() / "src" / package
-    here, words = Path.cwd(), sys.argv[1:] if argv is None else argv
-    refusal = unfit_python(package, *sys.version_info[:2]) or foreign_code(package, here, code)
+    code = code_of(package)
+    root, words = root_of(code), sys.argv[1:] if argv is None else argv
+    refusal = unfit_python(package, *sys.version_info[:2]) or foreign_code(package, Path.cwd(), code)
     if refusal:
         sys.exit(refusal)
     from .cli import run
@@ -57,9 +56,9 @@ def main(package: str, argv: "list[str] | None" = None) -> int:
     from .pinned import other_version
     from .version import VERSION
 
-    refusal = "" if words[:1] == ["setup"] else other_version(here, VERSION)
+    refusal = "" if words[:1] == ["setup"] else other_version(root, VERSION)
     if refusal:
         sys.exit(refusal)
 
     sys.stderr = Masked(sys.stderr)
-    return run(package, argv)
+    return run(package, argv, root)

@@ -402,7 +402,7 @@ def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alon
 ) -> None:
     before = sorted(Path("governance").rglob("*"))
     monkeypatch.setenv("ML_MODEL_NAME", trained.settings.model_name)
-    number = trained.outcome.version.number
+    number = trained.result.version.number
     assert main(["report", "--version", str(number)]) == 0
     said = capsys.readouterr().out
     assert f"Looked at: version {number}, a model" in said

@@ -1,18 +1,26 @@
 """How a command starts: by which Python, in which folder, with whose code."""
 
 import ast
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import eventually, point
 from fixture_project import PACKAGE, PROJECT
 
 from mlprod import __file__ as library
+from mlprod.settings import Settings
 from mlprod.start import NEWEST, OLDEST, unfit_python
+from mlprod.training.registry import Registry
 
 LIBRARY, SOURCE = Path(library).resolve().parent, PROJECT / "src" / PACKAGE
 RUN = f"import runpy; runpy.run_module({PACKAGE!r}, run_name='__main__')"
@@ -44,7 +52,7 @@ def test_another_python_is_refused_before_anything_is_imported(version: tuple[in
 
 
 def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
-    library = [LIBRARY / name for name in ("__init__.py", "__main__.py", "start.py")]
+    library = [LIBRARY / name for name in ("__init__.py", "__main__.py", "start.py", "project_folder.py")]
     for path in (SOURCE / "__main__.py", Path("requirements/bootstrap.py"), *library):
         ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
@@ -70,6 +78,51 @@ def test_an_environment_of_another_project_is_named_with_the_remedy(tmp_path: Pa
     refused = run(mine.parent, tmp_path, "help", code=inserted + RUN)
     assert refused.returncode == 1
     assert f"{sys.prefix} was made for the other project. Works: make setup" in refused.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project that nothing was done in."""
+    folder = tmp_path / "project"
+    ignored = shutil.ignore_patterns("__pycache__", "var", ".git", "vendor", "mlprod.txt")
+    return Path(shutil.copytree(PROJECT, folder, ignore=ignored))
+
+
+def test_verbs_and_service_find_the_project_from_another_folder(project: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "rows.csv").write_text("amount\n12.5\n")
+    done = run(elsewhere, project / "src", "train", "--baseline")
+    assert done.returncode == 0, done.stderr
+    typed = run(elsewhere, project / "src", "contract", "--table", "rows.csv")
+    assert typed.returncode == 1
+    assert "no such column" in typed.stderr
+    settings = Settings(state=project / "var", tracking_uri="", model_name=PACKAGE.replace("_", "-"))
+    (version,) = Registry(settings).versions()
+    bundle = Registry(settings).download(version, tmp_path)
+    point(settings.models, bundle.rename(tmp_path / version.digest), version.number)
+    near = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with serving(elsewhere, project / "src") as url:
+        eventually(lambda: json.load(near.open(f"{url}/v1/model", timeout=10))["kind"] == "baseline")
+    assert (project / "var" / "spool").is_dir()
+    assert [path.name for path in elsewhere.iterdir()] == ["rows.csv"]
+
+
+@contextmanager
+def serving(folder: Path, path: Path) -> Iterator[str]:
+    """The API by uvicorn alone, started in `folder`."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", f"{PACKAGE}.api:app", "--port", str(port)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(LIBRARY.parent)])}
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            lines = iter(process.stderr or ())
+            assert any("Uvicorn running on" in line for line in lines), "it ended before it listened"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
 
 
 def test_where_no_project_is_installed_code_runs(tmp_path: Path) -> None:

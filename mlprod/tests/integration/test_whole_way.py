@@ -8,10 +8,10 @@ from seams import PARCEL, binary, regression, text
 from starlette.testclient import TestClient
 
 from mlprod.settings import Settings
+from mlprod.training.governed_training import train_with_governance
 from mlprod.training.promotion import promote, rollback
 from mlprod.training.registry import Registry
 from mlprod.training.sync import sync
-from mlprod.training.train import train
 
 
 def predictions(client: TestClient, *rows: dict[str, Any]) -> list[Any]:
@@ -25,7 +25,7 @@ def test_a_classifier_goes_the_whole_way_and_back(
     settings: Settings, registry: Registry, trained_baseline: Trained
 ) -> None:
     release(registry, trained_baseline.bundle)
-    train(binary, settings, silent)
+    train_with_governance(binary, settings, silent)
     promote(registry, "you", "it passed the gates")
     sync(registry, settings.models)
     with serve(binary, settings) as client:
@@ -38,7 +38,7 @@ def test_a_classifier_goes_the_whole_way_and_back(
 
 
 def test_a_regression_goes_the_whole_way(settings: Settings, registry: Registry) -> None:
-    whole = train(regression, settings, silent).evaluation.whole()
+    whole = train_with_governance(regression, settings, silent).evaluation.whole()
     assert set(whole) == {"value", "mae", "rmse", "r2"}
     assert whole["r2"].value > 0.9
     promote(registry, "you", "it passed the gates")
@@ -53,7 +53,7 @@ def test_text_goes_the_whole_way_with_a_waiver_and_where_pickles_are_allowed(
     settings: Settings, registry: Registry
 ) -> None:
     waive(settings)
-    train(text, settings, silent)
+    train_with_governance(text, settings, silent)
     promote(registry, "you", "it passed the gates")
     sync(registry, settings.models)
     with serve(text, settings) as client:

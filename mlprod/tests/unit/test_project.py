@@ -1,11 +1,16 @@
 import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from seams import binary, regression, text
 from sklearn.cluster import KMeans
 
 from mlprod.contract.schema import ContractError
+from mlprod.project import Project
+from mlprod.project_folder import root_of
+from mlprod.settings import Settings
 
 
 def test_the_estimator_tells_the_task() -> None:
@@ -38,3 +43,47 @@ def test_a_task_that_does_not_exist_is_refused() -> None:
 
     with pytest.raises(ContractError, match='task of Ranker is \'ranking\'; it must be "binary" or "regression"'):
         replace(text, build_model=lambda fields: Ranker()).task()
+
+
+def test_the_root_is_the_folder_of_pyproject_above_src(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    assert root_of(tmp_path / "src" / "parcels") == tmp_path
+
+
+@pytest.mark.parametrize("code", ["src/parcels", ".venv/lib/python3.13/site-packages/parcels", "parcels"])
+def test_without_a_pyproject_above_src_the_root_is_the_working_folder(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an image of the service, which holds /app/src alone, and for a package that is installed."""
+    if "site-packages" in code:
+        (tmp_path / "pyproject.toml").touch()  # that of the project which the environment is of
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    assert root_of(tmp_path / code) == work
+
+
+def test_relative_paths_of_settings_are_those_of_the_project_wherever_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "project" / "src" / "far_away"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (tmp_path / "project" / "pyproject.toml").touch()
+    monkeypatch.setattr(sys, "path", [str(package.parent), *sys.path])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ML_KEYS_FILE", "keys.json")
+    monkeypatch.setenv("ML_MODEL_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("ML_DATABASE_URL", "sqlite:///var/mine.db?timeout=5")
+    settings, root = Project("far_away").settings(), tmp_path / "project"
+    assert (settings.state, settings.governance) == (root / "var", root / "governance")
+    assert (settings.keys_file, settings.models) == (root / "keys.json", tmp_path / "models")
+    assert settings.records_url == f"sqlite:///{root}/var/mine.db?timeout=5"
+    assert settings.model_name == "far-away"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "sqlite:////data/records.db", "sqlite:///C:/records.db", "postgresql://user@host/database"]
+)
+def test_an_address_that_needs_no_folder_stays_as_it_is(url: str, tmp_path: Path) -> None:
+    assert Settings(database_url=url).in_folder(tmp_path).database_url == url

@@ -9,6 +9,7 @@ from types import ModuleType
 import ibis.expr.types as ir
 
 from ..contract.schema import read_terms
+from ..project_folder import root_of
 from .columns import of_terms
 from .read import read
 
@@ -16,13 +17,19 @@ from .read import read
 def rows_of(named: str | Path, contract: ModuleType) -> ir.Table:
     """The rows of a file, a folder of parts or a pattern of files: the contract's columns in their types.
 
-    What is made of a CSV lies in a temporary folder until nothing uses the table any more. Raises FileError.
+    A relative path is one in the project's folder. What is made of a CSV lies in a temporary folder until nothing uses
+    the table any more. Raises FileError.
     """
     folder = Path(tempfile.mkdtemp(prefix="rows-"))
     try:
-        table = read(named, of_terms(read_terms(contract)), folder).table
+        table = read(_in_project(named, contract), of_terms(read_terms(contract)), folder).table
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     weakref.finalize(table.get_backend(), shutil.rmtree, folder, ignore_errors=True)
     return table
+
+
+def _in_project(named: str | Path, contract: ModuleType) -> str | Path:
+    root = root_of(Path(contract.__file__).resolve().parent) if contract.__file__ else Path.cwd()
+    return named if root == Path.cwd() else root / named

@@ -19,9 +19,9 @@ from ..project import Project
 from ..records.store import Store
 from ..settings import Settings
 from ..training.evidence_store import digests, write
+from ..training.governed_training import train_with_governance
 from ..training.promotion import promote
 from ..training.registry import Registry, Version
-from ..training.train import train
 from .drills import DrillFailed, Service, most_remarkable, rollback_drill, smoke, stop_drill
 from .readiness_report import scorecard
 
@@ -53,11 +53,11 @@ def demo(project: Project) -> int:
     print(
         "\n1  The baseline first: what is done today goes through contract, gates and registry before any model exists."
     )
-    first = train(seam, settings, say, kind="baseline")
+    first = train_with_governance(seam, settings, say, kind="baseline")
     registry = Registry(settings)
     promote(registry, WHO, "something must answer from the first day", first.version.number)
     print("\n2  A model, which must be worth more than that.")
-    second = train(seam, settings, say)
+    second = train_with_governance(seam, settings, say)
     print("\n3  A service that follows the champion.")
     kept: list[Evidence] = []
     with serving(project.package, settings) as address:

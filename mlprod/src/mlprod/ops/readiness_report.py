@@ -25,7 +25,8 @@ from ..project import Seam
 from ..records.usage_stats import Usage
 from ..settings import Settings
 from ..training import evidence_store as home
-from ..training.promotion import not_compared, was_champion
+from ..training.challenger import not_compared
+from ..training.predecessors import was_champion
 from ..training.registry import CHALLENGER, CHAMPION, Registry, Version
 
 Environment = Literal["local", "staging", "production"]

@@ -1,7 +1,5 @@
 """What holds for every project whose four files can be trained and served. A project's tests import them all."""
 
-from pathlib import Path
-
 import duckdb
 import numpy as np
 import pytest
@@ -13,15 +11,13 @@ from ..governance.ownership import read_ownership
 from ..project import Project, Seam
 from ..start import package_here
 from ..training.dataset import Rows, collect
-from ..training.evaluate import NAMES, SLICED
+from ..training.evaluation_metrics import NAMES, SLICED
 from ..training.split import split
-
-GOVERNANCE = Path("governance")
 
 
 @pytest.fixture(scope="module")
-def seam() -> Seam:
-    return Project(package_here(Path.cwd())).seam()
+def seam(pytestconfig: pytest.Config) -> Seam:
+    return Project(package_here(pytestconfig.rootpath)).seam()
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +84,7 @@ def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Rows) -> No
     assert encode(seam.terms.fields, made_up.columns).shape == (len(made_up), len(seam.terms.fields))
 
 
-def test_the_governance_files_can_be_obeyed() -> None:
-    assert read_gates(GOVERNANCE / "gates.yaml", NAMES, SLICED)
-    assert read_ownership(GOVERNANCE / "ownership.yaml").accountable("model_quality")
+def test_the_governance_files_can_be_obeyed(pytestconfig: pytest.Config) -> None:
+    governance = pytestconfig.rootpath / "governance"
+    assert read_gates(governance / "gates.yaml", NAMES, SLICED)
+    assert read_ownership(governance / "ownership.yaml").accountable("model_quality")

@@ -17,7 +17,8 @@ from ..identity import whoami
 from ..project import Seam
 from .dataset import Rows
 from .evaluate import Evaluation
-from .model_card import Purpose, card
+from .model_card import card
+from .model_card_text import ModelCardText
 from .split import Split
 
 
@@ -34,7 +35,7 @@ class Candidate:
 
 def make_bundle(
     seam: Seam, root: Path, rows: Rows, parts: Split, candidate: Candidate, found: Evaluation, baseline: Evaluation,
-    verdicts: list[Verdict], purpose: Purpose,
+    verdicts: list[Verdict], purpose: ModelCardText,
 ) -> Path:  # fmt: skip
     """The bundle of a candidate, written below `root`. The same inputs give the same digest."""
     lasting = [
@@ -76,21 +77,21 @@ def make_bundle(
     return write_bundle(root, manifest, files)
 
 
-def provenance() -> dict[str, str]:
-    """Who made this, when, where and from what: beside the bundle, since it differs between equal bundles."""
-    lock = Path("requirements/pipeline.txt")
+def provenance(root: Path) -> dict[str, str]:
+    """Who made this, when, where and from which project: beside the bundle, since it differs between equal bundles."""
+    lock = root / "requirements/pipeline.txt"
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": revision(),
+        "commit": revision(root),
         "who": whoami(),
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "lock": sha256(lock.read_bytes()) if lock.is_file() else "",
     }
 
 
-def revision() -> str:
-    """The commit as git describes it; where there is no git, as in an image, what the image says it was built from."""
+def revision(root: Path = Path()) -> str:
+    """The commit of a folder as git describes it; without git, as in an image, what the image was built from."""
     git = shutil.which("git")
-    words = ["describe", "--always", "--dirty", "--abbrev=40"]
+    words = ["-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
     said = subprocess.run([git, *words], capture_output=True, text=True, check=False).stdout.strip() if git else ""
     return said or os.environ.get("ML_REVISION", "")

@@ -92,22 +92,23 @@ def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
     """The exported model, as the service will run it. Raises ExportFailed when it cannot be run."""
     if seam.runtime == "python":
         return PythonRuntime(files["model/model.pkl"])
-    with _runs(seam.build_model(seam.terms.fields)):
+    with _runs(seam):
         runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields)
         runtime.score(sample(seam.terms.fields, 2, seed=2))
     return runtime
 
 
 @contextmanager
-def _runs(estimator: Any) -> Iterator[None]:
+def _runs(seam: Seam) -> Iterator[None]:
     """Raises ExportFailed for what ONNX Runtime says of a model that it cannot load or run."""
     try:
         yield
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "onnxruntime":
             raise
+        name = type(seam.build_model(seam.terms.fields)).__name__
         raise ExportFailed(
-            f"{type(estimator).__name__} was exported, but ONNX Runtime cannot run it: "
+            f"{name} was exported, but ONNX Runtime cannot run it: "
             f'{str(error).splitlines()[0][:200]}\nUse another estimator, or RUNTIME = "python" in model.py.'
         ) from error
 
@@ -124,7 +125,7 @@ def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Rows) -> Parity:
             own = usable(predict(seam, estimator, columns), count, "the model")
         except ValueError as error:
             raise ExportFailed(f"the estimator cannot score rows that the contract allows: {error}") from error
-        with _runs(estimator):
+        with _runs(seam):
             exact = usable(exported.score(columns), count, "the exported model")
         worst = max(worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own)))))
     return Parity(rows=len(rows) + PARITY_ROWS, max_difference=round(worst, 12))

@@ -1,7 +1,6 @@
 """The model card, under the headings of Hugging Face's: what it is for, what it was measured on, who answers for it."""
 
 import json
-from dataclasses import dataclass
 
 from ..bundle.manifest import Data, Estimate
 from ..contract.documentation import document, example
@@ -11,41 +10,12 @@ from ..governance.markdown import cell
 from ..governance.ownership import TODO
 from ..plain_text import display
 from .evaluate import WHOLE, Evaluation
+from .model_card_text import ModelCardText, is_said, not_said
 from .split import Split
-
-SAID_IN = {  # attribute of Purpose → file and key in governance/
-    "statement": ("problem.yaml", "problem.statement"),
-    "decision": ("problem.yaml", "decision.who"),
-    "out_of_scope": ("problem.yaml", "decision.out_of_scope"),
-    "risks": ("risk.yaml", "risks"),
-    "contact": ("ownership.yaml", "people"),
-    "authors": ("ownership.yaml", "people"),
-    "tier": ("risk.yaml", "tier_questions"),
-}
-COMPLETE = ("statement", "decision", "out_of_scope", "risks", "contact")  # what a card cannot do without
-
-
-@dataclass(frozen=True)
-class Purpose:
-    """What only people can say. `risks` are pairs of harm and mitigation, `contact` is "Name <address>" or TODO."""
-
-    statement: str
-    decision: str
-    out_of_scope: tuple[str, ...]
-    risks: tuple[tuple[str, str], ...]
-    authors: tuple[str, ...]
-    contact: str
-    tier: str
-    name: str = ""
-
-
-def missing(purpose: Purpose) -> list[str]:
-    """File and key of everything that a complete card needs and nobody has said yet."""
-    return ["governance/{} {}".format(*SAID_IN[name]) for name in COMPLETE if not _is_said(purpose, name)]
 
 
 def card(
-    kind: str, task: Task, terms: Terms, purpose: Purpose, data: Data, parts: Split, threshold: float,
+    kind: str, task: Task, terms: Terms, purpose: ModelCardText, data: Data, parts: Split, threshold: float,
     found: Evaluation, baseline: Evaluation, verdicts: list[Verdict],
 ) -> str:  # fmt: skip
     """Markdown of the manifest's facts; no date but those of the data, so that equal models have equal cards."""
@@ -56,8 +26,8 @@ def card(
         "How to Get Started with the Model": _start(terms),
         "Training Details": _training(kind, terms, data, parts),
         "Evaluation": _evaluation(found, baseline, verdicts),
-        "Model Card Authors": [f"- {display(author)}" for author in purpose.authors] or [_not_said("authors")],
-        "Model Card Contact": [display(purpose.contact) if _is_said(purpose, "contact") else _not_said("contact")],
+        "Model Card Authors": [f"- {display(author)}" for author in purpose.authors] or [not_said("authors")],
+        "Model Card Contact": [display(purpose.contact) if is_said(purpose, "contact") else not_said("contact")],
     }
     title = f"Model card: {cell(purpose.name or terms.row.__name__)}"
     return (
@@ -69,40 +39,40 @@ def mark(verdict: Verdict) -> str:
     return {True: "passed", False: "FAILED", None: "skipped"}[verdict.passed]
 
 
-def _details(kind: str, task: Task, terms: Terms, purpose: Purpose, threshold: float) -> list[str]:
+def _details(kind: str, task: Task, terms: Terms, purpose: ModelCardText, threshold: float) -> list[str]:
     lines = [
         f"A {kind} that scores `{terms.label}` ({task}). "
         f"Accountable for its quality: {display(purpose.contact or TODO)}.",
         "",
         f"- One row: {cell((terms.row.__doc__ or terms.row.__name__).strip().splitlines()[0])}",
-        f"- Why it exists: {cell(purpose.statement) or _not_said('statement')}",
-        f"- Risk tier: {cell(purpose.tier) or _not_said('tier')}",
+        f"- Why it exists: {cell(purpose.statement) or not_said('statement')}",
+        f"- Risk tier: {cell(purpose.tier) or not_said('tier')}",
     ]
     if task == "binary":
         lines.append(f"- Threshold {threshold:.6g}: what was worth most on rows that nothing was learnt from")
     return lines
 
 
-def _uses(purpose: Purpose) -> list[str]:
+def _uses(purpose: ModelCardText) -> list[str]:
     return [
         "### Direct Use",
         "",
-        f"Who decides with it: {cell(purpose.decision) or _not_said('decision')}",
+        f"Who decides with it: {cell(purpose.decision) or not_said('decision')}",
         "",
         "### Out-of-Scope Use",
         "",
-        *([f"- {cell(use)}" for use in purpose.out_of_scope] or [f"- {_not_said('out_of_scope')}"]),
+        *([f"- {cell(use)}" for use in purpose.out_of_scope] or [f"- {not_said('out_of_scope')}"]),
         "- Rows that break a rule of the inputs below: the service refuses them.",
     ]
 
 
-def _limitations(terms: Terms, purpose: Purpose) -> list[str]:
+def _limitations(terms: Terms, purpose: ModelCardText) -> list[str]:
     named = {"slice": ", ".join(terms.slices), "personal": ", ".join(terms.personal)}
     return [
         "| harm | mitigation |",
         "| --- | --- |",
         *(f"| {cell(harm)} | {cell(mitigation) or 'none yet'} |" for harm, mitigation in purpose.risks),
-        *([] if purpose.risks else [f"| {_not_said('risks')} | |"]),
+        *([] if purpose.risks else [f"| {not_said('risks')} | |"]),
         "",
         f"- Groups looked at one by one: {named['slice'] or 'none, so nothing is known of who is worse off'}.",
         f"- Fields about a person: {named['personal'] or 'none'}.",
@@ -163,14 +133,6 @@ def _evaluation(found: Evaluation, baseline: Evaluation, verdicts: list[Verdict]
         "",
         *(f"- {mark(verdict)} {verdict.gate.id}: {cell(verdict.says)}" for verdict in verdicts),
     ]
-
-
-def _is_said(purpose: Purpose, name: str) -> bool:
-    return getattr(purpose, name) not in ("", (), TODO)
-
-
-def _not_said(name: str) -> str:
-    return "not said yet: {}, {}".format(*SAID_IN[name])
 
 
 def _figure(figure: Estimate | None) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from ..plain_text import display
 from .history import left_by_rollback, line_back
+from .moving import NowhereToGo
 from .registry import Registry, Version
 
 
@@ -27,3 +29,39 @@ def with_history(version: Version, events: Iterable[dict[str, Any]]) -> Version:
 def unusable(version: Version) -> str:
     """Why a rollback does not come to this version by itself; empty if it does."""
     return version.rolled_back or ("" if version.digest else "names no bundle")
+
+
+def predecessor(registry: Registry, champion: Version) -> Version:
+    found = predecessors(registry, champion)
+    for version in found:
+        if not unusable(version):
+            return version
+    if found:
+        passed = "; ".join(f"version {version.number}: {unusable(version)}" for version in found)
+        raise NowhereToGo(
+            f"no earlier champion is left to go back to. {passed}. Name one to go there all the same: "
+            f"--version {found[0].number}"
+        )
+    if text := champion.tags.get("previous"):
+        raise NowhereToGo(
+            display(
+                f"the tag previous of version {champion.number} is {text[:80]!r}, and the history names no champion "
+                "before it. Name a version that was champion: --version NUMBER"
+            )
+        )
+    raise NowhereToGo(
+        f"version {champion.number} was the first champion: nothing came before it. Promote a second version first"
+    )
+
+
+def former(registry: Registry, champion: Version, number: int) -> Version:
+    version = registry.version(number)
+    if version.number == champion.number:
+        raise NowhereToGo(f"version {number} is the champion already")
+    if not was_champion(version):
+        raise NowhereToGo(f"version {number} was never champion, so there is no way back to it: promote it")
+    return version
+
+
+def was_champion(version: Version) -> bool:
+    return "promote.at" in version.tags

@@ -6,20 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..bundle.loader import BundleRefused, open_bundle
-from ..plain_text import MAX_LENGTH, display, violation
 from ..project import Seam
 from ..settings import Settings
+from .challenger import not_compared
 from .moving import ConcurrentPromotionError as ConcurrentPromotionError
 from .moving import NowhereToGo as NowhereToGo
 from .moving import Position, moving, position
-from .predecessors import predecessors, unusable, with_history
+from .predecessors import former, predecessor, predecessors, with_history
+from .reason import demand_reason
 from .registry import CHALLENGER, CHAMPION, ROLLED_BACK, BundleTooLargeError, Registry, RegistryError, Version
-
-LONGEST_REASON, LONGEST_NAME = MAX_LENGTH, 200
-
-
-class ReasonMissing(Exception):
-    """Who or why is missing, too long or not one line of visible text; nothing was changed."""
 
 
 def promote(
@@ -63,18 +58,6 @@ def promote(
     return before, after
 
 
-def not_compared(champion: Version | None, version: Version) -> str:
-    """Why the gates of a version say nothing of today's champion; empty when they do."""
-    compared, today = version.tags.get("compared_with", ""), str(champion.number) if champion else ""
-    if compared == today:
-        return ""
-    return f"version {version.number} was compared with champion {compared or 'none'}, not {today or 'none'}: train"
-
-
-def was_champion(version: Version) -> bool:
-    return "promote.at" in version.tags
-
-
 def rollback(
     registry: Registry,
     who: str,
@@ -94,52 +77,10 @@ def rollback(
     before = registry.behind(CHAMPION)
     if before is None:
         raise NowhereToGo("there is no champion, so nothing to roll back")
-    after = _predecessor(registry, before) if number is None else _former(registry, before, number)
+    after = predecessor(registry, before) if number is None else former(registry, before, number)
     _demand_answer(registry, after, seam, settings)
     _move(registry, "rollback", seen, before, after, who, why)
     return before, after
-
-
-def _predecessor(registry: Registry, champion: Version) -> Version:
-    found = predecessors(registry, champion)
-    for version in found:
-        if not unusable(version):
-            return version
-    if found:
-        passed = "; ".join(f"version {version.number}: {unusable(version)}" for version in found)
-        raise NowhereToGo(
-            f"no earlier champion is left to go back to. {passed}. Name one to go there all the same: "
-            f"--version {found[0].number}"
-        )
-    if text := champion.tags.get("previous"):
-        raise NowhereToGo(
-            display(
-                f"the tag previous of version {champion.number} is {text[:80]!r}, and the history names no champion "
-                "before it. Name a version that was champion: --version NUMBER"
-            )
-        )
-    raise NowhereToGo(
-        f"version {champion.number} was the first champion: nothing came before it. Promote a second version first"
-    )
-
-
-def _former(registry: Registry, champion: Version, number: int) -> Version:
-    version = registry.version(number)
-    if version.number == champion.number:
-        raise NowhereToGo(f"version {number} is the champion already")
-    if not was_champion(version):
-        raise NowhereToGo(f"version {number} was never champion, so there is no way back to it: promote it")
-    return version
-
-
-def demand_reason(who: str, why: str, example: str = "it beats the rule") -> None:
-    """Raises ReasonMissing for what cannot stand in the history of the model."""
-    if wrong := violation(why):
-        works = f'say why, in 1 to {LONGEST_REASON} characters: --why "{example}" (make: WHY="...")'
-        raise ReasonMissing(f"{works}; of what was given, {wrong}")
-    if wrong := violation(who, LONGEST_NAME):
-        works = f'say who, in 1 to {LONGEST_NAME} characters: --who "ann@example.org"'
-        raise ReasonMissing(f"{works}; of what was given, {wrong}")
 
 
 def _demand_answer(

@@ -10,10 +10,12 @@ from ..bundle.manifest import PROVENANCE
 from ..project import Seam
 from ..records.store import Store
 from ..settings import Settings
+from .candidates import Say
+from .governed_training import train_with_governance
 from .outcome_labels import fill, told
-from .promotion import demand_reason
+from .reason import demand_reason
 from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
-from .train import Outcome, Say, train
+from .training_result import TrainingResult
 
 REASONS = {  # what is written down where nobody says more
     "age": "the champion is old",
@@ -58,10 +60,11 @@ def age(registry: Registry, version: Version) -> float:
 
 def retrain(
     seam: Seam, settings: Settings, store: Store, say: Say, *, because: str, who: str, why: str = ""
-) -> Outcome:
+) -> TrainingResult:
     """A challenger by the same training and gates as any, from rows whose labels the records may know.
 
-    Raises what train() raises, StoreAway, ReasonMissing, and NothingNew when it is the champion once more.
+    Raises what train_with_governance() raises, StoreAway, ReasonMissing, and NothingNew when it is the champion once
+    more.
     """
     why = why.strip() or REASONS[because]
     demand_reason(who, why, "a new fraud")
@@ -71,8 +74,8 @@ def retrain(
     say(f"outcomes   {found.outcomes:,} told to {store.engine.url}: {found.used:,} are labels that load() lacks")
     if found.elsewhere:
         say(f"outcomes   {found.elsewhere:,} left out: no row of load() has their id as its {seam.terms.id}")
-    outcome = train(replace(seam, load=lambda since=None, until=None: rows), settings, say)
-    version, champion = outcome.version, registry.behind(CHAMPION)  # who may have moved since
+    result = train_with_governance(replace(seam, load=lambda since=None, until=None: rows), settings, say)
+    version, champion = result.version, registry.behind(CHAMPION)  # who may have moved since
     if champion and champion.number == version.number:
         raise NothingNew(
             f"the same rows and files made the champion, version {version.number}, once more; nothing moved. "
@@ -83,4 +86,4 @@ def retrain(
         registry.tag(version.number, f"retrain.{name}", value)
     before = champion.number if champion else None
     registry.record("retrain", version=version.number, before=before, who=who, why=f"{because}: {why}")
-    return outcome
+    return result

@@ -9,7 +9,7 @@ from ..records.database import now
 from ..records.errors import StoreAway
 from ..records.store import Store
 from ..settings import Settings
-from .promotion import LONGEST_REASON
+from .reason import LONGEST_REASON
 from .registry import CHALLENGER, Registry
 from .retrain import age, due
 

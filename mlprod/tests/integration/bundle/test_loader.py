@@ -38,7 +38,7 @@ def with_field(name: str, change: Callable[[Field], Field | None]) -> Fields:
 def test_a_bundle_answers_as_the_pipeline_measured(model: Path, trained: Trained) -> None:
     bundle = opened(model)
     assert (bundle.digest, bundle.manifest.kind) == (model.name, "model")
-    assert bundle.manifest.metrics == trained.outcome.evaluation.whole()
+    assert bundle.manifest.metrics == trained.result.evaluation.whole()
     scores = bundle.runtime.score(sample(FIELDS, 100, seed=9))
     assert np.isfinite(scores).all()
     assert len(np.unique(scores)) > 10

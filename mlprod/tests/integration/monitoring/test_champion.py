@@ -27,10 +27,10 @@ from mlprod.records.errors import StoreAway
 from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.evidence_store import read
+from mlprod.training.governed_training import train_with_governance
 from mlprod.training.promotion import promote
 from mlprod.training.registry import CHALLENGER, Registry
 from mlprod.training.retrain_trigger import reason
-from mlprod.training.train import train
 
 __all__ = ["filled"]
 DAY = timedelta(days=1)
@@ -270,7 +270,7 @@ def test_what_was_made_for_drift_and_waits_is_not_made_again(
     send(heavier(parcels(2_000, seed=4)), hours=23)
     assert reason(here, binary, store, days=90)[0] == "drift"
     other = replace(binary, build_model=lambda fields: HistGradientBoostingClassifier(max_iter=25, random_state=0))
-    challenger = train(other, here, silent).version
+    challenger = train_with_governance(other, here, silent).version
     assert registry.behind(CHALLENGER) == challenger
     registry.tag(challenger.number, "retrain.because", "drift")
     because, said = reason(here, binary, store, days=90)
@@ -303,7 +303,7 @@ def test_each_day_that_somebody_named_is_due(filled: Filled) -> None:
 @pytest.fixture
 def made(here: Settings) -> Settings:
     """A champion that was made of the parcels, through the pipeline."""
-    promote(Registry(here), "you", "a test", train(binary, here, silent).version.number)
+    promote(Registry(here), "you", "a test", train_with_governance(binary, here, silent).version.number)
     return here
 
 

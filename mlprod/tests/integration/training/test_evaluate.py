@@ -10,7 +10,8 @@ from seams import PARCELS, parcels
 from sklearn import metrics
 
 from mlprod.training.dataset import Rows, collect
-from mlprod.training.evaluate import BY_TASK, Evaluation, evaluate
+from mlprod.training.evaluate import Evaluation, evaluate
+from mlprod.training.evaluation_metrics import BY_TASK
 
 ROWS = collect(ibis.memtable(parcels(600)), PARCELS)
 SCORES = ROWS.columns["stops"] / 50

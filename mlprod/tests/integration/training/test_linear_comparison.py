@@ -10,12 +10,13 @@ from sklearn.tree import DecisionTreeClassifier
 from mlprod.governance.evidence import Evidence
 from mlprod.project import Seam
 from mlprod.settings import Settings
+from mlprod.training.candidates import make_model
 from mlprod.training.dataset import load_rows
 from mlprod.training.evidence_store import read
+from mlprod.training.governed_training import train_with_governance
 from mlprod.training.linear_comparison import more_than_simple
 from mlprod.training.registry import Registry
 from mlprod.training.split import split
-from mlprod.training.train import make_model, train
 
 
 def more(seam: Seam) -> Any:
@@ -33,7 +34,7 @@ def test_a_model_that_a_linear_one_surely_beats_is_found_out(settings: Settings)
     two_questions = DecisionTreeClassifier(max_depth=2)
     poor = replace(binary, load=given(parcels(20_000)), build_model=lambda fields: two_questions)
     assert more(poor).high < 0
-    train(poor, settings, silent)
+    train_with_governance(poor, settings, silent)
     shown: list[Evidence] = [each for each in read(Registry(settings)) if each.check == "simpler-model-not-better"]
     assert not shown[0].passed
     assert shown[0].value == more(poor).high

@@ -13,11 +13,12 @@ from mlprod.contract.schema import Task, Terms
 from mlprod.governance.gates import Gate, Verdict
 from mlprod.training.dataset import Rows, collect
 from mlprod.training.evaluate import Evaluation, evaluate
-from mlprod.training.model_card import Purpose, card, missing
+from mlprod.training.model_card import card
+from mlprod.training.model_card_text import ModelCardText, missing
 from mlprod.training.split import Split
 
-NOTHING = Purpose("", "", (), (), (), "TODO", "")
-EVERYTHING = Purpose(
+NOTHING = ModelCardText("", "", (), (), (), "TODO", "")
+EVERYTHING = ModelCardText(
     statement="Parcels come late and nobody calls.",
     decision="The dispatcher, before the van leaves",
     out_of_scope=("couriers' pay", "parcels abroad"),
@@ -47,7 +48,7 @@ def judged(rows: Rows = ROWS, terms: Terms = PARCELS, task: Task = "binary", wor
 
 
 def written(
-    purpose: Purpose = EVERYTHING,
+    purpose: ModelCardText = EVERYTHING,
     kind: str = "model",
     task: Task = "binary",
     terms: Terms = PARCELS,

@@ -10,7 +10,8 @@ from seams import binary
 from mlprod.bundle import trial
 from mlprod.contract.schema import Fields
 from mlprod.settings import Settings
-from mlprod.training.promotion import NowhereToGo, ReasonMissing, promote, rollback
+from mlprod.training.promotion import NowhereToGo, promote, rollback
+from mlprod.training.reason import ReasonMissing
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 
 

@@ -16,24 +16,22 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_card_is_written_with_its_pictures_first(trained: Trained, tmp_path: Path) -> None:
-    page = write_report(Registry(trained.settings), trained.outcome.version, tmp_path / "model")
+    page = write_report(Registry(trained.settings), trained.result.version, tmp_path / "model")
     text = page.read_text(encoding="utf-8")
     pictures = PICTURE.findall(text)
     assert [Path(link).name for _, link in pictures] == ["money.svg", "calibration.svg", "slices.svg"]
     assert all((page.parent / link).read_bytes().startswith(b"<?xml") for _, link in pictures)
     assert all(not Path(link).is_absolute() for _, link in pictures)
     assert text.index("## Pictures") < text.index("## Model Details")
-    assert f"Version {trained.outcome.version.number} of {trained.settings.model_name}" in text
+    assert f"Version {trained.result.version.number} of {trained.settings.model_name}" in text
     card = (trained.bundle / "card.md").read_text(encoding="utf-8")
     assert text.endswith(card[card.index("## Model Details") :])
 
 
 def test_the_words_beside_a_picture_say_what_is_seen(trained: Trained, tmp_path: Path) -> None:
-    text = write_report(Registry(trained.settings), trained.outcome.version, tmp_path).read_text(encoding="utf-8")
+    text = write_report(Registry(trained.settings), trained.result.version, tmp_path).read_text(encoding="utf-8")
     said = {Path(link).stem: words for words, link in PICTURE.findall(text)}
-    value, today = (
-        found.figures["value", ""].value for found in (trained.outcome.evaluation, trained.outcome.baseline)
-    )
+    value, today = (found.figures["value", ""].value for found in (trained.result.evaluation, trained.result.baseline))
     assert f"{value:.4g} at the chosen threshold" in said["money"]
     assert f"{today:.4g} with the baseline" in said["money"]
     assert "calibration error: " in said["calibration"]
@@ -41,9 +39,9 @@ def test_the_words_beside_a_picture_say_what_is_seen(trained: Trained, tmp_path:
 
 
 def test_writing_again_changes_nothing(trained: Trained, tmp_path: Path) -> None:
-    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
+    write_report(Registry(trained.settings), trained.result.version, tmp_path)
     before = files(tmp_path)
-    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
+    write_report(Registry(trained.settings), trained.result.version, tmp_path)
     assert files(tmp_path) == before
 
 
@@ -52,8 +50,8 @@ def test_another_version_takes_the_place_of_the_old_and_leaves_other_files(
 ) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.md").write_text("mine")
-    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
-    write_report(Registry(trained_baseline.settings), trained_baseline.outcome.version, tmp_path)
+    write_report(Registry(trained.settings), trained.result.version, tmp_path)
+    write_report(Registry(trained_baseline.settings), trained_baseline.result.version, tmp_path)
     place = trained_baseline.bundle.name[:12]
     assert sorted(files(tmp_path)) == sorted(
         ["card.md", "notes/mine.md", f"{place}/calibration.svg", f"{place}/money.svg"]
@@ -64,7 +62,7 @@ def test_another_version_takes_the_place_of_the_old_and_leaves_other_files(
 def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
     trained: Trained, trained_baseline: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    write_report(Registry(trained.settings), trained.outcome.version, tmp_path)
+    write_report(Registry(trained.settings), trained.result.version, tmp_path)
     before, write = files(tmp_path), report._write
     written: list[Path] = []
 
@@ -76,7 +74,7 @@ def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
 
     monkeypatch.setattr(report, "_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_report(Registry(trained_baseline.settings), trained_baseline.outcome.version, tmp_path)
+        write_report(Registry(trained_baseline.settings), trained_baseline.result.version, tmp_path)
     assert before.items() <= files(tmp_path).items()
 
 

@@ -22,11 +22,11 @@ from mlprod.records.database import now
 from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.dataset import collect
+from mlprod.training.governed_training import train_with_governance
 from mlprod.training.outcome_labels import Told, fill, told
-from mlprod.training.promotion import ReasonMissing
+from mlprod.training.reason import ReasonMissing
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry
 from mlprod.training.retrain import NothingNew, due, retrain
-from mlprod.training.train import train
 
 pytest_plugins = ["postgres"]
 
@@ -158,7 +158,7 @@ def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
     assert (last["action"], last["before"], last["version"]) == ("retrain", before.number, challenger.number)
     assert last["why"] == "drift: weight moved"
 
-    blind = train(drifted, settings, silent).version
+    blind = train_with_governance(drifted, settings, silent).version
     assert registry.version(blind.number).digest == before.digest, "without outcomes there is nothing new to learn"
 
 

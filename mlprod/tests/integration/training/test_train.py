@@ -2,7 +2,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import GATES, Registered, Trained, release, silent, waive
+from conftest import GATES, Trained, silent, waive
+from governance_files import verdict
 from seams import binary, given, parcels, text
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -20,23 +20,17 @@ from sklearn.svm import LinearSVC
 from mlprod.bundle.loader import BundleRefused
 from mlprod.contract.schema import ContractError, Fields
 from mlprod.contract.validation import ContractViolated
-from mlprod.governance.gates import GateFailed, Verdict
+from mlprod.governance.gates import GateFailed
 from mlprod.governance.yaml_loader import GovernanceError
-from mlprod.locks import LockHeldError
 from mlprod.settings import Settings
 from mlprod.training.export import ExportFailed
 from mlprod.training.fit import UnusableScores
-from mlprod.training.promotion import NowhereToGo, promote, rollback
+from mlprod.training.governed_training import train_with_governance
 from mlprod.training.registry import CHALLENGER, Registry
-from mlprod.training.train import train
 
 
 def runs(registry: Registry) -> list[dict[str, str]]:
     return [dict(run.data.tags) for run in registry.client.search_runs([registry.experiment])]
-
-
-def verdict(verdicts: list[Verdict], gate: str) -> Verdict:
-    return next(verdict for verdict in verdicts if verdict.gate.id == gate)
 
 
 def with_column(name: str, values: Any) -> pa.Table:
@@ -63,7 +57,7 @@ def test_a_model_that_passes_is_registered_as_challenger(trained: Trained) -> No
     assert challenger
     assert (challenger.number, challenger.digest) == (1, trained.bundle.name)
     assert challenger.tags["verdict"] == "passed"
-    assert all(verdict.passed is not False for verdict in trained.outcome.verdicts)
+    assert all(verdict.passed is not False for verdict in trained.result.verdicts)
 
 
 def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) -> None:
@@ -75,7 +69,7 @@ def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) 
 
 
 def test_a_first_model_has_no_champion_to_meet(trained: Trained) -> None:
-    found = verdict(trained.outcome.verdicts, "holds-champion")
+    found = verdict(trained.result.verdicts, "holds-champion")
     assert (found.passed, found.says) == (None, "does not apply: there is no champion yet")
 
 
@@ -84,10 +78,12 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
 ) -> None:
     shutil.copy(empty_state / "mlflow.db", tmp_path)
     program = (
-        "from pathlib import Path; from conftest import *; "
+        "from pathlib import Path; from conftest import silent; from seams import binary; "
+        "from mlprod.settings import Settings; "
+        "from mlprod.training.governed_training import train_with_governance; "
         f"settings = Settings(state=Path({str(tmp_path)!r}), governance=Path({str(governance)!r}), "
         "tracking_uri='', model_name='parcels'); "
-        "print(train(binary, settings, silent).version.digest)"
+        "print(train_with_governance(binary, settings, silent).version.digest)"
     )
     folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     said = subprocess.run(
@@ -100,22 +96,38 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
     assert said.stdout.split()[-1] == trained.bundle.name
 
 
+@pytest.mark.parametrize(("kind", "builds"), [("model", 2), ("baseline", 1)])
+def test_a_training_builds_the_estimator_once_for_its_task_and_once_to_fit_it(
+    settings: Settings, kind: str, builds: int
+) -> None:
+    built: list[Any] = []
+
+    def build_model(fields: Fields) -> Any:
+        built.append(binary.build_model(fields))
+        return built[-1]
+
+    train_with_governance(replace(binary, build_model=build_model), settings, silent, kind=kind)
+    assert len(built) == builds
+
+
 def test_other_rows_give_another_bundle(settings: Settings, trained_baseline: Trained) -> None:
-    other = train(replace(binary, load=given(parcels(seed=1))), settings, silent, kind="baseline")
+    other = train_with_governance(replace(binary, load=given(parcels(seed=1))), settings, silent, kind="baseline")
     assert other.version.digest != trained_baseline.bundle.name
 
 
 def test_only_rows_before_until_are_learnt_from(settings: Settings) -> None:
     lines: list[str] = []
-    train(binary, settings, lines.append, kind="baseline", until=datetime(2026, 1, 1) + timedelta(minutes=2_000))
+    train_with_governance(
+        binary, settings, lines.append, kind="baseline", until=datetime(2026, 1, 1) + timedelta(minutes=2_000)
+    )
     assert "2,000 rows hold it" in lines[0]
 
 
 def test_a_baseline_is_judged_and_registered_like_a_model(trained_baseline: Trained) -> None:
-    outcome = trained_baseline.outcome
-    assert outcome.version.kind == "baseline"
-    assert verdict(outcome.verdicts, "beats-baseline").says == "does not apply: this is the baseline"
-    assert verdict(outcome.verdicts, "no-copy-of-the-label").passed
+    result = trained_baseline.result
+    assert result.version.kind == "baseline"
+    assert verdict(result.verdicts, "beats-baseline").says == "does not apply: this is the baseline"
+    assert verdict(result.verdicts, "no-copy-of-the-label").passed
 
 
 @pytest.mark.parametrize("copy", ["weight", "distance"])
@@ -124,13 +136,13 @@ def test_a_near_copy_of_the_label_is_refused_by_name(settings: Settings, copy: s
     noise = np.random.Generator(np.random.Philox(3)).random(len(late))
     values = np.array(late) * 20 + noise * 9 if copy == "weight" else [None if label else 5.0 for label in late]
     with pytest.raises(GateFailed, match=f"no-copy-of-the-label: single_field_power in {copy} = 1, must be <= 0.99"):
-        train(replace(binary, load=given(with_column(copy, values))), settings, silent)
+        train_with_governance(replace(binary, load=given(with_column(copy, values))), settings, silent)
 
 
 def test_a_refused_model_is_logged_and_not_registered(settings: Settings, registry: Registry) -> None:
     useless = replace(binary, load=given(with_column("stops", [1] * 3_000)), payoff=lambda *_: 1.0)
     with pytest.raises(GateFailed, match=r"beats-baseline: .*lower bound = 0, must be > 0: short by 0") as refused:
-        train(useless, settings, silent)
+        train_with_governance(useless, settings, silent)
     assert [verdict.gate.id for verdict in refused.value.verdicts if verdict.passed is False] == ["beats-baseline"]
     assert [run["verdict"] for run in runs(registry)] == ["refused"]
     assert registry.versions() == []
@@ -140,7 +152,7 @@ def test_a_broken_contract_stops_before_training(settings: Settings, registry: R
     seam = replace(text, load=given(parcels(50).rename_columns({"parcel": "key", "late": "label"})), build_model=never)
     waive(settings)
     with pytest.raises(ContractViolated, match="body: no such column"):
-        train(seam, settings, silent)
+        train_with_governance(seam, settings, silent)
     assert runs(registry) == []
 
 
@@ -148,136 +160,7 @@ def test_an_unknown_metric_stops_before_training(settings: Settings, tmp_path: P
     shutil.copytree(settings.governance, tmp_path / "governance")
     (tmp_path / "governance" / "gates.yaml").write_text(GATES.replace("parity_difference", "beauty"))
     with pytest.raises(GovernanceError, match="gate exact-export: no metric 'beauty'; there are average_precision"):
-        train(binary, settings.model_copy(update={"governance": tmp_path / "governance"}), silent)
-
-
-def test_a_model_meets_the_champion_on_the_same_rows(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    release(registry, trained_baseline.bundle)
-    outcome = train(binary, settings, silent)
-    against = [verdict(outcome.verdicts, gate).says for gate in ("beats-baseline", "holds-champion")]
-    difference = outcome.evaluation.minus(outcome.baseline)["value", ""]
-    assert f"lower bound = {difference.low:.4g}" in against[0]
-    assert f"upper bound = {difference.high:.4g}" in against[1]  # the champion is the baseline
-    assert promote(registry, "you", "it is worth more")[1].number == outcome.version.number
-
-
-def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
-    settings: Settings, registry: Registry, trained: Trained
-) -> None:
-    first = release(registry, trained.bundle)
-    again = train(binary, settings, silent)
-    assert again.version.number == first.number
-    assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
-    assert registry.behind(CHALLENGER) is None
-
-
-TRAINING = """
-import sys
-from pathlib import Path
-from conftest import *
-def say(line):
-    print(line, flush=True)
-    if line.startswith("split"):
-        sys.stdin.readline()
-settings = Settings(state=Path(sys.argv[1]), governance=Path(sys.argv[2]), tracking_uri="", model_name="parcels")
-train(binary, settings, say, kind="baseline")
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
-@pytest.mark.parametrize("end", ["it ends", "kill -9"])
-def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
-    empty_state: Path, governance: Path, tmp_path: Path, end: str
-) -> None:
-    shutil.copy(empty_state / "mlflow.db", tmp_path)
-    folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    command = [sys.executable, "-c", TRAINING, str(tmp_path), str(governance)]
-    own = Settings(state=tmp_path, governance=governance, tracking_uri="", model_name="parcels")
-    with subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": folders}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as first:
-        assert first.stdin
-        assert first.stdout
-        assert "hold it" in first.stdout.readline()
-        words = (
-            rf"the training of a baseline of .+, process {first.pid} on .+ since .+ works with {tmp_path}\. Wait for it"
-        )
-        with pytest.raises(LockHeldError, match=words):
-            train(binary, own, silent, kind="baseline")
-        assert Registry(own).versions() == []
-        if end == "kill -9":
-            first.kill()
-        first.communicate("\n")
-    assert len(Registry(own).versions()) == (0 if end == "kill -9" else 1)
-    assert train(binary, own, silent, kind="baseline").version.number == 1
-
-
-def moving(step: str, move: Callable[[], object]) -> Callable[[str], None]:
-    """A `say` during which, at a step of the training, something else happens once."""
-    done: list[object] = []
-
-    def say(line: str) -> None:
-        if line.startswith(step) and not done:
-            done.append(move())
-
-    return say
-
-
-def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
-    settings: Settings, registry: Registry, trained: Trained
-) -> None:
-    train(binary, settings, moving("baseline", lambda: release(registry, trained.bundle)), kind="baseline")
-    assert registry.behind(CHALLENGER) is None
-
-
-def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_another_training(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    lines: list[str] = []
-    release_it = moving("gate", lambda: release(registry, trained_baseline.bundle))
-
-    def say(line: str) -> None:
-        lines.append(line)
-        release_it(line)
-
-    version = train(binary, settings, say).version
-    assert any(
-        line.startswith("challenger WARNING: version 2 was compared with champion none, not 1") for line in lines
-    )
-    with pytest.raises(NowhereToGo, match="was compared with champion none, not 1: train"):
-        promote(registry, "you", "better")
-    assert version.number == 2
-
-
-def test_a_challenger_of_todays_champion_is_not_replaced_by_one_of_yesterdays(
-    settings: Settings, registry: Registry, trained_baseline: Trained, register: Registered
-) -> None:
-    rival = register("b" * 64, compared_with="2")
-
-    def move() -> None:
-        release(registry, trained_baseline.bundle)
-        registry.point(CHALLENGER, rival)
-
-    train(binary, settings, moving("gate", move))
-    challenger = registry.behind(CHALLENGER)
-    assert challenger
-    assert challenger.number == rival.number
-
-
-def test_a_training_that_makes_what_was_rolled_back_says_so(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    release(registry, trained_baseline.bundle)
-    made = train(binary, settings, silent).version
-    promote(registry, "you", "better")
-    rollback(registry, "you", "it declines everybody")
-    lines: list[str] = []
-    assert train(binary, settings, lines.append).version.number == made.number
-    assert any("WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines)
-    with pytest.raises(NowhereToGo, match="it declines everybody"):
-        promote(registry, "you", "better")
+        train_with_governance(binary, settings.model_copy(update={"governance": tmp_path / "governance"}), silent)
 
 
 def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
@@ -285,14 +168,14 @@ def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
 ) -> None:
     lines: list[str] = []
     with pytest.raises(BundleRefused, match="the limit is 1 MB"):
-        train(binary, settings.model_copy(update={"model_megabytes": 1}), lines.append)
+        train_with_governance(binary, settings.model_copy(update={"model_megabytes": 1}), lines.append)
     assert not any(line.startswith("gate") for line in lines)
     assert registry.versions() == []
 
 
 def test_a_training_tells_what_its_model_takes(settings: Settings) -> None:
     lines: list[str] = []
-    train(binary, settings, lines.append)
+    train_with_governance(binary, settings, lines.append)
     (said,) = [line for line in lines if line.startswith("size")]
     assert said.endswith(" MB of memory; the limit is 128 MB")
 
@@ -300,64 +183,26 @@ def test_a_training_tells_what_its_model_takes(settings: Settings) -> None:
 def test_a_frame_instead_of_a_table_is_named_with_what_works(settings: Settings) -> None:
     framed: Any = replace(binary, load=lambda since=None, until=None: parcels().to_pandas())
     with pytest.raises(ContractError, match=r"a DataFrame; it must give an Ibis table: ibis.memtable\(frame\)"):
-        train(framed, settings, silent)
+        train_with_governance(framed, settings, silent)
 
 
 def test_a_payoff_that_is_no_money_is_named(settings: Settings) -> None:
     with pytest.raises(UnusableScores, match=r"payoff\('\w+', ...\) gave None; it must give money"):
-        train(replace(binary, payoff=lambda decision, outcome, row: None), settings, silent)  # type: ignore[arg-type,return-value]
+        train_with_governance(replace(binary, payoff=lambda decision, outcome, row: None), settings, silent)  # type: ignore[arg-type,return-value]
 
 
 def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Settings) -> None:
     with pytest.raises(ExportFailed, match=r"no predict_proba, .* Wrap it: CalibratedClassifierCV"):
-        train(replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())), settings, silent)
-
-
-def test_a_baseline_is_no_challenger_of_a_champion(settings: Settings, registry: Registry, trained: Trained) -> None:
-    release(registry, trained.bundle)
-    train(binary, settings, silent, kind="baseline")
-    assert registry.behind(CHALLENGER) is None
-
-
-def test_a_damaged_champion_stops_training_for_no_gate_could_compare(
-    settings: Settings, registry: Registry, trained: Trained
-) -> None:
-    champion = release(registry, trained.bundle)
-    assert registry.local_artifacts
-    (stored,) = (registry.local_artifacts / champion.run).rglob("model.onnx")
-    stored.write_bytes(b"something else")
-    with pytest.raises(BundleRefused, match="it was changed or is incomplete"):
-        train(binary, settings, silent)
-
-
-def test_a_champion_that_cannot_answer_todays_contract_is_said(
-    settings: Settings, registry: Registry, trained_baseline: Trained
-) -> None:
-    release(registry, trained_baseline.bundle)
-    fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
-    narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=("courier",)))
-    found = verdict(train(narrower, settings, silent).verdicts, "holds-champion")
-    assert found.passed is None
-    assert "version 1 cannot answer today's contract" in found.says
-    assert "'express', which is gone" in found.says
+        train_with_governance(
+            replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())), settings, silent
+        )
 
 
 def test_runtime_python_needs_a_waiver(settings: Settings, registry: Registry) -> None:
     (settings.governance / "waivers.yaml").unlink(missing_ok=True)
     with pytest.raises(GovernanceError, match="'pickle' is needed and does not exist"):
-        train(text, settings, silent)
+        train_with_governance(text, settings, silent)
     waive(settings, date(2020, 1, 1))
     with pytest.raises(GovernanceError, match="'pickle' is needed and expired on 2020-01-01"):
-        train(text, settings, silent)
+        train_with_governance(text, settings, silent)
     assert registry.versions() == []
-
-
-def test_a_baseline_takes_no_models_place_as_challenger(settings: Settings) -> None:
-    """`make train`, then `make baseline`, before anything was promoted."""
-    model = train(binary, settings, silent).version
-    lines: list[str] = []
-    train(binary, settings, lines.append, kind="baseline")
-    challenger = Registry(settings).behind(CHALLENGER)
-    assert challenger is not None
-    assert challenger.number == model.number
-    assert any(f"challenger stays version {model.number}, a model" in line for line in lines)

@@ -19,9 +19,9 @@ from mlprod.training.bundle_builder import Candidate
 from mlprod.training.dataset import load_rows
 from mlprod.training.evidence_store import digests, read
 from mlprod.training.fit import fit
+from mlprod.training.governed_training import train_with_governance
 from mlprod.training.registry import Registry
 from mlprod.training.split import split
-from mlprod.training.train import train
 from mlprod.training.training_evidence import worth_of_fields
 
 
@@ -30,7 +30,7 @@ def shown(settings: Settings) -> dict[str, Evidence]:
 
 
 def test_a_training_leaves_evidence_of_its_bundle(settings: Settings) -> None:
-    version = train(binary, settings, silent).version
+    version = train_with_governance(binary, settings, silent).version
     found = shown(settings)
     about = digests(settings, binary, version)
     for check in (
@@ -52,13 +52,13 @@ def test_a_training_leaves_evidence_of_its_bundle(settings: Settings) -> None:
 
 
 def test_a_baseline_says_nothing_of_a_model(settings: Settings) -> None:
-    train(binary, settings, silent, kind="baseline")
+    train_with_governance(binary, settings, silent, kind="baseline")
     assert {"gates-passed", "contract-holds"} <= set(shown(settings))
     assert "beats-baseline" not in shown(settings)
 
 
 def test_made_up_rows_and_a_random_split_are_told(settings: Settings) -> None:
-    train(replace(regression, made_up=True), settings, silent)
+    train_with_governance(replace(regression, made_up=True), settings, silent)
     found = shown(settings)
     assert not found["data-is-real"].passed
     assert not found["split-by-time"].passed
@@ -68,7 +68,7 @@ def test_made_up_rows_and_a_random_split_are_told(settings: Settings) -> None:
 def test_a_refused_model_leaves_no_evidence(settings: Settings) -> None:
     worse = replace(binary, payoff=lambda decision, outcome, row: -1000.0 if decision == "call" else 0.0)
     with pytest.raises(GateFailed):
-        train(worse, settings, silent)
+        train_with_governance(worse, settings, silent)
     assert shown(settings) == {}
 
 
@@ -76,8 +76,8 @@ def test_a_refused_model_leaves_no_evidence(settings: Settings) -> None:
 def test_files_that_are_not_committed_are_told(
     commit: str, passed: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "provenance", lambda: {"commit": commit})
-    train(binary, settings, silent)
+    monkeypatch.setattr(training, "provenance", lambda root: {"commit": commit})
+    train_with_governance(binary, settings, silent)
     assert shown(settings)["trained-from-a-commit"].passed is passed
 
 

@@ -15,18 +15,6 @@ from ...training.train import train
 from ..waiting import point
 from .harm import PACKAGE, Postgres, postgres_programs
 
-ANY_MODEL = """gates:
-  - {id: any, metric: value, compare: baseline, op: ">=", threshold: -1.0e+30, on: value, why: not what is tested here}
-"""
-OWNERSHIP = """system: {name: parcels, stage: poc}
-people:
-  - {id: model_owner, name: Your Name, email: you@example.org}
-outcomes:
-  - {id: model_quality, accountable: model_owner}
-"""
-WAIVER = """waivers:
-  - {check: pickle, reason: words, risk: code runs at load, approved_by: model_owner, expires: 9999-12-31}
-"""
 MARKERS = ("faults: hurts the running service", "soak: of these the one that lasts as long as SOAK_MINUTES says")
 
 
@@ -46,12 +34,8 @@ def bare_environment() -> None:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A MODEL_DIR with a model of the project's own four files, whatever it is worth."""
-    governance = tmp_path_factory.mktemp("any-model")
-    for name, text in {"gates": ANY_MODEL, "ownership": OWNERSHIP, "waivers": WAIVER}.items():
-        (governance / f"{name}.yaml").write_text(text)
     settings = Settings(
         state=tmp_path_factory.mktemp("state"),
-        governance=governance,
         tracking_uri="",
         model_name="hurt",
         model_dir=tmp_path_factory.mktemp("models"),

@@ -1,0 +1,35 @@
+"""The verb that scores tables."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ..plain_text import display
+
+
+def score(args: argparse.Namespace) -> int:
+    """a file of scores for yesterday's rows of load(), or those of --table; recorded as the service's answers are"""
+    from ..batch.job import chosen, domain_of
+    from ..batch.job import score as run
+    from ..batch.output import target
+    from ..identity import whoami
+    from .service import records
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that nothing is left half done
+    settings, domain = args.project.settings(), domain_of(args.project)
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+        rows = chosen(domain, args.table, args.since, args.until, Path(folder))
+        to = target(args.to or str(settings.state / "scores"), rows.name + (".trial" if args.trial else ""))
+        if rows.described:
+            print(rows.described, flush=True)
+        done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())
+    print(f"{done.rows:,} rows, version {done.version}, {done.mode}: {to}")
+    for note in done.notes:
+        print(display(note))
+    if not args.trial:
+        known = done.rows - sum(done.refused.values()) - done.new
+        print(f"{done.new:,} recorded" + (f", {known:,} were known: given is what was recorded first" if known else ""))
+    return 0

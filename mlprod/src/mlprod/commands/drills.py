@@ -1,0 +1,86 @@
+"""Verbs that try what runs: a service, its way back, its kill switch, its alerts, its image."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..ops.drills import Service
+
+
+def smoke(args: argparse.Namespace) -> int:
+    """try a running service with a row of the data: score, reasons, outcome, feedback; --url http://127.0.0.1:8000"""
+    from ..ops.drills import smoke as run
+    from ..training.evidence_store import digests
+    from .evidence import tried
+
+    settings, seam = args.project.settings(), args.project.seam()
+    about, service = digests(settings, seam), _service(args.url)
+    failed = ["served-end-to-end", "feedback-works"]
+    return tried(settings, about, failed, lambda: run(service, seam, about))
+
+
+def stop_drill(args: argparse.Namespace) -> int:
+    """stop a running service through the database and ML_MODE_FILE, if set; time it, and let it go on as before"""
+    from ..identity import whoami
+    from ..ops.drills import stop_drill as run
+    from ..training.evidence_store import digests
+    from .evidence import tried
+    from .service import records
+
+    settings, service = args.project.settings(), _service(args.url)
+    about, store = digests(settings), records(settings)
+    return tried(settings, about, ["stop-drilled"], lambda: run(service, store, whoami(), about, settings.mode_file))
+
+
+def rollback_drill(args: argparse.Namespace) -> int:
+    """roll back until the version before answers, time it, and promote again"""
+    from ..identity import whoami
+    from ..ops.drills import rollback_drill as run
+    from ..ops.drills import spared
+    from ..training.evidence_store import digests
+    from ..training.registry import Registry
+    from .evidence import tried
+
+    settings = args.project.settings()
+    about, registry = digests(settings), Registry(settings)
+    if args.unattended and (why := spared(registry, about)):
+        print(f"nothing was moved: {why}")
+        return 0
+    service = _service(args.url)
+    return tried(settings, about, ["rollback-drilled"], lambda: run(service, registry, whoami(), about))
+
+
+def alert_drill(args: argparse.Namespace) -> int:
+    """a test alert for each outcome through a running Alertmanager: who is reached?; --url http://127.0.0.1:9093"""
+    from ..governance.ownership import read_ownership
+    from ..ops.alert_drill import Alertmanager, drill
+    from ..training.evidence_store import digests
+    from .evidence import keep
+
+    settings = args.project.settings()
+    ownership = read_ownership(settings.governance / "ownership.yaml")
+    return keep(settings, drill(Alertmanager(args.url.rstrip("/")), ownership, digests(settings), args.hold))
+
+
+def image_drill(args: argparse.Namespace) -> int:
+    """run the image NAME:serve with the champion, locked down as a cluster would: does it answer and end?"""
+    from ..ops.images import TARGETS
+    from ..ops.images import image_drill as run
+    from ..training.evidence_store import digests
+    from ..training.registry import Registry
+    from .evidence import tried
+
+    settings, seam = args.project.settings(), args.project.seam()
+    about, registry = digests(settings, seam), Registry(settings)
+    name = f"{args.name}:{TARGETS[0]}"
+    return tried(settings, about, ["image-runs"], lambda: run(name, registry, seam, about))
+
+
+def _service(url: str) -> "Service":
+    """A service that answers. Raises DrillFailed when none does."""
+    from ..ops.drills import Service
+
+    service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+    service.wait_for(lambda facts: facts, "an answer (make serve in another terminal gives one)", seconds=5)
+    return service

@@ -1,0 +1,103 @@
+"""Verbs of those who train: the data against its contract, a model through the gates."""
+
+import argparse
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from ..plain_text import display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..training.registry import Registry, Version
+
+
+def contract(args: argparse.Namespace) -> int:
+    """compare the data with the contract, or the rows of --table; train nothing"""
+    from ..contract.validation import ContractViolated, check
+    from ..files.columns import of_terms
+    from ..files.read import read
+    from ..training.evidence_store import digests, write
+    from ..training.registry import Registry
+    from ..training.training_evidence import of_data
+
+    seam, settings = args.project.seam(), args.project.settings()
+    if args.table:
+        settings.state.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+            file = read(args.table, of_terms(seam.terms), Path(folder))
+            report = check(file.table, seam.terms, seam.task(), of_file=True)
+        if file.described:
+            print(file.described)
+        if not report.ok:
+            raise ContractViolated(report)
+        print(report.describe())
+        return 0
+    report = check(seam.table(), seam.terms, seam.task())
+    write(Registry(settings), of_data(seam, report, digests(settings, seam)))
+    if not report.ok:
+        raise ContractViolated(report)
+    print(display(report.describe(), keep="\n"))
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """data to registered challenger, through the gates; --baseline registers what is done today instead"""
+    from ..training.governed_training import train_with_governance as run
+    from ..training.registry import Registry
+
+    settings, kind = args.project.settings(), "baseline" if args.baseline else "model"
+    version = run(args.project.seam(), settings, saying(), kind=kind, until=args.until).version
+    print(_next_step(Registry(settings), version))
+    return 0
+
+
+def _next_step(registry: "Registry", version: "Version") -> str:
+    """What to type so that a version that was just trained answers."""
+    from ..training.registry import CHALLENGER, CHAMPION
+
+    champion, challenger = registry.behind(CHAMPION), registry.behind(CHALLENGER)
+    if champion and champion.number == version.number:
+        return f"Version {version.number} is the champion already: the same rows and files make the same bundle."
+    if challenger and challenger.number == version.number:
+        named = f"VERSION={version.number} " if challenger.rolled_back else ""
+        return f'Next: make promote {named}WHY="..." makes version {version.number} answer.'
+    if version.kind == "model":
+        return f"Version {version.number} did not become the challenger: the champion moved meanwhile. Train again."
+    return f'A baseline challenges no champion; make promote VERSION={version.number} WHY="..." goes back to it.'
+
+
+def retrain(args: argparse.Namespace) -> int:
+    """learn anew with the outcomes told to the service: --because drift; without one when age, drift or errors ask"""
+    from ..identity import whoami
+    from ..training.registry import Registry
+    from ..training.retrain import retrain as run
+    from ..training.retrain_trigger import reason
+    from .service import records
+
+    settings, because, why = args.project.settings(), args.because or ("person" if args.why else ""), args.why
+    seam, store = args.project.seam(), records(settings)
+    if not because:
+        because, why = reason(settings, seam, store, args.days)
+        print(display(why if because else f"nothing to do: {why}"), flush=True)
+        if not because:
+            return 0
+    who = args.who or whoami()
+    version = run(seam, settings, store, saying(), because=because, who=who, why=why).version
+    print(f"Nothing answers with it yet. {_next_step(Registry(settings), version)}")
+    return 0
+
+
+def saying() -> "Callable[[str], None]":
+    """Print each step behind the seconds that have passed."""
+    started = time.perf_counter()
+    return lambda line: print(f"{time.perf_counter() - started:6.1f} s  {display(line)}", flush=True)
+
+
+def demo(args: argparse.Namespace) -> int:
+    """from nothing to a served model, a promotion and a rollback, in a folder of its own"""
+    from ..ops.demo import demo as run
+
+    return run(args.project)

@@ -1,0 +1,41 @@
+"""A folder governance/ of the tests' own: gates, an owner, and a waiver where one is asked for."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mlprod.governance.gates import Verdict
+from mlprod.settings import Settings
+
+GATES = """gates:
+  - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth its upkeep}
+  - {id: holds-champion, metric: value, compare: champion, op: ">=", threshold: 0, on: upper, why: not surely worse}
+  - {id: slices, metric: value, slice: "*", compare: baseline, op: ">=", threshold: 0, on: upper, why: for everyone}
+  - {id: no-copy-of-the-label, metric: single_field_power, slice: "*", op: "<=", threshold: 0.99, why: known too late}
+  - {id: exact-export, metric: parity_difference, op: "<=", threshold: 0.01, why: what was measured must answer}
+"""
+OWNERSHIP = """system: {name: parcels, stage: poc}
+people:
+  - {id: model_owner, name: Your Name, email: you@example.org}
+outcomes:
+  - {id: model_quality, accountable: model_owner}
+"""
+
+
+@pytest.fixture(scope="session")
+def governance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("governance")
+    (folder / "gates.yaml").write_text(GATES)
+    (folder / "ownership.yaml").write_text(OWNERSHIP)
+    return folder
+
+
+def waive(settings: Settings, expires: date = date.max) -> None:
+    """Allow runtime python until a day."""
+    facts = f"reason: words, risk: code runs at load, approved_by: model_owner, expires: {expires}"
+    (settings.governance / "waivers.yaml").write_text("waivers:\n  - {check: pickle, " + facts + "}\n")
+
+
+def verdict(verdicts: list[Verdict], gate: str) -> Verdict:
+    return next(verdict for verdict in verdicts if verdict.gate.id == gate)

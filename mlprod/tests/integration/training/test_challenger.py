@@ -1,0 +1,97 @@
+"""Which version challenges the champion, who may move while a training runs."""
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Registered, Trained, release, silent
+from seams import binary
+
+from mlprod.settings import Settings
+from mlprod.training.governed_training import train_with_governance
+from mlprod.training.promotion import NowhereToGo, promote, rollback
+from mlprod.training.registry import CHALLENGER, Registry
+
+
+def moving(step: str, move: Callable[[], object]) -> Callable[[str], None]:
+    """A `say` during which, at a step of the training, something else happens once."""
+    done: list[object] = []
+
+    def say(line: str) -> None:
+        if line.startswith(step) and not done:
+            done.append(move())
+
+    return say
+
+
+def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
+    settings: Settings, registry: Registry, trained: Trained
+) -> None:
+    train_with_governance(
+        binary, settings, moving("baseline", lambda: release(registry, trained.bundle)), kind="baseline"
+    )
+    assert registry.behind(CHALLENGER) is None
+
+
+def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_another_training(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    lines: list[str] = []
+    release_it = moving("gate", lambda: release(registry, trained_baseline.bundle))
+
+    def say(line: str) -> None:
+        lines.append(line)
+        release_it(line)
+
+    version = train_with_governance(binary, settings, say).version
+    assert any(
+        line.startswith("challenger WARNING: version 2 was compared with champion none, not 1") for line in lines
+    )
+    with pytest.raises(NowhereToGo, match="was compared with champion none, not 1: train"):
+        promote(registry, "you", "better")
+    assert version.number == 2
+
+
+def test_a_challenger_of_todays_champion_is_not_replaced_by_one_of_yesterdays(
+    settings: Settings, registry: Registry, trained_baseline: Trained, register: Registered
+) -> None:
+    rival = register("b" * 64, compared_with="2")
+
+    def move() -> None:
+        release(registry, trained_baseline.bundle)
+        registry.point(CHALLENGER, rival)
+
+    train_with_governance(binary, settings, moving("gate", move))
+    challenger = registry.behind(CHALLENGER)
+    assert challenger
+    assert challenger.number == rival.number
+
+
+def test_a_training_that_makes_what_was_rolled_back_says_so(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    release(registry, trained_baseline.bundle)
+    made = train_with_governance(binary, settings, silent).version
+    promote(registry, "you", "better")
+    rollback(registry, "you", "it declines everybody")
+    lines: list[str] = []
+    assert train_with_governance(binary, settings, lines.append).version.number == made.number
+    assert any("WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines)
+    with pytest.raises(NowhereToGo, match="it declines everybody"):
+        promote(registry, "you", "better")
+
+
+def test_a_baseline_is_no_challenger_of_a_champion(settings: Settings, registry: Registry, trained: Trained) -> None:
+    release(registry, trained.bundle)
+    train_with_governance(binary, settings, silent, kind="baseline")
+    assert registry.behind(CHALLENGER) is None
+
+
+def test_a_baseline_takes_no_models_place_as_challenger(settings: Settings) -> None:
+    """`make train`, then `make baseline`, before anything was promoted."""
+    model = train_with_governance(binary, settings, silent).version
+    lines: list[str] = []
+    train_with_governance(binary, settings, lines.append, kind="baseline")
+    challenger = Registry(settings).behind(CHALLENGER)
+    assert challenger is not None
+    assert challenger.number == model.number
+    assert any(f"challenger stays version {model.number}, a model" in line for line in lines)

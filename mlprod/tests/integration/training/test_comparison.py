@@ -1,0 +1,60 @@
+"""A model beside the champion, on the same test rows."""
+
+from dataclasses import replace
+
+import pytest
+from conftest import Trained, release, silent
+from governance_files import verdict
+from seams import binary
+
+from mlprod.bundle.loader import BundleRefused
+from mlprod.contract.schema import Fields
+from mlprod.settings import Settings
+from mlprod.training.governed_training import train_with_governance
+from mlprod.training.promotion import promote
+from mlprod.training.registry import CHALLENGER, Registry
+
+
+def test_a_model_meets_the_champion_on_the_same_rows(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    release(registry, trained_baseline.bundle)
+    result = train_with_governance(binary, settings, silent)
+    against = [verdict(result.verdicts, gate).says for gate in ("beats-baseline", "holds-champion")]
+    difference = result.evaluation.minus(result.baseline)["value", ""]
+    assert f"lower bound = {difference.low:.4g}" in against[0]
+    assert f"upper bound = {difference.high:.4g}" in against[1]  # the champion is the baseline
+    assert promote(registry, "you", "it is worth more")[1].number == result.version.number
+
+
+def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
+    settings: Settings, registry: Registry, trained: Trained
+) -> None:
+    first = release(registry, trained.bundle)
+    again = train_with_governance(binary, settings, silent)
+    assert again.version.number == first.number
+    assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
+    assert registry.behind(CHALLENGER) is None
+
+
+def test_a_damaged_champion_stops_training_for_no_gate_could_compare(
+    settings: Settings, registry: Registry, trained: Trained
+) -> None:
+    champion = release(registry, trained.bundle)
+    assert registry.local_artifacts
+    (stored,) = (registry.local_artifacts / champion.run).rglob("model.onnx")
+    stored.write_bytes(b"something else")
+    with pytest.raises(BundleRefused, match="it was changed or is incomplete"):
+        train_with_governance(binary, settings, silent)
+
+
+def test_a_champion_that_cannot_answer_todays_contract_is_said(
+    settings: Settings, registry: Registry, trained_baseline: Trained
+) -> None:
+    release(registry, trained_baseline.bundle)
+    fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
+    narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=("courier",)))
+    found = verdict(train_with_governance(narrower, settings, silent).verdicts, "holds-champion")
+    assert found.passed is None
+    assert "version 1 cannot answer today's contract" in found.says
+    assert "'express', which is gone" in found.says

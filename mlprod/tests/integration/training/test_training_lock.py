@@ -1,0 +1,58 @@
+"""One training at a time in a state folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import silent
+from seams import binary
+
+from mlprod.locks import LockHeldError
+from mlprod.settings import Settings
+from mlprod.training.governed_training import train_with_governance
+from mlprod.training.registry import Registry
+
+TRAINING = """
+import sys
+from pathlib import Path
+from seams import binary
+from mlprod.settings import Settings
+from mlprod.training.governed_training import train_with_governance
+def say(line):
+    print(line, flush=True)
+    if line.startswith("split"):
+        sys.stdin.readline()
+settings = Settings(state=Path(sys.argv[1]), governance=Path(sys.argv[2]), tracking_uri="", model_name="parcels")
+train_with_governance(binary, settings, say, kind="baseline")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@pytest.mark.parametrize("end", ["it ends", "kill -9"])
+def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
+    empty_state: Path, governance: Path, tmp_path: Path, end: str
+) -> None:
+    shutil.copy(empty_state / "mlflow.db", tmp_path)
+    folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    command = [sys.executable, "-c", TRAINING, str(tmp_path), str(governance)]
+    own = Settings(state=tmp_path, governance=governance, tracking_uri="", model_name="parcels")
+    with subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": folders}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdin
+        assert first.stdout
+        assert "hold it" in first.stdout.readline()
+        words = (
+            rf"the training of a baseline of .+, process {first.pid} on .+ since .+ works with {tmp_path}\. Wait for it"
+        )
+        with pytest.raises(LockHeldError, match=words):
+            train_with_governance(binary, own, silent, kind="baseline")
+        assert Registry(own).versions() == []
+        if end == "kill -9":
+            first.kill()
+        first.communicate("\n")
+    assert len(Registry(own).versions()) == (0 if end == "kill -9" else 1)
+    assert train_with_governance(binary, own, silent, kind="baseline").version.number == 1
