@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pydantic_core import to_json
 
 from ..contract.schema import Field, Terms
+from ..modes import GIVEN
 from ..records import event_number
 from ..records.database import now
 from ..records.store import Store
@@ -22,7 +23,6 @@ from ..serving.predict_handler import ARM, EXPLORED, hidden
 from ..settings import Settings
 
 EVENT = 500  # rows in one transaction: a short one, so that outcomes need not wait for it
-GIVEN = ("assist", "automate")  # modes in which decisions leave
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 ANOTHER_ROW = "was answered before for another row"
 SAID = ("model_version", "arm", "mode", "at")  # of an answer, beside score and decision

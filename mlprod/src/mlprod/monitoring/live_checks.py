@@ -8,6 +8,7 @@ from ..governance.alert_thresholds import due
 from ..governance.check_catalogue import Subject
 from ..governance.config import Organisation
 from ..governance.evidence import Evidence
+from ..modes import DecisionMode
 from ..project import Seam
 from ..records.errors import StoreAway
 from ..records.store import Store
@@ -28,7 +29,7 @@ def seen(
     found = []
     told = quality.told(store, seam.payoff, binary=seam.task() == "binary", since=now - LATELY, until=now)
     if (paid := together(told)).cases:
-        acted, shadow = earned(told), together(told, mode=quality.SHADOW)
+        acted, shadow = earned(told), together(told, mode=DecisionMode.SHADOW)
         said = f"{acted.net:,.2f} over {acted.paid:,} cases"
         said += f"; {shadow.net:,.2f} over {shadow.paid:,} in shadow, not earned" if shadow.paid else ""
         said += f"; payoff() failed for {paid.failures:,}" if paid.failures else ""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Text, cast, func, select, tuple_
 
+from ..modes import DecisionMode
 from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import feedback, outcomes, predictions
@@ -25,7 +26,6 @@ NUMBER = "number"  # stands for every decision or outcome that is no word
 PIECE = 50_000
 JOINS_WITHIN = timedelta(days=1)  # an outcome whose prediction has not come by then was decided without the system
 FEWEST_PEOPLE = 5  # of whom something may be told
-SHADOW = "shadow"  # nothing was acted upon, so nothing was earned
 
 
 class Key(NamedTuple):
@@ -111,7 +111,7 @@ def together(parts: Mapping[Key, Told], **wanted: str) -> Told:
 
 def earned(parts: Mapping[Key, Told]) -> Told:
     """The sum of what was acted upon: all but shadow."""
-    return together({key: part for key, part in parts.items() if key.mode != SHADOW})
+    return together({key: part for key, part in parts.items() if key.mode != DecisionMode.SHADOW})
 
 
 def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str]]:

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..modes import MODES
 from .durable import write_durably
-from .mode import MODES, Mode, mode_from_dict, mode_to_dict
+from .mode import Mode, mode_from_dict, mode_to_dict
 
 SIZE = 16_384  # bytes of the file, always
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..modes import MODES, SAFEST
 from .durable import write_durably
-from .mode import MAX_REASON, MODES, SAFEST, Mode, mode_from_dict, mode_to_dict
+from .mode import MAX_REASON, Mode, mode_from_dict, mode_to_dict
 
 MAX_BYTES = 4_096  # of a mode file
 READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer must not hold the kill switch

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Delete, Engine, Row, Table, func, insert, select, update
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
+from ..modes import MODES, SAFEST
 from . import Sender
 from .database import READING, WAIT, engine_of, now
 from .errors import OutcomeConflict, StoreAway
 from .failures import explained
-from .mode import MODES, SAFEST, Mode, rank
+from .mode import Mode, rank
 from .shipping import Shipped, predictions_in, statements
 from .tables import feedback, modes, outcome_history, outcomes, predictions, repeated_answers
 

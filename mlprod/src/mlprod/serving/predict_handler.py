@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from ..contract.schema import Terms
+from ..modes import DecisionMode
 from ..records import SMOKE_ID_PREFIX, event_number
 from ..records.event_log import Spool, SpoolError
 from .api_keys import Caller
@@ -112,7 +113,8 @@ class Predict:
                 self.metrics.violations.add(field, rule, amount=count)
             raise refused(error, self.fields, EXAMPLES, self.personal) from None
         matrix, found = serving.bundle.score_rows(rows)
-        scores, threshold, shadow = found.tolist(), serving.bundle.manifest.threshold, facts["mode"] == "shadow"
+        scores, threshold = found.tolist(), serving.bundle.manifest.threshold
+        shadow = facts["mode"] == DecisionMode.SHADOW
         if not all(map(isfinite, scores)):
             raise ValueError(f"version {serving.version} scored a row with no finite number")
         explored, personal, decide = None if shadow else self.explored, self.personal, self.decide

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from ..contract.documentation import example
 from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
 from ..contract.schema import Terms
+from ..modes import ModeName
 
 MOST_ROWS = 1_000
 FIRST = datetime(1970, 1, 1)  # UTC, as the records hold it
 CLOCK_SKEW = timedelta(hours=1)  # by which a caller's clock may be ahead of this one
-Modes = Literal["shadow", "assist", "automate"]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
@@ -67,7 +67,7 @@ class Feedback(Body):
 class Mode(Body):
     """The switch, and the stop: shadow."""
 
-    mode: Modes
+    mode: ModeName
     reason: str = Field(min_length=3, max_length=500)
 
 
