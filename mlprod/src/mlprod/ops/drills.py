@@ -18,8 +18,8 @@ from ..governance.evidence import Evidence, judge, utc_now
 from ..loopback import open_address, proxy_of
 from ..modes import SAFEST, DecisionMode
 from ..project import Seam
-from ..records import SMOKE_ID_PREFIX
 from ..records.durable import write_durably
+from ..records.smoke import SMOKE_ID_PREFIX
 from ..records.store import Store
 from ..training.evidence_store import finding, read
 from ..training.predecessors import predecessors, unusable

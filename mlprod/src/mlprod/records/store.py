@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Delete, Engine, Row, Table, func, insert, sel
 from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
 from ..modes import MODES, SAFEST
-from . import Sender
 from .database import READING, WAIT, engine_of, now
 from .errors import OutcomeConflict, StoreAway
 from .failures import explained
 from .mode import Mode, rank
+from .sender import Sender
 from .shipping import Shipped, predictions_in, statements
 from .tables import feedback, modes, outcome_history, outcomes, predictions, repeated_answers
 

@@ -32,6 +32,7 @@ from mlprod.training.sources import NoRows
 
 DOMAIN = Domain(binary.terms, binary.load, binary.baseline, binary.decide)
 Run = Callable[..., Scored]
+OF_THE_RUN = ("at", "answer_id", "caller", "request")  # what a record of a batch and one of a request must not share
 
 
 @pytest.fixture
@@ -93,13 +94,21 @@ def test_a_batch_is_recorded_word_for_word_as_the_service_records(
     assert set(mine) == set(theirs) == set(table["parcel"].to_pylist())
     for id, row in mine.items():
         assert row["score"] == pytest.approx(theirs[id]["score"], abs=1e-7)
-        for name in ("model_version", "bundle", "arm", "mode", "unit_hash", "decision", "row"):
-            assert row[name] == theirs[id][name], name
+        same = row.keys() - {"score", *OF_THE_RUN}
+        assert {name: row[name] for name in same} == {name: theirs[id][name] for name in same}
+        assert not [name for name in OF_THE_RUN if row[name] == theirs[id][name]], "they say who asked, and when"
     found = pq.read_table(place).to_pylist()
     assert {row["parcel"]: row["decision"] for row in found} == {id: row["decision"] for id, row in mine.items()}
     assert {(row["model_version"], row["arm"], row["mode"]) for row in found} == {
         (str(done.version), "champion", "assist")
     }
+
+
+def test_a_row_of_a_batch_is_a_case_whatever_its_id(run: Run, store: Store) -> None:
+    table = parcels(20)
+    ids = pa.array(["smoke-1", *table["parcel"].to_pylist()[1:]])
+    run(table.set_column(table.schema.get_field_index("parcel"), "parcel", ids))
+    assert recorded(store)["smoke-1"]["smoke"] is False
 
 
 def test_the_same_again_is_recorded_once(run: Run, store: Store) -> None:

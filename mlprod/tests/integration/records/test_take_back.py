@@ -9,7 +9,7 @@ import pytest
 from fixture_project import PROJECT
 from sqlalchemy import select, text
 
-from mlprod.records import Sender
+from mlprod.records.sender import Sender
 from mlprod.records.store import Store
 from mlprod.records.tables import feedback, outcome_history, outcomes
 

@@ -468,7 +468,7 @@ def test_a_mode_that_cannot_be_remembered_is_shadow_after_a_restart(
     def full(*arguments: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("mlprod.records.mode_memory.write_durably", full)
+    monkeypatch.setattr("mlprod.records.mode_memory.atomic_write", full)
     monkeypatch.setattr(ModeMemory, "_overwrite", full)
     follower.state.step_down("shadow", "you", "a stop")
     assert follower.state.mode == "shadow"
@@ -485,7 +485,7 @@ def test_a_full_disk_is_overwritten_in_place(
     def full(*arguments: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("mlprod.records.mode_memory.write_durably", full)
+    monkeypatch.setattr("mlprod.records.mode_memory.atomic_write", full)
     size = (folder / "mode").stat().st_size
     follower.state.step_down("shadow", "you", "a stop")
     assert (follower.state.forgotten, (folder / "mode").stat().st_size) == ("", size)
