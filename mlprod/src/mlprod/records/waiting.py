@@ -46,8 +46,8 @@ class Waiting:
     """The rows of one table whose `counted_at` is empty.
 
     A row is read when it comes, and again when it is 2, 4, 8 … seconds old until it waited for JOINS_WITHIN: a million
-    rows whose prediction never comes are read some twenty times each in a day, not every two seconds. New first.
-    A sweep over all finds what was there before this process, and what slipped through.
+    rows whose prediction never comes are read some twenty times each in a day, not every two seconds. New rows go
+    first. A sweep over all finds what was there before this process, and what slipped through.
     """
 
     def __init__(self, table: Table, received: ColumnElement[datetime]) -> None:

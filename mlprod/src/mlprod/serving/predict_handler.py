@@ -14,7 +14,8 @@ from pydantic_core import to_json
 
 from ..contract.schema import Terms
 from ..modes import DecisionMode
-from ..records.event_log import Spool, SpoolError
+from ..records.errors import SpoolError
+from ..records.event_log import Spool
 from ..records.events import CHAMPION, EXPLORED, build_event, build_prediction, to_plain
 from ..records.smoke import is_smoke
 from .api_keys import Caller

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from mlprod.records import event_log as spools
-from mlprod.records.event_log import Spool, SpoolError
+from mlprod.records import log_reader, log_segments
+from mlprod.records.errors import SpoolError
+from mlprod.records.event_log import Spool
 
 LIMIT = 1_000_000
 WORDS = st.text("az09 {}[]:,'\"\\/\0\x1f\x7f\n\r\téß€\u2028\ufeff🐟", max_size=10)
@@ -45,7 +46,7 @@ def spool(folder: Path) -> Iterator[Spool]:
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file holds three events or so."""
-    monkeypatch.setattr(spools, "SEGMENT", 50)
+    monkeypatch.setattr(log_segments, "SEGMENT", 50)
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def test_what_comes_after_a_read_is_not_shipped_with_it(spool: Spool) -> None:
 
 
 def test_large_events_are_read_whole_and_few_at_a_time(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spools, "BATCH", 100)
+    monkeypatch.setattr(log_reader, "BATCH", 100)
     large = b'"' + b"x" * 1_000 + b'"'
     fill(spool, [*EVENTS, large, *EVENTS])
     assert 0 < len(spool.read()) < 10
@@ -218,7 +219,7 @@ def test_a_damaged_line_is_counted_once_however_often_the_database_is_tried(fold
 def test_where_nothing_is_whole_what_comes_after_is_still_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    monkeypatch.setattr(spools, "BATCH", batch)
+    monkeypatch.setattr(log_reader, "BATCH", batch)
     with opened(folder) as spool:
         fill(spool)
     (path,) = logs(folder)
@@ -321,7 +322,7 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
 def test_threads_that_write_at_once_lose_nothing_while_another_ships(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spools, "SEGMENT", 500)
+    monkeypatch.setattr(log_segments, "SEGMENT", 500)
     each, found = 200, []
 
     def write(thread: int) -> None:
@@ -345,7 +346,7 @@ def test_threads_that_write_at_once_lose_nothing_while_another_ships(
 def test_what_is_written_between_a_look_at_a_file_and_the_next_is_not_removed_with_it(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spools, "SEGMENT", 1)
+    monkeypatch.setattr(log_segments, "SEGMENT", 1)
     late = EVENTS[:2]
 
     class Followed(io.FileIO):
@@ -370,8 +371,8 @@ def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: li
     written = 0
     found: list[bytes] = []
     with tempfile.TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spools, "SEGMENT", 40)
-        patch.setattr(spools, "BATCH", 30)
+        patch.setattr(log_segments, "SEGMENT", 40)
+        patch.setattr(log_reader, "BATCH", 30)
         spool = Spool(Path(made), LIMIT)
         for step in steps:
             if step == "append":
