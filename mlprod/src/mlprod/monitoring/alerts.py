@@ -11,7 +11,8 @@ from ..contract.schema import Task
 from ..records.outcome_stats import OutcomeStats, override_rate
 from . import thresholds
 from .distance import bound
-from .drift import SCORE, Drift
+from .drift import Drift
+from .drift_counts import SCORE
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from fixture_project import main
 from seams import PARCELS, binary, parcels
 from sqlalchemy import select
 
-from mlprod.batch import job
-from mlprod.batch.job import Chosen, Domain, Scored, chosen, score
+from mlprod.batch import selection
+from mlprod.batch.job import Scored, score
 from mlprod.batch.output import NotScored, target
+from mlprod.batch.selection import Chosen, Domain, chosen
 from mlprod.contract.validation import ContractViolated
 from mlprod.files.errors import FileError
 from mlprod.records.database import now
@@ -355,7 +356,7 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
     run: Run, settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(job, "domain_of", lambda _: DOMAIN)
+    monkeypatch.setattr(selection, "domain_of", lambda _: DOMAIN)
     for name in ("state", "model_name", "database_url", "spool"):
         monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
     pc.write_csv(spoilt(parcels(500), 2), tmp_path / "june.csv")

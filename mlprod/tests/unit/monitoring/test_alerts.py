@@ -21,7 +21,8 @@ from mlprod.monitoring.alerts import (
     of_quality,
     of_value,
 )
-from mlprod.monitoring.drift import SCORE, Counted, Drift
+from mlprod.monitoring.drift import Drift
+from mlprod.monitoring.drift_counts import SCORE, Counted
 from mlprod.records.outcome_stats import OutcomeStats
 
 TEST = Estimate(value=0.1, low=0.08, high=0.12, n=5_000)
