@@ -76,7 +76,6 @@ class Assembly:
             settings.model_name,
             terms,
             self.models,
-            predict,
             Explain(terms, self.models),
             remember,
             switching,

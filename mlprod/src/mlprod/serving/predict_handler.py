@@ -1,4 +1,4 @@
-"""The hot path: a body to an answer, written down before it leaves."""
+"""The hot path: a body to an answer, written down before it leaves. middleware.py calls it; app.py documents it."""
 
 import os
 import threading
