@@ -108,7 +108,7 @@ class Recorder:
         )
         new, known = self.store.record(event)
         self.new += new
-        facts = {"model_version": version, "arm": CHAMPION, "mode": mode, "at": self.at}
+        facts: dict[str, Any] = {"model_version": version, "arm": CHAMPION, "mode": mode, "at": self.at}
         mine = {one["id"]: facts | one for one in told if not known.get(one["id"])}
         if new < len(told):
             for id, row in self.store.recorded(list(mine)).items():

@@ -16,6 +16,7 @@ from .log_files import keep_aside, try_to_write
 from .log_reader import LogReader
 from .log_segments import Segments, again_if_gone
 
+Event = bytes  # a line of JSON
 HOLD_SECONDS = 5.0  # from the last event that was refused until the log counts as writable again
 ROOM = 0.9  # share of the limit below which it does
 
@@ -65,7 +66,7 @@ class Spool:
         refusal = self._refusal
         return refusal.reason if refusal else ""
 
-    def append(self, event: bytes) -> None:
+    def append(self, event: Event) -> None:
         """Write one event, a line of JSON. Raises SpoolError, and leaves no part of it, when there is no room."""
         line, files = b"%08x %s\n" % (zlib.crc32(event), event), self._files
         with self._lock:
@@ -90,7 +91,7 @@ class Spool:
             news, self._files.news = self._files.news, ""
         return news.removesuffix("; ")
 
-    def read(self, most: int | None = None) -> list[bytes]:
+    def read(self, most: int | None = None) -> list[Event]:
         """The next events, oldest first, not more than `most`; the same again until `shipped`. Empty: all are
         shipped."""
         return self._reader.read(most)
@@ -99,7 +100,7 @@ class Spool:
         """What `read` gave is in the database, or kept aside."""
         self._reader.shipped()
 
-    def refuse(self, event: bytes) -> None:
+    def refuse(self, event: Event) -> None:
         """Keep aside an event that the database will never take."""
         keep_aside(self.folder, "refused", event + b"\n")
         with self._lock:
