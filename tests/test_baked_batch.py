@@ -31,7 +31,8 @@ from mlprod.contract.validation import check
 from mlprod.batch.scorer import scorer
 from mlprod.training.dataset import collect
 from mlprod.project import Project
-from mlprod.batch.job import Chosen, domain_of, score
+from mlprod.batch.job import score
+from mlprod.batch.selection import Chosen, domain_of
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()

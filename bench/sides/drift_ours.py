@@ -6,7 +6,8 @@ import ibis
 from drift_report import report
 from mlprod.bundle.reference_profile import Reference
 from mlprod.contract.schema import Field, Fields
-from mlprod.monitoring.drift import compare, count
+from mlprod.monitoring.drift import compare
+from mlprod.monitoring.drift_counts import count
 from rules import CATEGORIES, NUMBERS
 
 FIELDS = Fields(

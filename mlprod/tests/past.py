@@ -30,7 +30,7 @@ def scored(store: Store, rows: Sequence[Mapping[str, Any]], at: datetime, **said
 
 def became(store: Store, outcomes: Mapping[str, float], at: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outcomes that were told at a time; one that is known already is corrected."""
-    monkeypatch.setattr("mlprod.records.store.now", lambda: at)
+    monkeypatch.setattr("mlprod.records.outcome_store.now", lambda: at)
     facts = {"at": at, "correction": True}
     store.add_outcomes([{"prediction_id": id, "outcome": value, **facts} for id, value in outcomes.items()])
 
@@ -39,7 +39,7 @@ def judged(
     store: Store, verdicts: Mapping[str, str], at: datetime, monkeypatch: pytest.MonkeyPatch, who: str = "p"
 ) -> None:
     """Feedback of one person by prediction."""
-    monkeypatch.setattr("mlprod.records.store.now", lambda: at)
+    monkeypatch.setattr("mlprod.records.outcome_store.now", lambda: at)
     facts = {"decision_taken": None, "reason": None, "pseudonym": who.ljust(32, "0"), "handling_seconds": None}
     store.add_feedback(
         [{"id": f"{who}-{id}", "prediction_id": id, "verdict": verdict, **facts} for id, verdict in verdicts.items()]

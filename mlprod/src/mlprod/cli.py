@@ -27,6 +27,7 @@ from .commands import (
 )
 from .loopback import bypass_proxies
 from .masking import masked
+from .modes import MODES
 from .plain_text import display
 
 Verb = Callable[[argparse.Namespace], int]
@@ -197,7 +198,7 @@ def _parser(package: str) -> argparse.ArgumentParser:
     made["score"].add_argument("--trial", action="store_true", help="record nothing, and so give no decisions")
     made["tune"].add_argument("--trials", type=int, default=20, help="settings at most; default: %(default)s")
     made["serve"].add_argument("--no-follow", action="store_true")
-    made["mode"].add_argument("mode", nargs="?", choices=["shadow", "assist", "automate"])
+    made["mode"].add_argument("mode", nargs="?", choices=MODES)
     made["mode"].add_argument("--why", default="", help="the reason, for the record")
     made["mode"].add_argument("--who", default="", help="default: git's user.email")
     made["forget"].add_argument("--before", type=date.fromisoformat, required=True, help="a day, UTC, e.g. 2026-05-31")

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .bundle.limits import MODEL_MEGABYTES
+from .modes import SAFEST, ModeName
 
 ZERO_SECONDS = 120.0  # two scrape intervals of a minute
 RELATIVE_SQLITE = re.compile(r"sqlite:///(?!/|[A-Za-z]:|:memory:|file:)(.+)")
@@ -56,7 +57,7 @@ class Settings(BaseSettings):
     )
     spool_megabytes: int = Field(default=512, ge=1, description="what may wait there before predictions are refused")
     poll_seconds: float = Field(default=2.0, gt=0, description="how often the follower asks the registry")
-    mode: Literal["shadow", "assist", "automate"] = Field(
+    mode: ModeName = Field(
         default="assist", description="holds, locally, until the mode is switched; elsewhere the first mode is shadow"
     )
     mode_file: Path | None = Field(
@@ -109,7 +110,7 @@ class Settings(BaseSettings):
     @property
     def first_mode(self) -> str:
         """What holds while the database knows no mode: away from a laptop, the stop."""
-        return self.mode if self.environment == "local" else "shadow"
+        return self.mode if self.environment == "local" else SAFEST
 
     @property
     def records_url(self) -> str:

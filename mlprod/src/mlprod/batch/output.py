@@ -1,13 +1,14 @@
 """Where a file of scores goes: a path or an address, there whole or not at all, and never over something else."""
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import pyarrow.parquet as pq
 from pyarrow import fs
+
+from ..atomic_write import atomic_write
 
 # An upload is sent without its length otherwise, which stores other than Amazon's refuse.
 os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
@@ -58,15 +59,7 @@ def put(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
             with draft.open("rb") as source, filesystem.open_output_stream(path) as sink:
                 shutil.copyfileobj(source, sink)
             return
-        beside = Path(path).with_name(f".scores-{secrets.token_hex(8)}")
-        try:
-            with draft.open("rb") as source, beside.open("xb") as sink:  # readable for whom the umask lets it be
-                shutil.copyfileobj(source, sink)
-                sink.flush()
-                os.fsync(sink.fileno())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        with draft.open("rb") as source:
+            atomic_write(Path(path), source)  # readable for whom the umask lets it be
     except OSError as error:
         raise NotScored(f"{path} cannot be written: {error}") from error

@@ -10,19 +10,17 @@ from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic_core import to_json
 
 from ..contract.schema import Field, Terms
-from ..records import event_number
+from ..modes import GIVEN
 from ..records.database import now
+from ..records.events import CHAMPION, EXPLORED, build_event, build_prediction, event_number
 from ..records.store import Store
 from ..serving.api_keys import Keys, KeysError
 from ..serving.exploration import LetThrough
-from ..serving.predict_handler import ARM, EXPLORED, hidden
 from ..settings import Settings
 
 EVENT = 500  # rows in one transaction: a short one, so that outcomes need not wait for it
-GIVEN = ("assist", "automate")  # modes in which decisions leave
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 ANOTHER_ROW = "was answered before for another row"
 SAID = ("model_version", "arm", "mode", "at")  # of an answer, beside score and decision
@@ -68,12 +66,10 @@ class Recorder:
         ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
         scores, decisions = answers.column("score").to_pylist(), answers.column("decision").to_pylist()
         told = [
-            {"id": id, "score": score, "decision": decision, **row}
-            for id, score, decision, row in zip(ids, scores, decisions, self._rows(rows), strict=True)
+            self._prediction(id, score, decision, unit, row)
+            for id, score, decision, (unit, row) in zip(ids, scores, decisions, self._rows(rows), strict=True)
             if score is not None
         ]
-        for one in told:
-            self._let_through(one)
         kind = answers.schema.field("decision").type
         held: dict[str, dict[str, Any]] = {}
         with self.ids.open("a", encoding="utf-8") as file:
@@ -100,12 +96,20 @@ class Recorder:
         """What the records hold of these cases once they were told, but for those known by the id of another row."""
         file.writelines(json.dumps(one["id"]) + "\n" for one in told)
         file.flush()  # before they are there: what is withdrawn needlessly is not found, or of another time
-        said = {"model_version": str(self.version), "arm": ARM, "mode": self.mode}
-        sender = {"number": event_number(), "caller": self.caller[:128], "request": self.request}
-        event = {"at": f"{self.at:%Y-%m-%d %H:%M:%S.%f}", "bundle": self.bundle, **said, **sender, "predictions": told}
-        new, known = self.store.record(to_json(event))
+        version, mode = str(self.version), self.mode
+        event = build_event(
+            told,
+            model_version=version,
+            bundle=self.bundle,
+            mode=mode,
+            caller=self.caller,
+            request=self.request,
+            at=self.at,
+        )
+        new, known = self.store.record(event)
         self.new += new
-        mine = {one["id"]: {**said, "at": self.at, **one} for one in told if not known.get(one["id"])}
+        facts: dict[str, Any] = {"model_version": version, "arm": CHAMPION, "mode": mode, "at": self.at}
+        mine = {one["id"]: facts | one for one in told if not known.get(one["id"])}
         if new < len(told):
             for id, row in self.store.recorded(list(mine)).items():
                 mine[id] = {name: getattr(row, name) for name in ("score", "decision", *SAID)}
@@ -115,19 +119,22 @@ class Recorder:
             one["decision"] = (float(one["decision"]) if number else one["decision"]) if given else None
         return mine
 
-    def _let_through(self, one: dict[str, Any]) -> None:
-        """Where decisions are given: the share of LET_THROUGH, drawn as in the service."""
-        let = self.explored
-        if let and self.mode in GIVEN and one["decision"] != let.decision and let.takes(one["id"], self.salt):
-            one |= {"decision": let.decision, "arm": EXPLORED}
+    def _prediction(
+        self, id: str, score: float, decision: Any, unit: str | None, row: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What is recorded of a row. Where decisions are given, the share of LET_THROUGH is drawn as in the service."""
+        let, arm = self.explored, None
+        if let and self.mode in GIVEN and decision != let.decision and let.takes(id, self.salt):
+            decision, arm = let.decision, EXPLORED
+        return build_prediction(id, score, decision, unit, row, self.salt, arm)
 
-    def _rows(self, rows: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-        """Unit and row of each prediction as the service records them: no PERSONAL field, no unit by its name."""
+    def _rows(self, rows: pa.RecordBatch) -> Iterator[tuple[str | None, dict[str, Any]]]:
+        """The unit and the fields of each row, without PERSONAL fields, which are not recorded."""
         kept = [field for field in self.terms.fields if field.name not in self.terms.personal]
         fields = pa.RecordBatch.from_pydict({field.name: _plain(field, rows.column(field.name)) for field in kept})
         names = rows.column(self.terms.unit).to_pylist() if self.terms.unit in rows.schema.names else [None] * len(rows)
         for name, row in zip(names, fields.to_pylist(), strict=True):
-            yield {"unit": None if name is None else hidden(str(name), self.salt), "row": row}
+            yield None if name is None else str(name), row
 
 
 def _plain(field: Field, cells: pa.Array) -> pa.Array:

@@ -11,9 +11,9 @@ from ..plain_text import display
 
 def score(args: argparse.Namespace) -> int:
     """a file of scores for yesterday's rows of load(), or those of --table; recorded as the service's answers are"""
-    from ..batch.job import chosen, domain_of
     from ..batch.job import score as run
     from ..batch.output import target
+    from ..batch.selection import chosen, domain_of
     from ..identity import whoami
     from .service import records
 

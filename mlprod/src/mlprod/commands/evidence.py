@@ -53,6 +53,7 @@ def attest(args: argparse.Namespace) -> int:
 def observe(args: argparse.Namespace) -> int:
     """write down what the records show: shadow, overrides, outcomes, quality, value, use"""
     from ..governance.config import read_organisation
+    from ..modes import DecisionMode
     from ..monitoring.champion import champion_if_any
     from ..monitoring.live_checks import seen
     from ..ops.readiness_report import observed
@@ -63,7 +64,7 @@ def observe(args: argparse.Namespace) -> int:
 
     settings = args.project.settings()
     store, org, about = records(settings), read_organisation(settings.governance), digests(settings)
-    found = observed(org, usage(store, "shadow"), usage(store, "assist"), about)
+    found = observed(org, usage(store, DecisionMode.SHADOW), usage(store, DecisionMode.ASSIST), about)
     keep(settings, [*found, *seen(org, args.project.seam(), store, champion_if_any(settings), about, now())])
     return 0  # a reading, which is no failure
 

@@ -12,7 +12,7 @@ from ..plain_text import display
 
 if TYPE_CHECKING:
     from ..monitoring.champion import Answering
-    from ..monitoring.drift import Counts
+    from ..monitoring.drift_counts import Counts
     from ..project import Seam
     from ..settings import Settings
 
@@ -25,7 +25,8 @@ def drift(args: argparse.Namespace) -> int:
     from ..files.errors import FileError
     from ..monitoring import champion as watching
     from ..monitoring.alerts import of_inputs
-    from ..monitoring.drift import CannotCompare, compare
+    from ..monitoring.drift import compare
+    from ..monitoring.drift_counts import CannotCompare
     from ..monitoring.drift_report import page, write
     from ..monitoring.drift_text import Compared, lines
     from ..monitoring.thresholds import FEWEST_ROWS
@@ -69,7 +70,7 @@ def upstream(args: argparse.Namespace) -> int:
     """is the data still of the columns that the champion was made of, and do values and words come? exits 1 if not"""
     from ..contract.schema import ContractError
     from ..monitoring import champion as watching
-    from ..monitoring.drift import CannotCompare
+    from ..monitoring.drift_counts import CannotCompare
     from ..training.evidence_store import digests, finding
     from ..training.registry import Registry, RegistryError
     from ..training.source_schema import NotKnown, changes, columns
@@ -141,7 +142,7 @@ def _looked_at(
     from ..files.columns import of_scored
     from ..files.read import read
     from ..monitoring import champion as watching
-    from ..monitoring.drift import count, readable
+    from ..monitoring.drift_counts import count, readable
     from ..monitoring.thresholds import WHOLE
     from ..training.sources import NoRows
     from .service import records

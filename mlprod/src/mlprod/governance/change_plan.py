@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, field_validator
 
+from ..modes import MODES, ModeName
 from .check_context import Check, View
 from .yaml_loader import Record, read
 
@@ -15,8 +15,6 @@ EXAMPLE = """rollout:
   - {mode: shadow, min_days: 14, min_cases: 500}
 training:
   - {audience: reviewers, content: "what it does, its limits, how to overrule it", intended: 12, completed: 0}"""
-Mode = Literal["shadow", "assist", "automate"]
-MODES: tuple[Mode, ...] = ("shadow", "assist", "automate")
 TRAINED = 0.9  # share of those intended; a practitioners' heuristic
 
 
@@ -66,7 +64,7 @@ class Training(Record):
 class Phase(Record):
     """A mode: for whom, and what must have been seen in it (days, cases) before the next mode may be entered."""
 
-    mode: Mode
+    mode: ModeName
     cohort: str = ""
     min_days: int = Field(default=14, ge=1)
     min_cases: int = Field(default=500, ge=1)

@@ -8,10 +8,11 @@ from datetime import date, datetime, timedelta
 
 from ..bundle.manifest import Estimate
 from ..contract.schema import Task
+from ..records.outcome_stats import OutcomeStats, override_rate
 from . import thresholds
 from .distance import bound
-from .drift import SCORE, Drift
-from .quality import Told
+from .drift import Drift
+from .drift_counts import SCORE
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def of_inputs(drifts: Sequence[Drift]) -> Iterator[Signal]:
 
 def of_people(judged: Counter[str], ways: Mapping[str, int], override: float, bypass: float) -> Iterator[Signal]:
     """Decisions of a week overruled, or taken without the system, more than governance/gates.yaml lets them be."""
-    if judged.total() >= thresholds.FEWEST_JUDGED and (rate := judged["overridden"] / judged.total()) > override:
+    rate = override_rate(judged["overridden"], judged.total()) or 0.0
+    if judged.total() >= thresholds.FEWEST_JUDGED and rate > override:
         says = f"{rate:.0%} of {judged.total():,} judged decisions were overruled in 7 days; {override:.0%} may be"
         yield Signal("OverrideRateHigh", "adoption", says)
     cases = sum(ways.values())
@@ -74,7 +76,7 @@ def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Signa
         yield Signal("OutcomesStopped", "data_quality", says)
 
 
-def of_quality(told: Told, before: int, task: Task, figure: Estimate | None) -> Iterator[Signal]:
+def of_quality(told: OutcomeStats, before: int, task: Task, figure: Estimate | None) -> Iterator[Signal]:
     """The model errs more on real cases than on the test rows. `figure`: the mean squared error there; `before`: its
     outcomes of earlier weeks, without which these are only those that come first."""
     if figure is None or figure.high <= 0 or told.cases < thresholds.FEWEST_OUTCOMES or not before:
@@ -87,7 +89,7 @@ def of_quality(told: Told, before: int, task: Task, figure: Estimate | None) -> 
         yield Signal("QualityBelowTest", "model_quality", f"{says}{figure.value:.4g}, {figure.high:.4g} at most")
 
 
-def of_value(weeks: Sequence[Told], target: float | None, cost: float) -> Iterator[Signal]:
+def of_value(weeks: Sequence[OutcomeStats], target: float | None, cost: float) -> Iterator[Signal]:
     """Two weeks of what was acted upon, each worth less than the target, money in 30 days after costs."""
     newest, *_ = weeks
     if newest.failures > thresholds.FAILED * newest.cases:
@@ -114,7 +116,7 @@ def of_dates(due: Iterable[tuple[str, date]], today: date) -> Iterator[Signal]:
             yield Signal("GovernanceOverdue", "business_value", f"{what} was due on {day}", what)
 
 
-def agreement(told: Told, figure: Estimate) -> tuple[bool, str]:
+def agreement(told: OutcomeStats, figure: Estimate) -> tuple[bool, str]:
     """Is the money of a real case what the test rows promised, and in words: within their interval, which is made as
     much wider as chance may move the mean of the real cases."""
     mean, error = told.money_each

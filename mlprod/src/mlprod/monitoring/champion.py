@@ -20,7 +20,8 @@ from ..settings import Settings
 from ..training.evidence_store import digests, finding, write
 from ..training.registry import CHAMPION, Registry, RegistryError
 from . import alerts
-from .drift import SCORE, Counts, Drift, compare, count, total
+from .drift import Drift, compare
+from .drift_counts import SCORE, Counts, count, total
 from .drift_text import Compared, summary
 from .scored_rows import stored
 

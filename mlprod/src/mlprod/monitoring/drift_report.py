@@ -1,10 +1,10 @@
 """Drift as a page that needs nothing from elsewhere: the worst field first, what was learnt beside what is now."""
 
-import os
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from ..atomic_write import atomic_write
 from .drift import Drift
 from .drift_text import SAID, Compared, bins, sentence, short, summary
 
@@ -51,9 +51,7 @@ def page(facts: Compared, drifts: Sequence[Drift], odd: Sequence[str] = ()) -> s
 def write(path: Path, content: str) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(content, encoding="utf-8")
-    draft.replace(path)
+    atomic_write(path, content.encode())
 
 
 def _table(drifts: Sequence[Drift]) -> Iterator[str]:

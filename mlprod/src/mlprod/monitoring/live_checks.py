@@ -8,15 +8,17 @@ from ..governance.alert_thresholds import due
 from ..governance.check_catalogue import Subject
 from ..governance.config import Organisation
 from ..governance.evidence import Evidence
+from ..modes import DecisionMode
 from ..project import Seam
 from ..records.errors import StoreAway
+from ..records.outcome_stats import OutcomeStats, acted_upon, merge
 from ..records.store import Store
+from ..records.usage_stats import active_reviewers, decision_paths, verdicts
 from ..training.evidence_store import finding
 from . import alerts, quality, thresholds
 from .alerts import Signal
 from .champion import Answering, counted, first_scored
 from .drift import compare
-from .quality import Told, earned, together
 
 LATELY = timedelta(days=28)  # that evidence looks back
 
@@ -26,14 +28,14 @@ def seen(
 ) -> list[Evidence]:
     """What the records of 28 days show of quality, value and use, as evidence. What too few cases show is not said."""
     found = []
-    told = quality.told(store, seam.payoff, binary=seam.task() == "binary", since=now - LATELY, until=now)
-    if (paid := together(told)).cases:
-        acted, shadow = earned(told), together(told, mode=quality.SHADOW)
+    told = quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=now - LATELY, until=now)
+    if (paid := merge(told)).cases:
+        acted, shadow = acted_upon(told), merge(told, mode=DecisionMode.SHADOW)
         said = f"{acted.net:,.2f} over {acted.paid:,} cases"
         said += f"; {shadow.net:,.2f} over {shadow.paid:,} in shadow, not earned" if shadow.paid else ""
         said += f"; payoff() failed for {paid.failures:,}" if paid.failures else ""
         found.append(finding("value-metric", not paid.failures, digests, said))
-    intended, active = org.change_plan.adoption.intended_users, quality.reviewers(store, now)
+    intended, active = org.change_plan.adoption.intended_users, active_reviewers(store, now)
     if intended and active is not None:
         share = active / intended
         said = f"{share:.0%} of {intended:,} used it in seven days"
@@ -43,7 +45,7 @@ def seen(
     if (made := _of_model(champion)) and (most := org.watch.model_days):
         age = (now - made).days
         found.append(finding("model-fresh", age <= most, digests, f"{age} days old, {most:g} are allowed"))
-    return found + list(_of_champion(seam, champion, together(told, model_version=champion.version), digests))
+    return found + list(_of_champion(seam, champion, merge(told, model_version=champion.version), digests))
 
 
 def wrong(org: Organisation, seam: Seam, store: Store, champion: Answering | None, now: datetime) -> list[Signal]:
@@ -59,18 +61,20 @@ def _by_records(
     org: Organisation, seam: Seam, store: Store, champion: Answering | None, now: datetime
 ) -> Iterator[Signal]:
     spans = ((now - thresholds.WEEK, now), (now - 2 * thresholds.WEEK, now - thresholds.WEEK))
-    told = [quality.told(store, seam.payoff, binary=seam.task() == "binary", since=a, until=b) for a, b in spans]
+    told = [
+        quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=a, until=b) for a, b in spans
+    ]
     scored = [quality.scored(store, *span)[0] for span in spans]
-    yield from alerts.of_outcomes(*((together(each).cases, rows) for each, rows in zip(told, scored, strict=True)))
+    yield from alerts.of_outcomes(*((merge(each).cases, rows) for each, rows in zip(told, scored, strict=True)))
     people, value = org.people_figures, org.problem.value
-    yield from alerts.of_value([earned(each) for each in told], value.payoff_a_month, value.cost_a_month or 0)
+    yield from alerts.of_value([acted_upon(each) for each in told], value.payoff_a_month, value.cost_a_month or 0)
     if champion is None:
         return
     week, day = now - thresholds.WEEK, now - thresholds.DAY
-    of_version = [each for (version, _), each in quality.verdicts(store, week).items() if version == champion.version]
+    of_version = [each for (version, _), each in verdicts(store, week).items() if version == champion.version]
     judged = sum(of_version, Counter[str]())
-    yield from alerts.of_people(judged, quality.ways(store, week, now), people.override_stop, people.bypass)
-    mine, before = (together(each, model_version=champion.version) for each in told)
+    yield from alerts.of_people(judged, decision_paths(store, week, now), people.override_stop, people.bypass)
+    mine, before = (merge(each, model_version=champion.version) for each in told)
     yield from alerts.of_quality(mine, before.cases, seam.task(), champion.squared_error)
     yield from alerts.of_age(_of_model(champion), now, org.watch.model_days)
     drifts = compare(champion.reference, counted(seam, store, champion, day, now))
@@ -80,7 +84,9 @@ def _by_records(
         yield from alerts.of_drift(drifts)
 
 
-def _of_champion(seam: Seam, champion: Answering, told: Told, digests: dict[Subject, str]) -> Iterator[Evidence]:
+def _of_champion(
+    seam: Seam, champion: Answering, told: OutcomeStats, digests: dict[Subject, str]
+) -> Iterator[Evidence]:
     if told.cases >= thresholds.FEWEST_OUTCOMES:
         before = champion.squared_error
         worse = list(alerts.of_quality(told, told.cases, seam.task(), before))

@@ -1,7 +1,6 @@
 """What is wrong, told once to one address: what is new, what goes on, what has ended. Standard library only."""
 
 import json
-import os
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from ..assets import runbook
+from ..atomic_write import atomic_write
 from ..loopback import open_address, proxy_of
 from .alerts import Signal
 
@@ -54,13 +54,8 @@ def news(path: Path, signals: Iterable[Signal], owners: Mapping[str, str], now: 
 def remember(path: Path, found: News, *, taken: bool) -> None:
     """Keep what was told, at once or not at all. What ended and was not taken is kept, to be told again."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     kept = found.wrong if taken else found.ended | found.wrong
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(kept, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    atomic_write(path, json.dumps(kept, indent=1).encode())
 
 
 def post(url: str, message: Mapping[str, Any], token: str = "") -> None:

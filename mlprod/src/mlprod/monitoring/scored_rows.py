@@ -15,7 +15,7 @@ from ..contract.schema import Fields
 from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import predictions
-from .drift import SCORE
+from .drift_counts import SCORE
 
 PIECE = 100_000  # rows in memory at once
 TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}

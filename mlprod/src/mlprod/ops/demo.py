@@ -14,6 +14,7 @@ from typing import Any
 
 from ..governance.evidence import Evidence
 from ..governance.scorecard import terminal
+from ..modes import DecisionMode
 from ..plain_text import display
 from ..project import Project
 from ..records.store import Store
@@ -26,7 +27,7 @@ from .drills import DrillFailed, Service, most_remarkable, rollback_drill, smoke
 from .readiness_report import scorecard
 
 WHO = "make demo"
-MODE = "assist"  # what holds until it is switched; a service that has not read its records yet says shadow
+MODE = DecisionMode.ASSIST  # what holds until it is switched; a service that has not read its records yet says shadow
 
 
 def demo(project: Project) -> int:

@@ -16,9 +16,10 @@ from typing import Any
 from ..governance.check_catalogue import Subject, catalogue
 from ..governance.evidence import Evidence, judge, utc_now
 from ..loopback import open_address, proxy_of
+from ..modes import SAFEST, DecisionMode
 from ..project import Seam
-from ..records import SMOKE_ID_PREFIX
 from ..records.durable import write_durably
+from ..records.smoke import SMOKE_ID_PREFIX
 from ..records.store import Store
 from ..training.evidence_store import finding, read
 from ..training.predecessors import predecessors, unusable
@@ -116,7 +117,7 @@ def stop_drill(
     """
     known, facts = store.mode(), service.ask("model")
     shown, source = facts["mode"], facts.get("mode_source", "database")
-    if shown == "shadow":
+    if shown == DecisionMode.SHADOW:
         raise DrillFailed("the service is in shadow: there is nothing to stop; drill where it is in assist or automate")
     if source in ("file", "replica"):
         raise DrillFailed(f"the service is in {shown} through the {source}, not its database: nothing was switched")
@@ -124,9 +125,9 @@ def stop_drill(
         raise DrillFailed(f"the service is in {shown}, its database says {known.mode}: is this its database?")
     if file and file.exists():
         raise DrillFailed(f"{file} is in use: remove it first; nothing was switched")
-    drill = store.set_mode("shadow", who, "stop drill")
+    drill = store.set_mode(SAFEST, who, "stop drill")
     try:
-        seconds = service.wait_for(lambda facts: facts["mode"] == "shadow", "the stop")
+        seconds = service.wait_for(lambda facts: facts["mode"] == DecisionMode.SHADOW, "the stop")
     finally:
         store.set_mode(shown, who, "stop drill: as before", after=drill)
     if file:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..modes import DecisionMode
 from ..records.errors import StoreAway, TablesMissingError
 from ..records.mode import MAX_ACTOR, MAX_REASON, Mode, new_switch, rank, storable, strictest
 from ..records.mode_memory import ModeMemory
@@ -89,7 +90,7 @@ def switch(settings: Settings, wanted: str, who: str, why: str) -> Switched:
 def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: StoreAway) -> Switched:
     known = _memory(settings).read()[0]
     holds = [*([known] if known else []), *modes_here(settings)]
-    if rank(wanted) > (rank(strictest(holds).mode) if holds else rank("assist")):
+    if rank(wanted) > (rank(strictest(holds).mode) if holds else rank(DecisionMode.ASSIST)):
         raise StoreAway(f"{error}. A step up to {wanted} needs the database; nothing was switched") from error
     try:
         SwitchFolder(settings.switches).add(new_switch(wanted, who, why, known.number if known else 0))

@@ -21,6 +21,7 @@ from ..governance.generated import expected, outdated, to_yaml
 from ..governance.ownership import TODO, Stage
 from ..governance.prometheus_rule import ENVIRONMENTS, prometheus_rule, require_one_name
 from ..governance.readiness import Facts, Scorecard, assess
+from ..modes import MODES, DecisionMode
 from ..project import Seam
 from ..records.usage_stats import Usage
 from ..settings import Settings
@@ -143,8 +144,8 @@ def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
 
     A step down is always free, and so is every step on a laptop with a database of its own.
     """
-    modes, shared = change_plan.MODES, not settings.records_url.startswith("sqlite")
-    if modes.index(wanted) <= modes.index(now) or (settings.environment == "local" and not shared):
+    shared = not settings.records_url.startswith("sqlite")
+    if MODES.index(wanted) <= MODES.index(now) or (settings.environment == "local" and not shared):
         return
     _demand_own_files(settings, settings.environment)
     org = read_organisation(settings.governance)
@@ -155,7 +156,7 @@ def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
 def mode_gaps(org: Organisation, wanted: str, now: str, used: Usage) -> Iterable[str]:
     """What must have been seen in the mode `now`, and is not."""
     plan, figures = org.change_plan, org.people_figures
-    following = change_plan.MODES[change_plan.MODES.index(now) + 1]
+    following = MODES[MODES.index(now) + 1]
     if wanted != following:
         yield f"one step at a time: {following} comes after {now}"
     phase, trained = plan.phase(now), plan.trained
@@ -166,7 +167,7 @@ def mode_gaps(org: Organisation, wanted: str, now: str, used: Usage) -> Iterable
     if trained is None or trained < change_plan.TRAINED:
         said = "nobody is" if trained is None else f"{trained:.0%} of those intended are"
         yield f"{said} trained; {change_plan.TRAINED:.0%} are needed (governance/change_plan.yaml: training)"
-    if now == "assist":
+    if now == DecisionMode.ASSIST:
         if used.judged < FEWEST:
             yield f"{used.judged} cases with feedback in 28 days; {FEWEST} are needed to judge the override rate"
         elif (used.override_rate or 0) > figures.override_stop:
@@ -176,7 +177,7 @@ def mode_gaps(org: Organisation, wanted: str, now: str, used: Usage) -> Iterable
 
 def observed(org: Organisation, shadow: Usage, assist: Usage, digests: dict[Subject, str]) -> list[Evidence]:
     """What the records show, as evidence. What too few cases show is not said."""
-    phase = org.change_plan.phase("shadow")
+    phase = org.change_plan.phase(DecisionMode.SHADOW)
     enough = shadow.days >= phase.min_days and shadow.cases >= phase.min_cases
     said = f"{shadow.days} days, {shadow.cases:,} cases; {phase.min_days} and {phase.min_cases:,} are asked for"
     records = [home.finding("shadow-long-enough", enough, digests, said)]

@@ -16,6 +16,10 @@ class StoreInterruptedError(StoreAway):
     asks for less at once may get it."""
 
 
+class SpoolError(Exception):
+    """Nothing more can be written down, so nothing more may be answered."""
+
+
 class EventsRefused(Exception):
     """The database answers, but will never take what it was given."""
 

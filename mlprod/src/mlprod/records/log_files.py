@@ -1,6 +1,8 @@
 """The files of the event log, as the operating system has them."""
 
+import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 try:
@@ -9,6 +11,18 @@ except ImportError:  # Windows: that only one service uses a folder is up to you
     fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
+
+
+@dataclass(eq=False)
+class Segment:
+    """A file of the log, its size, and how many events in it are not shipped. `offset`: the bytes that are shipped;
+    `read`: the events that are read and not shipped, which will be even if the file is removed."""
+
+    path: Path
+    bytes: int = 0
+    events: int = 0
+    offset: int = 0
+    read: int = 0
 
 
 def logs_in(folder: Path) -> list[Path]:
@@ -50,3 +64,10 @@ def try_to_write(path: Path, length: int) -> None:
     finally:
         os.close(file)
         path.unlink(missing_ok=True)
+
+
+def keep_aside(folder: Path, why: str, content: bytes) -> None:
+    """Keep for a person what no database will hold; on a full disk only its count remains."""
+    path, flags = folder / f"{why}.kept", os.O_CREAT | os.O_WRONLY | os.O_APPEND
+    with contextlib.suppress(OSError), os.fdopen(os.open(path, flags, 0o600), "ab") as file:
+        file.write(content)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-MODES = ("shadow", "assist", "automate")  # the strictest first
-SAFEST = MODES[0]
+from ..modes import MODES
+
 MAX_REASON, MAX_ACTOR, MAX_REQUEST = 500, 128, 64  # characters
 
 

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from .durable import write_durably
-from .mode import MODES, Mode, mode_from_dict, mode_to_dict
+from ..atomic_write import atomic_write
+from ..modes import MODES
+from .mode import Mode, mode_from_dict, mode_to_dict
 
 SIZE = 16_384  # bytes of the file, always
 
@@ -37,7 +38,7 @@ class ModeMemory:
         text = json.dumps({"known": known and mode_to_dict(known), "unsaved": waiting}, ensure_ascii=False)
         content = text.encode().ljust(SIZE)
         try:
-            write_durably(self.path, content)
+            atomic_write(self.path, content, 0o600)
         except OSError:
             try:
                 self._overwrite(content)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .durable import write_durably
-from .mode import MAX_REASON, MODES, SAFEST, Mode, mode_from_dict, mode_to_dict
+from ..atomic_write import atomic_write
+from ..modes import MODES, SAFEST
+from .mode import MAX_REASON, Mode, mode_from_dict, mode_to_dict
 
 MAX_BYTES = 4_096  # of a mode file
 READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer must not hold the kill switch
@@ -69,7 +70,7 @@ class SwitchFolder:
             self.folder.mkdir(parents=True)
             self.folder.chmod(0o755)  # a service may run as another user
         path = self.folder / f"{time.time_ns():020}-{os.getpid()}.json"
-        write_durably(path, json.dumps(mode_to_dict(switch)).encode(), 0o644)
+        atomic_write(path, json.dumps(mode_to_dict(switch)).encode(), 0o644)
         return path
 
     def read(self) -> dict[Path, Mode]:

@@ -6,19 +6,13 @@ counter. The records keep it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
-
-from .database import now
 from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
 from .waiting import Waiting
-
-LATELY = timedelta(days=7)
-FEWEST = 5  # people of whom a number may be told
 
 
 @dataclass(frozen=True)
@@ -87,21 +81,6 @@ class Claims:
             for row in _real(self._feedback.take(store, columns))
             if row["model_version"] is not None
         ]
-
-
-def active_reviewers(store: Store) -> int | None:
-    """How many people gave feedback in the last seven days; None under five, since a few are not to be told apart.
-
-    Pseudonyms change with the month, so it is the larger part of a week that lies in two. Raises StoreAway.
-    """
-    today = now()
-    month, since = today.replace(day=1, hour=0, minute=0, second=0, microsecond=0), today - LATELY
-    people = select(func.count(func.distinct(feedback.c.pseudonym)))
-    with store.reading() as connection:
-        people = people.where(of_cases(feedback))
-        new = connection.execute(people.where(feedback.c.at >= max(since, month))).scalar_one()
-        old = connection.execute(people.where(feedback.c.at >= since, feedback.c.at < month)).scalar_one()
-    return found if (found := max(int(new), int(old))) >= FEWEST else None
 
 
 def _columns(*names: str) -> Iterator[Any]:

@@ -1,16 +1,19 @@
 """What the records say of the use of the system, over all people together. No figure is of one person."""
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select
 
 from .database import now
+from .outcome_stats import FEWEST_PEOPLE, JOINS_WITHIN, override_rate
 from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
 
 LATELY = timedelta(days=28)
+ACTIVE_WITHIN = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Usage:
 
     @property
     def override_rate(self) -> float | None:
-        return self.overridden / self.judged if self.judged else None
+        return override_rate(self.overridden, self.judged)
 
     @property
     def joined_share(self) -> float | None:
@@ -55,3 +58,53 @@ def usage(store: Store, mode: str) -> Usage:
     with store.reading() as connection:
         rows = [connection.execute(query).one() for query in (cases, judged, known)]
     return Usage(*(int(value) for row in rows for value in row))
+
+
+def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str]]:
+    """(model version, arm) → feedback by verdict since then, of predictions that are known. Raises StoreAway.
+
+    It counts feedback, as the service's counters do; `usage` counts cases, however often each was judged.
+    """
+    by = (predictions.c.model_version, predictions.c.arm, feedback.c.verdict)
+    query = (
+        select(*by, func.count())
+        .join(predictions, predictions.c.id == feedback.c.prediction_id)
+        .where(feedback.c.at >= since, of_cases(predictions))
+        .group_by(*by)
+    )
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    with store.reading() as connection:
+        for version, arm, verdict, count in connection.execute(query):
+            counts.setdefault((version, arm), Counter())[verdict] += count
+    return counts
+
+
+def decision_paths(store: Store, since: datetime, until: datetime) -> dict[str, int]:
+    """Outcomes since then by the path of their case: decided with the system (ai), or without it (manual).
+
+    One whose prediction is not known counts as manual once it waited for JOINS_WITHIN before `until`. Raises StoreAway.
+    """
+    query = (
+        select(func.count(predictions.c.id), func.count())
+        .select_from(outcomes.outerjoin(predictions, predictions.c.id == outcomes.c.prediction_id))
+        .where(outcomes.c.received_at >= since, of_cases(outcomes))
+        .where(predictions.c.id.is_not(None) | (outcomes.c.received_at < until - JOINS_WITHIN))
+    )
+    with store.reading() as connection:
+        ai, total = connection.execute(query).one()
+    return {"ai": int(ai), "manual": int(total) - int(ai)}
+
+
+def active_reviewers(store: Store, until: datetime) -> int | None:
+    """How many people gave feedback in the seven days before `until`; None for fewer than FEWEST_PEOPLE.
+
+    A pseudonym lasts a calendar month: where two months touch, the larger of both counts. Raises StoreAway.
+    """
+    since, month = until - ACTIVE_WITHIN, until.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    people = select(func.count(func.distinct(feedback.c.pseudonym))).where(of_cases(feedback))
+    with store.reading() as connection:
+        counts = [
+            int(connection.execute(people.where(feedback.c.at >= start, feedback.c.at < end)).scalar_one())
+            for start, end in ((since, max(since, month)), (max(since, month), until))
+        ]
+    return most if (most := max(counts)) >= FEWEST_PEOPLE else None

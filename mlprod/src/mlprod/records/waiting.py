@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, Select, Table, select, tuple_, update
 
 from .database import now
 from .errors import StoreInterruptedError
+from .outcome_stats import JOINS_WITHIN
 from .pace import Pace
 from .store import Store
 from .tables import predictions
 
 MOST = 1_000  # rows read, and taken, in one transaction
-LATEST = timedelta(days=1)  # until a row without a prediction is of a case that was decided without us
 FIRST_AGE = timedelta(seconds=2)
 SWEEP_PAUSE = timedelta(minutes=1)
 SWEEP_SHARE = 20  # a sweep takes at most this part of the time
@@ -45,9 +45,9 @@ class Found:
 class Waiting:
     """The rows of one table whose `counted_at` is empty.
 
-    A row is read when it comes, and again when it is 2, 4, 8 … seconds old until it waited for LATEST: a million rows
-    whose prediction never comes are read some twenty times each in a day, and not every two seconds. New rows go first.
-    A sweep over all finds what was there before this process, and what slipped through.
+    A row is read when it comes, and again when it is 2, 4, 8 … seconds old until it waited for JOINS_WITHIN: a million
+    rows whose prediction never comes are read some twenty times each in a day, not every two seconds. New rows go
+    first. A sweep over all finds what was there before this process, and what slipped through.
     """
 
     def __init__(self, table: Table, received: ColumnElement[datetime]) -> None:
@@ -55,10 +55,10 @@ class Waiting:
         self.key: ColumnElement[str] = next(iter(table.primary_key))
         self.more = False  # whether the last `take` left rows that can be read now
         began, ages = now(), [timedelta(0), FIRST_AGE]
-        while ages[-1] * 2 < LATEST:
+        while ages[-1] * 2 < JOINS_WITHIN:
             ages.append(ages[-1] * 2)
         self._sweep = Look(timedelta(0), START, began, began)
-        self._looks = [*(Look(age, (began - age, ""), began, began) for age in (*ages, LATEST)), self._sweep]
+        self._looks = [*(Look(age, (began - age, ""), began, began) for age in (*ages, JOINS_WITHIN)), self._sweep]
         self._pace = Pace(MOST)
 
     def take(self, store: Store, columns: list[ColumnElement[Any]]) -> list[Any]:
@@ -89,7 +89,7 @@ class Waiting:
                 if look.next_at > at or size <= 0:
                     continue
                 rows = connection.execute(self._query(look, at - look.age, size)).all()
-                ready = [row.key for row in rows if row.known or row.received <= at - LATEST]
+                ready = [row.key for row in rows if row.known or row.received <= at - JOINS_WITHIN]
                 place = (rows[-1].received, rows[-1].key) if rows else look.place
                 found.append(Found(look, place, len(rows) == size, ready))
                 size -= len(rows)

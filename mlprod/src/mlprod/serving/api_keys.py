@@ -18,6 +18,8 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..atomic_write import atomic_write
+
 Role = Literal["predict", "outcomes", "feedback", "operate", "smoke"]
 NEW_SECRET = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 LOCAL = "local"  # who asks where no keys are needed
@@ -137,10 +139,7 @@ def add_key(path: Path, name: str, roles: Collection[str], until: date | None = 
     except (OSError, ValidationError) as error:
         raise KeysError(f"{path}: {error}") from error
     new = KeyFile(salt=now.salt if now else secrets.token_hex(16), keys=(*(now.keys if now else ()), key))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-        file.write(new.model_dump_json(indent=1, exclude_none=True) + "\n")
-    draft.replace(path)
+    atomic_write(path, new.model_dump_json(indent=1, exclude_none=True).encode() + b"\n", 0o600)
     return secret
 
 

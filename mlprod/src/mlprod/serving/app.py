@@ -1,4 +1,7 @@
-"""The surface: every route with its documentation. What answers stands in modules of its own."""
+"""FastAPI routes and their OpenAPI documentation; handlers stand in modules of their own.
+
+The route of /v1/predict only documents: middleware.py calls its handler without FastAPI.
+"""
 
 from typing import Any
 
@@ -15,7 +18,6 @@ from .middleware import DEFECT, JSON, Headers
 from .mode_state import ModeState
 from .model_loader import Models
 from .openapi import Explanations, Facts, Predictions, Switched, Taken, documented, shape_of
-from .predict_handler import Predict
 from .problems import Problem
 from .record_routes import Remember
 from .request_models import FEEDBACK, MODE, OUTCOME, Feedbacks, Mode, Outcomes, schema_of
@@ -30,7 +32,6 @@ def surface(
     title: str,
     terms: Terms,
     models: Models,
-    predict: Predict,
     explain: Explain,
     remember: Remember,
     switching: Switching,
@@ -66,8 +67,10 @@ def surface(
     rows = schema_of(terms)
 
     @app.post("/v1/predict", summary="Score 1 to 1,000 rows", **documented("/v1/predict", rows, Predictions, 409))
-    async def _predict(request: Request) -> Response:
-        return answer(predict.answer(await body_of(request), keys.salt, *sender(request)))
+    async def _predict(_: Request) -> Response:
+        # Documents the route and nothing else: middleware.Service hands POST /v1/predict to predict_handler.Predict
+        # before any route is looked for. No docstring, since FastAPI would show it to callers.
+        raise RuntimeError("POST /v1/predict came to a route that only documents it; middleware.Service answers it")
 
     @app.post(
         "/v1/explain",

@@ -1,58 +1,21 @@
-"""Limits of connections: how many there are, how much a request may send before its body, and how long it may take."""
+"""Limits of a connection: how much a request may send before its body, and how long it may take."""
 
 import time
-from collections import Counter
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from .connection_places import Places
 from .problems import Problem
+from .request_head import MAX_HEAD_BYTES, MAX_HEADERS, head_bytes, plain_head, too_large
 
 MAX_CONNECTIONS = 2_000
 MAX_ADMIN_CONNECTIONS = 50  # of the second port, whose few callers must not use up what callers need
 MAX_PIPELINED = 100  # requests that wait on one connection for the one before
-MAX_HEAD_BYTES = 32_768  # of the request line and all headers; as many again may follow a body as trailers
-MAX_HEADERS = 100
 SLOW_SECONDS = 10.0  # for a whole request to come, or for an answer to go
 LINGER_SECONDS = 2.0  # in which who was refused may read why
 LINGER_BYTES = 1_000_000
-
-
-class Places:
-    """The connections of one port. When all places are taken, the one that has waited longest for a request is closed:
-    first of those that have shown no key, then of callers. A connection whose request is being answered stays, unless
-    the port `cuts_answers`, so that a probe finds a place whatever the others ask."""
-
-    def __init__(self, limit: int, cuts_answers: bool = False) -> None:
-        self.limit, self.cuts_answers = limit, cuts_answers
-        self.open: dict[Guarded, None] = {}  # in the order in which they were made
-        self.strangers: dict[Guarded, None] = {}  # in the order in which they began to wait
-        self.callers: dict[Guarded, None] = {}
-        self.full = 0  # connections that were closed for another, or refused since none could be
-        self.refused: Counter[int] = Counter()  # requests that were not read to their end, by status
-
-    def free_one(self) -> bool:
-        """Close the connection that can best be spared; False when every one is being answered."""
-        self.full += 1
-        for waiting in (self.strangers, self.callers):
-            for connection in waiting:
-                if not connection.transport.get_write_buffer_size():
-                    del waiting[connection]
-                    connection.transport.close()
-                    return True
-        if self.cuts_answers and self.open:
-            oldest = next(iter(self.open))
-            del self.open[oldest]
-            self.leave(oldest)
-            oldest.transport.abort()
-            return True
-        return False
-
-    def leave(self, connection: "Guarded") -> None:
-        """Take a connection off the list of those that wait."""
-        self.strangers.pop(connection, None)
-        self.callers.pop(connection, None)
 
 
 class Guarded(HttpToolsProtocol):
@@ -104,7 +67,7 @@ class Guarded(HttpToolsProtocol):
             self._refuse(cause if isinstance(cause, Problem) else Problem(400, "this is not a request of HTTP/1.1"))
             return
         if self.pending > MAX_HEAD_BYTES:
-            self._refuse(_too_large())
+            self._refuse(too_large())
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
         """Parse, and give what is left. A request that would rather have another protocol, as Java's client sends with
@@ -126,13 +89,14 @@ class Guarded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > MAX_HEADERS or (
-            self.pending + self.chunk > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES
+            self.pending + self.chunk > MAX_HEAD_BYTES and head_bytes(self.url, self.headers) > MAX_HEAD_BYTES
         ):
-            raise _too_large()
+            raise too_large()
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Problem(400, f"{MAX_PIPELINED} requests wait on this connection")
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
-            self.plain_head = self._plain_head()
+            method, version = self.parser.get_method(), self.parser.get_http_version()
+            self.plain_head = plain_head(method, self.url, version, self.headers)
             return
         self.pending = 0
         super().on_headers_complete()
@@ -172,14 +136,6 @@ class Guarded(HttpToolsProtocol):
             return not self.refused
         return False
 
-    def _head_bytes(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-    def _plain_head(self) -> bytes:
-        lines = b"".join(b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade")
-        version = self.parser.get_http_version().encode()
-        return b"%s %s HTTP/%s\r\n%s\r\n" % (self.parser.get_method(), self.url, version, lines)
-
     def _refuse(self, problem: Problem) -> None:
         """Answer a request that is not read to its end, and close. While another answer is on its way, only close."""
         cycle = self.cycle
@@ -201,10 +157,3 @@ class Guarded(HttpToolsProtocol):
         headers = [*problem.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(body))]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[problem.status], lines, body))
-
-
-def _too_large() -> Problem:
-    return Problem(
-        431,
-        f"the request line and its headers are too large; {MAX_HEAD_BYTES:,} bytes and {MAX_HEADERS} headers are read",
-    )

@@ -12,6 +12,7 @@ from ..contract.schema import Columns, Terms
 from ..records.event_log import Spool
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder
+from ..records.outcome_stats import Payoff
 from ..settings import Settings
 from .admin_app import operations
 from .api_keys import Keys
@@ -25,7 +26,7 @@ from .middleware import Service
 from .mode_follower import ModeFollower
 from .mode_state import ModeState
 from .model_loader import Models
-from .outcome_metrics import Payoff, Results
+from .outcome_metrics import Results
 from .predict_handler import Predict
 from .readiness import Readiness
 from .record_routes import Remember
@@ -75,7 +76,6 @@ class Assembly:
             settings.model_name,
             terms,
             self.models,
-            predict,
             Explain(terms, self.models),
             remember,
             switching,

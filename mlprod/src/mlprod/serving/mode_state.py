@@ -4,7 +4,8 @@ import threading
 from pathlib import Path
 from typing import Literal
 
-from ..records.mode import SAFEST, Mode, new_switch, rank
+from ..modes import SAFEST
+from ..records.mode import Mode, new_switch, rank
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder, read_mode_file
 from .logs import log

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from ..modes import ModeName
 from .middleware import NEEDS
 from .mode_state import Source
-from .request_models import Modes
 
 REFUSALS = {
     400: "not JSON",
@@ -30,13 +30,13 @@ class Prediction(BaseModel):
     decision: str | float | None = Field(description="null in shadow, also in that of a first answer")
     arm: Literal["explored"] | None = Field(default=None, description="there when the case was let through by lot")
     model_version: str | None = Field(default=None, description=SAME_AGAIN)
-    mode: Modes | None = Field(default=None, description=SAME_AGAIN)
+    mode: ModeName | None = Field(default=None, description=SAME_AGAIN)
 
 
 class Predictions(BaseModel):
     model_version: str
     arm: Literal["champion"]
-    mode: Modes
+    mode: ModeName
     predictions: list[Prediction]
 
 
@@ -65,7 +65,7 @@ class Taken(BaseModel):
 
 
 class Switched(BaseModel):
-    mode: Modes = Field(description="what holds in this replica now")
+    mode: ModeName = Field(description="what holds in this replica now")
     by: str
     reason: str
     since: str
@@ -77,7 +77,7 @@ class Facts(BaseModel):
     model_version: str
     bundle: str
     kind: str
-    mode: Modes
+    mode: ModeName
     mode_source: Source
     mode_unsaved: bool = Field(description="whether a switch that was made here is not in the database yet")
     rollback: dict[str, Any] | None = Field(description="one that was made here while the registry was away")

@@ -2,28 +2,24 @@
 
 import math
 import time
-from bisect import bisect_left
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Gauge, Histogram
 
 from ..contract.schema import Task, Terms
-from .label_words import OTHER, LabelWords
+from ..records.outcome_stats import VERDICTS, OutcomeFigures, Payoff, figures_of
+from .label_words import LabelWords
 from .logs import log
 from .metrics import Metrics
 from .model_loader import Models
 
 if TYPE_CHECKING:
     from ..records.store import Store
-    from ..records.unprocessed_outcomes import Claims, Feedback, Outcome, Prediction
+    from ..records.unprocessed_outcomes import Claims, Feedback, Outcome
 
-Payoff = Callable[[Any, float, Mapping[str, Any]], float]
 DAY = 86_400
 DELAYS = (60, 3_600, DAY, *(days * DAY for days in (3, 7, 14, 28, 56, 112)))  # seconds
 HANDLED = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
-BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)  # of a probability; many labels are rare
-VERDICTS = ("accepted", "edited", "overridden")
 PEOPLE_SECONDS = 15
 PEOPLE_SHARE = 20  # counting people takes at most this part of the time
 LONGEST = 0.5  # seconds of one count, so that answers get the processor
@@ -81,10 +77,11 @@ class Results:
 
     def _count_people(self, store: "Store", began: float) -> None:
         """How many people gave feedback. What takes a second is asked for every twenty seconds at most."""
-        from ..records.unprocessed_outcomes import active_reviewers
+        from ..records.database import now
+        from ..records.usage_stats import active_reviewers
 
         try:
-            people = active_reviewers(store)
+            people = active_reviewers(store, now())
         finally:
             took = time.monotonic() - began
             self._people_at = began + max(PEOPLE_SECONDS, took * PEOPLE_SHARE)
@@ -98,43 +95,31 @@ class Results:
             return
         self.cases.add("ai")
         binary, arm = task == "binary", (told.model_version, told.arm)
-        decision, label = (self._decisions.label(told.decision), self._class(came)) if binary else ("number", "number")
+        figures = figures_of(told.score, told.decision, came.outcome, told.row, self.payoff, binary=binary)
+        decision, label = self._decisions.label(figures.decision) if binary else figures.decision, figures.label
         self.outcomes.add(*arm, told.mode, decision, label)
-        error = told.score - came.outcome
-        if math.isfinite(error * error):  # ** would raise, and one outcome keep all from being counted
-            self.errors.add(*arm, amount=error * error)
+        if math.isfinite(figures.squared_error):  # a counter that is infinite once counts nothing more
+            self.errors.add(*arm, amount=figures.squared_error)
         self.delay.observe(max((came.at - told.at).total_seconds(), 0))
-        if binary and 0 <= told.score <= 1:
-            le = f"{BINS[bisect_left(BINS, told.score)]:g}"
+        if figures.bin is not None:
+            le = f"{figures.bin:g}"
             for counter, amount in ((self.rows, 1.0), (self.scores, told.score), (self.labels, came.outcome)):
                 counter.add(*arm, le, amount=amount)
         parts = [f"{field.name}={_part(field.categories, told.row.get(field.name))}" for field in self._slices]
         for part in parts:
             self.sliced.add(*arm, told.mode, part, decision, label)
-        if (money := self._money(told, came.outcome, binary)) is None:
+        if figures.payoff is None:
+            self._payoff_failed(figures)
             return
-        direction = "gain" if money >= 0 else "loss"
-        self.value.add(*arm, told.mode, direction, amount=abs(money))
+        self.value.add(*arm, told.mode, figures.direction, amount=abs(figures.payoff))
         for part in parts:
-            self.sliced_value.add(*arm, told.mode, part, direction, amount=abs(money))
+            self.sliced_value.add(*arm, told.mode, part, figures.direction, amount=abs(figures.payoff))
 
-    def _class(self, came: "Outcome") -> str:
-        return f"{came.outcome:g}" if came.outcome in (0, 1) else OTHER
-
-    def _money(self, told: "Prediction", outcome: float, binary: bool) -> float | None:
-        """What the decision was worth; None when payoff() cannot say, which is counted and told once."""
-        try:
-            money = float(self.payoff(told.decision if binary else float(told.decision), outcome, told.row))
-            if math.isfinite(money):
-                return money
-            why = f"it gave {money}"
-        except Exception as error:  # the owner's own code
-            why = f"{type(error).__name__}: {error}"
+    def _payoff_failed(self, figures: OutcomeFigures) -> None:
         self.failures.add()
         if not self._failed:
-            log.error(f"payoff() cannot say what a decision was worth: {why[:200]}; told once")
+            log.error(f"payoff() cannot say what a decision was worth: {figures.failure[:200]}; told once")
         self._failed = True
-        return None
 
     def _feedback(self, given: "Feedback") -> None:
         reason = given.reason and self._reasons.label(given.reason)

@@ -1,6 +1,5 @@
-"""The hot path: a body to an answer, written down before it leaves."""
+"""The hot path: a body to an answer, written down before it leaves. middleware.py calls it; app.py documents it."""
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -14,8 +13,11 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from ..contract.schema import Terms
-from ..records import SMOKE_ID_PREFIX, event_number
-from ..records.event_log import Spool, SpoolError
+from ..modes import DecisionMode
+from ..records.errors import SpoolError
+from ..records.event_log import Spool
+from ..records.events import CHAMPION, EXPLORED, build_event, build_prediction, to_plain
+from ..records.smoke import is_smoke
 from .api_keys import Caller
 from .exploration import LetThrough
 from .metrics import Metrics
@@ -24,8 +26,6 @@ from .model_loader import Models, Serving
 from .problems import Problem, places, refused
 from .recent import Recent, require_same_rows, with_known
 from .request_models import EXAMPLES, validator_of
-
-ARM, EXPLORED = "champion", "explored"
 
 
 class Scored(NamedTuple):
@@ -79,13 +79,13 @@ class Predict:
         answers and when the answer cannot be written down.
         """
         serving, mode = self.models.required(), self.mode_state.mode
-        facts = {"model_version": serving.version, "arm": ARM, "mode": mode}
+        facts = {"model_version": serving.version, "arm": CHAMPION, "mode": mode}
         scored = self._scored(serving, facts, body, salt)
         ids = scored.ids
         if len(ids) > 1 and len(set(ids)) < len(ids):
             raise Problem(422, "an id stands twice in the body; an id names one prediction")
         smoke: set[str] = set()
-        if "smoke" in caller.roles and (smoke := {id for id in ids if id.startswith(SMOKE_ID_PREFIX)}):
+        if "smoke" in caller.roles and (smoke := {id for id in ids if is_smoke(id)}):
             for each in scored.kept:
                 each["smoke"] = each["id"] in smoke
         with self._recording:  # or two requests at once could each find that an id is new
@@ -94,10 +94,9 @@ class Predict:
                 require_same_rows(ids, self.validate(body).rows, known)
                 scored = scored.without(known)
             if scored.ids:
-                sender = {"caller": caller.name, "request": request}
-                self._record({"bundle": serving.bundle.digest, **facts, **sender, "predictions": scored.kept})
+                self._record(serving, mode, scored.kept, caller.name, request)
             answer = {**facts, "predictions": scored.answers}
-            said = to_json(with_known(ids, answer, known) if known else answer, fallback=plain)
+            said = to_json(with_known(ids, answer, known) if known else answer, fallback=to_plain)
             self.recent.add(scored.ids, body, said)
         if known:
             self.metrics.repeated.add(amount=len(known))
@@ -112,7 +111,8 @@ class Predict:
                 self.metrics.violations.add(field, rule, amount=count)
             raise refused(error, self.fields, EXAMPLES, self.personal) from None
         matrix, found = serving.bundle.score_rows(rows)
-        scores, threshold, shadow = found.tolist(), serving.bundle.manifest.threshold, facts["mode"] == "shadow"
+        scores, threshold = found.tolist(), serving.bundle.manifest.threshold
+        shadow = facts["mode"] == DecisionMode.SHADOW
         if not all(map(isfinite, scores)):
             raise ValueError(f"version {serving.version} scored a row with no finite number")
         explored, personal, decide = None if shadow else self.explored, self.personal, self.decide
@@ -128,20 +128,21 @@ class Predict:
             unit = row.pop("unit")
             for name in personal:
                 del row[name]
-            unit = unit and hidden(unit, salt)
             answer = {"id": id, "score": score, "decision": shown}
-            record = {"id": id, "score": score, "decision": decision, "unit": unit, "row": row}
             if arm:
-                answer["arm"] = record["arm"] = arm
+                answer["arm"] = arm
             answers.append(answer)
-            kept.append(record)
+            kept.append(build_prediction(id, score, decision, unit, row, salt, arm))
         return Scored(ids, answers, kept, scores, matrix)
 
-    def _record(self, event: dict[str, Any]) -> None:
+    def _record(self, serving: Serving, mode: str, kept: list[dict[str, Any]], caller: str, request: str) -> None:
         """Write down what is answered. Raises Problem when that cannot be done."""
-        event["number"], event["at"] = event_number(), datetime.now(UTC).isoformat(" ", "microseconds")[:26]
+        version, bundle = serving.version, serving.bundle.digest
+        event = build_event(
+            kept, model_version=version, bundle=bundle, mode=mode, caller=caller, request=request, at=datetime.now(UTC)
+        )
         try:
-            self.spool.append(to_json(event, fallback=plain))
+            self.spool.append(event)
         except SpoolError as error:
             raise Problem(
                 503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
@@ -150,15 +151,5 @@ class Predict:
     def _count(self, serving: Serving, cases: Scored) -> None:
         if cases.ids:
             serving.counts.add(cases.matrix, cases.scores)
-            decided = [(each.get("arm", ARM), each["decision"]) for each in cases.kept]
+            decided = [(each.get("arm", CHAMPION), each["decision"]) for each in cases.kept]
             self.metrics.predicted(serving.version, decided)
-
-
-def hidden(name: str, salt: bytes) -> str:
-    """What stands for a name in the records: the same for the same name, and no way back without the salt."""
-    return hashlib.blake2b(name.encode(), key=salt, digest_size=16).hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """A decision may be a numpy scalar."""
-    return value.item()

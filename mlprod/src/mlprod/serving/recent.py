@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from ..modes import DecisionMode
 from .problems import SHOWN, Problem
 
 MAX_ANSWERS = 10_000  # of a generation; there are two, and the older one goes when the newer one is full
@@ -100,7 +101,7 @@ def with_known(ids: Sequence[str], answer: Mapping[str, Any], known: Mapping[str
 
 
 def _again(answer: Mapping[str, Any], mode: str) -> dict[str, Any]:
-    return {**answer, "decision": None, "mode": mode} if mode == "shadow" else dict(answer)
+    return {**answer, "decision": None, "mode": mode} if mode == DecisionMode.SHADOW else dict(answer)
 
 
 def _unnamed(row: Any) -> dict[str, Any]:

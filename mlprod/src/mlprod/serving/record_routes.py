@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from ..records import Sender
 from ..records.errors import EventsRefused, OutcomeConflict, StoreAway
+from ..records.events import pseudonymize
+from ..records.sender import Sender
 from .api_keys import Caller, Keys
 from .metrics import Metrics
 from .model_loader import Models
-from .predict_handler import hidden
 from .problems import SHOWN, Problem, refused
 from .record_shipper import Keeper, away
 from .request_models import EXAMPLES, Feedback, Feedbacks, Outcome, Outcomes
@@ -64,7 +64,7 @@ class Remember:
         """A row for the database. Its id is made of what it says, so that the same again is known."""
         month = datetime.now(UTC).strftime("%Y-%m")
         row = item.model_dump(exclude={"reviewer"})
-        row["pseudonym"] = hidden(f"{month} {item.reviewer}", self.keys.salt)
+        row["pseudonym"] = pseudonymize(f"{month} {item.reviewer}", self.keys.salt)
         said = repr(sorted(row.items())).encode()
         return row | {"id": hashlib.blake2b(said, digest_size=16).hexdigest()}
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from ..contract.documentation import example
 from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
 from ..contract.schema import Terms
+from ..modes import ModeName
+from ..records.outcome_stats import Verdict
 
 MOST_ROWS = 1_000
 FIRST = datetime(1970, 1, 1)  # UTC, as the records hold it
 CLOCK_SKEW = timedelta(hours=1)  # by which a caller's clock may be ahead of this one
-Modes = Literal["shadow", "assist", "automate"]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
@@ -55,7 +56,7 @@ class Feedback(Body):
     """What a person did with a decision."""
 
     prediction_id: Id
-    verdict: Literal["accepted", "edited", "overridden"]
+    verdict: Verdict
     decision_taken: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a word or a number")
     reason: str | None = Field(
         default=None, pattern="^[a-z0-9_-]{1,40}$", description="a word of your own list; no text"
@@ -67,7 +68,7 @@ class Feedback(Body):
 class Mode(Body):
     """The switch, and the stop: shadow."""
 
-    mode: Modes
+    mode: ModeName
     reason: str = Field(min_length=3, max_length=500)
 
 

@@ -2,8 +2,8 @@
 
 from pydantic_core import to_json
 
+from ..modes import SAFEST
 from ..records.errors import EventsRefused, StoreAway
-from ..records.mode import SAFEST
 from ..records.mode import Mode as Switch
 from .api_keys import Caller
 from .mode_follower import ModeFollower

@@ -16,8 +16,8 @@ from conftest import Trained, release
 from fixture_project import main
 from seams import binary, parcels
 
-from mlprod.batch import job
-from mlprod.batch.job import Domain
+from mlprod.batch import selection
+from mlprod.batch.selection import Domain
 from mlprod.project import Project
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
@@ -34,7 +34,7 @@ def here(
     release(registry, trained.bundle)
     for name in ("state", "model_name", "database_url", "spool", "governance"):
         monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
-    monkeypatch.setattr(job, "domain_of", lambda _: DOMAIN)
+    monkeypatch.setattr(selection, "domain_of", lambda _: DOMAIN)
     monkeypatch.setattr(Project, "seam", lambda _: binary)
     monkeypatch.chdir(tmp_path)
     return tmp_path

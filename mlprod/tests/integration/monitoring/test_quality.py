@@ -11,8 +11,10 @@ from past import NOW, became, hours, judged, scored
 from seams import costs, parcels
 
 from mlprod.monitoring import quality
-from mlprod.monitoring.quality import BINS, Key, Told, earned, reviewers, together, told, verdicts, ways
+from mlprod.monitoring.quality import outcome_stats
+from mlprod.records.outcome_stats import BINS, Key, OutcomeStats, Payoff, acted_upon, merge
 from mlprod.records.store import Store
+from mlprod.records.usage_stats import active_reviewers, decision_paths, verdicts
 
 pytest_plugins = ["postgres"]
 CASES, KNOWN = 300, 250
@@ -49,8 +51,8 @@ def past(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return cases[:KNOWN]
 
 
-def week(store: Store, payoff: quality.Payoff = paid, *, binary: bool = True) -> dict[Key, Told]:
-    return told(store, payoff, binary=binary, since=hours(24 * 7), until=NOW)
+def week(store: Store, payoff: Payoff = paid, *, binary: bool = True) -> dict[Key, OutcomeStats]:
+    return outcome_stats(store, payoff, binary=binary, since=hours(24 * 7), until=NOW)
 
 
 def test_sums_are_those_of_each_version_arm_and_mode(store: Store, past: list[dict[str, Any]]) -> None:
@@ -73,21 +75,21 @@ def test_pieces_add_up(store: Store, past: list[dict[str, Any]], monkeypatch: py
     whole = week(store)
     monkeypatch.setattr(quality, "PIECE", 7)
     assert week(store) == whole
-    assert together(whole).cases == len(past) == KNOWN
-    assert together(whole, model_version="7").cases == KNOWN // 2
-    assert earned(whole).cases == sum(case["mode"] != "shadow" for case in past)
+    assert merge(whole).cases == len(past) == KNOWN
+    assert merge(whole, model_version="7").cases == KNOWN // 2
+    assert acted_upon(whole).cases == sum(case["mode"] != "shadow" for case in past)
 
 
 def test_the_outcome_that_counts_is_the_last_one_told_and_when(
     store: Store, past: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = together(week(store)).confusion
+    before = merge(week(store)).confusion
     case = past[0]
     became(store, {case["id"]: 1 - case["outcome"]}, hours(1), monkeypatch)
-    after = together(week(store)).confusion
+    after = merge(week(store)).confusion
     flipped = {(case["decision"], f"{value:.0f}") for value in (0.0, 1.0)}
     assert {key for key in before | after if before[key] != after[key]} == flipped
-    assert together(told(store, paid, binary=True, since=hours(2), until=NOW)).cases == 1
+    assert merge(outcome_stats(store, paid, binary=True, since=hours(2), until=NOW)).cases == 1
 
 
 def test_a_payoff_that_fails_is_counted_and_earns_nothing(store: Store, past: list[dict[str, Any]]) -> None:
@@ -96,7 +98,7 @@ def test_a_payoff_that_fails_is_counted_and_earns_nothing(store: Store, past: li
 
     wrong: list[Any] = [reads_what_is_not_kept, lambda *_: math.nan, lambda *_: "much"]
     for payoff in wrong:
-        found = together(week(store, payoff))
+        found = merge(week(store, payoff))
         assert (found.failures, found.paid, found.net) == (KNOWN, 0, 0)
         assert math.isnan(found.money_each[0])
         assert found.cases == KNOWN
@@ -106,16 +108,16 @@ def test_numbers_are_decided_and_known_as_numbers(store: Store, monkeypatch: pyt
     rows = [{"id": f"n{k}", "score": 100.0 + k, "decision": 100 + k, "weight": 1.0} for k in range(4)]
     scored(store, rows, hours(5))
     became(store, {f"n{k}": 103.0 for k in range(4)}, hours(4), monkeypatch)
-    found = together(week(store, lambda decision, outcome, row: -abs(decision - outcome), binary=False))
+    found = merge(week(store, lambda decision, outcome, row: -abs(decision - outcome), binary=False))
     assert found.confusion == {("number", "number"): 4}
     assert (found.squared_error, found.net, found.calibration) == (9 + 4 + 1 + 0, -6.0, {})
 
 
 def test_without_outcomes_there_is_nothing(store: Store) -> None:
     assert week(store, costs) == {}
-    assert math.isnan(Told().mean_squared_error)
+    assert math.isnan(OutcomeStats().mean_squared_error)
     assert quality.scored(store, hours(24), NOW) == (0, 0)
-    assert ways(store, hours(24), NOW) == {"ai": 0, "manual": 0}
+    assert decision_paths(store, hours(24), NOW) == {"ai": 0, "manual": 0}
 
 
 def test_a_case_went_around_the_system_when_no_prediction_comes_within_a_day(
@@ -124,8 +126,8 @@ def test_a_case_went_around_the_system_when_no_prediction_comes_within_a_day(
     scored(store, [{"id": "a", "score": 0.1, "decision": "leave"}], hours(72))
     became(store, {"a": 1.0, "without": 1.0, "smoke-x": 1.0}, hours(25), monkeypatch)
     became(store, {"may yet come": 1.0}, hours(23), monkeypatch)
-    assert ways(store, hours(48), NOW) == {"ai": 1, "manual": 1}
-    assert ways(store, hours(48), NOW + timedelta(hours=2)) == {"ai": 1, "manual": 2}
+    assert decision_paths(store, hours(48), NOW) == {"ai": 1, "manual": 1}
+    assert decision_paths(store, hours(48), NOW + timedelta(hours=2)) == {"ai": 1, "manual": 2}
     assert quality.scored(store, hours(80), NOW) == (1, 1)
 
 
@@ -147,12 +149,12 @@ def test_of_fewer_than_five_people_nothing_is_told(
     for day in days_ago:
         for person in range(people):
             judged(store, {f"c{person}": "accepted"}, hours(24 * day), monkeypatch, who=f"p{person}")
-    assert reviewers(store, NOW) == told_of
+    assert active_reviewers(store, NOW) == told_of
 
 
 def test_where_two_months_touch_the_larger_one_counts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     second = NOW.replace(month=7, day=2)
     for who, before in [*((f"june{k}", 4) for k in range(6)), *((f"july{k}", 0.5) for k in range(5))]:
         judged(store, {who: "accepted"}, second - timedelta(days=before), monkeypatch, who=who)
-    assert reviewers(store, second) == 6
+    assert active_reviewers(store, second) == 6
     assert json.dumps(BINS) == "[0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0]"

@@ -9,7 +9,7 @@ from seams import PARCELS, heaviest_first, parcels
 
 from mlprod.bundle.reference_profile import describe
 from mlprod.monitoring import scored_rows as room
-from mlprod.monitoring.drift import SCORE, Counts, count, total
+from mlprod.monitoring.drift_counts import SCORE, Counts, count, total
 from mlprod.monitoring.scored_rows import stored
 from mlprod.records.errors import StoreAway
 from mlprod.records.store import Store

@@ -9,9 +9,9 @@ from alembic.util import CommandError
 from sqlalchemy import inspect, text
 
 from mlprod.ops.migrate import config_of, migrate
-from mlprod.records import Sender
 from mlprod.records.database import engine_of, now
 from mlprod.records.errors import StoreAway
+from mlprod.records.sender import Sender
 from mlprod.records.store import Store
 from mlprod.records.tables import VERSIONS, metadata
 from mlprod.records.usage_stats import usage

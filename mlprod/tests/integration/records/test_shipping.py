@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
-from mlprod.records import event_number
+from mlprod.records.events import event_number
 from mlprod.records.shipping import Shipped
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions, repeated_answers

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from mlprod.records import event_log as spools
-from mlprod.records.event_log import Spool, SpoolError
+from mlprod.records import log_segments
+from mlprod.records.errors import SpoolError
+from mlprod.records.event_log import Spool
 from mlprod.records.log_files import is_file_at
 
 EVENTS = [b'{"n":%04d}' % number for number in range(10)]
@@ -142,7 +144,7 @@ def test_what_is_being_shipped_when_its_file_is_removed_is_no_loss(
 
 
 def test_what_older_files_held_is_counted_as_lost(spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spools, "SEGMENT", 50)
+    monkeypatch.setattr(log_segments, "SEGMENT", 50)
     fill(spool, EVENTS)
     last = len(sorted(folder.glob("*.log"))[-1].read_bytes().splitlines())
     shutil.rmtree(folder)
@@ -155,7 +157,7 @@ def test_what_older_files_held_is_counted_as_lost(spool: Spool, folder: Path, mo
 
 
 def test_one_file_that_is_removed_is_lost_alone(spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spools, "SEGMENT", 50)
+    monkeypatch.setattr(log_segments, "SEGMENT", 50)
     fill(spool, EVENTS)
     first, second, *_ = sorted(folder.glob("*.log"))
     held = len(first.read_bytes().splitlines()), len(second.read_bytes().splitlines())
@@ -235,12 +237,12 @@ def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
         shutil.rmtree(folder)
 
     def removed_after(file: int, path: Path) -> bool:
-        monkeypatch.setattr(spools, "is_file_at", is_file_at)
+        monkeypatch.setattr(log_segments, "is_file_at", is_file_at)
         found = is_file_at(file, path)
         shutil.rmtree(folder)
         return found
 
-    monkeypatch.setattr(spools, "is_file_at", removed_after)
+    monkeypatch.setattr(log_segments, "is_file_at", removed_after)
     if also == "append":
         spool.append(EVENTS[1])
     else:

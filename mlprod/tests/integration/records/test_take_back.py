@@ -9,7 +9,7 @@ import pytest
 from fixture_project import PROJECT
 from sqlalchemy import select, text
 
-from mlprod.records import Sender
+from mlprod.records.sender import Sender
 from mlprod.records.store import Store
 from mlprod.records.tables import feedback, outcome_history, outcomes
 
@@ -34,7 +34,7 @@ def documented() -> list[str]:
 
 def tell(store: Store, at: str, sender: Sender, monkeypatch: pytest.MonkeyPatch, **told: float) -> None:
     """Outcomes that came at a time, as corrections where one is known."""
-    clock = "mlprod.records.store.now"
+    clock = "mlprod.records.outcome_store.now"
     monkeypatch.setattr(clock, lambda: datetime.fromisoformat(at))
     facts: dict[str, Any] = {"at": datetime(2026, 5, 1), "correction": True}
     store.add_outcomes([{"prediction_id": id, "outcome": value, **facts} for id, value in told.items()], sender)

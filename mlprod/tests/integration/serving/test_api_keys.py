@@ -18,6 +18,7 @@ from mlprod.serving import api_keys as keys
 from mlprod.serving import server
 from mlprod.serving.api_keys import Keys, KeysError, Role, add_key
 from mlprod.serving.middleware import NEEDS
+from mlprod.serving.preconditions import need_keys
 from mlprod.settings import Settings
 
 ROLES = get_args(Role)
@@ -280,13 +281,13 @@ def test_a_service_that_others_reach_does_not_start_without_keys(said: dict[str,
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
 def test_on_this_machine_alone_a_service_needs_no_keys(host: str) -> None:
-    server.need_keys(Settings(host=host))
+    need_keys(Settings(host=host))
 
 
 def test_with_keys_a_service_starts_anywhere_but_not_with_a_file_that_is_not_there(
     settings: Settings, path: Path
 ) -> None:
     elsewhere = settings.model_copy(update={"environment": "production", "host": "10.0.0.1", "keys_file": path})
-    server.need_keys(elsewhere)
+    need_keys(elsewhere)
     with pytest.raises(KeysError, match="no keys"):
         assemble(binary, elsewhere)

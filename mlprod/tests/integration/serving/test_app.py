@@ -8,6 +8,7 @@ from conftest import Client, Trained, point, serve
 from seams import PARCEL, binary
 
 from mlprod.bundle.loader import open_bundle
+from mlprod.serving.openapi import Predictions, ProblemShape
 from mlprod.settings import Settings
 
 BARE = {name: value for name, value in PARCEL.items() if name != "distance"}
@@ -62,6 +63,41 @@ def test_an_unknown_route_is_a_problem_too(client: Client) -> None:
     told = client.get("/v2/predict")
     assert (told.status_code, told.json()["status"]) == (404, 404)
     assert client.get("/v1/predict").json()["title"] == "Method Not Allowed"
+
+
+def test_a_prediction_is_answered_before_any_route_and_any_other_request_by_one(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, routed = client.assembly.service, list[str]()
+    surface = service.surface
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        routed.append(f"{scope['method']} {scope['path']}")
+        await surface(scope, receive, send)
+
+    monkeypatch.setattr(service, "surface", noted)
+    asked(client, "/v1/predict", PARCEL)
+    assert routed == []
+    assert client.get("/v1/predict").status_code == 405
+    asked(client, "/v1/explain", PARCEL)
+    assert routed == ["GET /v1/predict", "POST /v1/explain"]
+
+
+def test_what_answers_predictions_answers_as_the_route_documents(client: Client) -> None:
+    route = client.get("/openapi.json").json()["paths"]["/v1/predict"]["post"]
+    assert "description" not in route, "what is written for maintainers is not shown to callers"
+    assert route["responses"]["200"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Predictions"
+    }
+    client.post("/v1/mode", json={"mode": "automate", "reason": "a test"})
+    for mode in ("automate", "assist", "shadow"):
+        client.post("/v1/mode", json={"mode": mode, "reason": "a test"})
+        for name in ("first", mode, "first"):  # one that is new, and one that was answered in another mode
+            answer = asked(client, "/v1/predict", PARCEL | {"id": name})
+            documented = Predictions.model_validate(answer, extra="forbid", strict=True)
+            assert documented.model_dump(exclude_unset=True) == answer
+    problem = client.post("/v1/predict", json={"rows": [PARCEL | {"weight": 31}]}).json()
+    assert ProblemShape.model_validate(problem, extra="forbid", strict=True).model_dump() == problem
 
 
 def test_in_shadow_mode_a_score_decides_nothing(trained: Trained, settings: Settings) -> None:

@@ -15,9 +15,11 @@ import uvicorn
 from conftest import eventually
 
 from mlprod.serving import connection_limits
-from mlprod.serving.connection_limits import MAX_HEAD_BYTES, MAX_HEADERS, Guarded, Places
+from mlprod.serving.connection_limits import Guarded
+from mlprod.serving.connection_places import Places
 from mlprod.serving.metrics import Metrics
-from mlprod.serving.server import Limited
+from mlprod.serving.port_servers import Limited
+from mlprod.serving.request_head import MAX_HEAD_BYTES, MAX_HEADERS
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
 WAIT = b"GET /wait HTTP/1.1\r\nhost: localhost\r\n\r\n"

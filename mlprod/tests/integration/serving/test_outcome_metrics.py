@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from seams import PARCEL, PARCELS, costs
 from sqlalchemy import update
 
-from mlprod.records import unprocessed_outcomes, waiting
+from mlprod.monitoring.quality import outcome_stats
+from mlprod.records import waiting
 from mlprod.records.database import now
+from mlprod.records.outcome_stats import JOINS_WITHIN, merge
 from mlprod.records.store import Store
 from mlprod.records.tables import feedback
+from mlprod.records.usage_stats import active_reviewers
 from mlprod.serving.exploration import MOST, ExploreError, LetThrough, let_through
 from mlprod.serving.label_words import MAX_WORDS, LabelWords
 from mlprod.serving.metrics import Metrics
@@ -130,6 +133,35 @@ def test_outcomes_become_confusion_calibration_and_money(replica: Callable[..., 
     assert one.get("ml_outcome_delay_seconds_bucket", le="86400.0") == 0
 
 
+def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(replica: Callable[..., Replica]) -> None:
+    one = replica(payoff=lambda decision, outcome, row: 1 / (row["weight"] - 30) if outcome else 2.5)
+    scores = [0.0, 0.001, 0.0011, 0.3, 0.5, 0.75, 1.0]
+    cases = [
+        {"id": f"{mode}{place}", "score": score, "decision": "call" if score > 0.5 else "leave"}
+        | {"row": ROW | {"weight": 29.0 + place % 3}}
+        for mode in ("shadow", "assist")
+        for place, score in enumerate(scores)
+    ]
+    ship(one.store, *(case for case in cases if case["id"].startswith("shadow")), mode="shadow")
+    ship(one.store, *(case for case in cases if case["id"].startswith("assist")))
+    tell(one.store, *((case["id"], place % 2) for place, case in enumerate(cases)))
+    one.count()
+    parts = outcome_stats(one.store, one.results.payoff, binary=True, since=NOON, until=now() + timedelta(days=1))
+    whole = merge(parts)
+    assert 0 < whole.failures == one.get("ml_value_failures_total")
+    assert whole.cases == one.get("ml_cases_total", path="ai") == len(cases)
+    assert whole.squared_error == pytest.approx(one.get("ml_outcome_squared_error_total"))
+    for (decision, label), count in whole.confusion.items():
+        assert one.get("ml_outcomes_total", decision=decision, outcome=label) == count
+    names = ("ml_calibration_rows_total", "ml_calibration_scores_total", "ml_calibration_outcomes_total")
+    for end, sums in whole.calibration.items():
+        assert [one.get(name, le=f"{end:g}") for name in names] == pytest.approx(sums)
+    for mode in ("shadow", "assist"):
+        mine = merge(parts, mode=mode)
+        assert one.get("ml_value_total", mode=mode, direction="gain") == pytest.approx(mine.gain)
+        assert one.get("ml_value_total", mode=mode, direction="loss") == pytest.approx(mine.loss)
+
+
 def test_replicas_count_each_outcome_once_between_them(replica: Callable[..., Replica]) -> None:
     several = [replica() for _ in range(3)]
     ids = [f"p{number}" for number in range(1_201)]
@@ -167,7 +199,7 @@ def test_a_case_whose_prediction_never_comes_was_decided_without_us(
     opinion(one.store, "o", "elsewhere")
     one.count()
     assert one.get("ml_cases_total", path="manual") == 0, "it may still come"
-    clock.later += waiting.LATEST + timedelta(minutes=1)
+    clock.later += JOINS_WITHIN + timedelta(minutes=1)
     one.count()
     one.count()
     assert one.get("ml_cases_total", path="manual") == 1
@@ -193,7 +225,7 @@ def test_what_only_tries_the_service_counts_nowhere(replica: Callable[..., Repli
     one.count()
     assert math.isnan(one.get("ml_outcomes_total"))
     assert one.get("ml_cases_total") == one.get("ml_decision_feedback_total") == 0
-    assert unprocessed_outcomes.active_reviewers(one.store) is None
+    assert active_reviewers(one.store, now()) is None
 
 
 def test_money_of_shadow_is_kept_apart(replica: Callable[..., Replica]) -> None:
@@ -267,9 +299,7 @@ def test_a_number_of_people_is_told_from_five_on(replica: Callable[..., Replica]
     assert two.get("ml_active_reviewers") == 5
 
 
-def test_a_week_in_two_months_does_not_count_people_twice(
-    replica: Callable[..., Replica], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_week_in_two_months_does_not_count_people_twice(replica: Callable[..., Replica]) -> None:
     one = replica()
     ship(one.store, {"id": "a"})
     for month, day in ((1, 30), (2, 2)):
@@ -278,8 +308,7 @@ def test_a_week_in_two_months_does_not_count_people_twice(
             with one.store.connected() as connection:
                 written = feedback.c.id == f"o{month}{number}"
                 connection.execute(update(feedback).where(written).values(at=datetime(2026, month, day)))
-    monkeypatch.setattr(unprocessed_outcomes, "now", lambda: datetime(2026, 2, 3))
-    assert unprocessed_outcomes.active_reviewers(one.store) == 6
+    assert active_reviewers(one.store, datetime(2026, 2, 3)) == 6
 
 
 def test_refused_bodies_are_counted_by_field_and_rule(client: Client) -> None:

@@ -21,8 +21,9 @@ from mlprod.monitoring.alerts import (
     of_quality,
     of_value,
 )
-from mlprod.monitoring.drift import SCORE, Counted, Drift
-from mlprod.monitoring.quality import Told
+from mlprod.monitoring.drift import Drift
+from mlprod.monitoring.drift_counts import SCORE, Counted
+from mlprod.records.outcome_stats import OutcomeStats
 
 TEST = Estimate(value=0.1, low=0.08, high=0.12, n=5_000)
 CITY = Distribution(
@@ -39,8 +40,10 @@ def city(present: int = 800, missing: int = 200, unknown: int = 80) -> Drift:
     return Drift("city", "steady", Counted(present, missing, (known // 2, known)), CITY)
 
 
-def outcomes(cases: int, error: float = 0.1, money: float = 0.0, failures: int = 0) -> Told:
-    found = Told(Counter({("call", "1"): cases}), squared_error=cases * error, paid=cases - failures, failures=failures)
+def outcomes(cases: int, error: float = 0.1, money: float = 0.0, failures: int = 0) -> OutcomeStats:
+    found = OutcomeStats(
+        Counter({("call", "1"): cases}), squared_error=cases * error, paid=cases - failures, failures=failures
+    )
     found.gain, found.loss = max(money, 0), max(-money, 0)
     return found
 
@@ -143,7 +146,9 @@ def test_outcomes_that_come_first_judge_nothing() -> None:
         ([outcomes(100, failures=1), outcomes(100)], None, []),
     ],
 )
-def test_worth_less_than_promised_for_two_weeks(weeks: list[Told], target: float | None, alert: list[str]) -> None:
+def test_worth_less_than_promised_for_two_weeks(
+    weeks: list[OutcomeStats], target: float | None, alert: list[str]
+) -> None:
     assert alerts(of_value(weeks, target, cost=100)) == alert
 
 
@@ -164,7 +169,7 @@ def test_real_money_agrees_with_the_test_rows_within_chance() -> None:
     agrees, said = agreement(told, Estimate(value=0.3, low=0.199, high=0.4, n=9))
     assert not agrees
     assert said == "0.1 a case over 400 real ones, give or take 0.098; 0.3 (0.199 to 0.4) on the test rows"
-    assert not agreement(Told(), TEST)[0]
+    assert not agreement(OutcomeStats(), TEST)[0]
 
 
 def test_a_month_is_a_little_more_than_four_weeks() -> None:

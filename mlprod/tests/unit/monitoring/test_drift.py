@@ -15,7 +15,8 @@ from mlprod.bundle.reference_profile import Reference, describe
 from mlprod.contract.schema import Field, Fields
 from mlprod.files.columns import of_scored
 from mlprod.files.read import read
-from mlprod.monitoring.drift import SCORE, CannotCompare, Counts, Drift, compare, count, readable, total
+from mlprod.monitoring.drift import Drift, compare
+from mlprod.monitoring.drift_counts import SCORE, CannotCompare, Counts, count, readable, total
 from mlprod.training.dataset import collect
 
 HOSTILE = ["<script>", "Robert'); DROP TABLE x;--", 'a "quoted" one', "emoji 🦉", "per%cent_and\\back", ""]

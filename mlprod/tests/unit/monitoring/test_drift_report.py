@@ -10,7 +10,8 @@ import pytest
 
 from mlprod.bundle.reference_profile import describe
 from mlprod.contract.schema import Field, Fields
-from mlprod.monitoring.drift import Drift, compare, count
+from mlprod.monitoring.drift import Drift, compare
+from mlprod.monitoring.drift_counts import count
 from mlprod.monitoring.drift_report import page
 from mlprod.monitoring.drift_text import Compared, lines, sentence, short, summary
 

@@ -1,0 +1,90 @@
+"""Outcomes and feedback in the database: each is taken once, and what a correction replaced is kept."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from .database import now
+from .errors import OutcomeConflict, StoreAway
+from .sender import Sender
+from .tables import feedback, outcome_history, outcomes, predictions
+from .transactions import Transactions
+
+REPLACED = ("prediction_id", "outcome", "at", "received_at", "caller", "request")  # kept of an outcome
+UNKNOWN = Sender()
+TRIES = 3  # when another replica writes the same outcome in the same moment
+
+
+class _Raced(Exception):
+    """Another replica wrote the same outcome between our look and our write."""
+
+
+class OutcomeStore(Transactions):
+    """Writes outcomes and feedback."""
+
+    def add_outcomes(self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN) -> dict[str, int]:
+        """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated
+        and corrected, and how many name a prediction that is not known (yet).
+
+        Raises OutcomeConflict.
+        """
+        for _ in range(TRIES):
+            try:
+                with self.connected() as connection:
+                    return self._add_outcomes(connection, given, sender)
+            except _Raced:
+                continue
+        raise StoreAway("others write the same outcomes just now")
+
+    def _add_outcomes(
+        self, connection: Connection, given: Sequence[Mapping[str, Any]], sender: Sender
+    ) -> dict[str, int]:
+        ids, received = {item["prediction_id"] for item in given}, now()
+        columns = [outcomes.c[name] for name in REPLACED]
+        known_now = select(*columns).where(outcomes.c.prediction_id.in_(ids)).order_by(outcomes.c.prediction_id)
+        looked = connection.execute(known_now.with_for_update())  # in one order everywhere, or replicas wait in circles
+        stored = {row["prediction_id"]: dict(row) for row in looked.mappings()}
+        known, replaced, conflicts = dict(stored), [], {}
+        count = {"accepted": 0, "repeated": 0, "corrected": 0}
+        for position, item in enumerate(given):
+            before = known.get(item["prediction_id"])
+            if before and before["outcome"] == item["outcome"]:
+                count["repeated"] += 1
+                continue
+            if before and not item["correction"]:
+                conflicts[position] = before["outcome"]
+                continue
+            if before:
+                replaced.append({name: before[name] for name in REPLACED} | {"replaced_at": received})
+            known[item["prediction_id"]] = {
+                **{name: item[name] for name in ("prediction_id", "outcome", "at")},
+                "received_at": received,
+                **sender.row(item["prediction_id"]),
+            }
+            count["corrected" if before else "accepted"] += 1
+        if conflicts:
+            raise OutcomeConflict(conflicts)
+        if replaced:
+            connection.execute(insert(outcome_history), replaced)
+        if new := [item for id, item in sorted(known.items()) if id not in stored]:
+            write = self._insert(outcomes).values(new).on_conflict_do_nothing().returning(outcomes.c.prediction_id)
+            if len(connection.execute(write).all()) < len(new):
+                raise _Raced
+        for id in {item["prediction_id"] for item in replaced} & set(stored):
+            connection.execute(update(outcomes).where(outcomes.c.prediction_id == id).values(known[id]))
+        return count | {"unknown": self._unknown(connection, ids)}
+
+    def add_feedback(self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN) -> tuple[set[str], int]:
+        """Write rows of the feedback table, `at` left out. Gives the ids that were not known before, and how many
+        predictions are not known (yet)."""
+        written = {item["id"]: {**item, "at": now(), **sender.row(item["prediction_id"])} for item in given}
+        rows = [item for _, item in sorted(written.items())]
+        write = self._insert(feedback).values(rows).on_conflict_do_nothing().returning(feedback.c.id)
+        with self.connected() as connection:
+            new = set(connection.execute(write).scalars())
+            return new, self._unknown(connection, {item["prediction_id"] for item in given})
+
+    def _unknown(self, connection: Connection, ids: set[str]) -> int:
+        found = connection.execute(select(func.count()).where(predictions.c.id.in_(ids))).scalar_one()
+        return len(ids) - int(found)

@@ -1,0 +1,55 @@
+"""What must hold before the service starts: keys where others reach it, free ports, and handles for its connections."""
+
+import ipaddress
+import socket
+import sys
+
+from ..settings import Settings
+from .api_keys import LOCAL, KeysError
+from .connection_limits import MAX_CONNECTIONS
+
+OTHER_HANDLES = 256  # for files, the database and the other port
+
+
+class PortTaken(Exception):
+    """The service cannot listen where it should; the message names the variable to change."""
+
+
+def need_keys(settings: Settings) -> None:
+    """Raises KeysError unless callers have keys, or the service is local and only this machine reaches it."""
+    if settings.keys_file:
+        return
+    works = "ML_KEYS_FILE=keys.json, which the verb key makes: key --name checkout --role predict"
+    if settings.environment != LOCAL:
+        raise KeysError(f"ML_ENVIRONMENT is {settings.environment} and there are no keys. What works: {works}")
+    try:
+        near = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        near = False
+    if not near:
+        raise KeysError(
+            f"ML_HOST is {settings.host}, which others may reach, and there are no keys. What works: {works}"
+        )
+
+
+def demand_port(variable: str, host: str, port: int) -> None:
+    """Raises PortTaken when nobody can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise PortTaken(f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}") from error
+
+
+def allow_connections() -> int:
+    """How many connections there are handles for. Asks for more where the usual 1,024 are fewer and may be raised."""
+    if sys.platform == "win32":
+        return MAX_CONNECTIONS
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_HANDLES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = max(soft, wanted if hard == resource.RLIM_INFINITY else min(wanted, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - OTHER_HANDLES))

@@ -1,0 +1,60 @@
+"""A table of parcels that the champion scores, and what is recorded of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pytest
+from conftest import Trained, release
+from seams import binary
+from sqlalchemy import select
+
+from mlprod.batch.job import Scored, score
+from mlprod.batch.selection import Chosen, Domain
+from mlprod.records.store import Store
+from mlprod.records.tables import predictions
+from mlprod.settings import Settings
+from mlprod.training.registry import Registry
+
+DOMAIN = Domain(binary.terms, binary.load, binary.baseline, binary.decide)
+Run = Callable[..., Scored]
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return Store(settings.records_url)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "scores" / "june.parquet"
+
+
+@pytest.fixture
+def run(trained: Trained, registry: Registry, settings: Settings, store: Store, place: Path) -> Run:
+    """Score a table with the champion, recorded in this test's database unless it brings another or none."""
+    release(registry, trained.bundle)
+
+    def scored(table: pa.Table, domain: Domain = DOMAIN, store: Store | None = store, source: str = "june") -> Scored:
+        return score(domain, settings, rows_of(table, source), str(place), store, "you")
+
+    return scored
+
+
+def rows_of(table: pa.Table, source: str = "june") -> Chosen:
+    return Chosen(ibis.memtable(table), "june", source)
+
+
+def recorded(store: Store) -> dict[str, dict[str, Any]]:
+    with store.connected() as connection:
+        return {row["id"]: dict(row) for row in connection.execute(select(predictions)).mappings()}
+
+
+def spoilt(table: pa.Table, rows: int, weight: float = 31.0) -> pa.Table:
+    """The same, the first rows of another weight, by default too heavy."""
+    given = table.to_pylist()
+    for row in given[:rows]:
+        row["weight"] = weight
+    return pa.Table.from_pylist(given, schema=table.schema)

@@ -1,0 +1,81 @@
+"""Event logs in a folder, and what is read back from them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mlprod.records import log_segments
+from mlprod.records.event_log import Spool
+
+LIMIT = 1_000_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def spool(folder: Path) -> Iterator[Spool]:
+    made = Spool(folder, LIMIT)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file holds three events or so."""
+    monkeypatch.setattr(log_segments, "SEGMENT", 50)
+
+
+@contextmanager
+def opened(folder: Path, limit: int = LIMIT) -> Iterator[Spool]:
+    """What the next process finds."""
+    spool = Spool(folder, limit)
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+@contextmanager
+def full_disk(at: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes."""
+    resource = pytest.importorskip("resource")
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (at, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+def event(number: int) -> bytes:
+    return b'{"n":%04d}' % number
+
+
+EVENTS = [event(number) for number in range(10)]
+
+
+def fill(spool: Spool, events: list[bytes] = EVENTS) -> None:
+    for each in events:
+        spool.append(each)
+
+
+def shipped(spool: Spool) -> list[bytes]:
+    """Everything, taken out."""
+    found = []
+    while events := spool.read():
+        found += events
+        spool.shipped()
+    return found
+
+
+def logs(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.log"))
+
+
+def on_disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in logs(folder))
