@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlprod.governance.check_catalogue import Entry, Subject, catalogue
+from mlprod.governance.check_catalogue import SUBJECTS, Entry, Subject, catalogue
 from mlprod.governance.check_context import DoesNotApply, Drill, View
 from mlprod.governance.config import Organisation, read_organisation
 from mlprod.governance.evidence import Evidence
@@ -103,9 +103,6 @@ adoption: {intended_users: 12}
 people: {override_stop: 0.3}
 """,
 }
-SUBJECTS: tuple[Subject, ...] = (
-    "bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image"
-)  # fmt: skip
 DIGESTS: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJECTS}
 VALUES = {"": "done", "> 0": 2.0, ">= 0": 0.5, "<= 60": 9.0, "<= 0.00001": 0.0, ">= 0.5": 0.9, "<= 5": 1.0}
 WORKFLOWS = "\n".join(

@@ -1,5 +1,6 @@
 """Evidence: what a command found, when, run by whom, and of what. It counts while that is what is here today."""
 
+import json
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,18 +9,21 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field
 
-from .check_catalogue import Entry, Subject
+from ..installed import Library
+from .check_catalogue import ROOMS, SUBJECTS, Entry, Subject
 from .yaml_loader import Record
 
 Writer = Literal["ci", "local"]
 OPERATORS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 NEVER = "never shown"
+UNINSTALLED = Library()
 CLOCKS = timedelta(minutes=5)  # machines disagree by so much
 
 
 class Evidence(Record):
     """A command's finding. `digests` say what it is about; `run` is the CI's run, or empty; `proof` is issuer,
-    repository and branch of the token that proved it. Without a proof writer, actor and run are declared only."""
+    repository and branch of the token that proved it. Without a proof writer, actor and run are declared only.
+    `library` is the version of mlprod that wrote it; empty for sources that are not installed."""
 
     check: str = Field(min_length=1)
     at: AwareDatetime
@@ -32,13 +36,28 @@ class Evidence(Record):
     passed: bool
     valid_days: int = Field(ge=1, le=366)
     digests: dict[Subject, str] = Field(default_factory=dict)
+    library: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Evidence | None":
+        """The record that some version of mlprod wrote as JSON; None for what is no record.
+
+        What only a later version knows is left out: a check that is tied to it shows as stale.
+        """
+        try:
+            content = json.loads(text)
+            known = {key: value for key, value in content.items() if key in cls.model_fields}
+            digests = {name: value for name, value in content.get("digests", {}).items() if name in SUBJECTS}
+            return cls.model_validate_json(json.dumps(known | {"digests": digests}))
+        except (ValueError, AttributeError):
+            return None
 
 
 Status = Literal["passed", "failed", "stale", "unmeasured"]
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvidenceStatus:
     """What the evidence of a check amounts to. `why` tells what is wrong, or of the evidence that counts."""
 
     status: Status
@@ -52,13 +71,14 @@ def judge(
     digests: Mapping[Subject, str],
     now: datetime,
     *,
+    library: Library = UNINSTALLED,
     only_ci: bool = False,
     only_by: str = "",
     proof: str | None = None,
-) -> Judged:
+) -> EvidenceStatus:
     """The newest record that is sound and about what is here today decides; without one the check is stale or
-    unmeasured. `digests` are today's; `only_ci` leaves out what was not written by the CI, `only_by` what another
-    address wrote, `proof` what was proven by another token than this names; "" leaves out everything of the CI's."""
+    unmeasured. `digests` and `library` are today's. `only_ci` leaves out what was not written by the CI, `only_by` what
+    another address wrote, `proof` what another token than this one proved; "" leaves out everything of the CI's."""
     records = sorted((r for r in evidence if r.check == entry.id), key=lambda r: (r.at, not r.passed))
     left_out = ""
     for record in reversed(records):
@@ -76,10 +96,10 @@ def judge(
             )
         elif only_by and record.actor.lower() != only_by.lower():
             left_out = left_out or f"{record.actor} said so on {record.at:%Y-%m-%d}; {only_by} must"
-        elif other := [name for name in entry.tied_to if record.digests[name] != digests.get(name)]:
-            left_out = left_out or f"was shown on {record.at:%Y-%m-%d} of another {', '.join(other)} than today's"
+        elif changed := _changed(entry, record, digests, library):
+            left_out = left_out or f"was shown on {record.at:%Y-%m-%d}{changed}"
         elif now > record.at + timedelta(days=min(record.valid_days, entry.valid_days)):
-            return Judged("stale", f"was last shown on {record.at:%Y-%m-%d}, which is too long ago", record)
+            return EvidenceStatus("stale", f"was last shown on {record.at:%Y-%m-%d}, which is too long ago", record)
         else:
             found = (
                 f"{record.value:.6g}"
@@ -89,17 +109,52 @@ def judge(
             wanted = f", must be {entry.needs}" if entry.needs else ""
             where = f"{record.writer} {record.run}".strip() if record.proof else "declared"
             said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {where})"
-            return Judged("passed" if record.passed else "failed", said, record)
+            if patched := _differing(entry, record, digests):
+                said += (
+                    f"; {' and '.join(patched)} changed since, by mlprod {library.version}, with which "
+                    f"{library.count_passed(entry.verified_by)} tests of the same passed"
+                )
+            return EvidenceStatus("passed" if record.passed else "failed", said, record)
     if not records:
-        return Judged("unmeasured", NEVER)
-    return Judged("stale", left_out)
+        return EvidenceStatus("unmeasured", NEVER)
+    return EvidenceStatus("stale", left_out)
+
+
+def _differing(entry: Entry, record: Evidence, digests: Mapping[Subject, str]) -> list[Subject]:
+    return [name for name in entry.tied_to if record.digests[name] != digests.get(name)]
+
+
+def _changed(entry: Entry, record: Evidence, digests: Mapping[Subject, str], library: Library) -> str:
+    """What of today is not what a record is about, as the end of a sentence; empty when nothing is, and when a patch
+    release has proved the check of the rooms that it changed."""
+    different = _differing(entry, record, digests)
+    rooms = [name for name in different if name in ROOMS]
+    if others := [name for name in different if name not in rooms]:
+        if library.refusal and "code" in others:
+            return f", which counts no more: {library.refusal}"
+        return f" of another {', '.join(others)} than today's"
+    if not rooms or _proved_again(entry, record, digests, library):
+        return ""
+    if library.refusal:
+        return f", which counts no more: {library.refusal}"
+    return f"; {' and '.join(rooms)} {'has' if len(rooms) == 1 else 'have'} changed since"
+
+
+def _proved_again(entry: Entry, record: Evidence, digests: Mapping[Subject, str], library: Library) -> bool:
+    """Has a patch release passed the tests of this check, with the very rooms that are here today?"""
+    same = all(library.passed_with.get(name) == digests.get(name) for name in entry.tied_to if name in ROOMS)
+    tested = bool(entry.verified_by) and library.count_passed(entry.verified_by) > 0
+    return not library.refusal and library.is_patch_of(record.library) and same and tested
 
 
 def unsound(entry: Entry, record: Evidence, now: datetime) -> str:
     """Why a record cannot be what the command wrote; empty when it can."""
     if record.at > now + CLOCKS:
         return "it is dated in the future"
-    if missing := [name for name in entry.tied_to if not record.digests.get(name)]:
+    missing = [name for name in entry.tied_to if not record.digests.get(name)]
+    if rooms := [name for name in missing if name in ROOMS]:
+        return f"an older mlprod wrote it, which did not record the code of {' and '.join(rooms)}"
+    if missing:
         return f"it does not say of which {', '.join(missing)}"
     if record.writer == "ci" and not record.run:
         return "it names no run of the CI"

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import Literal
 
+from ..installed import Library
 from . import change_plan, ownership_checks, problem, risk, stage_examples
 from .check_catalogue import Entry, MlTest, Section, Subject, catalogue
 from .check_context import Check, DoesNotApply, Drill, View
 from .config import Organisation
-from .evidence import Evidence, Status, judge, unsound
+from .evidence import UNINSTALLED, Evidence, Status, judge, unsound
 from .ownership import STAGES, TODO, Stage
 from .waivers import PICKLE, Waiver
 
@@ -36,12 +38,13 @@ WELL: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
 @dataclass(frozen=True)
 class Facts:
     """What is here today: digests by subject, the text of the workflows, whether a model or the baseline is looked
-    at, and how it is called."""
+    at, how it is called, and the library that is installed."""
 
     digests: Mapping[Subject, str]
     workflows: str = ""
     kind: Literal["model", "baseline"] = "model"
     looked_at: str = "no model yet"
+    library: Library = UNINSTALLED
 
 
 @dataclass(frozen=True)
@@ -204,12 +207,9 @@ def _result(
             return Result(entry, "not applicable", (str(reason),), shown, id)
         return Result(entry, "failed" if found else "passed", found, shown, id)
     only_by = (owner.email if owner and owner.known else NOBODY) if entry.by_hand else ""
-    anyone = judge(entry, evidence, facts.digests, now, only_by=only_by)
-    ci = view.org.ownership.ci
-    proof = ci.proof if ci else ""
-    by_ci = (
-        judge(entry, evidence, facts.digests, now, only_ci=True, only_by=only_by, proof=proof) if only_ci else anyone
-    )
+    judged = partial(judge, entry, evidence, facts.digests, now, library=facts.library, only_by=only_by)
+    anyone, ci = judged(), view.org.ownership.ci
+    by_ci = judged(only_ci=True, proof=ci.proof if ci else "") if only_ci else anyone
     lacks_ci = by_ci.status != "passed" and anyone.status == "passed"
     status: Status = by_ci.status
     return Result(entry, status, (by_ci.why,), shown, id, lacks_ci, record=by_ci.record)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..governance.check_catalogue import Subject, catalogue
 from ..governance.evidence import Evidence, judge, utc_now
+from ..installed import read_library
 from ..loopback import open_address, proxy_of
 from ..project import Seam
 from ..records import SMOKE_ID_PREFIX
@@ -173,7 +174,8 @@ def spared(registry: Registry, digests: dict[Subject, str]) -> str:
     if champion is None or all(map(unusable, predecessors(registry, champion))):
         return "there is no version yet to go back to"
     entry = catalogue().entry("rollback-drilled")
-    found = judge(entry, read(registry), digests, now := utc_now(), only_ci=True) if entry else None
+    library, now = read_library(Path()), utc_now()
+    found = judge(entry, read(registry), digests, now, library=library, only_ci=True) if entry else None
     if found and found.status == "passed" and found.record and now - found.record.at < OFTEN:
         return f"the CI drilled this code already: {found.why}"
     return ""

@@ -21,6 +21,7 @@ from ..governance.generated import expected, outdated, to_yaml
 from ..governance.ownership import TODO, Stage
 from ..governance.prometheus_rule import ENVIRONMENTS, prometheus_rule, require_one_name
 from ..governance.readiness import Facts, Scorecard, assess
+from ..installed import read_library
 from ..project import Seam
 from ..records.usage_stats import Usage
 from ..settings import Settings
@@ -58,7 +59,9 @@ def scorecard(
         personal=tuple(seam.terms.personal) if seam else (),
     )
     kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
-    facts = Facts(home.digests(settings, seam, version), _workflows(), kind, described(registry, version))
+    library = read_library(Path())
+    about = home.digests(settings, seam, version, library)
+    facts = Facts(about, _workflows(), kind, described(registry, version), library)
     kept = home.read(registry) if registry else []
     return assess(view, [*kept, *more], facts, utc_now())
 

@@ -15,6 +15,7 @@ from seams import binary, regression
 from mlprod.governance.ci_identity import RUN_VARIABLES
 from mlprod.governance.evidence import Evidence
 from mlprod.governance.yaml_loader import GovernanceError
+from mlprod.installed import read_library
 from mlprod.ops import readiness_report
 from mlprod.ops.readiness_report import NotReady, _workflows, demand, demand_mode, generated, mode_gaps, observed
 from mlprod.project import Project
@@ -351,20 +352,24 @@ def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
         (edit("governance/gates.yaml", "people: {override_stop: 0.9}\n"), {"gates"}),
         (edit("governance/ownership.yaml", "consumers: [{system: a, owner: b, via: api}]\n"), {"ownership"}),
         (edit("monitoring/rules/late.yaml", "groups: []\n"), {"rules"}),
-        (edit("requirements/pipeline.txt", "numpy==9\n"), {"code", "image"}),
+        (edit("requirements/pipeline.txt", "numpy==9\n"), {"code", "project", "image"}),
+        (edit("requirements/mlprod.txt", "# another pin\n"), set()),
+        (edit("pyproject.toml", "# a tool's setting\n"), {"code"}),
         (edit("requirements/serve.txt", "numpy==9\n"), {"image"}),
         (edit("Dockerfile", "USER 0\n"), {"image"}),
-        (edit("mlprod/serving/app.py", "x = 1\n"), {"code"}),
-        (edit("src/parcels/features.py", "x = 1\n"), {"code"}),
+        (edit("mlprod/serving/app.py", "x = 1\n"), {"code", "mlprod.serving"}),
+        (edit("mlprod/settings.py", "x = 1\n"), {"code"}),
+        (edit("src/parcels/features.py", "x = 1\n"), {"code", "project"}),
     ],
 )
 def test_evidence_is_stale_once_what_it_is_about_has_changed(
     at_home: Settings, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, stale: set[str]
 ) -> None:
-    room = tmp_path / "library"
+    room = tmp_path / "mlprod"
     (room / "serving").mkdir(parents=True)
     (room / "serving" / "app.py").write_text("x = 0\n")
-    monkeypatch.setattr(home, "ROOM", room)
+    (room / "version.py").write_text('VERSION = ""\n')
+    monkeypatch.setattr(home, "read_library", lambda project: read_library(project, room))
     path = filled.folder / "gates.yaml"
     path.write_text(path.read_text().replace("people: {override_stop: 0.3}\n", ""))
     path = filled.folder / "ownership.yaml"
