@@ -39,7 +39,7 @@ def tune(args: argparse.Namespace) -> int:
     from ..training.train import LOCK, LOCK_WORKS
     from ..training.tune import EXAMPLE, WORTH
     from ..training.tune import tune as run
-    from .governance import keep
+    from .evidence import keep
 
     seam, settings = args.project.seam(), args.project.settings()
     if not seam.space:

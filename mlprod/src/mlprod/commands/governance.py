@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..governance.check_catalogue import Subject
     from ..governance.evidence import Evidence
     from ..settings import Settings
 
@@ -142,6 +139,7 @@ def observe(args: argparse.Namespace) -> int:
     from ..records.database import now
     from ..records.usage_stats import usage
     from ..training.evidence_store import digests
+    from .evidence import keep
     from .service import records
 
     settings = args.project.settings()
@@ -172,39 +170,13 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
-def tried(
-    settings: "Settings", about: "dict[Subject, str]", checks: list[str], drill: "Callable[[], list[Evidence]]"
-) -> int:
-    """Keep what a drill shows. One that fails is kept as failed too, and raises what it raised."""
-    from ..ops.drills import DrillFailed
-    from ..training.evidence_store import finding
-
-    try:
-        return keep(settings, drill())
-    except (DrillFailed, OSError) as error:
-        keep(settings, [finding(check, False, about, f"{error}"[:300]) for check in checks])
-        raise
-
-
-def keep(settings: "Settings", records: "list[Evidence]") -> int:
-    """Print what was found, and write it into the registry; 1 when something did not pass, or was not kept."""
-    from ..plain_text import display
-    from ..training.evidence_store import write
-    from ..training.registry import Registry
-
-    for record in records:
-        limit = f", must be {record.threshold}" if record.threshold else ""
-        print(display(f"{'passed' if record.passed else 'FAILED'} {record.check}: {record.value}{limit}"))
-    kept = not records or write(Registry(settings), records)
-    return 0 if kept and all(record.passed for record in records) else 1
-
-
 def _verified(settings: "Settings") -> "list[Evidence]":
     """Ask the git host whether the acceptances are theirs who are said to have accepted."""
     from ..governance.config import read_organisation
     from ..governance.git_host import verify
     from ..plain_text import display
     from ..training.evidence_store import digests, finding
+    from .evidence import keep
 
     said = verify(read_organisation(settings.governance).ownership)
     for line in said:

@@ -73,7 +73,7 @@ def upstream(args: argparse.Namespace) -> int:
     from ..training.evidence_store import digests, finding
     from ..training.registry import Registry, RegistryError
     from ..training.source_schema import NotKnown, changes, columns
-    from .governance import keep
+    from .evidence import keep
 
     settings = args.project.settings()
     try:

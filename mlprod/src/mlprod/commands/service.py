@@ -110,7 +110,7 @@ def smoke(args: argparse.Namespace) -> int:
     """try a running service with a row of the data: score, reasons, outcome, feedback; --url http://127.0.0.1:8000"""
     from ..ops.drills import smoke as run
     from ..training.evidence_store import digests
-    from .governance import tried
+    from .evidence import tried
 
     settings, seam = args.project.settings(), args.project.seam()
     about, service = digests(settings, seam), _service(args.url)
@@ -123,7 +123,7 @@ def stop_drill(args: argparse.Namespace) -> int:
     from ..identity import whoami
     from ..ops.drills import stop_drill as run
     from ..training.evidence_store import digests
-    from .governance import tried
+    from .evidence import tried
 
     settings, service = args.project.settings(), _service(args.url)
     about, store = digests(settings), records(settings)
@@ -137,7 +137,7 @@ def rollback_drill(args: argparse.Namespace) -> int:
     from ..ops.drills import spared
     from ..training.evidence_store import digests
     from ..training.registry import Registry
-    from .governance import tried
+    from .evidence import tried
 
     settings = args.project.settings()
     about, registry = digests(settings), Registry(settings)
@@ -153,7 +153,7 @@ def alert_drill(args: argparse.Namespace) -> int:
     from ..governance.ownership import read_ownership
     from ..ops.alert_drill import Alertmanager, drill
     from ..training.evidence_store import digests
-    from .governance import keep
+    from .evidence import keep
 
     settings = args.project.settings()
     ownership = read_ownership(settings.governance / "ownership.yaml")
@@ -175,7 +175,7 @@ def deployed(args: argparse.Namespace) -> int:
     from ..ops.deploy import images
     from ..training.evidence_store import digests
     from ..training.registry import Registry
-    from .governance import keep
+    from .evidence import keep
 
     settings = args.project.settings()
     found = run(args.environment, images(args.images), digests(settings))
@@ -197,7 +197,7 @@ def image_drill(args: argparse.Namespace) -> int:
     from ..ops.images import image_drill as run
     from ..training.evidence_store import digests
     from ..training.registry import Registry
-    from .governance import tried
+    from .evidence import tried
 
     settings, seam = args.project.settings(), args.project.seam()
     about, registry = digests(settings, seam), Registry(settings)

@@ -24,7 +24,7 @@ PLANTED = ("django", "2.0")  # locked nowhere here; advisories of many years nam
 def sbom(args: argparse.Namespace) -> int:
     """list what the service and the pipeline are built from: CycloneDX, from the locks, with hashes"""
     from ..training.evidence_store import digests, finding
-    from .governance import keep
+    from .evidence import keep
 
     settings = args.project.settings()
     counts = {}
@@ -135,7 +135,7 @@ def secrets(_: argparse.Namespace) -> int:
 def audit(args: argparse.Namespace) -> int:
     """ask whether holes are known in what is locked; fails as well when it could not look"""
     from ..training.evidence_store import digests, finding
-    from .governance import keep
+    from .evidence import keep
 
     settings = args.project.settings()
     try:

@@ -1,4 +1,4 @@
-"""Who answers for what, as governance/ownership.yaml says. The rules are in raci.py."""
+"""Who answers for what, as governance/ownership.yaml says. The rules are in checks/ownership.py."""
 
 import datetime as dt
 from collections.abc import Iterable

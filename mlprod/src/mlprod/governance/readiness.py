@@ -9,17 +9,15 @@ from functools import partial
 from typing import Literal
 
 from ..installed import Library
-from . import change_plan, ownership_checks, problem, risk, stage_examples
 from .check_catalogue import Entry, MlTest, Section, Subject, catalogue
-from .check_context import Check, DoesNotApply, Drill, View
+from .checks import DECLARED
+from .checks.context import DoesNotApply, Drill, View
+from .checks.problem import overdue
 from .config import Organisation
 from .evidence import UNINSTALLED, Evidence, Status, judge, unsound
 from .ownership import STAGES, TODO, Stage
 from .waivers import PICKLE, Waiver
 
-DECLARED: dict[str, Check] = (
-    ownership_checks.CHECKS | risk.CHECKS | change_plan.CHECKS | problem.CHECKS | stage_examples.CHECKS
-)
 NOBODY = "who answers for it, once named,"  # is no address
 CLASSIC: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # sections of the ML Test Score
 LEAST = {"A": 5, "B": 4, "C": 3}  # ML Test Score that production asks for, by tier
@@ -251,7 +249,7 @@ def _alarms(view: View) -> list[str]:
             f"governance/waivers.yaml: {w.check}: expired on {w.expires}: mend it, or have it approved anew"
             for w in ended
         ),
-        *problem.overdue(view),
+        *overdue(view),
         *_hidden_personal_data(view),
     ]
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from .check_catalogue import law
+from .checks.ownership import SKILL_CHECKS
 from .config import Organisation
 from .markdown import cell
-from .ownership_checks import SKILL_CHECKS
 from .problem import Today, Value
 
 ABSENT = "*not said yet*"

@@ -14,7 +14,7 @@ from ..assets import RULES, asset_files
 from ..contract.open_data_contract import ContractFacts, open_data_contract
 from ..governance import change_plan
 from ..governance.check_catalogue import Subject
-from ..governance.check_context import View
+from ..governance.checks.context import View
 from ..governance.config import Organisation, read_organisation
 from ..governance.evidence import Evidence, utc_now
 from ..governance.generated import expected, outdated, to_yaml

@@ -5,8 +5,9 @@ import pytest
 from fixture_project import PROJECT, TEMPLATE
 
 from mlprod.governance.check_catalogue import Entry, MlTest, catalogue, law
-from mlprod.governance.ownership_checks import OUTCOMES, SKILL_CHECKS
-from mlprod.governance.readiness import CLASSIC, DECLARED, MATURITY
+from mlprod.governance.checks import DECLARED
+from mlprod.governance.checks.ownership import OUTCOMES, SKILL_CHECKS
+from mlprod.governance.readiness import CLASSIC, MATURITY
 
 CHECKS = catalogue().checks
 IDS = [entry.id for entry in CHECKS]
