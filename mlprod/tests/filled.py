@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from mlprod.governance.check_catalogue import SUBJECTS, Entry, Subject, catalogue
+from mlprod.governance.check_results import Facts
 from mlprod.governance.checks import DECLARED
 from mlprod.governance.checks.context import DoesNotApply, Drill, View
 from mlprod.governance.config import Organisation, read_organisation
 from mlprod.governance.evidence import Evidence
-from mlprod.governance.readiness import Facts, Scorecard, assess
+from mlprod.governance.readiness import Scorecard, assess
 
 TODAY = date(2026, 6, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

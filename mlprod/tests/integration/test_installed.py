@@ -14,7 +14,8 @@ from filled import DIGESTS, NOW, evidence
 from fixture_project import LIBRARY, PROJECT
 
 from mlprod.governance.check_catalogue import ROOMS, Entry, Subject, catalogue
-from mlprod.governance.evidence import Evidence, EvidenceStatus, judge
+from mlprod.governance.evidence import Evidence
+from mlprod.governance.evidence_status import EvidenceStatus, judge
 from mlprod.installed import Library, read_library
 from mlprod.project import Project
 from mlprod.settings import Settings

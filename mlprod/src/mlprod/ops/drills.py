@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..governance.check_catalogue import Subject, catalogue
-from ..governance.evidence import Evidence, judge, utc_now
+from ..governance.evidence import Evidence, utc_now
+from ..governance.evidence_status import judge
 from ..installed import read_library
 from ..loopback import open_address, proxy_of
 from ..project import Seam

@@ -5,8 +5,10 @@ import pytest
 from filled import DIGESTS, NOW, SHOWN, WORKFLOWS, Filled, by_hand, entry, evidence, filled
 
 from mlprod.governance.check_catalogue import catalogue
+from mlprod.governance.check_results import Facts
+from mlprod.governance.ml_test_score import CLASSIC
 from mlprod.governance.ownership import STAGES, Stage
-from mlprod.governance.readiness import CLASSIC, MATURITY, Facts, Scorecard
+from mlprod.governance.readiness import MATURITY, Scorecard
 
 __all__ = ["filled"]
 SHORT_LIST = {  # all that tier C is asked for

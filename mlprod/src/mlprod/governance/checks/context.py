@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ..config import Organisation
-from ..ownership import Person
+from ..people import Person
 
 Rows = tuple[tuple[str, str], ...]
 
