@@ -1,7 +1,7 @@
 """The change, for the people affected."""
 
+from ...plain_text import cell
 from ..config import Organisation
-from ..markdown import cell
 from .text import ABSENT, list_of, stage_of, value_of
 
 

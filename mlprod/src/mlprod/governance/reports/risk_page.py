@@ -1,8 +1,8 @@
 """Risks, oversight, and which law asks for what."""
 
+from ...plain_text import cell
 from ..check_catalogue import law
 from ..config import Organisation
-from ..markdown import cell
 from .text import ABSENT, people_of, person_of, stage_of, value_of
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from ...plain_text import cell
 from ..config import Organisation
-from ..markdown import cell
 
 ABSENT = "*not said yet*"
 

@@ -1,8 +1,8 @@
 """The scorecard as Markdown, for a git host or a job's summary."""
 
+from ...plain_text import cell
 from ..check_catalogue import SECTIONS, law
 from ..check_results import Result
-from ..markdown import cell
 from ..ml_test_score import AIM, CLASSIC
 from ..ownership import Stage
 from ..readiness import Scorecard
