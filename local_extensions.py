@@ -16,27 +16,16 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 
 OLDEST = (3, 11)
-BREAKS = re.compile("[ \t\r\n\u2028\u2029]+")  # what YAML folds or an editor shows as a new line
 PERSON = re.compile(r"(?P<name>.*?) *<(?P<email>.*)>", re.DOTALL)
-MARKDOWN = re.compile(
-    r"""[\\`*\[\]|~$]              # code, emphasis, links, tables, strike-through, formulas
-    |(?<![^\W_])_|_(?![^\W_])      # emphasis, but not the underscore inside snake_case
-    |(?<!\S)\#                     # heading, and the hashes that close one
-    |^[-+=](?!\w)                  # list, rule, underlined heading
-    |(?<=^\d)[.)]|(?<=^\d\d)[.)]   # numbered list
-    """,
-    re.VERBOSE,
-)
-HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 TEMPLATE = Path(__file__).resolve().parent
 LINK = ".cruft.json"
-# The library's own function, so that `make generate` shows the same text as the bake:
-display = runpy.run_path(str(TEMPLATE / "mlprod" / "src" / "mlprod" / "plain_text.py"))["display"]
+# The library's own functions, so that `make generate` shows the same text as the bake:
+TEXT = runpy.run_path(str(TEMPLATE / "mlprod" / "src" / "mlprod" / "plain_text.py"))
 
 
 def folded(value: str) -> str:
     """Return the value as one line: every run of spaces, tabs and line breaks becomes one space."""
-    return BREAKS.sub(" ", str(value)).strip(" ")
+    return str(TEXT["BREAKS"].sub(" ", str(value)).strip(" "))
 
 
 def quoted(value: str) -> str:
@@ -46,8 +35,7 @@ def quoted(value: str) -> str:
 
 def markdown(value: str) -> str:
     """Return the folded value so that Markdown shows it as it was answered, and what turns other text as an escape."""
-    escaped = MARKDOWN.sub(lambda found: "\\" + found[0], display(folded(value)))
-    return HTML.sub(lambda found: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[found[0]], escaped)
+    return str(TEXT["cell"](value))
 
 
 def person_name(owner: str) -> str:

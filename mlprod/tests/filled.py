@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
-from mlprod.governance.check_catalogue import Entry, Subject, catalogue
-from mlprod.governance.check_context import DoesNotApply, Drill, View
+from mlprod.governance.check_catalogue import SUBJECTS, Entry, Subject, catalogue
+from mlprod.governance.check_results import Facts, Result
+from mlprod.governance.checks import DECLARED
+from mlprod.governance.checks.context import DoesNotApply, Drill, View
+from mlprod.governance.ci_identity import RUN_VARIABLES
 from mlprod.governance.config import Organisation, read_organisation
 from mlprod.governance.evidence import Evidence
-from mlprod.governance.readiness import DECLARED, Facts, Scorecard, assess
+from mlprod.governance.ml_test_score import Point
+from mlprod.governance.ownership import Stage
+from mlprod.governance.readiness import Scorecard, assess
+from mlprod.settings import Settings
 
 TODAY = date(2026, 6, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -103,9 +109,6 @@ adoption: {intended_users: 12}
 people: {override_stop: 0.3}
 """,
 }
-SUBJECTS: tuple[Subject, ...] = (
-    "bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image"
-)  # fmt: skip
 DIGESTS: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJECTS}
 VALUES = {"": "done", "> 0": 2.0, ">= 0": 0.5, "<= 60": 9.0, "<= 0.00001": 0.0, ">= 0.5": 0.9, "<= 5": 1.0}
 WORKFLOWS = "\n".join(
@@ -217,6 +220,26 @@ class Filled:
         return [record for record in self.everything if record.check not in checks]
 
 
+def gaps(card: Scorecard, stage: Stage) -> set[str]:
+    """The checks that a stage asks for and does not have."""
+    return {result.entry.id for result in card.gaps(stage)}
+
+
+def state(card: Scorecard, check: str, stage: Stage = "pilot") -> Result:
+    return next(result for result in card.results(stage) if result.entry.id == check)
+
+
+def points(card: Scorecard, test: str) -> Point:
+    return next(point for point in card.points if point.test.id == test)
+
+
+def waive(filled: Filled, check: str = "contract-holds", by: str = "data_owner", until: str = "2026-06-01") -> None:
+    path = filled.folder / "waivers.yaml"
+    before = path.read_text() if path.exists() else "waivers:\n"
+    facts = f"check: {check}, reason: late, risk: wrong, approved_by: {by}, expires: {until}"
+    path.write_text(before + "  - {" + facts + "}\n")
+
+
 @pytest.fixture
 def filled(tmp_path: Path) -> Filled:
     folder = tmp_path / "governance"
@@ -224,3 +247,13 @@ def filled(tmp_path: Path) -> Filled:
     for name, content in FILES.items():
         (folder / name).write_text(content)
     return Filled(folder)
+
+
+@pytest.fixture
+def at_home(filled: Filled, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of a project in a folder of its own, with the filled organisation, out of the CI."""
+    monkeypatch.chdir(filled.folder.parent)
+    for name in ("CI", *RUN_VARIABLES, "ML_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ML_GOVERNANCE", str(filled.folder))
+    return settings.model_copy(update={"governance": filled.folder})

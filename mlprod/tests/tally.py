@@ -7,9 +7,13 @@ from collections import Counter
 import fixture_project
 import pytest
 
+from mlprod.governance.check_catalogue import ROOMS
+from mlprod.installed import read_library
+
 
 class Tally:
-    """Counts what passed by file; with VERIFIED=yes a whole green run writes it into the wheel's sources."""
+    """Counts what passed by file; with VERIFIED=yes a whole green run writes it into the wheel's sources, with the
+    rooms that it ran with."""
 
     def __init__(self) -> None:
         self.passed, self.failed = Counter[str](), 0
@@ -21,5 +25,7 @@ class Tally:
 
     def pytest_sessionfinish(self) -> None:
         if os.environ.get("VERIFIED") == "yes" and not self.failed:
-            text = json.dumps({"passed": dict(sorted(self.passed.items()))}, indent=1)
+            rooms = read_library(fixture_project.PROJECT).rooms
+            tested = {"passed": dict(sorted(self.passed.items())), "rooms": {room: rooms[room] for room in ROOMS}}
+            text = json.dumps(tested, indent=1)
             (fixture_project.LIBRARY / "src" / "mlprod" / "verified.json").write_text(text + "\n")

@@ -12,8 +12,26 @@ def other_version(project: Path, running: str) -> str:
 
     A project without a pin fits every version, and a checkout of the library, which has none, every project.
     """
-    pin = project / PIN
-    found = LINE.search(pin.read_text(encoding="utf-8")) if running and pin.is_file() else None
+    found = _pin(project) if running else None
     if found is None or found["version"] == running:
         return ""
     return f"{PIN} pins mlprod {found['version']}, but {running} is installed. Works: make setup"
+
+
+def other_wheel(project: Path, running: str, checksum: str) -> str:
+    """What is wrong when the wheel that is installed has other bytes than the pinned one; empty when nothing is.
+
+    `checksum` is the SHA-256 of the wheel of version `running`; empty when it is not known.
+    """
+    found = _pin(project) if running else None
+    if found is None or (found["version"], found["checksum"]) == (running, checksum):
+        return ""
+    return (
+        f"mlprod {running} as it is installed is not the wheel that {PIN} pins: its checksum is "
+        f"{checksum[:12] or 'unknown'}, the pinned one {found['checksum'][:12]}. Works: make setup"
+    )
+
+
+def _pin(project: Path) -> "re.Match[str] | None":
+    pin = project / PIN
+    return LINE.search(pin.read_text(encoding="utf-8")) if pin.is_file() else None

@@ -1,4 +1,6 @@
-"""Text that people write: shown without characters that a terminal or a page acts on, and stored without them."""
+"""Text that people write: shown without characters that a terminal or a page acts on, and stored without them.
+
+Standard library only: local_extensions.py of the template loads this file by its path."""
 
 import json
 import re
@@ -8,6 +10,17 @@ MAX_LENGTH = 500
 ACTED_ON = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidirectional), half a character, line, paragraph
 # Joiners of letters and emoji, which Persian and Hindi need, and marks of direction, which turn no letters:
 HARMLESS = "\u061c\u200c\u200d\u200e\u200f"
+BREAKS = re.compile("[ \t\r\n\u2028\u2029]+")  # what YAML folds or an editor shows as a new line
+MARKS = re.compile(
+    r"""[\\`*\[\]|~$]              # code, emphasis, links, tables, strike-through, formulas
+    |(?<![^\W_])_|_(?![^\W_])      # emphasis, but not the underscore inside snake_case
+    |(?<!\S)\#                     # heading, and the hashes that close one
+    |^[-+=](?!\w)                  # list, rule, underlined heading
+    |(?<=^\d)[.)]|(?<=^\d\d)[.)]   # numbered list
+    """,
+    re.VERBOSE,
+)
+HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 
 
 def display(text: object, keep: str = "") -> str:
@@ -27,6 +40,12 @@ def display_json(value: object) -> str:
     return re.sub(
         r"[^\n -~]", lambda found: json.dumps(found[0])[1:-1] if _is_acted_on(found[0]) else found[0], written
     )
+
+
+def cell(value: object) -> str:
+    """The value in one line, with nothing in it that Markdown acts on."""
+    escaped = MARKS.sub(lambda found: "\\" + found[0], display(BREAKS.sub(" ", str(value)).strip(" ")))
+    return HTML.sub(lambda found: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[found[0]], escaped)
 
 
 def violation(text: str, longest: int = MAX_LENGTH) -> str:

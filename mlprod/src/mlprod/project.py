@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from .bundle.runtime import Scores
     from .contract.schema import Columns, Task, Terms
-    from .serving.api import Api
     from .training.sources import Load
 
 
@@ -122,10 +121,9 @@ class Project:
 
         return read_terms(self.contract)
 
-    def api(self) -> "Api":
-        """What the project's api.py calls `app`, made by the settings of the environment."""
-        found: Api = self._module("api").app
-        return found
+    def api(self) -> Any:
+        """What the project's api.py calls `app`, a serving.api.Api by the settings of the environment."""
+        return self._module("api").app
 
     @property
     def name(self) -> str:

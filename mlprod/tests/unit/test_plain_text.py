@@ -3,8 +3,7 @@ import logging
 
 import pytest
 
-from mlprod.governance.markdown import cell
-from mlprod.plain_text import display, display_json, violation
+from mlprod.plain_text import cell, display, display_json, violation
 from mlprod.serving.logs import Lines
 
 ACTED_ON = {  # what a terminal or a page acts on, and how it is shown

@@ -1,18 +1,25 @@
-"""What pages tell a project to import is public and there."""
+"""What pages tell a project to import is public and there, and a project that imports anything else is refused."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from fixture_project import PROJECT
+from fixture_project import LIBRARY, PACKAGE, PROJECT
 
 import mlprod
+from mlprod.commands.development import LINT_IMPORTS
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 SETTINGS = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-PRIVATE = SETTINGS["importlinter"]["contracts"][0]["forbidden_modules"]
+CONTRACT = SETTINGS["importlinter"]["contracts"][0]
+GUIDANCE = CONTRACT["broken_contract_guidance"]
+MODULES = re.findall(r"mlprod\.[\w.]+", GUIDANCE)
 
 
 @pytest.mark.parametrize("name", mlprod.__all__)
@@ -27,9 +34,64 @@ def test_a_page_imports_what_is_public(page: Path) -> None:
     for names in re.findall(r"from mlprod import ([\w, ]+)", text):
         assert {name.strip() for name in names.split(",")} <= set(mlprod.__all__)
     for module, names in re.findall(r"from (mlprod\.[\w.]+) import ([\w, ]+)", text):
-        assert not any(f"{module}.".startswith(f"{private}.") for private in PRIVATE), module
+        assert f"{module}.".startswith(tuple(f"{public}." for public in MODULES)), module
         assert all(hasattr(import_module(module), name.strip()) for name in names.split(","))
 
 
 def test_some_page_imports_something() -> None:
     assert any("from mlprod import rows_of" in page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def test_the_guidance_of_the_contract_names_what_is_public_and_there() -> None:
+    (names,) = re.findall(r"from mlprod import (.*)", GUIDANCE)
+    assert names.split(", ") == sorted(mlprod.__all__)
+    assert [import_module(module).__name__ for module in MODULES] == MODULES
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(PROJECT / "pyproject.toml", folder)
+    shutil.copytree(PROJECT / "src", folder / "src")
+    return folder
+
+
+def lint(project: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """The import contract of the project, as `make check` runs it, with a line added to a module of its own."""
+    (project / "src" / PACKAGE / "features.py").write_text(f"{line}\n")
+    paths = os.pathsep.join(str(folder / "src") for folder in (project, LIBRARY))
+    assert LINT_IMPORTS[0] == sys.executable
+    environment = {**os.environ, "PYTHONPATH": paths, "COLUMNS": "200"}
+    return subprocess.run(LINT_IMPORTS, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from mlprod.training.registry import Registry",
+        "from mlprod import training",
+        "import mlprod.identity",
+        "from mlprod.batch.recorder import Recorder",
+        "def late():\n    from mlprod.serving.api import create_api",
+    ],
+)
+def test_a_private_import_is_refused_and_the_message_names_what_is_public(project: Path, line: str) -> None:
+    done = lint(project, line)
+    assert done.returncode == 1
+    assert f"{PACKAGE}.features -> mlprod." in done.stdout
+    for public in GUIDANCE.strip().splitlines():
+        assert public in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from mlprod import Contract, Project, rows_of",
+        "import mlprod",
+        "from mlprod.batch.scorer import scorer",
+        "from mlprod import client",
+    ],
+)
+def test_a_public_import_is_kept(project: Path, line: str) -> None:
+    done = lint(project, line)
+    assert done.returncode == 0, done.stdout

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from .. import environments
-from ..version import VERSION
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -147,10 +146,11 @@ def _passed(cases: list[ElementTree.Element]) -> list[ElementTree.Element]:
 def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
     """What a whole run of the tests shows, by check: all of it, and for some checks the tests of certain files."""
     from ..governance.check_catalogue import catalogue
+    from ..installed import read_library
 
     if not REPORT.is_file():
         return {"tests-green": (False, "no report was written")}
-    cases = _cases()
+    cases, library = _cases(), read_library(Path())
     counted = f"{len(cases)} tests" if _passed(cases) else f"none of {len(cases)} tests was run to its end"
     found: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green, counted)}
     for entry in catalogue().checks:
@@ -158,7 +158,8 @@ def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
         if own:
             found[entry.id] = _shown_by(own, cases)
         elif entry.tests:
-            found[entry.id] = verified(entry.tests)
+            count = library.count_passed(entry.tests)
+            found[entry.id] = (count > 0, f"{count} tests of mlprod {library.version}".strip())
     return found
 
 
@@ -168,14 +169,6 @@ def _shown_by(paths: tuple[str, ...], cases: list[ElementTree.Element]) -> tuple
     mine = [case for case in cases if f"{case.get('classname')}.".startswith(starts)]
     passed, failed = _passed(mine), [case for case in mine if any(child.tag in BAD for child in case)]
     return bool(passed) and not failed, f"{len(passed)} tests, {len(failed)} failed"
-
-
-def verified(paths: tuple[str, ...]) -> tuple[bool, str]:
-    """Whether the library's own tests below these paths passed before it was released, and how many."""
-    known = Path(__file__).parents[1] / "verified.json"
-    counts: dict[str, int] = json.loads(known.read_text(encoding="utf-8"))["passed"] if known.is_file() else {}
-    mine = [count for file, count in counts.items() if file.startswith(paths)]
-    return bool(mine), f"{sum(mine)} tests of mlprod {VERSION}"
 
 
 def _keep(project: "Project", found: "dict[str, tuple[bool, str | float | None]]") -> None:

@@ -42,7 +42,8 @@ def attest(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
-    write(Registry(settings), [record])
+    if not write(Registry(settings), [record]):
+        return 1
     print(
         f"{args.check}: {display(record.actor)} said so on {record.at:%Y-%m-%d}; it holds for {record.valid_days} days"
         + ("" if record.proof else ". This name is what git says, which proves nothing: it counts for a pilot")
@@ -84,7 +85,7 @@ def tried(
 
 
 def keep(settings: "Settings", records: "list[Evidence]") -> int:
-    """Print what was found, and write it into the registry; 1 when something did not pass."""
+    """Print what was found, and write it into the registry; 1 when something did not pass, or was not kept."""
     from ..plain_text import display
     from ..training.evidence_store import write
     from ..training.registry import Registry
@@ -92,6 +93,5 @@ def keep(settings: "Settings", records: "list[Evidence]") -> int:
     for record in records:
         limit = f", must be {record.threshold}" if record.threshold else ""
         print(display(f"{'passed' if record.passed else 'FAILED'} {record.check}: {record.value}{limit}"))
-    if records:
-        write(Registry(settings), records)
-    return 0 if all(record.passed for record in records) else 1
+    kept = not records or write(Registry(settings), records)
+    return 0 if kept and all(record.passed for record in records) else 1

@@ -3,7 +3,7 @@
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -11,7 +11,27 @@ from .yaml_loader import Record, read
 
 Section = Literal["Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value"]
 SECTIONS: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value")
-Subject = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image"]
+Room = Literal[
+    "mlprod.assets",
+    "mlprod.batch",
+    "mlprod.bundle",
+    "mlprod.commands",
+    "mlprod.contract",
+    "mlprod.files",
+    "mlprod.governance",
+    "mlprod.monitoring",
+    "mlprod.ops",
+    "mlprod.records",
+    "mlprod.serving",
+    "mlprod.testing",
+    "mlprod.training",
+]
+ROOMS: tuple[Room, ...] = get_args(Room)
+Own = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image", "project"]
+Subject = Own | Room
+"""What evidence can be about. `code`: the library's wheel and all of the project's package; `project`: the project's
+own files alone, for a check that names the rooms of the library beside them."""
+SUBJECTS: tuple[Subject, ...] = (*get_args(Own), *ROOMS)
 Tiers = Literal["", "A", "B", "C", "AB", "BC", "ABC"]
 HERE = Path(__file__).parent
 
@@ -21,7 +41,9 @@ class Entry(Record):
 
     `by`: the command that writes its evidence; without it the governance files themselves are looked at, or, when
     `later`, nothing of this version measures it. `fix`: what mends it once it has failed. `tests`: the test files
-    whose passing is the evidence. `by_hand`: somebody says so, with a reason. `needs_service`: the command tries a
+    whose passing is the evidence. `tied_to`: a drill names the rooms of the library that it exercises, so that a patch
+    of another room leaves it valid; `verified_by`: the library's own tests that prove the same of a patch release, by
+    which the drill stays valid. `by_hand`: somebody says so, with a reason. `needs_service`: the command tries a
     running service. `models_only`: does not apply while the baseline is what answers.
     `no_waiver`: nobody may excuse it.
     """
@@ -36,6 +58,7 @@ class Entry(Record):
     fix: str = ""
     later: bool = False
     tests: tuple[str, ...] = ()
+    verified_by: tuple[str, ...] = ()
     by_hand: bool = False
     needs_service: bool = False
     models_only: bool = False

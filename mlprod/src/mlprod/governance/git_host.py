@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 
 from ..loopback import open_address
-from .ownership import Acceptance, Outcome, Ownership, Person
+from .ownership import Outcome, Ownership
+from .people import Acceptance, Person
 
 PULL = re.compile(r"https://[^/]+/(?P<repository>[^/]+/[^/]+)/pull/(?P<number>\d+)/?")
 MERGE = re.compile(r"https://[^/]+/(?P<repository>.+?)/-/merge_requests/(?P<number>\d+)/?")

@@ -1,4 +1,4 @@
-"""Who answers for what, as governance/ownership.yaml says. The rules are in raci.py."""
+"""Who answers for what, as governance/ownership.yaml says. The rules are in checks/ownership.py."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -7,6 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from .people import TODO as TODO
+from .people import Acceptance, Skills, mailbox
+from .people import Person as Person
+from .people import Team as Team
 from .yaml_loader import GovernanceError, Record, read
 
 EXAMPLE = """system: {name: fraud-scoring, stage: poc}
@@ -14,11 +18,9 @@ people:
   - {id: model_owner, name: TODO, email: TODO}
 outcomes:
   - {id: model_quality, accountable: model_owner}"""
-TODO = "TODO"
 NEEDED = {"model_quality"}  # stands in every bundle
 Stage = Literal["poc", "pilot", "production"]
 STAGES: tuple[Stage, ...] = ("poc", "pilot", "production")
-SKILLS = ("ml", "api", "containers", "kubernetes", "sql_and_pipelines", "cloud", "monitoring", "security")
 
 
 class System(Record):
@@ -35,38 +37,6 @@ class Consumer(Record):
     owner: str
     via: Literal["api", "batch", "event"]
     fallback: str = ""
-
-
-class Person(Record):
-    """One human being; `name` TODO while nobody is known. `until` is the first day without them."""
-
-    id: str
-    name: str
-    email: str = Field(pattern=r"^(TODO|[^\s@,;<>]+@[^\s@,;<>]+)$")
-    handle: str = ""
-    role: str = ""
-    deputy: str = ""
-    from_: dt.date | None = Field(default=None, alias="from")
-    until: dt.date | None = None
-    replaced_by: str = ""
-
-    @property
-    def known(self) -> bool:
-        return not {self.name.strip(), self.email} & {"", TODO}
-
-    @property
-    def shown(self) -> str:
-        return f"{self.name} <{self.email}>" if self.known else TODO
-
-    def there(self, today: dt.date) -> bool:
-        return (self.from_ is None or self.from_ <= today) and (self.until is None or today < self.until)
-
-
-class Team(Record):
-    id: str
-    members: tuple[str, ...]
-    channel: str = ""
-    on_call: str = ""
 
 
 class Covers(Record):
@@ -91,34 +61,6 @@ class Outcome(Record):
         if isinstance(given, list | tuple):
             raise ValueError(f"{len(given)} people; exactly one answers, the others are responsible or consulted")  # noqa: TRY004 - pydantic's way
         return given
-
-
-class Acceptance(Record):
-    """Being named is not accepting. `evidence`: the merge request or commit in which that person's account agreed."""
-
-    person: str
-    outcome: str
-    date: dt.date
-    review_by: dt.date
-    evidence: str = ""
-
-
-class Covered(Record):
-    person: str
-    level: Literal["learning", "practitioner", "mentor"]
-
-
-class SkillGap(Record):
-    skill: str
-    action: Literal["train", "hire", "platform"]
-    owner: str
-    due: dt.date
-
-
-class Skills(Record):
-    required: tuple[str, ...] = SKILLS
-    covered: dict[str, tuple[Covered, ...]] = Field(default_factory=dict)
-    gaps: tuple[SkillGap, ...] = ()
 
 
 class Alerting(Record):
@@ -191,12 +133,7 @@ class Ownership(Record):
         if one == other or not (first and second and first.known and second.known):
             return one == other
         handles = {first.handle.lower().lstrip("@"), second.handle.lower().lstrip("@")}
-        return _mailbox(first.email) == _mailbox(second.email) or (len(handles) == 1 and handles != {""})
-
-
-def _mailbox(email: str) -> str:
-    name, _, host = email.lower().rpartition("@")
-    return f"{name.partition('+')[0]}@{host}"
+        return mailbox(first.email) == mailbox(second.email) or (len(handles) == 1 and handles != {""})
 
 
 def read_ownership(path: Path) -> Ownership:

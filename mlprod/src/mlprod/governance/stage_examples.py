@@ -1,14 +1,11 @@
 """What comes next: examples of what the next stage asks for, put into the governance files as comments."""
 
 import re
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from .check_context import Check, View
 from .yaml_loader import GovernanceError
 
 EXAMPLES = Path(__file__).parent / "stages"
@@ -36,26 +33,6 @@ def unfold(folder: Path, stage: str, today: date) -> list[str]:
     return changed
 
 
-def own_words(view: View) -> Iterator[str]:
-    """What still stands there as the examples say it."""
-    org = view.org
-    for name in ("ownership", "problem", "risk", "change_plan"):
-        for key, said in _texts("", getattr(org, name).model_dump()):
-            if said.startswith(EXAMPLE):
-                yield f"governance/{name}.yaml: {key} is still the example's: {said!r:.60}"
-
-
-def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _texts(f"{key}.{name}".lstrip("."), item)
-    elif isinstance(value, tuple | list):
-        for position, item in enumerate(value):
-            yield from _texts(f"{key}[{position}]", item)
-
-
 def enter(path: Path, stage: str, today: date) -> None:
     """Write the stage and its first day into ownership.yaml, leaving everything else byte for byte."""
     text = path.read_bytes().decode()  # read_text would change the ends of lines
@@ -79,6 +56,3 @@ def enter(path: Path, stage: str, today: date) -> None:
 def _entries(node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
     """The keys of a mapping, with the nodes of key and value, which know where they stand."""
     return {key.value: (key, value) for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
-
-
-CHECKS: dict[str, Check] = {"said-in-own-words": own_words}

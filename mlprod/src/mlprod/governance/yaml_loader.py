@@ -1,5 +1,6 @@
 """Governance files: YAML read into typed models, with errors that name file and key."""
 
+import functools
 import hashlib
 import re
 from pathlib import Path
@@ -64,7 +65,7 @@ def read(path: Path, model: type[Model], example: str) -> Model:
     if path.stat().st_size > LARGEST:
         raise GovernanceError(f"{path}: {path.stat().st_size:,} bytes; a governance file has at most {LARGEST:,}")
     try:
-        return model.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict) or {})  # noqa: S506 - is safe
+        return _parse(path.read_text(encoding="utf-8"), model)  # type: ignore[return-value]
     except ValidationError as error:
         errors = error.errors(include_url=False)
         found = "\n".join(
@@ -74,6 +75,12 @@ def read(path: Path, model: type[Model], example: str) -> Model:
         raise GovernanceError(f"{path}:\n{found}{more}\nWhat works:\n{example}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise GovernanceError(f"{path}: not readable as YAML: {error}\nWhat works:\n{example}") from error
+
+
+@functools.lru_cache(maxsize=64)
+def _parse(text: str, model: type[Record]) -> Record:
+    """The same text is parsed once in a command, however many of its steps read the file; models are frozen."""
+    return model.model_validate(yaml.load(text, Loader=_Strict) or {})  # noqa: S506 - is safe
 
 
 def digest(record: BaseModel) -> str:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..governance.check_catalogue import Subject, catalogue
-from ..governance.evidence import Evidence, judge, utc_now
+from ..governance.evidence import Evidence, utc_now
+from ..governance.evidence_status import judge
+from ..installed import read_library
 from ..loopback import open_address, proxy_of
 from ..modes import SAFEST, DecisionMode
 from ..project import Seam
@@ -174,7 +176,8 @@ def spared(registry: Registry, digests: dict[Subject, str]) -> str:
     if champion is None or all(map(unusable, predecessors(registry, champion))):
         return "there is no version yet to go back to"
     entry = catalogue().entry("rollback-drilled")
-    found = judge(entry, read(registry), digests, now := utc_now(), only_ci=True) if entry else None
+    library, now = read_library(Path()), utc_now()
+    found = judge(entry, read(registry), digests, now, library=library, only_ci=True) if entry else None
     if found and found.status == "passed" and found.record and now - found.record.at < OFTEN:
         return f"the CI drilled this code already: {found.why}"
     return ""

@@ -14,13 +14,16 @@ from ..assets import RULES, asset_files
 from ..contract.open_data_contract import ContractFacts, open_data_contract
 from ..governance import change_plan
 from ..governance.check_catalogue import Subject
-from ..governance.check_context import View
+from ..governance.check_results import Facts
+from ..governance.checks.context import View
 from ..governance.config import Organisation, read_organisation
 from ..governance.evidence import Evidence, utc_now
 from ..governance.generated import expected, outdated, to_yaml
-from ..governance.ownership import TODO, Stage
+from ..governance.ownership import Stage
+from ..governance.people import TODO
 from ..governance.prometheus_rule import ENVIRONMENTS, prometheus_rule, require_one_name
-from ..governance.readiness import Facts, Scorecard, assess
+from ..governance.readiness import Scorecard, assess
+from ..installed import read_library
 from ..modes import MODES, DecisionMode
 from ..project import Seam
 from ..records.usage_stats import Usage
@@ -60,7 +63,9 @@ def scorecard(
         personal=tuple(seam.terms.personal) if seam else (),
     )
     kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
-    facts = Facts(home.digests(settings, seam, version), _workflows(), kind, described(registry, version))
+    library = read_library(Path())
+    about = home.digests(settings, seam, version, library)
+    facts = Facts(about, _workflows(), kind, described(registry, version), library)
     kept = home.read(registry) if registry else []
     return assess(view, [*kept, *more], facts, utc_now())
 

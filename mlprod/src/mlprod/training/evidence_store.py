@@ -8,25 +8,25 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ..governance.change_plan import read_change_plan
-from ..governance.check_catalogue import Subject, catalogue
+from ..governance.check_catalogue import ROOMS, Subject, catalogue
 from ..governance.ci_identity import IdentityError, claimed_run, in_ci, proven_run
 from ..governance.evidence import Evidence, Writer, utc_now
 from ..governance.gates import read_gates_file
 from ..governance.ownership import read_ownership
 from ..governance.yaml_loader import GovernanceError, digest
 from ..identity import whoami
+from ..installed import Library, read_library
 from ..masking import masked
 from ..project import Seam
 from ..settings import Settings
+from ..version import VERSION
 from .registry import Registry, Version
 
 PREFIX = "evidence."
 NEWEST = 1_000  # commands that are looked back at
-ROOM = Path(__file__).resolve().parent.parent
-LOCKS = tuple(f"requirements/{name}" for name in ("install.sh", "mlprod.txt", "serve.txt", "pipeline.txt"))
+LOCKS = tuple(f"requirements/{name}" for name in ("install.sh", "serve.txt", "pipeline.txt"))
+SEAM = {f"{name}.py" for name in ("contract", "data", "decision", "model")}  # which `domain` names
 
 
 def finding(check: str, passed: bool, digests: dict[Subject, str], value: float | str | None = None) -> Evidence:
@@ -47,6 +47,7 @@ def finding(check: str, passed: bool, digests: dict[Subject, str], value: float 
         passed=passed,
         valid_days=entry.valid_days,
         digests={subject: digests[subject] for subject in entry.tied_to if subject in digests},
+        library=VERSION,
     )
 
 
@@ -59,7 +60,7 @@ def _author() -> tuple[Writer, str, str, str]:
         owners = read_ownership(Settings().governance / "ownership.yaml")
         found = proven_run(owners.ci)
     except (IdentityError, GovernanceError) as error:
-        _warn(str(error))
+        _warn(f"This evidence counts as a laptop's, not for production: {error}")
         return declared
     person = owners.by_account(found.account)
     return "ci", person.email if person else found.account, found.run, found.proof
@@ -68,12 +69,17 @@ def _author() -> tuple[Writer, str, str, str]:
 @functools.lru_cache(maxsize=8)
 def _warn(reason: str) -> None:
     """Once for each reason: a command may write much evidence."""
-    print(f"This evidence counts as a laptop's, not for production: {reason}", file=sys.stderr)
+    print(reason, file=sys.stderr)
 
 
-def write(registry: Registry, records: Sequence[Evidence]) -> None:
-    """Keep the records of one command. Raises RegistryError."""
+def write(registry: Registry, records: Sequence[Evidence]) -> bool:
+    """Keep the records of one command. What another library than the pinned one has shown is not kept: then this prints
+    the reason and gives False. Raises RegistryError."""
+    if refusal := read_library(Path()).refusal:
+        _warn(f"no evidence was kept: {refusal}")
+        return False
     registry.log_tags("evidence", {PREFIX + record.check: record.model_dump_json() for record in records})
+    return True
 
 
 def read(registry: Registry) -> list[Evidence]:
@@ -81,23 +87,27 @@ def read(registry: Registry) -> list[Evidence]:
     found = []
     for tags in registry.tags_of("evidence", NEWEST):
         for name, text in tags.items():
-            if name.startswith(PREFIX):
-                try:
-                    record = Evidence.model_validate_json(text)
-                except ValidationError:
-                    continue
-                if name == PREFIX + record.check:
-                    found.append(record)
+            record = Evidence.parse(text) if name.startswith(PREFIX) else None
+            if record and name == PREFIX + record.check:
+                found.append(record)
     return found
 
 
-def digests(settings: Settings, seam: Seam | None = None, version: Version | None = None) -> dict[Subject, str]:
-    """Of what evidence is evidence today. A file that cannot be read has no digest, and nothing can be shown of it."""
+def digests(
+    settings: Settings, seam: Seam | None = None, version: Version | None = None, library: Library | None = None
+) -> dict[Subject, str]:
+    """Of what evidence is evidence today. A file that cannot be read has no digest, and nothing can be shown of it; nor
+    of a library that is not the pinned one."""
+    library = library or read_library(Path())
+    own = _own_files()
     found: dict[Subject, str] = {
-        "code": _code(),
+        "project": _files(own),
         "image": _files(map(Path, ("Dockerfile", ".dockerignore", *LOCKS))),
         "rules": _files(sorted(Path("monitoring").rglob("*"))),
     }
+    if not library.refusal:
+        found["code"] = _files([*own, Path("pyproject.toml")], library.checksum)
+        found |= {room: library.rooms[room] for room in ROOMS if room in library.rooms}
     if seam:
         found |= {"domain": seam.digest, "contract": seam.terms.fields.digest()}
     if version:
@@ -120,18 +130,16 @@ def _said(value: float | str | None) -> float | str | None:
     return float(value) if math.isfinite(value) else str(value)
 
 
-def _code() -> str:
-    """The library, the project's package without the four files and the tests, the tools' settings, and the lock."""
-    four = {f"{name}.py" for name in ("contract", "data", "decision", "model")}
-    library = [path for path in sorted(ROOM.rglob("*")) if path.suffix in (".py", ".yaml")]
+def _own_files() -> list[Path]:
+    """The project's package without the four files, and the lock."""
     own = [
-        path for path in sorted(Path("src").rglob("*.py")) if path.parent.parent != Path("src") or path.name not in four
+        path for path in sorted(Path("src").rglob("*.py")) if path.parent.parent != Path("src") or path.name not in SEAM
     ]
-    return _files([*library, *own, Path("pyproject.toml"), Path("requirements/pipeline.txt")])
+    return [*own, Path("requirements/pipeline.txt")]
 
 
-def _files(paths: Iterable[Path]) -> str:
-    total = hashlib.sha256()
+def _files(paths: Iterable[Path], first: str = "") -> str:
+    total = hashlib.sha256(first.encode())
     for path in paths:
         if path.is_file():
             content = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -6,9 +6,8 @@ from ..bundle.manifest import Data, Estimate
 from ..contract.documentation import document, example
 from ..contract.schema import Task, Terms
 from ..governance.gates import Verdict
-from ..governance.markdown import cell
 from ..governance.ownership import TODO
-from ..plain_text import display
+from ..plain_text import cell, display
 from .evaluate import WHOLE, Evaluation
 from .model_card_text import ModelCardText, is_said, not_said
 from .split import Split

@@ -1,14 +1,15 @@
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from filled import DIGESTS, NOW, SHOWN, WORKFLOWS, Filled, by_hand, entry, evidence, filled
+from filled import DIGESTS, SHOWN, WORKFLOWS, Filled, by_hand, evidence, filled, gaps, points, state
 
 from mlprod.governance.check_catalogue import catalogue
+from mlprod.governance.check_results import Facts
 from mlprod.governance.ownership import STAGES, Stage
-from mlprod.governance.readiness import CLASSIC, MATURITY, Facts, Scorecard
+from mlprod.governance.readiness import MATURITY
 
 __all__ = ["filled"]
+
 SHORT_LIST = {  # all that tier C is asked for
     "owners-named",
     "contract-holds",
@@ -18,18 +19,6 @@ SHORT_LIST = {  # all that tier C is asked for
     "rollback-drilled",
     "alert-reaches-owner",
 }
-
-
-def gaps(card: Scorecard, stage: Stage) -> set[str]:
-    return {result.entry.id for result in card.gaps(stage)}
-
-
-def state(card: Scorecard, check: str, stage: Stage = "pilot") -> Any:
-    return next(result for result in card.results(stage) if result.entry.id == check)
-
-
-def points(card: Scorecard, test: str) -> Any:
-    return next(point for point in card.points if point.test.id == test)
 
 
 @pytest.mark.parametrize("tier", ["A", "B", "C"])
@@ -156,187 +145,6 @@ def test_each_check_names_who_answers_for_it(filled: Filled) -> None:
     card = filled.card()
     assert state(card, "beats-baseline").person == "Bea Invented"
     assert state(card, "contract-holds").person == "TODO (data_owner)"
-
-
-# Waivers
-
-
-def waive(filled: Filled, check: str = "contract-holds", by: str = "data_owner", until: str = "2026-06-01") -> None:
-    path = filled.folder / "waivers.yaml"
-    before = path.read_text() if path.exists() else "waivers:\n"
-    facts = f"check: {check}, reason: late, risk: wrong, approved_by: {by}, expires: {until}"
-    path.write_text(before + "  - {" + facts + "}\n")
-
-
-def test_a_waiver_holds_through_its_last_day(filled: Filled) -> None:
-    waive(filled)
-    card = filled.card(filled.without("contract-holds"))
-    assert state(card, "contract-holds").status == "waived"
-    assert card.reached("production")
-
-
-def test_a_waiver_of_what_passes_changes_nothing(filled: Filled) -> None:
-    waive(filled)
-    assert state(filled.card(), "contract-holds").status == "passed"
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_waiver_that_has_expired_stops_every_stage(filled: Filled, stage: Stage) -> None:
-    waive(filled, until="2026-05-31")
-    card = filled.card()
-    assert not card.reached(stage)
-    assert "governance/waivers.yaml: contract-holds: expired on 2026-05-31" in card.missing(stage)[0]
-
-
-@pytest.mark.parametrize("by", ["author", "value_owner", "nobody", "fraud-team"])
-def test_only_the_accountable_waives(filled: Filled, by: str) -> None:
-    waive(filled, by=by)
-    found = state(filled.card(filled.without("contract-holds")), "contract-holds")
-    assert found.status == "unmeasured"
-    assert f"governance/waivers.yaml: contract-holds: approved_by: {by}; only data_owner may" in found.says[-1]
-
-
-def test_an_accountable_who_has_left_waives_nothing(filled: Filled) -> None:
-    waive(filled)
-    filled.change("ownership.yaml", "handle: cy, deputy", "handle: cy, until: 2026-06-01, deputy")
-    assert state(filled.card(filled.without("contract-holds")), "contract-holds").status == "unmeasured"
-
-
-@pytest.mark.parametrize(
-    ("check", "by", "until", "says"),
-    [
-        ("beats-baseline", "model_owner", "2026-06-30", "beats-baseline: nobody may excuse this"),
-        ("contract-holds", "data_owner", "2026-11-29", "expires: 2026-11-29 is more than 180 days away"),
-    ],
-)
-def test_some_things_nobody_excuses_and_nothing_for_long(
-    filled: Filled, check: str, by: str, until: str, says: str
-) -> None:
-    waive(filled, check, by, until)
-    found = state(filled.card(filled.without(check)), check)
-    assert found.status == "unmeasured"
-    assert says in found.says[-1]
-
-
-def test_personal_fields_and_an_answer_that_denies_them_stop_every_stage(filled: Filled) -> None:
-    filled.change("risk.yaml", "personal_data: true", "personal_data: false")
-    assert filled.card().reached("pilot")
-    card = filled.card(personal=("distance",))
-    assert not card.reached("poc")
-    assert "PERSONAL fields (distance)" in card.missing("poc")[0]
-
-
-def test_a_waiver_of_what_is_no_check_is_told(filled: Filled) -> None:
-    waive(filled, check="tests-grene")
-    card = filled.card()
-    assert not card.reached("poc")
-    assert "governance/waivers.yaml: tests-grene: there is no such check; the nearest is tests-green" in card.missing(
-        "poc"
-    )
-
-
-def test_a_waiver_that_does_not_count_does_not_hide_one_that_does(filled: Filled) -> None:
-    waive(filled, by="author")
-    waive(filled)
-    assert state(filled.card(filled.without("contract-holds")), "contract-holds").status == "waived"
-
-
-# ML Test Score
-
-
-@pytest.mark.parametrize(("tier", "least"), [("A", 5), ("B", 4), ("C", 3)])
-def test_production_asks_for_a_score_by_tier(filled: Filled, tier: str, least: int) -> None:
-    filled.tier(tier)
-    monitoring = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Monitoring"]
-    spare = [each for each in monitoring if not entry(each).demanded("production", tier)]
-    for left in range(len(spare) + 1):
-        card = filled.card(filled.without(*spare[:left]))
-        assert card.sum_of("Monitoring") == 7 - left
-        assert card.reached("production") is (card.score >= least)
-        assert card.reached("pilot")
-        said = f"ML Test Score {card.score:g}; tier {tier} needs {least}"
-        assert any(line.startswith(said) for line in card.missing("production")) is (card.score < least)
-
-
-def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
-    tests = [test for test in catalogue().ml_test_score if test.section == "Data"]
-    card = filled.card(filled.without(*(check for test in tests for check in test.checks)))
-    assert card.sum_of("Data") == card.score == 0
-    assert card.sum_of("Monitoring") == 7
-
-
-@pytest.mark.parametrize(
-    ("workflow", "expected"),
-    [
-        ("run: make train", 1),
-        ("run: make  train MINUTES=1", 1),
-        ("run: make retrain\n", 1),
-        ("run: |\n  make setup && make train\n  make smoke", 1),
-        ("", 0.5),
-        ("run: make training", 0.5),
-        ("run: make train-x", 0.5),
-        ("run: make train.x", 0.5),
-        ("run: remake train", 0.5),
-        ("# one day: make train", 0.5),
-        ("run: make test # not make train", 0.5),
-        ("run: make\n  train", 0.5),
-    ],
-)
-def test_a_point_is_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
-    assert points(filled.card(facts=Facts(DIGESTS, workflow)), "D1").points == expected
-
-
-@pytest.mark.parametrize(("workflow", "expected"), [(WORKFLOWS, 1), ("", 0.5)])
-def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
-    card = filled.card([by_hand("contract-holds")], Facts(DIGESTS, workflow))
-    assert points(card, "D1").points == expected
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        None,
-        {"passed": False},
-        {"at": NOW - timedelta(days=91)},
-        {"digests": {"contract": "old", "domain": "today's domain"}},
-    ],
-)
-def test_what_is_not_shown_today_earns_nothing(filled: Filled, record: dict[str, Any] | None) -> None:
-    shown = [evidence("contract-holds", **record)] if record is not None else []
-    point = points(filled.card(shown), "D1")
-    assert point.points == 0
-    assert point.why.startswith(("failed", "stale", "unmeasured"))
-
-
-def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Filled) -> None:
-    card = filled.card(filled.without("privacy-controls-tested", "field-code-tested"))
-    said = {"make test": ["keys and roles keep strangers out", "the code that makes the inputs is tested"]}
-    assert {section: card.lacks(section) for section in CLASSIC} == {section: {} for section in CLASSIC} | {
-        "Data": said
-    }
-    assert card.sum_of("Data") == 4.5
-    assert filled.card(filled.without("field-code-tested")).lacks("Data") == said | {"make test": said["make test"][1:]}
-
-
-def test_what_no_workflow_repeats_says_so_and_what_only_people_say_does_not(filled: Filled) -> None:
-    lacks = filled.card(facts=Facts(DIGESTS, "")).lacks("Model")
-    assert "let a workflow run make tune by itself" in lacks
-    assert entry("inclusion-looked-at").title not in {title for titles in lacks.values() for title in titles}
-
-
-def test_what_nothing_measures_yet_is_said(filled: Filled) -> None:
-    tests = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Infrastructure"]
-    assert filled.card(filled.without(*tests)).lacks("Infrastructure")["nothing measures it yet"] == [
-        entry("canary").title
-    ]
-
-
-def test_a_waiver_earns_no_point(filled: Filled) -> None:
-    waive(filled)
-    assert points(filled.card(filled.without("contract-holds")), "D1").points == 0
-
-
-# Levels, days, money
 
 
 @pytest.mark.parametrize("level", range(len(MATURITY)))

@@ -12,8 +12,8 @@ import pytest
 from filled import Filled, filled
 
 from mlprod.governance.check_catalogue import Subject
+from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.evidence import Evidence
-from mlprod.governance.ownership_checks import OUTCOMES
 from mlprod.ops import alert_drill
 from mlprod.ops.alert_drill import Alertmanager, drill
 from mlprod.ops.drills import DrillFailed

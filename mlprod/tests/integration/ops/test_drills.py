@@ -11,7 +11,7 @@ from conftest import Client, Trained, eventually, point, release, serve
 from fixture_project import PACKAGE
 from seams import binary
 
-from mlprod.governance.check_catalogue import Subject
+from mlprod.governance.check_catalogue import SUBJECTS, Subject, catalogue
 from mlprod.governance.evidence import Evidence, utc_now
 from mlprod.ops import drills
 from mlprod.ops.demo import _free_port as free_port
@@ -26,7 +26,7 @@ from mlprod.training.promotion import NowhereToGo
 from mlprod.training.registry import CHAMPION, Registry
 from mlprod.training.sync import sync
 
-ABOUT: dict[Subject, str] = {"code": "c" * 64, "domain": "d" * 64}
+ABOUT: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJECTS}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ def test_a_service_that_works_leaves_evidence(client: Client, settings: Settings
     shown = by_check(smoke(InProcess("", client=client), binary, ABOUT))
     assert set(shown) == {"served-end-to-end", "feedback-works"}
     assert all(record.passed for record in shown.values()), shown
-    assert shown["served-end-to-end"].digests == {"code": ABOUT["code"]}
+    for check, record in shown.items():
+        entry = catalogue().entry(check)
+        assert entry is not None
+        assert record.digests.keys() == set(entry.tied_to)
     used = usage(Store(settings.records_url), "assist")
     assert (used.cases, used.judged, used.outcomes) == (0, 0, 0), "what only tries the service is no case"
 
@@ -250,7 +253,7 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
     monkeypatch.delenv("CI", raising=False)  # which may run this test
     release(registry, baseline, "baseline")
     release(registry, model)
-    mine: dict[Subject, str] = {"code": uuid.uuid4().hex}  # evidence lies beside that of other tests
+    mine: dict[Subject, str] = {**ABOUT, "project": uuid.uuid4().hex}  # evidence lies beside that of other tests
     shown = finding("rollback-drilled", True, mine, 0.5)
     write(registry, [shown])
     assert spared(registry, mine) == "", "what somebody did by hand spares nothing"
@@ -259,7 +262,9 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
     assert spared(registry, mine) == ""
     write(registry, [by_ci])
     assert spared(registry, mine).startswith("the CI drilled this code already: 0.5")
-    assert spared(registry, {"code": "that was merged since"}) == ""
+    assert spared(registry, {**mine, "project": "that was merged since"}) == ""
+    assert spared(registry, {**mine, "mlprod.serving": "of the next version"}) == ""
+    assert spared(registry, {**mine, "mlprod.governance": "of the next version"}) != ""
 
 
 def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

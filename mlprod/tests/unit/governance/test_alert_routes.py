@@ -8,7 +8,7 @@ import pytest
 from filled import Filled, filled
 
 from mlprod.governance.alert_routes import FALLBACK, NOT_ON_CALL, PAGERDUTY, SECRETS, SHOWN, alertmanager
-from mlprod.governance.ownership_checks import OUTCOMES
+from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]

@@ -5,8 +5,10 @@ import pytest
 from fixture_project import PROJECT, TEMPLATE
 
 from mlprod.governance.check_catalogue import Entry, MlTest, catalogue, law
-from mlprod.governance.ownership_checks import OUTCOMES, SKILL_CHECKS
-from mlprod.governance.readiness import CLASSIC, DECLARED, MATURITY
+from mlprod.governance.checks import DECLARED
+from mlprod.governance.checks.ownership import OUTCOMES, SKILL_CHECKS
+from mlprod.governance.ml_test_score import CLASSIC
+from mlprod.governance.readiness import MATURITY
 
 CHECKS = catalogue().checks
 IDS = [entry.id for entry in CHECKS]

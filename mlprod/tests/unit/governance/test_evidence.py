@@ -2,18 +2,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from filled import DIGESTS, NOW, SUBJECTS, by_hand, entry, evidence
+from filled import DIGESTS, NOW, by_hand, entry, evidence
 from pydantic import ValidationError
 
-from mlprod.governance.check_catalogue import Entry, Subject
-from mlprod.governance.evidence import Evidence, Judged, judge
+from mlprod.governance.check_catalogue import ROOMS, SUBJECTS, Entry, Subject
+from mlprod.governance.evidence import Evidence
+from mlprod.governance.evidence_status import EvidenceStatus, judge
 
 TRIED = "beats-baseline"  # must be > 0, of a bundle
 WHOLE = Entry(id="whole", section="Model", title="all", outcome="serving", by="make it", tied_to=SUBJECTS)
 DAY = timedelta(days=1)
 
 
-def judged(check: str, *records: Evidence, digests: dict[Subject, str] = DIGESTS, **how: Any) -> Judged:
+def judged(check: str, *records: Evidence, digests: dict[Subject, str] = DIGESTS, **how: Any) -> EvidenceStatus:
     return judge(entry(check), records, digests, NOW, **how)
 
 
@@ -105,7 +106,8 @@ def test_what_was_shown_of_something_else_is_stale(changed: Subject) -> None:
     today: dict[Subject, str] = {**DIGESTS, changed: "another"}
     found = judge(WHOLE, [record], today, NOW)
     assert found.status == "stale"
-    assert f"of another {changed} than today's" in found.why
+    ends = f"; {changed} has changed since" if changed in ROOMS else f" of another {changed} than today's"
+    assert found.why == f"was shown on 2026-05-31{ends}"
 
 
 def test_without_a_model_nothing_is_shown_of_it() -> None:

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from filled import TODAY, Filled, filled
 
-from mlprod.governance.check_context import Drill
+from mlprod.governance.checks.context import Drill
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]

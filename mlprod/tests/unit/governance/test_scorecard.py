@@ -6,8 +6,9 @@ from filled import DIGESTS, WORKFLOWS, Filled, entry, evidence, filled
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlprod.governance.check_catalogue import catalogue
+from mlprod.governance.check_results import Facts
+from mlprod.governance.ml_test_score import CLASSIC
 from mlprod.governance.ownership import STAGES, Stage
-from mlprod.governance.readiness import CLASSIC, Facts
 from mlprod.governance.scorecard import MOST, as_json, markdown, next_steps, prometheus, terminal
 
 __all__ = ["filled"]

@@ -7,11 +7,12 @@ import yaml
 from conftest import GATES
 from filled import FILES, Filled, filled
 
-from mlprod.governance.check_context import View
+from mlprod.governance.checks import DECLARED
+from mlprod.governance.checks.context import View
+from mlprod.governance.checks.own_words import own_words
+from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.config import read_organisation
-from mlprod.governance.ownership_checks import OUTCOMES
-from mlprod.governance.readiness import DECLARED
-from mlprod.governance.stage_examples import EXAMPLES, enter, own_words, unfold
+from mlprod.governance.stage_examples import EXAMPLES, enter, unfold
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]

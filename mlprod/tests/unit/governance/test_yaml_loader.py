@@ -201,3 +201,18 @@ def test_two_files_are_needed_and_the_others_may_say_nothing(filled: Filled, nam
             read_organisation(filled.folder)
     else:
         assert read_organisation(filled.folder)
+
+
+def test_a_file_is_parsed_once_in_a_command_and_again_once_it_was_edited(path: Path) -> None:
+    path.write_text("on: full\n")
+    first = read(path, Switch, "")
+    assert read(path, Switch, "") is first
+    path.write_text("on: half\n")
+    assert read(path, Switch, "").on == "half"
+
+
+def test_each_check_of_the_files_looks_at_what_was_read_once(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    org = filled.org
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("a check read a file"))
+    monkeypatch.setattr(Filled, "org", org)
+    assert filled.failing() == {}

@@ -1,15 +1,11 @@
 """What a check may look at."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .config import Organisation
-    from .ownership import Person
+from ..config import Organisation
+from ..people import Person
 
 Rows = tuple[tuple[str, str], ...]
 

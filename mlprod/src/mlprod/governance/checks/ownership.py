@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from fnmatch import fnmatch
 
-from .check_context import Check, DoesNotApply, View
+from .context import Check, DoesNotApply, View
 
 FILE = "governance/ownership.yaml"
 OUTCOMES = (

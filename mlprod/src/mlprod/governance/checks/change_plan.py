@@ -1,0 +1,84 @@
+"""Checks of how the people affected are prepared for the change."""
+
+from collections.abc import Iterator
+
+from ..change_plan import FILE, MODES, TRAINED
+from .context import Check, View
+
+
+def consulted(view: View) -> Iterator[str]:
+    plan = view.org.change_plan
+    if not plan.stakeholders:
+        yield f"{FILE}: stakeholders: none; name the groups that use or feel the decisions"
+    for position, group in enumerate(plan.stakeholders):
+        if not any(each.date <= view.today for each in group.consulted):
+            yield f"{FILE}: stakeholders[{position}] ({group.group}): consulted: nobody was asked how they work today"
+
+
+def answered(view: View) -> Iterator[str]:
+    impact = view.org.change_plan.workforce_impact
+    for key in ("answer", "reviewed_by", "told_on"):
+        if not getattr(impact, key):
+            yield f'{FILE}: workforce_impact.{key} is not said ("will I lose my job?")'
+    if impact.told_on and impact.told_on > view.today:
+        yield f"{FILE}: workforce_impact.told_on: {impact.told_on} is still to come"
+
+
+def told(view: View) -> Iterator[str]:
+    plan = view.org.change_plan
+    if not plan.communications:
+        yield f"{FILE}: communications: none"
+    for position, each in enumerate(plan.communications):
+        key = f"{FILE}: communications[{position}] ({each.audience})"
+        if not each.limits_first:
+            yield f"{key}: limits_first: begin with what it cannot do, then set it to true"
+        if view.known(each.owner) is None:
+            yield f"{key}: owner: {each.owner or 'nobody'} is no known person of ownership.yaml"
+
+
+def told_in_time(view: View) -> Iterator[str]:
+    for position, each in enumerate(view.org.change_plan.communications):
+        if each.sent is None or each.sent > view.today:
+            yield f"{FILE}: communications[{position}] ({each.audience}): sent: not yet"
+
+
+def planned(view: View) -> Iterator[str]:
+    plan = view.org.change_plan
+    if plan.trained is None:
+        yield f"{FILE}: training: intended: say how many people each training is for"
+    for position, each in enumerate(plan.training):
+        if each.due and each.due < view.today and each.completed < TRAINED * each.intended:
+            yield f"{FILE}: training[{position}] ({each.audience}): due: {each.due} has passed"
+    if missing := [mode for mode in MODES if mode not in {phase.mode for phase in plan.rollout}]:
+        yield f"{FILE}: rollout: {', '.join(missing)} is missing"
+    if not plan.adoption.intended_users:
+        yield f"{FILE}: adoption.intended_users is not said"
+
+
+def trained(view: View) -> Iterator[str]:
+    share = view.org.change_plan.trained
+    if share is None:
+        yield f"{FILE}: training: intended: say how many people each training is for"
+    elif share < TRAINED:
+        yield f"{FILE}: training: {share:.0%} of those intended have completed it, {TRAINED:.0%} are needed"
+
+
+def with_a_fallback(view: View) -> Iterator[str]:
+    """Who integrates the answers, and what they do without them."""
+    consumers = view.org.ownership.consumers
+    if not consumers:
+        yield "governance/ownership.yaml: consumers: none; name the systems that use the answers"
+    for position, each in enumerate(consumers):
+        if not each.fallback:
+            yield f"governance/ownership.yaml: consumers[{position}] ({each.system}): fallback is not said"
+
+
+CHECKS: dict[str, Check] = {
+    "users-consulted": consulted,
+    "job-question-answered": answered,
+    "limits-said-first": told,
+    "people-told": told_in_time,
+    "training-planned": planned,
+    "training-done": trained,
+    "consumers-have-a-fallback": with_a_fallback,
+}

@@ -1,0 +1,53 @@
+"""The ML Test Score: 28 tests in four sections, and what a point of each rests on (Breck et al. 2017)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .check_catalogue import MlTest, Section, catalogue
+from .check_results import Facts, Result
+
+CLASSIC: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # its sections
+LEAST = {"A": 5, "B": 4, "C": 3}  # what production asks for, by tier
+AIM = 6  # points of 7 that a well-kept project has in each section
+
+
+@dataclass(frozen=True)
+class Point:
+    """`mend`: what makes it more, with `title`, what then holds; both empty where it is all that can be had."""
+
+    test: MlTest
+    points: float
+    why: str
+    mend: str = ""
+    title: str = ""
+
+
+def most_today() -> int:
+    """The largest ML Test Score that today's commands could show."""
+    later = {entry.id for entry in catalogue().checks if entry.later}
+    measured = [test.section for test in catalogue().ml_test_score if not later.issuperset(test.checks)]
+    return min(measured.count(section) for section in CLASSIC)
+
+
+def points_of(results: Sequence[Result], facts: Facts) -> tuple[Point, ...]:
+    by_id = {result.entry.id: result for result in results}
+    return tuple(_point(test, [by_id[id] for id in test.checks], facts.workflows) for test in catalogue().ml_test_score)
+
+
+def _point(test: MlTest, results: list[Result], workflows: str) -> Point:
+    """1: a run has shown it, and a workflow repeats it; 0.5: done by hand only; else 0 (Breck et al. 2017)."""
+    wrong = next((result for result in results if result.status != "passed"), None)
+    if wrong:
+        why = f"{wrong.status}: {wrong.says[0] if wrong.says else ''}"
+        mend = "nothing measures it yet" if wrong.entry.later else wrong.fix or wrong.says[0]
+        return Point(test, 0, why, mend, wrong.entry.title)
+    if repeated := next((word for word in test.repeated_by if _repeats(workflows, word)), ""):
+        return Point(test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow")
+    mend = f"let a workflow run make {test.repeated_by[0]} by itself" if test.repeated_by else ""
+    return Point(test, 0.5, f"{results[0].says[0]}; no workflow repeats it", mend, results[0].entry.title)
+
+
+def _repeats(workflows: str, target: str) -> bool:
+    """Does a line of the workflows, not a comment, make this very target?"""
+    return re.search(rf"^[^#\n]*\bmake[ \t]+{target}(?![\w.-])", workflows, re.MULTILINE) is not None

@@ -1,0 +1,62 @@
+"""The problem on one page."""
+
+from ...plain_text import cell
+from ..config import Organisation
+from ..problem import Today, Value
+from .text import ABSENT, list_of, person_of, stage_of, value_of, words_of
+
+
+def problem(org: Organisation) -> str:
+    """The problem on one page, for a sponsor."""
+    said, decision, value = org.problem.problem, org.problem.decision, org.problem.value
+    others = org.problem.alternatives
+    lines = [
+        "# The problem on one page",
+        "",
+        stage_of(org, "business_value"),
+        "",
+        f"**What is wrong.** {value_of(said.statement)}",
+        "",
+        f"**Who has it.** {value_of(said.affected)}",
+        "",
+        f"**What is done today.** {_today(said.today)}",
+        "",
+        "## The decision",
+        "",
+        f"- Who decides: {value_of(decision.who)}",
+        f"- What changes: {value_of(decision.changes_what)}",
+        f"- How often: {value_of(decision.how_often)}",
+        f"- What came of it: {value_of(decision.outcome)}, known after {value_of(decision.wait_until_outcome)}",
+        f"- Not meant for: {list_of(decision.out_of_scope)}",
+        "",
+        "## What else could be done",
+        "",
+        *([f"- {words_of(each.option)}: {cell(each.result)}. {cell(each.why_not)}" for each in others] or [ABSENT]),
+        "",
+        "## What it is worth",
+        "",
+        f"{_worth(value)} {person_of(org, value.owner) if value.owner else ABSENT} answers for it.",
+        "",
+        "## What would end it",
+        "",
+        *([f"- {cell(kill.when)}, looked at on {kill.by}" for kill in org.problem.kill_criteria] or [ABSENT]),
+    ]
+    if org.problem.assumptions:
+        lines += ["", "## What is assumed", ""]
+        lines += [
+            f"- {cell(each.text)} ({value_of(each.status)}, {value_of(each.owner)})" for each in org.problem.assumptions
+        ]
+    return "\n".join(lines)
+
+
+def _today(today: Today | None) -> str:
+    if today is None:
+        return ABSENT
+    return f"{value_of(today.process)}. Cost: {value_of(today.cost)}. Result: {value_of(today.performance)}."
+
+
+def _worth(value: Value) -> str:
+    if not value.kpi:
+        return f"{ABSENT}."
+    figures = f"{value_of(value.baseline)} today, {value_of(value.target)} by {value_of(value.by)}"
+    return f"{cell(value.kpi)}, in {value_of(value.unit)}: {figures}, looked at every {value_of(value.review_every)}."

@@ -1,0 +1,51 @@
+"""Risks, oversight, and which law asks for what."""
+
+from ...plain_text import cell
+from ..check_catalogue import law
+from ..config import Organisation
+from .text import ABSENT, people_of, person_of, stage_of, value_of
+
+
+def risks(org: Organisation) -> str:
+    """What may go wrong, who may stop it, and how long what is kept."""
+    risk = org.risk
+    answers, found, logging = risk.tier_questions, risk.classification, risk.logging
+    lines = [
+        "# Risks and oversight",
+        "",
+        stage_of(org, "security_and_compliance"),
+        "",
+        f"Tier **{risk.tier}**. About people: {_yes(answers.about_people)}; "
+        f"personal data: {_yes(answers.personal_data)}; acts without review: {_yes(answers.acts_without_review)}.",
+        f"Class under the EU AI Act: {found.eu_ai_act if found else ABSENT}. Why: {value_of(found and found.why)}.",
+        "",
+        "| what may happen | likely | bad | what is done | whose | looked at again |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for each in risk.risks:
+        owner = person_of(org, each.owner) if each.owner else ABSENT
+        lines.append(
+            f"| {cell(each.harm)} | {each.likelihood} | {each.impact} | {value_of(each.mitigation)} | {owner} | "
+            f"{value_of(each.review_by)} |"
+        )
+    lines += [
+        "",
+        "## Who may stop it",
+        "",
+        f'{people_of(org, risk.oversight.stop)}. The stop is `make mode MODE=shadow WHY="..."` or `POST /v1/mode`.',
+        f"Able to judge its answers: {people_of(org, risk.oversight.competent_people)}.",
+        "",
+        f"Logs are kept for {value_of(logging.retention_days)} days.",
+        f"Personal data in them: {value_of(logging.personal_data)}.",
+        "",
+        "## Which law asks for what",
+        "",
+        law().caveat,
+        "",
+        *(f"- {duty.article}, from {duty.applies_from}: {duty.says}" for duty in law().duties),
+    ]
+    return "\n".join(lines)
+
+
+def _yes(answer: bool) -> str:
+    return "yes" if answer else "no"

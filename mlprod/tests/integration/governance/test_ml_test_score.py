@@ -1,0 +1,103 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from filled import DIGESTS, NOW, WORKFLOWS, Filled, by_hand, entry, evidence, filled, points, waive
+
+from mlprod.governance.check_catalogue import catalogue
+from mlprod.governance.check_results import Facts
+from mlprod.governance.ml_test_score import CLASSIC
+
+__all__ = ["filled"]
+
+
+@pytest.mark.parametrize(("tier", "least"), [("A", 5), ("B", 4), ("C", 3)])
+def test_production_asks_for_a_score_by_tier(filled: Filled, tier: str, least: int) -> None:
+    filled.tier(tier)
+    monitoring = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Monitoring"]
+    spare = [each for each in monitoring if not entry(each).demanded("production", tier)]
+    for left in range(len(spare) + 1):
+        card = filled.card(filled.without(*spare[:left]))
+        assert card.sum_of("Monitoring") == 7 - left
+        assert card.reached("production") is (card.score >= least)
+        assert card.reached("pilot")
+        said = f"ML Test Score {card.score:g}; tier {tier} needs {least}"
+        assert any(line.startswith(said) for line in card.missing("production")) is (card.score < least)
+
+
+def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
+    tests = [test for test in catalogue().ml_test_score if test.section == "Data"]
+    card = filled.card(filled.without(*(check for test in tests for check in test.checks)))
+    assert card.sum_of("Data") == card.score == 0
+    assert card.sum_of("Monitoring") == 7
+
+
+@pytest.mark.parametrize(
+    ("workflow", "expected"),
+    [
+        ("run: make train", 1),
+        ("run: make  train MINUTES=1", 1),
+        ("run: make retrain\n", 1),
+        ("run: |\n  make setup && make train\n  make smoke", 1),
+        ("", 0.5),
+        ("run: make training", 0.5),
+        ("run: make train-x", 0.5),
+        ("run: make train.x", 0.5),
+        ("run: remake train", 0.5),
+        ("# one day: make train", 0.5),
+        ("run: make test # not make train", 0.5),
+        ("run: make\n  train", 0.5),
+    ],
+)
+def test_a_point_is_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
+    assert points(filled.card(facts=Facts(DIGESTS, workflow)), "D1").points == expected
+
+
+@pytest.mark.parametrize(("workflow", "expected"), [(WORKFLOWS, 1), ("", 0.5)])
+def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
+    card = filled.card([by_hand("contract-holds")], Facts(DIGESTS, workflow))
+    assert points(card, "D1").points == expected
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        {"passed": False},
+        {"at": NOW - timedelta(days=91)},
+        {"digests": {"contract": "old", "domain": "today's domain"}},
+    ],
+)
+def test_what_is_not_shown_today_earns_nothing(filled: Filled, record: dict[str, Any] | None) -> None:
+    shown = [evidence("contract-holds", **record)] if record is not None else []
+    point = points(filled.card(shown), "D1")
+    assert point.points == 0
+    assert point.why.startswith(("failed", "stale", "unmeasured"))
+
+
+def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Filled) -> None:
+    card = filled.card(filled.without("privacy-controls-tested", "field-code-tested"))
+    said = {"make test": ["keys and roles keep strangers out", "the code that makes the inputs is tested"]}
+    assert {section: card.lacks(section) for section in CLASSIC} == {section: {} for section in CLASSIC} | {
+        "Data": said
+    }
+    assert card.sum_of("Data") == 4.5
+    assert filled.card(filled.without("field-code-tested")).lacks("Data") == said | {"make test": said["make test"][1:]}
+
+
+def test_what_no_workflow_repeats_says_so_and_what_only_people_say_does_not(filled: Filled) -> None:
+    lacks = filled.card(facts=Facts(DIGESTS, "")).lacks("Model")
+    assert "let a workflow run make tune by itself" in lacks
+    assert entry("inclusion-looked-at").title not in {title for titles in lacks.values() for title in titles}
+
+
+def test_what_nothing_measures_yet_is_said(filled: Filled) -> None:
+    tests = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Infrastructure"]
+    assert filled.card(filled.without(*tests)).lacks("Infrastructure")["nothing measures it yet"] == [
+        entry("canary").title
+    ]
+
+
+def test_a_waiver_earns_no_point(filled: Filled) -> None:
+    waive(filled)
+    assert points(filled.card(filled.without("contract-holds")), "D1").points == 0

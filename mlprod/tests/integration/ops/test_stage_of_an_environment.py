@@ -1,0 +1,112 @@
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Registered
+from filled import Filled, at_home, filled
+from fixture_project import PACKAGE
+
+from mlprod.ops import readiness_report
+from mlprod.ops.readiness_report import NotReady, demand
+from mlprod.project import Project
+from mlprod.settings import Settings
+from mlprod.training.promotion import promote
+from mlprod.training.registry import CHAMPION, Registry, Version
+
+__all__ = ["at_home", "filled"]
+SEAM = Project(PACKAGE).seam_if_readable()
+
+
+def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
+    demand(SEAM, at_home.model_copy(update={"governance": Path("nowhere")}), registry, "local", None)
+
+
+@pytest.mark.parametrize(("environment", "stage"), [("staging", "pilot"), ("production", "production")])
+def test_an_environment_refuses_with_the_list_of_what_is_missing(
+    at_home: Settings, registry: Registry, environment: Any, stage: str
+) -> None:
+    with pytest.raises(NotReady) as refused:
+        demand(SEAM, at_home, registry, environment, None)
+    said = str(refused.value)
+    assert said.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
+    assert "gates-passed (unmeasured)" in said
+    assert f"missing for {stage}" in said
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_an_environment_opens_once_its_stage_is_reached(
+    at_home: Settings,
+    registry: Registry,
+    register: Registered,
+    environment: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    filled: Filled,
+) -> None:
+    asked: list[Any] = []
+
+    def met(*given: Any) -> Any:
+        asked.append(given)
+        return filled.card()
+
+    monkeypatch.setattr(readiness_report, "scorecard", met)
+    version = register("a" * 64)
+    demand(SEAM, at_home, registry, environment, version)
+    assert asked == [(SEAM, at_home, registry, version)]
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
+    at_home: Settings, registry: Registry, environment: str, monkeypatch: pytest.MonkeyPatch, filled: Filled
+) -> None:
+    monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
+    run = registry.log_run({}, {}, {}, None)
+    version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
+    with pytest.raises(NotReady, match="made from other files than today's four"):
+        demand(SEAM, at_home, registry, environment, version)
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
+    at_home: Settings,
+    registry: Registry,
+    register: Registered,
+    environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    filled: Filled,
+) -> None:
+    monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
+    first, second = register("a" * 64), register("b" * 64, compared_with="1")
+    late = register("c" * 64, compared_with="1")  # made beside the second one, which was faster
+    run = registry.log_run({}, {}, {}, None)
+    baseline = registry.register(run, "d" * 64, {"kind": "baseline", "compared_with": "1"})
+
+    def ready(version: Version) -> None:
+        demand(SEAM, at_home, registry, environment, version)
+
+    promote(registry, "you", "the first", first.number, ready=ready)
+    promote(registry, "you", "it beats the first", second.number, ready=ready)
+    with pytest.raises(NotReady, match="version 3 was compared with champion 1, not 2: train"):
+        promote(registry, "you", "it looks good", late.number, ready=ready)
+    promote(registry, "you", "back by number", first.number, ready=ready)
+    promote(registry, "you", "what one falls back on", baseline.number, ready=ready)
+    champion = registry.behind(CHAMPION)
+    assert champion
+    assert champion.number == baseline.number
+
+
+def test_what_nobody_committed_opens_no_production(
+    at_home: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch, filled: Filled
+) -> None:
+    monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
+    for words in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b.org", "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *words], check=True)  # noqa: S607
+    demand(SEAM, at_home, registry, "production", None)
+    filled.change("risk.yaml", "acts_without_review: false", "acts_without_review: true")
+    demand(SEAM, at_home, registry, "staging", None)
+    with pytest.raises(NotReady, match="changes that are not committed"):
+        demand(SEAM, at_home, registry, "production", None)
