@@ -15,11 +15,11 @@ from ..contract.examples import unreadable_cells
 from ..contract.schema import Field, Fields
 from ..contract.words import listed
 from .distance import largest_gap, limit, stability
-from .thresholds import FEWEST_ROWS
 
 SCORE = "(score)"  # among the fields; no field can be called so
 Verdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
 MANY_WORDS = 50  # of a field, which are counted apart
+FEWEST_ROWS = 100  # from fewer, nothing smaller than a fifth of all rows can be told from chance
 FIELDS_AT_ONCE = 20  # in one query: engines plan some thousands of sums badly
 MAX_SHOWN = 5  # columns in a message
 

@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .drift import SCORE, Drift, Verdict
-from .thresholds import FEWEST_ROWS
+from .drift import FEWEST_ROWS, SCORE, Drift, Verdict
 
 LONGEST = 60  # characters of a word
 MOST = 5  # fields named in a sentence
