@@ -7,7 +7,7 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check check-library test test-fast test-library prove bench generated lock
+.PHONY: help setup demo check check-library test test-fast test-library prove bench alerts generated lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,7 +62,10 @@ test-fast: setup ## the tests that need no environment for the baked project
 bench: setup ## measure beside what it names, and write a table
 	$(BIN)/python bench/run.py
 
-generated: setup ## bake again the files that `make generate` writes in a project, after a change of the generator
+alerts: mlprod/.venv/ready ## write rules, page and thresholds from mlprod/src/mlprod/assets/alerts.yaml
+	cd mlprod && PYTHONPATH=src .venv/bin/python generate_alerts.py
+
+generated: setup alerts ## bake again the files that `make generate` writes in a project, after a change of the generator or the alerts
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python templates/regenerate.py
 
 lock: setup ## resolve requirements/dev.txt anew from pyproject.toml

@@ -25,11 +25,10 @@ def drift(args: argparse.Namespace) -> int:
     from ..files.errors import FileError
     from ..monitoring import champion as watching
     from ..monitoring.alerts import of_inputs
-    from ..monitoring.drift import compare
+    from ..monitoring.drift import FEWEST_ROWS, compare
     from ..monitoring.drift_counts import CannotCompare
     from ..monitoring.drift_report import page, write
     from ..monitoring.drift_text import Compared, lines
-    from ..monitoring.thresholds import FEWEST_ROWS
     from ..records.database import now
     from ..records.errors import StoreAway
     from ..training.registry import Registry, RegistryError
@@ -143,7 +142,7 @@ def _looked_at(
     from ..files.read import read
     from ..monitoring import champion as watching
     from ..monitoring.drift_counts import count, readable
-    from ..monitoring.thresholds import WHOLE
+    from ..monitoring.thresholds import WHOLE_DAY_SHARE
     from ..training.sources import NoRows
     from .service import records
 
@@ -165,6 +164,6 @@ def _looked_at(
     first = watching.first_scored(store, champion, since)
     spanned = (at - first) / timedelta(hours=1) if first else 0.0
     note = f"They span {spanned:.1f} hours: a part of a day is no day, and its hours differ by themselves."
-    partial = first is not None and spanned < WHOLE * min(args.hours, 24)
+    partial = first is not None and spanned < WHOLE_DAY_SHARE * min(args.hours, 24)
     source = f"the rows that version {champion.version} scored in {args.hours:g} hours up to {at:%Y-%m-%d %H:%M} UTC"
     return source, counts, note if partial or (first and args.hours < 24) else ""

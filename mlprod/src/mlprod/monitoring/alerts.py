@@ -13,16 +13,21 @@ from . import thresholds
 from .distance import bound
 from .drift import Drift
 from .drift_counts import SCORE
+from .windows import MONTH, WEEK
 
 
 @dataclass(frozen=True)
 class Signal:
-    """`alert` is what Prometheus would raise, `about` what it is of, `outcome` (of governance/ownership.yaml) whose."""
+    """`alert` is what Prometheus would raise, `about` what it is of."""
 
     alert: str
-    outcome: str
     says: str
     about: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """Id in governance/ownership.yaml: whose it is."""
+        return thresholds.OUTCOMES[self.alert]
 
     @property
     def id(self) -> str:
@@ -34,86 +39,85 @@ def of_drift(drifts: Sequence[Drift]) -> Iterator[Signal]:
         if each.verdict == "drifts" and each.gap is not None and each.allowed is not None:
             alert = "ScoreDrifts" if each.name == SCORE else "FieldDrifts"
             says = f"{each.name} is {each.gap:.1%} away from what the model learnt from; {each.allowed:.1%} is allowed"
-            yield Signal(alert, "model_quality", says, each.name)
+            yield Signal(alert, says, each.name)
 
 
 def of_inputs(drifts: Sequence[Drift]) -> Iterator[Signal]:
     """Values that fail to come, and words that the model does not know."""
     for each in drifts:
         then, now = each.reference, each.counted
-        if now is None or each.missing is None or (rows := now.present + now.missing) < thresholds.FEWEST_SENT:
+        if now is None or each.missing is None or (rows := now.present + now.missing) < thresholds.MIN_INPUT_ROWS:
             continue
-        if each.missing > then.missing + max(thresholds.MISSING, bound(rows, then.rows)):
+        if each.missing > then.missing + max(thresholds.MAX_MISSING_INCREASE, bound(rows, then.rows)):
             says = f"{each.name} is missing in {each.missing:.1%} of the rows; it was in {then.missing:.1%}"
-            yield Signal("MissingValues", "data_quality", says, each.name)
+            yield Signal("MissingValues", says, each.name)
         chance = bound(now.present, each.learnt)
-        if each.unknown is not None and each.unknown > then.shares[-1] + max(thresholds.UNKNOWN, chance):
+        if each.unknown is not None and each.unknown > then.shares[-1] + max(thresholds.MAX_UNKNOWN_INCREASE, chance):
             says = f"{each.unknown:.1%} of {each.name} are words that the model does not know"
-            yield Signal("UnknownWords", "data_quality", f"{says}; {then.shares[-1]:.1%} were", each.name)
+            yield Signal("UnknownWords", f"{says}; {then.shares[-1]:.1%} were", each.name)
 
 
 def of_people(judged: Counter[str], ways: Mapping[str, int], override: float, bypass: float) -> Iterator[Signal]:
     """Decisions of a week overruled, or taken without the system, more than governance/gates.yaml lets them be."""
     rate = override_rate(judged["overridden"], judged.total()) or 0.0
-    if judged.total() >= thresholds.FEWEST_JUDGED and rate > override:
+    if judged.total() >= thresholds.MIN_JUDGED_DECISIONS and rate > override:
         says = f"{rate:.0%} of {judged.total():,} judged decisions were overruled in 7 days; {override:.0%} may be"
-        yield Signal("OverrideRateHigh", "adoption", says)
+        yield Signal("OverrideRateHigh", says)
     cases = sum(ways.values())
-    if cases >= thresholds.FEWEST_CASES and (rate := ways["manual"] / cases) > bypass:
+    if cases >= thresholds.MIN_CASES and (rate := ways["manual"] / cases) > bypass:
         says = f"{rate:.0%} of {cases:,} cases of 7 days were decided without the system; {bypass:.0%} may be"
-        yield Signal("BypassHigh", "adoption", says)
+        yield Signal("BypassHigh", says)
 
 
 def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Signal]:
     """(outcomes that came, rows scored) in the last week and in the week before."""
     (came, scored), (came_before, scored_before) = now, before
-    if came_before < thresholds.FEWEST_BACK or scored < thresholds.FEWEST_BACK or not scored_before:
+    if came_before < thresholds.MIN_WEEKLY_OUTCOMES or scored < thresholds.MIN_WEEKLY_OUTCOMES or not scored_before:
         return
-    if came < thresholds.FALLEN * came_before and came / scored < thresholds.FALLEN * came_before / scored_before:
+    ratio = thresholds.MIN_OUTCOME_RATIO
+    if came < ratio * came_before and came / scored < ratio * came_before / scored_before:
         says = (
             f"{came:,} outcomes came in 7 days for {scored:,} rows scored; {came_before:,} for {scored_before:,} before"
         )
-        yield Signal("OutcomesStopped", "data_quality", says)
+        yield Signal("OutcomesStopped", says)
 
 
 def of_quality(told: OutcomeStats, before: int, task: Task, figure: Estimate | None) -> Iterator[Signal]:
     """The model errs more on real cases than on the test rows. `figure`: the mean squared error there; `before`: its
     outcomes of earlier weeks, without which these are only those that come first."""
-    if figure is None or figure.high <= 0 or told.cases < thresholds.FEWEST_OUTCOMES or not before:
+    if figure is None or figure.high <= 0 or told.cases < thresholds.MIN_QUALITY_OUTCOMES or not before:
         return
     # a squared error of a share is at most 1, so its variance at most its mean; of numbers a kurtosis of 10 is allowed
     strays = math.sqrt(figure.high / told.cases) if task == "binary" else 3 * figure.high / math.sqrt(told.cases)
     error = told.mean_squared_error
-    if error > max(thresholds.WORSE * figure.high, figure.high + thresholds.DEVIATIONS * strays):
+    if error > max(thresholds.MAX_MSE_RATIO * figure.high, figure.high + thresholds.MIN_SIGMAS * strays):
         says = f"the mean squared error of {told.cases:,} real cases is {error:.4g}; on the test rows it was "
-        yield Signal("QualityBelowTest", "model_quality", f"{says}{figure.value:.4g}, {figure.high:.4g} at most")
+        yield Signal("QualityBelowTest", f"{says}{figure.value:.4g}, {figure.high:.4g} at most")
 
 
 def of_value(weeks: Sequence[OutcomeStats], target: float | None, cost: float) -> Iterator[Signal]:
     """Two weeks of what was acted upon, each worth less than the target, money in 30 days after costs."""
     newest, *_ = weeks
-    if newest.failures > thresholds.FAILED * newest.cases:
-        yield Signal(
-            "PayoffFails", "model_quality", f"payoff() gave no number for {newest.failures:,} outcomes of 7 days"
-        )
-    months = [week.net * (thresholds.MONTH / thresholds.WEEK) - cost for week in weeks]
-    enough = all(week.paid >= thresholds.FEWEST_PAID for week in weeks)
+    if newest.failures > thresholds.MAX_PAYOFF_FAILURE_SHARE * newest.cases:
+        yield Signal("PayoffFails", f"payoff() gave no number for {newest.failures:,} outcomes of 7 days")
+    months = [week.net * (MONTH / WEEK) - cost for week in weeks]
+    enough = all(week.paid >= thresholds.MIN_PAID_OUTCOMES for week in weeks)
     if target is not None and enough and all(month < target for month in months):
         says = f"at the rate of 7 days it is worth {months[0]:,.0f} in 30 days after costs; {target:,.0f} is the target"
-        yield Signal("ValueBelowTarget", "business_value", says)
+        yield Signal("ValueBelowTarget", says)
 
 
 def of_age(made: datetime | None, now: datetime, most_days: float | None) -> Iterator[Signal]:
     if made and most_days is not None and now - made > timedelta(days=most_days):
         says = f"the model was trained {(now - made).days} days ago; {most_days:g} are allowed"
-        yield Signal("ModelStale", "model_quality", says)
+        yield Signal("ModelStale", says)
 
 
 def of_dates(due: Iterable[tuple[str, date]], today: date) -> Iterator[Signal]:
     """`due`: what, by file and key, and its day."""
     for what, day in due:
         if day < today:
-            yield Signal("GovernanceOverdue", "business_value", f"{what} was due on {day}", what)
+            yield Signal("GovernanceOverdue", f"{what} was due on {day}", what)
 
 
 def agreement(told: OutcomeStats, figure: Estimate) -> tuple[bool, str]:

@@ -3,9 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from .thresholds import DRIFT
+from .thresholds import CHANCE_COEFFICIENT, DRIFT_GAP
 
-COEFFICIENT = 1.95  # c(a) = sqrt(-ln(a / 2) / 2) of the two-sample Kolmogorov-Smirnov test, for a = 0.001
 FLOOR = 1e-4  # of a share in a logarithm: an empty bin has none
 
 
@@ -17,13 +16,14 @@ def largest_gap(now: Sequence[float], then: Sequence[float]) -> float:
 
 def bound(n: int, m: int) -> float:
     """What the largest gap between samples of n and m rows of one distribution exceeds once in a thousand times
-    (Smirnov 1948; for large samples). Infinite while one of them has no rows."""
-    return COEFFICIENT * math.sqrt(1 / n + 1 / m) if n and m else math.inf
+    (Smirnov 1948; for large samples): the coefficient is c(a) = sqrt(-ln(a / 2) / 2) for a = 0.001. Infinite while one
+    of them has no rows."""
+    return CHANCE_COEFFICIENT * math.sqrt(1 / n + 1 / m) if n and m else math.inf
 
 
 def limit(n: int, m: int) -> float:
     """The gap above which something has drifted."""
-    return max(DRIFT, bound(n, m))
+    return max(DRIFT_GAP, bound(n, m))
 
 
 def stability(now: Sequence[float], then: Sequence[float]) -> float:

@@ -7,9 +7,9 @@ from typing import Literal
 from ..bundle.reference_profile import Distribution, Reference
 from .distance import largest_gap, limit, stability
 from .drift_counts import SCORE, Counted, Counts
-from .thresholds import FEWEST_ROWS
 
 Verdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
+FEWEST_ROWS = 100  # from fewer, nothing smaller than a fifth of all rows can be told from chance
 
 
 @dataclass(frozen=True)

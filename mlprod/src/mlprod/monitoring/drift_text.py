@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .drift import Drift, Verdict
+from .drift import FEWEST_ROWS, Drift, Verdict
 from .drift_counts import SCORE
-from .thresholds import FEWEST_ROWS
 
 LONGEST = 60  # characters of a word
 MOST = 5  # fields named in a sentence

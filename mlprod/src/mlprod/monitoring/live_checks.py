@@ -19,6 +19,7 @@ from . import alerts, quality, thresholds
 from .alerts import Signal
 from .champion import Answering, counted, first_scored
 from .drift import compare
+from .windows import DAY, WEEK
 
 LATELY = timedelta(days=28)  # that evidence looks back
 
@@ -54,13 +55,13 @@ def wrong(org: Organisation, seam: Seam, store: Store, champion: Answering | Non
     try:
         return found + list(_by_records(org, seam, store, champion, now))
     except StoreAway as error:
-        return [*found, Signal("DatabaseAway", "serving", f"the database of records does not answer: {error}")]
+        return [*found, Signal("DatabaseAway", f"the database of records does not answer: {error}")]
 
 
 def _by_records(
     org: Organisation, seam: Seam, store: Store, champion: Answering | None, now: datetime
 ) -> Iterator[Signal]:
-    spans = ((now - thresholds.WEEK, now), (now - 2 * thresholds.WEEK, now - thresholds.WEEK))
+    spans = ((now - WEEK, now), (now - 2 * WEEK, now - WEEK))
     told = [
         quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=a, until=b) for a, b in spans
     ]
@@ -70,7 +71,7 @@ def _by_records(
     yield from alerts.of_value([acted_upon(each) for each in told], value.payoff_a_month, value.cost_a_month or 0)
     if champion is None:
         return
-    week, day = now - thresholds.WEEK, now - thresholds.DAY
+    week, day = now - WEEK, now - DAY
     of_version = [each for (version, _), each in verdicts(store, week).items() if version == champion.version]
     judged = sum(of_version, Counter[str]())
     yield from alerts.of_people(judged, decision_paths(store, week, now), people.override_stop, people.bypass)
@@ -80,20 +81,20 @@ def _by_records(
     drifts = compare(champion.reference, counted(seam, store, champion, day, now))
     yield from alerts.of_inputs(drifts)
     first = first_scored(store, champion, day)
-    if first and now - first >= thresholds.WHOLE * thresholds.DAY:
+    if first and now - first >= thresholds.WHOLE_DAY_SHARE * DAY:
         yield from alerts.of_drift(drifts)
 
 
 def _of_champion(
     seam: Seam, champion: Answering, told: OutcomeStats, digests: dict[Subject, str]
 ) -> Iterator[Evidence]:
-    if told.cases >= thresholds.FEWEST_OUTCOMES:
+    if told.cases >= thresholds.MIN_QUALITY_OUTCOMES:
         before = champion.squared_error
         worse = list(alerts.of_quality(told, told.cases, seam.task(), before))
         said = f"mean squared error {told.mean_squared_error:.4g} over {told.cases:,} real cases"
         said += f", {before.value:.4g} on the test rows" if before else ""
         yield finding("live-quality-watched", not worse, digests, said)
-    if told.paid >= thresholds.FEWEST_OUTCOMES:
+    if told.paid >= thresholds.MIN_QUALITY_OUTCOMES:
         agrees, said = alerts.agreement(told, champion.manifest.metrics["value"])
         yield finding("offline-and-online-agree", agrees, digests, said)
 

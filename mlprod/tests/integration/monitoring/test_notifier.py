@@ -13,8 +13,8 @@ from mlprod.monitoring import notifier
 from mlprod.monitoring.alerts import Signal
 from mlprod.monitoring.notifier import NotTaken, news, post, remember
 
-DRIFT = Signal("FieldDrifts", "model_quality", "amount is 12% away", "amount")
-STALE = Signal("ModelStale", "model_quality", "the model is old")
+DRIFT = Signal("FieldDrifts", "amount is 12% away", "amount")
+STALE = Signal("ModelStale", "the model is old")
 OWNERS = {"model_quality": "Bea Invented <bea@example.org>"}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from filled import Filled, filled
 
+from mlprod.assets import runbook
 from mlprod.governance.alert_routes import FALLBACK, NOT_ON_CALL, PAGERDUTY, SECRETS, SHOWN, alertmanager
 from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.yaml_loader import GovernanceError
@@ -84,6 +85,8 @@ def test_alerts_of_different_systems_and_environments_share_no_message(filled: F
     assert {"system", "environment", "namespace"} <= set(made["route"]["group_by"])
     for rule in made["inhibit_rules"]:
         assert set(rule["equal"]) == {"system", "environment", "namespace"}
+        for matcher in rule["source_matchers"] + rule["target_matchers"]:
+            assert runbook(json.loads(matcher.removeprefix("alertname="))), "an alert that silences another exists"
 
 
 def test_the_one_on_call_is_woken_by_a_page_and_the_channel_sees_both(filled: Filled) -> None:

@@ -8,7 +8,6 @@ from past import NOW
 
 from mlprod.bundle.manifest import Estimate
 from mlprod.bundle.reference_profile import Distribution
-from mlprod.monitoring import thresholds
 from mlprod.monitoring.alerts import (
     Signal,
     agreement,
@@ -23,6 +22,7 @@ from mlprod.monitoring.alerts import (
 )
 from mlprod.monitoring.drift import Drift
 from mlprod.monitoring.drift_counts import SCORE, Counted
+from mlprod.monitoring.windows import MONTH, WEEK
 from mlprod.records.outcome_stats import OutcomeStats
 
 TEST = Estimate(value=0.1, low=0.08, high=0.12, n=5_000)
@@ -53,7 +53,6 @@ def test_a_field_and_the_score_that_drift_are_told_apart() -> None:
     assert list(of_drift([drifting, city()])) == [
         Signal(
             "FieldDrifts",
-            "model_quality",
             "city is 11.0% away from what the model learnt from; 5.0% is allowed",
             "city",
         )
@@ -173,4 +172,4 @@ def test_real_money_agrees_with_the_test_rows_within_chance() -> None:
 
 
 def test_a_month_is_a_little_more_than_four_weeks() -> None:
-    assert pytest.approx(30 / 7) == thresholds.MONTH / thresholds.WEEK
+    assert pytest.approx(30 / 7) == MONTH / WEEK

@@ -3,11 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from mlprod.monitoring.distance import COEFFICIENT, bound, largest_gap, limit, stability
+from mlprod.monitoring.distance import bound, largest_gap, limit, stability
+from mlprod.monitoring.thresholds import CHANCE_COEFFICIENT
 
 
 def test_the_coefficient_is_that_of_one_in_a_thousand() -> None:
-    assert math.sqrt(-math.log(0.001 / 2) / 2) == pytest.approx(COEFFICIENT, abs=0.001)
+    assert math.sqrt(-math.log(0.001 / 2) / 2) == pytest.approx(CHANCE_COEFFICIENT, abs=0.001)
 
 
 def test_the_gap_is_the_largest_on_either_side() -> None:

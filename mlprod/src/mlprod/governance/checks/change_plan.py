@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..change_plan import FILE, MODES, TRAINED
+from ...modes import MODES
+from ..change_plan import FILE, TRAINED
 from .context import Check, View
 
 
