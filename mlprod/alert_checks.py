@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlprod.governance.ownership_checks import OUTCOMES
-
 from alert_source import PLACEHOLDER, Alerts, AlertSource, Groups
+from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.yaml_loader import GovernanceError, read
 
 RECORDING = re.compile(r"\bml:\w+:\w+")
