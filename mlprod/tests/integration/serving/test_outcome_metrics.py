@@ -136,7 +136,7 @@ def test_outcomes_become_confusion_calibration_and_money(replica: Callable[..., 
 def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(replica: Callable[..., Replica]) -> None:
     one = replica(payoff=lambda decision, outcome, row: 1 / (row["weight"] - 30) if outcome else 2.5)
     scores = [0.0, 0.001, 0.0011, 0.3, 0.5, 0.75, 1.0]
-    cases = [
+    cases: list[dict[str, Any]] = [
         {"id": f"{mode}{place}", "score": score, "decision": "call" if score > 0.5 else "leave"}
         | {"row": ROW | {"weight": 29.0 + place % 3}}
         for mode in ("shadow", "assist")
