@@ -1,11 +1,11 @@
 """The event of predictions: what the service and batch scoring record of them. Knows no model and no contract."""
 
-import hashlib
 import itertools
 import os
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 from pydantic_core import to_json
@@ -27,7 +27,7 @@ def event_number() -> str:
 
 def pseudonymize(name: str, salt: bytes) -> str:
     """What stands for a name in the records: the same for the same name, and no way back without the salt."""
-    return hashlib.blake2b(name.encode(), key=salt, digest_size=16).hexdigest()
+    return blake2b(name.encode(), key=salt, digest_size=16).hexdigest()
 
 
 def build_prediction(

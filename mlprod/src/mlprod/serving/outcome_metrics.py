@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import Gauge, Histogram
 
 from ..contract.schema import Task, Terms
+from ..records.events import CHAMPION
 from ..records.outcome_stats import VERDICTS, OutcomeFigures, Payoff, figures_of
 from .label_words import LabelWords
 from .logs import log
@@ -62,7 +63,7 @@ class Results:
             return  # the task is not known
         if serving.version != self._version:
             for verdict in VERDICTS:
-                self.feedback.add(serving.version, "champion", verdict, "", amount=0)
+                self.feedback.add(serving.version, CHAMPION, verdict, "", amount=0)
             self._version = serving.version
         self._claims = claims = self._claims or Claims()
         task, until, more = serving.bundle.manifest.task, time.monotonic() + LONGEST, True
