@@ -96,7 +96,7 @@ def test_verbs_and_service_find_the_project_from_another_folder(project: Path, t
     assert done.returncode == 0, done.stderr
     typed = run(elsewhere, project / "src", "contract", "--table", "rows.csv")
     assert typed.returncode == 1
-    assert "no such column" in typed.stderr
+    assert f"{elsewhere / 'rows.csv'}: it has no column" in typed.stderr
     settings = Settings(state=project / "var", tracking_uri="", model_name=PACKAGE.replace("_", "-"))
     (version,) = Registry(settings).versions()
     bundle = Registry(settings).download(version, tmp_path)
