@@ -7,7 +7,7 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check check-library test test-fast test-library prove bench alerts generated lock
+.PHONY: help setup demo check check-library test test-fast test-library prove bench alerts generated release-check lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ alerts: mlprod/.venv/ready ## write rules, page and thresholds from mlprod/src/m
 
 generated: setup alerts ## bake again the files that `make generate` writes in a project, after a change of the generator or the alerts
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python templates/regenerate.py
+
+release-check: setup ## rebuild the wheel of a tag in a clean checkout and compare a file with it: TAG=v0.1.0 WHEEL=mlprod-0.1.0-py3-none-any.whl
+	@$(BIN)/python templates/release.py check "$${TAG}" "$${WHEEL}"
 
 lock: setup ## resolve requirements/dev.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --python-version 3.11 \

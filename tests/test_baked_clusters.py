@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from conftest import UNBAKED, Bake, BakedProject, baking
-from test_baked_deploy import Built, build, held, needs_kubectl, needs_tools, versions
+from manifests import Built, build, needs_kubectl
+from test_manifest_schemas import held, needs_tools, versions
 
 COMPONENTS = sorted(path.parent.name for path in (UNBAKED / "deploy" / "clusters").glob("*/kustomization.yaml"))
 FOREIGN_KINDS = {"HealthCheckPolicy", "HTTPRoute", "ExternalSecret"}  # of operators, whose schemas are not at hand

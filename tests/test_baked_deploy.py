@@ -1,142 +1,20 @@
-"""Manifests of a baked project: built by kustomize, held against schemas and policies, and against what the code says.
-
-No API server is asked: none can be had here.
-"""
+"""Manifests of a baked project: built by kustomize, held against what the code says."""
 
 import ast
-import functools
-import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from conftest import LIBRARY, Bake, BakedProject
+from manifests import DIGEST, ENVIRONMENTS, Built, build, built, matches, needs_kubectl, pinned
 
-ENVIRONMENTS = ("staging", "production")
+__all__ = ["built", "pinned"]  # fixtures
 FOREIGN = {"MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "TMPDIR", "PGPASSWORD"}
 FOREIGN |= {"ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY"}  # variables that others read
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 FIRST = ("ml-service/step", "first")
-DIGEST = "sha256:" + "0" * 64
-TOOLS = Path(shutil.which("kubernetes-validate") or "")
-NO_KUBECTL = "kubectl is not on this machine; .ci/run asks for it"
-needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason=NO_KUBECTL)
-needs_tools = pytest.mark.skipif(
-    not all(map(shutil.which, ("kubectl", "kubernetes-validate", "checkov"))),
-    reason="kubectl, kubernetes-validate or checkov is not on this machine; .ci/run installs the last two",
-)
-# Runs where kubernetes-validate is installed. The operator's schemas come as models that drop what they do not know, so
-# what comes back must be what went in.
-HOLD = """
-import json, sys, kubernetes_validate
-from cloudcoil.models.prometheus_operator import v1
-asked = json.load(sys.stdin)
-for document in asked["documents"]:
-    try:
-        if document["apiVersion"] == "monitoring.coreos.com/v1":
-            model = getattr(v1, document["kind"]).model_validate(document)
-            known = model.model_dump(mode="json", by_alias=True, exclude_none=True)
-            if known != document:
-                print(document["kind"], "holds what the schema does not know")
-            continue
-        for version in asked["versions"]:
-            kubernetes_validate.validate(document, version, strict=True)
-    except Exception as error:
-        print(document["kind"], repr(error)[:300])
-"""
-
-
-@dataclass(frozen=True)
-class Built:
-    project: BakedProject
-    environment: str
-    documents: list[Any]
-
-    def of(self, kind: str) -> dict[str, Any]:
-        return {each["metadata"]["name"]: each for each in self.documents if each["kind"] == kind}
-
-    def only(self, kind: str) -> Any:
-        (found,) = self.of(kind).values()
-        return found
-
-    def templates(self) -> dict[str, Any]:
-        """The pods by the name of what makes them."""
-        found = {}
-        for each in self.documents:
-            spec = each.get("spec", {})
-            if each["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob"):
-                found[each["metadata"]["name"]] = spec.get("template") or spec["jobTemplate"]["spec"]["template"]
-        return found
-
-    def containers(self) -> Iterator[tuple[str, Any]]:
-        for name, template in self.templates().items():
-            for container in [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]:
-                yield f"{name}/{container['name']}", container
-
-    def container(self, name: str) -> Any:
-        return dict(self.containers())[name]
-
-    def chosen(self, policy: str) -> set[str]:
-        """The makers of the pods that a policy is about."""
-        selector = self.of("NetworkPolicy")[policy]["spec"]["podSelector"]
-        return {
-            name for name, template in self.templates().items() if matches(selector, template["metadata"]["labels"])
-        }
-
-    def variables(self, container: Any) -> dict[str, Any]:
-        """What the manifests set; a Secret of free choice is left out."""
-        found: dict[str, Any] = {}
-        for source in container.get("envFrom", []):
-            if "configMapRef" in source:
-                found |= self.of("ConfigMap")[source["configMapRef"]["name"]]["data"]
-        return found | {each["name"]: each.get("value", each.get("valueFrom")) for each in container.get("env", [])}
-
-
-def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    assert set(selector) <= {"matchLabels", "matchExpressions"}
-    expressions = selector.get("matchExpressions", [])
-    assert all(each["operator"] == "In" for each in expressions)
-    return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        labels.get(each["key"]) in each["values"] for each in expressions
-    )
-
-
-def build(path: Path, environment: str) -> list[Any]:
-    command = ["kubectl", "kustomize", f"deploy/overlays/{environment}"]
-    done = subprocess.run(command, cwd=path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
-
-
-@functools.cache
-def built_once(project: BakedProject, environment: str) -> Built:
-    return Built(project, environment, build(project.path, environment))
-
-
-@pytest.fixture(params=ENVIRONMENTS)
-def built(baked: BakedProject, request: pytest.FixtureRequest) -> Built:
-    if not shutil.which("kubectl"):
-        pytest.skip(NO_KUBECTL)
-    return built_once(baked, request.param)
-
-
-@pytest.fixture
-def pinned(bake: Bake) -> BakedProject:
-    """A project whose overlays name the images by digest, as docs/cluster.md says."""
-    project = bake()
-    images = project.yaml("deploy/values/values.yaml")["images"].values()
-    named = [{"name": image.rpartition(":")[0], "digest": DIGEST} for image in images]
-    assert "images: [{name: registry.example.org/PROJECT/serving, digest:" in project.read("docs/cluster.md")
-    for environment in ENVIRONMENTS:
-        with (project.path / "deploy" / "overlays" / environment / "kustomization.yaml").open("a") as file:
-            file.write(yaml.safe_dump({"images": named}))
-    return project
 
 
 def defaults() -> dict[str, Any]:
@@ -159,73 +37,6 @@ def defaults() -> dict[str, Any]:
 
 def source(name: str) -> str:
     return (LIBRARY / name).read_text()
-
-
-def held(documents: list[Any], versions: list[str]) -> str:
-    """What the schemas have against the documents."""
-    asked = json.dumps({"documents": documents, "versions": versions})
-    command = [str(TOOLS.parent / "python"), "-c", HOLD]
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def versions() -> list[str]:
-    """Every version from 1.29, where sidecars began, whose schemas kubernetes-validate brings."""
-    (folder,) = TOOLS.parent.parent.glob("lib/*/site-packages/kubernetes_validate/kubernetes-json-schema")
-    known = sorted(int(path.name.split(".")[1]) for path in folder.glob("v1.*.0-local-strict"))
-    assert known[-1] >= 37
-    return [f"1.{minor}.0" for minor in known if minor >= 29]
-
-
-@needs_tools
-def test_schemas_have_nothing_against_a_manifest_but_notice_a_misspelt_key(bake: Bake) -> None:
-    documents = build(bake().path, "production")
-    wrong = {"Deployment": "replica", "ServiceMonitor": "jobLable", "PrometheusRule": "group"}
-    misspelt = [
-        each | {"spec": each["spec"] | {wrong[each["kind"]]: "a"}} for each in documents if each["kind"] in wrong
-    ]
-    said = held(documents + misspelt, [versions()[0], versions()[-1]])
-    assert [line.split()[0] for line in said.splitlines()] == [each["kind"] for each in misspelt]
-    assert len(misspelt) == len(wrong)
-
-
-@needs_tools
-@pytest.mark.slow
-def test_no_version_has_anything_against_a_manifest(baked: BakedProject) -> None:
-    documents = [document for each in ENVIRONMENTS for document in built_once(baked, each).documents]
-    assert held(documents, versions()) == ""
-
-
-def policies(documents: list[Any], folder: Path) -> tuple[set[str], set[str]]:
-    """The policies that fail, and those that are excepted by an annotation."""
-    file = folder / "manifests.yaml"
-    file.write_text(yaml.safe_dump_all(documents))
-    command = ["checkov", "--skip-download", "--framework", "kubernetes", "-o", "json", "-f", str(file)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    found = json.loads(done.stdout)
-    assert found["summary"]["parsing_errors"] == 0
-    assert found["summary"]["passed"] > 300
-    failed, skipped = found["results"]["failed_checks"], found["results"].get("skipped_checks", [])
-    assert all(len(check["check_result"]["suppress_comment"]) > 40 for check in skipped), "an exception has its reason"
-    return {check["check_id"] for check in failed}, {check["check_id"] for check in skipped}
-
-
-@needs_tools
-@pytest.mark.slow
-def test_the_policies_are_met_but_for_two_exceptions(pinned: BakedProject, tmp_path: Path) -> None:
-    documents = [document for each in ENVIRONMENTS for document in build(pinned.path, each)]
-    assert policies(documents, tmp_path) == (set(), {"CKV_K8S_35", "CKV_K8S_40"})
-
-
-@needs_tools
-@pytest.mark.slow
-def test_without_exceptions_and_digests_the_policies_fail(bake: Bake, tmp_path: Path) -> None:
-    documents = build(bake().path, "production")
-    for document in documents:
-        document["metadata"].pop("annotations", None)
-    failed, _ = policies(documents, tmp_path)
-    assert failed == {"CKV_K8S_15", "CKV_K8S_35", "CKV_K8S_40", "CKV_K8S_43"}
 
 
 @needs_kubectl

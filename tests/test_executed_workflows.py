@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Bake, BakedProject
+from containers import Engine, base, engine, eventually
+from containers import pytestmark as images
 from git_host import git_host
-from test_baked_image import Engine, base, engine, eventually
-from test_baked_image import pytestmark as images
 from test_baked_life import Project, environment, free_port, get
 
 __all__ = ["base", "engine", "environment"]  # fixtures

@@ -1,0 +1,133 @@
+"""Images and containers by buildah and podman, on a stand-in for the official Python image."""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAMS = ("buildah", "podman", "runc", "mmdebstrap", "hadolint", "check-jsonschema", "rclone", "promtool")
+CONTAINERS = """[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+tmp_dir = "FOLDER/libpod"
+"""  # what is sure to work without systemd, and on kernels with the first kind of cgroups
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not all(map(shutil.which, PROGRAMS)),
+        reason=f"needs root and {', '.join(PROGRAMS)}; .ci/run installs them",
+    ),
+]
+
+
+class Engine:
+    """Podman and buildah with a storage of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.names = folder, []
+        driver = "overlay" if "overlay" in Path("/proc/filesystems").read_text() else "vfs"
+        (folder / "containers.conf").write_text(CONTAINERS.replace("FOLDER", str(folder)))
+        (folder / "storage.conf").write_text(
+            f'[storage]\ndriver = "{driver}"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
+        )
+        self.environment = {
+            "BUILDAH_ISOLATION": "chroot",
+            "CONTAINERS_CONF": str(folder / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+            "DOCKER_HOST": f"unix://{folder}/no-docker",  # a Docker that runs here has no stand-in
+        }
+
+    def __call__(self, *words: object, check: bool = True, **more: Any) -> str:
+        done = subprocess.run(
+            [str(word) for word in words], env=os.environ | self.environment, capture_output=True, text=True, **more
+        )
+        assert not check or not done.returncode, f"{words}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout.strip()
+
+    def start(self, image: str, *words: object, command: tuple[str, ...] = ()) -> str:
+        name = f"baked-{secrets.token_hex(4)}"
+        self.names.append(name)
+        self("podman", "run", "--detach", "--name", name, "--pull=never", "--no-healthcheck", *words, image, *command)
+        return name
+
+    def ask(self, container: str, *command: object) -> str:
+        return self("podman", "exec", container, *command)
+
+    def works(self, container: str, *command: str) -> bool:
+        tried = ["podman", "exec", container, *command]
+        return not subprocess.run(tried, env=os.environ | self.environment, capture_output=True, check=False).returncode
+
+    def end(self, container: str, seconds: int = 20) -> int:
+        """The code with which it ends when it is told to; 137 when it has to be killed."""
+        self("podman", "stop", "--time", seconds, container)
+        return int(self("podman", "inspect", "--format", "{{.State.ExitCode}}", container))
+
+    def remove(self) -> None:
+        for name in self.names:
+            self("podman", "rm", "--force", "--time=0", name, check=False)
+        self("podman", "rmi", "--all", "--force", check=False)
+        self("umount", self.folder / "graph" / "overlay", check=False)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    engine = Engine(tmp_path_factory.mktemp("containers"))
+    try:
+        yield engine
+    finally:
+        engine.remove()
+
+
+@pytest.fixture(scope="module")
+def base(engine: Engine) -> str:
+    """Like python:3.x-slim: Debian, Python with pip below /usr/local, no bytecode. Python is the one that runs this."""
+    prefix, image = Path(sys.base_prefix), "localhost/stand-in"
+    if prefix == Path("/usr"):
+        pytest.skip("the Python that runs the tests must have a folder of its own; .ci/run says which Pythons it takes")
+    lib = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+    linked = engine("ldd", prefix / "bin" / "python3", *(prefix / lib / "lib-dynload").glob("*.so"))
+    files = {str(Path(path).resolve()) for path in re.findall(r"=> (/(?:usr/)?lib/\S+)", linked)}
+    owners = {line.partition(":")[0] for line in engine("dpkg", "-S", *files, check=False).splitlines()}
+    packages = sorted(name for name in owners if not re.match(r"lib(tk|tcl|x)", name))
+    release = dict(re.findall(r'^(\w+)="?([^"\n]*)', Path("/etc/os-release").read_text(), re.MULTILINE))
+    include = f"--include=ca-certificates,{','.join(packages)}"
+    root, python = engine.folder / "root.tar", engine.folder / "python"
+    engine("mmdebstrap", "--quiet", "--variant=minbase", include, release["VERSION_CODENAME"], root)
+    left_out = ("__pycache__", "test", "idlelib", "turtledemo", "config-*", "*.a", "[!p]*.pth", "share")
+    shutil.copytree(prefix, python, symlinks=True, ignore=shutil.ignore_patterns(*left_out, "_*.pth"))
+    for other in (python / lib / "site-packages").iterdir():
+        if not other.name.startswith("pip"):
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    container = engine("buildah", "from", "scratch")
+    engine("buildah", "add", "-q", container, root, "/")
+    engine("buildah", "add", "-q", container, python, "/usr/local")
+    engine("buildah", "config", "--env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", container)
+    engine("buildah", "run", container, "--", "ldconfig")
+    engine("buildah", "commit", "-q", "--rm", container, image)
+    return image
+
+
+def eventually(holds: Callable[[], Any], what: str, seconds: float = 60) -> float:
+    """Seconds until something held."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        try:
+            if holds():
+                return time.monotonic() - began
+        except (OSError, HTTPException):
+            pass
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds:g} s: {what}")
