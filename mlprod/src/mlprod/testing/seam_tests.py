@@ -16,6 +16,19 @@ from ..training.dataset import Rows, collect
 from ..training.evaluate import NAMES, SLICED
 from ..training.split import split
 
+__all__ = [
+    "made_up",
+    "rows",
+    "seam",
+    "test_every_row_that_the_contract_allows_leads_to_a_decision",
+    "test_every_score_leads_to_a_decision_that_is_worth_something",
+    "test_rows_are_encoded_unless_they_hold_text",
+    "test_the_baseline_gives_every_row_a_finite_score",
+    "test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score",
+    "test_the_governance_files_can_be_obeyed",
+    "test_the_rows_can_be_split",
+]
+
 GOVERNANCE = Path("governance")
 
 
