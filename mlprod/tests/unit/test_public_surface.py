@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import re
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
