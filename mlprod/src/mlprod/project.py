@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from .bundle.runtime import Scores
     from .contract.schema import Columns, Task, Terms
+    from .extension_loader import Extensions
     from .serving.api import Api
     from .training.sources import Load
 
@@ -37,6 +39,7 @@ class Seam:
     digest: str = ""
     space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     made_up: bool = False  # are the rows those of the example?
+    export: Callable[[Any], Any] | None = None  # the project's own way to ONNX, of extensions.py
 
     def table(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table":
         """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
@@ -111,10 +114,21 @@ class Project:
 
         return read_terms(self.contract)
 
+    @cached_property
+    def extensions(self) -> "Extensions":
+        """The functions of extensions.py, which is optional. Raises ExtensionError when they cannot be used."""
+        from .extension_loader import load_extensions
+
+        return load_extensions(self.package)
+
     def api(self) -> "Api":
-        """What the project's api.py calls `app`, made by the settings of the environment."""
-        found: Api = self._module("api").app
-        return found
+        """The serving API by the settings of the environment: that of api.py where the project has such a file."""
+        if find_spec(f"{self.package}.api"):
+            found: Api = self._module("api").app
+            return found
+        from .serving.api import create_api
+
+        return create_api(self.package)
 
     @property
     def name(self) -> str:
@@ -127,7 +141,7 @@ class Project:
         return found if found.model_name else found.model_copy(update={"model_name": self.name})
 
     def seam(self) -> Seam:
-        """The four files. Raises ContractError when the contract cannot be read."""
+        """The four files. Raises ContractError when the contract cannot be read, ExtensionError for extensions.py."""
         from .contract.schema import ContractError
 
         runtime = getattr(self.model, "RUNTIME", "onnx")
@@ -145,6 +159,7 @@ class Project:
             payoff=self.decision.payoff,
             space=getattr(self.model, "SPACE", {}),
             made_up=bool(getattr(self.data, "MADE_UP", False)),
+            export=self.extensions.export,
             digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
         )
 

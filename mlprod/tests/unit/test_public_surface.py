@@ -14,7 +14,7 @@ from fixture_project import PACKAGE, PROJECT
 import mlprod
 
 SURFACE = Path(__file__).parent / "public_surface.txt"
-PUBLIC = ("mlprod", "mlprod.batch", "mlprod.client", "mlprod.testing", "mlprod.testing.seam_tests")
+PUBLIC = ("mlprod", "mlprod.batch", "mlprod.client", "mlprod.extensions", "mlprod.testing", "mlprod.testing.seam_tests")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

@@ -6,8 +6,10 @@ import duckdb
 import numpy as np
 import pytest
 
+from ..cli import VERBS
 from ..contract.encoding import encode, sample
 from ..contract.validation import check
+from ..extension_loader import own_commands
 from ..governance.gates import read_gates
 from ..governance.ownership import read_ownership
 from ..project import Project, Seam
@@ -25,6 +27,7 @@ __all__ = [
     "test_rows_are_encoded_unless_they_hold_text",
     "test_the_baseline_gives_every_row_a_finite_score",
     "test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score",
+    "test_the_extensions_can_be_used",
     "test_the_governance_files_can_be_obeyed",
     "test_the_rows_can_be_split",
 ]
@@ -99,6 +102,10 @@ def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Rows) -> No
     if seam.runtime == "python":
         pytest.skip("runtime python takes the columns as they are")
     assert encode(seam.terms.fields, made_up.columns).shape == (len(made_up), len(seam.terms.fields))
+
+
+def test_the_extensions_can_be_used() -> None:
+    own_commands(package_here(Path.cwd()), (*VERBS, "help"))
 
 
 def test_the_governance_files_can_be_obeyed() -> None:
