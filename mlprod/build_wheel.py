@@ -1,20 +1,18 @@
 """Build the wheel of the library into a project, with the pin that names it: `python mlprod/build_wheel.py PROJECT`.
 
-Standard library only, since the hook runs it where nothing is installed. Stored and not deflated, with one timestamp
-and sorted names: every Python makes the same bytes.
+Standard library only, since the hook runs it where nothing is installed. Every Python makes the same bytes.
 """
 
-import base64
 import hashlib
+import runpy
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+FORMAT = runpy.run_path(str(HERE / "src" / "mlprod" / "ops" / "wheel_file.py"))
 VENDOR, PIN = "vendor", "requirements/mlprod.txt"
-EPOCH = (1980, 1, 1, 0, 0, 0)
 LEFT_OUT = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 PIN_TEXT = """--find-links ../vendor
 # The library, by version and checksum. With an index of your own delete the line above and the wheel,
@@ -63,20 +61,11 @@ def content(version: str) -> dict[str, bytes]:
             files[path.relative_to(source).as_posix()] = path.read_bytes().replace(b"\r\n", b"\n")
     mark = b'VERSION = ""'
     files["mlprod/version.py"] = files["mlprod/version.py"].replace(mark, f'VERSION = "{version}"'.encode())
-    info = f"mlprod-{version}.dist-info"
+    info = FORMAT["info_folder"](version)
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     files[f"{info}/METADATA"] = metadata(project, version, readme).encode()
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: mlprod\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     return files
-
-
-def record(files: dict[str, bytes], version: str) -> bytes:
-    """RECORD: name, checksum and size of every file."""
-    lines = []
-    for name, data in files.items():
-        checksum = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        lines.append(f"{name},sha256={checksum},{len(data)}")
-    return "\n".join([*lines, f"mlprod-{version}.dist-info/RECORD,,", ""]).encode()
 
 
 def write_wheel(folder: Path, version: str) -> Path:
@@ -84,14 +73,8 @@ def write_wheel(folder: Path, version: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for other in folder.glob("mlprod-*.whl"):
         other.unlink()
-    files = content(version)
-    files[f"mlprod-{version}.dist-info/RECORD"] = record(files, version)
-    wheel = folder / f"mlprod-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in files.items():
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # as on Unix, wherever it is built
-            archive.writestr(entry, data)
+    wheel = folder / FORMAT["wheel_name"](version)
+    wheel.write_bytes(FORMAT["wheel_bytes"](content(version), version))
     return wheel
 
 

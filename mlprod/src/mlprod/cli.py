@@ -10,12 +10,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 # The verbs import what they need themselves: `setup` runs before anything is installed.
-from .commands import development, experiments, governance, models, monitoring, service, supply_chain
+from .commands import development, experiments, governance, models, monitoring, patching, service, supply_chain
 from .extension_loader import own_commands
 from .extensions import Command, ExtensionError
 from .loopback import bypass_proxies
 from .masking import masked
 from .plain_text import display
+from .start import FROM_WHEEL
 
 Verb = Callable[[argparse.Namespace], int]
 VERBS: dict[str, Verb] = {
@@ -24,6 +25,7 @@ VERBS: dict[str, Verb] = {
     "check": development.check,
     "format": development.tidy,
     "update": development.update,
+    "mlprod-patch": patching.patch,
     "test": development.test,
     "faults": development.faults,
     "soak": development.soak,
@@ -95,7 +97,7 @@ def run(package: str, argv: Sequence[str] | None = None) -> int:
     try:
         if args.verb in own:
             return own[args.verb](words[1:]) or 0
-        if args.verb != "setup":  # which runs before anything is installed
+        if args.verb not in FROM_WHEEL:
             from .project import Project
 
             args.project = Project(package)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fixture_project import PACKAGE, main
+from fixture_project import PACKAGE, PROJECT, main
 
 from mlprod.commands import development
 
@@ -80,6 +80,26 @@ def test_a_package_that_the_template_does_not_know_is_told(
     (project / ".cruft.json").write_text(json.dumps(link))
     assert main(["check"]) == 1
     assert f".cruft.json: package_name is before, but the package is {PACKAGE}" in capsys.readouterr().err
+
+
+def test_a_patch_without_its_wheel_is_named(
+    project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("requirements", "vendor"):
+        shutil.copytree(PROJECT / folder, project / folder)
+    (project / "patches").mkdir()
+    (project / "patches" / "01.patch").write_text(
+        "--- /dev/null\n+++ b/mlprod/added.py\n@@ -0,0 +1 @@\n+ADDED = True\n"
+    )
+    assert main(["check"]) == 1
+    assert "is not that of patches/. Run make mlprod-patch" in capsys.readouterr().err
+
+
+def test_evidence_of_the_librarys_tests_shows_that_it_was_patched_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(development, "VERSION", "0.2.0+org.3")
+    assert development.verified(("mlprod/tests/unit",))[1].endswith(" tests of mlprod 0.2.0 before patches/")
+    monkeypatch.setattr(development, "VERSION", "0.2.0")
+    assert development.verified(("mlprod/tests/unit",))[1].endswith(" tests of mlprod 0.2.0")
 
 
 @pytest.mark.parametrize(

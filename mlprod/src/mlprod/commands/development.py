@@ -50,7 +50,8 @@ def check(args: argparse.Namespace) -> int:
     """style, types, who may import whom, and whether generated files are up to date"""
     code = _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
     code |= _run([args.project.package, "generate", "--check"])
-    for line in (wrong := [*_unlooked(args.project.package), *_unlinked(args.project.package)]):
+    package = args.project.package
+    for line in (wrong := [*_unlooked(package), *_unlinked(package), *_unpatched()]):
         print(line, file=sys.stderr)
     code |= bool(wrong)
     _keep(args.project, {"checks-green": (code == 0, None)})
@@ -74,6 +75,14 @@ def _unlinked(package: str) -> Iterator[str]:
         answers = json.loads(LINK.read_text(encoding="utf-8"))["context"]["cookiecutter"]
         if answers.get("package_name", package) != package:
             yield f"{LINK}: package_name is {answers['package_name']}, but the package is {package}; write {package}"
+
+
+def _unpatched() -> Iterator[str]:
+    """An edited patch has no effect until the wheel was made of it."""
+    from ..ops.patching import outdated_patches
+
+    if reason := outdated_patches(Path.cwd()):
+        yield reason
 
 
 def update(_: argparse.Namespace) -> int:
@@ -175,7 +184,8 @@ def verified(paths: tuple[str, ...]) -> tuple[bool, str]:
     known = Path(__file__).parents[1] / "verified.json"
     counts: dict[str, int] = json.loads(known.read_text(encoding="utf-8"))["passed"] if known.is_file() else {}
     mine = [count for file, count in counts.items() if file.startswith(paths)]
-    return bool(mine), f"{sum(mine)} tests of mlprod {VERSION}"
+    released, patched, _ = VERSION.partition("+")
+    return bool(mine), f"{sum(mine)} tests of mlprod {released}" + (" before patches/" if patched else "")
 
 
 def _keep(project: "Project", found: "dict[str, tuple[bool, str | float | None]]") -> None:

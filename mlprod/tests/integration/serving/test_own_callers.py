@@ -74,7 +74,7 @@ def test_a_caller_whom_nobody_knows_is_refused(serve: Serve) -> None:
 
 
 def test_it_is_not_asked_about_a_caller_with_a_key(serve: Serve, keys: dict[str, dict[str, str]]) -> None:
-    asked = []
+    asked: list[Any] = []
     with serve(asked.append) as client:
         assert client.post("/v1/predict", json=BODY, headers=keys["predict"]).status_code == 200
         assert asked == []
@@ -90,7 +90,7 @@ def test_it_is_not_asked_about_a_caller_with_a_key(serve: Serve, keys: dict[str,
     [
         (Caller("webshop", {"predict", "operate"}), r"granted operate; works: Caller("),
         (Caller("webshop", {"smoke"}), "granted smoke"),
-        (Caller("webshop", "predict"), "granted "),
+        (Caller("webshop", "predict"), "granted "),  # type: ignore[arg-type]
         (Caller("key-predict", {"predict"}), "gave the name 'key-predict', which a key has"),
         (Caller("local", {"predict"}), "gave the name 'local', which a key has"),
         (Caller("Grace Hopper", {"predict"}), "gave the name 'Grace Hopper'"),
@@ -145,14 +145,18 @@ def test_while_no_key_holds_it_lets_nobody_in(serve: Serve, tmp_path: Path, monk
 def test_where_no_key_is_needed_it_is_not_asked(trained: Trained, settings: Settings) -> None:
     point(settings.models, trained.bundle, 1)
     asked: list[object] = []
+
+    def nobody(request: object) -> None:
+        asked.append(request)
+
     seam = binary.terms, binary.baseline, binary.decide, binary.payoff
-    with Client(Assembly(*seam, settings, extensions=Extensions(authenticate=asked.append))) as client:
+    with Client(Assembly(*seam, settings, extensions=Extensions(authenticate=nobody))) as client:
         assert client.post("/v1/predict", json=BODY).status_code == 200
     assert asked == []
 
 
 def test_its_flood_is_shed_before_it_is_asked(serve: Serve) -> None:
-    asked = []
+    asked: list[Any] = []
     with serve(asked.append) as client:
         client.assembly.limits.requests = -1
         assert client.post("/v1/predict", json=BODY).status_code == 503
