@@ -11,6 +11,7 @@ from typing import Any
 
 # The verbs import what they need themselves: `setup` runs before anything is installed.
 from .commands import development, experiments, governance, models, monitoring, patching, service, supply_chain
+from .deprecated import with_new_names
 from .extension_loader import own_commands
 from .extensions import Command, ExtensionError
 from .loopback import bypass_proxies
@@ -81,7 +82,7 @@ def run(package: str, argv: Sequence[str] | None = None) -> int:
     """Run a verb of the project whose four files are in `package`; gives the exit code."""
     show_any_text()
     bypass_proxies()
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = with_new_names(sys.argv[1:] if argv is None else argv)
     own: dict[str, Command] = {}
     if not words or words[0] not in VERBS:
         try:
