@@ -13,7 +13,8 @@ from ...settings import Settings
 from ...training.registry import Registry
 from ...training.train import train
 from ..waiting import point
-from .harm import PACKAGE, Postgres, postgres_programs
+from .bodies import PACKAGE
+from .postgres_server import Postgres, postgres_programs
 
 ANY_MODEL = """gates:
   - {id: any, metric: value, compare: baseline, op: ">=", threshold: -1.0e+30, on: value, why: not what is tested here}
