@@ -1,6 +1,6 @@
 """Build the wheel of the library into a project, with the pin that names it: `python mlprod/build_wheel.py PROJECT`.
 
-Standard library only, since the hook runs it where nothing is installed.
+Standard library only, since the hook runs it where nothing is installed. Every Python makes the same bytes.
 """
 
 import hashlib
@@ -57,16 +57,11 @@ def content(version: str) -> dict[str, bytes]:
     files: dict[str, bytes] = WHEEL["read_tree"](HERE / "src" / "mlprod")
     mark = b'VERSION = ""'
     files["mlprod/version.py"] = files["mlprod/version.py"].replace(mark, f'VERSION = "{version}"'.encode())
-    info = info_of(version)
+    info = WHEEL["info_folder"](version)
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     files[f"{info}/METADATA"] = metadata(project, version, readme).encode()
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: mlprod\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     return files
-
-
-def info_of(version: str) -> str:
-    """The folder of the wheel that holds its metadata."""
-    return f"mlprod-{version}.dist-info"
 
 
 def write_wheel(folder: Path, version: str) -> Path:
@@ -74,8 +69,8 @@ def write_wheel(folder: Path, version: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for other in folder.glob("mlprod-*.whl"):
         other.unlink()
-    wheel = folder / f"mlprod-{version}-py3-none-any.whl"
-    wheel.write_bytes(WHEEL["pack"](content(version), info_of(version)))
+    wheel = folder / WHEEL["wheel_name"](version)
+    wheel.write_bytes(WHEEL["pack"](content(version), version))
     return wheel
 
 

@@ -28,7 +28,7 @@ from dataclasses import replace
 from pathlib import Path
 import ibis
 from mlprod.contract.validation import check
-from mlprod.batch.scorer import scorer
+from mlprod.batch import open_scorer
 from mlprod.training.dataset import collect
 from mlprod.project import Project
 from mlprod.batch.job import score
@@ -42,7 +42,7 @@ project = Project("PACKAGE")
 seam = project.seam()
 champion = json.loads(Path("var/models/champion.json").read_text())["digest"]
 scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
-    scorer(f"var/models/versions/{champion}", "PACKAGE"),
+    open_scorer(f"var/models/versions/{champion}", "PACKAGE"),
     "transaction_id string, score double, decision string, refused string"
 )
 found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}

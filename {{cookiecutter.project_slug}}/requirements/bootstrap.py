@@ -1,4 +1,4 @@
-"""Make the environment, as `make setup` does. Python 3.6 can read this file, and say no."""
+"""Run `setup`, or `mlprod-patch`, from the wheel in vendor/. Python 3.6 can read this file, and say no."""
 
 import hashlib
 import re
@@ -10,8 +10,8 @@ PIN, WORKS = "requirements/mlprod.txt", "git checkout -- vendor requirements/mlp
 MISSING = "it names the library, and the hook of the template writes it. Works: python TEMPLATE/mlprod/build_wheel.py ."
 
 
-def command(project: Path) -> list:
-    """What makes the environment. A wheel that is not the one that is pinned ends the process before it runs."""
+def command(project: Path, verb: str) -> list:
+    """What runs the verb. A wheel that is not the one that is pinned ends the process before it runs."""
     pin = project / PIN
     text = pin.read_text(encoding="utf-8") if pin.is_file() else ""
     found = re.search(r"^mlprod==(\S+) --hash=sha256:([0-9a-f]{64})", text, re.MULTILINE)
@@ -19,21 +19,25 @@ def command(project: Path) -> list:
         sys.exit(f"{PIN}: {'it pins no mlprod' if text else 'no such file'}; {MISSING}")
     if "--find-links" not in text:  # from an index
         return [sys.executable, "-m", "pip", "install", "--target", "var/mlprod", "--upgrade", "--no-deps", "-qr", PIN]
+    released = re.search(r"^# with patches/, .* mlprod==(\S+) --hash=sha256:([0-9a-f]{64})", text, re.MULTILINE)
+    if verb == "mlprod-patch" and released:  # a library that was patched badly could not be patched again
+        found = released
     wheel = project / "vendor" / f"mlprod-{found[1]}-py3-none-any.whl"
     if not wheel.is_file():
         others = ", ".join(sorted(path.name for path in wheel.parent.glob("*.whl"))) or "no wheel"
         sys.exit(f"vendor/{wheel.name}: {PIN} pins it, but vendor/ holds {others}. Works: {WORKS}")
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != found[2]:
         sys.exit(f"vendor/{wheel.name}: it was changed, {PIN} has another checksum. Works: {WORKS}")
-    return [sys.executable, str(wheel / "mlprod"), "setup"]
+    return [sys.executable, str(wheel / "mlprod"), verb]
 
 
 if __name__ == "__main__":
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         given = f"Python {sys.version.split()[0]} ({sys.executable})"
         sys.exit(f"{given} cannot run this project: its locks cover 3.11 to 3.13. Works: make setup PYTHON=python3.13")
-    first = command(Path.cwd())
+    verb = sys.argv[1] if len(sys.argv) > 1 else "setup"
+    first = command(Path.cwd(), verb)
     code = subprocess.run(first, check=False).returncode
     if code == 0 and "pip" in first:
-        code = subprocess.run([sys.executable, "var/mlprod/mlprod", "setup"], check=False).returncode
+        code = subprocess.run([sys.executable, "var/mlprod/mlprod", verb], check=False).returncode
     sys.exit(code)

@@ -5,7 +5,7 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,19 @@ from .commands import (
     governance,
     models,
     monitoring,
+    patching,
     service,
     supply_chain,
     training,
 )
+from .deprecated import with_new_names
+from .extension_loader import own_commands
+from .extensions import Command, ExtensionError
 from .loopback import bypass_proxies
 from .masking import masked
 from .modes import MODES
 from .plain_text import display
+from .start import FROM_WHEEL
 
 Verb = Callable[[argparse.Namespace], int]
 VERBS: dict[str, Verb] = {
@@ -37,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "check": development.check,
     "format": development.tidy,
     "update": development.update,
+    "mlprod-patch": patching.patch,
     "test": development.test,
     "faults": development.faults,
     "soak": development.soak,
@@ -95,15 +101,25 @@ def run(package: str, argv: Sequence[str] | None = None, root: Path | None = Non
     """
     show_any_text()
     bypass_proxies()
-    parser = _parser(package)
-    args = parser.parse_args(argv)
+    words = with_new_names(sys.argv[1:] if argv is None else argv)
+    own: dict[str, Command] = {}
+    if not words or words[0] not in VERBS:
+        try:
+            own = own_commands(package, (*VERBS, "help"))
+        except ExtensionError as error:  # which must not take the list of verbs away
+            print(f"\n{type(error).__name__}: {display(masked(str(error)), keep=BREAK)}", file=sys.stderr)
+    parser = _parser(package, own)
+    is_own = bool(words) and words[0] in own
+    args = argparse.Namespace(verb=words[0]) if is_own else parser.parse_args(words)
     if args.verb in (None, "help"):
         parser.print_help()
         return 0
     if root and root != Path.cwd():
         _enter(root, args)
     try:
-        if args.verb != "setup":  # which runs before anything is installed
+        if args.verb in own:
+            return own[args.verb](words[1:]) or 0
+        if args.verb not in FROM_WHEEL:
             from .project import Project
 
             args.project = Project(package)
@@ -157,10 +173,13 @@ def _utc(said: str) -> datetime:
     return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
-def _parser(package: str) -> argparse.ArgumentParser:
+def _parser(package: str, own: Mapping[str, Command]) -> argparse.ArgumentParser:
     parser = Parser(prog=f"python -m {package}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     made = {name: verbs.add_parser(name, help=verb.__doc__, description=verb.__doc__) for name, verb in VERBS.items()}
+    for name, command in own.items():
+        first_line = (command.__doc__ or "").strip().partition("\n")[0].replace("%", "%%")
+        verbs.add_parser(name, help=f"{first_line} (of this project)")
     verbs.add_parser("help", help="this list")
     made["train"].add_argument("--baseline", action="store_true", help="register the baseline instead of a model")
     made["train"].add_argument("--until", type=_utc, help="use rows before this time, UTC, e.g. 2026-06-01")

@@ -18,13 +18,15 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-TOO_MANY = 429  # the one refusal that another try mends
+__all__ = ["Answer", "Client", "RequestRejected"]
+
+TOO_MANY = 429  # the only rejection worth a retry
 Row = Mapping[str, Any]
 Decision = str | float
 
 
-class Refused(Exception):
-    """The service refused the request for a reason that another try does not mend; `problem` is what it said."""
+class RequestRejected(Exception):
+    """The service rejected the request, and a retry would not change that; `problem` is its answer (RFC 9457)."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         first = next(iter(problem.get("errors", [])), "")
@@ -63,8 +65,8 @@ class Client:
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
         """A decision for each row, in order, within `seconds`: the model's, or else the fallback's.
 
-        A row without an id gets one, so that a second try is the same prediction. Raises Refused when the rows break
-        the contract or the key does not hold: that is a defect of the caller, which no fallback should hide.
+        A row without an id gets one, so that a second try is the same prediction. Raises RequestRejected when the rows
+        break the contract or the key does not hold: that is a defect of the caller, which no fallback should hide.
         """
         named = [{**row, "id": row.get("id") or uuid.uuid4().hex} for row in rows]
         told = self._ask("predict", {"rows": named})
@@ -77,13 +79,13 @@ class Client:
             return [Answer(self.fallback(row), "fallback") for row in rows]
         return [self._answer(row, *each, version) for row, each in zip(rows, found, strict=True)]
 
-    def tell_outcomes(self, outcomes: Sequence[Row]) -> bool:
+    def send_outcomes(self, outcomes: Sequence[Row]) -> bool:
         """Send {prediction_id, outcome, at}; False when the service could not take them now: send them again, which is
-        safe. Raises Refused."""
+        safe. Raises RequestRejected."""
         return self._ask("outcomes", {"outcomes": list(outcomes)}) is not None
 
-    def tell_feedback(self, feedback: Sequence[Row]) -> bool:
-        """Send {prediction_id, verdict, reviewer, ...}; as `tell_outcomes`."""
+    def send_feedback(self, feedback: Sequence[Row]) -> bool:
+        """Send {prediction_id, verdict, reviewer, ...}; as `send_outcomes`."""
         return self._ask("feedback", {"feedback": list(feedback)}) is not None
 
     def close(self) -> None:
@@ -108,7 +110,7 @@ class Client:
             if status == 200:
                 return told
             if 400 <= status < 500 and status != TOO_MANY:
-                raise Refused(told)
+                raise RequestRejected(told)
             if (rest := max(wait, pause)) > until - time.monotonic():
                 return None  # no time for another try: the fallback need not wait
             time.sleep(rest)

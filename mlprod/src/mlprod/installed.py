@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .pinned import other_wheel
-from .wheel import INFO, pack, read_tree
+from .wheel import INFO, info_folder, pack, read_tree
 
 PACKAGE = Path(__file__).resolve().parent
 RELEASE = re.compile(r"(\d+\.\d+)\.(\d+)")
@@ -35,6 +35,12 @@ class Library:
         """How many tests below these paths passed before the release; 0 unless some did below each of them."""
         counts = [sum(count for file, count in self.passed.items() if file.startswith(path)) for path in tests]
         return sum(counts) if all(counts) else 0
+
+    @property
+    def tested_release(self) -> str:
+        """The release whose tests `passed` counts, in words; a project's own patches came after them."""
+        released, patched, _ = self.version.partition("+")
+        return f"mlprod {released}".strip() + (" before patches/" if patched else "")
 
     def is_patch_of(self, version: str) -> bool:
         """Is this a later patch release of the same minor version? A version between releases is a patch of none."""
@@ -65,12 +71,12 @@ def _version(content: bytes) -> str:
 
 def _wheel_checksum(folder: Path, version: str, files: Mapping[str, bytes]) -> str:
     """The checksum of the wheel that these files came from, made once more; empty when its metadata are missing."""
-    info = f"mlprod-{version}.dist-info"
+    info = info_folder(version)
     paths = {f"{info}/{name}": folder / info / name for name in INFO}
     if not all(path.is_file() for path in paths.values()):
         return ""
     metadata = {name: path.read_bytes() for name, path in paths.items()}
-    return hashlib.sha256(pack({**files, **metadata}, info)).hexdigest()
+    return hashlib.sha256(pack({**files, **metadata}, version)).hexdigest()
 
 
 def _rooms(files: Mapping[str, bytes]) -> dict[str, str]:

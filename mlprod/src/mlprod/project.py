@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .bundle.runtime import Scores
     from .contract.schema import Columns, Task, Terms
+    from .extension_loader import Extensions
     from .training.sources import Load
 
 
@@ -38,6 +40,7 @@ class Seam:
     space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     made_up: bool = False  # are the rows those of the example?
     root: Path = Path()  # the project's folder
+    export: Callable[[Any], Any] | None = None  # the project's own way to ONNX, of extensions.py
 
     def table(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table":
         """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
@@ -121,9 +124,20 @@ class Project:
 
         return read_terms(self.contract)
 
+    @cached_property
+    def extensions(self) -> "Extensions":
+        """The functions of extensions.py, which is optional. Raises ExtensionError when they cannot be used."""
+        from .extension_loader import load_extensions
+
+        return load_extensions(self.package)
+
     def api(self) -> Any:
-        """What the project's api.py calls `app`, a serving.api.Api by the settings of the environment."""
-        return self._module("api").app
+        """A serving.api.Api by the settings of the environment: that of api.py where the project has such a file."""
+        if find_spec(f"{self.package}.api"):
+            return self._module("api").app
+        from .serving.api import create_api
+
+        return create_api(self.package)
 
     @property
     def name(self) -> str:
@@ -138,7 +152,7 @@ class Project:
         return found if found.model_name else found.model_copy(update={"model_name": self.name})
 
     def seam(self) -> Seam:
-        """The four files. Raises ContractError when the contract cannot be read."""
+        """The four files. Raises ContractError when the contract cannot be read, ExtensionError for extensions.py."""
         from .contract.schema import ContractError
 
         runtime = getattr(self.model, "RUNTIME", "onnx")
@@ -157,6 +171,7 @@ class Project:
             space=getattr(self.model, "SPACE", {}),
             made_up=bool(getattr(self.data, "MADE_UP", False)),
             root=self.root,
+            export=self.extensions.export,
             digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
         )
 

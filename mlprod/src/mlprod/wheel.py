@@ -25,20 +25,31 @@ def read_tree(package: Path) -> dict[str, bytes]:
     return found
 
 
-def record(files: Mapping[str, bytes], info: str) -> bytes:
-    """RECORD: name, checksum and size of every file; `info` is the folder that it stands in."""
+def wheel_name(version: str) -> str:
+    """The file name of the library's wheel."""
+    return f"mlprod-{version}-py3-none-any.whl"
+
+
+def info_folder(version: str) -> str:
+    """The folder of the wheel that holds its metadata."""
+    return f"mlprod-{version}.dist-info"
+
+
+def record(files: Mapping[str, bytes], version: str) -> bytes:
+    """RECORD: name, checksum and size of every file."""
     lines = []
     for name, data in files.items():
         checksum = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
         lines.append(f"{name},sha256={checksum},{len(data)}")
-    return "\n".join([*lines, f"{info}/RECORD,,", ""]).encode()
+    return "\n".join([*lines, f"{info_folder(version)}/RECORD,,", ""]).encode()
 
 
-def pack(files: Mapping[str, bytes], info: str) -> bytes:
-    """The wheel of these files, in their order, and of their RECORD."""
+def pack(files: Mapping[str, bytes], version: str) -> bytes:
+    """The wheel of these files, which hold no RECORD, in their order."""
+    path = f"{info_folder(version)}/RECORD"
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in {**files, f"{info}/RECORD": record(files, info)}.items():
+        for name, data in {**files, path: record(files, version)}.items():
             entry = zipfile.ZipInfo(name, EPOCH)
             entry.create_system, entry.external_attr = 3, 0o100644 << 16  # as on Unix, wherever it is built
             archive.writestr(entry, data)

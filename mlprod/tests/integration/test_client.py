@@ -14,7 +14,7 @@ import uvicorn
 from conftest import Trained, assemble, eventually, point
 from seams import PARCEL, binary
 
-from mlprod.client import Answer, Client, Refused
+from mlprod.client import Answer, Client, RequestRejected
 from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings
 
@@ -193,7 +193,7 @@ def test_an_address_where_nobody_listens_leaves_it_to_the_fallback() -> None:
         unused.bind(("127.0.0.1", 0))
         client = Client(f"http://127.0.0.1:{unused.getsockname()[1]}", "k", careful, HASTY)
         assert client.predict([PARCEL, PARCEL]) == [Answer("by hand", "fallback")] * 2
-        assert client.tell_outcomes([{"prediction_id": "p", "outcome": 1, "at": NOON}]) is False
+        assert client.send_outcomes([{"prediction_id": "p", "outcome": 1, "at": NOON}]) is False
 
 
 def test_after_a_failure_the_same_client_goes_on(scripted: Scripted) -> None:
@@ -209,7 +209,7 @@ def test_a_defect_of_the_caller_is_not_hidden_and_not_tried_again(scripted: Scri
     error = {"row": 0, "field": "stops", "rule": "at most 50", "given": "99", "example": 12}
     scripted.acts = [says(status, {"status": status, "detail": "it breaks the contract", "errors": [error]}), good]
     with closing(scripted.called()) as client:
-        with pytest.raises(Refused, match=f"{status}: it breaks the contract .*stops") as told:
+        with pytest.raises(RequestRejected, match=f"{status}: it breaks the contract .*stops") as told:
             client.predict([PARCEL])
         assert told.value.problem["errors"] == [error]
         assert client.predict([PARCEL])[0].by == "model"
@@ -242,14 +242,14 @@ def test_with_a_service_a_decision_has_all_that_later_outcomes_need(
             assert (answer.decision, answer.by, answer.model_version) == ("call", "model", "1")
             assert answer.score is not None
             outcome = {"prediction_id": answer.id, "outcome": 1, "at": NOON}
-            assert client.tell_outcomes([outcome])
-            assert client.tell_outcomes([outcome])
-            assert client.tell_feedback([{"prediction_id": answer.id, "verdict": "accepted", "reviewer": "desk-7"}])
-            with pytest.raises(Refused, match=r"409: .*is known of"):
-                client.tell_outcomes([outcome | {"outcome": 0}])
-            with pytest.raises(Refused, match=r"422: .*weight"):
+            assert client.send_outcomes([outcome])
+            assert client.send_outcomes([outcome])
+            assert client.send_feedback([{"prediction_id": answer.id, "verdict": "accepted", "reviewer": "desk-7"}])
+            with pytest.raises(RequestRejected, match=r"409: .*is known of"):
+                client.send_outcomes([outcome | {"outcome": 0}])
+            with pytest.raises(RequestRejected, match=r"422: .*weight"):
                 client.predict([PARCEL | {"weight": 31}])
-        with pytest.raises(Refused, match="401: a key is needed"):
+        with pytest.raises(RequestRejected, match="401: a key is needed"):
             Client(f"http://127.0.0.1:{port}", "another", careful, PATIENT).predict([PARCEL])
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fixture_project import PACKAGE, main
+from fixture_project import PACKAGE, PROJECT, main
 
 from mlprod.commands import development
 
@@ -80,6 +80,19 @@ def test_a_package_that_the_template_does_not_know_is_told(
     (project / ".cruft.json").write_text(json.dumps(link))
     assert main(["check"]) == 1
     assert f".cruft.json: package_name is before, but the package is {PACKAGE}" in capsys.readouterr().err
+
+
+def test_a_patch_without_its_wheel_is_named(
+    project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("requirements", "vendor"):
+        shutil.copytree(PROJECT / folder, project / folder)
+    (project / "patches").mkdir()
+    (project / "patches" / "01.patch").write_text(
+        "--- /dev/null\n+++ b/mlprod/added.py\n@@ -0,0 +1 @@\n+ADDED = True\n"
+    )
+    assert main(["check"]) == 1
+    assert "is not that of patches/. Run make mlprod-patch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def install(project: Path) -> Callable[..., Library]:
     """Build the wheel of a version, changed, pin it in the project, and unpack it; gives the library that is read."""
 
     def run(version: str, change: Change = nothing, *, proved: bool = False) -> Library:
-        files, info = BUILDER["content"](version), BUILDER["info_of"](version)
+        files, info = BUILDER["content"](version), BUILDER["WHEEL"]["info_folder"](version)
         change(files)
         if proved:
             tests = {path: 3 for entry in DRILLS for path in entry.verified_by}
@@ -318,3 +318,10 @@ def test_an_edited_decision_makes_stale_what_was_shown_of_the_four_files_and_no_
     stale = {entry.id for entry in catalogue().checks if "domain" in entry.tied_to}
     assert {"tests-green", "checks-green", "payoff-accepted", "data-is-real"} < stale
     assert stale.isdisjoint(entry.id for entry in DRILLS)
+
+
+@pytest.mark.parametrize(
+    ("version", "release"), [("0.2.0", "mlprod 0.2.0"), ("0.2.0+org.3", "mlprod 0.2.0 before patches/"), ("", "mlprod")]
+)
+def test_evidence_of_the_librarys_tests_shows_that_it_was_patched_since(version: str, release: str) -> None:
+    assert Library(version).tested_release == release

@@ -129,6 +129,11 @@ def test_an_update_installs_generates_and_checks(folder: Folder) -> None:
     assert verbs("UNCHECKED=yes") == ["update", "generate"]
 
 
+def test_patches_are_applied_by_the_wheel_before_anything_is_installed(folder: Folder) -> None:
+    shutil.rmtree(folder.path / ".venv")
+    assert folder.make("mlprod-patch") == ["requirements/bootstrap.py", "mlprod-patch"]
+
+
 def test_targets_follow_each_other_whatever_make_is_told(folder: Folder) -> None:
     script = '#!/bin/sh\necho "begin $3"\nsleep 0.3\necho "end $3"\n'
     (folder.path / ".venv" / "bin" / "python").write_text(script)

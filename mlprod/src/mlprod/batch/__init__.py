@@ -1,1 +1,5 @@
-"""Scores of whole tables: read, scored, recorded and put where they belong."""
+"""Scores of whole tables, as the service gives them: by the verb `score`, and by `open_scorer` in a job of your own."""
+
+from .scorer import Scorer, open_scorer
+
+__all__ = ["Scorer", "open_scorer"]

@@ -81,8 +81,12 @@ class Scorer:
         )
 
 
-def scorer(folder: str | Path, package: str) -> Scorer:
-    """The scorer of a bundle's folder, as `sync` leaves it below MODEL_DIR/versions, with a package's four files."""
+def open_scorer(folder: str | Path, package: str) -> Scorer:
+    """The scorer of the bundle in `folder`, which its digest names, with the four files of `package`.
+
+    The verb `sync` leaves such a folder below MODEL_DIR/versions. Raises ContractError for a contract that cannot be
+    read.
+    """
     project = Project(package)
     decision = project.decision
     return Scorer(Path(folder), Path(folder).name, project.terms, decision.baseline, decision.decide)

@@ -17,7 +17,7 @@ from .errors import BundleFilesError, UnsafeModelError
 from .errors import BundleRefused as BundleRefused
 from .files import bundle_digest, bundle_files, folder_bytes, sha256
 from .limits import MEGABYTE, MODEL_MEGABYTES
-from .manifest import MANIFEST, Manifest
+from .manifest import MANIFEST, FormatError, Manifest, read_manifest
 from .reference_profile import Reference
 from .runtime import MODEL_FILES, BaselineRuntime, OnnxRuntime, PythonRuntime, Runtime, Scores
 from .trial import SMALLER, Exported, Trials
@@ -70,8 +70,10 @@ def open_bundle(
     """
     content = _verified_files(folder, digest or folder.name, megabytes)
     try:
-        manifest = Manifest.model_validate_json(content[MANIFEST])
+        manifest = read_manifest(content[MANIFEST])
         reference = Reference.model_validate_json(content["reference.json"])
+    except FormatError as error:
+        raise BundleRefused("manifest", f"{folder.name}: {error}") from error
     except (KeyError, ValidationError) as error:
         raise BundleRefused("manifest", f"{folder.name}: manifest or reference cannot be read: {error}") from error
     if strangers := set(content) - {MANIFEST} ^ set(manifest.files):

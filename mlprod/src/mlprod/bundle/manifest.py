@@ -1,20 +1,27 @@
-"""What a bundle says of itself, and how it is named: by the digest of its files."""
+"""What a bundle says of itself, and how it is named: by the digest of its files.
 
+A key that this code does not know is left out of account: a later version may add one within the same format. What must
+be understood is another format.
+"""
+
+import json
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..contract.schema import Field, Fields, Kind, Task
+from ..contract.schema import Field as ContractField
+from ..contract.schema import Fields, Kind, Task
 from .files import PROVENANCE as PROVENANCE
 from .files import bundle_digest as bundle_digest
 from .files import folder_digest as folder_digest
 from .files import sha256 as sha256
 
 MANIFEST = "manifest.json"
+FORMAT = 1  # the newest that this code reads; that of the first version, whose manifests do not name it
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Estimate(_Frozen):
@@ -58,7 +65,12 @@ class Parity(_Frozen):
     max_difference: float
 
 
+class FormatError(ValueError):
+    """The bundle is of a newer format; the message shows what works."""
+
+
 class Manifest(_Frozen):
+    format: int = Field(default=FORMAT, ge=1)
     kind: Literal["model", "baseline"]
     task: Task
     runtime: Literal["onnx", "python"]
@@ -77,8 +89,25 @@ class Manifest(_Frozen):
     def fields(self) -> Fields:
         """The inputs as fields, for encoding: the bundle's own categories, whatever the contract says by now."""
         return Fields(
-            tuple(Field(item.name, item.kind, categories=item.categories, bounds=item.bounds) for item in self.inputs)
+            tuple(
+                ContractField(item.name, item.kind, categories=item.categories, bounds=item.bounds)
+                for item in self.inputs
+            )
         )
+
+
+def read_manifest(content: bytes) -> Manifest:
+    """The manifest of a bundle. Raises FormatError for a newer format, ValidationError for what is no manifest."""
+    try:
+        found = json.loads(content).get("format", FORMAT)
+    except (ValueError, AttributeError):
+        found = FORMAT  # what is wrong with it is told below
+    if isinstance(found, int) and found > FORMAT:
+        raise FormatError(
+            f"the bundle has format {found}, and this version of mlprod reads formats up to {FORMAT}. Works: make "
+            "update to the version that made the bundle, or a newer one; or make rollback to a bundle of before"
+        )
+    return Manifest.model_validate_json(content)
 
 
 def inputs_of(fields: Fields) -> tuple[Input, ...]:

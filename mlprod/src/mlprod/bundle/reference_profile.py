@@ -18,7 +18,7 @@ class Distribution(BaseModel):
     Categories: `edges` are the words, the last share is of unknown ones.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: str
     edges: tuple[float, ...] | tuple[str, ...]
@@ -38,7 +38,7 @@ class Distribution(BaseModel):
 
 
 class Reference(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     fields: dict[str, Distribution]
     score: Distribution

@@ -12,7 +12,7 @@ import numpy as np
 from ..contract.encoding import sample
 from ..contract.schema import Fields
 from .files import bundle_digest, require_name, sha256
-from .manifest import MANIFEST, Manifest
+from .manifest import FORMAT, MANIFEST, Manifest
 from .runtime import Runtime
 
 PROBE_ROWS = 16
@@ -26,7 +26,8 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
     content = dict(files)
     for name in content:
         require_name(name)
-    facts = Manifest.model_validate({**manifest, "files": {name: sha256(data) for name, data in sorted(files.items())}})
+    named = {name: sha256(data) for name, data in sorted(files.items())}
+    facts = Manifest.model_validate({"format": FORMAT, **manifest, "files": named}, extra="forbid")
     content[MANIFEST] = canonical(facts.model_dump(mode="json"))
     target = root / bundle_digest(content)
     if target.exists():

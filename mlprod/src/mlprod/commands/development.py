@@ -49,7 +49,8 @@ def check(args: argparse.Namespace) -> int:
     """style, types, who may import whom, and whether generated files are up to date"""
     code = _run(["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
     code |= _run([args.project.package, "generate", "--check"])
-    for line in (wrong := [*_unlooked(args.project.package), *_unlinked(args.project.package)]):
+    package = args.project.package
+    for line in (wrong := [*_unlooked(package), *_unlinked(package), *_unpatched()]):
         print(line, file=sys.stderr)
     code |= bool(wrong)
     _keep(args.project, {"checks-green": (code == 0, None)})
@@ -73,6 +74,14 @@ def _unlinked(package: str) -> Iterator[str]:
         answers = json.loads(LINK.read_text(encoding="utf-8"))["context"]["cookiecutter"]
         if answers.get("package_name", package) != package:
             yield f"{LINK}: package_name is {answers['package_name']}, but the package is {package}; write {package}"
+
+
+def _unpatched() -> Iterator[str]:
+    """An edited patch has no effect until the wheel was made of it."""
+    from ..ops.patching import outdated_patches
+
+    if reason := outdated_patches(Path.cwd()):
+        yield reason
 
 
 def update(_: argparse.Namespace) -> int:
@@ -159,7 +168,7 @@ def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
             found[entry.id] = _shown_by(own, cases)
         elif entry.tests:
             count = library.count_passed(entry.tests)
-            found[entry.id] = (count > 0, f"{count} tests of mlprod {library.version}".strip())
+            found[entry.id] = (count > 0, f"{count} tests of {library.tested_release}")
     return found
 
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import func, select
 
-from ..bundle.manifest import MANIFEST, PROVENANCE, Estimate, Manifest, folder_digest
+from ..bundle.manifest import MANIFEST, PROVENANCE, Estimate, Manifest, folder_digest, read_manifest
 from ..bundle.reference_profile import Reference
 from ..ops.readiness_report import registry_if_any
 from ..project import Seam
@@ -57,7 +57,7 @@ def answering(registry: Registry) -> Answering:
         bundle = registry.download(champion, Path(folder))
         if (found := folder_digest(bundle)) != champion.digest:
             raise RegistryError(f"version {champion.number} is {champion.digest[:12]} but came as {found[:12]}")
-        manifest = Manifest.model_validate_json((bundle / MANIFEST).read_bytes())
+        manifest = read_manifest((bundle / MANIFEST).read_bytes())
         reference = Reference.model_validate_json((bundle / "reference.json").read_bytes())
         made = _made(bundle / PROVENANCE)
     return Answering(str(champion.number), champion.digest, manifest, reference, made)

@@ -10,11 +10,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[2]))  # at the end: the packages beside cruft come first
+
 from cruft._commands.utils.cookiecutter import get_cookiecutter_repo
 from cruft._commands.utils.generate import cookiecutter_template
 from cruft._commands.utils.iohelper import AltTemporaryDirectory
 
-LINK = Path(".cruft.json")
+from mlprod.ops.update_patches import repatch, unfit_patch
+
+LINK, PIN = Path(".cruft.json"), Path("requirements/mlprod.txt")
 UPDATE = ["update", "--skip-apply-ask", "--allow-untracked-files"]
 REPOSITORY = "repo"
 MAX_SHOWN = 20  # files
@@ -33,9 +37,14 @@ def main() -> int:
                 'moved, name its old path in pyproject.toml: [tool.cruft] skip = ["docs/old.md"]. Commit, and repeat.'
             )
             return 1
+        if unfit := unfit_patch(Path(), before, after):
+            print(f"{unfit}. Nothing was updated. Change the patch, or remove it; then commit, and repeat.")
+            return 1
+        pin = PIN.read_text(encoding="utf-8") if PIN.is_file() else ""
         contents = {file: _content(Path(file)) for file in changed}
         if code := subprocess.run([sys.executable, "-m", "cruft", *UPDATE], check=False).returncode:
             return code
+        repatch(Path(), pin, before, after)
         if absent := [file for file in changed if not _arrived(file, contents[file], after)]:
             LINK.write_text(link, encoding="utf-8")
             _print(f"These changes of the template did not arrive, so {LINK} names the version from before:", absent)

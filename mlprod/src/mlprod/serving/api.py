@@ -1,15 +1,17 @@
-"""The serving API of a project as one object: what a server runs, and where a project adds routes of its own."""
+"""The serving API of a project as one object: what a server runs, and what the project's routes() adds to."""
 
 from collections.abc import Callable, MutableMapping
 from functools import partial
 from typing import Any
 
+from ..extension_loader import FILE
+from ..extensions import ExtensionError
 from ..project import Project
 from ..settings import Settings
 from .container import Assembly
 from .exploration import let_through
 from .load_shedding import Receive
-from .middleware import Send
+from .middleware import HEALTH, Send
 
 
 class Api:
@@ -22,21 +24,34 @@ class Api:
         await self.assembly.service(scope, receive, send)
 
     def get(self, path: str, **described: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Add a route that reads, as FastAPI's decorator of this name does."""
+        """Add a route that reads, as FastAPI's decorator of this name does.
+
+        Raises ExtensionError for a path that does not begin with / or has an answer already.
+        """
+        known = {HEALTH, *(getattr(route, "path", "") for route in self.assembly.routes.routes)}
+        if not path.startswith("/"):
+            raise ExtensionError(f'{FILE}: routes() names the path {path!r}; works: @app.get("/v1/limits")')
+        if path in known:
+            raise ExtensionError(f'{FILE}: routes() names {path}, which has an answer already; works: "/v1/limits"')
         return partial(self._add, path, described)
 
     def _add(self, path: str, described: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
-        self.assembly.routes.add_api_route(path, function, methods=["GET"], **described)
+        shown = {"openapi_extra": {"security": [{"key": []}], "x-role": "any"}} | described
+        self.assembly.routes.add_api_route(path, function, methods=["GET"], **shown)
         return function
 
 
 def create_api(package: str, settings: Settings | None = None) -> Api:
     """The API of the package's contract and decision, by the settings of the environment unless others are given.
 
-    Raises ContractError, ExploreError, KeysError and SpoolError for what cannot be used.
+    Raises ContractError, ExploreError, ExtensionError, KeysError and SpoolError for what cannot be used.
     """
     project = Project(package)
-    decision = project.decision
+    decision, extensions = project.decision, project.extensions
     explored = let_through(getattr(decision, "LET_THROUGH", None))
     known = settings or project.settings()
-    return Api(Assembly(project.terms, decision.baseline, decision.decide, decision.payoff, known, explored))
+    parts = project.terms, decision.baseline, decision.decide, decision.payoff, known, explored, extensions
+    api = Api(Assembly(*parts))
+    if extensions.routes:
+        extensions.routes(api)
+    return api

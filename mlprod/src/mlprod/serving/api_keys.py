@@ -11,16 +11,16 @@ import os
 import secrets
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..atomic_write import atomic_write
+from ..extensions import Caller as Caller
+from ..extensions import Role as Role
 
-Role = Literal["predict", "outcomes", "feedback", "operate", "smoke"]
 NEW_SECRET = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 LOCAL = "local"  # who asks where no keys are needed
 HOLD_SECONDS = 300.0  # for an edit that went wrong; to end a key, take it out of the file
@@ -51,14 +51,6 @@ class KeyFile(BaseModel):
     keys: tuple[Key, ...]
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: the name of a key, of a system rather than a person."""
-
-    name: str
-    roles: Collection[Role]
-
-
 _ANYONE = Caller(LOCAL, frozenset(get_args(Role)))
 
 
@@ -85,6 +77,11 @@ class Keys:
         if key is None or (key.until and datetime.now(UTC).date() > key.until):
             return None
         return Caller(key.name, key.roles)
+
+    @property
+    def names(self) -> set[str]:
+        """Of the keys in the file."""
+        return {key.name for key in self._known.values()}
 
     def refresh(self) -> str | None:
         """Read the file again if it changed, or could not be read; gives what is worth a log line."""

@@ -9,6 +9,7 @@ from typing import Any
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
 from ..contract.schema import Columns, Terms
+from ..extension_loader import Extensions
 from ..records.event_log import Spool
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder
@@ -27,6 +28,9 @@ from .mode_follower import ModeFollower
 from .mode_state import ModeState
 from .model_loader import Models
 from .outcome_metrics import Results
+from .own_callers import OwnCallers
+from .own_checks import OwnChecks
+from .own_metrics import OwnMetrics
 from .predict_handler import Predict
 from .readiness import Readiness
 from .record_routes import Remember
@@ -48,9 +52,13 @@ class Assembly:
         payoff: Payoff,
         settings: Settings,
         explored: LetThrough | None = None,
+        extensions: Extensions | None = None,
     ) -> None:
-        """Raises KeysError and SpoolError for what cannot be used."""
-        self.metrics, self.access = Metrics(settings.zero_seconds), Access()
+        """Raises KeysError, SpoolError and ExtensionError for what cannot be used."""
+        self.extensions = own = extensions or Extensions()
+        own_metrics = OwnMetrics(own.metrics) if own.metrics else None
+        self.own_checks = OwnChecks(own.checks) if own.checks else None
+        self.metrics, self.access = Metrics(settings.zero_seconds, own_metrics), Access()
         self.spool = Spool(settings.spooled, settings.spool_megabytes * 1_000_000)
         self.keys = Keys(settings.keys_file, settings.spooled / "salt")
         self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
@@ -85,10 +93,13 @@ class Assembly:
             self.metrics,
         )
         self.routes.router.lifespan_context = lambda _: self.running()
-        readiness = Readiness(self.models, self.mode_state, self.spool, self.keys, lambda: self.service.draining)
+        readiness = Readiness(
+            self.models, self.mode_state, self.spool, self.keys, lambda: self.service.draining, self.own_checks
+        )
         origin = None if settings.keys_file else same_origin(settings.host)
         common = self.keys, self.limits, self.metrics, self.access
-        self.service = Service(self.routes, predict, *common, readiness, origin)
+        own_callers = OwnCallers(own.authenticate, self.keys) if own.authenticate else None
+        self.service = Service(self.routes, predict, *common, readiness, origin, own_callers)
         self.operations = operations(readiness, self.metrics, same_origin(settings.ops_host))
         self.metrics.keys_valid.set_function(lambda: not self.keys.error)
         self.metrics.event_log_writable.set_function(lambda: not self.spool.refuses)
@@ -105,6 +116,11 @@ class Assembly:
             threading.Thread(target=self.mode_follower.run_database, args=(stop,), daemon=True, name="mode-database"),
             threading.Thread(target=self._watch_log, args=(stop,), daemon=True, name="watch-event-log"),
         ]
+        if self.own_checks:
+            watch = self.own_checks.watch
+            threads.append(threading.Thread(target=watch, args=(stop,), daemon=True, name="own-checks"))
+        if names := self.extensions.names:
+            log.info("extensions", extra={"facts": {"functions": names}})
         for thread in threads:
             thread.start()
         tasks = [asyncio.create_task(self.limits.heart()), asyncio.create_task(self._look())]

@@ -10,6 +10,7 @@ from ..bundle.manifest import Manifest
 from ..settings import ZERO_SECONDS
 from .feature_metrics import Fields
 from .label_words import LabelWords
+from .own_metrics import OwnMetrics
 from .problems import Problem
 from .zero_init_counter import Counted, ZeroPeriod
 
@@ -24,7 +25,9 @@ UNLOADED = (*get_args(Reason), "pointer", "unreadable")
 class Metrics:
     """One set for each application, so that tests do not share counters."""
 
-    def __init__(self, zero_seconds: float = ZERO_SECONDS) -> None:
+    def __init__(self, zero_seconds: float = ZERO_SECONDS, own: OwnMetrics | None = None) -> None:
+        """`own`: metrics of the project, shown at the end."""
+        self.own = own
         self.registry = kept = CollectorRegistry()
         self._zeros, self._counted = ZeroPeriod(zero_seconds), list[Counted]()
         self.requests = self.counted("ml_requests", "Requests answered", "route", "status")
@@ -132,7 +135,7 @@ class Metrics:
         text = generate_latest(self.registry)
         for counter in self._counted:
             counter.shown()
-        return text
+        return text + self.own.exposition() if self.own else text
 
     def counted(self, name: str, meaning: str, *labels: str) -> Counted:
         """A counter whose labels are not known beforehand, or which may count before it is first scraped."""

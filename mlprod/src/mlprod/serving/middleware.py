@@ -12,6 +12,7 @@ from .api_keys import Caller, Keys, Role
 from .load_shedding import Limits, Receive
 from .logs import Access, log
 from .metrics import Metrics
+from .own_callers import OwnCallers
 from .predict_handler import Predict
 from .problems import Problem
 from .readiness import Readiness
@@ -53,10 +54,11 @@ class Service:
         access: Access,
         readiness: Readiness,
         origin: SameOrigin | None,
+        own_callers: OwnCallers | None = None,
     ) -> None:
         self.surface, self.predict, self.keys = surface, predict, keys
         self.limits, self.metrics, self.access = limits, metrics, access
-        self.readiness, self.origin = readiness, origin
+        self.readiness, self.origin, self.own_callers = readiness, origin, own_callers
         self.draining = False  # asks every caller to come back by another connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +83,7 @@ class Service:
         try:
             if self.origin:
                 self.origin.check(scope["method"], given)
-            caller = self._known(given.get(b"authorization", b""))
+            caller = self.keys.caller(given.get(b"authorization", b"")) or await self._without_key(scope)
             allow(caller, scope["method"], path)
             scope.setdefault("state", {})["caller"] = caller
             if path != STOP:  # which must get through when nothing else does
@@ -110,10 +112,15 @@ class Service:
             self.metrics.answered(route, answer.status, seconds)
             self.access.add(_now(), request, route, answer.status, seconds, caller.name)
 
-    def _known(self, authorization: bytes) -> Caller:
-        caller = self.keys.caller(authorization)
-        if caller is None and self.keys.ended:
+    async def _without_key(self, scope: Scope) -> Caller:
+        """Whom the project's authenticate() knows. It is not asked for the kill switch, nor while no key holds: then
+        nobody could stop what it lets in. Raises Problem."""
+        if self.keys.ended:
             raise Problem(503, "the keys cannot be read, so none is known; ask who runs this service", shed="keys")
+        caller = None
+        if self.own_callers and scope["path"] != STOP:
+            self.limits.admit()
+            caller = await self.limits.aside(self.own_callers.caller, scope)
         if caller is None:
             raise Problem(401, "a key is needed that is known and holds today: Authorization: Bearer <key>")
         return caller

@@ -6,6 +6,7 @@ from ..records.event_log import Spool
 from .api_keys import Keys
 from .mode_state import ModeState
 from .model_loader import Models
+from .own_checks import OwnChecks
 from .problems import Problem
 
 
@@ -14,10 +15,17 @@ class Readiness:
     who asks, and it is not about to end."""
 
     def __init__(
-        self, models: Models, mode_state: ModeState, spool: Spool, keys: Keys, is_draining: Callable[[], bool]
+        self,
+        models: Models,
+        mode_state: ModeState,
+        spool: Spool,
+        keys: Keys,
+        is_draining: Callable[[], bool],
+        own: OwnChecks | None = None,
     ) -> None:
+        """`own`: checks of the project, beside these."""
         self.models, self.mode_state, self.spool, self.keys = models, mode_state, spool, keys
-        self.is_draining = is_draining
+        self.is_draining, self.own = is_draining, own
 
     def state(self) -> tuple[int, dict[str, object]]:
         """A status and the reason."""
@@ -31,6 +39,8 @@ class Readiness:
             return 503, {"status": "no event log", "detail": self.spool.refuses}
         if self.keys.ended:
             return 503, {"status": "no keys", "detail": self.keys.error}
+        if self.own and (reason := self.own.problem):
+            return 503, {"status": "own check", "detail": reason}
         if self.is_draining():
             return 503, {"status": "ending"}
         state = self.mode_state

@@ -6,6 +6,8 @@ from ..contract.report import CheckReport
 from ..contract.validation import check
 from ..project import Project
 
+__all__ = ["report_of"]
+
 
 def report_of(package: str, table: ir.Table) -> CheckReport:
     """What the contract of a package says of rows: rules broken, words that it does not know."""

@@ -4,8 +4,10 @@ import duckdb
 import numpy as np
 import pytest
 
+from ..cli import VERBS
 from ..contract.encoding import encode, sample
 from ..contract.validation import check
+from ..extension_loader import own_commands
 from ..governance.gates import read_gates
 from ..governance.ownership import read_ownership
 from ..project import Project, Seam
@@ -13,6 +15,20 @@ from ..start import package_here
 from ..training.dataset import Rows, collect
 from ..training.evaluation_metrics import NAMES, SLICED
 from ..training.split import split
+
+__all__ = [
+    "made_up",
+    "rows",
+    "seam",
+    "test_every_row_that_the_contract_allows_leads_to_a_decision",
+    "test_every_score_leads_to_a_decision_that_is_worth_something",
+    "test_rows_are_encoded_unless_they_hold_text",
+    "test_the_baseline_gives_every_row_a_finite_score",
+    "test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score",
+    "test_the_extensions_can_be_used",
+    "test_the_governance_files_can_be_obeyed",
+    "test_the_rows_can_be_split",
+]
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +98,10 @@ def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Rows) -> No
     if seam.runtime == "python":
         pytest.skip("runtime python takes the columns as they are")
     assert encode(seam.terms.fields, made_up.columns).shape == (len(made_up), len(seam.terms.fields))
+
+
+def test_the_extensions_can_be_used(pytestconfig: pytest.Config) -> None:
+    own_commands(package_here(pytestconfig.rootpath), (*VERBS, "help"))
 
 
 def test_the_governance_files_can_be_obeyed(pytestconfig: pytest.Config) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import ModelProto
 from skl2onnx import to_onnx
 from sklearn.pipeline import Pipeline
 
@@ -36,6 +37,10 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
     """The files of the model: model.onnx, or model/model.pkl for runtime python. Raises ExportFailed."""
     name = type(estimator).__name__
     if seam.runtime == "python":
+        if seam.export:
+            raise ExportFailed(
+                'model.py has RUNTIME = "python", which exports no ONNX; remove export() from extensions.py, or RUNTIME'
+            )
         try:
             return {"model/model.pkl": pickle.dumps(estimator, protocol=5)}
         except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -51,13 +56,18 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
             f"CalibratedClassifierCV({last}(...)), or use one that has it, for example LogisticRegression()"
         )
     try:
-        onnx = to_onnx(
-            estimator,
-            np.zeros((1, len(seam.terms.fields)), dtype=np.float32),
-            options={"zipmap": False} if binary else None,
-        )
+        onnx = seam.export(estimator) if seam.export else _to_onnx(seam, estimator, binary)
+        if isinstance(onnx, bytes):
+            onnx = ModelProto.FromString(onnx)
     except Exception as error:
+        if seam.export:
+            raise ExportFailed(f"export() of extensions.py failed for {name}: {error}") from error
         raise ExportFailed(f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}") from error
+    if not isinstance(onnx, ModelProto):
+        raise ExportFailed(
+            f"export() of extensions.py gave a {type(onnx).__name__}; it returns an onnx.ModelProto, like that of "
+            "skl2onnx.to_onnx(), or its bytes"
+        )
     opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # they come out of a set: any order
     del onnx.opset_import[:]
     onnx.opset_import.extend(opsets)
@@ -67,6 +77,11 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
     except UnsafeModelError as error:
         raise ExportFailed(f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}") from error
     return {"model.onnx": model}
+
+
+def _to_onnx(seam: Seam, estimator: Any, binary: bool) -> Any:
+    row = np.zeros((1, len(seam.terms.fields)), dtype=np.float32)
+    return to_onnx(estimator, row, options={"zipmap": False} if binary else None)
 
 
 def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:

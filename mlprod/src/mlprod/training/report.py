@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..bundle.manifest import MANIFEST, Manifest, folder_digest
+from ..bundle.manifest import MANIFEST, Manifest, folder_digest, read_manifest
 from .registry import FOLDER, Registry, RegistryError, Version
 
 CARD = "card.md"
@@ -25,7 +25,7 @@ def write_report(registry: Registry, version: Version, folder: Path) -> Path:
         if not bundle.is_dir() or (found := folder_digest(bundle)) != version.digest:
             came = f"came as {found[:12]}" if bundle.is_dir() else "has no bundle"
             raise RegistryError(f"version {version.number} is {version.digest[:12]} but {came}: no report")
-        manifest = Manifest.model_validate_json((bundle / MANIFEST).read_bytes())
+        manifest = read_manifest((bundle / MANIFEST).read_bytes())
         shown = {name: said for name, said in _seen(manifest).items() if (run / name).is_file()}
         place = folder / version.digest[:12]
         place.mkdir(parents=True, exist_ok=True)

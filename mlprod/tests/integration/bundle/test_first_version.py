@@ -23,7 +23,7 @@ print(json.dumps([bundle.manifest.kind, bundle.manifest.runtime, type(bundle.run
 
 
 @pytest.mark.parametrize(
-    "bundle", sorted(path for path in FIRST.iterdir() if path.is_dir()), ids=lambda path: path.name[:8]
+    "bundle", sorted(path for path in FIRST.iterdir() if len(path.name) == 64), ids=lambda path: path.name[:8]
 )
 def test_it_loads_and_answers_its_probe(bundle: Path, tmp_path: Path) -> None:
     package = Path(shutil.copytree(PROJECT / "src" / PACKAGE, tmp_path / "src" / PACKAGE))

@@ -13,7 +13,8 @@ from ...settings import Settings
 from ...training.registry import Registry
 from ...training.train import train
 from ..waiting import point
-from .harm import PACKAGE, Postgres, postgres_programs
+from .bodies import PACKAGE
+from .postgres_server import Postgres, postgres_programs
 
 MARKERS = ("faults: hurts the running service", "soak: of these the one that lasts as long as SOAK_MINUTES says")
 

@@ -13,7 +13,9 @@ import pytest
 from ...serving.api_keys import add_key
 from ...serving.connection_limits import MAX_ADMIN_CONNECTIONS
 from ..waiting import eventually
-from .harm import HOST, Caller, Service, body_of, running
+from .bodies import body_of
+from .callers import Caller
+from .service import HOST, Service, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="named pipes, SIGTERM")]
 REQUESTS = 2_000  # whose log lines are several times what a pipe holds

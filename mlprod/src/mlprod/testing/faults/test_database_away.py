@@ -14,7 +14,10 @@ import pytest
 from ...ops.migrate import migrate
 from ...records.store import Store
 from ..waiting import eventually
-from .harm import Load, Postgres, Service, body_of, running
+from .bodies import body_of
+from .callers import Load
+from .postgres_server import Postgres
+from .service import Service, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")]
 AWAY_SECONDS = 10

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from ..waiting import eventually
-from .harm import Load, Service, body_of, running
+from .bodies import body_of
+from .callers import Load
+from .service import Service, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")]
 DRAIN = 2

@@ -10,7 +10,10 @@ import pytest
 
 from ...ops.migrate import migrate
 from ..waiting import eventually
-from .harm import Load, full_body, running, small_disk
+from .bodies import full_body
+from .callers import Load
+from .service import running
+from .small_disk import small_disk
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
 

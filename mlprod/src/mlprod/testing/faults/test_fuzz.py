@@ -23,7 +23,11 @@ from schemathesis import GenerationMode
 
 from ...ops.migrate import migrate
 from ...serving.api_keys import add_key
-from .harm import HOST, NOTHING, Service, body_of, connected, mutated, running, seconds_of, statuses_of
+from .bodies import body_of
+from .callers import NOTHING, seconds_of
+from .mutation import mutated
+from .service import HOST, Service, running
+from .sockets import connected, statuses_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
 SECONDS = seconds_of("FUZZ_SECONDS", 60)

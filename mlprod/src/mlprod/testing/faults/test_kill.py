@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ..waiting import eventually
-from .harm import Load, running
+from .callers import Load
+from .service import running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
 

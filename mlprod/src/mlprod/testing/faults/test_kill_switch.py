@@ -13,7 +13,11 @@ import pytest
 from ...ops.migrate import migrate
 from ...records.store import Store
 from ..waiting import eventually
-from .harm import PACKAGE, Load, Postgres, Service, body_of, full_body, running, small_disk
+from .bodies import PACKAGE, body_of, full_body
+from .callers import Load
+from .postgres_server import Postgres
+from .service import Service, running
+from .small_disk import small_disk
 from .test_full_disk import fill
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9, SIGSTOP")]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ..waiting import eventually
-from .harm import PACKAGE, body_of, running
+from .bodies import PACKAGE, body_of
+from .service import running
 
 UPLOADS_AFTER = 15  # seconds: ONNX Runtime 1.32 uploads 9 s after its first session
 pytestmark = pytest.mark.faults

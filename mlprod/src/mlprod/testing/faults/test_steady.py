@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from .harm import NOTHING, Caller, Load, Service, running, seconds_of
+from .callers import NOTHING, Caller, Load, seconds_of
+from .service import Service, running
 
 pytestmark = [
     pytest.mark.faults,

@@ -1,0 +1,12 @@
+"""The verb of patches/. Standard library only, since it runs from the wheel, before anything is installed."""
+
+import argparse
+from pathlib import Path
+
+
+def patch(_: argparse.Namespace) -> int:
+    """apply patches/*.patch to the library's wheel in vendor/, and pin the result in requirements/mlprod.txt"""
+    from ..ops.patching import apply_patches
+
+    print(apply_patches(Path.cwd()))
+    return 0

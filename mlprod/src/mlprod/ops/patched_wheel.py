@@ -1,0 +1,82 @@
+"""The library with the project's patches/*.patch: unpacked, patched by git, rebuilt. Standard library only."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..wheel import info_folder, pack
+
+VERSION_FILE = "mlprod/version.py"
+
+
+class PatchError(Exception):
+    """A patch does not fit, or the library cannot be patched here; nothing was changed."""
+
+
+def patch_files(project: Path) -> list[Path]:
+    """The patches of a project, in the order in which they apply: that of their names."""
+    return sorted((project / "patches").glob("*.patch"))
+
+
+def patched_wheel(wheel: Path, patches: Sequence[Path], version: str) -> bytes:
+    """The wheel of that file with the patches, as `version`. The same input gives the same bytes.
+
+    Raises PatchError, with the patch and the file of the library that do not fit.
+    """
+    released = wheel.name.split("-")[1]
+    with tempfile.TemporaryDirectory(prefix="mlprod-patch-") as name:
+        folder = Path(name).resolve()
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+        for patch in patches:
+            _apply(patch.resolve(), folder, released)
+        found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        files = {name: (folder / name).read_bytes() for name in found}
+    _require_own_files(files, wheel, released)
+    del files[f"{info_folder(released)}/RECORD"]
+    ordered = sorted(files, key=lambda name: (not name.startswith("mlprod/"), name))  # the metadata at the end
+    content = {_renamed(name, released, version): _versioned(name, files[name], released, version) for name in ordered}
+    return pack(content, version)
+
+
+def _apply(patch: Path, folder: Path, released: str) -> None:
+    git = shutil.which("git")
+    if git is None:
+        raise PatchError("git is not on the PATH; it applies patches/*.patch. Works: install git")
+    # A repository around the folder would make git leave out what is not below its own paths.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment["GIT_CEILING_DIRECTORIES"] = str(folder.parent)
+    command = [git, "apply", "--whitespace=nowarn", str(patch)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
+        # git names a file twice: with the line of the patch that fails, and alone.
+        reasons = [line for line in lines if not line.startswith("patch failed: ")] or [done.stderr.strip()]
+        raise PatchError(f"patches/{patch.name} does not fit mlprod {released}: {'; '.join(reasons)}")
+
+
+def _require_own_files(files: dict[str, bytes], wheel: Path, released: str) -> None:
+    """A patch changes the library's own code: neither another package nor what the installer reads."""
+    with zipfile.ZipFile(wheel) as archive:
+        info = {name: archive.read(name) for name in archive.namelist() if name.startswith(info_folder(released))}
+    others = {name: data for name, data in files.items() if not name.startswith("mlprod/")}
+    if changed := sorted(name for name in others.keys() | info.keys() if others.get(name) != info.get(name)):
+        raise PatchError(f"patches/ change {changed[0]}; a patch changes files below mlprod/ alone")
+
+
+def _renamed(name: str, released: str, version: str) -> str:
+    return name.replace(info_folder(released), info_folder(version), 1)
+
+
+def _versioned(name: str, data: bytes, released: str, version: str) -> bytes:
+    """The file with the new version, where it states the version."""
+    if name == f"{info_folder(released)}/METADATA":
+        return re.sub(rb"(?m)^Version: .*$", f"Version: {version}".encode(), data, count=1)
+    if name == VERSION_FILE:
+        return data.replace(f'VERSION = "{released}"'.encode(), f'VERSION = "{version}"'.encode())
+    return data

@@ -1,0 +1,60 @@
+"""The project's own readiness checks, run on a thread, so that a slow one delays no request."""
+
+import threading
+import time
+
+from ..extension_loader import FILE, call_hook
+from ..extensions import ChecksHook, ExtensionError, ReadinessCheck
+from .logs import log
+
+CHECK_SECONDS = 5.0  # between two runs of all checks
+LATE_SECONDS = 30.0  # for one check; the replica is not ready from then on
+
+
+class OwnChecks:
+    """The checks of checks(): `problem` is what the last run found, empty while the replica may get traffic."""
+
+    def __init__(self, hook: ChecksHook) -> None:
+        """Raises ExtensionError for anything but functions by name."""
+        found = call_hook("checks", hook)
+        if not isinstance(found, dict) or not all(isinstance(name, str) and callable(found[name]) for name in found):
+            raise ExtensionError(
+                f"{FILE}: checks() gave {found!r}; it returns a dict, for example {{'limits': _limits}}"
+            )
+        self.checks: dict[str, ReadinessCheck] = found
+        self._problem = "the checks of the project have not run yet" if found else ""
+        self._running, self._since = "", time.monotonic()
+
+    @property
+    def problem(self) -> str:
+        """Why this replica is not ready; empty while it is."""
+        running = self._running
+        if running and time.monotonic() - self._since > LATE_SECONDS:
+            return f"check {running} has not returned for {LATE_SECONDS:g} seconds"
+        return self._problem
+
+    def watch(self, stop: threading.Event) -> None:
+        """Run the checks now and every few seconds, until `stop`."""
+        while True:
+            problem = self.run_once()
+            if problem != self._problem:
+                log.warning(f"not ready: {problem}") if problem else log.info("the checks of the project pass")
+            self._problem = problem
+            if stop.wait(CHECK_SECONDS):
+                return
+
+    def run_once(self) -> str:
+        """The first problem that a check finds. One that fails, or returns anything but a text, is a problem too."""
+        for name, check in self.checks.items():
+            self._since, self._running = time.monotonic(), name
+            try:
+                result: object = check()
+            except Exception as error:
+                result = f"it failed: {type(error).__name__}: {error}"
+            finally:
+                self._running = ""
+            if not isinstance(result, str):
+                result = f'it returned {result!r}; a check returns why the replica is not ready, or ""'
+            if result:
+                return f"check {name}: {result}"
+        return ""

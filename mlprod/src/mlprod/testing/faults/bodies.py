@@ -1,0 +1,51 @@
+"""Bodies of requests that keep the contract of the project, whatever it says."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from ...contract.encoding import sample
+from ...project import Project
+from ...settings import Settings
+from ...start import package_here
+
+PACKAGE = package_here(Path.cwd())
+TERMS = Project(PACKAGE).terms
+LIMIT: int = Settings.model_fields["max_body_bytes"].default
+
+
+def rows_of(number: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Rows that keep the contract, whatever it says."""
+    columns = sample(TERMS.fields, number, seed)
+    rows: list[dict[str, Any]] = []
+    for position in range(number):
+        row: dict[str, Any] = {}
+        for field in TERMS.fields:
+            value = columns[field.name][position]
+            if value is None or value != value:
+                continue
+            if field.kind == "text":
+                row[field.name] = str(value)[: field.longest]
+            elif field.kind == "category":
+                row[field.name] = str(value)
+            else:
+                row[field.name] = {"boolean": bool, "integer": int}.get(field.kind, float)(value)
+        rows.append(row)
+    return rows
+
+
+ROWS = rows_of(1_000)
+
+
+def body_of(number: int = 1, named: str = "") -> bytes:
+    """A body of some rows, with ids when `named` says how they begin."""
+    picked = itertools.islice(itertools.cycle(ROWS), number)
+    return json.dumps(
+        {"rows": [row | ({"id": f"{named}-{place}"} if named else {}) for place, row in enumerate(picked)]}
+    ).encode()
+
+
+def full_body() -> bytes:
+    """The most rows that one body may hold, by their number and by its length."""
+    return body_of(min(1_000, LIMIT // (len(body_of(100)) // 90)))

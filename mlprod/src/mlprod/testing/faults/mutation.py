@@ -1,0 +1,43 @@
+"""Content with a few bytes changed, for fuzzing."""
+
+import random
+from collections.abc import Callable
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    """The content with a few bytes, runs of bytes or numbers changed."""
+    found = bytearray(content)
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(len(found) + 1)
+        end = min(len(found), place + chance.choice((1, 1, 2, 8, 64)))
+        changes: list[Callable[[], bytes]] = [
+            lambda: b"",
+            lambda: chance.randbytes(chance.choice((1, 1, 4, 32))),
+            lambda place=place, end=end: bytes(found[place:end]) * 2,  # type: ignore[misc]
+            lambda: chance.choice(ODD),
+        ]
+        found[place:end] = chance.choice(changes)()
+    return bytes(found)
+
+
+ODD = (
+    b"null",
+    b"NaN",
+    b"-Infinity",
+    b"1e999",
+    b"-0",
+    b"9" * 400,
+    b'"\\ud800"',
+    b"\xff\xfe",
+    b"\\u0000",
+    b"{" * 64,
+    b"[" * 300,
+    b'""',
+    b"true",
+    b'"0001-01-01T00:00:00+14:00"',
+    b'"9999-12-31T23:59:59-14:00"',
+    b'"1"',
+    b"\r\n\r\n",
+    b",",
+    b"}",
+)

@@ -1,0 +1,65 @@
+"""Bare connections to the service, for requests that no HTTP client would send."""
+
+import contextlib
+import socket
+
+from .service import HOST, Service
+
+
+def head(length: object, *lines: str, route: str = "/v1/predict") -> bytes:
+    said = [f"POST {route} HTTP/1.1", "host: localhost", "content-type: application/json"]
+    return "\r\n".join([*said, *([f"content-length: {length}"] if length is not None else []), *lines, "", ""]).encode()
+
+
+def request(body: bytes, *lines: str, route: str = "/v1/predict") -> bytes:
+    return head(len(body), *lines, route=route) + body
+
+
+def connected(service: Service, content: bytes = b"", receive_buffer: int = 0) -> socket.socket:
+    """A bare connection on which something was sent already."""
+    made = socket.socket()
+    if receive_buffer:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    made.settimeout(30)
+    made.connect((HOST, service.port))
+    with contextlib.suppress(OSError):
+        made.sendall(content)
+    return made
+
+
+def statuses_of(made: socket.socket) -> list[int]:
+    """The status of every answer that comes until the connection is closed or nothing more comes for a while."""
+    made.settimeout(7)  # longer than any answer takes
+    content = b""
+    with contextlib.suppress(OSError):
+        while part := made.recv(65_536):
+            content += part
+    made.close()
+    parts = content.split(b"HTTP/1.1 ")
+    return [int(part[:3]) for part in parts[1:]]
+
+
+def answer_of(made: socket.socket) -> bytes:
+    content = b""
+    while not content.endswith(b"}"):
+        part = made.recv(65_536)
+        assert part, content
+        content += part
+    return content
+
+
+def sent(made: socket.socket, content: bytes | memoryview) -> int:
+    try:
+        return made.send(content)
+    except OSError:
+        return 0
+
+
+def is_open(made: socket.socket, most: int = 65_536) -> bool:
+    """False once the connection is closed."""
+    try:
+        return bool(made.recv(most))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
