@@ -3,24 +3,36 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from built_images import DRAIN, UID, Built, Load, built, refuses
 from compose_services import Compose, compose
 from conftest import BakedProject
 from containers import base, engine, eventually, pytestmark
 from git_host import git_host
-from test_baked_life import environment, get
+from test_baked_life import environment, get, readme_request, wait_for_version
+from test_install_paths import PIN, index
 
 __all__ = ["base", "built", "compose", "engine", "environment", "pytestmark"]  # fixtures, and what all tests need
 CI = {"CI": "true", "GITHUB_RUN_ID": "1"}  # its evidence counts for production with a token
+CHANGES: tuple[dict[str, Any], ...] = (
+    {},
+    {"amount": 9.9, "merchant": "groceries", "channel": "chip"},
+    {"amount": 1_200, "foreign": True, "spent_24h": 800.5},
+    {"card_age": None, "distance": 1_250.75},
+    {"merchant": "never seen before", "hour": 23},
+)  # of the README's row
 
 
 def test_nothing_is_wrong_with_the_dockerfile_and_compose(bake: Callable[..., BakedProject]) -> None:
@@ -58,6 +70,58 @@ def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_pat
         sick = subprocess.run(["nsenter", "-n", "-t", str(process), sys.executable, *check[2:]], capture_output=True)
         os.kill(process, signal.SIGCONT)
         assert sick.returncode
+
+
+def answers(address: str, built: Built, key: str) -> tuple[str, list[Any], list[Any]]:
+    """The model version, the predictions of a few rows and the reasons for them, from one service."""
+    rows = [readme_request(built.project) | change | {"id": secrets.token_hex(8)} for change in CHANGES]
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    found = []
+    for route in ("predict", "explain"):
+        body = json.dumps({"rows": rows if route == "predict" else rows[:1]}).encode()
+        request = urllib.request.Request(f"{address}/v1/{route}", body, headers | {"content-type": "application/json"})  # noqa: S310 - our own address
+        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+            found.append(json.load(response))
+    predicted, explained = found
+    return (
+        predicted["model_version"],
+        [{**each, "id": ""} for each in predicted["predictions"]],
+        [{**each, "id": ""} for each in explained["explanations"]],
+    )
+
+
+def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Path) -> None:
+    """Scores, decisions, version and reasons. The index is a folder of the wheel on loopback."""
+    project, local = built.project, {}
+    served = tmp_path / "served" / "simple" / "mlprod"
+    served.mkdir(parents=True)
+    shutil.copy(next(project.path.glob("vendor/*.whl")), served)
+    pin = tmp_path / "mlprod.txt"
+    lines = (project.path / PIN).read_text().splitlines(True)
+    pin.write_text("".join(line for line in lines if "--find-links" not in line))
+    uv = [sys.executable, "-m", "uv"]
+    python, lock = tmp_path / "venv" / "bin" / "python", project.path / "requirements" / "serve.txt"
+    with index(tmp_path / "served") as packages:
+        subprocess.run([*uv, "venv", "-q", "-p", sys.executable, tmp_path / "venv"], check=True)
+        install = [*uv, "pip", "install", "-q", "-p", python, "--require-hashes"]
+        subprocess.run([*install, "-r", lock], check=True)
+        eventually(lambda: urllib.request.urlopen(f"{packages}/mlprod/"), "the index")  # noqa: S310
+        subprocess.run([*install, "--no-deps", "--default-index", packages, "-r", pin], check=True)
+    for name, venv in (("vendored", project.environment["VENV"]), ("index", str(tmp_path / "venv"))):
+        where = {"VENV": venv, "ML_MODEL_DIR": str(built.models), "ML_SPOOL": str(tmp_path / name)}
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in where.items():
+                patch.setitem(project.environment, variable, value)
+            with project.serving("--no-follow") as address:
+                wait_for_version(address, "1")
+                local[name] = answers(address, built, "")
+    with built.serving(tmp_path / "state") as (_, address, second):
+        eventually(lambda: get(f"{second}/readyz")["mode"] == "assist", "the mode is known")
+        image = answers(address, built, built.key)
+    assert len(image[1]) == len(CHANGES)
+    assert len({each["score"] for each in image[1]}) > 2, "rows that all score alike compare nothing"
+    assert image[2][0]["fields"]
+    assert local == {"vendored": image, "index": image}
 
 
 def test_without_keys_the_image_starts_nothing(built: Built, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Project:
         self.path, self.baked = baked.path, baked
         self.service: subprocess.Popen[bytes] | None = None  # what `serving` runs, and its second port
         self.port = self.operations = 0
-        self.source = next(self.path.glob("src/*/model.py")).parent
+        self.source = next(self.path.glob("src/*/__main__.py")).parent
         self.package = self.source.name
         tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_OTHERS)}
@@ -122,8 +122,8 @@ def tell(address: str, content: dict[str, Any]) -> Any:
         return json.load(response)
 
 
-def wait_for_version(address: str, version: str, mode: str = "assist") -> dict[str, Any]:
-    for _ in range(300):
+def wait_for_version(address: str, version: str, mode: str = "assist", seconds: int = 30) -> dict[str, Any]:
+    for _ in range(seconds * 10):
         try:
             model = get(f"{address}/v1/model")
             if model["model_version"] == version and model["mode"] == mode:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from fixture_project import TEMPLATE, main
+from fixture_project import PROJECT, TEMPLATE, main
 
 from mlprod.commands import supply_chain
 from mlprod.governance.evidence import Evidence
@@ -23,9 +23,9 @@ from mlprod.settings import Settings
 from mlprod.training.evidence_store import read
 from mlprod.training.registry import Registry
 
-LOCK = Path("requirements/serve.txt").resolve()
+LOCK = PROJECT / "requirements" / "serve.txt"
 GIT = shutil.which("git") or "git"
-BASELINE = Path(".secrets.baseline").resolve()
+BASELINE = PROJECT / ".secrets.baseline"
 LEFT_OUT = {"path": "detect_secrets.filters.regex.should_exclude_file", "pattern": ["^(settings|\\.secrets)"]}
 FIXED = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]
 
@@ -58,8 +58,9 @@ def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema
     for name in ("serve", "pipeline"):
         text = (here.state / "sbom" / f"{name}.cdx.json").read_text()
         listed = {part["name"]: part for part in json.loads(text)["components"]}
-        locked = Path(f"requirements/{name}.txt").read_text()
+        locked = Path(f"requirements/{name}.txt").read_text() + Path("requirements/mlprod.txt").read_text()
         assert set(listed) == set(re.findall(r"^([a-z0-9.-]+)==", locked, re.MULTILINE))
+        assert listed["mlprod"]["version"] in locked, "the library is part of both"
         for part in listed.values():
             (reference,) = part["externalReferences"]
             assert all(hashed["alg"] == "SHA-256" and hashed["content"] in locked for hashed in reference["hashes"])
@@ -69,9 +70,8 @@ def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema
     )
     record = kept(here, "sbom")
     assert record.passed
-    assert record.value == len(
-        re.findall(r"^[a-z0-9.-]+==", Path("requirements/pipeline.txt").read_text(), re.MULTILINE)
-    )
+    packages = re.findall(r"^[a-z0-9.-]+==", Path("requirements/pipeline.txt").read_text(), re.MULTILINE)
+    assert record.value == len(packages) + 1, "and the library"
     assert record.digests["code"], "another lock stales it"
 
 
@@ -257,7 +257,9 @@ def test_an_audit_that_could_not_look_fails(
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     assert main(["audit"]) == 1
-    assert "FAILED dependencies-audited: could not look" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "FAILED dependencies-audited: could not look" in printed.out
+    assert "Works: a network that reaches the public advisories, with HTTPS_PROXY" in printed.err
     assert kept(small, "dependencies-audited").passed is False
 
 

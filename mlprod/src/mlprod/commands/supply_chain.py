@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ..ops.secret_scan import NotLooked, search
+from ..pinned import LINE, PIN
 
 LOCKS = Path("requirements")
 LONGEST = timedelta(days=183)  # for which a known hole may be borne, as any waiver
 BASELINE = Path(".secrets.baseline")
+CANNOT_AUDIT = """pip-audit could not get the advisories of every locked package. A mirror of an index may have none.
+Works: a network that reaches the public advisories, with HTTPS_PROXY and REQUESTS_CA_BUNDLE behind a proxy; or another
+source, by PIP_AUDIT_VULNERABILITY_SERVICE=osv and PIP_AUDIT_OSV_URL"""
 PLANTED = ("django", "2.0")  # locked nowhere here; advisories of many years name it
 
 
@@ -36,13 +40,18 @@ def sbom(args: argparse.Namespace) -> int:
 
 
 def components(lock: Path, file: Path) -> int:
-    """Write the bill of a lock, valid by CycloneDX's schema; gives the number of its components.
+    """Write the bill of a lock and of the pinned library, valid by CycloneDX's schema; gives the number of components.
 
     Raises NotLooked when it could not be made, or when it does not list every locked package with its hashes.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    asked = ["--pyproject", "pyproject.toml", "--output-reproducible", "--validate", "-o", str(file), str(lock)]
-    done = _tool("cyclonedx_py", "requirements", *asked)
+    asked = ["--pyproject", "pyproject.toml", "--output-reproducible", "--validate", "-o", str(file)]
+    with tempfile.TemporaryDirectory() as folder:
+        source = lock
+        if lock.is_file() and PIN.is_file() and (pin := LINE.search(PIN.read_text(encoding="utf-8"))):
+            source = Path(folder, lock.name)
+            source.write_text(f"{lock.read_text(encoding='utf-8')}\n{pin[0]}\n", encoding="utf-8")
+        done = _tool("cyclonedx_py", "requirements", *asked, str(source))
     if done.returncode:
         raise NotLooked(f"no bill was made of {lock}: {done.stderr.strip()[-500:]}")
     listed = {
@@ -142,6 +151,7 @@ def audit(args: argparse.Namespace) -> int:
         holes = known_holes(LOCKS / "dev.txt")
     except NotLooked as error:
         keep(settings, [finding("dependencies-audited", False, digests(settings), f"could not look: {error}"[:500])])
+        print(CANNOT_AUDIT, file=sys.stderr)
         return 1
     accepted = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["audit"]["accepted"]
     left = []
