@@ -22,8 +22,16 @@ def surface() -> Iterator[str]:
     """A line for each public name, and below it one for each public attribute of a class."""
     for module in PUBLIC:
         for name in sorted(import_module(module).__all__):
-            found = getattr(import_module(module), name)
-            yield from described(f"{module}.{name}", found)
+            if name in (values := assigned(module)):
+                yield f"{module}.{name} = {values[name]}"
+            else:
+                yield from described(f"{module}.{name}", getattr(import_module(module), name))
+
+
+def assigned(module: str) -> dict[str, str]:
+    """What a module gives a name by `=`: an alias of a type."""
+    body = ast.parse(inspect.getsource(import_module(module))).body
+    return {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in body if isinstance(node, ast.Assign)}
 
 
 def described(name: str, found: Any) -> Iterator[str]:
