@@ -32,8 +32,8 @@ from .extensions import Command, ExtensionError
 from .loopback import bypass_proxies
 from .masking import masked
 from .modes import MODES
+from .pinned import FROM_WHEEL
 from .plain_text import display
-from .start import FROM_WHEEL
 
 Verb = Callable[[argparse.Namespace], int]
 VERBS: dict[str, Verb] = {

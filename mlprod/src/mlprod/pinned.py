@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 PIN = Path("requirements/mlprod.txt")
+FROM_WHEEL = ("setup", "mlprod-patch")  # verbs that run from the wheel itself, whichever is installed
 LINE = re.compile(r"^mlprod==(?P<version>\S+) --hash=sha256:(?P<checksum>[0-9a-f]{64})", re.MULTILINE)
 
 

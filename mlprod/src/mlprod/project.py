@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -130,14 +129,6 @@ class Project:
         from .extension_loader import load_extensions
 
         return load_extensions(self.package)
-
-    def api(self) -> Any:
-        """A serving.api.Api by the settings of the environment: that of api.py where the project has such a file."""
-        if find_spec(f"{self.package}.api"):
-            return self._module("api").app
-        from .serving.api import create_api
-
-        return create_api(self.package)
 
     @property
     def name(self) -> str:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # that the locks cover
-FROM_WHEEL = ("setup", "mlprod-patch")  # verbs that run from the wheel itself, before anything is installed
 
 
 def unfit_python(package: str, major: int, minor: int) -> str:
@@ -54,7 +53,7 @@ def main(package: str, argv: "list[str] | None" = None) -> int:
         sys.exit(refusal)
     from .cli import run
     from .masking import Masked
-    from .pinned import other_version
+    from .pinned import FROM_WHEEL, other_version
     from .version import VERSION
 
     refusal = "" if words[:1] and words[0] in FROM_WHEEL else other_version(root, VERSION)

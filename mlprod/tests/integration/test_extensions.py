@@ -20,6 +20,7 @@ from mlprod.cli import VERBS, run
 from mlprod.contract.encoding import encode, sample
 from mlprod.extension_loader import SIGNATURES, load_extensions
 from mlprod.extensions import ExtensionError
+from mlprod.serving.api import read_api
 from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings
 from mlprod.training.export import ExportFailed, export, predict, runtime_of
@@ -228,7 +229,7 @@ def test_the_file_is_loaded_when_it_is_needed_and_the_service_loads_nothing_that
 
 def test_a_file_api_py_of_the_project_is_what_is_served(extend: Extend, tmp_path: Path) -> None:
     package = extend("")
-    assert Project(package).api().assembly.extensions.names == []
+    assert read_api(package).assembly.extensions.names == []
     served = extend("")
     (tmp_path / "src" / served / "api.py").write_text("app = 'mine'\n")
-    assert Project(served).api() == "mine"
+    assert read_api(served) == "mine"  # type: ignore[comparison-overlap]

@@ -73,6 +73,7 @@ def lint(project: Path, line: str) -> subprocess.CompletedProcess[str]:
         "from mlprod import training",
         "import mlprod.identity",
         "from mlprod.batch.recorder import Recorder",
+        "from mlprod.batch.scorer import scorer",
         "def late():\n    from mlprod.serving.api import create_api",
     ],
 )
@@ -89,7 +90,7 @@ def test_a_private_import_is_refused_and_the_message_names_what_is_public(projec
     [
         "from mlprod import Contract, Project, rows_of",
         "import mlprod",
-        "from mlprod.batch.scorer import scorer",
+        "from mlprod.batch import open_scorer",
         "from mlprod import client",
     ],
 )

@@ -31,5 +31,6 @@ def rows_of(named: str | Path, contract: ModuleType) -> ir.Table:
 
 
 def _in_project(named: str | Path, contract: ModuleType) -> str | Path:
-    root = root_of(Path(contract.__file__).resolve().parent) if contract.__file__ else Path.cwd()
+    file = getattr(contract, "__file__", None)  # a contract typed into a notebook has none
+    root = root_of(Path(file).resolve().parent) if file else Path.cwd()
     return named if root == Path.cwd() else root / named

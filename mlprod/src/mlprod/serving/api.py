@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, MutableMapping
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from ..extension_loader import FILE
@@ -55,3 +57,11 @@ def create_api(package: str, settings: Settings | None = None) -> Api:
     if extensions.routes:
         extensions.routes(api)
     return api
+
+
+def read_api(package: str) -> Api:
+    """The API that is served: `app` of api.py where the package has such a file, or else that of create_api()."""
+    if find_spec(f"{package}.api"):
+        own: Api = import_module(f"{package}.api").app
+        return own
+    return create_api(package)

@@ -1,10 +1,15 @@
 """How many connections a port has, and which of them makes room for another."""
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from .connection_limits import Guarded
+
+class Connection(Protocol):
+    """What a place needs of a connection: a way to close it."""
+
+    @property
+    def transport(self) -> Any:
+        """asyncio's."""
 
 
 class Places:
@@ -14,9 +19,9 @@ class Places:
 
     def __init__(self, limit: int, cuts_answers: bool = False) -> None:
         self.limit, self.cuts_answers = limit, cuts_answers
-        self.open: dict[Guarded, None] = {}  # in the order in which they were made
-        self.strangers: dict[Guarded, None] = {}  # in the order in which they began to wait
-        self.callers: dict[Guarded, None] = {}
+        self.open: dict[Connection, None] = {}  # in the order in which they were made
+        self.strangers: dict[Connection, None] = {}  # in the order in which they began to wait
+        self.callers: dict[Connection, None] = {}
         self.full = 0  # connections that were closed for another, or refused since none could be
         self.refused: Counter[int] = Counter()  # requests that were not read to their end, by status
 
@@ -37,7 +42,7 @@ class Places:
             return True
         return False
 
-    def leave(self, connection: "Guarded") -> None:
+    def leave(self, connection: Connection) -> None:
         """Take a connection off the list of those that wait."""
         self.strangers.pop(connection, None)
         self.callers.pop(connection, None)

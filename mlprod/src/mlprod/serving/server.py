@@ -12,6 +12,7 @@ import uvicorn
 
 from ..project import Project
 from ..settings import Settings
+from .api import read_api
 from .connection_limits import MAX_ADMIN_CONNECTIONS, Guarded
 from .connection_places import Places
 from .follower_process import following
@@ -36,7 +37,7 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
     places, admin_places = Places(allow_connections()), Places(MAX_ADMIN_CONNECTIONS, cuts_answers=True)
     demand_port("ML_PORT", settings.host, settings.port)
     demand_port("ML_OPS_PORT", settings.ops_host, settings.ops_port)
-    assembly = project.api().assembly
+    assembly = read_api(project.package).assembly
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
     common |= {"proxy_headers": False, "ws": "none"}  # nothing here asks who is behind a proxy, or speaks WebSocket
     assembly.models.trials.fork = True  # nothing else runs here yet, so a first model is tried within milliseconds
