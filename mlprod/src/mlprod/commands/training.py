@@ -72,9 +72,9 @@ def _next_step(registry: "Registry", version: "Version") -> str:
 def retrain(args: argparse.Namespace) -> int:
     """learn anew with the outcomes told to the service: --because drift; without one when age, drift or errors ask"""
     from ..identity import whoami
+    from ..monitoring.retrain_trigger import reason
     from ..training.registry import Registry
     from ..training.retrain import retrain as run
-    from ..training.retrain_trigger import reason
     from .service import records
 
     settings, because, why = args.project.settings(), args.because or ("person" if args.why else ""), args.why

@@ -13,13 +13,13 @@ from seams import binary, parcels
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from mlprod.monitoring.champion import Answering, NothingToWatch, answering, champion_if_any
+from mlprod.monitoring.retrain_trigger import reason
 from mlprod.records.database import now
 from mlprod.records.errors import StoreAway
 from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.registry import CHALLENGER, Registry
-from mlprod.training.retrain_trigger import reason
 
 __all__ = ["champion", "filled", "here", "send", "store"]
 

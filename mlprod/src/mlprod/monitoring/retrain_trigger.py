@@ -1,17 +1,17 @@
 """Does anything ask for a retraining? The champion's age, and what the records show: drift, and real errors."""
 
 from ..governance.config import read_organisation
-from ..monitoring.champion import champion_if_any
-from ..monitoring.live_checks import wrong
 from ..plain_text import display
 from ..project import Seam
 from ..records.database import now
 from ..records.errors import StoreAway
 from ..records.store import Store
 from ..settings import Settings
-from .reason import LONGEST_REASON
-from .registry import CHALLENGER, Registry
-from .retrain import age, due
+from ..training.reason import LONGEST_REASON
+from ..training.registry import CHALLENGER, Registry
+from ..training.retrain import age, due
+from .champion import champion_if_any
+from .live_checks import wrong
 
 ASKS = {"FieldDrifts": "drift", "ScoreDrifts": "drift", "QualityBelowTest": "quality"}  # alert → reason
 WAITS = 7  # days in which a challenger that was made for such a reason is not made again
