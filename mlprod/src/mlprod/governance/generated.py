@@ -2,13 +2,14 @@
 
 import json
 import re
-import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ..atomic_write import atomic_write
 from . import alert_routes, alert_thresholds, reports
 from .config import Organisation
 from .yaml_loader import GovernanceError
@@ -53,15 +54,8 @@ def write(files: Mapping[str, str], root: Path) -> tuple[str, ...]:
     for name in changed:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with draft.open("x", encoding="utf-8", newline="\n") as file:  # readable for whom the umask lets it be
-                file.write(files[name])
-            if path.exists():
-                draft.chmod(path.stat().st_mode)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)  # there still when that failed
+        permissions = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+        atomic_write(path, files[name].encode(), permissions)
     return changed
 
 

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from ..atomic_write import atomic_write
 from ..governance.check_catalogue import Subject, catalogue
 from ..governance.evidence import Evidence, utc_now
 from ..governance.evidence_status import judge
@@ -20,7 +21,6 @@ from ..installed import read_library
 from ..loopback import open_address, proxy_of
 from ..modes import SAFEST, DecisionMode
 from ..project import Seam
-from ..records.durable import write_durably
 from ..records.smoke import SMOKE_ID_PREFIX
 from ..records.store import Store
 from ..training.evidence_store import finding, read
@@ -141,7 +141,7 @@ def stop_drill(
 def _stop_by_file(service: Service, file: Path) -> float:
     """Write the mode file, wait until the service stops through it, and remove it unless somebody else has written."""
     content = b"shadow stop drill"
-    write_durably(file, content, 0o644)
+    atomic_write(file, content, 0o644)
     try:
         return service.wait_for(lambda facts: facts["mode_source"] == "file", f"the stop through {file}")
     finally:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..atomic_write import atomic_write
 from ..bundle.manifest import folder_digest
 from ..bundle.model_dir import ROLLBACK_FILE, VERSIONS, LocalRollback, Named, Pointer, read_pointer, read_rollback
-from ..records.durable import write_durably
 
 
 class LocalRollbackError(Exception):
@@ -27,7 +27,7 @@ def roll_back_here(models: Path, who: str, why: str, number: int | None = None) 
     at = datetime.now(UTC).isoformat(timespec="seconds")
     done = LocalRollback(left=pointer.champion, since=pointer.since, to=to, who=who, why=why, at=at)
     try:
-        write_durably(models / ROLLBACK_FILE, done.model_dump_json().encode() + b"\n", 0o644)
+        atomic_write(models / ROLLBACK_FILE, done.model_dump_json().encode() + b"\n", 0o644)
     except OSError as error:
         raise LocalRollbackError(f"{models / ROLLBACK_FILE} cannot be written: {error}") from error
     return done

@@ -1,11 +1,11 @@
 """The model card of a version with its pictures, as pages: var/report/card.md."""
 
-import os
 import re
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..atomic_write import atomic_write
 from ..bundle.manifest import MANIFEST, Manifest, folder_digest, read_manifest
 from .registry import FOLDER, Registry, RegistryError, Version
 
@@ -30,7 +30,7 @@ def write_report(registry: Registry, version: Version, folder: Path) -> Path:
         place = folder / version.digest[:12]
         place.mkdir(parents=True, exist_ok=True)
         for name in shown:
-            _write(place / name, (run / name).read_bytes())
+            atomic_write(place / name, (run / name).read_bytes())
         text = (bundle / CARD).read_text(encoding="utf-8")
     title, rest = text.split("\n## ", 1) if "\n## " in text else (text, "")
     pages = [
@@ -40,7 +40,7 @@ def write_report(registry: Registry, version: Version, folder: Path) -> Path:
         *(f"![{said}]({place.name}/{name})" for name, said in shown.items()),
         *([] if shown else ["None were drawn with this version."]),
     ]
-    _write(folder / CARD, ("\n\n".join(pages) + (f"\n\n## {rest}" if rest else "\n")).encode())
+    atomic_write(folder / CARD, ("\n\n".join(pages) + (f"\n\n## {rest}" if rest else "\n")).encode())
     for other in folder.iterdir():
         if other.is_dir() and NAMED.fullmatch(other.name) and other != place:
             shutil.rmtree(other)
@@ -63,9 +63,3 @@ def _seen(manifest: Manifest) -> dict[str, str]:
 def _error(manifest: Manifest) -> str:
     name = "calibration_error" if manifest.task == "binary" else "mae"
     return f"{name.replace('_', ' ')}: {manifest.metrics[name].value:.4g}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..atomic_write import atomic_write
 from ..bundle.manifest import folder_digest
 from ..bundle.model_dir import CHAMPION_FILE, ROLLBACK_FILE, VERSIONS, Named, Pointer, read_pointer, read_rollback
 from ..locks import locked
 from ..masking import masked
 from ..plain_text import display
-from ..records.durable import write_durably
 from ..settings import Settings
 from .predecessors import predecessors, unusable
 from .registry import CHAMPION, Registry, RegistryError, Version
@@ -70,7 +70,7 @@ def _point(models: Path, champion: Version, history: list[Named], back: list[Ver
         since=champion.since,
         back=numbers,
     )
-    write_durably(models / CHAMPION_FILE, pointer.model_dump_json().encode() + b"\n", 0o644)
+    atomic_write(models / CHAMPION_FILE, pointer.model_dump_json().encode() + b"\n", 0o644)
     with contextlib.suppress(OSError, ValidationError):
         made_here = read_rollback(models)
         if made_here and not made_here.applies(pointer):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from conftest import Registered, Trained
 
+from mlprod.atomic_write import atomic_write
 from mlprod.training import report
 from mlprod.training.registry import Registry, RegistryError
 from mlprod.training.report import write_report
@@ -63,7 +64,7 @@ def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
     trained: Trained, trained_baseline: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     write_report(Registry(trained.settings), trained.result.version, tmp_path)
-    before, write = files(tmp_path), report._write
+    before, write = files(tmp_path), atomic_write
     written: list[Path] = []
 
     def interrupted(path: Path, content: bytes) -> None:
@@ -72,7 +73,7 @@ def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
         written.append(path)
         write(path, content)
 
-    monkeypatch.setattr(report, "_write", interrupted)
+    monkeypatch.setattr(report, "atomic_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_report(Registry(trained_baseline.settings), trained_baseline.result.version, tmp_path)
     assert before.items() <= files(tmp_path).items()
