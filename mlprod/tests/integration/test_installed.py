@@ -63,7 +63,7 @@ def install(project: Path) -> Callable[..., Library]:
 
 def unpacked(project: Path, files: dict[str, bytes], info: str, version: str) -> Library:
     wheel, site = project / "mlprod.whl", project / "site"
-    wheel.write_bytes(BUILDER["WHEEL"]["pack"](files, info))
+    wheel.write_bytes(BUILDER["WHEEL"]["pack"](files, version))
     checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
     (project / "requirements" / "mlprod.txt").write_text(f"mlprod=={version} --hash=sha256:{checksum}\n")
     shutil.rmtree(site, ignore_errors=True)
