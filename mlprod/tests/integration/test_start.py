@@ -101,7 +101,8 @@ def test_verbs_and_service_find_the_project_from_another_folder(project: Path, t
     (version,) = Registry(settings).versions()
     bundle = Registry(settings).download(version, tmp_path)
     point(settings.models, bundle.rename(tmp_path / version.digest), version.number)
-    (project / "src" / PACKAGE / "api.py").write_text(f'from mlprod import create_api\n\napp = create_api("{PACKAGE}")\n')
+    served = f'from mlprod import create_api\n\napp = create_api("{PACKAGE}")\n'
+    (project / "src" / PACKAGE / "api.py").write_text(served)
     near = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with serving(elsewhere, project / "src") as url:
         eventually(lambda: json.load(near.open(f"{url}/v1/model", timeout=10))["kind"] == "baseline")
