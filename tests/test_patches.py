@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest import BakedProject
-from test_hooks import changing as changing
-from test_hooks import git, update
+from test_hooks import git
+from test_template_update import changing as changing
+from test_template_update import update
 
 FILE = "mlprod/identity.py"
 PATCHED = '"""Changed by a patch of this project."""\n'

@@ -90,7 +90,7 @@ def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(re
     command = ["make", "release-check", f"TAG={TAG}", f"WHEEL={wheel}"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(rf"{WHEEL} is the wheel of {TAG}, SHA-256 [0-9a-f]{{64}}$", done.stdout.strip())
+    assert re.search(rf"{WHEEL} is the wheel of {TAG}, SHA-256 [0-9a-f]{{64}}$", done.stdout, re.MULTILINE)
     wheel.write_bytes(wheel.read_bytes().replace(b'VERSION = "0.1.0"', b'VERSION = "0.1.1"'))
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode != 0
@@ -137,7 +137,8 @@ def test_check_without_a_wheel_is_refused(repository: Path, tmp_path: Path) -> N
 def test_the_wheel_reports_tests_for_each_check_that_rests_on_them() -> None:
     """What the catalogue names and verified.json does not cover would never pass in a project."""
     catalogue = yaml.safe_load((LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8"))
-    named = {path for check in catalogue["checks"] for path in check.get("tests", []) if path.startswith("mlprod/")}
+    lists = [check.get(key, []) for check in catalogue["checks"] for key in ("tests", "verified_by")]
+    named = {path for paths in lists for path in paths if path.startswith("mlprod/")}
     done = release(ROOT, "tests")
     assert {f"mlprod/{path}" for path in done.stdout.split()} == named
     passed = json.loads((LIBRARY / "verified.json").read_text(encoding="utf-8"))["passed"]
