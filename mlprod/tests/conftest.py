@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import urllib.request
 
 import fixture_project
 import ibis
@@ -78,8 +79,9 @@ def hasty() -> None:
 
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test begins in the folder of the project, as a command does."""
+    """Each test begins in the folder of the project, as a command does, and without the proxies of a test before it."""
     monkeypatch.chdir(fixture_project.PROJECT)
+    urllib.request.install_opener(None)  # or urlopen() goes on with the one that it made first
 
 
 def pytest_configure(config: pytest.Config) -> None:
