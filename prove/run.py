@@ -22,7 +22,7 @@ from place import CHECKOUT, Place, baked
 
 PAGE = CHECKOUT / "docs" / "proofs.md"
 MARK = "<!-- the last whole run -->\n"
-PLUGIN = ("-p", "sample", "-p", "no:cacheprovider", "-q")
+PLUGIN = ("-p", "sample", "-p", "no:cacheprovider", "--durations=10")
 
 
 def faults(place: Place) -> str:

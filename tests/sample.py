@@ -1,6 +1,6 @@
-"""A pytest plugin: of each group of cases, the gate runs one, chosen by the seed in SAMPLE; without SAMPLE all run.
+"""A pytest plugin: of each group of tests the gate runs some, chosen by the seed in SAMPLE; without SAMPLE all run.
 
-A group is a parametrized test under `faults`, or what a marker names: `sampled("a name")`.
+Of the tests that a marker `sampled("a name")` groups it runs one, of each file of faults a quarter.
 """
 
 import os
@@ -9,6 +9,7 @@ from collections import defaultdict
 
 import pytest
 
+FEWER = 4  # of the tests of a file of faults, one in so many
 CHOICE = pytest.StashKey[str]()
 
 
@@ -20,7 +21,7 @@ def group(item: pytest.Item) -> str:
     """The name of the group, or "" for a test that always runs."""
     if marker := item.get_closest_marker("sampled"):
         return str(marker.args[0])
-    return item.nodeid.partition("[")[0] if item.get_closest_marker("faults") else ""
+    return item.nodeid.partition("::")[0] if item.get_closest_marker("faults") else ""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -30,7 +31,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         groups[group(item) or item.nodeid].append(item)
     config.stash[CHOICE] = f"of like cases one each, by SAMPLE={seed}; make test SAMPLE= runs them all"
-    chosen = {random.Random(seed + name).choice(members) for name, members in sorted(groups.items())}
+    chosen = set[pytest.Item]()
+    for name, members in sorted(groups.items()):
+        count = max(1, len(members) // FEWER) if members[0].get_closest_marker("faults") else 1
+        chosen |= set(random.Random(seed + name).sample(members, count))
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]
 
