@@ -107,6 +107,8 @@ def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Pat
         subprocess.run([*install, "-r", lock], check=True)
         eventually(lambda: urllib.request.urlopen(f"{packages}/mlprod/"), "the index")  # noqa: S310
         subprocess.run([*install, "--no-deps", "--default-index", packages, "-r", pin], check=True)
+    migrated = project.run("migrate")  # a service without its database is in shadow
+    assert migrated.returncode == 0, migrated.stderr
     for name, venv in (("vendored", project.environment["VENV"]), ("index", str(tmp_path / "venv"))):
         where = {"VENV": venv, "ML_MODEL_DIR": str(built.models), "ML_SPOOL": str(tmp_path / name)}
         with pytest.MonkeyPatch.context() as patch:
