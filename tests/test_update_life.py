@@ -113,33 +113,32 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
         address = services.enter_context(project.serving())
         wait_for_version(address, "2", seconds=START)
         caller = Caller(address, readme_request(project))
-        services.enter_context(caller.calling())
-        project.makes("stop-drill", f"URL={address}")
-        before = checks(project)
-        assert {before[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
+        with caller.calling():  # which ends before the services do
+            project.makes("stop-drill", f"URL={address}")
+            before = checks(project)
+            assert {before[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
 
-        release(template, "0.2.1", "governance/waivers.py")
-        patched = updated(project, "patched")
-        with_patch = checks(patched)
-        assert with_patch["stop-drilled"][0] == "passed", "a patch of another room does not touch the kill switch"
-        assert {with_patch[id][0] for id in ("tests-green", "checks-green")} == {"stale"}
-        moved(services, project, patched, caller)
-        patched.makes("ci")
-        assert {checks(patched)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
+            release(template, "0.2.1", "governance/waivers.py")
+            patched = updated(project, "patched")
+            with_patch = checks(patched)
+            assert with_patch["stop-drilled"][0] == "passed", "a patch of another room does not touch the kill switch"
+            assert {with_patch[id][0] for id in ("tests-green", "checks-green")} == {"stale"}
+            moved(services, project, patched, caller)
+            patched.makes("ci")
+            assert {checks(patched)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
 
-        release(template, "0.3.0", "serving/mode_state.py")
-        minor = updated(patched, "minor")
-        status, says = checks(minor)["stop-drilled"]
-        assert status == "stale"
-        assert "mlprod.serving has changed since" in says
-        moved(services, patched, minor, caller)
-        minor.makes("stop-drill", f"URL={caller.address}")
-        minor.makes("ci")
-        assert {checks(minor)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
-        answered = caller.answered
+            release(template, "0.3.0", "serving/mode_state.py")
+            minor = updated(patched, "minor")
+            status, says = checks(minor)["stop-drilled"]
+            assert status == "stale"
+            assert "mlprod.serving has changed since" in says
+            moved(services, patched, minor, caller)
+            minor.makes("stop-drill", f"URL={caller.address}")
+            minor.makes("ci")
+            assert {checks(minor)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
 
     assert not caller.failed
-    assert answered > 100
+    assert caller.answered > 100
     assert decision.read_text().endswith('TEAM = "ours"\n')
 
 
