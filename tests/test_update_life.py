@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -147,6 +148,7 @@ def moved(services: ExitStack, old: Project, new: Project, caller: Caller) -> No
     address = services.enter_context(new.serving())
     wait_for_version(address, "2", seconds=START)
     caller.address = address
+    time.sleep(1)  # a request that began before goes to the old one
     assert old.service
     old.service.terminate()
     old.service.wait(60)
