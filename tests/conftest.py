@@ -3,6 +3,7 @@
 import hashlib
 import json
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -131,6 +132,13 @@ def template_files() -> list[str]:
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
     )
     return sorted(name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file())
+
+
+def copy_template(folder: Path) -> None:
+    """Copy these files, so that a test can commit, tag and change them."""
+    for name in template_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
 
 
 def run(*command: object, cwd: Path, **more: Any) -> subprocess.CompletedProcess[str]:

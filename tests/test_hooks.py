@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Bake, BakedProject, load_hook, run, template_files
+from conftest import ROOT, Bake, BakedProject, copy_template, load_hook, run
 
 POST_GEN = load_hook("post_gen_project")
 NEXT_STEPS = 3
@@ -208,9 +208,7 @@ def test_the_link_names_no_password(url: str, public: str) -> None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as a repository with two tags; the second changes a file, a filter's use and the filters."""
     folder = tmp_path_factory.mktemp("released") / "ml-prod-template"
-    for name in template_files():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    copy_template(folder)
     git(folder, "init", "-q", "-b", "main")
     for tag in ("v1", "v2"):
         if tag == "v2":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import LIBRARY, ROOT, template_files
+from conftest import LIBRARY, ROOT, copy_template
 
 TAG, WHEEL = "v0.1.0", "mlprod-0.1.0-py3-none-any.whl"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -30,9 +30,7 @@ def git(folder: Path, *words: object) -> str:
 def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of the template as it is here, with one tag; clone it."""
     folder = tmp_path_factory.mktemp("tagged") / "template"
-    for name in template_files():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    copy_template(folder)
     git(folder.parent, "init", "-q", "-b", "main", folder)
     git(folder, "add", "--all")
     git(folder, "commit", "-qm", "release")

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import ASSETS, LIBRARY, ROOT, BakedProject, run, template_files
+from conftest import ASSETS, LIBRARY, BakedProject, copy_template, run
 from test_hooks import GENERATED, cookiecutter, cruft, git, template, unversioned
 
 __all__ = ["template"]  # a fixture
@@ -82,9 +82,7 @@ def test_a_project_that_takes_the_library_from_an_index_is_updated_to_a_new_vers
 def changing(tmp_path: Path) -> tuple[Path, BakedProject]:
     """A template of one's own, and a project that was baked of it."""
     folder = tmp_path / "template"
-    for name in template_files():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    copy_template(folder)
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "first")

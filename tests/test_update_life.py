@@ -1,6 +1,5 @@
 """One life of an update: an edited project serves all the time while its library gets a patch and a minor version."""
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, template_files
+from conftest import copy_template
 from test_baked_governance import scorecard
 from test_baked_life import Project, post, readme_request, wait_for_version
 from test_hooks import cookiecutter, git
@@ -93,9 +92,7 @@ def checks(project: Project) -> dict[str, tuple[str, str]]:
 
 def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: Path) -> None:
     template = tmp_path / "template"
-    for name in template_files():
-        (template / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, template / name)
+    copy_template(template)
     git(template, "init", "-q", "-b", "main")
     release(template, "0.2.0")
     project = with_environment(Project(cookiecutter(f"git+file://{template}", tmp_path), tmp_path / "none"), "first")

@@ -103,14 +103,14 @@ class Client:
         body, until, pause = json.dumps(content).encode(), time.monotonic() + self.seconds, 0.05
         while time.monotonic() < until:
             try:
-                status, wait, told = self._once(route, body, until)
+                status, wait, received = self._once(route, body, until)
             except (OSError, HTTPException, ValueError):
                 self.close()
-                status, wait, told = 0, 0.0, {}
+                status, wait, received = 0, 0.0, {}
             if status == 200:
-                return told
+                return received
             if 400 <= status < 500 and status != TOO_MANY:
-                raise RequestRejected(told)
+                raise RequestRejected(received)
             if (rest := max(wait, pause)) > until - time.monotonic():
                 return None  # no time for another try: the fallback need not wait
             time.sleep(rest)

@@ -92,13 +92,13 @@ class Recorder:
             while ids := [json.loads(line) for line in islice(file, EVENT)]:
                 self.store.withdraw(ids, self.at)
 
-    def _recorded(self, told: list[dict[str, Any]], kind: pa.DataType, file: TextIO) -> dict[str, dict[str, Any]]:
-        """What the records hold of these cases once they were told, but for those known by the id of another row."""
-        file.writelines(json.dumps(one["id"]) + "\n" for one in told)
+    def _recorded(self, sent: list[dict[str, Any]], kind: pa.DataType, file: TextIO) -> dict[str, dict[str, Any]]:
+        """What the records hold of these cases once they were sent, but for those known by the id of another row."""
+        file.writelines(json.dumps(one["id"]) + "\n" for one in sent)
         file.flush()  # before they are there: what is withdrawn needlessly is not found, or of another time
         version, mode = str(self.version), self.mode
         event = build_event(
-            told,
+            sent,
             model_version=version,
             bundle=self.bundle,
             mode=mode,
@@ -109,8 +109,8 @@ class Recorder:
         new, known = self.store.record(event)
         self.new += new
         facts: dict[str, Any] = {"model_version": version, "arm": CHAMPION, "mode": mode, "at": self.at}
-        mine = {one["id"]: facts | one for one in told if not known.get(one["id"])}
-        if new < len(told):
+        mine = {one["id"]: facts | one for one in sent if not known.get(one["id"])}
+        if new < len(sent):
             for id, row in self.store.recorded(list(mine)).items():
                 mine[id] = {name: getattr(row, name) for name in ("score", "decision", *SAID)}
         for one in mine.values():

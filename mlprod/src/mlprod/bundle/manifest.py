@@ -101,7 +101,7 @@ def read_manifest(content: bytes) -> Manifest:
     try:
         found = json.loads(content).get("format", FORMAT)
     except (ValueError, AttributeError):
-        found = FORMAT  # what is wrong with it is told below
+        found = FORMAT  # the model below names what is wrong with it
     if isinstance(found, int) and found > FORMAT:
         raise FormatError(
             f"the bundle has format {found}, and this version of mlprod reads formats up to {FORMAT}. Works: make "

@@ -22,7 +22,7 @@ def deployed(args: argparse.Namespace) -> int:
 
     settings = args.project.settings()
     found = run(args.environment, images(args.images), digests(settings))
-    Registry(settings).serves(args.environment)  # whoever promotes from now on moves what answers there
+    Registry(settings).serves(args.environment)  # from now on a promotion moves what serves there
     return keep(settings, found)
 
 

@@ -70,7 +70,7 @@ def _next_step(registry: "Registry", version: "Version") -> str:
 
 
 def retrain(args: argparse.Namespace) -> int:
-    """learn anew with the outcomes told to the service: --because drift; without one when age, drift or errors ask"""
+    """retrain with the outcomes sent to the service: --because drift; without one when age, drift or errors ask"""
     from ..identity import whoami
     from ..monitoring.retrain_trigger import reason
     from ..training.registry import Registry

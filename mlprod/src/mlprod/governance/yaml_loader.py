@@ -4,7 +4,7 @@ import functools
 import hashlib
 import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -65,7 +65,7 @@ def read(path: Path, model: type[Model], example: str) -> Model:
     if path.stat().st_size > LARGEST:
         raise GovernanceError(f"{path}: {path.stat().st_size:,} bytes; a governance file has at most {LARGEST:,}")
     try:
-        return _parse(path.read_text(encoding="utf-8"), model)  # type: ignore[return-value]
+        return cast(Model, _parse(path.read_text(encoding="utf-8"), model))  # the cache forgets which model
     except ValidationError as error:
         errors = error.errors(include_url=False)
         found = "\n".join(
@@ -80,7 +80,7 @@ def read(path: Path, model: type[Model], example: str) -> Model:
 @functools.lru_cache(maxsize=64)
 def _parse(text: str, model: type[Record]) -> Record:
     """The same text is parsed once in a command, however many of its steps read the file; models are frozen."""
-    return model.model_validate(yaml.load(text, Loader=_Strict) or {})  # noqa: S506 - is safe
+    return model.model_validate(yaml.load(text, Loader=_Strict) or {})  # noqa: S506 - a SafeLoader
 
 
 def digest(record: BaseModel) -> str:

@@ -104,7 +104,7 @@ def test_what_nobody_committed_opens_no_production(
         ["add", "-A"],
         ["-c", "user.name=a", "-c", "user.email=a@b.org", "commit", "-qm", "x"],
     ):
-        subprocess.run(["git", *words], check=True)  # noqa: S607
+        subprocess.run(["git", *words], check=True)  # noqa: S607 - the git on PATH
     demand(SEAM, at_home, registry, "production", None)
     filled.change("risk.yaml", "acts_without_review: false", "acts_without_review: true")
     demand(SEAM, at_home, registry, "staging", None)

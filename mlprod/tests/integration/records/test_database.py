@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from postgres import Pooler, Server
 
 pytest_plugins = ["postgres"]
-SECRET = "hunter2"  # noqa: S105 - to be looked for in what is said
+SECRET = "hunter2"  # noqa: S105 - no secret: messages are searched for it
 
 
 def closed_port() -> int:

@@ -2,13 +2,14 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Table, select
+from stored import store, stores
 
 from mlprod.records.events import event_number
 from mlprod.records.shipping import Shipped
@@ -16,28 +17,10 @@ from mlprod.records.store import Store
 from mlprod.records.tables import predictions, repeated_answers
 
 pytest_plugins = ["postgres"]
+__all__ = ["store", "stores"]  # fixtures
 
 ROW = {"weight": 0.1 + 0.2, "city": "Tromsø \"' 🐟", "stops": 3, "express": True, "way": None, "far": 1e15}
 NEW = Shipped(1)
-
-
-@pytest.fixture
-def stores(records_url: str) -> Iterator[Callable[[], Store]]:
-    """As many replicas as are asked for."""
-    made: list[Store] = []
-
-    def make() -> Store:
-        made.append(Store(records_url))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.engine.dispose()
-
-
-@pytest.fixture
-def store(stores: Callable[[], Store]) -> Store:
-    return stores()
 
 
 def prediction(id: str, **more: Any) -> dict[str, Any]:

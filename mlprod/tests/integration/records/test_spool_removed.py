@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from event_logs import EVENTS, fill, shipped
 
 from mlprod.records import event_log as spools
 from mlprod.records import log_segments
@@ -13,7 +14,6 @@ from mlprod.records.errors import SpoolError
 from mlprod.records.event_log import Spool
 from mlprod.records.log_files import is_file_at
 
-EVENTS = [b'{"n":%04d}' % number for number in range(10)]
 EARLY, LATE = EVENTS[:5], EVENTS[5:]
 
 
@@ -28,19 +28,6 @@ def spool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spool]:
     made = Spool(folder, 1_000_000)
     yield made
     made.close()
-
-
-def fill(spool: Spool, events: list[bytes]) -> None:
-    for event in events:
-        spool.append(event)
-
-
-def shipped(spool: Spool) -> list[bytes]:
-    found = []
-    while events := spool.read():
-        found += events
-        spool.shipped()
-    return found
 
 
 def is_whole(spool: Spool) -> bool:

@@ -24,7 +24,7 @@ pytest_plugins = ["postgres"]
 __all__ = ["store", "stores"]
 
 
-SECRET = "hunter2"  # noqa: S105 - to be looked for in what is said
+SECRET = "hunter2"  # noqa: S105 - no secret: messages are searched for it
 
 
 def everything(store: Store) -> list[Callable[[], object]]:

@@ -90,7 +90,7 @@ def test_it_is_not_asked_about_a_caller_with_a_key(serve: Serve, keys: dict[str,
     [
         (Caller("webshop", {"predict", "operate"}), r"granted operate; works: Caller("),
         (Caller("webshop", {"smoke"}), "granted smoke"),
-        (Caller("webshop", "predict"), "granted "),  # type: ignore[arg-type]
+        (Caller("webshop", "predict"), "granted "),  # type: ignore[arg-type]  # a text for the set of roles
         (Caller("key-predict", {"predict"}), "gave the name 'key-predict', which a key has"),
         (Caller("local", {"predict"}), "gave the name 'local', which a key has"),
         (Caller("Grace Hopper", {"predict"}), "gave the name 'Grace Hopper'"),

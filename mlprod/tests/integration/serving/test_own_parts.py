@@ -60,7 +60,7 @@ def test_a_replica_is_ready_while_its_own_check_passes(
 
 @pytest.mark.parametrize("returned", [True, False, None])
 def test_a_check_that_gives_no_text_counts_as_a_reason(returned: object) -> None:
-    checks = OwnChecks(lambda: {"limits": lambda: returned})  # type: ignore[arg-type]
+    checks = OwnChecks(lambda: {"limits": lambda: returned})  # type: ignore[arg-type]  # no text, on purpose
     assert checks.problem, "it has not run yet"
     assert f"check limits: it returned {returned!r}; a check returns why" in checks.run_once()
 

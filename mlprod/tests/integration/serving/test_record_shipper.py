@@ -1,6 +1,5 @@
 import json
 import logging
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic import command
 from conftest import eventually
+from replicas import later, url
 from sqlalchemy import select, text
 
 from mlprod.ops.migrate import config_of, migrate
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from postgres import Server
 
 pytest_plugins = ["postgres"]
+__all__ = ["later", "url"]  # fixtures
 
 AWAY = "does not answer"
 
@@ -40,17 +41,6 @@ def hasty_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "spool"
-
-
-@pytest.fixture
-def url(tmp_path: Path, empty_records: Path) -> str:
-    return f"sqlite:///{shutil.copy(empty_records, tmp_path / 'records.db')}"
-
-
-@pytest.fixture
-def later(tmp_path: Path) -> str:
-    """A database that has no tables yet."""
-    return f"sqlite:///{tmp_path / 'later.db'}"
 
 
 def event(id: str, decision: str | None = "call") -> bytes:

@@ -55,7 +55,7 @@ def test_the_service_starts_without_a_model_and_ends_when_told(environment: dict
             service.wait(20)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="kill -9")
+@pytest.mark.skipif(os.name == "nt", reason="kills a process by SIGKILL")
 def test_the_follower_works_beside_the_service_and_dies_with_it(
     environment: dict[str, str], settings: Settings, trained_baseline: Trained
 ) -> None:

@@ -1,7 +1,6 @@
 """Content with a few bytes changed, for fuzzing."""
 
 import random
-from collections.abc import Callable
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
@@ -10,13 +9,8 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.randint(1, 4)):
         place = chance.randrange(len(found) + 1)
         end = min(len(found), place + chance.choice((1, 1, 2, 8, 64)))
-        changes: list[Callable[[], bytes]] = [
-            lambda: b"",
-            lambda: chance.randbytes(chance.choice((1, 1, 4, 32))),
-            lambda place=place, end=end: bytes(found[place:end]) * 2,  # type: ignore[misc]
-            lambda: chance.choice(ODD),
-        ]
-        found[place:end] = chance.choice(changes)()
+        random_bytes = chance.randbytes(chance.choice((1, 1, 4, 32)))
+        found[place:end] = chance.choice((b"", random_bytes, bytes(found[place:end]) * 2, chance.choice(ODD)))
     return bytes(found)
 
 

@@ -15,7 +15,10 @@ from .callers import Load
 from .service import running
 from .small_disk import small_disk
 
-pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+]
 
 
 @pytest.fixture(params=["limit", "disk"])

@@ -29,7 +29,10 @@ from .mutation import mutated
 from .service import HOST, Service, running
 from .sockets import connected, statuses_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+]
 SECONDS = seconds_of("FUZZ_SECONDS", 60)
 ROLES = ("predict", "outcomes", "feedback", "operate")
 ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback", "/v1/mode")

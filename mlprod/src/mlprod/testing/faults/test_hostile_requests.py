@@ -14,7 +14,10 @@ from .callers import Load
 from .service import Service, running
 from .sockets import connected, head, request, statuses_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+]
 DEFECTS = 'ml_requests_total{route="/v1/predict",status="500"}'
 HOSTILE: dict[str, bytes] = {
     "10 MB": request(b'{"rows":[' + b" " * 10_000_000 + b"]}"),

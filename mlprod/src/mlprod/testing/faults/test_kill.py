@@ -11,7 +11,10 @@ from ..waiting import eventually
 from .callers import Load
 from .service import running
 
-pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+]
 
 
 @pytest.mark.parametrize(("database", "kills"), [("sqlite", 14), ("postgresql", 6)])

@@ -17,7 +17,10 @@ from .callers import Load, stored
 from .service import HOST, Service, running
 from .sockets import answer_of, connected, request
 
-pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+]
 CALLERS, BATCH, ROUNDS = 300, 300, 4
 
 

@@ -5,7 +5,6 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,10 @@ from .callers import Load
 from .service import HOST, Service, running
 from .sockets import connected, head, is_open, request, sent
 
-pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+]
 CUT_WITHIN = 15.0  # seconds: ten are allowed, and who is slow is looked for once a second
 MEMORY = 100_000_000  # bytes that a flood of small requests may cost
 SLOW = 'ml_requests_shed_total{reason="slow"}'
@@ -56,8 +58,7 @@ def test_who_does_not_read_is_cut_off_while_others_are_answered(models: Path, tm
         deaf = connected(service, receive_buffer=4_096)
         deaf.setblocking(False)
         view, began = memoryview(content), time.monotonic()
-        cut: Callable[[], bool] = lambda: service.metric(SLOW) >= 1  # noqa: E731
-        while not cut() and time.monotonic() < began + 2 * CUT_WITHIN:
+        while service.metric(SLOW) < 1 and time.monotonic() < began + 2 * CUT_WITHIN:
             view = view[sent(deaf, view) :] or memoryview(content)
             time.sleep(0.05)
         took = time.monotonic() - began
@@ -69,7 +70,7 @@ def test_who_does_not_read_is_cut_off_while_others_are_answered(models: Path, tm
     assert not load.wrong
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 def test_a_flood_of_small_requests_on_one_connection_costs_little_memory(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
@@ -90,7 +91,7 @@ def test_a_flood_of_small_requests_on_one_connection_costs_little_memory(
     print(f"\na flood on one connection cost {(after - before) / 1e6:.0f} MB")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
 @pytest.mark.parametrize("line", [b"x: " + b"y" * 100_000 + b"\r\n", b"x: y\r\n" * 10_000, b"z" * 100_000])
 @pytest.mark.parametrize("second_port", [False, True])
 def test_a_head_without_end_costs_no_memory(

@@ -17,7 +17,7 @@ from .service import Service, running
 pytestmark = [
     pytest.mark.faults,
     pytest.mark.soak,
-    pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has"),
 ]
 MINUTES = seconds_of("SOAK_MINUTES", 1)
 GROWTH = 0.15  # of memory, after the first quarter
