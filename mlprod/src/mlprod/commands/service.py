@@ -86,8 +86,8 @@ def forget(args: argparse.Namespace) -> int:
 def records(settings: "Settings") -> "Store":
     """The database of records. The embedded one belongs to this machine alone, so its tables are made if need be."""
     from ..ops.migrate import migrate as make_tables
-    from ..records.database import LONG_WAIT
     from ..records.store import Store
+    from ..records.time_limits import LONG_WAIT
 
     if not settings.database_url:
         make_tables(settings.records_url)

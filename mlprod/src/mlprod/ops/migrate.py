@@ -8,10 +8,11 @@ from alembic.config import Config
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import records
-from ..records.database import LONG_WAIT, WAIT, engine_of
+from ..records.database import engine_of
 from ..records.errors import StoreAway
 from ..records.failures import explained, waits_for_others
 from ..records.tables import VERSIONS, metadata
+from ..records.time_limits import LONG_WAIT, WAIT
 
 RETRY_SECONDS = 5.0  # between two tries to get a lock that others hold
 PATIENCE = 600.0  # seconds until others had it for too long

@@ -11,10 +11,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from .errors import StoreAway
+from .time_limits import WAIT
 
-WAIT = 3  # seconds for a connection, a lock or a statement
-LONG_WAIT = 3_600  # for work that nobody waits for: migrations, reports
-RECYCLE = 300  # seconds after which a connection is made again: the name may lead to another server by now
 READING = "reading"  # execution option of a transaction that writes nothing
 WORKS = "postgresql://user@host:5432/database, postgresql://user@host1,host2/database or sqlite:///path"
 

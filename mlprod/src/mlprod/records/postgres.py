@@ -13,7 +13,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from .database import RECYCLE, WAIT
+from .time_limits import RECYCLE, WAIT
 
 HOSTS = re.compile(r"(?P<before>[^:/]+://(?:[^@]*@)?)(?P<hosts>[^/?@]*,[^/?@]*)(?P<after>[/?].*)?")
 PLACE = re.compile(r"\[?(?P<host>.*?)\]?(:(?P<port>[^:\]]*))?")

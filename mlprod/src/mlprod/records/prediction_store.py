@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from .database import WAIT
 from .shipping import Shipped, predictions_in, statements
 from .tables import predictions
+from .time_limits import WAIT
 from .transactions import Transactions
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from .database import READING, WAIT, engine_of
+from .database import READING, engine_of
 from .failures import explained
+from .time_limits import WAIT
 
 
 class Transactions:

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from mlprod.ops.migrate import migrate
-from mlprod.records.database import LONG_WAIT
 from mlprod.records.errors import StoreAway, StoreInterruptedError
 from mlprod.records.postgres import url_of
 from mlprod.records.store import Store
+from mlprod.records.time_limits import LONG_WAIT
 
 if TYPE_CHECKING:
     from postgres import Pooler, Server

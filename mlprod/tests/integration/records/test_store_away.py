@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from stored import event, opinion, outcome, prediction, store, stores
 
-from mlprod.records import database
+from mlprod.records import database, postgres
 from mlprod.records.errors import StoreAway
 from mlprod.records.shipping import Shipped
 from mlprod.records.store import Store
@@ -25,6 +25,11 @@ __all__ = ["store", "stores"]
 
 
 SECRET = "hunter2"  # noqa: S105 - no secret: messages are searched for it
+
+
+def hurry(patch: pytest.MonkeyPatch, seconds: float) -> None:
+    for module in (database, postgres):
+        patch.setattr(module, "WAIT", seconds)
 
 
 def everything(store: Store) -> list[Callable[[], object]]:
@@ -48,7 +53,7 @@ def test_without_tables_what_to_do_is_said(bare_url: str) -> None:
 def test_a_database_that_others_hold_is_away_until_they_let_go(
     records_url: str, stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "WAIT", 0.1 if records_url.startswith("sqlite") else 1)
+    hurry(monkeypatch, 0.1 if records_url.startswith("sqlite") else 1)
     store, other = stores(), stores()
     said = event(prediction("a", row={"z": "malformed JSON, has no column, does not exist"}))
     with other.engine.begin() as connection:
@@ -75,7 +80,7 @@ def test_a_server_that_is_not_there_is_away_and_no_password_is_told() -> None:
 
 
 def test_a_server_that_says_nothing_is_away_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "WAIT", 1)
+    hurry(monkeypatch, 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = Store(f"postgresql://me:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/records")
         with pytest.raises(StoreAway) as away:
