@@ -20,7 +20,7 @@ PERSON = re.compile(r"(?P<name>.*?) *<(?P<email>.*)>", re.DOTALL)
 TEMPLATE = Path(__file__).resolve().parent
 LINK = ".cruft.json"
 # The library's own functions, so that `make generate` shows the same text as the bake:
-TEXT = runpy.run_path(str(TEMPLATE / "mlprod" / "src" / "mlprod" / "plain_text.py"))
+TEXT = runpy.run_path(str(TEMPLATE / "mlprod" / "src" / "mlprod" / "display" / "plain_text.py"))
 
 
 def folded(value: str) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VENDOR, PIN = "vendor", "requirements/mlprod.txt"
-WHEEL = runpy.run_path(str(HERE / "src" / "mlprod" / "wheel.py"))  # the library's own, by which it knows its bytes
+WHEEL = runpy.run_path(
+    str(HERE / "src" / "mlprod" / "installation" / "wheel.py")
+)  # the library's own, by which it knows its bytes
 PIN_TEXT = """--find-links ../vendor
 # The library, by version and checksum. With an index of your own delete the line above and the wheel,
 # and add "vendor/*.whl" to [tool.cruft] skip in pyproject.toml, so that an update brings no wheel.

@@ -30,7 +30,7 @@ import ibis
 from mlprod.contract.validation import check
 from mlprod.batch import open_scorer
 from mlprod.training.dataset import collect
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.batch.job import score
 from mlprod.batch.selection import Chosen, domain_of
 from pyspark.sql import SparkSession

@@ -230,7 +230,7 @@ def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
 
 
 def test_commands_are_verbs_of_the_command_line(built: Built) -> None:
-    cli = source("cli.py")
+    cli = source("commands/cli.py")
     verbs = set(re.findall(r'^    "([a-z-]+)": \w+\.\w+,$', cli, re.MULTILINE))
     said = {}
     for name, container in built.containers():

@@ -107,7 +107,7 @@ def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_lock
         environment[variable] = address
     wheel = next((tmp_path / "index" / "simple" / "tiny").iterdir())
     code = (
-        "import sys; from pathlib import Path; from mlprod.environments import install, make; "
+        "import sys; from pathlib import Path; from mlprod.installation.environments import install, make; "
         "make(Path('env'), Path.cwd()); sys.exit(install(Path('env'), '--require-hashes', '-r', sys.argv[1]))"
     )
     project = bake().path

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from mlprod.contract.encoding import sample
 from mlprod.contract.schema import Fields
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.training.dataset import load_rows
 from mlprod.training.export import ExportFailed, export, predict, runtime_of
 from mlprod.training.fit import fit

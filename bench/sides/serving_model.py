@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlprod.bundle.loader import open_bundle
 from mlprod.contract.encoding import sample
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.serving.model_loader import Pointer
 from mlprod.training.dataset import load_rows
 from mlprod.training.export import export

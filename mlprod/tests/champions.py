@@ -14,7 +14,7 @@ from seams import binary
 from mlprod.bundle.loader import open_bundle
 from mlprod.governance.evidence import Evidence
 from mlprod.monitoring.champion import Answering, answering
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.records.database import now
 from mlprod.records.store import Store
 from mlprod.settings import Settings

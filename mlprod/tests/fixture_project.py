@@ -8,7 +8,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from mlprod.cli import run
+from mlprod.commands.cli import run
 
 LIBRARY = Path(__file__).resolve().parent.parent
 TEMPLATE = LIBRARY.parent

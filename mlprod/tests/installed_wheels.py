@@ -15,7 +15,7 @@ from fixture_project import LIBRARY
 from mlprod.governance.check_catalogue import ROOMS, Entry, Subject, catalogue
 from mlprod.governance.evidence import Evidence
 from mlprod.governance.evidence_status import EvidenceStatus, judge
-from mlprod.installed import Library, read_library
+from mlprod.installation.installed import Library, read_library
 
 BUILDER = runpy.run_path(str(LIBRARY / "build_wheel.py"))
 DRILLS = [entry for entry in catalogue().checks if set(entry.tied_to) & set(ROOMS)]

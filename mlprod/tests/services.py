@@ -9,7 +9,7 @@ from seams import binary
 from starlette.testclient import TestClient
 from trained_models import Trained
 
-from mlprod.project import Seam
+from mlprod.project.project import Seam
 from mlprod.serving.container import Assembly
 from mlprod.serving.logs import logging_to_output
 from mlprod.settings import Settings

@@ -8,7 +8,7 @@ import fixture_project
 import pytest
 
 from mlprod.governance.check_catalogue import ROOMS
-from mlprod.installed import read_library
+from mlprod.installation.installed import read_library
 
 
 class Tally:

@@ -13,20 +13,20 @@ TYPE_CHECKING = False  # as typing's, whose import costs what `help` need not pa
 if TYPE_CHECKING:
     from pydantic import Field
 
+    from .commands.start import main
     from .contract.schema import Contract, Fields
     from .files.for_load import rows_of
-    from .project import Project
+    from .project.project import Project
     from .serving.api import create_api
-    from .start import main
 
 __all__ = ["Contract", "Field", "Fields", "Project", "create_api", "main", "rows_of"]
 HOMES = {
     "Contract": "mlprod.contract.schema",
     "Field": "pydantic",
     "Fields": "mlprod.contract.schema",
-    "Project": "mlprod.project",
+    "Project": "mlprod.project.project",
     "create_api": "mlprod.serving.api",
-    "main": "mlprod.start",
+    "main": "mlprod.commands.start",
     "rows_of": "mlprod.files.for_load",
 }
 

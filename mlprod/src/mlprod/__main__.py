@@ -8,6 +8,6 @@ if __package__ in (None, ""):  # started as a folder of the wheel
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 if __name__ == "__main__":
-    from mlprod.start import main, package_here
+    from mlprod.commands.start import main, package_here
 
     sys.exit(main(package_here(Path.cwd())))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .plain_text import display
+from .display.plain_text import display
 
 try:
     import fcntl

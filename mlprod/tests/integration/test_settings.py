@@ -4,7 +4,7 @@ import pytest
 from fixture_project import PACKAGE
 from pydantic import ValidationError
 
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.records.database import engine_of
 from mlprod.settings import Settings
 

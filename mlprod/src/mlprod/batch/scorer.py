@@ -19,7 +19,7 @@ from ..contract.encoding import codes_of, column
 from ..contract.membership import words_of
 from ..contract.schema import Columns, Field, Fields, Terms
 from ..contract.validation import prepared, unfit
-from ..project import Project
+from ..project.project import Project
 from ..training.sources import cells_of
 
 REFUSED = "_refused"  # begins as no field can

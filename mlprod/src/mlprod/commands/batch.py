@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..plain_text import display
+from ..display.plain_text import display
 
 
 def score(args: argparse.Namespace) -> int:

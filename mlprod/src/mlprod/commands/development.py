@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from .. import environments
+from ..installation import environments
 
 if TYPE_CHECKING:
-    from ..project import Project
+    from ..project.project import Project
 
 REPORT = Path("var/tests.xml")
 LOCK, PIN = Path("requirements/dev.txt"), Path("requirements/mlprod.txt")
@@ -155,7 +155,7 @@ def _passed(cases: list[ElementTree.Element]) -> list[ElementTree.Element]:
 def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
     """What a whole run of the tests shows, by check: all of it, and for some checks the tests of certain files."""
     from ..governance.check_catalogue import catalogue
-    from ..installed import read_library
+    from ..installation.installed import read_library
 
     if not REPORT.is_file():
         return {"tests-green": (False, "no report was written")}

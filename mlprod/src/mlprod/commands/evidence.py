@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def attest(args: argparse.Namespace) -> int:
     """write down what you looked at by hand, as the one who answers for it: --check ID --why "what you found" """
+    from ..display.plain_text import MAX_LENGTH, display, violation
     from ..governance.check_catalogue import catalogue
     from ..governance.ci_identity import in_ci, proven_run
     from ..governance.ownership import read_ownership
-    from ..plain_text import MAX_LENGTH, display, violation
     from ..training.evidence_store import digests, finding, write
     from ..training.registry import Registry
 
@@ -86,7 +86,7 @@ def tried(
 
 def keep(settings: "Settings", records: "list[Evidence]") -> int:
     """Print what was found, and write it into the registry; 1 when something did not pass, or was not kept."""
-    from ..plain_text import display
+    from ..display.plain_text import display
     from ..training.evidence_store import write
     from ..training.registry import Registry
 

@@ -114,9 +114,9 @@ def report(args: argparse.Namespace) -> int:
 
 def _verified(settings: "Settings") -> "list[Evidence]":
     """Ask the git host whether the acceptances are theirs who are said to have accepted."""
+    from ..display.plain_text import display
     from ..governance.config import read_organisation
     from ..governance.git_host import verify
-    from ..plain_text import display
     from ..training.evidence_store import digests, finding
     from .evidence import keep
 

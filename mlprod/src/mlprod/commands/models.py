@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-from ..plain_text import display
+from ..display.plain_text import display
 
 
 def promote(args: argparse.Namespace) -> int:

@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ..plain_text import display
+from ..display.plain_text import display
 
 if TYPE_CHECKING:
     from ..monitoring.champion import Answering
     from ..monitoring.drift_counts import Counts
-    from ..project import Seam
+    from ..project.project import Seam
     from ..settings import Settings
 
 NOT_SAID = 2  # nobody can say, or nobody was told

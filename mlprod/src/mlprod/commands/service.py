@@ -33,9 +33,9 @@ def migrate(args: argparse.Namespace) -> int:
 
 def mode(args: argparse.Namespace) -> int:
     """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
+    from ..display.plain_text import display
     from ..identity import whoami
     from ..ops.mode_switch import modes_here, open_store, read_mode, switch
-    from ..plain_text import display
     from ..records.errors import StoreAway
     from ..records.mode import Mode, rank
 

@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..installation.pinned import LINE, PIN
 from ..ops.secret_scan import NotLooked, search
-from ..pinned import LINE, PIN
 
 LOCKS = Path("requirements")
 LONGEST = timedelta(days=183)  # for which a known hole may be borne, as any waiver

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ..plain_text import display
+from ..display.plain_text import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from types import ModuleType
 import ibis.expr.types as ir
 
 from ..contract.schema import read_terms
-from ..project_folder import root_of
+from ..project.folder import root_of
 from .columns import of_terms
 from .read import read
 

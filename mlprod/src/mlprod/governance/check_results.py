@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from ..installed import Library
+from ..installation.installed import Library
 from .check_catalogue import Entry, Subject, catalogue
 from .checks import DECLARED
 from .checks.context import DoesNotApply, View

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from ..display.plain_text import display
 from ..loopback import open_address
-from ..plain_text import display
 from .ownership import Ci
 
 AUDIENCE = "ml-evidence"  # a token made for another purpose is refused

@@ -1,12 +1,12 @@
 """What the evidence of a check amounts to today: does it count, and did the check pass?"""
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from ..installed import Library
+from ..installation.installed import Library
 from .check_catalogue import ROOMS, Entry, Subject
 from .evidence import Evidence
 
@@ -72,7 +72,7 @@ def judge(
             said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {where})"
             if patched := _differing(entry, record, digests):
                 said += (
-                    f"; {' and '.join(patched)} changed since, by mlprod {library.version}, with which "
+                    f"; {_named(patched)} changed since, by mlprod {library.version}, with which "
                     f"{library.count_passed(entry.verified_by)} tests of the same passed"
                 )
             return EvidenceStatus("passed" if record.passed else "failed", said, record)
@@ -83,6 +83,12 @@ def judge(
 
 def _differing(entry: Entry, record: Evidence, digests: Mapping[Subject, str]) -> list[Subject]:
     return [name for name in entry.tied_to if record.digests[name] != digests.get(name)]
+
+
+def _named(rooms: Sequence[str]) -> str:
+    """In words: `a`, `a and b`, `a, b and c`."""
+    *first, last = rooms
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _changed(entry: Entry, record: Evidence, digests: Mapping[Subject, str], library: Library) -> str:
@@ -98,7 +104,7 @@ def _changed(entry: Entry, record: Evidence, digests: Mapping[Subject, str], lib
         return ""
     if library.refusal:
         return f", which counts no more: {library.refusal}"
-    return f"; {' and '.join(rooms)} {'has' if len(rooms) == 1 else 'have'} changed since"
+    return f"; {_named(rooms)} {'has' if len(rooms) == 1 else 'have'} changed since"
 
 
 def _proved_again(entry: Entry, record: Evidence, digests: Mapping[Subject, str], library: Library) -> bool:
@@ -114,7 +120,7 @@ def unsound(entry: Entry, record: Evidence, now: datetime) -> str:
         return "it is dated in the future"
     missing = [name for name in entry.tied_to if not record.digests.get(name)]
     if rooms := [name for name in missing if name in ROOMS]:
-        return f"an older mlprod wrote it, which did not record the code of {' and '.join(rooms)}"
+        return f"an older mlprod wrote it, which did not record the code of {_named(rooms)}"
     if missing:
         return f"it does not say of which {', '.join(missing)}"
     if record.writer == "ci" and not record.run:

@@ -9,7 +9,7 @@ from ..governance.check_catalogue import Subject
 from ..governance.config import Organisation
 from ..governance.evidence import Evidence
 from ..modes import DecisionMode
-from ..project import Seam
+from ..project.project import Seam
 from ..records.errors import StoreAway
 from ..records.outcome_stats import OutcomeStats, acted_upon, merge
 from ..records.store import Store

@@ -1,8 +1,8 @@
 """Does anything ask for a retraining? The champion's age, and what the records show: drift, and real errors."""
 
+from ..display.plain_text import display
 from ..governance.config import read_organisation
-from ..plain_text import display
-from ..project import Seam
+from ..project.project import Seam
 from ..records.database import now
 from ..records.errors import StoreAway
 from ..records.store import Store

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..display.plain_text import display
 from ..governance.evidence import Evidence
 from ..governance.scorecard import terminal
 from ..modes import DecisionMode
-from ..plain_text import display
-from ..project import Project
+from ..project.project import Project
 from ..records.store import Store
 from ..settings import Settings
 from ..training.evidence_store import digests, write

@@ -17,10 +17,10 @@ from ..atomic_write import atomic_write
 from ..governance.check_catalogue import Subject, catalogue
 from ..governance.evidence import Evidence, utc_now
 from ..governance.evidence_status import judge
-from ..installed import read_library
+from ..installation.installed import read_library
 from ..loopback import open_address, proxy_of
 from ..modes import SAFEST, DecisionMode
-from ..project import Seam
+from ..project.project import Seam
 from ..records.smoke import SMOKE_ID_PREFIX
 from ..records.store import Store
 from ..training.evidence_store import finding, read

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
-from ..project import Seam
+from ..project.project import Seam
 from ..serving.api_keys import add_key
 from ..training.bundle_builder import revision
 from ..training.evidence_store import finding

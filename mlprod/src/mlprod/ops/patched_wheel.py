@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..wheel import info_folder, pack
+from ..installation.wheel import info_folder, pack
 
 VERSION_FILE = "mlprod/version.py"
 

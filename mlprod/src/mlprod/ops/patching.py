@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..pinned import LINE, PIN
-from ..wheel import wheel_name
+from ..installation.pinned import LINE, PIN
+from ..installation.wheel import wheel_name
 from .patched_wheel import PatchError, patch_files, patched_wheel
 
 FIND_LINKS = "--find-links"

@@ -23,9 +23,9 @@ from ..governance.ownership import Stage
 from ..governance.people import TODO
 from ..governance.prometheus_rule import ENVIRONMENTS, prometheus_rule, require_one_name
 from ..governance.readiness import Scorecard, assess
-from ..installed import read_library
+from ..installation.installed import read_library
 from ..modes import MODES, DecisionMode
-from ..project import Seam
+from ..project.project import Seam
 from ..records.usage_stats import Usage
 from ..settings import Settings
 from ..training import evidence_store as home

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..pinned import LINE, PIN
+from ..installation.pinned import LINE, PIN
 from .patched_wheel import PatchError, patch_files, patched_wheel
 from .patching import Pinned, apply_patches, read_pin, released_wheel
 

@@ -6,9 +6,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from ..extension_loader import FILE
 from ..extensions import ExtensionError
-from ..project import Project
+from ..project.extension_loader import FILE
+from ..project.project import Project
 from ..settings import Settings
 from .container import Assembly
 from .exploration import let_through

@@ -9,7 +9,7 @@ from typing import Any
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
 from ..contract.schema import Columns, Terms
-from ..extension_loader import Extensions
+from ..project.extension_loader import Extensions
 from ..records.event_log import Spool
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder

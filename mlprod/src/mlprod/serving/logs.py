@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..masking import masked
-from ..plain_text import display
+from ..display.masking import masked
+from ..display.plain_text import display
 
 log = logging.getLogger(__name__.partition(".")[0])
 

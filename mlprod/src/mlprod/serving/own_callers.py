@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from starlette.requests import Request
 
-from ..extension_loader import FILE
 from ..extensions import AuthenticateHook, Caller, ExtensionError, Role
+from ..project.extension_loader import FILE
 from .api_keys import LOCAL, Keys
 from .logs import log
 

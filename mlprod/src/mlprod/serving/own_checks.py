@@ -3,8 +3,8 @@
 import threading
 import time
 
-from ..extension_loader import FILE, call_hook
 from ..extensions import ChecksHook, ExtensionError, ReadinessCheck
+from ..project.extension_loader import FILE, call_hook
 from .logs import log
 
 CHECK_SECONDS = 5.0  # between two runs of all checks

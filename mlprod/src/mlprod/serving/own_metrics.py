@@ -2,8 +2,8 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ..extension_loader import FILE, call_hook
 from ..extensions import ExtensionError, MetricsHook
+from ..project.extension_loader import FILE, call_hook
 from .logs import log
 
 RESERVED = "ml_"

@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from ..project import Project
+from ..project.project import Project
 from ..settings import Settings
 from .api import read_api
 from .connection_limits import MAX_ADMIN_CONNECTIONS, Guarded

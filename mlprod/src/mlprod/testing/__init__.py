@@ -4,7 +4,7 @@ import ibis.expr.types as ir
 
 from ..contract.report import CheckReport
 from ..contract.validation import check
-from ..project import Project
+from ..project.project import Project
 
 __all__ = ["report_of"]
 

@@ -4,14 +4,14 @@ import duckdb
 import numpy as np
 import pytest
 
-from ..cli import VERBS
+from ..commands.cli import VERBS
+from ..commands.start import package_here
 from ..contract.encoding import encode, sample
 from ..contract.validation import check
-from ..extension_loader import own_commands
 from ..governance.gates import read_gates
 from ..governance.ownership import read_ownership
-from ..project import Project, Seam
-from ..start import package_here
+from ..project.extension_loader import own_commands
+from ..project.project import Project, Seam
 from ..training.dataset import Rows, collect
 from ..training.evaluation_metrics import NAMES, SLICED
 from ..training.split import split

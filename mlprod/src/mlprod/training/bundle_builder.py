@@ -14,7 +14,7 @@ from ..bundle.runtime import Runtime
 from ..bundle.writer import canonical, probe, write_bundle
 from ..governance.gates import Verdict
 from ..identity import whoami
-from ..project import Seam
+from ..project.project import Seam
 from .dataset import Rows
 from .evaluate import Evaluation
 from .model_card import card

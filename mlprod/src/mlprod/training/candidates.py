@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.runtime import BaselineRuntime
 from ..contract.encoding import sample
-from ..project import Seam
+from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Rows
 from .export import export, parity, runtime_of, try_export

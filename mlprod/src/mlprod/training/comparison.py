@@ -7,7 +7,7 @@ from ..bundle.loader import BundleRefused, open_bundle
 from ..bundle.manifest import Estimate, Parity
 from ..contract.schema import Task
 from ..governance.gates import Figure
-from ..project import Seam
+from ..project.project import Seam
 from ..settings import Settings
 from .bundle_builder import Candidate
 from .dataset import Rows

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..contract.encoding import column
 from ..contract.schema import Columns, Terms
 from ..contract.validation import CheckReport, ContractViolated, check, known_label, prepared
-from ..project import Seam
+from ..project.project import Seam
 from .sources import cells_of
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..display.masking import masked
 from ..governance.change_plan import read_change_plan
 from ..governance.check_catalogue import ROOMS, Subject, catalogue
 from ..governance.ci_identity import IdentityError, claimed_run, in_ci, proven_run
@@ -16,9 +17,8 @@ from ..governance.gates import read_gates_file
 from ..governance.ownership import read_ownership
 from ..governance.yaml_loader import GovernanceError, digest
 from ..identity import whoami
-from ..installed import Library, read_library
-from ..masking import masked
-from ..project import Seam
+from ..installation.installed import Library, read_library
+from ..project.project import Seam
 from ..settings import Settings
 from ..version import VERSION
 from .registry import Registry, Version

@@ -21,7 +21,7 @@ from ..bundle.trial import SMALLER, Exported
 from ..bundle.writer import probe_columns
 from ..contract.encoding import encode, sample
 from ..contract.schema import Columns, Task
-from ..project import Seam
+from ..project.project import Seam
 from .dataset import Rows
 from .fit import usable
 

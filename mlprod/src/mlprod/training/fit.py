@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ..bundle.runtime import Scores
 from ..contract.encoding import encode
-from ..project import Seam
+from ..project.project import Seam
 from .dataset import Rows
 
 CANDIDATES = 100  # thresholds that are tried

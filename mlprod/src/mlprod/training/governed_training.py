@@ -7,7 +7,7 @@ from ..contract.report import CheckReport
 from ..governance.config import read_organisation
 from ..governance.gates import read_gates
 from ..governance.waivers import PICKLE, demand_waiver
-from ..project import Seam
+from ..project.project import Seam
 from ..settings import Settings
 from .candidates import Say
 from .evaluation_metrics import NAMES, SLICED

@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from ..bundle.manifest import Estimate
 from ..contract.encoding import encode
 from ..contract.schema import Columns, Fields, Task
-from ..project import Seam
+from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Rows
 from .evaluate import paired

@@ -5,9 +5,9 @@ import json
 from ..bundle.manifest import Data, Estimate
 from ..contract.documentation import document, example
 from ..contract.schema import Task, Terms
+from ..display.plain_text import cell, display
 from ..governance.gates import Verdict
 from ..governance.ownership import TODO
-from ..plain_text import cell, display
 from .evaluate import WHOLE, Evaluation
 from .model_card_text import ModelCardText, is_said, not_said
 from .split import Split

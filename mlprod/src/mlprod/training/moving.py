@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..display.plain_text import display
 from ..locks import LockHeldError, locked
-from ..plain_text import display
 from .history import MOVES, read_events
 from .registry import CHAMPION, Registry, RegistryError
 

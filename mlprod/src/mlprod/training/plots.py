@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..bundle.runtime import Scores
 from ..contract.schema import Task
-from ..project import Seam
+from ..project.project import Seam
 from .dataset import Rows
 from .evaluate import WHOLE, Evaluation
 from .fit import usable, worth_at

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..plain_text import display
+from ..display.plain_text import display
 from .history import left_by_rollback, line_back
 from .moving import NowhereToGo
 from .registry import Registry, Version

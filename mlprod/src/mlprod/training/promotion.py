@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..bundle.loader import BundleRefused, open_bundle
-from ..project import Seam
+from ..project.project import Seam
 from ..settings import Settings
 from .challenger import not_compared
 from .moving import ConcurrentPromotionError as ConcurrentPromotionError

@@ -1,6 +1,6 @@
 """Who does something to the model, and why: one line each, for the record."""
 
-from ..plain_text import MAX_LENGTH, violation
+from ..display.plain_text import MAX_LENGTH, violation
 
 LONGEST_REASON, LONGEST_NAME = MAX_LENGTH, 200
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..plain_text import display
+from ..display.plain_text import display
 from .history import number_of
 
 ROLLED_BACK = "rolled_back.at"  # tag of a version that was left by a rollback

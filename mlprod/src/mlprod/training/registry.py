@@ -9,7 +9,7 @@ from typing import Any
 
 from ..bundle.files import folder_digest
 from ..bundle.limits import MEGABYTE
-from ..plain_text import display
+from ..display.plain_text import display
 from ..settings import Settings
 from .history import EVENT, read_events
 from .registered_version import ROLLED_BACK as ROLLED_BACK

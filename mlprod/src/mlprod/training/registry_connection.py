@@ -14,7 +14,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
-from ..masking import masked
+from ..display.masking import masked
 from ..settings import Settings
 from .registered_version import Version
 from .relocation import relocate

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..bundle.manifest import PROVENANCE
-from ..project import Seam
+from ..project.project import Seam
 from ..records.store import Store
 from ..settings import Settings
 from .candidates import Say

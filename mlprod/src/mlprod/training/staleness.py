@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..bundle.manifest import Estimate
-from ..project import Seam
+from ..project.project import Seam
 from .dataset import Rows
 from .evaluate import WHOLE, Evaluation, evaluate
 from .export import predict

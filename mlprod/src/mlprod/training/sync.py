@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from ..atomic_write import atomic_write
 from ..bundle.manifest import folder_digest
 from ..bundle.model_dir import CHAMPION_FILE, ROLLBACK_FILE, VERSIONS, Named, Pointer, read_pointer, read_rollback
+from ..display.masking import masked
+from ..display.plain_text import display
 from ..locks import locked
-from ..masking import masked
-from ..plain_text import display
 from ..settings import Settings
 from .predecessors import predecessors, unusable
 from .registry import CHAMPION, Registry, RegistryError, Version

@@ -12,7 +12,7 @@ from ..contract.validation import ContractViolated
 from ..governance.gates import Gate, GateFailed, judge
 from ..identity import whoami
 from ..locks import locked
-from ..project import Seam
+from ..project.project import Seam
 from ..settings import Settings
 from . import source_schema
 from .bundle_builder import make_bundle, provenance

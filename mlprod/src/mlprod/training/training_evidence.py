@@ -10,7 +10,7 @@ from ..contract.validation import CheckReport
 from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
 from ..governance.gates import Figure, Verdict
-from ..project import Seam
+from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Rows
 from .evidence_store import finding

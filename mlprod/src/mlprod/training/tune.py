@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from ..bundle.manifest import Estimate
-from ..project import Seam
+from ..project.project import Seam
 from .dataset import Rows
 from .evaluate import paired
 from .export import predict

@@ -12,7 +12,7 @@ from mlprod.batch.scorer import Scorer, matrix
 from mlprod.bundle.loader import BundleRefused, open_bundle
 from mlprod.contract.encoding import encode, sample
 from mlprod.contract.validation import ContractViolated
-from mlprod.project import Seam
+from mlprod.project.project import Seam
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
 from mlprod.training.train import train

@@ -18,7 +18,7 @@ from seams import binary, parcels
 
 from mlprod.batch import selection
 from mlprod.batch.selection import Domain
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
 

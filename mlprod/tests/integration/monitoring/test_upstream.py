@@ -13,7 +13,7 @@ from fixture_project import main
 from seams import binary, parcels
 
 from mlprod.monitoring.champion import Answering
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.promotion import promote

@@ -14,7 +14,7 @@ from seams import binary
 from mlprod.ops import readiness_report
 from mlprod.ops.migrate import migrate
 from mlprod.ops.mode_switch import mode_now
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.records.store import Store
 from mlprod.records.usage_stats import Usage
 from mlprod.settings import Settings
@@ -22,7 +22,7 @@ from mlprod.settings import Settings
 HEAVY = {"alembic", "duckdb", "ibis", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "sklearn"}
 RUN = f"""
 import json, sys
-from mlprod.cli import run
+from mlprod.commands.cli import run
 code = run({PACKAGE!r}, sys.argv[1:])
 print(json.dumps([code, sorted(name.partition(".")[0] for name in sys.modules)]))
 """

@@ -148,7 +148,7 @@ def test_a_patch_of_the_metadata_is_refused(project: Path) -> None:
 
 
 def test_a_library_that_a_patch_broke_can_be_patched_again(project: Path) -> None:
-    name = "mlprod/start.py"
+    name = "mlprod/commands/start.py"
     start = (LIBRARY / "src" / name).read_text(encoding="utf-8").splitlines(keepends=True)
     broken = difflib.unified_diff(start, ["raise SystemExit(9)\n", *start], f"a/{name}", f"b/{name}")
     add_patch(project, "01-identity", "".join(broken))

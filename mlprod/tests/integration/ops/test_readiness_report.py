@@ -9,7 +9,7 @@ from fixture_project import PACKAGE
 from mlprod.governance.yaml_loader import GovernanceError
 from mlprod.ops import readiness_report
 from mlprod.ops.readiness_report import _workflows, generated
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training import evidence_store as home
 from mlprod.training.promotion import promote, rollback

@@ -9,7 +9,7 @@ from fixture_project import PACKAGE
 
 from mlprod.ops import readiness_report
 from mlprod.ops.readiness_report import NotReady, demand
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.promotion import promote
 from mlprod.training.registry import CHAMPION, Registry, Version

@@ -13,7 +13,7 @@ from conftest import Client, Trained, assemble, point, serve
 from fixture_project import PACKAGE
 from seams import PARCEL, binary
 
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.serving import api_keys as keys
 from mlprod.serving import server
 from mlprod.serving.api_keys import Keys, KeysError, Role, add_key

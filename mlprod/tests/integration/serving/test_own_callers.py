@@ -12,8 +12,8 @@ from conftest import Client, Trained, eventually, point
 from seams import PARCEL, binary
 from sqlalchemy import select
 
-from mlprod.extension_loader import Extensions
 from mlprod.extensions import Caller
+from mlprod.project.extension_loader import Extensions
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.serving import api_keys

@@ -9,7 +9,7 @@ from conftest import Client, Trained, eventually, point
 from prometheus_client import Gauge
 from seams import binary
 
-from mlprod.extension_loader import Extensions
+from mlprod.project.extension_loader import Extensions
 from mlprod.serving import own_checks
 from mlprod.serving.container import Assembly
 from mlprod.serving.own_checks import OwnChecks

@@ -10,7 +10,7 @@ from issuer import issuer
 from seams import binary, regression
 
 from mlprod.governance.evidence import Evidence
-from mlprod.installed import read_library
+from mlprod.installation.installed import read_library
 from mlprod.settings import Settings
 from mlprod.training import evidence_store as home
 from mlprod.training.registry import Registry

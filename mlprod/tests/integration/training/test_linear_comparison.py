@@ -8,7 +8,7 @@ from seams import binary, given, parcels, regression, text
 from sklearn.tree import DecisionTreeClassifier
 
 from mlprod.governance.evidence import Evidence
-from mlprod.project import Seam
+from mlprod.project.project import Seam
 from mlprod.settings import Settings
 from mlprod.training.candidates import make_model
 from mlprod.training.dataset import load_rows

@@ -5,7 +5,7 @@ import pytest
 from seams import binary, regression, text
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mlprod.project import Seam
+from mlprod.project.project import Seam
 from mlprod.training.dataset import load_rows
 from mlprod.training.split import split
 from mlprod.training.tune import NothingToTry, Tried, tune

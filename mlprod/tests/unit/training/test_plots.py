@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seams import PARCELS, binary, parcels, regression
 
 from mlprod.contract.schema import Task
-from mlprod.project import Seam
+from mlprod.project.project import Seam
 from mlprod.training.dataset import Rows, collect
 from mlprod.training.evaluate import evaluate
 from mlprod.training.fit import choose_threshold, money

@@ -1,6 +1,6 @@
 """The change, for the people affected."""
 
-from ...plain_text import cell
+from ...display.plain_text import cell
 from ..config import Organisation
 from .text import ABSENT, list_of, stage_of, value_of
 

@@ -1,6 +1,6 @@
 """The problem on one page."""
 
-from ...plain_text import cell
+from ...display.plain_text import cell
 from ..config import Organisation
 from ..problem import Today, Value
 from .text import ABSENT, list_of, person_of, stage_of, value_of, words_of

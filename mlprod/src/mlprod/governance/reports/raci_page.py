@@ -1,6 +1,6 @@
 """Who answers for what, and which skills the work needs."""
 
-from ...plain_text import cell
+from ...display.plain_text import cell
 from ..checks.ownership import SKILL_CHECKS
 from ..config import Organisation
 from .text import ABSENT, people_of, person_of, stage_of, value_of, words_of

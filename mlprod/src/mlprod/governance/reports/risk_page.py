@@ -1,6 +1,6 @@
 """Risks, oversight, and which law asks for what."""
 
-from ...plain_text import cell
+from ...display.plain_text import cell
 from ..check_catalogue import law
 from ..config import Organisation
 from .text import ABSENT, people_of, person_of, stage_of, value_of

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ...plain_text import cell
+from ...display.plain_text import cell
 from ..config import Organisation
 
 ABSENT = "*not said yet*"

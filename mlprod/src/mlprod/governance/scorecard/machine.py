@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ...plain_text import display_json
+from ...display.plain_text import display_json
 from ..check_results import WELL, Result
 from ..ml_test_score import CLASSIC
 from ..ownership import STAGES, Stage

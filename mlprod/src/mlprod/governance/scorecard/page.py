@@ -1,6 +1,6 @@
 """The scorecard as Markdown, for a git host or a job's summary."""
 
-from ...plain_text import cell
+from ...display.plain_text import cell
 from ..check_catalogue import SECTIONS, law
 from ..check_results import Result
 from ..ml_test_score import AIM, CLASSIC

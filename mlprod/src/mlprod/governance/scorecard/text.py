@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...plain_text import display
+from ...display.plain_text import display
 from ..check_catalogue import SECTIONS
 from ..check_results import WELL
 from ..evidence_status import NEVER

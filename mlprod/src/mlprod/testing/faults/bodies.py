@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ...commands.start import package_here
 from ...contract.encoding import sample
-from ...project import Project
+from ...project.project import Project
 from ...settings import Settings
-from ...start import package_here
 
 PACKAGE = package_here(Path.cwd())
 TERMS = Project(PACKAGE).terms

@@ -8,7 +8,7 @@ import pytest
 
 from ...loopback import bypass_proxies
 from ...ops.migrate import migrate
-from ...project import Project
+from ...project.project import Project
 from ...settings import Settings
 from ...training.registry import Registry
 from ...training.train import train

@@ -14,8 +14,8 @@ from installed_wheels import DRILLS, STOP, drilled, install, judged, patch, proj
 from mlprod.governance.check_catalogue import ROOMS, Entry, catalogue
 from mlprod.governance.evidence import Evidence
 from mlprod.governance.evidence_status import judge
-from mlprod.installed import Library
-from mlprod.project import Project
+from mlprod.installation.installed import Library
+from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training import evidence_store
 

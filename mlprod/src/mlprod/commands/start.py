@@ -44,17 +44,17 @@ def package_here(folder: Path) -> str:
 
 def main(package: str, argv: "list[str] | None" = None) -> int:
     """Run a verb of the project whose four files are in `package`, from any folder; gives the exit code."""
-    from .project_folder import code_of, root_of
+    from ..project.folder import code_of, root_of
 
     code = code_of(package)
     root, words = root_of(code), sys.argv[1:] if argv is None else argv
     refusal = unfit_python(package, *sys.version_info[:2]) or foreign_code(package, Path.cwd(), code)
     if refusal:
         sys.exit(refusal)
+    from ..display.masking import Masked
+    from ..installation.pinned import FROM_WHEEL, other_version
+    from ..version import VERSION
     from .cli import run
-    from .masking import Masked
-    from .pinned import FROM_WHEEL, other_version
-    from .version import VERSION
 
     refusal = "" if words[:1] and words[0] in FROM_WHEEL else other_version(root, VERSION)
     if refusal:

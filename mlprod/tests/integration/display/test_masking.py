@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fixture_project import main
 
-from mlprod.masking import Masked, masked
+from mlprod.display.masking import Masked, masked
 from mlprod.serving.api_keys import Keys, KeysError
 from mlprod.serving.logs import Lines
 from mlprod.settings import Settings, unusable

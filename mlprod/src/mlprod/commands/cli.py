@@ -10,8 +10,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from ..display.masking import masked
+from ..display.plain_text import display
+from ..extensions import Command, ExtensionError
+from ..installation.pinned import FROM_WHEEL
+from ..loopback import bypass_proxies
+from ..modes import MODES
+from ..project.extension_loader import own_commands
+
 # The verbs import what they need themselves: `setup` runs before anything is installed.
-from .commands import (
+from . import (
     batch,
     deployment,
     development,
@@ -27,13 +35,6 @@ from .commands import (
     training,
 )
 from .deprecated import with_new_names
-from .extension_loader import own_commands
-from .extensions import Command, ExtensionError
-from .loopback import bypass_proxies
-from .masking import masked
-from .modes import MODES
-from .pinned import FROM_WHEEL
-from .plain_text import display
 
 Verb = Callable[[argparse.Namespace], int]
 VERBS: dict[str, Verb] = {
@@ -120,7 +121,7 @@ def run(package: str, argv: Sequence[str] | None = None, root: Path | None = Non
         if args.verb in own:
             return own[args.verb](words[1:]) or 0
         if args.verb not in FROM_WHEEL:
-            from .project import Project
+            from ..project.project import Project
 
             args.project = Project(package)
         return VERBS[args.verb](args)
@@ -131,7 +132,7 @@ def run(package: str, argv: Sequence[str] | None = None, root: Path | None = Non
         return 0
     except Exception as error:
         if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
-            from .settings import unusable
+            from ..settings import unusable
 
             print(f"\n{unusable(error)}", file=sys.stderr)
             return 1

@@ -8,8 +8,8 @@ from seams import binary, regression, text
 from sklearn.cluster import KMeans
 
 from mlprod.contract.schema import ContractError
-from mlprod.project import Project
-from mlprod.project_folder import root_of
+from mlprod.project.folder import root_of
+from mlprod.project.project import Project
 from mlprod.settings import Settings
 
 

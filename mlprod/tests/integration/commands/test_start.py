@@ -18,8 +18,8 @@ from conftest import eventually, point
 from fixture_project import PACKAGE, PROJECT
 
 from mlprod import __file__ as library
+from mlprod.commands.start import NEWEST, OLDEST, unfit_python
 from mlprod.settings import Settings
-from mlprod.start import NEWEST, OLDEST, unfit_python
 from mlprod.training.registry import Registry
 
 LIBRARY, SOURCE = Path(library).resolve().parent, PROJECT / "src" / PACKAGE
@@ -52,7 +52,17 @@ def test_another_python_is_refused_before_anything_is_imported(version: tuple[in
 
 
 def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
-    library = [LIBRARY / name for name in ("__init__.py", "__main__.py", "start.py", "project_folder.py")]
+    library = [
+        LIBRARY / name
+        for name in (
+            "__init__.py",
+            "__main__.py",
+            "commands/__init__.py",
+            "commands/start.py",
+            "project/__init__.py",
+            "project/folder.py",
+        )
+    ]
     for path in (SOURCE / "__main__.py", Path("requirements/bootstrap.py"), *library):
         ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 

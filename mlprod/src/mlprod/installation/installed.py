@@ -13,7 +13,7 @@ from pathlib import Path
 from .pinned import other_wheel
 from .wheel import INFO, info_folder, pack, read_tree
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 RELEASE = re.compile(r"(\d+\.\d+)\.(\d+)")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fixture_project import PROJECT
 
-from mlprod.environments import READY, finish, install, make
+from mlprod.installation.environments import READY, finish, install, make
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs here are shell scripts")
 LED_AWAY = {

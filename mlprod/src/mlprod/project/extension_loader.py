@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .extensions import (
+from ..extensions import (
     AuthenticateHook,
     ChecksHook,
     Command,

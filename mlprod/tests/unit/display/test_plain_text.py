@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from mlprod.plain_text import cell, display, display_json, violation
+from mlprod.display.plain_text import cell, display, display_json, violation
 from mlprod.serving.logs import Lines
 
 ACTED_ON = {  # what a terminal or a page acts on, and how it is shown

@@ -16,7 +16,7 @@ from installed_wheels import (
 
 from mlprod.governance.check_catalogue import ROOMS, catalogue
 from mlprod.governance.evidence_status import judge
-from mlprod.installed import Library, read_library
+from mlprod.installation.installed import Library, read_library
 from mlprod.settings import Settings
 from mlprod.training import evidence_store
 from mlprod.training.registry import Registry

@@ -6,9 +6,9 @@ import tomllib
 import pytest
 from fixture_project import LIBRARY, PACKAGE
 
-from mlprod import deprecated
-from mlprod.cli import VERBS, run
-from mlprod.deprecated import Renamed, with_new_names
+from mlprod.commands import deprecated
+from mlprod.commands.cli import VERBS, run
+from mlprod.commands.deprecated import Renamed, with_new_names
 
 
 def test_an_old_verb_runs_as_the_new_one_and_prints_its_name(
@@ -42,4 +42,4 @@ def test_an_old_name_leads_to_a_verb_and_goes_after_two_minor_versions(old: str)
     assert renamed.name in VERBS
     assert old not in VERBS
     version = tuple(map(int, project["version"].split(".")[:2]))
-    assert version < renamed.gone_in, f"remove {old} from mlprod/deprecated.py: its time is over"
+    assert version < renamed.gone_in, f"remove {old} from mlprod/commands/deprecated.py: its time is over"

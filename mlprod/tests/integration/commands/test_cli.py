@@ -14,10 +14,10 @@ from fixture_project import PACKAGE, main
 from seams import binary
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mlprod.cli import VERBS
+from mlprod.commands.cli import VERBS
 from mlprod.contract.schema import Fields, Terms
 from mlprod.ops import deploy, drills, readiness_report
-from mlprod.project import Project
+from mlprod.project.project import Project
 from mlprod.serving.api_keys import Keys
 from mlprod.settings import Settings
 from mlprod.training.evidence_store import read

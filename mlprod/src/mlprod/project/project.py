@@ -12,16 +12,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from .project_folder import code_of, root_of
-from .settings import Settings
+from ..settings import Settings
+from .folder import code_of, root_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from .bundle.runtime import Scores
-    from .contract.schema import Columns, Task, Terms
+    from ..bundle.runtime import Scores
+    from ..contract.schema import Columns, Task, Terms
+    from ..training.sources import Load
     from .extension_loader import Extensions
-    from .training.sources import Load
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Seam:
 
     def table(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table":
         """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
-        from .training.sources import loaded
+        from ..training.sources import loaded
 
         return loaded(self.load, since, until)
 
@@ -56,7 +56,7 @@ class Seam:
 
     @cached_property
     def _task(self) -> "Task":
-        from .contract.schema import ContractError
+        from ..contract.schema import ContractError
 
         estimator = self.build_model(self.terms.fields)
         if isinstance(estimator, type):
@@ -119,7 +119,7 @@ class Project:
     @cached_property
     def terms(self) -> "Terms":
         """Raises ContractError when the contract cannot be read."""
-        from .contract.schema import read_terms
+        from ..contract.schema import read_terms
 
         return read_terms(self.contract)
 
@@ -144,7 +144,7 @@ class Project:
 
     def seam(self) -> Seam:
         """The four files. Raises ContractError when the contract cannot be read, ExtensionError for extensions.py."""
-        from .contract.schema import ContractError
+        from ..contract.schema import ContractError
 
         runtime = getattr(self.model, "RUNTIME", "onnx")
         if runtime not in ("onnx", "python"):
@@ -168,7 +168,7 @@ class Project:
 
     def seam_if_readable(self) -> Seam | None:
         """The four files; None while the contract cannot be read."""
-        from .contract.schema import ContractError
+        from ..contract.schema import ContractError
 
         try:
             return self.seam()

@@ -16,10 +16,10 @@ from own_project import PAGE, Extend, example
 from own_project import extend as extend
 
 from mlprod import Project, create_api
-from mlprod.cli import VERBS, run
+from mlprod.commands.cli import VERBS, run
 from mlprod.contract.encoding import encode, sample
-from mlprod.extension_loader import SIGNATURES, load_extensions
 from mlprod.extensions import ExtensionError
+from mlprod.project.extension_loader import SIGNATURES, load_extensions
 from mlprod.serving.api import read_api
 from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings

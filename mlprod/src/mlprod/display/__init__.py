@@ -1,0 +1,1 @@
+"""Text as people see it: without secrets and without what a terminal or a page would take for a command."""

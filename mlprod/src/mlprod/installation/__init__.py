@@ -1,0 +1,1 @@
+"""The library as a project has it: the wheel, its pin, and the environment in which it is installed."""

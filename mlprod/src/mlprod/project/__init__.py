@@ -1,0 +1,1 @@
+"""The project that uses this library: its folder, its four files, its extensions."""
