@@ -117,7 +117,7 @@ def test_evidence_of_the_first_version_is_stale_and_says_why() -> None:
     assert found.status == "stale"
     assert found.why == (
         "evidence of 2026-05-31 does not count: an older mlprod wrote it, which did not record the code of "
-        "mlprod.records and mlprod.serving"
+        "mlprod.project, mlprod.records and mlprod.serving"
     )
 
 
