@@ -14,8 +14,7 @@ from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from mlprod.contract.schema import Columns, Contract, Fields, Terms, read_terms
-from mlprod.project.project import Seam
-from mlprod.training.sources import Load
+from mlprod.project.project import Load, Seam
 
 START = np.datetime64("2026-01-01", "us")
 

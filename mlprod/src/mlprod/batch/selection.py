@@ -12,10 +12,10 @@ from ..bundle.runtime import Scores
 from ..contract.schema import Columns, Terms
 from ..files.columns import of_scoring
 from ..files.read import read
-from ..project.project import Project
+from ..project.project import Load, Project
 from ..records.database import now
 from ..serving.exploration import LetThrough, let_through
-from ..training.sources import Load, NoRows, loaded
+from ..training.sources import NoRows, loaded
 
 
 @dataclass(frozen=True)

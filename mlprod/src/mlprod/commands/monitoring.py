@@ -73,12 +73,13 @@ def upstream(args: argparse.Namespace) -> int:
     from ..training.evidence_store import digests, finding
     from ..training.registry import Registry, RegistryError
     from ..training.source_schema import NotKnown, changes, columns
+    from ..training.sources import loaded
     from .evidence import keep
 
     settings = args.project.settings()
     try:
         registry, seam = Registry(settings), args.project.seam()
-        champion, table = watching.answering(registry), seam.table()
+        champion, table = watching.answering(registry), loaded(seam.load)
         found = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
         rows, odd = (0, []) if found else watching.newer(seam, champion)
     except (CannotCompare, ContractError, NotKnown, RegistryError, watching.NothingToWatch) as error:
@@ -143,7 +144,7 @@ def _looked_at(
     from ..monitoring import champion as watching
     from ..monitoring.drift_counts import count, readable
     from ..monitoring.thresholds import WHOLE_DAY_SHARE
-    from ..training.sources import NoRows
+    from ..training.sources import NoRows, loaded
     from .service import records
 
     if _of_file_or_data(args):
@@ -152,7 +153,7 @@ def _looked_at(
         fields, personal = champion.manifest.fields, seam.terms.personal
         file = read(args.table, of_scored(fields), folder) if args.table else None
         table, left_out = readable(
-            file.table if file else seam.table(args.since, args.until), fields, personal=personal
+            file.table if file else loaded(seam.load, args.since, args.until), fields, personal=personal
         )
         alike = look_alikes(table, [field for field in fields if field.open], personal)
         notes = [file.described if file else "", left_out, *alike]

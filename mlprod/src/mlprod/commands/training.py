@@ -21,6 +21,7 @@ def contract(args: argparse.Namespace) -> int:
     from ..files.read import read
     from ..training.evidence_store import digests, write
     from ..training.registry import Registry
+    from ..training.sources import loaded
     from ..training.training_evidence import of_data
 
     seam, settings = args.project.seam(), args.project.settings()
@@ -35,7 +36,7 @@ def contract(args: argparse.Namespace) -> int:
             raise ContractViolated(report)
         print(report.describe())
         return 0
-    report = check(seam.table(), seam.terms, seam.task())
+    report = check(loaded(seam.load), seam.terms, seam.task())
     write(Registry(settings), of_data(seam, report, digests(settings, seam)))
     if not report.ok:
         raise ContractViolated(report)

@@ -19,6 +19,7 @@ from ..records.tables import predictions
 from ..settings import Settings
 from ..training.evidence_store import digests, finding, write
 from ..training.registry import CHAMPION, Registry, RegistryError
+from ..training.sources import loaded
 from . import alerts
 from .drift import Drift, compare
 from .drift_counts import SCORE, Counts, count, total
@@ -81,7 +82,7 @@ def newer(seam: Seam, champion: Answering) -> tuple[int, list[str]]:
     comes in words that it does not know. Without a time no row is newer. Raises CannotCompare."""
     if seam.terms.time is None or champion.manifest.data.until is None:
         return 0, []
-    table = seam.table(since=datetime.fromisoformat(champion.manifest.data.until))
+    table = loaded(seam.load, since=datetime.fromisoformat(champion.manifest.data.until))
     counts = count(table, champion.manifest.fields, champion.reference)
     odd = alerts.of_inputs(compare(champion.reference, counts))
     return rows_of(counts), [each.says for each in odd]

@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..settings import Settings
 from .folder import code_of, root_of
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
     from ..bundle.runtime import Scores
     from ..contract.schema import Columns, Task, Terms
-    from ..training.sources import Load
     from .extension_loader import Extensions
+
+
+class Load(Protocol):
+    """load() of data.py."""
+
+    def __call__(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table": ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Seam:
     """The four files as one value, so that every step says what it needs and tests can bring their own."""
 
     terms: "Terms"
-    load: "Load"
+    load: Load
     build_model: Callable[..., Any]  # of the fields, and of what `space` names
     runtime: Literal["onnx", "python"]
     baseline: "Callable[[Columns], Scores]"
@@ -40,12 +45,6 @@ class Seam:
     made_up: bool = False  # are the rows those of the example?
     root: Path = Path()  # the project's folder
     export: Callable[[Any], Any] | None = None  # the project's own way to ONNX, of extensions.py
-
-    def table(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table":
-        """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
-        from ..training.sources import loaded
-
-        return loaded(self.load, since, until)
 
     def task(self) -> "Task":
         """What the estimator does. For runtime python the attribute `task` says so: "binary" or "regression".

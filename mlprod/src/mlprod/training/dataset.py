@@ -16,7 +16,7 @@ from ..contract.encoding import column
 from ..contract.schema import Columns, Terms
 from ..contract.validation import CheckReport, ContractViolated, check, known_label, prepared
 from ..project.project import Seam
-from .sources import cells_of
+from .sources import cells_of, loaded
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Rows:
 
 def load_rows(seam: Seam, since: datetime | None = None, until: datetime | None = None) -> tuple[CheckReport, Rows]:
     """Load, check, and keep the labelled rows. Raises ContractViolated before anything is trained."""
-    return checked(seam, seam.table(since, until))
+    return checked(seam, loaded(seam.load, since, until))
 
 
 def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Rows]:

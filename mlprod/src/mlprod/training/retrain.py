@@ -15,6 +15,7 @@ from .governed_training import train_with_governance
 from .outcome_labels import fill, told
 from .reason import demand_reason
 from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
+from .sources import loaded
 from .training_result import TrainingResult
 
 REASONS = {  # what is written down where nobody says more
@@ -69,7 +70,7 @@ def retrain(
     why = why.strip() or REASONS[because]
     demand_reason(who, why, "a new fraud")
     registry = Registry(settings)
-    rows, found = fill(seam.table(), seam.terms, told(store))
+    rows, found = fill(loaded(seam.load), seam.terms, told(store))
     say(f"because    {because}: {why}")
     say(f"outcomes   {found.outcomes:,} told to {store.engine.url}: {found.used:,} are labels that load() lacks")
     if found.elsewhere:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -11,10 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..contract.schema import ContractError, Field
-
-
-class Load(Protocol):
-    def __call__(self, since: datetime | None = None, until: datetime | None = None) -> ir.Table: ...
+from ..project.project import Load
 
 
 class NoRows(Exception):

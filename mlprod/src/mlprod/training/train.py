@@ -27,6 +27,7 @@ from .model_card import mark
 from .model_card_text import NOT_FILLED_IN, ModelCardText
 from .plots import pictures
 from .registry import CHAMPION, Registry
+from .sources import loaded
 from .split import split
 from .training_result import TrainingListener, TrainingResult
 
@@ -62,7 +63,7 @@ def _train(
     card_text: ModelCardText, listener: TrainingListener | None,
 ) -> TrainingResult:  # fmt: skip
     task = seam.task()
-    table = seam.table(None, until)
+    table = loaded(seam.load, None, until)
     try:
         report, rows = checked(seam, table)
     except ContractViolated as error:

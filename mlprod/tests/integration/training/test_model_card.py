@@ -15,6 +15,7 @@ from mlprod.training.dataset import Rows, collect
 from mlprod.training.evaluate import Evaluation, evaluate
 from mlprod.training.model_card import card
 from mlprod.training.model_card_text import ModelCardText, missing
+from mlprod.training.sources import loaded
 from mlprod.training.split import Split
 
 NOTHING = ModelCardText("", "", (), (), (), "TODO", "")
@@ -136,7 +137,7 @@ def test_slices_are_compared_with_the_baseline_worst_first() -> None:
 
 
 def test_a_regression_has_no_threshold_and_other_figures() -> None:
-    rows = collect(regression.table(), regression.terms)
+    rows = collect(loaded(regression.load), regression.terms)
     found = judged(rows, regression.terms, "regression")
     text = written(task="regression", terms=regression.terms, found=found, baseline=found)
     assert "Threshold" not in text

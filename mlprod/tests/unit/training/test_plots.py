@@ -14,6 +14,7 @@ from mlprod.training.dataset import Rows, collect
 from mlprod.training.evaluate import evaluate
 from mlprod.training.fit import choose_threshold, money
 from mlprod.training.plots import pictures
+from mlprod.training.sources import loaded
 
 ROWS = collect(ibis.memtable(parcels(600)), PARCELS)
 SCORES = ROWS.columns["stops"] / 50
@@ -105,7 +106,7 @@ def test_the_baseline_is_not_compared_with_itself() -> None:
 
 
 def test_a_regression_is_shown_without_a_threshold() -> None:
-    rows = collect(regression.table(), regression.terms)
+    rows = collect(loaded(regression.load), regression.terms)
     found = drawn(regression, "regression", rows, rows.y + 100)
     assert list(found) == ["calibration.svg"]
     assert {"mean of the predicted label", "mean of the observed label"} <= set(texts(found["calibration.svg"]))
