@@ -1,0 +1,113 @@
+"""Which rooms of the library a thing passes: whose functions get it as an argument, or give it back.
+
+A room more is a decision: change what stands here with the reason."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pytest
+from champions import champion, here, send, store
+from conftest import Trained, point, serve, silent, waive
+from filled import Filled, at_home, filled
+from fixture_project import PACKAGE, main
+from seams import PARCEL, binary
+
+import mlprod
+from mlprod.governance.readiness import Scorecard
+from mlprod.monitoring import live_checks
+from mlprod.ops.readiness_report import scorecard
+from mlprod.project.project import Project
+from mlprod.settings import Settings
+from mlprod.training.dataset import Rows
+from mlprod.training.governed_training import train_with_governance
+from mlprod.training.registry import Registry
+
+__all__ = ["at_home", "champion", "filled", "here", "send", "store"]
+LIBRARY = f"{Path(mlprod.__file__).parent}{os.sep}"
+FOUNDATION = {"atomic_write", "display"}  # what every room may use
+
+
+class Walk:
+    """Follows what `holds` knows again, in every thread that begins after it. It looks while it is `on`."""
+
+    def __init__(self, holds: Callable[[Any], bool]) -> None:
+        self.holds, self.on, self.passed = holds, False, set[str]()
+
+    def __call__(self, frame: FrameType, event: str, given: Any) -> None:
+        code = frame.f_code
+        if not self.on or event not in ("call", "return") or not code.co_filename.startswith(LIBRARY):
+            return
+        self.on = False  # looking calls functions as well
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        values = [given] if event == "return" else [frame.f_locals.get(name) for name in names if name != "self"]
+        if any(map(self.holds, values)):
+            self.passed.add(Path(code.co_filename.removeprefix(LIBRARY)).parts[0].removesuffix(".py"))
+        self.on = True
+
+
+@contextmanager
+def walking(holds: Callable[[Any], bool]) -> Iterator[Walk]:
+    walk = Walk(holds)
+    threading.setprofile(walk)
+    sys.setprofile(walk)
+    try:
+        yield walk
+    finally:
+        walk.on = False
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+def of_rows(value: Any) -> bool:
+    return isinstance(value, ir.Table | pa.Table | Rows) or (isinstance(value, np.ndarray) and value.size > 50)
+
+
+def test_rows_are_read_checked_learnt_from_and_described(settings: Settings, registry: Registry) -> None:
+    waive(settings)
+    with walking(of_rows) as walk:
+        walk.on = True
+        train_with_governance(binary, settings, silent)
+    assert walk.passed == {"contract", "training", "bundle"}
+
+
+def test_a_request_is_answered_and_recorded(trained: Trained, settings: Settings) -> None:
+    point(settings.models, trained.bundle, 1)
+    with walking(lambda value: "marked" in repr(value)) as walk, serve(binary, settings) as client:
+        walk.on = True
+        assert client.post("/v1/predict", json={"rows": [PARCEL | {"id": "marked"}]}).status_code == 200
+    assert walk.passed == {"serving", "contract", "bundle", "records"}
+
+
+def test_an_outcome_is_taken_and_recorded(trained: Trained, settings: Settings) -> None:
+    point(settings.models, trained.bundle, 1)
+    with walking(lambda value: "marked" in repr(value)) as walk, serve(binary, settings) as client:
+        walk.on = True
+        told = {"prediction_id": "marked", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
+        assert client.post("/v1/outcomes", json={"outcomes": [told]}).status_code == 200
+    assert walk.passed == {"serving", "records"}
+
+
+def test_an_alert_is_found_and_told(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_checks, "due", lambda org: [("a key", date(2020, 1, 1))])
+    with walking(lambda value: "GovernanceOverdue" in repr(value)) as walk:
+        walk.on = True
+        assert main(["watch"]) == 1
+    assert walk.passed - FOUNDATION == {"monitoring", "assets"}
+
+
+def test_a_check_is_decided_and_shown(at_home: Settings, registry: Registry, filled: Filled) -> None:
+    with walking(lambda value: not isinstance(value, dict) and "owners-not-overloaded" in repr(value)) as walk:
+        walk.on = True
+        card: Scorecard = scorecard(Project(PACKAGE).seam(), at_home, registry, None)
+    assert card.pilot
+    assert walk.passed == {"governance", "ops"}
