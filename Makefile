@@ -49,11 +49,12 @@ check-library: mlprod/.venv/ready ## style, types of the library, and which of i
 	cd mlprod && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && PYTHONPATH=src .venv/bin/lint-imports
 
 test-library: mlprod/.venv/ready ## the library's tests, in a project that is baked for them
-	cd mlprod && .venv/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
+	cd mlprod && PYTHONPATH=../tests .venv/bin/python -m pytest -p sample -n 2 --dist loadfile $(TESTS)
 
 # Three processes for two cores, since much of it is waiting. Files begin in the order of their names: the last are short.
+test: export SAMPLE ?= $(shell git rev-parse HEAD)
 test: test-fast check-library test-library ## the fast layer, the library's tests, whole lives of projects: one of each kind, by SAMPLE=text; SAMPLE= runs all
-	SAMPLE="$${SAMPLE-$$(git rev-parse HEAD)}" $(RUN) pytest -m slow -n 3 --dist loadfile --no-loadscope-reorder --durations=60
+	$(RUN) pytest -m slow -n 3 --dist loadfile --no-loadscope-reorder --durations=60
 
 prove: setup ## long proofs, more than an hour: faults, half an hour of load, 5M rows, alarms, every kind of project [SAMPLE=text]
 	$(BIN)/python prove/run.py --sample "$${SAMPLE-}"

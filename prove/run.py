@@ -1,6 +1,6 @@
 """Long proofs: whole, weekly and before a release; of each a sample by a seed, in the gate of a change.
 
-    python prove/run.py [faults] [soak] [rows] [alarms] [projects] [--sample SEED]
+    python prove/run.py [faults] [soak] [rows] [alarms] [cases] [projects] [--sample SEED]
 
 Prints a Markdown table. Without --sample and names it writes the table into docs/proofs.md as well. Fails when a proof
 does, after the others have run.
@@ -47,8 +47,12 @@ def alarms(place: Place) -> str:
     return place.python(CHECKOUT / "prove" / "alarms.py", days, place.seed or "whole").splitlines()[-1]
 
 
+def cases(place: Place) -> str:
+    return passed(place.run("make", "test-library", "TESTS=-m sampled", cwd=CHECKOUT))
+
+
 def projects(place: Place) -> str:
-    tests = ("-m", "pytest", "-m", "slow and sampled", "-n", 2, "--dist", "loadfile")
+    tests = ("-m", "pytest", "-m", "slow and sampled", "-n", 3, "--dist", "loadfile")
     return passed(place.run(sys.executable, *tests, cwd=CHECKOUT))
 
 
@@ -61,7 +65,8 @@ PROOFS: dict[str, tuple[Callable[[Place], str], str]] = {
     "soak": (soak, "steady load: memory, open files, threads and p99 stay as they were"),
     "rows": (rows, "a large table scored: each row once, the same among many and few, in bounded memory"),
     "alarms": (alarms, "drift alarms by the rules, on quiet days and after a shift"),
-    "projects": (projects, "whole lives of projects in every variant: providers, installers, public data, odd answers"),
+    "cases": (cases, "like cases of the library"),
+    "projects": (projects, "whole lives of projects in every variant: providers, installers, servers, public data"),
 }
 
 
@@ -69,7 +74,7 @@ def main() -> int:
     args = arguments()
     names = args.proofs or list(PROOFS)
     if args.sample and not args.proofs:
-        names.remove("projects")  # `make test` runs their sample
+        names = names[: names.index("cases")]  # `make test` runs the samples of the last two
     failed, lines = [], []
     with TemporaryDirectory() as folder:
         place = baked(Path(folder), args.sample)

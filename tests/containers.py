@@ -1,5 +1,6 @@
 """Images and containers by buildah and podman, on a stand-in for the official Python image."""
 
+import fcntl
 import os
 import re
 import secrets
@@ -92,9 +93,24 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def base(engine: Engine) -> str:
-    """Like python:3.x-slim: Debian, Python with pip below /usr/local, no bytecode. Python is the one that runs this."""
-    prefix, image = Path(sys.base_prefix), "localhost/stand-in"
+def base(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Like python:3.x-slim, made once a run: each process of it has a storage of its own, and loads what is there."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    image, archive = "localhost/stand-in", folder / "stand-in.tar"
+    with archive.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if archive.exists():
+            engine("podman", "load", "-q", "-i", archive)
+        else:
+            make_base(engine, image)
+            engine("podman", "save", "-q", "-o", archive, image)
+    return image
+
+
+def make_base(engine: Engine, image: str) -> None:
+    """Debian, Python with pip below /usr/local, no bytecode. Python is the one that runs this."""
+    prefix = Path(sys.base_prefix)
     if prefix == Path("/usr"):
         pytest.skip("the Python that runs the tests must have a folder of its own; .ci/run says which Pythons it takes")
     lib = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -117,7 +133,6 @@ def base(engine: Engine) -> str:
     engine("buildah", "config", "--env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", container)
     engine("buildah", "run", container, "--", "ldconfig")
     engine("buildah", "commit", "-q", "--rm", container, image)
-    return image
 
 
 def eventually(holds: Callable[[], Any], what: str, seconds: float = 60) -> float:

@@ -79,6 +79,7 @@ def champion(project: Project) -> None:
     project.makes("promote", WHY="it beats the rule")
 
 
+@pytest.mark.sampled("batch where a company has its data")
 def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined_with_its_outcomes(
     project: Project, registry: RegistryServer
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
     assert "cannot be written to" in refused.stderr
 
 
+@pytest.mark.sampled("batch where a company has its data")
 def test_spark_checks_trains_on_and_scores_the_same_rows(project: Project) -> None:
     """pyspark lies beside the project's packages, as its extra would bring it."""
     spark = next(

@@ -79,6 +79,7 @@ def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, s
     ]
 
 
+@pytest.mark.sampled("watched by Prometheus")
 @needs_prometheus
 @pytest.mark.slow
 def test_each_panel_shows_something_of_the_real_service(project: Project, tmp_path: Path) -> None:

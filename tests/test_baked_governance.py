@@ -92,6 +92,7 @@ def next_day(project: Project) -> tuple[list[dict[str, Any]], dict[str, int]]:
     return rows, became
 
 
+@pytest.mark.sampled("a project filled in")
 @needs_prometheus
 def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, tmp_path: Path) -> None:
     fill_in(project)

@@ -264,6 +264,7 @@ def test_what_compose_configures_prometheus_understands(bake: Callable[..., Bake
     assert re.search(rf"SUCCESS: {len(list((tmp_path / 'rules').glob('*.rules.yml')))} rule files found", done.stdout)
 
 
+@pytest.mark.sampled("images elsewhere")
 def test_compose_brings_a_promoted_model_from_the_registry_to_the_caller(compose: Compose) -> None:
     """Its secrets, migration, MLflow server, jobs, follower and service; PostgreSQL and rclone are this machine's."""
     compose.run("secrets")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import BakedProject, baking
+from golden_outputs import compare_api, compare_demo, compare_help
 
 pytestmark = pytest.mark.slow
 USECASES = Path(__file__).parent / "usecases"
@@ -152,7 +153,7 @@ def project(cookies: Any, environment: Path) -> Project:
     return Project(baking(cookies)(), environment)
 
 
-def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(project: Project) -> None:
+def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(project: Project, tmp_path: Path) -> None:
     said = project.makes("demo")
     for gate in project.baked.yaml("governance/gates.yaml")["gates"]:
         assert f"passed {gate['id']}" in said
@@ -173,13 +174,15 @@ def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(pro
         assert re.search(rf"{section} has \d, a well-kept project 6.*?make {command}  \(", said, re.DOTALL), section
     assert "Next: read README.md" in said
     assert not (project.path / "var" / "mlflow.db").exists(), "the demo must leave the project's own registry alone"
+    compare_demo(said, tmp_path)
 
 
-def test_the_first_ten_minutes_of_the_readme(project: Project) -> None:
+def test_the_first_ten_minutes_of_the_readme(project: Project, tmp_path: Path) -> None:
     project.makes("baseline")
     project.makes("promote", WHY="something must answer")
     with project.serving() as address:
         assert wait_for_version(address, "1")["kind"] == "baseline"
+        compare_api(project, address, tmp_path)
         project.makes("train")
         assert get(f"{address}/v1/model")["model_version"] == "1", "a challenger answers nobody"
         project.makes("promote", WHY="it beats the rule")
@@ -203,6 +206,7 @@ def test_the_first_ten_minutes_of_the_readme(project: Project) -> None:
     assert refused.returncode != 0
     assert "nothing came before it" in refused.stderr
     assert "Traceback" not in refused.stderr
+    compare_help(project, tmp_path)
 
 
 def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: Path) -> None:
@@ -231,7 +235,7 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
         assert post(f"{address}/v1/predict", [readme_request(project)])["predictions"][0]["decision"] == "decline"
 
 
-@pytest.mark.sampled("public data")
+@pytest.mark.sampled("a project filled in")
 @pytest.mark.parametrize(
     ("usecase", "row"),
     [

@@ -293,6 +293,7 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
             assert "WRONG serving, page: does not reach Dee Invented <eve@example.org>" in stale.stdout
 
 
+@pytest.mark.sampled("watched by Prometheus")
 @needs_prometheus
 @pytest.mark.slow
 def test_two_prometheus_agree_about_a_series_that_somebody_else_saw_first(project: Project, tmp_path: Path) -> None:

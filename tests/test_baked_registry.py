@@ -131,6 +131,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.sampled("registries")
 def test_a_registry_on_postgresql_and_s3_trains_promotes_is_followed_rolls_back_and_dies(
     project: Project, registry: RegistryServer
 ) -> None:
@@ -197,6 +198,7 @@ print(json.dumps({{row["transaction_id"]: row["fraud"] for day in days for row i
     return dict(json.loads(said.stdout))
 
 
+@pytest.mark.sampled("registries")
 def test_a_planted_drift_leads_to_a_retrained_challenger_that_a_person_promotes(project: Project) -> None:
     plant(project)
     project.makes("train")

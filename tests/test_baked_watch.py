@@ -168,6 +168,7 @@ def filled(project: Project) -> Project:
     return project
 
 
+@pytest.mark.sampled("watched by Prometheus")
 def test_each_fault_reaches_who_answers_for_it_and_nobody_else(filled: Project, tmp_path: Path) -> None:
     project = filled
     with webhook() as (hook, arrived):
@@ -242,6 +243,7 @@ def made_old(project: Project) -> None:
     project.makes("promote", "VERSION=2", WHY="to and fro")
 
 
+@pytest.mark.sampled("watched by Prometheus")
 def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(filled: Project, tmp_path: Path) -> None:
     project = filled
     rows, label = examples(project)

@@ -111,6 +111,7 @@ def test_copies_for_gitlab_run_in_the_folder(root: Path, bake: Bake) -> None:
             assert kept.get("reports", {}) == {key: placed(path) for key, path in own.get("reports", {}).items()}
 
 
+@pytest.mark.sampled("installers")
 @pytest.mark.slow
 def test_gates_look_at_the_files_of_the_folder(root: Path, cookies: Any, environment: Path) -> None:
     """Also where the repository around it ignores half of what a project holds."""

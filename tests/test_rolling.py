@@ -71,6 +71,7 @@ def eventually(value: Callable[[], Any], expected: Any, seconds: float = START) 
     assert found == expected
 
 
+@pytest.mark.sampled("two versions at once")
 def test_rollout_from_the_first_version_loses_no_record(
     first: Project, cookies: Any, environment: Path, tmp_path: Path
 ) -> None:

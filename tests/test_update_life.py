@@ -90,6 +90,7 @@ def checks(project: Project) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.sampled("two versions at once")
 def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: Path) -> None:
     template = tmp_path / "template"
     copy_template(template)
