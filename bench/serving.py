@@ -73,7 +73,7 @@ def microseconds(data: Path, python: Path) -> str:
     """A table of where the time of one request goes inside the service, without server and network."""
     spool, core = data / "spool", str(min(os.sched_getaffinity(0)))
     shutil.rmtree(spool, ignore_errors=True)
-    env = environment(PYTHONPATH=sources(data / "project"), ML_STATE=data / "state", ML_SPOOL=spool)
+    env = environment(PYTHONPATH=sources(data / "project"), ML_STATE_DIR=data / "state", ML_EVENT_LOG_DIR=spool)
     command = ["taskset", "--cpu-list", core, python, SIDES / "microseconds.py", data / "rows.json"]
     timed([*command, data / "keys.json"], env, data / "said")
     found = json.loads((data / "said").read_text().splitlines()[-1])
@@ -136,9 +136,9 @@ def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, 
     ours = env | {
         "ML_ENVIRONMENT": "staging",
         "ML_DATABASE_URL": f"sqlite:///{data / 'round' / 'records.db'}",
-        "ML_SPOOL": str(data / "round" / "spool"),
+        "ML_EVENT_LOG_DIR": str(data / "round" / "spool"),
         "ML_PORT": "{port}",
-        "ML_OPS_PORT": "0",
+        "ML_ADMIN_PORT": "0",
     }
     by_hand = theirs | {"PYTHONPATH": str(SIDES)}
     return {

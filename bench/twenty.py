@@ -36,7 +36,7 @@ def trained(data: Path, project: Path, python: Path) -> Trained:
     project, state = data / "project", data / "state"
     for source in (*(SIDES / "domain").glob("[!_]*.py"), SIDES / "rules.py"):
         shutil.copy2(source, project / "src" / "baked")
-    env = environment(PYTHONPATH=sources(project), ML_STATE=state, ML_KEYS_FILE=data / "keys.json")
+    env = environment(PYTHONPATH=sources(project), ML_STATE_DIR=state, ML_KEYS_FILE=data / "keys.json")
     made = Trained(project, python, state, env)
     for verb in ("train", "promote --why bench", "sync", "migrate"):
         made.run(python, "-m", "baked", *verb.split())

@@ -53,7 +53,7 @@ class Built:
             f"{self.name}:serve",
             *("--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
             *(user, where, "--memory=256m", f"--env=ML_DRAIN_SECONDS={DRAIN}"),
-            "--env=ML_MAX_LATE_SECONDS=5",  # how it sheds load on a busy machine is not what is tried here
+            "--env=ML_MAX_QUEUE_SECONDS=5",  # how it sheds load on a busy machine is not what is tried here
             *(f"--publish=127.0.0.1:{port}:8000", f"--publish=127.0.0.1:{second}:8001"),
             f"--volume={self.models}:/models:ro",
             *(f"--volume={self.keys.parent}:/run/keys:ro", "--env=ML_KEYS_FILE=/run/keys/keys.json"),

@@ -225,7 +225,14 @@ def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
     for name, container in built.containers():
         assert set(built.variables(container)) <= known | FOREIGN, name
     serve = built.variables(built.container("serve/serve"))
-    assert {"ML_HOST", "ML_OPS_HOST", "ML_KEYS_FILE", "ML_SPOOL", "ML_MODEL_DIR", "ML_DATABASE_URL"} <= serve.keys()
+    assert {
+        "ML_HOST",
+        "ML_ADMIN_HOST",
+        "ML_KEYS_FILE",
+        "ML_EVENT_LOG_DIR",
+        "ML_MODEL_DIR",
+        "ML_DATABASE_URL",
+    } <= serve.keys()
     assert built.variables(built.container("serve/follower"))["ML_MODEL_DIR"] == serve["ML_MODEL_DIR"]
 
 
@@ -299,7 +306,7 @@ def test_a_pod_has_the_time_to_end_and_the_room_to_remember(built: Built) -> Non
     assert "lifecycle" not in built.container("serve/serve")
     (spool,) = (volume for volume in pod["volumes"] if volume["name"] == "spool")
     assert spool["emptyDir"]["sizeLimit"] == "1Gi"
-    assert float(serve["ML_SPOOL_MEGABYTES"]) * 1e6 < 0.8 * 2**30, "a full log refuses; a full volume evicts the pod"
+    assert float(serve["ML_EVENT_LOG_MAX_MB"]) * 1e6 < 0.8 * 2**30, "a full log refuses; a full volume evicts the pod"
 
 
 def test_the_largest_model_fits_into_a_pod_beside_the_one_that_answers(built: Built) -> None:

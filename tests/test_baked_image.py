@@ -110,7 +110,7 @@ def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Pat
     migrated = project.run("migrate")  # a service without its database is in shadow
     assert migrated.returncode == 0, migrated.stderr
     for name, venv in (("vendored", project.environment["VENV"]), ("index", str(tmp_path / "venv"))):
-        where = {"VENV": venv, "ML_MODEL_DIR": str(built.models), "ML_SPOOL": str(tmp_path / name)}
+        where = {"VENV": venv, "ML_MODEL_DIR": str(built.models), "ML_EVENT_LOG_DIR": str(tmp_path / name)}
         with pytest.MonkeyPatch.context() as patch:
             for variable, value in where.items():
                 patch.setitem(project.environment, variable, value)

@@ -90,7 +90,7 @@ class Project:
             self.service = service = subprocess.Popen(
                 command,
                 cwd=self.path,
-                env=self.environment | {"ML_PORT": str(port), "ML_OPS_PORT": str(self.operations)},
+                env=self.environment | {"ML_PORT": str(port), "ML_ADMIN_PORT": str(self.operations)},
                 stdout=log,
                 stderr=log,
             )

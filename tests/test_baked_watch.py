@@ -248,7 +248,7 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(fill
     project = filled
     rows, label = examples(project)
     beside = Project(project.baked, Path(project.environment["VENV"]))
-    beside.environment = project.environment | {"ML_SPOOL": "var/spool-2"}
+    beside.environment = project.environment | {"ML_EVENT_LOG_DIR": "var/spool-2"}
     with webhook(), project.serving() as first, beside.serving("--no-follow") as second:
         for address in (first, second):
             wait_for_version(address, "2")

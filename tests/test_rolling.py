@@ -77,7 +77,7 @@ def test_rollout_from_the_first_version_loses_no_record(
 ) -> None:
     state = first.path / "var"
     today = Project(baking(cookies)(), environment)
-    today.environment |= {"ML_STATE": str(state), "ML_SPOOL": str(tmp_path / "spool")}
+    today.environment |= {"ML_STATE_DIR": str(state), "ML_EVENT_LOG_DIR": str(tmp_path / "spool")}
     today.makes("setup")
     row, asked = readme_request(today), list[str]()
     other_row = row | {"amount": row["amount"] + 100}

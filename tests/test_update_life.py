@@ -63,7 +63,7 @@ class Caller:
 def with_environment(project: Project, name: str) -> Project:
     """The same folder, with an environment and an event log of its own, as a new image has them."""
     again = Project(project.baked, project.path.parent / name)
-    again.environment["ML_SPOOL"] = str(project.path.parent / f"spool-{name}")
+    again.environment["ML_EVENT_LOG_DIR"] = str(project.path.parent / f"spool-{name}")
     return again
 
 

@@ -29,11 +29,11 @@ Send = Callable[..., None]
 def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A project whose domain is that of the parcels, with records in which nothing happened yet."""
     monkeypatch.setattr(Project, "seam", lambda _: binary)
-    monkeypatch.setenv("ML_STATE", str(settings.state))
-    monkeypatch.setenv("ML_GOVERNANCE", str(settings.governance))
+    monkeypatch.setenv("ML_STATE_DIR", str(settings.state_dir))
+    monkeypatch.setenv("ML_GOVERNANCE_DIR", str(settings.governance_dir))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
     monkeypatch.setenv("ML_DATABASE_URL", settings.database_url)
-    (settings.state / "watch.json").unlink(missing_ok=True)
+    (settings.state_dir / "watch.json").unlink(missing_ok=True)
     return settings
 
 

@@ -255,5 +255,5 @@ def at_home(filled: Filled, settings: Settings, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(filled.folder.parent)
     for name in ("CI", *RUN_VARIABLES, "ML_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ML_GOVERNANCE", str(filled.folder))
-    return settings.model_copy(update={"governance": filled.folder})
+    monkeypatch.setenv("ML_GOVERNANCE_DIR", str(filled.folder))
+    return settings.model_copy(update={"governance_dir": filled.folder})

@@ -20,7 +20,7 @@ from mlprod.training.registry import Registry, Version
 def empty_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder whose database holds no model yet; copy it."""
     folder = tmp_path_factory.mktemp("empty")
-    Registry(Settings(state=folder, tracking_uri="", model_name="nothing"))
+    Registry(Settings(state_dir=folder, tracking_uri="", model_name="nothing"))
     return folder
 
 
@@ -46,16 +46,16 @@ def new_settings(
     def make() -> Settings:
         records = shutil.copy(empty_records, tmp_path_factory.mktemp("records"))
         return Settings(
-            state=state,
-            governance=governance,
+            state_dir=state,
+            governance_dir=governance,
             tracking_uri="",
             model_name=f"model-{uuid.uuid4().hex[:8]}",
             model_dir=tmp_path_factory.mktemp("models"),
             database_url=f"sqlite:///{records}",
-            spool=tmp_path_factory.mktemp("spool"),
+            event_log_dir=tmp_path_factory.mktemp("spool"),
             poll_seconds=0.05,
             new_series_seconds=1e-9,  # shown at 0 once  # nothing is held back
-            max_late_seconds=5,  # a machine that is busy with something else must not fail a test
+            max_queue_seconds=5,  # a machine that is busy with something else must not fail a test
         )
 
     return make

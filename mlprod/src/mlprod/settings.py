@@ -25,8 +25,8 @@ class Settings(BaseSettings):
         env_prefix="ML_", env_ignore_empty=True, frozen=True, populate_by_name=True, hide_input_in_errors=True
     )
 
-    state: Path = Field(default=Path("var"), description="folder for what runs leave behind; never committed")
-    governance: Path = Field(default=Path("governance"), description="folder of the governance files")
+    state_dir: Path = Field(default=Path("var"), description="folder for what runs leave behind; never committed")
+    governance_dir: Path = Field(default=Path("governance"), description="folder of the governance files")
     tracking_uri: str = Field(
         default="",
         repr=False,
@@ -38,10 +38,10 @@ class Settings(BaseSettings):
     model_dir: Path | None = Field(default=None, description="folder that the API reads models from; default: in state")
     host: str = Field(default="127.0.0.1", description="where the service listens; elsewhere than here it needs keys")
     port: int = Field(default=8000, ge=0, le=65_535, description="for callers")
-    ops_port: int = Field(
+    admin_port: int = Field(
         default=8001, ge=0, le=65_535, description="health and metrics, for those who run the service"
     )
-    ops_host: str = Field(default="127.0.0.1", description="where the second port listens; it asks nobody for a key")
+    admin_host: str = Field(default="127.0.0.1", description="where the second port listens; it asks nobody for a key")
     environment: Literal["local", "staging", "production"] = Field(
         default="local", description="anywhere but locally callers need keys"
     )
@@ -52,10 +52,10 @@ class Settings(BaseSettings):
         pattern=DATABASE,
         description="records: postgresql://user@host/database or sqlite:///path; default: SQLite in the state folder",
     )
-    spool: Path | None = Field(
+    event_log_dir: Path | None = Field(
         default=None, description="folder of the event log, one for each service; default: in state"
     )
-    spool_megabytes: int = Field(default=512, ge=1, description="what may wait there before predictions are refused")
+    event_log_max_mb: int = Field(default=512, ge=1, description="what may wait there before predictions are refused")
     poll_seconds: float = Field(default=2.0, gt=0, description="how often the follower asks the registry")
     mode: ModeName = Field(
         default="assist", description="holds, locally, until the mode is switched; elsewhere the first mode is shadow"
@@ -70,8 +70,8 @@ class Settings(BaseSettings):
         description="what a model may take, of files and of memory; larger ones are refused",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1_000, description="longer bodies are refused")
-    max_requests: int = Field(default=512, ge=1, description="answered at once; more are refused")
-    max_late_seconds: float = Field(
+    max_concurrency: int = Field(default=512, ge=1, description="answered at once; more are refused")
+    max_queue_seconds: float = Field(
         default=0.25, gt=0, description="what a request may have waited before it is refused"
     )
     new_series_seconds: float | None = Field(
@@ -101,11 +101,11 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> Path:
-        return self.state / "mlflow.db"
+        return self.state_dir / "mlflow.db"
 
     @property
     def models(self) -> Path:
-        return self.model_dir or self.state / "models"
+        return self.model_dir or self.state_dir / "models"
 
     @property
     def first_mode(self) -> str:
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
 
     @property
     def records_url(self) -> str:
-        return self.database_url or f"sqlite:///{self.state / 'records.db'}"
+        return self.database_url or f"sqlite:///{self.state_dir / 'records.db'}"
 
     @property
     def zero_seconds(self) -> float:
@@ -126,11 +126,11 @@ class Settings(BaseSettings):
     @property
     def switches(self) -> Path:
         """Where the verb `mode` leaves a switch while the database is away."""
-        return self.state / "switches"
+        return self.state_dir / "switches"
 
     @property
     def spooled(self) -> Path:
-        return self.spool or self.state / "spool"
+        return self.event_log_dir or self.state_dir / "spool"
 
 
 def unusable(error: Exception) -> str:

@@ -60,8 +60,8 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
     filesystem, path = placed(to, about)
     if (champion := registry.behind(CHAMPION)) is None:
         raise NotScored('nothing was promoted yet; make train (or make baseline), then make promote WHY="..."')
-    settings.state.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="scores-", dir=settings.state) as folder, engine_errors():
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="scores-", dir=settings.state_dir) as folder, engine_errors():
         table = prepared(rows.table, terms)
         refused, count, notes = refused_rows(table, terms)
         bundle, draft = registry.download(champion, Path(folder)), Path(folder) / "draft.parquet"

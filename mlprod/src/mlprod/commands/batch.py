@@ -19,10 +19,10 @@ def score(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that nothing is left half done
     settings, domain = args.project.settings(), domain_of(args.project)
-    settings.state.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
         rows = chosen(domain, args.table, args.since, args.until, Path(folder))
-        to = target(args.to or str(settings.state / "scores"), rows.name + (".trial" if args.trial else ""))
+        to = target(args.to or str(settings.state_dir / "scores"), rows.name + (".trial" if args.trial else ""))
         if rows.described:
             print(rows.described, flush=True)
         done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from ..deprecated import with_new_names
 from ..display.masking import masked
 from ..display.plain_text import display
 from ..extensions import Command, ExtensionError
@@ -34,7 +35,6 @@ from . import (
     supply_chain,
     training,
 )
-from .deprecated import with_new_names
 
 Verb = Callable[[argparse.Namespace], int]
 VERBS: dict[str, Verb] = {

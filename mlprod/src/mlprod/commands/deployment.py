@@ -8,7 +8,7 @@ def deploy(args: argparse.Namespace) -> int:
     from ..ops.deploy import deploy as run
     from ..ops.deploy import images
 
-    run(args.environment, images(args.images), args.project.settings().state / "deploy" / args.environment)
+    run(args.environment, images(args.images), args.project.settings().state_dir / "deploy" / args.environment)
     return 0
 
 

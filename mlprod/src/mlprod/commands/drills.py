@@ -59,7 +59,7 @@ def alert_drill(args: argparse.Namespace) -> int:
     from .evidence import keep
 
     settings = args.project.settings()
-    ownership = read_ownership(settings.governance / "ownership.yaml")
+    ownership = read_ownership(settings.governance_dir / "ownership.yaml")
     return keep(settings, drill(Alertmanager(args.url.rstrip("/")), ownership, digests(settings), args.hold))
 
 

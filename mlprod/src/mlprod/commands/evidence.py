@@ -31,10 +31,10 @@ def attest(args: argparse.Namespace) -> int:
         return 1
     settings = args.project.settings()
     if in_ci():  # there the name that git is given proves nothing: a person says it, or a proven run of the CI
-        proven_run(read_ownership(settings.governance / "ownership.yaml").ci)
+        proven_run(read_ownership(settings.governance_dir / "ownership.yaml").ci)
     record = finding(args.check, True, digests(settings, args.project.seam()), args.why.strip())
     entry = catalogue().entry(args.check)
-    owner = read_ownership(settings.governance / "ownership.yaml").answers_for(entry.outcome if entry else "")
+    owner = read_ownership(settings.governance_dir / "ownership.yaml").answers_for(entry.outcome if entry else "")
     if owner is None or not owner.known or owner.email.lower() != record.actor.lower():
         whose = owner.shown if owner else "TODO"
         print(
@@ -64,7 +64,7 @@ def observe(args: argparse.Namespace) -> int:
     from .service import records
 
     settings = args.project.settings()
-    store, org, about = records(settings), read_organisation(settings.governance), digests(settings)
+    store, org, about = records(settings), read_organisation(settings.governance_dir), digests(settings)
     found = observed(org, usage(store, DecisionMode.SHADOW), usage(store, DecisionMode.ASSIST), about)
     keep(settings, [*found, *seen(org, args.project.seam(), store, champion_if_any(settings), about, now())])
     return 0  # a reading, which is no failure

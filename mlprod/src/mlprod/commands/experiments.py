@@ -18,7 +18,7 @@ def staleness(args: argparse.Namespace) -> int:
         print("nothing to do: the contract names no TIME, so no row is older than another")
         return 0
     registry = Registry(settings)  # before the long work: a registry that is away is known at once
-    with locked(settings.state / LOCK, "staleness", whoami(), LOCK_WORKS):
+    with locked(settings.state_dir / LOCK, "staleness", whoami(), LOCK_WORKS):
         aged = run(seam, load_rows(seam)[1])
     for each in aged[1:]:
         loss = f"{each.loss.value:.4f} ({each.loss.low:.4f} to {each.loss.high:.4f})"
@@ -47,7 +47,7 @@ def tune(args: argparse.Namespace) -> int:
         return 0
     Registry(settings)  # before the long work: a registry that is away is known at once
     found = []
-    with locked(settings.state / LOCK, "tune", whoami(), LOCK_WORKS):
+    with locked(settings.state_dir / LOCK, "tune", whoami(), LOCK_WORKS):
         for each in run(seam, load_rows(seam)[1], args.trials):
             below = f"{each.gain.value:.2g} ({each.gain.low:.2g} to {each.gain.high:.2g})"
             print(f"error {each.error:.4g}, {below} below that of the model as it is: {each.said}", flush=True)

@@ -19,7 +19,7 @@ def generate(args: argparse.Namespace) -> int:
     from ..governance.repository import unread_files
     from ..ops.readiness_report import generated
 
-    files = generated(read_organisation(args.project.settings().governance), args.project.seam())
+    files = generated(read_organisation(args.project.settings().governance_dir), args.project.seam())
     library, present = asset_files(Path()), {name for name in files if Path(name).exists()}
     if not args.check:
         changed = write(files, Path())
@@ -82,10 +82,10 @@ def stage(args: argparse.Namespace) -> int:
         print(f"{card.org.ownership.system.name} is at {card.org.ownership.system.stage} already")
         return 0
     if card.reached(args.stage):
-        enter(settings.governance / "ownership.yaml", args.stage, date.today())
+        enter(settings.governance_dir / "ownership.yaml", args.stage, date.today())
         print(f"{args.stage} is entered; run make generate, and commit governance/")
         return 0
-    if changed := unfold(settings.governance, args.stage, date.today()):
+    if changed := unfold(settings.governance_dir, args.stage, date.today()):
         print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")
     print(terminal(card, args.stage))
     return 1
@@ -101,7 +101,7 @@ def report(args: argparse.Namespace) -> int:
     registry = registry_if_any(settings)
     version = looked_at(registry, args.version)
     card = scorecard(args.project.seam_if_readable(), settings, registry, version)
-    folder = settings.state / "report"  # not in governance/: a page that is made is no change to approve
+    folder = settings.state_dir / "report"  # not in governance/: a page that is made is no change to approve
     if registry and version:
         write_report(registry, version, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def _verified(settings: "Settings") -> "list[Evidence]":
     from ..training.evidence_store import digests, finding
     from .evidence import keep
 
-    said = verify(read_organisation(settings.governance).ownership)
+    said = verify(read_organisation(settings.governance_dir).ownership)
     for line in said:
         print(display(line), file=sys.stderr)
     found = [finding("acceptance-verified", not said, digests(settings), "; ".join(said)[:500] or "all confirmed")]

@@ -35,11 +35,11 @@ def drift(args: argparse.Namespace) -> int:
     from ..training.sources import NoRows
 
     settings, at = args.project.settings(), now()
-    settings.state.mkdir(parents=True, exist_ok=True)
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     try:
         registry, seam = Registry(settings), args.project.seam()
         champion = watching.answering(registry)
-        with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+        with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
             source, counts, note = _looked_at(args, settings, seam, champion, at, Path(folder))
     except (
         CannotCompare,
@@ -56,7 +56,7 @@ def drift(args: argparse.Namespace) -> int:
     facts = Compared(settings.model_name, source, rows, champion.version, champion.bundle, f"{at:%Y-%m-%d %H:%M}", note)
     print("\n".join(map(display, lines(facts, drifts))))
     odd = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
-    report = settings.state / "drift" / "report.html"
+    report = settings.state_dir / "drift" / "report.html"
     write(report, page(facts, drifts, odd))
     print("\n".join(map(display, [*odd, f"{report} shows it in pictures"])))
     if rows >= FEWEST_ROWS and not _of_file_or_data(args):
@@ -104,7 +104,7 @@ def watch(args: argparse.Namespace) -> int:
     from .service import records
 
     settings, at = args.project.settings(), now()
-    org, state = read_organisation(settings.governance), settings.state / "watch.json"
+    org, state = read_organisation(settings.governance_dir), settings.state_dir / "watch.json"
     try:
         found = wrong(org, args.project.seam(), records(settings), champion_if_any(settings), at)
     except RegistryError as error:

@@ -33,7 +33,7 @@ def sbom(args: argparse.Namespace) -> int:
     settings = args.project.settings()
     counts = {}
     for name in ("serve", "pipeline"):
-        file = settings.state / "sbom" / f"{name}.cdx.json"
+        file = settings.state_dir / "sbom" / f"{name}.cdx.json"
         counts[name] = components(LOCKS / f"{name}.txt", file)
         print(f"{file}: {counts[name]} components")
     return keep(settings, [finding("sbom", True, digests(settings), float(counts["pipeline"]))])

@@ -26,8 +26,8 @@ def contract(args: argparse.Namespace) -> int:
 
     seam, settings = args.project.seam(), args.project.settings()
     if args.table:
-        settings.state.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="table-", dir=settings.state) as folder:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
             file = read(args.table, of_terms(seam.terms), Path(folder))
             report = check(file.table, seam.terms, seam.task(), of_file=True)
         if file.described:

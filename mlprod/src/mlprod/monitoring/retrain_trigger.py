@@ -26,7 +26,7 @@ def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[s
     old, said = due(registry, days)
     if old:
         return "age", said
-    found = list(wrong(read_organisation(settings.governance), seam, store, champion_if_any(settings), now()))
+    found = list(wrong(read_organisation(settings.governance_dir), seam, store, champion_if_any(settings), now()))
     if away := next((signal for signal in found if signal.alert == "DatabaseAway"), None):
         raise StoreAway(away.says)
     asks = next((signal for signal in found if signal.alert in ASKS), None)

@@ -33,18 +33,18 @@ MODE = DecisionMode.ASSIST  # what holds until it is switched; a service that ha
 def demo(project: Project) -> int:
     """Runs in var/demo, so that the project's own registry is not touched."""
     for name in [name for name in os.environ if name.startswith(("ML_", "MLFLOW_"))]:
-        if name not in ("ML_ALLOW_PICKLE", "ML_GOVERNANCE"):
+        if name not in ("ML_ALLOW_PICKLE", "ML_GOVERNANCE", "ML_GOVERNANCE_DIR"):
             del os.environ[name]  # the demo is the same whatever the shell says
     settings = Settings(
         model_name=project.name,
-        state=Path("var/demo"),
+        state_dir=Path("var/demo"),
         tracking_uri="",
         model_dir=None,
         port=_free_port(),
-        ops_port=_free_port(),
+        admin_port=_free_port(),
         poll_seconds=0.5,
     )
-    shutil.rmtree(settings.state, ignore_errors=True)
+    shutil.rmtree(settings.state_dir, ignore_errors=True)
     started = time.perf_counter()
 
     def say(line: str) -> None:
@@ -95,7 +95,7 @@ def demo(project: Project) -> int:
     print("\n8  Where this stands: what the demo has shown, and what people have still to do.\n")
     card = scorecard(seam, settings, registry, second.version)
     print("\n".join(f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()))
-    print("   All of it, with the 28 of the ML Test Score: ML_STATE=var/demo make readiness FORMAT=markdown")
+    print("   All of it, with the 28 of the ML Test Score: ML_STATE_DIR=var/demo make readiness FORMAT=markdown")
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Your own registry is untouched.")
     print(f"Next: read README.md, then replace the four files in src/{project.package}/, one at a time.")
     return 0
@@ -105,12 +105,12 @@ def demo(project: Project) -> int:
 def serving(package: str, settings: Settings) -> Iterator[str]:
     """The service as its own process, on a free port of this machine. A drill that fails shows the end of its log."""
     said = {
-        "ML_STATE": str(settings.state),
+        "ML_STATE_DIR": str(settings.state_dir),
         "ML_PORT": str(settings.port),
-        "ML_OPS_PORT": str(settings.ops_port),
+        "ML_ADMIN_PORT": str(settings.admin_port),
         "ML_POLL_SECONDS": str(settings.poll_seconds),
     }
-    path = settings.state / "serve.log"
+    path = settings.state_dir / "serve.log"
     with path.open("w") as log:
         process = subprocess.Popen([sys.executable, "-m", package, "serve"], env=os.environ | said, stdout=log)
     try:

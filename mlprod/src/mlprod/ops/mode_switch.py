@@ -120,7 +120,7 @@ def _memory(settings: Settings) -> ModeMemory:
 
 def _locks(settings: Settings) -> set[Path]:
     """Of the event logs that services of this machine may use."""
-    return {settings.spooled / "lock", *settings.state.glob("*/lock")}
+    return {settings.spooled / "lock", *settings.state_dir.glob("*/lock")}
 
 
 def _is_locked(path: Path) -> bool:

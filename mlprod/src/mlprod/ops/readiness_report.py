@@ -53,7 +53,7 @@ def scorecard(
 
     Raises GovernanceError when a file cannot be read.
     """
-    org = read_organisation(settings.governance)
+    org = read_organisation(settings.governance_dir)
     view = View(
         org=org,
         today=date.today(),
@@ -135,8 +135,10 @@ def demand(
 
 def _demand_own_files(settings: Settings, environment: str) -> None:
     """Away from a laptop the organisation is what lies in the project, and for production what is committed."""
-    if settings.governance.resolve() != Path("governance").resolve():
-        raise NotReady(f"{environment} reads governance/ of the project, not ML_GOVERNANCE={settings.governance}")
+    if settings.governance_dir.resolve() != Path("governance").resolve():
+        raise NotReady(
+            f"{environment} reads governance/ of the project, not ML_GOVERNANCE_DIR={settings.governance_dir}"
+        )
     if environment == "production" and (git := shutil.which("git")):
         asked = [git, "status", "--porcelain", "governance"]
         said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
@@ -153,7 +155,7 @@ def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
     if MODES.index(wanted) <= MODES.index(now) or (settings.environment == "local" and not shared):
         return
     _demand_own_files(settings, settings.environment)
-    org = read_organisation(settings.governance)
+    org = read_organisation(settings.governance_dir)
     if lacking := list(mode_gaps(org, wanted, now, used)):
         raise NotReady(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))
 

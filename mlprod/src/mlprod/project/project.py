@@ -3,6 +3,7 @@
 Each file is loaded when it is first needed, and apart from the others: the service never loads what trains."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from ..deprecated import rename_settings
 from ..settings import Settings
 from .folder import code_of, root_of
 
@@ -136,6 +138,7 @@ class Project:
 
     def settings(self) -> Settings:
         """What the environment says now. A relative path is one in the project's folder."""
+        rename_settings(os.environ)
         found = Settings()
         if self.root != Path.cwd():
             found = found.in_folder(self.root)

@@ -97,7 +97,7 @@ class Segments:
         except BlockingIOError as error:
             raise SpoolError(
                 f"a service already runs with {self.folder}. Stop it, or start a second one apart from it: "
-                "ML_SPOOL=var/spool-2 ML_PORT=8010 ML_OPS_PORT=8011"
+                "ML_EVENT_LOG_DIR=var/spool-2 ML_PORT=8010 ML_ADMIN_PORT=8011"
             ) from error
 
     def _own_again(self) -> None:

@@ -59,9 +59,9 @@ class Assembly:
         own_metrics = OwnMetrics(own.metrics) if own.metrics else None
         self.own_checks = OwnChecks(own.checks) if own.checks else None
         self.metrics, self.access = Metrics(settings.zero_seconds, own_metrics), Access()
-        self.spool = Spool(settings.spooled, settings.spool_megabytes * 1_000_000)
+        self.spool = Spool(settings.spooled, settings.event_log_max_mb * 1_000_000)
         self.keys = Keys(settings.keys_file, settings.spooled / "salt")
-        self.limits = Limits(settings.max_body_bytes, settings.max_requests, settings.max_late_seconds)
+        self.limits = Limits(settings.max_body_bytes, settings.max_concurrency, settings.max_queue_seconds)
         self.models = Models(
             settings.models,
             terms.fields,
@@ -100,7 +100,7 @@ class Assembly:
         common = self.keys, self.limits, self.metrics, self.access
         own_callers = OwnCallers(own.authenticate, self.keys) if own.authenticate else None
         self.service = Service(self.routes, predict, *common, readiness, origin, own_callers)
-        self.operations = operations(readiness, self.metrics, same_origin(settings.ops_host))
+        self.operations = operations(readiness, self.metrics, same_origin(settings.admin_host))
         self.metrics.keys_valid.set_function(lambda: not self.keys.error)
         self.metrics.event_log_writable.set_function(lambda: not self.spool.refuses)
 

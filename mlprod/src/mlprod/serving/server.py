@@ -36,7 +36,7 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
     sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
     places, admin_places = Places(allow_connections()), Places(MAX_ADMIN_CONNECTIONS, cuts_answers=True)
     demand_port("ML_PORT", settings.host, settings.port)
-    demand_port("ML_OPS_PORT", settings.ops_host, settings.ops_port)
+    demand_port("ML_ADMIN_PORT", settings.admin_host, settings.admin_port)
     assembly = read_api(project.package).assembly
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
     common |= {"proxy_headers": False, "ws": "none"}  # nothing here asks who is behind a proxy, or speaks WebSocket
@@ -46,11 +46,11 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
     app = traced(assembly.service, settings.model_name)
     near = uvicorn.Config(
         assembly.operations,
-        port=settings.ops_port,
+        port=settings.admin_port,
         lifespan="off",
         timeout_keep_alive=ADMIN_KEEP_ALIVE,
         timeout_graceful_shutdown=1,
-        **common | {"host": settings.ops_host, "http": partial(Guarded, admin_places)},
+        **common | {"host": settings.admin_host, "http": partial(Guarded, admin_places)},
     )
     far = uvicorn.Config(
         app,

@@ -57,7 +57,7 @@ def _author() -> tuple[Writer, str, str, str]:
     if not in_ci():
         return declared
     try:
-        owners = read_ownership(Settings().governance / "ownership.yaml")
+        owners = read_ownership(Settings().governance_dir / "ownership.yaml")
         found = proven_run(owners.ci)
     except (IdentityError, GovernanceError) as error:
         _warn(f"This evidence counts as a laptop's, not for production: {error}")
@@ -113,11 +113,11 @@ def digests(
     if version:
         found["bundle"] = version.digest
     with suppress(GovernanceError):
-        found["change_plan"] = digest(read_change_plan(settings.governance / "change_plan.yaml"))
+        found["change_plan"] = digest(read_change_plan(settings.governance_dir / "change_plan.yaml"))
     with suppress(GovernanceError):
-        found["gates"] = digest(read_gates_file(settings.governance / "gates.yaml"))
+        found["gates"] = digest(read_gates_file(settings.governance_dir / "gates.yaml"))
     with suppress(GovernanceError):
-        owners = read_ownership(settings.governance / "ownership.yaml")
+        owners = read_ownership(settings.governance_dir / "ownership.yaml")
         stageless = owners.system.model_copy(update={"stage": "poc", "since": None})  # a new stage is no new owner
         found["ownership"] = digest(owners.model_copy(update={"system": stageless}))
     return found

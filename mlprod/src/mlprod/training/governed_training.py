@@ -46,9 +46,9 @@ def train_with_governance(
 
     Raises GovernanceError before anything is trained, and what train() raises.
     """
-    gates = read_gates(settings.governance / "gates.yaml", NAMES, SLICED)
-    text = card_text_of(read_organisation(settings.governance))
+    gates = read_gates(settings.governance_dir / "gates.yaml", NAMES, SLICED)
+    text = card_text_of(read_organisation(settings.governance_dir))
     if seam.runtime == "python" and kind == "model":
-        demand_waiver(settings.governance / "waivers.yaml", PICKLE, date.today())
+        demand_waiver(settings.governance_dir / "waivers.yaml", PICKLE, date.today())
     listener = EvidenceWriter(seam, settings, missing(text))
     return train(seam, settings, say, kind=kind, until=until, gates=gates, card_text=text, listener=listener)

@@ -53,7 +53,7 @@ class RegistryConnection:
         self.database = settings.database
         self.name, self.megabytes = settings.model_name, settings.model_megabytes
         self.uri = settings.tracking_uri or _sqlite(settings.database)
-        self.folder = None if settings.tracking_uri else settings.state  # of this machine alone
+        self.folder = None if settings.tracking_uri else settings.state_dir  # of this machine alone
         self.local_artifacts = self.folder and (self.folder / "artifacts").resolve()
         try:
             if self.local_artifacts and not settings.database.exists():

@@ -31,7 +31,7 @@ from .sources import loaded
 from .split import split
 from .training_result import TrainingListener, TrainingResult
 
-LOCK, LOCK_WORKS = "training.lock", "Wait for it, or end it; or train apart from it: ML_STATE=var-2"
+LOCK, LOCK_WORKS = "training.lock", "Wait for it, or end it; or train apart from it: ML_STATE_DIR=var-2"
 
 
 def train(
@@ -54,7 +54,7 @@ def train(
     Raises LockHeldError and ContractViolated before anything is trained; GateFailed after: the run is logged, nothing
     registered.
     """
-    with locked(settings.state / LOCK, f"the training of a {kind}", whoami(), LOCK_WORKS):
+    with locked(settings.state_dir / LOCK, f"the training of a {kind}", whoami(), LOCK_WORKS):
         return _train(seam, settings, say, kind, until, tuple(gates), card_text, listener)
 
 

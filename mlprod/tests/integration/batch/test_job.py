@@ -46,7 +46,7 @@ def test_a_database_that_is_away_leaves_the_file_of_before(
     with pytest.raises(StoreAway):
         run(parcels(100), store=Store(f"sqlite:///{tmp_path / 'without-tables.db'}"))
     assert place.read_bytes() == before
-    assert not list(settings.state.glob("scores-*"))
+    assert not list(settings.state_dir.glob("scores-*"))
 
 
 def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
@@ -93,7 +93,7 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(selection, "domain_of", lambda _: DOMAIN)
-    for name in ("state", "model_name", "database_url", "spool"):
+    for name in ("state_dir", "model_name", "database_url", "event_log_dir"):
         monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
     pc.write_csv(spoilt(parcels(500), 2), tmp_path / "june.csv")
     given = ["score", "--table", str(tmp_path / "june.csv"), "--to", str(tmp_path / "out")]

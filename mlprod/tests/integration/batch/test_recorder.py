@@ -32,7 +32,9 @@ def test_a_batch_is_recorded_word_for_word_as_the_service_records(
     assert (done.rows, done.new, done.mode, done.refused) == (60, 60, "assist", {})
     mine = recorded(store)
 
-    asked = new_settings().model_copy(update={"spool": settings.spool})  # the same secret, another database
+    asked = new_settings().model_copy(
+        update={"event_log_dir": settings.event_log_dir}
+    )  # the same secret, another database
     point(asked.models, trained.bundle, done.version)
     rows = [
         {name: row[name] for name in PARCELS.fields.names} | {"id": row["parcel"], "unit": row["customer"]}

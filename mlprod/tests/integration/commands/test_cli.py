@@ -30,8 +30,8 @@ data = import_module(f"{PACKAGE}.data")
 @pytest.fixture
 def here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The environment names the tests' own registry. Whether this checkout has uncommitted changes must not matter."""
-    monkeypatch.setenv("GIT_DIR", str(settings.state / "no repository"))
-    monkeypatch.setenv("ML_STATE", str(settings.state))
+    monkeypatch.setenv("GIT_DIR", str(settings.state_dir / "no repository"))
+    monkeypatch.setenv("ML_STATE_DIR", str(settings.state_dir))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
     return settings
 
@@ -406,8 +406,8 @@ def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alon
     assert main(["report", "--version", str(number)]) == 0
     said = capsys.readouterr().out
     assert f"Looked at: version {number}, a model" in said
-    assert (here.state / "report" / "card.md").is_file()
-    assert f"of version {number}, a model" in (here.state / "report" / "scorecard.md").read_text()
+    assert (here.state_dir / "report" / "card.md").is_file()
+    assert f"of version {number}, a model" in (here.state_dir / "report" / "scorecard.md").read_text()
     assert sorted(Path("governance").rglob("*")) == before
 
 

@@ -107,7 +107,7 @@ def test_verbs_and_service_find_the_project_from_another_folder(project: Path, t
     typed = run(elsewhere, project / "src", "contract", "--table", "rows.csv")
     assert typed.returncode == 1
     assert f"{elsewhere / 'rows.csv'}: it has no column" in typed.stderr
-    settings = Settings(state=project / "var", tracking_uri="", model_name=PACKAGE.replace("_", "-"))
+    settings = Settings(state_dir=project / "var", tracking_uri="", model_name=PACKAGE.replace("_", "-"))
     (version,) = Registry(settings).versions()
     bundle = Registry(settings).download(version, tmp_path)
     point(settings.models, bundle.rename(tmp_path / version.digest), version.number)

@@ -33,10 +33,10 @@ FIXED = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}
 @pytest.fixture
 def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The tests' own registry and state."""
-    shutil.copy(settings.state / "mlflow.db", tmp_path)
-    monkeypatch.setenv("ML_STATE", str(tmp_path))
+    shutil.copy(settings.state_dir / "mlflow.db", tmp_path)
+    monkeypatch.setenv("ML_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
-    return settings.model_copy(update={"state": tmp_path})
+    return settings.model_copy(update={"state_dir": tmp_path})
 
 
 def kept(settings: Settings, check: str) -> Evidence:
@@ -56,7 +56,7 @@ def entry(package: str) -> str:
 def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema(here: Settings) -> None:
     assert main(["sbom"]) == 0
     for name in ("serve", "pipeline"):
-        text = (here.state / "sbom" / f"{name}.cdx.json").read_text()
+        text = (here.state_dir / "sbom" / f"{name}.cdx.json").read_text()
         listed = {part["name"]: part for part in json.loads(text)["components"]}
         locked = Path(f"requirements/{name}.txt").read_text() + Path("requirements/mlprod.txt").read_text()
         assert set(listed) == set(re.findall(r"^([a-z0-9.-]+)==", locked, re.MULTILINE))
@@ -65,7 +65,7 @@ def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema
             (reference,) = part["externalReferences"]
             assert all(hashed["alg"] == "SHA-256" and hashed["content"] in locked for hashed in reference["hashes"])
     assert (
-        JsonStrictValidator(SchemaVersion.V1_6).validate_str((here.state / "sbom" / "serve.cdx.json").read_text())
+        JsonStrictValidator(SchemaVersion.V1_6).validate_str((here.state_dir / "sbom" / "serve.cdx.json").read_text())
         is None
     )
     record = kept(here, "sbom")

@@ -52,7 +52,7 @@ SERVERS = ["http://svc:{}@127.0.0.1:1", "http://svc:{}@127.0.0.1:54x", "http://s
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ML_STATE", str(tmp_path))
+    monkeypatch.setenv("ML_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 

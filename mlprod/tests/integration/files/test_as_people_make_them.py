@@ -32,7 +32,7 @@ def here(
 ) -> Path:
     """A folder of the project of parcels, whose champion is trained."""
     release(registry, trained.bundle)
-    for name in ("state", "model_name", "database_url", "spool", "governance"):
+    for name in ("state_dir", "model_name", "database_url", "event_log_dir", "governance_dir"):
         monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
     monkeypatch.setattr(selection, "domain_of", lambda _: DOMAIN)
     monkeypatch.setattr(Project, "seam", lambda _: binary)
@@ -265,4 +265,4 @@ def test_a_few_cells_that_cannot_be_read_are_left_out_by_every_command_and_named
 def test_nothing_is_left_behind(ask: Callable[[str], Answers], here: Path, settings: Settings) -> None:
     write("june.csv", cells())
     ask("june.csv")
-    assert not [path for path in settings.state.iterdir() if path.name.startswith(("table-", "scores-"))]
+    assert not [path for path in settings.state_dir.iterdir() if path.name.startswith(("table-", "scores-"))]

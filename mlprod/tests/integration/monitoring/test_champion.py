@@ -37,7 +37,7 @@ def test_what_is_as_learnt_ends_well_and_is_kept_as_evidence(
     assert "weight    as learnt" in said
     assert "distance  not recorded" in said
     assert "They span 1.0 hours: a part of a day is no day" in said
-    assert "2,000 rows" in (here.state / "drift" / "report.html").read_text()
+    assert "2,000 rows" in (here.state_dir / "drift" / "report.html").read_text()
     assert len(kept(here, "drift-watched")) == before + 1
     assert kept(here, "inputs-watched")[0].passed
 
@@ -48,7 +48,7 @@ def test_a_shifted_field_is_named_and_ends_with_one(
     send(heavier(parcels(2_000, seed=4)))
     assert main(["drift"]) == 1
     assert "weight    drifts" in capsys.readouterr().out
-    assert "<h2>weight: drifts</h2>" in (here.state / "drift" / "report.html").read_text()
+    assert "<h2>weight: drifts</h2>" in (here.state_dir / "drift" / "report.html").read_text()
 
 
 def test_a_field_that_is_no_longer_sent_ends_with_one_though_nothing_of_it_can_drift(

@@ -35,7 +35,7 @@ def test_what_is_wrong_is_told_until_it_has_ended(
         notifier, "post", lambda url, message, token: told.append({"url": url, "token": token, **message})
     )
     monkeypatch.setattr(live_checks, "due", lambda org: [("a key", datetime(2020, 1, 1).date())])
-    monkeypatch.setenv("ML_GOVERNANCE", str(filled.folder))
+    monkeypatch.setenv("ML_GOVERNANCE_DIR", str(filled.folder))
     monkeypatch.setenv("ML_WEBHOOK_TOKEN", "of the safe")
     filled.change("ownership.yaml", "skills:\n", "alerting: {webhook: 'https://hooks.example.org/x'}\nskills:\n")
     assert main(["watch"]) == 1
@@ -167,7 +167,7 @@ def test_observe_writes_what_the_records_show(
     here: Settings, send: Send, store: Store, filled: Filled, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setenv("ML_GOVERNANCE", str(filled.folder))
+    monkeypatch.setenv("ML_GOVERNANCE_DIR", str(filled.folder))
     send(parcels(40, seed=4), hours=48)
     became(store, {f"c{place}": 0.0 for place in range(40)}, now() - DAY, monkeypatch)
     assert main(["observe"]) == 0

@@ -274,7 +274,7 @@ def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_demo_shows_what_a_service_said_that_does_not_come_up(tmp_path: Path) -> None:
-    settings = Settings(state=tmp_path, port=free_port(), ops_port=free_port())
+    settings = Settings(state_dir=tmp_path, port=free_port(), admin_port=free_port())
     shown = rf"(?s)an answer did not come to hold .* last seen: .*The end of {tmp_path}/serve\.log:"
     with pytest.raises(DrillFailed, match=shown), serving(PACKAGE, settings) as address:
         Service(address).wait_for(lambda facts: False, "an answer", seconds=0.5)

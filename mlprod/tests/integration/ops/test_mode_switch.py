@@ -31,7 +31,7 @@ print(json.dumps([code, sorted(name.partition(".")[0] for name in sys.modules)])
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A machine with a state folder, whose database has no tables yet."""
-    monkeypatch.setenv("ML_STATE", str(tmp_path / "var"))
+    monkeypatch.setenv("ML_STATE_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("ML_DATABASE_URL", f"sqlite:///{tmp_path}/records.db")
     return Project(PACKAGE).settings()
 
@@ -52,7 +52,7 @@ def test_the_stop_imports_nothing_that_learns(
     if there:
         shutil.copy(empty_records, tmp_path / "records.db")
     said = {
-        "ML_STATE": str(tmp_path),
+        "ML_STATE_DIR": str(tmp_path),
         "ML_DATABASE_URL": f"sqlite:///{tmp_path}/records.db",
         "ML_ENVIRONMENT": environment,
         "PYTHONPATH": ":".join(sys.path),
@@ -111,7 +111,7 @@ def test_a_stop_without_the_database_reaches_the_service_of_this_folder(
     away: Settings, settings: Settings, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     point(settings.models, trained.bundle, 1)
-    with serve(binary, away.model_copy(update={"model_dir": settings.models, "max_late_seconds": 5.0})) as client:
+    with serve(binary, away.model_copy(update={"model_dir": settings.models, "max_queue_seconds": 5.0})) as client:
         assert client.get("/v1/model").json()["mode"] == "automate"
         assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0
         assert f"for the service that runs with {away.spooled}" in capsys.readouterr().out
@@ -194,7 +194,7 @@ def test_a_batch_takes_the_strictest_of_database_file_and_machine(here: Settings
 def test_the_first_mode_that_is_shown_needs_no_tables_on_a_laptop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("ML_STATE", str(tmp_path / "var"))
+    monkeypatch.setenv("ML_STATE_DIR", str(tmp_path / "var"))
     assert main(["mode"]) == 0
     assert "assist (ML_MODE), never switched" in capsys.readouterr().out
     assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0

@@ -69,9 +69,9 @@ def test_a_mode_is_refused_with_the_list(at_home: Settings, environment: str) ->
     ("wanted", "now"), [("shadow", "automate"), ("shadow", "assist"), ("assist", "automate"), ("assist", "assist")]
 )
 def test_a_step_down_is_free_even_when_no_file_can_be_read(at_home: Settings, wanted: str, now: str) -> None:
-    settings = at_home.model_copy(update={"environment": "production", "governance": Path("nowhere")})
+    settings = at_home.model_copy(update={"environment": "production", "governance_dir": Path("nowhere")})
     demand_mode(settings, wanted, now, Usage(0, 0, 0, 0, 0, 0))
-    with pytest.raises(NotReady, match="reads governance/ of the project, not ML_GOVERNANCE=nowhere"):
+    with pytest.raises(NotReady, match="reads governance/ of the project, not ML_GOVERNANCE_DIR=nowhere"):
         demand_mode(settings, "automate", "assist", USED)
 
 

@@ -19,7 +19,7 @@ SEAM = Project(PACKAGE).seam_if_readable()
 
 
 def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
-    demand(SEAM, at_home.model_copy(update={"governance": Path("nowhere")}), registry, "local", None)
+    demand(SEAM, at_home.model_copy(update={"governance_dir": Path("nowhere")}), registry, "local", None)
 
 
 @pytest.mark.parametrize(("environment", "stage"), [("staging", "pilot"), ("production", "production")])

@@ -104,7 +104,7 @@ def test_many_files_of_many_processes_are_read_in_their_order(folder: Path) -> N
 
 def test_a_folder_belongs_to_one_service(folder: Path, spool: Spool) -> None:
     pytest.importorskip("fcntl")
-    with pytest.raises(SpoolError, match=r"a service already runs with .*ML_SPOOL="):
+    with pytest.raises(SpoolError, match=r"a service already runs with .*ML_EVENT_LOG_DIR="):
         Spool(folder, LIMIT)
     fill(spool)
     assert shipped(spool) == EVENTS

@@ -165,7 +165,7 @@ def test_answers_of_two_replicas_and_after_a_restart_are_all_on_record(
     scores = [predicted(client, PARCEL | {"id": "a"})["predictions"][0]["score"]]
     on_record(settings, 1)
     for folder, row in (("two", OTHER), ("three", PARCEL), ("two", PARCEL | {"stops": 50})):
-        with serve(binary, settings.model_copy(update={"spool": tmp_path / folder})) as replica:
+        with serve(binary, settings.model_copy(update={"event_log_dir": tmp_path / folder})) as replica:
             scores += [predicted(replica, row | {"id": "a"})["predictions"][0]["score"]]
     assert on_record(settings, 4) == sorted(("a", score) for score in scores)
     assert sorted(stored(settings, "SELECT conflicting FROM repeated_answers")) == [(0,), (1,), (1,)]

@@ -380,7 +380,7 @@ def test_the_example_of_the_documentation_works(client: Client, route: str) -> N
 @pytest.fixture
 def second(client: Client, settings: Settings, tmp_path: Path) -> Iterator[Client]:
     """Another replica of the service of `client`."""
-    with serve(binary, settings.model_copy(update={"spool": tmp_path / "spool-2"})) as found:
+    with serve(binary, settings.model_copy(update={"event_log_dir": tmp_path / "spool-2"})) as found:
         yield found
 
 
@@ -454,5 +454,5 @@ def test_without_the_database_the_last_mode_holds_and_in_doubt_the_safest(
 
 def test_a_mode_outlives_a_restart(client: Client, settings: Settings, tmp_path: Path) -> None:
     switched(client, "automate")
-    with serve(binary, settings.model_copy(update={"spool": tmp_path / "another", "mode": "shadow"})) as later:
+    with serve(binary, settings.model_copy(update={"event_log_dir": tmp_path / "another", "mode": "shadow"})) as later:
         assert later.get("/v1/model").json()["mode"] == "automate"

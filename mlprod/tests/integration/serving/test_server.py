@@ -20,11 +20,11 @@ TRAINS = ("ibis", "mlflow", "onnx", "pandas", "pyarrow", "scipy", "skl2onnx", "s
 def environment(settings: Settings) -> dict[str, str]:
     """What a process of its own needs to find the same registry and folder."""
     said = {
-        "ML_STATE": settings.state,
+        "ML_STATE_DIR": settings.state_dir,
         "ML_MODEL_NAME": settings.model_name,
         "ML_MODEL_DIR": settings.models,
         "ML_DATABASE_URL": settings.database_url,
-        "ML_SPOOL": settings.spool,
+        "ML_EVENT_LOG_DIR": settings.event_log_dir,
     }
     paths = os.pathsep.join(sys.path)
     return os.environ | {name: str(value) for name, value in said.items()} | {"PYTHONPATH": paths}
@@ -46,7 +46,7 @@ def test_the_service_loads_nothing_that_trains() -> None:
 
 def test_the_service_starts_without_a_model_and_ends_when_told(environment: dict[str, str], port: int) -> None:
     command = [sys.executable, "-m", PACKAGE, "serve", "--no-follow"]
-    with subprocess.Popen(command, env=environment | {"ML_PORT": str(port), "ML_OPS_PORT": "0"}) as service:
+    with subprocess.Popen(command, env=environment | {"ML_PORT": str(port), "ML_ADMIN_PORT": "0"}) as service:
         try:
             docs = f"http://127.0.0.1:{port}/docs"
             eventually(lambda: urllib.request.urlopen(docs, timeout=5).status == 200, STARTING)

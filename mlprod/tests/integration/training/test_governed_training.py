@@ -26,7 +26,7 @@ BEATS_BASELINE = Gate(
 @pytest.fixture
 def bare(settings: Settings, tmp_path: Path) -> Settings:
     """Settings of a place without the folder governance/."""
-    return settings.model_copy(update={"governance": tmp_path / "governance"})
+    return settings.model_copy(update={"governance": tmp_path / "governance_dir"})
 
 
 def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(bare: Settings) -> None:
@@ -40,7 +40,7 @@ def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(b
     assert (challenger.number, challenger.digest) == (result.version.number, result.version.digest)
     assert challenger.tags["verdict"] == "passed"
     assert read(registry) == []
-    assert not bare.governance.exists()
+    assert not bare.governance_dir.exists()
 
 
 def test_a_model_that_no_gate_judged_is_registered_and_challenges_nobody(bare: Settings) -> None:
@@ -65,10 +65,10 @@ def test_a_verb_that_trains_refuses_without_its_gates(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("ML_STATE", str(settings.state))
+    monkeypatch.setenv("ML_STATE_DIR", str(settings.state_dir))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
     monkeypatch.setenv("ML_DATABASE_URL", settings.database_url)
-    monkeypatch.setenv("ML_GOVERNANCE", str(tmp_path / "governance"))
+    monkeypatch.setenv("ML_GOVERNANCE_DIR", str(tmp_path / "governance"))
     assert main(verb) == 1
     assert f"GovernanceError: {tmp_path / 'governance' / 'gates.yaml'}" in capsys.readouterr().err
     assert Registry(settings).versions() == []

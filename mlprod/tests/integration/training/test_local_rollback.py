@@ -54,7 +54,7 @@ def place(settings: Settings, registry: Registry, model: Path, baseline: Path) -
 @pytest.fixture
 def away(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     """The commands of this environment find no registry."""
-    monkeypatch.setenv("ML_STATE", str(place.settings.state))
+    monkeypatch.setenv("ML_STATE_DIR", str(place.settings.state_dir))
     monkeypatch.setenv("ML_MODEL_NAME", place.settings.model_name)
     monkeypatch.setenv("ML_MODEL_DIR", str(place.models))
     monkeypatch.setenv("ML_TRACKING_URI", NOBODY)
@@ -141,7 +141,7 @@ def test_it_can_be_undone(away: Place, capsys: pytest.CaptureFixture[str]) -> No
 def test_an_embedded_registry_that_is_gone_is_away_and_is_not_made_again(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ML_STATE", str(tmp_path / "var"))
+    monkeypatch.setenv("ML_STATE_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("ML_MODEL_DIR", str(place.models))
     assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
     assert read_rollback(place.models)

@@ -67,7 +67,7 @@ def test_a_registry_that_is_away_is_named(tmp_path: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         away = f"http://127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(RegistryError, match=f"the registry {away} does not answer"):
-        Registry(Settings(state=tmp_path, tracking_uri=away))
+        Registry(Settings(state_dir=tmp_path, tracking_uri=away))
 
 
 def test_an_environment_that_is_none_is_named_and_counts_as_no_permission(

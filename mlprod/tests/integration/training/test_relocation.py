@@ -16,7 +16,7 @@ def before(empty_state: Path, model: Path, tmp_path: Path) -> tuple[Settings, Ve
     state = tmp_path / "a folder" / "var"
     state.mkdir(parents=True)
     shutil.copy(empty_state / "mlflow.db", state)
-    settings = Settings(state=state, tracking_uri="", model_name="parcels")
+    settings = Settings(state_dir=state, tracking_uri="", model_name="parcels")
     registry = Registry(settings)
     return settings, registry.register(registry.log_run({}, {}, {}, model), folder_digest(model), {"kind": "model"})
 
@@ -26,23 +26,23 @@ def test_a_bundle_is_delivered_from_the_folder_of_today(
     how: str, before: tuple[Settings, Version], model: Path, tmp_path: Path
 ) -> None:
     settings, version = before
-    now = settings.model_copy(update={"state": tmp_path / "100 % größer" / "var"})
-    shutil.copytree(settings.state, now.state)
+    now = settings.model_copy(update={"state_dir": tmp_path / "100 % größer" / "var"})
+    shutil.copytree(settings.state_dir, now.state_dir)
     if how == "moved":
-        shutil.rmtree(settings.state)
+        shutil.rmtree(settings.state_dir)
     registry = Registry(now)
     assert folder_digest(registry.download(version, tmp_path / "delivered")) == version.digest
-    count = len(list(settings.state.rglob("*"))) if how == "copied" else 0
+    count = len(list(settings.state_dir.rglob("*"))) if how == "copied" else 0
     again = registry.log_run({}, {}, {}, model)
-    assert len(list((now.state / "artifacts").iterdir())) == 2
+    assert len(list((now.state_dir / "artifacts").iterdir())) == 2
     assert again != version.run
-    assert len(list(settings.state.rglob("*"))) == count, "a copy leaves the other folder alone"
+    assert len(list(settings.state_dir.rglob("*"))) == count, "a copy leaves the other folder alone"
 
 
 def test_a_database_without_its_files_leads_to_where_they_are(before: tuple[Settings, Version], tmp_path: Path) -> None:
     settings, version = before
-    now = settings.model_copy(update={"state": tmp_path / "elsewhere"})
-    now.state.mkdir()
-    shutil.copy(settings.state / "mlflow.db", now.state)
+    now = settings.model_copy(update={"state_dir": tmp_path / "elsewhere"})
+    now.state_dir.mkdir()
+    shutil.copy(settings.state_dir / "mlflow.db", now.state_dir)
     delivered = Registry(now).download(version, tmp_path / "delivered")
     assert folder_digest(delivered) == version.digest

@@ -166,11 +166,11 @@ def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
 def test_no_tier_lets_a_retraining_promote(
     settings: Settings, registry: Registry, store: Store, trained_baseline: Trained, tmp_path: Path, tier: str
 ) -> None:
-    folder = Path(shutil.copytree(settings.governance, tmp_path / "governance"))
+    folder = Path(shutil.copytree(settings.governance_dir, tmp_path / "governance"))
     asked = ("about_people", "personal_data", "acts_without_review")
     yes = {name: place < {"A": 2, "B": 1, "C": 0}[tier] for place, name in enumerate(asked)}
     (folder / "risk.yaml").write_text(f"tier_questions: {json.dumps(yes)}\n")
-    here = settings.model_copy(update={"governance": folder})
+    here = settings.model_copy(update={"governance_dir": folder})
     champion = release(registry, trained_baseline.bundle)
     challenger = retrain(binary, here, store, silent, because="drift", who="a schedule").version
     assert challenger.number != champion.number
@@ -246,7 +246,7 @@ def test_without_a_reason_a_young_champion_is_left_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     release(registry, dated(model, 3))
-    monkeypatch.setenv("ML_STATE", str(settings.state))
+    monkeypatch.setenv("ML_STATE_DIR", str(settings.state_dir))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
     assert main(["retrain"]) == 0
     assert capsys.readouterr().out.startswith("nothing to do: the champion, version 1, is 3.0 days old")

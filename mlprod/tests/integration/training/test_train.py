@@ -157,10 +157,10 @@ def test_a_broken_contract_stops_before_training(settings: Settings, registry: R
 
 
 def test_an_unknown_metric_stops_before_training(settings: Settings, tmp_path: Path) -> None:
-    shutil.copytree(settings.governance, tmp_path / "governance")
+    shutil.copytree(settings.governance_dir, tmp_path / "governance")
     (tmp_path / "governance" / "gates.yaml").write_text(GATES.replace("parity_difference", "beauty"))
     with pytest.raises(GovernanceError, match="gate exact-export: no metric 'beauty'; there are average_precision"):
-        train_with_governance(binary, settings.model_copy(update={"governance": tmp_path / "governance"}), silent)
+        train_with_governance(binary, settings.model_copy(update={"governance": tmp_path / "governance_dir"}), silent)
 
 
 def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
@@ -199,7 +199,7 @@ def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Se
 
 
 def test_runtime_python_needs_a_waiver(settings: Settings, registry: Registry) -> None:
-    (settings.governance / "waivers.yaml").unlink(missing_ok=True)
+    (settings.governance_dir / "waivers.yaml").unlink(missing_ok=True)
     with pytest.raises(GovernanceError, match="'pickle' is needed and does not exist"):
         train_with_governance(text, settings, silent)
     waive(settings, date(2020, 1, 1))

@@ -25,7 +25,8 @@ def say(line):
     print(line, flush=True)
     if line.startswith("split"):
         sys.stdin.readline()
-settings = Settings(state=Path(sys.argv[1]), governance=Path(sys.argv[2]), tracking_uri="", model_name="parcels")
+state, governance = Path(sys.argv[1]), Path(sys.argv[2])
+settings = Settings(state_dir=state, governance_dir=governance, tracking_uri="", model_name="parcels")
 train_with_governance(binary, settings, say, kind="baseline")
 """
 
@@ -38,7 +39,7 @@ def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
     shutil.copy(empty_state / "mlflow.db", tmp_path)
     folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     command = [sys.executable, "-c", TRAINING, str(tmp_path), str(governance)]
-    own = Settings(state=tmp_path, governance=governance, tracking_uri="", model_name="parcels")
+    own = Settings(state_dir=tmp_path, governance_dir=governance, tracking_uri="", model_name="parcels")
     with subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": folders}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as first:

@@ -76,7 +76,7 @@ def test_relative_paths_of_settings_are_those_of_the_project_wherever_it_is_used
     monkeypatch.setenv("ML_MODEL_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("ML_DATABASE_URL", "sqlite:///var/mine.db?timeout=5")
     settings, root = Project("far_away").settings(), tmp_path / "project"
-    assert (settings.state, settings.governance) == (root / "var", root / "governance")
+    assert (settings.state_dir, settings.governance_dir) == (root / "var", root / "governance")
     assert (settings.keys_file, settings.models) == (root / "keys.json", tmp_path / "models")
     assert settings.records_url == f"sqlite:///{root}/var/mine.db?timeout=5"
     assert settings.model_name == "far-away"

@@ -36,7 +36,7 @@ def bare_environment() -> None:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A MODEL_DIR with a model of the project's own four files, whatever it is worth."""
     settings = Settings(
-        state=tmp_path_factory.mktemp("state"),
+        state_dir=tmp_path_factory.mktemp("state"),
         tracking_uri="",
         model_name="hurt",
         model_dir=tmp_path_factory.mktemp("models"),

@@ -36,17 +36,17 @@ class Service:
         self.url, self.port, self.ops_port = url, free_port(), free_port()
         self.spool, self.log = folder / "spool", folder / "log"
         said = {
-            "ML_STATE": folder,
+            "ML_STATE_DIR": folder,
             "ML_MODEL_DIR": models,
-            "ML_SPOOL": self.spool,
+            "ML_EVENT_LOG_DIR": self.spool,
             "ML_DATABASE_URL": url,
             "ML_PORT": self.port,
-            "ML_OPS_PORT": self.ops_port,
+            "ML_ADMIN_PORT": self.ops_port,
             "ML_ALLOW_PICKLE": "true",  # the model is one that the tests have just trained
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         self.environment = {**os.environ, **{name: str(value) for name, value in (said | environment).items()}}
-        self.spool = Path(self.environment["ML_SPOOL"])
+        self.spool = Path(self.environment["ML_EVENT_LOG_DIR"])
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, probe: str = "readyz") -> "Service":

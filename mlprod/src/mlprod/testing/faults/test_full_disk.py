@@ -25,12 +25,12 @@ pytestmark = [
 def room(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, object]]:
     """The environment of a service whose event log has room for about a megabyte."""
     if request.param == "limit":
-        yield {"ML_SPOOL_MEGABYTES": 1}
+        yield {"ML_EVENT_LOG_MAX_MB": 1}
         return
     with small_disk(tmp_path / "disk", megabytes=1) as folder:
         if not folder:
             pytest.skip("a small file system cannot be mounted here; that takes root")
-        yield {"ML_SPOOL": folder / "spool"}
+        yield {"ML_EVENT_LOG_DIR": folder / "spool"}
 
 
 def fill(path: Path) -> None:
@@ -75,7 +75,10 @@ def test_what_fills_the_disk_beside_the_event_log_stops_answers_only_while_it_is
         if not folder:
             pytest.skip("a small file system cannot be mounted here; that takes root")
         spool = folder / "spool"
-        with running(tmp_path, models, sqlite, ML_SPOOL=spool) as service, Load(service, callers=2, rows=50) as load:
+        with (
+            running(tmp_path, models, sqlite, ML_EVENT_LOG_DIR=spool) as service,
+            Load(service, callers=2, rows=50) as load,
+        ):
             eventually(lambda: len(load.answered) > 1_000)
             for _ in range(3):
                 fill(folder / "other")

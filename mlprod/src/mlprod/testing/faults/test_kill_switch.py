@@ -117,7 +117,7 @@ def test_a_stop_with_a_full_disk_and_without_the_database_outlives_the_process(m
         spool = folder / "spool"
         spool.mkdir()
         (spool / "mode").write_text("automate")
-        with running(tmp_path, models, url, ML_SPOOL=spool) as service:
+        with running(tmp_path, models, url, ML_EVENT_LOG_DIR=spool) as service:
             assert decides(service)
             fill(folder / "other")
             assert service.ask("/v1/predict", full_body())[0] == 503

@@ -95,7 +95,7 @@ def test_the_listener_notices_what_goes_to_the_proxy_and_past_it(outside: Outsid
 
 
 def run(outside: Outside, state: Path, *command: str) -> None:
-    environment = outside.environment | {"ML_STATE": str(state)}
+    environment = outside.environment | {"ML_STATE_DIR": str(state)}
     done = subprocess.run(
         [sys.executable, "-m", PACKAGE, *command], env=environment, capture_output=True, text=True, timeout=300
     )

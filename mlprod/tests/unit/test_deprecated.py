@@ -1,0 +1,86 @@
+"""Old names work for two minor versions and print the new one."""
+
+import argparse
+import tomllib
+
+import pytest
+from fixture_project import LIBRARY, PACKAGE
+
+from mlprod import deprecated
+from mlprod.commands.cli import VERBS, run
+from mlprod.deprecated import Renamed, rename_settings, with_new_names
+from mlprod.project.project import Project
+from mlprod.settings import Settings
+
+RENAMED = [*deprecated.VERBS.items(), *deprecated.OPTIONS.items(), *deprecated.SETTINGS.items()]
+
+
+def test_an_old_verb_runs_as_the_new_one_and_prints_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks: list[bool] = []
+
+    def generate(args: argparse.Namespace) -> int:
+        "Stands in."
+        checks.append(args.check)
+        return 0
+
+    monkeypatch.setitem(VERBS, "generate", generate)
+    assert run(PACKAGE, ["governance", "--check"]) == 0
+    assert checks == [True]
+    message = "the verb governance is now generate; the old name works until mlprod 0.3\n"
+    assert capsys.readouterr().err == message
+
+
+def test_an_old_option_is_the_new_one_for_its_verb_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(deprecated.OPTIONS, ("promote", "--because"), Renamed("--reason", (0, 3)))
+    assert with_new_names(["promote", "--because=x=y", "--who", "me"]) == ["promote", "--reason=x=y", "--who", "me"]
+    assert with_new_names(["promote", "--because", "it is"]) == ["promote", "--reason", "it is"]
+    message = "the option --because is now --reason; the old name works until mlprod 0.3\n"
+    assert capsys.readouterr().err == message * 2
+    assert with_new_names(["retrain", "--because", "drift"]) == ["retrain", "--because", "drift"]
+    assert capsys.readouterr().err == ""
+
+
+def test_an_old_setting_is_read_under_the_new_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ML_ADMIN_PORT", "0")  # which monkeypatch takes away again
+    monkeypatch.delenv("ML_ADMIN_PORT")
+    monkeypatch.setenv("ML_OPS_PORT", "8011")
+    assert Project(PACKAGE).settings().admin_port == 8011
+    message = "the setting ML_OPS_PORT is now ML_ADMIN_PORT; the old name works until mlprod 0.3\n"
+    assert capsys.readouterr().err == message
+    assert Project(PACKAGE).settings().admin_port == 8011
+    assert capsys.readouterr().err == "", "said once"
+
+
+def test_of_two_names_of_a_setting_the_new_one_holds() -> None:
+    environ = {"ML_STATE": "old", "ML_STATE_DIR": "new", "ML_SPOOL": "log", "ML_EVENT_LOG_DIR": "", "HOME": "/home/me"}
+    rename_settings(environ)
+    assert environ == {"ML_STATE_DIR": "new", "ML_EVENT_LOG_DIR": "log", "HOME": "/home/me"}
+
+
+def test_a_name_of_today_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert with_new_names(["promote", "governance"]) == ["promote", "governance"]
+    assert with_new_names([]) == []
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("old", "renamed"), RENAMED)
+def test_an_old_name_goes_after_two_minor_versions(old: str, renamed: Renamed) -> None:
+    project = tomllib.loads((LIBRARY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = tuple(map(int, project["version"].split(".")[:2]))
+    assert version < renamed.gone_in, f"remove {old} from mlprod/deprecated.py: its time is over"
+
+
+def test_an_old_name_leads_to_one_of_today() -> None:
+    for old, renamed in deprecated.VERBS.items():
+        assert renamed.name in VERBS
+        assert old not in VERBS
+    known = {f"ML_{name.upper()}" for name in Settings.model_fields}
+    for old, renamed in deprecated.SETTINGS.items():
+        assert renamed.name in known
+        assert old not in known
