@@ -75,7 +75,7 @@ class BakedProject:
         return subprocess.run(["git", *arguments], cwd=self.path, check=True, capture_output=True, text=True).stdout
 
 
-class Refused(Exception):
+class BakeRefusedError(Exception):
     """The bake stopped; the message is what the user reads."""
 
 
@@ -90,7 +90,7 @@ def baking(cookies: Any) -> Bake:
             patch.syspath_prepend(template)
             result = cookies.bake(extra_context=answers, template=str(template))
         if result.exception:
-            raise Refused(str(result.exception)) from result.exception
+            raise BakeRefusedError(str(result.exception)) from result.exception
         return BakedProject(result.project_path)
 
     return bake

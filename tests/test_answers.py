@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, UNBAKED, Bake, BakedProject, Refused, load_hook, run, template_files
+from conftest import ROOT, UNBAKED, Bake, BakedProject, BakeRefusedError, load_hook, run, template_files
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 from hypothesis import HealthCheck, example, given, settings
@@ -170,7 +170,7 @@ def test_a_replayed_bad_answer_is_refused_by_the_hook(tmp_path: Path, capfd: pyt
 
 def test_a_choice_that_is_not_offered_is_refused(bake: Bake) -> None:
     for question in ("ci_provider", "license"):
-        with pytest.raises(Refused, match=f"other provided for choice variable {question}"):
+        with pytest.raises(BakeRefusedError, match=f"other provided for choice variable {question}"):
             bake(**{question: "other"})
 
 

@@ -10,7 +10,7 @@ from mlprod.contract.encoding import sample
 from mlprod.contract.schema import Fields
 from mlprod.project.project import Project
 from mlprod.training.dataset import load_rows
-from mlprod.training.export import ExportFailed, export, predict, runtime_of
+from mlprod.training.export import ExportError, export, predict, runtime_of
 from mlprod.training.fit import fit
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -49,7 +49,7 @@ if design != "ours":
 estimator = fit(seam, load_rows(seam)[1])
 try:
     exported = runtime_of(seam, export(seam, estimator))
-except ExportFailed as refusal:
+except ExportError as refusal:
     print(json.dumps({"refused": str(refusal.__cause__).strip().splitlines()[0]}))
 else:
     made_up = sample(seam.terms.fields, count, seed=3)

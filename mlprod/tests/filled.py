@@ -12,7 +12,7 @@ import pytest
 from mlprod.governance.check_catalogue import SUBJECTS, Entry, Subject, catalogue
 from mlprod.governance.check_results import Facts, Result
 from mlprod.governance.checks import DECLARED
-from mlprod.governance.checks.context import DoesNotApply, Drill, View
+from mlprod.governance.checks.context import Drill, NotApplicableError, View
 from mlprod.governance.ci_identity import RUN_VARIABLES
 from mlprod.governance.config import Organisation, read_organisation
 from mlprod.governance.evidence import Evidence
@@ -189,7 +189,7 @@ class Filled:
             try:
                 if lacking := list(says(view)):
                     found[check] = lacking
-            except DoesNotApply:
+            except NotApplicableError:
                 continue
         return found
 

@@ -18,14 +18,14 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Answer", "Client", "RequestRejected"]
+__all__ = ["Answer", "Client", "RequestRejectedError"]
 
 TOO_MANY = 429  # the only rejection worth a retry
 Row = Mapping[str, Any]
 Decision = str | float
 
 
-class RequestRejected(Exception):
+class RequestRejectedError(Exception):
     """The service rejected the request, and a retry would not change that; `problem` is its answer (RFC 9457)."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
@@ -65,8 +65,9 @@ class Client:
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
         """A decision for each row, in order, within `seconds`: the model's, or else the fallback's.
 
-        A row without an id gets one, so that a second try is the same prediction. Raises RequestRejected when the rows
-        break the contract or the key does not hold: that is a defect of the caller, which no fallback should hide.
+        A row without an id gets one, so that a second try is the same prediction. Raises RequestRejectedError when
+        the rows break the contract or the key does not hold: that is a defect of the caller, which no fallback
+        should hide.
         """
         named = [{**row, "id": row.get("id") or uuid.uuid4().hex} for row in rows]
         told = self._ask("predict", {"rows": named})
@@ -81,7 +82,7 @@ class Client:
 
     def send_outcomes(self, outcomes: Sequence[Row]) -> bool:
         """Send {prediction_id, outcome, at}; False when the service could not take them now: send them again, which is
-        safe. Raises RequestRejected."""
+        safe. Raises RequestRejectedError."""
         return self._ask("outcomes", {"outcomes": list(outcomes)}) is not None
 
     def send_feedback(self, feedback: Sequence[Row]) -> bool:
@@ -110,7 +111,7 @@ class Client:
             if status == 200:
                 return received
             if 400 <= status < 500 and status != TOO_MANY:
-                raise RequestRejected(received)
+                raise RequestRejectedError(received)
             if (rest := max(wait, pause)) > until - time.monotonic():
                 return None  # no time for another try: the fallback need not wait
             time.sleep(rest)

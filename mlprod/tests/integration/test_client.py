@@ -14,7 +14,7 @@ import uvicorn
 from conftest import Trained, assemble, eventually, point
 from seams import PARCEL, binary
 
-from mlprod.client import Answer, Client, RequestRejected
+from mlprod.client import Answer, Client, RequestRejectedError
 from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings
 
@@ -209,7 +209,7 @@ def test_a_defect_of_the_caller_is_not_hidden_and_not_tried_again(scripted: Scri
     error = {"row": 0, "field": "stops", "rule": "at most 50", "given": "99", "example": 12}
     scripted.acts = [says(status, {"status": status, "detail": "it breaks the contract", "errors": [error]}), good]
     with closing(scripted.called()) as client:
-        with pytest.raises(RequestRejected, match=f"{status}: it breaks the contract .*stops") as told:
+        with pytest.raises(RequestRejectedError, match=f"{status}: it breaks the contract .*stops") as told:
             client.predict([PARCEL])
         assert told.value.problem["errors"] == [error]
         assert client.predict([PARCEL])[0].by == "model"
@@ -245,11 +245,11 @@ def test_with_a_service_a_decision_has_all_that_later_outcomes_need(
             assert client.send_outcomes([outcome])
             assert client.send_outcomes([outcome])
             assert client.send_feedback([{"prediction_id": answer.id, "verdict": "accepted", "reviewer": "desk-7"}])
-            with pytest.raises(RequestRejected, match=r"409: .*is known of"):
+            with pytest.raises(RequestRejectedError, match=r"409: .*is known of"):
                 client.send_outcomes([outcome | {"outcome": 0}])
-            with pytest.raises(RequestRejected, match=r"422: .*weight"):
+            with pytest.raises(RequestRejectedError, match=r"422: .*weight"):
                 client.predict([PARCEL | {"weight": 31}])
-        with pytest.raises(RequestRejected, match="401: a key is needed"):
+        with pytest.raises(RequestRejectedError, match="401: a key is needed"):
             Client(f"http://127.0.0.1:{port}", "another", careful, PATIENT).predict([PARCEL])
 
 

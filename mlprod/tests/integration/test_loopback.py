@@ -12,9 +12,9 @@ import requests
 from fixture_project import main
 
 from mlprod.loopback import bypass_proxies, is_loopback, open_address, proxy_of
-from mlprod.monitoring.notifier import NotTaken, post
+from mlprod.monitoring.notifier import DeliveryError, post
 from mlprod.ops.alert_drill import Alertmanager
-from mlprod.ops.drills import DrillFailed, Service
+from mlprod.ops.drills import DrillError, Service
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 NOBODY = "http://127.0.0.1:9"  # a proxy that does not answer
@@ -109,11 +109,11 @@ def test_without_a_proxy_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_who_is_asked_through_a_proxy_that_fails_is_told_of_it() -> None:
-    with pytest.raises(DrillFailed, match=r"last seen: .*refused.*, asked through the proxy http://127\.0\.0\.1:9"):
+    with pytest.raises(DrillError, match=r"last seen: .*refused.*, asked through the proxy http://127\.0\.0\.1:9"):
         Service("http://scoring.example.org").wait_for(lambda facts: facts, "an answer", seconds=0.2)
-    with pytest.raises(NotTaken, match=r"hooks\.example\.org .*asked through the proxy"):
+    with pytest.raises(DeliveryError, match=r"hooks\.example\.org .*asked through the proxy"):
         post("https://hooks.example.org/alerts", {})
-    with pytest.raises(DrillFailed, match="asked through the proxy"):
+    with pytest.raises(DrillError, match="asked through the proxy"):
         Alertmanager("http://alerts.example.org").ask("status")
     with pytest.raises(OSError, match="refused"):
         open_address(urllib.request.Request("http://scoring.example.org"), 5)
@@ -122,6 +122,6 @@ def test_who_is_asked_through_a_proxy_that_fails_is_told_of_it() -> None:
 
 @pytest.mark.parametrize("url", ["", "hooks", "ftp://h/c4n4ry", "http://[c4n4ry", "http://", "http://h/c4n4ry word"])
 def test_an_address_of_a_webhook_that_cannot_be_used_is_refused_without_being_shown(url: str) -> None:
-    with pytest.raises(NotTaken) as caught:
+    with pytest.raises(DeliveryError) as caught:
         post(url, {})
     assert "c4n4ry" not in str(caught.value)

@@ -19,12 +19,12 @@ from ..contract.schema import Terms
 from ..contract.validation import prepared, unfit
 from ..ops.mode_switch import mode_now
 from ..records.database import now
-from ..records.errors import StoreAway
+from ..records.errors import StoreUnavailableError
 from ..records.store import Store
 from ..settings import Settings
 from ..training.registry import CHAMPION, Registry
 from ..training.sources import stream
-from .output import KIND, MODEL, SOURCE, NotScored, placed, put
+from .output import KIND, MODEL, SOURCE, ScoringError, placed, put
 from .recorder import ANOTHER_ROW, Recorder, secret
 from .row_check import engine_errors, refused_rows
 from .scorer import REFUSED, Scorer
@@ -52,14 +52,14 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
     """Score rows into the Parquet file `to`, a path or an address such as s3://bucket/scores/june.parquet.
 
     `who` is recorded as the caller. Without a store it is a trial: nothing is recorded, and no decision given. Raises
-    NotScored, RegistryError, BundleRefused, KeysError, StoreAway, and ContractViolated for absent columns; then the
-    file is as it was, and so are the records.
+    ScoringError, RegistryError, BundleError, KeysError, StoreUnavailableError, and ContractViolationError for absent
+    columns; then the file is as it was, and so are the records.
     """
     terms, registry = domain.terms, Registry(settings)
     about = {MODEL: settings.model_name.encode(), SOURCE: rows.source.encode(), KIND: b"answers" if store else b"trial"}
     filesystem, path = placed(to, about)
     if (champion := registry.behind(CHAMPION)) is None:
-        raise NotScored('nothing was promoted yet; make train (or make baseline), then make promote WHY="..."')
+        raise ScoringError('nothing was promoted yet; make train (or make baseline), then make promote WHY="..."')
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="scores-", dir=settings.state_dir) as folder, engine_errors():
         table = prepared(rows.table, terms)
@@ -90,11 +90,14 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
 
 
 def _recorded(recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
-    """Answers as they are recorded. Raises NotScored when too many of the `count` rows come under ids of other rows."""
+    """Answers as they are recorded.
+
+    Raises ScoringError when too many of the `count` rows come under ids of other rows.
+    """
     found = recorder.take(rows, answers)
     if recorder.conflicting > MAX_REFUSED * count:
         id = recorder.terms.id
-        raise NotScored(
+        raise ScoringError(
             f"more than {MAX_REFUSED:.0%} of {count:,} rows come under an {id} that {ANOTHER_ROW}; an id names one "
             "case, for ever. Where the same things are scored again and again, put the date into the id"
         )
@@ -104,13 +107,15 @@ def _recorded(recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.
 def _demand_mode(recorder: Recorder, settings: Settings) -> None:
     if (holds := mode_now(settings, recorder.store).mode) != recorder.mode:
         began = recorder.mode
-        raise NotScored(f"the mode was {began} at first and is {holds} now: these decisions are not given; run again")
+        raise ScoringError(
+            f"the mode was {began} at first and is {holds} now: these decisions are not given; run again"
+        )
 
 
 def _withdraw(recorder: Recorder) -> None:
     try:
         recorder.withdraw()
-    except StoreAway as error:
+    except StoreUnavailableError as error:
         said = f"{error}: {recorder.new:,} answers stay in the records that nobody was given; run it again to give them"
         print(said, file=sys.stderr)
 

@@ -16,7 +16,7 @@ os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
 MODEL, SOURCE, KIND = b"scores_of", b"rows_of", b"kind"  # in a file's metadata: what a later run may replace
 
 
-class NotScored(Exception):
+class ScoringError(Exception):
     """Nothing was put in place; the message says why, and what helps."""
 
 
@@ -28,7 +28,7 @@ def target(to: str, name: str) -> str:
 
 
 def placed(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
-    """Where the file goes. Raises NotScored when that cannot be written to, or holds what must not be replaced."""
+    """Where the file goes. Raises ScoringError when that cannot be written to, or holds what must not be replaced."""
     try:
         if "://" in to:
             filesystem, path = fs.FileSystem.from_uri(to)
@@ -40,19 +40,19 @@ def placed(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
         holds = (pq.read_schema(path, filesystem=filesystem).metadata or {}) if there else about
     except (OSError, ValueError) as error:
         works = "var/scores/june.parquet, s3://bucket/june.parquet"
-        raise NotScored(f"{to} cannot be written to: {error}. What works: {works}") from error
+        raise ScoringError(f"{to} cannot be written to: {error}. What works: {works}") from error
     if holds.get(MODEL) != about[MODEL]:
-        raise NotScored(f"{to} is there and holds no scores of {about[MODEL].decode()}: it is not replaced")
+        raise ScoringError(f"{to} is there and holds no scores of {about[MODEL].decode()}: it is not replaced")
     if holds.get(SOURCE) != about[SOURCE] or (about[KIND], holds.get(KIND)) == (b"trial", b"answers"):
         kept = f"the {holds.get(KIND, b'scores').decode()} to {holds.get(SOURCE, b'other rows').decode()}"
-        raise NotScored(f"{to} is there and holds {kept}: it is not replaced. Name another: TO=...")
+        raise ScoringError(f"{to} is there and holds {kept}: it is not replaced. Name another: TO=...")
     return filesystem, path
 
 
 def put(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
     """The file is there whole or not at all: by a rename, or as one upload, which is there once its stream is closed.
 
-    Raises NotScored.
+    Raises ScoringError.
     """
     try:
         if not isinstance(filesystem, fs.LocalFileSystem):
@@ -62,4 +62,4 @@ def put(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
         with draft.open("rb") as source:
             atomic_write(Path(path), source)  # readable for whom the umask lets it be
     except OSError as error:
-        raise NotScored(f"{path} cannot be written: {error}") from error
+        raise ScoringError(f"{path} cannot be written: {error}") from error

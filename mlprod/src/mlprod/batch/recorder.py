@@ -61,7 +61,7 @@ class Recorder:
 
         Gives them with model_version, arm, mode and at (UTC); the decision only where it was recorded in a mode that
         gives decisions. A row without a score is not recorded; one under the id of another row has none either. Raises
-        StoreAway and EventsRefused.
+        StoreUnavailableError and EventsRefusedError.
         """
         ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
         scores, decisions = answers.column("score").to_pylist(), answers.column("decision").to_pylist()
@@ -85,7 +85,7 @@ class Recorder:
         return pa.RecordBatch.from_pydict({self.terms.id: answers.column(self.terms.id), "refused": refused, **columns})
 
     def withdraw(self) -> None:
-        """Take back what this run recorded, since nobody was given it. Raises StoreAway."""
+        """Take back what this run recorded, since nobody was given it. Raises StoreUnavailableError."""
         if not self.ids.exists():
             return
         with self.ids.open(encoding="utf-8") as file:

@@ -45,8 +45,8 @@ class Scorer:
     megabytes: int = MODEL_MEGABYTES
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Raises BundleRefused, ContractViolated for a column that is absent or of another kind, and ValueError for a
-        score that is no finite number."""
+        """Raises BundleError, ContractViolationError for a column that is absent or of another kind, and ValueError
+        for a score that is no finite number."""
         bundle = open_bundle(
             self.folder,
             self.terms.fields,

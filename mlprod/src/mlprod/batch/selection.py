@@ -15,7 +15,7 @@ from ..files.read import read
 from ..project.project import Load, Project
 from ..records.database import now
 from ..serving.exploration import LetThrough, let_through
-from ..training.sources import NoRows, loaded
+from ..training.sources import NoRowsError, loaded
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,20 @@ def domain_of(project: Project) -> Domain:
 
 def chosen(domain: Domain, path: str | None, since: datetime | None, until: datetime | None, folder: Path) -> Chosen:
     """The rows of a file or of load(), by default of yesterday (UTC). `folder` holds what is made of a file while its
-    rows are read. Raises NoRows, FileError and ContractError."""
+    rows are read. Raises NoRowsError, FileError and ContractError."""
     if path:
         if since or until:
-            raise NoRows("--table is all of a file; --since and --until choose from load()")
+            raise NoRowsError("--table is all of a file; --since and --until choose from load()")
         found = read(path, of_scoring(domain.terms), folder)
         return Chosen(found.table, found.name, found.source, found.described)
     today = now().replace(hour=0, minute=0, second=0, microsecond=0)
     if domain.terms.time is None:
         if since or until:
-            raise NoRows("the contract names no TIME, so --since and --until choose nothing: leave them out")
+            raise NoRowsError("the contract names no TIME, so --since and --until choose nothing: leave them out")
         return Chosen(loaded(domain.load), f"{today:%Y-%m-%d}", "load()")
     until = until or today
     since = since or until - timedelta(days=1)
     if since >= until:
-        raise NoRows(f"--since {since} is not before --until {until}")
+        raise NoRowsError(f"--since {since} is not before --until {until}")
     name = f"{since:%Y-%m-%d}" if until - since == timedelta(days=1) else f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}"
     return Chosen(loaded(domain.load, since, until), name, f"load(), {since} to {until}")

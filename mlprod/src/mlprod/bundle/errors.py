@@ -9,7 +9,7 @@ class BundleFilesError(Exception):
     """The folder holds something that cannot be part of a bundle; the message names it."""
 
 
-class BundleRefused(Exception):
+class BundleError(Exception):
     """This bundle must not answer. `reason` is a short word for metrics, the message is for people."""
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from ..contract.encoding import RowEncoder, column, columns_of
 from ..contract.schema import Columns, Fields
+from .errors import BundleError as BundleError
 from .errors import BundleFilesError, UnsafeModelError
-from .errors import BundleRefused as BundleRefused
 from .files import bundle_digest, bundle_files, folder_bytes, sha256
 from .limits import MEGABYTE, MODEL_MEGABYTES
 from .manifest import MANIFEST, FormatError, Manifest, read_manifest
@@ -65,7 +65,7 @@ def open_bundle(
     """Read, verify and load the bundle in `folder`; `digest` is the one asked for, by default the folder's name.
 
     `megabytes` is what it may take, of files and of memory; `trials` know which models passed before. Raises
-    BundleRefused when it takes more, when a file is missing, added or changed, when today's contract no longer provides
+    BundleError when it takes more, when a file is missing, added or changed, when today's contract no longer provides
     what the model needs, or when the model reads files, does not end, or does not answer as it did where it was made.
     """
     content = _verified_files(folder, digest or folder.name, megabytes)
@@ -73,17 +73,17 @@ def open_bundle(
         manifest = read_manifest(content[MANIFEST])
         reference = Reference.model_validate_json(content["reference.json"])
     except FormatError as error:
-        raise BundleRefused("manifest", f"{folder.name}: {error}") from error
+        raise BundleError("manifest", f"{folder.name}: {error}") from error
     except (KeyError, ValidationError) as error:
-        raise BundleRefused("manifest", f"{folder.name}: manifest or reference cannot be read: {error}") from error
+        raise BundleError("manifest", f"{folder.name}: manifest or reference cannot be read: {error}") from error
     if strangers := set(content) - {MANIFEST} ^ set(manifest.files):
-        raise BundleRefused("digest", f"{folder.name}: files and manifest disagree on {sorted(strangers)}")
+        raise BundleError("digest", f"{folder.name}: files and manifest disagree on {sorted(strangers)}")
     if changed := [name for name, known in manifest.files.items() if sha256(content[name]) != known]:
-        raise BundleRefused("digest", f"{folder.name}: not the bytes of the manifest: {changed}")
+        raise BundleError("digest", f"{folder.name}: not the bytes of the manifest: {changed}")
     _fit(manifest, fields)
     if manifest.kind == "model":
         if manifest.runtime == "python" and not allow_pickle:
-            raise BundleRefused(
+            raise BundleError(
                 "pickle", "this bundle holds a pickle, which can run any code; set ML_ALLOW_PICKLE=true to accept it"
             )
         _try(manifest, content, megabytes, trials)
@@ -94,23 +94,23 @@ def open_bundle(
 
 def _verified_files(folder: Path, digest: str, megabytes: int) -> dict[str, bytes]:
     if not folder.is_dir():
-        raise BundleRefused("digest", f"no bundle at {folder}")
+        raise BundleError("digest", f"no bundle at {folder}")
     require_size(folder, megabytes)
     try:
         content = {name: path.read_bytes() for name, path in bundle_files(folder).items()}
     except BundleFilesError as error:
-        raise BundleRefused("digest", f"bundle {digest[:12]}: {error}") from error
+        raise BundleError("digest", f"bundle {digest[:12]}: {error}") from error
     if (found := bundle_digest(content)) != digest:
-        raise BundleRefused(
+        raise BundleError(
             "digest", f"bundle {digest[:12]} has the digest {found[:12]}: it was changed or is incomplete"
         )
     return content
 
 
 def require_size(folder: Path, megabytes: int) -> None:
-    """Raises BundleRefused for more bytes than a process may load; nothing of them is read."""
+    """Raises BundleError for more bytes than a process may load; nothing of them is read."""
     if (size := folder_bytes(folder)) > megabytes * MEGABYTE:
-        raise BundleRefused("size", f"its files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. {SMALLER}")
+        raise BundleError("size", f"its files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. {SMALLER}")
 
 
 def _fit(manifest: Manifest, fields: Fields) -> None:
@@ -120,13 +120,13 @@ def _fit(manifest: Manifest, fields: Fields) -> None:
         field = provided.get(item.name)
         if field is None or field.kind != item.kind:
             now = "is gone" if field is None else f"is now {field.kind}"
-            raise BundleRefused(
+            raise BundleError(
                 "contract", f"the model needs the {item.kind} field {item.name!r}, which {now}; train a new one"
             )
         if field.optional and not item.optional:
-            raise BundleRefused("contract", f"{item.name!r} may be missing now, which the model never saw")
+            raise BundleError("contract", f"{item.name!r} may be missing now, which the model never saw")
         if gone := set(item.categories) - set(field.categories):
-            raise BundleRefused(
+            raise BundleError(
                 "contract", f"field {item.name!r}: the model needs the categories {sorted(gone)}, which are gone"
             )
 
@@ -137,7 +137,7 @@ def _try(manifest: Manifest, content: Mapping[str, bytes], megabytes: int, trial
         model, recorded = content[MODEL_FILES[manifest.runtime]], json.loads(content["probe.json"])["columns"]
         columns = {field.name: list(recorded[field.name]) for field in manifest.fields}
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleRefused("probe", f"the model's file or its probe cannot be read: {error!r}") from error
+        raise BundleError("probe", f"the model's file or its probe cannot be read: {error!r}") from error
     trials.run(Exported(manifest.runtime, model, manifest.fields, columns), megabytes)
 
 
@@ -148,9 +148,9 @@ def _runtime(manifest: Manifest, content: Mapping[str, bytes], baseline: Callabl
         model = content[MODEL_FILES[manifest.runtime]]
         return PythonRuntime(model) if manifest.runtime == "python" else OnnxRuntime(model, manifest.fields)
     except UnsafeModelError as error:
-        raise BundleRefused("unsafe", f"model.onnx is not loaded: {error}") from error
+        raise BundleError("unsafe", f"model.onnx is not loaded: {error}") from error
     except Exception as error:
-        raise BundleRefused("runtime", f"the model cannot be loaded: {error}") from error
+        raise BundleError("runtime", f"the model cannot be loaded: {error}") from error
 
 
 def _probe(manifest: Manifest, content: dict[str, bytes], runtime: Runtime) -> None:
@@ -162,9 +162,9 @@ def _probe(manifest: Manifest, content: dict[str, bytes], runtime: Runtime) -> N
         expected = np.array(recorded["scores"])
         difference = float(np.max(np.abs(scores - expected) / np.maximum(1, np.abs(expected))))
     except Exception as error:
-        raise BundleRefused("probe", f"the model does not answer its own probe: {error}") from error
+        raise BundleError("probe", f"the model does not answer its own probe: {error}") from error
     if not difference <= PROBE_TOLERANCE:
         cause = (
             "baseline() was changed since: register it anew" if manifest.kind == "baseline" else "other code or machine"
         )
-        raise BundleRefused("probe", f"scores differ by {difference:.2g} from those recorded at training ({cause})")
+        raise BundleError("probe", f"scores differ by {difference:.2g} from those recorded at training ({cause})")

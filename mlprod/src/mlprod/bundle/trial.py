@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import onnxruntime
 
 from ..contract.schema import Fields
-from .errors import BundleRefused, UnsafeModelError
+from .errors import BundleError, UnsafeModelError
 from .limits import BYTES_A_SECOND, PATIENCE, TRIAL_SECONDS
 from .trial_process import try_in_fork, try_in_process
 
@@ -50,13 +50,13 @@ class Trials:
     second: only where the process has no other thread yet, and on Linux."""
 
     _passed: ClassVar[dict[str, float]] = {}
-    _failed: ClassVar[dict[str, tuple[float, BundleRefused]]] = {}
+    _failed: ClassVar[dict[str, tuple[float, BundleError]]] = {}
 
     def __init__(self) -> None:
         self.fork = False
 
     def run(self, exported: Exported, megabytes: int) -> float:
-        """Megabytes of memory that the model takes. Raises BundleRefused when it takes more than `megabytes`, does not
+        """Megabytes of memory that the model takes. Raises BundleError when it takes more than `megabytes`, does not
         end, or cannot be loaded; OSError when no process can be started."""
         key = exported.key(megabytes)
         if key in self._passed:
@@ -67,7 +67,7 @@ class Trials:
         may_fork = self.fork and sys.platform == "linux" and threading.active_count() == 1
         try:
             self._passed[key] = _run(exported, megabytes, try_in_fork if may_fork else try_in_process)
-        except BundleRefused as error:
+        except BundleError as error:
             self._failed[key] = time.monotonic(), error
             raise
         return self._passed[key]
@@ -86,32 +86,32 @@ def _run(exported: Exported, megabytes: int, attempt: Attempt) -> float:
     try:
         said, code = attempt(task, exported.model, seconds * PATIENCE)
     except TimeoutError as error:
-        raise BundleRefused("probe", _endless(seconds)) from error
+        raise BundleError("probe", _endless(seconds)) from error
     return _result(said, code, seconds, megabytes)
 
 
 def _result(said: bytes, code: int, seconds: int, megabytes: int) -> float:
     if not said:
         if code in ENDED_BY_TIME:
-            raise BundleRefused("probe", _endless(seconds))
+            raise BundleError("probe", _endless(seconds))
         if code == KILLED:
-            raise BundleRefused("size", f"there is not enough memory here to load the model. {SMALLER}")
-        raise BundleRefused("runtime", f"the process that tried the model ended with code {code} and no message")
+            raise BundleError("size", f"there is not enough memory here to load the model. {SMALLER}")
+        raise BundleError("runtime", f"the process that tried the model ended with code {code} and no message")
     found: dict[str, Any] = json.loads(said)
     if "megabytes" in found:
         if (used := float(found["megabytes"])) <= megabytes:
             return used
-        raise BundleRefused("size", f"the model takes {used:,.0f} MB of memory; the limit is {megabytes} MB. {SMALLER}")
+        raise BundleError("size", f"the model takes {used:,.0f} MB of memory; the limit is {megabytes} MB. {SMALLER}")
     kind, message = found["kind"], found["message"]
     if OUT_OF_MEMORY.search(f"{kind} {message}"):
-        raise BundleRefused(
+        raise BundleError(
             "size", f"the model asks for more memory than the limit, {megabytes} MB, allows ({message}). {SMALLER}"
         )
     if kind == UnsafeModelError.__name__:
-        raise BundleRefused("unsafe", f"model.onnx is not loaded: {message}")
+        raise BundleError("unsafe", f"model.onnx is not loaded: {message}")
     if found["stage"] == "load":
-        raise BundleRefused("runtime", f"the model cannot be loaded: {message}")
-    raise BundleRefused("probe", f"the model does not answer its own probe: {message}")
+        raise BundleError("runtime", f"the model cannot be loaded: {message}")
+    raise BundleError("probe", f"the model does not answer its own probe: {message}")
 
 
 def _endless(seconds: int) -> str:

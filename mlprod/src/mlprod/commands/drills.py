@@ -78,7 +78,7 @@ def image_drill(args: argparse.Namespace) -> int:
 
 
 def _service(url: str) -> "Service":
-    """A service that answers. Raises DrillFailed when none does."""
+    """A service that answers. Raises DrillError when none does."""
     from ..ops.drills import Service
 
     service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))

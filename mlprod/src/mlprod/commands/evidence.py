@@ -74,12 +74,12 @@ def tried(
     settings: "Settings", about: "dict[Subject, str]", checks: list[str], drill: "Callable[[], list[Evidence]]"
 ) -> int:
     """Keep what a drill shows. One that fails is kept as failed too, and raises what it raised."""
-    from ..ops.drills import DrillFailed
+    from ..ops.drills import DrillError
     from ..training.evidence_store import finding
 
     try:
         return keep(settings, drill())
-    except (DrillFailed, OSError) as error:
+    except (DrillError, OSError) as error:
         keep(settings, [finding(check, False, about, f"{error}"[:300]) for check in checks])
         raise
 

@@ -11,7 +11,7 @@ from ..display.plain_text import display
 def promote(args: argparse.Namespace) -> int:
     """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
     from ..identity import whoami
-    from ..ops.readiness_report import ASKED, NotReady, demand
+    from ..ops.readiness_report import ASKED, NotReadyError, demand
     from ..training.promotion import promote as move
     from ..training.registry import Registry, Version
 
@@ -20,7 +20,7 @@ def promote(args: argparse.Namespace) -> int:
     named = [args.environment or "local", settings.environment, registry.environment()]
     environment = max(named, key=strictest.index)  # what a registry is for cannot be talked away
     if args.environment and args.environment != environment:  # nor the approval that a workflow's environment asks for
-        raise NotReady(
+        raise NotReadyError(
             f"{environment} follows this registry's champion, so what is promoted here answers there; nothing was "
             f"promoted. Works: --environment {environment} (make: ENVIRONMENT={environment})"
         )
@@ -77,7 +77,7 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 def _wait_for(url: str, number: int) -> None:
-    """With the address of a service, until it answers with the version. Raises DrillFailed when it does not follow."""
+    """With the address of a service, until it answers with the version. Raises DrillError when it does not follow."""
     if url:
         from ..ops.drills import Service
 

@@ -26,13 +26,13 @@ def drift(args: argparse.Namespace) -> int:
     from ..monitoring import champion as watching
     from ..monitoring.alerts import of_inputs
     from ..monitoring.drift import FEWEST_ROWS, compare
-    from ..monitoring.drift_counts import CannotCompare
+    from ..monitoring.drift_counts import SchemaMismatchError
     from ..monitoring.drift_report import page, write
     from ..monitoring.drift_text import Compared, lines
     from ..records.database import now
-    from ..records.errors import StoreAway
+    from ..records.errors import StoreUnavailableError
     from ..training.registry import Registry, RegistryError
-    from ..training.sources import NoRows
+    from ..training.sources import NoRowsError
 
     settings, at = args.project.settings(), now()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
@@ -42,13 +42,13 @@ def drift(args: argparse.Namespace) -> int:
         with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
             source, counts, note = _looked_at(args, settings, seam, champion, at, Path(folder))
     except (
-        CannotCompare,
+        SchemaMismatchError,
         ContractError,
         FileError,
-        NoRows,
+        NoRowsError,
         RegistryError,
-        StoreAway,
-        watching.NothingToWatch,
+        StoreUnavailableError,
+        watching.NoChampionError,
     ) as error:
         print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
@@ -69,10 +69,10 @@ def upstream(args: argparse.Namespace) -> int:
     """is the data still of the columns that the champion was made of, and do values and words come? exits 1 if not"""
     from ..contract.schema import ContractError
     from ..monitoring import champion as watching
-    from ..monitoring.drift_counts import CannotCompare
+    from ..monitoring.drift_counts import SchemaMismatchError
     from ..training.evidence_store import digests, finding
     from ..training.registry import Registry, RegistryError
-    from ..training.source_schema import NotKnown, changes, columns
+    from ..training.source_schema import SchemaNotRecordedError, changes, columns
     from ..training.sources import loaded
     from .evidence import keep
 
@@ -82,7 +82,13 @@ def upstream(args: argparse.Namespace) -> int:
         champion, table = watching.answering(registry), loaded(seam.load)
         found = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
         rows, odd = (0, []) if found else watching.newer(seam, champion)
-    except (CannotCompare, ContractError, NotKnown, RegistryError, watching.NothingToWatch) as error:
+    except (
+        SchemaMismatchError,
+        ContractError,
+        SchemaNotRecordedError,
+        RegistryError,
+        watching.NoChampionError,
+    ) as error:
         print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
     found += odd
@@ -123,8 +129,8 @@ def watch(args: argparse.Namespace) -> int:
     if url and (news.wrong or news.ended):
         try:
             notifier.post(url, news.message(org.ownership.system.name, at), os.environ.get("ML_WEBHOOK_TOKEN", ""))
-        except notifier.NotTaken as error:
-            print(display(f"NotTaken: {error}"), file=sys.stderr)
+        except notifier.DeliveryError as error:
+            print(display(f"DeliveryError: {error}"), file=sys.stderr)
             taken = False
     notifier.remember(state, news, taken=taken)
     return NOT_SAID if not taken else 1 if news.wrong else 0
@@ -144,12 +150,12 @@ def _looked_at(
     from ..monitoring import champion as watching
     from ..monitoring.drift_counts import count, readable
     from ..monitoring.thresholds import WHOLE_DAY_SHARE
-    from ..training.sources import NoRows, loaded
+    from ..training.sources import NoRowsError, loaded
     from .service import records
 
     if _of_file_or_data(args):
         if args.table and (args.since or args.until):
-            raise NoRows("--table is all of a file; --since and --until choose from load()")
+            raise NoRowsError("--table is all of a file; --since and --until choose from load()")
         fields, personal = champion.manifest.fields, seam.terms.personal
         file = read(args.table, of_scored(fields), folder) if args.table else None
         table, left_out = readable(

@@ -36,14 +36,14 @@ def mode(args: argparse.Namespace) -> int:
     from ..display.plain_text import display
     from ..identity import whoami
     from ..ops.mode_switch import modes_here, open_store, read_mode, switch
-    from ..records.errors import StoreAway
+    from ..records.errors import StoreUnavailableError
     from ..records.mode import Mode, rank
 
     settings = args.project.settings()
     if args.mode and not args.why.strip():
         raise SystemExit('a switch needs its reason, for the record: --why "complaints since noon" (make: WHY="...")')
     now: Mode | None = None
-    away: StoreAway | None = None
+    away: StoreUnavailableError | None = None
     if args.mode:
         done = switch(settings, args.mode, args.who or whoami(), args.why)
         if done.holds is None:
@@ -53,7 +53,7 @@ def mode(args: argparse.Namespace) -> int:
     else:
         try:
             now = read_mode(settings, open_store(settings))
-        except StoreAway as error:
+        except StoreUnavailableError as error:
             away = error
     if now and now.at:
         print(display(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"))

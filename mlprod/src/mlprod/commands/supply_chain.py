@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..installation.pinned import LINE, PIN
-from ..ops.secret_scan import NotLooked, search
+from ..ops.secret_scan import CheckNotRunError, search
 
 LOCKS = Path("requirements")
 LONGEST = timedelta(days=183)  # for which a known hole may be borne, as any waiver
@@ -42,7 +42,7 @@ def sbom(args: argparse.Namespace) -> int:
 def components(lock: Path, file: Path) -> int:
     """Write the bill of a lock and of the pinned library, valid by CycloneDX's schema; gives the number of components.
 
-    Raises NotLooked when it could not be made, or when it does not list every locked package with its hashes.
+    Raises CheckNotRunError when it could not be made, or when it does not list every locked package with its hashes.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     asked = ["--pyproject", "pyproject.toml", "--output-reproducible", "--validate", "-o", str(file)]
@@ -53,14 +53,14 @@ def components(lock: Path, file: Path) -> int:
             source.write_text(f"{lock.read_text(encoding='utf-8')}\n{pin[0]}\n", encoding="utf-8")
         done = _tool("cyclonedx_py", "requirements", *asked, str(source))
     if done.returncode:
-        raise NotLooked(f"no bill was made of {lock}: {done.stderr.strip()[-500:]}")
+        raise CheckNotRunError(f"no bill was made of {lock}: {done.stderr.strip()[-500:]}")
     listed = {
         (part["name"], part["version"])
         for part in json.loads(file.read_text(encoding="utf-8")).get("components", [])
         if any(reference.get("hashes") for reference in part.get("externalReferences", []))
     }
     if lacking := locked(lock).items() - listed:
-        raise NotLooked(f"{file} does not list with hashes what {lock} holds: {sorted(lacking)[:5]}")
+        raise CheckNotRunError(f"{file} does not list with hashes what {lock} holds: {sorted(lacking)[:5]}")
     return len(listed)
 
 
@@ -68,7 +68,7 @@ def locked(lock: Path) -> dict[str, str]:
     """Package → version, for every system."""
     found = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\\n]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
     if not found:
-        raise NotLooked(f"{lock} locks nothing")
+        raise CheckNotRunError(f"{lock} locks nothing")
     return found
 
 
@@ -80,7 +80,7 @@ def applying(lock: Path) -> set[str]:
     wanted = [Requirement(line) for line in lines]
     names = {_normal(each.name) for each in wanted if each.marker is None or each.marker.evaluate()}
     if not names:
-        raise NotLooked(f"{lock} locks nothing for this system")
+        raise CheckNotRunError(f"{lock} locks nothing for this system")
     return names
 
 
@@ -88,7 +88,9 @@ def licences(_: argparse.Namespace) -> int:
     """refuse licences that the service may not carry, as [tool.licences] of pyproject.toml says"""
     policy = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["licences"]
     if not policy["refuse"]:
-        raise NotLooked("[tool.licences] of pyproject.toml refuses nothing, so no licence was looked at; name one")
+        raise CheckNotRunError(
+            "[tool.licences] of pyproject.toml refuses nothing, so no licence was looked at; name one"
+        )
     found = carried(LOCKS / "serve.txt")
     bad = refused(found, policy["refuse"], policy["accepted"])
     for name, licence in bad.items():
@@ -101,17 +103,20 @@ def licences(_: argparse.Namespace) -> int:
 
 
 def carried(lock: Path) -> dict[str, str]:
-    """Package → licence, of what a lock installs on this system. Raises NotLooked when one is not installed here."""
+    """Package → licence, of what a lock installs on this system.
+
+    Raises CheckNotRunError when one is not installed here.
+    """
     here = {_normal(each.metadata["Name"]) for each in metadata.distributions()}
     wanted = applying(lock)
     if absent := wanted - here:
-        raise NotLooked(
+        raise CheckNotRunError(
             f"{sorted(absent)} of {lock} are not installed here, so nobody knows their licences: make setup"
         )
     done = _tool("piplicenses", "--format=json", "--from=mixed", "--with-system", "--packages", *sorted(wanted))
     found = {_normal(each["Name"]): each["License"] for each in json.loads(done.stdout)} if not done.returncode else {}
     if lacking := wanted - set(found):
-        raise NotLooked(f"nothing is said of {sorted(lacking)}: {done.stderr.strip()[-300:]}")
+        raise CheckNotRunError(f"nothing is said of {sorted(lacking)}: {done.stderr.strip()[-300:]}")
     return found
 
 
@@ -149,7 +154,7 @@ def audit(args: argparse.Namespace) -> int:
     settings = args.project.settings()
     try:
         holes = known_holes(LOCKS / "dev.txt")
-    except NotLooked as error:
+    except CheckNotRunError as error:
         keep(settings, [finding("dependencies-audited", False, digests(settings), f"could not look: {error}"[:500])])
         print(CANNOT_AUDIT, file=sys.stderr)
         return 1
@@ -182,8 +187,8 @@ def excused(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
 def known_holes(lock: Path) -> list[tuple[str, str, str, str]]:
     """(package, version, id, versions that mend it).
 
-    Raises NotLooked when not every package could be looked up, and when the service of advisories knows nothing of
-    PLANTED: a mirror may answer without advisories.
+    Raises CheckNotRunError when not every package could be looked up, and when the service of advisories knows
+    nothing of PLANTED: a mirror may answer without advisories.
     """
     wanted = applying(lock)
     with tempfile.TemporaryDirectory() as folder:
@@ -193,12 +198,12 @@ def known_holes(lock: Path) -> list[tuple[str, str, str, str]]:
         asked += ["-r", str(lock), "-r", str(planted)]
         done = _tool("pip_audit", *asked, "-f", "json", "-o", str(file))
         if not file.is_file() or not (text := file.read_text(encoding="utf-8")):
-            raise NotLooked(done.stderr.strip()[-300:] or f"pip-audit ended with {done.returncode}")
+            raise CheckNotRunError(done.stderr.strip()[-300:] or f"pip-audit ended with {done.returncode}")
     looked = json.loads(text)["dependencies"]
     if lacking := wanted - {_normal(each["name"]) for each in looked if "vulns" in each}:
-        raise NotLooked(f"nothing is said of {sorted(lacking)[:5]}")
+        raise CheckNotRunError(f"nothing is said of {sorted(lacking)[:5]}")
     if not any(each["vulns"] for each in looked if (each["name"], each["version"]) == PLANTED):
-        raise NotLooked(f"the service of advisories knows none of {' '.join(PLANTED)}, so it knows none at all")
+        raise CheckNotRunError(f"the service of advisories knows none of {' '.join(PLANTED)}, so it knows none at all")
     return [
         (each["name"], each["version"], hole["id"], ", ".join(hole["fix_versions"]))
         for each in looked

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def contract(args: argparse.Namespace) -> int:
     """compare the data with the contract, or the rows of --table; train nothing"""
-    from ..contract.validation import ContractViolated, check
+    from ..contract.validation import ContractViolationError, check
     from ..files.columns import of_terms
     from ..files.read import read
     from ..training.evidence_store import digests, write
@@ -33,13 +33,13 @@ def contract(args: argparse.Namespace) -> int:
         if file.described:
             print(file.described)
         if not report.ok:
-            raise ContractViolated(report)
+            raise ContractViolationError(report)
         print(report.describe())
         return 0
     report = check(loaded(seam.load), seam.terms, seam.task())
     write(Registry(settings), of_data(seam, report, digests(settings, seam)))
     if not report.ok:
-        raise ContractViolated(report)
+        raise ContractViolationError(report)
     print(display(report.describe(), keep="\n"))
     return 0
 

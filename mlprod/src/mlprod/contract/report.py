@@ -10,7 +10,7 @@ MAX_VIOLATIONS = 40  # lines of a report
 SHOWN_LENGTH = 40  # characters of a cell in a message
 
 
-class ContractViolated(Exception):
+class ContractViolationError(Exception):
     """The data breaks the contract; `report` says where, how often, and shows examples."""
 
     def __init__(self, report: "CheckReport") -> None:

@@ -11,12 +11,21 @@ from .documentation import plain
 from .examples import EXAMPLES, violation
 from .fields import MAX_ID_LENGTH, MAX_LENGTH, Field, Task
 from .membership import is_duckdb, none_of, words_of
-from .report import CheckReport, ContractViolated, Violation
+from .report import CheckReport, ContractViolationError, Violation
 from .schema import Terms
 from .unknown_words import look_alikes
 from .words import by_look, explained, folded, listed
 
-__all__ = ["CheckReport", "ContractViolated", "Violation", "check", "known_label", "prepared", "unfit", "violations"]
+__all__ = [
+    "CheckReport",
+    "ContractViolationError",
+    "Violation",
+    "check",
+    "known_label",
+    "prepared",
+    "unfit",
+    "violations",
+]
 
 AT_ONCE = 100  # predicates counted in one query: engines plan some hundreds badly
 Rule = tuple[str, str, ir.BooleanValue]
@@ -65,11 +74,11 @@ def check(table: ir.Table, terms: Terms, task: Task, *, of_file: bool = False) -
 def prepared(table: ir.Table, terms: Terms) -> ir.Table:
     """The rows to be scored, their columns as the fields hold them.
 
-    Raises ContractViolated when a column is absent or of a type that cannot hold the field.
+    Raises ContractViolationError when a column is absent or of a type that cannot hold the field.
     """
     kinds = {item.name: str(item.kind) for item in terms.fields} | {terms.id: "id"}
     if shape := _shape(table, kinds, "binary"):
-        raise ContractViolated(CheckReport(rows=0, labelled=0, violations=tuple(shape)))
+        raise ContractViolationError(CheckReport(rows=0, labelled=0, violations=tuple(shape)))
     return conformed(table, kinds)
 
 

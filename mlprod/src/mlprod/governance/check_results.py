@@ -9,7 +9,7 @@ from typing import Literal
 from ..installation.installed import Library
 from .check_catalogue import Entry, Subject, catalogue
 from .checks import DECLARED
-from .checks.context import DoesNotApply, View
+from .checks.context import NotApplicableError, View
 from .evidence import Evidence
 from .evidence_status import UNINSTALLED, Status, judge
 from .people import TODO
@@ -81,7 +81,7 @@ def _result(
     if entry.declared:
         try:
             found = tuple(DECLARED[entry.id](view))
-        except DoesNotApply as reason:
+        except NotApplicableError as reason:
             return Result(entry, "not applicable", (str(reason),), shown, id)
         return Result(entry, "failed" if found else "passed", found, shown, id)
     only_by = (owner.email if owner and owner.known else NOBODY) if entry.by_hand else ""

@@ -76,7 +76,7 @@ Measured = Mapping[tuple[str, str, str], Figure]
 """(compare, metric, slice or "") → figure; for compare other than absolute, the difference to it."""
 
 
-class GateFailed(Exception):
+class GateError(Exception):
     """The model is refused; `verdicts` hold every gate's answer."""
 
     def __init__(self, verdicts: list[Verdict]) -> None:

@@ -27,7 +27,7 @@ JUDGEMENTS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a remark after an
 FILE = "governance/ownership.yaml"
 
 
-class _Unconfirmed(Exception):
+class _UnconfirmedError(Exception):
     """Why the git host does not confirm an acceptance."""
 
 
@@ -61,21 +61,21 @@ def verify(ownership: Ownership) -> list[str]:
             continue
         try:
             _confirm(approval(last.evidence), last, outcome, person)
-        except _Unconfirmed as wrong:
+        except _UnconfirmedError as wrong:
             said.append(f"{key}: {wrong}")
     return said
 
 
 def _confirm(approval: Approval, acceptance: Acceptance, outcome: Outcome, person: Person) -> None:
-    """Raises _Unconfirmed unless this person approved, in what was merged, to be accountable for this outcome."""
+    """Raises _UnconfirmedError unless this person approved, in what was merged, to be accountable for this outcome."""
     if person.handle.lower().lstrip("@") not in approval.accounts:
-        raise _Unconfirmed(f"{person.handle} has not approved {acceptance.evidence}, or not its last commit")
+        raise _UnconfirmedError(f"{person.handle} has not approved {acceptance.evidence}, or not its last commit")
     if not approval.merged:
-        raise _Unconfirmed(f"{acceptance.evidence} is not merged")
+        raise _UnconfirmedError(f"{acceptance.evidence} is not merged")
     if approval.file is None:
-        raise _Unconfirmed(f"{acceptance.evidence} did not change {FILE}: it was about something else")
+        raise _UnconfirmedError(f"{acceptance.evidence} did not change {FILE}: it was about something else")
     if _accountable(approval.file, outcome.id) != person.handle.lower().lstrip("@"):
-        raise _Unconfirmed(
+        raise _UnconfirmedError(
             f"{FILE}, as approved in {acceptance.evidence}, does not name {person.handle} for {outcome.id}"
         )
 
@@ -94,9 +94,9 @@ def _approval(address: str) -> Approval:
     own = os.environ.get("GITHUB_REPOSITORY") or os.environ.get("CI_PROJECT_PATH")
     pull, merge = PULL.fullmatch(address), MERGE.fullmatch(address)
     if not (found := pull or merge):
-        raise _Unconfirmed(f"evidence: {address!r} is no address of a pull or merge request")
+        raise _UnconfirmedError(f"evidence: {address!r} is no address of a pull or merge request")
     if own and found["repository"].lower() != own.lower():
-        raise _Unconfirmed(f"evidence: {address} is of another repository than {own}")
+        raise _UnconfirmedError(f"evidence: {address} is of another repository than {own}")
     return _at_github(pull["repository"], pull["number"]) if pull else _at_gitlab(found["repository"], found["number"])
 
 
@@ -147,15 +147,15 @@ def _text(content: bytes | None) -> str | None:
 
 def _get(url: str, headers: dict[str, str] | None) -> bytes:
     if headers is None:
-        raise _Unconfirmed("declared only: set GITHUB_TOKEN or GITLAB_TOKEN to have it confirmed")
+        raise _UnconfirmedError("declared only: set GITHUB_TOKEN or GITLAB_TOKEN to have it confirmed")
     if not url.startswith(("https://", "http://127.0.0.1:")):
-        raise _Unconfirmed(f"{url} is no https address")
+        raise _UnconfirmedError(f"{url} is no https address")
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
         with open_address(request, 10) as response:
             content: bytes = response.read()
     except (OSError, ValueError, HTTPException) as error:
-        raise _Unconfirmed(f"the git host does not answer {url}: {error}") from error
+        raise _UnconfirmedError(f"the git host does not answer {url}: {error}") from error
     return content
 
 
@@ -163,7 +163,7 @@ def _json(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
-        raise _Unconfirmed(f"the git host does not answer in JSON: {error}") from error
+        raise _UnconfirmedError(f"the git host does not answer in JSON: {error}") from error
 
 
 def _list(content: bytes) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from .drift_text import Compared, summary
 from .scored_rows import stored
 
 
-class NothingToWatch(Exception):
+class NoChampionError(Exception):
     """There is no champion; the message says what helps."""
 
 
@@ -50,10 +50,10 @@ class Answering:
 
 
 def answering(registry: Registry) -> Answering:
-    """The champion, as the registry has it. Raises RegistryError, and NothingToWatch when there is none."""
+    """The champion, as the registry has it. Raises RegistryError, and NoChampionError when there is none."""
     champion = registry.behind(CHAMPION)
     if champion is None:
-        raise NothingToWatch('nothing was promoted yet; make train, then make promote WHY="..."')
+        raise NoChampionError('nothing was promoted yet; make train, then make promote WHY="..."')
     with TemporaryDirectory() as folder:
         bundle = registry.download(champion, Path(folder))
         if (found := folder_digest(bundle)) != champion.digest:
@@ -71,7 +71,7 @@ def champion_if_any(settings: Settings) -> Answering | None:
 
 
 def counted(seam: Seam, store: Store, champion: Answering, since: datetime, until: datetime) -> Counts:
-    """Of the rows that the champion scored (UTC). PERSONAL fields are not recorded. Raises StoreAway."""
+    """Of the rows that the champion scored (UTC). PERSONAL fields are not recorded. Raises StoreUnavailableError."""
     fields, absent = champion.manifest.fields, seam.terms.personal
     tables = stored(store, fields, champion.bundle, since, until)
     return total(count(table, fields, champion.reference, absent, SCORE) for table in tables)
@@ -79,7 +79,7 @@ def counted(seam: Seam, store: Store, champion: Answering, since: datetime, unti
 
 def newer(seam: Seam, champion: Answering) -> tuple[int, list[str]]:
     """How many rows load() has that are newer than what the champion was made of, and what fails to come in them, or
-    comes in words that it does not know. Without a time no row is newer. Raises CannotCompare."""
+    comes in words that it does not know. Without a time no row is newer. Raises SchemaMismatchError."""
     if seam.terms.time is None or champion.manifest.data.until is None:
         return 0, []
     table = loaded(seam.load, since=datetime.fromisoformat(champion.manifest.data.until))

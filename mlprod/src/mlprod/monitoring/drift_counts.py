@@ -21,7 +21,7 @@ FIELDS_AT_ONCE = 20  # in one query: engines plan some thousands of sums badly
 MAX_SHOWN = 5  # columns in a message
 
 
-class CannotCompare(Exception):
+class SchemaMismatchError(Exception):
     """The table is not one of the bundle's rows; the message names the column."""
 
 
@@ -46,7 +46,7 @@ def readable(
 ) -> tuple[ir.Table, str]:
     """The rows whose cells can all be read, as the fields hold them, and what was left out, in words.
 
-    Raises CannotCompare when a column is absent or cannot hold its field, and when more rows cannot be read than
+    Raises SchemaMismatchError when a column is absent or cannot hold its field, and when more rows cannot be read than
     MAX_REFUSED.
     """
     schema, kinds = table.schema(), {field.name: str(field.kind) for field in fields}
@@ -54,14 +54,16 @@ def readable(
         kinds[score] = "number"
     for name, kind in kinds.items():
         if name not in schema:
-            raise CannotCompare(f"the table has no column {name!r}, which the model needs; it has {listed(schema)}")
+            raise SchemaMismatchError(
+                f"the table has no column {name!r}, which the model needs; it has {listed(schema)}"
+            )
         if reason := type_violation(schema[name], kind, "binary"):
-            raise CannotCompare(f"column {name!r}: {reason}")
+            raise SchemaMismatchError(f"column {name!r}: {reason}")
     table = conformed(table, kinds)
     rows, odd, broken = unreadable_cells(table, kinds, personal)
     shown = "; ".join(each.describe() for each in broken[:MAX_SHOWN])
     if odd > MAX_REFUSED * rows:
-        raise CannotCompare(f"more than {MAX_REFUSED:.0%} of {rows:,} rows cannot be read: {shown}")
+        raise SchemaMismatchError(f"more than {MAX_REFUSED:.0%} of {rows:,} rows cannot be read: {shown}")
     return (table.filter(~any_unreadable(table, kinds)), f"{odd:,} rows are left out: {shown}") if odd else (table, "")
 
 
@@ -69,7 +71,7 @@ def count(
     table: ir.Table, fields: Fields, reference: Reference, absent: Collection[str] = (), score: str = "score"
 ) -> Counts:
     """Counts of a table's `readable` rows by field, but those `absent`; of the column `score` under SCORE when there is
-    one. Raises CannotCompare."""
+    one. Raises SchemaMismatchError."""
     columns = {field.name: field for field in fields if field.name not in absent}
     table, _ = readable(table, columns.values(), score)
     if score in table.columns and score not in fields.names:

@@ -10,7 +10,7 @@ from ..governance.config import Organisation
 from ..governance.evidence import Evidence
 from ..modes import DecisionMode
 from ..project.project import Seam
-from ..records.errors import StoreAway
+from ..records.errors import StoreUnavailableError
 from ..records.outcome_stats import OutcomeStats, acted_upon, merge
 from ..records.store import Store
 from ..records.usage_stats import active_reviewers, decision_paths, verdicts
@@ -54,7 +54,7 @@ def wrong(org: Organisation, seam: Seam, store: Store, champion: Answering | Non
     found = list(alerts.of_dates(due(org), now.date()))
     try:
         return found + list(_by_records(org, seam, store, champion, now))
-    except StoreAway as error:
+    except StoreUnavailableError as error:
         return [*found, Signal("DatabaseAway", f"the database of records does not answer: {error}")]
 
 

@@ -20,7 +20,7 @@ Wrong = dict[str, dict[str, Any]]
 """Signal's id → what is told of it."""
 
 
-class NotTaken(Exception):
+class DeliveryError(Exception):
     """The address did not take the message; the next run tells it again."""
 
 
@@ -59,20 +59,20 @@ def remember(path: Path, found: News, *, taken: bool) -> None:
 
 
 def post(url: str, message: Mapping[str, Any], token: str = "") -> None:
-    """One POST of JSON; `token` goes along as Authorization: Bearer. Raises NotTaken."""
+    """One POST of JSON; `token` goes along as Authorization: Bearer. Raises DeliveryError."""
     headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
     where = _split(url)
     if where is None or where.scheme not in ("http", "https") or not where.hostname:
-        raise NotTaken("the address of the webhook cannot be used; give https://hooks.example.org/alerts")
+        raise DeliveryError("the address of the webhook cannot be used; give https://hooks.example.org/alerts")
     request = urllib.request.Request(url, json.dumps(message).encode(), headers, method="POST")  # noqa: S310
     try:
         with open_address(request, SECONDS, _Straight):
             return
     except OSError as error:  # the address itself may hold a secret
         reason = f"{getattr(error, 'reason', error)}{proxy_of(f'{where.scheme}://{where.hostname}')}"
-        raise NotTaken(f"{where.hostname} did not take the message: {reason}") from None
+        raise DeliveryError(f"{where.hostname} did not take the message: {reason}") from None
     except (ValueError, HTTPException) as error:
-        raise NotTaken(f"{where.hostname} did not take the message: {type(error).__name__}") from None
+        raise DeliveryError(f"{where.hostname} did not take the message: {type(error).__name__}") from None
 
 
 def _split(url: str) -> SplitResult | None:

@@ -22,7 +22,10 @@ PIECE = 50_000
 def outcome_stats(
     store: Store, payoff: Payoff, *, binary: bool, since: datetime, until: datetime
 ) -> dict[Key, OutcomeStats]:
-    """Of the outcomes received from `since` until before `until` (UTC) whose prediction is known. Raises StoreAway."""
+    """Of the outcomes received from `since` until before `until` (UTC) whose prediction is known.
+
+    Raises StoreUnavailableError.
+    """
     stats: dict[Key, OutcomeStats] = {}
     for key, score, decision, outcome, row in _joined(store, since, until):
         figures = figures_of(score, decision, outcome, row, payoff, binary=binary)

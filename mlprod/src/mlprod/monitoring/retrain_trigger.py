@@ -4,7 +4,7 @@ from ..display.plain_text import display
 from ..governance.config import read_organisation
 from ..project.project import Seam
 from ..records.database import now
-from ..records.errors import StoreAway
+from ..records.errors import StoreUnavailableError
 from ..records.store import Store
 from ..settings import Settings
 from ..training.reason import LONGEST_REASON
@@ -20,7 +20,7 @@ WAITS = 7  # days in which a challenger that was made for such a reason is not m
 def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[str, str]:
     """What asks for a retraining (age, drift, quality), and what is to be said of it; nothing does: "", and why.
 
-    Raises StoreAway when the records cannot be looked at: what nobody saw is no reason to go on as before.
+    Raises StoreUnavailableError when the records cannot be looked at: what nobody saw is no reason to go on as before.
     """
     registry = Registry(settings)
     old, said = due(registry, days)
@@ -28,7 +28,7 @@ def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[s
         return "age", said
     found = list(wrong(read_organisation(settings.governance_dir), seam, store, champion_if_any(settings), now()))
     if away := next((signal for signal in found if signal.alert == "DatabaseAway"), None):
-        raise StoreAway(away.says)
+        raise StoreUnavailableError(away.says)
     asks = next((signal for signal in found if signal.alert in ASKS), None)
     if asks is None:
         return "", f"{said}; the records show neither drift nor more errors than the test"

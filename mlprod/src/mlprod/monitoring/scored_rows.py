@@ -24,7 +24,7 @@ KINDS = {"DOUBLE": dt.float64, "BIGINT": dt.int64, "BOOLEAN": dt.boolean, "VARCH
 
 def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: datetime) -> Iterator[ir.Table]:
     """Tables of the rows that a bundle scored from `since` until before `until` (UTC): the fields, and SCORE. A field
-    that is not recorded, as PERSONAL ones are not, is missing everywhere. Raises StoreAway."""
+    that is not recorded, as PERSONAL ones are not, is missing everywhere. Raises StoreUnavailableError."""
     row = cast(predictions.c.row, Text)  # as it lies there: DuckDB reads JSON faster than Python
     asked = (
         select(predictions.c.at, predictions.c.id, predictions.c.score, row)

@@ -19,7 +19,7 @@ from ..governance.evidence import Evidence
 from ..governance.ownership import Outcome, Ownership
 from ..loopback import open_address, proxy_of
 from ..training.evidence_store import finding
-from .drills import DrillFailed
+from .drills import DrillError
 
 NAME = "AlertDrill"
 SEVERITIES = ("page", "ticket")
@@ -36,7 +36,7 @@ class Alertmanager:
     address: str
 
     def ask(self, route: str, content: Any = None) -> Any:
-        """Raises DrillFailed when it refuses or is not there."""
+        """Raises DrillError when it refuses or is not there."""
         said = None if content is None else json.dumps(content).encode()
         try:
             request = urllib.request.Request(  # noqa: S310 - the address is who runs the command's own
@@ -46,9 +46,9 @@ class Alertmanager:
                 return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
-            raise DrillFailed(f"{self.address}/api/v2/{route}: {error.code}: {detail}") from error
+            raise DrillError(f"{self.address}/api/v2/{route}: {error.code}: {detail}") from error
         except (OSError, ValueError, HTTPException) as error:
-            raise DrillFailed(
+            raise DrillError(
                 f"no Alertmanager answers at {self.address}{proxy_of(self.address)}: {error}; start one with "
                 "monitoring/alertmanager/alertmanager.yml, or say which: URL=http://host:9093"
             ) from error
@@ -93,7 +93,7 @@ def drill(
     hold: float = HOLD,
     say: Callable[[str], None] = print,
 ) -> list[Evidence]:
-    """A page and a ticket for each outcome, held until the messages have left, then ended. Raises DrillFailed."""
+    """A page and a ticket for each outcome, held until the messages have left, then ended. Raises DrillError."""
     known = manager.addresses()
     alerts = [
         {
@@ -107,7 +107,7 @@ def drill(
         for severity in SEVERITIES
     ]
     if not alerts:
-        raise DrillFailed("governance/ownership.yaml names no outcome, so there is no alert to try")
+        raise DrillError("governance/ownership.yaml names no outcome, so there is no alert to try")
     manager.post(alerts, datetime.now(UTC) + FORGOTTEN)
     try:
         routed = _all_routed(manager, ownership.system.name, len(alerts))
@@ -126,7 +126,7 @@ def _all_routed(manager: Alertmanager, system: str, number: int) -> dict[tuple[s
     began = time.monotonic()
     while len(found := manager.routed(system)) < number:
         if time.monotonic() - began > WAIT:
-            raise DrillFailed(f"{manager.address} shows {len(found)} of {number} test alerts after {WAIT:g} s")
+            raise DrillError(f"{manager.address} shows {len(found)} of {number} test alerts after {WAIT:g} s")
         time.sleep(0.1)
     return found
 

@@ -23,7 +23,7 @@ from ..training.evidence_store import digests, write
 from ..training.governed_training import train_with_governance
 from ..training.promotion import promote
 from ..training.registry import Registry, Version
-from .drills import DrillFailed, Service, most_remarkable, rollback_drill, smoke, stop_drill
+from .drills import DrillError, Service, most_remarkable, rollback_drill, smoke, stop_drill
 from .readiness_report import scorecard
 
 WHO = "make demo"
@@ -115,17 +115,17 @@ def serving(package: str, settings: Settings) -> Iterator[str]:
         process = subprocess.Popen([sys.executable, "-m", package, "serve"], env=os.environ | said, stdout=log)
     try:
         yield f"http://127.0.0.1:{settings.port}"
-    except DrillFailed as error:
+    except DrillError as error:
         ended = "" if process.poll() is None else f"\nThe service ended with {process.returncode}."
         last = "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
-        raise DrillFailed(f"{error}{ended}\nThe end of {path}:\n{last}") from error
+        raise DrillError(f"{error}{ended}\nThe end of {path}:\n{last}") from error
     finally:
         process.terminate()
         process.wait(20)
 
 
 def wait_for(service: Service, version: Version) -> dict[str, Any]:
-    """What /v1/model says once `version` answers and its mode is known. Raises DrillFailed when it does not come."""
+    """What /v1/model says once `version` answers and its mode is known. Raises DrillError when it does not come."""
     wanted = (str(version.number), MODE)
     service.wait_for(lambda facts: (facts["model_version"], facts["mode"]) == wanted, f"version {version.number}")
     return service.ask("model")

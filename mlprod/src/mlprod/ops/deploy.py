@@ -13,7 +13,7 @@ from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
 from ..training.evidence_store import finding
 from . import kubectl
-from .kubectl import WAIT, NotDeployed, name_of, namespace_of, rendered
+from .kubectl import WAIT, DeploymentError, name_of, namespace_of, rendered
 
 OVERLAYS = Path("deploy/overlays")
 FIRST = "ml-service/step=first"  # label of what must be there before anything is replaced
@@ -35,22 +35,24 @@ class Image:
 
 
 def images(said: str) -> list[Image]:
-    """The images that a line names, each once. Raises NotDeployed without a digest: a tag may move."""
+    """The images that a line names, each once. Raises DeploymentError without a digest: a tag may move."""
     found = []
     for word in said.split():
         fits = DIGEST.fullmatch(word)
         if not fits:
-            raise NotDeployed(f"{word!r} names no digest; works: registry.example.org/team/name@sha256:{'0' * 64}")
+            raise DeploymentError(f"{word!r} names no digest; works: registry.example.org/team/name@sha256:{'0' * 64}")
         found.append(Image(fits[1], fits[2]))
         if [image.name for image in found].count(found[-1].name) > 1:
-            raise NotDeployed(f"{found[-1].name} is named twice: {said}")
+            raise DeploymentError(f"{found[-1].name} is named twice: {said}")
     if not found:
-        raise NotDeployed('which images? IMAGES="registry.example.org/team/name@sha256:…", as publishing printed them')
+        raise DeploymentError(
+            'which images? IMAGES="registry.example.org/team/name@sha256:…", as publishing printed them'
+        )
     return found
 
 
 def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callable[[str], object] = print) -> None:
-    """Apply the overlay with the images wanted, and wait until they have replaced what ran. Raises NotDeployed.
+    """Apply the overlay with the images wanted, and wait until they have replaced what ran. Raises DeploymentError.
 
     What is marked as the first step, with the job that brings the tables up, is done before anything is replaced.
     `folder`, inside the project, gets the kustomization that names the digests.
@@ -59,7 +61,7 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
     known = {_bare(image) for document in rendered(overlay) for image in _images(document)}
     for image in wanted:
         if image.name not in {_last(name) for name in known}:
-            raise NotDeployed(f"{overlay} uses no image {image.name!r}; it uses {', '.join(sorted(known))}")
+            raise DeploymentError(f"{overlay} uses no image {image.name!r}; it uses {', '.join(sorted(known))}")
     folder.mkdir(parents=True, exist_ok=True)
     above = "/".join([".."] * len(folder.resolve().relative_to(Path.cwd().resolve()).parts))
     named = [
@@ -74,7 +76,7 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
     documents = rendered(folder)
     used = {image for document in documents for image in _images(document)}
     if moving := sorted(image for image in used if not DIGEST.fullmatch(image)):
-        raise NotDeployed(f"nothing was applied: IMAGES and {overlay} name no digest of {', '.join(moving)}")
+        raise DeploymentError(f"nothing was applied: IMAGES and {overlay} name no digest of {', '.join(moving)}")
     jobs = [name_of(document) for document in documents if document["kind"] == "Job"]
     for job in jobs:  # one that ran cannot be changed
         kubectl.kubectl("delete", *job, "--ignore-not-found")
@@ -90,7 +92,10 @@ def deploy(environment: str, wanted: Sequence[Image], folder: Path, say: Callabl
 
 
 def deployed(environment: str, wanted: Sequence[Image], digests: dict[Subject, str]) -> list[Evidence]:
-    """Ask the cluster which digests the pods of the overlay's deployments run. Raises NotDeployed when it is silent."""
+    """Ask the cluster which digests the pods of the overlay's deployments run.
+
+    Raises DeploymentError when it is silent.
+    """
     digest_of = {image.name: image.digest for image in wanted}
     seen, counted, wrong = set(), 0, []
     for document in rendered(OVERLAYS / environment):

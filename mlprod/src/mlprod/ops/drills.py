@@ -33,7 +33,7 @@ OFTEN = timedelta(days=7)  # enough for a drill of the same code
 LOOKED_AT = 500  # rows of the data, among which the most remarkable one is asked
 
 
-class DrillFailed(Exception):
+class DrillError(Exception):
     """The service did not do what was tried; the message says what it did."""
 
 
@@ -45,7 +45,7 @@ class Service:
     key: str = ""
 
     def ask(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What a route under /v1 answers. Raises DrillFailed for a refusal and for an answer of something else, OSError
+        """What a route under /v1 answers. Raises DrillError for a refusal and for an answer of something else, OSError
         when nobody answers."""
         url = f"{self.address}/v1/{route}"
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {self.key}"} if self.key else {})
@@ -56,13 +56,13 @@ class Service:
                 found: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
-            raise DrillFailed(f"{url} answered {error.code}: {detail}{proxy_of(url)}") from error
+            raise DrillError(f"{url} answered {error.code}: {detail}{proxy_of(url)}") from error
         except (HTTPException, ValueError) as error:
-            raise DrillFailed(f"{url} is not answered by this service: {error}{proxy_of(self.address)}") from error
+            raise DrillError(f"{url} is not answered by this service: {error}{proxy_of(self.address)}") from error
         return found
 
     def wait_for(self, holds: Callable[[dict[str, Any]], object], what: str, seconds: float = 0.0) -> float:
-        """Seconds until what /v1/model says `holds`. Raises DrillFailed when it does not within `seconds`, or WAIT."""
+        """Seconds until what /v1/model says `holds`. Raises DrillError when it does not within `seconds`, or WAIT."""
         began, longest, last = time.monotonic(), seconds or WAIT, "nothing was asked"
         while time.monotonic() - began < longest:
             try:
@@ -72,20 +72,20 @@ class Service:
                 last = f"version {facts['model_version']} in mode {facts['mode']}"
             except KeyError as error:
                 last = f"an answer without {error}, so not of this service"
-            except DrillFailed as error:
+            except DrillError as error:
                 last = str(error)
             except OSError as error:
                 last = f"{error}{proxy_of(self.address)}"
             time.sleep(0.05)
-        raise DrillFailed(f"{what} did not come to hold at {self.address} within {longest:g} s; last seen: {last}")
+        raise DrillError(f"{what} did not come to hold at {self.address} within {longest:g} s; last seen: {last}")
 
 
 def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
-    """A row of the data goes in, its score, reasons, outcome and feedback come back. Raises DrillFailed or OSError."""
+    """A row of the data goes in, its score, reasons, outcome and feedback come back. Raises DrillError or OSError."""
     facts = service.ask("model")
     if "smoke" not in facts["roles"]:
         roles = " ".join(f"--role {role}" for role in ("predict", "outcomes", "feedback", "smoke"))
-        raise DrillFailed(
+        raise DrillError(
             f"the key {facts['caller']!r} has not the role 'smoke', so what it tries would count as a case; nothing "
             f"was sent. What works is a key that has it: key --name smoke {roles}"
         )
@@ -93,7 +93,7 @@ def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evi
     id = SMOKE_ID_PREFIX + uuid.uuid4().hex
     (answer,) = service.ask("predict", {"rows": [row | {"id": id}]})["predictions"]
     if answer["id"] != id or not isinstance(answer["score"], float | int):
-        raise DrillFailed(f"asked for {id}, and the answer was {answer}")
+        raise DrillError(f"asked for {id}, and the answer was {answer}")
     reasons = service.ask("explain", {"rows": [row]})["explanations"][0]["fields"]
     time.sleep(1)  # a prediction is in the database a fifth of a second after its answer
     told = {"prediction_id": id, "outcome": 1, "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
@@ -114,19 +114,19 @@ def stop_drill(
     """Stop through the database, as `make mode` does, and through the mode file, if one is given; time both, and go
     back to the mode before. The slower counts.
 
-    Raises DrillFailed, before anything is switched, when there is nothing to stop, when the service does not live on
+    Raises DrillError, before anything is switched, when there is nothing to stop, when the service does not live on
     this database, or when the file is in use. A stop that somebody else orders meanwhile stays.
     """
     known, facts = store.mode(), service.ask("model")
     shown, source = facts["mode"], facts.get("mode_source", "database")
     if shown == DecisionMode.SHADOW:
-        raise DrillFailed("the service is in shadow: there is nothing to stop; drill where it is in assist or automate")
+        raise DrillError("the service is in shadow: there is nothing to stop; drill where it is in assist or automate")
     if source in ("file", "replica"):
-        raise DrillFailed(f"the service is in {shown} through the {source}, not its database: nothing was switched")
+        raise DrillError(f"the service is in {shown} through the {source}, not its database: nothing was switched")
     if known and known.mode != shown:
-        raise DrillFailed(f"the service is in {shown}, its database says {known.mode}: is this its database?")
+        raise DrillError(f"the service is in {shown}, its database says {known.mode}: is this its database?")
     if file and file.exists():
-        raise DrillFailed(f"{file} is in use: remove it first; nothing was switched")
+        raise DrillError(f"{file} is in use: remove it first; nothing was switched")
     drill = store.set_mode(SAFEST, who, "stop drill")
     try:
         seconds = service.wait_for(lambda facts: facts["mode"] == DecisionMode.SHADOW, "the stop")
@@ -153,8 +153,8 @@ def _stop_by_file(service: Service, file: Path) -> float:
 def rollback_drill(service: Service, registry: Registry, who: str, digests: dict[Subject, str]) -> list[Evidence]:
     """Back to the version before, until it answers; then forward again. The time is that of the way back.
 
-    Raises DrillFailed, and NowhereToGo when nothing came before the champion. Whoever moves the champion meanwhile
-    has the last word.
+    Raises DrillError, and NoTargetVersionError when nothing came before the champion. Whoever moves the champion
+    meanwhile has the last word.
     """
     before, after = rollback(registry, who, "rollback drill")
     try:

@@ -22,7 +22,7 @@ from ..training.bundle_builder import revision
 from ..training.evidence_store import finding
 from ..training.registry import Registry
 from ..training.sync import sync
-from .drills import DrillFailed, Service, smoke
+from .drills import DrillError, Service, smoke
 from .migrate import migrate
 
 TARGETS = ("serve", "pipeline")  # of the Dockerfile
@@ -101,7 +101,7 @@ def _first_file(variables: Iterable[str]) -> Path | None:
 
 def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
     """Run the image with the champion: read-only root, no capabilities, a uid that nobody chose. It must answer, take
-    outcome and feedback, hold nothing that trains or installs, and end when told. Raises ImageError, DrillFailed."""
+    outcome and feedback, hold nothing that trains or installs, and end when told. Raises ImageError, DrillError."""
     engine, port = _engine("docker", "podman"), _free_port()
     with TemporaryDirectory(prefix="image-drill-") as name:
         folder = Path(name)
@@ -109,7 +109,7 @@ def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subjec
         models.mkdir()
         state.mkdir()
         if not sync(registry, models):
-            raise DrillFailed("no champion is registered to answer with: make baseline, then make promote")
+            raise DrillError("no champion is registered to answer with: make baseline, then make promote")
         migrate(f"sqlite:///{state / 'records.db'}")
         key = add_key(keys, "image-drill", ["predict", "outcomes", "feedback", "smoke"])
         for path in folder.rglob("*"):  # the folder around them keeps others on this machine out
@@ -123,7 +123,7 @@ def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subjec
             service.wait_for(lambda facts: facts, f"an answer of {image}")
             seconds = time.monotonic() - began
             if silent := [each for each in smoke(service, seam, digests) if not each.passed]:
-                raise DrillFailed(f"{image}: {silent[0].check}: {silent[0].value}")
+                raise DrillError(f"{image}: {silent[0].check}: {silent[0].value}")
             found = json.loads(_ask(engine, "exec", container, "python3", "-c", LOOK.format(unwanted=UNWANTED)))
             _ask(engine, "stop", "--time", "20", container)
             code = int(_ask(engine, "inspect", "--format", "{{.State.ExitCode}}", container))
@@ -164,7 +164,7 @@ def _engine(*names: str) -> str:
 def _ask(engine: str, *words: str) -> str:
     done = subprocess.run([engine, *words], capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
-        raise DrillFailed(f"{Path(engine).stem} {words[0]}: {done.stderr.strip()[-500:]}")
+        raise DrillError(f"{Path(engine).stem} {words[0]}: {done.stderr.strip()[-500:]}")
     return done.stdout.strip()
 
 

@@ -13,30 +13,30 @@ WAIT = 600  # seconds until everything must have been replaced
 LOOK = 2.0  # seconds between two looks at a job
 
 
-class NotDeployed(Exception):
+class DeploymentError(Exception):
     """Something other than what was asked for runs, or nothing; the message says what, and what kubectl said."""
 
 
 def rendered(folder: Path) -> list[dict[str, Any]]:
-    """The manifests of an overlay. Raises NotDeployed."""
+    """The manifests of an overlay. Raises DeploymentError."""
     if not folder.is_dir():
-        raise NotDeployed(f"there is no {folder}")
+        raise DeploymentError(f"there is no {folder}")
     return [document for document in yaml.safe_load_all(kubectl("kustomize", str(folder))) if document]
 
 
 def kubectl(*arguments: str) -> str:
-    """What kubectl answers, with its own configuration. Raises NotDeployed."""
+    """What kubectl answers, with its own configuration. Raises DeploymentError."""
     found = shutil.which("kubectl")
     if found is None:
-        raise NotDeployed("kubectl is not on the PATH")
+        raise DeploymentError("kubectl is not on the PATH")
     done = subprocess.run([found, *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
-        raise NotDeployed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1000:]}")
+        raise DeploymentError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-1000:]}")
     return done.stdout.strip()
 
 
 def wait_for(job: tuple[str, ...]) -> None:
-    """Raises NotDeployed as soon as the job has failed, with the end of its log."""
+    """Raises DeploymentError as soon as the job has failed, with the end of its log."""
     until = time.monotonic() + WAIT
     while time.monotonic() < until:
         status = json.loads(kubectl("get", *job, "-o", "json")).get("status") or {}
@@ -44,16 +44,16 @@ def wait_for(job: tuple[str, ...]) -> None:
         if "Complete" in ended:
             return
         if "Failed" in ended:
-            raise NotDeployed(f"{job[0]} failed, so nothing was replaced. It said:\n{_log(job)}")
+            raise DeploymentError(f"{job[0]} failed, so nothing was replaced. It said:\n{_log(job)}")
         time.sleep(LOOK)
     asked = f"kubectl describe {' '.join(job)}"
-    raise NotDeployed(f"{job[0]} was not done within {WAIT} s, so nothing was replaced; {asked} may say why")
+    raise DeploymentError(f"{job[0]} was not done within {WAIT} s, so nothing was replaced; {asked} may say why")
 
 
 def _log(job: tuple[str, ...]) -> str:
     try:
         return kubectl("logs", *job, "--tail=20")
-    except NotDeployed as error:
+    except DeploymentError as error:
         return str(error)
 
 

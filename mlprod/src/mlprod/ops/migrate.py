@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import records
 from ..records.database import engine_of
-from ..records.errors import StoreAway
+from ..records.errors import StoreUnavailableError
 from ..records.failures import explained, waits_for_others
 from ..records.tables import VERSIONS, metadata
 from ..records.time_limits import LONG_WAIT, WAIT
@@ -32,7 +32,7 @@ def migrate(url: str) -> bool:
     """Run the migrations that are still missing, all or none. Safe to repeat, and to run twice at once.
 
     Gives whether the tables are this code's now. Those of newer code stay as they are: code must be able to go back.
-    Raises StoreAway.
+    Raises StoreUnavailableError.
     """
     config = config_of(url)
     until = time.monotonic() + PATIENCE
@@ -45,11 +45,14 @@ def migrate(url: str) -> bool:
 
 
 def _upgraded(config: Config, last: bool) -> bool:
-    """False when others hold what the migrations need; on the `last` try that is an error. Raises StoreAway."""
+    """False when others hold what the migrations need; on the `last` try that is an error.
+
+    Raises StoreUnavailableError.
+    """
     try:
         command.upgrade(config, "head")
     except SQLAlchemyError as error:
         if waits_for_others(error) and not last:
             return False
-        raise StoreAway(str(explained(error))) from error
+        raise StoreUnavailableError(str(explained(error))) from error
     return True

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..modes import DecisionMode
-from ..records.errors import StoreAway, TablesMissingError
+from ..records.errors import StoreUnavailableError, TablesMissingError
 from ..records.mode import MAX_ACTOR, MAX_REASON, Mode, new_switch, rank, storable, strictest
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder, read_mode_file
@@ -31,7 +31,9 @@ class Switched:
 
 
 def open_store(settings: Settings) -> "Store":
-    """The database of records, which answers within seconds or raises StoreAway. The embedded one gets its tables."""
+    """The database of records, which answers within seconds or raises StoreUnavailableError. The embedded one gets its
+    tables.
+    """
     from ..records.store import Store
 
     store = Store(settings.records_url)
@@ -54,12 +56,12 @@ def modes_here(settings: Settings) -> list[Mode]:
 
 
 def mode_now(settings: Settings, store: "Store") -> Mode:
-    """The strictest of the database and of what counts here. Raises StoreAway."""
+    """The strictest of the database and of what counts here. Raises StoreUnavailableError."""
     return strictest([store.mode() or _first(settings), *modes_here(settings)])
 
 
 def read_mode(settings: Settings, store: "Store") -> Mode | None:
-    """What the database says, once it has the switches of this machine. Raises StoreAway."""
+    """What the database says, once it has the switches of this machine. Raises StoreUnavailableError."""
     folder = SwitchFolder(settings.switches)
     for path, switch in folder.read().items():
         if switch.at:
@@ -71,7 +73,8 @@ def read_mode(settings: Settings, store: "Store") -> Mode | None:
 def switch(settings: Settings, wanted: str, who: str, why: str) -> Switched:
     """A step down asks nothing, and is taken here while the database is away. A step up must be earned.
 
-    Raises StoreAway for a step up without the database, NotReady for one that is not earned, and NotSwitchedError.
+    Raises StoreUnavailableError for a step up without the database, NotReadyError for one that is not earned, and
+    NotSwitchedError.
     """
     who, why = storable(who, MAX_ACTOR), storable(why, MAX_REASON)
     try:
@@ -83,15 +86,17 @@ def switch(settings: Settings, wanted: str, who: str, why: str) -> Switched:
 
             demand_mode(settings, wanted, before.mode, usage(store, before.mode))
         return Switched(store.set_mode(wanted, who, why), [])
-    except StoreAway as error:
+    except StoreUnavailableError as error:
         return _switch_here(settings, wanted, who, why, error)
 
 
-def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: StoreAway) -> Switched:
+def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: StoreUnavailableError) -> Switched:
     known = _memory(settings).read()[0]
     holds = [*([known] if known else []), *modes_here(settings)]
     if rank(wanted) > (rank(strictest(holds).mode) if holds else rank(DecisionMode.ASSIST)):
-        raise StoreAway(f"{error}. A step up to {wanted} needs the database; nothing was switched") from error
+        raise StoreUnavailableError(
+            f"{error}. A step up to {wanted} needs the database; nothing was switched"
+        ) from error
     try:
         SwitchFolder(settings.switches).add(new_switch(wanted, who, why, known.number if known else 0))
     except OSError as problem:

@@ -38,7 +38,7 @@ ASKED: dict[str, Stage] = {"local": "poc", "staging": "pilot", "production": "pr
 FEWEST = 30  # judged cases from which an override rate says something
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """A stage is not reached; the message is the list of what is missing, and who does what. Nothing was changed."""
 
 
@@ -110,7 +110,8 @@ def looked_at(registry: Registry | None, number: int | None) -> Version | None:
 def demand(
     seam: Seam | None, settings: Settings, registry: Registry, environment: str, version: Version | None
 ) -> None:
-    """Raises NotReady when the stage that an environment asks for is not reached with `version`. Local asks nothing.
+    """Raises NotReadyError when the stage that an environment asks for is not reached with `version`. Local asks
+    nothing.
 
     A model that never served must have met today's champion, also when it is named by its number.
     """
@@ -119,35 +120,35 @@ def demand(
     _demand_own_files(settings, environment)
     stage = ASKED[environment]
     if version and seam and version.tags.get("domain", seam.digest) != seam.digest:
-        raise NotReady(
+        raise NotReadyError(
             f"version {version.number} was made from other files than today's four; nothing was promoted. "
             "Train anew, or promote from the commit that it was made of"
         )
     untried = version if version and version.kind != "baseline" and not was_champion(version) else None
     if untried and (wrong := not_compared(registry.behind(CHAMPION), untried)):
-        raise NotReady(f"{wrong}. Nothing was promoted")
+        raise NotReadyError(f"{wrong}. Nothing was promoted")
     card = scorecard(seam, settings, registry, version)
     if not card.reached(stage):
         from ..governance.scorecard import terminal
 
-        raise NotReady(f"{environment} asks for {stage}; nothing was promoted.\n{terminal(card, stage)}")
+        raise NotReadyError(f"{environment} asks for {stage}; nothing was promoted.\n{terminal(card, stage)}")
 
 
 def _demand_own_files(settings: Settings, environment: str) -> None:
     """Away from a laptop the organisation is what lies in the project, and for production what is committed."""
     if settings.governance_dir.resolve() != Path("governance").resolve():
-        raise NotReady(
+        raise NotReadyError(
             f"{environment} reads governance/ of the project, not ML_GOVERNANCE_DIR={settings.governance_dir}"
         )
     if environment == "production" and (git := shutil.which("git")):
         asked = [git, "status", "--porcelain", "governance"]
         said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
         if said:
-            raise NotReady(f"governance/ has changes that are not committed, so nobody approved them:\n{said}")
+            raise NotReadyError(f"governance/ has changes that are not committed, so nobody approved them:\n{said}")
 
 
 def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
-    """Raises NotReady when the change plan does not let `wanted` follow on `now`.
+    """Raises NotReadyError when the change plan does not let `wanted` follow on `now`.
 
     A step down is always free, and so is every step on a laptop with a database of its own.
     """
@@ -157,7 +158,7 @@ def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
     _demand_own_files(settings, settings.environment)
     org = read_organisation(settings.governance_dir)
     if lacking := list(mode_gaps(org, wanted, now, used)):
-        raise NotReady(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))
+        raise NotReadyError(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))
 
 
 def mode_gaps(org: Organisation, wanted: str, now: str, used: Usage) -> Iterable[str]:

@@ -32,7 +32,7 @@ print(json.dumps({"found": found, "read": [name for name in asked["files"] if f"
 """
 
 
-class NotLooked(Exception):
+class CheckNotRunError(Exception):
     """What was asked could not be looked at, so nothing is known, and the answer is no."""
 
 
@@ -45,13 +45,15 @@ class Search:
 
 
 def search(baseline: Path) -> Search:
-    """Search the files below this folder that git knows. Raises NotLooked when that proves nothing."""
+    """Search the files below this folder that git knows. Raises CheckNotRunError when that proves nothing."""
     try:
         known = json.loads(baseline.read_text(encoding="utf-8"))
         entries = [(name, entry) for name in known["results"] for entry in known["results"][name]]
         accepted = {(entry["type"], name, entry["hashed_secret"]) for name, entry in entries}
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise NotLooked(f"{baseline} cannot be used: {error!r}. Works: detect-secrets scan > {baseline}") from error
+        raise CheckNotRunError(
+            f"{baseline} cannot be used: {error!r}. Works: detect-secrets scan > {baseline}"
+        ) from error
     with TemporaryDirectory() as folder:
         planted = Path(folder, "planted.py")
         key = "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
@@ -59,9 +61,11 @@ def search(baseline: Path) -> Search:
         names = {str(_readable(name, Path(folder))): name for name in _committed()}
         result = _run({"baseline": known, "files": [str(planted), *names]})
     if str(planted) not in {path for path, *_ in result["found"]}:
-        raise NotLooked(f"a planted key was not found: the plugins and filters in {baseline} find none")
+        raise CheckNotRunError(f"a planted key was not found: the plugins and filters in {baseline} find none")
     if not (read := set(result["read"]) & set(names)):
-        raise NotLooked(f"none of {len(names)} committed files was read: the filters in {baseline} leave them out")
+        raise CheckNotRunError(
+            f"none of {len(names)} committed files was read: the filters in {baseline} leave them out"
+        )
     found = [
         (names[path], line, kind)
         for path, line, kind, digest in result["found"]
@@ -76,7 +80,7 @@ def _committed() -> list[str]:
     listed = subprocess.run([git, "ls-files", "-z"], capture_output=True, check=False).stdout if git else b""
     names = [codecs.decode(name, "utf-8", "surrogateescape") for name in listed.split(b"\0") if name]
     if not (files := [name for name in names if Path(name).is_file() and not Path(name).is_symlink()]):
-        raise NotLooked("git knows no file here, so none was looked at; is this a checkout?")
+        raise CheckNotRunError("git knows no file here, so none was looked at; is this a checkout?")
     return files
 
 
@@ -101,6 +105,6 @@ def _run(asked: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, "-X", "utf8", "-c", SEARCH]
     done = subprocess.run(command, input=json.dumps(asked), capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
-        raise NotLooked(f"no file was looked at: {done.stderr.strip()[-500:]}")
+        raise CheckNotRunError(f"no file was looked at: {done.stderr.strip()[-500:]}")
     result: dict[str, Any] = json.loads(done.stdout)
     return result

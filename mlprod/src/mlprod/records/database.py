@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from .errors import StoreAway
+from .errors import StoreUnavailableError
 from .time_limits import WAIT
 
 READING = "reading"  # execution option of a transaction that writes nothing
@@ -21,7 +21,7 @@ def engine_of(url: str, wait: int = WAIT, lock_wait: int | None = None) -> Engin
     """An engine for `sqlite:///path` or `postgresql://user@host/database`; `wait`: seconds for a statement, and for a
     lock unless `lock_wait` says otherwise.
 
-    Raises StoreAway for a URL of no database.
+    Raises StoreUnavailableError for a URL of no database.
     """
     try:
         if url.startswith("postgres"):
@@ -30,7 +30,9 @@ def engine_of(url: str, wait: int = WAIT, lock_wait: int | None = None) -> Engin
             return postgres_engine(url, wait, wait if lock_wait is None else lock_wait)
         return _sqlite_engine(make_url(url), wait)
     except (ArgumentError, ValueError):  # which may show a password
-        raise StoreAway(f"ML_DATABASE_URL cannot be read as the URL of a database; what works: {WORKS}") from None
+        raise StoreUnavailableError(
+            f"ML_DATABASE_URL cannot be read as the URL of a database; what works: {WORKS}"
+        ) from None
 
 
 def _sqlite_engine(url: URL, wait: int) -> Engine:

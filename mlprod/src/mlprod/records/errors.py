@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 
-class StoreAway(Exception):
+class StoreUnavailableError(Exception):
     """The database does not answer now; the message says what is known. Try again."""
 
 
-class TablesMissingError(StoreAway):
+class TablesMissingError(StoreUnavailableError):
     """The database answers, but its tables are missing or old."""
 
 
-class StoreInterruptedError(StoreAway):
+class StoreInterruptedError(StoreUnavailableError):
     """The database was there and did not finish: a time limit, a lock, a deadlock, a connection that was cut. What
     asks for less at once may get it."""
 
@@ -20,11 +20,11 @@ class SpoolError(Exception):
     """Nothing more can be written down, so nothing more may be answered."""
 
 
-class EventsRefused(Exception):
+class EventsRefusedError(Exception):
     """The database answers, but will never take what it was given."""
 
 
-class OutcomeConflict(Exception):
+class OutcomeConflictError(Exception):
     """Outcomes differ from those that are known, and are not called corrections. Nothing was written."""
 
     def __init__(self, known: Mapping[int, float]) -> None:

@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from .errors import EventsRefused, StoreAway, StoreInterruptedError, TablesMissingError
+from .errors import EventsRefusedError, StoreInterruptedError, StoreUnavailableError, TablesMissingError
 
 REFUSED = ("malformed JSON", "total size of jsonb", "string too long to represent as jsonb")
 LOCKS = ("55P03", "40P01", "40001")  # PostgreSQL: a lock not had in time, a deadlock, a lost race
@@ -30,18 +30,18 @@ HINTS = {
 }  # a part of the message, in small letters: what to do
 
 
-def explained(error: SQLAlchemyError) -> StoreAway | EventsRefused:
+def explained(error: SQLAlchemyError) -> StoreUnavailableError | EventsRefusedError:
     """What to raise instead. The message holds no statement and no values, which a caller may have chosen."""
     message = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
     if isinstance(error, (DataError, IntegrityError)) or any(part in message for part in REFUSED):
-        return EventsRefused(message)
+        return EventsRefusedError(message)
     # A database that does not exist is another error than a table that does not.
     no_table = isinstance(error, ProgrammingError) and "does not exist" in message
     hint = MIGRATE if no_table else next((hint for part, hint in HINTS.items() if part in message.lower()), "")
     known = f"{message}; {hint}" if hint else message
     if hint == MIGRATE:
         return TablesMissingError(known)
-    return StoreInterruptedError(known) if _interrupted(error, message) else StoreAway(known)
+    return StoreInterruptedError(known) if _interrupted(error, message) else StoreUnavailableError(known)
 
 
 def waits_for_others(error: SQLAlchemyError) -> bool:

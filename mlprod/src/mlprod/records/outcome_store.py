@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from .database import now
-from .errors import OutcomeConflict, StoreAway
+from .errors import OutcomeConflictError, StoreUnavailableError
 from .sender import Sender
 from .tables import feedback, outcome_history, outcomes, predictions
 from .transactions import Transactions
@@ -16,7 +16,7 @@ UNKNOWN = Sender()
 TRIES = 3  # when another replica writes the same outcome in the same moment
 
 
-class _Raced(Exception):
+class _ConcurrentWriteError(Exception):
     """Another replica wrote the same outcome between our look and our write."""
 
 
@@ -27,15 +27,15 @@ class OutcomeStore(Transactions):
         """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated
         and corrected, and how many name a prediction that is not known (yet).
 
-        Raises OutcomeConflict.
+        Raises OutcomeConflictError.
         """
         for _ in range(TRIES):
             try:
                 with self.connected() as connection:
                     return self._add_outcomes(connection, given, sender)
-            except _Raced:
+            except _ConcurrentWriteError:
                 continue
-        raise StoreAway("others write the same outcomes just now")
+        raise StoreUnavailableError("others write the same outcomes just now")
 
     def _add_outcomes(
         self, connection: Connection, given: Sequence[Mapping[str, Any]], sender: Sender
@@ -64,13 +64,13 @@ class OutcomeStore(Transactions):
             }
             count["corrected" if before else "accepted"] += 1
         if conflicts:
-            raise OutcomeConflict(conflicts)
+            raise OutcomeConflictError(conflicts)
         if replaced:
             connection.execute(insert(outcome_history), replaced)
         if new := [item for id, item in sorted(known.items()) if id not in stored]:
             write = self._insert(outcomes).values(new).on_conflict_do_nothing().returning(outcomes.c.prediction_id)
             if len(connection.execute(write).all()) < len(new):
-                raise _Raced
+                raise _ConcurrentWriteError
         for id in {item["prediction_id"] for item in replaced} & set(stored):
             connection.execute(update(outcomes).where(outcomes.c.prediction_id == id).values(known[id]))
         return count | {"unknown": self._unknown(connection, ids)}

@@ -24,7 +24,7 @@ class PredictionStore(Transactions):
         """Write the predictions of some events, all or none. A further answer under an id that is known is kept beside
         the first: it has left, so it must be on record.
 
-        Raises EventsRefused when the database cannot hold what they say.
+        Raises EventsRefusedError when the database cannot hold what they say.
         """
         given = {"events": "[" + b",".join(events).decode() + "]"}
         with self.connected() as connection:
@@ -39,7 +39,7 @@ class PredictionStore(Transactions):
         """Write predictions that nobody was given yet. Gives how many were not known before, and of the others by id
         whether the answer that is known is to another row.
 
-        Raises EventsRefused when the database cannot hold what the event says.
+        Raises EventsRefusedError when the database cannot hold what the event says.
         """
         given = {"events": f"[{event.decode()}]"}
         with self.connected() as connection:

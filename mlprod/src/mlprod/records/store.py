@@ -14,10 +14,10 @@ FORGET_ROWS = 2_000  # deleted in one transaction
 
 
 class Store(PredictionStore, OutcomeStore, ModeStore):
-    """Safe for threads. Every method raises StoreAway when the database does not answer within seconds."""
+    """Safe for threads. Every method raises StoreUnavailableError when the database does not answer within seconds."""
 
     def check(self) -> None:
-        """Raises StoreAway unless the database answers and has its tables."""
+        """Raises StoreUnavailableError unless the database answers and has its tables."""
         with self.reading() as connection:
             connection.execute(select(predictions.c.id).limit(1))
 

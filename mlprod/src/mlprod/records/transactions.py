@@ -1,4 +1,4 @@
-"""Transactions of the database of records. Whoever asks gets an answer within seconds, or StoreAway."""
+"""Transactions of the database of records. Whoever asks gets an answer within seconds, or StoreUnavailableError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from .time_limits import WAIT
 
 
 class Transactions:
-    """Safe for threads. Every method raises StoreAway when the database does not answer within seconds."""
+    """Safe for threads. Every method raises StoreUnavailableError when the database does not answer within seconds."""
 
     def __init__(self, url: str, wait: int = WAIT) -> None:
         """`wait`: seconds that a statement or a lock may take."""

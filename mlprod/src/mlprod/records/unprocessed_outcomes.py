@@ -59,7 +59,7 @@ class Claims:
         return self._outcomes.more or self._feedback.more
 
     def outcomes(self, store: Store) -> list[Outcome]:
-        """Some outcomes that nobody counted yet. Raises StoreAway."""
+        """Some outcomes that nobody counted yet. Raises StoreUnavailableError."""
         columns = [outcomes.c.outcome, outcomes.c.at, *_columns("model_version", "arm", "mode", "score", "decision")]
         columns += [predictions.c.row, predictions.c.at.label("predicted_at"), of_cases(outcomes).label("case")]
         return [
@@ -68,7 +68,7 @@ class Claims:
         ]
 
     def feedback(self, store: Store) -> list[Feedback]:
-        """Some feedback on predictions that are known, not counted yet. Raises StoreAway."""
+        """Some feedback on predictions that are known, not counted yet. Raises StoreUnavailableError."""
         columns = [
             feedback.c.verdict,
             feedback.c.reason,

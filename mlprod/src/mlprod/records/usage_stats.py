@@ -39,7 +39,7 @@ class Usage:
 
 
 def usage(store: Store, mode: str) -> Usage:
-    """Of the cases decided in `mode`. Raises StoreAway."""
+    """Of the cases decided in `mode`. Raises StoreUnavailableError."""
     since = now() - LATELY
     in_mode = (predictions.c.mode == mode) & of_cases(predictions)
     cases = select(func.count(func.distinct(func.date(predictions.c.at))), func.count()).where(in_mode)
@@ -61,7 +61,8 @@ def usage(store: Store, mode: str) -> Usage:
 
 
 def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str]]:
-    """(model version, arm) → feedback by verdict since then, of predictions that are known. Raises StoreAway.
+    """(model version, arm) → feedback by verdict since then, of predictions that are known. Raises
+    StoreUnavailableError.
 
     It counts feedback, as the service's counters do; `usage` counts cases, however often each was judged.
     """
@@ -82,7 +83,8 @@ def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str
 def decision_paths(store: Store, since: datetime, until: datetime) -> dict[str, int]:
     """Outcomes since then by the path of their case: decided with the system (ai), or without it (manual).
 
-    One whose prediction is not known counts as manual once it waited for JOINS_WITHIN before `until`. Raises StoreAway.
+    One whose prediction is not known counts as manual once it waited for JOINS_WITHIN before `until`. Raises
+    StoreUnavailableError.
     """
     query = (
         select(func.count(predictions.c.id), func.count())
@@ -98,7 +100,7 @@ def decision_paths(store: Store, since: datetime, until: datetime) -> dict[str, 
 def active_reviewers(store: Store, until: datetime) -> int | None:
     """How many people gave feedback in the seven days before `until`; None for fewer than FEWEST_PEOPLE.
 
-    A pseudonym lasts a calendar month: where two months touch, the larger of both counts. Raises StoreAway.
+    A pseudonym lasts a calendar month: where two months touch, the larger of both counts. Raises StoreUnavailableError.
     """
     since, month = until - ACTIVE_WITHIN, until.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     people = select(func.count(func.distinct(feedback.c.pseudonym))).where(of_cases(feedback))

@@ -64,7 +64,7 @@ class Waiting:
     def take(self, store: Store, columns: list[ColumnElement[Any]]) -> list[Any]:
         """`columns` of rows whose prediction is known, or that waited in vain; each row is given to one process only.
 
-        Raises StoreAway.
+        Raises StoreUnavailableError.
         """
         size, at = self._pace.size, now()
         try:

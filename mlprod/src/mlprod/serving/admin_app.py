@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .metrics import Metrics
-from .problems import Problem
+from .problems import ProblemError
 from .readiness import Readiness
 from .same_origin import SameOrigin
 
@@ -49,7 +49,7 @@ def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None
         if origin and scope["type"] == "http":
             try:
                 origin.check(scope["method"], dict(scope["headers"]))
-            except Problem as problem:
+            except ProblemError as problem:
                 app = Response(problem.body, problem.status, media_type="application/problem+json")
         await app(scope, receive, send)
 

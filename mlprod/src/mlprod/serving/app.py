@@ -18,7 +18,7 @@ from .middleware import DEFECT, JSON, Headers
 from .mode_state import ModeState
 from .model_loader import Models
 from .openapi import Explanations, Facts, Predictions, Switched, Taken, documented, shape_of
-from .problems import Problem
+from .problems import ProblemError
 from .record_routes import Remember
 from .request_models import FEEDBACK, MODE, OUTCOME, Feedbacks, Mode, Outcomes, schema_of
 from .switching import Switching
@@ -45,15 +45,15 @@ def surface(
     docs = None if keys.path else "/docs"
     app = FastAPI(title=title, description=about, docs_url=docs, redoc_url=None, redirect_slashes=False, telemetry=OFF)
 
-    @app.exception_handler(Problem)
-    async def told(_: Request, problem: Problem) -> Response:
+    @app.exception_handler(ProblemError)
+    async def told(_: Request, problem: ProblemError) -> Response:
         metrics.refused(problem)
         return answer(problem.body, problem.status, problem.headers)
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
         detail = f"{request.method} {request.url.path[:80]}: {error.detail}; the documentation lists what there is"
-        problem = Problem(error.status_code, detail)
+        problem = ProblemError(error.status_code, detail)
         allowed = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
         return answer(problem.body, problem.status, [*problem.headers, *allowed])
 

@@ -7,7 +7,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from .connection_places import Places
-from .problems import Problem
+from .problems import ProblemError
 from .request_head import MAX_HEAD_BYTES, MAX_HEADERS, head_bytes, plain_head, too_large
 
 MAX_CONNECTIONS = 2_000
@@ -36,7 +36,7 @@ class Guarded(HttpToolsProtocol):
         super().connection_made(transport)
         self.coming = time.monotonic()
         if len(self.connections) > self.places.limit and not self.places.free_one():
-            self._write(Problem(503, f"{self.places.limit} requests are being answered; try again", retry_after=1))
+            self._write(ProblemError(503, f"{self.places.limit} requests are being answered; try again", retry_after=1))
             transport.close()
         else:
             self.places.strangers[self] = self.places.open[self] = None
@@ -64,7 +64,9 @@ class Guarded(HttpToolsProtocol):
                 rest = self._feed(rest)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, Problem) else Problem(400, "this is not a request of HTTP/1.1"))
+            self._refuse(
+                cause if isinstance(cause, ProblemError) else ProblemError(400, "this is not a request of HTTP/1.1")
+            )
             return
         if self.pending > MAX_HEAD_BYTES:
             self._refuse(too_large())
@@ -93,7 +95,7 @@ class Guarded(HttpToolsProtocol):
         ):
             raise too_large()
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise Problem(400, f"{MAX_PIPELINED} requests wait on this connection")
+            raise ProblemError(400, f"{MAX_PIPELINED} requests wait on this connection")
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             method, version = self.parser.get_method(), self.parser.get_http_version()
             self.plain_head = plain_head(method, self.url, version, self.headers)
@@ -136,7 +138,7 @@ class Guarded(HttpToolsProtocol):
             return not self.refused
         return False
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse(self, problem: ProblemError) -> None:
         """Answer a request that is not read to its end, and close. While another answer is on its way, only close."""
         cycle = self.cycle
         if cycle and not cycle.response_complete:
@@ -152,7 +154,7 @@ class Guarded(HttpToolsProtocol):
         self._write(problem)
         self.transport.write_eof()
 
-    def _write(self, problem: Problem) -> None:
+    def _write(self, problem: ProblemError) -> None:
         body = problem.body
         headers = [*problem.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(body))]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)

@@ -24,7 +24,7 @@ class Explain:
         self.personal = terms.personal
 
     def answer(self, body: bytes) -> bytes:
-        """The answer to a body, as JSON. Raises Problem."""
+        """The answer to a body, as JSON. Raises ProblemError."""
         serving = self.models.required()
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from .problems import Problem
+from .problems import ProblemError
 
 BEAT = 0.02  # seconds between two signs of life of the event loop
 ANSWER_SECONDS = 10.0  # for work beside the event loop
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class Limits:
-    """Counts for one process. Every method raises Problem: 413 for a body too long, 503 to shed load."""
+    """Counts for one process. Every method raises ProblemError: 413 for a body too long, 503 to shed load."""
 
     def __init__(self, body_bytes: int, requests: int, late_seconds: float) -> None:
         """`late_seconds`: how long a request may have waited for the event loop before it is refused."""
@@ -56,9 +56,9 @@ class Limits:
         if len(found) > self.body_bytes:
             raise self._long("more")
         if message["type"] == "http.disconnect":
-            raise Problem(400, "the body ended early")
+            raise ProblemError(400, "the body ended early")
         if b"\\u0000" in found and NUL.search(found):
-            raise Problem(422, r"the character \u0000 is not taken: no database stores it in a text")
+            raise ProblemError(422, r"the character \u0000 is not taken: no database stores it in a text")
         return bytes(found)
 
     async def at_once(self, work: Callable[..., Result], *arguments: Any) -> Result:
@@ -80,14 +80,16 @@ class Limits:
         except TimeoutError:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody is left to ask
             late = f"this took more than {ANSWER_SECONDS:g} s and may still be done; to ask again does no harm"
-            raise Problem(503, late, retry_after=2, shed="time") from None
+            raise ProblemError(503, late, retry_after=2, shed="time") from None
 
     def _done(self, _: asyncio.Future[Any]) -> None:
         self._aside -= 1
 
-    def _long(self, given: str) -> Problem:
-        return Problem(413, f"a body has at most {self.body_bytes:,} bytes, given {given}; send fewer rows at a time")
+    def _long(self, given: str) -> ProblemError:
+        return ProblemError(
+            413, f"a body has at most {self.body_bytes:,} bytes, given {given}; send fewer rows at a time"
+        )
 
 
-def busy(reason: str, why: str) -> Problem:
-    return Problem(503, f"too busy: {why}; nothing was done, try again", retry_after=1, shed=reason)
+def busy(reason: str, why: str) -> ProblemError:
+    return ProblemError(503, f"too busy: {why}; nothing was done, try again", retry_after=1, shed=reason)

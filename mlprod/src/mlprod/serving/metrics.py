@@ -11,7 +11,7 @@ from ..settings import ZERO_SECONDS
 from .feature_metrics import Fields
 from .label_words import LabelWords
 from .own_metrics import OwnMetrics
-from .problems import Problem
+from .problems import ProblemError
 from .zero_init_counter import Counted, ZeroPeriod
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
@@ -98,7 +98,7 @@ class Metrics:
             duration = self._durations[route] = self.duration.labels(route)
         duration.observe(seconds)
 
-    def refused(self, problem: Problem) -> None:
+    def refused(self, problem: ProblemError) -> None:
         """Count what was shed."""
         if problem.shed:
             self.shed.labels(problem.shed).inc()

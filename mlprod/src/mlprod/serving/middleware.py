@@ -14,7 +14,7 @@ from .logs import Access, log
 from .metrics import Metrics
 from .own_callers import OwnCallers
 from .predict_handler import Predict
-from .problems import Problem
+from .problems import ProblemError
 from .readiness import Readiness
 from .same_origin import SameOrigin
 
@@ -37,7 +37,7 @@ NEEDS: dict[str, Role] = {
 }  # any other route needs any key
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 NOBODY = Caller("-", ())
-DEFECT = Problem(500, "the service failed and answered nothing; its log says why under the request's id")
+DEFECT = ProblemError(500, "the service failed and answered nothing; its log says why under the request's id")
 
 
 class Service:
@@ -98,7 +98,7 @@ class Service:
             else:
                 scope.setdefault("state", {}).update(caller=caller, request=request)
                 await self.surface(scope, receive, answer)
-        except Problem as problem:
+        except ProblemError as problem:
             self.metrics.refused(problem)
             await answer.give(problem.status, problem.headers, problem.body)
         except Exception:  # a defect: told without its details, which stand in the log
@@ -114,15 +114,15 @@ class Service:
 
     async def _without_key(self, scope: Scope) -> Caller:
         """Whom the project's authenticate() knows. It is not asked for the kill switch, nor while no key holds: then
-        nobody could stop what it lets in. Raises Problem."""
+        nobody could stop what it lets in. Raises ProblemError."""
         if self.keys.ended:
-            raise Problem(503, "the keys cannot be read, so none is known; ask who runs this service", shed="keys")
+            raise ProblemError(503, "the keys cannot be read, so none is known; ask who runs this service", shed="keys")
         caller = None
         if self.own_callers and scope["path"] != STOP:
             self.limits.admit()
             caller = await self.limits.aside(self.own_callers.caller, scope)
         if caller is None:
-            raise Problem(401, "a key is needed that is known and holds today: Authorization: Bearer <key>")
+            raise ProblemError(401, "a key is needed that is known and holds today: Authorization: Bearer <key>")
         return caller
 
 
@@ -151,15 +151,15 @@ class Answer:
 
 
 def allow(caller: Caller, method: str, path: str) -> None:
-    """Raises Problem: 403 when the caller has not the role that the path needs, 404 for whatever else would write.
+    """Raises ProblemError: 403 when the caller has not the role that the path needs, 404 for whatever else would write.
 
     The comparison is exact, and a framework's routes may be more generous: none is reached by POST but those listed.
     """
     role = NEEDS.get(path)
     if role is None and (method not in READS or not path.isprintable()):
-        raise Problem(404, "there is no such route; the documentation lists what there is")
+        raise ProblemError(404, "there is no such route; the documentation lists what there is")
     if role and role not in caller.roles:
-        raise Problem(403, f"the key {caller.name!r} has not the role {role!r}; ask who runs this service")
+        raise ProblemError(403, f"the key {caller.name!r} has not the role {role!r}; ask who runs this service")
 
 
 def _now() -> str:

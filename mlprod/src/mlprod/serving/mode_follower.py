@@ -4,7 +4,7 @@ thread that ships records, and the stop has a connection of its own."""
 import threading
 from typing import TYPE_CHECKING
 
-from ..records.errors import StoreAway
+from ..records.errors import StoreUnavailableError
 from ..records.mode import Mode
 from .logs import log
 from .mode_state import ModeState
@@ -52,7 +52,7 @@ class ModeFollower:
         """Write a switch of this replica. One that no database takes goes on to hold here, and holds nothing up."""
         try:
             holds = store.add_late_switch(switch, self.state.first)
-        except StoreAway:
+        except StoreUnavailableError:
             raise
         except Exception:
             log.exception("a switch made here cannot be stored, and holds in this replica alone")
@@ -62,7 +62,7 @@ class ModeFollower:
         return True
 
     def step_up(self, mode: str, who: str, why: str, request: str = "") -> Mode:
-        """Switch for everyone, in the database first. Raises StoreAway."""
+        """Switch for everyone, in the database first. Raises StoreUnavailableError."""
         store = self.store = self.store or _open(self.url)
         new = store.set_mode(mode, who, why, request=request)
         self.state.switched(new)

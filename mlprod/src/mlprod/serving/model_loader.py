@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..bundle.limits import MODEL_MEGABYTES
-from ..bundle.loader import TRIALS, Bundle, BundleRefused, open_bundle
+from ..bundle.loader import TRIALS, Bundle, BundleError, open_bundle
 from ..bundle.manifest import PROVENANCE
 from ..bundle.model_dir import (
     CHAMPION_FILE,
@@ -30,7 +30,7 @@ from ..contract.schema import Columns, Fields
 from .feature_metrics import Counts
 from .logs import log
 from .metrics import Metrics
-from .problems import Problem
+from .problems import ProblemError
 
 CHECK_SECONDS = 0.25
 RETRY_SECONDS = 5.0  # until a refused bundle is looked at again: it may have been mended
@@ -97,12 +97,12 @@ class Models:
             self.refusal = refusal
 
     def required(self) -> Serving:
-        """What answers. Raises Problem while nothing does."""
+        """What answers. Raises ProblemError while nothing does."""
         if self.current is None:
             refused, why = self.refusal, ""
             if refused:
                 why = f"; version {refused['version']} was refused: {refused['detail']}"
-            raise Problem(
+            raise ProblemError(
                 503, f"no model answers yet{why}; promote one and it arrives by itself, within seconds", retry_after=2
             )
         return self.current
@@ -152,7 +152,7 @@ class Models:
                 megabytes=self.megabytes,
                 trials=self.trials,
             )
-        except BundleRefused as error:
+        except BundleError as error:
             self._refuse(version, error.reason, str(error))
             return False
         except OSError as error:

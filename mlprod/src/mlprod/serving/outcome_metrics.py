@@ -56,7 +56,7 @@ class Results:
             self.cases.add(path, amount=0)
 
     def count(self, store: "Store") -> None:
-        """Count what is new. Raises StoreAway."""
+        """Count what is new. Raises StoreUnavailableError."""
         from ..records.unprocessed_outcomes import Claims  # after the first answers
 
         if (serving := self.models.current) is None:

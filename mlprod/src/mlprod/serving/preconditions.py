@@ -11,7 +11,7 @@ from .connection_limits import MAX_CONNECTIONS
 OTHER_HANDLES = 256  # for files, the database and the other port
 
 
-class PortTaken(Exception):
+class PortInUseError(Exception):
     """The service cannot listen where it should; the message names the variable to change."""
 
 
@@ -33,12 +33,12 @@ def need_keys(settings: Settings) -> None:
 
 
 def demand_port(variable: str, host: str, port: int) -> None:
-    """Raises PortTaken when nobody can listen there."""
+    """Raises PortInUseError when nobody can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        raise PortTaken(f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}") from error
+        raise PortInUseError(f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}") from error
 
 
 def allow_connections() -> int:

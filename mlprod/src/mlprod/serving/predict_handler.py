@@ -23,7 +23,7 @@ from .exploration import LetThrough
 from .metrics import Metrics
 from .mode_state import ModeState
 from .model_loader import Models, Serving
-from .problems import Problem, places, refused
+from .problems import ProblemError, places, refused
 from .recent import Recent, require_same_rows, with_known
 from .request_models import EXAMPLES, validator_of
 
@@ -75,15 +75,15 @@ class Predict:
     def answer(self, body: bytes, salt: bytes, caller: Caller, request: str) -> bytes:
         """The answer to a body, as JSON. `caller` and the id of the `request` are recorded with it.
 
-        Raises Problem for a body that breaks the contract, for an id that was answered for another row, when no model
-        answers and when the answer cannot be written down.
+        Raises ProblemError for a body that breaks the contract, for an id that was answered for another row, when no
+        model answers and when the answer cannot be written down.
         """
         serving, mode = self.models.required(), self.mode_state.mode
         facts = {"model_version": serving.version, "arm": CHAMPION, "mode": mode}
         scored = self._scored(serving, facts, body, salt)
         ids = scored.ids
         if len(ids) > 1 and len(set(ids)) < len(ids):
-            raise Problem(422, "an id stands twice in the body; an id names one prediction")
+            raise ProblemError(422, "an id stands twice in the body; an id names one prediction")
         smoke: set[str] = set()
         if "smoke" in caller.roles and (smoke := {id for id in ids if is_smoke(id)}):
             for each in scored.kept:
@@ -136,7 +136,7 @@ class Predict:
         return Scored(ids, answers, kept, scores, matrix)
 
     def _record(self, serving: Serving, mode: str, kept: list[dict[str, Any]], caller: str, request: str) -> None:
-        """Write down what is answered. Raises Problem when that cannot be done."""
+        """Write down what is answered. Raises ProblemError when that cannot be done."""
         version, bundle = serving.version, serving.bundle.digest
         event = build_event(
             kept, model_version=version, bundle=bundle, mode=mode, caller=caller, request=request, at=datetime.now(UTC)
@@ -144,7 +144,7 @@ class Predict:
         try:
             self.spool.append(event)
         except SpoolError as error:
-            raise Problem(
+            raise ProblemError(
                 503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
             ) from error
 

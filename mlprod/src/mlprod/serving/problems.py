@@ -16,7 +16,7 @@ MANY = 10_000  # errors that are not even looked at: to list them takes longer t
 LONGEST = 80  # characters of a given value
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """An answer that is no prediction. `shed`: why nothing was answered although nothing was wrong with the request."""
 
     def __init__(
@@ -52,18 +52,18 @@ def refused(
     fields: Fields | None = None,
     examples: dict[str, Any] | None = None,
     personal: Sequence[str] = (),
-) -> Problem:
+) -> ProblemError:
     """The answer to a body that breaks its rules: the contract's for the fields of a row, else those of the route, for
     which `examples` hold what works. What was given for a `personal` field is not repeated."""
     if (count := error.error_count()) > MANY:
-        return Problem(
+        return ProblemError(
             422, f"the body breaks the contract in {count:,} places, too many to tell; nothing of it was used"
         )
     told = error.errors(include_url=False, include_context=False)
     found = [_told(dict(item), fields, examples or {}, personal) for item in told[:SHOWN]]
     unreadable = any(item["rule"].startswith("JSON") for item in found)
     where = "is not JSON" if unreadable else f"breaks the contract in {len(told)} places"
-    return Problem(400 if unreadable else 422, f"the body {where}; nothing of it was used", found)
+    return ProblemError(400 if unreadable else 422, f"the body {where}; nothing of it was used", found)
 
 
 def places(error: ValidationError, fields: Fields) -> dict[tuple[str, str], int]:

@@ -7,7 +7,7 @@ from .api_keys import Keys
 from .mode_state import ModeState
 from .model_loader import Models
 from .own_checks import OwnChecks
-from .problems import Problem
+from .problems import ProblemError
 
 
 class Readiness:
@@ -31,7 +31,7 @@ class Readiness:
         """A status and the reason."""
         try:
             version = self.models.required().version
-        except Problem as problem:
+        except ProblemError as problem:
             return 503, {"status": "no model", "detail": problem.detail}
         if not self.mode_state.looked:
             return 503, {"status": "starting", "detail": "the mode was not looked up yet"}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from ..modes import DecisionMode
-from .problems import SHOWN, Problem
+from .problems import SHOWN, ProblemError
 
 MAX_ANSWERS = 10_000  # of a generation; there are two, and the older one goes when the newer one is full
 MAX_BYTES = 4_000_000  # of the bodies and answers of a generation
@@ -73,7 +73,7 @@ class Recent:
 
 
 def require_same_rows(ids: Sequence[str], rows: Sequence[Any], known: Mapping[str, Given]) -> None:
-    """Raises Problem when an id names another row than the one that was answered under it."""
+    """Raises ProblemError when an id names another row than the one that was answered under it."""
     pairs = enumerate(zip(ids, rows, strict=True))
     others = [place for place, (id, row) in pairs if id in known and known[id].row != _unnamed(row)]
     if others:
@@ -82,7 +82,7 @@ def require_same_rows(ids: Sequence[str], rows: Sequence[Any], known: Mapping[st
             {"row": place, "field": "id", "rule": rule, "given": ids[place][:80], "example": None}
             for place in others[:SHOWN]
         ]
-        raise Problem(
+        raise ProblemError(
             409,
             f"{len(others)} rows come under an id of another row; nothing was answered. Leave the id out, or give each "
             "row an id of its own",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from ..records.errors import EventsRefused, OutcomeConflict, StoreAway
+from ..records.errors import EventsRefusedError, OutcomeConflictError, StoreUnavailableError
 from ..records.events import pseudonymize
 from ..records.sender import Sender
 from .api_keys import Caller, Keys
 from .metrics import Metrics
 from .model_loader import Models
-from .problems import SHOWN, Problem, refused
+from .problems import SHOWN, ProblemError, refused
 from .record_shipper import Keeper, away
 from .request_models import EXAMPLES, Feedback, Feedbacks, Outcome, Outcomes
 
@@ -32,21 +32,21 @@ class Remember:
         self.models, self.keeper, self.keys, self.metrics = models, keeper, keys, metrics
 
     def outcomes(self, body: bytes, caller: Caller, request: str) -> bytes:
-        """Take outcomes, all or none; `caller` and the id of the `request` are recorded with them. Raises Problem: 409
-        for one that differs and is no correction."""
+        """Take outcomes, all or none; `caller` and the id of the `request` are recorded with them. Raises
+        ProblemError: 409 for one that differs and is no correction."""
         given: list[Outcome] = read(Outcomes, body).outcomes
         if self.models.required().bundle.manifest.task == "binary":
             self._zero_or_one(given)
         rows = [item.model_dump() for item in given]
         try:
             count = self._store(lambda store: store.add_outcomes(rows, sender_of(caller, request)))
-        except OutcomeConflict as conflict:
+        except OutcomeConflictError as conflict:
             errors = [
                 {"row": row, "field": "outcome", "rule": f"{known:g} is known of {given[row].prediction_id!r}",
                  "given": given[row].outcome, "example": {"outcome": given[row].outcome, "correction": True}}
                 for row, known in conflict.known.items()
             ]  # fmt: skip
-            raise Problem(
+            raise ProblemError(
                 409, f'{conflict}; nothing was written. To replace one, send it with "correction": true', errors[:SHOWN]
             ) from None
         for result, number in count.items():
@@ -54,7 +54,7 @@ class Remember:
         return to_json(count)
 
     def feedback(self, body: bytes, caller: Caller, request: str) -> bytes:
-        """Take feedback, as `outcomes`; the same again is taken once. Raises Problem."""
+        """Take feedback, as `outcomes`; the same again is taken once. Raises ProblemError."""
         given: list[Feedback] = read(Feedbacks, body).feedback
         rows = [self._row(item) for item in given]
         new, unknown = self._store(lambda store: store.add_feedback(rows, sender_of(caller, request)))
@@ -74,10 +74,10 @@ class Remember:
     def _asked(self, work: Callable[[], Result]) -> Result:
         try:
             return work()
-        except StoreAway as error:
+        except StoreUnavailableError as error:
             raise away(str(error)) from error
-        except EventsRefused as error:
-            raise Problem(422, f"the database cannot hold this: {error}") from error
+        except EventsRefusedError as error:
+            raise ProblemError(422, f"the database cannot hold this: {error}") from error
 
     def _zero_or_one(self, given: list[Outcome]) -> None:
         wrong = [(row, item.outcome) for row, item in enumerate(given) if item.outcome not in (0, 1)]
@@ -92,7 +92,7 @@ class Remember:
                 }
                 for row, said in wrong[:SHOWN]
             ]
-            raise Problem(422, f"the body breaks the contract in {len(wrong)} places; nothing was written", errors)
+            raise ProblemError(422, f"the body breaks the contract in {len(wrong)} places; nothing was written", errors)
 
 
 def sender_of(caller: Caller, request: str) -> Sender:
@@ -100,7 +100,7 @@ def sender_of(caller: Caller, request: str) -> Sender:
 
 
 def read(shape: type[Shape], body: bytes, examples: dict[str, Any] = EXAMPLES) -> Shape:
-    """A body of this shape. Raises Problem, which shows `examples`."""
+    """A body of this shape. Raises ProblemError, which shows `examples`."""
     try:
         return shape.model_validate_json(body)
     except ValidationError as error:

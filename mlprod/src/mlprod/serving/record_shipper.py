@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..records.errors import StoreAway
+from ..records.errors import StoreUnavailableError
 from ..records.event_log import Spool
 from .logs import log
 from .metrics import Metrics
-from .problems import Problem
+from .problems import ProblemError
 from .shipper import Shipper
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Keeper:
         counting.join(LEAVE_SECONDS)
 
     def required(self) -> "Store":
-        """The database. Raises Problem while there is none."""
+        """The database. Raises ProblemError while there is none."""
         if self.store is None:
             raise away(self._failed or "it was not asked yet")
         return self.store
@@ -99,7 +99,7 @@ class Keeper:
         self._answered_at = 0.0
         if str(error) != self._failed:
             what = f"the database of records does not answer: {error}; answers wait in {self.spool.folder}"
-            log.error(what, exc_info=None if isinstance(error, StoreAway) else error)
+            log.error(what, exc_info=None if isinstance(error, StoreUnavailableError) else error)
         self._failed = str(error)
 
     def _run_count(self, stop: threading.Event) -> None:
@@ -113,14 +113,14 @@ class Keeper:
             except Exception as error:
                 if str(error) != self._count_failed:
                     what = f"what came of predictions cannot be counted now: {error}"
-                    log.warning(what, exc_info=None if isinstance(error, StoreAway) else error)
+                    log.warning(what, exc_info=None if isinstance(error, StoreUnavailableError) else error)
                 self._count_failed = str(error)
             else:
                 self._count_failed = ""
 
 
-def away(why: str) -> Problem:
-    return Problem(503, f"the database of records does not answer: {why}", retry_after=2, shed="database")
+def away(why: str) -> ProblemError:
+    return ProblemError(503, f"the database of records does not answer: {why}", retry_after=2, shed="database")
 
 
 def _yield_to_answers() -> None:

@@ -1,6 +1,6 @@
 """The request line and the headers of a request: how long they are, and how they are written again."""
 
-from .problems import Problem
+from .problems import ProblemError
 
 MAX_HEAD_BYTES = 32_768  # of the request line and all headers; as many again may follow a body as trailers
 MAX_HEADERS = 100
@@ -18,8 +18,8 @@ def plain_head(method: bytes, url: bytes, version: str, headers: Headers) -> byt
     return b"%s %s HTTP/%s\r\n%s\r\n" % (method, url, version.encode(), lines)
 
 
-def too_large() -> Problem:
-    return Problem(
+def too_large() -> ProblemError:
+    return ProblemError(
         431,
         f"the request line and its headers are too large; {MAX_HEAD_BYTES:,} bytes and {MAX_HEADERS} headers are read",
     )

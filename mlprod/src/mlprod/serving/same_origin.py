@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
 
-from .problems import Problem
+from .problems import ProblemError
 
 LENGTH = 80  # characters of a header that a message repeats
 SENT_UNASKED = (b"text/plain", b"application/x-www-form-urlencoded", b"multipart/form-data")  # by a page, anywhere
@@ -21,18 +21,22 @@ class SameOrigin:
         self.address = address.lower()
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Raises Problem: 403 for another host or page, 415 for a body that any page could send."""
+        """Raises ProblemError: 403 for another host or page, 415 for a body that any page could send."""
         host = headers.get(b"host", b"").lower()
         if host and not _is_local(host, self.address):
-            raise Problem(403, f"this port answers to localhost or 127.0.0.1 as host, not to {_shown(host)}")
+            raise ProblemError(403, f"this port answers to localhost or 127.0.0.1 as host, not to {_shown(host)}")
         origin = headers.get(b"origin")
         if origin is not None and origin.lower().partition(b"://")[2] != host:
-            raise Problem(403, f"a page of {_shown(origin)} may ask nothing here; use the page at /docs or a program")
+            raise ProblemError(
+                403, f"a page of {_shown(origin)} may ask nothing here; use the page at /docs or a program"
+            )
         if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site") and not _follows_link(method, headers):
-            raise Problem(403, "a page of another site may ask nothing here; use the page at /docs or a program")
+            raise ProblemError(403, "a page of another site may ask nothing here; use the page at /docs or a program")
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if method == "POST" and kind in SENT_UNASKED:
-            raise Problem(415, f"a body is application/json, given {_shown(kind)}; send content-type: application/json")
+            raise ProblemError(
+                415, f"a body is application/json, given {_shown(kind)}; send content-type: application/json"
+            )
 
 
 def same_origin(address: str) -> SameOrigin | None:

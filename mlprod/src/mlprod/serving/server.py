@@ -29,7 +29,8 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
     """Answer until stopped. With `follower`, another process keeps MODEL_DIR at the registry's champion; the service
     goes on without it.
 
-    Raises KeysError when callers need keys and there are none, SpoolError when nothing can be written down, PortTaken.
+    Raises KeysError when callers need keys and there are none, SpoolError when nothing can be written down,
+    PortInUseError.
     """
     need_keys(settings)
     os.umask(0o077)  # what this process writes concerns nobody else on this machine

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from ..records.errors import EventsRefused, StoreInterruptedError
+from ..records.errors import EventsRefusedError, StoreInterruptedError
 from ..records.event_log import Spool
 from ..records.pace import Pace
 from .logs import log
@@ -38,13 +38,16 @@ class Shipper:
         self._slow = False
 
     def step(self, store: "Store") -> bool:
-        """One transaction; False when nothing waits. Raises StoreAway, also for one prediction that takes too long."""
+        """One transaction; False when nothing waits.
+
+        Raises StoreUnavailableError, also for one prediction that takes too long.
+        """
         if (load := self._load()) is None:
             return False
         self.behind = True
         try:
             shipped = store.ship(load.events)
-        except EventsRefused as error:
+        except EventsRefusedError as error:
             if self.pace.fail(load.size):  # the one that cannot be stored must not stop the rest
                 return True
             log.error(f"an answer cannot be stored and is kept in {self.spool.folder}/refused.kept: {error}")

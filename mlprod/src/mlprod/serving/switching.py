@@ -3,12 +3,12 @@
 from pydantic_core import to_json
 
 from ..modes import SAFEST
-from ..records.errors import EventsRefused, StoreAway
+from ..records.errors import EventsRefusedError, StoreUnavailableError
 from ..records.mode import Mode as Switch
 from .api_keys import Caller
 from .mode_follower import ModeFollower
 from .mode_state import ModeState
-from .problems import Problem
+from .problems import ProblemError
 from .record_routes import read
 from .record_shipper import away
 from .request_models import MODE, Mode
@@ -24,7 +24,7 @@ class Switching:
         self.state, self.follower, self.free = state, follower, free
 
     def answer(self, body: bytes, caller: Caller, request: str = "") -> bytes:
-        """Switch the mode, here at once and everywhere within seconds. Raises Problem."""
+        """Switch the mode, here at once and everywhere within seconds. Raises ProblemError."""
         wanted: Mode = read(Mode, body, MODE)
         if wanted.mode != SAFEST:  # this replica may not have heard of a stop
             self.state.refresh(WAIT)
@@ -40,19 +40,19 @@ class Switching:
     def _step_up(self, wanted: Mode, caller: Caller, request: str) -> Switch:
         now, works = self.state.mode, f'the verb mode: mode {wanted.mode} --why "..." (make: MODE=... WHY="...")'
         if not self.free:
-            raise Problem(403, f"{wanted.mode} is not entered from {now} through the API; what works is {works}")
+            raise ProblemError(403, f"{wanted.mode} is not entered from {now} through the API; what works is {works}")
         if self.state.unsaved and self.state.away:
             raise away(f"{self.state.away}; {now} was set here, and a step up from it needs the database")
         if obstacle := self.state.obstacle(wanted.mode):
-            raise Problem(
+            raise ProblemError(
                 403, f"{wanted.mode} would not hold here: {obstacle}. Change that first; nothing was switched"
             )
         try:
             return self.follower.step_up(wanted.mode, caller.name, wanted.reason, request)
-        except StoreAway as error:
+        except StoreUnavailableError as error:
             raise away(f"{error}; a step up needs it") from error
-        except EventsRefused as error:
-            raise Problem(422, f"the database cannot hold this: {error}") from error
+        except EventsRefusedError as error:
+            raise ProblemError(422, f"the database cannot hold this: {error}") from error
 
     def _reached(self, stored: bool) -> str:
         if stored:

@@ -31,7 +31,7 @@ def make_model(
 ) -> Candidate:
     """Fit, export, and prove the export equal. All figures are then those of the exported model.
 
-    Raises BundleRefused for a model that the service would not load: it takes more than `megabytes`, or never ends.
+    Raises BundleError for a model that the service would not load: it takes more than `megabytes`, or never ends.
     """
     estimator = fit(seam, rows.take(parts.train))
     files = export(seam, estimator)

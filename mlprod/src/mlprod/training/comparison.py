@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..bundle.loader import BundleRefused, open_bundle
+from ..bundle.loader import BundleError, open_bundle
 from ..bundle.manifest import Estimate, Parity
 from ..contract.schema import Task
 from ..governance.gates import Figure
@@ -26,7 +26,7 @@ def measure(seam: Seam, test: Rows, candidate: Candidate) -> Evaluation:
 def compare_champion(
     seam: Seam, settings: Settings, registry: Registry, champion: Version | None, test: Rows, kind: str
 ) -> tuple[Evaluation | None, dict[str, str]]:
-    """The champion on the same test rows, or why there is none. Raises BundleRefused for a damaged champion."""
+    """The champion on the same test rows, or why there is none. Raises BundleError for a damaged champion."""
     if kind == "baseline":
         return None, {CHAMPION: "a baseline is what one falls back on, not a rival"}
     if champion is None:
@@ -42,7 +42,7 @@ def compare_champion(
                 allow_pickle=settings.allow_pickle,
                 megabytes=settings.model_megabytes,
             )
-        except BundleRefused as error:
+        except BundleError as error:
             if error.reason == "contract":
                 return None, {CHAMPION: f"version {champion.number} cannot answer today's contract: {error}"}
             if champion.kind == "baseline" and error.reason == "probe":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..contract.encoding import column
 from ..contract.schema import Columns, Terms
-from ..contract.validation import CheckReport, ContractViolated, check, known_label, prepared
+from ..contract.validation import CheckReport, ContractViolationError, check, known_label, prepared
 from ..project.project import Seam
 from .sources import cells_of, loaded
 
@@ -57,7 +57,7 @@ class Rows:
 
 
 def load_rows(seam: Seam, since: datetime | None = None, until: datetime | None = None) -> tuple[CheckReport, Rows]:
-    """Load, check, and keep the labelled rows. Raises ContractViolated before anything is trained."""
+    """Load, check, and keep the labelled rows. Raises ContractViolationError before anything is trained."""
     return checked(seam, loaded(seam.load, since, until))
 
 
@@ -65,7 +65,7 @@ def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Rows]:
     """The same, of a table that is there already."""
     report = check(table, seam.terms, seam.task())
     if not report.ok:
-        raise ContractViolated(report)
+        raise ContractViolationError(report)
     return report, collect(table, seam.terms)
 
 

@@ -11,7 +11,7 @@ from onnx import ModelProto
 from skl2onnx import to_onnx
 from sklearn.pipeline import Pipeline
 
-from ..bundle.errors import BundleRefused, UnsafeModelError
+from ..bundle.errors import BundleError, UnsafeModelError
 from ..bundle.limits import MEGABYTE
 from ..bundle.loader import TRIALS
 from ..bundle.manifest import Parity
@@ -29,29 +29,29 @@ PARITY_ROWS = 50_000
 WORKS = 'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in model.py.'
 
 
-class ExportFailed(Exception):
+class ExportError(Exception):
     """The estimator has no ONNX form."""
 
 
 def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
-    """The files of the model: model.onnx, or model/model.pkl for runtime python. Raises ExportFailed."""
+    """The files of the model: model.onnx, or model/model.pkl for runtime python. Raises ExportError."""
     name = type(estimator).__name__
     if seam.runtime == "python":
         if seam.export:
-            raise ExportFailed(
+            raise ExportError(
                 'model.py has RUNTIME = "python", which exports no ONNX; remove export() from extensions.py, or RUNTIME'
             )
         try:
             return {"model/model.pkl": pickle.dumps(estimator, protocol=5)}
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise ExportFailed(
+            raise ExportError(
                 f"{name} cannot be pickled: {str(error)[:200]}. Keep functions at the top of a module instead of "
                 "lambdas, and no open files or connections in the estimator"
             ) from error
     binary = seam.task() == "binary"
     if binary and not hasattr(estimator, "predict_proba"):
         last = type(estimator[-1]).__name__ if isinstance(estimator, Pipeline) else name
-        raise ExportFailed(
+        raise ExportError(
             f"{last} has no predict_proba, which a classifier needs: a score must be a probability. Wrap it: "
             f"CalibratedClassifierCV({last}(...)), or use one that has it, for example LogisticRegression()"
         )
@@ -61,10 +61,10 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
             onnx = ModelProto.FromString(onnx)
     except Exception as error:
         if seam.export:
-            raise ExportFailed(f"export() of extensions.py failed for {name}: {error}") from error
-        raise ExportFailed(f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}") from error
+            raise ExportError(f"export() of extensions.py failed for {name}: {error}") from error
+        raise ExportError(f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}") from error
     if not isinstance(onnx, ModelProto):
-        raise ExportFailed(
+        raise ExportError(
             f"export() of extensions.py gave a {type(onnx).__name__}; it returns an onnx.ModelProto, like that of "
             "skl2onnx.to_onnx(), or its bytes"
         )
@@ -75,7 +75,7 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
     try:
         require_self_contained(model)
     except UnsafeModelError as error:
-        raise ExportFailed(f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}") from error
+        raise ExportError(f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}") from error
     return {"model.onnx": model}
 
 
@@ -87,24 +87,24 @@ def _to_onnx(seam: Seam, estimator: Any, binary: bool) -> Any:
 def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:
     """Megabytes of files, and of memory where the model is loaded.
 
-    Raises BundleRefused for more than `megabytes`, ExportFailed for a model that cannot be run or does not end.
+    Raises BundleError for more than `megabytes`, ExportError for a model that cannot be run or does not end.
     """
     size = sum(map(len, files.values())) / MEGABYTE
     if size > megabytes:
-        raise BundleRefused("size", f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER}")
+        raise BundleError("size", f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER}")
     fields = seam.terms.fields
     exported = Exported(seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields))
     try:
         return size, TRIALS.run(exported, megabytes)
-    except BundleRefused as error:
+    except BundleError as error:
         if error.reason == "size":
             raise
         name = type(seam.build_model(fields)).__name__
-        raise ExportFailed(f"{name} was exported, but the service could not run it: {error}\n{WORKS}") from error
+        raise ExportError(f"{name} was exported, but the service could not run it: {error}\n{WORKS}") from error
 
 
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
-    """The exported model, as the service will run it. Raises ExportFailed when it cannot be run."""
+    """The exported model, as the service will run it. Raises ExportError when it cannot be run."""
     if seam.runtime == "python":
         return PythonRuntime(files["model/model.pkl"])
     with _runs(seam):
@@ -115,14 +115,14 @@ def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
 
 @contextmanager
 def _runs(seam: Seam) -> Iterator[None]:
-    """Raises ExportFailed for what ONNX Runtime says of a model that it cannot load or run."""
+    """Raises ExportError for what ONNX Runtime says of a model that it cannot load or run."""
     try:
         yield
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "onnxruntime":
             raise
         name = type(seam.build_model(seam.terms.fields)).__name__
-        raise ExportFailed(
+        raise ExportError(
             f"{name} was exported, but ONNX Runtime cannot run it: "
             f'{str(error).splitlines()[0][:200]}\nUse another estimator, or RUNTIME = "python" in model.py.'
         ) from error
@@ -139,7 +139,7 @@ def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Rows) -> Parity:
         try:
             own = usable(predict(seam, estimator, columns), count, "the model")
         except ValueError as error:
-            raise ExportFailed(f"the estimator cannot score rows that the contract allows: {error}") from error
+            raise ExportError(f"the estimator cannot score rows that the contract allows: {error}") from error
         with _runs(seam):
             exact = usable(exported.score(columns), count, "the exported model")
         worst = max(worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own)))))

@@ -17,7 +17,7 @@ from .dataset import Rows
 CANDIDATES = 100  # thresholds that are tried
 
 
-class UnusableScores(Exception):
+class InvalidScoresError(Exception):
     """baseline(), the model or payoff() gave something that is no finite number for each row."""
 
 
@@ -51,14 +51,17 @@ def _why_not(estimator: Any, given: Any, names: Sequence[str], error: Exception)
 
 
 def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
-    """The values as float64 [rows]. Raises UnusableScores when there are more, fewer, or some that are not finite."""
+    """The values as float64 [rows].
+
+    Raises InvalidScoresError when there are more, fewer, or some that are not finite.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (rows,):
-        raise UnusableScores(
+        raise InvalidScoresError(
             f"{whose} gave an array of shape {array.shape} for {rows} rows; what works: shape ({rows},)"
         )
     if bad := int(np.sum(~np.isfinite(array))):
-        raise UnusableScores(
+        raise InvalidScoresError(
             f"{whose} gave no finite number for {bad} of {rows} rows that the contract allows; treat missing values "
             "(NaN, None) and unknown words in it, for example by np.nan_to_num, or forbid them in the contract"
         )
@@ -79,7 +82,7 @@ def _paid(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any
     except KeyError as error:
         if error.args[0] not in seam.terms.personal:
             raise
-        raise UnusableScores(
+        raise InvalidScoresError(
             f"payoff() reads {error.args[0]!r}, which contract.py lists as PERSONAL: it is not kept, so nobody "
             "could say later what a decision was worth. Take it out of payoff(), or out of PERSONAL"
         ) from error
@@ -111,7 +114,7 @@ def worth_at(seam: Seam, rows: Rows, scores: Scores) -> Callable[[float], float]
             if decision not in known[position]:
                 paid: Any = _paid(seam, decision, outcomes[position], dicts[position])
                 if not isinstance(paid, float | int | np.number):
-                    raise UnusableScores(f"payoff({decision!r}, ...) gave {paid!r}; it must give money, a number")
+                    raise InvalidScoresError(f"payoff({decision!r}, ...) gave {paid!r}; it must give money, a number")
                 known[position][decision] = float(paid)
             worth += known[position][decision]
         return worth

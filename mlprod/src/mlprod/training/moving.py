@@ -26,11 +26,11 @@ WAIT_SECONDS = 10.0  # for another mover
 SHORT_PAUSES = 0.1, 0.7  # at least and at most, before the next attempt
 
 
-class NowhereToGo(Exception):
+class NoTargetVersionError(Exception):
     """There is no version to move to; nothing was changed."""
 
 
-class ConcurrentPromotionError(NowhereToGo):
+class ConcurrentPromotionError(NoTargetVersionError):
     """Somebody else moved the champion meanwhile, or is about to."""
 
 

@@ -24,7 +24,7 @@ class Told:
 
 
 def told(store: Store) -> pa.Table:
-    """The outcomes of real cases, as {prediction_id, outcome}. Raises StoreAway."""
+    """The outcomes of real cases, as {prediction_id, outcome}. Raises StoreUnavailableError."""
     query = select(outcomes.c.prediction_id, outcomes.c.outcome).where(of_cases(outcomes))
     with store.reading() as connection:
         rows = connection.execute(query).all()

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..display.plain_text import display
 from .history import left_by_rollback, line_back
-from .moving import NowhereToGo
+from .moving import NoTargetVersionError
 from .registry import Registry, Version
 
 
@@ -38,18 +38,18 @@ def predecessor(registry: Registry, champion: Version) -> Version:
             return version
     if found:
         passed = "; ".join(f"version {version.number}: {unusable(version)}" for version in found)
-        raise NowhereToGo(
+        raise NoTargetVersionError(
             f"no earlier champion is left to go back to. {passed}. Name one to go there all the same: "
             f"--version {found[0].number}"
         )
     if text := champion.tags.get("previous"):
-        raise NowhereToGo(
+        raise NoTargetVersionError(
             display(
                 f"the tag previous of version {champion.number} is {text[:80]!r}, and the history names no champion "
                 "before it. Name a version that was champion: --version NUMBER"
             )
         )
-    raise NowhereToGo(
+    raise NoTargetVersionError(
         f"version {champion.number} was the first champion: nothing came before it. Promote a second version first"
     )
 
@@ -57,9 +57,9 @@ def predecessor(registry: Registry, champion: Version) -> Version:
 def former(registry: Registry, champion: Version, number: int) -> Version:
     version = registry.version(number)
     if version.number == champion.number:
-        raise NowhereToGo(f"version {number} is the champion already")
+        raise NoTargetVersionError(f"version {number} is the champion already")
     if not was_champion(version):
-        raise NowhereToGo(f"version {number} was never champion, so there is no way back to it: promote it")
+        raise NoTargetVersionError(f"version {number} was never champion, so there is no way back to it: promote it")
     return version
 
 

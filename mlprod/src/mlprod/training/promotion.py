@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..bundle.loader import BundleRefused, open_bundle
+from ..bundle.loader import BundleError, open_bundle
 from ..project.project import Seam
 from ..settings import Settings
 from .challenger import not_compared
 from .moving import ConcurrentPromotionError as ConcurrentPromotionError
-from .moving import NowhereToGo as NowhereToGo
+from .moving import NoTargetVersionError as NoTargetVersionError
 from .moving import Position, moving, position
 from .predecessors import former, predecessor, predecessors, with_history
 from .reason import demand_reason
@@ -41,16 +41,16 @@ def promote(
         registry.behind(CHALLENGER) if number is None else registry.version(number),
     )
     if after is None:
-        raise NowhereToGo("there is no challenger to promote; `train` makes one")
+        raise NoTargetVersionError("there is no challenger to promote; `train` makes one")
     if before and before.number == after.number:
-        raise NowhereToGo(f"version {after.number} is the champion already")
+        raise NoTargetVersionError(f"version {after.number} is the champion already")
     if number is None and (after := with_history(after, registry.history())).rolled_back:
-        raise NowhereToGo(
+        raise NoTargetVersionError(
             f"version {after.number} was {after.rolled_back}. To promote it all the same, name it: "
             f"--version {after.number} (make: VERSION={after.number})"
         )
     if number is None and (wrong := not_compared(before, after)):
-        raise NowhereToGo(wrong)
+        raise NoTargetVersionError(wrong)
     _demand_answer(registry, after, seam, settings, must=True)
     if ready:
         ready(after)
@@ -76,7 +76,7 @@ def rollback(
     seen = position(registry)
     before = registry.behind(CHAMPION)
     if before is None:
-        raise NowhereToGo("there is no champion, so nothing to roll back")
+        raise NoTargetVersionError("there is no champion, so nothing to roll back")
     after = predecessor(registry, before) if number is None else former(registry, before, number)
     _demand_answer(registry, after, seam, settings)
     _move(registry, "rollback", seen, before, after, who, why)
@@ -103,8 +103,8 @@ def _demand_answer(
                 allow_pickle=settings.allow_pickle,
                 megabytes=settings.model_megabytes,
             )
-        except (BundleRefused, BundleTooLargeError) as error:
-            raise NowhereToGo(
+        except (BundleError, BundleTooLargeError) as error:
+            raise NoTargetVersionError(
                 f"version {version.number} ({version.kind}) would be refused by the service: {error}. Nothing moved; "
                 "if the service runs other code than this, add --unchecked"
             ) from error

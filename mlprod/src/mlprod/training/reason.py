@@ -5,15 +5,15 @@ from ..display.plain_text import MAX_LENGTH, violation
 LONGEST_REASON, LONGEST_NAME = MAX_LENGTH, 200
 
 
-class ReasonMissing(Exception):
+class MissingReasonError(Exception):
     """Who or why is missing, too long or not one line of visible text; nothing was changed."""
 
 
 def demand_reason(who: str, why: str, example: str = "it beats the rule") -> None:
-    """Raises ReasonMissing for what cannot stand in the history of the model."""
+    """Raises MissingReasonError for what cannot stand in the history of the model."""
     if wrong := violation(why):
         works = f'say why, in 1 to {LONGEST_REASON} characters: --why "{example}" (make: WHY="...")'
-        raise ReasonMissing(f"{works}; of what was given, {wrong}")
+        raise MissingReasonError(f"{works}; of what was given, {wrong}")
     if wrong := violation(who, LONGEST_NAME):
         works = f'say who, in 1 to {LONGEST_NAME} characters: --who "ann@example.org"'
-        raise ReasonMissing(f"{works}; of what was given, {wrong}")
+        raise MissingReasonError(f"{works}; of what was given, {wrong}")

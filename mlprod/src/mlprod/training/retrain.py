@@ -26,7 +26,7 @@ REASONS = {  # what is written down where nobody says more
 }
 
 
-class NothingNew(Exception):
+class ModelUnchangedError(Exception):
     """The same rows and files made the champion once more: what asked for a retraining is still there."""
 
 
@@ -64,8 +64,8 @@ def retrain(
 ) -> TrainingResult:
     """A challenger by the same training and gates as any, from rows whose labels the records may know.
 
-    Raises what train_with_governance() raises, StoreAway, ReasonMissing, and NothingNew when it is the champion once
-    more.
+    Raises what train_with_governance() raises, StoreUnavailableError, MissingReasonError, and ModelUnchangedError
+    when it is the champion once more.
     """
     why = why.strip() or REASONS[because]
     demand_reason(who, why, "a new fraud")
@@ -78,7 +78,7 @@ def retrain(
     result = train_with_governance(replace(seam, load=lambda since=None, until=None: rows), settings, say)
     version, champion = result.version, registry.behind(CHAMPION)  # who may have moved since
     if champion and champion.number == version.number:
-        raise NothingNew(
+        raise ModelUnchangedError(
             f"the same rows and files made the champion, version {version.number}, once more; nothing moved. "
             "Does load() reach to today, and are its labels or outcomes there?"
         )

@@ -10,7 +10,7 @@ from ..contract.schema import Terms
 COLUMNS = "columns"  # tag of a version: the types of what it was made of, as JSON
 
 
-class NotKnown(Exception):
+class SchemaNotRecordedError(Exception):
     """The version says nothing of the columns that it was made of."""
 
 
@@ -27,13 +27,20 @@ def said(table: ir.Table, terms: Terms) -> dict[str, str]:
 
 
 def changes(tags: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is another column than it was, in words. Raises NotKnown for a version that is older than this look."""
+    """What is another column than it was, in words.
+
+    Raises SchemaNotRecordedError for a version that is older than this look.
+    """
     if COLUMNS not in tags:
-        raise NotKnown("what it was made of was not written down then; make train, then promote what it makes")
+        raise SchemaNotRecordedError(
+            "what it was made of was not written down then; make train, then promote what it makes"
+        )
     try:
         before = {str(name): str(kind) for name, kind in json.loads(tags[COLUMNS]).items()}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise NotKnown(f"its tag {COLUMNS} cannot be read; make train, then promote what it makes") from error
+        raise SchemaNotRecordedError(
+            f"its tag {COLUMNS} cannot be read; make train, then promote what it makes"
+        ) from error
     return [
         f"{name} was {kind}, and is {now[name]}" if name in now else f"{name}, {kind}, does not come any more"
         for name, kind in before.items()

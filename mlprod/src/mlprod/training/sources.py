@@ -14,7 +14,7 @@ from ..contract.schema import ContractError, Field
 from ..project.project import Load
 
 
-class NoRows(Exception):
+class NoRowsError(Exception):
     """The options choose no rows; the message says what helps."""
 
 

@@ -15,11 +15,11 @@ TRAIN, VALIDATION = 0.60, 0.15  # shares of the units; the rest tests
 PAST = 0.70  # share of the time before which the model learns and after which it is measured
 
 
-class SplitImpossible(Exception):
+class SplitError(Exception):
     """There are too few rows, or a part holds one class only."""
 
 
-class Leak(Exception):
+class LeakageError(Exception):
     """The parts of a split know of each other."""
 
 
@@ -36,7 +36,7 @@ def split(rows: Rows, task: Task, terms: Terms | None = None) -> Split:
     """Units are dealt by hash, the same at every run: no version of a model has ever learnt from a test unit.
 
     With a time, learning ends where measuring begins; rows on the wrong side of either line are left out.
-    Raises SplitImpossible, which names the columns of `terms`.
+    Raises SplitError, which names the columns of `terms`.
     """
     place = shares(rows.units)
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
@@ -50,21 +50,21 @@ def split(rows: Rows, task: Task, terms: Terms | None = None) -> Split:
     )
     for name, part in vars(parts).items():
         if len(part) < SMALLEST:
-            raise SplitImpossible(too_few(rows, name, len(part), terms))
+            raise SplitError(too_few(rows, name, len(part), terms))
         if task == "binary" and len(np.unique(rows.y[part])) < 2:
-            raise SplitImpossible(one_class(rows, name, part, terms))
+            raise SplitError(one_class(rows, name, part, terms))
     verify(rows, parts)
     return parts
 
 
 def verify(rows: Rows, parts: Split) -> None:
-    """Raises Leak when a unit stands on both sides, or when learning reaches into the time of measuring."""
+    """Raises LeakageError when a unit stands on both sides, or when learning reaches into the time of measuring."""
     learnt = set(rows.units[parts.train])
     for name, part in (("validation", parts.validation), ("test", parts.test)):
         if shared := learnt & set(rows.units[part]):
-            raise Leak(f"{len(shared)} units stand in train and in {name}, for example {min(shared)!r}")
+            raise LeakageError(f"{len(shared)} units stand in train and in {name}, for example {min(shared)!r}")
         if rows.at is not None and rows.at[parts.train].max() >= rows.at[part].min():
-            raise Leak(f"train reaches to {rows.at[parts.train].max()}, {name} begins at {rows.at[part].min()}")
+            raise LeakageError(f"train reaches to {rows.at[parts.train].max()}, {name} begins at {rows.at[part].min()}")
 
 
 def shares(units: NDArray[Any]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ WINDOW = 0.5  # of the time that there is to learn from
 AGES = (0.0, 0.25, 0.5)  # how much older, in the same measure
 
 
-class NoTime(Exception):
+class NoTimeColumnError(Exception):
     """The contract names no TIME, or the rows span too little of it."""
 
 
@@ -31,9 +31,9 @@ class Aged:
 
 
 def staleness(seam: Seam, rows: Rows) -> list[Aged]:
-    """The youngest first. Raises NoTime, and SplitImpossible as a training does."""
+    """The youngest first. Raises NoTimeColumnError, and SplitError as a training does."""
     if rows.at is None:
-        raise NoTime("contract.py names no TIME, so no model is older than another")
+        raise NoTimeColumnError("contract.py names no TIME, so no model is older than another")
     parts = split(rows, seam.task(), seam.terms)
     learn, test = rows.take(parts.train), rows.take(parts.test)
     at = learn.at if learn.at is not None else rows.at
@@ -42,7 +42,9 @@ def staleness(seam: Seam, rows: Rows) -> list[Aged]:
         until = at.max() - span * age
         window = np.flatnonzero((at > until - span * WINDOW) & (at <= until))
         if len(window) < SMALLEST or len(np.unique(learn.y[window])) < 2:
-            raise NoTime(f"{len(window)} rows of {seam.terms.label} in a window are too few to learn from; load more")
+            raise NoTimeColumnError(
+                f"{len(window)} rows of {seam.terms.label} in a window are too few to learn from; load more"
+            )
         measured = _measured(seam, learn.take(window), rows.take(parts.validation), test)
         youngest = youngest or measured
         loss = youngest.minus(measured)["value", WHOLE]

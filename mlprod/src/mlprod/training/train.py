@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from ..bundle.loader import open_bundle
 from ..bundle.manifest import PROVENANCE, Estimate
 from ..bundle.writer import canonical
-from ..contract.validation import ContractViolated
-from ..governance.gates import Gate, GateFailed, judge
+from ..contract.validation import ContractViolationError
+from ..governance.gates import Gate, GateError, judge
 from ..identity import whoami
 from ..locks import locked
 from ..project.project import Seam
@@ -51,8 +51,8 @@ def train(
     registered and does not become the challenger. `listener` receives the result before the version may become it.
     The folder governance/ is not read: train_with_governance() does that.
 
-    Raises LockHeldError and ContractViolated before anything is trained; GateFailed after: the run is logged, nothing
-    registered.
+    Raises LockHeldError and ContractViolationError before anything is trained; GateError after: the run is logged,
+    nothing registered.
     """
     with locked(settings.state_dir / LOCK, f"the training of a {kind}", whoami(), LOCK_WORKS):
         return _train(seam, settings, say, kind, until, tuple(gates), card_text, listener)
@@ -66,7 +66,7 @@ def _train(
     table = loaded(seam.load, None, until)
     try:
         report, rows = checked(seam, table)
-    except ContractViolated as error:
+    except ContractViolationError as error:
         if listener:
             listener.data_refused(error.report)
         raise
@@ -118,7 +118,7 @@ def _train(
     artifacts |= pictures(seam, task, test, scores, candidate.threshold, found, baseline)
     if any(verdict.passed is False for verdict in verdicts):
         registry.log_run(tags | {"verdict": "refused"}, metrics, artifacts, None)
-        raise GateFailed(verdicts)
+        raise GateError(verdicts)
     with TemporaryDirectory() as folder:
         bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, card_text)
         limit = settings.model_megabytes

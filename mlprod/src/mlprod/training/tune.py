@@ -25,7 +25,7 @@ EXAMPLE = (
 )
 
 
-class NothingToTry(Exception):
+class EmptySearchSpaceError(Exception):
     """model.py names no settings that could be tried."""
 
 
@@ -51,7 +51,7 @@ class Tried:
 def tune(seam: Seam, rows: Rows, trials: int = TRIALS) -> Iterator[Tried]:
     """Each of the settings as it was tried. The test rows stay unseen, or the gates would judge by what chose.
 
-    Raises NothingToTry, at the end also when no setting changes a score, and SplitImpossible as a training does.
+    Raises EmptySearchSpaceError, at the end also when no setting changes a score, and SplitError as a training does.
     """
     asked = _settings(seam, trials)
     parts = split(rows, seam.task(), seam.terms)
@@ -63,18 +63,24 @@ def tune(seam: Seam, rows: Rows, trials: int = TRIALS) -> Iterator[Tried]:
         gain = paired(validation, own - errors, tail=0.025 / len(asked))  # Bonferroni: one of many wins by luck
         yield Tried(settings, float(errors.mean()), gain)
     if not moved:
-        raise NothingToTry("none of the settings changes a single score; does build_model() use its arguments?")
+        raise EmptySearchSpaceError(
+            "none of the settings changes a single score; does build_model() use its arguments?"
+        )
 
 
 def _settings(seam: Seam, trials: int) -> list[dict[str, Any]]:
     if not seam.space:
-        raise NothingToTry(f"model.py names no SPACE of settings to try; for example {EXAMPLE}")
+        raise EmptySearchSpaceError(f"model.py names no SPACE of settings to try; for example {EXAMPLE}")
     known = _arguments(seam.build_model)
     for name, values in seam.space.items():
         if name not in known:
-            raise NothingToTry(f"SPACE of model.py has {name!r}, no argument of build_model(); works: {EXAMPLE}")
+            raise EmptySearchSpaceError(
+                f"SPACE of model.py has {name!r}, no argument of build_model(); works: {EXAMPLE}"
+            )
         if not isinstance(values, list | tuple) or len(values) < 2:
-            raise NothingToTry(f"SPACE of model.py: {name!r} needs a list of two values or more, not {values!r}")
+            raise EmptySearchSpaceError(
+                f"SPACE of model.py: {name!r} needs a list of two values or more, not {values!r}"
+            )
     grid = ParameterGrid({name: list(values) for name, values in seam.space.items()})
     drawn = grid if len(grid) <= trials else ParameterSampler(grid.param_grid[0], trials, random_state=0)
     return [dict(settings) for settings in drawn]

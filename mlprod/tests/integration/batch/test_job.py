@@ -11,8 +11,8 @@ from seams import parcels
 
 from mlprod.batch import selection
 from mlprod.batch.job import score
-from mlprod.batch.output import NotScored, target
-from mlprod.records.errors import StoreAway
+from mlprod.batch.output import ScoringError, target
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.serving.api_keys import KeysError
 from mlprod.settings import Settings
@@ -24,16 +24,16 @@ __all__ = ["place", "run", "store"]
 def test_what_a_run_may_replace_are_the_scores_of_the_same_rows(run: Run, place: Path) -> None:
     place.parent.mkdir()
     pq.write_table(parcels(10), place)
-    with pytest.raises(NotScored, match="holds no scores of"):
+    with pytest.raises(ScoringError, match="holds no scores of"):
         run(parcels(100))
     assert pq.read_table(place).equals(parcels(10))
     place.unlink()
     run(parcels(200).slice(0, 100))
     run(parcels(200))
     assert len(pq.read_table(place)) == 200
-    with pytest.raises(NotScored, match="holds the answers to june"):
+    with pytest.raises(ScoringError, match="holds the answers to june"):
         run(parcels(10), source="july")
-    with pytest.raises(NotScored, match="holds the answers to june"):
+    with pytest.raises(ScoringError, match="holds the answers to june"):
         run(parcels(10), store=None)
     assert len(pq.read_table(place)) == 200
 
@@ -43,7 +43,7 @@ def test_a_database_that_is_away_leaves_the_file_of_before(
 ) -> None:
     run(parcels(100))
     before = place.read_bytes()
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailableError):
         run(parcels(100), store=Store(f"sqlite:///{tmp_path / 'without-tables.db'}"))
     assert place.read_bytes() == before
     assert not list(settings.state_dir.glob("scores-*"))
@@ -53,16 +53,16 @@ def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
     trained: Trained, registry: Registry, settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     release(registry, trained.bundle)
-    with pytest.raises(NotScored, match=r"nowhere://scores/june.parquet cannot be written to.*s3://bucket"):
+    with pytest.raises(ScoringError, match=r"nowhere://scores/june.parquet cannot be written to.*s3://bucket"):
         score(DOMAIN, settings, rows_of(parcels(10)), "nowhere://scores/june.parquet", store, "you")
     (tmp_path / "README.md").write_text("not a folder")
-    with pytest.raises(NotScored, match="cannot be written to"):
+    with pytest.raises(ScoringError, match="cannot be written to"):
         score(DOMAIN, settings, rows_of(parcels(10)), str(tmp_path / "README.md" / "june.parquet"), store, "you")
     assert recorded(store) == {}
 
 
 def test_nothing_promoted_is_said(settings: Settings, store: Store, place: Path) -> None:
-    with pytest.raises(NotScored, match="nothing was promoted yet"):
+    with pytest.raises(ScoringError, match="nothing was promoted yet"):
         score(DOMAIN, settings, rows_of(parcels(10)), str(place), store, "you")
 
 

@@ -12,7 +12,7 @@ from batches import DOMAIN, Run, place, recorded, run, spoilt, store
 from conftest import Trained, point, release, serve
 from seams import PARCELS, binary, parcels
 
-from mlprod.batch.output import NotScored
+from mlprod.batch.output import ScoringError
 from mlprod.records.store import Store
 from mlprod.serving.exploration import LetThrough
 from mlprod.settings import Settings
@@ -91,7 +91,7 @@ def test_a_stop_while_it_runs_keeps_the_decisions_back_and_takes_them_out_of_the
     run(parcels(700).slice(0, 20))
     place.unlink()
     known = recorded(store)
-    with pytest.raises(NotScored, match="the mode was assist at first and is shadow now"):
+    with pytest.raises(ScoringError, match="the mode was assist at first and is shadow now"):
         run(parcels(700), store=Stopped(settings.records_url))
     assert not place.exists()
     assert recorded(store) == known, "nobody was given the others"
@@ -130,7 +130,7 @@ def test_many_known_ids_with_other_rows_stop_it(run: Run, store: Store, place: P
     run(parcels(1_000))
     place.unlink()
     before = recorded(store)
-    with pytest.raises(NotScored, match=r"more than 1% of 1,100 rows .* put the date into the id"):
+    with pytest.raises(ScoringError, match=r"more than 1% of 1,100 rows .* put the date into the id"):
         run(parcels(1_100))
     assert not place.exists()
     assert recorded(store) == before
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_written_in_the_end_leaves_no_record(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfileobj", full)
-    with pytest.raises(NotScored, match="No space left"):
+    with pytest.raises(ScoringError, match="No space left"):
         run(parcels(100))
     assert recorded(store) == {}
     assert list(place.parent.iterdir()) == []

@@ -9,9 +9,9 @@ from conftest import Trained, waive
 from seams import PARCELS, binary, messages, parcels, regression, text
 
 from mlprod.batch.scorer import Scorer, matrix
-from mlprod.bundle.loader import BundleRefused, open_bundle
+from mlprod.bundle.loader import BundleError, open_bundle
 from mlprod.contract.encoding import encode, sample
-from mlprod.contract.validation import ContractViolated
+from mlprod.contract.validation import ContractViolationError
 from mlprod.project.project import Seam
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
@@ -70,7 +70,7 @@ def test_a_score_without_a_decision_is_a_defect(trained: Trained, said: object) 
 
 
 def test_a_table_without_a_column_is_refused_by_name(trained: Trained) -> None:
-    with pytest.raises(ContractViolated, match="courier: no such column"):
+    with pytest.raises(ContractViolationError, match="courier: no such column"):
         answers(scorer(binary, trained.bundle), parcels().drop_columns(["courier"]))
 
 
@@ -79,7 +79,7 @@ def test_another_process_opens_the_bundle_for_itself_and_verifies_it(trained: Tr
     rows = parcels(100)
     assert answers(pickle.loads(sent), rows).equals(answers(scorer(binary, trained.bundle), rows))
     (model / "model.onnx").write_bytes(b"another model")
-    with pytest.raises(BundleRefused, match="it was changed"):
+    with pytest.raises(BundleError, match="it was changed"):
         answers(pickle.loads(sent), rows)
 
 

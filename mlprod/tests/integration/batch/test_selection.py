@@ -13,20 +13,20 @@ from batches import DOMAIN, Run, place, recorded, run, spoilt, store
 from seams import PARCELS, parcels
 
 from mlprod.batch.job import score
-from mlprod.batch.output import NotScored
+from mlprod.batch.output import ScoringError
 from mlprod.batch.selection import chosen
-from mlprod.contract.validation import ContractViolated
+from mlprod.contract.validation import ContractViolationError
 from mlprod.files.errors import FileError
 from mlprod.records.database import now
 from mlprod.records.store import Store
 from mlprod.settings import Settings
-from mlprod.training.sources import NoRows
+from mlprod.training.sources import NoRowsError
 
 __all__ = ["place", "run", "store"]
 
 
 def test_an_id_that_stands_twice_names_no_case(run: Run, store: Store, place: Path) -> None:
-    with pytest.raises(NotScored, match="parcel stands 3 times again"):
+    with pytest.raises(ScoringError, match="parcel stands 3 times again"):
         run(pa.concat_tables([parcels(100), parcels(3)]))
     assert recorded(store) == {}
 
@@ -39,11 +39,11 @@ def test_a_few_bad_rows_have_no_score_and_are_not_recorded(run: Run, store: Stor
 
 
 def test_many_bad_rows_stop_it_before_anything_is_done(run: Run, store: Store, place: Path) -> None:
-    with pytest.raises(NotScored, match=r"more than 1% of 1,000 rows break the contract: weight: above 30: 11 rows"):
+    with pytest.raises(ScoringError, match=r"more than 1% of 1,000 rows break the contract: weight: above 30: 11 rows"):
         run(spoilt(parcels(1_000), 11))
-    with pytest.raises(ContractViolated, match="courier: no such column"):
+    with pytest.raises(ContractViolationError, match="courier: no such column"):
         run(parcels(100).drop_columns(["courier"]))
-    with pytest.raises(NotScored, match="there are no rows"):
+    with pytest.raises(ScoringError, match="there are no rows"):
         run(parcels(100).slice(0, 0))
     assert not place.exists()
     assert recorded(store) == {}
@@ -63,11 +63,11 @@ def test_by_default_it_is_yesterday(tmp_path: Path) -> None:
     timeless = replace(domain, terms=replace(PARCELS, time=None))
     assert chosen(timeless, None, None, None, tmp_path).name == f"{today:%Y-%m-%d}"
     assert asked == [(today - timedelta(days=1), today), (datetime(2026, 6, 1), datetime(2026, 6, 3)), (None, None)]
-    with pytest.raises(NoRows, match="all of a file"):
+    with pytest.raises(NoRowsError, match="all of a file"):
         chosen(domain, "june.parquet", datetime(2026, 6, 1), None, tmp_path)
-    with pytest.raises(NoRows, match="names no TIME"):
+    with pytest.raises(NoRowsError, match="names no TIME"):
         chosen(timeless, None, datetime(2026, 6, 1), None, tmp_path)
-    with pytest.raises(NoRows, match="is not before"):
+    with pytest.raises(NoRowsError, match="is not before"):
         chosen(domain, None, datetime(2026, 6, 2), datetime(2026, 6, 1), tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_many_cells_that_cannot_be_read_stop_it_with_line_cell_and_what_works(
     for row in rows:
         row["weight"] = f"{row['weight']} kg"
     june = csv_of(rows, tmp_path / "june.csv")
-    with pytest.raises(NotScored) as refused:
+    with pytest.raises(ScoringError) as refused:
         score(DOMAIN, settings, chosen(DOMAIN, str(june), None, None, tmp_path), str(place), store, "you")
     assert f"weight: not a number: 400 rows, for example '{rows[0]['weight']}' in line 2" in str(refused.value)
     assert "Works: write it as 1234.5" in str(refused.value)

@@ -13,7 +13,7 @@ from onnx_models import endless, foreign_models, hungry, reading_models
 from seams import PARCELS, heaviest_first
 
 from mlprod.bundle import trial
-from mlprod.bundle.loader import Bundle, BundleRefused, open_bundle
+from mlprod.bundle.loader import Bundle, BundleError, open_bundle
 from mlprod.contract.encoding import sample
 from mlprod.contract.schema import Field, Fields
 
@@ -24,8 +24,8 @@ def opened(folder: Path, fields: Fields = FIELDS) -> Bundle:
     return open_bundle(folder, fields, heaviest_first)
 
 
-def refusal(folder: Path, fields: Fields = FIELDS) -> BundleRefused:
-    with pytest.raises(BundleRefused) as refused:
+def refusal(folder: Path, fields: Fields = FIELDS) -> BundleError:
+    with pytest.raises(BundleError) as refused:
         opened(folder, fields)
     return refused.value
 
@@ -174,7 +174,7 @@ def test_what_lies_beside_the_digest_counts_too(model: Path) -> None:
 
 
 def test_a_limit_of_ones_own_is_asked_for(model: Path) -> None:
-    with pytest.raises(BundleRefused, match="limit is 1 MB") as refused:
+    with pytest.raises(BundleError, match="limit is 1 MB") as refused:
         open_bundle(model, FIELDS, heaviest_first, megabytes=1)
     assert refused.value.reason == "size"
 
@@ -195,12 +195,12 @@ def test_a_baseline_answers_with_the_code_of_today(baseline: Path) -> None:
 
 
 def test_a_baseline_whose_code_was_changed_is_refused(baseline: Path) -> None:
-    with pytest.raises(BundleRefused, match="register it anew") as refused:
+    with pytest.raises(BundleError, match="register it anew") as refused:
         open_bundle(baseline, FIELDS, lambda columns: heaviest_first(columns) * 0.9)
     assert refused.value.reason == "probe"
 
 
 def test_a_baseline_that_fails_is_refused(baseline: Path) -> None:
-    with pytest.raises(BundleRefused, match="colour") as refused:
+    with pytest.raises(BundleError, match="colour") as refused:
         open_bundle(baseline, FIELDS, lambda columns: columns["colour"])
     assert refused.value.reason == "probe"

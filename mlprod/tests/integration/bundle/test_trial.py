@@ -12,7 +12,7 @@ from onnx_models import endless, hungry, reading_models, sums
 from seams import PARCELS
 
 from mlprod.bundle import trial
-from mlprod.bundle.errors import BundleRefused
+from mlprod.bundle.errors import BundleError
 from mlprod.bundle.trial import Exported, Trials
 from mlprod.bundle.writer import probe_columns
 
@@ -67,8 +67,8 @@ def pickled(harm: str) -> Exported:
     return Exported("python", pickle.dumps(Careless(harm)), PARCELS.fields, COLUMNS)
 
 
-def refusal(model: Exported, megabytes: int = 128) -> BundleRefused:
-    with pytest.raises(BundleRefused) as refused:
+def refusal(model: Exported, megabytes: int = 128) -> BundleError:
+    with pytest.raises(BundleError) as refused:
         Trials().run(model, megabytes)
     return refused.value
 
@@ -152,7 +152,7 @@ from conftest import *
 from onnx_models import endless, hungry, reading_models, sums
 from test_trial import exported, pickled
 from mlprod.bundle import trial
-from mlprod.bundle.errors import BundleRefused
+from mlprod.bundle.errors import BundleError
 trial.TRIAL_SECONDS = 1
 trials, before = trial.Trials(), len(os.listdir("/proc/self/fd"))
 trials.fork = True
@@ -162,7 +162,7 @@ for model in (exported(sums()), exported(hungry(160)), exported(endless()), expo
               pickled("ends"), pickled("fails"), exported(sums())):
     try:
         print("passed", trials.run(model, 64) < 64)
-    except BundleRefused as error:
+    except BundleError as error:
         print(error.reason)
 print(before == len(os.listdir("/proc/self/fd")))
 """

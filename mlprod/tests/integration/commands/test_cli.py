@@ -72,7 +72,7 @@ def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
     monkeypatch.setattr(data, "load", lambda since=None, until=None: nothing)
     assert main(["contract"]) == 1
     said = capsys.readouterr().err
-    assert "ContractViolated: 0 rows" in said
+    assert "ContractViolationError: 0 rows" in said
     assert "does load() look at the right place" in said
     assert "Traceback" not in said
     kept = {record.check: record.passed for record in read(Registry(here))}
@@ -108,12 +108,12 @@ def test_an_unattended_drill_with_nothing_to_go_back_to_moves_nothing(
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
 def test_who_moves_the_champion_says_why(here: Settings, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb]) == 1
-    assert "ReasonMissing: say why" in capsys.readouterr().err
+    assert "MissingReasonError: say why" in capsys.readouterr().err
 
 
 def test_there_is_nobody_to_promote_at_first(here: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["promote", "--why", "it is time"]) == 1
-    assert "NowhereToGo: there is no challenger to promote" in capsys.readouterr().err
+    assert "NoTargetVersionError: there is no challenger to promote" in capsys.readouterr().err
 
 
 def test_versions_says_what_to_do_when_there_are_none(here: Settings, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +231,7 @@ def test_what_a_registry_has_served_cannot_be_talked_away(
     number = str(register("a" * 64).number)
     Registry(here).serves("production")
     assert main(["promote", "--version", number, "--why", "better", "--unchecked", *flag]) == 1
-    assert "NotReady: production" in capsys.readouterr().err
+    assert "NotReadyError: production" in capsys.readouterr().err
     assert Registry(here).behind("champion") is None
 
 
@@ -458,7 +458,7 @@ def test_what_is_known_is_shown_whatever_the_terminal_can_show(
     for form in ("terminal", "markdown", "prometheus", "json"):
         main(["readiness", "--format", form])
     shown = terminal.text()
-    assert "NowhereToGo" in shown
+    assert "NoTargetVersionError" in shown
     missing = "".join(sign for sign in ODD if sign.encode(encoding, "ignore") == b"")
     assert "".join(json.dumps(sign)[1:-1] if sign in missing else sign for sign in ODD) in shown
     json.loads(shown[shown.rindex("\n{\n") :])

@@ -18,7 +18,7 @@ from fixture_project import PROJECT, TEMPLATE, main
 
 from mlprod.commands import supply_chain
 from mlprod.governance.evidence import Evidence
-from mlprod.ops.secret_scan import NotLooked
+from mlprod.ops.secret_scan import CheckNotRunError
 from mlprod.settings import Settings
 from mlprod.training.evidence_store import read
 from mlprod.training.registry import Registry
@@ -81,7 +81,7 @@ def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema
 def test_what_cannot_be_listed_whole_is_no_bill(lock: str | None, says: str, tmp_path: Path) -> None:
     if lock is not None:
         (tmp_path / "lock.txt").write_text(lock)
-    with pytest.raises(NotLooked, match=says):
+    with pytest.raises(CheckNotRunError, match=says):
         supply_chain.components(tmp_path / "lock.txt", tmp_path / "sbom.json")
 
 
@@ -126,7 +126,7 @@ def test_strong_copyleft_and_the_unknown_are_refused(licence: str, carried: bool
 
 def test_a_package_that_is_not_installed_has_no_known_licence(tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text("no-such-package==1.0 \\\n    --hash=sha256:00\n")
-    with pytest.raises(NotLooked, match=r"no-such-package.*make setup"):
+    with pytest.raises(CheckNotRunError, match=r"no-such-package.*make setup"):
         supply_chain.carried(tmp_path / "lock.txt")
 
 
@@ -203,7 +203,7 @@ def test_a_baseline_with_which_nothing_is_found_is_no_gate(
 
 def test_where_git_knows_no_file_nothing_was_looked_at(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["secrets"]) == 1
-    assert "NotLooked: git knows no file here" in capsys.readouterr().err
+    assert "CheckNotRunError: git knows no file here" in capsys.readouterr().err
 
 
 # With which holes
@@ -319,7 +319,7 @@ def test_a_service_that_knows_no_hole_at_all_was_not_asked(
 def test_a_lock_that_installs_nothing_here_was_not_looked_at(tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text('h11==0.16.0 ; sys_platform == "amiga" \\\n    --hash=sha256:00\n')
     for look in (supply_chain.carried, supply_chain.known_holes):
-        with pytest.raises(NotLooked, match="locks nothing for this system"):
+        with pytest.raises(CheckNotRunError, match="locks nothing for this system"):
             look(tmp_path / "lock.txt")
 
 
@@ -334,7 +334,7 @@ def test_a_policy_that_refuses_nothing_is_no_gate(
 
 def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Holes, tmp_path: Path) -> None:
     (tmp_path / "dev.txt").write_text("h11==0.16.0\n")
-    with pytest.raises(NotLooked, match="hash"):
+    with pytest.raises(CheckNotRunError, match="hash"):
         supply_chain.known_holes(tmp_path / "dev.txt")
 
 

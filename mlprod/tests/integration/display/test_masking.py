@@ -87,7 +87,7 @@ def test_no_password_of_a_database_is_shown(
     monkeypatch.setenv("ML_DATABASE_URL", address.format(password))
     shown = printed(capsys, "mode")
     assert CANARY not in shown
-    assert "ML_DATABASE_URL: " in shown or "StoreAway" in shown
+    assert "ML_DATABASE_URL: " in shown or "StoreUnavailableError" in shown
 
 
 @pytest.mark.parametrize("address", SERVERS)

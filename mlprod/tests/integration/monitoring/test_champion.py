@@ -12,10 +12,10 @@ from past import became
 from seams import binary, parcels
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mlprod.monitoring.champion import Answering, NothingToWatch, answering, champion_if_any
+from mlprod.monitoring.champion import Answering, NoChampionError, answering, champion_if_any
 from mlprod.monitoring.retrain_trigger import reason
 from mlprod.records.database import now
-from mlprod.records.errors import StoreAway
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.governed_training import train_with_governance
@@ -90,7 +90,7 @@ def test_where_nothing_can_be_said_it_ends_with_two(
     here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["drift"]) == 2
-    assert "NothingToWatch: nothing was promoted yet; make train" in capsys.readouterr().err
+    assert "NoChampionError: nothing was promoted yet; make train" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_table_that_cannot_be_compared_ends_with_two(
 
 def test_without_a_champion_there_is_none(here: Settings, registry: Registry) -> None:
     assert champion_if_any(here) is None
-    with pytest.raises(NothingToWatch):
+    with pytest.raises(NoChampionError):
         answering(registry)
 
 
@@ -150,5 +150,5 @@ def test_what_was_made_for_drift_and_waits_is_not_made_again(
 def test_records_that_cannot_be_looked_at_are_no_reason_to_go_on(
     here: Settings, filled: Filled, champion: Answering, tmp_path: Path
 ) -> None:
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailableError):
         reason(here, binary, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), days=90)

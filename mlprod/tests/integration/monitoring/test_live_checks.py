@@ -56,7 +56,7 @@ def test_an_address_that_takes_nothing_ends_with_two_and_is_asked_again(
 ) -> None:
     monkeypatch.setattr(live_checks, "due", lambda org: [("a key", datetime(2020, 1, 1).date())])
     assert main(["watch", "--url", "http://127.0.0.1:9/x"]) == 2
-    assert "NotTaken: 127.0.0.1 did not take the message" in capsys.readouterr().err
+    assert "DeliveryError: 127.0.0.1 did not take the message" in capsys.readouterr().err
     monkeypatch.setattr(live_checks, "due", lambda org: [])
     assert main(["watch", "--url", "http://127.0.0.1:9/x"]) == 2
     monkeypatch.setattr(notifier, "post", lambda *_: None)

@@ -11,7 +11,7 @@ from past import NOW
 
 from mlprod.monitoring import notifier
 from mlprod.monitoring.alerts import Signal
-from mlprod.monitoring.notifier import NotTaken, news, post, remember
+from mlprod.monitoring.notifier import DeliveryError, news, post, remember
 
 DRIFT = Signal("FieldDrifts", "amount is 12% away", "amount")
 STALE = Signal("ModelStale", "the model is old")
@@ -113,7 +113,7 @@ def test_one_message_holds_all_of_it(taker: Taker, tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [302, 307, 400, 404, 500, 503])
 def test_an_address_that_does_not_take_it_is_said_without_its_path(taker: Taker, status: int) -> None:
     taker.status = status
-    with pytest.raises(NotTaken, match=r"127\.0\.0\.1 did not take the message") as refused:
+    with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 did not take the message") as refused:
         post(f"{taker.url}/quokka", {})
     assert "quokka" not in str(refused.value)
     assert len(taker.taken) == 1, "a redirect is not followed: it would carry the token away"
@@ -122,5 +122,5 @@ def test_an_address_that_does_not_take_it_is_said_without_its_path(taker: Taker,
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/quokka", "file:///etc/passwd", "quokka", "https://"])
 def test_nobody_there_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifier, "SECONDS", 2)
-    with pytest.raises(NotTaken):
+    with pytest.raises(DeliveryError):
         post(url, {})

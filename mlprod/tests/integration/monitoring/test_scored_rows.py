@@ -11,7 +11,7 @@ from mlprod.bundle.reference_profile import describe
 from mlprod.monitoring import scored_rows as room
 from mlprod.monitoring.drift_counts import SCORE, Counts, count, total
 from mlprod.monitoring.scored_rows import stored
-from mlprod.records.errors import StoreAway
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.training.dataset import collect
 
@@ -91,6 +91,6 @@ def test_hostile_words_are_words_that_the_model_does_not_know(store: Store) -> N
 
 def test_a_database_that_is_away_is_said(tmp_path: Any) -> None:
     store = Store(f"sqlite:///{tmp_path / 'nothing.db'}")
-    with pytest.raises(StoreAway, match="run the verb migrate"):
+    with pytest.raises(StoreUnavailableError, match="run the verb migrate"):
         counts(store)
     assert len(RECORDED) == len(PARCELS.fields) - len(PARCELS.personal)

@@ -71,4 +71,4 @@ def test_what_the_contract_would_let_pass_is_noticed(
 
 def test_a_champion_of_before_this_look_is_told(champion: Answering, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upstream"]) == 2
-    assert "NotKnown: what it was made of was not written down then" in capsys.readouterr().err
+    assert "SchemaNotRecordedError: what it was made of was not written down then" in capsys.readouterr().err

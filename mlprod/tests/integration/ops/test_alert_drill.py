@@ -16,7 +16,7 @@ from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.evidence import Evidence
 from mlprod.ops import alert_drill
 from mlprod.ops.alert_drill import Alertmanager, drill
-from mlprod.ops.drills import DrillFailed
+from mlprod.ops.drills import DrillError
 
 __all__ = ["filled"]
 ABOUT: dict[Subject, str] = {"ownership": "o" * 64, "code": "c" * 64}
@@ -184,14 +184,14 @@ def test_alerts_that_never_show_end_all_the_same(
 ) -> None:
     monkeypatch.setattr(alert_drill, "WAIT", 0.2)
     stand_in.shown = 13
-    with pytest.raises(DrillFailed, match="shows 13 of 14 test alerts"):
+    with pytest.raises(DrillError, match="shows 13 of 14 test alerts"):
         ran(manager, filled)
     assert len(stand_in.posted) == 2
 
 
 def test_a_refusal_and_an_absence_are_told(manager: Alertmanager, stand_in: StandIn, filled: Filled) -> None:
     stand_in.code = 503
-    with pytest.raises(DrillFailed, match="/api/v2/status: 503"):
+    with pytest.raises(DrillError, match="/api/v2/status: 503"):
         ran(manager, filled)
-    with pytest.raises(DrillFailed, match=r"no Alertmanager answers at http://127\.0\.0\.1:9"):
+    with pytest.raises(DrillError, match=r"no Alertmanager answers at http://127\.0\.0\.1:9"):
         ran(Alertmanager("http://127.0.0.1:9"), filled)

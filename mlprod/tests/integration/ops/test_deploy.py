@@ -12,7 +12,7 @@ import yaml
 from mlprod.governance.check_catalogue import Subject
 from mlprod.ops import kubectl as cluster
 from mlprod.ops.deploy import Image, deploy, deployed, images
-from mlprod.ops.kubectl import NotDeployed
+from mlprod.ops.kubectl import DeploymentError
 
 NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 WANTED = [Image("registry.example.org/team/serving", NEW), Image("registry.example.org/team/pipeline", NEW)]
@@ -99,13 +99,13 @@ def test_an_image_is_named_by_its_digest() -> None:
 
 
 def test_an_image_is_named_once() -> None:
-    with pytest.raises(NotDeployed, match="serving is named twice"):
+    with pytest.raises(DeploymentError, match="serving is named twice"):
         images(f"a/serving@{NEW} b/serving@{OLD}")
 
 
 @pytest.mark.parametrize("said", ["", "serving", "serving:latest", "serving@sha256:abc", f"serving@{NEW};ls"])
 def test_what_names_no_digest_is_not_deployed(said: str) -> None:
-    with pytest.raises(NotDeployed, match=r"@sha256:"):
+    with pytest.raises(DeploymentError, match=r"@sha256:"):
         images(said)
 
 
@@ -128,27 +128,31 @@ def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> No
 
 
 def test_an_image_that_no_manifest_uses_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
-    with pytest.raises(NotDeployed, match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*serving"):
+    with pytest.raises(
+        DeploymentError, match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*serving"
+    ):
         deploy("staging", [Image("registry.example.org/other", NEW)], Path("var/deploy"))
     assert not [asked for asked in kubectl.asked if not asked.startswith("kustomize")]
 
 
 def test_what_would_run_by_a_tag_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
-    with pytest.raises(NotDeployed, match=r"nothing was applied: .* no digest of registry:5000/project/pipeline$"):
+    with pytest.raises(DeploymentError, match=r"nothing was applied: .* no digest of registry:5000/project/pipeline$"):
         deploy("staging", WANTED[:1], Path("var/deploy"))
     assert not [asked for asked in kubectl.asked if not asked.startswith("kustomize")]
 
 
 def test_a_migration_that_fails_is_told_at_once_and_nothing_is_replaced(kubectl: Kubectl) -> None:
     kubectl.job = "Failed"
-    with pytest.raises(NotDeployed, match=r"job/migrate failed, so nothing was replaced(?s:.*)could not connect"):
+    with pytest.raises(DeploymentError, match=r"job/migrate failed, so nothing was replaced(?s:.*)could not connect"):
         deploy("staging", WANTED, Path("var/deploy"))
     assert kubectl.asked[-1] == "logs job/migrate --namespace here --tail=20"
 
 
 def test_a_migration_that_never_ends_is_told(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "WAIT", 0)
-    with pytest.raises(NotDeployed, match="not done within 0 s, so nothing was replaced; kubectl describe job/migrate"):
+    with pytest.raises(
+        DeploymentError, match="not done within 0 s, so nothing was replaced; kubectl describe job/migrate"
+    ):
         deploy("staging", WANTED, Path("var/deploy"))
 
 
@@ -200,8 +204,8 @@ def test_what_kubectl_says_when_it_fails_is_told(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "kubectl").write_text("#!/bin/sh\necho 'the server could not be found' >&2\nexit 1\n")
     (tmp_path / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(NotDeployed, match="kubectl get pods: the server could not be found"):
+    with pytest.raises(DeploymentError, match="kubectl get pods: the server could not be found"):
         cluster.kubectl("get", "pods")
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(NotDeployed, match="kubectl is not on the PATH"):
+    with pytest.raises(DeploymentError, match="kubectl is not on the PATH"):
         cluster.kubectl("get", "pods")

@@ -16,13 +16,13 @@ from mlprod.governance.evidence import Evidence, utc_now
 from mlprod.ops import drills
 from mlprod.ops.demo import _free_port as free_port
 from mlprod.ops.demo import serving
-from mlprod.ops.drills import DrillFailed, Service, rollback_drill, smoke, spared, stop_drill
+from mlprod.ops.drills import DrillError, Service, rollback_drill, smoke, spared, stop_drill
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.records.usage_stats import usage
 from mlprod.settings import Settings
 from mlprod.training.evidence_store import finding, write
-from mlprod.training.promotion import NowhereToGo
+from mlprod.training.promotion import NoTargetVersionError
 from mlprod.training.registry import CHAMPION, Registry
 from mlprod.training.sync import sync
 
@@ -41,7 +41,7 @@ class InProcess(Service):
             return self.answers[route]
         said = self.client.get(f"/v1/{route}") if content is None else self.client.post(f"/v1/{route}", json=content)
         if said.status_code != 200:
-            raise DrillFailed(said.text)
+            raise DrillError(said.text)
         found: dict[str, Any] = said.json()
         return found
 
@@ -66,7 +66,7 @@ def test_a_key_that_may_not_try_the_service_is_told_so_before_anything_is_sent(
     client: Client, settings: Settings
 ) -> None:
     facts = client.get("/v1/model").json() | {"caller": "shop", "roles": ["feedback", "outcomes", "predict"]}
-    with pytest.raises(DrillFailed, match=r"'shop' has not the role 'smoke'.*nothing was sent.*--role smoke"):
+    with pytest.raises(DrillError, match=r"'shop' has not the role 'smoke'.*nothing was sent.*--role smoke"):
         smoke(InProcess("", client=client, answers={"model": facts}), binary, ABOUT)
     assert client.assembly.spool.events == 0
     with Store(settings.records_url).connected() as connection:
@@ -101,11 +101,11 @@ def test_the_stop_through_the_file_is_drilled_where_there_is_one(
         assert not file.exists()
         eventually(lambda: client.get("/v1/model").json()["mode"] == "assist")
         file.write_text("assist")
-        with pytest.raises(DrillFailed, match="in use"):
+        with pytest.raises(DrillError, match="in use"):
             stop_drill(service, store, "you", ABOUT, file)
         file.write_text("shadow a real stop")
         eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
-        with pytest.raises(DrillFailed, match="nothing to stop"):
+        with pytest.raises(DrillError, match="nothing to stop"):
             stop_drill(service, store, "you", ABOUT, file)
         assert file.read_text() == "shadow a real stop"
 
@@ -114,7 +114,7 @@ def test_a_service_that_does_not_read_the_file_fails_the_drill(
     client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drills, "WAIT", 1.0)
-    with pytest.raises(DrillFailed, match="the stop through"):
+    with pytest.raises(DrillError, match="the stop through"):
         stop_drill(InProcess("", client=client), Store(settings.records_url), "you", ABOUT, tmp_path / "mode-file")
     assert not (tmp_path / "mode-file").exists()
 
@@ -123,7 +123,7 @@ def test_a_mode_that_does_not_come_from_the_database_is_not_drilled(client: Clie
     held = InProcess("", client=client, answers={"model": {"mode": "assist", "mode_source": "file"}})
     store = Store(settings.records_url)
     store.set_mode("automate", "you", "a test")
-    with pytest.raises(DrillFailed, match="through the file"):
+    with pytest.raises(DrillError, match="through the file"):
         stop_drill(held, store, "you", ABOUT)
     now = store.mode()
     assert now
@@ -134,7 +134,7 @@ def test_where_nothing_can_be_stopped_nothing_is_drilled(client: Client, setting
     store = Store(settings.records_url)
     store.set_mode("shadow", "you", "a stop")
     eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
-    with pytest.raises(DrillFailed, match="there is nothing to stop"):
+    with pytest.raises(DrillError, match="there is nothing to stop"):
         stop_drill(InProcess("", client=client), store, "you", ABOUT)
     now = store.mode()
     assert now
@@ -147,7 +147,7 @@ def test_a_service_on_another_database_is_not_drilled_and_nothing_is_switched(
     store = Store(settings.records_url)
     store.set_mode("automate", "you", "what this database says")
     elsewhere = InProcess("", client=client, answers={"model": {"mode": "assist"}})
-    with pytest.raises(DrillFailed, match="is this its database"):
+    with pytest.raises(DrillError, match="is this its database"):
         stop_drill(elsewhere, store, "you", ABOUT)
     now = store.mode()
     assert now
@@ -180,7 +180,7 @@ def test_a_service_that_does_not_stop_fails_the_drill_and_goes_on(
     monkeypatch.setattr(drills, "WAIT", 0.2)
     deaf = InProcess("", client=client, answers={"model": {"mode": "assist"}})
     store = Store(settings.records_url)
-    with pytest.raises(DrillFailed, match="the stop did not come to hold"):
+    with pytest.raises(DrillError, match="the stop did not come to hold"):
         stop_drill(deaf, store, "you", ABOUT)
     now = store.mode()
     assert now
@@ -223,7 +223,7 @@ def test_a_way_back_that_is_not_followed_fails_and_the_champion_stays(
     monkeypatch.setattr(drills, "WAIT", 0.2)
     release(registry, baseline, "baseline")
     second = release(registry, model)
-    with pytest.raises(DrillFailed, match="did not come to hold"):
+    with pytest.raises(DrillError, match="did not come to hold"):
         rollback_drill(InProcess("", client=client, answers={"model": {"model_version": "99"}}), registry, "you", ABOUT)
     champion = registry.behind(CHAMPION)
     assert champion
@@ -232,7 +232,7 @@ def test_a_way_back_that_is_not_followed_fails_and_the_champion_stays(
 
 def test_without_a_version_before_there_is_no_drill(client: Client, registry: Registry, model: Path) -> None:
     release(registry, model)
-    with pytest.raises(NowhereToGo, match="nothing came before it"):
+    with pytest.raises(NoTargetVersionError, match="nothing came before it"):
         rollback_drill(InProcess("", client=client), registry, "you", ABOUT)
 
 
@@ -269,12 +269,12 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
 
 def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drills, "WAIT", 0.2)
-    with pytest.raises(DrillFailed, match=r"an answer did not come to hold at http://127\.0\.0\.1:9"):
+    with pytest.raises(DrillError, match=r"an answer did not come to hold at http://127\.0\.0\.1:9"):
         Service("http://127.0.0.1:9").wait_for(lambda facts: facts, "an answer")
 
 
 def test_the_demo_shows_what_a_service_said_that_does_not_come_up(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, port=free_port(), admin_port=free_port())
     shown = rf"(?s)an answer did not come to hold .* last seen: .*The end of {tmp_path}/serve\.log:"
-    with pytest.raises(DrillFailed, match=shown), serving(PACKAGE, settings) as address:
+    with pytest.raises(DrillError, match=shown), serving(PACKAGE, settings) as address:
         Service(address).wait_for(lambda facts: False, "an answer", seconds=0.5)

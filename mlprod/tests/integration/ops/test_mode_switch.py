@@ -120,7 +120,7 @@ def test_a_stop_without_the_database_reaches_the_service_of_this_folder(
         assert main(["mode"]) == 1, "the database cannot be read"
         said = capsys.readouterr()
         assert "on this machine shadow holds, through grace: complaints" in said.out
-        assert "StoreAway" in said.err or "TablesMissingError" in said.err
+        assert "StoreUnavailableError" in said.err or "TablesMissingError" in said.err
         migrate(away.database_url)
         eventually(lambda: client.get("/v1/model").json()["mode_source"] == "database")
         assert main(["mode", "assist", "--why", "all is well"]) == 0

@@ -6,7 +6,7 @@ import pytest
 from filled import Filled, at_home, filled
 
 from mlprod.governance.evidence import Evidence
-from mlprod.ops.readiness_report import NotReady, demand_mode, mode_gaps, observed
+from mlprod.ops.readiness_report import NotReadyError, demand_mode, mode_gaps, observed
 from mlprod.records.usage_stats import Usage
 from mlprod.settings import Settings
 
@@ -58,7 +58,7 @@ def test_no_mode_is_skipped(filled: Filled) -> None:
 def test_a_mode_is_refused_with_the_list(at_home: Settings, environment: str) -> None:
     settings = at_home.model_copy(update={"environment": environment})
     demand_mode(settings, "automate", "assist", USED)
-    with pytest.raises(NotReady) as refused:
+    with pytest.raises(NotReadyError) as refused:
         demand_mode(settings, "automate", "shadow", Usage(0, 0, 0, 0, 0, 0))
     assert str(refused.value).startswith("automate is not entered from shadow:\n  one step at a time")
     assert "0 days with cases" in str(refused.value)
@@ -71,14 +71,14 @@ def test_a_mode_is_refused_with_the_list(at_home: Settings, environment: str) ->
 def test_a_step_down_is_free_even_when_no_file_can_be_read(at_home: Settings, wanted: str, now: str) -> None:
     settings = at_home.model_copy(update={"environment": "production", "governance_dir": Path("nowhere")})
     demand_mode(settings, wanted, now, Usage(0, 0, 0, 0, 0, 0))
-    with pytest.raises(NotReady, match="reads governance/ of the project, not ML_GOVERNANCE_DIR=nowhere"):
+    with pytest.raises(NotReadyError, match="reads governance/ of the project, not ML_GOVERNANCE_DIR=nowhere"):
         demand_mode(settings, "automate", "assist", USED)
 
 
 def test_on_a_laptop_every_mode_is_free_but_not_on_a_database_that_others_share(at_home: Settings) -> None:
     demand_mode(at_home, "automate", "shadow", Usage(0, 0, 0, 0, 0, 0))
     shared = at_home.model_copy(update={"database_url": "postgresql://host/records"})
-    with pytest.raises(NotReady, match="one step at a time"):
+    with pytest.raises(NotReadyError, match="one step at a time"):
         demand_mode(shared, "automate", "shadow", Usage(0, 0, 0, 0, 0, 0))
 
 

@@ -8,7 +8,7 @@ from filled import Filled, at_home, filled
 from fixture_project import PACKAGE
 
 from mlprod.ops import readiness_report
-from mlprod.ops.readiness_report import NotReady, demand
+from mlprod.ops.readiness_report import NotReadyError, demand
 from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.promotion import promote
@@ -26,7 +26,7 @@ def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
 def test_an_environment_refuses_with_the_list_of_what_is_missing(
     at_home: Settings, registry: Registry, environment: Any, stage: str
 ) -> None:
-    with pytest.raises(NotReady) as refused:
+    with pytest.raises(NotReadyError) as refused:
         demand(SEAM, at_home, registry, environment, None)
     said = str(refused.value)
     assert said.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
@@ -62,7 +62,7 @@ def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
     monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
     run = registry.log_run({}, {}, {}, None)
     version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
-    with pytest.raises(NotReady, match="made from other files than today's four"):
+    with pytest.raises(NotReadyError, match="made from other files than today's four"):
         demand(SEAM, at_home, registry, environment, version)
 
 
@@ -86,7 +86,7 @@ def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
 
     promote(registry, "you", "the first", first.number, ready=ready)
     promote(registry, "you", "it beats the first", second.number, ready=ready)
-    with pytest.raises(NotReady, match="version 3 was compared with champion 1, not 2: train"):
+    with pytest.raises(NotReadyError, match="version 3 was compared with champion 1, not 2: train"):
         promote(registry, "you", "it looks good", late.number, ready=ready)
     promote(registry, "you", "back by number", first.number, ready=ready)
     promote(registry, "you", "what one falls back on", baseline.number, ready=ready)
@@ -108,5 +108,5 @@ def test_what_nobody_committed_opens_no_production(
     demand(SEAM, at_home, registry, "production", None)
     filled.change("risk.yaml", "acts_without_review: false", "acts_without_review: true")
     demand(SEAM, at_home, registry, "staging", None)
-    with pytest.raises(NotReady, match="changes that are not committed"):
+    with pytest.raises(NotReadyError, match="changes that are not committed"):
         demand(SEAM, at_home, registry, "production", None)

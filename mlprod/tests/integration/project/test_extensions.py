@@ -23,7 +23,7 @@ from mlprod.project.extension_loader import SIGNATURES, load_extensions
 from mlprod.serving.api import read_api
 from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings
-from mlprod.training.export import ExportFailed, export, predict, runtime_of
+from mlprod.training.export import ExportError, export, predict, runtime_of
 
 ROUTE = "def routes(app):\n    @app.get({path!r})\n    def _answer():\n        return 1\n"
 
@@ -203,7 +203,7 @@ def test_an_export_that_gives_no_model_or_fails_stops_the_training(extend: Exten
         ("raise ValueError('no')", "failed .*no"),
     ):
         seam = Project(extend(f"def export(estimator): {body}\n")).seam()
-        with pytest.raises(ExportFailed, match=message):
+        with pytest.raises(ExportError, match=message):
             export(seam, seam.build_model(seam.terms.fields))
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from mlprod.ops.migrate import migrate
-from mlprod.records.errors import StoreAway, StoreInterruptedError
+from mlprod.records.errors import StoreInterruptedError, StoreUnavailableError
 from mlprod.records.postgres import url_of
 from mlprod.records.store import Store
 from mlprod.records.time_limits import LONG_WAIT
@@ -81,7 +81,9 @@ def test_one_host_stays_as_it_is(url: str) -> None:
     ],
 )
 def test_a_url_of_no_database_says_what_works_and_no_password(url: str) -> None:
-    with pytest.raises(StoreAway, match=r"ML_DATABASE_URL .* what works: postgresql://user@host:5432/database") as away:
+    with pytest.raises(
+        StoreUnavailableError, match=r"ML_DATABASE_URL .* what works: postgresql://user@host:5432/database"
+    ) as away:
         Store(url).mode()
     assert SECRET not in str(away.value)
 
@@ -116,13 +118,13 @@ def test_a_server_that_only_reads_is_away_unless_the_url_asks_for_it(
     migrate(url)
     store_of(url).set_mode("shadow", "you", "a test")
     postgres.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on")
-    with pytest.raises(StoreAway, match=r"read-only.*host1,host2"):
+    with pytest.raises(StoreUnavailableError, match=r"read-only.*host1,host2"):
         store_of(url).mode()
     reader = store_of(f"{url}?target_session_attrs=any")
     known = reader.mode()
     assert known
     assert known.mode == "shadow"
-    with pytest.raises(StoreAway, match="read-only"):
+    with pytest.raises(StoreUnavailableError, match="read-only"):
         reader.set_mode("assist", "you", "a test")
 
 
@@ -210,7 +212,7 @@ def test_a_pooler_that_starts_again_is_found_again(
     store.set_mode("assist", "you", "a test")
     pooler.stop()
     try:
-        with pytest.raises(StoreAway):
+        with pytest.raises(StoreUnavailableError):
             store.mode()
     finally:
         pooler.start()
@@ -250,7 +252,7 @@ def test_why_a_server_does_not_answer_is_said_with_what_to_do(
     postgres: "Server", store_of: Callable[..., Store], url: Callable[["Server"], str], works: str
 ) -> None:
     where = url(postgres)
-    with pytest.raises(StoreAway, match=works) as away:
+    with pytest.raises(StoreUnavailableError, match=works) as away:
         store_of(where).mode()
     assert SECRET not in str(away.value)
     assert not isinstance(away.value, StoreInterruptedError)
@@ -261,7 +263,7 @@ def test_a_pooler_that_is_full_says_so(postgres: "Server", pooler: "Pooler", sto
     try:
         with (
             psycopg.connect(pooler.url(postgres.url("pgbouncer")), autocommit=True),
-            pytest.raises(StoreAway, match="max_client_conn"),
+            pytest.raises(StoreUnavailableError, match="max_client_conn"),
         ):
             store_of(pooler.url(postgres.url())).mode()
     finally:
@@ -273,10 +275,10 @@ def test_a_file_that_cannot_be_written_is_away_and_still_read(
 ) -> None:
     store = store_of(f"sqlite:///file:{empty_records}?mode=ro&uri=true")
     assert store.mode() is None
-    with pytest.raises(StoreAway, match="must be writable"):
+    with pytest.raises(StoreUnavailableError, match="must be writable"):
         store.set_mode("shadow", "you", "a test")
     (tmp_path / "a file").touch()
-    with pytest.raises(StoreAway, match="its folder must exist"):
+    with pytest.raises(StoreUnavailableError, match="its folder must exist"):
         store_of(f"sqlite:///{tmp_path / 'a file' / 'records.db'}").mode()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import inspect, text
 
 from mlprod.ops.migrate import config_of, migrate
 from mlprod.records.database import engine_of, now
-from mlprod.records.errors import StoreAway
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.sender import Sender
 from mlprod.records.store import Store
 from mlprod.records.tables import VERSIONS, metadata
@@ -171,7 +171,7 @@ def test_a_history_that_nobody_knows_is_not_taken_for_newer_code(bare_url: str) 
 
 def test_a_migration_that_fails_leaves_all_as_it_was(bare_url: str) -> None:
     run(bare_url, "CREATE TABLE modes (mine INTEGER)", "INSERT INTO modes VALUES (7)")
-    with pytest.raises(StoreAway, match="exists"):
+    with pytest.raises(StoreUnavailableError, match="exists"):
         migrate(bare_url)
     assert tables(bare_url) == {"modes"}
     run(bare_url, "DROP TABLE modes")

@@ -22,7 +22,7 @@ from stored import (
     stores,
 )
 
-from mlprod.records.errors import EventsRefused, OutcomeConflict
+from mlprod.records.errors import EventsRefusedError, OutcomeConflictError
 from mlprod.records.store import Store
 
 pytest_plugins = ["postgres"]
@@ -51,7 +51,7 @@ def test_of_a_body_with_conflicts_nothing_is_written_and_each_is_named(store: St
     store.add_outcomes([outcome("a", 1), outcome("b", 0.5)])
     before = stored(store, outcomes)
     body = [outcome("new"), outcome("b", 0), outcome("a", 0, correction=True), outcome("a", 1), outcome("b", 0.5)]
-    with pytest.raises(OutcomeConflict, match="2 outcomes differ") as conflict:
+    with pytest.raises(OutcomeConflictError, match="2 outcomes differ") as conflict:
         store.add_outcomes(body)
     assert conflict.value.known == {1: 0.5, 3: 0.0}
     assert stored(store, outcomes) == before
@@ -80,7 +80,7 @@ def test_several_outcomes_of_one_id_in_one_body_are_taken_in_their_order(store: 
 
 
 def test_an_id_that_stands_twice_with_different_outcomes_is_a_conflict_with_itself(store: Store) -> None:
-    with pytest.raises(OutcomeConflict) as conflict:
+    with pytest.raises(OutcomeConflictError) as conflict:
         store.add_outcomes([outcome("a", 1), outcome("a", 0)])
     assert conflict.value.known == {1: 1.0}
     assert stored(store, outcomes) == []
@@ -123,7 +123,7 @@ def test_of_replicas_that_write_different_outcomes_at_once_the_second_is_told_of
     def tell(store: Store, value: float) -> str:
         try:
             store.add_outcomes([outcome("a", value)])
-        except OutcomeConflict as conflict:
+        except OutcomeConflictError as conflict:
             return f"known: {conflict.known[0]:g}"
         return "accepted"
 
@@ -171,7 +171,7 @@ def test_feedback_of_replicas_at_once_is_counted_once(stores: Callable[[], Store
 def test_a_prediction_id_that_the_database_cannot_hold_is_refused(store: Store) -> None:
     if store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite holds any text")
-    with pytest.raises(EventsRefused):
+    with pytest.raises(EventsRefusedError):
         store.add_outcomes([outcome("\0")])
-    with pytest.raises(EventsRefused):
+    with pytest.raises(EventsRefusedError):
         store.add_feedback([opinion("1", "\0")])

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored import ROW, at_once, event, prediction, predictions, store, stored, stores
 
-from mlprod.records.errors import EventsRefused
+from mlprod.records.errors import EventsRefusedError
 from mlprod.records.shipping import Shipped
 from mlprod.records.store import Store
 
@@ -94,7 +94,7 @@ def test_what_no_database_can_hold_is_refused_and_nothing_of_it_is_stored(store:
         event(prediction("b"), at=None),
     ]
     for broken in (b"{", b"{}x", *lacking):
-        with pytest.raises(EventsRefused):
+        with pytest.raises(EventsRefusedError):
             store.ship([event(prediction("a")), broken])
     assert stored(store, predictions) == []
     assert store.ship([event(prediction("a"))]) == Shipped(1)
@@ -103,7 +103,7 @@ def test_what_no_database_can_hold_is_refused_and_nothing_of_it_is_stored(store:
 def test_a_text_with_a_null_is_refused_or_stored_but_never_called_an_absence(store: Store) -> None:
     null = event(prediction("a", row={"note": "\0"}))
     if store.engine.dialect.name == "postgresql":
-        with pytest.raises(EventsRefused, match="Unicode"):
+        with pytest.raises(EventsRefusedError, match="Unicode"):
             store.ship([null])
     else:
         store.ship([null])

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from stored import event, opinion, outcome, prediction, store, stores
 
 from mlprod.records import database, postgres
-from mlprod.records.errors import StoreAway
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.shipping import Shipped
 from mlprod.records.store import Store
 
@@ -45,7 +45,7 @@ def everything(store: Store) -> list[Callable[[], object]]:
 def test_without_tables_what_to_do_is_said(bare_url: str) -> None:
     store = Store(bare_url)
     for work in everything(store):
-        with pytest.raises(StoreAway, match=r"run the verb migrate$"):
+        with pytest.raises(StoreUnavailableError, match=r"run the verb migrate$"):
             work()
     store.engine.dispose()
 
@@ -59,7 +59,7 @@ def test_a_database_that_others_hold_is_away_until_they_let_go(
     with other.engine.begin() as connection:
         if other.engine.dialect.name == "postgresql":
             connection.execute(text("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE"))
-        with pytest.raises(StoreAway) as away:
+        with pytest.raises(StoreUnavailableError) as away:
             store.ship([said])
         assert "migrate" not in str(away.value)
     assert store.ship([said]) == Shipped(1)
@@ -74,7 +74,7 @@ def closed_port() -> int:
 def test_a_server_that_is_not_there_is_away_and_no_password_is_told() -> None:
     store = Store(f"postgresql://me:{SECRET}@127.0.0.1:{closed_port()}/records")
     for work in everything(store):
-        with pytest.raises(StoreAway, match="refused") as away:
+        with pytest.raises(StoreUnavailableError, match="refused") as away:
             work()
         assert SECRET not in str(away.value)
 
@@ -83,7 +83,7 @@ def test_a_server_that_says_nothing_is_away_within_seconds(monkeypatch: pytest.M
     hurry(monkeypatch, 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = Store(f"postgresql://me:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/records")
-        with pytest.raises(StoreAway) as away:
+        with pytest.raises(StoreUnavailableError) as away:
             store.mode()
     assert SECRET not in str(away.value)
 
@@ -96,7 +96,7 @@ def test_a_server_that_froze_is_away_within_seconds_and_answers_when_it_thaws(
         process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     os.kill(process, signal.SIGSTOP)
     try:
-        with pytest.raises(StoreAway):
+        with pytest.raises(StoreUnavailableError):
             store.mode()
     finally:
         os.kill(process, signal.SIGCONT)
@@ -106,7 +106,7 @@ def test_a_server_that_froze_is_away_within_seconds_and_answers_when_it_thaws(
 
 def test_a_database_or_a_user_that_the_server_does_not_know_is_away_but_no_matter_of_tables(postgres: "Server") -> None:
     for url in (postgres.url("nothing"), postgres.url().replace("tests@", f"nobody:{SECRET}@")):
-        with pytest.raises(StoreAway, match="does not exist") as away:
+        with pytest.raises(StoreUnavailableError, match="does not exist") as away:
             Store(url).mode()
         assert "migrate" not in str(away.value)
         assert SECRET not in str(away.value)
@@ -117,7 +117,7 @@ def test_a_file_that_is_no_database_is_away(tmp_path: Path, path: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at" * 100)
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailableError):
         Store(f"sqlite:///{tmp_path / path}").mode()
 
 
@@ -130,5 +130,5 @@ def test_the_folder_of_a_file_is_made(tmp_path: Path, empty_records: Path) -> No
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgres+psycopg", "postgresql+psycopg"])
 def test_every_name_of_postgresql_that_the_settings_take_is_understood(scheme: str) -> None:
-    with pytest.raises(StoreAway, match="refused"):
+    with pytest.raises(StoreUnavailableError, match="refused"):
         Store(f"{scheme}://me@127.0.0.1:{closed_port()}/records").mode()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlprod.records.database import now
-from mlprod.records.errors import StoreAway
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.records.usage_stats import LATELY, Usage, usage
 
@@ -112,5 +112,5 @@ def test_what_only_tries_the_service_does_not_count(store: Store) -> None:
 
 
 def test_a_database_without_tables_is_away(bare_url: str) -> None:
-    with pytest.raises(StoreAway, match="run the verb migrate"):
+    with pytest.raises(StoreUnavailableError, match="run the verb migrate"):
         usage(Store(bare_url), "assist")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, text, update
 
 from mlprod.ops.migrate import migrate
 from mlprod.records import waiting
-from mlprod.records.errors import StoreAway, StoreInterruptedError
+from mlprod.records.errors import StoreInterruptedError, StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.records.tables import feedback, outcomes, predictions
 from mlprod.records.waiting import FIRST_AGE, SWEEP_PAUSE, Waiting
@@ -159,7 +159,7 @@ def test_what_could_not_be_claimed_is_claimed_later(store: Store, clock: Clock) 
         assert rows.take(store, []) == []
         assert rows.more, "with fewer rows"
         patch.setattr(Store, "connected", away)
-        with pytest.raises(StoreAway):
+        with pytest.raises(StoreUnavailableError):
             rows.take(store, [])
     assert taken(rows, store) == ["a"]
 
@@ -172,7 +172,7 @@ def interrupted(_: Store) -> Iterator[Connection]:
 
 @contextmanager
 def away(_: Store) -> Iterator[Connection]:
-    raise StoreAway("connection refused")
+    raise StoreUnavailableError("connection refused")
     yield
 
 

@@ -22,7 +22,7 @@ from mlprod.contract.schema import Columns
 from mlprod.ops.migrate import migrate
 from mlprod.serving import load_shedding
 from mlprod.serving.logs import Lines
-from mlprod.serving.problems import Problem
+from mlprod.serving.problems import ProblemError
 from mlprod.settings import Settings
 
 ROWS = {"rows": [PARCEL]}
@@ -128,7 +128,7 @@ def test_a_body_is_not_read_beyond_its_limit() -> None:
         asked += 1
         return {"type": "http.request", "body": b"x" * 400, "more_body": True}
 
-    with pytest.raises(Problem, match="at most 1,000 bytes") as told:
+    with pytest.raises(ProblemError, match="at most 1,000 bytes") as told:
         asyncio.run(load_shedding.Limits(1_000, 1, 1.0).body(endless, b"10"))
     assert (told.value.status, asked) == (413, 3)
 

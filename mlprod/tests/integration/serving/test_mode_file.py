@@ -8,7 +8,7 @@ import pytest
 from conftest import eventually
 from replicas import NEVER, folder, replica, running, url
 
-from mlprod.records.errors import StoreAway
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.mode import Mode
 from mlprod.records.store import Store
 
@@ -78,7 +78,7 @@ def test_the_file_is_read_while_the_database_hangs(
     def hang(store: Store) -> Mode | None:
         hangs.set()
         go_on.wait(NEVER)
-        raise StoreAway("it hung")
+        raise StoreUnavailableError("it hung")
 
     monkeypatch.setattr(Store, "mode", hang)
     follower, stop = replica(url, folder, file=tmp_path / "file"), threading.Event()

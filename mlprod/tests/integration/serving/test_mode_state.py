@@ -10,7 +10,7 @@ from conftest import eventually
 from replicas import NEVER, folder, history, later, replica, run, running, sample, url
 
 from mlprod.ops.migrate import migrate
-from mlprod.records.errors import EventsRefused, StoreAway
+from mlprod.records.errors import EventsRefusedError, StoreUnavailableError
 from mlprod.records.mode import Mode
 from mlprod.records.mode_sources import SwitchFolder
 from mlprod.records.store import Store
@@ -156,7 +156,7 @@ def test_a_switch_that_a_read_overlapped_is_not_undone_by_it(
 
 def test_a_step_up_needs_the_database(later: str, folder: Path) -> None:
     follower = replica(later, folder, "assist")
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailableError):
         follower.step_up("automate", "you", "a test")
     assert follower.state.mode == "shadow"
 
@@ -165,7 +165,7 @@ def test_a_switch_that_no_database_takes_holds_here_and_holds_up_nothing(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(store: Store, late: Mode, first: Mode) -> Mode:
-        raise EventsRefused("never")
+        raise EventsRefusedError("never")
 
     monkeypatch.setattr(Store, "add_late_switch", refuse)
     store = Store(url)

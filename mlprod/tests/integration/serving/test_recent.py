@@ -14,7 +14,7 @@ from conftest import Client, Trained, assemble, eventually, point, serve
 from seams import PARCEL, PARCELS, binary
 
 from mlprod.serving import recent
-from mlprod.serving.problems import Problem
+from mlprod.serving.problems import ProblemError
 from mlprod.serving.recent import Recent, with_known
 from mlprod.serving.request_models import validator_of
 from mlprod.settings import Settings
@@ -201,7 +201,7 @@ def test_of_one_id_that_is_asked_twice_at_once_one_answer_is_recorded(
         body = json.dumps({"rows": [row | {"id": "a"}]}).encode()
         try:
             return json.loads(assembly.service.predict.answer(body, b"salt", caller, "r"))
-        except Problem as problem:
+        except ProblemError as problem:
             return problem.status
 
     with ThreadPoolExecutor(2) as threads:

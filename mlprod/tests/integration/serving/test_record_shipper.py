@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 
 from mlprod.ops.migrate import config_of, migrate
 from mlprod.records.database import engine_of
-from mlprod.records.errors import StoreAway
+from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.event_log import Spool
 from mlprod.records.shipping import Shipped
 from mlprod.records.store import Store
@@ -173,7 +173,7 @@ def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
             assert said(caplog, "run the verb migrate; answers wait in") == 1
             assert keeper.spool.events == 2
             assert (sample(keeper, "ml_store_up"), sample(keeper, "ml_events_pending")) == (0, 2)
-            with pytest.raises(StoreAway, match="migrate"):
+            with pytest.raises(StoreUnavailableError, match="migrate"):
                 keeper.required().recorded(["a"])
             fill(keeper, "c")
             migrate(later)
@@ -259,7 +259,7 @@ class Leaving(Store):
     def ship(self, events: Sequence[bytes]) -> Shipped:
         if self.refused and self.away:
             self.away -= 1
-            raise StoreAway("just now")
+            raise StoreUnavailableError("just now")
         try:
             return super().ship(events)
         except Exception:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from mlprod.ops.migrate import migrate
-from mlprod.records.errors import EventsRefused, StoreAway, StoreInterruptedError
+from mlprod.records.errors import EventsRefusedError, StoreInterruptedError, StoreUnavailableError
 from mlprod.records.event_log import Spool
 from mlprod.records.pace import Pace
 from mlprod.records.shipping import Shipped
@@ -65,11 +65,11 @@ class Memory:
         rows = [row for each in events for row in json.loads(each)["predictions"]]
         self.sizes.append(len(rows))
         if next(self.away, False):
-            raise StoreAway("just now")
+            raise StoreUnavailableError("just now")
         if len(rows) > self.finishes:
             raise StoreInterruptedError("canceling statement due to statement timeout")
         if any(row["score"] is None for row in rows):
-            raise EventsRefused("null value in column score")
+            raise EventsRefusedError("null value in column score")
         known = len(self.rows)
         self.rows |= {row["id"]: row for row in reversed(rows)} | self.rows
         new = len(self.rows) - known
@@ -88,7 +88,7 @@ def empty(shipper: Shipper, store: Any) -> None:
         try:
             if not shipper.step(store):
                 return
-        except StoreAway:
+        except StoreUnavailableError:
             continue
     raise AssertionError("this never ends")
 
@@ -151,7 +151,7 @@ def test_whatever_fails_every_prediction_is_stored_or_kept_aside_once(
         for _ in range(steps):
             try:
                 shipper.step(store)  # type: ignore[arg-type]
-            except StoreAway:
+            except StoreUnavailableError:
                 break
     empty(Shipper(spool, Metrics()), store)
     refused = {f"{number}-{row}" for number, row in bad if number < len(sizes) and row < sizes[number]}

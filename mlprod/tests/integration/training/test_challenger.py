@@ -8,7 +8,7 @@ from seams import binary
 
 from mlprod.settings import Settings
 from mlprod.training.governed_training import train_with_governance
-from mlprod.training.promotion import NowhereToGo, promote, rollback
+from mlprod.training.promotion import NoTargetVersionError, promote, rollback
 from mlprod.training.registry import CHALLENGER, Registry
 
 
@@ -46,7 +46,7 @@ def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_ano
     assert any(
         line.startswith("challenger WARNING: version 2 was compared with champion none, not 1") for line in lines
     )
-    with pytest.raises(NowhereToGo, match="was compared with champion none, not 1: train"):
+    with pytest.raises(NoTargetVersionError, match="was compared with champion none, not 1: train"):
         promote(registry, "you", "better")
     assert version.number == 2
 
@@ -76,7 +76,7 @@ def test_a_training_that_makes_what_was_rolled_back_says_so(
     lines: list[str] = []
     assert train_with_governance(binary, settings, lines.append).version.number == made.number
     assert any("WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines)
-    with pytest.raises(NowhereToGo, match="it declines everybody"):
+    with pytest.raises(NoTargetVersionError, match="it declines everybody"):
         promote(registry, "you", "better")
 
 

@@ -7,7 +7,7 @@ from conftest import Trained, release, silent
 from governance_files import verdict
 from seams import binary
 
-from mlprod.bundle.loader import BundleRefused
+from mlprod.bundle.loader import BundleError
 from mlprod.contract.schema import Fields
 from mlprod.settings import Settings
 from mlprod.training.governed_training import train_with_governance
@@ -44,7 +44,7 @@ def test_a_damaged_champion_stops_training_for_no_gate_could_compare(
     assert registry.local_artifacts
     (stored,) = (registry.local_artifacts / champion.run).rglob("model.onnx")
     stored.write_bytes(b"something else")
-    with pytest.raises(BundleRefused, match="it was changed or is incomplete"):
+    with pytest.raises(BundleError, match="it was changed or is incomplete"):
         train_with_governance(binary, settings, silent)
 
 

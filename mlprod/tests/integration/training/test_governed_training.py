@@ -9,8 +9,8 @@ from fixture_project import main
 from seams import binary, given, parcels, text
 
 from mlprod.contract.report import CheckReport
-from mlprod.contract.validation import ContractViolated
-from mlprod.governance.gates import Gate, GateFailed
+from mlprod.contract.validation import ContractViolationError
+from mlprod.governance.gates import Gate, GateError
 from mlprod.settings import Settings
 from mlprod.training.evidence_store import read
 from mlprod.training.governed_training import train_with_governance
@@ -52,7 +52,7 @@ def test_a_model_that_no_gate_judged_is_registered_and_challenges_nobody(bare: S
 
 
 def test_a_gate_that_is_given_refuses(bare: Settings) -> None:
-    with pytest.raises(GateFailed, match="beats-baseline: value minus the baseline's, lower bound"):
+    with pytest.raises(GateError, match="beats-baseline: value minus the baseline's, lower bound"):
         train(binary, bare, silent, gates=[BEATS_BASELINE.model_copy(update={"threshold": 1_000})])
     assert Registry(bare).versions() == []
 
@@ -75,7 +75,7 @@ def test_a_verb_that_trains_refuses_without_its_gates(
 
 
 def test_a_broken_contract_is_evidence_too(settings: Settings) -> None:
-    with pytest.raises(ContractViolated):
+    with pytest.raises(ContractViolationError):
         train_with_governance(replace(binary, load=given(parcels(50).drop_columns(["stops"]))), settings, silent)
     assert [(record.check, record.passed) for record in read(Registry(settings)) if not record.passed] == [
         ("contract-holds", False)

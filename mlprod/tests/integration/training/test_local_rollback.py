@@ -159,7 +159,7 @@ def test_a_registry_that_answers_and_refuses_is_not_away(
 
 def test_why_is_asked_for_without_the_registry_too(away: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rollback"]) == 1
-    assert "ReasonMissing" in capsys.readouterr().err
+    assert "MissingReasonError" in capsys.readouterr().err
     assert read_rollback(away.models) is None
 
 

@@ -10,8 +10,8 @@ from seams import binary
 from mlprod.bundle import trial
 from mlprod.contract.schema import Fields
 from mlprod.settings import Settings
-from mlprod.training.promotion import NowhereToGo, promote, rollback
-from mlprod.training.reason import ReasonMissing
+from mlprod.training.promotion import NoTargetVersionError, promote, rollback
+from mlprod.training.reason import MissingReasonError
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 
 
@@ -46,7 +46,7 @@ def test_rollback_walks_the_chain_back_to_its_start(chain: Registry) -> None:
         rollback(chain, "you", "complaints")
         seen.append(champion(chain))
     assert seen == ["c", "b", "a"]
-    with pytest.raises(NowhereToGo, match="version 1 was the first champion"):
+    with pytest.raises(NoTargetVersionError, match="version 1 was the first champion"):
         rollback(chain, "you", "complaints")
     assert champion(chain) == "a"
 
@@ -79,7 +79,7 @@ def test_a_rollback_of_an_older_project_counts_too(chain: Registry, register: Re
     rollback(chain, "your deputy", "c declines everybody")
     for name in ("at", "by", "why"):
         chain.drop_tag(3, f"rolled_back.{name}")
-    with pytest.raises(NowhereToGo, match=r"rolled back by your deputy .*: c declines everybody\."):
+    with pytest.raises(NoTargetVersionError, match=r"rolled back by your deputy .*: c declines everybody\."):
         promote(chain, "you", "it is better")
     promote(chain, "you", "d is better", register("d").number)
     chain.tag(4, "previous", "3")
@@ -94,7 +94,7 @@ def test_a_rollback_leads_to_no_version_that_is_larger_than_what_a_service_loads
     for bundle in (trained.bundle, trained_baseline.bundle):
         release(registry, bundle)
     registry.megabytes = 0
-    with pytest.raises(NowhereToGo, match="would be refused by the service: the bundle of version 1 has"):
+    with pytest.raises(NoTargetVersionError, match="would be refused by the service: the bundle of version 1 has"):
         rollback(registry, "you", "complaints", seam=binary, settings=settings)
     registry.megabytes = 128
     rollback(registry, "you", "complaints", seam=binary, settings=settings)
@@ -112,7 +112,9 @@ def test_the_challenger_that_was_rolled_back_is_promoted_by_its_number_alone(cha
     chain.tag(3, "compared_with", "2")
     chain.point(CHALLENGER, chain.version(3))
     rollback(chain, "your deputy", "c declines everybody")
-    with pytest.raises(NowhereToGo, match=r"rolled back by your deputy .*: c declines everybody\. .*VERSION=3"):
+    with pytest.raises(
+        NoTargetVersionError, match=r"rolled back by your deputy .*: c declines everybody\. .*VERSION=3"
+    ):
         promote(chain, "you", "it is better")
     assert champion(chain) == "b"
     promote(chain, "you", "the complaints were about something else", 3)
@@ -126,7 +128,9 @@ def test_where_every_predecessor_was_left_one_must_be_named(chain: Registry) -> 
     promote(chain, "you", "c once more", 3)
     chain.tag(3, "previous", "2")
     chain.tag(2, "previous", "")
-    with pytest.raises(NowhereToGo, match=r"version 2: rolled back by you .*: b declines everybody. .*--version 2"):
+    with pytest.raises(
+        NoTargetVersionError, match=r"version 2: rolled back by you .*: b declines everybody. .*--version 2"
+    ):
         rollback(chain, "you", "c declines everybody")
     assert champion(chain) == "c"
     rollback(chain, "you", "b was less bad", 2)
@@ -135,9 +139,9 @@ def test_where_every_predecessor_was_left_one_must_be_named(chain: Registry) -> 
 
 def test_a_rollback_may_name_a_version_that_was_champion_and_no_other(chain: Registry, register: Registered) -> None:
     never = register("d").number
-    with pytest.raises(NowhereToGo, match="version 4 was never champion"):
+    with pytest.raises(NoTargetVersionError, match="version 4 was never champion"):
         rollback(chain, "you", "complaints", never)
-    with pytest.raises(NowhereToGo, match="version 3 is the champion already"):
+    with pytest.raises(NoTargetVersionError, match="version 3 is the champion already"):
         rollback(chain, "you", "complaints", 3)
     with pytest.raises(RegistryError, match="no version 99"):
         rollback(chain, "you", "complaints", 99)
@@ -161,7 +165,7 @@ def test_a_predecessor_that_was_deleted_is_passed_over(chain: Registry) -> None:
 
 def test_a_champion_that_was_deleted_leaves_nothing_to_roll_back(chain: Registry) -> None:
     chain.client.delete_model_version(chain.name, "3")
-    with pytest.raises(NowhereToGo, match="there is no champion"):
+    with pytest.raises(NoTargetVersionError, match="there is no champion"):
         rollback(chain, "you", "complaints")
     promote(chain, "you", "back to b", 2)
     assert champion(chain) == "b"
@@ -187,7 +191,7 @@ def test_a_damaged_event_ends_neither_promotion_nor_rollback(chain: Registry, te
 def test_going_back_by_number_leads_no_rollback_to_what_was_left(chain: Registry) -> None:
     promote(chain, "you", "b and c are both wrong", 1)
     assert champion(chain) == "a"
-    with pytest.raises(NowhereToGo, match="version 1 was the first champion"):
+    with pytest.raises(NoTargetVersionError, match="version 1 was the first champion"):
         rollback(chain, "you", "complaints")
 
 
@@ -197,9 +201,11 @@ def test_what_the_service_would_refuse_is_not_promoted_nor_rolled_back_to(
     first, second = release(registry, trained_baseline.bundle), release(registry, trained.bundle)
     fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
     narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=()))
-    with pytest.raises(NowhereToGo, match=r"version 1 .* would be refused by the service: .*'express', which is gone"):
+    with pytest.raises(
+        NoTargetVersionError, match=r"version 1 .* would be refused by the service: .*'express', which is gone"
+    ):
         rollback(registry, "you", "complaints", seam=narrower, settings=settings)
-    with pytest.raises(NowhereToGo, match="Nothing moved"):
+    with pytest.raises(NoTargetVersionError, match="Nothing moved"):
         promote(registry, "you", "back", first.number, seam=narrower, settings=settings)
     assert champion(registry) == second.digest
     rollback(registry, "you", "complaints", seam=binary, settings=settings)
@@ -212,7 +218,7 @@ def test_a_model_that_never_ends_is_not_promoted(
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
     made = sealed(model, endless())
     version = registry.register(registry.log_run({}, {}, {}, made), made.name, {"kind": "model"})
-    with pytest.raises(NowhereToGo, match=r"would be refused by the service: .* does it ever end"):
+    with pytest.raises(NoTargetVersionError, match=r"would be refused by the service: .* does it ever end"):
         promote(registry, "you", "better", version.number, seam=binary, settings=settings)
     assert champion(registry) is None
 
@@ -238,35 +244,35 @@ def test_a_version_remembers_why_it_became_champion(chain: Registry) -> None:
 
 @pytest.mark.parametrize("why", ["", "  ", "x" * 501, "fine\x1b[2J", "two\nlines", "\u202eturned"])
 def test_a_reason_is_demanded(chain: Registry, why: str) -> None:
-    with pytest.raises(ReasonMissing, match='--why "'):
+    with pytest.raises(MissingReasonError, match='--why "'):
         promote(chain, "you", why, 1)
-    with pytest.raises(ReasonMissing, match='--why "'):
+    with pytest.raises(MissingReasonError, match='--why "'):
         rollback(chain, "you", why)
     assert champion(chain) == "c"
 
 
 @pytest.mark.parametrize("who", ["", "x" * 201, "ann\x1b]8;;http://evil.test\x07"])
 def test_who_moves_a_model_has_a_name_that_can_be_shown(chain: Registry, who: str) -> None:
-    with pytest.raises(ReasonMissing, match='--who "'):
+    with pytest.raises(MissingReasonError, match='--who "'):
         promote(chain, who, "better", 1)
-    with pytest.raises(ReasonMissing, match='--who "'):
+    with pytest.raises(MissingReasonError, match='--who "'):
         rollback(chain, who, "complaints")
     assert champion(chain) == "c"
 
 
 def test_without_a_challenger_there_is_nobody_to_promote(chain: Registry) -> None:
-    with pytest.raises(NowhereToGo, match="no challenger to promote; `train` makes one"):
+    with pytest.raises(NoTargetVersionError, match="no challenger to promote; `train` makes one"):
         promote(chain, "you", "why not")
 
 
 def test_without_a_champion_there_is_nothing_to_roll_back(registry: Registry, register: Registered) -> None:
     register("a")
-    with pytest.raises(NowhereToGo, match="no champion"):
+    with pytest.raises(NoTargetVersionError, match="no champion"):
         rollback(registry, "you", "why not")
 
 
 def test_the_champion_is_not_promoted_again(chain: Registry) -> None:
-    with pytest.raises(NowhereToGo, match="version 3 is the champion already"):
+    with pytest.raises(NoTargetVersionError, match="version 3 is the champion already"):
         promote(chain, "you", "why not", 3)
 
 
@@ -278,7 +284,7 @@ def test_an_unknown_version_is_not_promoted(chain: Registry) -> None:
 
 def test_a_challenger_that_met_another_champion_is_refused(chain: Registry, register: Registered) -> None:
     chain.point(CHALLENGER, register("d", compared_with="2"))
-    with pytest.raises(NowhereToGo, match="version 4 was compared with champion 2, not 3: train"):
+    with pytest.raises(NoTargetVersionError, match="version 4 was compared with champion 2, not 3: train"):
         promote(chain, "you", "it looked good")
     assert champion(chain) == "c"
 

@@ -17,16 +17,16 @@ from seams import PARCELS, Flat, binary, given, parcels, terms_of
 
 from mlprod.bundle.loader import open_bundle
 from mlprod.bundle.manifest import PROVENANCE, folder_digest
-from mlprod.governance.gates import GateFailed
+from mlprod.governance.gates import GateError
 from mlprod.records.database import now
 from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.dataset import collect
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.outcome_labels import Told, fill, told
-from mlprod.training.reason import ReasonMissing
+from mlprod.training.reason import MissingReasonError
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry
-from mlprod.training.retrain import NothingNew, due, retrain
+from mlprod.training.retrain import ModelUnchangedError, due, retrain
 
 pytest_plugins = ["postgres"]
 
@@ -185,7 +185,7 @@ def test_a_refused_retraining_leaves_everything_as_it_was(
     champion = release(registry, trained.bundle)
     waiting = challenge(registry, baseline, champion.number)
     worthless = replace(binary, load=given(parcels(seed=3)), payoff=lambda *_: 1.0)
-    with pytest.raises(GateFailed, match="beats-baseline"):
+    with pytest.raises(GateError, match="beats-baseline"):
         retrain(worthless, settings, store, silent, because="drift", who="you")
     assert registry.behind(CHAMPION) == registry.version(champion.number)
     assert registry.behind(CHALLENGER) == registry.version(waiting)
@@ -196,14 +196,14 @@ def test_the_champion_once_more_is_no_answer_to_a_drift(
     settings: Settings, registry: Registry, store: Store, trained: Trained
 ) -> None:
     champion = release(registry, trained.bundle)
-    with pytest.raises(NothingNew, match=f"version {champion.number}, once more.*Does load"):
+    with pytest.raises(ModelUnchangedError, match=f"version {champion.number}, once more.*Does load"):
         retrain(binary, settings, store, silent, because="drift", who="you")
     assert not any(event["action"] == "retrain" for event in registry.history())
 
 
 def test_a_person_says_why(settings: Settings, store: Store) -> None:
     for why in ("", "  ", "x" * 501):
-        with pytest.raises(ReasonMissing, match='--why "a new fraud"'):
+        with pytest.raises(MissingReasonError, match='--why "a new fraud"'):
             retrain(binary, settings, store, silent, because="person", who="you", why=why)
 
 

@@ -17,14 +17,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from mlprod.bundle.loader import BundleRefused
+from mlprod.bundle.loader import BundleError
 from mlprod.contract.schema import ContractError, Fields
-from mlprod.contract.validation import ContractViolated
-from mlprod.governance.gates import GateFailed
+from mlprod.contract.validation import ContractViolationError
+from mlprod.governance.gates import GateError
 from mlprod.governance.yaml_loader import GovernanceError
 from mlprod.settings import Settings
-from mlprod.training.export import ExportFailed
-from mlprod.training.fit import UnusableScores
+from mlprod.training.export import ExportError
+from mlprod.training.fit import InvalidScoresError
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.registry import CHALLENGER, Registry
 
@@ -135,13 +135,13 @@ def test_a_near_copy_of_the_label_is_refused_by_name(settings: Settings, copy: s
     late = [label or 0 for label in parcels()["late"].to_pylist()]
     noise = np.random.Generator(np.random.Philox(3)).random(len(late))
     values = np.array(late) * 20 + noise * 9 if copy == "weight" else [None if label else 5.0 for label in late]
-    with pytest.raises(GateFailed, match=f"no-copy-of-the-label: single_field_power in {copy} = 1, must be <= 0.99"):
+    with pytest.raises(GateError, match=f"no-copy-of-the-label: single_field_power in {copy} = 1, must be <= 0.99"):
         train_with_governance(replace(binary, load=given(with_column(copy, values))), settings, silent)
 
 
 def test_a_refused_model_is_logged_and_not_registered(settings: Settings, registry: Registry) -> None:
     useless = replace(binary, load=given(with_column("stops", [1] * 3_000)), payoff=lambda *_: 1.0)
-    with pytest.raises(GateFailed, match=r"beats-baseline: .*lower bound = 0, must be > 0: short by 0") as refused:
+    with pytest.raises(GateError, match=r"beats-baseline: .*lower bound = 0, must be > 0: short by 0") as refused:
         train_with_governance(useless, settings, silent)
     assert [verdict.gate.id for verdict in refused.value.verdicts if verdict.passed is False] == ["beats-baseline"]
     assert [run["verdict"] for run in runs(registry)] == ["refused"]
@@ -151,7 +151,7 @@ def test_a_refused_model_is_logged_and_not_registered(settings: Settings, regist
 def test_a_broken_contract_stops_before_training(settings: Settings, registry: Registry) -> None:
     seam = replace(text, load=given(parcels(50).rename_columns({"parcel": "key", "late": "label"})), build_model=never)
     waive(settings)
-    with pytest.raises(ContractViolated, match="body: no such column"):
+    with pytest.raises(ContractViolationError, match="body: no such column"):
         train_with_governance(seam, settings, silent)
     assert runs(registry) == []
 
@@ -167,7 +167,7 @@ def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
     settings: Settings, registry: Registry
 ) -> None:
     lines: list[str] = []
-    with pytest.raises(BundleRefused, match="the limit is 1 MB"):
+    with pytest.raises(BundleError, match="the limit is 1 MB"):
         train_with_governance(binary, settings.model_copy(update={"model_megabytes": 1}), lines.append)
     assert not any(line.startswith("gate") for line in lines)
     assert registry.versions() == []
@@ -187,12 +187,12 @@ def test_a_frame_instead_of_a_table_is_named_with_what_works(settings: Settings)
 
 
 def test_a_payoff_that_is_no_money_is_named(settings: Settings) -> None:
-    with pytest.raises(UnusableScores, match=r"payoff\('\w+', ...\) gave None; it must give money"):
+    with pytest.raises(InvalidScoresError, match=r"payoff\('\w+', ...\) gave None; it must give money"):
         train_with_governance(replace(binary, payoff=lambda decision, outcome, row: None), settings, silent)  # type: ignore[arg-type,return-value]
 
 
 def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Settings) -> None:
-    with pytest.raises(ExportFailed, match=r"no predict_proba, .* Wrap it: CalibratedClassifierCV"):
+    with pytest.raises(ExportError, match=r"no predict_proba, .* Wrap it: CalibratedClassifierCV"):
         train_with_governance(
             replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())), settings, silent
         )

@@ -12,7 +12,7 @@ from mlprod.bundle.runtime import Scores
 from mlprod.contract.encoding import encode
 from mlprod.contract.schema import Columns
 from mlprod.governance.evidence import Evidence
-from mlprod.governance.gates import GateFailed
+from mlprod.governance.gates import GateError
 from mlprod.settings import Settings
 from mlprod.training import train as training
 from mlprod.training.bundle_builder import Candidate
@@ -67,7 +67,7 @@ def test_made_up_rows_and_a_random_split_are_told(settings: Settings) -> None:
 
 def test_a_refused_model_leaves_no_evidence(settings: Settings) -> None:
     worse = replace(binary, payoff=lambda decision, outcome, row: -1000.0 if decision == "call" else 0.0)
-    with pytest.raises(GateFailed):
+    with pytest.raises(GateError):
         train_with_governance(worse, settings, silent)
     assert shown(settings) == {}
 

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from mlprod.project.project import Seam
 from mlprod.training.dataset import load_rows
 from mlprod.training.split import split
-from mlprod.training.tune import NothingToTry, Tried, tune
+from mlprod.training.tune import EmptySearchSpaceError, Tried, tune
 
 
 def tried(seam: Seam, trials: int = 20) -> list[Tried]:
@@ -49,7 +49,7 @@ def test_of_a_large_space_as_many_are_drawn_as_may_be_tried_and_always_the_same(
 def test_a_regression_and_a_model_of_text_are_tried_alike() -> None:
     low = replace(regression, build_model=lambda fields, n=60: regression.build_model(fields).set_params(max_iter=n))
     assert [each.better for each in tried(replace(low, space={"n": [1, 60]}))] == [False, False]
-    with pytest.raises(NothingToTry, match="none of the settings changes a single score"):
+    with pytest.raises(EmptySearchSpaceError, match="none of the settings changes a single score"):
         tried(replace(text, build_model=lambda fields, n=1: text.build_model(fields), space={"n": [1, 2]}))
 
 
@@ -63,5 +63,5 @@ def test_a_regression_and_a_model_of_text_are_tried_alike() -> None:
     ],
 )
 def test_a_space_that_cannot_be_tried_is_told_with_one_that_can(space: Any, said: str) -> None:
-    with pytest.raises(NothingToTry, match=said):
+    with pytest.raises(EmptySearchSpaceError, match=said):
         tried(replace(binary, build_model=trees, space=space))

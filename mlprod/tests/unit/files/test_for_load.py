@@ -8,7 +8,7 @@ import ibis
 import pytest
 from seams import PARCELS, Parcel, binary, parcels
 
-from mlprod.contract.validation import ContractViolated
+from mlprod.contract.validation import ContractViolationError
 from mlprod.files.errors import FileError
 from mlprod.files.for_load import rows_of
 from mlprod.training.dataset import collect, load_rows
@@ -47,7 +47,9 @@ def test_a_cell_that_cannot_be_read_is_named_before_anything_is_learned(
     frame.loc[7, "weight"] = "12.5 kg"
     frame.to_csv(tmp_path / "rows.csv", index=False)
     seam = replace(binary, load=lambda since=None, until=None: rows_of(tmp_path / "rows.csv", contract))
-    with pytest.raises(ContractViolated, match=r"weight: not a number: 1 rows, for example '12.5 kg' in line 9. Works"):
+    with pytest.raises(
+        ContractViolationError, match=r"weight: not a number: 1 rows, for example '12.5 kg' in line 9. Works"
+    ):
         load_rows(seam)
 
 

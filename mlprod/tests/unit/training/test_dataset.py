@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from seams import PARCELS, Flat, binary, flats, given, parcels, terms_of
 
-from mlprod.contract.validation import ContractViolated
+from mlprod.contract.validation import ContractViolationError
 from mlprod.training.dataset import Rows, collect, load_rows
 
 
@@ -51,5 +51,5 @@ def test_without_a_unit_each_row_is_its_own_by_its_id() -> None:
 
 
 def test_rows_that_break_the_contract_are_not_handed_on() -> None:
-    with pytest.raises(ContractViolated, match="stops: no such column"):
+    with pytest.raises(ContractViolationError, match="stops: no such column"):
         load_rows(replace(binary, load=given(parcels(50).drop_columns(["stops"]))))

@@ -16,12 +16,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from mlprod.bundle import trial
-from mlprod.bundle.errors import BundleRefused
+from mlprod.bundle.errors import BundleError
 from mlprod.bundle.runtime import Runtime
 from mlprod.contract.schema import Columns
 from mlprod.training import export as exporting
 from mlprod.training.dataset import collect
-from mlprod.training.export import ExportFailed, export, parity, runtime_of, try_export
+from mlprod.training.export import ExportError, export, parity, runtime_of, try_export
 from mlprod.training.fit import fit
 
 ROWS = collect(ibis.memtable(parcels(800)), PARCELS)
@@ -72,7 +72,7 @@ def test_parity_looks_at_missing_and_unknown_values_even_when_the_rows_hold_none
 def test_a_classifier_without_probabilities_is_refused_by_its_name(estimator: Any) -> None:
     seam = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), clone(estimator)))
     name = type(estimator).__name__
-    with pytest.raises(ExportFailed, match=f"^{name} has no predict_proba, .*CalibratedClassifierCV\\({name}"):
+    with pytest.raises(ExportError, match=f"^{name} has no predict_proba, .*CalibratedClassifierCV\\({name}"):
         export(seam, fit(seam, ROWS.take(np.arange(200))))
 
 
@@ -81,19 +81,19 @@ def test_an_export_that_onnx_runtime_cannot_run_is_refused_by_its_name() -> None
     many = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), KNeighborsClassifier(40)))
     estimator = fit(many, some)
     estimator[-1].n_neighbors = 10_000  # more than the rows that it knows
-    with pytest.raises(ExportFailed, match="Pipeline was exported, but ONNX Runtime cannot run it"):
+    with pytest.raises(ExportError, match="Pipeline was exported, but ONNX Runtime cannot run it"):
         runtime_of(many, export(many, estimator))
 
 
 def test_an_object_that_cannot_be_pickled_is_refused_by_its_name() -> None:
     model = WordModel()
     model.shares = lambda word: 0.5  # type: ignore[assignment]
-    with pytest.raises(ExportFailed, match="WordModel cannot be pickled"):
+    with pytest.raises(ExportError, match="WordModel cannot be pickled"):
         export(text, model)
 
 
 def test_an_estimator_without_an_onnx_form_is_told_what_to_do() -> None:
-    with pytest.raises(ExportFailed, match=r'HomeMade cannot be exported[\s\S]*RUNTIME = "python"'):
+    with pytest.raises(ExportError, match=r'HomeMade cannot be exported[\s\S]*RUNTIME = "python"'):
         export(binary, HomeMade())
 
 
@@ -105,7 +105,7 @@ def test_an_export_that_no_service_would_load_is_named(
         (reading_models()["constant"], "external"),
     ):
         monkeypatch.setattr(exporting, "to_onnx", lambda *_, made=made, **__: made)
-        with pytest.raises(ExportFailed, match=rf'no service loads: .*{says}[\s\S]*RUNTIME = "python"'):
+        with pytest.raises(ExportError, match=rf'no service loads: .*{says}[\s\S]*RUNTIME = "python"'):
             export(binary, fitted[0])
 
 
@@ -115,13 +115,13 @@ def test_a_model_that_no_service_could_hold_is_refused_with_the_number_and_the_r
     files = export(binary, fitted[0])
     size, memory = try_export(binary, files, 128)
     assert 0 < size < memory < 128
-    with pytest.raises(BundleRefused, match=r"MB of memory; the limit is 1 MB.*raise ML_MODEL_MEGABYTES") as refused:
+    with pytest.raises(BundleError, match=r"MB of memory; the limit is 1 MB.*raise ML_MODEL_MEGABYTES") as refused:
         try_export(binary, files, 1)
     assert refused.value.reason == "size"
-    with pytest.raises(BundleRefused, match="130 MB of files; the limit is 128 MB") as refused:
+    with pytest.raises(BundleError, match="130 MB of files; the limit is 128 MB") as refused:
         try_export(binary, files | {"model.onnx": bytes(130_000_000)}, 128)
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
-    with pytest.raises(ExportFailed, match="does it ever end"):
+    with pytest.raises(ExportError, match="does it ever end"):
         try_export(binary, {"model.onnx": endless()}, 128)
 
 

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from mlprod.training.dataset import collect
-from mlprod.training.fit import FitError, UnusableScores, choose_threshold, fit, money
+from mlprod.training.fit import FitError, InvalidScoresError, choose_threshold, fit, money
 
 ROWS = collect(ibis.memtable(parcels(400)), PARCELS)
 
@@ -48,9 +48,9 @@ def test_a_model_of_runtime_python_learns_from_raw_columns() -> None:
 def test_a_payoff_that_reads_what_is_not_kept_is_refused() -> None:
     """Or nobody could compute from the records what the decisions were worth."""
     curious = replace(binary, payoff=lambda decision, outcome, row: -float(row["distance"] or 0))
-    with pytest.raises(UnusableScores, match=r"payoff\(\) reads 'distance', .* PERSONAL"):
+    with pytest.raises(InvalidScoresError, match=r"payoff\(\) reads 'distance', .* PERSONAL"):
         choose_threshold(curious, ROWS, ROWS.columns["stops"] / 50)
-    with pytest.raises(UnusableScores, match="'distance'"):
+    with pytest.raises(InvalidScoresError, match="'distance'"):
         money(curious, ROWS, np.ones(len(ROWS)), 0.5)
     wrong = replace(binary, payoff=lambda decision, outcome, row: row["no such field"])
     with pytest.raises(KeyError, match="no such field"):

@@ -7,7 +7,7 @@ import pytest
 from seams import PARCELS, Flat, flats, parcels, terms_of
 
 from mlprod.training.dataset import collect
-from mlprod.training.split import Leak, SplitImpossible, split, verify
+from mlprod.training.split import LeakageError, SplitError, split, verify
 
 ROWS = collect(ibis.memtable(parcels()), PARCELS)
 NO_TIME = replace(ROWS, at=None)
@@ -59,7 +59,9 @@ def test_without_a_unit_a_change_of_a_feature_moves_no_row_to_another_part() -> 
 def test_a_planted_unit_is_found() -> None:
     parts = split(NO_TIME, "binary")
     leaking = replace(parts, test=np.append(parts.test, parts.train[0]))
-    with pytest.raises(Leak, match=f"1 units stand in train and in test, for example '{ROWS.units[parts.train[0]]}'"):
+    with pytest.raises(
+        LeakageError, match=f"1 units stand in train and in test, for example '{ROWS.units[parts.train[0]]}'"
+    ):
         verify(NO_TIME, leaking)
 
 
@@ -67,20 +69,20 @@ def test_a_planted_row_of_the_future_is_found() -> None:
     parts = split(ROWS, "binary")
     own_units = replace(ROWS, units=np.array([str(row) for row in range(len(ROWS))], dtype=object))
     spare = sorted(set(range(len(ROWS))) - set(np.concatenate(list(vars(parts).values()))))[-1]
-    with pytest.raises(Leak, match=r"train reaches to .*, validation begins at"):
+    with pytest.raises(LeakageError, match=r"train reaches to .*, validation begins at"):
         verify(own_units, replace(parts, train=np.append(parts.train, spare)))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 100])
 def test_too_few_rows_are_refused_with_their_number(rows: int) -> None:
-    with pytest.raises(SplitImpossible, match=rf"of {rows} labelled rows fall to \w+; it needs 30: load more rows"):
+    with pytest.raises(SplitError, match=rf"of {rows} labelled rows fall to \w+; it needs 30: load more rows"):
         split(ROWS.take(np.arange(rows)), "binary", PARCELS)
 
 
 def test_rows_of_one_time_are_refused_with_the_column_and_the_time() -> None:
     assert ROWS.at is not None
     snapshot = replace(ROWS, at=np.full(len(ROWS), ROWS.at[0]))
-    with pytest.raises(SplitImpossible, match=r"at has 1 distinct value, and .* rows are at 2026-01-01") as refused:
+    with pytest.raises(SplitError, match=r"at has 1 distinct value, and .* rows are at 2026-01-01") as refused:
         split(snapshot, "binary", PARCELS)
     assert "TIME = None" in str(refused.value)
     assert "load more rows" not in str(refused.value)
@@ -89,26 +91,24 @@ def test_rows_of_one_time_are_refused_with_the_column_and_the_time() -> None:
 def test_a_time_that_most_rows_share_is_named_too() -> None:
     assert ROWS.at is not None
     shared = np.where(np.arange(len(ROWS)) < len(ROWS) * 0.9, ROWS.at[0], ROWS.at)
-    with pytest.raises(SplitImpossible, match=r"at has .* distinct values, and .* rows are at 2026-01-01 00:00:00"):
+    with pytest.raises(SplitError, match=r"at has .* distinct values, and .* rows are at 2026-01-01 00:00:00"):
         split(replace(ROWS, at=shared), "binary", PARCELS)
 
 
 def test_a_unit_with_few_values_is_refused_by_its_name() -> None:
     few = replace(NO_TIME, units=np.array([("ann", "bob")[row % 2] for row in range(len(ROWS))], dtype=object))
-    with pytest.raises(
-        SplitImpossible, match=r"customer has 2 distinct values, and 'ann' stands in .* rows"
-    ) as refused:
+    with pytest.raises(SplitError, match=r"customer has 2 distinct values, and 'ann' stands in .* rows") as refused:
         split(few, "binary", PARCELS)
     assert "UNIT = None" in str(refused.value)
 
 
 def test_labels_of_one_class_only_are_refused_with_their_column() -> None:
-    with pytest.raises(SplitImpossible, match=r"late is 0 in all .* labelled rows; a classifier needs rows with 0 and"):
+    with pytest.raises(SplitError, match=r"late is 0 in all .* labelled rows; a classifier needs rows with 0 and"):
         split(replace(ROWS, y=np.zeros(len(ROWS))), "binary", PARCELS)
 
 
 def test_a_part_with_one_class_is_refused_with_where_the_other_is() -> None:
     y = np.zeros(len(ROWS))
     y[:5] = 1
-    with pytest.raises(SplitImpossible, match=r"late is 1 in 5 of .* rows between 2026-01-01 .* in 5 units"):
+    with pytest.raises(SplitError, match=r"late is 1 in 5 of .* rows between 2026-01-01 .* in 5 units"):
         split(replace(ROWS, y=y), "binary", PARCELS)

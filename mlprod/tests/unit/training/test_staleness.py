@@ -6,7 +6,7 @@ import pytest
 from seams import binary, given, parcels, regression
 
 from mlprod.training.dataset import load_rows
-from mlprod.training.staleness import AGES, NoTime, staleness
+from mlprod.training.staleness import AGES, NoTimeColumnError, staleness
 
 
 def test_where_nothing_changes_age_costs_next_to_nothing() -> None:
@@ -28,5 +28,5 @@ def test_where_the_world_turned_an_older_model_loses() -> None:
 
 
 def test_without_a_time_no_model_is_older() -> None:
-    with pytest.raises(NoTime, match="names no TIME"):
+    with pytest.raises(NoTimeColumnError, match="names no TIME"):
         staleness(regression, load_rows(regression)[1])

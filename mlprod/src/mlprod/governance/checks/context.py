@@ -42,5 +42,5 @@ Check = Callable[[View], Iterable[str]]
 """Says what is missing, each with file and key; nothing when all is well."""
 
 
-class DoesNotApply(Exception):
+class NotApplicableError(Exception):
     """The check asks for what this system has not; the message says why."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from fnmatch import fnmatch
 
-from .context import Check, DoesNotApply, View
+from .context import Check, NotApplicableError, View
 
 FILE = "governance/ownership.yaml"
 OUTCOMES = (
@@ -86,7 +86,7 @@ def accepted(view: View) -> Iterator[str]:
 def not_overloaded(view: View) -> Iterator[str]:
     ownership = view.org.ownership
     if view.org.risk.tier != "A":
-        raise DoesNotApply("only tier A limits how many outcomes one person answers for")
+        raise NotApplicableError("only tier A limits how many outcomes one person answers for")
     for id in dict.fromkeys(_accountable(view)):
         mine = [outcome.id for outcome in ownership.outcomes if ownership.same(outcome.accountable, id)]
         first = next(o.accountable for o in ownership.outcomes if ownership.same(o.accountable, id))

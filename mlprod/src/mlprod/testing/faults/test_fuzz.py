@@ -114,7 +114,7 @@ def asked(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counte
     @hypothesis.given(case=strategies.one_of(modes))
     def ask(case: Any) -> None:
         if time.monotonic() > until:
-            raise Enough
+            raise TimeOverError
         for name in [name for name in case.headers or {} if name.lower() == "authorization"]:
             del case.headers[name]
         said = case.call(base_url=guarded.base(), headers=given, timeout=30)
@@ -123,12 +123,12 @@ def asked(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counte
         assert fine(said.status_code, headers), f"{said.status_code} {said.text[:300]} to {case.as_curl_command()}"
         assert (said.status_code == 401) == (role == "none")
 
-    with contextlib.suppress(Enough):
+    with contextlib.suppress(TimeOverError):
         ask()
     return seen
 
 
-class Enough(Exception):
+class TimeOverError(Exception):
     """The time is over."""
 
 
