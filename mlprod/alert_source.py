@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlprod.governance.yaml_loader import Record
+from mlprod.governance.yaml_loader import StrictModel
 
 PLACEHOLDER = re.compile(r"\$\{([^}|]*)(?:\|([^}]*))?\}")
 Text = Annotated[str, Field(min_length=1)]
 Duration = Annotated[str, Field(pattern=r"^[1-9]\d*[smhdw]$")]
 
 
-class Alert(Record):
+class Alert(StrictModel):
     """An alert; the head of alerts.yaml explains the keys."""
 
     group: Text
@@ -31,14 +31,14 @@ class Alert(Record):
     expr: Text
 
 
-class Recording(Record):
+class Recording(StrictModel):
     """A recording rule: what Prometheus computes under a name of its own."""
 
     comment: str = ""
     expr: Text
 
 
-class Group(Record):
+class Group(StrictModel):
     """A group of rules, which Prometheus evaluates in order: its recordings, then the alerts that name it."""
 
     file: Text
@@ -47,11 +47,11 @@ class Group(Record):
     recordings: dict[Annotated[str, Field(pattern=r"^ml:\w+:\w+$")], Recording] = Field(default_factory=dict)
 
 
-class Alerts(Record):
+class Alerts(StrictModel):
     alerts: dict[Annotated[str, Field(pattern=r"^([A-Z][a-z0-9]+)+$")], Alert] = Field(min_length=1)
 
 
-class Groups(Record):
+class Groups(StrictModel):
     files: dict[Annotated[str, Field(pattern=r"^[a-z]+$")], Text]
     groups: dict[Annotated[str, Field(pattern=r"^ml-[a-z]+$")], Group]
 

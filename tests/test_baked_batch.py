@@ -32,7 +32,7 @@ from mlprod.batch import open_scorer
 from mlprod.training.dataset import collect
 from mlprod.project.project import Project
 from mlprod.batch.job import score
-from mlprod.batch.selection import Chosen, domain_of
+from mlprod.batch.selection import ScoringInput, domain_of
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
@@ -47,7 +47,7 @@ scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
 )
 found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
 for place, table in (("spark.parquet", there), ("here.parquet", here)):
-    score(domain_of(project), project.settings(), Chosen(table, place, place), place, None, who="you@example.org")
+    score(domain_of(project), project.settings(), ScoringInput(table, place, place), place, None, who="you@example.org")
 print(json.dumps({
     "checked": [repr(check(table, seam.terms, seam.task())) for table in (there, here)],
     "rows": [collect(table, seam.terms).digest() for table in (there, here)],

@@ -17,7 +17,7 @@ from baked import contract, decision
 from mlprod.contract.schema import read_terms
 from mlprod.serving import predict_handler as predicting
 from mlprod.serving.api_keys import add_key
-from mlprod.serving.container import Assembly
+from mlprod.serving.container import Container
 from mlprod.settings import Settings
 
 spent: dict[str, list[float]] = defaultdict(list)
@@ -39,7 +39,8 @@ def clock(owner: Any, name: str, *parts: str) -> None:
 
 keys = Path(sys.argv[2])
 key = add_key(keys, "microseconds", ["predict"])
-assembly = Assembly(read_terms(contract), decision.baseline, decision.decide, decision.payoff, Settings(keys_file=keys))
+settings = Settings(keys_file=keys)
+assembly = Container(read_terms(contract), decision.baseline, decision.decide, decision.payoff, settings)
 assembly.models.look()
 assembly.keeper.mode = "assist"
 service, current = assembly.service, assembly.models.required()

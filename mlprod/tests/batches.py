@@ -11,15 +11,15 @@ from conftest import Trained, release
 from seams import binary
 from sqlalchemy import select
 
-from mlprod.batch.job import Scored, score
-from mlprod.batch.selection import Chosen, Domain
+from mlprod.batch.job import ScoringResult, score
+from mlprod.batch.selection import ScoringFunctions, ScoringInput
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
 
-DOMAIN = Domain(binary.terms, binary.load, binary.baseline, binary.decide)
-Run = Callable[..., Scored]
+DOMAIN = ScoringFunctions(binary.terms, binary.load, binary.baseline, binary.decide)
+Run = Callable[..., ScoringResult]
 
 
 @pytest.fixture
@@ -37,14 +37,16 @@ def run(trained: Trained, registry: Registry, settings: Settings, store: Store, 
     """Score a table with the champion, recorded in this test's database unless it brings another or none."""
     release(registry, trained.bundle)
 
-    def scored(table: pa.Table, domain: Domain = DOMAIN, store: Store | None = store, source: str = "june") -> Scored:
+    def scored(
+        table: pa.Table, domain: ScoringFunctions = DOMAIN, store: Store | None = store, source: str = "june"
+    ) -> ScoringResult:
         return score(domain, settings, rows_of(table, source), str(place), store, "you")
 
     return scored
 
 
-def rows_of(table: pa.Table, source: str = "june") -> Chosen:
-    return Chosen(ibis.memtable(table), "june", source)
+def rows_of(table: pa.Table, source: str = "june") -> ScoringInput:
+    return ScoringInput(ibis.memtable(table), "june", source)
 
 
 def recorded(store: Store) -> dict[str, dict[str, Any]]:

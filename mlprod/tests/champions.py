@@ -13,7 +13,7 @@ from seams import binary
 
 from mlprod.bundle.loader import open_bundle
 from mlprod.governance.evidence import Evidence
-from mlprod.monitoring.champion import Answering, answering
+from mlprod.monitoring.champion import ChampionInfo, answering
 from mlprod.project.project import Project
 from mlprod.records.database import now
 from mlprod.records.store import Store
@@ -38,7 +38,7 @@ def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def champion(here: Settings, trained: Trained, registry: Registry) -> Answering:
+def champion(here: Settings, trained: Trained, registry: Registry) -> ChampionInfo:
     release(registry, trained.bundle)
     return answering(registry)
 
@@ -49,7 +49,7 @@ def store(here: Settings) -> Store:
 
 
 @pytest.fixture
-def send(store: Store, champion: Answering, trained: Trained) -> Send:
+def send(store: Store, champion: ChampionInfo, trained: Trained) -> Send:
     """Rows that the champion scored so long ago; ids and decisions are made up."""
     bundle = open_bundle(trained.bundle, binary.terms.fields, binary.baseline)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlprod.records import log_segments
-from mlprod.records.event_log import Spool
+from mlprod.records.event_log import EventLog
 
 LIMIT = 1_000_000
 
@@ -18,8 +18,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def spool(folder: Path) -> Iterator[Spool]:
-    made = Spool(folder, LIMIT)
+def spool(folder: Path) -> Iterator[EventLog]:
+    made = EventLog(folder, LIMIT)
     yield made
     made.close()
 
@@ -31,9 +31,9 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def opened(folder: Path, limit: int = LIMIT) -> Iterator[Spool]:
+def opened(folder: Path, limit: int = LIMIT) -> Iterator[EventLog]:
     """What the next process finds."""
-    spool = Spool(folder, limit)
+    spool = EventLog(folder, limit)
     try:
         yield spool
     finally:
@@ -59,12 +59,12 @@ def event(number: int) -> bytes:
 EVENTS = [event(number) for number in range(10)]
 
 
-def fill(spool: Spool, events: list[bytes] = EVENTS) -> None:
+def fill(spool: EventLog, events: list[bytes] = EVENTS) -> None:
     for each in events:
         spool.append(each)
 
 
-def shipped(spool: Spool) -> list[bytes]:
+def shipped(spool: EventLog) -> list[bytes]:
     """Everything, taken out."""
     found = []
     while events := spool.read():

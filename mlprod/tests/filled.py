@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from mlprod.governance.check_catalogue import SUBJECTS, Entry, Subject, catalogue
-from mlprod.governance.check_results import Facts, Result
+from mlprod.governance.check_catalogue import SUBJECTS, CheckDefinition, Subject, catalogue
+from mlprod.governance.check_results import ProjectState, Result
 from mlprod.governance.checks import DECLARED
-from mlprod.governance.checks.context import Drill, NotApplicableError, View
+from mlprod.governance.checks.context import CheckContext, Drill, NotApplicableError
 from mlprod.governance.ci_identity import RUN_VARIABLES
-from mlprod.governance.config import Organisation, read_organisation
+from mlprod.governance.config import GovernanceConfig, read_organisation
 from mlprod.governance.evidence import Evidence
-from mlprod.governance.ml_test_score import Point
+from mlprod.governance.ml_test_score import TestScore
 from mlprod.governance.ownership import Stage
 from mlprod.governance.readiness import Scorecard, assess
 from mlprod.settings import Settings
@@ -115,10 +115,10 @@ WORKFLOWS = "\n".join(
     f"      - run: make {target}" for test in catalogue().ml_test_score for target in test.repeated_by
 )
 SHOWN = tuple(entry for entry in catalogue().checks if not entry.declared)  # by evidence, not by files
-READ: dict[tuple[tuple[str, bytes], ...], Organisation] = {}  # the same files are read once
+READ: dict[tuple[tuple[str, bytes], ...], GovernanceConfig] = {}  # the same files are read once
 
 
-def entry(check: str) -> Entry:
+def entry(check: str) -> CheckDefinition:
     found = catalogue().entry(check)
     assert found, check
     return found
@@ -168,19 +168,19 @@ class Filled:
         self.answer(about_people=tier != "C", personal_data=tier == "A", acts_without_review=False)
 
     @property
-    def org(self) -> Organisation:
+    def org(self) -> GovernanceConfig:
         said = tuple(sorted((path.name, path.read_bytes()) for path in self.folder.iterdir() if path.is_file()))
         if said not in READ:
             READ[said] = read_organisation(self.folder)
         return READ[said]
 
-    def view(self, **facts: Any) -> View:
+    def view(self, **facts: Any) -> CheckContext:
         known: Mapping[str, Any] = {
             "folders": ("src", "src/parcels/model.py"),
             "alerts": (("Late", ""), ("Drift", "model_quality")),
             "drills": (Drill("gil@example.org", "beats-baseline", TODAY),),
         }
-        return View(self.org, TODAY, **{**known, **facts})
+        return CheckContext(self.org, TODAY, **{**known, **facts})
 
     def failing(self, **facts: Any) -> dict[str, list[str]]:
         """The checks of the files that do not pass, and what each says."""
@@ -212,9 +212,11 @@ class Filled:
             for each in SHOWN
         ]
 
-    def card(self, shown: Iterable[Evidence] | None = None, facts: Facts | None = None, **view: Any) -> Scorecard:
+    def card(
+        self, shown: Iterable[Evidence] | None = None, facts: ProjectState | None = None, **view: Any
+    ) -> Scorecard:
         found = self.everything if shown is None else list(shown)
-        return assess(self.view(**view), found, facts or Facts(DIGESTS, WORKFLOWS), NOW)
+        return assess(self.view(**view), found, facts or ProjectState(DIGESTS, WORKFLOWS), NOW)
 
     def without(self, *checks: str) -> list[Evidence]:
         return [record for record in self.everything if record.check not in checks]
@@ -229,7 +231,7 @@ def state(card: Scorecard, check: str, stage: Stage = "pilot") -> Result:
     return next(result for result in card.results(stage) if result.entry.id == check)
 
 
-def points(card: Scorecard, test: str) -> Point:
+def points(card: Scorecard, test: str) -> TestScore:
     return next(point for point in card.points if point.test.id == test)
 
 

@@ -12,7 +12,7 @@ import pytest
 from filled import DIGESTS, NOW, evidence
 from fixture_project import LIBRARY
 
-from mlprod.governance.check_catalogue import ROOMS, Entry, Subject, catalogue
+from mlprod.governance.check_catalogue import ROOMS, CheckDefinition, Subject, catalogue
 from mlprod.governance.evidence import Evidence
 from mlprod.governance.evidence_status import EvidenceStatus, judge
 from mlprod.installation.installed import Library, read_library
@@ -76,13 +76,13 @@ def of_today(library: Library) -> dict[Subject, str]:
     return found
 
 
-def drilled(entry: Entry, library: Library) -> Evidence:
+def drilled(entry: CheckDefinition, library: Library) -> Evidence:
     """The drill passed yesterday, with this library."""
     about = of_today(library)
     digests = {subject: about[subject] for subject in entry.tied_to}
     return evidence(entry.id, digests=digests, library=library.version)
 
 
-def judged(entry: Entry, record: Evidence, library: Library) -> EvidenceStatus:
+def judged(entry: CheckDefinition, record: Evidence, library: Library) -> EvidenceStatus:
     """As of today, with another library; everything else is as it was."""
     return judge(entry, [record], of_today(library), NOW, library=library)

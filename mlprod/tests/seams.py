@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from mlprod.contract.schema import Columns, Contract, Fields, Terms, read_terms
+from mlprod.contract.schema import Columns, Contract, ContractSchema, Fields, read_terms
 from mlprod.project.project import Load, Seam
 
 START = np.datetime64("2026-01-01", "us")
 
 
-def terms_of(row: type[Contract], **constants: Any) -> Terms:
+def terms_of(row: type[Contract], **constants: Any) -> ContractSchema:
     """Terms as a contract module with this row and these constants would give them."""
     module = ModuleType(row.__module__)
     vars(module).update({"row": row, "ID": "key", "UNIT": None, "TIME": None, "LABEL": "label"} | constants)

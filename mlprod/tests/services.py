@@ -10,14 +10,14 @@ from starlette.testclient import TestClient
 from trained_models import Trained
 
 from mlprod.project.project import Seam
-from mlprod.serving.container import Assembly
+from mlprod.serving.container import Container
 from mlprod.serving.logs import logging_to_output
 from mlprod.settings import Settings
 from mlprod.testing.waiting import eventually, point
 
 
-def assemble(seam: Seam, settings: Settings) -> Assembly:
-    return Assembly(seam.terms, seam.baseline, seam.decide, seam.payoff, settings)
+def assemble(seam: Seam, settings: Settings) -> Container:
+    return Container(seam.terms, seam.baseline, seam.decide, seam.payoff, settings)
 
 
 class Client(TestClient):
@@ -25,7 +25,7 @@ class Client(TestClient):
 
     running: ClassVar[list["Client"]] = []  # that of a module goes on beside that of a test, and logs to the same place
 
-    def __init__(self, assembly: Assembly, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, assembly: Container, headers: dict[str, str] | None = None) -> None:
         super().__init__(assembly.service, "http://localhost", raise_server_exceptions=False, headers=headers)
         self.assembly, self.operations = assembly, TestClient(assembly.operations, "http://localhost")
 

@@ -14,7 +14,7 @@ from fixture_project import main
 from mlprod.loopback import bypass_proxies, is_loopback, open_address, proxy_of
 from mlprod.monitoring.notifier import DeliveryError, post
 from mlprod.ops.alert_drill import Alertmanager
-from mlprod.ops.drills import DrillError, Service
+from mlprod.ops.drills import DrilledService, DrillError
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 NOBODY = "http://127.0.0.1:9"  # a proxy that does not answer
@@ -72,9 +72,9 @@ def test_which_addresses_are_of_this_machine(host: str, near: bool) -> None:
 
 
 def test_drills_ask_the_service_of_this_machine_itself(address: str) -> None:
-    assert Service(address).ask("model")["model_version"] == "7"
-    assert Service(address).wait_for(lambda facts: facts, "an answer", seconds=10) < 10
-    assert Service(address.replace("127.0.0.1", "localhost")).ask("model")
+    assert DrilledService(address).ask("model")["model_version"] == "7"
+    assert DrilledService(address).wait_for(lambda facts: facts, "an answer", seconds=10) < 10
+    assert DrilledService(address.replace("127.0.0.1", "localhost")).ask("model")
     assert Alertmanager(address).ask("status")
     post(f"{address}/alerts", {"system": "parcels"})
 
@@ -110,7 +110,7 @@ def test_without_a_proxy_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_who_is_asked_through_a_proxy_that_fails_is_told_of_it() -> None:
     with pytest.raises(DrillError, match=r"last seen: .*refused.*, asked through the proxy http://127\.0\.0\.1:9"):
-        Service("http://scoring.example.org").wait_for(lambda facts: facts, "an answer", seconds=0.2)
+        DrilledService("http://scoring.example.org").wait_for(lambda facts: facts, "an answer", seconds=0.2)
     with pytest.raises(DeliveryError, match=r"hooks\.example\.org .*asked through the proxy"):
         post("https://hooks.example.org/alerts", {})
     with pytest.raises(DrillError, match="asked through the proxy"):

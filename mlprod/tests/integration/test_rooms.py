@@ -28,7 +28,7 @@ from mlprod.monitoring import live_checks
 from mlprod.ops.readiness_report import scorecard
 from mlprod.project.project import Project
 from mlprod.settings import Settings
-from mlprod.training.dataset import Rows
+from mlprod.training.dataset import Dataset
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.registry import Registry
 
@@ -69,7 +69,7 @@ def walking(holds: Callable[[Any], bool]) -> Iterator[Walk]:
 
 
 def of_rows(value: Any) -> bool:
-    return isinstance(value, ir.Table | pa.Table | Rows) or (isinstance(value, np.ndarray) and value.size > 50)
+    return isinstance(value, ir.Table | pa.Table | Dataset) or (isinstance(value, np.ndarray) and value.size > 50)
 
 
 def test_rows_are_read_checked_learnt_from_and_described(settings: Settings, registry: Registry) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..contract.columns import MAX_REFUSED
-from ..contract.schema import Terms
+from ..contract.schema import ContractSchema
 from ..contract.validation import prepared, unfit
 from ..ops.mode_switch import mode_now
 from ..records.database import now
@@ -28,7 +28,7 @@ from .output import KIND, MODEL, SOURCE, ScoringError, placed, put
 from .recorder import ANOTHER_ROW, Recorder, secret
 from .row_check import engine_errors, refused_rows
 from .scorer import REFUSED, Scorer
-from .selection import Chosen, Domain
+from .selection import ScoringFunctions, ScoringInput
 
 PIECE = 50_000  # rows at once; a few pieces are in memory
 TRIAL = "trial"
@@ -36,7 +36,7 @@ Take = Callable[[pa.RecordBatch, pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoringResult:
     """What was done. `refused` counts rows that broke the contract, by rule; `new` the cases not recorded before;
     `notes` say which rows these are, and which unknown words look like known ones."""
 
@@ -48,7 +48,9 @@ class Scored:
     notes: tuple[str, ...] = ()
 
 
-def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Store | None, who: str) -> Scored:
+def score(
+    domain: ScoringFunctions, settings: Settings, rows: ScoringInput, to: str, store: Store | None, who: str
+) -> ScoringResult:
     """Score rows into the Parquet file `to`, a path or an address such as s3://bucket/scores/june.parquet.
 
     `who` is recorded as the caller. Without a store it is a trial: nothing is recorded, and no decision given. Raises
@@ -86,7 +88,7 @@ def score(domain: Domain, settings: Settings, rows: Chosen, to: str, store: Stor
         refused[f"{terms.id}: {ANOTHER_ROW}"] = recorder.conflicting
         notes = (*notes, f"{recorder.conflicting:,} rows have no score: {terms.id}: {ANOTHER_ROW}")
     mode, new = (recorder.mode, recorder.new) if recorder else (TRIAL, 0)
-    return Scored(count, refused, champion.number, mode, new, notes)
+    return ScoringResult(count, refused, champion.number, mode, new, notes)
 
 
 def _recorded(recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
@@ -130,7 +132,7 @@ def _as_trial(version: str, _: pa.RecordBatch, answers: pa.RecordBatch) -> pa.Re
     return pa.RecordBatch.from_pydict(given | {"at": pa.repeat(pa.scalar(now(), pa.timestamp("us")), count)})
 
 
-def _wanted(table: ir.Table, terms: Terms) -> ir.Table:
+def _wanted(table: ir.Table, terms: ContractSchema) -> ir.Table:
     """The columns that are scored and recorded, and what the contract says of each row; an id that is no number becomes
     a word."""
     names = [name for name in (*terms.fields.names, terms.unit) if name in table.columns]

@@ -11,13 +11,13 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..contract.schema import Field, Terms
+from ..contract.schema import ContractSchema, Field
 from ..modes import GIVEN
 from ..records.database import now
 from ..records.events import CHAMPION, EXPLORED, build_event, build_prediction, event_number
 from ..records.store import Store
-from ..serving.api_keys import Keys, KeysError
-from ..serving.exploration import LetThrough
+from ..serving.api_keys import ApiKeys, KeysError
+from ..serving.exploration import Exploration
 from ..settings import Settings
 
 EVENT = 500  # rows in one transaction: a short one, so that outcomes need not wait for it
@@ -31,7 +31,7 @@ def secret(settings: Settings) -> bytes:
     if settings.environment != "local" and not settings.keys_file:
         raise KeysError(f"in {settings.environment} ML_KEYS_FILE is needed: a secret in it hides units in the records")
     settings.spooled.mkdir(parents=True, exist_ok=True)
-    return Keys(settings.keys_file, settings.spooled / "salt").salt
+    return ApiKeys(settings.keys_file, settings.spooled / "salt").salt
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Recorder:
     the file `ids`, for `withdraw`. `caller` is the person who runs it, and `request` stands for the run in the records.
     """
 
-    terms: Terms
+    terms: ContractSchema
     version: int
     bundle: str
     mode: str
@@ -50,7 +50,7 @@ class Recorder:
     salt: bytes
     ids: Path
     caller: str
-    explored: LetThrough | None = None
+    explored: Exploration | None = None
     new: int = 0
     conflicting: int = 0
     request: str = field(default_factory=lambda: f"batch-{event_number()}")

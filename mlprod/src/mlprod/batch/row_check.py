@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 
 from ..contract.columns import MAX_REFUSED
 from ..contract.membership import is_duckdb
-from ..contract.schema import Terms
+from ..contract.schema import ContractSchema
 from ..contract.unknown_words import look_alikes
 from ..contract.validation import unfit, violations
 from .output import ScoringError
@@ -28,7 +28,7 @@ def engine_errors() -> Iterator[None]:
         raise ScoringError(f"the rows cannot be read{where}") from None
 
 
-def refused_rows(table: ir.Table, terms: Terms) -> tuple[dict[str, int], int, tuple[str, ...]]:
+def refused_rows(table: ir.Table, terms: ContractSchema) -> tuple[dict[str, int], int, tuple[str, ...]]:
     """How many rows break the contract, by rule, how many there are, and notes about them. Raises ScoringError before
     anything is done."""
     counts = table.select(rule=unfit(table, terms)).group_by("rule").aggregate(rows=lambda marked: marked.count())

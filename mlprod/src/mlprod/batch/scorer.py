@@ -17,7 +17,7 @@ from ..bundle.loader import Bundle, open_bundle
 from ..bundle.runtime import OnnxRuntime, Scores
 from ..contract.encoding import codes_of, column
 from ..contract.membership import words_of
-from ..contract.schema import Columns, Field, Fields, Terms
+from ..contract.schema import Columns, ContractSchema, Field, Fields
 from ..contract.validation import prepared, unfit
 from ..project.project import Project
 from ..training.sources import cells_of
@@ -37,7 +37,7 @@ class Scorer:
 
     folder: Path
     digest: str
-    terms: Terms
+    terms: ContractSchema
     baseline: Callable[[Columns], Scores]
     decide: Callable[[float, float], Any]
     allow_pickle: bool = False
@@ -95,7 +95,7 @@ def open_scorer(folder: str | Path, package: str) -> Scorer:
 class _Check:
     """Rows of a batch as the fields hold them, and REFUSED, by the rules of the data check. They become SQL once."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: ContractSchema) -> None:
         self.terms, self.engine, self._schema, self._sql = terms, ibis.duckdb.connect(), None, ""
         self._words = words_of(terms.fields)
 

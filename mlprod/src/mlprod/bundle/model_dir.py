@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 CHAMPION_FILE, ROLLBACK_FILE, VERSIONS = "champion.json", "rollback.json", "versions"
 
 
-class Named(BaseModel):
+class ModelRef(BaseModel):
     """A bundle in MODEL_DIR, under the number that the registry gave it."""
 
     model_config = ConfigDict(frozen=True)
@@ -16,22 +16,22 @@ class Named(BaseModel):
     version: int
 
 
-class Pointer(Named):
+class Pointer(ModelRef):
     """champion.json: who answers, and who answered before, newest first.
 
     `since` is the registry's time of the move that made it champion, and tells two such moves of one version apart.
     `back` are the versions that a rollback in the registry would come to, nearest first; None: nobody knows.
     """
 
-    previous: tuple[Named, ...] = ()
+    previous: tuple[ModelRef, ...] = ()
     since: str = ""
     back: tuple[int, ...] | None = None
 
     @property
-    def champion(self) -> Named:
-        return Named(digest=self.digest, version=self.version)
+    def champion(self) -> ModelRef:
+        return ModelRef(digest=self.digest, version=self.version)
 
-    def predecessors(self) -> list[Named]:
+    def predecessors(self) -> list[ModelRef]:
         """Those that a rollback may come to. A version that was itself left by a rollback is not among them."""
         if self.back is None:
             return list(self.previous)
@@ -43,9 +43,9 @@ class LocalRollback(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    left: Named
+    left: ModelRef
     since: str
-    to: Named
+    to: ModelRef
     who: str
     why: str
     at: str

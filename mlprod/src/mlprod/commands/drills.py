@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..ops.drills import Service
+    from ..ops.drills import DrilledService
 
 
 def smoke(args: argparse.Namespace) -> int:
@@ -77,10 +77,10 @@ def image_drill(args: argparse.Namespace) -> int:
     return tried(settings, about, ["image-runs"], lambda: run(name, registry, seam, about))
 
 
-def _service(url: str) -> "Service":
+def _service(url: str) -> "DrilledService":
     """A service that answers. Raises DrillError when none does."""
-    from ..ops.drills import Service
+    from ..ops.drills import DrilledService
 
-    service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+    service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
     service.wait_for(lambda facts: facts, "an answer (make serve in another terminal gives one)", seconds=5)
     return service

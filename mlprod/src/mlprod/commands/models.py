@@ -79,9 +79,9 @@ def rollback(args: argparse.Namespace) -> int:
 def _wait_for(url: str, number: int) -> None:
     """With the address of a service, until it answers with the version. Raises DrillError when it does not follow."""
     if url:
-        from ..ops.drills import Service
+        from ..ops.drills import DrilledService
 
-        service = Service(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+        service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
         what = f"the champion, version {number} by now (does the follower run and reach the registry?),"
         seconds = service.wait_for(lambda facts: facts["model_version"] == str(number), what)
         print(f"{url} answers with version {number} after {seconds:.1f} s")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..display.plain_text import display
 
 if TYPE_CHECKING:
-    from ..monitoring.champion import Answering
+    from ..monitoring.champion import ChampionInfo
     from ..monitoring.drift_counts import Counts
     from ..project.project import Seam
     from ..settings import Settings
@@ -28,7 +28,7 @@ def drift(args: argparse.Namespace) -> int:
     from ..monitoring.drift import FEWEST_ROWS, compare
     from ..monitoring.drift_counts import SchemaMismatchError
     from ..monitoring.drift_report import page, write
-    from ..monitoring.drift_text import Compared, lines
+    from ..monitoring.drift_text import DriftReportHeader, lines
     from ..records.database import now
     from ..records.errors import StoreUnavailableError
     from ..training.registry import Registry, RegistryError
@@ -53,7 +53,9 @@ def drift(args: argparse.Namespace) -> int:
         print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
     drifts, rows = compare(champion.reference, counts), watching.rows_of(counts)
-    facts = Compared(settings.model_name, source, rows, champion.version, champion.bundle, f"{at:%Y-%m-%d %H:%M}", note)
+    facts = DriftReportHeader(
+        settings.model_name, source, rows, champion.version, champion.bundle, f"{at:%Y-%m-%d %H:%M}", note
+    )
     print("\n".join(map(display, lines(facts, drifts))))
     odd = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
     report = settings.state_dir / "drift" / "report.html"
@@ -141,7 +143,7 @@ def _of_file_or_data(args: argparse.Namespace) -> bool:
 
 
 def _looked_at(
-    args: argparse.Namespace, settings: "Settings", seam: "Seam", champion: "Answering", at: datetime, folder: Path
+    args: argparse.Namespace, settings: "Settings", seam: "Seam", champion: "ChampionInfo", at: datetime, folder: Path
 ) -> "tuple[str, Counts, str]":
     """The rows in words, their counts, and what to bear in mind about them. `folder` holds what is made of a file."""
     from ..contract.unknown_words import look_alikes

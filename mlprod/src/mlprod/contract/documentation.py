@@ -1,10 +1,10 @@
 """The fields as a page for people, written from the contract."""
 
-from .schema import Field, Terms
+from .schema import ContractSchema, Field
 from .words import listed
 
 
-def document(terms: Terms) -> str:
+def document(terms: ContractSchema) -> str:
     """A Markdown table of the fields, their meaning and their rules."""
     lines = ["| field | meaning | rule | may be missing |", "| --- | --- | --- | --- |"]
     for item in terms.fields:

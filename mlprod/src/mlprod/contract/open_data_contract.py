@@ -4,7 +4,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .schema import Field, Terms
+from .schema import ContractSchema, Field
 
 TODO = "TODO"
 
@@ -24,7 +24,7 @@ class ContractFacts:
     support_channel: str | None
 
 
-def open_data_contract(terms: Terms, facts: ContractFacts) -> dict[str, Any]:
+def open_data_contract(terms: ContractSchema, facts: ContractFacts) -> dict[str, Any]:
     """A document of ODCS v3.1.0 in dicts, lists, strings, numbers and booleans, its keys in the order for a reader."""
     usage = f"Trains and measures a model of {terms.label}; a request to the model brings the same fields."
     owner = {"username": facts.owner_email, "name": facts.owner_name, "role": "Data Owner"}
@@ -47,7 +47,7 @@ def _known(**keys: Any) -> dict[str, Any]:
     return {key: value for key, value in keys.items() if value is not None}
 
 
-def _rows(terms: Terms) -> dict[str, Any]:
+def _rows(terms: ContractSchema) -> dict[str, Any]:
     return _known(
         name=terms.row.__name__,
         logicalType="object",
@@ -58,7 +58,7 @@ def _rows(terms: Terms) -> dict[str, Any]:
     )
 
 
-def _beside_the_fields(terms: Terms) -> list[dict[str, Any]]:
+def _beside_the_fields(terms: ContractSchema) -> list[dict[str, Any]]:
     """ID, UNIT, TIME and LABEL; without a logicalType where the data check takes more than one."""
     columns = [
         _column(terms.id, "id", "Names one row: a string, an integer or a UUID")
@@ -77,7 +77,7 @@ def _column(name: str | None, tag: str, description: str) -> dict[str, Any]:
     return {"name": name, "required": True, "description": description, "tags": [tag], "quality": quality}
 
 
-def _property(item: Field, terms: Terms) -> dict[str, Any]:
+def _property(item: Field, terms: ContractSchema) -> dict[str, Any]:
     marks = {"slice": terms.slices, "personal": terms.personal}
     # The standard has no key for a unit of measure, nor for words beside which others are allowed.
     further = {"unit": item.unit, "knownValues": list(item.categories) if item.open else []}

@@ -16,11 +16,11 @@ __all__ = [
     "Columns",
     "Contract",
     "ContractError",
+    "ContractSchema",
     "Field",
     "Fields",
     "Kind",
     "Task",
-    "Terms",
     "read_fields",
     "read_terms",
 ]
@@ -29,7 +29,7 @@ BESIDE_SCORES = ("score", "decision", "refused", "arm", "model_version", "mode",
 
 
 @dataclass(frozen=True)
-class Terms:
+class ContractSchema:
     """Everything that `contract.py` says."""
 
     row: type[Contract]
@@ -54,7 +54,7 @@ def read_fields(row: type[Contract]) -> Fields:
     return fields
 
 
-def read_terms(module: ModuleType) -> Terms:
+def read_terms(module: ModuleType) -> ContractSchema:
     """The terms in a contract module: its one Contract class and its constants. Raises ContractError."""
     rows = [
         value
@@ -92,7 +92,9 @@ def read_terms(module: ModuleType) -> Terms:
             raise ContractError(f"{module.__name__}: SLICES names {name!r}; a slice is a category or boolean field")
     if strangers := set(personal) - set(fields.names):
         raise ContractError(f"{module.__name__}: PERSONAL names {sorted(strangers)}, which are no fields")
-    return Terms(rows[0], fields, str(said["ID"]), said["UNIT"], said["TIME"], str(said["LABEL"]), slices, personal)
+    return ContractSchema(
+        rows[0], fields, str(said["ID"]), said["UNIT"], said["TIME"], str(said["LABEL"]), slices, personal
+    )
 
 
 def _names_a_column(name: Any) -> bool:

@@ -12,7 +12,7 @@ from .examples import EXAMPLES, violation
 from .fields import MAX_ID_LENGTH, MAX_LENGTH, Field, Task
 from .membership import is_duckdb, none_of, words_of
 from .report import CheckReport, ContractViolationError, Violation
-from .schema import Terms
+from .schema import ContractSchema
 from .unknown_words import look_alikes
 from .words import by_look, explained, folded, listed
 
@@ -31,7 +31,7 @@ AT_ONCE = 100  # predicates counted in one query: engines plan some hundreds bad
 Rule = tuple[str, str, ir.BooleanValue]
 
 
-def check(table: ir.Table, terms: Terms, task: Task, *, of_file: bool = False) -> CheckReport:
+def check(table: ir.Table, terms: ContractSchema, task: Task, *, of_file: bool = False) -> CheckReport:
     """Compare a table with the contract: aggregates for the counts, one over the ids, examples for broken rules.
 
     The rows of a file may come without UNIT, TIME and LABEL: they can be scored, though not learned from.
@@ -71,7 +71,7 @@ def check(table: ir.Table, terms: Terms, task: Task, *, of_file: bool = False) -
     )
 
 
-def prepared(table: ir.Table, terms: Terms) -> ir.Table:
+def prepared(table: ir.Table, terms: ContractSchema) -> ir.Table:
     """The rows to be scored, their columns as the fields hold them.
 
     Raises ContractViolationError when a column is absent or of a type that cannot hold the field.
@@ -82,7 +82,7 @@ def prepared(table: ir.Table, terms: Terms) -> ir.Table:
     return conformed(table, kinds)
 
 
-def unfit(table: ir.Table, terms: Terms, words: ir.Table | None = None) -> ir.StringValue:
+def unfit(table: ir.Table, terms: ContractSchema, words: ir.Table | None = None) -> ir.StringValue:
     """For each row of a `prepared` table the first rule that its id or a field of it breaks, as "field: rule"; null
     where it breaks none. `words` is what `words_of` gives, for an engine that holds it already."""
     rules = _row_rules(table, terms, words)
@@ -90,12 +90,12 @@ def unfit(table: ir.Table, terms: Terms, words: ir.Table | None = None) -> ir.St
     return first
 
 
-def _row_rules(table: ir.Table, terms: Terms, words: ir.Table | None = None) -> list[Rule]:
+def _row_rules(table: ir.Table, terms: ContractSchema, words: ir.Table | None = None) -> list[Rule]:
     rules = [*_presence(table, terms.id, "id"), *_length_rules(table, terms.id)]
     return rules + _field_rules(table, terms, ibis.memtable(words_of(terms.fields)) if words is None else words)
 
 
-def violations(table: ir.Table, terms: Terms, counts: Mapping[str, int], most: int) -> list[Violation]:
+def violations(table: ir.Table, terms: ContractSchema, counts: Mapping[str, int], most: int) -> list[Violation]:
     """The rules that most rows of a `prepared` table break, as `unfit` names and somebody counted them, with some of
     these rows."""
     frequent = sorted(counts, key=lambda rule: -counts[rule])[:most]
@@ -106,12 +106,12 @@ def violations(table: ir.Table, terms: Terms, counts: Mapping[str, int], most: i
     ]
 
 
-def _violation(table: ir.Table, terms: Terms, name: str, rule: str, count: int, predicate: Any) -> Violation:
+def _violation(table: ir.Table, terms: ContractSchema, name: str, rule: str, count: int, predicate: Any) -> Violation:
     words = terms.fields[name].categories if name in terms.fields.names else ()
     return violation(table, name, rule, count, predicate, id=terms.id, personal=terms.personal, words=words)
 
 
-def known_label(table: ir.Table, terms: Terms) -> ir.BooleanValue:
+def known_label(table: ir.Table, terms: ContractSchema) -> ir.BooleanValue:
     """Rows whose label is known: neither NULL nor NaN."""
     return ~missing(table[terms.label])
 
@@ -158,7 +158,7 @@ def _presence(table: ir.Table, name: str, kind: str, optional: bool = False) -> 
     return [(name, UNREADABLE[kind], odd), *([] if optional else [(name, "missing", absent & ~odd)])]
 
 
-def _field_rules(table: ir.Table, terms: Terms, words: ir.Table) -> list[Rule]:
+def _field_rules(table: ir.Table, terms: ContractSchema, words: ir.Table) -> list[Rule]:
     found: list[Rule] = []
     for item in terms.fields:
         found += _presence(table, item.name, item.kind, item.optional)
@@ -166,7 +166,7 @@ def _field_rules(table: ir.Table, terms: Terms, words: ir.Table) -> list[Rule]:
     return found
 
 
-def _rules_beside(table: ir.Table, terms: Terms, task: Task, kinds: dict[str, str]) -> list[Rule]:
+def _rules_beside(table: ir.Table, terms: ContractSchema, task: Task, kinds: dict[str, str]) -> list[Rule]:
     """Rules of the columns beside the fields."""
     found = [
         rule
@@ -212,7 +212,7 @@ def _value_rules(item: Field, table: ir.Table, words: ir.Table) -> list[tuple[st
     return []
 
 
-def _allowed(table: ir.Table, terms: Terms, words: ir.Table) -> list[Rule]:
+def _allowed(table: ir.Table, terms: ContractSchema, words: ir.Table) -> list[Rule]:
     found: list[Rule] = []
     for item in terms.fields:
         if item.optional:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract.schema import Field, Terms
+from ..contract.schema import ContractSchema, Field
 from ..contract.words import by_look, explained, folded, listed
 from .errors import FileError
 
@@ -42,14 +42,14 @@ def of_fields(fields: Iterable[Field]) -> tuple[Column, ...]:
     return tuple(Column(field.name, field.kind, frozenset(field.categories)) for field in fields)
 
 
-def of_terms(terms: Terms) -> tuple[Column, ...]:
+def of_terms(terms: ContractSchema) -> tuple[Column, ...]:
     """Everything that a contract names; a file may come without UNIT, TIME and LABEL."""
     beside = [(terms.unit, "id"), (terms.time, "time"), (terms.label, "label")]
     optional = [Column(name, kind, required=False) for name, kind in beside if name]
     return (Column(terms.id, "id"), *of_fields(terms.fields), *optional)
 
 
-def of_scoring(terms: Terms) -> tuple[Column, ...]:
+def of_scoring(terms: ContractSchema) -> tuple[Column, ...]:
     """What is scored and recorded."""
     return tuple(column for column in of_terms(terms) if column.kind not in ("time", "label"))
 

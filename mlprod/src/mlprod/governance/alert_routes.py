@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any
 
-from .config import Organisation
-from .ownership import Outcome, Ownership, Person, Team
+from .config import GovernanceConfig
+from .ownership import Ownership, Person, Responsibility, Team
 
 FALLBACK = "fallback"  # where an outcome goes while nobody is named for it
 SHOWN = "shown"  # sends nothing: information stands in Alertmanager's own list
@@ -18,7 +18,7 @@ APART = ["system", "environment", "namespace"]  # alerts of different projects o
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
-def alertmanager(org: Organisation) -> dict[str, Any]:
+def alertmanager(org: GovernanceConfig) -> dict[str, Any]:
     """The whole configuration, for Alertmanager 0.25 and later. No secret stands in it, only names of files."""
     ownership = org.ownership
     return {
@@ -47,7 +47,7 @@ def alertmanager(org: Organisation) -> dict[str, Any]:
     }
 
 
-def team_of(ownership: Ownership, outcome: Outcome) -> Team | None:
+def team_of(ownership: Ownership, outcome: Responsibility) -> Team | None:
     """The team that works for an outcome: responsible for it, or with the accountable among its members."""
     return next(
         (team for team in ownership.teams if team.id in outcome.responsible or outcome.accountable in team.members),
@@ -55,7 +55,7 @@ def team_of(ownership: Ownership, outcome: Outcome) -> Team | None:
     )
 
 
-def on_call(ownership: Ownership, outcome: Outcome) -> Person | None:
+def on_call(ownership: Ownership, outcome: Responsibility) -> Person | None:
     """Who is woken beside the accountable person, when somebody is."""
     team = team_of(ownership, outcome)
     person = ownership.person(team.on_call) if team and outcome.id not in NOT_ON_CALL else None
@@ -68,7 +68,7 @@ def _own_system(name: str) -> str:
     return f"system=~{json.dumps(f'{escaped}|', ensure_ascii=False)}"
 
 
-def _route(ownership: Ownership, outcome: Outcome) -> dict[str, Any]:
+def _route(ownership: Ownership, outcome: Responsibility) -> dict[str, Any]:
     """To PagerDuty and the one on call (pages only), the team's channel and the accountable person, whose route ends
     the search."""
     owner, team, woken = ownership.person(outcome.accountable), team_of(ownership, outcome), on_call(ownership, outcome)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from .config import Organisation
+from .config import GovernanceConfig
 
 DAY = 86_400  # seconds
 EPOCH = date(1970, 1, 1).toordinal()
 
 
-def rules(org: Organisation, environment: str = "") -> dict[str, Any]:
+def rules(org: GovernanceConfig, environment: str = "") -> dict[str, Any]:
     """A file of recording rules, labeled with the system that they hold for, and with one environment where each has
     rules of its own. A figure that is not filled in is not in it, and the alert that needs it is silent."""
     labels = {"system": org.ownership.system.name} | ({"environment": environment} if environment else {})
@@ -30,7 +30,7 @@ def rules(org: Organisation, environment: str = "") -> dict[str, Any]:
     return {"groups": [{"name": "ml-governance", "rules": [*figures, *days]}]}
 
 
-def _constants(org: Organisation) -> Iterator[tuple[str, float | None]]:
+def _constants(org: GovernanceConfig) -> Iterator[tuple[str, float | None]]:
     value, people, watch = org.problem.value, org.people_figures, org.watch
     yield "ml_value_target", value.payoff_a_month
     yield "ml_run_cost", value.cost_a_month
@@ -42,7 +42,7 @@ def _constants(org: Organisation) -> Iterator[tuple[str, float | None]]:
     yield "ml_model_data_age_limit_seconds", watch.data_days and watch.data_days * DAY
 
 
-def due(org: Organisation) -> Iterator[tuple[str, date]]:
+def due(org: GovernanceConfig) -> Iterator[tuple[str, date]]:
     """Each day on which something is to be looked at, under the file and key where the next day is written."""
     owners, problem = org.ownership, org.problem
     for outcome in owners.outcomes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from ..modes import ModeName
-from .yaml_loader import Record, read
+from .yaml_loader import StrictModel, read
 
 FILE = "governance/change_plan.yaml"
 EXAMPLE = """rollout:
@@ -16,12 +16,12 @@ training:
 TRAINED = 0.9  # share of those intended; a practitioners' heuristic
 
 
-class Consulted(Record):
+class Consulted(StrictModel):
     date: date
     ref: str
 
 
-class Stakeholder(Record):
+class Stakeholder(StrictModel):
     group: str
     size: int | None = None
     concerns: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Stakeholder(Record):
     consulted: tuple[Consulted, ...] = ()
 
 
-class Workforce(Record):
+class Workforce(StrictModel):
     """The answer to "will I lose my job?", who has looked at it, and the day on which people were told."""
 
     answer: str = ""
@@ -39,7 +39,7 @@ class Workforce(Record):
     told_on: date | None = None
 
 
-class Communication(Record):
+class Communication(StrictModel):
     """`limits_first`: does it begin with what the system cannot do?"""
 
     audience: str
@@ -51,7 +51,7 @@ class Communication(Record):
     sent: date | None = None
 
 
-class Training(Record):
+class Training(StrictModel):
     audience: str
     content: str
     due: date | None = None
@@ -59,7 +59,7 @@ class Training(Record):
     completed: int = Field(default=0, ge=0)
 
 
-class Phase(Record):
+class Phase(StrictModel):
     """A mode: for whom, and what must have been seen in it (days, cases) before the next mode may be entered."""
 
     mode: ModeName
@@ -70,12 +70,12 @@ class Phase(Record):
     roll_back_if: str = ""
 
 
-class Adoption(Record):
+class Adoption(StrictModel):
     intended_users: int | None = Field(default=None, ge=0)
     targets: dict[str, float] = Field(default_factory=dict)
 
 
-class ChangePlan(Record):
+class ChangePlan(StrictModel):
     stakeholders: tuple[Stakeholder, ...] = ()
     workforce_impact: Workforce = Workforce()
     communications: tuple[Communication, ...] = ()

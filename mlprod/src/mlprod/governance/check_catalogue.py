@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from .yaml_loader import Record, read
+from .yaml_loader import StrictModel, read
 
 Section = Literal["Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value"]
 SECTIONS: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value")
@@ -39,7 +39,7 @@ Tiers = Literal["", "A", "B", "C", "AB", "BC", "ABC"]
 HERE = Path(__file__).parent
 
 
-class Entry(Record):
+class CheckDefinition(StrictModel):
     """A check. `pilot` and `production`: the tiers that demand it from that stage on; neither: only a score asks.
 
     `by`: the command that writes its evidence; without it the governance files themselves are looked at, or, when
@@ -80,7 +80,7 @@ class Entry(Record):
         return stage != "poc" and (tier in self.pilot or (stage == "production" and tier in self.production))
 
 
-class MlTest(Record):
+class MlTest(StrictModel):
     """One of the 28 of Breck et al. 2017, what proves it here, and the make targets that repeat it in a workflow."""
 
     id: str
@@ -90,21 +90,21 @@ class MlTest(Record):
     repeated_by: tuple[str, ...] = ()
 
 
-class Catalogue(Record):
-    checks: tuple[Entry, ...]
+class Catalogue(StrictModel):
+    checks: tuple[CheckDefinition, ...]
     ml_test_score: tuple[MlTest, ...]
 
-    def entry(self, id: str) -> Entry | None:
+    def entry(self, id: str) -> CheckDefinition | None:
         return next((entry for entry in self.checks if entry.id == id), None)
 
 
-class Duty(Record):
+class Duty(StrictModel):
     article: str
     says: str
     applies_from: date
 
 
-class Law(Record):
+class Law(StrictModel):
     caveat: str
     duties: tuple[Duty, ...]
 

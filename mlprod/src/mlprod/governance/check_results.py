@@ -7,9 +7,9 @@ from functools import partial
 from typing import Literal
 
 from ..installation.installed import Library
-from .check_catalogue import Entry, Subject, catalogue
+from .check_catalogue import CheckDefinition, Subject, catalogue
 from .checks import DECLARED
-from .checks.context import NotApplicableError, View
+from .checks.context import CheckContext, NotApplicableError
 from .evidence import Evidence
 from .evidence_status import UNINSTALLED, Status, judge
 from .people import TODO
@@ -22,7 +22,7 @@ WELL: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
 
 
 @dataclass(frozen=True)
-class Facts:
+class ProjectState:
     """What is here today: digests by subject, the text of the workflows, whether a model or the baseline is looked
     at, how it is called, and the library that is installed."""
 
@@ -37,7 +37,7 @@ class Facts:
 class Result:
     """A check's state. `says`: what is missing, each with file and key, or of the evidence that counts."""
 
-    entry: Entry
+    entry: CheckDefinition
     status: State
     says: tuple[str, ...]
     person: str
@@ -62,7 +62,7 @@ class Result:
 
 
 def check_results(
-    view: View, evidence: Sequence[Evidence], facts: Facts, now: datetime, *, only_ci: bool
+    view: CheckContext, evidence: Sequence[Evidence], facts: ProjectState, now: datetime, *, only_ci: bool
 ) -> tuple[Result, ...]:
     """Every check of the catalogue; with `only_ci` by what the CI has shown."""
     return tuple(
@@ -71,7 +71,13 @@ def check_results(
 
 
 def _result(
-    view: View, entry: Entry, evidence: Sequence[Evidence], facts: Facts, now: datetime, *, only_ci: bool
+    view: CheckContext,
+    entry: CheckDefinition,
+    evidence: Sequence[Evidence],
+    facts: ProjectState,
+    now: datetime,
+    *,
+    only_ci: bool,
 ) -> Result:
     owner = view.org.ownership.answers_for(entry.outcome)
     id = owner.id if owner else entry.outcome
@@ -93,7 +99,7 @@ def _result(
     return Result(entry, status, (by_ci.why,), shown, id, lacks_ci, record=by_ci.record)
 
 
-def _waived(view: View, result: Result) -> Result:
+def _waived(view: CheckContext, result: Result) -> Result:
     """Only the accountable of a check's outcome may waive it, and only until a day."""
     if result.status in WELL:
         return result

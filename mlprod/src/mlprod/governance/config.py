@@ -8,7 +8,7 @@ from typing import TypeVar
 from . import problem as problem_file
 from . import risk as risk_file
 from .change_plan import ChangePlan, read_change_plan
-from .gates import PeopleFigures, Watch, read_gates_file
+from .gates import AgeLimits, UsageLimits, read_gates_file
 from .ownership import Ownership, read_ownership
 from .problem import Problem
 from .risk import Risks
@@ -19,17 +19,17 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Organisation:
+class GovernanceConfig:
     ownership: Ownership
     problem: Problem
     risk: Risks
     change_plan: ChangePlan
-    people_figures: PeopleFigures
-    watch: Watch
+    people_figures: UsageLimits
+    watch: AgeLimits
     waivers: tuple[Waiver, ...]
 
 
-def read_organisation(folder: Path) -> Organisation:
+def read_organisation(folder: Path) -> GovernanceConfig:
     """The files of governance/. One that is not there says nothing, but ownership.yaml and gates.yaml are needed.
 
     Raises GovernanceError with the errors of all files together.
@@ -55,4 +55,4 @@ def read_organisation(folder: Path) -> Organisation:
     waivers = held(lambda: read_waivers(folder / "waivers.yaml"))
     if ownership is None or problem is None or risk is None or plan is None or gates is None or waivers is None:
         raise GovernanceError("\n".join(errors))
-    return Organisation(ownership, problem, risk, plan, gates.people, gates.watch, waivers)
+    return GovernanceConfig(ownership, problem, risk, plan, gates.people, gates.watch, waivers)

@@ -7,12 +7,12 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from .check_catalogue import SUBJECTS, Subject
-from .yaml_loader import Record
+from .yaml_loader import StrictModel
 
 Writer = Literal["ci", "local"]
 
 
-class Evidence(Record):
+class Evidence(StrictModel):
     """A command's finding. `digests` say what it is about; `run` is the CI's run, or empty; `proof` is issuer,
     repository and branch of the token that proved it. Without a proof writer, actor and run are declared only.
     `library` is the version of mlprod that wrote it; empty for sources that are not installed."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from ..installation.installed import Library
-from .check_catalogue import ROOMS, Entry, Subject
+from .check_catalogue import ROOMS, CheckDefinition, Subject
 from .evidence import Evidence
 
 OPERATORS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -27,7 +27,7 @@ class EvidenceStatus:
 
 
 def judge(
-    entry: Entry,
+    entry: CheckDefinition,
     evidence: Iterable[Evidence],
     digests: Mapping[Subject, str],
     now: datetime,
@@ -81,7 +81,7 @@ def judge(
     return EvidenceStatus("stale", left_out)
 
 
-def _differing(entry: Entry, record: Evidence, digests: Mapping[Subject, str]) -> list[Subject]:
+def _differing(entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str]) -> list[Subject]:
     return [name for name in entry.tied_to if record.digests[name] != digests.get(name)]
 
 
@@ -91,7 +91,7 @@ def _named(rooms: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _changed(entry: Entry, record: Evidence, digests: Mapping[Subject, str], library: Library) -> str:
+def _changed(entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str], library: Library) -> str:
     """What of today is not what a record is about, as the end of a sentence; empty when nothing is, and when a patch
     release has proved the check of the rooms that it changed."""
     different = _differing(entry, record, digests)
@@ -107,14 +107,14 @@ def _changed(entry: Entry, record: Evidence, digests: Mapping[Subject, str], lib
     return f"; {_named(rooms)} {'has' if len(rooms) == 1 else 'have'} changed since"
 
 
-def _proved_again(entry: Entry, record: Evidence, digests: Mapping[Subject, str], library: Library) -> bool:
+def _proved_again(entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str], library: Library) -> bool:
     """Has a patch release passed the tests of this check, with the very rooms that are here today?"""
     same = all(library.passed_with.get(name) == digests.get(name) for name in entry.tied_to if name in ROOMS)
     tested = bool(entry.verified_by) and library.count_passed(entry.verified_by) > 0
     return not library.refusal and library.is_patch_of(record.library) and same and tested
 
 
-def unsound(entry: Entry, record: Evidence, now: datetime) -> str:
+def unsound(entry: CheckDefinition, record: Evidence, now: datetime) -> str:
     """Why a record cannot be what the command wrote; empty when it can."""
     if record.at > now + CLOCKS:
         return "it is dated in the future"

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from pydantic import Field
 
-from .yaml_loader import GovernanceError, Record, read
+from .yaml_loader import GovernanceError, StrictModel, read
 
 EXAMPLE = """gates:
   - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth more}"""
@@ -26,7 +26,7 @@ class Figure(Protocol):
     def n(self) -> int: ...
 
 
-class Gate(Record):
+class Gate(StrictModel):
     """One gate. With `compare` the difference to the baseline or champion counts; `slice` "*" means each slice."""
 
     id: str
@@ -39,7 +39,7 @@ class Gate(Record):
     why: str
 
 
-class PeopleFigures(Record):
+class UsageLimits(StrictModel):
     """What is asked of people's use of it. Practitioners' heuristics, for the owner of the value to set."""
 
     override_stop: float = 0.30  # share of decisions overridden above which the next mode is not entered
@@ -49,7 +49,7 @@ class PeopleFigures(Record):
     tasks_through: float = 0.70  # share of cases that go through it, at week 4
 
 
-class Watch(Record):
+class AgeLimits(StrictModel):
     """From when on age alerts, in days: of the model that answers, and of the newest row it learnt from on the day it
     was trained. None is not watched."""
 
@@ -57,10 +57,10 @@ class Watch(Record):
     data_days: int | None = Field(default=None, ge=1)
 
 
-class Gates(Record):
+class Gates(StrictModel):
     gates: tuple[Gate, ...]
-    people: PeopleFigures = PeopleFigures()
-    watch: Watch = Field(default=Watch(), exclude=True)  # no part of the digest: it judges no model
+    people: UsageLimits = UsageLimits()
+    watch: AgeLimits = Field(default=AgeLimits(), exclude=True)  # no part of the digest: it judges no model
 
 
 @dataclass(frozen=True)

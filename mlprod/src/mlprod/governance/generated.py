@@ -11,7 +11,7 @@ import yaml
 
 from ..atomic_write import atomic_write
 from . import alert_routes, alert_thresholds, reports
-from .config import Organisation
+from .config import GovernanceConfig
 from .yaml_loader import GovernanceError
 
 BEGIN, END = "yours: what stands from here", "to here survives `make generate`"
@@ -24,7 +24,7 @@ NOT_IN_YAML = re.compile(
 MADE = "Made by `make generate` from the files in governance/; edit those, or between the two marks at the end"
 
 
-def expected(org: Organisation, more: Mapping[str, str], root: Path) -> dict[str, str]:
+def expected(org: GovernanceConfig, more: Mapping[str, str], root: Path) -> dict[str, str]:
     """Every generated file by its name below `root`, with what people wrote between the marks of today's.
 
     `more` brings what other rooms generate, without marks. Raises GovernanceError for a file whose marks are broken.
@@ -59,7 +59,7 @@ def write(files: Mapping[str, str], root: Path) -> tuple[str, ...]:
     return changed
 
 
-def codeowners(org: Organisation) -> str:
+def codeowners(org: GovernanceConfig) -> str:
     """Whose approval a change needs. A path belongs to the outcome that covers it; nobody known gives no line."""
     ownership = org.ownership
     lines = []
@@ -85,7 +85,7 @@ def _pattern(path: str) -> str:
     return f"/{path.strip('/')}" + ("" if Path(path).suffix else "/")
 
 
-def catalog_info(org: Organisation) -> dict[str, Any]:
+def catalog_info(org: GovernanceConfig) -> dict[str, Any]:
     """An entity of a Backstage catalogue."""
     ownership = org.ownership
     serving = ownership.outcome("serving")

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from ..loopback import open_address
-from .ownership import Outcome, Ownership
+from .ownership import Ownership, Responsibility
 from .people import Acceptance, Person
 
 PULL = re.compile(r"https://[^/]+/(?P<repository>[^/]+/[^/]+)/pull/(?P<number>\d+)/?")
@@ -66,7 +66,7 @@ def verify(ownership: Ownership) -> list[str]:
     return said
 
 
-def _confirm(approval: Approval, acceptance: Acceptance, outcome: Outcome, person: Person) -> None:
+def _confirm(approval: Approval, acceptance: Acceptance, outcome: Responsibility, person: Person) -> None:
     """Raises _UnconfirmedError unless this person approved, in what was merged, to be accountable for this outcome."""
     if person.handle.lower().lstrip("@") not in approval.accounts:
         raise _UnconfirmedError(f"{person.handle} has not approved {acceptance.evidence}, or not its last commit")

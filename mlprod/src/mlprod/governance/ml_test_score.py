@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .check_catalogue import MlTest, Section, catalogue
-from .check_results import Facts, Result
+from .check_results import ProjectState, Result
 
 CLASSIC: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # its sections
 LEAST = {"A": 5, "B": 4, "C": 3}  # what production asks for, by tier
@@ -13,7 +13,7 @@ AIM = 6  # points of 7 that a well-kept project has in each section
 
 
 @dataclass(frozen=True)
-class Point:
+class TestScore:
     """`mend`: what makes it more, with `title`, what then holds; both empty where it is all that can be had."""
 
     test: MlTest
@@ -30,22 +30,22 @@ def most_today() -> int:
     return min(measured.count(section) for section in CLASSIC)
 
 
-def points_of(results: Sequence[Result], facts: Facts) -> tuple[Point, ...]:
+def points_of(results: Sequence[Result], facts: ProjectState) -> tuple[TestScore, ...]:
     by_id = {result.entry.id: result for result in results}
     return tuple(_point(test, [by_id[id] for id in test.checks], facts.workflows) for test in catalogue().ml_test_score)
 
 
-def _point(test: MlTest, results: list[Result], workflows: str) -> Point:
+def _point(test: MlTest, results: list[Result], workflows: str) -> TestScore:
     """1: a run has shown it, and a workflow repeats it; 0.5: done by hand only; else 0 (Breck et al. 2017)."""
     wrong = next((result for result in results if result.status != "passed"), None)
     if wrong:
         why = f"{wrong.status}: {wrong.says[0] if wrong.says else ''}"
         mend = "nothing measures it yet" if wrong.entry.later else wrong.fix or wrong.says[0]
-        return Point(test, 0, why, mend, wrong.entry.title)
+        return TestScore(test, 0, why, mend, wrong.entry.title)
     if repeated := next((word for word in test.repeated_by if _repeats(workflows, word)), ""):
-        return Point(test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow")
+        return TestScore(test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow")
     mend = f"let a workflow run make {test.repeated_by[0]} by itself" if test.repeated_by else ""
-    return Point(test, 0.5, f"{results[0].says[0]}; no workflow repeats it", mend, results[0].entry.title)
+    return TestScore(test, 0.5, f"{results[0].says[0]}; no workflow repeats it", mend, results[0].entry.title)
 
 
 def _repeats(workflows: str, target: str) -> bool:

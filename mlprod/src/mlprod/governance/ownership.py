@@ -11,7 +11,7 @@ from .people import TODO as TODO
 from .people import Acceptance, Skills, mailbox
 from .people import Person as Person
 from .people import Team as Team
-from .yaml_loader import GovernanceError, Record, read
+from .yaml_loader import GovernanceError, StrictModel, read
 
 EXAMPLE = """system: {name: fraud-scoring, stage: poc}
 people:
@@ -23,14 +23,14 @@ Stage = Literal["poc", "pilot", "production"]
 STAGES: tuple[Stage, ...] = ("poc", "pilot", "production")
 
 
-class System(Record):
+class System(StrictModel):
     name: str
     domain: str = ""
     stage: Stage
     since: dt.date | None = None
 
 
-class Consumer(Record):
+class Consumer(StrictModel):
     """A system that uses the answers, and what it does without them."""
 
     system: str
@@ -39,7 +39,7 @@ class Consumer(Record):
     fallback: str = ""
 
 
-class Covers(Record):
+class Covers(StrictModel):
     """What an outcome answers for beside itself: names of alerts, folders (globs), ids of risks."""
 
     alerts: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Covers(Record):
     risks: tuple[str, ...] = ()
 
 
-class Outcome(Record):
+class Responsibility(StrictModel):
     id: str
     accountable: str
     responsible: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Outcome(Record):
         return given
 
 
-class Alerting(Record):
+class Alerting(StrictModel):
     """How alerts leave Alertmanager. Secrets lie in files where it runs: alert_routes.py names them."""
 
     smarthost: str = Field(default="localhost:25", pattern=r"^\S+:\d+$")
@@ -74,7 +74,7 @@ class Alerting(Record):
     pagerduty: bool = False
 
 
-class Ci(Record):
+class Ci(StrictModel):
     """The CI whose runs prove themselves by a token: `issuer` as in its `iss` claim, `repository` as owner/name or a
     GitLab project's path, `branch` whose runs count as evidence for production."""
 
@@ -88,11 +88,11 @@ class Ci(Record):
         return f"{self.issuer} {self.repository}@{self.branch}"
 
 
-class Ownership(Record):
+class Ownership(StrictModel):
     system: System
     ci: Ci | None = None
     people: tuple[Person, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Responsibility, ...]
     consumers: tuple[Consumer, ...] = ()
     teams: tuple[Team, ...] = ()
     accepted: tuple[Acceptance, ...] = ()
@@ -107,7 +107,7 @@ class Ownership(Record):
         wanted = account.lower().lstrip("@")
         return next((p for p in self.people if p.known and p.handle.lower().lstrip("@") == wanted), None)
 
-    def outcome(self, id: str) -> Outcome | None:
+    def outcome(self, id: str) -> Responsibility | None:
         return next((outcome for outcome in self.outcomes if outcome.id == id), None)
 
     def people_of(self, ids: Iterable[str]) -> list[Person]:

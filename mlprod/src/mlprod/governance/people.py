@@ -5,13 +5,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from .yaml_loader import Record
+from .yaml_loader import StrictModel
 
 TODO = "TODO"
 SKILLS = ("ml", "api", "containers", "kubernetes", "sql_and_pipelines", "cloud", "monitoring", "security")
 
 
-class Person(Record):
+class Person(StrictModel):
     """One human being; `name` TODO while nobody is known. `until` is the first day without them."""
 
     id: str
@@ -36,14 +36,14 @@ class Person(Record):
         return (self.from_ is None or self.from_ <= today) and (self.until is None or today < self.until)
 
 
-class Team(Record):
+class Team(StrictModel):
     id: str
     members: tuple[str, ...]
     channel: str = ""
     on_call: str = ""
 
 
-class Acceptance(Record):
+class Acceptance(StrictModel):
     """Being named is not accepting. `evidence`: the merge request or commit in which that person's account agreed."""
 
     person: str
@@ -53,19 +53,19 @@ class Acceptance(Record):
     evidence: str = ""
 
 
-class Covered(Record):
+class Covered(StrictModel):
     person: str
     level: Literal["learning", "practitioner", "mentor"]
 
 
-class SkillGap(Record):
+class SkillGap(StrictModel):
     skill: str
     action: Literal["train", "hire", "platform"]
     owner: str
     due: dt.date
 
 
-class Skills(Record):
+class Skills(StrictModel):
     required: tuple[str, ...] = SKILLS
     covered: dict[str, tuple[Covered, ...]] = Field(default_factory=dict)
     gaps: tuple[SkillGap, ...] = ()

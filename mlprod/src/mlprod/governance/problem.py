@@ -5,14 +5,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from .yaml_loader import Record
+from .yaml_loader import StrictModel
 
 FILE = "governance/problem.yaml"
 EXAMPLE = """problem: {statement: Fraudulent card payments settle before anyone looks at them.}
 value: {kpi: fraud losses, unit: EUR a month, direction: down, owner: value_owner}"""
 
 
-class Today(Record):
+class CurrentProcess(StrictModel):
     """What is done now, what it costs and how well it works."""
 
     process: str = ""
@@ -20,20 +20,20 @@ class Today(Record):
     performance: str = ""
 
 
-class Source(Record):
+class Source(StrictModel):
     kind: str
     ref: str
     date: date
 
 
-class Statement(Record):
+class Statement(StrictModel):
     statement: str = ""
     affected: str = ""
-    today: Today | None = None
+    today: CurrentProcess | None = None
     evidence: tuple[Source, ...] = ()
 
 
-class Decision(Record):
+class Decision(StrictModel):
     """Which decision changes, whose it is, how often it is taken, and when its outcome is known."""
 
     who: str = ""
@@ -45,13 +45,13 @@ class Decision(Record):
     out_of_scope: tuple[str, ...] = ()
 
 
-class Alternative(Record):
+class Alternative(StrictModel):
     option: Literal["no_ml", "heuristic", "buy"]
     result: str = Field(min_length=1)
     why_not: str = Field(min_length=1)
 
 
-class Value(Record):
+class Value(StrictModel):
     """`baseline` and `target` in `unit`. In the money of payoff(), in 30 days: what its sum should come to
     (`payoff_a_month`, after costs) and what running this costs (`cost_a_month`)."""
 
@@ -67,12 +67,12 @@ class Value(Record):
     cost_a_month: float | None = None
 
 
-class Kill(Record):
+class KillCriterion(StrictModel):
     when: str
     by: date
 
 
-class Assumption(Record):
+class Assumption(StrictModel):
     text: str
     kind: str = ""
     impact: str = ""
@@ -81,10 +81,10 @@ class Assumption(Record):
     due: date | None = None
 
 
-class Problem(Record):
+class Problem(StrictModel):
     problem: Statement = Statement()
     decision: Decision = Decision()
     alternatives: tuple[Alternative, ...] = ()
     value: Value = Value()
-    kill_criteria: tuple[Kill, ...] = ()
+    kill_criteria: tuple[KillCriterion, ...] = ()
     assumptions: tuple[Assumption, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from .alert_thresholds import rules
-from .config import Organisation
+from .config import GovernanceConfig
 from .ownership import System
 from .yaml_loader import GovernanceError
 
@@ -19,7 +19,9 @@ QUERY = re.compile(r"`[^`]*`")  # in the text of an alert
 SYSTEM_FILES = {"deploy/values/values.yaml": "project", "monitoring/prometheus/prometheus.yml": "system"}
 
 
-def prometheus_rule(folder: Path, org: Organisation, environment: str, library: Path | None = None) -> dict[str, Any]:
+def prometheus_rule(
+    folder: Path, org: GovernanceConfig, environment: str, library: Path | None = None
+) -> dict[str, Any]:
     """The rule files of a folder as one resource; those that the folder `library` has are read from there.
 
     Many projects and environments may load theirs into one Prometheus: each series is evaluated by the rules of its

@@ -6,13 +6,13 @@ from datetime import date, datetime
 from difflib import get_close_matches
 
 from .check_catalogue import Section, catalogue
-from .check_results import WELL, Facts, Result, check_results
-from .checks.context import Drill, View
+from .check_results import WELL, ProjectState, Result, check_results
+from .checks.context import CheckContext, Drill
 from .checks.problem import overdue
-from .config import Organisation
+from .config import GovernanceConfig
 from .evidence import Evidence
 from .evidence_status import unsound
-from .ml_test_score import AIM, CLASSIC, LEAST, Point, most_today, points_of
+from .ml_test_score import AIM, CLASSIC, LEAST, TestScore, most_today, points_of
 from .ownership import STAGES, Stage
 from .waivers import PICKLE
 
@@ -26,11 +26,11 @@ MATURITY: tuple[tuple[str, ...], ...] = (  # Microsoft's MLOps maturity model: a
 
 @dataclass(frozen=True)
 class Scorecard:
-    org: Organisation
+    org: GovernanceConfig
     today: date
     pilot: tuple[Result, ...]
     production: tuple[Result, ...]
-    points: tuple[Point, ...]
+    points: tuple[TestScore, ...]
     alarms: tuple[str, ...]
     looked_at: str
 
@@ -102,7 +102,7 @@ class Scorecard:
         return f"{(1_000 if cost is None else cost) / found.value:,.0f} decisions a month pay for {said}"
 
 
-def assess(view: View, evidence: Sequence[Evidence], facts: Facts, now: datetime) -> Scorecard:
+def assess(view: CheckContext, evidence: Sequence[Evidence], facts: ProjectState, now: datetime) -> Scorecard:
     """The scorecard of the organisation in `view`, with the evidence of its registry. Times are aware."""
     known = catalogue()
     drills = tuple(
@@ -123,7 +123,7 @@ def assess(view: View, evidence: Sequence[Evidence], facts: Facts, now: datetime
     )
 
 
-def _alarms(view: View) -> list[str]:
+def _alarms(view: CheckContext) -> list[str]:
     """What has run out or names nothing, and fails at every stage."""
     ended = [w for w in view.org.waivers if w.expires < view.today]
     ids = [*(entry.id for entry in catalogue().checks), PICKLE]
@@ -142,7 +142,7 @@ def _alarms(view: View) -> list[str]:
     ]
 
 
-def _hidden_personal_data(view: View) -> list[str]:
+def _hidden_personal_data(view: CheckContext) -> list[str]:
     if not view.personal or view.org.risk.tier_questions.personal_data:
         return []
     said = f"contract.py has PERSONAL fields ({', '.join(view.personal)})"

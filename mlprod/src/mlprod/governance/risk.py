@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Literal
 
-from .yaml_loader import Record
+from .yaml_loader import StrictModel
 
 FILE = "governance/risk.yaml"
 EXAMPLE = """tier_questions: {about_people: true, personal_data: true, acts_without_review: false}
@@ -13,7 +13,7 @@ Tier = Literal["A", "B", "C"]
 Size = Literal["low", "medium", "high"]
 
 
-class TierQuestions(Record):
+class TierQuestions(StrictModel):
     """Three times yes or no. What is not answered counts as yes."""
 
     about_people: bool = True
@@ -21,12 +21,12 @@ class TierQuestions(Record):
     acts_without_review: bool = True
 
 
-class Classification(Record):
+class Classification(StrictModel):
     eu_ai_act: Literal["minimal", "limited", "high", "unacceptable"]
     why: str = ""
 
 
-class Risk(Record):
+class Risk(StrictModel):
     id: str
     harm: str
     likelihood: Size = "medium"
@@ -38,19 +38,19 @@ class Risk(Record):
     review_by: date | None = None
 
 
-class Oversight(Record):
+class Oversight(StrictModel):
     """`stop`: who may stop it. `competent_people`: who is able to judge its answers."""
 
     stop: tuple[str, ...] = ()
     competent_people: tuple[str, ...] = ()
 
 
-class Logging(Record):
+class Logging(StrictModel):
     retention_days: int | None = None
     personal_data: str = ""
 
 
-class Risks(Record):
+class Risks(StrictModel):
     tier_questions: TierQuestions = TierQuestions()
     classification: Classification | None = None
     risks: tuple[Risk, ...] = ()

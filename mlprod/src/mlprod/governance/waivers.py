@@ -5,14 +5,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from .yaml_loader import GovernanceError, Record, read
+from .yaml_loader import GovernanceError, StrictModel, read
 
 PICKLE = "pickle"  # asked for by the pipeline itself, at every stage
 EXAMPLE = """waivers:
   - {check: pickle, reason: no ONNX form, risk: code runs at load, approved_by: model_owner, expires: 2027-03-31}"""
 
 
-class Waiver(Record):
+class Waiver(StrictModel):
     check: str
     reason: str = Field(min_length=1)
     risk: str = Field(min_length=1)
@@ -20,7 +20,7 @@ class Waiver(Record):
     expires: date
 
 
-class Waivers(Record):
+class Waivers(StrictModel):
     waivers: tuple[Waiver, ...] = ()
 
 

@@ -14,13 +14,13 @@ LONGEST = 40  # signs of a number
 MOST = 20  # errors that are told at once
 
 
-class Record(BaseModel):
+class StrictModel(BaseModel):
     """Base of what governance files hold: unknown keys are errors, and so are figures without an end."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Model = TypeVar("Model", bound=Record)
+Model = TypeVar("Model", bound=StrictModel)
 
 
 class GovernanceError(Exception):
@@ -78,7 +78,7 @@ def read(path: Path, model: type[Model], example: str) -> Model:
 
 
 @functools.lru_cache(maxsize=64)
-def _parse(text: str, model: type[Record]) -> Record:
+def _parse(text: str, model: type[StrictModel]) -> StrictModel:
     """The same text is parsed once in a command, however many of its steps read the file; models are frozen."""
     return model.model_validate(yaml.load(text, Loader=_Strict) or {})  # noqa: S506 - a SafeLoader
 

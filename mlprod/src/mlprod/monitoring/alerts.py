@@ -17,7 +17,7 @@ from .windows import MONTH, WEEK
 
 
 @dataclass(frozen=True)
-class Signal:
+class Alert:
     """`alert` is what Prometheus would raise, `about` what it is of."""
 
     alert: str
@@ -34,15 +34,15 @@ class Signal:
         return f"{self.alert}: {self.about}" if self.about else self.alert
 
 
-def of_drift(drifts: Sequence[Drift]) -> Iterator[Signal]:
+def of_drift(drifts: Sequence[Drift]) -> Iterator[Alert]:
     for each in drifts:
         if each.verdict == "drifts" and each.gap is not None and each.allowed is not None:
             alert = "ScoreDrifts" if each.name == SCORE else "FieldDrifts"
             says = f"{each.name} is {each.gap:.1%} away from what the model learnt from; {each.allowed:.1%} is allowed"
-            yield Signal(alert, says, each.name)
+            yield Alert(alert, says, each.name)
 
 
-def of_inputs(drifts: Sequence[Drift]) -> Iterator[Signal]:
+def of_inputs(drifts: Sequence[Drift]) -> Iterator[Alert]:
     """Values that fail to come, and words that the model does not know."""
     for each in drifts:
         then, now = each.reference, each.counted
@@ -50,26 +50,26 @@ def of_inputs(drifts: Sequence[Drift]) -> Iterator[Signal]:
             continue
         if each.missing > then.missing + max(thresholds.MAX_MISSING_INCREASE, bound(rows, then.rows)):
             says = f"{each.name} is missing in {each.missing:.1%} of the rows; it was in {then.missing:.1%}"
-            yield Signal("MissingValues", says, each.name)
+            yield Alert("MissingValues", says, each.name)
         chance = bound(now.present, each.learnt)
         if each.unknown is not None and each.unknown > then.shares[-1] + max(thresholds.MAX_UNKNOWN_INCREASE, chance):
             says = f"{each.unknown:.1%} of {each.name} are words that the model does not know"
-            yield Signal("UnknownWords", f"{says}; {then.shares[-1]:.1%} were", each.name)
+            yield Alert("UnknownWords", f"{says}; {then.shares[-1]:.1%} were", each.name)
 
 
-def of_people(judged: Counter[str], ways: Mapping[str, int], override: float, bypass: float) -> Iterator[Signal]:
+def of_people(judged: Counter[str], ways: Mapping[str, int], override: float, bypass: float) -> Iterator[Alert]:
     """Decisions of a week overruled, or taken without the system, more than governance/gates.yaml lets them be."""
     rate = override_rate(judged["overridden"], judged.total()) or 0.0
     if judged.total() >= thresholds.MIN_JUDGED_DECISIONS and rate > override:
         says = f"{rate:.0%} of {judged.total():,} judged decisions were overruled in 7 days; {override:.0%} may be"
-        yield Signal("OverrideRateHigh", says)
+        yield Alert("OverrideRateHigh", says)
     cases = sum(ways.values())
     if cases >= thresholds.MIN_CASES and (rate := ways["manual"] / cases) > bypass:
         says = f"{rate:.0%} of {cases:,} cases of 7 days were decided without the system; {bypass:.0%} may be"
-        yield Signal("BypassHigh", says)
+        yield Alert("BypassHigh", says)
 
 
-def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Signal]:
+def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Alert]:
     """(outcomes that came, rows scored) in the last week and in the week before."""
     (came, scored), (came_before, scored_before) = now, before
     if came_before < thresholds.MIN_WEEKLY_OUTCOMES or scored < thresholds.MIN_WEEKLY_OUTCOMES or not scored_before:
@@ -79,10 +79,10 @@ def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Signa
         says = (
             f"{came:,} outcomes came in 7 days for {scored:,} rows scored; {came_before:,} for {scored_before:,} before"
         )
-        yield Signal("OutcomesStopped", says)
+        yield Alert("OutcomesStopped", says)
 
 
-def of_quality(told: OutcomeStats, before: int, task: Task, figure: Estimate | None) -> Iterator[Signal]:
+def of_quality(told: OutcomeStats, before: int, task: Task, figure: Estimate | None) -> Iterator[Alert]:
     """The model errs more on real cases than on the test rows. `figure`: the mean squared error there; `before`: its
     outcomes of earlier weeks, without which these are only those that come first."""
     if figure is None or figure.high <= 0 or told.cases < thresholds.MIN_QUALITY_OUTCOMES or not before:
@@ -92,32 +92,32 @@ def of_quality(told: OutcomeStats, before: int, task: Task, figure: Estimate | N
     error = told.mean_squared_error
     if error > max(thresholds.MAX_MSE_RATIO * figure.high, figure.high + thresholds.MIN_SIGMAS * strays):
         says = f"the mean squared error of {told.cases:,} real cases is {error:.4g}; on the test rows it was "
-        yield Signal("QualityBelowTest", f"{says}{figure.value:.4g}, {figure.high:.4g} at most")
+        yield Alert("QualityBelowTest", f"{says}{figure.value:.4g}, {figure.high:.4g} at most")
 
 
-def of_value(weeks: Sequence[OutcomeStats], target: float | None, cost: float) -> Iterator[Signal]:
+def of_value(weeks: Sequence[OutcomeStats], target: float | None, cost: float) -> Iterator[Alert]:
     """Two weeks of what was acted upon, each worth less than the target, money in 30 days after costs."""
     newest, *_ = weeks
     if newest.failures > thresholds.MAX_PAYOFF_FAILURE_SHARE * newest.cases:
-        yield Signal("PayoffFails", f"payoff() gave no number for {newest.failures:,} outcomes of 7 days")
+        yield Alert("PayoffFails", f"payoff() gave no number for {newest.failures:,} outcomes of 7 days")
     months = [week.net * (MONTH / WEEK) - cost for week in weeks]
     enough = all(week.paid >= thresholds.MIN_PAID_OUTCOMES for week in weeks)
     if target is not None and enough and all(month < target for month in months):
         says = f"at the rate of 7 days it is worth {months[0]:,.0f} in 30 days after costs; {target:,.0f} is the target"
-        yield Signal("ValueBelowTarget", says)
+        yield Alert("ValueBelowTarget", says)
 
 
-def of_age(made: datetime | None, now: datetime, most_days: float | None) -> Iterator[Signal]:
+def of_age(made: datetime | None, now: datetime, most_days: float | None) -> Iterator[Alert]:
     if made and most_days is not None and now - made > timedelta(days=most_days):
         says = f"the model was trained {(now - made).days} days ago; {most_days:g} are allowed"
-        yield Signal("ModelStale", says)
+        yield Alert("ModelStale", says)
 
 
-def of_dates(due: Iterable[tuple[str, date]], today: date) -> Iterator[Signal]:
+def of_dates(due: Iterable[tuple[str, date]], today: date) -> Iterator[Alert]:
     """`due`: what, by file and key, and its day."""
     for what, day in due:
         if day < today:
-            yield Signal("GovernanceOverdue", f"{what} was due on {day}", what)
+            yield Alert("GovernanceOverdue", f"{what} was due on {day}", what)
 
 
 def agreement(told: OutcomeStats, figure: Estimate) -> tuple[bool, str]:

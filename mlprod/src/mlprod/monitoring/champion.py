@@ -23,7 +23,7 @@ from ..training.sources import loaded
 from . import alerts
 from .drift import Drift, compare
 from .drift_counts import SCORE, Counts, count, total
-from .drift_text import Compared, summary
+from .drift_text import DriftReportHeader, summary
 from .scored_rows import stored
 
 
@@ -32,7 +32,7 @@ class NoChampionError(Exception):
 
 
 @dataclass(frozen=True)
-class Answering:
+class ChampionInfo:
     """The champion: what it learnt from and how good it was. `made` is UTC, None when its provenance does not tell."""
 
     version: str
@@ -49,7 +49,7 @@ class Answering:
         return self.manifest.metrics.get("brier")
 
 
-def answering(registry: Registry) -> Answering:
+def answering(registry: Registry) -> ChampionInfo:
     """The champion, as the registry has it. Raises RegistryError, and NoChampionError when there is none."""
     champion = registry.behind(CHAMPION)
     if champion is None:
@@ -61,23 +61,23 @@ def answering(registry: Registry) -> Answering:
         manifest = read_manifest((bundle / MANIFEST).read_bytes())
         reference = Reference.model_validate_json((bundle / "reference.json").read_bytes())
         made = _made(bundle / PROVENANCE)
-    return Answering(str(champion.number), champion.digest, manifest, reference, made)
+    return ChampionInfo(str(champion.number), champion.digest, manifest, reference, made)
 
 
-def champion_if_any(settings: Settings) -> Answering | None:
+def champion_if_any(settings: Settings) -> ChampionInfo | None:
     """The same; None while nothing was ever promoted. Raises RegistryError."""
     registry = registry_if_any(settings)
     return answering(registry) if registry and registry.behind(CHAMPION) else None
 
 
-def counted(seam: Seam, store: Store, champion: Answering, since: datetime, until: datetime) -> Counts:
+def counted(seam: Seam, store: Store, champion: ChampionInfo, since: datetime, until: datetime) -> Counts:
     """Of the rows that the champion scored (UTC). PERSONAL fields are not recorded. Raises StoreUnavailableError."""
     fields, absent = champion.manifest.fields, seam.terms.personal
     tables = stored(store, fields, champion.bundle, since, until)
     return total(count(table, fields, champion.reference, absent, SCORE) for table in tables)
 
 
-def newer(seam: Seam, champion: Answering) -> tuple[int, list[str]]:
+def newer(seam: Seam, champion: ChampionInfo) -> tuple[int, list[str]]:
     """How many rows load() has that are newer than what the champion was made of, and what fails to come in them, or
     comes in words that it does not know. Without a time no row is newer. Raises SchemaMismatchError."""
     if seam.terms.time is None or champion.manifest.data.until is None:
@@ -88,7 +88,7 @@ def newer(seam: Seam, champion: Answering) -> tuple[int, list[str]]:
     return rows_of(counts), [each.says for each in odd]
 
 
-def first_scored(store: Store, champion: Answering, since: datetime) -> datetime | None:
+def first_scored(store: Store, champion: ChampionInfo, since: datetime) -> datetime | None:
     """When the champion scored a case for the first time since then."""
     asked = select(func.min(predictions.c.at)).where(
         predictions.c.at >= since, predictions.c.bundle == champion.bundle, of_cases(predictions)
@@ -102,7 +102,7 @@ def rows_of(counts: Counts) -> int:
 
 
 def keep_drift(
-    settings: Settings, registry: Registry, facts: Compared, drifts: Sequence[Drift], odd: Sequence[str]
+    settings: Settings, registry: Registry, facts: DriftReportHeader, drifts: Sequence[Drift], odd: Sequence[str]
 ) -> None:
     """Write down that drift was looked at on real rows, and whether values and words come as learnt. Raises
     RegistryError."""

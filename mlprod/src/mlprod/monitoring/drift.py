@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..bundle.reference_profile import Distribution, Reference
 from .distance import largest_gap, limit, stability
-from .drift_counts import SCORE, Counted, Counts
+from .drift_counts import SCORE, Counts, FeatureCounts
 
 Verdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
 FEWEST_ROWS = 100  # from fewer, nothing smaller than a fifth of all rows can be told from chance
@@ -19,7 +19,7 @@ class Drift:
 
     name: str
     verdict: Verdict
-    counted: Counted | None
+    counted: FeatureCounts | None
     reference: Distribution
     gap: float | None = None
     allowed: float | None = None
@@ -66,7 +66,7 @@ def compare(reference: Reference, counts: Counts) -> list[Drift]:
     return sorted(found, key=lambda each: -each.excess)
 
 
-def _compared(name: str, then: Distribution, counted: Counted | None) -> Drift:
+def _compared(name: str, then: Distribution, counted: FeatureCounts | None) -> Drift:
     if counted is None:
         return Drift(name, "not recorded", None, then)
     if not then.edges:

@@ -26,19 +26,19 @@ class SchemaMismatchError(Exception):
 
 
 @dataclass(frozen=True)
-class Counted:
+class FeatureCounts:
     """One field: `cumulative` [edges] counts present values up to each edge or, for words, of the words up to each."""
 
     present: int
     missing: int
     cumulative: tuple[int, ...]
 
-    def __add__(self, other: "Counted") -> "Counted":
+    def __add__(self, other: "FeatureCounts") -> "FeatureCounts":
         sums = tuple(a + b for a, b in zip(self.cumulative, other.cumulative, strict=True))
-        return Counted(self.present + other.present, self.missing + other.missing, sums)
+        return FeatureCounts(self.present + other.present, self.missing + other.missing, sums)
 
 
-Counts = dict[str, Counted]
+Counts = dict[str, FeatureCounts]
 
 
 def readable(
@@ -112,11 +112,11 @@ def _counted(table: ir.Table, fields: Sequence[Field], reference: Reference) -> 
         counts = [said[f"e{place}_{position}"] or 0 for position in range(len(edges[field.name]))]
         below = itertools.accumulate(counts) if field.kind == "category" else counts
         gone = said[f"m{place}"] or 0
-        found[field.name] = Counted(rows - gone, gone, tuple(int(each) for each in below))
+        found[field.name] = FeatureCounts(rows - gone, gone, tuple(int(each) for each in below))
     return rows, found
 
 
-def _counted_words(table: ir.Table, field: Field, rows: int) -> Counted:
+def _counted_words(table: ir.Table, field: Field, rows: int) -> FeatureCounts:
     """The same for a field of thousands of words, which no expression should hold."""
     column = table[field.name]
     gone = int(missing(column).sum().to_pyarrow().as_py() or 0)
@@ -124,7 +124,7 @@ def _counted_words(table: ir.Table, field: Field, rows: int) -> Counted:
     counts = table.filter(column.isin(known["word"])).group_by(word=column).aggregate(rows=lambda each: each.count())
     by_word = {each["word"]: each["rows"] for each in counts.to_pyarrow().to_pylist()}
     below = itertools.accumulate(int(by_word.get(word, 0)) for word in field.categories)
-    return Counted(rows - gone, gone, tuple(below))
+    return FeatureCounts(rows - gone, gone, tuple(below))
 
 
 def _edges(reference: Reference, name: str) -> tuple[float, ...] | tuple[str, ...]:

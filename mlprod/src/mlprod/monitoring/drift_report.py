@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..atomic_write import atomic_write
 from .drift import Drift
-from .drift_text import SAID, Compared, bins, sentence, short, summary
+from .drift_text import SAID, DriftReportHeader, bins, sentence, short, summary
 
 BLUE, ORANGE = "#0072b2", "#d55e00"  # told apart by every eye (Okabe and Ito 2008), and by their place
 BAR, LINE, SIGN = 300, 26, 7  # pixels: of the longest bar, from bin to bin, of a letter
@@ -27,7 +27,7 @@ source, and no model has to learn it.</li>
 <code>docs/runbooks/model.md#scoredrifts</code> go through it step by step.</p>"""
 
 
-def page(facts: Compared, drifts: Sequence[Drift], odd: Sequence[str] = ()) -> str:
+def page(facts: DriftReportHeader, drifts: Sequence[Drift], odd: Sequence[str] = ()) -> str:
     """The page; `odd` is what else is wrong with the rows. Whatever stands in data or contract is only a word on it."""
     worse, rest = ([each for each in drifts if (each.verdict == "drifts") is drifted] for drifted in (True, False))
     title = _text(f"Drift of {facts.system}")

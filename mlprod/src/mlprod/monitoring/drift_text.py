@@ -19,7 +19,7 @@ SAID: dict[Verdict, str] = {
 
 
 @dataclass(frozen=True)
-class Compared:
+class DriftReportHeader:
     """What was compared: `rows` of `source`, beside what a version learnt from. `note`: what to bear in mind."""
 
     system: str
@@ -31,7 +31,7 @@ class Compared:
     note: str = ""
 
 
-def summary(facts: Compared, drifts: Sequence[Drift]) -> str:
+def summary(facts: DriftReportHeader, drifts: Sequence[Drift]) -> str:
     """One sentence."""
     worse = ["the score" if each.name == SCORE else short(each.name) for each in drifts if each.verdict == "drifts"]
     if worse:
@@ -62,7 +62,7 @@ def sentence(each: Drift) -> str:
     return f"{said} The largest difference is {each.gap:.1%}, {more} than the {each.allowed:.1%} that are allowed."
 
 
-def lines(facts: Compared, drifts: Sequence[Drift]) -> Iterator[str]:
+def lines(facts: DriftReportHeader, drifts: Sequence[Drift]) -> Iterator[str]:
     """For a terminal, the worst first."""
     yield f"{facts.source}, beside what version {facts.version} learnt from (bundle {facts.bundle[:12]})"
     yield from [facts.note] if facts.note else []

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ..governance.alert_thresholds import due
 from ..governance.check_catalogue import Subject
-from ..governance.config import Organisation
+from ..governance.config import GovernanceConfig
 from ..governance.evidence import Evidence
 from ..modes import DecisionMode
 from ..project.project import Seam
@@ -16,8 +16,8 @@ from ..records.store import Store
 from ..records.usage_stats import active_reviewers, decision_paths, verdicts
 from ..training.evidence_store import finding
 from . import alerts, quality, thresholds
-from .alerts import Signal
-from .champion import Answering, counted, first_scored
+from .alerts import Alert
+from .champion import ChampionInfo, counted, first_scored
 from .drift import compare
 from .windows import DAY, WEEK
 
@@ -25,7 +25,12 @@ LATELY = timedelta(days=28)  # that evidence looks back
 
 
 def seen(
-    org: Organisation, seam: Seam, store: Store, champion: Answering | None, digests: dict[Subject, str], now: datetime
+    org: GovernanceConfig,
+    seam: Seam,
+    store: Store,
+    champion: ChampionInfo | None,
+    digests: dict[Subject, str],
+    now: datetime,
 ) -> list[Evidence]:
     """What the records of 28 days show of quality, value and use, as evidence. What too few cases show is not said."""
     found = []
@@ -49,18 +54,18 @@ def seen(
     return found + list(_of_champion(seam, champion, merge(told, model_version=champion.version), digests))
 
 
-def wrong(org: Organisation, seam: Seam, store: Store, champion: Answering | None, now: datetime) -> list[Signal]:
+def wrong(org: GovernanceConfig, seam: Seam, store: Store, champion: ChampionInfo | None, now: datetime) -> list[Alert]:
     """Everything that is wrong now (UTC). A database that is away is itself a signal."""
     found = list(alerts.of_dates(due(org), now.date()))
     try:
         return found + list(_by_records(org, seam, store, champion, now))
     except StoreUnavailableError as error:
-        return [*found, Signal("DatabaseAway", f"the database of records does not answer: {error}")]
+        return [*found, Alert("DatabaseAway", f"the database of records does not answer: {error}")]
 
 
 def _by_records(
-    org: Organisation, seam: Seam, store: Store, champion: Answering | None, now: datetime
-) -> Iterator[Signal]:
+    org: GovernanceConfig, seam: Seam, store: Store, champion: ChampionInfo | None, now: datetime
+) -> Iterator[Alert]:
     spans = ((now - WEEK, now), (now - 2 * WEEK, now - WEEK))
     told = [
         quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=a, until=b) for a, b in spans
@@ -86,7 +91,7 @@ def _by_records(
 
 
 def _of_champion(
-    seam: Seam, champion: Answering, told: OutcomeStats, digests: dict[Subject, str]
+    seam: Seam, champion: ChampionInfo, told: OutcomeStats, digests: dict[Subject, str]
 ) -> Iterator[Evidence]:
     if told.cases >= thresholds.MIN_QUALITY_OUTCOMES:
         before = champion.squared_error
@@ -99,6 +104,6 @@ def _of_champion(
         yield finding("offline-and-online-agree", agrees, digests, said)
 
 
-def _of_model(champion: Answering) -> datetime | None:
+def _of_model(champion: ChampionInfo) -> datetime | None:
     """A baseline does not grow old."""
     return champion.made if champion.manifest.kind == "model" else None

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from ..assets import runbook
 from ..atomic_write import atomic_write
 from ..loopback import open_address, proxy_of
-from .alerts import Signal
+from .alerts import Alert
 
 SECONDS = 10  # for the address to take it
 Wrong = dict[str, dict[str, Any]]
@@ -25,7 +25,7 @@ class DeliveryError(Exception):
 
 
 @dataclass(frozen=True)
-class News:
+class AlertDigest:
     """`wrong` now, and what has `ended` since it was last told."""
 
     wrong: Wrong
@@ -39,7 +39,7 @@ class News:
 FIELDS = ("wrong", "ended")
 
 
-def news(path: Path, signals: Iterable[Signal], owners: Mapping[str, str], now: datetime) -> News:
+def news(path: Path, signals: Iterable[Alert], owners: Mapping[str, str], now: datetime) -> AlertDigest:
     """What is wrong, compared with what was told last. What went wrong before keeps its `since`."""
     before = _read(path)
     wrong: Wrong = {}
@@ -48,10 +48,10 @@ def news(path: Path, signals: Iterable[Signal], owners: Mapping[str, str], now: 
         owner = owners.get(signal.outcome, "TODO")
         facts = {"alert": signal.alert, "says": signal.says, "outcome": signal.outcome, "owner": owner}
         wrong[signal.id] = {**facts, "since": since, "runbook": runbook(signal.alert)}
-    return News(wrong, {id: facts for id, facts in before.items() if id not in wrong})
+    return AlertDigest(wrong, {id: facts for id, facts in before.items() if id not in wrong})
 
 
-def remember(path: Path, found: News, *, taken: bool) -> None:
+def remember(path: Path, found: AlertDigest, *, taken: bool) -> None:
     """Keep what was told, at once or not at all. What ended and was not taken is kept, to be told again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = found.wrong if taken else found.ended | found.wrong

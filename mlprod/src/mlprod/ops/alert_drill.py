@@ -16,7 +16,7 @@ import yaml
 from ..governance.alert_routes import FALLBACK, on_call
 from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
-from ..governance.ownership import Outcome, Ownership
+from ..governance.ownership import Ownership, Responsibility
 from ..loopback import open_address, proxy_of
 from ..training.evidence_store import finding
 from .drills import DrillError
@@ -66,7 +66,7 @@ class Alertmanager:
         end = until.strftime(ISO)
         self.ask("alerts", [{"labels": labels, "annotations": note, "endsAt": end} for labels in alerts])
 
-    def routed(self, system: str) -> dict[tuple[str, str], "Routed"]:
+    def routed(self, system: str) -> dict[tuple[str, str], "AlertRoute"]:
         """The test alerts of a system that it knows, by outcome and severity; another may drill at the same time."""
         matchers = (f'alertname="{NAME}"', 'drill="true"', f"system={json.dumps(system, ensure_ascii=False)}")
         asked = urllib.parse.urlencode([("filter", matcher) for matcher in matchers])
@@ -74,12 +74,12 @@ class Alertmanager:
         for alert in self.ask(f"alerts?{asked}"):
             labels, state = alert["labels"], alert["status"]["state"]
             receivers = frozenset(receiver["name"] for receiver in alert["receivers"])
-            found[labels["outcome"], labels["severity"]] = Routed(receivers, state == "suppressed")
+            found[labels["outcome"], labels["severity"]] = AlertRoute(receivers, state == "suppressed")
         return found
 
 
 @dataclass(frozen=True)
-class Routed:
+class AlertRoute:
     """Where Alertmanager takes an alert; `muted` when a silence or an inhibition keeps it back."""
 
     receivers: frozenset[str]
@@ -122,7 +122,7 @@ def drill(
     return [finding("alert-reaches-owner", not wrong, digests, value)]
 
 
-def _all_routed(manager: Alertmanager, system: str, number: int) -> dict[tuple[str, str], Routed]:
+def _all_routed(manager: Alertmanager, system: str, number: int) -> dict[tuple[str, str], AlertRoute]:
     began = time.monotonic()
     while len(found := manager.routed(system)) < number:
         if time.monotonic() - began > WAIT:
@@ -133,8 +133,8 @@ def _all_routed(manager: Alertmanager, system: str, number: int) -> dict[tuple[s
 
 def _compared(
     ownership: Ownership,
-    outcome: Outcome,
-    routed: Mapping[tuple[str, str], Routed],
+    outcome: Responsibility,
+    routed: Mapping[tuple[str, str], AlertRoute],
     known: Mapping[str, frozenset[str]],
     say: Callable[[str], None],
 ) -> Iterator[str]:

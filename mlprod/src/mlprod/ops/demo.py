@@ -23,7 +23,7 @@ from ..training.evidence_store import digests, write
 from ..training.governed_training import train_with_governance
 from ..training.promotion import promote
 from ..training.registry import Registry, Version
-from .drills import DrillError, Service, most_remarkable, rollback_drill, smoke, stop_drill
+from .drills import DrilledService, DrillError, most_remarkable, rollback_drill, smoke, stop_drill
 from .readiness_report import scorecard
 
 WHO = "make demo"
@@ -62,7 +62,7 @@ def demo(project: Project) -> int:
     print("\n3  A service that follows the champion.")
     kept: list[Evidence] = []
     with serving(project.package, settings) as address:
-        service = Service(address)
+        service = DrilledService(address)
         seen = wait_for(service, first.version)
         say(f"GET  {address}/v1/model -> version {seen['model_version']}, a {seen['kind']}")
         promote(registry, WHO, "it passed the gates", second.version.number)
@@ -124,7 +124,7 @@ def serving(package: str, settings: Settings) -> Iterator[str]:
         process.wait(20)
 
 
-def wait_for(service: Service, version: Version) -> dict[str, Any]:
+def wait_for(service: DrilledService, version: Version) -> dict[str, Any]:
     """What /v1/model says once `version` answers and its mode is known. Raises DrillError when it does not come."""
     wanted = (str(version.number), MODE)
     service.wait_for(lambda facts: (facts["model_version"], facts["mode"]) == wanted, f"version {version.number}")

@@ -38,7 +38,7 @@ class DrillError(Exception):
 
 
 @dataclass(frozen=True)
-class Service:
+class DrilledService:
     """A service at an address (http://host:port), and a key for it where one is needed."""
 
     address: str
@@ -80,7 +80,7 @@ class Service:
         raise DrillError(f"{what} did not come to hold at {self.address} within {longest:g} s; last seen: {last}")
 
 
-def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
+def smoke(service: DrilledService, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
     """A row of the data goes in, its score, reasons, outcome and feedback come back. Raises DrillError or OSError."""
     facts = service.ask("model")
     if "smoke" not in facts["roles"]:
@@ -109,7 +109,7 @@ def smoke(service: Service, seam: Seam, digests: dict[Subject, str]) -> list[Evi
 
 
 def stop_drill(
-    service: Service, store: Store, who: str, digests: dict[Subject, str], file: Path | None = None
+    service: DrilledService, store: Store, who: str, digests: dict[Subject, str], file: Path | None = None
 ) -> list[Evidence]:
     """Stop through the database, as `make mode` does, and through the mode file, if one is given; time both, and go
     back to the mode before. The slower counts.
@@ -138,7 +138,7 @@ def stop_drill(
     return [finding("stop-drilled", seconds <= 5, digests, round(seconds, 3))]
 
 
-def _stop_by_file(service: Service, file: Path) -> float:
+def _stop_by_file(service: DrilledService, file: Path) -> float:
     """Write the mode file, wait until the service stops through it, and remove it unless somebody else has written."""
     content = b"shadow stop drill"
     atomic_write(file, content, 0o644)
@@ -150,7 +150,9 @@ def _stop_by_file(service: Service, file: Path) -> float:
                 file.unlink()
 
 
-def rollback_drill(service: Service, registry: Registry, who: str, digests: dict[Subject, str]) -> list[Evidence]:
+def rollback_drill(
+    service: DrilledService, registry: Registry, who: str, digests: dict[Subject, str]
+) -> list[Evidence]:
     """Back to the version before, until it answers; then forward again. The time is that of the way back.
 
     Raises DrillError, and NoTargetVersionError when nothing came before the champion. Whoever moves the champion
@@ -183,7 +185,7 @@ def spared(registry: Registry, digests: dict[Subject, str]) -> str:
     return ""
 
 
-def most_remarkable(service: Service, seam: Seam) -> dict[str, Any]:
+def most_remarkable(service: DrilledService, seam: Seam) -> dict[str, Any]:
     """Of some rows of the data, the one that the service scores highest."""
     found = seam.load().select(*seam.terms.fields.names).limit(LOOKED_AT).to_pyarrow().to_pylist()
     rows = [{name: value for name, value in row.items() if value is not None} for row in found]

@@ -22,7 +22,7 @@ from ..training.bundle_builder import revision
 from ..training.evidence_store import finding
 from ..training.registry import Registry
 from ..training.sync import sync
-from .drills import DrillError, Service, smoke
+from .drills import DrilledService, DrillError, smoke
 from .migrate import migrate
 
 TARGETS = ("serve", "pipeline")  # of the Dockerfile
@@ -119,7 +119,7 @@ def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subjec
         words += [f"--publish=127.0.0.1:{port}:{port}", f"--env=ML_PORT={port}"]
         began = time.monotonic()
         with _running(engine, image, words) as (container, uid):
-            service = Service(f"http://127.0.0.1:{port}", key)
+            service = DrilledService(f"http://127.0.0.1:{port}", key)
             service.wait_for(lambda facts: facts, f"an answer of {image}")
             seconds = time.monotonic() - began
             if silent := [each for each in smoke(service, seam, digests) if not each.passed]:

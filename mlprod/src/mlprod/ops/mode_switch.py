@@ -22,7 +22,7 @@ class NotSwitchedError(Exception):
 
 
 @dataclass(frozen=True)
-class Switched:
+class SwitchedMode:
     """`holds` is what the database says now, None while it is away; `reached` says in words whom the switch reached."""
 
     holds: Mode | None
@@ -70,7 +70,7 @@ def read_mode(settings: Settings, store: "Store") -> Mode | None:
     return store.mode()
 
 
-def switch(settings: Settings, wanted: str, who: str, why: str) -> Switched:
+def switch(settings: Settings, wanted: str, who: str, why: str) -> SwitchedMode:
     """A step down asks nothing, and is taken here while the database is away. A step up must be earned.
 
     Raises StoreUnavailableError for a step up without the database, NotReadyError for one that is not earned, and
@@ -85,12 +85,12 @@ def switch(settings: Settings, wanted: str, who: str, why: str) -> Switched:
             from .readiness_report import demand_mode
 
             demand_mode(settings, wanted, before.mode, usage(store, before.mode))
-        return Switched(store.set_mode(wanted, who, why), [])
+        return SwitchedMode(store.set_mode(wanted, who, why), [])
     except StoreUnavailableError as error:
         return _switch_here(settings, wanted, who, why, error)
 
 
-def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: StoreUnavailableError) -> Switched:
+def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: StoreUnavailableError) -> SwitchedMode:
     known = _memory(settings).read()[0]
     holds = [*([known] if known else []), *modes_here(settings)]
     if rank(wanted) > (rank(strictest(holds).mode) if holds else rank(DecisionMode.ASSIST)):
@@ -112,7 +112,7 @@ def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: Sto
         reached.append(f"No service runs with {settings.spooled}: a service that starts here begins in {wanted}.")
     reached.append(f"It waits in {settings.switches}: services of this machine store it when the database is back.")
     reached.append(f"NOT reached: replicas elsewhere; {ELSEWHERE}")
-    return Switched(None, reached, effective=bool(running) or not settings.database_url)
+    return SwitchedMode(None, reached, effective=bool(running) or not settings.database_url)
 
 
 def _first(settings: Settings) -> Mode:

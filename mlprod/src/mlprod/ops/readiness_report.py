@@ -14,9 +14,9 @@ from ..assets import RULES, asset_files
 from ..contract.open_data_contract import ContractFacts, open_data_contract
 from ..governance import change_plan
 from ..governance.check_catalogue import Subject
-from ..governance.check_results import Facts
-from ..governance.checks.context import View
-from ..governance.config import Organisation, read_organisation
+from ..governance.check_results import ProjectState
+from ..governance.checks.context import CheckContext
+from ..governance.config import GovernanceConfig, read_organisation
 from ..governance.evidence import Evidence, utc_now
 from ..governance.generated import expected, outdated, to_yaml
 from ..governance.ownership import Stage
@@ -54,7 +54,7 @@ def scorecard(
     Raises GovernanceError when a file cannot be read.
     """
     org = read_organisation(settings.governance_dir)
-    view = View(
+    view = CheckContext(
         org=org,
         today=date.today(),
         folders=tuple(_folders()),
@@ -65,7 +65,7 @@ def scorecard(
     kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
     library = read_library(Path())
     about = home.digests(settings, seam, version, library)
-    facts = Facts(about, _workflows(), kind, described(registry, version), library)
+    facts = ProjectState(about, _workflows(), kind, described(registry, version), library)
     kept = home.read(registry) if registry else []
     return assess(view, [*kept, *more], facts, utc_now())
 
@@ -161,7 +161,7 @@ def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
         raise NotReadyError(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))
 
 
-def mode_gaps(org: Organisation, wanted: str, now: str, used: Usage) -> Iterable[str]:
+def mode_gaps(org: GovernanceConfig, wanted: str, now: str, used: Usage) -> Iterable[str]:
     """What must have been seen in the mode `now`, and is not."""
     plan, figures = org.change_plan, org.people_figures
     following = MODES[MODES.index(now) + 1]
@@ -183,7 +183,7 @@ def mode_gaps(org: Organisation, wanted: str, now: str, used: Usage) -> Iterable
             yield f"{used.override_rate:.0%} were overridden; {most}"
 
 
-def observed(org: Organisation, shadow: Usage, assist: Usage, digests: dict[Subject, str]) -> list[Evidence]:
+def observed(org: GovernanceConfig, shadow: Usage, assist: Usage, digests: dict[Subject, str]) -> list[Evidence]:
     """What the records show, as evidence. What too few cases show is not said."""
     phase = org.change_plan.phase(DecisionMode.SHADOW)
     enough = shadow.days >= phase.min_days and shadow.cases >= phase.min_cases
@@ -200,7 +200,7 @@ def observed(org: Organisation, shadow: Usage, assist: Usage, digests: dict[Subj
     return records
 
 
-def generated(org: Organisation, seam: Seam | None) -> dict[str, str]:
+def generated(org: GovernanceConfig, seam: Seam | None) -> dict[str, str]:
     """Every generated file: those of the library's version, and those that follow from governance/ and the contract,
     whose export is left out when it cannot be read."""
     more = {}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from ..bundle.runtime import Scores
-    from ..contract.schema import Columns, Task, Terms
+    from ..contract.schema import Columns, ContractSchema, Task
     from .extension_loader import Extensions
 
 
@@ -35,7 +35,7 @@ class Load(Protocol):
 class Seam:
     """The four files as one value, so that every step says what it needs and tests can bring their own."""
 
-    terms: "Terms"
+    terms: "ContractSchema"
     load: Load
     build_model: Callable[..., Any]  # of the fields, and of what `space` names
     runtime: Literal["onnx", "python"]
@@ -118,7 +118,7 @@ class Project:
         return self._module("decision")
 
     @cached_property
-    def terms(self) -> "Terms":
+    def terms(self) -> "ContractSchema":
         """Raises ContractError when the contract cannot be read."""
         from ..contract.schema import read_terms
 

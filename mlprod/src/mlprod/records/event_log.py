@@ -30,7 +30,7 @@ class Refusal:
     at: float
 
 
-class Spool:
+class EventLog:
     """Files of lines `crc32 event`, oldest first, in a folder that belongs to one process.
 
     Any thread may `append` and `check`; one reads: `read`, then `shipped`. `bytes` and `events` wait, `lost` no

@@ -29,7 +29,7 @@ class ServerSilentError(psycopg.OperationalError):
     """The server said nothing for longer than it may."""
 
 
-class Timed(psycopg.Connection[Any]):
+class TimeoutConnection(psycopg.Connection[Any]):
     """Gives up when the server says nothing at all: a server that hangs cannot keep its own time limit.
 
     `patience`: seconds that any one wait for the server may take.
@@ -81,7 +81,7 @@ SELECT set_config('statement_timeout', '{wait}s', true), set_config('lock_timeou
   set_config('timezone', 'UTC', true), current_setting('transaction_read_only')""".encode()
 
     @event.listens_for(engine, "checkout")
-    def begin(connection: Timed, record: ConnectionPoolEntry, _: Any) -> None:
+    def begin(connection: TimeoutConnection, record: ConnectionPoolEntry, _: Any) -> None:
         """Begin the transaction that a connection is taken for. One that was kept may be cut, or lead to a server that
         only reads by now: it is replaced."""
         kept, record.info["kept"] = record.info.get("kept", False), True
@@ -109,8 +109,8 @@ def url_of(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg").update_query_dict(several)
 
 
-def connect(patience: float, *arguments: Any, **named: Any) -> Timed:
+def connect(patience: float, *arguments: Any, **named: Any) -> TimeoutConnection:
     """As psycopg.connect."""
-    connection = Timed.connect(*arguments, **named)
+    connection = TimeoutConnection.connect(*arguments, **named)
     connection.patience = patience
     return connection

@@ -29,7 +29,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OutcomeRow:
     """What became of a case; `prediction` is None when it was decided without a prediction."""
 
     outcome: float
@@ -58,12 +58,12 @@ class Claims:
         """Whether there is more to look at now."""
         return self._outcomes.more or self._feedback.more
 
-    def outcomes(self, store: Store) -> list[Outcome]:
+    def outcomes(self, store: Store) -> list[OutcomeRow]:
         """Some outcomes that nobody counted yet. Raises StoreUnavailableError."""
         columns = [outcomes.c.outcome, outcomes.c.at, *_columns("model_version", "arm", "mode", "score", "decision")]
         columns += [predictions.c.row, predictions.c.at.label("predicted_at"), of_cases(outcomes).label("case")]
         return [
-            Outcome(row["outcome"], row["at"], _prediction(row) if row["model_version"] is not None else None)
+            OutcomeRow(row["outcome"], row["at"], _prediction(row) if row["model_version"] is not None else None)
             for row in _real(self._outcomes.take(store, columns))
         ]
 

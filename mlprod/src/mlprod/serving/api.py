@@ -10,7 +10,7 @@ from ..extensions import ExtensionError
 from ..project.extension_loader import FILE
 from ..project.project import Project
 from ..settings import Settings
-from .container import Assembly
+from .container import Container
 from .exploration import let_through
 from .load_shedding import Receive
 from .middleware import HEALTH, Send
@@ -19,7 +19,7 @@ from .middleware import HEALTH, Send
 class Api:
     """An ASGI application. Keys, limits and counting stand in front of every route, those of the project included."""
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Container) -> None:
         self.assembly = assembly
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -53,7 +53,7 @@ def create_api(package: str, settings: Settings | None = None) -> Api:
     explored = let_through(getattr(decision, "LET_THROUGH", None))
     known = settings or project.settings()
     parts = project.terms, decision.baseline, decision.decide, decision.payoff, known, explored, extensions
-    api = Api(Assembly(*parts))
+    api = Api(Container(*parts))
     if extensions.routes:
         extensions.routes(api)
     return api

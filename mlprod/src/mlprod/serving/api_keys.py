@@ -54,7 +54,7 @@ class KeyFile(BaseModel):
 _ANYONE = Caller(LOCAL, frozenset(get_args(Role)))
 
 
-class Keys:
+class ApiKeys:
     """The keys of a file, or nobody's: without a file everyone is LOCAL and may do everything."""
 
     def __init__(self, path: Path | None, local_salt: Path | None = None) -> None:

@@ -9,17 +9,17 @@ from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from ..contract.schema import Terms
-from .api_keys import Caller, Keys
-from .explain import Explain
-from .load_shedding import Limits
+from ..contract.schema import ContractSchema
+from .api_keys import ApiKeys, Caller
+from .explain import ExplainHandler
+from .load_shedding import LoadLimits
 from .metrics import Metrics
 from .middleware import DEFECT, JSON, Headers
 from .mode_state import ModeState
-from .model_loader import Models
-from .openapi import Explanations, Facts, Predictions, Switched, Taken, documented, shape_of
+from .model_loader import ModelLoader
+from .openapi import Explanations, ModeChange, ModelInfo, Predictions, WriteResult, documented, shape_of
 from .problems import ProblemError
-from .record_routes import Remember
+from .record_routes import RecordRoutes
 from .request_models import FEEDBACK, MODE, OUTCOME, Feedbacks, Mode, Outcomes, schema_of
 from .switching import Switching
 
@@ -30,14 +30,14 @@ OFF: Any = dict.fromkeys(
 
 def surface(
     title: str,
-    terms: Terms,
-    models: Models,
-    explain: Explain,
-    remember: Remember,
+    terms: ContractSchema,
+    models: ModelLoader,
+    explain: ExplainHandler,
+    remember: RecordRoutes,
     switching: Switching,
     mode_state: ModeState,
-    keys: Keys,
-    limits: Limits,
+    keys: ApiKeys,
+    limits: LoadLimits,
     metrics: Metrics,
 ) -> FastAPI:
     """The routes. Where keys are needed /docs is not shown, and /openapi.json asks for a key as every route does."""
@@ -83,7 +83,7 @@ def surface(
     @app.post(
         "/v1/outcomes",
         summary="Tell what became of cases",
-        **documented("/v1/outcomes", shape_of(Outcomes, {"outcomes": [OUTCOME]}), Taken, 409),
+        **documented("/v1/outcomes", shape_of(Outcomes, {"outcomes": [OUTCOME]}), WriteResult, 409),
     )
     async def _outcomes(request: Request) -> Response:
         return answer(await limits.aside(remember.outcomes, await body_of(request), *sender(request)))
@@ -91,7 +91,7 @@ def surface(
     @app.post(
         "/v1/feedback",
         summary="Tell what people did",
-        **documented("/v1/feedback", shape_of(Feedbacks, {"feedback": [FEEDBACK]}), Taken),
+        **documented("/v1/feedback", shape_of(Feedbacks, {"feedback": [FEEDBACK]}), WriteResult),
     )
     async def _feedback(request: Request) -> Response:
         return answer(await limits.aside(remember.feedback, await body_of(request), *sender(request)))
@@ -99,12 +99,12 @@ def surface(
     @app.post(
         "/v1/mode",
         summary="Switch the mode; shadow is the stop",
-        **documented("/v1/mode", shape_of(Mode, MODE), Switched),
+        **documented("/v1/mode", shape_of(Mode, MODE), ModeChange),
     )
     async def _mode(request: Request) -> Response:
         return answer(await limits.at_once(switching.answer, await body_of(request), *sender(request)))
 
-    @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, Facts))
+    @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, ModelInfo))
     async def _model(request: Request) -> Response:
         caller, _ = sender(request)
         holds = {"mode": mode_state.mode, "mode_source": mode_state.source, "mode_unsaved": mode_state.unsaved}

@@ -18,7 +18,7 @@ LINGER_SECONDS = 2.0  # in which who was refused may read why
 LINGER_BYTES = 1_000_000
 
 
-class Guarded(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits. `coming`: since when a request comes. `going`: since when an answer waits to be
     read. `pending`: bytes of the message that came since its last part was complete."""
 

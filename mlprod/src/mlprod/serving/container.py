@@ -8,61 +8,61 @@ from typing import Any
 
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
-from ..contract.schema import Columns, Terms
+from ..contract.schema import Columns, ContractSchema
 from ..project.extension_loader import Extensions
-from ..records.event_log import Spool
+from ..records.event_log import EventLog
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder
 from ..records.outcome_stats import Payoff
 from ..settings import Settings
 from .admin_app import operations
-from .api_keys import Keys
+from .api_keys import ApiKeys
 from .app import surface
-from .explain import Explain
-from .exploration import LetThrough
-from .load_shedding import Limits
-from .logs import Access, log
+from .explain import ExplainHandler
+from .exploration import Exploration
+from .load_shedding import LoadLimits
+from .logs import AccessLog, log
 from .metrics import Metrics
-from .middleware import Service
+from .middleware import GatewayApp
 from .mode_follower import ModeFollower
 from .mode_state import ModeState
-from .model_loader import Models
-from .outcome_metrics import Results
+from .model_loader import ModelLoader
+from .outcome_metrics import OutcomeMetrics
 from .own_callers import OwnCallers
 from .own_checks import OwnChecks
 from .own_metrics import OwnMetrics
-from .predict_handler import Predict
+from .predict_handler import PredictHandler
 from .readiness import Readiness
-from .record_routes import Remember
-from .record_shipper import Keeper
+from .record_routes import RecordRoutes
+from .record_shipper import RecordShipper
 from .same_origin import same_origin
 from .switching import Switching
 
 LOOK_SECONDS = 0.5  # between two looks at keys, and at the event log
 
 
-class Assembly:
+class Container:
     """`service` answers callers, `operations` those who run it; `running` is their life."""
 
     def __init__(
         self,
-        terms: Terms,
+        terms: ContractSchema,
         baseline: Callable[[Columns], Scores],
         decide: Callable[[float, float], Any],
         payoff: Payoff,
         settings: Settings,
-        explored: LetThrough | None = None,
+        explored: Exploration | None = None,
         extensions: Extensions | None = None,
     ) -> None:
         """Raises KeysError, SpoolError and ExtensionError for what cannot be used."""
         self.extensions = own = extensions or Extensions()
         own_metrics = OwnMetrics(own.metrics) if own.metrics else None
         self.own_checks = OwnChecks(own.checks) if own.checks else None
-        self.metrics, self.access = Metrics(settings.zero_seconds, own_metrics), Access()
-        self.spool = Spool(settings.spooled, settings.event_log_max_mb * 1_000_000)
-        self.keys = Keys(settings.keys_file, settings.spooled / "salt")
-        self.limits = Limits(settings.max_body_bytes, settings.max_concurrency, settings.max_queue_seconds)
-        self.models = Models(
+        self.metrics, self.access = Metrics(settings.zero_seconds, own_metrics), AccessLog()
+        self.spool = EventLog(settings.spooled, settings.event_log_max_mb * 1_000_000)
+        self.keys = ApiKeys(settings.keys_file, settings.spooled / "salt")
+        self.limits = LoadLimits(settings.max_body_bytes, settings.max_concurrency, settings.max_queue_seconds)
+        self.models = ModelLoader(
             settings.models,
             terms.fields,
             baseline,
@@ -72,19 +72,19 @@ class Assembly:
             Trials(),
         )
         local = settings.environment == "local"
-        self.results = Results(terms, payoff, self.models, self.metrics)
-        self.keeper = Keeper(settings.records_url, self.spool, self.metrics, self.results.count)
+        self.results = OutcomeMetrics(terms, payoff, self.models, self.metrics)
+        self.keeper = RecordShipper(settings.records_url, self.spool, self.metrics, self.results.count)
         memory, switches = ModeMemory(settings.spooled / "mode"), SwitchFolder(settings.switches)
         self.mode_state = ModeState(memory, switches, settings.mode_file, settings.first_mode, self.metrics)
         self.mode_follower = ModeFollower(self.mode_state, settings.records_url)
-        predict = Predict(terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored)
-        remember = Remember(self.models, self.keeper, self.keys, self.metrics)
+        predict = PredictHandler(terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored)
+        remember = RecordRoutes(self.models, self.keeper, self.keys, self.metrics)
         switching = Switching(self.mode_state, self.mode_follower, free=local)
         self.routes = surface(
             settings.model_name,
             terms,
             self.models,
-            Explain(terms, self.models),
+            ExplainHandler(terms, self.models),
             remember,
             switching,
             self.mode_state,
@@ -99,7 +99,7 @@ class Assembly:
         origin = None if settings.keys_file else same_origin(settings.host)
         common = self.keys, self.limits, self.metrics, self.access
         own_callers = OwnCallers(own.authenticate, self.keys) if own.authenticate else None
-        self.service = Service(self.routes, predict, *common, readiness, origin, own_callers)
+        self.service = GatewayApp(self.routes, predict, *common, readiness, origin, own_callers)
         self.operations = operations(readiness, self.metrics, same_origin(settings.admin_host))
         self.metrics.keys_valid.set_function(lambda: not self.keys.error)
         self.metrics.event_log_writable.set_function(lambda: not self.spool.refuses)

@@ -10,16 +10,16 @@ from pydantic_core import to_json
 
 from ..bundle.loader import Bundle
 from ..contract.encoding import column, columns_of
-from ..contract.schema import Field, Terms
-from .model_loader import Models
+from ..contract.schema import ContractSchema, Field
+from .model_loader import ModelLoader
 from .problems import refused
 from .request_models import EXAMPLES, validator_of
 
 
-class Explain:
+class ExplainHandler:
     """Answers POST /v1/explain; remembers nothing."""
 
-    def __init__(self, terms: Terms, models: Models) -> None:
+    def __init__(self, terms: ContractSchema, models: ModelLoader) -> None:
         self.validate, self.fields, self.models = validator_of(terms), terms.fields, models
         self.personal = terms.personal
 

@@ -17,7 +17,7 @@ class ExploreError(ValueError):
 
 
 @dataclass(frozen=True)
-class LetThrough:
+class Exploration:
     decision: str
     share: float
 
@@ -27,7 +27,7 @@ class LetThrough:
         return int.from_bytes(drawn) < self.share * 2**64
 
 
-def let_through(said: Any) -> LetThrough | None:
+def let_through(said: Any) -> Exploration | None:
     """What LET_THROUGH says; None for none. Raises ExploreError."""
     if said is None:
         return None
@@ -35,4 +35,4 @@ def let_through(said: Any) -> LetThrough | None:
         raise ExploreError(f"decision.py: LET_THROUGH is a decision and a share, as in {WORKS}; got {said!r}")
     if not isinstance(said[1], float | int) or not 0 <= said[1] <= MOST:
         raise ExploreError(f"decision.py: LET_THROUGH: a share from 0 to {MOST}, as in {WORKS}; got {said[1]!r}")
-    return LetThrough(said[0], float(said[1])) if said[1] else None
+    return Exploration(said[0], float(said[1])) if said[1] else None

@@ -22,17 +22,17 @@ KEPT = 3  # bundles whose counts go on being told: a rollout has two
 SCORE = "(score)"  # no field can be called so
 
 
-class Fields(Collector):
+class FeatureCollector(Collector):
     """The counts of the bundles that answered here, newest last. Safe for threads."""
 
     def __init__(self, registry: CollectorRegistry, zeros: ZeroPeriod) -> None:
-        self._counts: dict[str, Counts] = {}
+        self._counts: dict[str, LiveFeatureCounts] = {}
         self._zeros = zeros
         registry.register(self)
 
-    def of(self, bundle: Bundle) -> "Counts":
+    def of(self, bundle: Bundle) -> "LiveFeatureCounts":
         """Where to count what `bundle` scores: the same again after a rollback."""
-        found = self._counts.pop(bundle.digest, None) or Counts(bundle, self._zeros)
+        found = self._counts.pop(bundle.digest, None) or LiveFeatureCounts(bundle, self._zeros)
         kept = [*self._counts.items(), (bundle.digest, found)]
         self._counts = dict(kept[-KEPT:])  # one assignment, since a scrape may be on its way
         return found
@@ -63,7 +63,7 @@ class Fields(Collector):
         return (buckets, missing, unknown, share, rows, absent, strange)
 
 
-class Counts:
+class LiveFeatureCounts:
     """What one bundle scored: for each field and the score how many values lie in each bin of its reference."""
 
     def __init__(self, bundle: Bundle, zeros: ZeroPeriod) -> None:

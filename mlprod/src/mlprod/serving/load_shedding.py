@@ -17,7 +17,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Result = TypeVar("Result")
 
 
-class Limits:
+class LoadLimits:
     """Counts for one process. Every method raises ProblemError: 413 for a body too long, 503 to shed load."""
 
     def __init__(self, body_bytes: int, requests: int, late_seconds: float) -> None:

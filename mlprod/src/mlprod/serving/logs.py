@@ -25,7 +25,7 @@ KEPT = 10_000  # records that wait to be written
 LAST_SECONDS = 5.0  # for what waits when the service ends, where standard output is read slowly
 
 
-class Lines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """A record as a line. What is given as extra={"facts": {...}} becomes fields of their own. Of an exception only the
     type and the places are told: its message may hold a value of a row."""
 
@@ -55,7 +55,7 @@ def _places(found: TracebackType | None) -> list[str]:
     return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(found)]
 
 
-class Output(logging.StreamHandler):  # type: ignore[type-arg]  # only typing knows of an argument
+class StdoutHandler(logging.StreamHandler):  # type: ignore[type-arg]  # only typing knows of an argument
     """Standard output as it is when something is written."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -63,7 +63,7 @@ class Output(logging.StreamHandler):  # type: ignore[type-arg]  # only typing kn
         super().emit(record)
 
 
-class Dropping(QueueHandler):
+class DropOldHandler(QueueHandler):
     """Forgets what nobody takes, as where standard output is a full pipe: the service goes on."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -88,9 +88,9 @@ def logging_to_output() -> Iterator[None]:
     """Everything to standard output by a thread of its own, other libraries from warnings on. What waits at the end is
     written first; where nobody reads it for LAST_SECONDS, the process ends without."""
     waiting: queue.Queue[Any] = queue.Queue(KEPT)
-    writer = Writer(waiting, Output(sys.stdout))
-    handler = Dropping(waiting)
-    handler.setFormatter(Lines(plain=sys.stdout.isatty()))
+    writer = Writer(waiting, StdoutHandler(sys.stdout))
+    handler = DropOldHandler(waiting)
+    handler.setFormatter(JsonFormatter(plain=sys.stdout.isatty()))
     root = logging.getLogger()
     before, root.handlers = root.handlers, [handler]
     log.setLevel(logging.INFO)
@@ -106,7 +106,7 @@ def logging_to_output() -> Iterator[None]:
             os._exit(1 if sys.exc_info()[0] else 0)
 
 
-class Access:
+class AccessLog:
     """A line for each request, handed to the log together twice a second: one at a time costs more than an answer.
     For the event loop's thread alone: nothing here is locked."""
 

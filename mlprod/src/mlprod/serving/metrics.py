@@ -8,11 +8,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from ..bundle.errors import Reason
 from ..bundle.manifest import Manifest
 from ..settings import ZERO_SECONDS
-from .feature_metrics import Fields
+from .feature_metrics import FeatureCollector
 from .label_words import LabelWords
 from .own_metrics import OwnMetrics
 from .problems import ProblemError
-from .zero_init_counter import Counted, ZeroPeriod
+from .zero_init_counter import ZeroInitCounter, ZeroPeriod
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)  # seconds
 ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback")
@@ -29,13 +29,13 @@ class Metrics:
         """`own`: metrics of the project, shown at the end."""
         self.own = own
         self.registry = kept = CollectorRegistry()
-        self._zeros, self._counted = ZeroPeriod(zero_seconds), list[Counted]()
+        self._zeros, self._counted = ZeroPeriod(zero_seconds), list[ZeroInitCounter]()
         self.requests = self.counted("ml_requests", "Requests answered", "route", "status")
         self.duration = Histogram(
             "ml_request_duration_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=kept
         )
         self.shed = Counter("ml_requests_shed", "Requests refused to stay able to answer", ["reason"], registry=kept)
-        self.fields = Fields(kept, self._zeros)
+        self.fields = FeatureCollector(kept, self._zeros)
         self.decisions = LabelWords()
         self.predictions = self.counted("ml_predictions", "Rows scored", "model_version", "arm", "decision")
         self.violations = self.counted("ml_contract_violations", "Places that break the contract", "field", "rule")
@@ -137,7 +137,7 @@ class Metrics:
             counter.shown()
         return text + self.own.exposition() if self.own else text
 
-    def counted(self, name: str, meaning: str, *labels: str) -> Counted:
+    def counted(self, name: str, meaning: str, *labels: str) -> ZeroInitCounter:
         """A counter whose labels are not known beforehand, or which may count before it is first scraped."""
-        self._counted.append(counter := Counted(name, meaning, labels, self.registry, self._zeros))
+        self._counted.append(counter := ZeroInitCounter(name, meaning, labels, self.registry, self._zeros))
         return counter

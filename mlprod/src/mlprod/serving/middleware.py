@@ -8,12 +8,12 @@ from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
-from .api_keys import Caller, Keys, Role
-from .load_shedding import Limits, Receive
-from .logs import Access, log
+from .api_keys import ApiKeys, Caller, Role
+from .load_shedding import LoadLimits, Receive
+from .logs import AccessLog, log
 from .metrics import Metrics
 from .own_callers import OwnCallers
-from .predict_handler import Predict
+from .predict_handler import PredictHandler
 from .problems import ProblemError
 from .readiness import Readiness
 from .same_origin import SameOrigin
@@ -40,18 +40,18 @@ NOBODY = Caller("-", ())
 DEFECT = ProblemError(500, "the service failed and answered nothing; its log says why under the request's id")
 
 
-class Service:
+class GatewayApp:
     """The application that a server runs. `surface` has every route and the documentation; POST /v1/predict does not
     go through it, since a framework's request costs more than the prediction."""
 
     def __init__(
         self,
         surface: App,
-        predict: Predict,
-        keys: Keys,
-        limits: Limits,
+        predict: PredictHandler,
+        keys: ApiKeys,
+        limits: LoadLimits,
         metrics: Metrics,
-        access: Access,
+        access: AccessLog,
         readiness: Readiness,
         origin: SameOrigin | None,
         own_callers: OwnCallers | None = None,
@@ -69,7 +69,7 @@ class Service:
         sent = given.get(b"x-request-id", b"")
         request = sent.decode() if GIVEN_ID.fullmatch(sent) else os.urandom(16).hex()
         answer, caller, short = (
-            Answer(send, request.encode(), self.draining),
+            ResponseSender(send, request.encode(), self.draining),
             NOBODY,
             path == PREDICT and scope["method"] == "POST",
         )
@@ -126,7 +126,7 @@ class Service:
         return caller
 
 
-class Answer:
+class ResponseSender:
     """Sends, and remembers the status; every answer carries the id of its request."""
 
     __slots__ = ("_headers", "_send", "status")

@@ -19,7 +19,7 @@ from ..bundle.model_dir import (
     ROLLBACK_FILE,
     VERSIONS,
     LocalRollback,
-    Named,
+    ModelRef,
     Pointer,
     read_pointer,
     read_rollback,
@@ -27,7 +27,7 @@ from ..bundle.model_dir import (
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
 from ..contract.schema import Columns, Fields
-from .feature_metrics import Counts
+from .feature_metrics import LiveFeatureCounts
 from .logs import log
 from .metrics import Metrics
 from .problems import ProblemError
@@ -37,12 +37,12 @@ RETRY_SECONDS = 5.0  # until a refused bundle is looked at again: it may have be
 
 
 @dataclass(frozen=True)
-class Serving:
+class LoadedModel:
     """A verified bundle under the number that the registry gave it."""
 
     version: str
     bundle: Bundle
-    counts: Counts
+    counts: LiveFeatureCounts
 
     def told(self) -> dict[str, Any]:
         """What /v1/model says of it."""
@@ -51,7 +51,7 @@ class Serving:
         return {"model_version": self.version, "bundle": self.bundle.digest, **manifest}
 
 
-class Models:
+class ModelLoader:
     """`current` answers; it is read once for each request, so a swap never mixes two models in one answer."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Models:
         self.folder, self.fields, self.baseline = folder, fields, baseline
         self.metrics, self.allow_pickle = metrics, allow_pickle
         self.megabytes, self.trials = megabytes, trials
-        self.current: Serving | None = None
+        self.current: LoadedModel | None = None
         self.refusal: dict[str, str] | None = None
         self.rollback: LocalRollback | None = None  # made here while the registry was away
         self._done: tuple[Pointer, LocalRollback | None] | None = None
@@ -96,7 +96,7 @@ class Models:
             any(self._load(named) for named in others)
             self.refusal = refusal
 
-    def required(self) -> Serving:
+    def required(self) -> LoadedModel:
         """What answers. Raises ProblemError while nothing does."""
         if self.current is None:
             refused, why = self.refusal, ""
@@ -139,7 +139,7 @@ class Models:
         self.rollback = rollback
         self.metrics.rollback_unsaved.set(bool(rollback))
 
-    def _load(self, named: Named) -> bool:
+    def _load(self, named: ModelRef) -> bool:
         folder, version = self.folder / VERSIONS / named.digest, str(named.version)
         if self.current and (self.current.version, self.current.bundle.digest) == (version, named.digest):
             return True
@@ -159,7 +159,7 @@ class Models:
             self._refuse(version, "unreadable", str(error))
             return False
         counts = self.metrics.fields.of(bundle)
-        self.current = Serving(version, bundle, counts)
+        self.current = LoadedModel(version, bundle, counts)
         commit, times = _made(folder, bundle)
         self.metrics.answering(version, commit, counts.reference, bundle.manifest, times)
         log.info(f"model version {version} answers", extra={"facts": {"bundle": bundle.digest}})

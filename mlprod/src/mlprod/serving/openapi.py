@@ -57,14 +57,14 @@ class Explanations(BaseModel):
     explanations: list[Explanation]
 
 
-class Taken(BaseModel):
+class WriteResult(BaseModel):
     accepted: int
     repeated: int = Field(description="known already; taken once")
     corrected: int | None = None
     unknown: int = Field(description="no such prediction is known yet; kept, and matched when it comes")
 
 
-class Switched(BaseModel):
+class ModeChange(BaseModel):
     mode: ModeName = Field(description="what holds in this replica now")
     by: str
     reason: str
@@ -73,7 +73,7 @@ class Switched(BaseModel):
     detail: str = Field(description="whom the switch has reached, in words")
 
 
-class Facts(BaseModel):
+class ModelInfo(BaseModel):
     model_version: str
     bundle: str
     kind: str
@@ -85,7 +85,7 @@ class Facts(BaseModel):
     roles: list[str] = Field(description="what this key may do")
 
 
-class Wrong(BaseModel):
+class FieldError(BaseModel):
     row: int | None
     field: str | None
     rule: str
@@ -100,7 +100,7 @@ class ProblemShape(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[Wrong]
+    errors: list[FieldError]
 
 
 def shape_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:

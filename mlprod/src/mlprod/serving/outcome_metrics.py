@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Gauge, Histogram
 
-from ..contract.schema import Task, Terms
+from ..contract.schema import ContractSchema, Task
 from ..records.events import CHAMPION
 from ..records.outcome_stats import VERDICTS, OutcomeFigures, Payoff, figures_of
 from .label_words import LabelWords
 from .logs import log
 from .metrics import Metrics
-from .model_loader import Models
+from .model_loader import ModelLoader
 
 if TYPE_CHECKING:
     from ..records.store import Store
-    from ..records.unprocessed_outcomes import Claims, Feedback, Outcome
+    from ..records.unprocessed_outcomes import Claims, Feedback, OutcomeRow
 
 DAY = 86_400
 DELAYS = (60, 3_600, DAY, *(days * DAY for days in (3, 7, 14, 28, 56, 112)))  # seconds
@@ -26,10 +26,10 @@ PEOPLE_SHARE = 20  # counting people takes at most this part of the time
 LONGEST = 0.5  # seconds of one count, so that answers get the processor
 
 
-class Results:
+class OutcomeMetrics:
     """Counts what `records` gives, on one thread."""
 
-    def __init__(self, terms: Terms, payoff: Payoff, models: Models, metrics: Metrics) -> None:
+    def __init__(self, terms: ContractSchema, payoff: Payoff, models: ModelLoader, metrics: Metrics) -> None:
         self.payoff, self.models = payoff, models
         self._slices = [terms.fields[name] for name in terms.slices if name not in terms.personal]
         self._reasons, self._decisions = LabelWords(), metrics.decisions
@@ -90,7 +90,7 @@ class Results:
         if people is not None:
             self.people.labels("7").set(people)
 
-    def _outcome(self, came: "Outcome", task: Task) -> None:
+    def _outcome(self, came: "OutcomeRow", task: Task) -> None:
         if (told := came.prediction) is None:
             self.cases.add("manual")
             return

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from ..extensions import AuthenticateHook, Caller, ExtensionError, Role
 from ..project.extension_loader import FILE
-from .api_keys import LOCAL, Keys
+from .api_keys import LOCAL, ApiKeys
 from .logs import log
 
 KEY_ONLY: tuple[Role, ...] = ("operate", "smoke")  # the kill switch must not depend on code of the project
@@ -19,7 +19,7 @@ NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 class OwnCallers:
     """Asks authenticate(). It may wait, so call it on a thread."""
 
-    def __init__(self, hook: AuthenticateHook, keys: Keys) -> None:
+    def __init__(self, hook: AuthenticateHook, keys: ApiKeys) -> None:
         self.hook, self.keys = hook, keys
 
     def caller(self, scope: MutableMapping[str, Any]) -> Caller | None:

@@ -9,9 +9,9 @@ from types import FrameType
 
 import uvicorn
 
-from .connection_limits import Guarded
+from .connection_limits import LimitedProtocol
 from .connection_places import Places
-from .container import Assembly
+from .container import Container
 from .logs import log
 from .metrics import Metrics
 
@@ -29,7 +29,9 @@ class Limited(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if counter % LOOK_TICKS == 0:
             now = time.monotonic()
-            slow = sum(each.cut_off(now) for each in list(self.server_state.connections) if isinstance(each, Guarded))
+            slow = sum(
+                each.cut_off(now) for each in list(self.server_state.connections) if isinstance(each, LimitedProtocol)
+            )
             self.metrics.shed.labels("slow").inc(slow)
             self.metrics.shed.labels("connections").inc(self.places.full)
             for status, count in self.places.refused.items():
@@ -39,10 +41,10 @@ class Limited(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-class Public(Limited):
+class ApiServer(Limited):
     """Says where it answers, and when told to end sends callers elsewhere first."""
 
-    def __init__(self, config: uvicorn.Config, places: Places, assembly: Assembly, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, places: Places, assembly: Container, drain_seconds: float) -> None:
         super().__init__(config, places, assembly.metrics)
         self.assembly, self.drain_seconds, self.leave_at = assembly, drain_seconds, 0.0
 
@@ -77,7 +79,7 @@ class Public(Limited):
         return await super().on_tick(counter)
 
 
-class Private(Limited):
+class AdminServer(Limited):
     """Ends when the public one has ended."""
 
     @contextmanager

@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ..contract.schema import Terms
+from ..contract.schema import ContractSchema
 from ..modes import DecisionMode
 from ..records.errors import SpoolError
-from ..records.event_log import Spool
+from ..records.event_log import EventLog
 from ..records.events import CHAMPION, EXPLORED, build_event, build_prediction, to_plain
 from ..records.smoke import is_smoke
 from .api_keys import Caller
-from .exploration import LetThrough
+from .exploration import Exploration
 from .metrics import Metrics
 from .mode_state import ModeState
-from .model_loader import Models, Serving
+from .model_loader import LoadedModel, ModelLoader
 from .problems import ProblemError, places, refused
 from .recent import Recent, require_same_rows, with_known
 from .request_models import EXAMPLES, validator_of
 
 
-class Scored(NamedTuple):
+class ScoredRows(NamedTuple):
     """Rows of a body in one order: their ids, what is answered and what is recorded of them."""
 
     ids: list[str]
@@ -37,10 +37,10 @@ class Scored(NamedTuple):
     scores: list[float]
     matrix: NDArray[np.float32]
 
-    def without(self, ids: Collection[str]) -> "Scored":
+    def without(self, ids: Collection[str]) -> "ScoredRows":
         """The rows under other ids."""
         stay = [place for place, id in enumerate(self.ids) if id not in ids]
-        return Scored(
+        return ScoredRows(
             ids=[self.ids[place] for place in stay],
             answers=[self.answers[place] for place in stay],
             kept=[self.kept[place] for place in stay],
@@ -49,18 +49,18 @@ class Scored(NamedTuple):
         )
 
 
-class Predict:
+class PredictHandler:
     """Answers POST /v1/predict. Safe for threads."""
 
     def __init__(
         self,
-        terms: Terms,
-        models: Models,
+        terms: ContractSchema,
+        models: ModelLoader,
         decide: Callable[[float, float], Any],
-        spool: Spool,
+        spool: EventLog,
         mode_state: ModeState,
         metrics: Metrics,
-        explored: LetThrough | None = None,
+        explored: Exploration | None = None,
     ) -> None:
         self.explored = explored
         self.validate, self.fields, self.personal = validator_of(terms), terms.fields, terms.personal
@@ -103,7 +103,7 @@ class Predict:
         self._count(serving, scored.without(smoke) if smoke else scored)
         return said
 
-    def _scored(self, serving: Serving, facts: Mapping[str, str], body: bytes, salt: bytes) -> Scored:
+    def _scored(self, serving: LoadedModel, facts: Mapping[str, str], body: bytes, salt: bytes) -> ScoredRows:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
@@ -133,9 +133,9 @@ class Predict:
                 answer["arm"] = arm
             answers.append(answer)
             kept.append(build_prediction(id, score, decision, unit, row, salt, arm))
-        return Scored(ids, answers, kept, scores, matrix)
+        return ScoredRows(ids, answers, kept, scores, matrix)
 
-    def _record(self, serving: Serving, mode: str, kept: list[dict[str, Any]], caller: str, request: str) -> None:
+    def _record(self, serving: LoadedModel, mode: str, kept: list[dict[str, Any]], caller: str, request: str) -> None:
         """Write down what is answered. Raises ProblemError when that cannot be done."""
         version, bundle = serving.version, serving.bundle.digest
         event = build_event(
@@ -148,7 +148,7 @@ class Predict:
                 503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
             ) from error
 
-    def _count(self, serving: Serving, cases: Scored) -> None:
+    def _count(self, serving: LoadedModel, cases: ScoredRows) -> None:
         if cases.ids:
             serving.counts.add(cases.matrix, cases.scores)
             decided = [(each.get("arm", CHAMPION), each["decision"]) for each in cases.kept]

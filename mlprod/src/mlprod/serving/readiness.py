@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from ..records.event_log import Spool
-from .api_keys import Keys
+from ..records.event_log import EventLog
+from .api_keys import ApiKeys
 from .mode_state import ModeState
-from .model_loader import Models
+from .model_loader import ModelLoader
 from .own_checks import OwnChecks
 from .problems import ProblemError
 
@@ -16,10 +16,10 @@ class Readiness:
 
     def __init__(
         self,
-        models: Models,
+        models: ModelLoader,
         mode_state: ModeState,
-        spool: Spool,
-        keys: Keys,
+        spool: EventLog,
+        keys: ApiKeys,
         is_draining: Callable[[], bool],
         own: OwnChecks | None = None,
     ) -> None:

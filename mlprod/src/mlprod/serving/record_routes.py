@@ -11,11 +11,11 @@ from pydantic_core import to_json
 from ..records.errors import EventsRefusedError, OutcomeConflictError, StoreUnavailableError
 from ..records.events import pseudonymize
 from ..records.sender import Sender
-from .api_keys import Caller, Keys
+from .api_keys import ApiKeys, Caller
 from .metrics import Metrics
-from .model_loader import Models
+from .model_loader import ModelLoader
 from .problems import SHOWN, ProblemError, refused
-from .record_shipper import Keeper, away
+from .record_shipper import RecordShipper, away
 from .request_models import EXAMPLES, Feedback, Feedbacks, Outcome, Outcomes
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ Result = TypeVar("Result")
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-class Remember:
+class RecordRoutes:
     """Answers the two routes that write. Every method waits for the database, so call it on a thread."""
 
-    def __init__(self, models: Models, keeper: Keeper, keys: Keys, metrics: Metrics) -> None:
+    def __init__(self, models: ModelLoader, keeper: RecordShipper, keys: ApiKeys, metrics: Metrics) -> None:
         self.models, self.keeper, self.keys, self.metrics = models, keeper, keys, metrics
 
     def outcomes(self, body: bytes, caller: Caller, request: str) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..records.errors import StoreUnavailableError
-from ..records.event_log import Spool
+from ..records.event_log import EventLog
 from .logs import log
 from .metrics import Metrics
 from .problems import ProblemError
@@ -25,14 +25,14 @@ LEAVE_SECONDS = 5.0  # to ship what is left when the service ends
 LONGEST_PAUSE = 2.0  # between two looks at a database that is away
 
 
-class Keeper:
+class RecordShipper:
     """A thread ships and another one counts, so that neither waits for the other. Neither holds up the mode, which has
     threads of its own (mode_follower.py)."""
 
     def __init__(
         self,
         url: str,
-        spool: Spool,
+        spool: EventLog,
         metrics: Metrics,
         count: Callable[["Store"], None] = lambda store: None,
     ) -> None:

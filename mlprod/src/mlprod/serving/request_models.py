@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ..contract.documentation import example
 from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
-from ..contract.schema import Terms
+from ..contract.schema import ContractSchema
 from ..modes import ModeName
 from ..records.outcome_stats import Verdict
 
@@ -98,7 +98,7 @@ EXAMPLES |= {"outcomes": [OUTCOME], "feedback": [FEEDBACK], "id": "order-4711", 
 MODE = {"mode": "shadow", "reason": "complaints since noon"}
 
 
-def validator_of(terms: Terms) -> Callable[[bytes], Any]:
+def validator_of(terms: ContractSchema) -> Callable[[bytes], Any]:
     """The validator of a body of rows; gives an object with `rows`, or raises ValidationError."""
     row: Any = row_of(terms)
     some: Any = (list[row], Field(min_length=1, max_length=MOST_ROWS))
@@ -106,7 +106,7 @@ def validator_of(terms: Terms) -> Callable[[bytes], Any]:
     return adapter.validator.validate_json
 
 
-def row_of(terms: Terms) -> type[BaseModel]:
+def row_of(terms: ContractSchema) -> type[BaseModel]:
     """The row of a request: the contract's fields, an id and a unit."""
     about: Any = {
         name: (str | None, Field(default=None, min_length=1, max_length=MAX_ID_LENGTH, description=meaning))
@@ -115,7 +115,7 @@ def row_of(terms: Terms) -> type[BaseModel]:
     return create_model("Row", __base__=terms.row, **about)
 
 
-def schema_of(terms: Terms) -> dict[str, Any]:
+def schema_of(terms: ContractSchema) -> dict[str, Any]:
     """JSON schema of a body of rows, with an example that works."""
     rows = {"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": row_of(terms).model_json_schema()}
     shown = {"rows": [{field.name: example(field) for field in terms.fields}]}

@@ -13,11 +13,11 @@ import uvicorn
 from ..project.project import Project
 from ..settings import Settings
 from .api import read_api
-from .connection_limits import MAX_ADMIN_CONNECTIONS, Guarded
+from .connection_limits import MAX_ADMIN_CONNECTIONS, LimitedProtocol
 from .connection_places import Places
 from .follower_process import following
 from .logs import logging_to_output
-from .port_servers import Private, Public
+from .port_servers import AdminServer, ApiServer
 from .preconditions import allow_connections, demand_port, need_keys
 from .tracing import traced
 
@@ -51,18 +51,18 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
         lifespan="off",
         timeout_keep_alive=ADMIN_KEEP_ALIVE,
         timeout_graceful_shutdown=1,
-        **common | {"host": settings.admin_host, "http": partial(Guarded, admin_places)},
+        **common | {"host": settings.admin_host, "http": partial(LimitedProtocol, admin_places)},
     )
     far = uvicorn.Config(
         app,
         port=settings.port,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=LAST_SECONDS,
-        **common | {"http": partial(Guarded, places)},
+        **common | {"http": partial(LimitedProtocol, places)},
     )
     servers = (
-        Public(far, places, assembly, settings.drain_seconds),
-        Private(near, admin_places, assembly.metrics),
+        ApiServer(far, places, assembly, settings.drain_seconds),
+        AdminServer(near, admin_places, assembly.metrics),
     )
     gc.collect()
     gc.freeze()  # what lives until the end need not be searched for garbage again, while callers wait

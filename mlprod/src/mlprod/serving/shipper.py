@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from ..records.errors import EventsRefusedError, StoreInterruptedError
-from ..records.event_log import Spool
+from ..records.event_log import EventLog
 from ..records.pace import Pace
 from .logs import log
 from .metrics import Metrics
@@ -18,7 +18,7 @@ LARGEST = 2_000  # predictions in one transaction
 
 
 @dataclass(frozen=True)
-class Load:
+class ShippingLoad:
     """What one transaction writes: `size` predictions, after which `left` predictions of the last event remain."""
 
     events: list[bytes]
@@ -31,7 +31,7 @@ class Shipper:
     a success come more. The predictions of one event may take several transactions: what is written twice is there
     once, so an end in between loses nothing."""
 
-    def __init__(self, spool: Spool, metrics: Metrics) -> None:
+    def __init__(self, spool: EventLog, metrics: Metrics) -> None:
         self.spool, self.metrics, self.pace = spool, metrics, Pace(LARGEST)
         self.behind = False  # as much waits as the last transaction wrote, so the next one is worth its cost
         self._done = 0  # predictions of the oldest event that are in the database, or kept aside
@@ -73,7 +73,7 @@ class Shipper:
         self.behind = bool(load.left) or self.spool.events >= len(load.events)
         return True
 
-    def _load(self) -> Load | None:
+    def _load(self) -> ShippingLoad | None:
         """What comes next. `spool.shipped` then means the events of it, and no more."""
         events, room = self.spool.read(), self.pace.size
         if not events:
@@ -82,25 +82,25 @@ class Shipper:
         if self._done or sizes[0] > room:
             return _part(self.spool.read(1)[0], self._done, room)
         if (total := sum(sizes)) <= room:
-            return Load(events, total)
+            return ShippingLoad(events, total)
         events = self.spool.read(sum(total <= room for total in accumulate(sizes)))
-        return Load(events, sum(map(_predictions, events)))
+        return ShippingLoad(events, sum(map(_predictions, events)))
 
 
 def _predictions(event: bytes) -> int:
     return max(event.count(b'"unit":'), 1)  # one each; within a text it has backslashes
 
 
-def _part(event: bytes, start: int, size: int) -> Load:
+def _part(event: bytes, start: int, size: int) -> ShippingLoad:
     """An event of its own with some of the predictions of an event; all of it where that cannot be read."""
     try:
         content: dict[str, Any] = json.loads(event)
         predictions = content["predictions"]
         part = predictions[start : start + size]
     except (ValueError, TypeError, KeyError):
-        return Load([event], 1)
+        return ShippingLoad([event], 1)
     if len(part) == len(predictions):
-        return Load([event], len(part))
+        return ShippingLoad([event], len(part))
     content |= {"predictions": part, "start": start}  # an answer is numbered by its place in the whole event
     text = json.dumps(content, separators=(",", ":")).encode()
-    return Load([text], len(part), len(predictions) - start - len(part))
+    return ShippingLoad([text], len(part), len(predictions) - start - len(part))

@@ -24,7 +24,7 @@ class ZeroPeriod:
         return first_shown is not None and (self.ending or self.now() - first_shown >= self.seconds)
 
 
-class Counted:
+class ZeroInitCounter:
     """A counter that holds back what is counted under new labels until their zero period is over. Safe for threads."""
 
     def __init__(

@@ -12,7 +12,7 @@ from ..governance.gates import read_gates
 from ..governance.ownership import read_ownership
 from ..project.extension_loader import own_commands
 from ..project.project import Project, Seam
-from ..training.dataset import Rows, collect
+from ..training.dataset import Dataset, collect
 from ..training.evaluation_metrics import NAMES, SLICED
 from ..training.split import split
 
@@ -37,7 +37,7 @@ def seam(pytestconfig: pytest.Config) -> Seam:
 
 
 @pytest.fixture(scope="module")
-def rows(seam: Seam) -> Rows:
+def rows(seam: Seam) -> Dataset:
     """The rows of load(). Files of data/ are not committed: where they are absent, made-up rows must do."""
     try:
         table = seam.load()
@@ -53,40 +53,40 @@ def rows(seam: Seam) -> Rows:
 
 
 @pytest.fixture(scope="module")
-def made_up(seam: Seam) -> Rows:
+def made_up(seam: Seam) -> Dataset:
     """Rows that hold the contract, with missing and unknown values; each comes with either outcome."""
     columns = sample(seam.terms.fields, 200, seed=0)
     units = np.array([f"made up {row}" for row in range(200)], dtype=object)
-    return Rows(np.tile([0.0, 1.0], 100), units, None, columns)
+    return Dataset(np.tile([0.0, 1.0], 100), units, None, columns)
 
 
-def test_the_rows_can_be_split(seam: Seam, rows: Rows) -> None:
+def test_the_rows_can_be_split(seam: Seam, rows: Dataset) -> None:
     assert len(split(rows, seam.task()).test)
 
 
-def test_the_baseline_gives_every_row_a_finite_score(seam: Seam, rows: Rows) -> None:
+def test_the_baseline_gives_every_row_a_finite_score(seam: Seam, rows: Dataset) -> None:
     demand_scores(seam, rows)
 
 
-def test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score(seam: Seam, made_up: Rows) -> None:
+def test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score(seam: Seam, made_up: Dataset) -> None:
     demand_scores(seam, made_up)
 
 
-def test_every_score_leads_to_a_decision_that_is_worth_something(seam: Seam, rows: Rows) -> None:
+def test_every_score_leads_to_a_decision_that_is_worth_something(seam: Seam, rows: Dataset) -> None:
     demand_worth(seam, rows.take(np.arange(min(200, len(rows)))))
 
 
-def test_every_row_that_the_contract_allows_leads_to_a_decision(seam: Seam, made_up: Rows) -> None:
+def test_every_row_that_the_contract_allows_leads_to_a_decision(seam: Seam, made_up: Dataset) -> None:
     demand_worth(seam, made_up)
 
 
-def demand_scores(seam: Seam, rows: Rows) -> None:
+def demand_scores(seam: Seam, rows: Dataset) -> None:
     scores = np.asarray(seam.baseline(rows.columns))
     assert scores.shape == (len(rows),)
     assert np.isfinite(scores).all()
 
 
-def demand_worth(seam: Seam, rows: Rows) -> None:
+def demand_worth(seam: Seam, rows: Dataset) -> None:
     dicts = rows.as_dicts(seam.terms.personal)
     for score, outcome, row in zip(seam.baseline(rows.columns), rows.y, dicts, strict=True):
         decision = seam.decide(float(score), 0.5)
@@ -94,7 +94,7 @@ def demand_worth(seam: Seam, rows: Rows) -> None:
         assert np.isfinite(seam.payoff(decision, float(outcome), row))
 
 
-def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Rows) -> None:
+def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Dataset) -> None:
     if seam.runtime == "python":
         pytest.skip("runtime python takes the columns as they are")
     assert encode(seam.terms.fields, made_up.columns).shape == (len(made_up), len(seam.terms.fields))

@@ -15,7 +15,7 @@ from ..bundle.writer import canonical, probe, write_bundle
 from ..governance.gates import Verdict
 from ..identity import whoami
 from ..project.project import Seam
-from .dataset import Rows
+from .dataset import Dataset
 from .evaluate import Evaluation
 from .model_card import card
 from .model_card_text import ModelCardText
@@ -34,7 +34,7 @@ class Candidate:
 
 
 def make_bundle(
-    seam: Seam, root: Path, rows: Rows, parts: Split, candidate: Candidate, found: Evaluation, baseline: Evaluation,
+    seam: Seam, root: Path, rows: Dataset, parts: Split, candidate: Candidate, found: Evaluation, baseline: Evaluation,
     verdicts: list[Verdict], purpose: ModelCardText,
 ) -> Path:  # fmt: skip
     """The bundle of a candidate, written below `root`. The same inputs give the same digest."""

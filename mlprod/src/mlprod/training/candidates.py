@@ -7,7 +7,7 @@ from ..bundle.runtime import BaselineRuntime
 from ..contract.encoding import sample
 from ..project.project import Seam
 from .bundle_builder import Candidate
-from .dataset import Rows
+from .dataset import Dataset
 from .export import export, parity, runtime_of, try_export
 from .fit import choose_threshold, fit, usable
 from .split import Split
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 TRIED = 1_000  # made-up rows that the baseline must be able to score
 
 
-def make_baseline(seam: Seam, rows: Rows, parts: Split) -> Candidate:
+def make_baseline(seam: Seam, rows: Dataset, parts: Split) -> Candidate:
     """What is done today, given the best threshold that the validation rows offer: a fair opponent."""
     runtime, validation = BaselineRuntime(seam.baseline), rows.take(parts.validation)
     usable(runtime.score(sample(seam.terms.fields, TRIED, seed=3)), TRIED, "baseline()")
@@ -27,7 +27,7 @@ def make_baseline(seam: Seam, rows: Rows, parts: Split) -> Candidate:
 
 
 def make_model(
-    seam: Seam, rows: Rows, parts: Split, megabytes: int = MODEL_MEGABYTES, say: Say = lambda _: None
+    seam: Seam, rows: Dataset, parts: Split, megabytes: int = MODEL_MEGABYTES, say: Say = lambda _: None
 ) -> Candidate:
     """Fit, export, and prove the export equal. All figures are then those of the exported model.
 

@@ -10,7 +10,7 @@ from ..governance.gates import Figure
 from ..project.project import Seam
 from ..settings import Settings
 from .bundle_builder import Candidate
-from .dataset import Rows
+from .dataset import Dataset
 from .evaluate import Evaluation, evaluate
 from .evaluation_metrics import BY_TASK
 from .fit import money
@@ -18,13 +18,13 @@ from .leakage import FieldPower
 from .registry import CHAMPION, Registry, Version
 
 
-def measure(seam: Seam, test: Rows, candidate: Candidate) -> Evaluation:
+def measure(seam: Seam, test: Dataset, candidate: Candidate) -> Evaluation:
     scores = candidate.runtime.score(test.columns)
     return evaluate(seam.terms, seam.task(), test, scores, money(seam, test, scores, candidate.threshold))
 
 
 def compare_champion(
-    seam: Seam, settings: Settings, registry: Registry, champion: Version | None, test: Rows, kind: str
+    seam: Seam, settings: Settings, registry: Registry, champion: Version | None, test: Dataset, kind: str
 ) -> tuple[Evaluation | None, dict[str, str]]:
     """The champion on the same test rows, or why there is none. Raises BundleError for a damaged champion."""
     if kind == "baseline":

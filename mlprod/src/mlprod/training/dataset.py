@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..contract.encoding import column
-from ..contract.schema import Columns, Terms
+from ..contract.schema import Columns, ContractSchema
 from ..contract.validation import CheckReport, ContractViolationError, check, known_label, prepared
 from ..project.project import Seam
 from .sources import cells_of, loaded
 
 
 @dataclass(frozen=True)
-class Rows:
+class Dataset:
     """Labelled rows: `y` float64 [rows], `units` object [rows] (what may not stand on both sides of a split)."""
 
     y: NDArray[np.float64]
@@ -31,9 +31,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, index: NDArray[np.intp]) -> "Rows":
+    def take(self, index: NDArray[np.intp]) -> "Dataset":
         columns = {name: values[index] for name, values in self.columns.items()}
-        return Rows(self.y[index], self.units[index], None if self.at is None else self.at[index], columns)
+        return Dataset(self.y[index], self.units[index], None if self.at is None else self.at[index], columns)
 
     def as_dicts(self, without: Collection[str] = ()) -> list[dict[str, Any]]:
         """Each row as plain values, None for missing, `without` some fields."""
@@ -56,12 +56,12 @@ class Rows:
         return total.hexdigest()
 
 
-def load_rows(seam: Seam, since: datetime | None = None, until: datetime | None = None) -> tuple[CheckReport, Rows]:
+def load_rows(seam: Seam, since: datetime | None = None, until: datetime | None = None) -> tuple[CheckReport, Dataset]:
     """Load, check, and keep the labelled rows. Raises ContractViolationError before anything is trained."""
     return checked(seam, loaded(seam.load, since, until))
 
 
-def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Rows]:
+def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Dataset]:
     """The same, of a table that is there already."""
     report = check(table, seam.terms, seam.task())
     if not report.ok:
@@ -69,7 +69,7 @@ def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Rows]:
     return report, collect(table, seam.terms)
 
 
-def collect(table: ir.Table, terms: Terms) -> Rows:
+def collect(table: ir.Table, terms: ContractSchema) -> Dataset:
     """The labelled rows of a table, ordered by time and id."""
     names = dict.fromkeys(name for name in (terms.id, terms.unit, terms.time, terms.label, *terms.fields.names) if name)
     keys = [name for name in (terms.time, terms.id) if name]
@@ -81,4 +81,4 @@ def collect(table: ir.Table, terms: Terms) -> Rows:
     # Without a unit a row is its own: dealt by its id, so that a change of a feature never moves it to another part.
     units[:] = [str(unit) for unit in arrow[terms.unit or terms.id].to_pylist()]
     at = pc.cast(arrow[terms.time], pa.timestamp("us"), safe=False).to_numpy() if terms.time else None
-    return Rows(pc.cast(arrow[terms.label], pa.float64(), safe=False).to_numpy(), units, at, columns)
+    return Dataset(pc.cast(arrow[terms.label], pa.float64(), safe=False).to_numpy(), units, at, columns)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..bundle.manifest import Estimate
 from ..bundle.runtime import Scores
-from ..contract.schema import Task, Terms
-from .dataset import Rows
+from ..contract.schema import ContractSchema, Task
+from .dataset import Dataset
 from .evaluation_metrics import BOTH, BY_TASK, Weights
 
 FEWEST_BEYOND = 10  # replicates beyond an end of an interval, for that end to be more than luck
@@ -37,7 +37,9 @@ class Evaluation:
         return _estimates(values, drawn, {key: self.figures[key].n for key in shared})
 
 
-def evaluate(terms: Terms, task: Task, rows: Rows, scores: Scores, money: NDArray[np.float64]) -> Evaluation:
+def evaluate(
+    terms: ContractSchema, task: Task, rows: Dataset, scores: Scores, money: NDArray[np.float64]
+) -> Evaluation:
     """Metrics over all rows and, for the value, over each slice of at least 50 rows.
 
     Intervals are percentiles of a bootstrap over units (Efron 1979; units, since rows of one unit are not independent):
@@ -66,7 +68,7 @@ def evaluate(terms: Terms, task: Task, rows: Rows, scores: Scores, money: NDArra
     )
 
 
-def paired(rows: Rows, difference: NDArray[np.float64], tail: float = 0.025) -> Estimate:
+def paired(rows: Dataset, difference: NDArray[np.float64], tail: float = 0.025) -> Estimate:
     """Mean of a difference [rows] and its interval, with a chance of `tail` beyond either end: the same bootstrap over
     units, or, for tails finer than its replicates can show, the normal law with the bootstrap's spread."""
     drawn = [np.average(difference, weights=weights) for weights in _draws(rows) if weights.any()]
@@ -78,7 +80,7 @@ def paired(rows: Rows, difference: NDArray[np.float64], tail: float = 0.025) -> 
     return Estimate(value=mean, low=float(low), high=float(high), n=len(rows))
 
 
-def slices(terms: Terms, rows: Rows) -> dict[str, NDArray[np.bool_]]:
+def slices(terms: ContractSchema, rows: Dataset) -> dict[str, NDArray[np.bool_]]:
     """Masks [rows] of the slices with enough rows, by "field=value"; a boolean is true or false."""
     masks = {}
     for name in terms.slices:
@@ -91,7 +93,7 @@ def slices(terms: Terms, rows: Rows) -> dict[str, NDArray[np.bool_]]:
     return masks
 
 
-def _draws(rows: Rows) -> Iterator[Weights]:
+def _draws(rows: Dataset) -> Iterator[Weights]:
     """How often each row is drawn in each replicate; all rows of a unit together."""
     units, codes = np.unique(rows.units.astype(str), return_inverse=True)
     random = np.random.Generator(np.random.Philox(0))

@@ -22,7 +22,7 @@ from ..bundle.writer import probe_columns
 from ..contract.encoding import encode, sample
 from ..contract.schema import Columns, Task
 from ..project.project import Seam
-from .dataset import Rows
+from .dataset import Dataset
 from .fit import usable
 
 PARITY_ROWS = 50_000
@@ -128,7 +128,7 @@ def _runs(seam: Seam) -> Iterator[None]:
         ) from error
 
 
-def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Rows) -> Parity:
+def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Parity:
     """Compare estimator and export on the rows and on made-up ones, with missing and never seen values among them.
 
     The difference is relative to the largest score where that is above one: float32 has seven digits.

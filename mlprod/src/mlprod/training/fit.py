@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from ..bundle.runtime import Scores
 from ..contract.encoding import encode
 from ..project.project import Seam
-from .dataset import Rows
+from .dataset import Dataset
 
 CANDIDATES = 100  # thresholds that are tried
 
@@ -25,7 +25,7 @@ class FitError(Exception):
     """The estimator does not accept the rows, or its own settings."""
 
 
-def fit(seam: Seam, rows: Rows) -> Any:
+def fit(seam: Seam, rows: Dataset) -> Any:
     """The fitted estimator. One thread, so that the same rows give the same bytes. Raises FitError."""
     estimator = seam.build_model(seam.terms.fields)
     given: Any = rows.columns if seam.runtime == "python" else encode(seam.terms.fields, rows.columns)
@@ -68,7 +68,7 @@ def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
     return array
 
 
-def money(seam: Seam, rows: Rows, scores: Scores, threshold: float) -> NDArray[np.float64]:
+def money(seam: Seam, rows: Dataset, scores: Scores, threshold: float) -> NDArray[np.float64]:
     """Payoff [rows] of deciding with these scores."""
     decided = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(seam.terms.personal), strict=True)
     worth = [_paid(seam, seam.decide(score, threshold), outcome, row) for score, outcome, row in decided]
@@ -88,7 +88,7 @@ def _paid(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any
         ) from error
 
 
-def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
+def choose_threshold(seam: Seam, rows: Dataset, scores: Scores) -> float:
     """The threshold with the largest payoff on these rows, the middle one of equals. A regression has none: 0."""
     if seam.task() == "regression":
         return 0.0
@@ -102,7 +102,7 @@ def choose_threshold(seam: Seam, rows: Rows, scores: Scores) -> float:
     return best[len(best) // 2]
 
 
-def worth_at(seam: Seam, rows: Rows, scores: Scores) -> Callable[[float], float]:
+def worth_at(seam: Seam, rows: Dataset, scores: Scores) -> Callable[[float], float]:
     """The payoff of all rows together, as a function of the threshold; cheap to ask again and again."""
     dicts, outcomes, listed = rows.as_dicts(seam.terms.personal), rows.y.tolist(), scores.tolist()
     known: list[dict[Any, float]] = [{} for _ in listed]  # a decision's payoff is asked once for each row

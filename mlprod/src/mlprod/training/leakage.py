@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from ..contract.encoding import encode
 from ..contract.schema import Columns, Field, Fields, Task
-from .dataset import Rows
+from .dataset import Dataset
 from .split import Split, shares
 
 BINS = 100  # groups that a number is cut into, to see what it tells
@@ -34,7 +34,7 @@ class FieldPower:
     coverage: float = 0.0
 
 
-def field_powers(fields: Fields, rows: Rows, task: Task) -> dict[str, FieldPower]:
+def field_powers(fields: Fields, rows: Dataset, task: Task) -> dict[str, FieldPower]:
     """The power of each field, from its order, its groups, and for a classifier its purest group.
 
     A field near 1 is a copy of the label, and known only after the fact (Kaufman et al. 2012, Leakage in data mining).
@@ -72,7 +72,7 @@ def warnings(powers: dict[str, FieldPower]) -> Iterator[str]:
             )
 
 
-def copies(rows: Rows, parts: Split) -> int:
+def copies(rows: Dataset, parts: Split) -> int:
     """How many test rows hold the values of a learnt row in every field. 0 where equal rows are common anyway."""
 
     def keys(positions: NDArray[np.intp]) -> list[tuple[object, ...]]:

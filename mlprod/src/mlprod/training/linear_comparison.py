@@ -14,7 +14,7 @@ from ..contract.encoding import encode
 from ..contract.schema import Columns, Fields, Task
 from ..project.project import Seam
 from .bundle_builder import Candidate
-from .dataset import Rows
+from .dataset import Dataset
 from .evaluate import paired
 from .fit import choose_threshold, money
 from .split import Split
@@ -22,14 +22,14 @@ from .split import Split
 MOST = 100_000  # rows that a few weights are learnt from; more would not move them
 
 
-def more_than_simple(seam: Seam, rows: Rows, parts: Split, candidate: Candidate) -> Estimate:
+def more_than_simple(seam: Seam, rows: Dataset, parts: Split, candidate: Candidate) -> Estimate:
     """Money a row that the candidate earns more than a linear model of the same fields, with its own threshold."""
     task, test, validation = seam.task(), rows.take(parts.test), rows.take(parts.validation)
     fields = Fields(tuple(field for field in seam.terms.fields if field.kind != "text"))
     learn = rows.take(parts.train[:: len(parts.train) // MOST + 1])
     estimator = linear(fields, task).fit(_matrix(fields, learn.columns, len(learn)), learn.y)
 
-    def scores(part: Rows) -> NDArray[np.float64]:
+    def scores(part: Dataset) -> NDArray[np.float64]:
         matrix = _matrix(fields, part.columns, len(part))
         answer = estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
         return np.asarray(answer, dtype=np.float64)

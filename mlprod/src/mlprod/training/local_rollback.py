@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from ..atomic_write import atomic_write
 from ..bundle.manifest import folder_digest
-from ..bundle.model_dir import ROLLBACK_FILE, VERSIONS, LocalRollback, Named, Pointer, read_pointer, read_rollback
+from ..bundle.model_dir import ROLLBACK_FILE, VERSIONS, LocalRollback, ModelRef, Pointer, read_pointer, read_rollback
 
 
 class LocalRollbackError(Exception):
@@ -60,7 +60,7 @@ def _present(models: Path, pointer: Pointer) -> LocalRollback | None:
     return present if present and present.applies(pointer) else None
 
 
-def _target(models: Path, pointer: Pointer, number: int | None) -> Named:
+def _target(models: Path, pointer: Pointer, number: int | None) -> ModelRef:
     """The nearest predecessor whose bundle is whole here."""
     if number is None:
         candidates = pointer.predecessors()

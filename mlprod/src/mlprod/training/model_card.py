@@ -4,7 +4,7 @@ import json
 
 from ..bundle.manifest import Data, Estimate
 from ..contract.documentation import document, example
-from ..contract.schema import Task, Terms
+from ..contract.schema import ContractSchema, Task
 from ..display.plain_text import cell, display
 from ..governance.gates import Verdict
 from ..governance.ownership import TODO
@@ -14,7 +14,7 @@ from .split import Split
 
 
 def card(
-    kind: str, task: Task, terms: Terms, purpose: ModelCardText, data: Data, parts: Split, threshold: float,
+    kind: str, task: Task, terms: ContractSchema, purpose: ModelCardText, data: Data, parts: Split, threshold: float,
     found: Evaluation, baseline: Evaluation, verdicts: list[Verdict],
 ) -> str:  # fmt: skip
     """Markdown of the manifest's facts; no date but those of the data, so that equal models have equal cards."""
@@ -38,7 +38,7 @@ def mark(verdict: Verdict) -> str:
     return {True: "passed", False: "FAILED", None: "skipped"}[verdict.passed]
 
 
-def _details(kind: str, task: Task, terms: Terms, purpose: ModelCardText, threshold: float) -> list[str]:
+def _details(kind: str, task: Task, terms: ContractSchema, purpose: ModelCardText, threshold: float) -> list[str]:
     lines = [
         f"A {kind} that scores `{terms.label}` ({task}). "
         f"Accountable for its quality: {display(purpose.contact or TODO)}.",
@@ -65,7 +65,7 @@ def _uses(purpose: ModelCardText) -> list[str]:
     ]
 
 
-def _limitations(terms: Terms, purpose: ModelCardText) -> list[str]:
+def _limitations(terms: ContractSchema, purpose: ModelCardText) -> list[str]:
     named = {"slice": ", ".join(terms.slices), "personal": ", ".join(terms.personal)}
     return [
         "| harm | mitigation |",
@@ -79,7 +79,7 @@ def _limitations(terms: Terms, purpose: ModelCardText) -> list[str]:
     ]
 
 
-def _start(terms: Terms) -> list[str]:
+def _start(terms: ContractSchema) -> list[str]:
     row = {field.name: example(field) for field in terms.fields}
     return [
         "`make serve` answers on this machine:",
@@ -92,7 +92,7 @@ def _start(terms: Terms) -> list[str]:
     ]
 
 
-def _training(kind: str, terms: Terms, data: Data, parts: Split) -> list[str]:
+def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> list[str]:
     window = f"from {data.since} until {data.until}" if data.since else "without a time"
     learnt = f"Learnt from {len(parts.train):,}," if kind == "model" else "Nothing is learnt;"
     return [

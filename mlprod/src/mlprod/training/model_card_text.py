@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..governance.config import Organisation
+from ..governance.config import GovernanceConfig
 from ..governance.ownership import TODO
 
 SAID_IN = {  # attribute of ModelCardText → file and key in governance/
@@ -34,7 +34,7 @@ class ModelCardText:
 NOT_FILLED_IN = ModelCardText()
 
 
-def card_text_of(org: Organisation) -> ModelCardText:
+def card_text_of(org: GovernanceConfig) -> ModelCardText:
     """The model card's words from people; what is empty is shown as not said yet, with the file to say it in."""
     model = org.ownership.outcome("model_quality")
     authors = [p for id in (model.responsible if model else ()) if (p := org.ownership.person(id)) and p.known]

@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from sqlalchemy import select
 
-from ..contract.schema import Terms
+from ..contract.schema import ContractSchema
 from ..contract.validation import known_label
 from ..records.smoke import of_cases
 from ..records.store import Store
@@ -15,7 +15,7 @@ from ..records.tables import outcomes
 
 
 @dataclass(frozen=True)
-class Told:
+class LabelFillResult:
     """How many outcomes there are, how many became a label, and how many belong to no row of load()."""
 
     outcomes: int
@@ -32,13 +32,13 @@ def told(store: Store) -> pa.Table:
     return pa.table({"prediction_id": pa.array(ids, pa.string()), "outcome": pa.array(values, pa.float64())})
 
 
-def fill(table: ir.Table, terms: Terms, known: pa.Table) -> tuple[ir.Table, Told]:
+def fill(table: ir.Table, terms: ContractSchema, known: pa.Table) -> tuple[ir.Table, LabelFillResult]:
     """The same rows; a label that is null becomes the outcome of the prediction that has the row's ID for its id.
 
     A label that the data has stays as it is. The outcomes go to where the table lives, and one join does the rest.
     """
     if not known.num_rows or not {terms.id, terms.label} <= set(table.columns):
-        return table, Told(known.num_rows)  # a column that is absent is for the contract check to say
+        return table, LabelFillResult(known.num_rows)  # a column that is absent is for the contract check to say
     own = table[terms.label]
     number = (own.cast("int8") if own.type().is_boolean() else own).cast("float64")
     joined = table.mutate(_told_key=table[terms.id].cast("string"), _told_own=number).left_join(
@@ -48,4 +48,4 @@ def fill(table: ir.Table, terms: Terms, known: pa.Table) -> tuple[ir.Table, Told
     counted = joined.aggregate(used=(has_told & ~has_own).sum(), found=has_told.sum()).to_pyarrow().to_pylist()[0]
     label = ibis.ifelse(has_own, joined["_told_own"], joined["_told"])
     rows = joined.mutate(**{terms.label: label}).select(*table.columns)
-    return rows, Told(known.num_rows, counted["used"] or 0, known.num_rows - (counted["found"] or 0))
+    return rows, LabelFillResult(known.num_rows, counted["used"] or 0, known.num_rows - (counted["found"] or 0))

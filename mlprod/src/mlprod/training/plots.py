@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..bundle.runtime import Scores
 from ..contract.schema import Task
 from ..project.project import Seam
-from .dataset import Rows
+from .dataset import Dataset
 from .evaluate import WHOLE, Evaluation
 from .fit import usable, worth_at
 
@@ -46,7 +46,7 @@ STYLE: dict[Any, object] = {
 
 
 def pictures(
-    seam: Seam, task: Task, test: Rows, scores: Scores, threshold: float, found: Evaluation, baseline: Evaluation
+    seam: Seam, task: Task, test: Dataset, scores: Scores, threshold: float, found: Evaluation, baseline: Evaluation
 ) -> dict[str, bytes]:
     """File name → SVG. `scores` [rows] are the candidate's on the test rows; `found` and `baseline` are measured there.
 

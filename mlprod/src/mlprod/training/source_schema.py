@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import ibis.expr.types as ir
 
-from ..contract.schema import Terms
+from ..contract.schema import ContractSchema
 
 COLUMNS = "columns"  # tag of a version: the types of what it was made of, as JSON
 
@@ -14,14 +14,14 @@ class SchemaNotRecordedError(Exception):
     """The version says nothing of the columns that it was made of."""
 
 
-def columns(table: ir.Table, terms: Terms) -> dict[str, str]:
+def columns(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
     """Column → type, as the source has it before the contract casts, of what the contract reads. Whether it may be null
     is left out, which engines say differently, and so is the label, which outcomes may have filled in as numbers."""
     named = [name for name in (terms.id, terms.unit, terms.time, *terms.fields.names) if name]
     return {name: str(table[name].type().copy(nullable=True)) for name in named if name in table.columns}
 
 
-def said(table: ir.Table, terms: Terms) -> dict[str, str]:
+def said(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
     """The tag to be kept with a version."""
     return {COLUMNS: json.dumps(columns(table, terms), sort_keys=True)}
 

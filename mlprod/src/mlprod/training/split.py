@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.schema import Task, Terms
-from .dataset import Rows
+from ..contract.schema import ContractSchema, Task
+from .dataset import Dataset
 from .split_errors import SMALLEST, one_class, too_few
 
 TRAIN, VALIDATION = 0.60, 0.15  # shares of the units; the rest tests
@@ -32,7 +32,7 @@ class Split:
     test: NDArray[np.intp]
 
 
-def split(rows: Rows, task: Task, terms: Terms | None = None) -> Split:
+def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Split:
     """Units are dealt by hash, the same at every run: no version of a model has ever learnt from a test unit.
 
     With a time, learning ends where measuring begins; rows on the wrong side of either line are left out.
@@ -57,7 +57,7 @@ def split(rows: Rows, task: Task, terms: Terms | None = None) -> Split:
     return parts
 
 
-def verify(rows: Rows, parts: Split) -> None:
+def verify(rows: Dataset, parts: Split) -> None:
     """Raises LeakageError when a unit stands on both sides, or when learning reaches into the time of measuring."""
     learnt = set(rows.units[parts.train])
     for name, part in (("validation", parts.validation), ("test", parts.test)):

@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.schema import Terms
-from .dataset import Rows
+from ..contract.schema import ContractSchema
+from .dataset import Dataset
 
 SMALLEST = 30  # rows that each part needs at least
 FEW_UNITS = 20  # with fewer, chance decides whether a part gets any
 MOST_OF_A_TIME = 0.7  # of the rows at one time: as split.PAST, nothing is left before it
 
 
-def too_few(rows: Rows, part: str, found: int, terms: Terms | None) -> str:
+def too_few(rows: Dataset, part: str, found: int, terms: ContractSchema | None) -> str:
     """The message for a part with fewer than SMALLEST rows."""
     reached = f"{found} of {len(rows):,} labelled rows fall to {part}; it needs {SMALLEST}"
     if len(rows) < 4 * SMALLEST:  # no column is to blame
@@ -19,7 +19,7 @@ def too_few(rows: Rows, part: str, found: int, terms: Terms | None) -> str:
     return f"{reached}: {_time(rows, terms) or _unit(rows, terms) or 'load more rows'}"
 
 
-def one_class(rows: Rows, part: str, positions: NDArray[np.intp], terms: Terms | None) -> str:
+def one_class(rows: Dataset, part: str, positions: NDArray[np.intp], terms: ContractSchema | None) -> str:
     """The message for a part of a classifier's rows in which every label is the same."""
     label, here = terms.label if terms else "the label", rows.y[positions[0]]
     values, counts = np.unique(rows.y, return_counts=True)
@@ -38,7 +38,7 @@ def one_class(rows: Rows, part: str, positions: NDArray[np.intp], terms: Terms |
     )
 
 
-def _time(rows: Rows, terms: Terms | None) -> str:
+def _time(rows: Dataset, terms: ContractSchema | None) -> str:
     if rows.at is None:
         return ""
     times, counts = np.unique(rows.at, return_counts=True)
@@ -53,7 +53,7 @@ def _time(rows: Rows, terms: Terms | None) -> str:
     )
 
 
-def _unit(rows: Rows, terms: Terms | None) -> str:
+def _unit(rows: Dataset, terms: ContractSchema | None) -> str:
     units, counts = np.unique(rows.units.astype(str), return_counts=True)
     largest = int(counts.max())
     if len(units) >= FEW_UNITS and largest < len(rows) / 4:

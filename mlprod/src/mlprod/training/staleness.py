@@ -6,7 +6,7 @@ import numpy as np
 
 from ..bundle.manifest import Estimate
 from ..project.project import Seam
-from .dataset import Rows
+from .dataset import Dataset
 from .evaluate import WHOLE, Evaluation, evaluate
 from .export import predict
 from .fit import choose_threshold, fit, money, usable
@@ -22,7 +22,7 @@ class NoTimeColumnError(Exception):
 
 
 @dataclass(frozen=True)
-class Aged:
+class AgedModelResult:
     """A model that is older by `days`: money a row that it earns less than the youngest, and its rows of learning."""
 
     days: float
@@ -30,7 +30,7 @@ class Aged:
     rows: int
 
 
-def staleness(seam: Seam, rows: Rows) -> list[Aged]:
+def staleness(seam: Seam, rows: Dataset) -> list[AgedModelResult]:
     """The youngest first. Raises NoTimeColumnError, and SplitError as a training does."""
     if rows.at is None:
         raise NoTimeColumnError("contract.py names no TIME, so no model is older than another")
@@ -48,11 +48,11 @@ def staleness(seam: Seam, rows: Rows) -> list[Aged]:
         measured = _measured(seam, learn.take(window), rows.take(parts.validation), test)
         youngest = youngest or measured
         loss = youngest.minus(measured)["value", WHOLE]
-        found.append(Aged(float(span / np.timedelta64(1, "D")) * age, loss, len(window)))
+        found.append(AgedModelResult(float(span / np.timedelta64(1, "D")) * age, loss, len(window)))
     return found
 
 
-def _measured(seam: Seam, learn: Rows, validation: Rows, test: Rows) -> Evaluation:
+def _measured(seam: Seam, learn: Dataset, validation: Dataset, test: Dataset) -> Evaluation:
     estimator = fit(seam, learn)
     threshold = choose_threshold(seam, validation, predict(seam, estimator, validation.columns))
     scores = usable(predict(seam, estimator, test.columns), len(test), "the model")

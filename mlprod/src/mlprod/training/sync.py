@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..atomic_write import atomic_write
 from ..bundle.manifest import folder_digest
-from ..bundle.model_dir import CHAMPION_FILE, ROLLBACK_FILE, VERSIONS, Named, Pointer, read_pointer, read_rollback
+from ..bundle.model_dir import CHAMPION_FILE, ROLLBACK_FILE, VERSIONS, ModelRef, Pointer, read_pointer, read_rollback
 from ..display.masking import masked
 from ..display.plain_text import display
 from ..locks import locked
@@ -58,7 +58,7 @@ def _sync(registry: Registry, models: Path, verify: bool) -> str | None:
     return champion.digest
 
 
-def _point(models: Path, champion: Version, history: list[Named], back: list[Version] | None) -> None:
+def _point(models: Path, champion: Version, history: list[ModelRef], back: list[Version] | None) -> None:
     """Write the pointer, and remove the bundles that it no longer remembers."""
     held = [item for item in dict.fromkeys(history) if (models / VERSIONS / item.digest).exists()]
     previous = [item for item in held if item != _named(champion)][: KEEP - 1]
@@ -111,8 +111,8 @@ def _hold(registry: Registry, version: Version, models: Path) -> bool:
     return True
 
 
-def _named(version: Version) -> Named:
-    return Named(digest=version.digest, version=version.number)
+def _named(version: Version) -> ModelRef:
+    return ModelRef(digest=version.digest, version=version.number)
 
 
 def follow(settings: Settings, stop: threading.Event) -> None:

@@ -12,7 +12,7 @@ from ..governance.evidence import Evidence
 from ..governance.gates import Figure, Verdict
 from ..project.project import Seam
 from .bundle_builder import Candidate
-from .dataset import Rows
+from .dataset import Dataset
 from .evidence_store import finding
 
 SHUFFLES = 5  # of each field; their mean is what the field is worth
@@ -30,9 +30,16 @@ def of_data(seam: Seam, report: CheckReport, digests: dict[Subject, str]) -> lis
 
 
 def of_training(
-    seam: Seam, candidate: Candidate, test: Rows, measured: Measured, verdicts: Sequence[Verdict], lacks: Sequence[str],
-    commit: str, simpler: Estimate | None, digests: dict[Subject, str],
-) -> list[Evidence]:  # fmt: skip
+    seam: Seam,
+    candidate: Candidate,
+    test: Dataset,
+    measured: Measured,
+    verdicts: Sequence[Verdict],
+    lacks: Sequence[str],
+    commit: str,
+    simpler: Estimate | None,
+    digests: dict[Subject, str],
+) -> list[Evidence]:
     """What a candidate that passed its gates has shown. `lacks`: what its card does not say; `commit` as git describes
     it; `simpler`: by how much a model is worth more than a linear one."""
     applied = [verdict for verdict in verdicts if verdict.passed is not None]
@@ -61,7 +68,7 @@ def of_training(
     return [*records, finding("fields-earn-their-place", not idle, digests, said[:500])]
 
 
-def worth_of_fields(seam: Seam, candidate: Candidate, rows: Rows) -> dict[str, float]:
+def worth_of_fields(seam: Seam, candidate: Candidate, rows: Dataset) -> dict[str, float]:
     """By how much the mean squared error of the scores grows when a field is shuffled among the rows (permutation
     importance, Breiman 2001; for a classifier this is the Brier score)."""
     random = np.random.Generator(np.random.Philox(5))

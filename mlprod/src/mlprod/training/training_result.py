@@ -7,7 +7,7 @@ from ..bundle.manifest import Estimate
 from ..contract.report import CheckReport
 from ..governance.gates import Measured, Verdict
 from .bundle_builder import Candidate
-from .dataset import Rows
+from .dataset import Dataset
 from .evaluate import Evaluation
 from .registered_version import Version
 
@@ -27,7 +27,7 @@ class TrainingResult:
     baseline: Evaluation
     report: CheckReport
     candidate: Candidate
-    test: Rows
+    test: Dataset
     measured: Measured
     simpler: Estimate | None
     commit: str

@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from ..bundle.manifest import Estimate
 from ..project.project import Seam
-from .dataset import Rows
+from .dataset import Dataset
 from .evaluate import paired
 from .export import predict
 from .fit import fit, usable
@@ -30,7 +30,7 @@ class EmptySearchSpaceError(Exception):
 
 
 @dataclass(frozen=True)
-class Tried:
+class TrialResult:
     """Settings, their mean squared error on the validation rows, and by how much it is below that of the model's own;
     the interval holds for all that were tried together."""
 
@@ -48,7 +48,7 @@ class Tried:
         return ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
 
 
-def tune(seam: Seam, rows: Rows, trials: int = TRIALS) -> Iterator[Tried]:
+def tune(seam: Seam, rows: Dataset, trials: int = TRIALS) -> Iterator[TrialResult]:
     """Each of the settings as it was tried. The test rows stay unseen, or the gates would judge by what chose.
 
     Raises EmptySearchSpaceError, at the end also when no setting changes a score, and SplitError as a training does.
@@ -61,7 +61,7 @@ def tune(seam: Seam, rows: Rows, trials: int = TRIALS) -> Iterator[Tried]:
         errors = _errors(replace(seam, build_model=partial(seam.build_model, **settings)), learn, validation)
         moved = moved or not np.array_equal(errors, own)
         gain = paired(validation, own - errors, tail=0.025 / len(asked))  # Bonferroni: one of many wins by luck
-        yield Tried(settings, float(errors.mean()), gain)
+        yield TrialResult(settings, float(errors.mean()), gain)
     if not moved:
         raise EmptySearchSpaceError(
             "none of the settings changes a single score; does build_model() use its arguments?"
@@ -90,7 +90,7 @@ def _arguments(build_model: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(build_model).parameters)[1:]
 
 
-def _errors(seam: Seam, learn: Rows, validation: Rows) -> NDArray[np.float64]:
+def _errors(seam: Seam, learn: Dataset, validation: Dataset) -> NDArray[np.float64]:
     """Squared error [rows of validation]; of a classifier its mean is the Brier score."""
     scores = usable(predict(seam, fit(seam, learn), validation.columns), len(validation), "the model")
     return (scores - validation.y) ** 2

@@ -14,7 +14,7 @@ from seams import PARCELS, binary, parcels
 
 from mlprod.batch.output import ScoringError
 from mlprod.records.store import Store
-from mlprod.serving.exploration import LetThrough
+from mlprod.serving.exploration import Exploration
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
 
@@ -180,7 +180,7 @@ def test_a_trial_records_nothing_and_gives_no_decision(run: Run, store: Store, p
 def test_the_explored_share_is_the_one_that_the_service_lets_through(
     run: Run, store: Store, place: Path, settings: Settings, trained: Trained, new_settings: Callable[[], Settings]
 ) -> None:
-    table, let = parcels(600), LetThrough("leave", 0.2)
+    table, let = parcels(600), Exploration("leave", 0.2)
     run(table, domain=replace(DOMAIN, explored=let))
     salt = (settings.spooled / "salt").read_bytes()
     found = pq.read_table(place).to_pylist()

@@ -15,10 +15,10 @@ from seams import binary
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from mlprod.commands.cli import VERBS
-from mlprod.contract.schema import Fields, Terms
+from mlprod.contract.schema import ContractSchema, Fields
 from mlprod.ops import deploy, drills, readiness_report
 from mlprod.project.project import Project
-from mlprod.serving.api_keys import Keys
+from mlprod.serving.api_keys import ApiKeys
 from mlprod.settings import Settings
 from mlprod.training.evidence_store import read
 from mlprod.training.promotion import promote
@@ -55,7 +55,7 @@ def test_an_unknown_verb_is_answered_with_the_known_ones(capsys: pytest.CaptureF
     assert "rollback" in said
 
 
-def empty(terms: Terms) -> pa.Table:
+def empty(terms: ContractSchema) -> pa.Table:
     """A table of the contract's columns without a row."""
     types = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
     columns = {field.name: types.get(field.kind, pa.string()) for field in terms.fields}
@@ -351,7 +351,7 @@ def test_a_key_is_shown_once_and_opens_its_routes(
     assert main(asked) == 0
     out, err = capsys.readouterr()
     (secret,) = out.splitlines()
-    caller = Keys(path).caller(f"Bearer {secret}".encode())
+    caller = ApiKeys(path).caller(f"Bearer {secret}".encode())
     assert caller
     assert (caller.name, set(caller.roles)) == ("checkout", {"predict", "outcomes"})
     assert path.name in err

@@ -10,8 +10,8 @@ import pytest
 from fixture_project import main
 
 from mlprod.display.masking import Masked, masked
-from mlprod.serving.api_keys import Keys, KeysError
-from mlprod.serving.logs import Lines
+from mlprod.serving.api_keys import ApiKeys, KeysError
+from mlprod.serving.logs import JsonFormatter
 from mlprod.settings import Settings, unusable
 from mlprod.training.evidence_store import finding
 
@@ -133,7 +133,7 @@ def test_nothing_of_a_file_of_keys_is_shown(
         file.write_text(text)
         shown = printed(capsys, "key", "--name", "a", "--role", "predict")
         with pytest.raises(KeysError) as caught:
-            Keys(file)
+            ApiKeys(file)
         assert f"KeysError: {file}" in shown
         assert CANARY not in shown + str(caught.value)
 
@@ -146,7 +146,7 @@ def test_a_variable_that_is_named_as_a_secret_is_one_wherever_it_stands(
     texts = [f'refused: {CANARY}/"x', json.dumps({"detail": f'{CANARY}/"x'}), f"?token={CANARY}%2F%22x&x=1"]
     assert [masked(text) for text in texts] == ["refused: ***", '{"detail": "***"}', "?token=***&x=1"]
     record = logging.makeLogRecord({"levelname": "INFO", "msg": texts[0], "facts": {"detail": texts[0]}})
-    assert json.loads(Lines(plain=False).format(record)) | {"at": ""} == {
+    assert json.loads(JsonFormatter(plain=False).format(record)) | {"at": ""} == {
         "at": "",
         "level": "info",
         "event": "refused: ***",

@@ -17,13 +17,13 @@ from fixture_project import main
 from seams import binary, parcels
 
 from mlprod.batch import selection
-from mlprod.batch.selection import Domain
+from mlprod.batch.selection import ScoringFunctions
 from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
 
 ROWS = parcels(400, seed=7)
-DOMAIN = Domain(binary.terms, binary.load, binary.baseline, binary.decide)
+DOMAIN = ScoringFunctions(binary.terms, binary.load, binary.baseline, binary.decide)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from filled import Filled, filled
 from fixture_project import PROJECT
 
 from mlprod.governance.alert_thresholds import rules
-from mlprod.governance.gates import Watch
+from mlprod.governance.gates import AgeLimits
 from mlprod.governance.generated import expected
 from mlprod.governance.yaml_loader import GovernanceError
 
@@ -104,7 +104,7 @@ def test_ages_are_watched_as_the_gates_say(filled: Filled) -> None:
     found = recorded(filled)
     assert found["ml_model_data_age_limit_seconds"] == 30 * 86_400
     assert "ml_model_age_limit_seconds" not in found
-    assert filled.org.watch == Watch(model_days=None, data_days=30)
+    assert filled.org.watch == AgeLimits(model_days=None, data_days=30)
     path.write_text(before + "watch: {data_days: 0}\n")
     with pytest.raises(GovernanceError, match=r"watch\.data_days"):
         _ = filled.org

@@ -5,7 +5,7 @@ import pytest
 from filled import DIGESTS, NOW, WORKFLOWS, Filled, by_hand, entry, evidence, filled, points, waive
 
 from mlprod.governance.check_catalogue import catalogue
-from mlprod.governance.check_results import Facts
+from mlprod.governance.check_results import ProjectState
 from mlprod.governance.ml_test_score import CLASSIC
 
 __all__ = ["filled"]
@@ -50,12 +50,12 @@ def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
     ],
 )
 def test_a_point_is_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
-    assert points(filled.card(facts=Facts(DIGESTS, workflow)), "D1").points == expected
+    assert points(filled.card(facts=ProjectState(DIGESTS, workflow)), "D1").points == expected
 
 
 @pytest.mark.parametrize(("workflow", "expected"), [(WORKFLOWS, 1), ("", 0.5)])
 def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
-    card = filled.card([by_hand("contract-holds")], Facts(DIGESTS, workflow))
+    card = filled.card([by_hand("contract-holds")], ProjectState(DIGESTS, workflow))
     assert points(card, "D1").points == expected
 
 
@@ -86,7 +86,7 @@ def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Fill
 
 
 def test_what_no_workflow_repeats_says_so_and_what_only_people_say_does_not(filled: Filled) -> None:
-    lacks = filled.card(facts=Facts(DIGESTS, "")).lacks("Model")
+    lacks = filled.card(facts=ProjectState(DIGESTS, "")).lacks("Model")
     assert "let a workflow run make tune by itself" in lacks
     assert entry("inclusion-looked-at").title not in {title for titles in lacks.values() for title in titles}
 

@@ -4,7 +4,7 @@ import pytest
 from filled import DIGESTS, SHOWN, WORKFLOWS, Filled, by_hand, evidence, filled, gaps, points, state
 
 from mlprod.governance.check_catalogue import catalogue
-from mlprod.governance.check_results import Facts
+from mlprod.governance.check_results import ProjectState
 from mlprod.governance.ownership import STAGES, Stage
 from mlprod.governance.readiness import MATURITY
 
@@ -109,7 +109,7 @@ def test_what_another_ci_proved_counts_for_nothing_in_production(
     filled: Filled, change: tuple[str, str], says: str
 ) -> None:
     filled.change("ownership.yaml", *change)
-    card = filled.card(facts=Facts(DIGESTS, WORKFLOWS))
+    card = filled.card(facts=ProjectState(DIGESTS, WORKFLOWS))
     assert card.reached("pilot")
     assert says in state(card, "beats-baseline", "production").says[0]
 
@@ -125,7 +125,7 @@ def test_what_nobody_can_say_by_hand_yet_is_not_said(filled: Filled) -> None:
 
 
 def test_a_changed_model_makes_what_was_shown_of_the_old_one_stale(filled: Filled) -> None:
-    card = filled.card(facts=Facts({**DIGESTS, "bundle": "new"}, WORKFLOWS))
+    card = filled.card(facts=ProjectState({**DIGESTS, "bundle": "new"}, WORKFLOWS))
     tied = {each.id for each in SHOWN if "bundle" in each.tied_to and each.demanded("production", "A")}
     assert gaps(card, "production") == tied
     assert all(state(card, check).status == "stale" for check in tied)
@@ -134,7 +134,7 @@ def test_a_changed_model_makes_what_was_shown_of_the_old_one_stale(filled: Fille
 def test_the_baseline_need_not_beat_itself(filled: Filled) -> None:
     worse = evidence("beats-baseline", value=-1.0, passed=False)
     drill = by_hand("beats-baseline", digests={"bundle": "another"})  # by which a skill is shown
-    card = filled.card([*filled.without("beats-baseline"), worse, drill], Facts(DIGESTS, WORKFLOWS, "baseline"))
+    card = filled.card([*filled.without("beats-baseline"), worse, drill], ProjectState(DIGESTS, WORKFLOWS, "baseline"))
     assert state(card, "beats-baseline").status == "not applicable"
     assert card.reached("pilot")
     assert points(card, "M5").points == 0, "what does not apply earns nothing"

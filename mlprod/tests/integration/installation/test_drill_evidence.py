@@ -11,7 +11,7 @@ from filled import DIGESTS, NOW, evidence
 from fixture_project import PROJECT
 from installed_wheels import DRILLS, STOP, drilled, install, judged, patch, project
 
-from mlprod.governance.check_catalogue import ROOMS, Entry, catalogue
+from mlprod.governance.check_catalogue import ROOMS, CheckDefinition, catalogue
 from mlprod.governance.evidence import Evidence
 from mlprod.governance.evidence_status import judge
 from mlprod.installation.installed import Library
@@ -50,7 +50,7 @@ def test_every_room_that_changed_is_named(install: Callable[..., Library]) -> No
 
 @pytest.mark.parametrize("entry", [entry for entry in DRILLS if entry.verified_by], ids=lambda entry: entry.id)
 def test_a_patch_release_whose_own_tests_prove_a_drill_keeps_it_valid(
-    install: Callable[..., Library], entry: Entry
+    install: Callable[..., Library], entry: CheckDefinition
 ) -> None:
     rooms = [name.removeprefix("mlprod.") for name in entry.tied_to if name in ROOMS]
     record = drilled(entry, install("1.2.3"))

@@ -12,7 +12,7 @@ from past import became
 from seams import binary, parcels
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mlprod.monitoring.champion import Answering, NoChampionError, answering, champion_if_any
+from mlprod.monitoring.champion import ChampionInfo, NoChampionError, answering, champion_if_any
 from mlprod.monitoring.retrain_trigger import reason
 from mlprod.records.database import now
 from mlprod.records.errors import StoreUnavailableError
@@ -75,7 +75,7 @@ def test_too_few_rows_end_with_two_and_are_no_evidence(
 
 
 def test_rows_of_load_and_of_a_file_can_be_looked_at_instead(
-    here: Settings, champion: Answering, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    here: Settings, champion: ChampionInfo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(kept(here, "drift-watched"))
     pq.write_table(heavier(parcels(2_000, seed=4)), tmp_path / "june.parquet")
@@ -105,7 +105,7 @@ def test_where_nothing_can_be_said_it_ends_with_two(
     ],
 )
 def test_a_table_that_cannot_be_compared_ends_with_two(
-    asked: list[str], says: str, champion: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    asked: list[str], says: str, champion: ChampionInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
@@ -148,7 +148,7 @@ def test_what_was_made_for_drift_and_waits_is_not_made_again(
 
 
 def test_records_that_cannot_be_looked_at_are_no_reason_to_go_on(
-    here: Settings, filled: Filled, champion: Answering, tmp_path: Path
+    here: Settings, filled: Filled, champion: ChampionInfo, tmp_path: Path
 ) -> None:
     with pytest.raises(StoreUnavailableError):
         reason(here, binary, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), days=90)

@@ -23,12 +23,12 @@ SOURCE = read_source(PACKAGE / "assets")
 CHECK = """
 from mlprod.bundle.reference_profile import Distribution
 from mlprod.monitoring.alerts import of_inputs
-from mlprod.monitoring.drift import Counted, Drift
+from mlprod.monitoring.drift import Drift, FeatureCounts
 
 city = Distribution(
     name="city", edges=("bergen", "oslo"), shares=(0.5, 0.4, 0.1), cumulative=(0.5, 0.9, 1.0), missing=0.2, rows=10_000
 )
-drift = Drift("city", "steady", Counted(present=800, missing=345, cumulative=(360, 720)), city)
+drift = Drift("city", "steady", FeatureCounts(present=800, missing=345, cumulative=(360, 720)), city)
 print(*(signal.alert for signal in of_inputs([drift])))
 """
 

@@ -15,7 +15,7 @@ from seams import binary, parcels
 
 from mlprod.governance.alert_thresholds import due
 from mlprod.monitoring import live_checks, notifier
-from mlprod.monitoring.champion import Answering
+from mlprod.monitoring.champion import ChampionInfo
 from mlprod.monitoring.live_checks import seen, wrong
 from mlprod.records.database import now
 from mlprod.records.store import Store
@@ -64,12 +64,14 @@ def test_an_address_that_takes_nothing_ends_with_two_and_is_asked_again(
     assert "ended: GovernanceOverdue: a key" in capsys.readouterr().out
 
 
-def alerts(filled: Filled, store: Store, champion: Answering | None) -> list[str]:
+def alerts(filled: Filled, store: Store, champion: ChampionInfo | None) -> list[str]:
     found = wrong(filled.org, binary, store, champion, now())
     return sorted(signal.id for signal in found if signal.alert != "GovernanceOverdue")
 
 
-def test_drift_is_told_once_a_whole_day_was_seen(filled: Filled, send: Send, store: Store, champion: Answering) -> None:
+def test_drift_is_told_once_a_whole_day_was_seen(
+    filled: Filled, send: Send, store: Store, champion: ChampionInfo
+) -> None:
     send(heavier(parcels(1_500, seed=4)), hours=20)
     assert not [id for id in alerts(filled, store, champion) if "Drifts" in id]
     send(heavier(parcels(1_500, seed=5)), hours=23, prefix="earlier")
@@ -77,7 +79,7 @@ def test_drift_is_told_once_a_whole_day_was_seen(filled: Filled, send: Send, sto
 
 
 def test_outcomes_people_errors_and_age_are_looked_at(
-    filled: Filled, send: Send, store: Store, champion: Answering, monkeypatch: pytest.MonkeyPatch
+    filled: Filled, send: Send, store: Store, champion: ChampionInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert alerts(filled, store, champion) == []
     send(parcels(400, seed=4), hours=24 * 9, prefix="old")
@@ -94,7 +96,7 @@ def test_outcomes_people_errors_and_age_are_looked_at(
     assert filled.org.watch.model_days == 90
 
 
-def test_a_database_that_is_away_is_itself_wrong(filled: Filled, champion: Answering, tmp_path: Path) -> None:
+def test_a_database_that_is_away_is_itself_wrong(filled: Filled, champion: ChampionInfo, tmp_path: Path) -> None:
     assert alerts(filled, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), champion) == ["DatabaseAway"]
 
 
@@ -110,11 +112,11 @@ def test_each_day_that_somebody_named_is_due(filled: Filled) -> None:
 # make observe
 
 
-def shown(filled: Filled, store: Store, champion: Answering | None) -> dict[str, tuple[bool, Any]]:
+def shown(filled: Filled, store: Store, champion: ChampionInfo | None) -> dict[str, tuple[bool, Any]]:
     return {r.check: (r.passed, r.value) for r in seen(filled.org, binary, store, champion, {}, now())}
 
 
-def test_of_no_cases_only_the_age_is_said(filled: Filled, store: Store, champion: Answering) -> None:
+def test_of_no_cases_only_the_age_is_said(filled: Filled, store: Store, champion: ChampionInfo) -> None:
     assert shown(filled, store, None) == {}
     assert shown(filled, store, champion) == {"model-fresh": (True, "0 days old, 90 are allowed")}
     assert shown(filled, store, replace(champion, made=None)) == {}
@@ -122,7 +124,7 @@ def test_of_no_cases_only_the_age_is_said(filled: Filled, store: Store, champion
 
 
 def test_money_quality_and_use_become_evidence(
-    filled: Filled, send: Send, store: Store, champion: Answering, monkeypatch: pytest.MonkeyPatch
+    filled: Filled, send: Send, store: Store, champion: ChampionInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(parcels(300, seed=4), hours=48)
     send(parcels(20, seed=4), hours=48, prefix="shadowed", mode="shadow")
@@ -143,7 +145,7 @@ def test_money_quality_and_use_become_evidence(
 
 @pytest.mark.parametrize(("cases", "judged"), [(199, False), (200, True)])
 def test_of_too_few_cases_nothing_is_said_of_quality(
-    cases: int, judged: bool, filled: Filled, send: Send, store: Store, champion: Answering,
+    cases: int, judged: bool, filled: Filled, send: Send, store: Store, champion: ChampionInfo,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     send(parcels(cases, seed=4), hours=48)
@@ -154,7 +156,7 @@ def test_of_too_few_cases_nothing_is_said_of_quality(
 
 
 def test_a_payoff_that_fails_is_no_value(
-    filled: Filled, send: Send, store: Store, champion: Answering, monkeypatch: pytest.MonkeyPatch
+    filled: Filled, send: Send, store: Store, champion: ChampionInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(parcels(2, seed=4), hours=48)
     became(store, {"c0": 0.0, "c1": 1.0}, now() - DAY, monkeypatch)

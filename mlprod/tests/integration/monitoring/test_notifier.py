@@ -10,11 +10,11 @@ import pytest
 from past import NOW
 
 from mlprod.monitoring import notifier
-from mlprod.monitoring.alerts import Signal
+from mlprod.monitoring.alerts import Alert
 from mlprod.monitoring.notifier import DeliveryError, news, post, remember
 
-DRIFT = Signal("FieldDrifts", "amount is 12% away", "amount")
-STALE = Signal("ModelStale", "the model is old")
+DRIFT = Alert("FieldDrifts", "amount is 12% away", "amount")
+STALE = Alert("ModelStale", "the model is old")
 OWNERS = {"model_quality": "Bea Invented <bea@example.org>"}
 
 

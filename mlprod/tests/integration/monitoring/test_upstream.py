@@ -12,7 +12,7 @@ from conftest import silent
 from fixture_project import main
 from seams import binary, parcels
 
-from mlprod.monitoring.champion import Answering
+from mlprod.monitoring.champion import ChampionInfo
 from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.governed_training import train_with_governance
@@ -69,6 +69,6 @@ def test_what_the_contract_would_let_pass_is_noticed(
     assert not kept(made, "dependencies-watched")[0].passed
 
 
-def test_a_champion_of_before_this_look_is_told(champion: Answering, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_champion_of_before_this_look_is_told(champion: ChampionInfo, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upstream"]) == 2
     assert "SchemaNotRecordedError: what it was made of was not written down then" in capsys.readouterr().err

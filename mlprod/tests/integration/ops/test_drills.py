@@ -16,7 +16,7 @@ from mlprod.governance.evidence import Evidence, utc_now
 from mlprod.ops import drills
 from mlprod.ops.demo import _free_port as free_port
 from mlprod.ops.demo import serving
-from mlprod.ops.drills import DrillError, Service, rollback_drill, smoke, spared, stop_drill
+from mlprod.ops.drills import DrilledService, DrillError, rollback_drill, smoke, spared, stop_drill
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.records.usage_stats import usage
@@ -30,7 +30,7 @@ ABOUT: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJEC
 
 
 @dataclass(frozen=True)
-class InProcess(Service):
+class InProcess(DrilledService):
     """A service in this process. `before` is called before each look at its model, as a follower would act."""
 
     client: Any = None
@@ -270,11 +270,11 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
 def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drills, "WAIT", 0.2)
     with pytest.raises(DrillError, match=r"an answer did not come to hold at http://127\.0\.0\.1:9"):
-        Service("http://127.0.0.1:9").wait_for(lambda facts: facts, "an answer")
+        DrilledService("http://127.0.0.1:9").wait_for(lambda facts: facts, "an answer")
 
 
 def test_the_demo_shows_what_a_service_said_that_does_not_come_up(tmp_path: Path) -> None:
     settings = Settings(state_dir=tmp_path, port=free_port(), admin_port=free_port())
     shown = rf"(?s)an answer did not come to hold .* last seen: .*The end of {tmp_path}/serve\.log:"
     with pytest.raises(DrillError, match=shown), serving(PACKAGE, settings) as address:
-        Service(address).wait_for(lambda facts: False, "an answer", seconds=0.5)
+        DrilledService(address).wait_for(lambda facts: False, "an answer", seconds=0.5)

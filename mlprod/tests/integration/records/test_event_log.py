@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from mlprod.records import log_reader, log_segments
 from mlprod.records.errors import SpoolError
-from mlprod.records.event_log import Spool
+from mlprod.records.event_log import EventLog
 
 __all__ = ["folder", "short_segments", "spool"]
 
@@ -21,7 +21,7 @@ __all__ = ["folder", "short_segments", "spool"]
 WORDS = st.text("az09 {}[]:,'\"\\/\0\x1f\x7f\n\r\téß€\u2028\ufeff🐟", max_size=10)
 
 
-def test_what_is_written_is_read_in_its_order_until_it_is_shipped(spool: Spool) -> None:
+def test_what_is_written_is_read_in_its_order_until_it_is_shipped(spool: EventLog) -> None:
     assert spool.read() == []
     fill(spool)
     assert spool.read() == spool.read() == EVENTS
@@ -30,7 +30,7 @@ def test_what_is_written_is_read_in_its_order_until_it_is_shipped(spool: Spool) 
     assert (spool.read(), spool.events, spool.bytes, spool.lost) == ([], 0, 0, 0)
 
 
-def test_what_comes_after_a_read_is_not_shipped_with_it(spool: Spool) -> None:
+def test_what_comes_after_a_read_is_not_shipped_with_it(spool: EventLog) -> None:
     fill(spool, EVENTS[:4])
     assert spool.read() == EVENTS[:4]
     fill(spool, EVENTS[4:])
@@ -39,7 +39,7 @@ def test_what_comes_after_a_read_is_not_shipped_with_it(spool: Spool) -> None:
     assert shipped(spool) == EVENTS[4:]
 
 
-def test_large_events_are_read_whole_and_few_at_a_time(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_events_are_read_whole_and_few_at_a_time(spool: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "BATCH", 100)
     large = b'"' + b"x" * 1_000 + b'"'
     fill(spool, [*EVENTS, large, *EVENTS])
@@ -80,7 +80,7 @@ def test_what_was_read_but_not_shipped_is_read_by_the_next_process(folder: Path)
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_full_file_is_followed_by_another_and_goes_when_it_is_shipped(folder: Path, spool: Spool) -> None:
+def test_a_full_file_is_followed_by_another_and_goes_when_it_is_shipped(folder: Path, spool: EventLog) -> None:
     fill(spool)
     assert len(logs(folder)) > 2
     assert spool.bytes == on_disk(folder)
@@ -102,10 +102,10 @@ def test_many_files_of_many_processes_are_read_in_their_order(folder: Path) -> N
     assert len(logs(folder)) == 1
 
 
-def test_a_folder_belongs_to_one_service(folder: Path, spool: Spool) -> None:
+def test_a_folder_belongs_to_one_service(folder: Path, spool: EventLog) -> None:
     pytest.importorskip("fcntl")
     with pytest.raises(SpoolError, match=r"a service already runs with .*ML_EVENT_LOG_DIR="):
-        Spool(folder, LIMIT)
+        EventLog(folder, LIMIT)
     fill(spool)
     assert shipped(spool) == EVENTS
 
@@ -113,11 +113,11 @@ def test_a_folder_belongs_to_one_service(folder: Path, spool: Spool) -> None:
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolError, match="file"):
-        Spool(tmp_path / "file" / "spool", LIMIT)
+        EventLog(tmp_path / "file" / "spool", LIMIT)
 
 
 def test_threads_that_write_at_once_lose_nothing_while_another_ships(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
+    spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 500)
     each, found = 200, []
@@ -141,7 +141,7 @@ def test_threads_that_write_at_once_lose_nothing_while_another_ships(
 
 
 def test_what_is_written_between_a_look_at_a_file_and_the_next_is_not_removed_with_it(
-    spool: Spool, monkeypatch: pytest.MonkeyPatch
+    spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 1)
     late = EVENTS[:2]
@@ -170,7 +170,7 @@ def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: li
     with tempfile.TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_segments, "SEGMENT", 40)
         patch.setattr(log_reader, "BATCH", 30)
-        spool = Spool(Path(made), LIMIT)
+        spool = EventLog(Path(made), LIMIT)
         for step in steps:
             if step == "append":
                 spool.append(event(written))
@@ -185,7 +185,7 @@ def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: li
                 spool.shipped()
             else:
                 spool.close()
-                spool = Spool(Path(made), LIMIT)
+                spool = EventLog(Path(made), LIMIT)
                 # what was shipped of a file that is not yet removed comes again; the database knows it
                 found = found[: written - spool.events]
             assert spool.events == written - len(found)

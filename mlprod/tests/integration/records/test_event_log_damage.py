@@ -10,7 +10,7 @@ from event_logs import EVENTS, fill, folder, full_disk, logs, on_disk, opened, s
 
 from mlprod.records import log_reader
 from mlprod.records.errors import SpoolError
-from mlprod.records.event_log import Spool
+from mlprod.records.event_log import EventLog
 
 __all__ = ["folder", "spool"]
 
@@ -18,8 +18,8 @@ __all__ = ["folder", "spool"]
 HOLD = """
 import sys
 from pathlib import Path
-from {module} import Spool
-spool = Spool(Path(sys.argv[1]), 100_000_000)
+from {module} import EventLog
+spool = EventLog(Path(sys.argv[1]), 100_000_000)
 for number in range(1_000_000):
     spool.append(b'[%d]' % number)
     print(number, flush=True)
@@ -27,7 +27,7 @@ for number in range(1_000_000):
 
 
 def test_a_killed_process_leaves_all_that_it_wrote(folder: Path) -> None:
-    code = HOLD.format(module=Spool.__module__)
+    code = HOLD.format(module=EventLog.__module__)
     with subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         said = [process.stdout.readline() for _ in range(300)]
@@ -98,7 +98,7 @@ def test_where_nothing_is_whole_what_comes_after_is_still_read(
         assert (spool.lost, spool.events, spool.bytes) == (10, 0, 0)
 
 
-def test_disk_is_given_back_when_all_is_shipped(folder: Path, spool: Spool) -> None:
+def test_disk_is_given_back_when_all_is_shipped(folder: Path, spool: EventLog) -> None:
     for _ in range(3):
         fill(spool)
         assert on_disk(folder) > 0
@@ -125,7 +125,7 @@ def test_what_waited_before_counts_towards_the_limit(folder: Path) -> None:
         spool.append(EVENTS[0])
 
 
-def test_on_a_full_disk_nothing_is_accepted_and_no_half_line_is_left(folder: Path, spool: Spool) -> None:
+def test_on_a_full_disk_nothing_is_accepted_and_no_half_line_is_left(folder: Path, spool: EventLog) -> None:
     fill(spool, EVENTS[:5])
     before = on_disk(folder)
     for room in (0, 1, 18):
@@ -137,20 +137,20 @@ def test_on_a_full_disk_nothing_is_accepted_and_no_half_line_is_left(folder: Pat
     assert not (folder / "torn.kept").exists()
 
 
-def test_what_cannot_be_kept_aside_is_still_counted(spool: Spool) -> None:
+def test_what_cannot_be_kept_aside_is_still_counted(spool: EventLog) -> None:
     with full_disk(0):
         spool.refuse(EVENTS[0])
     assert spool.lost == 1
 
 
-def test_what_the_database_refuses_is_kept_for_a_person(folder: Path, spool: Spool) -> None:
+def test_what_the_database_refuses_is_kept_for_a_person(folder: Path, spool: EventLog) -> None:
     for each in EVENTS[:2]:
         spool.refuse(each)
     assert (folder / "refused.kept").read_bytes().splitlines() == EVENTS[:2]
     assert spool.lost == 2
 
 
-def test_of_a_few_events_no_more_is_acknowledged_and_damage_between_them_is_kept_aside(spool: Spool) -> None:
+def test_of_a_few_events_no_more_is_acknowledged_and_damage_between_them_is_kept_aside(spool: EventLog) -> None:
     fill(spool)
     (path,) = spool.folder.glob("*.log")
     path.write_bytes(path.read_bytes().replace(EVENTS[0], EVENTS[0].upper()).replace(EVENTS[4], EVENTS[4].upper()))

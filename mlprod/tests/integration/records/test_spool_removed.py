@@ -11,7 +11,7 @@ from event_logs import EVENTS, fill, shipped
 from mlprod.records import event_log as spools
 from mlprod.records import log_segments
 from mlprod.records.errors import SpoolError
-from mlprod.records.event_log import Spool
+from mlprod.records.event_log import EventLog
 from mlprod.records.log_files import is_file_at
 
 EARLY, LATE = EVENTS[:5], EVENTS[5:]
@@ -23,17 +23,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def spool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spool]:
+def spool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventLog]:
     monkeypatch.setattr(spools, "HOLD_SECONDS", 0.0)
-    made = Spool(folder, 1_000_000)
+    made = EventLog(folder, 1_000_000)
     yield made
     made.close()
 
 
-def is_whole(spool: Spool) -> bool:
+def is_whole(spool: EventLog) -> bool:
     """Whether the counts are those of the disk, and the folder is this process's own."""
     with pytest.raises(SpoolError, match="a service already runs"):
-        Spool(spool.folder, 1_000_000)
+        EventLog(spool.folder, 1_000_000)
     on_disk = sum(path.stat().st_size for path in spool.folder.glob("*.log"))
     return (spool.bytes, spool.refuses) == (on_disk, "") and not (spool.folder / "probe").exists()
 
@@ -82,7 +82,7 @@ HARM: list[Callable[[Path], object]] = [
 @pytest.mark.parametrize("harm", HARM)
 @pytest.mark.parametrize("next_step", ["append", "check", "read"])
 def test_what_waits_in_a_removed_file_is_shipped_all_the_same(
-    spool: Spool, folder: Path, harm: Callable[[Path], object], next_step: str
+    spool: EventLog, folder: Path, harm: Callable[[Path], object], next_step: str
 ) -> None:
     fill(spool, EARLY)
     harm(folder)
@@ -101,7 +101,7 @@ def test_what_waits_in_a_removed_file_is_shipped_all_the_same(
 
 @pytest.mark.parametrize("harm", HARM)
 def test_what_is_written_after_the_harm_survives_the_process(
-    spool: Spool, folder: Path, harm: Callable[[Path], object], tmp_path: Path
+    spool: EventLog, folder: Path, harm: Callable[[Path], object], tmp_path: Path
 ) -> None:
     fill(spool, EARLY)
     harm(folder)
@@ -109,14 +109,14 @@ def test_what_is_written_after_the_harm_survives_the_process(
     spool.check()
     fill(spool, EVENTS)
     copy = shutil.copytree(folder, tmp_path / "next", ignore=shutil.ignore_patterns("lock"))
-    after = Spool(Path(copy), 1_000_000)
+    after = EventLog(Path(copy), 1_000_000)
     assert shipped(after) == EVENTS + EVENTS
     after.close()
 
 
 @pytest.mark.parametrize("harm", HARM)
 def test_what_is_being_shipped_when_its_file_is_removed_is_no_loss(
-    spool: Spool, folder: Path, harm: Callable[[Path], object]
+    spool: EventLog, folder: Path, harm: Callable[[Path], object]
 ) -> None:
     fill(spool, EARLY)
     assert spool.read() == EARLY
@@ -130,7 +130,9 @@ def test_what_is_being_shipped_when_its_file_is_removed_is_no_loss(
     assert is_whole(spool)
 
 
-def test_what_older_files_held_is_counted_as_lost(spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_older_files_held_is_counted_as_lost(
+    spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 50)
     fill(spool, EVENTS)
     last = len(sorted(folder.glob("*.log"))[-1].read_bytes().splitlines())
@@ -143,7 +145,7 @@ def test_what_older_files_held_is_counted_as_lost(spool: Spool, folder: Path, mo
     assert is_whole(spool)
 
 
-def test_one_file_that_is_removed_is_lost_alone(spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_file_that_is_removed_is_lost_alone(spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 50)
     fill(spool, EVENTS)
     first, second, *_ = sorted(folder.glob("*.log"))
@@ -161,7 +163,7 @@ def test_one_file_that_is_removed_is_lost_alone(spool: Spool, folder: Path, monk
 
 @pytest.mark.parametrize("left", [0, 7])
 @pytest.mark.parametrize("by_append", [False, True])
-def test_what_is_cut_off_is_counted_as_lost(spool: Spool, folder: Path, left: int, by_append: bool) -> None:
+def test_what_is_cut_off_is_counted_as_lost(spool: EventLog, folder: Path, left: int, by_append: bool) -> None:
     fill(spool, EARLY)
     (path,) = folder.glob("*.log")
     os.truncate(path, left)
@@ -174,10 +176,10 @@ def test_what_is_cut_off_is_counted_as_lost(spool: Spool, folder: Path, left: in
     path.unlink(missing_ok=True)
 
 
-def test_a_folder_that_another_service_took_is_not_written_to(spool: Spool, folder: Path) -> None:
+def test_a_folder_that_another_service_took_is_not_written_to(spool: EventLog, folder: Path) -> None:
     fill(spool, EARLY)
     shutil.rmtree(folder)
-    other = Spool(folder, 1_000_000)
+    other = EventLog(folder, 1_000_000)
     for _ in range(2):
         with pytest.raises(SpoolError, match="a service already runs"):
             spool.append(LATE[0])
@@ -191,7 +193,7 @@ def test_a_folder_that_another_service_took_is_not_written_to(spool: Spool, fold
     assert is_whole(spool)
 
 
-def test_a_lock_that_is_removed_is_made_again(spool: Spool, folder: Path) -> None:
+def test_a_lock_that_is_removed_is_made_again(spool: EventLog, folder: Path) -> None:
     fill(spool, EARLY)
     (folder / "lock").unlink()
     spool.check()
@@ -199,7 +201,7 @@ def test_a_lock_that_is_removed_is_made_again(spool: Spool, folder: Path) -> Non
     assert shipped(spool) == EARLY
 
 
-def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(spool: Spool, folder: Path) -> None:
+def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(spool: EventLog, folder: Path) -> None:
     fill(spool, EARLY)
     shutil.rmtree(folder)
     folder.write_text("in its place")
@@ -217,7 +219,7 @@ def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(spool: Spool, f
 
 @pytest.mark.parametrize("also", ["check", "append"])
 def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
-    spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch, also: str
+    spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch, also: str
 ) -> None:
     spool.append(EVENTS[0])
     if also == "append":
@@ -241,7 +243,7 @@ def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of files")
 def test_a_folder_without_the_right_to_write_refuses_before_anybody_asks(
-    spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch
+    spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a disk that turned read-only."""
     monkeypatch.setattr(os, "access", lambda path, _: path != folder)
@@ -253,7 +255,7 @@ def test_a_folder_without_the_right_to_write_refuses_before_anybody_asks(
     assert spool.refuses == ""
 
 
-def test_a_log_that_was_full_counts_as_writable_once_a_tenth_is_free(spool: Spool) -> None:
+def test_a_log_that_was_full_counts_as_writable_once_a_tenth_is_free(spool: EventLog) -> None:
     spool.limit = 200
     fill(spool, EVENTS)
     assert spool.refuses == ""
@@ -269,7 +271,7 @@ def test_a_log_that_was_full_counts_as_writable_once_a_tenth_is_free(spool: Spoo
 
 
 def test_after_its_end_nothing_is_looked_at(folder: Path) -> None:
-    spool = Spool(folder, 1_000)
+    spool = EventLog(folder, 1_000)
     spool.close()
     shutil.rmtree(folder)
     assert spool.check() == ""

@@ -16,7 +16,7 @@ from seams import PARCEL, binary
 from mlprod.project.project import Project
 from mlprod.serving import api_keys as keys
 from mlprod.serving import server
-from mlprod.serving.api_keys import Keys, KeysError, Role, add_key
+from mlprod.serving.api_keys import ApiKeys, KeysError, Role, add_key
 from mlprod.serving.middleware import NEEDS
 from mlprod.serving.preconditions import need_keys
 from mlprod.settings import Settings
@@ -180,7 +180,7 @@ def test_a_rotation_needs_no_restart(keyed: Keyed) -> None:
 
 def test_a_key_holds_through_its_last_day(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = add_key(path, "checkout", ["predict"], date(2027, 6, 30))
-    known = Keys(path)
+    known = ApiKeys(path)
     monkeypatch.setattr(keys, "datetime", on(date(2027, 6, 30)))
     caller = known.caller(bearer(secret))
     assert caller
@@ -204,7 +204,7 @@ def test_a_file_holds_no_key_and_is_its_owners_alone(path: Path) -> None:
 
 def test_a_change_is_noticed_although_the_clock_of_the_files_stood_still(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
-    known, before = Keys(path), path.stat()
+    known, before = ApiKeys(path), path.stat()
     path.write_text('{"salt": "0123456789abcdef", "keys": []}')
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as on a file system that counts in 4 ms
     assert known.refresh() == f"0 keys read from {path}"
@@ -227,7 +227,7 @@ def test_a_change_is_noticed_although_the_clock_of_the_files_stood_still(path: P
 )
 def test_a_broken_file_changes_nothing_is_told_once_and_stops_a_start(path: Path, content: str | None) -> None:
     secret = add_key(path, "checkout", ["predict"])
-    good, known = path.read_text(), Keys(path)
+    good, known = path.read_text(), ApiKeys(path)
     path.unlink()
     if content is not None:
         path.write_text(content)
@@ -235,7 +235,7 @@ def test_a_broken_file_changes_nothing_is_told_once_and_stops_a_start(path: Path
     assert known.refresh() is None
     assert known.caller(bearer(secret))
     with pytest.raises(KeysError, match=r"keys\.json: no .*key --name checkout --role predict"):
-        Keys(path)
+        ApiKeys(path)
     (path.parent / "mended").write_text(good)
     (path.parent / "mended").replace(path)
     assert known.refresh() == f"1 keys read from {path}"
@@ -243,19 +243,19 @@ def test_a_broken_file_changes_nothing_is_told_once_and_stops_a_start(path: Path
 
 def test_a_file_without_keys_lets_nobody_in_and_stops_a_start(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
-    known = Keys(path)
+    known = ApiKeys(path)
     path.write_text('{"salt": "0123456789abcdef", "keys": []}')
     assert known.refresh() == f"0 keys read from {path}"
     assert known.caller(bearer(secret)) is None
     with pytest.raises(KeysError, match=r"keys\.json: no key in it"):
-        Keys(path)
+        ApiKeys(path)
 
 
 def test_a_broken_file_is_told_without_what_it_holds(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
     path.write_text(path.read_text().replace('"sha256": "', f'"sha256": "{secret}'))
     with pytest.raises(KeysError) as told:
-        Keys(path)
+        ApiKeys(path)
     assert secret not in str(told.value)
 
 

@@ -15,7 +15,7 @@ import uvicorn
 from conftest import eventually
 
 from mlprod.serving import connection_limits
-from mlprod.serving.connection_limits import Guarded
+from mlprod.serving.connection_limits import LimitedProtocol
 from mlprod.serving.connection_places import Places
 from mlprod.serving.metrics import Metrics
 from mlprod.serving.port_servers import Limited
@@ -69,7 +69,7 @@ class Port:
             lifespan="off",
             log_config=None,
             ws="none",
-            http=partial(Guarded, self.places),  # type: ignore[arg-type]
+            http=partial(LimitedProtocol, self.places),  # type: ignore[arg-type]
         )
         self.server = Limited(config, self.places, self.metrics)
         self.made: list[socket.socket] = []
@@ -273,7 +273,7 @@ def test_what_waits_on_a_connection_is_answered_before_more_is_read(ports: Calla
     made = port.connect(WAIT + GET * 20)
     eventually(lambda: port.app.waiting == 1)
     (connection,) = port.server.server_state.connections
-    assert isinstance(connection, Guarded)
+    assert isinstance(connection, LimitedProtocol)
     eventually(lambda: len(connection.pipeline) == 20)
     made.setblocking(False)
     with contextlib.suppress(BlockingIOError):

@@ -12,7 +12,7 @@ from seams import PARCEL, binary, parcels
 
 from mlprod.bundle.loader import Bundle, open_bundle
 from mlprod.contract.encoding import columns_of
-from mlprod.serving.feature_metrics import BUFFER, Counts, Fields, edge_names
+from mlprod.serving.feature_metrics import BUFFER, FeatureCollector, LiveFeatureCounts, edge_names
 from mlprod.serving.zero_init_counter import ZeroPeriod
 from mlprod.settings import Settings
 
@@ -43,7 +43,7 @@ def some_rows(count: int = 500) -> list[dict[str, Any]]:
 
 
 def counted(bundle: Bundle, *batches: list[dict[str, Any]]) -> dict[str, tuple[list[int], int]]:
-    counts = Counts(bundle, ZeroPeriod(1e-9))
+    counts = LiveFeatureCounts(bundle, ZeroPeriod(1e-9))
     counts.told()
     for rows in batches:
         matrix, scores = bundle.score_rows(rows)
@@ -144,7 +144,7 @@ def test_figures_of_two_models_do_not_mix_and_a_way_back_goes_on_counting(
 
 def test_only_the_newest_bundles_go_on_being_told(bundle: Bundle) -> None:
     registry = CollectorRegistry()
-    fields = Fields(registry, ZeroPeriod(1e-9))
+    fields = FeatureCollector(registry, ZeroPeriod(1e-9))
     for number in range(5):
         object.__setattr__(bundle, "digest", f"{number}" * 64)
         fields.of(bundle)
@@ -161,7 +161,7 @@ def test_words_and_edges_have_names_that_cannot_be_mistaken(bundle: Bundle) -> N
 def test_a_score_on_an_edge_lies_in_the_bin_that_ends_there(bundle: Bundle, score: float) -> None:
     edges = bundle.reference.score.model_copy(update={"edges": (0.0, 0.1, 1.0), "shares": (0, 0, 0, 0)})
     object.__setattr__(bundle, "reference", bundle.reference.model_copy(update={"score": edges}))
-    counts = Counts(bundle, ZeroPeriod(1e-9))
+    counts = LiveFeatureCounts(bundle, ZeroPeriod(1e-9))
     counts.told()
     counts.add(bundle.encoder([PARCEL]), [score])
     (*_, (_, values, _)) = counts.told()

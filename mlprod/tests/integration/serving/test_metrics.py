@@ -10,15 +10,15 @@ from seams import PARCELS, costs
 from mlprod.serving import metrics
 from mlprod.serving.metrics import SHED, STATUSES, Metrics
 from mlprod.serving.middleware import NEEDS
-from mlprod.serving.model_loader import Models
-from mlprod.serving.outcome_metrics import Results
+from mlprod.serving.model_loader import ModelLoader
+from mlprod.serving.outcome_metrics import OutcomeMetrics
 
 RULES = PROJECT / "monitoring" / "prometheus"
 
 
 def test_every_metric_that_an_alert_needs_is_told_under_that_name() -> None:
     metrics = Metrics()
-    Results(PARCELS, costs, cast(Models, None), metrics)
+    OutcomeMetrics(PARCELS, costs, cast(ModelLoader, None), metrics)
     told = {
         f"{metric.name}{end}" for metric in metrics.registry.collect() for end in ("", "_total", "_bucket", "_count")
     }

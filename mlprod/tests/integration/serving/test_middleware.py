@@ -21,7 +21,7 @@ from seams import PARCEL, binary, call_or_leave, heaviest_first
 from mlprod.contract.schema import Columns
 from mlprod.ops.migrate import migrate
 from mlprod.serving import load_shedding
-from mlprod.serving.logs import Lines
+from mlprod.serving.logs import JsonFormatter
 from mlprod.serving.problems import ProblemError
 from mlprod.settings import Settings
 
@@ -129,7 +129,7 @@ def test_a_body_is_not_read_beyond_its_limit() -> None:
         return {"type": "http.request", "body": b"x" * 400, "more_body": True}
 
     with pytest.raises(ProblemError, match="at most 1,000 bytes") as told:
-        asyncio.run(load_shedding.Limits(1_000, 1, 1.0).body(endless, b"10"))
+        asyncio.run(load_shedding.LoadLimits(1_000, 1, 1.0).body(endless, b"10"))
     assert (told.value.status, asked) == (413, 3)
 
 
@@ -362,6 +362,6 @@ def test_a_request_is_logged_with_id_route_status_time_and_caller(client: Client
 def test_where_a_person_looks_on_a_line_is_plain() -> None:
     record = logging.LogRecord("x", logging.WARNING, "x.py", 1, "mode", None, None)
     record.facts = {"who": "grace", "why": "complaints"}
-    assert Lines(plain=True).format(record).endswith(" mode who=grace why=complaints")
-    said = json.loads(Lines(plain=False).format(record))
+    assert JsonFormatter(plain=True).format(record).endswith(" mode who=grace why=complaints")
+    said = json.loads(JsonFormatter(plain=False).format(record))
     assert (said["level"], said["event"], said["who"], said["why"]) == ("warning", "mode", "grace", "complaints")

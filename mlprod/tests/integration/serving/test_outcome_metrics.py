@@ -21,11 +21,11 @@ from mlprod.records.outcome_stats import JOINS_WITHIN, merge
 from mlprod.records.store import Store
 from mlprod.records.tables import feedback
 from mlprod.records.usage_stats import active_reviewers
-from mlprod.serving.exploration import MOST, ExploreError, LetThrough, let_through
+from mlprod.serving.exploration import MOST, Exploration, ExploreError, let_through
 from mlprod.serving.label_words import MAX_WORDS, LabelWords
 from mlprod.serving.metrics import Metrics
-from mlprod.serving.model_loader import Models
-from mlprod.serving.outcome_metrics import Results
+from mlprod.serving.model_loader import ModelLoader
+from mlprod.serving.outcome_metrics import OutcomeMetrics
 from mlprod.settings import Settings
 
 pytest_plugins = ["postgres"]
@@ -56,7 +56,9 @@ class Replica:
     def __init__(self, url: str, payoff: Any = costs, task: str = "binary") -> None:
         answering = SimpleNamespace(version="7", bundle=SimpleNamespace(manifest=SimpleNamespace(task=task)))
         self.store, self.metrics = Store(url), Metrics(zero_seconds=0)
-        self.results = Results(PARCELS, payoff, cast(Models, SimpleNamespace(current=answering)), self.metrics)
+        self.results = OutcomeMetrics(
+            PARCELS, payoff, cast(ModelLoader, SimpleNamespace(current=answering)), self.metrics
+        )
 
     def count(self) -> None:
         self.results.count(self.store)
@@ -340,12 +342,12 @@ def test_outcomes_told_to_a_service_are_counted_within_seconds(client: Client, s
 
 @given(st.text(min_size=1, max_size=128))
 def test_the_same_case_is_let_through_again(id: str) -> None:
-    share = LetThrough("leave", 0.1)
+    share = Exploration("leave", 0.1)
     assert share.takes(id, SALT) == share.takes(id, SALT)
 
 
 def test_the_share_is_what_was_asked_for_and_hangs_on_the_salt() -> None:
-    share, ids = LetThrough("leave", 0.05), [f"case-{number}" for number in range(20_000)]
+    share, ids = Exploration("leave", 0.05), [f"case-{number}" for number in range(20_000)]
     taken = {id for id in ids if share.takes(id, SALT)}
     assert 0.044 < len(taken) / len(ids) < 0.056, "six standard errors"
     others = {id for id in ids if share.takes(id, b"t" * 32)}
@@ -363,12 +365,12 @@ def test_a_share_that_cannot_be_meant_is_refused_with_what_works(said: Any) -> N
 def test_no_share_is_no_share() -> None:
     assert let_through(None) is None
     assert let_through(("leave", 0)) is None
-    assert let_through(("leave", 0.1)) == LetThrough("leave", 0.1)
+    assert let_through(("leave", 0.1)) == Exploration("leave", 0.1)
 
 
 def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings: Settings) -> None:
     predict = client.assembly.service.predict
-    predict.explored = LetThrough("leave", 1.0)
+    predict.explored = Exploration("leave", 1.0)
     (let, _) = client.post("/v1/predict", json={"rows": [PARCEL | {"id": "a"}, PARCEL | {"stops": 0}]}).json()[
         "predictions"
     ]

@@ -18,7 +18,7 @@ from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.serving import api_keys
 from mlprod.serving.api_keys import add_key
-from mlprod.serving.container import Assembly
+from mlprod.serving.container import Container
 from mlprod.settings import Settings
 
 BODY = {"rows": [PARCEL]}
@@ -45,7 +45,7 @@ def serve(trained: Trained, settings: Settings, keys: dict[str, dict[str, str]],
     def run(returns: Any) -> Iterator[Client]:
         hook = returns if callable(returns) else lambda request: returns
         seam = binary.terms, binary.baseline, binary.decide, binary.payoff
-        assembly = Assembly(*seam, keyed, extensions=Extensions(authenticate=hook))
+        assembly = Container(*seam, keyed, extensions=Extensions(authenticate=hook))
         with Client(assembly) as client:
             eventually(lambda: assembly.keeper.looked and assembly.mode_state.looked)
             yield client
@@ -150,7 +150,7 @@ def test_where_no_key_is_needed_it_is_not_asked(trained: Trained, settings: Sett
         asked.append(request)
 
     seam = binary.terms, binary.baseline, binary.decide, binary.payoff
-    with Client(Assembly(*seam, settings, extensions=Extensions(authenticate=nobody))) as client:
+    with Client(Container(*seam, settings, extensions=Extensions(authenticate=nobody))) as client:
         assert client.post("/v1/predict", json=BODY).status_code == 200
     assert asked == []
 

@@ -11,7 +11,7 @@ from seams import binary
 
 from mlprod.project.extension_loader import Extensions
 from mlprod.serving import own_checks
-from mlprod.serving.container import Assembly
+from mlprod.serving.container import Container
 from mlprod.serving.own_checks import OwnChecks
 from mlprod.settings import Settings
 
@@ -22,7 +22,7 @@ def test_a_collector_that_fails_later_takes_only_the_projects_metrics(
     settings: Settings, output: Callable[[], str]
 ) -> None:
     gauge = Gauge("mine", "Of the project", registry=None)
-    client = Client(Assembly(*SEAM, settings, extensions=Extensions(metrics=lambda: [gauge])))
+    client = Client(Container(*SEAM, settings, extensions=Extensions(metrics=lambda: [gauge])))
     assert "\nmine 0.0" in client.operations.get("/metrics").text
 
     def fail() -> float:
@@ -45,7 +45,7 @@ def test_a_replica_is_ready_while_its_own_check_passes(
     monkeypatch.setattr(own_checks, "CHECK_SECONDS", 0.02)
     point(settings.models, trained.bundle, 1)
     extensions = Extensions(checks=lambda: {"limits": lambda: result[0]})
-    with Client(Assembly(*SEAM, settings, extensions=extensions)) as client:
+    with Client(Container(*SEAM, settings, extensions=extensions)) as client:
         eventually(lambda: client.operations.get("/readyz").status_code == 200)
         result[0] = "the limits are a day old"
         eventually(lambda: client.operations.get("/readyz").status_code == 503)

@@ -16,13 +16,13 @@ from sqlalchemy import select, text
 from mlprod.ops.migrate import config_of, migrate
 from mlprod.records.database import engine_of
 from mlprod.records.errors import StoreUnavailableError
-from mlprod.records.event_log import Spool
+from mlprod.records.event_log import EventLog
 from mlprod.records.shipping import Shipped
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.serving import record_shipper as keepers
 from mlprod.serving.metrics import Metrics
-from mlprod.serving.record_shipper import Keeper
+from mlprod.serving.record_shipper import RecordShipper
 
 if TYPE_CHECKING:
     from postgres import Server
@@ -51,9 +51,9 @@ def event(id: str, decision: str | None = "call") -> bytes:
 
 
 @contextmanager
-def opened(url: str, folder: Path) -> Iterator[Keeper]:
+def opened(url: str, folder: Path) -> Iterator[RecordShipper]:
     """A keeper that does not run yet."""
-    keeper = Keeper(url, Spool(folder, 1_000_000), Metrics(zero_seconds=0))
+    keeper = RecordShipper(url, EventLog(folder, 1_000_000), Metrics(zero_seconds=0))
     try:
         yield keeper
     finally:
@@ -61,7 +61,7 @@ def opened(url: str, folder: Path) -> Iterator[Keeper]:
 
 
 @contextmanager
-def run(keeper: Keeper) -> Iterator[None]:
+def run(keeper: RecordShipper) -> Iterator[None]:
     """It runs within, and has left after."""
     stop = threading.Event()
     thread = threading.Thread(target=keeper.run, args=(stop,))
@@ -75,7 +75,7 @@ def run(keeper: Keeper) -> Iterator[None]:
 
 
 @contextmanager
-def running(url: str, folder: Path) -> Iterator[Keeper]:
+def running(url: str, folder: Path) -> Iterator[RecordShipper]:
     """A keeper that has looked at its database."""
     with opened(url, folder) as keeper, run(keeper):
         eventually(lambda: keeper.looked)
@@ -99,7 +99,7 @@ def stored(url: str) -> list[str]:
     return found
 
 
-def sample(keeper: Keeper, name: str, **labels: str) -> float:
+def sample(keeper: RecordShipper, name: str, **labels: str) -> float:
     return keeper.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
@@ -107,7 +107,7 @@ def said(caplog: pytest.LogCaptureFixture, part: str) -> int:
     return sum(part in record.getMessage() for record in caplog.records)
 
 
-def fill(keeper: Keeper, ids: Sequence[str]) -> None:
+def fill(keeper: RecordShipper, ids: Sequence[str]) -> None:
     for id in ids:
         keeper.spool.append(event(id))
 

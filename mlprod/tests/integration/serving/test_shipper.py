@@ -16,14 +16,14 @@ from sqlalchemy import select, text
 
 from mlprod.ops.migrate import migrate
 from mlprod.records.errors import EventsRefusedError, StoreInterruptedError, StoreUnavailableError
-from mlprod.records.event_log import Spool
+from mlprod.records.event_log import EventLog
 from mlprod.records.pace import Pace
 from mlprod.records.shipping import Shipped
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions, repeated_answers
 from mlprod.serving import record_shipper as keepers
 from mlprod.serving.metrics import Metrics
-from mlprod.serving.record_shipper import Keeper
+from mlprod.serving.record_shipper import RecordShipper
 from mlprod.serving.shipper import Shipper
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Memory:
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    made = Spool(tmp_path / "spool", 10_000_000)
+def spool(tmp_path: Path) -> Iterator[EventLog]:
+    made = EventLog(tmp_path / "spool", 10_000_000)
     yield made
     made.close()
 
@@ -94,7 +94,7 @@ def empty(shipper: Shipper, store: Any) -> None:
 
 
 @pytest.mark.parametrize("finishes", [1, 2, 7, 50, 299])
-def test_a_database_that_finishes_only_a_few_at_once_gets_all(spool: Spool, finishes: int) -> None:
+def test_a_database_that_finishes_only_a_few_at_once_gets_all(spool: EventLog, finishes: int) -> None:
     sizes = (300, 1, 1, 3, 100, 1)
     for number, size in enumerate(sizes):
         spool.append(event(number, size))
@@ -108,7 +108,7 @@ def test_a_database_that_finishes_only_a_few_at_once_gets_all(spool: Spool, fini
 
 
 def test_each_answer_of_an_event_that_takes_several_transactions_has_a_number_of_its_own(
-    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two requests of the same ids: the first answers are kept, and each further one beside its own first one."""
     url = f"sqlite:///{tmp_path / 'records.db'}"
@@ -142,7 +142,7 @@ def test_whatever_fails_every_prediction_is_stored_or_kept_aside_once(
     away: list[bool],
     ends: list[int],
 ) -> None:
-    spool = Spool(tmp_path_factory.mktemp("any") / "spool", 10_000_000)
+    spool = EventLog(tmp_path_factory.mktemp("any") / "spool", 10_000_000)
     for number, size in enumerate(sizes):
         spool.append(event(number, size, [row for of, row in bad if of == number]))
     store = Memory(finishes, away)
@@ -163,7 +163,7 @@ def test_whatever_fails_every_prediction_is_stored_or_kept_aside_once(
     spool.close()
 
 
-def test_what_is_split_and_refused_is_counted_by_the_prediction(spool: Spool) -> None:
+def test_what_is_split_and_refused_is_counted_by_the_prediction(spool: EventLog) -> None:
     spool.append(event(0, 500, [123]))
     store, metrics = Memory(2_000), Metrics()
     empty(Shipper(spool, metrics), store)
@@ -202,7 +202,7 @@ def slow(postgres: "Server") -> str:
     return url
 
 
-def test_a_database_that_is_too_slow_for_a_request_gets_it_in_parts(slow: str, spool: Spool) -> None:
+def test_a_database_that_is_too_slow_for_a_request_gets_it_in_parts(slow: str, spool: EventLog) -> None:
     for number in range(2):
         spool.append(event(number, 150))
     store, metrics = Store(slow, wait=1), Metrics()
@@ -216,9 +216,11 @@ def test_a_database_that_is_too_slow_for_a_request_gets_it_in_parts(slow: str, s
 
 
 @contextmanager
-def running(url: str, spool: Spool, count: Callable[[Store], None], store: Store | None = None) -> Iterator[Keeper]:
+def running(
+    url: str, spool: EventLog, count: Callable[[Store], None], store: Store | None = None
+) -> Iterator[RecordShipper]:
     """A keeper that looks for outcomes all the time."""
-    keeper, stop = Keeper(url, spool, Metrics(), count), threading.Event()
+    keeper, stop = RecordShipper(url, spool, Metrics(), count), threading.Event()
     keeper.store = store
     thread = threading.Thread(target=keeper.run, args=(stop,))
     with pytest.MonkeyPatch.context() as patch:
@@ -253,7 +255,7 @@ class Stuck(Store):
         return super().ship(events)
 
 
-def test_outcomes_are_counted_while_no_prediction_can_be_written(url: str, spool: Spool) -> None:
+def test_outcomes_are_counted_while_no_prediction_can_be_written(url: str, spool: EventLog) -> None:
     store, counted = Stuck(url), threading.Event()
     spool.append(event(0, 3))
     with running(url, spool, lambda _: counted.set(), store):
@@ -266,7 +268,7 @@ def test_outcomes_are_counted_while_no_prediction_can_be_written(url: str, spool
 
 
 def test_a_count_that_hangs_or_fails_keeps_no_answer_from_the_database(
-    url: str, spool: Spool, caplog: pytest.LogCaptureFixture
+    url: str, spool: EventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     counting, let, failed = threading.Event(), threading.Event(), threading.Event()
 
@@ -288,7 +290,7 @@ def test_a_count_that_hangs_or_fails_keeps_no_answer_from_the_database(
     assert caplog.text.count("cannot be counted now: canceling statement") == 1
 
 
-def test_a_database_that_goes_away_while_nothing_happens_is_seen(url: str, spool: Spool) -> None:
+def test_a_database_that_goes_away_while_nothing_happens_is_seen(url: str, spool: EventLog) -> None:
     with running(url, spool, lambda _: None) as keeper:
         eventually(lambda: keeper.metrics.registry.get_sample_value("ml_store_up") == 1)
         with keeper.required().connected() as connection:

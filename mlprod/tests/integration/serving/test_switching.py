@@ -9,7 +9,7 @@ from conftest import Client, Trained, eventually, point, serve
 from seams import PARCEL, binary
 
 from mlprod.ops.migrate import migrate
-from mlprod.records.event_log import Spool
+from mlprod.records.event_log import EventLog
 from mlprod.records.store import Store
 from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings
@@ -122,12 +122,12 @@ def test_a_stop_does_not_wait_for_the_thread_that_ships(
 ) -> None:
     hanging: list[int] = []
 
-    def hang(spool: Spool) -> list[bytes]:
+    def hang(spool: EventLog) -> list[bytes]:
         hanging.append(1)
         eventually(lambda: not hanging, 60)
         return []
 
-    monkeypatch.setattr(Spool, "read", hang)
+    monkeypatch.setattr(EventLog, "read", hang)
     eventually(lambda: hanging)
     try:
         assert switch(client, "shadow")["stored"] is True

@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from seams import PARCEL, binary
 
 from mlprod.bundle.loader import open_bundle
-from mlprod.serving.feature_metrics import Counts
+from mlprod.serving.feature_metrics import LiveFeatureCounts
 from mlprod.serving.metrics import RESULTS, Metrics
-from mlprod.serving.zero_init_counter import Counted, ZeroPeriod
+from mlprod.serving.zero_init_counter import ZeroInitCounter, ZeroPeriod
 from mlprod.settings import ZERO_SECONDS, Settings
 
 HELD = (  # what is born late, or may count before the first scrape, by the beginning of its lines
@@ -48,7 +48,7 @@ class Scraped:
     def __init__(self, *labels: str, seconds: float = 60) -> None:
         self.clock, self.registry = Clock(), CollectorRegistry()
         self.zeros = ZeroPeriod(seconds, self.clock)
-        self.counter = Counted("some", "Words", labels, self.registry, self.zeros)
+        self.counter = ZeroInitCounter("some", "Words", labels, self.registry, self.zeros)
 
     def scrape(self, after: float = 0) -> dict[str, float]:
         self.clock.now += after
@@ -142,7 +142,7 @@ def test_nothing_is_lost_or_counted_twice_while_threads_count_and_it_is_scraped(
 
 def test_the_counts_of_fields_show_zero_as_long(trained: Trained) -> None:
     clock = Clock()
-    counts = Counts(open_bundle(trained.bundle, binary.terms.fields, binary.baseline), ZeroPeriod(60, clock))
+    counts = LiveFeatureCounts(open_bundle(trained.bundle, binary.terms.fields, binary.baseline), ZeroPeriod(60, clock))
 
     def rows(after: float = 0) -> int:
         clock.now += after

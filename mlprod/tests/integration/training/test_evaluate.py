@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seams import PARCELS, parcels
 from sklearn import metrics
 
-from mlprod.training.dataset import Rows, collect
+from mlprod.training.dataset import Dataset, collect
 from mlprod.training.evaluate import Evaluation, evaluate
 from mlprod.training.evaluation_metrics import BY_TASK
 
@@ -24,7 +24,7 @@ LABELLED = st.lists(
 ).filter(lambda drawn: len({label for label, *_ in drawn}) == 2)
 
 
-def found(rows: Rows = ROWS, money: NDArray[np.float64] = MONEY) -> Evaluation:
+def found(rows: Dataset = ROWS, money: NDArray[np.float64] = MONEY) -> Evaluation:
     return evaluate(PARCELS, "binary", rows, SCORES[: len(rows)], money)
 
 

@@ -9,9 +9,9 @@ from conftest import Trained
 from seams import PARCELS, Parcel, binary, parcels, regression
 
 from mlprod.bundle.manifest import Data
-from mlprod.contract.schema import Task, Terms
+from mlprod.contract.schema import ContractSchema, Task
 from mlprod.governance.gates import Gate, Verdict
-from mlprod.training.dataset import Rows, collect
+from mlprod.training.dataset import Dataset, collect
 from mlprod.training.evaluate import Evaluation, evaluate
 from mlprod.training.model_card import card
 from mlprod.training.model_card_text import ModelCardText, missing
@@ -44,7 +44,9 @@ HUGGING_FACE = [
 ]
 
 
-def judged(rows: Rows = ROWS, terms: Terms = PARCELS, task: Task = "binary", worth: float = 1.0) -> Evaluation:
+def judged(
+    rows: Dataset = ROWS, terms: ContractSchema = PARCELS, task: Task = "binary", worth: float = 1.0
+) -> Evaluation:
     return evaluate(terms, task, rows, rows.y * 0.5, rows.y + worth)
 
 
@@ -52,7 +54,7 @@ def written(
     purpose: ModelCardText = EVERYTHING,
     kind: str = "model",
     task: Task = "binary",
-    terms: Terms = PARCELS,
+    terms: ContractSchema = PARCELS,
     found: Evaluation | None = None,
     baseline: Evaluation | None = None,
 ) -> str:

@@ -23,7 +23,7 @@ from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.dataset import collect
 from mlprod.training.governed_training import train_with_governance
-from mlprod.training.outcome_labels import Told, fill, told
+from mlprod.training.outcome_labels import LabelFillResult, fill, told
 from mlprod.training.reason import MissingReasonError
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry
 from mlprod.training.retrain import ModelUnchangedError, due, retrain
@@ -71,7 +71,7 @@ def test_only_a_label_that_is_not_known_takes_the_outcome() -> None:
     rows, found = fill(table, PARCELS, known(a=1, b=1, nobody=1))
     assert labels(rows) == {"a": 0, "b": 1, "c": None, "d": 1}
     assert rows.columns == table.columns
-    assert found == Told(outcomes=3, used=1, elsewhere=1)
+    assert found == LabelFillResult(outcomes=3, used=1, elsewhere=1)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_ids_and_labels_of_any_kind_find_each_other(own: pa.Array) -> None:
 
 def test_without_outcomes_or_without_the_columns_the_rows_are_left_alone() -> None:
     table = ibis.memtable(pa.table({"parcel": ["a"], "late": [1]}))
-    assert fill(table, PARCELS, known()) == (table, Told(0))
+    assert fill(table, PARCELS, known()) == (table, LabelFillResult(0))
     other = ibis.memtable(pa.table({"something": ["a"]}))
-    assert fill(other, PARCELS, known(a=1)) == (other, Told(1))
+    assert fill(other, PARCELS, known(a=1)) == (other, LabelFillResult(1))
 
 
 def shifted(rows: int = 6_000) -> tuple[pa.Table, dict[str, float]]:

@@ -8,10 +8,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from mlprod.project.project import Seam
 from mlprod.training.dataset import load_rows
 from mlprod.training.split import split
-from mlprod.training.tune import EmptySearchSpaceError, Tried, tune
+from mlprod.training.tune import EmptySearchSpaceError, TrialResult, tune
 
 
-def tried(seam: Seam, trials: int = 20) -> list[Tried]:
+def tried(seam: Seam, trials: int = 20) -> list[TrialResult]:
     return list(tune(seam, load_rows(seam)[1], trials))
 
 

@@ -8,20 +8,20 @@ from pydantic import Field
 from seams import PARCELS, Flat, Message, terms_of
 
 from mlprod.contract.open_data_contract import ContractFacts, open_data_contract
-from mlprod.contract.schema import Contract, Terms
+from mlprod.contract.schema import Contract, ContractSchema
 
 NOBODY = ContractFacts("parcels", "Says which parcels come late.", None, "TODO", "TODO", None, "0.1.0", "draft", None)
 TERMS = {"parcels": PARCELS, "flats": terms_of(Flat), "messages": terms_of(Message)}
 HOSTILE = ["yes", "null", "1", "~", "a: b", "# no", "- c", "'", '"', "{x}", "a\\nb", "|", "ø", "😀"]
 
 
-def read(terms: Terms, facts: ContractFacts = NOBODY) -> dict[str, Any]:
+def read(terms: ContractSchema, facts: ContractFacts = NOBODY) -> dict[str, Any]:
     """The document as a reader of its YAML gets it."""
     document: dict[str, Any] = yaml.safe_load(yaml.safe_dump(open_data_contract(terms, facts), sort_keys=False))
     return document
 
 
-def columns(terms: Terms) -> dict[str, dict[str, Any]]:
+def columns(terms: ContractSchema) -> dict[str, dict[str, Any]]:
     (rows,) = read(terms)["schema"]
     return {column["name"]: column for column in rows["properties"]}
 

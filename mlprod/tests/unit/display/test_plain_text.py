@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from mlprod.display.plain_text import cell, display, display_json, violation
-from mlprod.serving.logs import Lines
+from mlprod.serving.logs import JsonFormatter
 
 ACTED_ON = {  # what a terminal or a page acts on, and how it is shown
     "\x1b[2J": "\\x1b[2J",  # clears the screen
@@ -61,5 +61,9 @@ def test_a_reason_has_a_length(text: str, wrong: str) -> None:
 @pytest.mark.parametrize("hidden", ACTED_ON)
 def test_a_cell_of_a_page_and_a_line_of_the_log_show_it_too(hidden: str) -> None:
     record = logging.makeLogRecord({"msg": f"a{hidden}", "facts": {"detail": f"b{hidden}"}})
-    for line in (cell(f"a{hidden}b"), Lines(plain=True).format(record), Lines(plain=False).format(record)):
+    for line in (
+        cell(f"a{hidden}b"),
+        JsonFormatter(plain=True).format(record),
+        JsonFormatter(plain=False).format(record),
+    ):
         assert line == display(line)

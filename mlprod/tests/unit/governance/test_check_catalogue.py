@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 from fixture_project import PROJECT, TEMPLATE
 
-from mlprod.governance.check_catalogue import Entry, MlTest, catalogue, law
+from mlprod.governance.check_catalogue import CheckDefinition, MlTest, catalogue, law
 from mlprod.governance.checks import DECLARED
 from mlprod.governance.checks.ownership import OUTCOMES, SKILL_CHECKS
 from mlprod.governance.ml_test_score import CLASSIC
@@ -24,7 +24,7 @@ def test_what_files_declare_has_a_function_and_every_function_a_check() -> None:
 
 
 @pytest.mark.parametrize("entry", CHECKS, ids=IDS)
-def test_a_check_can_be_met(entry: Entry) -> None:
+def test_a_check_can_be_met(entry: CheckDefinition) -> None:
     assert entry.outcome in OUTCOMES
     assert not (entry.later and entry.by), "a command writes it, or nothing does yet"
     if entry.by:

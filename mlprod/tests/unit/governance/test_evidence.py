@@ -5,12 +5,12 @@ import pytest
 from filled import DIGESTS, NOW, by_hand, entry, evidence
 from pydantic import ValidationError
 
-from mlprod.governance.check_catalogue import ROOMS, SUBJECTS, Entry, Subject
+from mlprod.governance.check_catalogue import ROOMS, SUBJECTS, CheckDefinition, Subject
 from mlprod.governance.evidence import Evidence
 from mlprod.governance.evidence_status import EvidenceStatus, judge
 
 TRIED = "beats-baseline"  # must be > 0, of a bundle
-WHOLE = Entry(id="whole", section="Model", title="all", outcome="serving", by="make it", tied_to=SUBJECTS)
+WHOLE = CheckDefinition(id="whole", section="Model", title="all", outcome="serving", by="make it", tied_to=SUBJECTS)
 DAY = timedelta(days=1)
 
 

@@ -7,12 +7,12 @@ import pytest
 from filled import FILES, Filled, filled
 
 from mlprod.governance import reports
-from mlprod.governance.config import Organisation
+from mlprod.governance.config import GovernanceConfig
 
 __all__ = ["filled"]
 PAGES = (reports.raci, reports.problem, reports.change_plan, reports.risks)
 HOSTILE = "| [x](http://evil.test) <img src=x> **b** `c`\n\n# Heading\n- item <!-- to here survives -->"
-Page = Callable[[Organisation], str]
+Page = Callable[[GovernanceConfig], str]
 
 
 def shape(page: str) -> list[str]:

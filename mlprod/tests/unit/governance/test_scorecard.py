@@ -6,7 +6,7 @@ from filled import DIGESTS, WORKFLOWS, Filled, entry, evidence, filled
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlprod.governance.check_catalogue import catalogue
-from mlprod.governance.check_results import Facts
+from mlprod.governance.check_results import ProjectState
 from mlprod.governance.ml_test_score import CLASSIC
 from mlprod.governance.ownership import STAGES, Stage
 from mlprod.governance.scorecard import MOST, as_json, markdown, next_steps, prometheus, terminal
@@ -108,7 +108,7 @@ def test_what_has_expired_is_loud_in_every_format(waived: Filled, stage: Stage) 
 
 
 def test_a_low_score_stops_production_only_and_says_so(filled: Filled) -> None:
-    card = filled.card(facts=Facts(DIGESTS, ""))
+    card = filled.card(facts=ProjectState(DIGESTS, ""))
     assert card.reached("pilot")
     for shown in (terminal(card, "production"), markdown(card, "production")):
         assert "ML Test Score 3.5; tier A needs 5" in shown
@@ -203,7 +203,7 @@ def test_prometheus_reads_the_text(filled: Filled, shown: bool) -> None:
 
 
 def test_the_law_is_shown_with_its_caveat_and_what_carries_it(filled: Filled) -> None:
-    page = markdown(filled.card(facts=Facts(DIGESTS, WORKFLOWS)), "production")
+    page = markdown(filled.card(facts=ProjectState(DIGESTS, WORKFLOWS)), "production")
     assert "Not legal advice" in page
     assert (
         "| EU AI Act 14 | competent people can stop it | 2027-12-02 | oversight-named (passed), stop-drilled (passed) |"

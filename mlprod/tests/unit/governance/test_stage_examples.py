@@ -8,7 +8,7 @@ from conftest import GATES
 from filled import FILES, Filled, filled
 
 from mlprod.governance.checks import DECLARED
-from mlprod.governance.checks.context import View
+from mlprod.governance.checks.context import CheckContext
 from mlprod.governance.checks.own_words import own_words
 from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.config import read_organisation
@@ -96,7 +96,7 @@ def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answe
         assert org.change_plan.stakeholders
         assert org.risk.classification
         assert len(org.ownership.accepted) == len(OUTCOMES)
-        view = View(org, DAY)
+        view = CheckContext(org, DAY)
         left = list(own_words(view))
         for key in ("problem.statement", "workforce_impact.answer", "people[0].name", "classification.why"):
             assert any(f": {key} is still the example's" in said for said in left), key
@@ -108,7 +108,7 @@ def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answe
     assert org.problem.assumptions
     for name, parts in held.items():
         (tmp_path / name).write_text("".join(parts.values()).replace("e.g. ", ""))
-    assert list(own_words(View(read_organisation(tmp_path), DAY))) == []
+    assert list(own_words(CheckContext(read_organisation(tmp_path), DAY))) == []
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -6,12 +6,12 @@ from conftest import OWNERSHIP
 from filled import FILES, Filled, filled
 
 from mlprod.governance.config import read_organisation
-from mlprod.governance.yaml_loader import GovernanceError, Record, read
+from mlprod.governance.yaml_loader import GovernanceError, StrictModel, read
 
 __all__ = ["filled"]
 
 
-class Switch(Record):
+class Switch(StrictModel):
     on: str
     level: int = 1
 

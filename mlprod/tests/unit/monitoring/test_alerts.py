@@ -9,7 +9,7 @@ from past import NOW
 from mlprod.bundle.manifest import Estimate
 from mlprod.bundle.reference_profile import Distribution
 from mlprod.monitoring.alerts import (
-    Signal,
+    Alert,
     agreement,
     of_age,
     of_dates,
@@ -21,7 +21,7 @@ from mlprod.monitoring.alerts import (
     of_value,
 )
 from mlprod.monitoring.drift import Drift
-from mlprod.monitoring.drift_counts import SCORE, Counted
+from mlprod.monitoring.drift_counts import SCORE, FeatureCounts
 from mlprod.monitoring.windows import MONTH, WEEK
 from mlprod.records.outcome_stats import OutcomeStats
 
@@ -37,7 +37,7 @@ def alerts(signals: Any) -> list[str]:
 
 def city(present: int = 800, missing: int = 200, unknown: int = 80) -> Drift:
     known = present - unknown
-    return Drift("city", "steady", Counted(present, missing, (known // 2, known)), CITY)
+    return Drift("city", "steady", FeatureCounts(present, missing, (known // 2, known)), CITY)
 
 
 def outcomes(cases: int, error: float = 0.1, money: float = 0.0, failures: int = 0) -> OutcomeStats:
@@ -51,7 +51,7 @@ def outcomes(cases: int, error: float = 0.1, money: float = 0.0, failures: int =
 def test_a_field_and_the_score_that_drift_are_told_apart() -> None:
     drifting = replace(city(), verdict="drifts", gap=0.11, allowed=0.05)
     assert list(of_drift([drifting, city()])) == [
-        Signal(
+        Alert(
             "FieldDrifts",
             "city is 11.0% away from what the model learnt from; 5.0% is allowed",
             "city",

@@ -13,10 +13,10 @@ from mlprod.contract.schema import Field, Fields
 from mlprod.monitoring.drift import Drift, compare
 from mlprod.monitoring.drift_counts import count
 from mlprod.monitoring.drift_report import page
-from mlprod.monitoring.drift_text import Compared, lines, sentence, short, summary
+from mlprod.monitoring.drift_text import DriftReportHeader, lines, sentence, short, summary
 
 HOSTILE = '</title><script>alert("1")</script>&\x07\u202e'
-FACTS = Compared("parcels", "the rows of a day", 4_000, "7", "f" * 64, "2026-06-15 12:30")
+FACTS = DriftReportHeader("parcels", "the rows of a day", 4_000, "7", "f" * 64, "2026-06-15 12:30")
 RANDOM = np.random.Generator(np.random.Philox(1))
 
 
@@ -70,7 +70,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
 
 
 def test_hostile_words_are_only_words_on_the_page() -> None:
-    facts = Compared(HOSTILE, HOSTILE, 4_000, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+    facts = DriftReportHeader(HOSTILE, HOSTILE, 4_000, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     content = page(facts, drifts(HOSTILE), [HOSTILE])
     assert set(Tags(content).seen) == set(Tags(page(FACTS, drifts(), ["odd"])).seen)
     assert "alert(" in content
@@ -81,7 +81,7 @@ def test_hostile_words_are_only_words_on_the_page() -> None:
 def test_nothing_and_too_little_are_told_apart() -> None:
     calm = [each for each in drifts() if each.name == "calm"]
     assert summary(FACTS, calm) == "Nothing has drifted, by 4,000 rows."
-    few = Compared("parcels", "some", 99, "7", "f" * 64, "")
+    few = DriftReportHeader("parcels", "some", 99, "7", "f" * 64, "")
     assert summary(few, calm) == "99 rows are too few to say that nothing has drifted."
     assert "What to do" not in page(FACTS, calm)
 

@@ -7,10 +7,10 @@ import pytest
 from seams import PARCELS, Flat, binary, flats, given, parcels, terms_of
 
 from mlprod.contract.validation import ContractViolationError
-from mlprod.training.dataset import Rows, collect, load_rows
+from mlprod.training.dataset import Dataset, collect, load_rows
 
 
-def collected(table: pa.Table) -> Rows:
+def collected(table: pa.Table) -> Dataset:
     return collect(ibis.memtable(table), PARCELS)
 
 

@@ -5,7 +5,7 @@ import pytest
 from seams import Flat, flats, terms_of
 
 from mlprod.contract.schema import Field, Fields, Task
-from mlprod.training.dataset import Rows, collect
+from mlprod.training.dataset import Dataset, collect
 from mlprod.training.leakage import FieldPower, copies, field_powers, warnings
 from mlprod.training.split import split
 
@@ -15,7 +15,7 @@ Y = RANDOM.integers(0, 2, 400).astype(np.float64)
 
 def power(field: Field, values: object, y: np.ndarray = Y, task: Task = "binary") -> float:
     column = np.array(values, dtype=object if field.kind == "category" else float)
-    rows = Rows(y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column})
+    rows = Dataset(y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column})
     return field_powers(Fields((field,)), rows, task)[field.name].power
 
 
@@ -68,7 +68,7 @@ KNOWN_LATER = (RARE == 1) & (RANDOM.random(4_000) < 0.97)  # 97 % of the positiv
 
 def powers(field: Field, values: object, y: np.ndarray = RARE) -> dict[str, FieldPower]:
     column = np.array(values, dtype=float if field.kind in ("number", "boolean") else object)
-    rows = Rows(y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column})
+    rows = Dataset(y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column})
     return field_powers(Fields((field,)), rows, "binary")
 
 
@@ -129,5 +129,5 @@ def test_rows_that_were_copied_under_new_ids_are_counted() -> None:
 
 def test_equal_rows_of_a_contract_with_few_values_are_nothing_special() -> None:
     columns = {"x": RANDOM.integers(0, 2, 400).astype(float)}
-    rows = Rows(Y, np.array([f"u{row}" for row in range(400)], dtype=object), None, columns)
+    rows = Dataset(Y, np.array([f"u{row}" for row in range(400)], dtype=object), None, columns)
     assert copies(rows, split(rows, "binary")) == 0

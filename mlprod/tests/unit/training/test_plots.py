@@ -10,7 +10,7 @@ from seams import PARCELS, binary, parcels, regression
 
 from mlprod.contract.schema import Task
 from mlprod.project.project import Seam
-from mlprod.training.dataset import Rows, collect
+from mlprod.training.dataset import Dataset, collect
 from mlprod.training.evaluate import evaluate
 from mlprod.training.fit import choose_threshold, money
 from mlprod.training.plots import pictures
@@ -22,7 +22,7 @@ HOSTILE = ['<b>|$x$ & -- "', "$\\frac{$", "\x00\ud800\ufffe]]>", "東京", "a" *
 
 
 def drawn(
-    seam: Seam = binary, task: Task = "binary", rows: Rows = ROWS, scores: NDArray[np.float64] = SCORES
+    seam: Seam = binary, task: Task = "binary", rows: Dataset = ROWS, scores: NDArray[np.float64] = SCORES
 ) -> dict[str, bytes]:
     today = seam.baseline(rows.columns)
     threshold = choose_threshold(seam, rows, scores)
@@ -41,7 +41,7 @@ def is_text(element: ElementTree.Element) -> bool:
     return element.tag.endswith("}text")
 
 
-def with_courier(name: str) -> Rows:
+def with_courier(name: str) -> Dataset:
     couriers = np.where(ROWS.columns["courier"] == "bike", name, "van").astype(object)
     return replace(ROWS, columns={**ROWS.columns, "courier": couriers})
 

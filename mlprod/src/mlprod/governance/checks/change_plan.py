@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from ...modes import MODES
 from ..change_plan import FILE, TRAINED
-from .context import Check, View
+from .context import Check, CheckContext
 
 
-def consulted(view: View) -> Iterator[str]:
+def consulted(view: CheckContext) -> Iterator[str]:
     plan = view.org.change_plan
     if not plan.stakeholders:
         yield f"{FILE}: stakeholders: none; name the groups that use or feel the decisions"
@@ -16,7 +16,7 @@ def consulted(view: View) -> Iterator[str]:
             yield f"{FILE}: stakeholders[{position}] ({group.group}): consulted: nobody was asked how they work today"
 
 
-def answered(view: View) -> Iterator[str]:
+def answered(view: CheckContext) -> Iterator[str]:
     impact = view.org.change_plan.workforce_impact
     for key in ("answer", "reviewed_by", "told_on"):
         if not getattr(impact, key):
@@ -25,7 +25,7 @@ def answered(view: View) -> Iterator[str]:
         yield f"{FILE}: workforce_impact.told_on: {impact.told_on} is still to come"
 
 
-def told(view: View) -> Iterator[str]:
+def told(view: CheckContext) -> Iterator[str]:
     plan = view.org.change_plan
     if not plan.communications:
         yield f"{FILE}: communications: none"
@@ -37,13 +37,13 @@ def told(view: View) -> Iterator[str]:
             yield f"{key}: owner: {each.owner or 'nobody'} is no known person of ownership.yaml"
 
 
-def told_in_time(view: View) -> Iterator[str]:
+def told_in_time(view: CheckContext) -> Iterator[str]:
     for position, each in enumerate(view.org.change_plan.communications):
         if each.sent is None or each.sent > view.today:
             yield f"{FILE}: communications[{position}] ({each.audience}): sent: not yet"
 
 
-def planned(view: View) -> Iterator[str]:
+def planned(view: CheckContext) -> Iterator[str]:
     plan = view.org.change_plan
     if plan.trained is None:
         yield f"{FILE}: training: intended: say how many people each training is for"
@@ -56,7 +56,7 @@ def planned(view: View) -> Iterator[str]:
         yield f"{FILE}: adoption.intended_users is not said"
 
 
-def trained(view: View) -> Iterator[str]:
+def trained(view: CheckContext) -> Iterator[str]:
     share = view.org.change_plan.trained
     if share is None:
         yield f"{FILE}: training: intended: say how many people each training is for"
@@ -64,7 +64,7 @@ def trained(view: View) -> Iterator[str]:
         yield f"{FILE}: training: {share:.0%} of those intended have completed it, {TRAINED:.0%} are needed"
 
 
-def with_a_fallback(view: View) -> Iterator[str]:
+def with_a_fallback(view: CheckContext) -> Iterator[str]:
     """Who integrates the answers, and what they do without them."""
     consumers = view.org.ownership.consumers
     if not consumers:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from ..config import Organisation
+from ..config import GovernanceConfig
 from ..people import Person
 
 Rows = tuple[tuple[str, str], ...]
@@ -20,11 +20,11 @@ class Drill:
 
 
 @dataclass(frozen=True)
-class View:
+class CheckContext:
     """The organisation on a day, and what lies in the project: source folders, (alert, outcome) of the rules,
     generated files that are not up to date, who ran what lately, and the contract's fields about a person."""
 
-    org: Organisation
+    org: GovernanceConfig
     today: date
     folders: tuple[str, ...] = ()
     alerts: Rows = ()
@@ -38,7 +38,7 @@ class View:
         return person if person and person.known and person.there(self.today) else None
 
 
-Check = Callable[[View], Iterable[str]]
+Check = Callable[[CheckContext], Iterable[str]]
 """Says what is missing, each with file and key; nothing when all is well."""
 
 

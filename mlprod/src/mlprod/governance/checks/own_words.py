@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..stage_examples import EXAMPLE
-from .context import Check, View
+from .context import Check, CheckContext
 
 
-def own_words(view: View) -> Iterator[str]:
+def own_words(view: CheckContext) -> Iterator[str]:
     """What still stands there as the examples say it."""
     org = view.org
     for name in ("ownership", "problem", "risk", "change_plan"):

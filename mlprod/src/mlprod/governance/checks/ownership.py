@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from fnmatch import fnmatch
 
-from .context import Check, NotApplicableError, View
+from .context import Check, CheckContext, NotApplicableError
 
 FILE = "governance/ownership.yaml"
 OUTCOMES = (
@@ -31,7 +31,7 @@ SKILL_CHECKS = {  # what shows a skill: a command that was run, and left evidenc
 }
 
 
-def named(view: View) -> Iterator[str]:
+def named(view: CheckContext) -> Iterator[str]:
     ownership = view.org.ownership
     for id in OUTCOMES:
         if ownership.outcome(id) is None:
@@ -46,7 +46,7 @@ def named(view: View) -> Iterator[str]:
             yield f"{FILE}: outcomes: {outcome.id}: accountable: {person.name} {gone}{heir}"
 
 
-def replaceable(view: View) -> Iterator[str]:
+def replaceable(view: CheckContext) -> Iterator[str]:
     for id in _accountable(view):
         person = view.known(id)
         if person is None:
@@ -57,13 +57,13 @@ def replaceable(view: View) -> Iterator[str]:
             yield f"{FILE}: people: {id}: deputy: {has}; name another known person's id"
 
 
-def responsible(view: View) -> Iterator[str]:
+def responsible(view: CheckContext) -> Iterator[str]:
     for outcome in view.org.ownership.outcomes:
         if not outcome.responsible:
             yield f"{FILE}: outcomes: {outcome.id}: responsible: nobody does the work"
 
 
-def accepted(view: View) -> Iterator[str]:
+def accepted(view: CheckContext) -> Iterator[str]:
     """Named is not accepted; accepted without evidence, or longer ago than its review, is not either."""
     ownership = view.org.ownership
     for outcome in ownership.outcomes:
@@ -83,7 +83,7 @@ def accepted(view: View) -> Iterator[str]:
             yield f"{key}: review_by: {last.review_by} is more than a quarter after {last.date}"
 
 
-def not_overloaded(view: View) -> Iterator[str]:
+def not_overloaded(view: CheckContext) -> Iterator[str]:
     ownership = view.org.ownership
     if view.org.risk.tier != "A":
         raise NotApplicableError("only tier A limits how many outcomes one person answers for")
@@ -94,7 +94,7 @@ def not_overloaded(view: View) -> Iterator[str]:
             yield f"{FILE}: outcomes: {id} answers for {len(mine)} ({', '.join(mine)}); {MOST} at most at tier A"
 
 
-def gates_apart(view: View) -> Iterator[str]:
+def gates_apart(view: CheckContext) -> Iterator[str]:
     """Who approves gates and payoff (accountable for the value) is not who makes the model."""
     ownership = view.org.ownership
     owner, model = ownership.outcome("business_value"), ownership.outcome("model_quality")
@@ -106,7 +106,7 @@ def gates_apart(view: View) -> Iterator[str]:
             )
 
 
-def covered(view: View) -> Iterator[str]:
+def covered(view: CheckContext) -> Iterator[str]:
     """Every source folder, alert rule and risk belongs to an outcome."""
     outcomes = view.org.ownership.outcomes
     globs = [glob for outcome in outcomes for glob in outcome.covers.paths]
@@ -123,7 +123,7 @@ def covered(view: View) -> Iterator[str]:
             yield f"{FILE}: outcomes: covers.risks: no outcome covers the risk {risk.id}, and it has no owner"
 
 
-def skilled(view: View) -> Iterator[str]:
+def skilled(view: CheckContext) -> Iterator[str]:
     """Covered is what somebody did lately, or what has an action, an owner and a day."""
     skills = view.org.ownership.skills
     for skill in skills.required:
@@ -138,7 +138,7 @@ def skilled(view: View) -> Iterator[str]:
             yield f"{FILE}: skills: gaps: {skill}: owner: {gap.owner} is no known person who is there"
 
 
-def _practised(view: View, skill: str) -> list[str]:
+def _practised(view: CheckContext, skill: str) -> list[str]:
     """Names of the people listed for a skill who did lately what shows it."""
     found = []
     for each in view.org.ownership.skills.covered.get(skill, ()):
@@ -155,12 +155,12 @@ def _practised(view: View, skill: str) -> list[str]:
     return found
 
 
-def up_to_date(view: View) -> Iterator[str]:
+def up_to_date(view: CheckContext) -> Iterator[str]:
     for name in view.outdated:
         yield f"{name}: differs from what `make generate` writes"
 
 
-def _accountable(view: View) -> list[str]:
+def _accountable(view: CheckContext) -> list[str]:
     return list(dict.fromkeys(outcome.accountable for outcome in view.org.ownership.outcomes))
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from ..problem import FILE
-from .context import Check, View
+from .context import Check, CheckContext
 
 
-def stated(view: View) -> Iterator[str]:
+def stated(view: CheckContext) -> Iterator[str]:
     said, decision = view.org.problem.problem, view.org.problem.decision
     for key, value in (
         ("problem.statement", said.statement),
@@ -19,12 +19,12 @@ def stated(view: View) -> Iterator[str]:
             yield f"{FILE}: {key} is not said"
 
 
-def compared(view: View) -> Iterator[str]:
+def compared(view: CheckContext) -> Iterator[str]:
     if not view.org.problem.alternatives:
         yield f"{FILE}: alternatives: none was looked at; name one without ML, its result, and why it is not enough"
 
 
-def targeted(view: View) -> Iterator[str]:
+def targeted(view: CheckContext) -> Iterator[str]:
     value = view.org.problem.value
     for key in ("kpi", "unit", "baseline", "target", "payoff_a_month", "by"):
         if getattr(value, key) in ("", None):
@@ -39,13 +39,13 @@ def targeted(view: View) -> Iterator[str]:
         yield f"{FILE}: value.owner: {value.owner or 'nobody'} is no known person of ownership.yaml"
 
 
-def killable(view: View) -> Iterator[str]:
+def killable(view: CheckContext) -> Iterator[str]:
     if not view.org.problem.kill_criteria:
         yield f"{FILE}: kill_criteria: none; say what would end this, and the day on which that is looked at"
     yield from overdue(view)
 
 
-def overdue(view: View) -> Iterator[str]:
+def overdue(view: CheckContext) -> Iterator[str]:
     for position, kill in enumerate(view.org.problem.kill_criteria):
         if kill.by < view.today:
             yield (

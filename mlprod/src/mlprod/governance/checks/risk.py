@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from ..risk import FILE
-from .context import Check, View
+from .context import Check, CheckContext
 
 
-def owned(view: View) -> Iterator[str]:
+def owned(view: CheckContext) -> Iterator[str]:
     if not view.org.risk.risks:
         yield f"{FILE}: risks: none is said; no system is without"
     for position, risk in enumerate(view.org.risk.risks):
@@ -19,7 +19,7 @@ def owned(view: View) -> Iterator[str]:
             yield f"{key}: review_by: {risk.review_by or 'no day'}; set the day of the next review"
 
 
-def classified(view: View) -> Iterator[str]:
+def classified(view: CheckContext) -> Iterator[str]:
     found = view.org.risk.classification
     if found is None or not found.why:
         yield f"{FILE}: classification: say eu_ai_act and why; confirm it with counsel"
@@ -27,13 +27,13 @@ def classified(view: View) -> Iterator[str]:
         yield f"{FILE}: classification.eu_ai_act: unacceptable; such a system must not be built"
 
 
-def overseen(view: View) -> Iterator[str]:
+def overseen(view: CheckContext) -> Iterator[str]:
     for key, ids in vars(view.org.risk.oversight).items():
         if not any(view.known(id) for id in ids):
             yield f"{FILE}: oversight.{key}: names no known person of ownership.yaml"
 
 
-def kept(view: View) -> Iterator[str]:
+def kept(view: CheckContext) -> Iterator[str]:
     """At least six months: EU AI Act, article 26(6)."""
     days = view.org.risk.logging.retention_days
     if days is None or days < 183:

@@ -1,11 +1,11 @@
 """The change, for the people affected."""
 
 from ...display.plain_text import cell
-from ..config import Organisation
+from ..config import GovernanceConfig
 from .text import ABSENT, list_of, stage_of, value_of
 
 
-def change_plan(org: Organisation) -> str:
+def change_plan(org: GovernanceConfig) -> str:
     """What happens to whom and when, for those who use the decisions and those who represent them."""
     plan, impact = org.change_plan, org.change_plan.workforce_impact
     lines = [

@@ -1,12 +1,12 @@
 """The problem on one page."""
 
 from ...display.plain_text import cell
-from ..config import Organisation
-from ..problem import Today, Value
+from ..config import GovernanceConfig
+from ..problem import CurrentProcess, Value
 from .text import ABSENT, list_of, person_of, stage_of, value_of, words_of
 
 
-def problem(org: Organisation) -> str:
+def problem(org: GovernanceConfig) -> str:
     """The problem on one page, for a sponsor."""
     said, decision, value = org.problem.problem, org.problem.decision, org.problem.value
     others = org.problem.alternatives
@@ -49,7 +49,7 @@ def problem(org: Organisation) -> str:
     return "\n".join(lines)
 
 
-def _today(today: Today | None) -> str:
+def _today(today: CurrentProcess | None) -> str:
     if today is None:
         return ABSENT
     return f"{value_of(today.process)}. Cost: {value_of(today.cost)}. Result: {value_of(today.performance)}."

@@ -2,11 +2,11 @@
 
 from ...display.plain_text import cell
 from ..checks.ownership import SKILL_CHECKS
-from ..config import Organisation
+from ..config import GovernanceConfig
 from .text import ABSENT, people_of, person_of, stage_of, value_of, words_of
 
 
-def raci(org: Organisation) -> str:
+def raci(org: GovernanceConfig) -> str:
     """Who is accountable, responsible, consulted and informed, for each outcome; and which skills the work needs."""
     ownership = org.ownership
     lines = [
@@ -44,7 +44,7 @@ def raci(org: Organisation) -> str:
     return "\n".join([*lines, *_skills(org)])
 
 
-def _skills(org: Organisation) -> list[str]:
+def _skills(org: GovernanceConfig) -> list[str]:
     """Which skills are needed, who has them, and what is done where nobody has."""
     found = org.ownership.skills
     lines = [

@@ -2,11 +2,11 @@
 
 from ...display.plain_text import cell
 from ..check_catalogue import law
-from ..config import Organisation
+from ..config import GovernanceConfig
 from .text import ABSENT, people_of, person_of, stage_of, value_of
 
 
-def risks(org: Organisation) -> str:
+def risks(org: GovernanceConfig) -> str:
     """What may go wrong, who may stop it, and how long what is kept."""
     risk = org.risk
     answers, found, logging = risk.tier_questions, risk.classification, risk.logging

@@ -3,24 +3,24 @@
 from collections.abc import Iterable
 
 from ...display.plain_text import cell
-from ..config import Organisation
+from ..config import GovernanceConfig
 
 ABSENT = "*not said yet*"
 
 
-def stage_of(org: Organisation, outcome: str) -> str:
+def stage_of(org: GovernanceConfig, outcome: str) -> str:
     """Where this stands, and whom to ask."""
     system, person = org.ownership.system, org.ownership.answers_for(outcome)
     state = {"poc": "an experiment: nothing is decided yet", "pilot": "a pilot", "production": "in production"}
     return f"{cell(system.name)} is {state[system.stage]}. Ask {person_of(org, person.id) if person else ABSENT}."
 
 
-def person_of(org: Organisation, id: str) -> str:
+def person_of(org: GovernanceConfig, id: str) -> str:
     person = org.ownership.person(id)
     return f"{cell(person.name)} ({cell(id)})" if person else cell(id)
 
 
-def people_of(org: Organisation, ids: Iterable[str]) -> str:
+def people_of(org: GovernanceConfig, ids: Iterable[str]) -> str:
     return ", ".join(person_of(org, id) for id in ids) or ABSENT
 
 

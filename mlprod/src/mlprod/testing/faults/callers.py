@@ -14,7 +14,7 @@ from sqlalchemy import select
 from ...records.database import engine_of
 from ...records.tables import predictions
 from .bodies import body_of
-from .service import HOST, Service
+from .service import HOST, ServiceProcess
 
 NOTHING: tuple[type[Exception], ...] = (OSError, HTTPException)
 
@@ -22,7 +22,7 @@ NOTHING: tuple[type[Exception], ...] = (OSError, HTTPException)
 class Caller:
     """One connection, opened again when it broke or when the service asks for another."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: ServiceProcess) -> None:
         self.service = service
         self.connection: HTTPConnection | None = None
 
@@ -47,13 +47,13 @@ class Caller:
         self.connection = None
 
 
-class Load:
+class CallerLoad:
     """Callers on threads who predict until told to stop, and remember what they were answered.
 
     What breaks or is refused with a time to come back is asked again, with the same id, as a careful caller does.
     """
 
-    def __init__(self, service: Service, callers: int = 4, rows: int = 1, pause: float = 0.0) -> None:
+    def __init__(self, service: ServiceProcess, callers: int = 4, rows: int = 1, pause: float = 0.0) -> None:
         self.service, self.rows, self.pause = service, rows, pause
         self.answered: dict[str, float] = {}  # id → score
         self.asked: set[str] = set()
@@ -66,7 +66,7 @@ class Load:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> "CallerLoad":
         for thread in self._threads:
             thread.start()
         return self

@@ -29,7 +29,7 @@ def free_port() -> int:
     return port
 
 
-class Service:
+class ServiceProcess:
     """`serve --no-follow` in a folder of its own. It may be killed and started again on the same folder."""
 
     def __init__(self, folder: Path, models: Path, url: str, **environment: object) -> None:
@@ -49,7 +49,7 @@ class Service:
         self.spool = Path(self.environment["ML_EVENT_LOG_DIR"])
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, probe: str = "readyz") -> "Service":
+    def start(self, probe: str = "readyz") -> "ServiceProcess":
         """Returns once it is ready, or so far as another probe says."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -134,9 +134,9 @@ class Service:
 
 
 @contextlib.contextmanager
-def running(folder: Path, models: Path, url: str, **environment: object) -> Iterator[Service]:
+def running(folder: Path, models: Path, url: str, **environment: object) -> Iterator[ServiceProcess]:
     """A service that is gone afterwards, however the test ends."""
-    service = Service(folder, models, url, **environment)
+    service = ServiceProcess(folder, models, url, **environment)
     try:
         yield service.start()
     finally:

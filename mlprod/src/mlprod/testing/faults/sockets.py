@@ -3,7 +3,7 @@
 import contextlib
 import socket
 
-from .service import HOST, Service
+from .service import HOST, ServiceProcess
 
 
 def head(length: object, *lines: str, route: str = "/v1/predict") -> bytes:
@@ -15,7 +15,7 @@ def request(body: bytes, *lines: str, route: str = "/v1/predict") -> bytes:
     return head(len(body), *lines, route=route) + body
 
 
-def connected(service: Service, content: bytes = b"", receive_buffer: int = 0) -> socket.socket:
+def connected(service: ServiceProcess, content: bytes = b"", receive_buffer: int = 0) -> socket.socket:
     """A bare connection on which something was sent already."""
     made = socket.socket()
     if receive_buffer:

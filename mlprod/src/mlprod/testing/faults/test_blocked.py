@@ -15,7 +15,7 @@ from ...serving.connection_limits import MAX_ADMIN_CONNECTIONS
 from ..waiting import eventually
 from .bodies import body_of
 from .callers import Caller
-from .service import HOST, Service, running
+from .service import HOST, ServiceProcess, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="named pipes, SIGTERM")]
 REQUESTS = 2_000  # whose log lines are several times what a pipe holds
@@ -24,7 +24,7 @@ REQUESTS = 2_000  # whose log lines are several times what a pipe holds
 def test_a_log_that_nobody_reads_stops_nothing(models: Path, tmp_path: Path, sqlite: str) -> None:
     keys = tmp_path / "keys.json"
     ours, theirs = add_key(keys, "ours", ["predict", "operate"]), add_key(keys, "theirs", ["predict"])
-    service = Service(tmp_path, models, sqlite, ML_KEYS_FILE=keys)
+    service = ServiceProcess(tmp_path, models, sqlite, ML_KEYS_FILE=keys)
     os.mkfifo(service.log)
     unread = os.open(service.log, os.O_RDWR)
     try:

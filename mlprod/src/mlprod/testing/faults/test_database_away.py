@@ -15,9 +15,9 @@ from ...ops.migrate import migrate
 from ...records.store import Store
 from ..waiting import eventually
 from .bodies import body_of
-from .callers import Load
+from .callers import CallerLoad
 from .postgres_server import Postgres
-from .service import Service, running
+from .service import ServiceProcess, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")]
 AWAY_SECONDS = 10
@@ -31,12 +31,12 @@ def server(server: Postgres) -> Iterator[Postgres]:
         server.start()
 
 
-def outcome_of(service: Service, prediction: str) -> tuple[int, dict[str, str], Any]:
+def outcome_of(service: ServiceProcess, prediction: str) -> tuple[int, dict[str, str], Any]:
     given = {"prediction_id": prediction, "outcome": 1, "at": "2026-01-31T12:00:00Z"}
     return service.ask("/v1/outcomes", json.dumps({"outcomes": [given]}).encode())
 
 
-def mode_of(service: Service) -> str:
+def mode_of(service: ServiceProcess) -> str:
     mode: str = json.loads(service.operations("readyz")[1])["mode"]
     return mode
 
@@ -47,11 +47,11 @@ def test_predictions_go_on_while_the_database_is_away(
     told: list[tuple[int, dict[str, str], Any]] = []
     enough = threading.Event()
 
-    def tell(service: Service) -> None:
+    def tell(service: ServiceProcess) -> None:
         while not enough.wait(0.2):
             told.append(outcome_of(service, f"case-{len(told)}"))
 
-    with running(tmp_path, models, postgresql) as service, Load(service, callers=3, pause=0.005) as load:
+    with running(tmp_path, models, postgresql) as service, CallerLoad(service, callers=3, pause=0.005) as load:
         teller = threading.Thread(target=tell, args=(service,), daemon=True)
         teller.start()
         eventually(lambda: len(told) > 3)
@@ -104,7 +104,7 @@ def test_a_new_service_without_a_database_decides_nothing(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     server.stop()
-    with running(tmp_path, models, postgresql, ML_MODE="automate") as service, Load(service, pause=0.01) as load:
+    with running(tmp_path, models, postgresql, ML_MODE="automate") as service, CallerLoad(service, pause=0.01) as load:
         told = service.ask("/v1/predict", body_of())[2]
         assert (told["mode"], told["predictions"][0]["decision"]) == ("shadow", None)
         server.start()
@@ -118,7 +118,7 @@ def test_a_new_service_without_a_database_decides_nothing(
 def test_ending_while_the_database_is_away_loses_nothing(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
-    with running(tmp_path, models, postgresql) as service, Load(service, callers=3) as load:
+    with running(tmp_path, models, postgresql) as service, CallerLoad(service, callers=3) as load:
         eventually(lambda: len(load.answered) > 100)
         server.stop()
         eventually(lambda: service.metric("ml_events_pending") > 100)
@@ -133,7 +133,7 @@ def test_ending_while_the_database_is_away_loses_nothing(
 
 def test_tables_that_come_late_get_everything(models: Path, tmp_path: Path, server: Postgres) -> None:
     url = server.database()
-    with running(tmp_path, models, url) as service, Load(service, callers=2, pause=0.005) as load:
+    with running(tmp_path, models, url) as service, CallerLoad(service, callers=2, pause=0.005) as load:
         eventually(lambda: len(load.answered) > 100)
         assert service.metric("ml_store_up") == 0
         migrate(url)

@@ -13,15 +13,15 @@ import pytest
 
 from ..waiting import eventually
 from .bodies import body_of
-from .callers import Load
-from .service import Service, running
+from .callers import CallerLoad
+from .service import ServiceProcess, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")]
 DRAIN = 2
 
 
 def test_while_draining_every_request_is_answered_and_sent_elsewhere(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service, Load(service, pause=0.002) as load:
+    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service, CallerLoad(service, pause=0.002) as load:
         eventually(lambda: len(load.answered) > 100)
         told = time.monotonic()
         service.tell_to_end()
@@ -39,7 +39,7 @@ def test_while_draining_every_request_is_answered_and_sent_elsewhere(models: Pat
 
 
 def test_a_service_that_ends_at_once_stores_what_it_answered(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite) as service, Load(service, callers=6, rows=20) as load:
+    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=6, rows=20) as load:
         eventually(lambda: len(load.answered) > 2_000)
         service.tell_to_end()
         assert service.ended() == 0
@@ -49,7 +49,7 @@ def test_a_service_that_ends_at_once_stores_what_it_answered(models: Path, tmp_p
 
 
 def test_a_second_signal_ends_the_drain(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=600) as service, Load(service) as load:
+    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=600) as service, CallerLoad(service) as load:
         eventually(lambda: len(load.answered) > 100)
         service.tell_to_end()
         eventually(lambda: service.operations("readyz")[0] == 503)
@@ -70,7 +70,7 @@ def terminal() -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="SIGHUP")
 @pytest.mark.usefixtures("terminal")
 def test_the_end_of_a_terminal_drains_as_well(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service, Load(service, pause=0.002) as load:
+    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service, CallerLoad(service, pause=0.002) as load:
         eventually(lambda: len(load.answered) > 100)
         service.tell_to_end(signal.SIGHUP)
         eventually(lambda: service.operations("readyz")[0] == 503)
@@ -101,7 +101,7 @@ def test_a_service_that_is_to_outlive_its_terminal_does(models: Path, tmp_path: 
 def test_every_answer_has_its_line_in_the_log_however_the_service_is_told_to_end(
     models: Path, tmp_path: Path, sqlite: str, by: signal.Signals, times: int
 ) -> None:
-    with running(tmp_path, models, sqlite) as service, Load(service, callers=4) as load:
+    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=4) as load:
         eventually(lambda: len(load.answered) > 1_000)
         for _ in range(times):
             service.tell_to_end(by)
@@ -116,7 +116,7 @@ def test_every_answer_has_its_line_in_the_log_however_the_service_is_told_to_end
 
 
 def test_a_log_that_is_read_slowly_has_its_last_lines_too(models: Path, tmp_path: Path, sqlite: str) -> None:
-    service = Service(tmp_path, models, sqlite)
+    service = ServiceProcess(tmp_path, models, sqlite)
     os.mkfifo(service.log)
     reader = os.open(service.log, os.O_RDWR)
     content: list[bytes] = []

@@ -11,7 +11,7 @@ import pytest
 from ...ops.migrate import migrate
 from ..waiting import eventually
 from .bodies import full_body
-from .callers import Load
+from .callers import CallerLoad
 from .service import running
 from .small_disk import small_disk
 
@@ -44,7 +44,10 @@ def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
     models: Path, tmp_path: Path, room: dict[str, object]
 ) -> None:
     url = f"sqlite:///{tmp_path / 'records.db'}"  # without tables, so that nothing can be shipped
-    with running(tmp_path, models, url, **room) as service, Load(service, callers=2, rows=50, pause=0.005) as load:
+    with (
+        running(tmp_path, models, url, **room) as service,
+        CallerLoad(service, callers=2, rows=50, pause=0.005) as load,
+    ):
         eventually(lambda: len(load.reasons) > 20)
         assert service.metric('ml_requests_shed_total{reason="records"}') > 20
         assert service.operations("healthz")[0] == 200
@@ -77,7 +80,7 @@ def test_what_fills_the_disk_beside_the_event_log_stops_answers_only_while_it_is
         spool = folder / "spool"
         with (
             running(tmp_path, models, sqlite, ML_EVENT_LOG_DIR=spool) as service,
-            Load(service, callers=2, rows=50) as load,
+            CallerLoad(service, callers=2, rows=50) as load,
         ):
             eventually(lambda: len(load.answered) > 1_000)
             for _ in range(3):
@@ -107,7 +110,7 @@ def moved(folder: Path) -> None:
 def test_a_removed_folder_loses_no_answer_while_the_service_runs(
     models: Path, tmp_path: Path, sqlite: str, harm: Callable[[Path], object]
 ) -> None:
-    with running(tmp_path, models, sqlite) as service, Load(service, callers=3, pause=0.001) as load:
+    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=3, pause=0.001) as load:
         for _ in range(5):
             before = len(load.answered)
             eventually(lambda before=before: len(load.answered) > before + 200)  # type: ignore[misc]

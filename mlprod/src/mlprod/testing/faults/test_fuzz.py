@@ -26,7 +26,7 @@ from ...serving.api_keys import add_key
 from .bodies import body_of
 from .callers import NOTHING, seconds_of
 from .mutation import mutated
-from .service import HOST, Service, running
+from .service import HOST, ServiceProcess, running
 from .sockets import connected, statuses_of
 
 pytestmark = [
@@ -52,7 +52,7 @@ GOOD: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Guarded:
-    service: Service
+    service: ServiceProcess
     keys: dict[str, str]  # role → key; "all" has every role, "none" is no key
 
     def base(self) -> str:

@@ -10,8 +10,8 @@ import pytest
 
 from ..waiting import eventually
 from .bodies import LIMIT, body_of
-from .callers import Load
-from .service import Service, running
+from .callers import CallerLoad
+from .service import ServiceProcess, running
 from .sockets import connected, head, request, statuses_of
 
 pytestmark = [
@@ -58,13 +58,13 @@ HOSTILE: dict[str, bytes] = {
 
 
 @pytest.fixture(scope="module")
-def sturdy(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def sturdy(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     folder = tmp_path_factory.mktemp("sturdy")
     with running(folder, models, f"sqlite:///{folder / 'records.db'}") as service:
         yield service
 
 
-def test_what_is_no_good_request_is_refused_or_cut_off(sturdy: Service) -> None:
+def test_what_is_no_good_request_is_refused_or_cut_off(sturdy: ServiceProcess) -> None:
     with ThreadPoolExecutor(len(HOSTILE)) as pool:
         answers = pool.map(lambda content: statuses_of(connected(sturdy, content)), HOSTILE.values())
         given = dict(zip(HOSTILE, answers, strict=True))
@@ -78,8 +78,8 @@ def test_what_is_no_good_request_is_refused_or_cut_off(sturdy: Service) -> None:
 @pytest.mark.parametrize(
     "name", ["10 MB", "100,000 rows", "as many unknown fields as fit", "deep lists", "a long number"]
 )
-def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(sturdy: Service, name: str) -> None:
-    with Load(sturdy, callers=1, pause=0.005) as load:
+def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(sturdy: ServiceProcess, name: str) -> None:
+    with CallerLoad(sturdy, callers=1, pause=0.005) as load:
         eventually(lambda: len(load.times) > 20)
         made = connected(sturdy, HOSTILE[name].replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
         assert [status for status in statuses_of(made) if not 400 <= status < 500] == []
@@ -90,12 +90,12 @@ def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(sturdy: Service,
     assert longest < 1
 
 
-def test_requests_in_a_row_are_answered_in_order(sturdy: Service) -> None:
+def test_requests_in_a_row_are_answered_in_order(sturdy: ServiceProcess) -> None:
     good, bad, no = request(body_of(3)), request(b"{"), b"GET /none HTTP/1.1\r\nhost: localhost\r\n\r\n"
     assert statuses_of(connected(sturdy, (good + bad + no) * 20)) == [200, 400, 404] * 20
 
 
-def test_a_connection_that_ends_within_a_body_costs_nothing(sturdy: Service) -> None:
+def test_a_connection_that_ends_within_a_body_costs_nothing(sturdy: ServiceProcess) -> None:
     for length in (1, 100, 100_000):
         for _ in range(50):
             connected(sturdy, head(length) + b'{"rows"'[: length - 1]).close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ..waiting import eventually
-from .callers import Load
+from .callers import CallerLoad
 from .service import running
 
 pytestmark = [
@@ -24,7 +24,7 @@ def test_no_kill_loses_or_doubles_an_answer(
     moment = random.Random(kills)  # noqa: S311
     with (
         running(tmp_path, models, request.getfixturevalue(database)) as service,
-        Load(service, callers=3, pause=0.001) as load,
+        CallerLoad(service, callers=3, pause=0.001) as load,
     ):
         for _ in range(kills):
             before = len(load.answered)

@@ -14,9 +14,9 @@ from ...ops.migrate import migrate
 from ...records.store import Store
 from ..waiting import eventually
 from .bodies import PACKAGE, body_of, full_body
-from .callers import Load
+from .callers import CallerLoad
 from .postgres_server import Postgres
-from .service import Service, running
+from .service import ServiceProcess, running
 from .small_disk import small_disk
 from .test_full_disk import fill
 
@@ -32,12 +32,12 @@ def server(server: Postgres) -> Iterator[Postgres]:
         server.start()
 
 
-def mode_of(service: Service) -> tuple[str, str]:
+def mode_of(service: ServiceProcess) -> tuple[str, str]:
     content = json.loads(service.operations("readyz")[1])
     return content["mode"], content["mode_source"]
 
 
-def decides(service: Service) -> bool:
+def decides(service: ServiceProcess) -> bool:
     status, _, content = service.ask("/v1/predict", body_of())
     assert status == 200, content
     return content["predictions"][0]["decision"] is not None
@@ -49,7 +49,7 @@ def processes(server: Postgres) -> list[int]:
     return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
 
 
-def verb(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
+def verb(service: ServiceProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The verb mode, on the machine of the service."""
     command = [sys.executable, "-m", PACKAGE, "mode", *arguments]
     return subprocess.run(command, env=service.environment, capture_output=True, text=True, check=False, timeout=60)
@@ -63,7 +63,7 @@ def test_a_stop_without_the_database_outlives_the_process_and_reaches_everybody_
     with (
         running(tmp_path / "one", models, postgresql) as here,
         running(tmp_path / "two", models, postgresql) as there,
-        Load(here, callers=2, pause=0.01) as load,
+        CallerLoad(here, callers=2, pause=0.01) as load,
     ):
         assert decides(here)
         assert decides(there)

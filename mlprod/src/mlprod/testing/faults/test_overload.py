@@ -13,8 +13,8 @@ from ...serving.connection_limits import MAX_CONNECTIONS, SLOW_SECONDS
 from ...settings import Settings
 from ..waiting import eventually
 from .bodies import body_of
-from .callers import Load, stored
-from .service import HOST, Service, running
+from .callers import CallerLoad, stored
+from .service import HOST, ServiceProcess, running
 from .sockets import answer_of, connected, request
 
 pytestmark = [
@@ -24,7 +24,7 @@ pytestmark = [
 CALLERS, BATCH, ROUNDS = 300, 300, 4
 
 
-async def _hurry(service: Service, rounds: int) -> tuple[Counter[str], dict[str, float]]:
+async def _hurry(service: ServiceProcess, rounds: int) -> tuple[Counter[str], dict[str, float]]:
     """Everyone asks for a batch at the same time, again and again."""
     counted: Counter[str] = Counter()
     answered: dict[str, float] = {}
@@ -62,7 +62,7 @@ def test_everyone_is_answered_or_told_when_to_come_again(models: Path, tmp_path:
 @pytest.mark.skipif(sys.platform != "linux", reason="file handles")
 def test_connections_that_say_nothing_shut_no_caller_out(models: Path, tmp_path: Path, sqlite: str) -> None:
     raise_handles()
-    with running(tmp_path, models, sqlite) as service, Load(service, callers=2, pause=0.005) as load:
+    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=2, pause=0.005) as load:
         silent = [connected(service) for _ in range(MAX_CONNECTIONS + 100)]
         before = len(load.answered)
         assert [service.ask("/v1/predict", body_of())[0] for _ in range(20)] == [200] * 20

@@ -11,8 +11,8 @@ import pytest
 
 from ..waiting import eventually
 from .bodies import full_body
-from .callers import Load
-from .service import HOST, Service, running
+from .callers import CallerLoad
+from .service import HOST, ServiceProcess, running
 from .sockets import connected, head, is_open, request, sent
 
 pytestmark = [
@@ -25,7 +25,7 @@ SLOW = 'ml_requests_shed_total{reason="slow"}'
 
 
 def test_who_sends_slowly_is_cut_off_while_others_are_answered(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite) as service, Load(service, callers=2, pause=0.005) as load:
+    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=2, pause=0.005) as load:
         began = time.monotonic()
         silent = [connected(service) for _ in range(20)]
         halves = [connected(service, head(50_000) + b'{"rows":') for _ in range(20)]
@@ -54,7 +54,7 @@ def test_who_sends_slowly_is_cut_off_while_others_are_answered(models: Path, tmp
 
 def test_who_does_not_read_is_cut_off_while_others_are_answered(models: Path, tmp_path: Path, sqlite: str) -> None:
     content = request(full_body()) * 4
-    with running(tmp_path, models, sqlite) as service, Load(service, callers=2, pause=0.005) as load:
+    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=2, pause=0.005) as load:
         deaf = connected(service, receive_buffer=4_096)
         deaf.setblocking(False)
         view, began = memoryview(content), time.monotonic()
@@ -111,7 +111,7 @@ def test_a_head_without_end_costs_no_memory(
         assert service.answers()
 
 
-def memory(service: Service) -> int:
+def memory(service: ServiceProcess) -> int:
     """Bytes of memory that the process holds."""
     lines = Path(f"/proc/{service.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1_024

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from .callers import NOTHING, Caller, Load, seconds_of
-from .service import Service, running
+from .callers import NOTHING, Caller, CallerLoad, seconds_of
+from .service import ServiceProcess, running
 
 pytestmark = [
     pytest.mark.faults,
@@ -28,7 +28,10 @@ AT = "2026-01-31T12:00:00Z"
 def test_steady_work_leaves_the_service_as_it_was(models: Path, tmp_path: Path, sqlite: str) -> None:
     seconds, samples = MINUTES * 60, list[tuple[float, int, int, int]]()
     with running(tmp_path, models, sqlite) as service:
-        single, hundreds = Load(service, callers=4, pause=0.01), Load(service, callers=1, rows=100, pause=0.2)
+        single, hundreds = (
+            CallerLoad(service, callers=4, pause=0.01),
+            CallerLoad(service, callers=1, rows=100, pause=0.2),
+        )
         with Later(service, single) as later, single, hundreds:
             began = time.monotonic()
             while (now := time.monotonic()) < began + seconds:
@@ -65,7 +68,7 @@ def test_steady_work_leaves_the_service_as_it_was(models: Path, tmp_path: Path, 
 class Later:
     """A caller who tells outcomes and feedback of what was predicted."""
 
-    def __init__(self, service: Service, load: Load) -> None:
+    def __init__(self, service: ServiceProcess, load: CallerLoad) -> None:
         self.service, self.load, self.told = service, load, 0
         self.wrong: list[str] = []
         self._stop = threading.Event()
