@@ -49,7 +49,7 @@ check-library: mlprod/.venv/ready ## style, types of the library, and which of i
 	cd mlprod && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && PYTHONPATH=src .venv/bin/lint-imports
 
 test-library: mlprod/.venv/ready ## the library's tests, in a project that is baked for them
-	cd mlprod && PYTHONPATH=../tests .venv/bin/python -m pytest -p sample -n 2 --dist loadfile $(TESTS)
+	cd mlprod && PYTHONPATH=../tests .venv/bin/python -m pytest -p sample -n 3 --dist loadfile $(TESTS)
 
 # Three processes for two cores, since much of it is waiting. Files begin in the order of their names: the last are short.
 test: export SAMPLE ?= $(shell git rev-parse HEAD)

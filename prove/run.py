@@ -48,16 +48,27 @@ def alarms(place: Place) -> str:
 
 
 def cases(place: Place) -> str:
-    return passed(place.run("make", "test-library", "TESTS=-m sampled", cwd=CHECKOUT))
+    return whole(passed(place.run("make", "test-library", "TESTS=-m sampled", cwd=CHECKOUT)))
 
 
 def projects(place: Place) -> str:
     tests = ("-m", "pytest", "-m", "slow and sampled", "-n", 3, "--dist", "loadfile")
-    return passed(place.run(sys.executable, *tests, cwd=CHECKOUT))
+    return whole(passed(place.run(sys.executable, *tests, cwd=CHECKOUT)))
 
 
 def passed(said: str) -> str:
     return re.findall(r"(\d+ passed(?:, \d+ (?:skipped|deselected))*)", said)[-1]
+
+
+def whole(result: str) -> str:
+    """The result as it is. Raises NotWholeError when tests were skipped for want of a program."""
+    if "skipped" in result:
+        raise NotWholeError(f"{result}; `.ci/run prove` installs the programs that these need")
+    return result
+
+
+class NotWholeError(Exception):
+    """A proof left something out."""
 
 
 PROOFS: dict[str, tuple[Callable[[Place], str], str]] = {
@@ -83,9 +94,9 @@ def main() -> int:
             began = time.monotonic()
             try:
                 found = prove(place)
-            except subprocess.CalledProcessError as failure:
+            except (subprocess.CalledProcessError, NotWholeError) as failure:
                 failed.append(name)
-                found = f"**failed**: exit code {failure.returncode}"
+                found = f"**failed**: {failure}"
             lines.append(f"| {what} | {found} | {(time.monotonic() - began) / 60:.1f} |")
     table = "\n".join(["| proof | found | minutes |", "| --- | --- | --- |", *lines, "", described(args.sample)])
     print(table)

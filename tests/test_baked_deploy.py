@@ -31,7 +31,7 @@ def defaults() -> dict[str, Any]:
         assert isinstance(field.value, ast.Call)
         (default,) = (word.value for word in field.value.keywords if word.arg == "default")
         found[field.target.id] = default.value if isinstance(default, ast.Constant) else None
-    assert {"port", "ops_port", "keys_file"} <= found.keys()
+    assert {"port", "admin_port", "keys_file"} <= found.keys()
     return found
 
 

@@ -17,15 +17,15 @@ from mlprod.training.evidence_store import finding
 
 CANARY = "c4n4ryW0rd"
 NAMED = (
-    "state",
-    "governance",
+    "state_dir",
+    "governance_dir",
     "model_name",
     "model_dir",
     "host",
-    "ops_host",
+    "admin_host",
     "keys_file",
     "mode_file",
-    "spool",
+    "event_log_dir",
 )  # in messages
 PASSWORDS = [
     CANARY,

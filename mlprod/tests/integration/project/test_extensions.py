@@ -32,7 +32,7 @@ ROUTE = "def routes(app):\n    @app.get({path!r})\n    def _answer():\n        r
 def keyed(settings: Settings, tmp_path: Path) -> tuple[Settings, str]:
     """A service where keys are needed, and the authorization of one of them."""
     key = add_key(tmp_path / "keys.json", "checkout", ["predict", "operate"])
-    own = {"keys_file": tmp_path / "keys.json", "spool": tmp_path / "spool"}
+    own = {"keys_file": tmp_path / "keys.json", "event_log_dir": tmp_path / "spool"}
     return settings.model_copy(update=own), f"Bearer {key}"
 
 

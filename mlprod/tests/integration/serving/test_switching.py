@@ -25,7 +25,7 @@ def here(settings: Settings, trained: Trained, tmp_path: Path, file: Path) -> Se
     """A replica whose folder remembers automate, and whose database has no tables yet."""
     point(settings.models, trained.bundle, 1)
     (settings.spooled / "mode").write_text("automate")
-    own = {"state": tmp_path / "state", "database_url": f"sqlite:///{tmp_path}/later.db", "mode_file": file}
+    own = {"state_dir": tmp_path / "state", "database_url": f"sqlite:///{tmp_path}/later.db", "mode_file": file}
     return settings.model_copy(update=own)
 
 

@@ -26,7 +26,7 @@ BEATS_BASELINE = Gate(
 @pytest.fixture
 def bare(settings: Settings, tmp_path: Path) -> Settings:
     """Settings of a place without the folder governance/."""
-    return settings.model_copy(update={"governance": tmp_path / "governance_dir"})
+    return settings.model_copy(update={"governance_dir": tmp_path / "governance"})
 
 
 def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(bare: Settings) -> None:

@@ -81,7 +81,7 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
         "from pathlib import Path; from conftest import silent; from seams import binary; "
         "from mlprod.settings import Settings; "
         "from mlprod.training.governed_training import train_with_governance; "
-        f"settings = Settings(state=Path({str(tmp_path)!r}), governance=Path({str(governance)!r}), "
+        f"settings = Settings(state_dir=Path({str(tmp_path)!r}), governance_dir=Path({str(governance)!r}), "
         "tracking_uri='', model_name='parcels'); "
         "print(train_with_governance(binary, settings, silent).version.digest)"
     )
@@ -160,7 +160,7 @@ def test_an_unknown_metric_stops_before_training(settings: Settings, tmp_path: P
     shutil.copytree(settings.governance_dir, tmp_path / "governance")
     (tmp_path / "governance" / "gates.yaml").write_text(GATES.replace("parity_difference", "beauty"))
     with pytest.raises(GovernanceError, match="gate exact-export: no metric 'beauty'; there are average_precision"):
-        train_with_governance(binary, settings.model_copy(update={"governance": tmp_path / "governance_dir"}), silent)
+        train_with_governance(binary, settings.model_copy(update={"governance_dir": tmp_path / "governance"}), silent)
 
 
 def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
