@@ -147,7 +147,7 @@ def test_selectors_choose_the_pods_of_the_service_and_no_others(built: Built) ->
 def test_ports_are_those_of_the_settings_and_probes_ask_what_they_mean(built: Built) -> None:
     serve, known = built.container("serve/serve"), defaults()
     ports = {port["name"]: port["containerPort"] for port in serve["ports"]}
-    assert ports == {"http": known["port"], "ops": known["ops_port"]}
+    assert ports == {"http": known["port"], "ops": known["admin_port"]}
     service = {port["name"]: port["targetPort"] for port in built.only("Service")["spec"]["ports"]}
     assert service == {name: name for name in ports}
     backend = built.only("Ingress")["spec"]["rules"][0]["http"]["paths"][0]
