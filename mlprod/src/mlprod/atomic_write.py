@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-LONGEST = 64  # characters of the file's name in that of its draft, which a file system may limit to 255 bytes
+MAX_NAME_LENGTH = 64  # characters of the file's name in that of its draft, which a file system may limit to 255 bytes
 
 
 def atomic_write(path: Path, content: bytes | BinaryIO, permissions: int | None = None) -> None:
@@ -16,7 +16,7 @@ def atomic_write(path: Path, content: bytes | BinaryIO, permissions: int | None 
     `content`: bytes, or an open file that is copied from where it stands. `permissions` count whatever the umask is;
     without them the umask decides, as for any new file. Raises OSError, and leaves the file as it was.
     """
-    draft, mode = path.with_name(f".{path.name[:LONGEST]}.{secrets.token_hex(8)}"), permissions or 0o666
+    draft, mode = path.with_name(f".{path.name[:MAX_NAME_LENGTH]}.{secrets.token_hex(8)}"), permissions or 0o666
     try:
         with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             if permissions:

@@ -17,4 +17,4 @@ class DecisionMode(StrEnum):
 
 MODES: tuple[str, ...] = tuple(mode.value for mode in DecisionMode)
 SAFEST = MODES[0]
-GIVEN = MODES[1:]  # modes in which decisions leave
+DECIDING_MODES = MODES[1:]  # modes in which decisions leave

@@ -2,17 +2,17 @@ from typing import get_args
 
 import pytest
 
-from mlprod.modes import GIVEN, MODES, SAFEST, DecisionMode, ModeName
+from mlprod.modes import DECIDING_MODES, MODES, SAFEST, DecisionMode, ModeName
 from mlprod.records.mode import rank
 
 
 def test_every_mode_is_a_mode_of_bodies_settings_and_files() -> None:
     assert get_args(ModeName) == MODES == tuple(DecisionMode)
-    assert all(type(mode) is str for mode in (*MODES, *GIVEN, SAFEST)), "they go to JSON and into the database"
+    assert all(type(mode) is str for mode in (*MODES, *DECIDING_MODES, SAFEST)), "they go to JSON and into the database"
 
 
 def test_only_shadow_gives_no_decisions() -> None:
-    assert set(MODES) - set(GIVEN) == {DecisionMode.SHADOW}
+    assert set(MODES) - set(DECIDING_MODES) == {DecisionMode.SHADOW}
     assert SAFEST == DecisionMode.SHADOW
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ..contract.columns import MAX_REFUSED
 from ..contract.schema import ContractSchema
-from ..contract.validation import prepared, unfit
+from ..contract.validation import first_violation, prepared
 from ..ops.mode_switch import mode_now
 from ..records.database import now
 from ..records.errors import StoreUnavailableError
@@ -24,13 +24,13 @@ from ..records.store import Store
 from ..settings import Settings
 from ..training.registry import CHAMPION, Registry
 from ..training.sources import stream
-from .output import KIND, MODEL, SOURCE, ScoringError, placed, put
+from .output import KIND, MODEL, SOURCE, ScoringError, open_target, publish
 from .recorder import ANOTHER_ROW, Recorder, secret
 from .row_check import engine_errors, refused_rows
 from .scorer import REFUSED, Scorer
 from .selection import ScoringFunctions, ScoringInput
 
-PIECE = 50_000  # rows at once; a few pieces are in memory
+CHUNK_ROWS = 50_000  # rows at once; a few pieces are in memory
 TRIAL = "trial"
 Take = Callable[[pa.RecordBatch, pa.RecordBatch], pa.RecordBatch]
 
@@ -59,8 +59,8 @@ def score(
     """
     terms, registry = domain.terms, Registry(settings)
     about = {MODEL: settings.model_name.encode(), SOURCE: rows.source.encode(), KIND: b"answers" if store else b"trial"}
-    filesystem, path = placed(to, about)
-    if (champion := registry.behind(CHAMPION)) is None:
+    filesystem, path = open_target(to, about)
+    if (champion := registry.get_by_alias(CHAMPION)) is None:
         raise ScoringError('nothing was promoted yet; make train (or make baseline), then make promote WHY="..."')
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="scores-", dir=settings.state_dir) as folder, engine_errors():
@@ -76,10 +76,10 @@ def score(
             recorder = Recorder(terms, *facts, Path(folder) / "ids", who, domain.explored)
         take = partial(_recorded, recorder, count) if recorder else partial(_as_trial, str(champion.number))
         try:
-            _write(draft, _answers(scorer, take, stream(_wanted(table, terms), PIECE)), about)
+            _write(draft, _answers(scorer, take, stream(_wanted(table, terms), CHUNK_ROWS)), about)
             if recorder:
                 _demand_mode(recorder, settings)
-            put(draft, filesystem, path)
+            publish(draft, filesystem, path)
         except BaseException:  # whatever it is: what nobody was given must not stand in the records as given
             if recorder:
                 _withdraw(recorder)
@@ -116,7 +116,7 @@ def _demand_mode(recorder: Recorder, settings: Settings) -> None:
 
 def _withdraw(recorder: Recorder) -> None:
     try:
-        recorder.withdraw()
+        recorder.delete_predictions()
     except StoreUnavailableError as error:
         said = f"{error}: {recorder.new:,} answers stay in the records that nobody was given; run it again to give them"
         print(said, file=sys.stderr)
@@ -138,7 +138,7 @@ def _wanted(table: ir.Table, terms: ContractSchema) -> ir.Table:
     names = [name for name in (*terms.fields.names, terms.unit) if name in table.columns]
     id = table[terms.id]
     key = id if id.type().is_integer() else id.cast("string").name(terms.id)
-    return table.select(key, *names, unfit(table, terms).name(REFUSED))
+    return table.select(key, *names, first_violation(table, terms).name(REFUSED))
 
 
 def _answers(scorer: Scorer, take: Take, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

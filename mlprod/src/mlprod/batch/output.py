@@ -20,14 +20,14 @@ class ScoringError(Exception):
     """Nothing was put in place; the message says why, and what helps."""
 
 
-def target(to: str, name: str) -> str:
+def resolve_target(to: str, name: str) -> str:
     """The file that is meant: `to` itself, or one of that name in the folder `to`. An address keeps its options."""
     place, mark, options = to.partition("?") if "://" in to else (to, "", "")
     file = place if place.endswith(".parquet") else f"{place.rstrip('/')}/{name}.parquet"
     return file + mark + options
 
 
-def placed(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
+def open_target(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
     """Where the file goes. Raises ScoringError when that cannot be written to, or holds what must not be replaced."""
     try:
         if "://" in to:
@@ -49,7 +49,7 @@ def placed(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
     return filesystem, path
 
 
-def put(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
+def publish(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
     """The file is there whole or not at all: by a rename, or as one upload, which is there once its stream is closed.
 
     Raises ScoringError.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..contract.schema import ContractSchema, Field
-from ..modes import GIVEN
+from ..modes import DECIDING_MODES
 from ..records.database import now
 from ..records.events import CHAMPION, EXPLORED, build_event, build_prediction, event_number
 from ..records.store import Store
@@ -84,13 +84,13 @@ class Recorder:
         columns = {name: pa.array([one[name] for one in found], types.get(name, pa.string())) for name in absent}
         return pa.RecordBatch.from_pydict({self.terms.id: answers.column(self.terms.id), "refused": refused, **columns})
 
-    def withdraw(self) -> None:
+    def delete_predictions(self) -> None:
         """Take back what this run recorded, since nobody was given it. Raises StoreUnavailableError."""
         if not self.ids.exists():
             return
         with self.ids.open(encoding="utf-8") as file:
             while ids := [json.loads(line) for line in islice(file, EVENT)]:
-                self.store.withdraw(ids, self.at)
+                self.store.delete_predictions(ids, self.at)
 
     def _recorded(self, sent: list[dict[str, Any]], kind: pa.DataType, file: TextIO) -> dict[str, dict[str, Any]]:
         """What the records hold of these cases once they were sent, but for those known by the id of another row."""
@@ -114,7 +114,7 @@ class Recorder:
             for id, row in self.store.recorded(list(mine)).items():
                 mine[id] = {name: getattr(row, name) for name in ("score", "decision", *SAID)}
         for one in mine.values():
-            given = one["mode"] in GIVEN and self.mode in GIVEN
+            given = one["mode"] in DECIDING_MODES and self.mode in DECIDING_MODES
             number = pa.types.is_floating(kind)
             one["decision"] = (float(one["decision"]) if number else one["decision"]) if given else None
         return mine
@@ -124,7 +124,7 @@ class Recorder:
     ) -> dict[str, Any]:
         """What is recorded of a row. Where decisions are given, the share of LET_THROUGH is drawn as in the service."""
         let, arm = self.explored, None
-        if let and self.mode in GIVEN and decision != let.decision and let.takes(id, self.salt):
+        if let and self.mode in DECIDING_MODES and decision != let.decision and let.takes(id, self.salt):
             decision, arm = let.decision, EXPLORED
         return build_prediction(id, score, decision, unit, row, self.salt, arm)
 

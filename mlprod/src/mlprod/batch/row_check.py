@@ -11,7 +11,7 @@ from ..contract.columns import MAX_REFUSED
 from ..contract.membership import is_duckdb
 from ..contract.schema import ContractSchema
 from ..contract.unknown_words import look_alikes
-from ..contract.validation import unfit, violations
+from ..contract.validation import first_violation, violations
 from .output import ScoringError
 
 MAX_SHOWN = 10  # rules in a message
@@ -31,7 +31,9 @@ def engine_errors() -> Iterator[None]:
 def refused_rows(table: ir.Table, terms: ContractSchema) -> tuple[dict[str, int], int, tuple[str, ...]]:
     """How many rows break the contract, by rule, how many there are, and notes about them. Raises ScoringError before
     anything is done."""
-    counts = table.select(rule=unfit(table, terms)).group_by("rule").aggregate(rows=lambda marked: marked.count())
+    counts = (
+        table.select(rule=first_violation(table, terms)).group_by("rule").aggregate(rows=lambda marked: marked.count())
+    )
     found = {each["rule"]: int(each["rows"]) for each in counts.to_pyarrow().to_pylist()}
     rows, id = sum(found.values()), table[terms.id]
     refused = {rule: count for rule, count in sorted(found.items(), key=str) if rule is not None}

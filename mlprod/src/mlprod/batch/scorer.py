@@ -18,7 +18,7 @@ from ..bundle.runtime import OnnxRuntime, Scores
 from ..contract.encoding import codes_of, column
 from ..contract.membership import words_of
 from ..contract.schema import Columns, ContractSchema, Field, Fields
-from ..contract.validation import prepared, unfit
+from ..contract.validation import first_violation, prepared
 from ..project.project import Project
 from ..training.sources import cells_of
 
@@ -105,7 +105,9 @@ class _Check:
             words = ibis.table(ibis.Schema.from_pyarrow(self._words.schema), name="words")
             rows = prepared(table, self.terms)
             columns = [self.terms.id, *self.terms.fields.names]
-            self._sql = self.engine.compile(rows.select(*columns, unfit(rows, self.terms, words).name(REFUSED)))
+            self._sql = self.engine.compile(
+                rows.select(*columns, first_violation(rows, self.terms, words).name(REFUSED))
+            )
             self._schema = batch.schema
         with self.engine.con.cursor() as cursor:
             cursor.register("rows", pa.Table.from_batches([batch]))

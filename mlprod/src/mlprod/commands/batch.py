@@ -12,7 +12,7 @@ from ..display.plain_text import display
 def score(args: argparse.Namespace) -> int:
     """a file of scores for yesterday's rows of load(), or those of --table; recorded as the service's answers are"""
     from ..batch.job import score as run
-    from ..batch.output import target
+    from ..batch.output import resolve_target
     from ..batch.selection import chosen, domain_of
     from ..identity import whoami
     from .service import records
@@ -22,7 +22,7 @@ def score(args: argparse.Namespace) -> int:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
         rows = chosen(domain, args.table, args.since, args.until, Path(folder))
-        to = target(args.to or str(settings.state_dir / "scores"), rows.name + (".trial" if args.trial else ""))
+        to = resolve_target(args.to or str(settings.state_dir / "scores"), rows.name + (".trial" if args.trial else ""))
         if rows.described:
             print(rows.described, flush=True)
         done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())

@@ -18,12 +18,12 @@ def deployed(args: argparse.Namespace) -> int:
     from ..ops.deploy import images
     from ..training.evidence_store import digests
     from ..training.registry import Registry
-    from .evidence import keep
+    from .evidence import save_evidence
 
     settings = args.project.settings()
     found = run(args.environment, images(args.images), digests(settings))
-    Registry(settings).serves(args.environment)  # from now on a promotion moves what serves there
-    return keep(settings, found)
+    Registry(settings).mark_environment(args.environment)  # from now on a promotion moves what serves there
+    return save_evidence(settings, found)
 
 
 def image(args: argparse.Namespace) -> int:

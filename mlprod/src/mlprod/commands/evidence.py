@@ -56,7 +56,7 @@ def observe(args: argparse.Namespace) -> int:
     from ..governance.config import read_organisation
     from ..modes import DecisionMode
     from ..monitoring.champion import champion_if_any
-    from ..monitoring.live_checks import seen
+    from ..monitoring.live_checks import collect_evidence
     from ..ops.readiness_report import observed
     from ..records.database import now
     from ..records.usage_stats import usage
@@ -66,11 +66,13 @@ def observe(args: argparse.Namespace) -> int:
     settings = args.project.settings()
     store, org, about = records(settings), read_organisation(settings.governance_dir), digests(settings)
     found = observed(org, usage(store, DecisionMode.SHADOW), usage(store, DecisionMode.ASSIST), about)
-    keep(settings, [*found, *seen(org, args.project.seam(), store, champion_if_any(settings), about, now())])
+    save_evidence(
+        settings, [*found, *collect_evidence(org, args.project.seam(), store, champion_if_any(settings), about, now())]
+    )
     return 0  # a reading, which is no failure
 
 
-def tried(
+def run_drill(
     settings: "Settings", about: "dict[Subject, str]", checks: list[str], drill: "Callable[[], list[Evidence]]"
 ) -> int:
     """Keep what a drill shows. One that fails is kept as failed too, and raises what it raised."""
@@ -78,13 +80,13 @@ def tried(
     from ..training.evidence_store import finding
 
     try:
-        return keep(settings, drill())
+        return save_evidence(settings, drill())
     except (DrillError, OSError) as error:
-        keep(settings, [finding(check, False, about, f"{error}"[:300]) for check in checks])
+        save_evidence(settings, [finding(check, False, about, f"{error}"[:300]) for check in checks])
         raise
 
 
-def keep(settings: "Settings", records: "list[Evidence]") -> int:
+def save_evidence(settings: "Settings", records: "list[Evidence]") -> int:
     """Print what was found, and write it into the registry; 1 when something did not pass, or was not kept."""
     from ..display.plain_text import display
     from ..training.evidence_store import write

@@ -39,7 +39,7 @@ def tune(args: argparse.Namespace) -> int:
     from ..training.train import LOCK, LOCK_WORKS
     from ..training.tune import EXAMPLE, WORTH
     from ..training.tune import tune as run
-    from .evidence import keep
+    from .evidence import save_evidence
 
     seam, settings = args.project.seam(), args.project.settings()
     if not seam.space:
@@ -58,4 +58,4 @@ def tune(args: argparse.Namespace) -> int:
         print(f"put {min(better, key=lambda each: each.error).said} into build_model() of model.py, make train")
     said = f"{len(better) or 'none'} of {len(found)} settings surely better by {WORTH:.0%}; the best, {least.said}: "
     said += f"error {least.error:.4g}, as it is {least.error + least.gain.value:.4g}"
-    return keep(settings, [finding("hyperparameters-tuned", not better, digests(settings, seam), said[:500])])
+    return save_evidence(settings, [finding("hyperparameters-tuned", not better, digests(settings, seam), said[:500])])

@@ -50,12 +50,14 @@ def _library() -> str:
 def readiness(args: argparse.Namespace) -> int:
     """the scorecard; --stage pilot exits 1 with what is missing for it"""
     from ..governance import scorecard as shown
-    from ..ops.readiness_report import looked_at, registry_if_any, scorecard
+    from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
 
     settings = args.project.settings()
     registry = registry_if_any(settings)
     more = _verified(settings) if args.verify else []
-    card = scorecard(args.project.seam_if_readable(), settings, registry, looked_at(registry, args.version), more)
+    card = scorecard(
+        args.project.seam_if_readable(), settings, registry, assessed_version(registry, args.version), more
+    )
     stage = args.stage or card.next_stage
     texts = {
         "terminal": lambda: shown.terminal(card, stage, whole=bool(args.stage)) + "\n",
@@ -72,20 +74,20 @@ def stage(args: argparse.Namespace) -> int:
     """enter a stage: puts examples of what is still to be said into governance/, and enters once nothing is missing"""
     from ..governance.ownership import STAGES
     from ..governance.scorecard import terminal
-    from ..governance.stage_examples import enter, unfold
-    from ..ops.readiness_report import looked_at, registry_if_any, scorecard
+    from ..governance.stage_examples import add_examples, set_stage
+    from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
 
     settings = args.project.settings()
     registry = registry_if_any(settings)
-    card = scorecard(args.project.seam_if_readable(), settings, registry, looked_at(registry, None))
+    card = scorecard(args.project.seam_if_readable(), settings, registry, assessed_version(registry, None))
     if STAGES.index(args.stage) <= STAGES.index(card.org.ownership.system.stage):
         print(f"{card.org.ownership.system.name} is at {card.org.ownership.system.stage} already")
         return 0
     if card.reached(args.stage):
-        enter(settings.governance_dir / "ownership.yaml", args.stage, date.today())
+        set_stage(settings.governance_dir / "ownership.yaml", args.stage, date.today())
         print(f"{args.stage} is entered; run make generate, and commit governance/")
         return 0
-    if changed := unfold(settings.governance_dir, args.stage, date.today()):
+    if changed := add_examples(settings.governance_dir, args.stage, date.today()):
         print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")
     print(terminal(card, args.stage))
     return 1
@@ -94,12 +96,12 @@ def stage(args: argparse.Namespace) -> int:
 def report(args: argparse.Namespace) -> int:
     """scorecard, model card and pictures as pages, into var/report/; --version of another than what is next"""
     from ..governance.scorecard import as_json, markdown
-    from ..ops.readiness_report import looked_at, registry_if_any, scorecard
+    from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
     from ..training.report import write_report
 
     settings = args.project.settings()
     registry = registry_if_any(settings)
-    version = looked_at(registry, args.version)
+    version = assessed_version(registry, args.version)
     card = scorecard(args.project.seam_if_readable(), settings, registry, version)
     folder = settings.state_dir / "report"  # not in governance/: a page that is made is no change to approve
     if registry and version:
@@ -118,11 +120,11 @@ def _verified(settings: "Settings") -> "list[Evidence]":
     from ..governance.config import read_organisation
     from ..governance.git_host import verify
     from ..training.evidence_store import digests, finding
-    from .evidence import keep
+    from .evidence import save_evidence
 
     said = verify(read_organisation(settings.governance_dir).ownership)
     for line in said:
         print(display(line), file=sys.stderr)
     found = [finding("acceptance-verified", not said, digests(settings), "; ".join(said)[:500] or "all confirmed")]
-    keep(settings, found)
+    save_evidence(settings, found)
     return []

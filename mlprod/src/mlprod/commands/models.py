@@ -11,7 +11,7 @@ from ..display.plain_text import display
 def promote(args: argparse.Namespace) -> int:
     """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
     from ..identity import whoami
-    from ..ops.readiness_report import ASKED, NotReadyError, demand
+    from ..ops.readiness_report import ASKED, NotReadyError, require_stage
     from ..training.promotion import promote as move
     from ..training.registry import Registry, Version
 
@@ -26,8 +26,8 @@ def promote(args: argparse.Namespace) -> int:
         )
 
     def ready(version: Version) -> None:
-        demand(args.project.seam_if_readable(), settings, registry, environment, version)
-        registry.serves(environment)
+        require_stage(args.project.seam_if_readable(), settings, registry, environment, version)
+        registry.mark_environment(environment)
 
     before, after = move(
         registry,
@@ -94,7 +94,7 @@ def versions(args: argparse.Namespace) -> int:
 
     registry = Registry(args.project.settings())
     found = registry.versions()
-    names = {version.number: alias for alias in (CHALLENGER, CHAMPION) if (version := registry.behind(alias))}
+    names = {version.number: alias for alias in (CHALLENGER, CHAMPION) if (version := registry.get_by_alias(alias))}
     for version in found:
         alias = names.get(version.number, "")
         print(display(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]:12}  {alias}".rstrip()))

@@ -76,14 +76,14 @@ def upstream(args: argparse.Namespace) -> int:
     from ..training.registry import Registry, RegistryError
     from ..training.source_schema import SchemaNotRecordedError, changes, columns
     from ..training.sources import loaded
-    from .evidence import keep
+    from .evidence import save_evidence
 
     settings = args.project.settings()
     try:
         registry, seam = Registry(settings), args.project.seam()
         champion, table = watching.answering(registry), loaded(seam.load)
         found = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
-        rows, odd = (0, []) if found else watching.newer(seam, champion)
+        rows, odd = (0, []) if found else watching.rows_since_training(seam, champion)
     except (
         SchemaMismatchError,
         ContractError,
@@ -98,7 +98,7 @@ def upstream(args: argparse.Namespace) -> int:
         print(f"nothing to say: load() gives no row that is newer than what version {champion.version} was made of")
         return 0
     said = "; ".join(found)[:500] or f"the columns are those of version {champion.version}, {rows:,} newer rows hold"
-    return keep(settings, [finding("dependencies-watched", not found, digests(settings), said)])
+    return save_evidence(settings, [finding("dependencies-watched", not found, digests(settings), said)])
 
 
 def watch(args: argparse.Namespace) -> int:
@@ -106,7 +106,7 @@ def watch(args: argparse.Namespace) -> int:
     from ..governance.config import read_organisation
     from ..monitoring import notifier
     from ..monitoring.champion import champion_if_any
-    from ..monitoring.live_checks import wrong
+    from ..monitoring.live_checks import active_alerts
     from ..records.database import now
     from ..training.registry import RegistryError
     from .service import records
@@ -114,7 +114,7 @@ def watch(args: argparse.Namespace) -> int:
     settings, at = args.project.settings(), now()
     org, state = read_organisation(settings.governance_dir), settings.state_dir / "watch.json"
     try:
-        found = wrong(org, args.project.seam(), records(settings), champion_if_any(settings), at)
+        found = active_alerts(org, args.project.seam(), records(settings), champion_if_any(settings), at)
     except RegistryError as error:
         print(display(f"RegistryError: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
@@ -169,8 +169,8 @@ def _looked_at(
         source = f"the rows of {args.table}" if args.table else f"the rows of load(), {span},"
         return source, count(table, fields, champion.reference), ". ".join(note for note in notes if note)
     store, since = records(settings), at - timedelta(hours=args.hours)
-    counts = watching.counted(seam, store, champion, since, at)
-    first = watching.first_scored(store, champion, since)
+    counts = watching.feature_counts(seam, store, champion, since, at)
+    first = watching.first_prediction_at(store, champion, since)
     spanned = (at - first) / timedelta(hours=1) if first else 0.0
     note = f"They span {spanned:.1f} hours: a part of a day is no day, and its hours differ by themselves."
     partial = first is not None and spanned < WHOLE_DAY_SHARE * min(args.hours, 24)

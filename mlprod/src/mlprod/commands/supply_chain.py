@@ -28,7 +28,7 @@ PLANTED = ("django", "2.0")  # locked nowhere here; advisories of many years nam
 def sbom(args: argparse.Namespace) -> int:
     """list what the service and the pipeline are built from: CycloneDX, from the locks, with hashes"""
     from ..training.evidence_store import digests, finding
-    from .evidence import keep
+    from .evidence import save_evidence
 
     settings = args.project.settings()
     counts = {}
@@ -36,7 +36,7 @@ def sbom(args: argparse.Namespace) -> int:
         file = settings.state_dir / "sbom" / f"{name}.cdx.json"
         counts[name] = components(LOCKS / f"{name}.txt", file)
         print(f"{file}: {counts[name]} components")
-    return keep(settings, [finding("sbom", True, digests(settings), float(counts["pipeline"]))])
+    return save_evidence(settings, [finding("sbom", True, digests(settings), float(counts["pipeline"]))])
 
 
 def components(lock: Path, file: Path) -> int:
@@ -72,7 +72,7 @@ def locked(lock: Path) -> dict[str, str]:
     return found
 
 
-def applying(lock: Path) -> set[str]:
+def applicable(lock: Path) -> set[str]:
     """The packages that a lock installs on this system."""
     from packaging.requirements import Requirement
 
@@ -91,7 +91,7 @@ def licences(_: argparse.Namespace) -> int:
         raise CheckNotRunError(
             "[tool.licences] of pyproject.toml refuses nothing, so no licence was looked at; name one"
         )
-    found = carried(LOCKS / "serve.txt")
+    found = installed_licenses(LOCKS / "serve.txt")
     bad = refused(found, policy["refuse"], policy["accepted"])
     for name, licence in bad.items():
         print(f"{name}: {licence} is refused by [tool.licences] of pyproject.toml", file=sys.stderr)
@@ -102,13 +102,13 @@ def licences(_: argparse.Namespace) -> int:
     return 0
 
 
-def carried(lock: Path) -> dict[str, str]:
+def installed_licenses(lock: Path) -> dict[str, str]:
     """Package → licence, of what a lock installs on this system.
 
     Raises CheckNotRunError when one is not installed here.
     """
     here = {_normal(each.metadata["Name"]) for each in metadata.distributions()}
-    wanted = applying(lock)
+    wanted = applicable(lock)
     if absent := wanted - here:
         raise CheckNotRunError(
             f"{sorted(absent)} of {lock} are not installed here, so nobody knows their licences: make setup"
@@ -149,29 +149,31 @@ def secrets(_: argparse.Namespace) -> int:
 def audit(args: argparse.Namespace) -> int:
     """ask whether holes are known in what is locked; fails as well when it could not look"""
     from ..training.evidence_store import digests, finding
-    from .evidence import keep
+    from .evidence import save_evidence
 
     settings = args.project.settings()
     try:
-        holes = known_holes(LOCKS / "dev.txt")
+        holes = known_vulnerabilities(LOCKS / "dev.txt")
     except CheckNotRunError as error:
-        keep(settings, [finding("dependencies-audited", False, digests(settings), f"could not look: {error}"[:500])])
+        save_evidence(
+            settings, [finding("dependencies-audited", False, digests(settings), f"could not look: {error}"[:500])]
+        )
         print(CANNOT_AUDIT, file=sys.stderr)
         return 1
     accepted = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["audit"]["accepted"]
     left = []
     for name, version, hole, mended in holes:
         where = "the service" if name in locked(LOCKS / "serve.txt") else "pipeline or development"
-        excuse, why_not = excused(accepted.get(hole), datetime.now(UTC).date())
+        excuse, why_not = accepted_reason(accepted.get(hole), datetime.now(UTC).date())
         end = f"accepted: {excuse}" if excuse else f"mended in {mended or 'no version yet'}{why_not}"
         print(f"{name} {version} ({where}): {hole}, {end}", file=sys.stderr)
         left += [] if excuse else [f"{name} {hole}"]
     borne = len(holes) - len(left)
     said = "; ".join(left) or (f"no hole is known but {borne} that are borne for now" if borne else "no hole is known")
-    return keep(settings, [finding("dependencies-audited", not left, digests(settings), said[:500])])
+    return save_evidence(settings, [finding("dependencies-audited", not left, digests(settings), said[:500])])
 
 
-def excused(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
+def accepted_reason(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
     """Why a known hole is borne for now, or else what an entry lacks that [tool.audit.accepted] has for it."""
     if entry is None:
         return "", ""
@@ -184,13 +186,13 @@ def excused(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
     return f"{why} (until {until})", ""
 
 
-def known_holes(lock: Path) -> list[tuple[str, str, str, str]]:
+def known_vulnerabilities(lock: Path) -> list[tuple[str, str, str, str]]:
     """(package, version, id, versions that mend it).
 
     Raises CheckNotRunError when not every package could be looked up, and when the service of advisories knows
     nothing of PLANTED: a mirror may answer without advisories.
     """
-    wanted = applying(lock)
+    wanted = applicable(lock)
     with tempfile.TemporaryDirectory() as folder:
         file, planted = Path(folder) / "audit.json", Path(folder) / "planted.txt"
         planted.write_text(f"{'=='.join(PLANTED)} --hash=sha256:{'0' * 64}\n", encoding="utf-8")

@@ -50,7 +50,7 @@ def train(args: argparse.Namespace) -> int:
     from ..training.registry import Registry
 
     settings, kind = args.project.settings(), "baseline" if args.baseline else "model"
-    version = run(args.project.seam(), settings, saying(), kind=kind, until=args.until).version
+    version = run(args.project.seam(), settings, timed_printer(), kind=kind, until=args.until).version
     print(_next_step(Registry(settings), version))
     return 0
 
@@ -59,7 +59,7 @@ def _next_step(registry: "Registry", version: "Version") -> str:
     """What to type so that a version that was just trained answers."""
     from ..training.registry import CHALLENGER, CHAMPION
 
-    champion, challenger = registry.behind(CHAMPION), registry.behind(CHALLENGER)
+    champion, challenger = registry.get_by_alias(CHAMPION), registry.get_by_alias(CHALLENGER)
     if champion and champion.number == version.number:
         return f"Version {version.number} is the champion already: the same rows and files make the same bundle."
     if challenger and challenger.number == version.number:
@@ -86,12 +86,12 @@ def retrain(args: argparse.Namespace) -> int:
         if not because:
             return 0
     who = args.who or whoami()
-    version = run(seam, settings, store, saying(), because=because, who=who, why=why).version
+    version = run(seam, settings, store, timed_printer(), because=because, who=who, why=why).version
     print(f"Nothing answers with it yet. {_next_step(Registry(settings), version)}")
     return 0
 
 
-def saying() -> "Callable[[str], None]":
+def timed_printer() -> "Callable[[str], None]":
     """Print each step behind the seconds that have passed."""
     started = time.perf_counter()
     return lambda line: print(f"{time.perf_counter() - started:6.1f} s  {display(line)}", flush=True)

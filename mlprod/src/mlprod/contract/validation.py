@@ -21,9 +21,9 @@ __all__ = [
     "ContractViolationError",
     "Violation",
     "check",
+    "first_violation",
     "known_label",
     "prepared",
-    "unfit",
     "violations",
 ]
 
@@ -82,7 +82,7 @@ def prepared(table: ir.Table, terms: ContractSchema) -> ir.Table:
     return conformed(table, kinds)
 
 
-def unfit(table: ir.Table, terms: ContractSchema, words: ir.Table | None = None) -> ir.StringValue:
+def first_violation(table: ir.Table, terms: ContractSchema, words: ir.Table | None = None) -> ir.StringValue:
     """For each row of a `prepared` table the first rule that its id or a field of it breaks, as "field: rule"; null
     where it breaks none. `words` is what `words_of` gives, for an engine that holds it already."""
     rules = _row_rules(table, terms, words)
@@ -96,8 +96,8 @@ def _row_rules(table: ir.Table, terms: ContractSchema, words: ir.Table | None = 
 
 
 def violations(table: ir.Table, terms: ContractSchema, counts: Mapping[str, int], most: int) -> list[Violation]:
-    """The rules that most rows of a `prepared` table break, as `unfit` names and somebody counted them, with some of
-    these rows."""
+    """The rules that most rows of a `prepared` table break, as `first_violation` names and somebody counted them,
+    with some of these rows."""
     frequent = sorted(counts, key=lambda rule: -counts[rule])[:most]
     rules = {f"{name}: {rule}": (name, rule, predicate) for name, rule, predicate in _row_rules(table, terms)}
     return [

@@ -21,7 +21,7 @@ class Column:
     required: bool = True
 
 
-def demand(path: Path, names: Sequence[str], columns: Iterable[Column]) -> None:
+def require_columns(path: Path, names: Sequence[str], columns: Iterable[Column]) -> None:
     """Raises FileError when a required column is not among the names of a file."""
     absent = [column.name for column in columns if column.required and column.name not in names]
     if not absent:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from ..contract.columns import LINE, MARK
 from .cells import Cells
-from .columns import Column, demand
+from .columns import Column, require_columns
 from .dialect import Dialect, dialect, utf8
 from .errors import FileError
 from .records import Block, blocks
@@ -51,7 +51,7 @@ def _dialect(path: Path, columns: Sequence[Column]) -> Dialect:
         how = dialect(path, [column.name for column in columns])
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
-    demand(path, how.names, columns)
+    require_columns(path, how.names, columns)
     for column in columns:
         if how.names.count(column.name) > 1:
             places = [str(place) for place, name in enumerate(how.names, start=1) if name == column.name]

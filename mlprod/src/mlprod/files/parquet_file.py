@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..contract.columns import TYPES
-from .columns import Column, demand
+from .columns import Column, require_columns
 from .errors import FileError
 from .parts import Parts
 
@@ -20,7 +20,7 @@ def table(parts: Parts, columns: Sequence[Column]) -> tuple[ir.Table, str]:
     hive = any("=" in part for path in parts.paths for part in path.relative_to(parts.root.parent).parts[:-1])
     keys = {part.partition("=")[0] for path in parts.paths for part in path.parts[:-1] if hive and "=" in part}
     for path, schema in schemas.items():
-        demand(path, [*schema.names, *keys], columns)
+        require_columns(path, [*schema.names, *keys], columns)
         _demand_names(path, schema, columns)
     for column in columns:
         _demand_one_type(schemas, column)

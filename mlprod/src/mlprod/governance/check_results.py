@@ -15,10 +15,10 @@ from .evidence_status import UNINSTALLED, Status, judge
 from .people import TODO
 from .waivers import Waiver
 
-NOBODY = "who answers for it, once named,"  # is no address
+NO_OWNER = "who answers for it, once named,"  # is no address
 LONGEST = timedelta(days=180)  # of a waiver
 State = Literal["passed", "failed", "stale", "unmeasured", "waived", "not applicable"]
-WELL: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
+OK_STATES: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _result(
         except NotApplicableError as reason:
             return Result(entry, "not applicable", (str(reason),), shown, id)
         return Result(entry, "failed" if found else "passed", found, shown, id)
-    only_by = (owner.email if owner and owner.known else NOBODY) if entry.by_hand else ""
+    only_by = (owner.email if owner and owner.known else NO_OWNER) if entry.by_hand else ""
     judged = partial(judge, entry, evidence, facts.digests, now, library=facts.library, only_by=only_by)
     anyone, ci = judged(), view.org.ownership.ci
     by_ci = judged(only_ci=True, proof=ci.proof if ci else "") if only_ci else anyone
@@ -101,7 +101,7 @@ def _result(
 
 def _waived(view: CheckContext, result: Result) -> Result:
     """Only the accountable of a check's outcome may waive it, and only until a day."""
-    if result.status in WELL:
+    if result.status in OK_STATES:
         return result
     outcome = view.org.ownership.outcome(result.entry.outcome)
     wrong = []

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from .check_catalogue import MlTest, Section, catalogue
 from .check_results import ProjectState, Result
 
-CLASSIC: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # its sections
-LEAST = {"A": 5, "B": 4, "C": 3}  # what production asks for, by tier
-AIM = 6  # points of 7 that a well-kept project has in each section
+SCORE_SECTIONS: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring")  # its sections
+MIN_SCORE_BY_TIER = {"A": 5, "B": 4, "C": 3}  # what production asks for, by tier
+TARGET_SCORE = 6  # points of 7 that a well-kept project has in each section
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def most_today() -> int:
     """The largest ML Test Score that today's commands could show."""
     later = {entry.id for entry in catalogue().checks if entry.later}
     measured = [test.section for test in catalogue().ml_test_score if not later.issuperset(test.checks)]
-    return min(measured.count(section) for section in CLASSIC)
+    return min(measured.count(section) for section in SCORE_SECTIONS)
 
 
 def points_of(results: Sequence[Result], facts: ProjectState) -> tuple[TestScore, ...]:

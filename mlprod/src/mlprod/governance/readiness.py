@@ -6,13 +6,13 @@ from datetime import date, datetime
 from difflib import get_close_matches
 
 from .check_catalogue import Section, catalogue
-from .check_results import WELL, ProjectState, Result, check_results
+from .check_results import OK_STATES, ProjectState, Result, check_results
 from .checks.context import CheckContext, Drill
 from .checks.problem import overdue
 from .config import GovernanceConfig
 from .evidence import Evidence
 from .evidence_status import unsound
-from .ml_test_score import AIM, CLASSIC, LEAST, TestScore, most_today, points_of
+from .ml_test_score import MIN_SCORE_BY_TIER, SCORE_SECTIONS, TARGET_SCORE, TestScore, most_today, points_of
 from .ownership import STAGES, Stage
 from .waivers import PICKLE
 
@@ -40,11 +40,11 @@ class Scorecard:
     def gaps(self, stage: Stage) -> tuple[Result, ...]:
         """What a stage demands and does not have, in the order of the catalogue."""
         tier = self.org.risk.tier
-        return tuple(r for r in self.results(stage) if r.entry.demanded(stage, tier) and r.status not in WELL)
+        return tuple(r for r in self.results(stage) if r.entry.demanded(stage, tier) and r.status not in OK_STATES)
 
     def missing(self, stage: Stage) -> tuple[str, ...]:
         """What stops a stage beside its gaps: what has run out, and for production a score that is too low."""
-        least = LEAST[self.org.risk.tier]
+        least = MIN_SCORE_BY_TIER[self.org.risk.tier]
         low = stage == "production" and self.score < least
         needed = f"tier {self.org.risk.tier} needs {least}, this version measures {most_today()}"
         said = f"ML Test Score {self.score:g}; {needed}"
@@ -64,7 +64,7 @@ class Scorecard:
     def lacks(self, section: Section) -> dict[str, list[str]]:
         """What mends a section that is below AIM, by command → what then holds; empty for one that is not."""
         found: dict[str, list[str]] = {}
-        for point in self.points if self.sum_of(section) < AIM else ():
+        for point in self.points if self.sum_of(section) < TARGET_SCORE else ():
             if point.test.section == section and point.mend:
                 found.setdefault(point.mend, []).append(point.title)
         return found
@@ -72,7 +72,7 @@ class Scorecard:
     @property
     def score(self) -> float:
         """The ML Test Score: the smallest of the four sections (Breck et al. 2017)."""
-        return min(self.sum_of(section) for section in CLASSIC)
+        return min(self.sum_of(section) for section in SCORE_SECTIONS)
 
     @property
     def maturity(self) -> int:

@@ -14,7 +14,7 @@ EXAMPLE = "e.g. "  # begins each text of an example that somebody has to say in 
 MARK = "# For the {stage} stage. Uncomment a key, delete the one of its name above, and say yours for each 'e.g. '."
 
 
-def unfold(folder: Path, stage: str, today: date) -> list[str]:
+def add_examples(folder: Path, stage: str, today: date) -> list[str]:
     """Append to each governance file the commented keys that `stage` needs; gives the names of the files changed.
 
     Nothing that stands there is touched, and a second call changes nothing. In the examples DAY+30 is a day from
@@ -33,7 +33,7 @@ def unfold(folder: Path, stage: str, today: date) -> list[str]:
     return changed
 
 
-def enter(path: Path, stage: str, today: date) -> None:
+def set_stage(path: Path, stage: str, today: date) -> None:
     """Write the stage and its first day into ownership.yaml, leaving everything else byte for byte."""
     text = path.read_bytes().decode()  # read_text would change the ends of lines
     system = _entries(yaml.compose(text, yaml.SafeLoader)).get("system")

@@ -10,7 +10,7 @@ from ..bundle.manifest import Estimate
 from ..contract.schema import Task
 from ..records.outcome_stats import OutcomeStats, override_rate
 from . import thresholds
-from .distance import bound
+from .distance import ks_critical_value
 from .drift import Drift
 from .drift_counts import SCORE
 from .windows import MONTH, WEEK
@@ -48,10 +48,10 @@ def of_inputs(drifts: Sequence[Drift]) -> Iterator[Alert]:
         then, now = each.reference, each.counted
         if now is None or each.missing is None or (rows := now.present + now.missing) < thresholds.MIN_INPUT_ROWS:
             continue
-        if each.missing > then.missing + max(thresholds.MAX_MISSING_INCREASE, bound(rows, then.rows)):
+        if each.missing > then.missing + max(thresholds.MAX_MISSING_INCREASE, ks_critical_value(rows, then.rows)):
             says = f"{each.name} is missing in {each.missing:.1%} of the rows; it was in {then.missing:.1%}"
             yield Alert("MissingValues", says, each.name)
-        chance = bound(now.present, each.learnt)
+        chance = ks_critical_value(now.present, each.learnt)
         if each.unknown is not None and each.unknown > then.shares[-1] + max(thresholds.MAX_UNKNOWN_INCREASE, chance):
             says = f"{each.unknown:.1%} of {each.name} are words that the model does not know"
             yield Alert("UnknownWords", f"{says}; {then.shares[-1]:.1%} were", each.name)

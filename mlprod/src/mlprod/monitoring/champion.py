@@ -51,7 +51,7 @@ class ChampionInfo:
 
 def answering(registry: Registry) -> ChampionInfo:
     """The champion, as the registry has it. Raises RegistryError, and NoChampionError when there is none."""
-    champion = registry.behind(CHAMPION)
+    champion = registry.get_by_alias(CHAMPION)
     if champion is None:
         raise NoChampionError('nothing was promoted yet; make train, then make promote WHY="..."')
     with TemporaryDirectory() as folder:
@@ -67,17 +67,17 @@ def answering(registry: Registry) -> ChampionInfo:
 def champion_if_any(settings: Settings) -> ChampionInfo | None:
     """The same; None while nothing was ever promoted. Raises RegistryError."""
     registry = registry_if_any(settings)
-    return answering(registry) if registry and registry.behind(CHAMPION) else None
+    return answering(registry) if registry and registry.get_by_alias(CHAMPION) else None
 
 
-def counted(seam: Seam, store: Store, champion: ChampionInfo, since: datetime, until: datetime) -> Counts:
+def feature_counts(seam: Seam, store: Store, champion: ChampionInfo, since: datetime, until: datetime) -> Counts:
     """Of the rows that the champion scored (UTC). PERSONAL fields are not recorded. Raises StoreUnavailableError."""
     fields, absent = champion.manifest.fields, seam.terms.personal
     tables = stored(store, fields, champion.bundle, since, until)
     return total(count(table, fields, champion.reference, absent, SCORE) for table in tables)
 
 
-def newer(seam: Seam, champion: ChampionInfo) -> tuple[int, list[str]]:
+def rows_since_training(seam: Seam, champion: ChampionInfo) -> tuple[int, list[str]]:
     """How many rows load() has that are newer than what the champion was made of, and what fails to come in them, or
     comes in words that it does not know. Without a time no row is newer. Raises SchemaMismatchError."""
     if seam.terms.time is None or champion.manifest.data.until is None:
@@ -88,7 +88,7 @@ def newer(seam: Seam, champion: ChampionInfo) -> tuple[int, list[str]]:
     return rows_of(counts), [each.says for each in odd]
 
 
-def first_scored(store: Store, champion: ChampionInfo, since: datetime) -> datetime | None:
+def first_prediction_at(store: Store, champion: ChampionInfo, since: datetime) -> datetime | None:
     """When the champion scored a case for the first time since then."""
     asked = select(func.min(predictions.c.at)).where(
         predictions.c.at >= since, predictions.c.bundle == champion.bundle, of_cases(predictions)

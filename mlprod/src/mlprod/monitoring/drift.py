@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..bundle.reference_profile import Distribution, Reference
-from .distance import largest_gap, limit, stability
+from .distance import drift_threshold, ks_statistic, population_stability_index
 from .drift_counts import SCORE, Counts, FeatureCounts
 
 Verdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
@@ -76,11 +76,11 @@ def _compared(name: str, then: Distribution, counted: FeatureCounts | None) -> D
     if not counted.present:
         return bare
     now = [each / counted.present for each in counted.cumulative]
-    gap, allowed = largest_gap(now, then.cumulative[: len(now)]), limit(counted.present, bare.learnt)
+    gap, allowed = ks_statistic(now, then.cumulative[: len(now)]), drift_threshold(counted.present, bare.learnt)
     verdict: Verdict = "drifts" if gap > allowed else "steady" if counted.present >= FEWEST_ROWS else few
     place = max(range(len(now)), key=lambda k: abs(now[k] - then.cumulative[k]))
     found = Drift(name, verdict, counted, then, gap, allowed, at=then.edges[place])
-    return replace(found, index=stability(found.shares, then.shares))
+    return replace(found, index=population_stability_index(found.shares, then.shares))
 
 
 def _described(reference: Reference, name: str) -> Distribution:

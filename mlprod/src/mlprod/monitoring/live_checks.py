@@ -17,14 +17,14 @@ from ..records.usage_stats import active_reviewers, decision_paths, verdicts
 from ..training.evidence_store import finding
 from . import alerts, quality, thresholds
 from .alerts import Alert
-from .champion import ChampionInfo, counted, first_scored
+from .champion import ChampionInfo, feature_counts, first_prediction_at
 from .drift import compare
 from .windows import DAY, WEEK
 
-LATELY = timedelta(days=28)  # that evidence looks back
+LOOKBACK = timedelta(days=28)  # that evidence looks back
 
 
-def seen(
+def collect_evidence(
     org: GovernanceConfig,
     seam: Seam,
     store: Store,
@@ -34,7 +34,7 @@ def seen(
 ) -> list[Evidence]:
     """What the records of 28 days show of quality, value and use, as evidence. What too few cases show is not said."""
     found = []
-    told = quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=now - LATELY, until=now)
+    told = quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=now - LOOKBACK, until=now)
     if (paid := merge(told)).cases:
         acted, shadow = acted_upon(told), merge(told, mode=DecisionMode.SHADOW)
         said = f"{acted.net:,.2f} over {acted.paid:,} cases"
@@ -54,7 +54,9 @@ def seen(
     return found + list(_of_champion(seam, champion, merge(told, model_version=champion.version), digests))
 
 
-def wrong(org: GovernanceConfig, seam: Seam, store: Store, champion: ChampionInfo | None, now: datetime) -> list[Alert]:
+def active_alerts(
+    org: GovernanceConfig, seam: Seam, store: Store, champion: ChampionInfo | None, now: datetime
+) -> list[Alert]:
     """Everything that is wrong now (UTC). A database that is away is itself a signal."""
     found = list(alerts.of_dates(due(org), now.date()))
     try:
@@ -83,9 +85,9 @@ def _by_records(
     mine, before = (merge(each, model_version=champion.version) for each in told)
     yield from alerts.of_quality(mine, before.cases, seam.task(), champion.squared_error)
     yield from alerts.of_age(_of_model(champion), now, org.watch.model_days)
-    drifts = compare(champion.reference, counted(seam, store, champion, day, now))
+    drifts = compare(champion.reference, feature_counts(seam, store, champion, day, now))
     yield from alerts.of_inputs(drifts)
-    first = first_scored(store, champion, day)
+    first = first_prediction_at(store, champion, day)
     if first and now - first >= thresholds.WHOLE_DAY_SHARE * DAY:
         yield from alerts.of_drift(drifts)
 

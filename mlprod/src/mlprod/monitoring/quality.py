@@ -16,7 +16,7 @@ from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import outcomes, predictions
 
-PIECE = 50_000
+CHUNK_ROWS = 50_000
 
 
 def outcome_stats(
@@ -56,7 +56,7 @@ def _joined(store: Store, since: datetime, until: datetime) -> Iterator[tuple[Ke
         .join(predictions, predictions.c.id == outcomes.c.prediction_id)
         .where(outcomes.c.received_at < until, of_cases(predictions))
         .order_by(outcomes.c.received_at, outcomes.c.prediction_id)
-        .limit(PIECE)
+        .limit(CHUNK_ROWS)
     )  # fmt: skip
     after = outcomes.c.received_at >= since
     while True:
@@ -64,6 +64,6 @@ def _joined(store: Store, since: datetime, until: datetime) -> Iterator[tuple[Ke
             rows = connection.execute(asked.where(after)).all()
         for _, _, version, arm, mode, score, decision, outcome, row in rows:
             yield Key(version, arm, mode), score, decision, outcome, json.loads(row)
-        if len(rows) < PIECE:
+        if len(rows) < CHUNK_ROWS:
             return
         after = place > tuple_(rows[-1][0], rows[-1][1])

@@ -11,10 +11,10 @@ from ..training.reason import LONGEST_REASON
 from ..training.registry import CHALLENGER, Registry
 from ..training.retrain import age, due
 from .champion import champion_if_any
-from .live_checks import wrong
+from .live_checks import active_alerts
 
-ASKS = {"FieldDrifts": "drift", "ScoreDrifts": "drift", "QualityBelowTest": "quality"}  # alert → reason
-WAITS = 7  # days in which a challenger that was made for such a reason is not made again
+TRIGGERS = {"FieldDrifts": "drift", "ScoreDrifts": "drift", "QualityBelowTest": "quality"}  # alert → reason
+COOLDOWN_DAYS = 7  # days in which a challenger that was made for such a reason is not made again
 
 
 def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[str, str]:
@@ -26,14 +26,16 @@ def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[s
     old, said = due(registry, days)
     if old:
         return "age", said
-    found = list(wrong(read_organisation(settings.governance_dir), seam, store, champion_if_any(settings), now()))
+    found = list(
+        active_alerts(read_organisation(settings.governance_dir), seam, store, champion_if_any(settings), now())
+    )
     if away := next((signal for signal in found if signal.alert == "DatabaseAway"), None):
         raise StoreUnavailableError(away.says)
-    asks = next((signal for signal in found if signal.alert in ASKS), None)
+    asks = next((signal for signal in found if signal.alert in TRIGGERS), None)
     if asks is None:
         return "", f"{said}; the records show neither drift nor more errors than the test"
-    because, challenger = ASKS[asks.alert], registry.behind(CHALLENGER)
+    because, challenger = TRIGGERS[asks.alert], registry.get_by_alias(CHALLENGER)
     waits = challenger and not challenger.rolled_back and challenger.tags.get("retrain.because") == because
-    if challenger and waits and age(registry, challenger) < WAITS:
+    if challenger and waits and age(registry, challenger) < COOLDOWN_DAYS:
         return "", f"{asks.says}; version {challenger.number} was made for it and waits: make promote"
     return because, display(asks.says)[:LONGEST_REASON]

@@ -17,7 +17,7 @@ from ..records.store import Store
 from ..records.tables import predictions
 from .drift_counts import SCORE
 
-PIECE = 100_000  # rows in memory at once
+CHUNK_ROWS = 100_000  # rows in memory at once
 TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}
 KINDS = {"DOUBLE": dt.float64, "BIGINT": dt.int64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
 
@@ -31,7 +31,7 @@ def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: da
         .where(predictions.c.at < until, predictions.c.bundle == bundle)
         .where(of_cases(predictions))
         .order_by(predictions.c.at, predictions.c.id)
-        .limit(PIECE)
+        .limit(CHUNK_ROWS)
     )
     last, after = (since, ""), predictions.c.at >= since
     while True:

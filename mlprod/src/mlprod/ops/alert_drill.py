@@ -24,8 +24,8 @@ from .drills import DrillError
 NAME = "AlertDrill"
 SEVERITIES = ("page", "ticket")
 WAIT = 10.0  # seconds until Alertmanager shows what was posted
-HOLD = 45.0  # longer than the group_wait of every route, so that the messages leave
-FORGOTTEN = timedelta(minutes=10)  # ends by itself when this command cannot end it
+DURATION = 45.0  # longer than the group_wait of every route, so that the messages leave
+EXPIRES_AFTER = timedelta(minutes=10)  # ends by itself when this command cannot end it
 ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -90,7 +90,7 @@ def drill(
     manager: Alertmanager,
     ownership: Ownership,
     digests: dict[Subject, str],
-    hold: float = HOLD,
+    hold: float = DURATION,
     say: Callable[[str], None] = print,
 ) -> list[Evidence]:
     """A page and a ticket for each outcome, held until the messages have left, then ended. Raises DrillError."""
@@ -108,7 +108,7 @@ def drill(
     ]
     if not alerts:
         raise DrillError("governance/ownership.yaml names no outcome, so there is no alert to try")
-    manager.post(alerts, datetime.now(UTC) + FORGOTTEN)
+    manager.post(alerts, datetime.now(UTC) + EXPIRES_AFTER)
     try:
         routed = _all_routed(manager, ownership.system.name, len(alerts))
         wrong = [line for outcome in ownership.outcomes for line in _compared(ownership, outcome, routed, known, say)]

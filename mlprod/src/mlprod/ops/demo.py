@@ -23,7 +23,7 @@ from ..training.evidence_store import digests, write
 from ..training.governed_training import train_with_governance
 from ..training.promotion import promote
 from ..training.registry import Registry, Version
-from .drills import DrilledService, DrillError, most_remarkable, rollback_drill, smoke, stop_drill
+from .drills import DrilledService, DrillError, highest_scoring_row, rollback_drill, smoke, stop_drill
 from .readiness_report import scorecard
 
 WHO = "make demo"
@@ -68,7 +68,7 @@ def demo(project: Project) -> int:
         promote(registry, WHO, "it passed the gates", second.version.number)
         seen = wait_for(service, second.version)
         say(f"promoted: version {seen['model_version']}, a {seen['kind']}, answers; nobody restarted anything")
-        row = most_remarkable(service, seam)
+        row = highest_scoring_row(service, seam)
         print(f"\n4  A request.\n          POST {address}/v1/predict {json.dumps({'rows': [row]})}")
         answered = service.ask("predict", {"rows": [row]})
         print(f"          -> {json.dumps(answered)}")

@@ -29,7 +29,7 @@ from ..training.promotion import promote, rollback
 from ..training.registry import CHAMPION, Registry
 
 WAIT = 60.0  # seconds until something must have arrived
-OFTEN = timedelta(days=7)  # enough for a drill of the same code
+VALIDITY = timedelta(days=7)  # enough for a drill of the same code
 LOOKED_AT = 500  # rows of the data, among which the most remarkable one is asked
 
 
@@ -89,7 +89,7 @@ def smoke(service: DrilledService, seam: Seam, digests: dict[Subject, str]) -> l
             f"the key {facts['caller']!r} has not the role 'smoke', so what it tries would count as a case; nothing "
             f"was sent. What works is a key that has it: key --name smoke {roles}"
         )
-    row = most_remarkable(service, seam)
+    row = highest_scoring_row(service, seam)
     id = SMOKE_ID_PREFIX + uuid.uuid4().hex
     (answer,) = service.ask("predict", {"rows": [row | {"id": id}]})["predictions"]
     if answer["id"] != id or not isinstance(answer["score"], float | int):
@@ -162,17 +162,17 @@ def rollback_drill(
     try:
         seconds = service.wait_for(lambda facts: facts["model_version"] == str(after.number), f"version {after.number}")
     finally:
-        champion = registry.behind(CHAMPION)
+        champion = registry.get_by_alias(CHAMPION)
         if champion and champion.number == after.number:
             promote(registry, who, "rollback drill: as before", before.number)
     service.wait_for(lambda facts: facts["model_version"] == str(before.number), f"version {before.number}")
     return [finding("rollback-drilled", seconds <= 60, digests, round(seconds, 3))]
 
 
-def spared(registry: Registry, digests: dict[Subject, str]) -> str:
+def reason_to_skip(registry: Registry, digests: dict[Subject, str]) -> str:
     """Why a drill that nobody watches moves nothing: production follows, nothing is to go back to, or the CI has tried
     this very code within a week. Empty when it may."""
-    champion = registry.behind(CHAMPION)
+    champion = registry.get_by_alias(CHAMPION)
     if registry.environment() == "production":
         return "production follows this registry too: drill by hand, while somebody watches"
     if champion is None or all(map(unusable, predecessors(registry, champion))):
@@ -180,12 +180,12 @@ def spared(registry: Registry, digests: dict[Subject, str]) -> str:
     entry = catalogue().entry("rollback-drilled")
     library, now = read_library(Path()), utc_now()
     found = judge(entry, read(registry), digests, now, library=library, only_ci=True) if entry else None
-    if found and found.status == "passed" and found.record and now - found.record.at < OFTEN:
+    if found and found.status == "passed" and found.record and now - found.record.at < VALIDITY:
         return f"the CI drilled this code already: {found.why}"
     return ""
 
 
-def most_remarkable(service: DrilledService, seam: Seam) -> dict[str, Any]:
+def highest_scoring_row(service: DrilledService, seam: Seam) -> dict[str, Any]:
     """Of some rows of the data, the one that the service scores highest."""
     found = seam.load().select(*seam.terms.fields.names).limit(LOOKED_AT).to_pyarrow().to_pylist()
     rows = [{name: value for name, value in row.items() if value is not None} for row in found]

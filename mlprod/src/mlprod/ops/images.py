@@ -33,9 +33,9 @@ INDEX = {  # setting of pip: variables that name it, the first one counts
 }
 CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-UNWANTED = ("sklearn", "mlflow", "alembic", "pip", "ensurepip")  # in the image that answers
-ENDED = (0, 143)  # by itself, or by the signal that it was sent
-LOOK = """import importlib.util, json, os
+FORBIDDEN_PACKAGES = ("sklearn", "mlflow", "alembic", "pip", "ensurepip")  # in the image that answers
+OK_EXIT_CODES = (0, 143)  # by itself, or by the signal that it was sent
+PROBE_SCRIPT = """import importlib.util, json, os
 try:
     os.close(os.open("/app/written", os.O_CREAT | os.O_WRONLY))
     writable = True
@@ -124,12 +124,14 @@ def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subjec
             seconds = time.monotonic() - began
             if silent := [each for each in smoke(service, seam, digests) if not each.passed]:
                 raise DrillError(f"{image}: {silent[0].check}: {silent[0].value}")
-            found = json.loads(_ask(engine, "exec", container, "python3", "-c", LOOK.format(unwanted=UNWANTED)))
+            found = json.loads(
+                _ask(engine, "exec", container, "python3", "-c", PROBE_SCRIPT.format(unwanted=FORBIDDEN_PACKAGES))
+            )
             _ask(engine, "stop", "--time", "20", container)
             code = int(_ask(engine, "inspect", "--format", "{{.State.ExitCode}}", container))
         wrong = [f"holds {name}" for name in found["found"]] + ["its root can be written to"] * found["writable"]
         wrong += [f"runs as {found['uid']}, not {uid}"] * (found["uid"] != uid)
-        wrong += [f"ended with {code} when it was told to end"] * (code not in ENDED)
+        wrong += [f"ended with {code} when it was told to end"] * (code not in OK_EXIT_CODES)
         id = _ask(engine, "image", "inspect", "--format", "{{.Id}}", image).removeprefix("sha256:")[:12]
     said = f"{id} answered after {seconds:.1f} s, {found['megabytes']:.0f} MB, as uid {uid}, and ended with {code}"
     return [finding("image-runs", not wrong, digests, f"{id} {'; '.join(wrong)}" if wrong else said)]

@@ -80,7 +80,7 @@ def described(registry: Registry | None, version: Version | None) -> str:
     if registry is None or version is None:
         return "no model yet"
     what = "the baseline" if version.kind == "baseline" else "a model"
-    champion, upcoming = registry.behind(CHAMPION), looked_at(registry, None)
+    champion, upcoming = registry.get_by_alias(CHAMPION), assessed_version(registry, None)
     if champion is None:
         serving = "nothing serves"
     elif champion.number == version.number:
@@ -97,17 +97,17 @@ def described(registry: Registry | None, version: Version | None) -> str:
     return f"version {version.number}, {what} ({serving}, {following}{back})"
 
 
-def looked_at(registry: Registry | None, number: int | None) -> Version | None:
+def assessed_version(registry: Registry | None, number: int | None) -> Version | None:
     """The version `number`, else the challenger, if it would be promoted next, else the champion."""
     if registry is None:
         return None
     if number:
         return registry.version(number)
-    challenger = registry.behind(CHALLENGER)
-    return challenger if challenger and not challenger.rolled_back else registry.behind(CHAMPION)
+    challenger = registry.get_by_alias(CHALLENGER)
+    return challenger if challenger and not challenger.rolled_back else registry.get_by_alias(CHAMPION)
 
 
-def demand(
+def require_stage(
     seam: Seam | None, settings: Settings, registry: Registry, environment: str, version: Version | None
 ) -> None:
     """Raises NotReadyError when the stage that an environment asks for is not reached with `version`. Local asks
@@ -125,7 +125,7 @@ def demand(
             "Train anew, or promote from the commit that it was made of"
         )
     untried = version if version and version.kind != "baseline" and not was_champion(version) else None
-    if untried and (wrong := not_compared(registry.behind(CHAMPION), untried)):
+    if untried and (wrong := not_compared(registry.get_by_alias(CHAMPION), untried)):
         raise NotReadyError(f"{wrong}. Nothing was promoted")
     card = scorecard(seam, settings, registry, version)
     if not card.reached(stage):
@@ -157,11 +157,11 @@ def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
         return
     _demand_own_files(settings, settings.environment)
     org = read_organisation(settings.governance_dir)
-    if lacking := list(mode_gaps(org, wanted, now, used)):
+    if lacking := list(unmet_mode_criteria(org, wanted, now, used)):
         raise NotReadyError(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))
 
 
-def mode_gaps(org: GovernanceConfig, wanted: str, now: str, used: Usage) -> Iterable[str]:
+def unmet_mode_criteria(org: GovernanceConfig, wanted: str, now: str, used: Usage) -> Iterable[str]:
     """What must have been seen in the mode `now`, and is not."""
     plan, figures = org.change_plan, org.people_figures
     following = MODES[MODES.index(now) + 1]

@@ -56,7 +56,7 @@ class PredictionStore(Transactions):
         with self.reading() as connection:
             return {row.id: row for row in connection.execute(asked)}
 
-    def withdraw(self, ids: Sequence[str], at: datetime) -> None:
+    def delete_predictions(self, ids: Sequence[str], at: datetime) -> None:
         """Take back predictions that one run recorded at this time, and gave to nobody."""
         with self.connected() as connection:
             connection.execute(predictions.delete().where(predictions.c.id.in_(ids), predictions.c.at == at))

@@ -12,7 +12,7 @@ from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
 
-LATELY = timedelta(days=28)
+LOOKBACK = timedelta(days=28)
 ACTIVE_WITHIN = timedelta(days=7)
 
 
@@ -40,7 +40,7 @@ class Usage:
 
 def usage(store: Store, mode: str) -> Usage:
     """Of the cases decided in `mode`. Raises StoreUnavailableError."""
-    since = now() - LATELY
+    since = now() - LOOKBACK
     in_mode = (predictions.c.mode == mode) & of_cases(predictions)
     cases = select(func.count(func.distinct(func.date(predictions.c.at))), func.count()).where(in_mode)
     about = feedback.c.prediction_id

@@ -14,7 +14,7 @@ from .api_keys import ApiKeys, Caller
 from .explain import ExplainHandler
 from .load_shedding import LoadLimits
 from .metrics import Metrics
-from .middleware import DEFECT, JSON, Headers
+from .middleware import INTERNAL_ERROR, JSON, Headers
 from .mode_state import ModeState
 from .model_loader import ModelLoader
 from .openapi import Explanations, ModeChange, ModelInfo, Predictions, WriteResult, documented, shape_of
@@ -28,7 +28,7 @@ OFF: Any = dict.fromkeys(
 )  # tracing.py does it
 
 
-def surface(
+def create_app(
     title: str,
     terms: ContractSchema,
     models: ModelLoader,
@@ -59,7 +59,7 @@ def surface(
 
     @app.exception_handler(Exception)
     async def defect(_: Request, __: Exception) -> Response:
-        return answer(DEFECT.body, DEFECT.status, DEFECT.headers)
+        return answer(INTERNAL_ERROR.body, INTERNAL_ERROR.status, INTERNAL_ERROR.headers)
 
     async def body_of(request: Request) -> bytes:
         return await limits.body(request.receive, request.headers.get("content-length", "0").encode())
@@ -78,7 +78,7 @@ def surface(
         **documented("/v1/explain", rows, Explanations),
     )
     async def _explain(request: Request) -> Response:
-        return answer(await limits.aside(explain.answer, await body_of(request)))
+        return answer(await limits.run_in_thread(explain.answer, await body_of(request)))
 
     @app.post(
         "/v1/outcomes",
@@ -86,7 +86,7 @@ def surface(
         **documented("/v1/outcomes", shape_of(Outcomes, {"outcomes": [OUTCOME]}), WriteResult, 409),
     )
     async def _outcomes(request: Request) -> Response:
-        return answer(await limits.aside(remember.outcomes, await body_of(request), *sender(request)))
+        return answer(await limits.run_in_thread(remember.outcomes, await body_of(request), *sender(request)))
 
     @app.post(
         "/v1/feedback",
@@ -94,7 +94,7 @@ def surface(
         **documented("/v1/feedback", shape_of(Feedbacks, {"feedback": [FEEDBACK]}), WriteResult),
     )
     async def _feedback(request: Request) -> Response:
-        return answer(await limits.aside(remember.feedback, await body_of(request), *sender(request)))
+        return answer(await limits.run_in_thread(remember.feedback, await body_of(request), *sender(request)))
 
     @app.post(
         "/v1/mode",
@@ -102,7 +102,7 @@ def surface(
         **documented("/v1/mode", shape_of(Mode, MODE), ModeChange),
     )
     async def _mode(request: Request) -> Response:
-        return answer(await limits.at_once(switching.answer, await body_of(request), *sender(request)))
+        return answer(await limits.run_urgent(switching.answer, await body_of(request), *sender(request)))
 
     @app.get("/v1/model", summary="What answers now, and what was refused", **documented("/v1/model", None, ModelInfo))
     async def _model(request: Request) -> Response:

@@ -17,7 +17,7 @@ from ..records.outcome_stats import Payoff
 from ..settings import Settings
 from .admin_app import operations
 from .api_keys import ApiKeys
-from .app import surface
+from .app import create_app
 from .explain import ExplainHandler
 from .exploration import Exploration
 from .load_shedding import LoadLimits
@@ -80,7 +80,7 @@ class Container:
         predict = PredictHandler(terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored)
         remember = RecordRoutes(self.models, self.keeper, self.keys, self.metrics)
         switching = Switching(self.mode_state, self.mode_follower, free=local)
-        self.routes = surface(
+        self.routes = create_app(
             settings.model_name,
             terms,
             self.models,
@@ -123,7 +123,7 @@ class Container:
             log.info("extensions", extra={"facts": {"functions": names}})
         for thread in threads:
             thread.start()
-        tasks = [asyncio.create_task(self.limits.heart()), asyncio.create_task(self._look())]
+        tasks = [asyncio.create_task(self.limits.heartbeat()), asyncio.create_task(self._look())]
         try:
             yield
         finally:

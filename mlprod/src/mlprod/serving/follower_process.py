@@ -12,7 +12,7 @@ PAUSE = 2.0  # seconds before a follower that ended is started again
 
 
 @contextmanager
-def following(package: str) -> Iterator[None]:
+def run_follower(package: str) -> Iterator[None]:
     """The follower as a process of its own: what trains never enters the one that answers.
 
     It ends when its standard input does, so it dies with the service, however the service dies. Started again when it

@@ -35,7 +35,7 @@ class LoadLimits:
         if time.monotonic() - self._beat > self.late:
             raise busy("late", f"answers are more than {self.late:g} s behind")
 
-    async def heart(self) -> None:
+    async def heartbeat(self) -> None:
         """Note that the event loop comes round. All requests that wait are handled between two beats, so the age of the
         last one tells how long the request at hand has waited."""
         while True:
@@ -61,11 +61,11 @@ class LoadLimits:
             raise ProblemError(422, r"the character \u0000 is not taken: no database stores it in a text")
         return bytes(found)
 
-    async def at_once(self, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def run_urgent(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """As `aside`, on threads that nothing else keeps busy."""
         return await self._within(asyncio.get_running_loop().run_in_executor(self._urgent, work, *arguments))
 
-    async def aside(self, work: Callable[..., Result], *arguments: Any) -> Result:
+    async def run_in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """Do what takes long on a thread, so that the event loop goes on answering."""
         if self._aside >= MOST_ASIDE:
             raise busy("aside", f"{MOST_ASIDE} longer pieces of work are being done")

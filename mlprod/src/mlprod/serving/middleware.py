@@ -24,11 +24,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PREDICT, STOP = "/v1/predict", "/v1/mode"
 HEALTH = "/healthz"  # for load balancers, which bring no key and know the serving port alone
-READS = ("GET", "HEAD", "OPTIONS")
-SHORT = SimpleNamespace(path=PREDICT, path_format=PREDICT)  # as a framework names the route of a request
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+PREDICT_ROUTE = SimpleNamespace(path=PREDICT, path_format=PREDICT)  # as a framework names the route of a request
 JSON: Headers = [(b"content-type", b"application/json")]
 CLOSE = (b"connection", b"close")
-NEEDS: dict[str, Role] = {
+REQUIRED_ROLES: dict[str, Role] = {
     PREDICT: "predict",
     "/v1/explain": "predict",
     "/v1/outcomes": "outcomes",
@@ -36,8 +36,8 @@ NEEDS: dict[str, Role] = {
     STOP: "operate",
 }  # any other route needs any key
 GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-NOBODY = Caller("-", ())
-DEFECT = ProblemError(500, "the service failed and answered nothing; its log says why under the request's id")
+ANONYMOUS = Caller("-", ())
+INTERNAL_ERROR = ProblemError(500, "the service failed and answered nothing; its log says why under the request's id")
 
 
 class GatewayApp:
@@ -70,7 +70,7 @@ class GatewayApp:
         request = sent.decode() if GIVEN_ID.fullmatch(sent) else os.urandom(16).hex()
         answer, caller, short = (
             ResponseSender(send, request.encode(), self.draining),
-            NOBODY,
+            ANONYMOUS,
             path == PREDICT and scope["method"] == "POST",
         )
         if path == HEALTH and scope["method"] in ("GET", "HEAD"):  # neither counted nor logged, as on the second port
@@ -78,7 +78,7 @@ class GatewayApp:
             await answer.give(status, JSON, b'{"status": "%s"}' % (b"ready" if status == 200 else b"not ready"))
             return
         if short:
-            scope["route"] = SHORT
+            scope["route"] = PREDICT_ROUTE
         self.limits.in_flight += 1
         try:
             if self.origin:
@@ -91,7 +91,7 @@ class GatewayApp:
             if short:
                 body = await self.limits.body(receive, given.get(b"content-length", b"0"))
                 if self.predict.slow:
-                    said = await self.limits.aside(self.predict.answer, body, self.keys.salt, caller, request)
+                    said = await self.limits.run_in_thread(self.predict.answer, body, self.keys.salt, caller, request)
                 else:
                     said = self.predict.answer(body, self.keys.salt, caller, request)
                 await answer.give(200, JSON, said)
@@ -104,10 +104,10 @@ class GatewayApp:
         except Exception:  # a defect: told without its details, which stand in the log
             log.exception("failed", extra={"facts": {"request": request, "path": path if short else "-"}})
             if not answer.status:
-                await answer.give(500, DEFECT.headers, DEFECT.body)
+                await answer.give(500, INTERNAL_ERROR.headers, INTERNAL_ERROR.body)
         finally:
             self.limits.in_flight -= 1
-            route: str = getattr(scope.get("route"), "path", None) or (path if path in NEEDS else "unknown")
+            route: str = getattr(scope.get("route"), "path", None) or (path if path in REQUIRED_ROLES else "unknown")
             seconds = perf_counter() - began
             self.metrics.answered(route, answer.status, seconds)
             self.access.add(_now(), request, route, answer.status, seconds, caller.name)
@@ -120,7 +120,7 @@ class GatewayApp:
         caller = None
         if self.own_callers and scope["path"] != STOP:
             self.limits.admit()
-            caller = await self.limits.aside(self.own_callers.caller, scope)
+            caller = await self.limits.run_in_thread(self.own_callers.caller, scope)
         if caller is None:
             raise ProblemError(401, "a key is needed that is known and holds today: Authorization: Bearer <key>")
         return caller
@@ -155,8 +155,8 @@ def allow(caller: Caller, method: str, path: str) -> None:
 
     The comparison is exact, and a framework's routes may be more generous: none is reached by POST but those listed.
     """
-    role = NEEDS.get(path)
-    if role is None and (method not in READS or not path.isprintable()):
+    role = REQUIRED_ROLES.get(path)
+    if role is None and (method not in SAFE_METHODS or not path.isprintable()):
         raise ProblemError(404, "there is no such route; the documentation lists what there is")
     if role and role not in caller.roles:
         raise ProblemError(403, f"the key {caller.name!r} has not the role {role!r}; ask who runs this service")

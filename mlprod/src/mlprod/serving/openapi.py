@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from ..modes import ModeName
-from .middleware import NEEDS
+from .middleware import REQUIRED_ROLES
 from .mode_state import Source
 
 REFUSALS = {
@@ -115,7 +115,7 @@ def documented(route: str, body: dict[str, Any] | None, answer: type[BaseModel],
     problem = {"model": ProblemShape, "content": {"application/problem+json": {}}}
     responses: dict[int | str, Any] = {200: {"model": answer}}
     responses |= {status: {**problem, "description": refusals[status]} for status in (*usual, *more)}
-    extra: dict[str, Any] = {"security": [{"key": []}], "x-role": NEEDS.get(route, "any")}
+    extra: dict[str, Any] = {"security": [{"key": []}], "x-role": REQUIRED_ROLES.get(route, "any")}
     if body is not None:
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return {"responses": responses, "openapi_extra": extra}

@@ -15,7 +15,7 @@ class PortInUseError(Exception):
     """The service cannot listen where it should; the message names the variable to change."""
 
 
-def need_keys(settings: Settings) -> None:
+def require_keys(settings: Settings) -> None:
     """Raises KeysError unless callers have keys, or the service is local and only this machine reaches it."""
     if settings.keys_file:
         return
@@ -32,7 +32,7 @@ def need_keys(settings: Settings) -> None:
         )
 
 
-def demand_port(variable: str, host: str, port: int) -> None:
+def require_free_port(variable: str, host: str, port: int) -> None:
     """Raises PortInUseError when nobody can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

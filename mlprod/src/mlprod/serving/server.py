@@ -15,10 +15,10 @@ from ..settings import Settings
 from .api import read_api
 from .connection_limits import MAX_ADMIN_CONNECTIONS, LimitedProtocol
 from .connection_places import Places
-from .follower_process import following
+from .follower_process import run_follower
 from .logs import logging_to_output
 from .port_servers import AdminServer, ApiServer
-from .preconditions import allow_connections, demand_port, need_keys
+from .preconditions import allow_connections, require_free_port, require_keys
 from .tracing import traced
 
 LAST_SECONDS = 10  # for requests that are being answered when the service ends
@@ -32,12 +32,12 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
     Raises KeysError when callers need keys and there are none, SpoolError when nothing can be written down,
     PortInUseError.
     """
-    need_keys(settings)
+    require_keys(settings)
     os.umask(0o077)  # what this process writes concerns nobody else on this machine
     sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
     places, admin_places = Places(allow_connections()), Places(MAX_ADMIN_CONNECTIONS, cuts_answers=True)
-    demand_port("ML_PORT", settings.host, settings.port)
-    demand_port("ML_ADMIN_PORT", settings.admin_host, settings.admin_port)
+    require_free_port("ML_PORT", settings.host, settings.port)
+    require_free_port("ML_ADMIN_PORT", settings.admin_host, settings.admin_port)
     assembly = read_api(project.package).assembly
     common: dict[str, Any] = {"host": settings.host, "log_config": None, "access_log": False, "server_header": False}
     common |= {"proxy_headers": False, "ws": "none"}  # nothing here asks who is behind a proxy, or speaks WebSocket
@@ -66,7 +66,7 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
     )
     gc.collect()
     gc.freeze()  # what lives until the end need not be searched for garbage again, while callers wait
-    beside = following(project.package) if follower else nullcontext()
+    beside = run_follower(project.package) if follower else nullcontext()
     with logging_to_output(), beside, asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
         runner.run(_serve(*servers))
 

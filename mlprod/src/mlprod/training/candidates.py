@@ -9,18 +9,20 @@ from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .export import export, parity, runtime_of, try_export
-from .fit import choose_threshold, fit, usable
+from .fit import choose_threshold, fit, require_finite
 from .split import Split
 
 Say = Callable[[str], None]
-TRIED = 1_000  # made-up rows that the baseline must be able to score
+BASELINE_SAMPLE_ROWS = 1_000  # made-up rows that the baseline must be able to score
 
 
 def make_baseline(seam: Seam, rows: Dataset, parts: Split) -> Candidate:
     """What is done today, given the best threshold that the validation rows offer: a fair opponent."""
     runtime, validation = BaselineRuntime(seam.baseline), rows.take(parts.validation)
-    usable(runtime.score(sample(seam.terms.fields, TRIED, seed=3)), TRIED, "baseline()")
-    usable(runtime.score(rows.columns), len(rows), "baseline()")
+    require_finite(
+        runtime.score(sample(seam.terms.fields, BASELINE_SAMPLE_ROWS, seed=3)), BASELINE_SAMPLE_ROWS, "baseline()"
+    )
+    require_finite(runtime.score(rows.columns), len(rows), "baseline()")
     return Candidate(
         "baseline", runtime, {}, choose_threshold(seam, validation, runtime.score(validation.columns)), None
     )

@@ -6,7 +6,7 @@ from .registry import CHALLENGER, CHAMPION, Registry, Version
 
 def challenge(registry: Registry, version: Version, kind: str, say: Say) -> None:
     """Make the version the challenger, if it is one of the champion of now, who may have moved during the training."""
-    champion, rival = registry.behind(CHAMPION), registry.behind(CHALLENGER)
+    champion, rival = registry.get_by_alias(CHAMPION), registry.get_by_alias(CHALLENGER)
     if champion and (kind == "baseline" or champion.number == version.number):
         return
     if kind == "baseline" and rival and rival.kind == "model" and not rival.rolled_back:

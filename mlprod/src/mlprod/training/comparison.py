@@ -13,14 +13,14 @@ from .bundle_builder import Candidate
 from .dataset import Dataset
 from .evaluate import Evaluation, evaluate
 from .evaluation_metrics import BY_TASK
-from .fit import money
+from .fit import payoffs
 from .leakage import FieldPower
 from .registry import CHAMPION, Registry, Version
 
 
 def measure(seam: Seam, test: Dataset, candidate: Candidate) -> Evaluation:
     scores = candidate.runtime.score(test.columns)
-    return evaluate(seam.terms, seam.task(), test, scores, money(seam, test, scores, candidate.threshold))
+    return evaluate(seam.terms, seam.task(), test, scores, payoffs(seam, test, scores, candidate.threshold))
 
 
 def compare_champion(
@@ -61,9 +61,9 @@ def figures(
 ) -> dict[tuple[str, str, str], Figure]:
     """Everything that a gate may ask for, by (compare, metric, slice)."""
     measured: dict[tuple[str, str, str], Figure] = {("absolute", *key): figure for key, figure in found.figures.items()}
-    measured |= {("baseline", *key): figure for key, figure in found.minus(baseline).items()}
+    measured |= {("baseline", *key): figure for key, figure in found.difference(baseline).items()}
     if rival:
-        measured |= {("champion", *key): figure for key, figure in found.minus(rival).items()}
+        measured |= {("champion", *key): figure for key, figure in found.difference(rival).items()}
     n = found.figures["value", ""].n
     measured |= {("absolute", "single_field_power", name): _exact(each.power, n) for name, each in powers.items()}
     if same:

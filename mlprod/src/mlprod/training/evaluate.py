@@ -29,7 +29,7 @@ class Evaluation:
     def whole(self) -> dict[str, Estimate]:
         return {metric: figure for (metric, part), figure in self.figures.items() if part == WHOLE}
 
-    def minus(self, other: "Evaluation") -> dict[tuple[str, str], Estimate]:
+    def difference(self, other: "Evaluation") -> dict[tuple[str, str], Estimate]:
         """This less the other, on the same rows and the same replicates."""
         shared = [key for key in self.figures if key in other.figures]
         values = {key: self.figures[key].value - other.figures[key].value for key in shared}

@@ -78,14 +78,14 @@ def write(registry: Registry, records: Sequence[Evidence]) -> bool:
     if refusal := read_library(Path()).refusal:
         _warn(f"no evidence was kept: {refusal}")
         return False
-    registry.log_tags("evidence", {PREFIX + record.check: record.model_dump_json() for record in records})
+    registry.save_tag_sets("evidence", {PREFIX + record.check: record.model_dump_json() for record in records})
     return True
 
 
 def read(registry: Registry) -> list[Evidence]:
     """The records of the newest commands. What is no evidence at all is left out. Raises RegistryError."""
     found = []
-    for tags in registry.tags_of("evidence", NEWEST):
+    for tags in registry.load_tag_sets("evidence", NEWEST):
         for name, text in tags.items():
             record = Evidence.parse(text) if name.startswith(PREFIX) else None
             if record and name == PREFIX + record.check:

@@ -23,7 +23,7 @@ from ..contract.encoding import encode, sample
 from ..contract.schema import Columns, Task
 from ..project.project import Seam
 from .dataset import Dataset
-from .fit import usable
+from .fit import require_finite
 
 PARITY_ROWS = 50_000
 WORKS = 'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in model.py.'
@@ -137,11 +137,11 @@ def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Pari
     for columns in (rows.columns, sample(seam.terms.fields, PARITY_ROWS, seed=2)):
         count = len(next(iter(columns.values())))
         try:
-            own = usable(predict(seam, estimator, columns), count, "the model")
+            own = require_finite(predict(seam, estimator, columns), count, "the model")
         except ValueError as error:
             raise ExportError(f"the estimator cannot score rows that the contract allows: {error}") from error
         with _runs(seam):
-            exact = usable(exported.score(columns), count, "the exported model")
+            exact = require_finite(exported.score(columns), count, "the exported model")
         worst = max(worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own)))))
     return Parity(rows=len(rows) + PARITY_ROWS, max_difference=round(worst, 12))
 

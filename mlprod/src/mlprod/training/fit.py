@@ -50,7 +50,7 @@ def _why_not(estimator: Any, given: Any, names: Sequence[str], error: Exception)
     return text
 
 
-def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
+def require_finite(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
     """The values as float64 [rows].
 
     Raises InvalidScoresError when there are more, fewer, or some that are not finite.
@@ -68,11 +68,11 @@ def usable(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
     return array
 
 
-def money(seam: Seam, rows: Dataset, scores: Scores, threshold: float) -> NDArray[np.float64]:
+def payoffs(seam: Seam, rows: Dataset, scores: Scores, threshold: float) -> NDArray[np.float64]:
     """Payoff [rows] of deciding with these scores."""
     decided = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(seam.terms.personal), strict=True)
     worth = [_paid(seam, seam.decide(score, threshold), outcome, row) for score, outcome, row in decided]
-    return usable(worth, len(rows), "payoff()")
+    return require_finite(worth, len(rows), "payoff()")
 
 
 def _paid(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any:
@@ -96,13 +96,13 @@ def choose_threshold(seam: Seam, rows: Dataset, scores: Scores) -> float:
     tail = np.logspace(-2, -np.log10(max(len(scores), 101)), CANDIDATES // 2)  # rare events live at the ends
     shares = np.concatenate([np.linspace(0, 1, CANDIDATES), tail, 1 - tail])
     candidates: list[float] = [*np.unique(np.quantile(scores, shares)).tolist(), never]
-    total = worth_at(seam, rows, scores)
-    totals = usable([total(threshold) for threshold in candidates], len(candidates), "payoff()").tolist()
+    total = payoff_by_threshold(seam, rows, scores)
+    totals = require_finite([total(threshold) for threshold in candidates], len(candidates), "payoff()").tolist()
     best = [threshold for threshold, worth in zip(candidates, totals, strict=True) if worth == max(totals)]
     return best[len(best) // 2]
 
 
-def worth_at(seam: Seam, rows: Dataset, scores: Scores) -> Callable[[float], float]:
+def payoff_by_threshold(seam: Seam, rows: Dataset, scores: Scores) -> Callable[[float], float]:
     """The payoff of all rows together, as a function of the threshold; cheap to ask again and again."""
     dicts, outcomes, listed = rows.as_dicts(seam.terms.personal), rows.y.tolist(), scores.tolist()
     known: list[dict[Any, float]] = [{} for _ in listed]  # a decision's payoff is asked once for each row

@@ -16,7 +16,7 @@ from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .evaluate import paired
-from .fit import choose_threshold, money
+from .fit import choose_threshold, payoffs
 from .split import Split
 
 MOST = 100_000  # rows that a few weights are learnt from; more would not move them
@@ -34,8 +34,8 @@ def more_than_simple(seam: Seam, rows: Dataset, parts: Split, candidate: Candida
         answer = estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
         return np.asarray(answer, dtype=np.float64)
 
-    theirs = money(seam, test, scores(test), choose_threshold(seam, validation, scores(validation)))
-    ours = money(seam, test, candidate.runtime.score(test.columns), candidate.threshold)
+    theirs = payoffs(seam, test, scores(test), choose_threshold(seam, validation, scores(validation)))
+    ours = payoffs(seam, test, candidate.runtime.score(test.columns), candidate.threshold)
     return paired(test, ours - theirs)
 
 

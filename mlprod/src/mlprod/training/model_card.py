@@ -106,7 +106,7 @@ def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> lis
 
 
 def _evaluation(found: Evaluation, baseline: Evaluation, verdicts: list[Verdict]) -> list[str]:
-    whole, today, less = found.whole(), baseline.whole(), found.minus(baseline)
+    whole, today, less = found.whole(), baseline.whole(), found.difference(baseline)
     parts = sorted((less[key].value, key[1]) for key in found.figures if key[1] != WHOLE and key[0] == "value")
     return [
         f"On {whole['value'].n:,} test rows, with 95 % intervals; for slices 95 % for all of them together.",

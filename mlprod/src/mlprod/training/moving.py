@@ -48,7 +48,7 @@ class Position:
 
 
 def position(registry: Registry) -> Position:
-    champion, tags = registry.behind(CHAMPION), registry.model_tags()
+    champion, tags = registry.get_by_alias(CHAMPION), registry.model_tags()
     events = [event for event in read_events(tags)[0] if event["action"] in MOVES]
     last = ""
     if events:

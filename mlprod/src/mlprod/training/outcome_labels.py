@@ -23,7 +23,7 @@ class LabelFillResult:
     elsewhere: int = 0
 
 
-def told(store: Store) -> pa.Table:
+def outcome_labels(store: Store) -> pa.Table:
     """The outcomes of real cases, as {prediction_id, outcome}. Raises StoreUnavailableError."""
     query = select(outcomes.c.prediction_id, outcomes.c.outcome).where(of_cases(outcomes))
     with store.reading() as connection:

@@ -19,7 +19,7 @@ from ..contract.schema import Task
 from ..project.project import Seam
 from .dataset import Dataset
 from .evaluate import WHOLE, Evaluation
-from .fit import usable, worth_at
+from .fit import payoff_by_threshold, require_finite
 
 BINS = 10
 THRESHOLDS = 30  # by share of the rows, and as many evenly between the lowest and the highest score
@@ -58,7 +58,7 @@ def pictures(
         matplotlib.rcParams.update(STYLE)
         drawn = {"calibration.svg": _calibration(seam.terms.label, task, test.y, scores)}
         if task == "binary":
-            drawn["money.svg"] = _money(worth_at(seam, test, scores), scores, threshold, baseline)
+            drawn["money.svg"] = _money(payoff_by_threshold(seam, test, scores), scores, threshold, baseline)
         if found is not baseline and any(part for _, part in found.figures):
             drawn["slices.svg"] = _slices(found, baseline)
         return {name: _svg(figure) for name, figure in drawn.items()}
@@ -92,7 +92,7 @@ def _money(worth: Callable[[float], float], scores: Scores, threshold: float, ba
     shares = np.linspace(0, 1, THRESHOLDS)
     ends = scores.min(), float(np.nextafter(scores.max(), np.inf))
     tried = np.unique([*np.quantile(scores, shares), *np.linspace(*ends, THRESHOLDS), threshold])
-    paid = usable([worth(value) for value in tried.tolist()], len(tried), "payoff()") / len(scores)
+    paid = require_finite([worth(value) for value in tried.tolist()], len(tried), "payoff()") / len(scores)
     here, today = paid[np.searchsorted(tried, threshold)], baseline.figures["value", WHOLE].value
     above = np.mean(scores >= threshold)
     axes.plot(tried, paid, color=BLUE, label="decided at each threshold")
@@ -115,7 +115,9 @@ def _money(worth: Callable[[float], float], scores: Scores, threshold: float, ba
 
 def _slices(found: Evaluation, baseline: Evaluation) -> Figure:
     """Value less the baseline's in each slice, worst at the top."""
-    differences = {part: figure for (name, part), figure in found.minus(baseline).items() if part and name == "value"}
+    differences = {
+        part: figure for (name, part), figure in found.difference(baseline).items() if part and name == "value"
+    }
     parts = sorted(differences, key=lambda part: (differences[part].value, part))[:MOST_SLICES]
     figure, axes = _paper(1.9 + 0.32 * len(parts))
     axes.axvline(0, color=GREY, linestyle="--")

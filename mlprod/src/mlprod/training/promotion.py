@@ -37,8 +37,8 @@ def promote(
     demand_reason(who, why)
     seen = position(registry)
     before, after = (
-        registry.behind(CHAMPION),
-        registry.behind(CHALLENGER) if number is None else registry.version(number),
+        registry.get_by_alias(CHAMPION),
+        registry.get_by_alias(CHALLENGER) if number is None else registry.version(number),
     )
     if after is None:
         raise NoTargetVersionError("there is no challenger to promote; `train` makes one")
@@ -74,7 +74,7 @@ def rollback(
     """
     demand_reason(who, why)
     seen = position(registry)
-    before = registry.behind(CHAMPION)
+    before = registry.get_by_alias(CHAMPION)
     if before is None:
         raise NoTargetVersionError("there is no champion, so nothing to roll back")
     after = predecessor(registry, before) if number is None else former(registry, before, number)
@@ -131,7 +131,7 @@ def _move(
             registry.tag(after.number, f"{action}.{name}", value)
         registry.point(CHAMPION, after)
         registry.record(action, version=after.number, before=before.number if before else None, who=who, why=why)
-        now = registry.behind(CHAMPION)
+        now = registry.get_by_alias(CHAMPION)
     if now is None or now.number != after.number:
         raise ConcurrentPromotionError(
             f"version {after.number} was made champion, and at once somebody else made it "

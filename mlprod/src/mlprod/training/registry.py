@@ -81,7 +81,7 @@ class Registry(RegistryConnection):
             known = [version.number for version in self.versions()]
             raise RegistryError(f"{self.name} has no version {number}; there are {known}", error.code) from error
 
-    def behind(self, alias: str) -> Version | None:
+    def get_by_alias(self, alias: str) -> Version | None:
         """The version that an alias names, or None. Raises RegistryError when the registry cannot say."""
         try:
             return version_of(self._ask("get_model_version_by_alias", self.name, alias))
@@ -124,7 +124,7 @@ class Registry(RegistryConnection):
             )
         return found
 
-    def serves(self, environment: str) -> None:
+    def mark_environment(self, environment: str) -> None:
         """Remember what this registry is used for, once there is a model; the strictest counts."""
         if ENVIRONMENTS.index(environment) > ENVIRONMENTS.index(self.environment()) and self.versions():
             self.tag_model("environment", environment)
@@ -138,12 +138,12 @@ class Registry(RegistryConnection):
         """What was recorded, oldest first; what somebody else wrote there is left out."""
         return read_events(self.model_tags())[0]
 
-    def log_tags(self, kind: str, tags: Mapping[str, str]) -> None:
+    def save_tag_sets(self, kind: str, tags: Mapping[str, str]) -> None:
         """Keep a set of words for good, apart from the runs of trainings."""
         run = self._ask("create_run", self._experiment(kind), tags=dict(tags)).info.run_id
         self._ask("set_terminated", run)
 
-    def tags_of(self, kind: str, newest: int) -> list[dict[str, str]]:
+    def load_tag_sets(self, kind: str, newest: int) -> list[dict[str, str]]:
         """The sets of words that were kept, newest first."""
         order = ["attributes.start_time DESC"]
         found = self._ask("search_runs", [self._experiment(kind)], max_results=newest, order_by=order)

@@ -12,7 +12,7 @@ from ..records.store import Store
 from ..settings import Settings
 from .candidates import Say
 from .governed_training import train_with_governance
-from .outcome_labels import fill, told
+from .outcome_labels import fill, outcome_labels
 from .reason import demand_reason
 from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
 from .sources import loaded
@@ -35,7 +35,7 @@ def due(registry: Registry, days: float) -> tuple[bool, str]:
 
     A challenger that was made lately to follow this champion waits for a person; it is not made again each night.
     """
-    champion, challenger = registry.behind(CHAMPION), registry.behind(CHALLENGER)
+    champion, challenger = registry.get_by_alias(CHAMPION), registry.get_by_alias(CHALLENGER)
     if champion is None:
         return False, "there is no champion, so none is too old"
     old = age(registry, champion)
@@ -70,13 +70,13 @@ def retrain(
     why = why.strip() or REASONS[because]
     demand_reason(who, why, "a new fraud")
     registry = Registry(settings)
-    rows, found = fill(loaded(seam.load), seam.terms, told(store))
+    rows, found = fill(loaded(seam.load), seam.terms, outcome_labels(store))
     say(f"because    {because}: {why}")
     say(f"outcomes   {found.outcomes:,} told to {store.engine.url}: {found.used:,} are labels that load() lacks")
     if found.elsewhere:
         say(f"outcomes   {found.elsewhere:,} left out: no row of load() has their id as its {seam.terms.id}")
     result = train_with_governance(replace(seam, load=lambda since=None, until=None: rows), settings, say)
-    version, champion = result.version, registry.behind(CHAMPION)  # who may have moved since
+    version, champion = result.version, registry.get_by_alias(CHAMPION)  # who may have moved since
     if champion and champion.number == version.number:
         raise ModelUnchangedError(
             f"the same rows and files made the champion, version {version.number}, once more; nothing moved. "

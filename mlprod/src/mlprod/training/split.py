@@ -12,7 +12,7 @@ from .dataset import Dataset
 from .split_errors import SMALLEST, one_class, too_few
 
 TRAIN, VALIDATION = 0.60, 0.15  # shares of the units; the rest tests
-PAST = 0.70  # share of the time before which the model learns and after which it is measured
+TRAIN_TIME_SHARE = 0.70  # share of the time before which the model learns and after which it is measured
 
 
 class SplitError(Exception):
@@ -41,7 +41,7 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
     place = shares(rows.units)
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
     if rows.at is not None and len(rows):
-        now = np.sort(rows.at)[int(len(rows) * PAST)]
+        now = np.sort(rows.at)[int(len(rows) * TRAIN_TIME_SHARE)]
         past, future = rows.at < now, rows.at >= now
     parts = Split(
         train=np.flatnonzero((place < TRAIN) & past),

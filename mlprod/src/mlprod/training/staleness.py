@@ -9,7 +9,7 @@ from ..project.project import Seam
 from .dataset import Dataset
 from .evaluate import WHOLE, Evaluation, evaluate
 from .export import predict
-from .fit import choose_threshold, fit, money, usable
+from .fit import choose_threshold, fit, payoffs, require_finite
 from .split import split
 from .split_errors import SMALLEST
 
@@ -47,7 +47,7 @@ def staleness(seam: Seam, rows: Dataset) -> list[AgedModelResult]:
             )
         measured = _measured(seam, learn.take(window), rows.take(parts.validation), test)
         youngest = youngest or measured
-        loss = youngest.minus(measured)["value", WHOLE]
+        loss = youngest.difference(measured)["value", WHOLE]
         found.append(AgedModelResult(float(span / np.timedelta64(1, "D")) * age, loss, len(window)))
     return found
 
@@ -55,5 +55,5 @@ def staleness(seam: Seam, rows: Dataset) -> list[AgedModelResult]:
 def _measured(seam: Seam, learn: Dataset, validation: Dataset, test: Dataset) -> Evaluation:
     estimator = fit(seam, learn)
     threshold = choose_threshold(seam, validation, predict(seam, estimator, validation.columns))
-    scores = usable(predict(seam, estimator, test.columns), len(test), "the model")
-    return evaluate(seam.terms, seam.task(), test, scores, money(seam, test, scores, threshold))
+    scores = require_finite(predict(seam, estimator, test.columns), len(test), "the model")
+    return evaluate(seam.terms, seam.task(), test, scores, payoffs(seam, test, scores, threshold))

@@ -30,7 +30,7 @@ def sync(registry: Registry, models: Path, *, verify: bool = True) -> str | None
     With `verify` the bundle that lies there is compared with its digest, and fetched again when it was damaged.
     Raises RegistryError when the registry is away or delivers other bytes than were registered; nothing changes then.
     """
-    if registry.behind(CHAMPION) is None:
+    if registry.get_by_alias(CHAMPION) is None:
         return None
     models.mkdir(parents=True, exist_ok=True)
     with locked(models, "a sync", "", "Try again", WAIT):
@@ -38,7 +38,7 @@ def sync(registry: Registry, models: Path, *, verify: bool = True) -> str | None
 
 
 def _sync(registry: Registry, models: Path, verify: bool) -> str | None:
-    champion = registry.behind(CHAMPION)
+    champion = registry.get_by_alias(CHAMPION)
     if champion is None:
         return None
     if not DIGEST.fullmatch(champion.digest):

@@ -96,7 +96,7 @@ def _train(
     simpler = more_than_simple(seam, rows, parts, candidate) if kind == "model" else None
     if simpler:
         say(f"simpler    it is worth {_said(simpler)} a row more than a linear model")
-    champion = registry.behind(CHAMPION)
+    champion = registry.get_by_alias(CHAMPION)
     rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
     if rival:
         say(f"champion   worth {_money(rival)} a row on the same rows (version {champion.number if champion else ''})")

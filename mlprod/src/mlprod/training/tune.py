@@ -15,7 +15,7 @@ from ..project.project import Seam
 from .dataset import Dataset
 from .evaluate import paired
 from .export import predict
-from .fit import fit, usable
+from .fit import fit, require_finite
 from .split import split
 
 TRIALS = 20  # at most; of a larger space so many are drawn, always the same
@@ -92,5 +92,5 @@ def _arguments(build_model: Callable[..., Any]) -> list[str]:
 
 def _errors(seam: Seam, learn: Dataset, validation: Dataset) -> NDArray[np.float64]:
     """Squared error [rows of validation]; of a classifier its mean is the Brier score."""
-    scores = usable(predict(seam, fit(seam, learn), validation.columns), len(validation), "the model")
+    scores = require_finite(predict(seam, fit(seam, learn), validation.columns), len(validation), "the model")
     return (scores - validation.y) ** 2

@@ -11,7 +11,7 @@ from seams import parcels
 
 from mlprod.batch import selection
 from mlprod.batch.job import score
-from mlprod.batch.output import ScoringError, target
+from mlprod.batch.output import ScoringError, resolve_target
 from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.serving.api_keys import KeysError
@@ -85,7 +85,7 @@ def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
     ],
 )
 def test_a_place_is_a_file_or_a_folder(to: str, meant: str) -> None:
-    assert target(to, "june") == meant
+    assert resolve_target(to, "june") == meant
 
 
 def test_the_verb_scores_a_file_and_says_what_it_did(

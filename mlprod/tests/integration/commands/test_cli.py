@@ -219,7 +219,7 @@ def test_the_way_back_is_no_success_until_the_service_has_gone_it(
         server.shutdown()
     said = capsys.readouterr()
     assert says in said.out + said.err
-    champion = Registry(here).behind("champion")
+    champion = Registry(here).get_by_alias("champion")
     assert champion
     assert champion.number == 1
 
@@ -229,10 +229,10 @@ def test_what_a_registry_has_served_cannot_be_talked_away(
     here: Settings, register: Registered, flag: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     number = str(register("a" * 64).number)
-    Registry(here).serves("production")
+    Registry(here).mark_environment("production")
     assert main(["promote", "--version", number, "--why", "better", "--unchecked", *flag]) == 1
     assert "NotReadyError: production" in capsys.readouterr().err
-    assert Registry(here).behind("champion") is None
+    assert Registry(here).get_by_alias("champion") is None
 
 
 @pytest.mark.parametrize("named", ["local", "staging"])
@@ -243,13 +243,13 @@ def test_the_approval_of_staging_moves_nothing_that_production_follows(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(readiness_report, "demand", lambda *_: None)  # even with every check passed
+    monkeypatch.setattr(readiness_report, "require_stage", lambda *_: None)  # even with every check passed
     number = str(register("a" * 64).number)
-    Registry(here).serves("production")
+    Registry(here).mark_environment("production")
     words = ["promote", "--version", number, "--why", "better", "--unchecked", "--environment"]
     assert main([*words, named]) == 1
     assert "Works: --environment production" in capsys.readouterr().err
-    assert Registry(here).behind("champion") is None
+    assert Registry(here).get_by_alias("champion") is None
     assert main([*words, "production"]) == 0
 
 
@@ -273,7 +273,7 @@ def test_a_version_that_cannot_be_fetched_is_not_promoted(
     number = str(register("a" * 64).number)
     assert main(["promote", "--version", number, "--why", "better"]) == 1
     assert "cannot be fetched" in capsys.readouterr().err
-    assert Registry(here).behind("champion") is None
+    assert Registry(here).get_by_alias("champion") is None
 
 
 def test_a_password_in_the_address_of_the_registry_is_not_shown(

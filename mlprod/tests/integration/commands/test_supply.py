@@ -94,7 +94,7 @@ def test_no_licence_of_the_service_is_refused(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_refused_licence_is_told_by_package_and_may_be_accepted_by_name_only() -> None:
-    found = supply_chain.carried(LOCK)
+    found = supply_chain.installed_licenses(LOCK)
     assert found["fastapi"] == "MIT"
     assert supply_chain.refused(found, [r"^MIT\b"], {})["fastapi"] == "MIT"
     left = supply_chain.refused(found, [r"^MIT\b"], {"fastapi": "why not"})
@@ -127,7 +127,7 @@ def test_strong_copyleft_and_the_unknown_are_refused(licence: str, carried: bool
 def test_a_package_that_is_not_installed_has_no_known_licence(tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text("no-such-package==1.0 \\\n    --hash=sha256:00\n")
     with pytest.raises(CheckNotRunError, match=r"no-such-package.*make setup"):
-        supply_chain.carried(tmp_path / "lock.txt")
+        supply_chain.installed_licenses(tmp_path / "lock.txt")
 
 
 # No secret in it
@@ -318,7 +318,7 @@ def test_a_service_that_knows_no_hole_at_all_was_not_asked(
 
 def test_a_lock_that_installs_nothing_here_was_not_looked_at(tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text('h11==0.16.0 ; sys_platform == "amiga" \\\n    --hash=sha256:00\n')
-    for look in (supply_chain.carried, supply_chain.known_holes):
+    for look in (supply_chain.installed_licenses, supply_chain.known_vulnerabilities):
         with pytest.raises(CheckNotRunError, match="locks nothing for this system"):
             look(tmp_path / "lock.txt")
 
@@ -335,7 +335,7 @@ def test_a_policy_that_refuses_nothing_is_no_gate(
 def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Holes, tmp_path: Path) -> None:
     (tmp_path / "dev.txt").write_text("h11==0.16.0\n")
     with pytest.raises(CheckNotRunError, match="hash"):
-        supply_chain.known_holes(tmp_path / "dev.txt")
+        supply_chain.known_vulnerabilities(tmp_path / "dev.txt")
 
 
 # What is promised

@@ -6,7 +6,7 @@ from filled import DIGESTS, NOW, WORKFLOWS, Filled, by_hand, entry, evidence, fi
 
 from mlprod.governance.check_catalogue import catalogue
 from mlprod.governance.check_results import ProjectState
-from mlprod.governance.ml_test_score import CLASSIC
+from mlprod.governance.ml_test_score import SCORE_SECTIONS
 
 __all__ = ["filled"]
 
@@ -78,9 +78,9 @@ def test_what_is_not_shown_today_earns_nothing(filled: Filled, record: dict[str,
 def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Filled) -> None:
     card = filled.card(filled.without("privacy-controls-tested", "field-code-tested"))
     said = {"make test": ["keys and roles keep strangers out", "the code that makes the inputs is tested"]}
-    assert {section: card.lacks(section) for section in CLASSIC} == {section: {} for section in CLASSIC} | {
-        "Data": said
-    }
+    assert {section: card.lacks(section) for section in SCORE_SECTIONS} == {
+        section: {} for section in SCORE_SECTIONS
+    } | {"Data": said}
     assert card.sum_of("Data") == 4.5
     assert filled.card(filled.without("field-code-tested")).lacks("Data") == said | {"make test": said["make test"][1:]}
 

@@ -141,7 +141,7 @@ def test_what_was_made_for_drift_and_waits_is_not_made_again(
     assert reason(here, binary, store, days=90)[0] == "drift"
     other = replace(binary, build_model=lambda fields: HistGradientBoostingClassifier(max_iter=25, random_state=0))
     challenger = train_with_governance(other, here, silent).version
-    assert registry.behind(CHALLENGER) == challenger
+    assert registry.get_by_alias(CHALLENGER) == challenger
     registry.tag(challenger.number, "retrain.because", "drift")
     because, said = reason(here, binary, store, days=90)
     assert (because, f"version {challenger.number} was made for it and waits" in said) == ("", True)

@@ -16,7 +16,7 @@ from seams import binary, parcels
 from mlprod.governance.alert_thresholds import due
 from mlprod.monitoring import live_checks, notifier
 from mlprod.monitoring.champion import ChampionInfo
-from mlprod.monitoring.live_checks import seen, wrong
+from mlprod.monitoring.live_checks import active_alerts, collect_evidence
 from mlprod.records.database import now
 from mlprod.records.store import Store
 from mlprod.settings import Settings
@@ -65,7 +65,7 @@ def test_an_address_that_takes_nothing_ends_with_two_and_is_asked_again(
 
 
 def alerts(filled: Filled, store: Store, champion: ChampionInfo | None) -> list[str]:
-    found = wrong(filled.org, binary, store, champion, now())
+    found = active_alerts(filled.org, binary, store, champion, now())
     return sorted(signal.id for signal in found if signal.alert != "GovernanceOverdue")
 
 
@@ -113,7 +113,7 @@ def test_each_day_that_somebody_named_is_due(filled: Filled) -> None:
 
 
 def shown(filled: Filled, store: Store, champion: ChampionInfo | None) -> dict[str, tuple[bool, Any]]:
-    return {r.check: (r.passed, r.value) for r in seen(filled.org, binary, store, champion, {}, now())}
+    return {r.check: (r.passed, r.value) for r in collect_evidence(filled.org, binary, store, champion, {}, now())}
 
 
 def test_of_no_cases_only_the_age_is_said(filled: Filled, store: Store, champion: ChampionInfo) -> None:
@@ -161,7 +161,7 @@ def test_a_payoff_that_fails_is_no_value(
     send(parcels(2, seed=4), hours=48)
     became(store, {"c0": 0.0, "c1": 1.0}, now() - DAY, monkeypatch)
     broken = replace(binary, payoff=lambda decision, outcome, row: row["distance"])
-    (found,) = (r for r in seen(filled.org, broken, store, None, {}, now()) if r.check == "value-metric")
+    (found,) = (r for r in collect_evidence(filled.org, broken, store, None, {}, now()) if r.check == "value-metric")
     assert (found.passed, found.value) == (False, "0.00 over 0 cases; payoff() failed for 2")
 
 

@@ -73,7 +73,7 @@ def test_sums_are_those_of_each_version_arm_and_mode(store: Store, past: list[di
 
 def test_pieces_add_up(store: Store, past: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = week(store)
-    monkeypatch.setattr(quality, "PIECE", 7)
+    monkeypatch.setattr(quality, "CHUNK_ROWS", 7)
     assert week(store) == whole
     assert merge(whole).cases == len(past) == KNOWN
     assert merge(whole, model_version="7").cases == KNOWN // 2

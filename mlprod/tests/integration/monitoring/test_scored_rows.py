@@ -44,7 +44,7 @@ def counts(store: Store, since: float = 24, until: float = 0, bundle: str = BUND
 def test_what_lies_in_the_records_is_counted_as_the_table_that_was_scored(
     store: Store, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PIECE", piece)
+    monkeypatch.setattr(room, "CHUNK_ROWS", piece)
     rows = cases(1_500, seed=8)
     for start in range(0, 1_500, 500):  # many of one moment, and more of another
         scored(store, rows[start : start + 500], hours(1 + start / 100))

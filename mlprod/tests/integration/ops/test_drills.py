@@ -16,7 +16,7 @@ from mlprod.governance.evidence import Evidence, utc_now
 from mlprod.ops import drills
 from mlprod.ops.demo import _free_port as free_port
 from mlprod.ops.demo import serving
-from mlprod.ops.drills import DrilledService, DrillError, rollback_drill, smoke, spared, stop_drill
+from mlprod.ops.drills import DrilledService, DrillError, reason_to_skip, rollback_drill, smoke, stop_drill
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.records.usage_stats import usage
@@ -225,7 +225,7 @@ def test_a_way_back_that_is_not_followed_fails_and_the_champion_stays(
     second = release(registry, model)
     with pytest.raises(DrillError, match="did not come to hold"):
         rollback_drill(InProcess("", client=client, answers={"model": {"model_version": "99"}}), registry, "you", ABOUT)
-    champion = registry.behind(CHAMPION)
+    champion = registry.get_by_alias(CHAMPION)
     assert champion
     assert champion.number == second.number
 
@@ -237,14 +237,14 @@ def test_without_a_version_before_there_is_no_drill(client: Client, registry: Re
 
 
 def test_unattended_nothing_moves_where_production_follows(registry: Registry, model: Path, baseline: Path) -> None:
-    assert "no version yet to go back to" in spared(registry, ABOUT)
+    assert "no version yet to go back to" in reason_to_skip(registry, ABOUT)
     release(registry, baseline, "baseline")
-    assert "no version yet to go back to" in spared(registry, ABOUT)
+    assert "no version yet to go back to" in reason_to_skip(registry, ABOUT)
     release(registry, model)
-    registry.serves("staging")
-    assert spared(registry, ABOUT) == ""
-    registry.serves("production")
-    assert "production follows this registry too" in spared(registry, ABOUT)
+    registry.mark_environment("staging")
+    assert reason_to_skip(registry, ABOUT) == ""
+    registry.mark_environment("production")
+    assert "production follows this registry too" in reason_to_skip(registry, ABOUT)
 
 
 def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
@@ -256,15 +256,15 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
     mine: dict[Subject, str] = {**ABOUT, "project": uuid.uuid4().hex}  # evidence lies beside that of other tests
     shown = finding("rollback-drilled", True, mine, 0.5)
     write(registry, [shown])
-    assert spared(registry, mine) == "", "what somebody did by hand spares nothing"
+    assert reason_to_skip(registry, mine) == "", "what somebody did by hand spares nothing"
     by_ci = shown.model_copy(update={"writer": "ci", "run": "17", "proof": "of a token"})
     write(registry, [by_ci.model_copy(update={"at": utc_now() - timedelta(days=8)})])
-    assert spared(registry, mine) == ""
+    assert reason_to_skip(registry, mine) == ""
     write(registry, [by_ci])
-    assert spared(registry, mine).startswith("the CI drilled this code already: 0.5")
-    assert spared(registry, {**mine, "project": "that was merged since"}) == ""
-    assert spared(registry, {**mine, "mlprod.serving": "of the next version"}) == ""
-    assert spared(registry, {**mine, "mlprod.governance": "of the next version"}) != ""
+    assert reason_to_skip(registry, mine).startswith("the CI drilled this code already: 0.5")
+    assert reason_to_skip(registry, {**mine, "project": "that was merged since"}) == ""
+    assert reason_to_skip(registry, {**mine, "mlprod.serving": "of the next version"}) == ""
+    assert reason_to_skip(registry, {**mine, "mlprod.governance": "of the next version"}) != ""
 
 
 def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from filled import Filled, at_home, filled
 
 from mlprod.governance.evidence import Evidence
-from mlprod.ops.readiness_report import NotReadyError, demand_mode, mode_gaps, observed
+from mlprod.ops.readiness_report import NotReadyError, demand_mode, observed, unmet_mode_criteria
 from mlprod.records.usage_stats import Usage
 from mlprod.settings import Settings
 
@@ -32,7 +32,7 @@ USED = Usage(days=28, cases=900, judged=100, overridden=30, outcomes=200, joined
 )
 def test_the_next_mode_asks_for_what_the_plan_says(filled: Filled, now: str, used: dict[str, int], says: str) -> None:
     wanted = {"shadow": "assist", "assist": "automate"}[now]
-    found = list(mode_gaps(filled.org, wanted, now, replace(USED, **used)))
+    found = list(unmet_mode_criteria(filled.org, wanted, now, replace(USED, **used)))
     assert len(found) == bool(says)
     assert not says or found[0].startswith(says)
 
@@ -46,12 +46,14 @@ def test_the_next_mode_asks_for_what_the_plan_says(filled: Filled, now: str, use
 )
 def test_no_mode_is_entered_with_people_who_are_not_trained(filled: Filled, before: str, after: str, says: str) -> None:
     filled.change("change_plan.yaml", before, after)
-    (found,) = mode_gaps(filled.org, "assist", "shadow", USED)
+    (found,) = unmet_mode_criteria(filled.org, "assist", "shadow", USED)
     assert found.startswith(says)
 
 
 def test_no_mode_is_skipped(filled: Filled) -> None:
-    assert list(mode_gaps(filled.org, "automate", "shadow", USED)) == ["one step at a time: assist comes after shadow"]
+    assert list(unmet_mode_criteria(filled.org, "automate", "shadow", USED)) == [
+        "one step at a time: assist comes after shadow"
+    ]
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])

@@ -81,7 +81,7 @@ def test_a_scorecard_says_which_version_it_is_of_which_serves_and_which_is_next(
     assert readiness_report.described(registry, first).endswith("a model (which serves, no challenger waits)")
     registry.point(CHALLENGER, second)
     assert readiness_report.described(registry, first).endswith(f"(which serves, version {second.number} is next)")
-    upcoming = readiness_report.looked_at(registry, None)
+    upcoming = readiness_report.assessed_version(registry, None)
     assert upcoming is not None
     assert readiness_report.described(registry, upcoming).endswith(f"(version {first.number} serves, this one is next)")
 
@@ -92,8 +92,8 @@ def test_after_a_rollback_the_version_that_serves_is_looked_at(registry: Registr
     promote(registry, "ann", "first", first.number)
     promote(registry, "ann", "second", second.number)
     rollback(registry, "on-call", "it declines everybody")
-    found = readiness_report.looked_at(registry, None)
+    found = readiness_report.assessed_version(registry, None)
     assert found is not None
     assert found.number == first.number
-    withdrawn = readiness_report.looked_at(registry, second.number)
+    withdrawn = readiness_report.assessed_version(registry, second.number)
     assert "rolled back by on-call" in readiness_report.described(registry, withdrawn)

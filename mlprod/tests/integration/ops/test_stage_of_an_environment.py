@@ -8,7 +8,7 @@ from filled import Filled, at_home, filled
 from fixture_project import PACKAGE
 
 from mlprod.ops import readiness_report
-from mlprod.ops.readiness_report import NotReadyError, demand
+from mlprod.ops.readiness_report import NotReadyError, require_stage
 from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.promotion import promote
@@ -19,7 +19,7 @@ SEAM = Project(PACKAGE).seam_if_readable()
 
 
 def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
-    demand(SEAM, at_home.model_copy(update={"governance_dir": Path("nowhere")}), registry, "local", None)
+    require_stage(SEAM, at_home.model_copy(update={"governance_dir": Path("nowhere")}), registry, "local", None)
 
 
 @pytest.mark.parametrize(("environment", "stage"), [("staging", "pilot"), ("production", "production")])
@@ -27,7 +27,7 @@ def test_an_environment_refuses_with_the_list_of_what_is_missing(
     at_home: Settings, registry: Registry, environment: Any, stage: str
 ) -> None:
     with pytest.raises(NotReadyError) as refused:
-        demand(SEAM, at_home, registry, environment, None)
+        require_stage(SEAM, at_home, registry, environment, None)
     said = str(refused.value)
     assert said.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
     assert "gates-passed (unmeasured)" in said
@@ -51,7 +51,7 @@ def test_an_environment_opens_once_its_stage_is_reached(
 
     monkeypatch.setattr(readiness_report, "scorecard", met)
     version = register("a" * 64)
-    demand(SEAM, at_home, registry, environment, version)
+    require_stage(SEAM, at_home, registry, environment, version)
     assert asked == [(SEAM, at_home, registry, version)]
 
 
@@ -63,7 +63,7 @@ def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
     run = registry.log_run({}, {}, {}, None)
     version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
     with pytest.raises(NotReadyError, match="made from other files than today's four"):
-        demand(SEAM, at_home, registry, environment, version)
+        require_stage(SEAM, at_home, registry, environment, version)
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
@@ -82,7 +82,7 @@ def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
     baseline = registry.register(run, "d" * 64, {"kind": "baseline", "compared_with": "1"})
 
     def ready(version: Version) -> None:
-        demand(SEAM, at_home, registry, environment, version)
+        require_stage(SEAM, at_home, registry, environment, version)
 
     promote(registry, "you", "the first", first.number, ready=ready)
     promote(registry, "you", "it beats the first", second.number, ready=ready)
@@ -90,7 +90,7 @@ def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
         promote(registry, "you", "it looks good", late.number, ready=ready)
     promote(registry, "you", "back by number", first.number, ready=ready)
     promote(registry, "you", "what one falls back on", baseline.number, ready=ready)
-    champion = registry.behind(CHAMPION)
+    champion = registry.get_by_alias(CHAMPION)
     assert champion
     assert champion.number == baseline.number
 
@@ -105,8 +105,8 @@ def test_what_nobody_committed_opens_no_production(
         ["-c", "user.name=a", "-c", "user.email=a@b.org", "commit", "-qm", "x"],
     ):
         subprocess.run(["git", *words], check=True)  # noqa: S607 - the git on PATH
-    demand(SEAM, at_home, registry, "production", None)
+    require_stage(SEAM, at_home, registry, "production", None)
     filled.change("risk.yaml", "acts_without_review: false", "acts_without_review: true")
-    demand(SEAM, at_home, registry, "staging", None)
+    require_stage(SEAM, at_home, registry, "staging", None)
     with pytest.raises(NotReadyError, match="changes that are not committed"):
-        demand(SEAM, at_home, registry, "production", None)
+        require_stage(SEAM, at_home, registry, "production", None)

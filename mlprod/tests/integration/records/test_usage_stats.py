@@ -8,7 +8,7 @@ import pytest
 from mlprod.records.database import now
 from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
-from mlprod.records.usage_stats import LATELY, Usage, usage
+from mlprod.records.usage_stats import LOOKBACK, Usage, usage
 
 pytest_plugins = ["postgres"]
 
@@ -87,7 +87,7 @@ def test_the_share_of_outcomes_that_find_their_prediction(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "counts"), [(LATELY - timedelta(minutes=1), True), (LATELY + timedelta(minutes=1), False)]
+    ("by", "counts"), [(LOOKBACK - timedelta(minutes=1), True), (LOOKBACK + timedelta(minutes=1), False)]
 )
 def test_feedback_and_outcomes_are_of_the_last_28_days(
     store: Store, monkeypatch: pytest.MonkeyPatch, by: timedelta, counts: bool

@@ -17,8 +17,8 @@ from mlprod.project.project import Project
 from mlprod.serving import api_keys as keys
 from mlprod.serving import server
 from mlprod.serving.api_keys import ApiKeys, KeysError, Role, add_key
-from mlprod.serving.middleware import NEEDS
-from mlprod.serving.preconditions import need_keys
+from mlprod.serving.middleware import REQUIRED_ROLES
+from mlprod.serving.preconditions import require_keys
 from mlprod.settings import Settings
 
 ROLES = get_args(Role)
@@ -74,17 +74,17 @@ def bearer(key: str) -> bytes:
 
 
 @pytest.mark.parametrize("role", [*ROLES, "two"])
-@pytest.mark.parametrize("route", NEEDS)
+@pytest.mark.parametrize("route", REQUIRED_ROLES)
 def test_a_key_opens_the_routes_of_its_roles_and_no_other(keyed: Keyed, route: str, role: str) -> None:
     held = ["outcomes", "feedback"] if role == "two" else [role]
     answer = keyed.ask("POST", route, keyed.keys[role], json={})
-    assert answer.status_code == (422 if NEEDS[route] in held else 403)
+    assert answer.status_code == (422 if REQUIRED_ROLES[route] in held else 403)
     assert answer.headers["content-type"] == "application/problem+json"
-    if NEEDS[route] not in held:
-        assert f"'system-{role}' has not the role '{NEEDS[route]}'" in answer.json()["detail"]
+    if REQUIRED_ROLES[route] not in held:
+        assert f"'system-{role}' has not the role '{REQUIRED_ROLES[route]}'" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("route", [*NEEDS, "/v1/model", "/openapi.json", "/docs", "/nothing"])
+@pytest.mark.parametrize("route", [*REQUIRED_ROLES, "/v1/model", "/openapi.json", "/docs", "/nothing"])
 def test_without_a_key_every_path_is_closed(keyed: Keyed, route: str) -> None:
     for method in ("GET", "POST"):
         answer = keyed.ask(method, route, None, json={})
@@ -121,7 +121,7 @@ def test_the_documentation_says_how_a_key_is_sent_and_which_role_it_takes(keyed:
     said = keyed.ask("GET", "/openapi.json", keyed.keys["operate"]).json()
     for route, methods in said["paths"].items():
         for operation in methods.values():
-            assert operation["x-role"] == NEEDS.get(route, "any")
+            assert operation["x-role"] == REQUIRED_ROLES.get(route, "any")
             assert {401, 403} <= {int(status) for status in operation["responses"]}
             (name,) = operation["security"][0]
             assert said["components"]["securitySchemes"][name] == {"type": "http", "scheme": "bearer"}
@@ -281,13 +281,13 @@ def test_a_service_that_others_reach_does_not_start_without_keys(said: dict[str,
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
 def test_on_this_machine_alone_a_service_needs_no_keys(host: str) -> None:
-    need_keys(Settings(host=host))
+    require_keys(Settings(host=host))
 
 
 def test_with_keys_a_service_starts_anywhere_but_not_with_a_file_that_is_not_there(
     settings: Settings, path: Path
 ) -> None:
     elsewhere = settings.model_copy(update={"environment": "production", "host": "10.0.0.1", "keys_file": path})
-    need_keys(elsewhere)
+    require_keys(elsewhere)
     with pytest.raises(KeysError, match="no keys"):
         assemble(binary, elsewhere)

@@ -9,7 +9,7 @@ from seams import PARCELS, costs
 
 from mlprod.serving import metrics
 from mlprod.serving.metrics import SHED, STATUSES, Metrics
-from mlprod.serving.middleware import NEEDS
+from mlprod.serving.middleware import REQUIRED_ROLES
 from mlprod.serving.model_loader import ModelLoader
 from mlprod.serving.outcome_metrics import OutcomeMetrics
 
@@ -44,7 +44,7 @@ def test_every_reason_for_which_requests_are_shed_shows_from_zero() -> None:
 def test_every_route_of_callers_shows_failures_from_zero() -> None:
     registry = Metrics().registry
     posts = {"/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback"}
-    assert posts <= set(NEEDS)
+    assert posts <= set(REQUIRED_ROLES)
     for route in posts:
         for status in STATUSES:
             assert registry.get_sample_value("ml_requests_total", {"route": route, "status": status}) == 0

@@ -29,7 +29,7 @@ def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
     train_with_governance(
         binary, settings, moving("baseline", lambda: release(registry, trained.bundle)), kind="baseline"
     )
-    assert registry.behind(CHALLENGER) is None
+    assert registry.get_by_alias(CHALLENGER) is None
 
 
 def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_another_training(
@@ -61,7 +61,7 @@ def test_a_challenger_of_todays_champion_is_not_replaced_by_one_of_yesterdays(
         registry.point(CHALLENGER, rival)
 
     train_with_governance(binary, settings, moving("gate", move))
-    challenger = registry.behind(CHALLENGER)
+    challenger = registry.get_by_alias(CHALLENGER)
     assert challenger
     assert challenger.number == rival.number
 
@@ -83,7 +83,7 @@ def test_a_training_that_makes_what_was_rolled_back_says_so(
 def test_a_baseline_is_no_challenger_of_a_champion(settings: Settings, registry: Registry, trained: Trained) -> None:
     release(registry, trained.bundle)
     train_with_governance(binary, settings, silent, kind="baseline")
-    assert registry.behind(CHALLENGER) is None
+    assert registry.get_by_alias(CHALLENGER) is None
 
 
 def test_a_baseline_takes_no_models_place_as_challenger(settings: Settings) -> None:
@@ -91,7 +91,7 @@ def test_a_baseline_takes_no_models_place_as_challenger(settings: Settings) -> N
     model = train_with_governance(binary, settings, silent).version
     lines: list[str] = []
     train_with_governance(binary, settings, lines.append, kind="baseline")
-    challenger = Registry(settings).behind(CHALLENGER)
+    challenger = Registry(settings).get_by_alias(CHALLENGER)
     assert challenger is not None
     assert challenger.number == model.number
     assert any(f"challenger stays version {model.number}, a model" in line for line in lines)

@@ -21,7 +21,7 @@ def test_a_model_meets_the_champion_on_the_same_rows(
     release(registry, trained_baseline.bundle)
     result = train_with_governance(binary, settings, silent)
     against = [verdict(result.verdicts, gate).says for gate in ("beats-baseline", "holds-champion")]
-    difference = result.evaluation.minus(result.baseline)["value", ""]
+    difference = result.evaluation.difference(result.baseline)["value", ""]
     assert f"lower bound = {difference.low:.4g}" in against[0]
     assert f"upper bound = {difference.high:.4g}" in against[1]  # the champion is the baseline
     assert promote(registry, "you", "it is worth more")[1].number == result.version.number
@@ -34,7 +34,7 @@ def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
     again = train_with_governance(binary, settings, silent)
     assert again.version.number == first.number
     assert "= 0, must be >= 0" in verdict(again.verdicts, "holds-champion").says
-    assert registry.behind(CHALLENGER) is None
+    assert registry.get_by_alias(CHALLENGER) is None
 
 
 def test_a_damaged_champion_stops_training_for_no_gate_could_compare(

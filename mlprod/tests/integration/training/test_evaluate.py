@@ -80,12 +80,12 @@ def test_the_same_rows_give_the_same_figures() -> None:
 
 
 def test_a_difference_is_measured_on_the_same_draws() -> None:
-    difference = found(money=MONEY + 2).minus(found())["value", ""]
+    difference = found(money=MONEY + 2).difference(found())["value", ""]
     assert (difference.value, difference.low, difference.high) == (2, 2, 2)
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
-    assert {figure.value for figure in found().minus(found()).values()} == {0}
+    assert {figure.value for figure in found().difference(found()).values()} == {0}
 
 
 def test_each_slice_is_valued_apart() -> None:

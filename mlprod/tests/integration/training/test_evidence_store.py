@@ -41,7 +41,7 @@ def test_a_tag_of_another_check_or_of_no_record_is_left_out(at_home: Settings, r
     record = home.finding(MINE, True, home.digests(at_home, binary)).model_copy(update={"actor": "of-this-test-2"})
     text = record.model_dump_json()
     forged = {"evidence.gates-passed": text, "evidence.tests-green": "{", f"evil.{MINE}": text, "evidence.": "x"}
-    registry.log_tags("evidence", forged)
+    registry.save_tag_sets("evidence", forged)
     assert all(found.actor != "of-this-test-2" for found in home.read(registry))
 
 

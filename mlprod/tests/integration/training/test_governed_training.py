@@ -35,7 +35,7 @@ def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(b
     assert result.measured["baseline", "value", ""].low > 0
     assert result.candidate.runtime.score(result.test.columns).shape == (len(result.test),)
     registry = Registry(bare)
-    challenger = registry.behind(CHALLENGER)
+    challenger = registry.get_by_alias(CHALLENGER)
     assert challenger
     assert (challenger.number, challenger.digest) == (result.version.number, result.version.digest)
     assert challenger.tags["verdict"] == "passed"
@@ -47,7 +47,7 @@ def test_a_model_that_no_gate_judged_is_registered_and_challenges_nobody(bare: S
     lines: list[str] = []
     result = train(text, bare, lines.append)
     assert (result.verdicts, result.version.tags["verdict"]) == ([], "not judged")
-    assert Registry(bare).behind(CHALLENGER) is None
+    assert Registry(bare).get_by_alias(CHALLENGER) is None
     assert lines[-1] == "challenger unchanged: no gate judged version 1, since none was given"
 
 
@@ -92,4 +92,4 @@ def test_a_version_whose_evidence_cannot_be_written_challenges_nobody(settings: 
 
     with pytest.raises(OSError, match="no space left"):
         train(binary, settings, silent, kind="baseline", gates=[BEATS_BASELINE], listener=Failing())
-    assert Registry(settings).behind(CHALLENGER) is None
+    assert Registry(settings).get_by_alias(CHALLENGER) is None

@@ -27,7 +27,7 @@ def shared(request: pytest.FixtureRequest, settings: Settings) -> Registry:
 
 
 def champion(registry: Registry) -> int | None:
-    found = registry.behind(CHAMPION)
+    found = registry.get_by_alias(CHAMPION)
     return found.number if found else None
 
 

@@ -16,7 +16,7 @@ from mlprod.training.registry import CHALLENGER, CHAMPION, Registry, RegistryErr
 
 
 def champion(registry: Registry) -> str | None:
-    found = registry.behind(CHAMPION)
+    found = registry.get_by_alias(CHAMPION)
     return found.digest if found else None
 
 

@@ -9,7 +9,7 @@ from mlprod.training.registry import CHALLENGER, CHAMPION, Registry, RegistryErr
 
 
 def test_an_alias_that_nobody_set_names_nothing(registry: Registry) -> None:
-    assert registry.behind(CHAMPION) is None
+    assert registry.get_by_alias(CHAMPION) is None
 
 
 def test_versions_come_newest_first(registry: Registry, register: Registered) -> None:
@@ -34,7 +34,7 @@ def test_a_bundle_that_can_no_longer_be_fetched_is_registered_anew(registry: Reg
 def test_an_alias_moves(registry: Registry, register: Registered) -> None:
     for digest in ("a", "b"):
         registry.point(CHALLENGER, register(digest))
-    found = registry.behind(CHALLENGER)
+    found = registry.get_by_alias(CHALLENGER)
     assert found
     assert found.digest == "b"
 

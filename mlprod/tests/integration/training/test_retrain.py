@@ -23,7 +23,7 @@ from mlprod.records.store import Store
 from mlprod.settings import Settings
 from mlprod.training.dataset import collect
 from mlprod.training.governed_training import train_with_governance
-from mlprod.training.outcome_labels import LabelFillResult, fill, told
+from mlprod.training.outcome_labels import LabelFillResult, fill, outcome_labels
 from mlprod.training.reason import MissingReasonError
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry
 from mlprod.training.retrain import ModelUnchangedError, due, retrain
@@ -41,8 +41,8 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def tell(store: Store, outcomes: Mapping[str, float]) -> None:
-    told = [{"prediction_id": id, "outcome": float(o), "at": now(), "correction": True} for id, o in outcomes.items()]
-    store.add_outcomes(told)
+    given = [{"prediction_id": id, "outcome": float(o), "at": now(), "correction": True} for id, o in outcomes.items()]
+    store.add_outcomes(given)
 
 
 def known(**outcomes: float) -> pa.Table:
@@ -55,10 +55,10 @@ def labels(table: Any, terms: Any = PARCELS) -> dict[Any, Any]:
 
 def test_what_the_records_know_is_read_without_what_was_only_tried(records_url: str) -> None:
     store = Store(records_url)
-    assert told(store).num_rows == 0
+    assert outcome_labels(store).num_rows == 0
     tell(store, {"a": 1, "b": 0, "smoke-1": 1, "Smoke-2": 1})
     tell(store, {"b": 1})  # a correction: the last word counts
-    assert sorted(told(store).to_pylist(), key=str) == [
+    assert sorted(outcome_labels(store).to_pylist(), key=str) == [
         {"prediction_id": "Smoke-2", "outcome": 1.0},
         {"prediction_id": "a", "outcome": 1.0},
         {"prediction_id": "b", "outcome": 1.0},
@@ -129,7 +129,7 @@ def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
     assert "6,000 told to sqlite" in lines[1]
     assert lines[1].endswith("6,000 are labels that load() lacks")
 
-    challenger, champion = registry.behind(CHALLENGER), registry.behind(CHAMPION)
+    challenger, champion = registry.get_by_alias(CHALLENGER), registry.get_by_alias(CHAMPION)
     assert challenger
     assert champion
     assert (champion.number, challenger.number) == (before.number, made.version.number)
@@ -148,7 +148,7 @@ def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
     own = int(pc.sum(pc.is_valid(parcels()["late"])).as_py())
     assert manifest.data.rows == own + len(outcomes)
     assert str(manifest.data.until) > str(parcels()["at"].to_numpy().max()), "the window reaches into the new world"
-    rows = collect(fill(ibis.memtable(later), PARCELS, told(store))[0], PARCELS)
+    rows = collect(fill(ibis.memtable(later), PARCELS, outcome_labels(store))[0], PARCELS)
     new, old = (
         open_bundle(path, PARCELS.fields, binary.baseline, digest=version.digest).runtime.score(rows.columns)
         for path, version in ((bundle, challenger), (trained.bundle, before))
@@ -174,8 +174,8 @@ def test_no_tier_lets_a_retraining_promote(
     champion = release(registry, trained_baseline.bundle)
     challenger = retrain(binary, here, store, silent, because="drift", who="a schedule").version
     assert challenger.number != champion.number
-    assert registry.behind(CHALLENGER) == registry.version(challenger.number)
-    assert registry.behind(CHAMPION) == registry.version(champion.number)
+    assert registry.get_by_alias(CHALLENGER) == registry.version(challenger.number)
+    assert registry.get_by_alias(CHAMPION) == registry.version(champion.number)
     assert [event["action"] for event in registry.history()] == ["promote", "retrain"], "the first was the release"
 
 
@@ -187,8 +187,8 @@ def test_a_refused_retraining_leaves_everything_as_it_was(
     worthless = replace(binary, load=given(parcels(seed=3)), payoff=lambda *_: 1.0)
     with pytest.raises(GateError, match="beats-baseline"):
         retrain(worthless, settings, store, silent, because="drift", who="you")
-    assert registry.behind(CHAMPION) == registry.version(champion.number)
-    assert registry.behind(CHALLENGER) == registry.version(waiting)
+    assert registry.get_by_alias(CHAMPION) == registry.version(champion.number)
+    assert registry.get_by_alias(CHALLENGER) == registry.version(waiting)
     assert len(registry.versions()) == 2
 
 

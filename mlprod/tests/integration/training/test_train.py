@@ -53,7 +53,7 @@ def never(fields: Fields) -> NeverFit:
 
 def test_a_model_that_passes_is_registered_as_challenger(trained: Trained) -> None:
     registry = Registry(trained.settings)
-    challenger = registry.behind(CHALLENGER)
+    challenger = registry.get_by_alias(CHALLENGER)
     assert challenger
     assert (challenger.number, challenger.digest) == (1, trained.bundle.name)
     assert challenger.tags["verdict"] == "passed"

@@ -8,7 +8,7 @@ from pydantic import Field, create_model
 from seams import PARCELS, Flat, Message, flats, parcels, terms_of
 
 from mlprod.contract.schema import Contract, Task
-from mlprod.contract.validation import CheckReport, check, prepared, unfit
+from mlprod.contract.validation import CheckReport, check, first_violation, prepared
 from mlprod.training.dataset import collect
 
 GOOD = parcels(100)
@@ -243,9 +243,9 @@ def test_thousands_of_words_and_hundreds_of_fields_are_checked() -> None:
     assert "(5,000 in all)" in report.describe()
     assert "and 265 more rules broken" in report.describe()
     prepared_rows = prepared(table, terms)
-    refused = prepared_rows.select(rule=unfit(prepared_rows, terms)).to_pyarrow()["rule"].to_pylist()
+    refused = prepared_rows.select(rule=first_violation(prepared_rows, terms)).to_pyarrow()["rule"].to_pylist()
     assert [rule and rule.split(":")[0] for rule in refused] == [None, None, "few", "few"]
-    assert len(ibis.to_sql(prepared_rows.select(rule=unfit(prepared_rows, terms)))) < 200_000
+    assert len(ibis.to_sql(prepared_rows.select(rule=first_violation(prepared_rows, terms)))) < 200_000
 
 
 def test_no_rows_are_a_violation() -> None:

@@ -7,7 +7,7 @@ from fixture_project import PROJECT, TEMPLATE
 from mlprod.governance.check_catalogue import CheckDefinition, MlTest, catalogue, law
 from mlprod.governance.checks import DECLARED
 from mlprod.governance.checks.ownership import OUTCOMES, SKILL_CHECKS
-from mlprod.governance.ml_test_score import CLASSIC
+from mlprod.governance.ml_test_score import SCORE_SECTIONS
 from mlprod.governance.readiness import MATURITY
 
 CHECKS = catalogue().checks
@@ -39,7 +39,7 @@ def test_a_check_can_be_met(entry: CheckDefinition) -> None:
 
 
 def test_the_ml_test_score_has_seven_tests_in_each_of_four_sections() -> None:
-    assert Counter(test.section for test in catalogue().ml_test_score) == dict.fromkeys(CLASSIC, 7)
+    assert Counter(test.section for test in catalogue().ml_test_score) == dict.fromkeys(SCORE_SECTIONS, 7)
 
 
 @pytest.mark.parametrize("test", catalogue().ml_test_score, ids=lambda test: test.id)

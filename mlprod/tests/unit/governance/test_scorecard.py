@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mlprod.governance.check_catalogue import catalogue
 from mlprod.governance.check_results import ProjectState
-from mlprod.governance.ml_test_score import CLASSIC
+from mlprod.governance.ml_test_score import SCORE_SECTIONS
 from mlprod.governance.ownership import STAGES, Stage
 from mlprod.governance.scorecard import MOST, as_json, markdown, next_steps, prometheus, terminal
 
@@ -124,7 +124,7 @@ def test_what_lacks_in_a_section_is_said_in_every_format(filled: Filled, shown: 
     for text in asked.values() if stage != "poc" else ():
         assert ("What adds to it:" in text) is not shown
         assert ("make tune  (" in text or "- make tune: " in text) is not shown
-    assert set(table) == (set() if shown else set(CLASSIC))
+    assert set(table) == (set() if shown else set(SCORE_SECTIONS))
 
 
 @pytest.mark.parametrize("shown", [True, False])

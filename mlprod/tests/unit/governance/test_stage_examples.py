@@ -12,7 +12,7 @@ from mlprod.governance.checks.context import CheckContext
 from mlprod.governance.checks.own_words import own_words
 from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.config import read_organisation
-from mlprod.governance.stage_examples import EXAMPLES, enter, unfold
+from mlprod.governance.stage_examples import EXAMPLES, add_examples, set_stage
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]
@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_examples_come_below_what_stands_there(filled: Filled, stage: str) -> None:
     before, org = contents(filled.folder), filled.org
-    changed = unfold(filled.folder, stage, DAY)
+    changed = add_examples(filled.folder, stage, DAY)
     assert changed == sorted(path.name for path in (EXAMPLES / stage).iterdir())
     after = contents(filled.folder)
     for name, content in before.items():
@@ -45,15 +45,15 @@ def test_examples_come_below_what_stands_there(filled: Filled, stage: str) -> No
 
 def test_a_second_time_changes_nothing(filled: Filled) -> None:
     for stage in STAGES:
-        unfold(filled.folder, stage, DAY)
+        add_examples(filled.folder, stage, DAY)
     before = contents(filled.folder)
-    assert [unfold(filled.folder, stage, DAY) for stage in STAGES] == [[], []]
+    assert [add_examples(filled.folder, stage, DAY) for stage in STAGES] == [[], []]
     assert contents(filled.folder) == before
 
 
 def test_a_file_that_is_not_there_begins_with_the_examples(filled: Filled) -> None:
     (filled.folder / "risk.yaml").unlink()
-    assert "risk.yaml" in unfold(filled.folder, "pilot", DAY)
+    assert "risk.yaml" in add_examples(filled.folder, "pilot", DAY)
     assert (filled.folder / "risk.yaml").read_text().startswith("# For the pilot stage.")
 
 
@@ -61,7 +61,7 @@ def test_windows_line_ends_are_kept(filled: Filled) -> None:
     path = filled.folder / "problem.yaml"
     path.write_bytes(FILES["problem.yaml"].replace("\n", "\r\n").encode())
     before = path.read_bytes()
-    unfold(filled.folder, "pilot", DAY)
+    add_examples(filled.folder, "pilot", DAY)
     assert path.read_bytes().startswith(before.rstrip())
 
 
@@ -87,7 +87,7 @@ def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answe
     for stage in STAGES:
         examples = tmp_path / stage
         examples.mkdir()
-        for name in unfold(examples, stage, DAY):
+        for name in add_examples(examples, stage, DAY):
             held[name] |= keys(uncommented(examples, name))
         for name, parts in held.items():
             (tmp_path / name).write_text("".join(parts.values()))
@@ -113,7 +113,7 @@ def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answe
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_line_of_an_example_is_a_comment(tmp_path: Path, stage: str) -> None:
-    for name in unfold(tmp_path, stage, DAY):
+    for name in add_examples(tmp_path, stage, DAY):
         text = (tmp_path / name).read_text()
         assert all(line.startswith("# ") for line in text.splitlines())
         assert "DAY" not in text
@@ -138,7 +138,7 @@ def test_every_line_of_an_example_is_a_comment(tmp_path: Path, stage: str) -> No
 def test_a_stage_is_entered_and_nothing_else_changes(tmp_path: Path, before: str, after: str, ends: str) -> None:
     path, head, tail = tmp_path / "ownership.yaml", "# é ours\n\n", "\n\npeople:   # stage: poc\n  - {id: a} \n\n"
     path.write_bytes((head + before + tail).replace("\n", ends).encode())
-    enter(path, "pilot", DAY)
+    set_stage(path, "pilot", DAY)
     assert path.read_bytes().decode() == (head + after + tail).replace("\n", ends)
     system = yaml.safe_load(path.read_text())["system"]
     assert (system["stage"], system["since"]) == ("pilot", DAY)
@@ -149,5 +149,5 @@ def test_a_file_without_a_stage_is_refused_and_left_alone(tmp_path: Path, text: 
     path = tmp_path / "ownership.yaml"
     path.write_text(text)
     with pytest.raises(GovernanceError, match=r"ownership.yaml: system.stage is missing. What works: system: {"):
-        enter(path, "pilot", DAY)
+        set_stage(path, "pilot", DAY)
     assert path.read_text() == text

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mlprod.monitoring.distance import bound, largest_gap, limit, stability
+from mlprod.monitoring.distance import drift_threshold, ks_critical_value, ks_statistic, population_stability_index
 from mlprod.monitoring.thresholds import CHANCE_COEFFICIENT
 
 
@@ -12,15 +12,15 @@ def test_the_coefficient_is_that_of_one_in_a_thousand() -> None:
 
 
 def test_the_gap_is_the_largest_on_either_side() -> None:
-    assert largest_gap([0.2, 0.5, 0.9], [0.1, 0.8, 0.9]) == pytest.approx(0.3)
-    assert largest_gap([], []) == 0
+    assert ks_statistic([0.2, 0.5, 0.9], [0.1, 0.8, 0.9]) == pytest.approx(0.3)
+    assert ks_statistic([], []) == 0
 
 
 def test_few_rows_allow_more_and_many_never_less_than_a_twentieth() -> None:
-    assert bound(100, 100) == pytest.approx(1.95 * math.sqrt(0.02))
-    assert limit(100, 10**6) > 0.19
-    assert limit(10**6, 10**6) == 0.05
-    assert bound(0, 100) == math.inf
+    assert ks_critical_value(100, 100) == pytest.approx(1.95 * math.sqrt(0.02))
+    assert drift_threshold(100, 10**6) > 0.19
+    assert drift_threshold(10**6, 10**6) == 0.05
+    assert ks_critical_value(0, 100) == math.inf
 
 
 def test_equal_samples_exceed_the_bound_hardly_ever() -> None:
@@ -29,11 +29,13 @@ def test_equal_samples_exceed_the_bound_hardly_ever() -> None:
     above = 0
     for _ in range(2_000):
         one, other = (np.searchsorted(np.sort(random.random(n)), edges, side="right") / n for n in (300, 500))
-        above += largest_gap(one.tolist(), other.tolist()) > bound(300, 500)
+        above += ks_statistic(one.tolist(), other.tolist()) > ks_critical_value(300, 500)
     assert above <= 6, "a thousandth at most, and less at ten edges"
 
 
 def test_the_index_is_zero_for_equal_shares_grows_with_a_shift_and_bears_an_empty_bin() -> None:
-    assert stability([0.5, 0.5], [0.5, 0.5]) == 0
-    assert stability([0.6, 0.4], [0.5, 0.5]) == pytest.approx(0.1 * math.log(1.2) - 0.1 * math.log(0.8))
-    assert 0.25 < stability([1.0, 0.0], [0.5, 0.5]) < 10
+    assert population_stability_index([0.5, 0.5], [0.5, 0.5]) == 0
+    assert population_stability_index([0.6, 0.4], [0.5, 0.5]) == pytest.approx(
+        0.1 * math.log(1.2) - 0.1 * math.log(0.8)
+    )
+    assert 0.25 < population_stability_index([1.0, 0.0], [0.5, 0.5]) < 10

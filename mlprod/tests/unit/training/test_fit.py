@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from mlprod.training.dataset import collect
-from mlprod.training.fit import FitError, InvalidScoresError, choose_threshold, fit, money
+from mlprod.training.fit import FitError, InvalidScoresError, choose_threshold, fit, payoffs
 
 ROWS = collect(ibis.memtable(parcels(400)), PARCELS)
 
@@ -16,8 +16,8 @@ ROWS = collect(ibis.memtable(parcels(400)), PARCELS)
 def test_the_threshold_is_the_one_that_is_worth_most() -> None:
     scores = ROWS.columns["stops"] / 50
     chosen = choose_threshold(binary, ROWS, scores)
-    worth = money(binary, ROWS, scores, chosen).sum()
-    assert all(worth >= money(binary, ROWS, scores, other).sum() for other in np.linspace(0, 1.1, 12))
+    worth = payoffs(binary, ROWS, scores, chosen).sum()
+    assert all(worth >= payoffs(binary, ROWS, scores, other).sum() for other in np.linspace(0, 1.1, 12))
     assert 0.1 < chosen < 0.9
 
 
@@ -32,7 +32,7 @@ def test_a_regression_has_no_threshold() -> None:
 
 
 def test_a_payoff_is_asked_for_each_row() -> None:
-    paid = money(binary, ROWS, np.ones(len(ROWS)), 0.5)
+    paid = payoffs(binary, ROWS, np.ones(len(ROWS)), 0.5)
     np.testing.assert_array_equal(paid, -1)
 
 
@@ -51,10 +51,10 @@ def test_a_payoff_that_reads_what_is_not_kept_is_refused() -> None:
     with pytest.raises(InvalidScoresError, match=r"payoff\(\) reads 'distance', .* PERSONAL"):
         choose_threshold(curious, ROWS, ROWS.columns["stops"] / 50)
     with pytest.raises(InvalidScoresError, match="'distance'"):
-        money(curious, ROWS, np.ones(len(ROWS)), 0.5)
+        payoffs(curious, ROWS, np.ones(len(ROWS)), 0.5)
     wrong = replace(binary, payoff=lambda decision, outcome, row: row["no such field"])
     with pytest.raises(KeyError, match="no such field"):
-        money(wrong, ROWS, np.ones(len(ROWS)), 0.5)
+        payoffs(wrong, ROWS, np.ones(len(ROWS)), 0.5)
 
 
 def test_missing_values_that_an_estimator_does_not_take_are_named_with_their_fields() -> None:

@@ -12,7 +12,7 @@ from mlprod.contract.schema import Task
 from mlprod.project.project import Seam
 from mlprod.training.dataset import Dataset, collect
 from mlprod.training.evaluate import evaluate
-from mlprod.training.fit import choose_threshold, money
+from mlprod.training.fit import choose_threshold, payoffs
 from mlprod.training.plots import pictures
 from mlprod.training.sources import loaded
 
@@ -27,7 +27,7 @@ def drawn(
     today = seam.baseline(rows.columns)
     threshold = choose_threshold(seam, rows, scores)
     found, baseline = (
-        evaluate(seam.terms, task, rows, values, money(seam, rows, values, threshold)) for values in (scores, today)
+        evaluate(seam.terms, task, rows, values, payoffs(seam, rows, values, threshold)) for values in (scores, today)
     )
     return pictures(seam, task, rows, scores, threshold, found, baseline)
 
@@ -56,8 +56,8 @@ def test_a_classifier_is_shown_in_three_pictures_with_words() -> None:
 
 def test_the_chosen_threshold_and_the_baseline_are_in_the_picture() -> None:
     threshold = choose_threshold(binary, ROWS, SCORES)
-    worth = money(binary, ROWS, SCORES, threshold).mean()
-    today = money(binary, ROWS, binary.baseline(ROWS.columns), threshold).mean()
+    worth = payoffs(binary, ROWS, SCORES, threshold).mean()
+    today = payoffs(binary, ROWS, binary.baseline(ROWS.columns), threshold).mean()
     said = texts(drawn()["money.svg"])
     assert any(line.startswith(f"chosen threshold {threshold:.4g}: {worth:.4g}; ") for line in said)
     assert any(line.endswith(f"chosen for it: {today:.4g}") for line in said)
@@ -70,7 +70,7 @@ def test_the_worst_slice_is_at_the_top() -> None:
         if is_text(element) and "=" in (line := "".join(element.itertext()))
     }
     threshold, today = choose_threshold(binary, ROWS, SCORES), binary.baseline(ROWS.columns)
-    less = money(binary, ROWS, SCORES, threshold) - money(binary, ROWS, today, threshold)
+    less = payoffs(binary, ROWS, SCORES, threshold) - payoffs(binary, ROWS, today, threshold)
     masks = {f"courier={name}": ROWS.columns["courier"] == name for name in ("bike", "van")}
     masks |= {f"express={name}": ROWS.columns["express"] == flag for name, flag in (("true", 1), ("false", 0))}
     assert sorted(places, key=places.__getitem__) == sorted(masks, key=lambda part: less[masks[part]].mean())
@@ -101,7 +101,7 @@ def test_without_slices_of_enough_rows_none_are_drawn() -> None:
 
 
 def test_the_baseline_is_not_compared_with_itself() -> None:
-    found = evaluate(PARCELS, "binary", ROWS, SCORES, money(binary, ROWS, SCORES, 0.5))
+    found = evaluate(PARCELS, "binary", ROWS, SCORES, payoffs(binary, ROWS, SCORES, 0.5))
     assert sorted(pictures(binary, "binary", ROWS, SCORES, 0.5, found, found)) == ["calibration.svg", "money.svg"]
 
 
@@ -158,6 +158,6 @@ def test_a_payoff_is_asked_once_for_each_row_and_decision() -> None:
         asked.append(decision)
         return -1.0 if decision == "call" else -5.0 * outcome
 
-    found = evaluate(PARCELS, "binary", ROWS, SCORES, money(binary, ROWS, SCORES, 0.5))
+    found = evaluate(PARCELS, "binary", ROWS, SCORES, payoffs(binary, ROWS, SCORES, 0.5))
     pictures(replace(binary, payoff=counted), "binary", ROWS, SCORES, 0.5, found, found)
     assert len(asked) <= 2 * len(ROWS)

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from ...display.plain_text import display_json
-from ..check_results import WELL, Result
-from ..ml_test_score import CLASSIC
+from ..check_results import OK_STATES, Result
+from ..ml_test_score import SCORE_SECTIONS
 from ..ownership import STAGES, Stage
 from ..readiness import Scorecard
 from .steps import next_steps
@@ -22,9 +22,9 @@ def as_json(card: Scorecard, stage: Stage) -> str:
         "looked_at": card.looked_at,
         "asked_for": stage,
         "reached": {each: card.reached(each) for each in STAGES},
-        "ml_test_score": {"score": card.score, **{section: card.sum_of(section) for section in CLASSIC}},
+        "ml_test_score": {"score": card.score, **{section: card.sum_of(section) for section in SCORE_SECTIONS}},
         "ml_tests": [{"id": p.test.id, "title": p.test.title, "points": p.points, "why": p.why} for p in card.points],
-        "ml_test_score_lacks": {section: lacks for section in CLASSIC if (lacks := card.lacks(section))},
+        "ml_test_score_lacks": {section: lacks for section in SCORE_SECTIONS if (lacks := card.lacks(section))},
         "maturity": card.maturity,
         "payoff": "assumed" if card.assumed else "accepted",
         "break_even": card.break_even() or None,
@@ -45,11 +45,13 @@ def prometheus(card: Scorecard) -> str:
     ]
     for stage in STAGES[1:]:
         found = [r.status for r in card.results(stage) if r.entry.demanded(stage, card.org.risk.tier)]
-        for status in (*sorted(WELL), "failed", "stale", "unmeasured"):
+        for status in (*sorted(OK_STATES), "failed", "stale", "unmeasured"):
             label = status.replace(" ", "_")
             lines.append(f'ml_readiness_checks{{{system},stage="{stage}",status="{label}"}} {found.count(status)}')
     lines += ["# HELP ml_test_score Points of 7 (Breck et al. 2017).", "# TYPE ml_test_score gauge"]
-    lines += [f'ml_test_score{{{system},section="{section.lower()}"}} {card.sum_of(section):g}' for section in CLASSIC]
+    lines += [
+        f'ml_test_score{{{system},section="{section.lower()}"}} {card.sum_of(section):g}' for section in SCORE_SECTIONS
+    ]
     if card.days is not None:
         lines += ["# HELP ml_readiness_stage_days Days at this stage.", "# TYPE ml_readiness_stage_days gauge"]
         lines.append(f'ml_readiness_stage_days{{{system},stage="{card.org.ownership.system.stage}"}} {card.days}')

@@ -3,7 +3,7 @@
 from ...display.plain_text import cell
 from ..check_catalogue import SECTIONS, law
 from ..check_results import Result
-from ..ml_test_score import AIM, CLASSIC
+from ..ml_test_score import SCORE_SECTIONS, TARGET_SCORE
 from ..ownership import Stage
 from ..readiness import Scorecard
 from .steps import LEVELS, next_steps, payoff_state, waived
@@ -49,11 +49,11 @@ def markdown(card: Scorecard, stage: Stage) -> str:
         f"| {point.test.id} | {cell(point.test.title)} | {point.points:g} | {cell(point.why)} |"
         for point in card.points
     ]
-    for section in CLASSIC:
+    for section in SCORE_SECTIONS:
         if lacks := card.lacks(section):
             lines += [
                 "",
-                f"**{section}** has {card.sum_of(section):g}, a well-kept project {AIM}. What adds to it:",
+                f"**{section}** has {card.sum_of(section):g}, a well-kept project {TARGET_SCORE}. What adds to it:",
                 "",
             ]
             lines += [f"- {cell(command)}: {cell('; '.join(titles))}" for command, titles in lacks.items()]

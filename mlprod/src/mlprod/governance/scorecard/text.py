@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from ...display.plain_text import display
 from ..check_catalogue import SECTIONS
-from ..check_results import WELL
+from ..check_results import OK_STATES
 from ..evidence_status import NEVER
-from ..ml_test_score import AIM, CLASSIC, LEAST
+from ..ml_test_score import MIN_SCORE_BY_TIER, SCORE_SECTIONS, TARGET_SCORE
 from ..ownership import Stage
 from ..readiness import Scorecard
 from .steps import LEVELS, next_steps, payoff_state, waived
@@ -20,11 +20,11 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
     for section in SECTIONS if stage != "poc" else ():
         asked = [r for r in card.results(stage) if r.entry.section == section and r.entry.demanded(stage, tier)]
         excused = sum(result.status == "waived" for result in asked)
-        well = sum(result.status in WELL for result in asked) - excused
+        well = sum(result.status in OK_STATES for result in asked) - excused
         also = f", {excused} waived" if excused else ""
-        score = f"   ML Test Score {card.sum_of(section):g} of 7" if section in CLASSIC else ""
+        score = f"   ML Test Score {card.sum_of(section):g} of 7" if section in SCORE_SECTIONS else ""
         lines.append(f"{section:15} {well:2} of {len(asked):2} for {stage}{also}{score}")
-    least = f"; production needs {LEAST[tier]}"
+    least = f"; production needs {MIN_SCORE_BY_TIER[tier]}"
     lines += [
         "",
         f"ML Test Score {card.score:g}, the smallest of the four{least}. MLOps maturity {card.maturity} of 4: "
@@ -55,9 +55,9 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
 
 def _below(card: Scorecard) -> Iterator[str]:
     """The sections of the ML Test Score that are below what a well-kept project has, and what mends each."""
-    for section in CLASSIC:
+    for section in SCORE_SECTIONS:
         if lacks := card.lacks(section):
-            yield f"  {section} has {card.sum_of(section):g}, a well-kept project {AIM}. What adds to it:"
+            yield f"  {section} has {card.sum_of(section):g}, a well-kept project {TARGET_SCORE}. What adds to it:"
             yield from (f"    {command}  ({'; '.join(titles)})" for command, titles in lacks.items())
 
 
