@@ -60,8 +60,8 @@ def test_the_follower_works_beside_the_service_and_dies_with_it(
     environment: dict[str, str], settings: Settings, trained_baseline: Trained
 ) -> None:
     version = release(Registry(settings), trained_baseline.bundle)
-    program = "import time; from mlprod.serving.follower_process import following\n"
-    program += f"with following({PACKAGE!r}): time.sleep(600)"
+    program = "import time; from mlprod.serving.follower_process import run_follower\n"
+    program += f"with run_follower({PACKAGE!r}): time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) as parent:
         try:
             eventually((settings.models / "champion.json").exists, STARTING)
