@@ -41,6 +41,8 @@ LINES_TYPED = 60  # at most, for a use case of one's own: blank lines and docstr
 class Project:
     """A baked project under the hands of a newcomer, who types make verbs."""
 
+    second_port = "ML_ADMIN_PORT"  # the setting's name
+
     def __init__(self, baked: BakedProject, environment: Path) -> None:
         self.path, self.baked = baked.path, baked
         self.service: subprocess.Popen[bytes] | None = None  # what `serving` runs, and its second port
@@ -90,7 +92,7 @@ class Project:
             self.service = service = subprocess.Popen(
                 command,
                 cwd=self.path,
-                env=self.environment | {"ML_PORT": str(port), "ML_ADMIN_PORT": str(self.operations)},
+                env=self.environment | {"ML_PORT": str(port), self.second_port: str(self.operations)},
                 stdout=log,
                 stderr=log,
             )

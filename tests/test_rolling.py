@@ -35,6 +35,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Project:
     bake = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder, "."]
     subprocess.run(bake, cwd=template, capture_output=True, check=True)
     project = Project(BakedProject(folder / "fraud-scoring"), folder / "venv")
+    project.second_port = "ML_OPS_PORT"  # its name then
     project.makes("setup")
     return project
 
