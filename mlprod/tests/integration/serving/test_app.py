@@ -75,7 +75,7 @@ def test_a_prediction_is_answered_before_any_route_and_any_other_request_by_one(
         routed.append(f"{scope['method']} {scope['path']}")
         await surface(scope, receive, send)
 
-    monkeypatch.setattr(service, "create_app", noted)
+    monkeypatch.setattr(service, "surface", noted)
     asked(client, "/v1/predict", PARCEL)
     assert routed == []
     assert client.get("/v1/predict").status_code == 405
