@@ -1,6 +1,6 @@
 """A pytest plugin: of each group of tests the gate runs some, chosen by the seed in SAMPLE; without SAMPLE all run.
 
-Of the tests that a marker `sampled("a name")` groups it runs one, of each file of faults a quarter.
+Of the tests that a marker `sampled("a name")` groups it runs one, of each file of faults a sixth.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections import defaultdict
 
 import pytest
 
-FEWER = 4  # of the tests of a file of faults, one in so many
+FEWER = 6  # of the tests of a file of faults, one in so many
 CHOICE = pytest.StashKey[str]()
 
 

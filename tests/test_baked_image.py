@@ -90,6 +90,7 @@ def answers(address: str, built: Built, key: str) -> tuple[str, list[Any], list[
     )
 
 
+@pytest.mark.sampled("the serving set")
 def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Path) -> None:
     """Scores, decisions, version and reasons. The index is a folder of the wheel on loopback."""
     project, local = built.project, {}

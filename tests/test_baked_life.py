@@ -211,6 +211,7 @@ def test_the_first_ten_minutes_of_the_readme(project: Project, tmp_path: Path) -
     compare_help(project, tmp_path)
 
 
+@pytest.mark.sampled("the serving set")
 def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: Path) -> None:
     project.makes("baseline")
     project.makes("train")
