@@ -50,10 +50,14 @@ def rename_settings(environ: MutableMapping[str, str]) -> None:
     A setting that is given under both names keeps the value under the new one.
     """
     for old, renamed in SETTINGS.items():
-        if old in environ:
+        if old not in environ:
+            continue
+        value = environ.pop(old)
+        if environ.get(renamed.name):
+            print(f"the setting {old} is ignored, since {renamed.name} is set as well", file=sys.stderr)
+        else:
             _warn("setting", old, renamed)
-            value = environ.pop(old)
-            environ[renamed.name] = environ.get(renamed.name) or value
+            environ[renamed.name] = value
 
 
 def _warn(kind: str, old: str, renamed: Renamed) -> None:

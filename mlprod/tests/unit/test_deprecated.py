@@ -57,10 +57,15 @@ def test_an_old_setting_is_read_under_the_new_name(
     assert capsys.readouterr().err == "", "said once"
 
 
-def test_of_two_names_of_a_setting_the_new_one_holds() -> None:
+def test_of_two_names_of_a_setting_the_new_one_holds(capsys: pytest.CaptureFixture[str]) -> None:
     environ = {"ML_STATE": "old", "ML_STATE_DIR": "new", "ML_SPOOL": "log", "ML_EVENT_LOG_DIR": "", "HOME": "/home/me"}
     rename_settings(environ)
     assert environ == {"ML_STATE_DIR": "new", "ML_EVENT_LOG_DIR": "log", "HOME": "/home/me"}
+    printed = capsys.readouterr().err.splitlines()
+    assert printed == [
+        "the setting ML_SPOOL is now ML_EVENT_LOG_DIR; the old name works until mlprod 0.3",
+        "the setting ML_STATE is ignored, since ML_STATE_DIR is set as well",
+    ]
 
 
 def test_a_name_of_today_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

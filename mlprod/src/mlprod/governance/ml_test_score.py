@@ -14,12 +14,12 @@ TARGET_SCORE = 6  # points of 7 that a well-kept project has in each section
 
 @dataclass(frozen=True)
 class TestScore:
-    """`mend`: what makes it more, with `title`, what then holds; both empty where it is all that can be had."""
+    """`remedy`: what makes it more, with `title`, what then holds; both empty where it is all that can be had."""
 
     test: MlTest
     points: float
     why: str
-    mend: str = ""
+    remedy: str = ""
     title: str = ""
 
 
@@ -40,12 +40,12 @@ def _point(test: MlTest, results: list[Result], workflows: str) -> TestScore:
     wrong = next((result for result in results if result.status != "passed"), None)
     if wrong:
         why = f"{wrong.status}: {wrong.says[0] if wrong.says else ''}"
-        mend = "nothing measures it yet" if wrong.entry.later else wrong.fix or wrong.says[0]
-        return TestScore(test, 0, why, mend, wrong.entry.title)
+        remedy = "nothing measures it yet" if wrong.entry.later else wrong.fix or wrong.says[0]
+        return TestScore(test, 0, why, remedy, wrong.entry.title)
     if repeated := next((word for word in test.repeated_by if _repeats(workflows, word)), ""):
         return TestScore(test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow")
-    mend = f"let a workflow run make {test.repeated_by[0]} by itself" if test.repeated_by else ""
-    return TestScore(test, 0.5, f"{results[0].says[0]}; no workflow repeats it", mend, results[0].entry.title)
+    remedy = f"let a workflow run make {test.repeated_by[0]} by itself" if test.repeated_by else ""
+    return TestScore(test, 0.5, f"{results[0].says[0]}; no workflow repeats it", remedy, results[0].entry.title)
 
 
 def _repeats(workflows: str, target: str) -> bool:

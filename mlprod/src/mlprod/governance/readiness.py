@@ -61,12 +61,12 @@ class Scorecard:
     def sum_of(self, section: Section) -> float:
         return sum(point.points for point in self.points if point.test.section == section)
 
-    def lacks(self, section: Section) -> dict[str, list[str]]:
+    def remedies(self, section: Section) -> dict[str, list[str]]:
         """What mends a section that is below AIM, by command → what then holds; empty for one that is not."""
         found: dict[str, list[str]] = {}
         for point in self.points if self.sum_of(section) < TARGET_SCORE else ():
-            if point.test.section == section and point.mend:
-                found.setdefault(point.mend, []).append(point.title)
+            if point.test.section == section and point.remedy:
+                found.setdefault(point.remedy, []).append(point.title)
         return found
 
     @property

@@ -82,16 +82,16 @@ def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Alert
         yield Alert("OutcomesStopped", says)
 
 
-def of_quality(told: OutcomeStats, before: int, task: Task, figure: Estimate | None) -> Iterator[Alert]:
+def of_quality(stats: OutcomeStats, before: int, task: Task, figure: Estimate | None) -> Iterator[Alert]:
     """The model errs more on real cases than on the test rows. `figure`: the mean squared error there; `before`: its
     outcomes of earlier weeks, without which these are only those that come first."""
-    if figure is None or figure.high <= 0 or told.cases < thresholds.MIN_QUALITY_OUTCOMES or not before:
+    if figure is None or figure.high <= 0 or stats.cases < thresholds.MIN_QUALITY_OUTCOMES or not before:
         return
     # a squared error of a share is at most 1, so its variance at most its mean; of numbers a kurtosis of 10 is allowed
-    strays = math.sqrt(figure.high / told.cases) if task == "binary" else 3 * figure.high / math.sqrt(told.cases)
-    error = told.mean_squared_error
+    strays = math.sqrt(figure.high / stats.cases) if task == "binary" else 3 * figure.high / math.sqrt(stats.cases)
+    error = stats.mean_squared_error
     if error > max(thresholds.MAX_MSE_RATIO * figure.high, figure.high + thresholds.MIN_SIGMAS * strays):
-        says = f"the mean squared error of {told.cases:,} real cases is {error:.4g}; on the test rows it was "
+        says = f"the mean squared error of {stats.cases:,} real cases is {error:.4g}; on the test rows it was "
         yield Alert("QualityBelowTest", f"{says}{figure.value:.4g}, {figure.high:.4g} at most")
 
 
@@ -120,11 +120,11 @@ def of_dates(due: Iterable[tuple[str, date]], today: date) -> Iterator[Alert]:
             yield Alert("GovernanceOverdue", f"{what} was due on {day}", what)
 
 
-def agreement(told: OutcomeStats, figure: Estimate) -> tuple[bool, str]:
+def agreement(stats: OutcomeStats, figure: Estimate) -> tuple[bool, str]:
     """Is the money of a real case what the test rows promised, and in words: within their interval, which is made as
     much wider as chance may move the mean of the real cases."""
-    mean, error = told.money_each
+    mean, error = stats.money_each
     wide = 1.96 * error
     agrees = math.isfinite(mean) and figure.low - wide <= mean <= figure.high + wide
-    said = f"{mean:.4g} a case over {told.paid:,} real ones, give or take {wide:.2g}; {figure.value:.4g} "
+    said = f"{mean:.4g} a case over {stats.paid:,} real ones, give or take {wide:.2g}; {figure.value:.4g} "
     return agrees, said + f"({figure.low:.4g} to {figure.high:.4g}) on the test rows"

@@ -34,9 +34,9 @@ def collect_evidence(
 ) -> list[Evidence]:
     """What the records of 28 days show of quality, value and use, as evidence. What too few cases show is not said."""
     found = []
-    told = quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=now - LOOKBACK, until=now)
-    if (paid := merge(told)).cases:
-        acted, shadow = acted_upon(told), merge(told, mode=DecisionMode.SHADOW)
+    stats = quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=now - LOOKBACK, until=now)
+    if (paid := merge(stats)).cases:
+        acted, shadow = acted_upon(stats), merge(stats, mode=DecisionMode.SHADOW)
         said = f"{acted.net:,.2f} over {acted.paid:,} cases"
         said += f"; {shadow.net:,.2f} over {shadow.paid:,} in shadow, not earned" if shadow.paid else ""
         said += f"; payoff() failed for {paid.failures:,}" if paid.failures else ""
@@ -51,7 +51,7 @@ def collect_evidence(
     if (made := _of_model(champion)) and (most := org.watch.model_days):
         age = (now - made).days
         found.append(finding("model-fresh", age <= most, digests, f"{age} days old, {most:g} are allowed"))
-    return found + list(_of_champion(seam, champion, merge(told, model_version=champion.version), digests))
+    return found + list(_of_champion(seam, champion, merge(stats, model_version=champion.version), digests))
 
 
 def active_alerts(
@@ -69,20 +69,20 @@ def _by_records(
     org: GovernanceConfig, seam: Seam, store: Store, champion: ChampionInfo | None, now: datetime
 ) -> Iterator[Alert]:
     spans = ((now - WEEK, now), (now - 2 * WEEK, now - WEEK))
-    told = [
+    stats = [
         quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=a, until=b) for a, b in spans
     ]
     scored = [quality.scored(store, *span)[0] for span in spans]
-    yield from alerts.of_outcomes(*((merge(each).cases, rows) for each, rows in zip(told, scored, strict=True)))
+    yield from alerts.of_outcomes(*((merge(each).cases, rows) for each, rows in zip(stats, scored, strict=True)))
     people, value = org.people_figures, org.problem.value
-    yield from alerts.of_value([acted_upon(each) for each in told], value.payoff_a_month, value.cost_a_month or 0)
+    yield from alerts.of_value([acted_upon(each) for each in stats], value.payoff_a_month, value.cost_a_month or 0)
     if champion is None:
         return
     week, day = now - WEEK, now - DAY
     of_version = [each for (version, _), each in verdicts(store, week).items() if version == champion.version]
     judged = sum(of_version, Counter[str]())
     yield from alerts.of_people(judged, decision_paths(store, week, now), people.override_stop, people.bypass)
-    mine, before = (merge(each, model_version=champion.version) for each in told)
+    mine, before = (merge(each, model_version=champion.version) for each in stats)
     yield from alerts.of_quality(mine, before.cases, seam.task(), champion.squared_error)
     yield from alerts.of_age(_of_model(champion), now, org.watch.model_days)
     drifts = compare(champion.reference, feature_counts(seam, store, champion, day, now))
@@ -93,16 +93,16 @@ def _by_records(
 
 
 def _of_champion(
-    seam: Seam, champion: ChampionInfo, told: OutcomeStats, digests: dict[Subject, str]
+    seam: Seam, champion: ChampionInfo, stats: OutcomeStats, digests: dict[Subject, str]
 ) -> Iterator[Evidence]:
-    if told.cases >= thresholds.MIN_QUALITY_OUTCOMES:
+    if stats.cases >= thresholds.MIN_QUALITY_OUTCOMES:
         before = champion.squared_error
-        worse = list(alerts.of_quality(told, told.cases, seam.task(), before))
-        said = f"mean squared error {told.mean_squared_error:.4g} over {told.cases:,} real cases"
+        worse = list(alerts.of_quality(stats, stats.cases, seam.task(), before))
+        said = f"mean squared error {stats.mean_squared_error:.4g} over {stats.cases:,} real cases"
         said += f", {before.value:.4g} on the test rows" if before else ""
         yield finding("live-quality-watched", not worse, digests, said)
-    if told.paid >= thresholds.MIN_QUALITY_OUTCOMES:
-        agrees, said = alerts.agreement(told, champion.manifest.metrics["value"])
+    if stats.paid >= thresholds.MIN_QUALITY_OUTCOMES:
+        agrees, said = alerts.agreement(stats, champion.manifest.metrics["value"])
         yield finding("offline-and-online-agree", agrees, digests, said)
 
 

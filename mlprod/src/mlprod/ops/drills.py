@@ -155,8 +155,8 @@ def rollback_drill(
 ) -> list[Evidence]:
     """Back to the version before, until it answers; then forward again. The time is that of the way back.
 
-    Raises DrillError, and NoTargetVersionError when nothing came before the champion. Whoever moves the champion
-    meanwhile has the last word.
+    Raises DrillError, and NoTargetVersionError when nothing came before the champion. A champion that somebody
+    moves meanwhile stays where it was moved.
     """
     before, after = rollback(registry, who, "rollback drill")
     try:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from ..display.masking import masked
 from ..display.plain_text import display
@@ -55,7 +55,7 @@ def _places(found: TracebackType | None) -> list[str]:
     return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(found)]
 
 
-class StdoutHandler(logging.StreamHandler):  # type: ignore[type-arg]  # only typing knows of an argument
+class StdoutHandler(logging.StreamHandler[TextIO]):
     """Standard output as it is when something is written."""
 
     def emit(self, record: logging.LogRecord) -> None:

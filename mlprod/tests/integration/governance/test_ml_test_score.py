@@ -78,22 +78,24 @@ def test_what_is_not_shown_today_earns_nothing(filled: Filled, record: dict[str,
 def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Filled) -> None:
     card = filled.card(filled.without("privacy-controls-tested", "field-code-tested"))
     said = {"make test": ["keys and roles keep strangers out", "the code that makes the inputs is tested"]}
-    assert {section: card.lacks(section) for section in SCORE_SECTIONS} == {
+    assert {section: card.remedies(section) for section in SCORE_SECTIONS} == {
         section: {} for section in SCORE_SECTIONS
     } | {"Data": said}
     assert card.sum_of("Data") == 4.5
-    assert filled.card(filled.without("field-code-tested")).lacks("Data") == said | {"make test": said["make test"][1:]}
+    assert filled.card(filled.without("field-code-tested")).remedies("Data") == said | {
+        "make test": said["make test"][1:]
+    }
 
 
 def test_what_no_workflow_repeats_says_so_and_what_only_people_say_does_not(filled: Filled) -> None:
-    lacks = filled.card(facts=ProjectState(DIGESTS, "")).lacks("Model")
+    lacks = filled.card(facts=ProjectState(DIGESTS, "")).remedies("Model")
     assert "let a workflow run make tune by itself" in lacks
     assert entry("inclusion-looked-at").title not in {title for titles in lacks.values() for title in titles}
 
 
 def test_what_nothing_measures_yet_is_said(filled: Filled) -> None:
     tests = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Infrastructure"]
-    assert filled.card(filled.without(*tests)).lacks("Infrastructure")["nothing measures it yet"] == [
+    assert filled.card(filled.without(*tests)).remedies("Infrastructure")["nothing measures it yet"] == [
         entry("canary").title
     ]
 

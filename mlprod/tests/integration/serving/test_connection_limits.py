@@ -69,7 +69,7 @@ class Port:
             lifespan="off",
             log_config=None,
             ws="none",
-            http=partial(LimitedProtocol, self.places),  # type: ignore[arg-type]
+            http=partial(LimitedProtocol, self.places),  # type: ignore[arg-type] # uvicorn calls what it is given
         )
         self.server = Limited(config, self.places, self.metrics)
         self.made: list[socket.socket] = []

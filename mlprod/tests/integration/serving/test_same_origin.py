@@ -121,7 +121,7 @@ def test_where_keys_are_needed_a_key_counts_and_the_host_does_not(
     path = tmp_path / "keys.json"
     key = add_key(path, "checkout", ["predict"])
     point(settings.models, trained.bundle, 1)
-    reached = {"keys_file": path, "host": "0.0.0.0", "admin_host": "0.0.0.0"}  # noqa: S104
+    reached = {"keys_file": path, "host": "0.0.0.0", "admin_host": "0.0.0.0"}  # noqa: S104 - nothing listens: the client calls the application
     with serve(binary, settings.model_copy(update=reached)) as client:
         foreign = {"host": "scoring.example.org", "origin": "https://shop.example.org", "content-type": "text/plain"}
         headers = foreign | {"authorization": f"Bearer {key}"}

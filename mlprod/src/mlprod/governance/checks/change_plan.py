@@ -25,7 +25,7 @@ def answered(view: CheckContext) -> Iterator[str]:
         yield f"{FILE}: workforce_impact.told_on: {impact.told_on} is still to come"
 
 
-def told(view: CheckContext) -> Iterator[str]:
+def limits_first(view: CheckContext) -> Iterator[str]:
     plan = view.org.change_plan
     if not plan.communications:
         yield f"{FILE}: communications: none"
@@ -77,7 +77,7 @@ def with_a_fallback(view: CheckContext) -> Iterator[str]:
 CHECKS: dict[str, Check] = {
     "users-consulted": consulted,
     "job-question-answered": answered,
-    "limits-said-first": told,
+    "limits-said-first": limits_first,
     "people-told": told_in_time,
     "training-planned": planned,
     "training-done": trained,

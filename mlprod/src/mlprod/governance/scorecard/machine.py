@@ -24,7 +24,9 @@ def as_json(card: Scorecard, stage: Stage) -> str:
         "reached": {each: card.reached(each) for each in STAGES},
         "ml_test_score": {"score": card.score, **{section: card.sum_of(section) for section in SCORE_SECTIONS}},
         "ml_tests": [{"id": p.test.id, "title": p.test.title, "points": p.points, "why": p.why} for p in card.points],
-        "ml_test_score_lacks": {section: lacks for section in SCORE_SECTIONS if (lacks := card.lacks(section))},
+        "ml_test_score_lacks": {
+            section: remedies for section in SCORE_SECTIONS if (remedies := card.remedies(section))
+        },
         "maturity": card.maturity,
         "payoff": "assumed" if card.assumed else "accepted",
         "break_even": card.break_even() or None,

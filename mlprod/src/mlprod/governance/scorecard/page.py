@@ -50,13 +50,13 @@ def markdown(card: Scorecard, stage: Stage) -> str:
         for point in card.points
     ]
     for section in SCORE_SECTIONS:
-        if lacks := card.lacks(section):
+        if remedies := card.remedies(section):
             lines += [
                 "",
                 f"**{section}** has {card.sum_of(section):g}, a well-kept project {TARGET_SCORE}. What adds to it:",
                 "",
             ]
-            lines += [f"- {cell(command)}: {cell('; '.join(titles))}" for command, titles in lacks.items()]
+            lines += [f"- {cell(command)}: {cell('; '.join(titles))}" for command, titles in remedies.items()]
     duties = [(duty, [r for r in card.results(stage) if duty.article in r.entry.maps_to]) for duty in law().duties]
     lines += [
         "",

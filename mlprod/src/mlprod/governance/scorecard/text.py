@@ -56,9 +56,9 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
 def _below(card: Scorecard) -> Iterator[str]:
     """The sections of the ML Test Score that are below what a well-kept project has, and what mends each."""
     for section in SCORE_SECTIONS:
-        if lacks := card.lacks(section):
+        if remedies := card.remedies(section):
             yield f"  {section} has {card.sum_of(section):g}, a well-kept project {TARGET_SCORE}. What adds to it:"
-            yield from (f"    {command}  ({'; '.join(titles)})" for command, titles in lacks.items())
+            yield from (f"    {command}  ({'; '.join(titles)})" for command, titles in remedies.items())
 
 
 def _lines(lines: list[str]) -> str:
