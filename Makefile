@@ -9,7 +9,7 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check check-library test test-fast test-library prove bench alerts generated release-check lock
+.PHONY: help setup demo check check-library test test-fast test-library prove bench site picture alerts reference generated release-check lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,15 @@ bench: setup ## measure beside what it names, and write a table
 
 alerts: mlprod/.venv/ready ## write rules, page and thresholds from mlprod/src/mlprod/assets/alerts.yaml
 	cd mlprod && PYTHONPATH=src .venv/bin/python generate_alerts.py
+
+site: setup ## build the documentation site in var/site, strictly
+	$(BIN)/python templates/build_site.py
+
+picture: setup ## draw docs/path.svg
+	$(BIN)/python templates/draw_path.py
+
+reference: mlprod/.venv/ready ## write the reference pages of the documentation from the code
+	cd mlprod && PYTHONPATH=src .venv/bin/python generate_reference.py
 
 generated: setup alerts ## bake again the files that `make generate` writes in a project, after a change of the generator or the alerts
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python templates/regenerate.py

@@ -34,17 +34,27 @@ def lines(checkout: Path, pairs: int) -> list[Line]:
             bake(sides[name], root / f"first-{name}", env, root)
             if contents(root / f"first-{name}" / project.name) != contents(project):
                 raise ValueError(f"the constant template {name} did not make the same files")
-        found = alternate({name: lambda t=t: bake(t, root / "out", env, root) for name, t in sides.items()}, pairs)
+        result = alternate(
+            {name: lambda t=t: bake(t, root / "out", env, root) for name, t in sides.items()}, pairs
+        )
         count = len(contents(project))
     beside = f"Cookiecutter alone, same {count} files"
     return [
-        compare("cpu", found["ours"], found["rendered"], f"{beside}, each rendered", TARGET),
-        compare("wall", found["ours"], found["rendered"], f"{beside}, each rendered"),
-        compare("cpu", found["ours"], found["copied"], f"{beside}, only copied where we only copy"),
+        compare("cpu", result["ours"], result["rendered"], f"{beside}, each rendered", TARGET),
+        compare("wall", result["ours"], result["rendered"], f"{beside}, each rendered"),
+        compare(
+            "cpu", result["ours"], result["copied"], f"{beside}, only copied where we only copy"
+        ),
     ]
 
 
-def compare(figure: str, ours: list[Figures], theirs: list[Figures], beside: str, target: float | None = None) -> Line:
+def compare(
+    figure: str,
+    ours: list[Figures],
+    theirs: list[Figures],
+    beside: str,
+    target: float | None = None,
+) -> Line:
     pairs = ratio(ours, theirs, figure)
     return Line(
         f"bake with hooks, {figure.replace('cpu', 'CPU')}",
@@ -65,14 +75,27 @@ def home(root: Path) -> dict[str, str]:
 def bake(template: Path, out: Path, env: dict[str, str], root: Path, *answers: str) -> Figures:
     """One whole process of Cookiecutter, with default answers where none is given."""
     shutil.rmtree(out, ignore_errors=True)
-    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", out, template, *answers]
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        "--no-input",
+        "--output-dir",
+        out,
+        template,
+        *answers,
+    ]
     return timed(command, env, root / "said")
 
 
 def snapshot(checkout: Path, copy: Path, env: dict[str, str]) -> Path:
-    """The template as a clone would hold it, with what is not committed yet: the hooks ask git for its state."""
+    """The template as a clone would hold it, with what is not committed yet: the hooks ask git for
+    its state.
+    """
     listed = ["git", "-C", checkout, "ls-files", "-coz", "--exclude-standard"]
-    for name in subprocess.run(listed, env=env, check=True, capture_output=True, text=True).stdout.split("\0"):
+    for name in subprocess.run(
+        listed, env=env, check=True, capture_output=True, text=True
+    ).stdout.split("\0"):
         if name and (checkout / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(checkout / name, copy / name)
@@ -83,12 +106,16 @@ def snapshot(checkout: Path, copy: Path, env: dict[str, str]) -> Path:
 
 
 def constant(project: Path, template: Path, copied: list[str]) -> Path:
-    """A template with one question that makes the same files: no hooks, no extension, nothing to fill in."""
+    """A template with one question that makes the same files: no hooks, no extension, nothing to
+    fill in.
+    """
     answers = {"project_slug": project.name, "_copy_without_render": copied}
     for name, content in contents(project).items():
         path = template / "{{cookiecutter.project_slug}}" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        verbatim = any(Path(name).match(pattern) or name.startswith(pattern.rstrip("*")) for pattern in copied)
+        verbatim = any(
+            Path(name).match(pattern) or name.startswith(pattern.rstrip("*")) for pattern in copied
+        )
         if not verbatim and any(token in content for token in TOKENS):
             content = "{% raw %}" + content + "{% endraw %}"
         path.write_text(content, encoding="utf-8", newline="")
@@ -98,9 +125,11 @@ def constant(project: Path, template: Path, copied: list[str]) -> Path:
 
 def contents(project: Path) -> dict[str, str]:
     """Every baked file, without what git and cruft keep."""
-    found = {path.relative_to(project).as_posix(): path for path in project.rglob("*") if path.is_file()}
+    result = {
+        path.relative_to(project).as_posix(): path for path in project.rglob("*") if path.is_file()
+    }
     return {
         name: path.read_bytes().decode()
-        for name, path in sorted(found.items())
+        for name, path in sorted(result.items())
         if not name.startswith(".git/") and name != ".cruft.json"
     }

@@ -1,4 +1,6 @@
-"""Scores for tables of 20 fields, Parquet to Parquet, whole processes, beside pandas with the same estimator."""
+"""Scores for tables of 20 fields, Parquet to Parquet, whole processes, beside pandas with the same
+estimator.
+"""
 
 import json
 import shutil
@@ -16,23 +18,32 @@ PANDAS = "pandas + scikit-learn"
 
 
 def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
-    """The table's lines. Raises ValueError when the two sides do not give the same scores under the same ids."""
-    made, said = trained(data, project, python), data / "said"
-    made.run(python, SIDES / "serving_model.py", made.state / "models", data, 1)  # the estimator of the model
-    made.run(python, "-m", "baked", "key", "--name", "bench", "--role", "predict")
+    """The table's lines.
+
+    Raises ValueError when the two sides do not give the same scores under the same ids.
+    """
+    made, message = trained(data, project, python), data / "said"
+    made.run(
+        python, SIDES / "serving_model.py", made.state / "models", data, 1
+    )  # the estimator of the model
+    made.run(python, "-m", "baked", "create-key", "--name", "bench", "--role", "predict")
     for rows in (RECORDED, ROWS, MANY):
         made.run(python, SIDES / "batch_rows.py", data, rows)
 
     def ours(rows: int, *options: str) -> Callable[[], Figures]:
         def measure() -> Figures:
             table, to = data / f"rows-{rows}.parquet", data / "ours.parquet"
-            return timed([python, "-m", "baked", "score", "--table", table, "--to", to, *options], made.env, said)
+            return timed(
+                [python, "-m", "baked", "score", "--input", table, "--output", to, *options],
+                made.env,
+                message,
+            )
 
         return measure
 
     def theirs(rows: int) -> Callable[[], Figures]:
         command = [peers, SIDES / "batch_pandas.py", data, rows, data / "theirs.parquet"]
-        return lambda: timed(command, environment(PYTHONPATH=SIDES), said)
+        return lambda: timed(command, environment(PYTHONPATH=SIDES), message)
 
     shutil.copy2(made.state / "records.db", data / "empty.db")
 
@@ -40,15 +51,15 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
         shutil.copy2(data / "empty.db", made.state / "records.db")
         return ours(RECORDED)()
 
-    found, memory = [], {}
+    result, memory = [], {}
     for rows, most in FASTER.items():
-        times = alternate({"ours": ours(rows, "--trial"), PANDAS: theirs(rows)}, pairs)
-        timed([python, SIDES / "batch_same.py", data, rows], made.env, said)
-        if (off := json.loads(said.read_text().splitlines()[-1])) != 0:
+        times = alternate({"ours": ours(rows, "--dry-run"), PANDAS: theirs(rows)}, pairs)
+        timed([python, SIDES / "batch_same.py", data, rows], made.env, message)
+        if (off := json.loads(message.read_text().splitlines()[-1])) != 0:
             raise ValueError(f"of {rows:,} rows {off} have another score or id")
         memory[rows] = {name: middle(figures, "memory") for name, figures in times.items()}
         faster = ratio(times[PANDAS], times["ours"], "wall")
-        found.append(
+        result.append(
             Line(
                 f"batch scoring, {rows:,} rows × 20, Parquet to Parquet, whole process",
                 words(times["ours"]),
@@ -59,7 +70,7 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
             )
         )
     grown = {name: memory[MANY][name] / memory[ROWS][name] for name in memory[ROWS]}
-    found.append(
+    result.append(
         Line(
             f"batch scoring, memory of {MANY:,} rows against {ROWS:,}",
             f"{grown['ours']:.2f} times",
@@ -69,9 +80,15 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
             grown["ours"] <= FLAT,
         )
     )
-    kept = alternate({"ours": recorded}, pairs)["ours"]
-    return [*found, Line(f"batch scoring, {RECORDED:,} rows, each answer recorded (SQLite)", words(kept), "")]
+    stored = alternate({"ours": recorded}, pairs)["ours"]
+    return [
+        *result,
+        Line(f"batch scoring, {RECORDED:,} rows, each answer recorded (SQLite)", words(stored), ""),
+    ]
 
 
 def words(figures: list[Figures]) -> str:
-    return f"{middle(figures, 'wall'):.2f} s (CPU {middle(figures, 'cpu'):.2f} s, {middle(figures, 'memory'):.0f} MB)"
+    return (
+        f"{middle(figures, 'wall'):.2f} s (CPU {middle(figures, 'cpu'):.2f} s, "
+        f"{middle(figures, 'memory'):.0f} MB)"
+    )

@@ -1,4 +1,6 @@
-"""The data check on a million rows of 20 fields in Parquet, against data frame validators with the same rules."""
+"""The data check on a million rows of 20 fields in Parquet, against data frame validators with the
+same rules.
+"""
 
 import json
 import subprocess
@@ -15,46 +17,53 @@ PEERS = {"dataframely": "with_dataframely.py", "pandera on polars": "with_pander
 
 
 def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
-    """The table's lines. Raises ValueError when a side does not find exactly what is broken in the broken copy."""
+    """The table's lines.
+
+    Raises ValueError when a side does not find exactly what is broken in the broken copy.
+    """
     data.mkdir(parents=True, exist_ok=True)
-    env, said = environment(PYTHONPATH=sources(project)), data / "said"
-    timed([python, SIDES / "rows.py", data, ROWS], env, said)
-    planted = json.loads(said.read_text())
-    commands = {"ours": [python, SIDES / "ours.py"]} | {name: [peers, SIDES / file] for name, file in PEERS.items()}
+    env, message = environment(PYTHONPATH=sources(project)), data / "said"
+    timed([python, SIDES / "rows.py", data, ROWS], env, message)
+    planted = json.loads(message.read_text())
+    commands = {"ours": [python, SIDES / "ours.py"]} | {
+        name: [peers, SIDES / file] for name, file in PEERS.items()
+    }
     dropped = []
     for name, command in list(commands.items()):
         try:
-            timed([*command, data / "broken.parquet"], env, said)
+            timed([*command, data / "broken.parquet"], env, message)
         except subprocess.CalledProcessError as error:
             if name == "ours":
                 raise ValueError(f"our check failed: {error.output}") from error
-            dropped.append(Line(f"contract check: {name}", "", f"did not run: {error.output.strip()[-200:]}"))
+            dropped.append(
+                Line(f"contract check: {name}", "", f"did not run: {error.output.strip()[-200:]}")
+            )
             del commands[name]
         else:
-            same(name, planted, answer(said)["broken"])
+            same(name, planted, answer(message)["broken"])
 
     def whole(command: list[Path]) -> Callable[[], Figures]:
         def measure() -> Figures:
-            figures = timed([*command, data / "good.parquet"], env, said)
-            same(str(command), {}, answer(said)["broken"])
+            figures = timed([*command, data / "good.parquet"], env, message)
+            same(str(command), {}, answer(message)["broken"])
             return figures
 
         return measure
 
     def alone(command: list[Path]) -> Callable[[], Figures]:
         def measure() -> Figures:
-            timed([*command, data / "good.parquet", AGAIN], env, said)
-            return {"wall": answer(said)["again"]}
+            timed([*command, data / "good.parquet", AGAIN], env, message)
+            return {"wall": answer(message)["again"]}
 
         return measure
 
-    found = dropped
+    result = dropped
     for what, measure in {"whole process": whole, "check alone, engine warm": alone}.items():
         times = alternate({name: measure(command) for name, command in commands.items()}, pairs)
         for name in commands:
             if name != "ours":
-                found.append(compare(what, name, times["ours"], times[name]))
-    return found
+                result.append(compare(what, name, times["ours"], times[name]))
+    return result
 
 
 def compare(what: str, name: str, ours: list[Figures], theirs: list[Figures]) -> Line:
@@ -81,10 +90,10 @@ def answer(said: Path) -> dict[str, dict[str, int] | float]:
 
 
 def same(side: str, planted: dict[str, int], counted: dict[str, int]) -> None:
-    wrong = {rule for rule in planted | counted if planted.get(rule) != counted.get(rule)}
-    if wrong:
-        rule = min(wrong)
+    errors = {rule for rule in planted | counted if planted.get(rule) != counted.get(rule)}
+    if errors:
+        rule = min(errors)
         raise ValueError(
-            f"{side} counts {len(wrong)} rules differently, for example {rule}: "
+            f"{side} counts {len(errors)} rules differently, for example {rule}: "
             f"{counted.get(rule, 0)} rows, planted were {planted.get(rule, 0)}"
         )

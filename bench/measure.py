@@ -1,4 +1,6 @@
-"""Run commands in turn and compare them pair by pair: ratios hold on a shared machine, absolute figures do not."""
+"""Run commands in turn and compare them pair by pair: ratios hold on a shared machine, absolute
+figures do not.
+"""
 
 import os
 import subprocess
@@ -33,8 +35,8 @@ class Line:
 
 def environment(**more: object) -> dict[str, str]:
     """This process's environment without what would slow down or redirect a child; `more` is added."""
-    kept = {name: value for name, value in os.environ.items() if name not in DISTORTING}
-    return kept | {name: str(value) for name, value in more.items()}
+    stored = {name: value for name, value in os.environ.items() if name not in DISTORTING}
+    return stored | {name: str(value) for name, value in more.items()}
 
 
 def sources(project: Path) -> str:
@@ -43,30 +45,41 @@ def sources(project: Path) -> str:
 
 
 def timed(command: Sequence[object], env: dict[str, str], said: Path) -> Figures:
-    """CPU (user and system, of the process and all that it waited for) and wall seconds, and peak memory in MB.
+    """CPU (user and system, of the process and all that it waited for) and wall seconds, and peak
+    memory in MB.
 
     What it printed is in the file `said`. Raises CalledProcessError, with that text, when it fails.
     """
     with said.open("wb") as out:
         start = time.perf_counter()
-        child = subprocess.Popen([str(part) for part in command], env=env, stdout=out, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(
+            [str(part) for part in command], env=env, stdout=out, stderr=subprocess.STDOUT
+        )
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, child.args, said.read_text(errors="replace"))
-    return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "memory": usage.ru_maxrss / MEGABYTE}
+        raise subprocess.CalledProcessError(
+            child.returncode, child.args, said.read_text(errors="replace")
+        )
+    return {
+        "wall": wall,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "memory": usage.ru_maxrss / MEGABYTE,
+    }
 
 
 def alternate(sides: dict[str, Callable[[], Figures]], pairs: int) -> dict[str, list[Figures]]:
-    """Figures of each side, `pairs` times in turn, every second round in the other order; a first round warms up."""
-    found: dict[str, list[Figures]] = {name: [] for name in sides}
+    """Figures of each side, `pairs` times in turn, every second round in the other order; a first
+    round warms up.
+    """
+    result: dict[str, list[Figures]] = {name: [] for name in sides}
     for turn in range(-1, pairs):
         for name in list(sides) if turn % 2 else reversed(sides):
             figures = sides[name]()
             if turn >= 0:
-                found[name].append(figures)
-    return found
+                result[name].append(figures)
+    return result
 
 
 def middle(figures: list[Figures], name: str) -> float:

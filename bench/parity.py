@@ -1,4 +1,6 @@
-"""Rows on which the exported model says something else than the fitted estimator: our design, and those it avoids."""
+"""Rows on which the exported model says something else than the fitted estimator: our design, and
+those it avoids.
+"""
 
 import json
 from pathlib import Path
@@ -17,17 +19,21 @@ AVOIDED = {
 def lines(data: Path, project: Path, python: Path) -> list[Line]:
     """The table's lines. One run each: the same seed gives the same answer."""
     data.mkdir(parents=True, exist_ok=True)
-    found = {}
+    result = {}
     for design in ("ours", *AVOIDED):
-        timed([python, SIDES / "designs.py", design, ROWS], environment(PYTHONPATH=sources(project)), data / "said")
-        found[design] = json.loads((data / "said").read_text().splitlines()[-1])
+        timed(
+            [python, SIDES / "designs.py", design, ROWS],
+            environment(PYTHONPATH=sources(project)),
+            data / "said",
+        )
+        result[design] = json.loads((data / "said").read_text().splitlines()[-1])
     return [
         Line(
             f"parity: of {ROWS:,} made-up rows, off by more than 1e-5",
-            words(found["ours"]),
-            f"{says}: {words(found[design])}",
+            words(result["ours"]),
+            f"{says}: {words(result[design])}",
             target="0 rows",
-            met=found["ours"].get("off") == 0,
+            met=result["ours"].get("off") == 0,
         )
         for design, says in AVOIDED.items()
     ]

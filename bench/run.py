@@ -1,9 +1,10 @@
 """Measure what this template promises beside its peers; prints a Markdown table.
 
-    python bench/run.py [bake] [contract] [parity] [drift] [batch] [serving] [--pairs N]
+python bench/run.py [bake] [contract] [parity] [drift] [batch] [serving] [--pairs N]
 
-Run by the template's own environment (Cookiecutter, uv). What it sets up, and the table, stay in BENCH_DIR,
-by default .bench. A missed target is shown and fails nothing; sides that do not count the same fail everything.
+Run by the template's own environment (Cookiecutter, uv). What it sets up, and the table, stay in
+BENCH_DIR, by default .bench. A missed target is shown and fails nothing; sides that do not count
+the same fail everything.
 """
 
 import argparse
@@ -28,7 +29,16 @@ from measure import Line, environment
 CHECKOUT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).parent / "requirements.txt"
 ROWS = ("bake", "contract", "parity", "drift", "batch", "serving")
-NAMED = ("dataframely", "pandera", "polars", "duckdb", "ibis-framework", "scikit-learn", "skl2onnx", "onnxruntime")
+NAMED = (
+    "dataframely",
+    "pandera",
+    "polars",
+    "duckdb",
+    "ibis-framework",
+    "scikit-learn",
+    "skl2onnx",
+    "onnxruntime",
+)
 NAMED += ("mlflow", "bentoml", "fastapi", "uvicorn", "evidently", "scipy", "pandas")
 LEAST = 5  # pairs, for a figure that is worth quoting
 
@@ -40,13 +50,18 @@ def main() -> int:
     (store / ".gitignore").write_text("*\n")
     locks, load, more = [PEERS], os.getloadavg()[0], []
     try:
-        found = measured(args.rows, args.pairs, store, locks, more)
+        result = measured(args.rows, args.pairs, store, locks, more)
     except (ValueError, subprocess.CalledProcessError) as failure:
         print(f"{failure}\n{getattr(failure, 'output', None) or ''}", file=sys.stderr)
         return 1
-    table = "| what | ours | beside it | ratio | target | |\n| --- | --- | --- | --- | --- | --- |\n"
-    table += "\n".join(line.markdown() for line in found)
-    table += f"\n\nMedians, and medians of the ratios, of {args.pairs} alternating rounds on {machine(locks)}"
+    table = (
+        "| what | ours | beside it | ratio | target | |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    table += "\n".join(line.markdown() for line in result)
+    table += (
+        f"\n\nMedians, and medians of the ratios, of {args.pairs} alternating rounds on "
+        f"{machine(locks)}"
+    )
     table += f" Load average at the start: {load:.1f}."
     if args.pairs < LEAST:
         table += f" Fewer than {LEAST} rounds: not to be quoted."
@@ -56,14 +71,19 @@ def main() -> int:
     return 0
 
 
-def measured(rows: list[str], pairs: int, store: Path, locks: list[Path], more: list[str]) -> list[Line]:
-    """The lines of the table. Adds to `locks` what was installed, and to `more` what has a table of its own."""
-    found: list[Line] = []
+def measured(
+    rows: list[str], pairs: int, store: Path, locks: list[Path], more: list[str]
+) -> list[Line]:
+    """The lines of the table.
+
+    Adds to `locks` what was installed, and to `more` what has a table of its own.
+    """
+    result: list[Line] = []
     if "serving" in rows:
         serving.ready()
     if "bake" in rows:
         say("bake")
-        found += bake.lines(CHECKOUT, pairs)
+        result += bake.lines(CHECKOUT, pairs)
     if {"contract", "parity", "drift", "batch", "serving"} & set(rows):
         project = baked(store)
         locks.append(project / "requirements" / "dev.txt")
@@ -72,27 +92,29 @@ def measured(rows: list[str], pairs: int, store: Path, locks: list[Path], more: 
         peers = installed(store / "peers", PEERS)
     if "contract" in rows:
         say("contract check")
-        found += contract_check.lines(store / "rows", project, python, peers, pairs)
+        result += contract_check.lines(store / "rows", project, python, peers, pairs)
     if "parity" in rows:
         say("parity")
-        found += parity.lines(store / "rows", project, python)
+        result += parity.lines(store / "rows", project, python)
     if "drift" in rows:
         say("drift")
-        found += drift.lines(store / "drift", project, python, peers, pairs)
+        result += drift.lines(store / "drift", project, python, peers, pairs)
     if "batch" in rows:
         say("batch scoring")
-        found += batch.lines(store / "batch", project, python, peers, pairs)
+        result += batch.lines(store / "batch", project, python, peers, pairs)
     if "serving" in rows:
         say("serving")
-        found += serving.lines(store / "serving", project, python, peers, pairs)
+        result += serving.lines(store / "serving", project, python, peers, pairs)
         more.append(serving.microseconds(store / "serving", python))
-    return found
+    return result
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the template beside its peers.")
     parser.add_argument("rows", nargs="*", help=f"{', '.join(ROWS)}; default: all")
-    parser.add_argument("--pairs", type=int, default=LEAST, help="rounds of each measurement, default %(default)s")
+    parser.add_argument(
+        "--pairs", type=int, default=LEAST, help="rounds of each measurement, default %(default)s"
+    )
     args = parser.parse_args()
     args.rows = args.rows or list(ROWS)
     if unknown := set(args.rows) - set(ROWS):
@@ -113,7 +135,9 @@ def baked(store: Path) -> Path:
 
 
 def installed(folder: Path, lock: Path) -> Path:
-    """Python of an environment with exactly this lock; made anew when the lock or the Python changes."""
+    """Python of an environment with exactly this lock; made anew when the lock or the Python
+    changes.
+    """
     state = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
     python, stamp = folder / "bin" / "python", folder / "locked"
     if not stamp.is_file() or stamp.read_text() != state:
@@ -130,19 +154,24 @@ def installed(folder: Path, lock: Path) -> Path:
 
 def machine(locks: list[Path]) -> str:
     """Cores, processor, Python and what else the figures depend on."""
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", "\n".join(lock.read_text() for lock in locks), re.MULTILINE))
+    pins = dict(
+        re.findall(
+            r"^([\w.-]+)==(\S+)", "\n".join(lock.read_text() for lock in locks), re.MULTILINE
+        )
+    )
     tools = [f"{name} {pins[name]}" for name in NAMED if name in pins]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (
         f"{cores} cores, {processor()}, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}; Cookiecutter {version('cookiecutter')}, {', '.join(tools)}."
+        f"Python {platform.python_version()}; Cookiecutter {version('cookiecutter')}, "
+        f"{', '.join(tools)}."
     )
 
 
 def processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return found[1] if found else platform.processor() or "unknown processor"
+    result = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    return result[1] if result else platform.processor() or "unknown processor"
 
 
 def say(what: str) -> None:

@@ -1,7 +1,9 @@
-"""Requests answered by the baked service with everything on, and by what one would start or write instead.
+"""Requests answered by the baked service with everything on, and by what one would start or write
+instead.
 
-The server has one core and the load the other. A side's whole life is one round: start, one row at a time, a hundred
-rows at a time, end. A request that is not answered with 2xx makes the run invalid.
+The server has one core and the load the other. A side's whole life is one round: start, one row at
+a time, a hundred rows at a time, end. A request that is not answered with 2xx makes the run
+invalid.
 """
 
 import json
@@ -25,7 +27,12 @@ CONNECTIONS, SECONDS, WARM_SECONDS = 16, 3, 1
 SIZES = (1, 100)  # rows of one request
 PATIENCE = 120.0  # seconds for a side to answer for the first time
 MLFLOW, BENTOML, FASTAPI, ECHO = "MLflow", "BentoML", "FastAPI by hand", "echo"
-FASTER = {(MLFLOW, 1): 100, (FASTAPI, 1): 1.5, (ECHO, 1): 0.3, (MLFLOW, 100): 15}  # times the requests of the other
+FASTER = {
+    (MLFLOW, 1): 100,
+    (FASTAPI, 1): 1.5,
+    (ECHO, 1): 0.3,
+    (MLFLOW, 100): 15,
+}  # times the requests of the other
 SLOWEST, COLD, RESIDENT = 5.0, 0.8, 150.0  # ms at one row, s, MB
 
 
@@ -38,7 +45,7 @@ class Side:
     env: dict[str, str]
     folder: Path
     asked: Callable[[list[dict[str, Any]]], Any] = lambda rows: {"rows": rows}
-    scores: Callable[[Any], list[float]] = lambda said: said["scores"]
+    scores: Callable[[Any], list[float]] = lambda message: message["scores"]
     key: str = ""
     begin: Callable[[], None] = field(default=lambda: None)
 
@@ -46,26 +53,35 @@ class Side:
 def ready() -> None:
     """Raises ValueError where this cannot be measured."""
     if not shutil.which("wrk"):
-        raise ValueError("the load for row serving comes from wrk, which is not installed: apt-get install wrk")
+        raise ValueError(
+            "the load for row serving comes from wrk, which is not installed: apt-get install wrk"
+        )
     if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
-        raise ValueError("row serving gives server and load a core each: it needs Linux and two cores")
+        raise ValueError(
+            "row serving gives server and load a core each: it needs Linux and two cores"
+        )
 
 
 def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
-    """The table's lines. Raises ValueError when a side scores differently or leaves a request unanswered."""
+    """The table's lines.
+
+    Raises ValueError when a side scores differently or leaves a request unanswered.
+    """
     sides = prepared(data, project, python, peers)
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})  # the load's; a server gets another below
     try:
-        lives = {name: lambda side=side: life(side, min(cores), data) for name, side in sides.items()}
-        found = alternate(lives, pairs)
+        lives = {
+            name: lambda side=side: life(side, min(cores), data) for name, side in sides.items()
+        }
+        result = alternate(lives, pairs)
     finally:
         os.sched_setaffinity(0, cores)
     return [
-        *(compare(name, rows, found) for rows in SIZES for name in sides if name != "ours"),
-        together("answer of one row, 99th percentile", "p99 of 1", "ms", SLOWEST, found),
-        together("start until the first answer", "cold", "s", COLD, found),
-        together("resident after the load", "resident", "MB", RESIDENT, found),
+        *(compare(name, rows, result) for rows in SIZES for name in sides if name != "ours"),
+        together("answer of one row, 99th percentile", "p99 of 1", "ms", SLOWEST, result),
+        together("start until the first answer", "cold", "s", COLD, result),
+        together("resident after the load", "resident", "MB", RESIDENT, result),
     ]
 
 
@@ -73,42 +89,46 @@ def microseconds(data: Path, python: Path) -> str:
     """A table of where the time of one request goes inside the service, without server and network."""
     spool, core = data / "spool", str(min(os.sched_getaffinity(0)))
     shutil.rmtree(spool, ignore_errors=True)
-    env = environment(PYTHONPATH=sources(data / "project"), ML_STATE_DIR=data / "state", ML_EVENT_LOG_DIR=spool)
+    env = environment(
+        PYTHONPATH=sources(data / "project"), ML_STATE_DIR=data / "state", ML_EVENT_LOG_DIR=spool
+    )
     command = ["taskset", "--cpu-list", core, python, SIDES / "microseconds.py", data / "rows.json"]
     timed([*command, data / "keys.json"], env, data / "said")
-    found = json.loads((data / "said").read_text().splitlines()[-1])
-    counts = list(found)
+    result = json.loads((data / "said").read_text().splitlines()[-1])
+    counts = list(result)
     table = f"| where a request's time goes, µs | {' | '.join(f'rows: {count}' for count in counts)} |\n| --- |"
     table += " --- |" * len(counts)
-    for part in found[counts[0]]:
-        table += f"\n| {part} | {' | '.join(f'{found[count][part]:,.1f}' for count in counts)} |"
+    for part in result[counts[0]]:
+        table += f"\n| {part} | {' | '.join(f'{result[count][part]:,.1f}' for count in counts)} |"
     return table
 
 
 def compare(name: str, rows: int, found: dict[str, list[Figures]]) -> Line:
-    def words(figures: list[Figures]) -> str:
+    def parts(figures: list[Figures]) -> str:
         return f"{middle(figures, f'rate of {rows}'):,.0f}/s (p99 {middle(figures, f'p99 of {rows}'):.1f} ms)"
 
     times, target = ratio(found["ours"], found[name], f"rate of {rows}"), FASTER.get((name, rows))
     return Line(
         f"serving, {CONNECTIONS} connections × {rows} rows".replace(" 1 rows", " 1 row"),
-        words(found["ours"]),
-        f"{name}: {words(found[name])}",
+        parts(found["ours"]),
+        f"{name}: {parts(found[name])}",
         f"{times:.2f}",
         f"≥ {target}" if target else "",
         times >= target if target else None,
     )
 
 
-def together(what: str, figure: str, unit: str, most: float, found: dict[str, list[Figures]]) -> Line:
-    def words(name: str) -> str:
+def together(
+    what: str, figure: str, unit: str, most: float, found: dict[str, list[Figures]]
+) -> Line:
+    def parts(name: str) -> str:
         value = middle(found[name], figure)
         return f"{value:.0f} {unit}" if unit == "MB" else f"{value:.2f} {unit}"
 
-    beside = ", ".join(f"{name} {words(name)}" for name in found if name != "ours")
+    beside = ", ".join(f"{name} {parts(name)}" for name in found if name != "ours")
     return Line(
         f"serving, {what}",
-        words("ours"),
+        parts("ours"),
         beside,
         target=f"< {most:g} {unit}",
         met=middle(found["ours"], figure) < most,
@@ -116,13 +136,18 @@ def together(what: str, figure: str, unit: str, most: float, found: dict[str, li
 
 
 def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, Side]:
-    """Train and promote by the project's own verbs, then give every side the same model and the same rows."""
+    """Train and promote by the project's own verbs, then give every side the same model and the
+    same rows.
+    """
     made = trained(data, project, python)
     project, state, env, run = made.project, made.state, made.env, made.run
-    key = run(python, "-m", "baked", "key", "--name", "bench", "--role", "predict")
+    key = run(python, "-m", "baked", "create-key", "--name", "bench", "--role", "predict")
     run(python, SIDES / "serving_model.py", state / "models", data, max(SIZES))
     theirs = environment(
-        PYTHONPATH=SIDES, PATH=f"{peers.parent}:{os.environ['PATH']}", MODEL=data / "model.onnx", HOME=data
+        PYTHONPATH=SIDES,
+        PATH=f"{peers.parent}:{os.environ['PATH']}",
+        MODEL=data / "model.onnx",
+        HOME=data,
     )
     theirs |= {"BENTOML_DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "NO_COLOR": "1"}
     run(peers, SIDES / "serving_mlflow.py", data / "estimator.pkl", data / "mlflow", env=theirs)
@@ -147,26 +172,49 @@ def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, 
             "/v1/predict",
             ours,
             project,
-            scores=lambda said: [each["score"] for each in said["predictions"]],
+            scores=lambda message: [entry["score"] for entry in message["predictions"]],
             key=key,
             begin=fresh,
         ),
         MLFLOW: Side(
-            [peers.parent / "mlflow", *f"models serve -m {data}/mlflow --env-manager local --port".split(), "{port}"],
+            [
+                peers.parent / "mlflow",
+                *f"models serve -m {data}/mlflow --env-manager local --port".split(),
+                "{port}",
+            ],
             "/invocations",
             theirs,
             data,
-            asked=lambda rows: {"dataframe_split": {"columns": [*rows[0]], "data": [[*row.values()] for row in rows]}},
-            scores=lambda said: [each[1] for each in said["predictions"]],
+            asked=lambda rows: {
+                "dataframe_split": {
+                    "columns": [*rows[0]],
+                    "data": [[*row.values()] for row in rows],
+                }
+            },
+            scores=lambda output: [item[1] for item in output["predictions"]],
         ),
         BENTOML: Side(
-            [peers.parent / "bentoml", "serve", "serving_bentoml:Scores", "--port", "{port}", "--host", "127.0.0.1"],
+            [
+                peers.parent / "bentoml",
+                "serve",
+                "serving_bentoml:Scores",
+                "--port",
+                "{port}",
+                "--host",
+                "127.0.0.1",
+            ],
             "/predict",
             theirs,
             SIDES,
         ),
         FASTAPI: Side([python, SIDES / "serving_fastapi.py", "{port}"], "/predict", by_hand, data),
-        ECHO: Side([python, SIDES / "serving_echo.py", "{port}"], "/", by_hand, data, scores=lambda said: said["rows"]),
+        ECHO: Side(
+            [python, SIDES / "serving_echo.py", "{port}"],
+            "/",
+            by_hand,
+            data,
+            scores=lambda text: text["rows"],
+        ),
     }
 
 
@@ -179,17 +227,30 @@ def life(side: Side, core: int, data: Path) -> Figures:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     url = f"http://127.0.0.1:{port}{side.path}"
-    command = ["taskset", "--cpu-list", str(core), *(str(part).replace("{port}", port) for part in side.command)]
+    command = [
+        "taskset",
+        "--cpu-list",
+        str(core),
+        *(str(part).replace("{port}", port) for part in side.command),
+    ]
     env = {name: value.replace("{port}", port) for name, value in side.env.items()}
-    with (data / "said").open("wb") as said:
+    with (data / "said").open("wb") as message:
         began = time.perf_counter()
         server = subprocess.Popen(
-            command, cwd=side.folder, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said, process_group=0
+            command,
+            cwd=side.folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=message,
+            stderr=message,
+            process_group=0,
         )
     try:
         while (answer := ask(url, bodies[1], side.key)) is None:
             if server.poll() is not None or time.perf_counter() - began > PATIENCE:
-                raise ValueError(f"{command[3:]} does not answer: {(data / 'said').read_text()[-1_000:]}")
+                raise ValueError(
+                    f"{command[3:]} does not answer: {(data / 'said').read_text()[-1_000:]}"
+                )
             time.sleep(0.01)
         figures = {"cold": time.perf_counter() - began}
         for rows, body in bodies.items():
@@ -199,7 +260,9 @@ def life(side: Side, core: int, data: Path) -> Figures:
             load(url, side.key, data / "body", WARM_SECONDS)
             measured = load(url, side.key, data / "body", SECONDS)
             if measured["failed"]:
-                raise ValueError(f"{command[3:]} left {measured['failed']:.0f} requests without an answer")
+                raise ValueError(
+                    f"{command[3:]} left {measured['failed']:.0f} requests without an answer"
+                )
             figures[f"rate of {rows}"] = measured["requests"] / measured["seconds"]
             figures[f"p99 of {rows}"] = measured["p99"]
         return figures | {"resident": resident(server.pid)}
@@ -209,7 +272,9 @@ def life(side: Side, core: int, data: Path) -> Figures:
 
 def ask(url: str, body: bytes, key: str) -> Any:
     """The answer, None while there is none."""
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
+    headers = {"content-type": "application/json"} | (
+        {"authorization": f"Bearer {key}"} if key else {}
+    )
     try:
         request = urllib.request.Request(url, body, headers)  # noqa: S310 - a side's own loopback address
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the same
@@ -226,7 +291,17 @@ def same(command: Sequence[str], known: dict[str, Any], rows: int, scores: list[
 
 
 def load(url: str, key: str, body: Path, seconds: int) -> dict[str, float]:
-    command = ["wrk", "--threads", "1", "--connections", CONNECTIONS, "--duration", seconds, "--timeout", 10]
+    command = [
+        "wrk",
+        "--threads",
+        "1",
+        "--connections",
+        CONNECTIONS,
+        "--duration",
+        seconds,
+        "--timeout",
+        10,
+    ]
     run = subprocess.run(
         [*map(str, command), "--script", str(SIDES / "serving.lua"), url],
         env=environment(BODY=body, KEY=key),
@@ -242,13 +317,15 @@ def resident(server: int) -> float:
     parents, pages = {}, {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            parents[int(process.name)] = int(
+                (process / "stat").read_text().rpartition(")")[2].split()[1]
+            )
             pages[int(process.name)] = int((process / "statm").read_text().split()[1])
         except OSError:  # it ended while we looked
             continue
     family = {server}
-    while found := {child for child, parent in parents.items() if parent in family} - family:
-        family |= found
+    while result := {child for child, parent in parents.items() if parent in family} - family:
+        family |= result
     return sum(pages.get(process, 0) for process in family) * os.sysconf("SC_PAGESIZE") / 2**20
 
 

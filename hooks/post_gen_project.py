@@ -1,4 +1,6 @@
-"""Remove what was not chosen, add the wheel and its files, link to the template, commit, say what comes next."""
+"""Remove what was not chosen, add the wheel and its files, link to the template, commit, say what
+comes next.
+"""
 
 import json
 import os
@@ -11,8 +13,19 @@ UNCHOSEN = {  # answer -> files and folders that go
     ("ci_provider", "gitlab"): [".github"],
     ("ci_provider", "none"): [".github", ".gitlab-ci.yml"],
 }
-MACHINE = ("_repo_dir", "_output_dir", "_checkout")  # facts of this machine and this call, not answers
-REDIRECTS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+MACHINE = (
+    "_repo_dir",
+    "_output_dir",
+    "_checkout",
+)  # facts of this machine and this call, not answers
+REDIRECTS = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+)
 FIRST_COMMIT = {  # the caller's hooks, signing and ignore rules meet the second commit
     "init.defaultBranch": "main",
     "user.useConfigOnly": "true",  # no identity guessed from the host's name
@@ -27,8 +40,12 @@ FIRST_COMMIT = {  # the caller's hooks, signing and ignore rules meet the second
 
 
 def git(*arguments):
-    """Run git and return what it printed; raises CalledProcessError, OSError, or TimeoutExpired after a minute."""
-    done = subprocess.run(["git", *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60)
+    """Run git and return what it printed; raises CalledProcessError, OSError, or TimeoutExpired
+    after a minute.
+    """
+    done = subprocess.run(
+        ["git", *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
+    )
     return done.stdout.decode(errors="replace")
 
 
@@ -36,15 +53,19 @@ def why(failure):
     """The last line of a failed git, where it says the cause."""
     if isinstance(failure, FileNotFoundError):
         return "git is not on the PATH"
-    words = getattr(failure, "stderr", None) or str(failure).encode()
-    return words.decode(errors="replace").strip().rpartition("\n")[2]
+    parts = getattr(failure, "stderr", None) or str(failure).encode()
+    return parts.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def public(url):
     """The URL without a password or token: .cruft.json is committed."""
     scheme, mark, rest = url.partition("://")
     host, slash, path = rest.partition("/")
-    return scheme + mark + host.rpartition("@")[2] + slash + path if scheme in ("http", "https") else url
+    return (
+        scheme + mark + host.rpartition("@")[2] + slash + path
+        if scheme in ("http", "https")
+        else url
+    )
 
 
 def remove_unchosen(answers):
@@ -60,7 +81,9 @@ def remove_unchosen(answers):
 
 
 def vendor(template):
-    """Build the wheel of the library into vendor/, and write requirements/mlprod.txt, which names it."""
+    """Build the wheel of the library into vendor/, and write requirements/mlprod.txt, which names
+    it.
+    """
     from pathlib import Path  # which imports what no other step needs
 
     library = runpy.run_path(os.path.join(template, "mlprod", "build_wheel.py"))
@@ -68,13 +91,18 @@ def vendor(template):
 
 
 def copy_assets(template):
-    """Copy the files that must match the library's version, as `make generate` writes them later from the wheel."""
+    """Copy the files that must match the library's version, as `make generate` writes them later
+    from the wheel.
+    """
     source = os.path.join(template, "mlprod", "src", "mlprod", "assets", "project")
     for folder, _, names in os.walk(source):
         target = os.path.relpath(folder, source)
         os.makedirs(target, exist_ok=True)
         for name in names:
-            with open(os.path.join(folder, name), "rb") as asset, open(os.path.join(target, name), "wb") as copy:
+            with (
+                open(os.path.join(folder, name), "rb") as asset,
+                open(os.path.join(target, name), "wb") as copy,
+            ):
                 copy.write(asset.read().replace(b"\r\n", b"\n"))  # of a checkout on Windows
 
 
@@ -85,7 +113,11 @@ def link(answers, template):
     try:
         head, *changes = git("-C", template, "status", "--porcelain=v2", "--branch").splitlines()
         local = answers["_template"] == answers["_repo_dir"]  # then Cookiecutter ignores --checkout
-        source = template if local else public(git("-C", template, "remote", "get-url", "origin").strip())
+        source = (
+            template
+            if local
+            else public(git("-C", template, "remote", "get-url", "origin").strip())
+        )
     except (OSError, subprocess.SubprocessError) as failure:
         return f"No link to the template: {why(failure)}."
     commit = head.removeprefix("# branch.oid ")
@@ -107,7 +139,9 @@ def link(answers, template):
 
 
 def ignored(folder):
-    """Whether the repository around the folder ignores it, as a repository of a home does: then it is no part of it."""
+    """Whether the repository around the folder ignores it, as a repository of a home does: then it
+    is no part of it.
+    """
     try:
         git("-C", folder, "check-ignore", "-q", folder)
     except (OSError, subprocess.SubprocessError):
@@ -139,13 +173,17 @@ def commit():
 
 
 def main(answers, template):
-    sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a name must not cost the project
+    sys.stdout.reconfigure(
+        errors="replace"
+    )  # a terminal that cannot show a name must not cost the project
     for name in REDIRECTS:  # set while a git hook runs: they point at another repository
         os.environ.pop(name, None)
     remove_unchosen(answers)
     vendor(template)
     copy_assets(template)
-    if "_commit" in answers:  # cruft writes .cruft.json itself, and compares bakes that hold no repository
+    if (
+        "_commit" in answers
+    ):  # cruft writes .cruft.json itself, and compares bakes that hold no repository
         return
     for note in (link(answers, template), commit()):
         if note:

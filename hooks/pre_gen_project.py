@@ -5,7 +5,9 @@ import sys
 import unicodedata
 
 LOWER, DIGITS = set("abcdefghijklmnopqrstuvwxyz"), set("0123456789")
-WINDOWS = {"con", "prn", "aux", "nul"} | {port + digit for port in ("com", "lpt") for digit in DIGITS}
+WINDOWS = {"con", "prn", "aux", "nul"} | {
+    port + digit for port in ("com", "lpt") for digit in DIGITS
+}
 LIBRARY = sys.stdlib_module_names | set(  # with what Python 3.11 and 3.12 still hold
     "aifc asynchat asyncore audioop cgi cgitb chunk crypt distutils imghdr imp lib2to3 mailcap msilib nis nntplib"
     " ossaudiodev pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib".split()
@@ -43,17 +45,29 @@ def words(answer):
 
 
 def slug(answer):
-    """A DNS label, first a letter: Kubernetes names. good: fraud-scoring | s3. bad: 3s | a_b | a/b | con"""
-    signs = set(answer) <= LOWER | DIGITS | {"-"} and answer[:1] in LOWER and not answer.endswith("-")
+    """A DNS label, first a letter: Kubernetes names. good: fraud-scoring | s3. bad: 3s | a_b | a/b
+    | con
+    """
+    signs = (
+        set(answer) <= LOWER | DIGITS | {"-"} and answer[:1] in LOWER and not answer.endswith("-")
+    )
     if not signs or len(answer) > 50:
         return "is no DNS label (a-z, 0-9 and inner hyphens, first a letter, at most 50 characters)"
-    return "is taken by a dependency or by Windows" if answer.replace("-", "_") in DEPENDENCIES | WINDOWS else None
+    return (
+        "is taken by a dependency or by Windows"
+        if answer.replace("-", "_") in DEPENDENCIES | WINDOWS
+        else None
+    )
 
 
 def package(answer):
-    """A module that nothing else is. good: fraud_scoring | s3. bad: Fraud | a-b | class | json | cgi | numpy | tests"""
+    """A module that nothing else is. good: fraud_scoring | s3. bad: Fraud | a-b | class | json |
+    cgi | numpy | tests
+    """
     if not (set(answer) <= LOWER | DIGITS | {"_"} and answer[:1] in LOWER) or len(answer) > 40:
-        return "is no package name (a-z, 0-9 and underscores, first a letter, at most 40 characters)"
+        return (
+            "is no package name (a-z, 0-9 and underscores, first a letter, at most 40 characters)"
+        )
     if keyword.iskeyword(answer):
         return "is a Python keyword"
     taken = answer in LIBRARY | DEPENDENCIES | WINDOWS | {"test", "tests", "conftest"}
@@ -61,19 +75,33 @@ def package(answer):
 
 
 def owner(answer):
-    """One person, or TODO. good: Your Name <you@example.org> | TODO. bad: Your Name | A <a@b.org>, C <c@d.org>"""
+    """One person, or TODO. good: Your Name <you@example.org> | TODO. bad: Your Name | A <a@b.org>,
+    C <c@d.org>
+    """
     name, _, address = answer.strip().removesuffix(">").partition("<")
     local, _, domain = address.partition("@")
     if answer.count("@") > 1 or any(sign in name for sign in (",", ";", "&", " and ")):
         return "is several people, but one is accountable"
-    fits = answer.strip().endswith(">") and not words(name) and local and domain and domain.strip(".-") == domain
+    fits = (
+        answer.strip().endswith(">")
+        and not words(name)
+        and local
+        and domain
+        and domain.strip(".-") == domain
+    )
     fits = fits and not set(address) & set(' \t\r\n<>()[],;:\\"`/|')
     return None if fits or answer.strip() == "TODO" else "is neither 'Name <email>' nor TODO"
 
 
 def organisation(answer):
-    """One segment of a URL, or TODO. good: example-org | TODO. bad: https://git.example.org/team | my org"""
-    fits = answer.isascii() and answer[:1].isalnum() and all(sign.isalnum() or sign in "-_." for sign in answer)
+    """One segment of a URL, or TODO. good: example-org | TODO. bad: https://git.example.org/team |
+    my org
+    """
+    fits = (
+        answer.isascii()
+        and answer[:1].isalnum()
+        and all(sign.isalnum() or sign in "-_." for sign in answer)
+    )
     return None if fits else "is no organisation on a git host"
 
 
@@ -89,9 +117,13 @@ QUESTIONS = {
 
 
 def unreadable(answer):
-    """Name what no format keeps: a control character, or braces that the next update would evaluate."""
+    """Name what no format keeps: a control character, or braces that the next update would
+    evaluate.
+    """
     for sign in answer:
-        if (unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\t\r\n") or sign in "\ufffe\uffff":
+        if (
+            unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\t\r\n"
+        ) or sign in "\ufffe\uffff":
             return f"holds the character U+{ord(sign):04X}, which YAML or TOML refuses"
     marks = [mark for mark in ("{" + kind for kind in "#%{") if mark in answer]
     return f"holds {marks[0]}, which Cookiecutter evaluates" if marks else None
@@ -101,16 +133,16 @@ def refusals(answers):
     """Yield a line for each answer that is wrong: what is wrong, what was given, what works."""
     for question, (check, example) in QUESTIONS.items():
         given = str(answers[question])
-        if wrong := unreadable(given) or check(given):
+        if errors := unreadable(given) or check(given):
             shown = ascii(given) if unreadable(given) else repr(given)
-            yield f"{question} {wrong}; given: {shown if len(shown) <= 80 else shown[:77] + '...'}; works: {example}"
+            yield f"{question} {errors}; given: {shown if len(shown) <= 80 else shown[:77] + '...'}; works: {example}"
 
 
 def main(answers):
-    found = list(refusals(answers))
-    for line in found:
+    result = list(refusals(answers))
+    for line in result:
         print(line, file=sys.stderr)
-    return 1 if found else 0
+    return 1 if result else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Read the source of the alerts, and check what one file says of another: groups, thresholds, outcomes, runbooks."""
+"""Read the source of the alerts, and check what one file says of another: groups, thresholds,
+outcomes, runbooks.
+"""
 
 import re
 from collections import Counter
@@ -10,7 +12,9 @@ from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.yaml_loader import GovernanceError, read
 
 RECORDING = re.compile(r"\bml:\w+:\w+")
-ANCHOR = "works: runbook: docs/runbooks/service.md#latencyhigh, and there the heading ## LatencyHigh"
+ANCHOR = (
+    "works: runbook: docs/runbooks/service.md#latencyhigh, and there the heading ## LatencyHigh"
+)
 EXAMPLE = """alerts:
   LatencyHigh:
     group: ml-load
@@ -36,7 +40,9 @@ groups:
 
 
 class AlertSourceError(Exception):
-    """The source of the alerts cannot be used; the message names file and alert, what was given, and what works."""
+    """The source of the alerts cannot be used; the message names file and alert, what was given,
+    and what works.
+    """
 
 
 def read_source(assets: Path) -> AlertSource:
@@ -48,7 +54,9 @@ def read_source(assets: Path) -> AlertSource:
         raise AlertSourceError(str(error)) from error
     source = AlertSource(alerts.alerts, groups.files, groups.groups)
     errors = [f"{path}: {error}" for error in (*_references(source), *_placeholders(source))]
-    errors += [f"{path}: {error}" for error in _runbooks(source, assets / "project" / "docs" / "runbooks")]
+    errors += [
+        f"{path}: {error}" for error in _runbooks(source, assets / "project" / "docs" / "runbooks")
+    ]
     errors += [
         f"{groups_path}: groups.{name}.file: {group.file!r} is none of files; works: {', '.join(source.files)}"
         for name, group in source.groups.items()
@@ -62,9 +70,13 @@ def read_source(assets: Path) -> AlertSource:
 def _references(source: AlertSource) -> Iterator[str]:
     """Names of groups, outcomes, recordings and thresholds that are unknown, or stand twice."""
     recordings = [name for group in source.groups.values() for name in group.recordings]
-    for name, count in Counter([name for alert in source.alerts.values() for name in alert.thresholds]).items():
+    for name, count in Counter(
+        [name for alert in source.alerts.values() for name in alert.thresholds]
+    ).items():
         if count > 1:
-            where = " and ".join(alert for alert, facts in source.alerts.items() if name in facts.thresholds)
+            where = " and ".join(
+                alert for alert, facts in source.alerts.items() if name in facts.thresholds
+            )
             yield f"the threshold {name!r} stands in {where}; keep one, and name it in the other as ${{{name}}}"
     for name, alert in source.alerts.items():
         if alert.group not in source.groups:
@@ -95,11 +107,13 @@ def _placeholders(source: AlertSource) -> Iterator[str]:
             if name not in known or form not in ("", "percent"):
                 given = f"${{{name}|{form}}}" if form else f"${{{name}}}"
                 yield f"{key}: {given} names no threshold; works: ${{{next(iter(known), 'name')}}}, or with |percent"
-    in_rules = {name for expression in rules.values() for name, _ in PLACEHOLDER.findall(expression)}
+    in_rules = {
+        name for expression in rules.values() for name, _ in PLACEHOLDER.findall(expression)
+    }
     for name, alert in source.alerts.items():
         for unused in sorted(set(alert.thresholds) - in_rules):
             yield f"alerts.{name}.thresholds.{unused}: no rule reads it; write ${{{unused}}} into an expr, or delete it"
-        shown = {found for found, _ in PLACEHOLDER.findall(alert.fires_when)}
+        shown = {result for result, _ in PLACEHOLDER.findall(alert.fires_when)}
         for hidden in sorted(set(alert.thresholds) - shown):
             yield f"alerts.{name}.fires_when: the row of docs/alerts.md hides {hidden}; write ${{{hidden}}} into it"
 

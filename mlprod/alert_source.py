@@ -1,4 +1,6 @@
-"""What alerts.yaml and rule_groups.yaml hold: alerts with their thresholds, and what Prometheus computes for them."""
+"""What alerts.yaml and rule_groups.yaml hold: alerts with their thresholds, and what Prometheus
+computes for them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +28,9 @@ class Alert(StrictModel):
     summary: Text
     fires_when: Text
     description: Text
-    thresholds: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], int | float] = Field(default_factory=dict)
+    thresholds: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], int | float] = Field(
+        default_factory=dict
+    )
     comment: str = ""
     expr: Text
 
@@ -39,12 +43,16 @@ class Recording(StrictModel):
 
 
 class Group(StrictModel):
-    """A group of rules, which Prometheus evaluates in order: its recordings, then the alerts that name it."""
+    """A group of rules, which Prometheus evaluates in order: its recordings, then the alerts that
+    name it.
+    """
 
     file: Text
     interval: Duration | None = None
     comment: str = ""
-    recordings: dict[Annotated[str, Field(pattern=r"^ml:\w+:\w+$")], Recording] = Field(default_factory=dict)
+    recordings: dict[Annotated[str, Field(pattern=r"^ml:\w+:\w+$")], Recording] = Field(
+        default_factory=dict
+    )
 
 
 class Alerts(StrictModel):
@@ -65,11 +73,18 @@ class AlertSource:
     groups: Mapping[str, Group]
 
     def thresholds(self) -> dict[str, int | float]:
-        return {name: value for alert in self.alerts.values() for name, value in alert.thresholds.items()}
+        return {
+            name: value
+            for alert in self.alerts.values()
+            for name, value in alert.thresholds.items()
+        }
 
     def fill(self, text: str) -> str:
         """The text with each ${threshold} as its number, and each ${threshold|percent} in percent."""
         values = self.thresholds()
         return PLACEHOLDER.sub(
-            lambda found: f"{values[found[1]] * 100:g} %" if found[2] else f"{values[found[1]]:.15g}", text
+            lambda result: (
+                f"{values[result[1]] * 100:g} %" if result[2] else f"{values[result[1]]:.15g}"
+            ),
+            text,
         )

@@ -1,6 +1,8 @@
-"""Build the wheel of the library into a project, with the pin that names it: `python mlprod/build_wheel.py PROJECT`.
+"""Build the wheel of the library into a project, with the pin that names it: `python
+mlprod/build_wheel.py PROJECT`.
 
-Standard library only, since the hook runs it where nothing is installed. Every Python makes the same bytes.
+Standard library only, since the hook runs it where nothing is installed. Every Python makes the
+same bytes.
 """
 
 import hashlib
@@ -23,7 +25,9 @@ mlprod=={version} --hash=sha256:{checksum}
 
 
 def version_of(template: Path, base: str) -> str:
-    """The tag of this commit; without one the next version, as .devN after N commits since the last tag."""
+    """The tag of this commit; without one the next version, as .devN after N commits since the last
+    tag.
+    """
     exact = _git(template, "describe", "--tags", "--exact-match", "--match", "v[0-9]*")
     if exact:
         return exact.removeprefix("v")
@@ -58,11 +62,15 @@ def content(version: str) -> dict[str, bytes]:
     project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     files: dict[str, bytes] = WHEEL["read_tree"](HERE / "src" / "mlprod")
     mark = b'VERSION = ""'
-    files["mlprod/version.py"] = files["mlprod/version.py"].replace(mark, f'VERSION = "{version}"'.encode())
+    files["mlprod/version.py"] = files["mlprod/version.py"].replace(
+        mark, f'VERSION = "{version}"'.encode()
+    )
     info = WHEEL["info_folder"](version)
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     files[f"{info}/METADATA"] = metadata(project, version, readme).encode()
-    files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: mlprod\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files[f"{info}/WHEEL"] = (
+        b"Wheel-Version: 1.0\nGenerator: mlprod\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
     return files
 
 
@@ -78,21 +86,25 @@ def write_wheel(folder: Path, version: str) -> Path:
 
 def build(template: Path, project: Path) -> str:
     """Build the wheel into the project's vendor/ and write the pin; gives the version."""
-    base = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    base = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "version"
+    ]
     version = version_of(template, base)
     checksum = hashlib.sha256(write_wheel(project / VENDOR, version).read_bytes()).hexdigest()
     pin = project / PIN
     pin.parent.mkdir(parents=True, exist_ok=True)
-    pin.write_text(PIN_TEXT.format(version=version, checksum=checksum), encoding="utf-8", newline="\n")
+    pin.write_text(
+        PIN_TEXT.format(version=version, checksum=checksum), encoding="utf-8", newline="\n"
+    )
     return version
 
 
-def _git(folder: Path, *words: str) -> str:
+def _git(folder: Path, *parts: str) -> str:
     """What git prints; empty where it fails, or where the folder is no repository of its own."""
     if not (folder / ".git").exists():
         return ""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)
+        done = subprocess.run(["git", "-C", str(folder), *parts], capture_output=True, check=False)
     except OSError:
         return ""
     return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
@@ -100,5 +112,8 @@ def _git(folder: Path, *words: str) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not Path(sys.argv[1], "requirements").is_dir():
-        sys.exit("usage: python mlprod/build_wheel.py PROJECT, the folder of a project with its requirements/")
+        sys.exit(
+            "usage: python mlprod/build_wheel.py PROJECT, the folder of a project with its "
+            "requirements/"
+        )
     print(f"mlprod {build(HERE.parent, Path(sys.argv[1]))} is in {VENDOR}/ and named by {PIN}")

@@ -1,7 +1,8 @@
-"""Write what follows from alerts.yaml: rule files, the table of docs/alerts.md, monitoring/thresholds.py.
+"""Write what follows from alerts.yaml: rule files, the table of docs/alerts.md,
+monitoring/thresholds.py.
 
-`make alerts` runs it, and a test compares the committed files. The hook copies the rule files into a project without
-any package, so they are generated here and not there.
+`make alerts` runs it, and a test compares the committed files. The hook copies the rule files into
+a project without any package, so they are generated here and not there.
 """
 
 import json
@@ -19,11 +20,14 @@ RULES = "assets/project/monitoring/prometheus/{}.rules.yml"
 PAGE = "assets/project/docs/alerts.md"
 THRESHOLDS = "monitoring/thresholds.py"
 BEGIN, END = "<!-- alerts: the library writes this table -->", "<!-- end of the alerts -->"
-COLUMNS = ("alert", "fires when", "for", "severity", "outcome", "`make watch`")
+COLUMNS = ("alert", "fires when", "for", "severity", "outcome", "`make check-alerts`")
 
 
 def generate(package: Path) -> dict[str, str]:
-    """Text of each generated file by its name below the package's folder. Raises AlertSourceError."""
+    """Text of each generated file by its name below the package's folder.
+
+    Raises AlertSourceError.
+    """
     source = read_source(package / "assets")
     files = {RULES.format(name): rule_file(source, name) for name in source.files}
     return files | {PAGE: page(source, package / PAGE), THRESHOLDS: thresholds(source)}
@@ -43,28 +47,45 @@ def rule_file(source: AlertSource, file: str) -> str:
             lines += _expression(source, recording.expr)
         for alert, facts in source.alerts.items():
             if facts.group == name:
-                lines += [*_comment(source, facts.comment, "      "), f"      - alert: {alert}", *_alert(source, facts)]
+                lines += [
+                    *_comment(source, facts.comment, "      "),
+                    f"      - alert: {alert}",
+                    *_alert(source, facts),
+                ]
     return "\n".join(lines) + "\n"
 
 
 def page(source: AlertSource, path: Path) -> str:
-    """The page on alerts with the table between its marks. Raises AlertSourceError when a mark is missing."""
+    """The page on alerts with the table between its marks.
+
+    Raises AlertSourceError when a mark is missing.
+    """
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(f"{BEGIN}\n")
     _, end, after = rest.partition(f"{END}\n")
     if not (begin and end):
-        raise AlertSourceError(f"{path}: the table needs two marks around it, each on a line:\n{BEGIN}\n{END}")
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(source, name, alert) for name, alert in source.alerts.items())]
+        raise AlertSourceError(
+            f"{path}: the table needs two marks around it, each on a line:\n{BEGIN}\n{END}"
+        )
+    rows = [
+        COLUMNS,
+        ("---",) * len(COLUMNS),
+        *(_row(source, name, alert) for name, alert in source.alerts.items()),
+    ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return f"{before}{begin}\n{table}\n\n{end}{after}"
 
 
 def thresholds(source: AlertSource) -> str:
-    """A module of the figures and outcomes of the alerts that `make watch` checks."""
+    """A module of the figures and outcomes of the alerts that `make check-alerts` checks."""
     watched = {name: alert for name, alert in source.alerts.items() if alert.watch}
-    figures = [f"{name.upper()} = {value!r}" for alert in watched.values() for name, value in alert.thresholds.items()]
+    figures = [
+        f"{name.upper()} = {value!r}"
+        for alert in watched.values()
+        for name, value in alert.thresholds.items()
+    ]
     outcomes = [f'    "{name}": "{alert.outcome}",' for name, alert in watched.items()]
-    head = '''"""What `make watch` compares with. Generated from assets/alerts.yaml by `make alerts`.
+    head = '''"""What `make check-alerts` compares with. Generated from assets/alerts.yaml by `make alerts`.
 
 Reasons and units stand there. Limits of use, age and value are in a project's governance/, as for Prometheus.
 """'''
@@ -86,7 +107,14 @@ def _alert(source: AlertSource, alert: Alert) -> Iterator[str]:
 def _row(source: AlertSource, name: str, alert: Alert) -> tuple[str, ...]:
     link = f"[{name}]({alert.runbook.removeprefix('docs/')})"
     duration, outcome = alert.duration or "at once", alert.outcome.replace("_", " ")
-    return link, source.fill(alert.fires_when), duration, alert.severity, outcome, "yes" if alert.watch else "no"
+    return (
+        link,
+        source.fill(alert.fires_when),
+        duration,
+        alert.severity,
+        outcome,
+        "yes" if alert.watch else "no",
+    )
 
 
 def _expression(source: AlertSource, text: str) -> Iterator[str]:

@@ -1,11 +1,13 @@
-"""Days without drift, and days with a planted shift, through the baked rules as Prometheus runs them: what alarms?
+"""Days without drift, and days with a planted shift, through the baked rules as Prometheus runs
+them: what alarms?
 
-    python alarms.py DAYS SEED
+python alarms.py DAYS SEED
 
-Runs in the folder of a baked project. Counters as a service would report them, every ten minutes: a number that follows
-the normal distribution, whose mean and whose traffic rise and fall with the day. promtool evaluates the rules each hour
-and lists what fires. Prints one line. Raises AssertionError when more than MAX_FALSE of the quiet field-days alarm, or
-fewer than MIN_FOUND of the shifts are found where traffic is highest.
+Runs in the folder of a baked project. Counters as a service would report them, every ten minutes: a
+number that follows the normal distribution, whose mean and whose traffic rise and fall with the
+day. promtool evaluates the rules each hour and lists what fires. Prints one line. Raises
+AssertionError when more than MAX_FALSE of the quiet field-days alarm, or fewer than MIN_FOUND of
+the shifts are found where traffic is highest.
 """
 
 import json
@@ -38,33 +40,49 @@ def main() -> None:
         hourly = re.sub(r"interval: \w+", "interval: 1h", RULES.read_text())
         (folder / "rules.yml").write_text(hourly)
         (folder / "test.yml").write_text(json.dumps(tests(random)))
-        done = subprocess.run(["promtool", "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True)
-    found = alarms(done.stdout + done.stderr)
+        done = subprocess.run(
+            ["promtool", "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True
+        )
+    result = alarms(done.stdout + done.stderr)
     print(
         "; ".join(
-            f"at {traffic:,} rows an hour {each['false']:g} false alarms on {each['days']:g} field-days, "
-            f"{each['found']:g} of {each['planted']:g} shifts of {SHIFT:g} sd found, half within {each['hours']:g} h"
-            for traffic, each in found.items()
+            f"at {traffic:,} rows an hour {entry['false']:g} false alarms on "
+            f"{entry['days']:g} field-days, "
+            f"{entry['found']:g} of {entry['planted']:g} shifts of {SHIFT:g} sd found, "
+            f"half within {entry['hours']:g} h"
+            for traffic, entry in result.items()
         )
     )
-    false, days = (sum(each[name] for each in found.values()) for name in ("false", "days"))
+    false, days = (sum(item[name] for item in result.values()) for name in ("false", "days"))
     assert false <= math.ceil(MAX_FALSE * days), f"{false:g} false alarms on {days:g} field-days"
-    most = found[max(TRAFFIC)]
-    assert most["found"] >= MIN_FOUND * most["planted"], f"{most['found']:g} of {most['planted']:g} shifts found"
+    most = result[max(TRAFFIC)]
+    assert most["found"] >= MIN_FOUND * most["planted"], (
+        f"{most['found']:g} of {most['planted']:g} shifts found"
+    )
 
 
 def tests(random: np.random.Generator) -> dict[str, object]:
-    series = [{"series": 'ml_model_info{job="ml-service", reference="r", version="1"}', "values": f"1x{TICKS}"}]
+    series = [
+        {
+            "series": 'ml_model_info{job="ml-service", reference="r", version="1"}',
+            "values": f"1x{TICKS}",
+        }
+    ]
     for traffic in TRAFFIC:
         for kind, shift in (("quiet", 0.0), ("shifted", SHIFT)):
             for number in range(FIELDS):
                 series += one_field(f"{kind}-{traffic}-{number}", traffic, shift, random)
-    asked = [{"eval_time": f"{hour}h", "alertname": "FieldDrifts", "exp_alerts": []} for hour in range(30, DAYS * 24)]
-    test = {"interval": f"{STEP}m", "input_series": series, "alert_rule_test": asked}
+    requested = [
+        {"eval_time": f"{hour}h", "alertname": "FeatureDrift", "exp_alerts": []}
+        for hour in range(30, DAYS * 24)
+    ]
+    test = {"interval": f"{STEP}m", "input_series": series, "alert_rule_test": requested}
     return {"rule_files": ["rules.yml"], "evaluation_interval": "1h", "tests": [test]}
 
 
-def one_field(name: str, traffic: int, shift: float, random: np.random.Generator) -> list[dict[str, str]]:
+def one_field(
+    name: str, traffic: int, shift: float, random: np.random.Generator
+) -> list[dict[str, str]]:
     """Cumulated counts by bin of deciles of what was learnt, and the shares then."""
     often = traffic * STEP / 60 * (1 + 0.8 * np.sin(2 * np.pi * HOUR / 24))
     learnt = values(random.choice(TICKS, LEARNT, p=often / often.sum()), random)
@@ -73,15 +91,22 @@ def one_field(name: str, traffic: int, shift: float, random: np.random.Generator
     codes = np.searchsorted(edges, values(ticks, random) + shift)
     counts = np.zeros((TICKS, len(edges) + 1), dtype=np.int64)
     np.add.at(counts, (ticks, codes), 1)
-    told = counts.cumsum(axis=1).cumsum(axis=0)
+    received = counts.cumsum(axis=1).cumsum(axis=0)
     shares = [*np.searchsorted(np.sort(learnt), edges, side="right") / LEARNT, 1.0]
     labels = f'job="ml-service", field="{name}", reference="r"'
-    found = [{"series": f"ml_field_reference_rows{{{labels}}}", "values": f"{LEARNT}x{TICKS}"}]
+    result = [{"series": f"ml_feature_reference_rows{{{labels}}}", "values": f"{LEARNT}x{TICKS}"}]
     for place, share in enumerate(shares):
         le = f'{labels}, le="{edges[place] if place < len(edges) else "+Inf"}"'
-        found.append({"series": f"ml_field_bucket_total{{{le}}}", "values": " ".join(map(str, told[:, place]))})
-        found.append({"series": f"ml_field_reference_ratio{{{le}}}", "values": f"{share}x{TICKS}"})
-    return found
+        result.append(
+            {
+                "series": f"ml_feature_bucket_total{{{le}}}",
+                "values": " ".join(map(str, received[:, place])),
+            }
+        )
+        result.append(
+            {"series": f"ml_feature_reference_ratio{{{le}}}", "values": f"{share}x{TICKS}"}
+        )
+    return result
 
 
 def values(ticks: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:
@@ -89,15 +114,17 @@ def values(ticks: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.
 
 
 def alarms(said: str) -> dict[int, dict[str, float]]:
-    """By traffic: field-days on which a quiet field alarmed, shifted fields that did, and after how many hours."""
-    found: dict[str, dict[int, set[str]]] = {}
+    """By traffic: field-days on which a quiet field alarmed, shifted fields that did, and after how
+    many hours.
+    """
+    result: dict[str, dict[int, set[str]]] = {}
     first: dict[str, int] = {}
     hour = 0
     for line in said.splitlines():
         if at := re.search(r"time: (?:(\d+)d)?(?:(\d+)h)?", line):
             hour = 24 * int(at[1] or 0) + int(at[2] or 0)
         for field in re.findall(r'field="([^"]+)"', line):
-            found.setdefault(field, {}).setdefault(hour // 24, set()).add(field)
+            result.setdefault(field, {}).setdefault(hour // 24, set()).add(field)
             first.setdefault(field, hour)
     answer = {}
     for traffic in TRAFFIC:
@@ -105,7 +132,7 @@ def alarms(said: str) -> dict[int, dict[str, float]]:
         shifted = [f"shifted-{traffic}-{number}" for number in range(FIELDS)]
         hours = sorted(first[name] for name in shifted if name in first)
         answer[traffic] = {
-            "false": sum(len(found.get(name, {})) for name in quiet),
+            "false": sum(len(result.get(name, {})) for name in quiet),
             "days": FIELDS * (DAYS - 1),
             "found": len(hours),
             "planted": FIELDS,

@@ -11,40 +11,64 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Place:
-    """A baked project with a champion, and the seed of the sample; without a seed everything is proved."""
+    """A baked project with a champion, and the seed of the sample; without a seed everything is
+    proved.
+    """
 
     project: Path
     seed: str = ""
 
     def run(self, *command: object, cwd: Path | None = None, **environment: object) -> str:
-        """What a command prints, which is shown as well. Raises CalledProcessError when it fails."""
-        inherited = {name: value for name, value in os.environ.items() if name not in ("SAMPLE", "VENV")}
-        inherited["PATH"] = os.pathsep.join([str(CHECKOUT / ".venv" / "bin"), inherited["PATH"]])  # uv is there
+        """What a command prints, which is shown as well.
+
+        Raises CalledProcessError when it fails.
+        """
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in ("SAMPLE", "VENV")
+        }
+        inherited["PATH"] = os.pathsep.join(
+            [str(CHECKOUT / ".venv" / "bin"), inherited["PATH"]]
+        )  # uv is there
         sample = {"SAMPLE": self.seed} if self.seed else {}
         env = inherited | sample | {name: str(value) for name, value in environment.items()}
-        words, lines = [*map(str, command)], []
-        print("$", *words, flush=True)
+        parts, lines = [*map(str, command)], []
+        print("$", *parts, flush=True)
         with subprocess.Popen(
-            words, cwd=cwd or self.project, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            parts,
+            cwd=cwd or self.project,
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         ) as child:
             for line in child.stdout or ():
                 print(line, end="", flush=True)
                 lines.append(line)
         if child.returncode:
-            raise subprocess.CalledProcessError(child.returncode, words)
+            raise subprocess.CalledProcessError(child.returncode, parts)
         return "".join(lines)
 
     def python(self, *command: object, **environment: object) -> str:
         """The same by the project's Python, which finds the plugin that takes a sample of tests."""
         path = os.pathsep.join([str(self.project / "src"), str(CHECKOUT / "tests")])
-        return self.run(self.project / ".venv" / "bin" / "python", *command, PYTHONPATH=path, **environment)
+        return self.run(
+            self.project / ".venv" / "bin" / "python", *command, PYTHONPATH=path, **environment
+        )
 
 
 def baked(folder: Path, seed: str) -> Place:
     """A project with default answers, its environment made, and a model promoted."""
-    bake = ("-m", "cookiecutter", "--no-input", "--default-config", "-o", str(folder), str(CHECKOUT))
+    bake = (
+        "-m",
+        "cookiecutter",
+        "--no-input",
+        "--default-config",
+        "-o",
+        str(folder),
+        str(CHECKOUT),
+    )
     subprocess.run([sys.executable, *bake], check=True, stdout=subprocess.DEVNULL)
     place = Place(folder / "fraud-scoring", seed)
     place.run("make", "train", f"PYTHON={sys.executable}")
-    place.run("make", "promote", "WHY=to be proved")
+    place.run("make", "promote", "REASON=to be proved")
     return place

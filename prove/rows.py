@@ -1,9 +1,11 @@
-"""Score many rows of the example and compare: each has one score under its id, whatever rows stand beside it.
+"""Score many rows of the example and compare: each has one score under its id, whatever rows stand
+beside it.
 
-    python rows.py FOLDER DAYS SEED
+python rows.py FOLDER DAYS SEED
 
-Runs in the folder of a baked project with a champion; a day has 1,000 rows. Writes into FOLDER; prints one line.
-Raises AssertionError when a score is missing, doubled, or another when the row is scored among few.
+Runs in the folder of a baked project with a champion; a day has 1,000 rows. Writes into FOLDER;
+prints one line. Raises AssertionError when a score is missing, doubled, or another when the row is
+scored among few.
 """
 
 import random
@@ -32,9 +34,17 @@ def main() -> None:
     first = data.START + timedelta(days=seeded.randrange(FIRST_DAYS))
     few, writer = [], None
     for start in range(0, days, CHUNK_DAYS):
-        since, until = (first + timedelta(days=min(day, days)) for day in (start, start + CHUNK_DAYS))
+        since, until = (
+            first + timedelta(days=min(day, days)) for day in (start, start + CHUNK_DAYS)
+        )
         rows = data.load(since, until).to_pyarrow()
-        few.append(rows.take(sorted(seeded.sample(range(len(rows)), min(CHECKED * CHUNK_DAYS // days, len(rows))))))
+        few.append(
+            rows.take(
+                sorted(
+                    seeded.sample(range(len(rows)), min(CHECKED * CHUNK_DAYS // days, len(rows)))
+                )
+            )
+        )
         writer = writer or pq.ParquetWriter(folder / "rows.parquet", rows.schema)
         writer.write_table(rows)
     assert writer, f"{days} days hold no rows"
@@ -50,11 +60,16 @@ def main() -> None:
     assert by_id.keys() == set(ids.to_pylist()), "the scores stand under the ids of the rows"
     alone = scores(package, folder, "few").to_pylist()
     others = [row for row in alone if by_id[row[contract.ID]] != row["score"]]
-    assert not others, f"{len(others)} of {len(alone)} rows have another score among few, for example {others[0]}"
+    assert not others, (
+        f"{len(others)} of {len(alone)} rows have another score among few, for example {others[0]}"
+    )
     megabytes = memory / KILOBYTES_PER_MEGABYTE
-    assert megabytes < MAX_MEGABYTES, f"{megabytes:.0f} MB of memory, at most {MAX_MEGABYTES} are allowed"
+    assert megabytes < MAX_MEGABYTES, (
+        f"{megabytes:.0f} MB of memory, at most {MAX_MEGABYTES} are allowed"
+    )
     print(
-        f"{len(ids):,} rows of {days:,} days since {first:%Y-%m-%d}: {len(by_id):,} ids with a score each, "
+        f"{len(ids):,} rows of {days:,} days since {first:%Y-%m-%d}: {len(by_id):,} ids "
+        f"with a score each, "
         f"{len(alone):,} scored again among few and equal, {megabytes:.0f} MB, {took:.0f} s"
     )
 
@@ -63,7 +78,7 @@ def scores(package: str, folder: Path, name: str) -> pa.Table:
     """The scores of a table, by the verb."""
     table, to = folder / f"{name}.parquet", folder / f"{name}-scores.parquet"
     to.unlink(missing_ok=True)
-    verb = [sys.executable, "-m", package, "score", "--table", table, "--to", to, "--trial"]
+    verb = [sys.executable, "-m", package, "score", "--input", table, "--output", to, "--dry-run"]
     done = subprocess.run([*map(str, verb)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return pq.read_table(to)

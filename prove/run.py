@@ -1,9 +1,10 @@
-"""Long proofs: whole, weekly and before a release; of each a sample by a seed, in the gate of a change.
+"""Long proofs: whole, weekly and before a release; of each a sample by a seed, in the gate of a
+change.
 
-    python prove/run.py [faults] [soak] [rows] [alarms] [cases] [projects] [--sample SEED]
+python prove/run.py [faults] [soak] [rows] [alarms] [cases] [projects] [--sample SEED]
 
-Prints a Markdown table. Without --sample and names it writes the table into docs/proofs.md as well. Fails when a proof
-does, after the others have run.
+Prints a Markdown table. Without --sample and names it writes the table into docs/proofs.md as well.
+Fails when a proof does, after the others have run.
 """
 
 import argparse
@@ -27,24 +28,38 @@ PLUGIN = ("-p", "sample", "-p", "no:cacheprovider", "--durations=10")
 
 def faults(place: Place) -> str:
     seconds = 20 if place.seed else 600
-    tests = ("-m", "pytest", *PLUGIN, "-m", "faults and not soak", "--pyargs", "mlprod.testing.faults")
-    return f"{passed(place.python(*tests, FUZZ_SECONDS=seconds))}, {seconds} s of fuzzing among them"
+    tests = (
+        "-m",
+        "pytest",
+        *PLUGIN,
+        "-m",
+        "faults and not soak",
+        "--pyargs",
+        "mlprod.testing.faults",
+    )
+    return (
+        f"{passed(place.python(*tests, FUZZ_SECONDS=seconds))}, {seconds} s of fuzzing among them"
+    )
 
 
 def soak(place: Place) -> str:
-    said = place.run("make", "soak", f"MINUTES={1 if place.seed else 30}")
-    return re.findall(r"^[\d.]+ min, .*$", said, re.MULTILINE)[-1]
+    message = place.run("make", "load-test", f"MINUTES={1 if place.seed else 30}")
+    return re.findall(r"^[\d.]+ min, .*$", message, re.MULTILINE)[-1]
 
 
 def rows(place: Place) -> str:
     with TemporaryDirectory() as folder:
         days = 100 if place.seed else 5_000
-        return place.python(CHECKOUT / "prove" / "rows.py", folder, days, place.seed or "whole").splitlines()[-1]
+        return place.python(
+            CHECKOUT / "prove" / "rows.py", folder, days, place.seed or "whole"
+        ).splitlines()[-1]
 
 
 def alarms(place: Place) -> str:
     days = 4 if place.seed else 20
-    return place.python(CHECKOUT / "prove" / "alarms.py", days, place.seed or "whole").splitlines()[-1]
+    return place.python(CHECKOUT / "prove" / "alarms.py", days, place.seed or "whole").splitlines()[
+        -1
+    ]
 
 
 def cases(place: Place) -> str:
@@ -72,12 +87,22 @@ class NotWholeError(Exception):
 
 
 PROOFS: dict[str, tuple[Callable[[Place], str], str]] = {
-    "faults": (faults, "the service as a process: kill -9, database away, full disk, overload, slow clients, fuzzing"),
+    "faults": (
+        faults,
+        "the service as a process: kill -9, database away, full disk, overload, slow "
+        "clients, fuzzing",
+    ),
     "soak": (soak, "steady load: memory, open files, threads and p99 stay as they were"),
-    "rows": (rows, "a large table scored: each row once, the same among many and few, in bounded memory"),
+    "rows": (
+        rows,
+        "a large table scored: each row once, the same among many and few, in bounded memory",
+    ),
     "alarms": (alarms, "drift alarms by the rules, on quiet days and after a shift"),
     "cases": (cases, "like cases of the library"),
-    "projects": (projects, "whole lives of projects in every variant: providers, installers, servers, public data"),
+    "projects": (
+        projects,
+        "whole lives of projects in every variant: providers, installers, servers, public data",
+    ),
 }
 
 
@@ -93,15 +118,20 @@ def main() -> int:
             prove, what = PROOFS[name]
             began = time.monotonic()
             try:
-                found = prove(place)
+                result = prove(place)
             except (subprocess.CalledProcessError, NotWholeError) as failure:
                 failed.append(name)
-                found = f"**failed**: {failure}"
-            lines.append(f"| {what} | {found} | {(time.monotonic() - began) / 60:.1f} |")
-    table = "\n".join(["| proof | found | minutes |", "| --- | --- | --- |", *lines, "", described(args.sample)])
+                result = f"**failed**: {failure}"
+            lines.append(f"| {what} | {result} | {(time.monotonic() - began) / 60:.1f} |")
+    table = "\n".join(
+        ["| proof | found | minutes |", "| --- | --- | --- |", *lines, "", described(args.sample)]
+    )
     print(table)
     if not (args.sample or args.proofs or failed):
-        PAGE.write_text(PAGE.read_text(encoding="utf-8").partition(MARK)[0] + MARK + "\n" + table + "\n", "utf-8")
+        PAGE.write_text(
+            PAGE.read_text(encoding="utf-8").partition(MARK)[0] + MARK + "\n" + table + "\n",
+            "utf-8",
+        )
     if failed:
         print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -110,7 +140,9 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the long proofs.")
     parser.add_argument("proofs", nargs="*", help=f"{', '.join(PROOFS)}; default: all")
-    parser.add_argument("--sample", default="", metavar="SEED", help="a short sample of each, chosen by this text")
+    parser.add_argument(
+        "--sample", default="", metavar="SEED", help="a short sample of each, chosen by this text"
+    )
     args = parser.parse_args()
     if unknown := set(args.proofs) - set(PROOFS):
         parser.error(f"no proof called {', '.join(sorted(unknown))}; there are {', '.join(PROOFS)}")
@@ -118,7 +150,9 @@ def arguments() -> argparse.Namespace:
 
 
 def described(seed: str) -> str:
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True)
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True
+    )
     what = f"A sample by the seed {seed}" if seed else "Whole"
     return (
         f"{what}, on {datetime.now(UTC):%Y-%m-%d} at commit {commit.stdout.strip() or 'unknown'}, "

@@ -1,6 +1,8 @@
-"""Bake the files that `make generate` generates: with marked answers, whose marks then become Jinja again.
+"""Bake the files that `make generate` generates: with marked answers, whose marks then become Jinja
+again.
 
-Run by `make generated` after a change of what the baked project generates; a test of whole lives compares the two.
+Run by `make generated` after a change of what the baked project generates; a test of whole lives
+compares the two.
 """
 
 import re
@@ -20,7 +22,10 @@ ANSWERS = {
 PAGES = ("RACI", "problem", "change_plan", "risk")
 ALERTS = "monitoring/alertmanager/alertmanager.yml"
 CONSTANTS = "monitoring/prometheus/governance.rules.yml"
-RULES = tuple(f"deploy/overlays/{environment}/prometheus-rule.yaml" for environment in ("staging", "production"))
+RULES = tuple(
+    f"deploy/overlays/{environment}/prometheus-rule.yaml"
+    for environment in ("staging", "production")
+)
 FILES = (
     "CODEOWNERS",
     "catalog-info.yaml",
@@ -42,32 +47,57 @@ def given(owner: str, text: str) -> str:
 
 
 def routes(text: str) -> str:
-    """Alertmanager's configuration, in which who is not named has no receiver and is reached by the fallback."""
+    """Alertmanager's configuration, in which who is not named has no receiver and is reached by the
+    fallback.
+    """
     route, mark, receivers = text.partition("\nreceivers:\n")
     for owner in OWNERS:
-        known = "'person/" + owner + "' if cookiecutter." + owner + " | person_name != 'TODO' else 'fallback'"
+        known = (
+            "'person/"
+            + owner
+            + "' if cookiecutter."
+            + owner
+            + " | person_name != 'TODO' else 'fallback'"
+        )
         route = route.replace(f'receiver: "person/{owner}"', 'receiver: "{{ ' + known + ' }}"')
     item = re.compile(r'^  - name: "person/(\w+)"\n(?:    .*\n)+', re.MULTILINE)
-    receivers = item.sub(lambda found: given(found[1], found[0]), receivers)
+    receivers = item.sub(lambda result: given(result[1], result[0]), receivers)
     mail = re.compile(r'(?<=  - name: "fallback"\n)(?:    .*\n)+')
-    return route + mark + mail.sub(lambda found: given("platform_owner", found[0]), receivers, count=1)
+    return (
+        route
+        + mark
+        + mail.sub(lambda matches: given("platform_owner", matches[0]), receivers, count=1)
+    )
 
 
 def unmarked(name: str, text: str) -> str:
     """The text with the marks turned into what Cookiecutter fills in."""
-    if name in (CONSTANTS, *RULES):  # within quotes, beside the braces of Prometheus's own templates
-        text = re.sub(r"\{\{|\}\}", lambda found: "{{ '" + found[0] + "' }}", text)
+    if name in (
+        CONSTANTS,
+        *RULES,
+    ):  # within quotes, beside the braces of Prometheus's own templates
+        text = re.sub(r"\{\{|\}\}", lambda matches: "{{ '" + matches[0] + "' }}", text)
         return text.replace(ANSWERS["project_slug"], answer("project_slug"))
     if name == "CODEOWNERS":
         line = re.compile(r"^.*marked\.(\w+_owner)@.*\n", re.MULTILINE)
-        text = line.sub(lambda found: given(found[1], found[0]), text)
+        text = line.sub(lambda results: given(results[1], results[0]), text)
     if name == "datacontract.yaml":
-        text = re.sub(r"^team:\n(?: .*\n)+", lambda found: given("data_owner", found[0]), text, flags=re.MULTILINE)
+        text = re.sub(
+            r"^team:\n(?: .*\n)+",
+            lambda result: given("data_owner", result[0]),
+            text,
+            flags=re.MULTILINE,
+        )
     if name == ALERTS:
         text = routes(text)
-    kind = "quoted" if name.endswith((".yaml", ".yml")) else "markdown" if name.endswith(".md") else ""
+    kind = (
+        "quoted" if name.endswith((".yaml", ".yml")) else "markdown" if name.endswith(".md") else ""
+    )
     for owner in OWNERS:
-        for mark, part in ((f"Marked {owner}", "person_name"), (f"marked.{owner}@example.org", "person_email")):
+        for mark, part in (
+            (f"Marked {owner}", "person_name"),
+            (f"marked.{owner}@example.org", "person_email"),
+        ):
             filled = answer(owner, part, *([kind] if kind else []))
             text = text.replace(f'"{mark}"' if kind == "quoted" else mark, filled)
     for question in ("project_slug", "description"):
@@ -80,8 +110,18 @@ def unmarked(name: str, text: str) -> str:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        said = [f"{question}={given}" for question, given in ANSWERS.items()]
-        bake = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder, str(ROOT), *said]
+        message = [f"{question}={given}" for question, given in ANSWERS.items()]
+        bake = [
+            sys.executable,
+            "-m",
+            "cookiecutter",
+            "--no-input",
+            "--default-config",
+            "-o",
+            folder,
+            str(ROOT),
+            *message,
+        ]
         subprocess.run(bake, check=True, stdout=subprocess.DEVNULL)
         project = Path(folder) / ANSWERS["project_slug"]
         for name in FILES:

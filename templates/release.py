@@ -1,9 +1,9 @@
-"""Build the wheel of a release, or compare a file with it: `python templates/release.py build TAG FOLDER` and
-`python templates/release.py check TAG WHEEL`.
+"""Build the wheel of a release, or compare a file with it: `python templates/release.py build TAG
+FOLDER` and `python templates/release.py check TAG WHEEL`.
 
-Both build from a clean checkout of the tag with the builder of that commit, so that nothing of this folder's state
-reaches the wheel. `python templates/release.py tests` lists the library's tests that checks of the scorecard rest on.
-Standard library only.
+Both build from a clean checkout of the tag with the builder of that commit, so that nothing of this
+folder's state reaches the wheel. `python templates/release.py tests` lists the library's tests that
+checks of the scorecard rest on. Standard library only.
 """
 
 import argparse
@@ -22,40 +22,61 @@ CATALOGUE = "mlprod/src/mlprod/governance/check_catalogue.yaml"
 
 
 class ReleaseError(Exception):
-    """A release that cannot be built or that differs. The message names the reason and what works."""
+    """A release that cannot be built or that differs.
+
+    The message names the reason and what works.
+    """
 
 
 def release_version(template: Path, tag: str) -> str:
     """The version that a tag releases.
 
-    Raises ReleaseError for a tag that is not vX.Y.Z, is missing, or differs from the version of its commit, and for a
-    working tree with changes.
+    Raises ReleaseError for a tag that is not vX.Y.Z, is missing, or differs from the version of its
+    commit, and for a working tree with changes.
     """
-    if not (found := re.fullmatch(r"v(\d+\.\d+\.\d+)", tag)):
+    if not (result := re.fullmatch(r"v(\d+\.\d+\.\d+)", tag)):
         raise ReleaseError(f"TAG={tag} is not a release tag. Example: TAG=v0.1.0")
     if changed := _git(template, "status", "--porcelain").splitlines():
         names = ", ".join(line[3:] for line in changed[:3])
         message = f"the working tree has {len(changed)} changes that no tag contains: {names}"
         raise ReleaseError(f"{message}. Works: commit them, or git stash --include-untracked")
     if tag not in (tags := _git(template, "tag", "--list", "--sort=-creatordate").split()):
-        message = f"this repository has no tag {tag}; its newest tags are: {', '.join(tags[:3]) or 'none'}"
-        raise ReleaseError(f"{message}. Works: git fetch --tags, or git tag {tag} on the commit to release")
+        message = (
+            f"this repository has no tag {tag}; its newest tags are: "
+            f"{', '.join(tags[:3]) or 'none'}"
+        )
+        raise ReleaseError(
+            f"{message}. Works: git fetch --tags, or git tag {tag} on the commit to release"
+        )
     declared = tomllib.loads(_git(template, "show", f"{tag}:{LIBRARY}"))["project"]["version"]
-    if declared != found[1]:
+    if declared != result[1]:
         message = f'tag {tag} is on a commit whose {LIBRARY} has version = "{declared}"'
-        raise ReleaseError(f'{message}. Works: git tag v{declared}, or version = "{found[1]}", a commit and a new tag')
-    return found[1]
+        raise ReleaseError(
+            f'{message}. Works: git tag v{declared}, or version = "{result[1]}", a commit '
+            f"and a new tag"
+        )
+    return result[1]
 
 
 def build_release(template: Path, tag: str, folder: Path) -> Path:
-    """Build the wheel of a tag into a folder, in place of any other wheel of the library; returns its path.
+    """Build the wheel of a tag into a folder, in place of any other wheel of the library; returns
+    its path.
 
     Raises ReleaseError as `release_version` does.
     """
     version = release_version(template, tag)
     with tempfile.TemporaryDirectory() as temporary:
         checkout = Path(temporary, "checkout")
-        _git(template, "clone", "--quiet", "--depth=1", "--branch", tag, template.as_uri(), str(checkout))
+        _git(
+            template,
+            "clone",
+            "--quiet",
+            "--depth=1",
+            "--branch",
+            tag,
+            template.as_uri(),
+            str(checkout),
+        )
         builder = runpy.run_path(str(checkout / "mlprod" / "build_wheel.py"))
         return Path(builder["write_wheel"](folder, version))
 
@@ -67,17 +88,25 @@ def check_release(template: Path, tag: str, wheel: Path) -> str:
     """
     if not wheel.is_file():
         example = f"gh release download {tag} --pattern '*.whl'"
-        raise ReleaseError(f"WHEEL={wheel} is not a file. Example: {example}, then WHEEL=mlprod-X.Y.Z-py3-none-any.whl")
+        raise ReleaseError(
+            f"WHEEL={wheel} is not a file. Example: {example}, then "
+            f"WHEEL=mlprod-X.Y.Z-py3-none-any.whl"
+        )
     with tempfile.TemporaryDirectory() as temporary:
         expected = checksum(build_release(template, tag, Path(temporary)))
     if (given := checksum(wheel)) != expected:
-        message = f"{wheel} is not the wheel of {tag}: its SHA-256 is {given}, that of a new build {expected}"
+        message = (
+            f"{wheel} is not the wheel of {tag}: its SHA-256 is {given}, that of a new build "
+            f"{expected}"
+        )
         raise ReleaseError(f"{message}. Do not publish or install it")
     return expected
 
 
 def verified_tests(template: Path) -> list[str]:
-    """The paths of tests that the check catalogue names, below mlprod/: what verified.json must cover."""
+    """The paths of tests that the check catalogue names, below mlprod/: what verified.json must
+    cover.
+    """
     catalogue = (template / CATALOGUE).read_text(encoding="utf-8")
     return sorted(set(re.findall(r"mlprod/(tests/[\w/.]+)", catalogue)))
 
@@ -87,19 +116,25 @@ def checksum(wheel: Path) -> str:
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
-def _git(folder: Path, *words: str) -> str:
+def _git(folder: Path, *parts: str) -> str:
     """The output of git. Raises ReleaseError with its message when it fails."""
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "-C", str(folder), *parts], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise ReleaseError(f"git {' '.join(words)}: {done.stderr.strip()}")
+        raise ReleaseError(f"git {' '.join(parts)}: {done.stderr.strip()}")
     return done.stdout
 
 
 def main() -> None:
     """Run one command; a ReleaseError ends it with exit code 1."""
-    parser = argparse.ArgumentParser(description="build the wheel of a release, or compare a file with it")
+    parser = argparse.ArgumentParser(
+        description="build the wheel of a release, or compare a file with it"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("tests", help="list the library's tests that checks of the scorecard rest on")
+    commands.add_parser(
+        "tests", help="list the library's tests that checks of the scorecard rest on"
+    )
     for name, path in (("build", "folder to write to"), ("check", "wheel to compare")):
         command = commands.add_parser(name)
         command.add_argument("tag", help="vX.Y.Z")
@@ -112,7 +147,10 @@ def main() -> None:
             wheel = build_release(ROOT, args.tag, args.path)
             print(f"{checksum(wheel)}  {wheel}")
         else:
-            print(f"{args.path} is the wheel of {args.tag}, SHA-256 {check_release(ROOT, args.tag, args.path)}")
+            print(
+                f"{args.path} is the wheel of {args.tag}, SHA-256 "
+                f"{check_release(ROOT, args.tag, args.path)}"
+            )
     except ReleaseError as error:
         sys.exit(f"release: {error}")
 

@@ -1,4 +1,6 @@
-"""The images of a baked project with a champion: built once a module, run as a cluster does, put under load."""
+"""The images of a baked project with a champion: built once a module, run as a cluster does, put
+under load.
+"""
 
 import json
 import os
@@ -28,12 +30,18 @@ class Built:
     def __init__(self, project: Project, engine: Engine, base: str, marker: str) -> None:
         self.project, self.engine, self.base, self.marker = project, engine, base, marker
         self.name = "localhost/scoring"
-        self.models, self.keys = project.path / "given" / "models", project.path / "given" / "keys.json"
+        self.models, self.keys = (
+            project.path / "given" / "models",
+            project.path / "given" / "keys.json",
+        )
         self.key = ""
 
     def size(self, image: str) -> int:
         """Megabytes."""
-        return int(self.engine("podman", "image", "inspect", "--format", "{{.Size}}", image)) // 1_000_000
+        return (
+            int(self.engine("podman", "image", "inspect", "--format", "{{.Size}}", image))
+            // 1_000_000
+        )
 
     def process(self, container: str) -> int:
         return int(self.engine("podman", "inspect", "--format", "{{.State.Pid}}", container))
@@ -47,16 +55,32 @@ class Built:
             state.mkdir()
             state.chmod(0o777)
             self.engine(
-                "podman", "run", "--rm", "--pull=never", "--read-only", user, where, f"{self.name}:pipeline", "migrate"
+                "podman",
+                "run",
+                "--rm",
+                "--pull=never",
+                "--read-only",
+                user,
+                where,
+                f"{self.name}:pipeline",
+                "migrate",
             )
         container = self.engine.start(
             f"{self.name}:serve",
-            *("--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
+            *(
+                "--read-only",
+                "--read-only-tmpfs=false",
+                "--cap-drop=ALL",
+                "--security-opt=no-new-privileges",
+            ),
             *(user, where, "--memory=256m", f"--env=ML_DRAIN_SECONDS={DRAIN}"),
             "--env=ML_MAX_QUEUE_SECONDS=5",  # how it sheds load on a busy machine is not what is tried here
             *(f"--publish=127.0.0.1:{port}:8000", f"--publish=127.0.0.1:{second}:8001"),
             f"--volume={self.models}:/models:ro",
-            *(f"--volume={self.keys.parent}:/run/keys:ro", "--env=ML_KEYS_FILE=/run/keys/keys.json"),
+            *(
+                f"--volume={self.keys.parent}:/run/keys:ro",
+                "--env=ML_KEYS_FILE=/run/keys/keys.json",
+            ),
             *words,
         )
         try:
@@ -70,17 +94,22 @@ class Built:
     def ask(self, address: str, key: str | None = None) -> tuple[int, dict[str, Any]]:
         """What the README's request is answered."""
         body = json.dumps({"rows": [readme_request(self.project)]}).encode()
-        headers = {"authorization": f"Bearer {self.key if key is None else key}", "content-type": "application/json"}
+        headers = {
+            "authorization": f"Bearer {self.key if key is None else key}",
+            "content-type": "application/json",
+        }
         try:
             request = urllib.request.Request(f"{address}/v1/predict", body, headers)  # noqa: S310 - our own address
-            with urllib.request.urlopen(request, timeout=5) as said:  # noqa: S310
-                return said.status, json.load(said)
+            with urllib.request.urlopen(request, timeout=5) as message:  # noqa: S310
+                return message.status, json.load(message)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
 
 @pytest.fixture(scope="module")
-def built(engine: Engine, base: str, cookies_session: Any, environment: Path, tmp_path_factory: Any) -> Built:
+def built(
+    engine: Engine, base: str, cookies_session: Any, environment: Path, tmp_path_factory: Any
+) -> Built:
     project = Project(baking(cookies_session)(), environment)
     marker = secrets.token_hex(20)
     built = Built(project, engine, base, marker)
@@ -93,14 +122,18 @@ def built(engine: Engine, base: str, cookies_session: Any, environment: Path, tm
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     print(f"both images: {time.monotonic() - began:.0f} s on a base of {built.size(base)} MB")
     for image in ("serve", "pipeline"):
-        print(f"{image}: {built.size(f'{built.name}:{image}') - built.size(base)} MB more than the base")
+        print(
+            f"{image}: {built.size(f'{built.name}:{image}') - built.size(base)} MB more than the base"
+        )
     project.makes("train")
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
     built.models.parent.mkdir()
     given = {"ML_MODEL_DIR": str(built.models), "ML_KEYS_FILE": str(built.keys)}
-    assert not project.run("sync", **given).returncode
+    assert not project.run("fetch-model", **given).returncode
     roles = ("predict", "outcomes", "feedback", "operate")
-    made = project.run("key", "--name", "test", *(f"--role={role}" for role in roles), **given)
+    made = project.run(
+        "create-key", "--name", "test", *(f"--role={role}" for role in roles), **given
+    )
     built.key = made.stdout.strip()
     built.keys.chmod(0o644)
     return built
@@ -133,9 +166,9 @@ class Load:
             try:
                 connection.request("POST", "/v1/predict", body, self.headers)
                 answer = connection.getresponse()
-                told = answer.read()
+                received = answer.read()
                 if answer.status != 200:
-                    self.failed.append(f"{answer.status}: {told[:200]!r}")
+                    self.failed.append(f"{answer.status}: {received[:200]!r}")
                 self.answered.append(time.monotonic())
             except (OSError, HTTPException) as error:
                 self.failed.append(repr(error))

@@ -16,7 +16,9 @@ from test_baked_life import free_port
 
 
 class Compose:
-    """The project's own services of compose.yaml, by podman, in one network where every name is 127.0.0.1."""
+    """The project's own services of compose.yaml, by podman, in one network where every name is
+    127.0.0.1.
+    """
 
     def __init__(self, built: Built, folder: Path) -> None:
         self.built, self.folder, self.engine = built, folder, built.engine
@@ -26,7 +28,9 @@ class Compose:
         publish = f"--publish=127.0.0.1:{self.port}:8000"
         self.network = self.engine.start(built.base, *names, publish, command=("sleep", "900"))
         self.servers: list[subprocess.Popen[bytes]] = []
-        for volume in self.file["volumes"]:  # made like the folders of the images that they are first mounted over
+        for volume in self.file[
+            "volumes"
+        ]:  # made like the folders of the images that they are first mounted over
             (folder / volume).mkdir()
             (folder / volume).chmod(0o755 if volume in ("secrets", "bundles") else 0o770)
 
@@ -36,79 +40,130 @@ class Compose:
     def said(self, text: str) -> str:
         """What Compose makes of a text of the file."""
         own = {"IMAGE": self.built.name}
-        return re.sub(r"\$\$|\$\{(\w+):-([^}]*)\}", lambda m: own.get(m[1], m[2]) if m[1] else "$", text)
+        return re.sub(
+            r"\$\$|\$\{(\w+):-([^}]*)\}", lambda m: own.get(m[1], m[2]) if m[1] else "$", text
+        )
 
     def start(self, service: str, *command: str) -> str:
-        told = self.file["services"][service]
-        words = [f"--network=container:{self.network}"]
-        words += [f"--env={name}={self.said(value)}" for name, value in told.get("environment", {}).items()]
-        for mount in told.get("volumes", []):
+        received = self.file["services"][service]
+        parts = [f"--network=container:{self.network}"]
+        parts += [
+            f"--env={name}={self.said(value)}"
+            for name, value in received.get("environment", {}).items()
+        ]
+        for mount in received.get("volumes", []):
             volume, _, where = mount.partition(":")
-            words.append(f"--volume={self.folder / volume}:{where}")
-        words += ["--read-only", "--read-only-tmpfs=false"] if told["read_only"] else []
-        words += [
-            f"--{key.replace('_', '-')}={each}"
+            parts.append(f"--volume={self.folder / volume}:{where}")
+        parts += ["--read-only", "--read-only-tmpfs=false"] if received["read_only"] else []
+        parts += [
+            f"--{key.replace('_', '-')}={entry}"
             for key in ("cap_drop", "cap_add", "tmpfs")
-            for each in told.get(key, [])
+            for entry in received.get(key, [])
         ]
-        words += [f"--security-opt={each.partition(':')[0]}" for each in told["security_opt"]]
-        words += [
-            f"--{option}={told[key]}" for key, option in (("user", "user"), ("mem_limit", "memory")) if key in told
+        parts += [f"--security-opt={item.partition(':')[0]}" for item in received["security_opt"]]
+        parts += [
+            f"--{option}={received[key]}"
+            for key, option in (("user", "user"), ("mem_limit", "memory"))
+            if key in received
         ]
-        words += [f"--entrypoint={json.dumps(told['entrypoint'])}"] if "entrypoint" in told else []
-        started = tuple(command) or tuple(map(self.said, told.get("command", [])))
-        return self.engine.start(self.said(told["image"]), *words, command=started)
+        parts += (
+            [f"--entrypoint={json.dumps(received['entrypoint'])}"]
+            if "entrypoint" in received
+            else []
+        )
+        started = tuple(command) or tuple(map(self.said, received.get("command", [])))
+        return self.engine.start(self.said(received["image"]), *parts, command=started)
 
     def run(self, service: str, *command: str) -> str:
         """To its end, which must be a good one; gives what it said."""
         container = self.start(service, *command)
         code = self.engine("podman", "wait", container)
-        said = self.engine("sh", "-c", f"podman logs {container} 2>&1")
-        assert code == "0", f"{service} ended with {code}: {said[-3000:]}"
-        return said
+        message = self.engine("sh", "-c", f"podman logs {container} 2>&1")
+        assert code == "0", f"{service} ended with {code}: {message[-3000:]}"
+        return message
 
     def inside(self, *command: object, **more: Any) -> list[str]:
         """A command of this machine in that network."""
-        return ["nsenter", "-n", "-t", str(self.built.process(self.network)), "--", *map(str, command)]
+        return [
+            "nsenter",
+            "-n",
+            "-t",
+            str(self.built.process(self.network)),
+            "--",
+            *map(str, command),
+        ]
 
     def serve(self, *command: object, **environment: str) -> None:
         log = (self.folder / f"{len(self.servers)}.log").open("w")
-        self.servers.append(subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment))
+        self.servers.append(
+            subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment)
+        )
 
     def postgres(self) -> None:
         """A real one, in the place of the image, with what the file says of it."""
-        told, data = self.file["services"]["postgres"]["environment"], self.folder / "postgres" / "data"
+        received, data = (
+            self.file["services"]["postgres"]["environment"],
+            self.folder / "postgres" / "data",
+        )
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))[-1].parent
         shutil.chown(data.parent, "nobody")
         data.parent.chmod(0o755)
-        for folder in (self.folder, *self.folder.parents):  # pytest's own, which others may not enter
+        for folder in (
+            self.folder,
+            *self.folder.parents,
+        ):  # pytest's own, which others may not enter
             folder.chmod(0o755)
             if folder.name.startswith("pytest-of-"):
                 break
         first = (
             "--auth=scram-sha-256",
-            f"--username={told['POSTGRES_USER']}",
+            f"--username={received['POSTGRES_USER']}",
             f"--pwfile={self.folder}/secrets/postgres",
         )
-        self.engine("runuser", "-u", "nobody", "--", programs / "initdb", *first, "--no-sync", "-D", data)
+        self.engine(
+            "runuser", "-u", "nobody", "--", programs / "initdb", *first, "--no-sync", "-D", data
+        )
         where = ("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k", data.parent)
-        self.serve(*self.inside("runuser", "-u", "nobody", "--", programs / "postgres", "-D", data, *where))
+        self.serve(
+            *self.inside("runuser", "-u", "nobody", "--", programs / "postgres", "-D", data, *where)
+        )
         ask = self.inside(
-            "psql", "-h", "127.0.0.1", "-U", told["POSTGRES_USER"], "-d", "postgres", "-v", "ON_ERROR_STOP=1"
+            "psql",
+            "-h",
+            "127.0.0.1",
+            "-U",
+            received["POSTGRES_USER"],
+            "-d",
+            "postgres",
+            "-v",
+            "ON_ERROR_STOP=1",
         )
         password = {"PGPASSWORD": self.secret("postgres")}
-        for statement in (f"CREATE DATABASE {told['POSTGRES_DB']}", self.file["configs"]["databases"]["content"]):
+        for statement in (
+            f"CREATE DATABASE {received['POSTGRES_DB']}",
+            self.file["configs"]["databases"]["content"],
+        ):
             eventually(lambda: self.asks([*ask, "-c", statement], password), statement)  # noqa: B023
 
     def asks(self, command: list[str], environment: dict[str, str]) -> bool:
-        return subprocess.run(command, env=os.environ | environment, capture_output=True, check=False).returncode == 0
+        return (
+            subprocess.run(
+                command, env=os.environ | environment, capture_output=True, check=False
+            ).returncode
+            == 0
+        )
 
     def s3(self) -> None:
         """The file's own command, by this machine's rclone."""
-        told = self.file["services"]["s3"]
-        (script,) = map(self.said, told["command"])
-        script = script.replace("/secrets/", f"{self.folder}/secrets/").replace("/data", f"{self.folder}/bundles")
-        self.serve(*self.inside(*told["entrypoint"], script), RCLONE_CONFIG=str(self.folder / "no.conf"))
+        received = self.file["services"]["s3"]
+        (script,) = map(self.said, received["command"])
+        script = script.replace("/secrets/", f"{self.folder}/secrets/").replace(
+            "/data", f"{self.folder}/bundles"
+        )
+        self.serve(
+            *self.inside(*received["entrypoint"], script),
+            RCLONE_CONFIG=str(self.folder / "no.conf"),
+        )
 
     def healthy(self, service: str, container: str) -> None:
         check = self.file["services"][service]["healthcheck"]["test"][1:]
@@ -125,7 +180,10 @@ def compose(built: Built, tmp_path: Path) -> Iterator[Compose]:
     lent = ("--secret", f"id=ca,src={os.environ['PIP_CERT']}") if os.environ.get("PIP_CERT") else ()
     made = ("--target=registry", f"--tag={built.name}:registry", f"--build-arg=BASE={built.base}")
     built.engine("podman", "build", "--format=docker", *lent, *made, built.project.path)
-    print(f"registry: {built.size(f'{built.name}:registry') - built.size(built.base)} MB more than the base")
+    print(
+        f"registry: {built.size(f'{built.name}:registry') - built.size(built.base)} MB "
+        f"more than the base"
+    )
     compose = Compose(built, tmp_path)
     try:
         yield compose

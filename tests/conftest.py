@@ -1,7 +1,10 @@
-"""bake(**answers) makes a project and returns it as a BakedProject, with the questions that tests ask."""
+"""bake(**answers) makes a project and returns it as a BakedProject, with the questions that tests
+ask.
+"""
 
 import hashlib
 import json
+import re
 import runpy
 import shutil
 import subprocess
@@ -38,7 +41,12 @@ COMBINATIONS: dict[str, dict[str, str]] = {
         "ci_provider": "none",
         "license": "Apache-2.0",
     },
-    "longest names": {"project_slug": "s" * 50, "package_name": "p" * 40, "ci_provider": "gitlab", "license": "MIT"},
+    "longest names": {
+        "project_slug": "s" * 50,
+        "package_name": "p" * 40,
+        "ci_provider": "gitlab",
+        "license": "MIT",
+    },
 }
 
 
@@ -62,17 +70,41 @@ class BakedProject:
         return json.loads(self.read(name))
 
     def shown(self, name: str) -> list[str]:
-        """The words of each block of a Markdown file, as a reader sees them; markup among them shows as <type>."""
-        blocks = [token.children or [] for token in MARKDOWN.parse(self.read(name)) if token.type == "inline"]
-        return ["".join(c.content if c.type == "text" else f"<{c.type}>" for c in block) for block in blocks]
+        """The words of each block of a Markdown file, as a reader sees them; markup among them
+        shows as <type>.
+        """
+        blocks = [
+            token.children or []
+            for token in MARKDOWN.parse(self.read(name))
+            if token.type == "inline"
+        ]
+        return [
+            "".join(c.content if c.type == "text" else f"<{c.type}>" for c in block)
+            for block in blocks
+        ]
 
     def files(self) -> list[str]:
         """Every baked file, without what git or cruft keeps."""
-        found = (p.relative_to(self.path) for p in self.path.rglob("*") if p.is_file())
-        return sorted(p.as_posix() for p in found if p.parts[0] != ".git" and p.as_posix() != ".cruft.json")
+        result = (p.relative_to(self.path) for p in self.path.rglob("*") if p.is_file())
+        return sorted(
+            p.as_posix() for p in result if p.parts[0] != ".git" and p.as_posix() != ".cruft.json"
+        )
 
     def git(self, *arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=self.path, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["git", *arguments], cwd=self.path, check=True, capture_output=True, text=True
+        ).stdout
+
+
+def make_targets(makefile: str) -> dict[str, str]:
+    """The targets of a project's Makefile, each with what it needs first."""
+    joined = makefile.replace("\\\n", " ")
+    grouped = re.findall(r"^\$\(OTHERS\).*:(.*)$", joined, re.MULTILINE)[0]
+    others = re.findall(r"^OTHERS := (.*)$", joined, re.MULTILINE)[0].split()
+    rules = re.findall(r"^([a-z-]+(?: [a-z-]+)*):(.*)$", joined, re.MULTILINE)
+    return dict.fromkeys(others, grouped) | {
+        name: needs for names, needs in rules for name in names.split()
+    }
 
 
 class BakeRefusedError(Exception):
@@ -112,9 +144,15 @@ def git_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Git with an identity and without the configuration of whoever runs the tests."""
     home = tmp_path_factory.mktemp("home")
     config = home / ".gitconfig"
-    config.write_text("[user]\nname = Your Name\nemail = you@example.org\n[protocol]\nallow = always\n")
+    config.write_text(
+        "[user]\nname = Your Name\nemail = you@example.org\n[protocol]\nallow = always\n"
+    )
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"HOME": home, "GIT_CONFIG_GLOBAL": config, "GIT_CONFIG_NOSYSTEM": 1}.items():
+        for name, value in {
+            "HOME": home,
+            "GIT_CONFIG_GLOBAL": config,
+            "GIT_CONFIG_NOSYSTEM": 1,
+        }.items():
             patch.setenv(name, str(value))
         for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
             patch.delenv(name, raising=False)
@@ -131,7 +169,9 @@ def template_files() -> list[str]:
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
     )
-    return sorted(name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file())
+    return sorted(
+        name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()
+    )
 
 
 def copy_template(folder: Path) -> None:
@@ -143,4 +183,6 @@ def copy_template(folder: Path) -> None:
 
 def run(*command: object, cwd: Path, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run a tool of this environment as a user would; returns whatever came of it."""
-    return subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, **more)
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, **more
+    )

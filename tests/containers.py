@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 
-PROGRAMS = ("buildah", "podman", "runc", "mmdebstrap", "hadolint", "check-jsonschema", "rclone", "promtool")
+PROGRAMS = (
+    "buildah",
+    "podman",
+    "runc",
+    "mmdebstrap",
+    "hadolint",
+    "check-jsonschema",
+    "rclone",
+    "promtool",
+)
 CONTAINERS = """[containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
@@ -42,7 +51,8 @@ class Engine:
         driver = "overlay" if "overlay" in Path("/proc/filesystems").read_text() else "vfs"
         (folder / "containers.conf").write_text(CONTAINERS.replace("FOLDER", str(folder)))
         (folder / "storage.conf").write_text(
-            f'[storage]\ndriver = "{driver}"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
+            f'[storage]\ndriver = "{driver}"\ngraphroot = "{folder}/graph"\nrunroot = '
+            f'"{folder}/run"\n'
         )
         self.environment = {
             "BUILDAH_ISOLATION": "chroot",
@@ -51,17 +61,34 @@ class Engine:
             "DOCKER_HOST": f"unix://{folder}/no-docker",  # a Docker that runs here has no stand-in
         }
 
-    def __call__(self, *words: object, check: bool = True, **more: Any) -> str:
+    def __call__(self, *parts: object, check: bool = True, **more: Any) -> str:
         done = subprocess.run(
-            [str(word) for word in words], env=os.environ | self.environment, capture_output=True, text=True, **more
+            [str(word) for word in parts],
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            **more,
         )
-        assert not check or not done.returncode, f"{words}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert not check or not done.returncode, (
+            f"{parts}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
         return done.stdout.strip()
 
     def start(self, image: str, *words: object, command: tuple[str, ...] = ()) -> str:
         name = f"baked-{secrets.token_hex(4)}"
         self.names.append(name)
-        self("podman", "run", "--detach", "--name", name, "--pull=never", "--no-healthcheck", *words, image, *command)
+        self(
+            "podman",
+            "run",
+            "--detach",
+            "--name",
+            name,
+            "--pull=never",
+            "--no-healthcheck",
+            *words,
+            image,
+            *command,
+        )
         return name
 
     def ask(self, container: str, *command: object) -> str:
@@ -69,7 +96,9 @@ class Engine:
 
     def works(self, container: str, *command: str) -> bool:
         tried = ["podman", "exec", container, *command]
-        return not subprocess.run(tried, env=os.environ | self.environment, capture_output=True, check=False).returncode
+        return not subprocess.run(
+            tried, env=os.environ | self.environment, capture_output=True, check=False
+        ).returncode
 
     def end(self, container: str, seconds: int = 20) -> int:
         """The code with which it ends when it is told to; 137 when it has to be killed."""
@@ -94,7 +123,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def base(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Like python:3.x-slim, made once a run: each process of it has a storage of its own, and loads what is there."""
+    """Like python:3.x-slim, made once a run: each process of it has a storage of its own, and loads
+    what is there.
+    """
     folder = tmp_path_factory.getbasetemp()
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
     image, archive = "localhost/stand-in", folder / "stand-in.tar"
@@ -112,25 +143,45 @@ def make_base(engine: Engine, image: str) -> None:
     """Debian, Python with pip below /usr/local, no bytecode. Python is the one that runs this."""
     prefix = Path(sys.base_prefix)
     if prefix == Path("/usr"):
-        pytest.skip("the Python that runs the tests must have a folder of its own; .ci/run says which Pythons it takes")
+        pytest.skip(
+            "the Python that runs the tests must have a folder of its own; .ci/run says "
+            "which Pythons it takes"
+        )
     lib = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
     linked = engine("ldd", prefix / "bin" / "python3", *(prefix / lib / "lib-dynload").glob("*.so"))
     files = {str(Path(path).resolve()) for path in re.findall(r"=> (/(?:usr/)?lib/\S+)", linked)}
-    owners = {line.partition(":")[0] for line in engine("dpkg", "-S", *files, check=False).splitlines()}
+    owners = {
+        line.partition(":")[0] for line in engine("dpkg", "-S", *files, check=False).splitlines()
+    }
     packages = sorted(name for name in owners if not re.match(r"lib(tk|tcl|x)", name))
-    release = dict(re.findall(r'^(\w+)="?([^"\n]*)', Path("/etc/os-release").read_text(), re.MULTILINE))
+    release = dict(
+        re.findall(r'^(\w+)="?([^"\n]*)', Path("/etc/os-release").read_text(), re.MULTILINE)
+    )
     include = f"--include=ca-certificates,{','.join(packages)}"
     root, python = engine.folder / "root.tar", engine.folder / "python"
     engine("mmdebstrap", "--quiet", "--variant=minbase", include, release["VERSION_CODENAME"], root)
-    left_out = ("__pycache__", "test", "idlelib", "turtledemo", "config-*", "*.a", "[!p]*.pth", "share")
-    shutil.copytree(prefix, python, symlinks=True, ignore=shutil.ignore_patterns(*left_out, "_*.pth"))
+    left_out = (
+        "__pycache__",
+        "test",
+        "idlelib",
+        "turtledemo",
+        "config-*",
+        "*.a",
+        "[!p]*.pth",
+        "share",
+    )
+    shutil.copytree(
+        prefix, python, symlinks=True, ignore=shutil.ignore_patterns(*left_out, "_*.pth")
+    )
     for other in (python / lib / "site-packages").iterdir():
         if not other.name.startswith("pip"):
             shutil.rmtree(other) if other.is_dir() else other.unlink()
     container = engine("buildah", "from", "scratch")
     engine("buildah", "add", "-q", container, root, "/")
     engine("buildah", "add", "-q", container, python, "/usr/local")
-    engine("buildah", "config", "--env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", container)
+    engine(
+        "buildah", "config", "--env", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", container
+    )
     engine("buildah", "run", container, "--", "ldconfig")
     engine("buildah", "commit", "-q", "--rm", container, image)
 

@@ -1,4 +1,6 @@
-"""A git host on loopback that signs tokens for jobs, as GitHub's and GitLab's do: that of the library's own tests."""
+"""A git host on loopback that signs tokens for jobs, as GitHub's and GitLab's do: that of the
+library's own tests.
+"""
 
 import re
 import subprocess
@@ -19,16 +21,28 @@ SCRIPT = """if True:
 
 @contextmanager
 def git_host(python: Path, project: BakedProject) -> Iterator[str]:
-    """Let the project trust it, and give the token of a job on main. `python` is that of the project's environment."""
+    """Let the project trust it, and give the token of a job on main.
+
+    `python` is that of the project's environment.
+    """
     with subprocess.Popen(
-        [python, "-c", SCRIPT], cwd=ROOT / "mlprod" / "tests", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [python, "-c", SCRIPT],
+        cwd=ROOT / "mlprod" / "tests",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as host:
         assert host.stdin is not None
         assert host.stdout is not None
         url, token = host.stdout.readline().split()
         owners = project.path / "governance" / "ownership.yaml"
-        trusted = f"ci: {{issuer: {url}, repository: org/parcels, branch: main}}"  # as its tokens say
-        owners.write_text(re.sub(r"^ci: .*$", trusted, owners.read_text(), flags=re.MULTILINE))
+        # as its tokens say
+        trusted = f"ci:\n  issuer: {url}\n  repository: org/parcels\n  branch: main\n"
+        text, changed = re.subn(
+            r"^ci:\n(?:  .*\n)+", trusted, owners.read_text(), flags=re.MULTILINE
+        )
+        assert changed == 1, "ownership.yaml has no block `ci`"
+        owners.write_text(text)
         project.git("commit", "-qam", "Trust the git host of a test", "--no-verify")
         yield token
         host.stdin.close()

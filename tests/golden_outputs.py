@@ -1,4 +1,6 @@
-"""What people and programs see of a baked project, word for word: the verbs, the API, the metrics, the demo."""
+"""What people and programs see of a baked project, word for word: the verbs, the API, the metrics,
+the demo.
+"""
 
 import json
 import re
@@ -13,10 +15,14 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def compare(name: str, found: str, folder: Path) -> None:
-    """To accept a change: copy the file that the message names over the golden one, and read its diff."""
+    """To accept a change: copy the file that the message names over the golden one, and read its
+    diff.
+    """
     actual = folder / name
     actual.write_text(found, encoding="utf-8")
-    assert found.splitlines() == (GOLDEN / name).read_text(encoding="utf-8").splitlines(), f"cp {actual} {GOLDEN}"
+    assert found.splitlines() == (GOLDEN / name).read_text(encoding="utf-8").splitlines(), (
+        f"cp {actual} {GOLDEN}"
+    )
 
 
 def compare_demo(printed: str, folder: Path) -> None:
@@ -32,7 +38,7 @@ def compare_help(project: "Project", folder: Path) -> None:
     """The list of the verbs, and the help of each."""
     environment = {"COLUMNS": "120"}
     listed = project.run("help", **environment).stdout
-    verbs = re.findall(r"^    ([a-z-]+) ", listed, re.MULTILINE)
+    verbs = re.findall(r"^  ([a-z-]+) +[A-Z]", listed, re.MULTILINE)
     assert len(verbs) > 40
     helps = [project.run(verb, "--help", **environment).stdout for verb in verbs if verb != "help"]
     compare("help.txt", "\n".join([listed, *helps]), folder)
@@ -42,9 +48,17 @@ def compare_api(project: "Project", address: str, folder: Path) -> None:
     """OpenAPI of a service with its first model, and which metrics with which labels it shows."""
     with urllib.request.urlopen(f"{address}/openapi.json", timeout=5) as response:  # noqa: S310 - our own address
         openapi = json.load(response)
-    with urllib.request.urlopen(f"http://127.0.0.1:{project.operations}/metrics", timeout=5) as response:
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{project.operations}/metrics", timeout=5
+    ) as response:
         metrics = response.read().decode()
-    kinds = [line.removeprefix("# TYPE ") for line in metrics.splitlines() if line.startswith("# TYPE ")]
-    labels = {re.sub(r'="[^"]*"', "", line.rpartition(" ")[0]) for line in metrics.splitlines() if line[:1] not in "#"}
+    kinds = [
+        line.removeprefix("# TYPE ") for line in metrics.splitlines() if line.startswith("# TYPE ")
+    ]
+    labels = {
+        re.sub(r'="[^"]*"', "", line.rpartition(" ")[0])
+        for line in metrics.splitlines()
+        if line[:1] not in "#"
+    }
     compare("openapi.json", json.dumps(openapi, indent=1, ensure_ascii=False) + "\n", folder)
     compare("metrics.txt", "\n".join([*sorted(kinds), "", *sorted(labels)]) + "\n", folder)

@@ -25,24 +25,29 @@ class Built:
     documents: list[Any]
 
     def of(self, kind: str) -> dict[str, Any]:
-        return {each["metadata"]["name"]: each for each in self.documents if each["kind"] == kind}
+        return {item["metadata"]["name"]: item for item in self.documents if item["kind"] == kind}
 
     def only(self, kind: str) -> Any:
-        (found,) = self.of(kind).values()
-        return found
+        (result,) = self.of(kind).values()
+        return result
 
     def templates(self) -> dict[str, Any]:
         """The pods by the name of what makes them."""
-        found = {}
-        for each in self.documents:
-            spec = each.get("spec", {})
-            if each["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob"):
-                found[each["metadata"]["name"]] = spec.get("template") or spec["jobTemplate"]["spec"]["template"]
-        return found
+        result = {}
+        for item in self.documents:
+            spec = item.get("spec", {})
+            if item["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob"):
+                result[item["metadata"]["name"]] = (
+                    spec.get("template") or spec["jobTemplate"]["spec"]["template"]
+                )
+        return result
 
     def containers(self) -> Iterator[tuple[str, Any]]:
         for name, template in self.templates().items():
-            for container in [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]:
+            for container in [
+                *template["spec"].get("initContainers", []),
+                *template["spec"]["containers"],
+            ]:
                 yield f"{name}/{container['name']}", container
 
     def container(self, name: str) -> Any:
@@ -52,24 +57,29 @@ class Built:
         """The makers of the pods that a policy is about."""
         selector = self.of("NetworkPolicy")[policy]["spec"]["podSelector"]
         return {
-            name for name, template in self.templates().items() if matches(selector, template["metadata"]["labels"])
+            name
+            for name, template in self.templates().items()
+            if matches(selector, template["metadata"]["labels"])
         }
 
     def variables(self, container: Any) -> dict[str, Any]:
         """What the manifests set; a Secret of free choice is left out."""
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for source in container.get("envFrom", []):
             if "configMapRef" in source:
-                found |= self.of("ConfigMap")[source["configMapRef"]["name"]]["data"]
-        return found | {each["name"]: each.get("value", each.get("valueFrom")) for each in container.get("env", [])}
+                result |= self.of("ConfigMap")[source["configMapRef"]["name"]]["data"]
+        return result | {
+            item["name"]: item.get("value", item.get("valueFrom"))
+            for item in container.get("env", [])
+        }
 
 
 def matches(selector: dict[str, Any], labels: dict[str, str]) -> bool:
     assert set(selector) <= {"matchLabels", "matchExpressions"}
     expressions = selector.get("matchExpressions", [])
-    assert all(each["operator"] == "In" for each in expressions)
+    assert all(entry["operator"] == "In" for entry in expressions)
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        labels.get(each["key"]) in each["values"] for each in expressions
+        labels.get(item["key"]) in item["values"] for item in expressions
     )
 
 
@@ -98,8 +108,12 @@ def pinned(bake: Bake) -> BakedProject:
     project = bake()
     images = project.yaml("deploy/values/values.yaml")["images"].values()
     named = [{"name": image.rpartition(":")[0], "digest": DIGEST} for image in images]
-    assert "images: [{name: registry.example.org/PROJECT/serving, digest:" in project.read("docs/cluster.md")
+    assert "images: [{name: registry.example.org/PROJECT/serving, digest:" in project.read(
+        "docs/cluster.md"
+    )
     for environment in ENVIRONMENTS:
-        with (project.path / "deploy" / "overlays" / environment / "kustomization.yaml").open("a") as file:
+        with (project.path / "deploy" / "overlays" / environment / "kustomization.yaml").open(
+            "a"
+        ) as file:
             file.write(yaml.safe_dump({"images": named}))
     return project

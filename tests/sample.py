@@ -1,4 +1,5 @@
-"""A pytest plugin: of each group of tests the gate runs some, chosen by the seed in SAMPLE; without SAMPLE all run.
+"""A pytest plugin: of each group of tests the gate runs some, chosen by the seed in SAMPLE; without
+SAMPLE all run.
 
 Of the tests that a marker `sampled("a name")` groups it runs one, of each file of faults a sixth.
 """
@@ -14,7 +15,9 @@ CHOICE = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "sampled(group): the gate runs one test of the group, `make prove` all")
+    config.addinivalue_line(
+        "markers", "sampled(group): the gate runs one test of the group, `make prove` all"
+    )
 
 
 def group(item: pytest.Item) -> str:
@@ -30,7 +33,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     for item in items:
         groups[group(item) or item.nodeid].append(item)
-    config.stash[CHOICE] = f"of like cases one each, by SAMPLE={seed}; make test SAMPLE= runs them all"
+    config.stash[CHOICE] = (
+        f"of like cases one each, by SAMPLE={seed}; make test SAMPLE= runs them all"
+    )
     chosen = set[pytest.Item]()
     for name, members in sorted(groups.items()):
         count = max(1, len(members) // FEWER) if members[0].get_closest_marker("faults") else 1

@@ -1,4 +1,6 @@
-"""Bad answers are refused, all at once, with nothing left behind; odd but honest ones survive into every format."""
+"""Bad answers are refused, all at once, with nothing left behind; odd but honest ones survive into
+every format.
+"""
 
 import json
 import re
@@ -8,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, UNBAKED, Bake, BakedProject, BakeRefusedError, load_hook, run, template_files
+from conftest import (
+    ROOT,
+    UNBAKED,
+    Bake,
+    BakedProject,
+    BakeRefusedError,
+    load_hook,
+    run,
+    template_files,
+)
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 from hypothesis import HealthCheck, example, given, settings
@@ -18,25 +29,113 @@ PRE_GEN = load_hook("pre_gen_project")
 OWNERS = ("value_owner", "model_owner", "data_owner", "platform_owner")
 ACCEPTED = {question: example for question, (_, example) in PRE_GEN["QUESTIONS"].items()}
 
-CONTROLS = ["Fraud\x00", "Fraud\x1b[31m", "Fraud\x7f", "Fraud\x85", "Fraud\ufffe", "Fraud\uffff", "\ud800"]
+CONTROLS = [
+    "Fraud\x00",
+    "Fraud\x1b[31m",
+    "Fraud\x7f",
+    "Fraud\x85",
+    "Fraud\ufffe",
+    "Fraud\uffff",
+    "\ud800",
+]
 NOT_OWNERS = [
-    *("", " ", "todo", "Your Name", "you@example.org", "<you@example.org>", "Your Name <>", "Your Name <you>"),
-    *("Your Name <you@>", "Your Name <@example.org>", "Your Name <you@example.org", "Your Name <y u@example.org>"),
-    *("A <a@example.org>, B <b@example.org>", "A <a@example.org>; B <b@example.org>", "A and B <ab@example.org>"),
-    *("A & B <ab@example.org>", "A, B <ab@example.org>", "A <a@example.org>\nB <b@example.org>", "A\x00 <a@b.org>"),
+    *(
+        "",
+        " ",
+        "todo",
+        "Your Name",
+        "you@example.org",
+        "<you@example.org>",
+        "Your Name <>",
+        "Your Name <you>",
+    ),
+    *(
+        "Your Name <you@>",
+        "Your Name <@example.org>",
+        "Your Name <you@example.org",
+        "Your Name <y u@example.org>",
+    ),
+    *(
+        "A <a@example.org>, B <b@example.org>",
+        "A <a@example.org>; B <b@example.org>",
+        "A and B <ab@example.org>",
+    ),
+    *(
+        "A & B <ab@example.org>",
+        "A, B <ab@example.org>",
+        "A <a@example.org>\nB <b@example.org>",
+        "A\x00 <a@b.org>",
+    ),
 ]
 BAD = {
     "project_name": ["", "   ", "\n\t", "\u200b", *CONTROLS],
     "project_slug": [
-        *("", ".", "..", "a/b", "../fraud", "/fraud", "a\\b", "Fraud", "fraud_scoring", "fraud scoring", "-fraud"),
-        *("fraud-", "3s", "s" * 51, "s" * 9000, "fraud.scoring", "betrüge", "con", "com1", "numpy", "fraud\n"),
+        *(
+            "",
+            ".",
+            "..",
+            "a/b",
+            "../fraud",
+            "/fraud",
+            "a\\b",
+            "Fraud",
+            "fraud_scoring",
+            "fraud scoring",
+            "-fraud",
+        ),
+        *(
+            "fraud-",
+            "3s",
+            "s" * 51,
+            "s" * 9000,
+            "fraud.scoring",
+            "betrüge",
+            "con",
+            "com1",
+            "numpy",
+            "fraud\n",
+        ),
     ],
     "package_name": [
-        *("", "fraud-scoring", "fraud scoring", "fraud.scoring", "3s", "_fraud", "Fraud", "p" * 41, "class", "lambda"),
-        *("json", "test", "cgi", "imp", "numpy", "sklearn", "yaml", "fastapi", "tests", "nul", "süß", "fraud\n"),
+        *(
+            "",
+            "fraud-scoring",
+            "fraud scoring",
+            "fraud.scoring",
+            "3s",
+            "_fraud",
+            "Fraud",
+            "p" * 41,
+            "class",
+            "lambda",
+        ),
+        *(
+            "json",
+            "test",
+            "cgi",
+            "imp",
+            "numpy",
+            "sklearn",
+            "yaml",
+            "fastapi",
+            "tests",
+            "nul",
+            "süß",
+            "fraud\n",
+        ),
     ],
     "description": ["", " ", *CONTROLS],
-    "git_org": ["", " ", "my org", "a/b", "https://git.example.org/team", "-org", "org\n", "team@example.org", "örg"],
+    "git_org": [
+        "",
+        " ",
+        "my org",
+        "a/b",
+        "https://git.example.org/team",
+        "-org",
+        "org\n",
+        "team@example.org",
+        "örg",
+    ],
     **dict.fromkeys(OWNERS, NOT_OWNERS),
 }
 
@@ -89,34 +188,50 @@ def shown(answer: str) -> str:
     """As a page shows it: what would turn or hide the text around it is an escape."""
     harmless = "\u061c\u200c\u200d\u200e\u200f"  # joiners of letters, and marks of direction
     return "".join(
-        sign.encode("unicode_escape").decode() if unicodedata.category(sign) == "Cf" and sign not in harmless else sign
+        sign.encode("unicode_escape").decode()
+        if unicodedata.category(sign) == "Cf" and sign not in harmless
+        else sign
         for sign in folded(answer)
     )
 
 
 def assert_means(project: BakedProject, answers: dict[str, str]) -> None:
     """Read each answer back from every format that it was written in."""
-    about = project.toml("pyproject.toml")["project"]
-    assert about["name"] == project.path.name == project.yaml("governance/ownership.yaml")["system"]["name"]
+    subject = project.toml("pyproject.toml")["project"]
+    assert (
+        subject["name"]
+        == project.path.name
+        == project.yaml("governance/ownership.yaml")["system"]["name"]
+    )
     heading, paragraph, *_ = project.shown("README.md")
     if name := answers.get("project_name"):
         assert heading.strip() == shown(name).strip()
         assert folded(name) in project.read("LICENSE")
     if description := answers.get("description"):
-        assert about["description"] == folded(description)
+        assert subject["description"] == folded(description)
         assert paragraph.strip() == shown(description).strip()
-    people = {person["id"]: person for person in project.yaml("governance/ownership.yaml")["people"]}
+    people = {
+        person["id"]: person for person in project.yaml("governance/ownership.yaml")["people"]
+    }
     for role in OWNERS:
         name, email = people[role]["name"], people[role]["email"]
         whole = name if name == email == "TODO" else f"{name} <{email}>"
         assert whole == folded(answers.get(role, "TODO"))
 
 
-@pytest.mark.parametrize(("question", "answer"), [(q, a) for q, answers in BAD.items() for a in answers])
-def test_a_bad_answer_is_refused_with_what_was_wrong_what_was_given_and_an_example(question: str, answer: str) -> None:
+@pytest.mark.parametrize(
+    ("question", "answer"), [(q, a) for q, answers in BAD.items() for a in answers]
+)
+def test_a_bad_answer_is_refused_with_what_was_wrong_what_was_given_and_an_example(
+    question: str, answer: str
+) -> None:
     (line,) = PRE_GEN["refusals"]({**ACCEPTED, question: answer})
-    wrong, given, works = line.split("; given: ")[0], line.split("; given: ")[1], line.rpartition("; works: ")[2]
-    assert wrong.startswith(f"{question} is ") or wrong.startswith(f"{question} holds ")
+    errors, given, works = (
+        line.split("; given: ")[0],
+        line.split("; given: ")[1],
+        line.rpartition("; works: ")[2],
+    )
+    assert errors.startswith(f"{question} is ") or errors.startswith(f"{question} holds ")
     assert given.startswith(ascii(answer)[:20]) or given.startswith(repr(answer)[:20])
     assert works == ACCEPTED[question]
     assert len(line) < 300
@@ -127,15 +242,24 @@ def test_a_bad_answer_is_refused_with_what_was_wrong_what_was_given_and_an_examp
 def test_the_examples_of_each_validator_hold(check: str) -> None:
     good, bad = re.search(r"good: (.*)\. bad: ?(.*)$", PRE_GEN[check].__doc__ or "").groups()  # type: ignore[union-attr]  # a docstring without examples fails here
     assert [a for a in good.split(" | ") if PRE_GEN[check](a)] == []
-    assert [a for a in bad.split("| " if check == "words" else " | ") if not PRE_GEN[check](a)] == []
+    assert [
+        a for a in bad.split("| " if check == "words" else " | ") if not PRE_GEN[check](a)
+    ] == []
 
 
 def test_all_refusals_come_at_once_and_nothing_is_left_behind(tmp_path: Path) -> None:
-    answers = {"project_name": " ", "project_slug": "fraud", "package_name": "json", "description": "\x07"}
+    answers = {
+        "project_name": " ",
+        "project_slug": "fraud",
+        "package_name": "json",
+        "description": "\x07",
+    }
     answers |= {**dict.fromkeys(OWNERS, "nobody"), "git_org": "a b"}
     with pytest.raises(FailedHookException) as refused:
         cookiecutter(str(ROOT), no_input=True, extra_context=answers, output_dir=str(tmp_path))
-    assert [line.split()[0] for line in str(refused.value).splitlines()] == [q for q in answers if q != "project_slug"]
+    assert [line.split()[0] for line in str(refused.value).splitlines()] == [
+        q for q in answers if q != "project_slug"
+    ]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,33 +268,57 @@ def test_a_slug_that_is_no_folder_name_makes_no_folder(slug: str, tmp_path: Path
     output = tmp_path / "out"
     output.mkdir()
     with pytest.raises(FailedHookException, match="project_slug is no DNS label"):
-        cookiecutter(str(ROOT), no_input=True, extra_context={"project_slug": slug}, output_dir=str(output))
+        cookiecutter(
+            str(ROOT), no_input=True, extra_context={"project_slug": slug}, output_dir=str(output)
+        )
     assert list(tmp_path.rglob("*")) == [output]
 
 
 def test_the_command_prints_the_refusals_alone_and_fails(tmp_path: Path) -> None:
-    done = run("cookiecutter", "--no-input", ROOT, "-o", tmp_path, "package_name=tests", "git_org=a b", cwd=tmp_path)
+    done = run(
+        "cookiecutter",
+        "--no-input",
+        ROOT,
+        "-o",
+        tmp_path,
+        "package_name=tests",
+        "git_org=a b",
+        cwd=tmp_path,
+    )
     assert done.returncode == 1
-    assert [line.split()[0] for line in (done.stdout + done.stderr).splitlines()] == ["package_name", "git_org"]
+    assert [line.split()[0] for line in (done.stdout + done.stderr).splitlines()] == [
+        "package_name",
+        "git_org",
+    ]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_replayed_bad_answer_is_refused_by_the_hook(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_replayed_bad_answer_is_refused_by_the_hook(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     config, replay = tmp_path / "user.yaml", tmp_path / f"{ROOT.name}.json"
     config.write_text(f"replay_dir: {tmp_path}\n")
-    cookiecutter(str(ROOT), no_input=True, output_dir=str(tmp_path / "good"), config_file=str(config))
+    cookiecutter(
+        str(ROOT), no_input=True, output_dir=str(tmp_path / "good"), config_file=str(config)
+    )
     answers = json.loads(replay.read_text())
     answers["cookiecutter"]["value_owner"] = "nobody"
     replay.write_text(json.dumps(answers))
     with pytest.raises(FailedHookException):
-        cookiecutter(str(ROOT), replay=True, output_dir=str(tmp_path / "bad"), config_file=str(config))
-    assert "value_owner is neither 'Name <email>' nor TODO; given: 'nobody'" in capfd.readouterr().err
+        cookiecutter(
+            str(ROOT), replay=True, output_dir=str(tmp_path / "bad"), config_file=str(config)
+        )
+    assert (
+        "value_owner is neither 'Name <email>' nor TODO; given: 'nobody'" in capfd.readouterr().err
+    )
     assert list((tmp_path / "bad").iterdir()) == []
 
 
 def test_a_choice_that_is_not_offered_is_refused(bake: Bake) -> None:
     for question in ("ci_provider", "license"):
-        with pytest.raises(BakeRefusedError, match=f"other provided for choice variable {question}"):
+        with pytest.raises(
+            BakeRefusedError, match=f"other provided for choice variable {question}"
+        ):
             bake(**{question: "other"})
 
 
@@ -191,7 +339,9 @@ def test_an_odd_answer_survives_in_every_format(answer: str, small: Path, tmp_pa
     ],
 )
 def test_an_odd_owner_survives(owner: str, small: Path, tmp_path: Path) -> None:
-    assert_means(render(small, tmp_path, dict.fromkeys(OWNERS, owner)), dict.fromkeys(OWNERS, owner))
+    assert_means(
+        render(small, tmp_path, dict.fromkeys(OWNERS, owner)), dict.fromkeys(OWNERS, owner)
+    )
 
 
 @pytest.mark.parametrize(
@@ -219,9 +369,14 @@ def test_names_for_machines_are_derived_from_any_name(
     )
 
 
-def test_a_hostile_answer_is_not_executed(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hostile_answer_is_not_executed(
+    bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    attack = "$(touch pwned) `touch pwned`; touch pwned ''' \"\"\" \"), __import__('os').system('touch pwned') #\\"
+    attack = (
+        '$(touch pwned) `touch pwned`; touch pwned \'\'\' """ "), '
+        "__import__('os').system('touch pwned') #\\"
+    )
     project = bake(
         project_name=attack,
         description=attack,
@@ -240,18 +395,27 @@ def test_braces_in_an_answer_are_evaluated_by_cookiecutter_before_any_hook_and_d
 
 
 @pytest.mark.parametrize("braces", ["{{ name }}", "{% raw %}", "{# note #}"])
-def test_braces_typed_at_a_prompt_are_refused_since_an_update_would_evaluate_them(braces: str) -> None:
+def test_braces_typed_at_a_prompt_are_refused_since_an_update_would_evaluate_them(
+    braces: str,
+) -> None:
     (line,) = PRE_GEN["refusals"]({**ACCEPTED, "description": braces})
     assert "which Cookiecutter evaluates" in line
 
 
 SIGNS = st.text(st.characters(codec=None, exclude_categories=[]), min_size=1, max_size=60)
-TRICKY = st.text("#`*_~[]()<>&;|!\\\"'${}:-+=.0123 \n\tné🚀\u200f\u2028\ufeff", min_size=1, max_size=40)
-PERSONS = st.builds("{} <{}@{}.org>".format, TRICKY, st.text("aé.+'", min_size=1), st.text("abé0-", min_size=1))
+TRICKY = st.text(
+    "#`*_~[]()<>&;|!\\\"'${}:-+=.0123 \n\tné🚀\u200f\u2028\ufeff", min_size=1, max_size=40
+)
+PERSONS = st.builds(
+    "{} <{}@{}.org>".format, TRICKY, st.text("aé.+'", min_size=1), st.text("abé0-", min_size=1)
+)
 
 
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 @given(name=SIGNS | TRICKY, description=SIGNS | TRICKY, owner=st.just("TODO") | PERSONS)
 @example(name="1)", description="+ a", owner="A <a@b.org>")
@@ -264,7 +428,9 @@ def test_any_answer_is_refused_with_a_reason_or_means_what_was_answered(
     }  # those Cookiecutter evaluates: tested above
     answers |= dict.fromkeys(braces, "TODO")
     try:
-        project = render(small, tmp_path_factory.mktemp("any"), {"project_slug": "fraud", **answers})
+        project = render(
+            small, tmp_path_factory.mktemp("any"), {"project_slug": "fraud", **answers}
+        )
     except FailedHookException as refused:
         assert {line.split()[0] for line in str(refused).splitlines()} <= answers.keys()  # noqa: PT017
     else:
@@ -278,13 +444,19 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     for name in template_files():
         inside = name.startswith(UNBAKED.name)
-        if not inside and not name.startswith(("cookiecutter.json", "local_extensions.py", "hooks/", "templates/")):
+        if not inside and not name.startswith(
+            ("cookiecutter.json", "local_extensions.py", "hooks/", "templates/")
+        ):
             continue
-        if inside and (name.endswith(".py") or not re.search(rb"\{\{|\{%", (ROOT / name).read_bytes())):
+        if inside and (
+            name.endswith(".py") or not re.search(rb"\{\{|\{%", (ROOT / name).read_bytes())
+        ):
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    (folder / "user.yaml").write_text(f"cookiecutters_dir: {folder}/clones\nreplay_dir: {folder}/replay\n")
+    (folder / "user.yaml").write_text(
+        f"cookiecutters_dir: {folder}/clones\nreplay_dir: {folder}/replay\n"
+    )
     return folder
 
 

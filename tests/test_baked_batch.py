@@ -60,7 +60,12 @@ def python(project: Project, program: str, *words: str, **more: str) -> str:
     """What a program prints in the baked project's environment."""
     command = [str(project.python), "-c", of_this(project, program), *words]
     done = subprocess.run(
-        command, cwd=project.path, env=project.environment | more, capture_output=True, text=True, timeout=300
+        command,
+        cwd=project.path,
+        env=project.environment | more,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout
@@ -76,7 +81,7 @@ def rows_of(project: Project, file: Path) -> list[dict[str, Any]]:
 
 def champion(project: Project) -> None:
     project.makes("train")
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
 
 
 @pytest.mark.sampled("batch where a company has its data")
@@ -90,22 +95,27 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
     bucket = f"s3://scores?scheme=http&endpoint_override=127.0.0.1:{registry.store}"
     champion(project)
     assert project.run("migrate").returncode == 0
-    day = ("SINCE=2026-06-01", "UNTIL=2026-06-02", f"TO={bucket}")
+    day = ("SINCE=2026-06-01", "UNTIL=2026-06-02", f"OUTPUT={bucket}")
 
     assert "1,000 recorded" in project.makes("score", *day)
     file = registry.objects / "scores" / "2026-06-01.parquet"
     first = rows_of(project, file)
     assert {row["decision"] for row in first} == {"approve", "decline"}
-    assert "0 recorded, 1,000 were known: given is what was recorded first" in project.makes("score", *day)
+    assert "0 recorded, 1,000 were known: given is what was recorded first" in project.makes(
+        "score", *day
+    )
 
     with project.serving() as address:
         wait_for_version(address, "1")
-        known = [{"prediction_id": row["transaction_id"], "outcome": 0, "at": "2026-06-03T00:00:00Z"} for row in first]
+        known = [
+            {"prediction_id": row["transaction_id"], "outcome": 0, "at": "2026-06-03T00:00:00Z"}
+            for row in first
+        ]
         assert tell(f"{address}/v1/outcomes", {"outcomes": known}) == {
             "accepted": 1_000, "repeated": 0, "corrected": 0, "unknown": 0,
         }  # fmt: skip
 
-    project.makes("mode", "MODE=shadow", WHY="complaints since noon")
+    project.makes("set-mode", "MODE=shadow", REASON="complaints since noon")
     before = file.read_bytes()
     project.makes("score", *day)
     assert file.read_bytes() != before
@@ -113,7 +123,7 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
     assert {row["decision"] for row in stopped} == {None}
     assert [row["score"] for row in stopped] == [row["score"] for row in first]
 
-    refused = project.run("score", "--to", bucket, AWS_SECRET_ACCESS_KEY="a" * 40)
+    refused = project.run("score", "--output", bucket, AWS_SECRET_ACCESS_KEY="a" * 40)
     assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
     assert "cannot be written to" in refused.stderr
 
@@ -122,29 +132,36 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
 def test_spark_checks_trains_on_and_scores_the_same_rows(project: Project) -> None:
     """pyspark lies beside the project's packages, as its extra would bring it."""
     spark = next(
-        (Path(each) for each in os.environ["PATH"].split(os.pathsep) if (Path(each).parent / "pyspark").is_dir()), None
+        (
+            Path(item)
+            for item in os.environ["PATH"].split(os.pathsep)
+            if (Path(item).parent / "pyspark").is_dir()
+        ),
+        None,
     )
     if not spark or not shutil.which("java"):
         pytest.skip("pyspark or java is not on this machine; .ci/run installs the first")
     champion(project)
-    project.makes("score", "SINCE=2026-06-01", "UNTIL=2026-06-02")  # also an environment that is whole
-    assert project.run("sync").returncode == 0
+    project.makes(
+        "score", "SINCE=2026-06-01", "UNTIL=2026-06-02"
+    )  # also an environment that is whole
+    assert project.run("fetch-model").returncode == 0
     python(project, MONTH)
     both = {
         "PYTHONPATH": f"src{os.pathsep}{spark.parent}",
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": str(project.python),
     }
-    found = json.loads(python(project, ON_SPARK, **both).splitlines()[-1])
+    result = json.loads(python(project, ON_SPARK, **both).splitlines()[-1])
     for what in ("checked", "rows"):
-        assert found[what][0] == found[what][1], what
+        assert result[what][0] == result[what][1], what
     here, there = (
         sorted(rows_of(project, project.path / name), key=lambda row: row["transaction_id"])
         for name in ("here.parquet", "spark.parquet")
     )
     assert here == there
-    assert len(found["scores"]) == len(here) == 30_000
+    assert len(result["scores"]) == len(here) == 30_000
     for row in here:
-        score, _, refused = found["scores"][row["transaction_id"]]
+        score, _, refused = result["scores"][row["transaction_id"]]
         assert score == pytest.approx(row["score"], abs=1e-6)
         assert refused is row["refused"] is None

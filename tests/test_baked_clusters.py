@@ -1,4 +1,6 @@
-"""Examples for clusters as they are: each component is built into the production overlay and checked there."""
+"""Examples for clusters as they are: each component is built into the production overlay and
+checked there.
+"""
 
 import re
 import subprocess
@@ -11,21 +13,27 @@ from conftest import UNBAKED, Bake, BakedProject, baking
 from manifests import Built, build, needs_kubectl
 from test_manifest_schemas import held, needs_tools, versions
 
-COMPONENTS = sorted(path.parent.name for path in (UNBAKED / "deploy" / "clusters").glob("*/kustomization.yaml"))
-FOREIGN_KINDS = {"HealthCheckPolicy", "HTTPRoute", "ExternalSecret"}  # of operators, whose schemas are not at hand
+COMPONENTS = sorted(
+    path.parent.name for path in (UNBAKED / "deploy" / "clusters").glob("*/kustomization.yaml")
+)
+FOREIGN_KINDS = {
+    "HealthCheckPolicy",
+    "HTTPRoute",
+    "ExternalSecret",
+}  # of operators, whose schemas are not at hand
 pytestmark = needs_kubectl
 
 
 def built_with(project: BakedProject, *components: str) -> Built:
     path = project.path / "deploy" / "overlays" / "production" / "kustomization.yaml"
-    kept = path.read_text()
-    content = yaml.safe_load(kept)
+    stored = path.read_text()
+    content = yaml.safe_load(stored)
     content["components"] += [f"../../clusters/{name}" for name in components]
     path.write_text(yaml.safe_dump(content))
     try:
         return Built(project, "production", build(project.path, "production"))
     finally:
-        path.write_text(kept)
+        path.write_text(stored)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +42,12 @@ def project(cookies_session: Any) -> BakedProject:
 
 
 def addresses(policy: dict[str, Any], way: str, side: str) -> set[str]:
-    return {peer["ipBlock"]["cidr"] for rule in policy["spec"][way] for peer in rule[side] if "ipBlock" in peer}
+    return {
+        peer["ipBlock"]["cidr"]
+        for rule in policy["spec"][way]
+        for peer in rule[side]
+        if "ipBlock" in peer
+    }
 
 
 def test_there_is_an_example_for_each_cluster_and_need() -> None:
@@ -52,9 +65,11 @@ def test_there_is_an_example_for_each_cluster_and_need() -> None:
 
 @needs_tools
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_the_schemas_have_nothing_against_what_a_component_makes(project: BakedProject, component: str) -> None:
+def test_the_schemas_have_nothing_against_what_a_component_makes(
+    project: BakedProject, component: str
+) -> None:
     documents = built_with(project, component).documents
-    known = [each for each in documents if each["kind"] not in FOREIGN_KINDS]
+    known = [item for item in documents if item["kind"] not in FOREIGN_KINDS]
     assert len(known) >= len(documents) - 3
     assert held(known, [versions()[0], versions()[-1]]) == ""
 
@@ -63,21 +78,28 @@ def test_the_schemas_have_nothing_against_what_a_component_makes(project: BakedP
 def test_what_a_component_adds_lies_in_the_namespace_and_comes_with_the_first_step(
     project: BakedProject, component: str
 ) -> None:
-    plain = {(each["kind"], each["metadata"]["name"]) for each in built_with(project).documents}
-    for each in built_with(project, component).documents:
-        if (each["kind"], each["metadata"]["name"]) not in plain and each["kind"] != "PriorityClass":
-            assert each["metadata"]["namespace"] == "fraud-scoring-production"
-            if each["kind"] in ("NetworkPolicy", "ExternalSecret"):
-                assert each["metadata"]["labels"]["ml-service/step"] == "first"
+    plain = {(entry["kind"], entry["metadata"]["name"]) for entry in built_with(project).documents}
+    for item in built_with(project, component).documents:
+        if (item["kind"], item["metadata"]["name"]) not in plain and item[
+            "kind"
+        ] != "PriorityClass":
+            assert item["metadata"]["namespace"] == "fraud-scoring-production"
+            if item["kind"] in ("NetworkPolicy", "ExternalSecret"):
+                assert item["metadata"]["labels"]["ml-service/step"] == "first"
 
 
 @pytest.mark.parametrize(
-    ("component", "resolver"), [("gke", "169.254.20.10"), ("eks", "169.254.20.10"), ("aks", "169.254.10.10")]
+    ("component", "resolver"),
+    [("gke", "169.254.20.10"), ("eks", "169.254.20.10"), ("aks", "169.254.10.10")],
 )
-def test_names_are_resolved_where_the_node_caches_them(project: BakedProject, component: str, resolver: str) -> None:
+def test_names_are_resolved_where_the_node_caches_them(
+    project: BakedProject, component: str, resolver: str
+) -> None:
     policies = built_with(project, component).of("NetworkPolicy")
     assert f"{resolver}/32" in addresses(policies["to-dns"], "egress", "to")
-    assert f"{resolver}/32" not in addresses(built_with(project).of("NetworkPolicy")["to-dns"], "egress", "to")
+    assert f"{resolver}/32" not in addresses(
+        built_with(project).of("NetworkPolicy")["to-dns"], "egress", "to"
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,17 +123,22 @@ def test_pods_reach_what_gives_them_the_clouds_tokens(
 def test_azure_knows_pods_and_accounts_by_its_own_marks(project: BakedProject) -> None:
     built = built_with(project, "aks")
     assert all(
-        "azure.workload.identity/client-id" in each["metadata"]["annotations"]
-        for each in built.of("ServiceAccount").values()
+        "azure.workload.identity/client-id" in entry["metadata"]["annotations"]
+        for entry in built.of("ServiceAccount").values()
     )
     assert all(
-        each["metadata"]["labels"]["azure.workload.identity/use"] == "true" for each in built.templates().values()
+        item["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+        for item in built.templates().values()
     )
 
 
-def test_load_balancers_ask_the_serving_port_for_a_path_that_wants_no_key(project: BakedProject) -> None:
+def test_load_balancers_ask_the_serving_port_for_a_path_that_wants_no_key(
+    project: BakedProject,
+) -> None:
     gke = built_with(project, "gke")
-    assert {"35.191.0.0/16", "130.211.0.0/22"} <= addresses(gke.of("NetworkPolicy")["from-callers"], "ingress", "from")
+    assert {"35.191.0.0/16", "130.211.0.0/22"} <= addresses(
+        gke.of("NetworkPolicy")["from-callers"], "ingress", "from"
+    )
     check = gke.only("HealthCheckPolicy")["spec"]["default"]["config"]["httpHealthCheck"]
     assert check == {"port": 8000, "requestPath": "/healthz"}
     alb = built_with(project, "eks").only("Ingress")["metadata"]["annotations"]
@@ -124,36 +151,51 @@ def test_a_route_of_the_gateway_api_takes_the_place_of_the_ingress(project: Bake
     assert not built.of("Ingress")
     route, ingress = built.only("HTTPRoute")["spec"], built_with(project).only("Ingress")["spec"]
     assert route["hostnames"] == [ingress["rules"][0]["host"]]
-    assert route["rules"][0]["matches"][0]["path"]["value"] == ingress["rules"][0]["http"]["paths"][0]["path"]
-    (port,) = (each["port"] for each in built.only("Service")["spec"]["ports"] if each["name"] == "http")
+    assert (
+        route["rules"][0]["matches"][0]["path"]["value"]
+        == ingress["rules"][0]["http"]["paths"][0]["path"]
+    )
+    (port,) = (
+        item["port"] for item in built.only("Service")["spec"]["ports"] if item["name"] == "http"
+    )
     assert route["rules"][0]["backendRefs"] == [{"name": "serve", "port": port}]
 
 
 def test_each_replica_has_volumes_of_its_own(project: BakedProject) -> None:
     plain, built = built_with(project), built_with(project, "replica-volumes")
     assert not built.of("Deployment")
-    found, before = built.only("StatefulSet")["spec"], plain.only("Deployment")["spec"]
-    claims = {each["metadata"]["name"]: each["spec"] for each in found["volumeClaimTemplates"]}
+    result, before = built.only("StatefulSet")["spec"], plain.only("Deployment")["spec"]
+    claims = {
+        element["metadata"]["name"]: element["spec"] for element in result["volumeClaimTemplates"]
+    }
     assert {name: claim["accessModes"] for name, claim in claims.items()} == {
         "models": ["ReadWriteOnce"],
         "spool": ["ReadWriteOnce"],
     }
-    pod, old = found["template"]["spec"], before["template"]["spec"]
-    assert {each["name"] for each in pod["volumes"]} | claims.keys() == {each["name"] for each in old["volumes"]}
-    mounted = {each["name"] for container in pod["containers"] for each in container["volumeMounts"]}
+    pod, old = result["template"]["spec"], before["template"]["spec"]
+    assert {entry["name"] for entry in pod["volumes"]} | claims.keys() == {
+        item["name"] for item in old["volumes"]
+    }
+    mounted = {
+        each["name"] for container in pod["containers"] for each in container["volumeMounts"]
+    }
     assert mounted <= {each["name"] for each in pod["volumes"]} | claims.keys()
     assert pod["containers"] == old["containers"]
-    assert found["selector"] == before["selector"]
+    assert result["selector"] == before["selector"]
     assert built.only("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"] == "StatefulSet"
-    assert found["serviceName"] in built.of("Service")
-    assert found["podManagementPolicy"] == "Parallel", "a pod that is not ready must not keep the others from starting"
+    assert result["serviceName"] in built.of("Service")
+    assert result["podManagementPolicy"] == "Parallel", (
+        "a pod that is not ready must not keep the others from starting"
+    )
 
 
 def test_the_service_goes_before_what_may_wait(project: BakedProject) -> None:
     built = built_with(project, "priority")
     name = built.only("PriorityClass")["metadata"]["name"]
     assert {
-        maker: pod["spec"].get("priorityClassName") for maker, pod in built.templates().items() if maker == "serve"
+        maker: pod["spec"].get("priorityClassName")
+        for maker, pod in built.templates().items()
+        if maker == "serve"
     } == {"serve": name}
 
 
@@ -170,7 +212,9 @@ def test_every_secret_that_is_made_by_hand_can_come_from_a_store(project: BakedP
 
 def test_all_that_fit_together_build_together(project: BakedProject) -> None:
     for cloud in ("gke", "eks", "aks"):
-        built_with(project, cloud, "priority", "replica-volumes", "existing-namespace", "external-secrets")
+        built_with(
+            project, cloud, "priority", "replica-volumes", "existing-namespace", "external-secrets"
+        )
     built_with(project, "gke", "gateway")
 
 
@@ -190,28 +234,32 @@ def test_what_deploys_from_git_runs_the_migration_after_what_it_needs_and_before
     assert migrate["annotations"]["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
     assert migrate["annotations"]["kustomize.toolkit.fluxcd.io/force"] == "enabled"
     wave = "argocd.argoproj.io/sync-wave"
-    for each in built.documents:
-        first = each["metadata"].get("labels", {}).get("ml-service/step") == "first"
-        found = each["metadata"].get("annotations", {}).get(wave)
-        assert found == ("-1" if each["kind"] == "Job" else "-2" if first else None), each["metadata"]["name"]
+    for item in built.documents:
+        first = item["metadata"].get("labels", {}).get("ml-service/step") == "first"
+        result = item["metadata"].get("annotations", {}).get(wave)
+        assert result == ("-1" if item["kind"] == "Job" else "-2" if first else None), item[
+            "metadata"
+        ]["name"]
 
 
-def test_the_nightly_retraining_is_the_clusters_or_the_cis_and_never_both(project: BakedProject) -> None:
+def test_the_nightly_retraining_is_the_clusters_or_the_cis_and_never_both(
+    project: BakedProject,
+) -> None:
     assert built_with(project).of("CronJob")["retrain"]["spec"]["suspend"] is True
     values = project.path / "deploy" / "values" / "values.yaml"
-    kept = values.read_text()
-    values.write_text(kept.replace("retrain: {suspend: true}", "retrain: {suspend: false}"))
+    stored = values.read_text()
+    values.write_text(stored.replace("retrain:\n  suspend: true", "retrain:\n  suspend: false"))
     assert built_with(project).of("CronJob")["retrain"]["spec"]["suspend"] is False
-    values.write_text(kept)
+    values.write_text(stored)
     assert "RETRAIN_ON" in project.read(".github/workflows/scheduled.yml")
 
 
 def test_no_package_of_a_pod_reports_usage_to_its_maker(project: BakedProject) -> None:
     built = built_with(project)
     for name, container in built.containers():
-        said = built.variables(container)
-        assert said["ORT_DISABLE_TELEMETRY"] == "1", name
-        assert said["MLFLOW_DISABLE_TELEMETRY"] == "true", name
+        message = built.variables(container)
+        assert message["ORT_DISABLE_TELEMETRY"] == "1", name
+        assert message["MLFLOW_DISABLE_TELEMETRY"] == "true", name
 
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
@@ -226,10 +274,14 @@ def test_an_older_run_that_is_approved_late_deploys_nothing_over_a_newer_one(
         assert names.index("only the newest commit is deployed") + 1 == names.index(
             "make deploy ENVIRONMENT=production"
         )
-        (script,) = (step["run"] for step in job["steps"] if step.get("name") == "only the newest commit is deployed")
+        (script,) = (
+            step["run"]
+            for step in job["steps"]
+            if step.get("name") == "only the newest commit is deployed"
+        )
     else:
         job = baked.yaml(".gitlab-ci.yml")["production"]["script"]
-        lines = [line for each in job for line in (each if isinstance(each, list) else [each])]
+        lines = [line for item in job for line in (item if isinstance(item, list) else [item])]
         position = lines.index("make deploy ENVIRONMENT=production")
         script = "\n".join(lines[position - 2 : position])
     tools = tmp_path / "bin"
@@ -246,7 +298,9 @@ def test_an_older_run_that_is_approved_late_deploys_nothing_over_a_newer_one(
     }
     for commit, code in (("NEW", 0), ("OLD", 1)):
         variables = environment | {"GITHUB_SHA": commit, "CI_COMMIT_SHA": commit}
-        done = subprocess.run(["bash", "-euc", script], env=variables, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["bash", "-euc", script], env=variables, capture_output=True, text=True, check=False
+        )
         assert done.returncode == code, done.stdout + done.stderr
     assert "NEW by now" in done.stdout
 

@@ -1,4 +1,7 @@
-"""Dashboards of a baked project: well formed, of metrics that exist. No Grafana draws them; Prometheus runs them."""
+"""Dashboards of a baked project: well formed, of metrics that exist.
+
+No Grafana draws them; Prometheus runs them.
+"""
 
 import json
 import re
@@ -11,9 +14,27 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ASSETS, LIBRARY, BakedProject
-from test_baked_life import Project, environment, free_port, get, post, project, readme_request, tell, wait_for_version
-from test_baked_operations import ALERTS, PROMETHEUS, eventually, fill_in, needs_prometheus, prometheus, tool
+from conftest import ASSETS, LIBRARY, BakedProject, make_targets
+from test_baked_life import (
+    Project,
+    environment,
+    free_port,
+    get,
+    post,
+    project,
+    readme_request,
+    tell,
+    wait_for_version,
+)
+from test_baked_operations import (
+    ALERTS,
+    PROMETHEUS,
+    eventually,
+    fill_in,
+    needs_prometheus,
+    prometheus,
+    tool,
+)
 
 __all__ = ["environment", "project"]  # fixtures
 CONSTANTS = {  # of governance/: they carry the system alone
@@ -24,19 +45,26 @@ CONSTANTS = {  # of governance/: they carry the system alone
     "ml_model_age_limit_seconds",
     "ml_model_data_age_limit_seconds",
     "ml_override_limit_ratio",
-    "ml_run_cost",
-    "ml_value_target",
+    "ml_running_cost_monthly",
+    "ml_payoff_target",
 }
 GRAFANA = ASSETS / "monitoring" / "grafana"
 BOARDS: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(GRAFANA.glob("dashboards/*.json"))
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted(GRAFANA.glob("dashboards/*.json"))
 }
-CORE = set("barchart bargauge heatmap stat state-timeline table timeseries".split())  # panels that need no plug-in
-UNITS = set("locale percentunit reqps rowsps s short".split())  # of Grafana's list; another word would be printed
+CORE = set(
+    "barchart bargauge heatmap stat state-timeline table timeseries".split()
+)  # panels that need no plug-in
+UNITS = set(
+    "locale percentunit reqps rowsps s short".split()
+)  # of Grafana's list; another word would be printed
 CORE_TRANSFORMATIONS = {"filterFieldsByName", "merge", "organize", "sortBy"}
-MAY_BE_EMPTY = {  # of what is read from a healthy service in use, in a project whose people have said their figures
+# of what is read from a healthy service in use, in a project whose people have said their figures
+MAY_BE_EMPTY = {
     "ALERTS": "nothing fires",
-    "ml_model_data_age_limit_seconds": "nobody has to say how old data may be; it is not watched until somebody does",
+    "ml_model_data_age_limit_seconds": "nobody has to say how old data may be; it is not watched until somebody "
+    "does",
 }
 
 
@@ -45,8 +73,13 @@ def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def panel_expressions(folder: Path) -> list[tuple[str, str, str]]:
-    """(dashboard, panel's title, expression) of each target of each dashboard in the folder, as the files say it."""
-    boards = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    """(dashboard, panel's title, expression) of each target of each dashboard in the folder, as the
+    files say it.
+    """
+    boards = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json"))
+    }
     return [
         (name, panel["title"], target["expr"])
         for name, board in boards.items()
@@ -57,7 +90,12 @@ def panel_expressions(folder: Path) -> list[tuple[str, str, str]]:
 
 def filled_in(expression: str, rate_interval: str = "5m", span: str = "1h") -> str:
     """What Grafana sends: its variables replaced."""
-    values = {"$__rate_interval": rate_interval, "$__range": span, "$version": ".*", "$field": "(score)"}
+    values = {
+        "$__rate_interval": rate_interval,
+        "$__range": span,
+        "$version": ".*",
+        "$field": "(score)",
+    }
     values |= {"$system": "fraud-scoring", "$environment": "local", "$namespace": ""}
     for variable, value in values.items():
         expression = expression.replace(variable, value)
@@ -66,7 +104,9 @@ def filled_in(expression: str, rate_interval: str = "5m", span: str = "1h") -> s
 
 
 def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, str, str]]:
-    """Those of `panel_expressions` that return nothing from a running Prometheus, but for MAY_BE_EMPTY."""
+    """Those of `panel_expressions` that return nothing from a running Prometheus, but for
+    MAY_BE_EMPTY.
+    """
 
     def samples(expression: str) -> list[Any]:
         query = urllib.parse.urlencode({"query": filled_in(expression)})
@@ -86,7 +126,7 @@ def test_each_panel_shows_something_of_the_real_service(project: Project, tmp_pa
     fill_in(project)
     for verb in ("generate", "baseline", "train"):
         project.makes(verb)
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
     nobody = f"http://127.0.0.1:{free_port()}"  # where no Alertmanager listens
     with project.serving() as address:
         wait_for_version(address, "2")
@@ -95,14 +135,18 @@ def test_each_panel_shows_something_of_the_real_service(project: Project, tmp_pa
 
             def all_show_something() -> bool:
                 in_use(project, address)
-                empty[:] = expressions_without_data(prom, project.path / "monitoring" / "grafana" / "dashboards")
+                empty[:] = expressions_without_data(
+                    prom, project.path / "monitoring" / "grafana" / "dashboards"
+                )
                 return not empty
 
             eventually(all_show_something, "each panel has data", lambda: empty, seconds=300)
 
 
 def in_use(project: Project, address: str) -> None:
-    """Everything that people and callers do: answers, mistakes, outcomes of both kinds, and six people's feedback."""
+    """Everything that people and callers do: answers, mistakes, outcomes of both kinds, and six
+    people's feedback.
+    """
     bad = readme_request(project)
     good = bad | {"amount": 12.5, "channel": "chip", "merchant": "groceries", "hour": 11}
     answers = post(f"{address}/v1/predict", [bad, good] * 6)["predictions"]
@@ -110,7 +154,8 @@ def in_use(project: Project, address: str) -> None:
         post(f"{address}/v1/predict", [bad | {"amount": -1}])
     at = datetime.now(UTC).isoformat()
     outcomes = [
-        {"prediction_id": answer["id"], "outcome": number // 2 % 2, "at": at} for number, answer in enumerate(answers)
+        {"prediction_id": answer["id"], "outcome": number // 2 % 2, "at": at}
+        for number, answer in enumerate(answers)
     ]
     tell(f"{address}/v1/outcomes", {"outcomes": outcomes})
     judged = {"verdict": "overridden", "reason": "known-customer", "handling_seconds": 40}
@@ -128,11 +173,19 @@ def named(expression: str) -> set[str]:
 
 def recorded() -> set[str]:
     rules = [yaml.safe_load(path.read_text()) for path in PROMETHEUS.glob("*.rules.yml")]
-    return {rule["record"] for file in rules for group in file["groups"] for rule in group["rules"] if "record" in rule}
+    return {
+        rule["record"]
+        for file in rules
+        for group in file["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
 
 
 def served() -> set[str]:
-    """Every name that the project's code gives to a metric, as Prometheus sees it; those made from governance/ too."""
+    """Every name that the project's code gives to a metric, as Prometheus sees it; those made from
+    governance/ too.
+    """
     source = "".join(path.read_text(encoding="utf-8") for path in LIBRARY.rglob("*.py"))
     endings = ("", "_total", "_bucket", "_count", "_sum")
     return {name + ending for name in re.findall(r'"(ml_[a-z0-9_]+)', source) for ending in endings}
@@ -154,7 +207,9 @@ def test_it_is_what_grafana_reads(name: str) -> None:
     assert all(isinstance(number, int) and number > 0 for number in ids)
     for variable in board["templating"]["list"]:
         assert variable["datasource"]["uid"] == "prometheus"
-        assert f"${variable['name']}" in json.dumps(board["panels"]), "a variable that nothing reads"
+        assert f"${variable['name']}" in json.dumps(board["panels"]), (
+            "a variable that nothing reads"
+        )
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -178,12 +233,17 @@ def test_each_panel_says_what_it_is_and_what_to_do(name: str) -> None:
         assert len(panel["description"]) > 60, f"{panel['title']}: what should the reader do?"
         defaults = panel["fieldConfig"]["defaults"]
         assert defaults["unit"] in UNITS, panel["title"]
-        if panel["type"] in ("stat", "bargauge"):  # Grafana paints red what is above 80 unless it is told
+        if panel["type"] in (
+            "stat",
+            "bargauge",
+        ):  # Grafana paints red what is above 80 unless it is told
             assert {"thresholds", "color"} & set(defaults), panel["title"]
         references = [target["refId"] for target in panel["targets"]]
         assert references, panel["title"]
         assert len(set(references)) == len(references), panel["title"]
-        assert {change["id"] for change in panel.get("transformations", [])} <= CORE_TRANSFORMATIONS, panel["title"]
+        assert {
+            change["id"] for change in panel.get("transformations", [])
+        } <= CORE_TRANSFORMATIONS, panel["title"]
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -194,7 +254,9 @@ def test_legends_columns_and_overrides_name_what_the_query_gives(name: str) -> N
         for target in targets:
             labels = re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", ""))
             assert set(labels) <= set(kept(target["expr"])), title
-        values = {f"Value #{target['refId']}" for target in targets} if len(targets) > 1 else {"Value"}
+        values = (
+            {f"Value #{target['refId']}" for target in targets} if len(targets) > 1 else {"Value"}
+        )
         columns = {label for target in targets for label in kept(target["expr"])} | values
         shown: set[str] = set()
         for change in panel.get("transformations", []):
@@ -208,22 +270,38 @@ def test_legends_columns_and_overrides_name_what_the_query_gives(name: str) -> N
                 shown = {options["renameByName"].get(column, column) for column in shown}
             elif change["id"] == "sortBy":
                 assert {by["field"] for by in options["sort"]} <= columns, title
-        assert {by["displayName"] for by in panel.get("options", {}).get("sortBy", [])} <= shown, title
+        assert {by["displayName"] for by in panel.get("options", {}).get("sortBy", [])} <= shown, (
+            title
+        )
         assert panel["type"] != "barchart" or panel["options"]["xField"] in shown, title
         for override in panel["fieldConfig"]["overrides"]:
             matcher = override["matcher"]
-            known = {target["refId"] for target in targets} if matcher["id"] == "byFrameRefID" else shown
+            known = (
+                {target["refId"] for target in targets}
+                if matcher["id"] == "byFrameRefID"
+                else shown
+            )
             assert matcher["options"] in known, title
 
 
 def kept(expression: str) -> list[str]:
     """The labels by which an expression aggregates; `le` is one of them."""
-    return [label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(", ")]
+    return [
+        label
+        for group in re.findall(r"\bby \(([^)]*)\)", expression)
+        for label in group.split(", ")
+    ]
 
 
-CHOSEN = ('system="$system"', 'environment="$environment"', 'namespace="$namespace"')  # at the top of each dashboard
+CHOSEN = (
+    'system="$system"',
+    'environment="$environment"',
+    'namespace="$namespace"',
+)  # at the top of each dashboard
 ALERTS_CHOSEN = ('system="$system"', 'environment=~"$environment|"', 'namespace=~"$namespace|"')
-SELECTOR = re.compile(r'"[^"]*"|\b(?P<metric>up\b|ALERTS|ml[_:][a-z0-9_:]+)(?:\{(?P<matchers>[^}]*)\})?')
+SELECTOR = re.compile(
+    r'"[^"]*"|\b(?P<metric>up\b|ALERTS|ml[_:][a-z0-9_:]+)(?:\{(?P<matchers>[^}]*)\})?'
+)
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -234,21 +312,33 @@ def test_everything_that_is_shown_is_of_the_system_and_environment_chosen(name: 
         assert not variables[variable]["includeAll"], "two environments would be added up"
         assert not variables[variable]["multi"]
     shown = [target["expr"] for panel in panels(BOARDS[name]) for target in panel["targets"]]
-    shown += [variable["query"]["query"] for place, variable in enumerate(variables.values()) if place > 2]
+    shown += [
+        variable["query"]["query"] for place, variable in enumerate(variables.values()) if place > 2
+    ]
     for expression in shown:
         for selector in SELECTOR.finditer(expression):
             if metric := selector["metric"]:
-                chosen = CHOSEN[:1] if metric in CONSTANTS else ALERTS_CHOSEN if metric == "ALERTS" else CHOSEN
+                chosen = (
+                    CHOSEN[:1]
+                    if metric in CONSTANTS
+                    else ALERTS_CHOSEN
+                    if metric == "ALERTS"
+                    else CHOSEN
+                )
                 assert (selector["matchers"] or "").startswith(", ".join(chosen)), expression
     for place, variable in enumerate(("system", "environment", "namespace")):
         matchers = ", ".join(('job="ml-service"', *CHOSEN[:place]))
-        assert variables[variable]["query"]["query"] == f"label_values(up{{{matchers}}}, {variable})"
+        assert (
+            variables[variable]["query"]["query"] == f"label_values(up{{{matchers}}}, {variable})"
+        )
 
 
 def test_rates_are_taken_over_what_grafana_chooses_or_a_whole_day() -> None:
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
         for function, window in re.findall(r"\b(rate|increase)\([^\[]*\[([^\]]+)\]", expression):
-            assert window in {"$__rate_interval", "$__range", "1d", "7d", "24h"}, f"{board}, {title}"
+            assert window in {"$__rate_interval", "$__range", "1d", "7d", "24h"}, (
+                f"{board}, {title}"
+            )
             assert function != "rate" or window == "$__rate_interval", f"{board}, {title}"
 
 
@@ -264,8 +354,12 @@ def test_promtool_reads_each_expression(tmp_path: Path) -> None:
         {"record": "panel", "expr": filled_in(expression), "labels": {"number": str(number)}}
         for number, (_, _, expression) in enumerate(panel_expressions(GRAFANA / "dashboards"))
     ]
-    (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
-    assert f"{len(rules)} rules found" in tool("promtool", "check", "rules", "panels.yml", cwd=tmp_path)
+    (tmp_path / "panels.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]})
+    )
+    assert f"{len(rules)} rules found" in tool(
+        "promtool", "check", "rules", "panels.yml", cwd=tmp_path
+    )
 
 
 def test_limits_that_are_drawn_are_those_of_the_alerts() -> None:
@@ -276,27 +370,37 @@ def test_limits_that_are_drawn_are_those_of_the_alerts() -> None:
         return {float(step["value"]) for step in steps if step["value"] is not None}
 
     burns = ALERTS["ErrorBudgetBurnsFast"]["expr"] + ALERTS["ErrorBudgetBurnsSlowly"]["expr"]
-    assert drawn("Error budget burn, by window") == {float(n) for n in re.findall(r"> ([\d.]+) \* 0\.001", burns)}
+    assert drawn("Error budget burn, by window") == {
+        float(n) for n in re.findall(r"> ([\d.]+) \* 0\.001", burns)
+    }
     assert f"> {drawn('Predictions slower than 0.25 s').pop()}" in ALERTS["LatencyHigh"]["expr"]
-    assert f"> {drawn('How full the event log is, by replica').pop()} *" in ALERTS["EventsPendingHalfFull"]["expr"]
+    assert (
+        f"> {drawn('How full the event log is, by replica').pop()} *"
+        in ALERTS["EventLogHalfFull"]["expr"]
+    )
 
 
 def test_what_could_tell_of_one_person_is_shown_of_five_or_more() -> None:
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
-        if "ml_handling_seconds" in expression or "by (reason) (increase(ml_decision_feedback" in expression:
+        if (
+            "ml_handling_seconds" in expression
+            or "by (reason) (increase(ml_decision_feedback" in expression
+        ):
             assert "and on () max(ml_active_reviewers{" in expression, f"{board}, {title}"
 
 
 def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: BakedProject) -> None:
     page = baked.read("docs/metrics.md")
-    targets = set(re.findall(r"^([a-z-]+):", baked.read("Makefile"), re.MULTILINE))
+    targets = make_targets(baked.read("Makefile")).keys()
     for name, board in BOARDS.items():
         assert f"monitoring/grafana/dashboards/{name}.json" in page
         for row in board["panels"]:
             assert row["type"] != "row" or row["title"].rstrip("?") in page, row["title"]
         text = page + "".join(panel["description"] for panel in panels(board))
         assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
-        for file in re.findall(r"\b(?:docs|governance|monitoring)/[\w/.-]*\.(?:md|yaml|json)", text):
+        for file in re.findall(
+            r"\b(?:docs|governance|monitoring)/[\w/.-]*\.(?:md|yaml|json)", text
+        ):
             assert (baked.path / file).exists(), file
 
 
@@ -304,13 +408,17 @@ def test_grafana_is_told_where_all_this_lies(baked: BakedProject) -> None:
     """By compose.yaml, and by the page for a Grafana elsewhere, which has the same two files."""
     compose, page = baked.yaml("compose.yaml"), baked.read("docs/metrics.md")
     shown = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    configs = [(entry["source"], entry["target"]) for entry in compose["services"]["grafana"]["configs"]]
+    configs = [
+        (entry["source"], entry["target"]) for entry in compose["services"]["grafana"]["configs"]
+    ]
     assert [yaml.safe_load(compose["configs"][name]["content"]) for name, _ in configs] == shown
     assert all(f"# {target}\n" in page for _, target in configs)
     (source,), (provider,) = shown[0]["datasources"], shown[1]["providers"]
     scraped = baked.yaml("monitoring/prometheus/prometheus.yml")["global"]["scrape_interval"]
     assert (source["uid"], source["type"]) == ("prometheus", "prometheus")
-    assert source["jsonData"]["timeInterval"] == scraped, "four times this is the rate interval of the panels"
+    assert source["jsonData"]["timeInterval"] == scraped, (
+        "four times this is the rate interval of the panels"
+    )
     assert provider["options"]["path"] == "/var/lib/grafana/dashboards"
     for name in BOARDS:
         verbatim = (GRAFANA / "dashboards" / f"{name}.json").read_text(encoding="utf-8")

@@ -24,15 +24,17 @@ def defaults() -> dict[str, Any]:
         for n in ast.parse((LIBRARY / "settings.py").read_text()).body
         if isinstance(n, ast.ClassDef) and n.name == "Settings"
     )
-    fields = [n for n in settings.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Call)]
-    found = {}
+    fields = [
+        n for n in settings.body if isinstance(n, ast.AnnAssign) and isinstance(n.value, ast.Call)
+    ]
+    result = {}
     for field in fields:
         assert isinstance(field.target, ast.Name)
         assert isinstance(field.value, ast.Call)
         (default,) = (word.value for word in field.value.keywords if word.arg == "default")
-        found[field.target.id] = default.value if isinstance(default, ast.Constant) else None
-    assert {"port", "admin_port", "keys_file"} <= found.keys()
-    return found
+        result[field.target.id] = default.value if isinstance(default, ast.Constant) else None
+    assert {"port", "admin_port", "keys_file"} <= result.keys()
+    return result
 
 
 def source(name: str) -> str:
@@ -60,26 +62,36 @@ def test_every_value_reaches_a_manifest(bake: Bake) -> None:
     identity = ("apiVersion", "kind", "metadata")
     changed = {key: value if key in identity else marked(value) for key, value in values.items()}
     (project.path / "deploy" / "values" / "values.yaml").write_text(yaml.safe_dump(changed))
-    found = [document for environment in ENVIRONMENTS for document in build(project.path, environment)]
+    result = [
+        document for environment in ENVIRONMENTS for document in build(project.path, environment)
+    ]
 
     def leaves(value: Any) -> Iterator[Any]:
-        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        for item in (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        ):
             yield from leaves(item)
         if not isinstance(value, dict | list):
             yield value
 
-    there = set(leaves(found))
+    there = set(leaves(result))
     assert len(wanted) > 50
     assert [mark for mark in wanted if mark not in there] == []
-    assert {each["spec"].get("suspend") for each in found if each["kind"] == "CronJob"} == {None, False}
+    assert {entry["spec"].get("suspend") for entry in result if entry["kind"] == "CronJob"} == {
+        None,
+        False,
+    }
 
 
 def test_nothing_that_stands_for_a_value_is_left(built: Built) -> None:
-    slug, package = built.project.path.name, next(built.project.path.glob("src/*/__main__.py")).parent.name
-    for each in built.documents:
-        assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == slug
-        name = "name" if each["kind"] == "Namespace" else "namespace"
-        assert each["metadata"][name] == f"{slug}-{built.environment}"
+    slug, package = (
+        built.project.path.name,
+        next(built.project.path.glob("src/*/__main__.py")).parent.name,
+    )
+    for item in built.documents:
+        assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == slug
+        name = "name" if item["kind"] == "Namespace" else "namespace"
+        assert item["metadata"][name] == f"{slug}-{built.environment}"
     for name, template in built.templates().items():
         assert template["metadata"]["labels"]["app.kubernetes.io/instance"] == slug, name
     for name, container in built.containers():
@@ -104,15 +116,26 @@ def test_every_pod_meets_the_restricted_standard_that_its_namespace_enforces(bui
     labels = built.only("Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     accounts = built.of("ServiceAccount")
-    assert [name for name, account in accounts.items() if account["automountServiceAccountToken"] is not False] == []
+    assert [
+        name
+        for name, account in accounts.items()
+        if account["automountServiceAccountToken"] is not False
+    ] == []
     for name, template in built.templates().items():
         pod = template["spec"]
-        assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, name
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }, name
         assert pod["automountServiceAccountToken"] is False, name
         assert pod["serviceAccountName"] in accounts, name
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), name
-        assert all({"emptyDir", "secret", "configMap"} & volume.keys() for volume in pod["volumes"]), name
-        assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume), name
+        assert all(
+            {"emptyDir", "secret", "configMap"} & volume.keys() for volume in pod["volumes"]
+        ), name
+        assert all(
+            volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume
+        ), name
     for name, container in built.containers():
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
@@ -128,14 +151,20 @@ def test_selectors_choose_the_pods_of_the_service_and_no_others(built: Built) ->
         deployment["spec"]["selector"],
         built.only("PodDisruptionBudget")["spec"]["selector"],
         {"matchLabels": built.only("Service")["spec"]["selector"]},
-        *(each["labelSelector"] for each in pod["spec"]["topologySpreadConstraints"]),
+        *(item["labelSelector"] for item in pod["spec"]["topologySpreadConstraints"]),
     ]
     for selector in selectors:
-        chosen = [n for n, each in built.templates().items() if matches(selector, each["metadata"]["labels"])]
+        chosen = [
+            n
+            for n, entry in built.templates().items()
+            if matches(selector, entry["metadata"]["labels"])
+        ]
         assert chosen == ["serve"]
     scaler = built.only("HorizontalPodAutoscaler")["spec"]
     assert scaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
-    assert scaler["metrics"][0]["containerResource"]["container"] in {c["name"] for c in pod["spec"]["containers"]}
+    assert scaler["metrics"][0]["containerResource"]["container"] in {
+        c["name"] for c in pod["spec"]["containers"]
+    }
     assert "replicas" not in deployment["spec"], "each deployment would undo the autoscaler"
     assert scaler["minReplicas"] >= (2 if built.environment == "production" else 1)
     assert scaler["maxReplicas"] > scaler["minReplicas"]
@@ -153,18 +182,23 @@ def test_ports_are_those_of_the_settings_and_probes_ask_what_they_mean(built: Bu
     backend = built.only("Ingress")["spec"]["rules"][0]["http"]["paths"][0]
     assert backend["backend"]["service"] == {"name": "serve", "port": {"name": "http"}}
     assert f'"{backend["path"]}predict"' in source("serving/app.py")
-    asked = {probe: serve[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
-    assert {probe: get["path"] for probe, get in asked.items()} == {
+    requested = {
+        probe: serve[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")
+    }
+    assert {probe: get["path"] for probe, get in requested.items()} == {
         "startup": "/healthz",
         "liveness": "/healthz",
         "readiness": "/readyz",
     }
     routes = re.findall(r'Route\("(/\w+)"', source("serving/admin_app.py"))
-    assert all(get["path"] in routes and get["port"] == "ops" for get in asked.values())
+    assert all(get["path"] in routes and get["port"] == "ops" for get in requested.values())
     patience = {
-        probe: serve[f"{probe}Probe"]["periodSeconds"] * serve[f"{probe}Probe"]["failureThreshold"] for probe in asked
+        probe: serve[f"{probe}Probe"]["periodSeconds"] * serve[f"{probe}Probe"]["failureThreshold"]
+        for probe in requested
     }
-    assert patience["readiness"] < patience["liveness"], "traffic goes elsewhere long before anything is restarted"
+    assert patience["readiness"] < patience["liveness"], (
+        "traffic goes elsewhere long before anything is restarted"
+    )
 
 
 def test_prometheus_finds_the_service_under_the_name_that_the_rules_ask_for(built: Built) -> None:
@@ -179,14 +213,22 @@ def test_prometheus_finds_the_service_under_the_name_that_the_rules_ask_for(buil
 
 def scraped_labels(built: Built) -> dict[str, str]:
     """What the relabelings of the ServiceMonitor make of the Service's labels, as Prometheus does."""
-    monitor, labels = built.only("ServiceMonitor")["spec"], built.only("Service")["metadata"]["labels"]
-    meta = {f"__meta_kubernetes_service_label_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}": labels[key] for key in labels}
+    monitor, labels = (
+        built.only("ServiceMonitor")["spec"],
+        built.only("Service")["metadata"]["labels"],
+    )
+    meta = {
+        f"__meta_kubernetes_service_label_{re.sub(r'[^a-zA-Z0-9_]', '_', key)}": labels[key]
+        for key in labels
+    }
     (endpoint,) = monitor["endpoints"]
-    found = {}
+    result = {}
     for change in endpoint["relabelings"]:
-        (value,) = [meta[source] for source in change.get("sourceLabels", [])] or [change["replacement"]]
-        found[change["targetLabel"]] = value
-    return found
+        (value,) = [meta[source] for source in change.get("sourceLabels", [])] or [
+            change["replacement"]
+        ]
+        result[change["targetLabel"]] = value
+    return result
 
 
 def test_what_is_scraped_carries_the_labels_by_which_the_rules_know_it(built: Built) -> None:
@@ -194,8 +236,8 @@ def test_what_is_scraped_carries_the_labels_by_which_the_rules_know_it(built: Bu
     assert scraped_labels(built) == {"system": system, "environment": built.environment}
     (scrape,) = built.project.yaml("monitoring/prometheus/prometheus.yml")["scrape_configs"]
     compose = yaml.safe_load(built.project.yaml("compose.yaml")["configs"]["prometheus"]["content"])
-    for (found,) in (scrape["static_configs"], compose["scrape_configs"][0]["static_configs"]):
-        assert found["labels"] == {"system": system, "environment": "local"}
+    for (result,) in (scrape["static_configs"], compose["scrape_configs"][0]["static_configs"]):
+        assert result["labels"] == {"system": system, "environment": "local"}
 
 
 def test_the_rules_are_those_of_the_files_for_this_environment_alone(built: Built) -> None:
@@ -206,18 +248,20 @@ def test_the_rules_are_those_of_the_files_for_this_environment_alone(built: Buil
     matchers = ", ".join(f'{label}="{value}"' for label, value in ours.items())
 
     def unrestricted(text: str) -> str:
-        """Without the matchers of this environment, each of which stands at the beginning of a selector."""
+        """Without the matchers of this environment, each of which stands at the beginning of a
+        selector.
+        """
         text = text.replace(f"{{{matchers}}}", "").replace(f"{{{matchers}, ", "{")
         return text.replace(f'{{environment="{built.environment}", ', "{")
 
-    found = {group["name"]: group for group in built.only("PrometheusRule")["spec"]["groups"]}
-    for rule in (rule for group in found.values() for rule in group["rules"]):
+    result = {group["name"]: group for group in built.only("PrometheusRule")["spec"]["groups"]}
+    for rule in (rule for group in result.values() for rule in group["rules"]):
         rule["expr"] = unrestricted(rule["expr"])
         if rule["record"].startswith("ml_") if "record" in rule else False:
             assert rule["labels"].pop("environment") == built.environment
         for key, text in rule.get("annotations", {}).items():
             rule["annotations"][key] = unrestricted(text)
-    assert found == {group["name"]: group for group in groups}, "make generated, in the template"
+    assert result == {group["name"]: group for group in groups}, "make generated, in the template"
 
 
 def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
@@ -233,49 +277,72 @@ def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
         "ML_MODEL_DIR",
         "ML_DATABASE_URL",
     } <= serve.keys()
-    assert built.variables(built.container("serve/follower"))["ML_MODEL_DIR"] == serve["ML_MODEL_DIR"]
+    assert (
+        built.variables(built.container("serve/follower"))["ML_MODEL_DIR"] == serve["ML_MODEL_DIR"]
+    )
 
 
 def test_commands_are_verbs_of_the_command_line(built: Built) -> None:
-    cli = source("commands/cli.py")
-    verbs = set(re.findall(r'^    "([a-z-]+)": \w+\.\w+,$', cli, re.MULTILINE))
-    said = {}
+    cli = "".join(path.read_text(encoding="utf-8") for path in (LIBRARY / "commands").glob("*.py"))
+    verbs = set(re.findall(r'^@verb\(\s*"([a-z-]+)"', cli, re.MULTILINE))
+    message = {}
     for name, container in built.containers():
-        words = container["command"] if container["command"][0] == "python" else container["command"][2].split()[1:]
-        said[name] = words[3]
-        assert words[:2] == ["python", "-m"]
-        assert words[3] in verbs, name
-        assert [word for word in words if word.startswith("--") and f'"{word}"' not in cli] == [], name
-    assert said == {
+        parts = (
+            container["command"]
+            if container["command"][0] == "python"
+            else container["command"][2].split()[1:]
+        )
+        message[name] = parts[3]
+        assert parts[:2] == ["python", "-m"]
+        assert parts[3] in verbs, name
+        assert [word for word in parts if word.startswith("--") and f'"{word}"' not in cli] == [], (
+            name
+        )
+    assert message == {
         "serve/serve": "serve",
-        "serve/follower": "sync",
+        "serve/follower": "fetch-model",
         "migrate/migrate": "migrate",
         "retrain/retrain": "retrain",
         "score/score": "score",
         "drift/drift": "drift",
-        "forget/forget": "forget",
+        "forget/forget": "purge-records",
     }
-    assert built.of("CronJob")["forget"]["spec"]["suspend"] is True, "nothing is deleted before a period was agreed on"
-    assert built.of("CronJob")["score"]["spec"]["suspend"] is True, "no table is scored before a place was named"
+    assert built.of("CronJob")["forget"]["spec"]["suspend"] is True, (
+        "nothing is deleted before a period was agreed on"
+    )
+    assert built.of("CronJob")["score"]["spec"]["suspend"] is True, (
+        "no table is scored before a place was named"
+    )
     place = built.project.yaml("deploy/values/values.yaml")[built.environment]["scores"]
-    assert built.container("score/score")["command"][3:] == ["score", "--to", place]
+    assert built.container("score/score")["command"][3:] == ["score", "--output", place]
 
 
 def test_what_is_referred_to_is_there_or_documented(built: Built) -> None:
     secrets, maps = {built.only("Ingress")["spec"]["tls"][0]["secretName"]}, set()
     for _, container in built.containers():
-        for each in [
+        for item in [
             *container.get("envFrom", []),
             *(e["valueFrom"] for e in container.get("env", []) if "valueFrom" in e),
         ]:
-            secrets |= {each[key]["name"] for key in ("secretRef", "secretKeyRef") if key in each}
-            maps |= {each["configMapRef"]["name"]} if "configMapRef" in each else set()
+            secrets |= {item[key]["name"] for key in ("secretRef", "secretKeyRef") if key in item}
+            maps |= {item["configMapRef"]["name"]} if "configMapRef" in item else set()
     for name, template in built.templates().items():
-        secrets |= {volume["secret"]["secretName"] for volume in template["spec"]["volumes"] if "secret" in volume}
+        secrets |= {
+            volume["secret"]["secretName"]
+            for volume in template["spec"]["volumes"]
+            if "secret" in volume
+        }
         volumes = {volume["name"] for volume in template["spec"]["volumes"]}
-        mounted = {m["name"] for n, c in built.containers() if n.startswith(f"{name}/") for m in c["volumeMounts"]}
+        mounted = {
+            m["name"]
+            for n, c in built.containers()
+            if n.startswith(f"{name}/")
+            for m in c["volumeMounts"]
+        }
         assert volumes == mounted, name
-    documented = built.project.read("docs/cluster.md").partition("## Secrets")[2].partition("\n## ")[0]
+    documented = (
+        built.project.read("docs/cluster.md").partition("## Secrets")[2].partition("\n## ")[0]
+    )
     assert secrets == set(re.findall(r"^\| `(\w+)`", documented, re.MULTILINE))
     assert maps == set(built.of("ConfigMap"))
     serve = built.container("serve/serve")
@@ -297,16 +364,26 @@ def test_the_kill_switch_is_a_config_map_that_pods_follow_and_can_do_without(bui
 
 def test_a_pod_has_the_time_to_end_and_the_room_to_remember(built: Built) -> None:
     serve, pod = built.variables(built.container("serve/serve")), built.templates()["serve"]["spec"]
-    last = float(re.findall(r"^LAST_SECONDS = ([\d.]+)", source("serving/server.py"), re.MULTILINE)[0])
-    leave = float(re.findall(r"^LEAVE_SECONDS = ([\d.]+)", source("serving/record_shipper.py"), re.MULTILINE)[0])
+    last = float(
+        re.findall(r"^LAST_SECONDS = ([\d.]+)", source("serving/server.py"), re.MULTILINE)[0]
+    )
+    leave = float(
+        re.findall(r"^LEAVE_SECONDS = ([\d.]+)", source("serving/record_shipper.py"), re.MULTILINE)[
+            0
+        ]
+    )
     drain = float(serve["ML_DRAIN_SECONDS"])
     readiness = built.container("serve/serve")["readinessProbe"]
-    assert drain >= readiness["periodSeconds"] * readiness["failureThreshold"], "the drain is noticed while it lasts"
+    assert drain >= readiness["periodSeconds"] * readiness["failureThreshold"], (
+        "the drain is noticed while it lasts"
+    )
     assert pod["terminationGracePeriodSeconds"] >= drain + last + leave + 5
     assert "lifecycle" not in built.container("serve/serve")
     (spool,) = (volume for volume in pod["volumes"] if volume["name"] == "spool")
     assert spool["emptyDir"]["sizeLimit"] == "1Gi"
-    assert float(serve["ML_EVENT_LOG_MAX_MB"]) * 1e6 < 0.8 * 2**30, "a full log refuses; a full volume evicts the pod"
+    assert float(serve["ML_EVENT_LOG_MAX_MB"]) * 1e6 < 0.8 * 2**30, (
+        "a full log refuses; a full volume evicts the pod"
+    )
 
 
 def test_the_largest_model_fits_into_a_pod_beside_the_one_that_answers(built: Built) -> None:
@@ -315,30 +392,45 @@ def test_the_largest_model_fits_into_a_pod_beside_the_one_that_answers(built: Bu
     assert serve["resources"]["limits"]["memory"] == "512Mi"
     assert limit >= (130 + 3 * float(built.variables(serve)["ML_MODEL_MEGABYTES"])) * 1e6
     trains = built.variables(built.container("retrain/retrain"))
-    assert trains["ML_MODEL_MEGABYTES"] == built.variables(serve)["ML_MODEL_MEGABYTES"], "training refuses the same"
+    assert trains["ML_MODEL_MEGABYTES"] == built.variables(serve)["ML_MODEL_MEGABYTES"], (
+        "training refuses the same"
+    )
 
 
 def test_the_network_lets_through_what_each_pod_needs_and_nothing_else(built: Built) -> None:
-    policies = {name: each["spec"] for name, each in built.of("NetworkPolicy").items()}
+    policies = {name: item["spec"] for name, item in built.of("NetworkPolicy").items()}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert built.chosen("to-dns") == set(built.templates())
-    needs_database = {n.partition("/")[0] for n, c in built.containers() if "ML_DATABASE_URL" in built.variables(c)}
+    needs_database = {
+        n.partition("/")[0]
+        for n, c in built.containers()
+        if "ML_DATABASE_URL" in built.variables(c)
+    }
     assert built.chosen("to-database") == needs_database
     needs_registry = {n.partition("/")[0] for n, c in built.containers() if len(c["envFrom"]) > 1}
     assert built.chosen("to-registry-and-data") == needs_registry
-    inward = {name: each["ingress"] for name, each in policies.items() if "ingress" in each}
-    assert {name: [port["port"] for rule in rules for port in rule["ports"]] for name, rules in inward.items()} == {
+    inward = {name: entry["ingress"] for name, entry in policies.items() if "ingress" in entry}
+    assert {
+        name: [port["port"] for rule in rules for port in rule["ports"]]
+        for name, rules in inward.items()
+    } == {
         "from-callers": ["http"],
         "from-prometheus": ["ops"],
     }
     assert built.chosen("from-callers") == built.chosen("from-prometheus") == {"serve"}
 
 
-def test_what_comes_first_is_all_that_the_migration_needs_and_replaces_nothing(built: Built) -> None:
-    first = [each for each in built.documents if each["metadata"]["labels"].get(FIRST[0]) == FIRST[1]]
-    kinds = {each["kind"] for each in first}
+def test_what_comes_first_is_all_that_the_migration_needs_and_replaces_nothing(
+    built: Built,
+) -> None:
+    first = [
+        item for item in built.documents if item["metadata"]["labels"].get(FIRST[0]) == FIRST[1]
+    ]
+    kinds = {element["kind"] for element in first}
     assert kinds == {"Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy", "Job"}
-    assert [each for each in built.documents if each["kind"] in kinds and each not in first] == []
+    assert [
+        entry for entry in built.documents if entry["kind"] in kinds and entry not in first
+    ] == []
     assert f"-l {'='.join(FIRST)}" in built.project.read("docs/cluster.md")
 
 
@@ -347,7 +439,11 @@ def test_jobs_by_the_clock_never_overlap_nor_pile_up(built: Built) -> None:
         spec = job["spec"]
         assert spec["concurrencyPolicy"] == "Forbid", name
         assert spec["timeZone"] == "Etc/UTC", name
-        assert 0 < spec["startingDeadlineSeconds"] <= spec["jobTemplate"]["spec"]["activeDeadlineSeconds"], name
+        assert (
+            0
+            < spec["startingDeadlineSeconds"]
+            <= spec["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+        ), name
         assert spec["jobTemplate"]["spec"]["backoffLimit"] <= 2, name
         assert len(spec["schedule"].split()) == 5, name
 
@@ -355,5 +451,10 @@ def test_jobs_by_the_clock_never_overlap_nor_pile_up(built: Built) -> None:
 @needs_kubectl
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_overlay_names_both_images_by_digest(environment: str, pinned: BakedProject) -> None:
-    images = {c["image"] for _, c in Built(pinned, environment, build(pinned.path, environment)).containers()}
-    assert images == {f"registry.example.org/fraud-scoring/{name}@{DIGEST}" for name in ("serving", "pipeline")}
+    images = {
+        c["image"]
+        for _, c in Built(pinned, environment, build(pinned.path, environment)).containers()
+    }
+    assert images == {
+        f"registry.example.org/fraud-scoring/{name}@{DIGEST}" for name in ("serving", "pipeline")
+    }

@@ -1,4 +1,6 @@
-"""Governance in a baked project, by its own commands: what a fresh one may do, what a filled one still lacks. Slow."""
+"""Governance in a baked project, by its own commands: what a fresh one may do, what a filled one
+still lacks. Slow.
+"""
 
 import json
 import re
@@ -19,15 +21,17 @@ pytestmark = pytest.mark.slow
 
 def scorecard(project: Project, stage: str, **more: str) -> tuple[int, dict[str, Any]]:
     done = project.make("-s", "readiness", f"STAGE={stage}", "FORMAT=json", **more)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return done.returncode, found
+    result: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, result
 
 
 def lacking(found: dict[str, Any]) -> dict[str, str]:
     """Checks that are demanded and not met, with their state."""
     met = ("passed", "waived", "not applicable")
     return {
-        check["id"]: check["status"] for check in found["checks"] if check["demanded"] and check["status"] not in met
+        check["id"]: check["status"]
+        for check in found["checks"]
+        if check["demanded"] and check["status"] not in met
     }
 
 
@@ -37,27 +41,29 @@ def committed(project: Project) -> None:
 
 
 def test_a_fresh_bake_passes_poc_and_says_what_pilot_and_production_want(project: Project) -> None:
-    said = project.makes("-s", "readiness")
-    assert "Next, by person:" in said
-    assert len(re.findall(r"^  .*: .*\(", said, re.MULTILINE)) <= 10
+    message = project.makes("-s", "readiness")
+    assert "Next, by person:" in message
+    assert len(re.findall(r"^  .*: .*\(", message, re.MULTILINE)) <= 10
     assert scorecard(project, "poc")[0] == 0
     for stage in ("pilot", "production"):
-        code, found = scorecard(project, stage)
+        code, result = scorecard(project, stage)
         assert code != 0
-        for check in found["checks"]:
-            if check["id"] in lacking(found):
+        for check in result["checks"]:
+            if check["id"] in lacking(result):
                 assert check["accountable"].startswith("TODO ("), check
-                assert check["fix"] or any("governance/" in said for said in check["says"]), check
-    refused = project.make("promote", "ENVIRONMENT=staging", WHY="it is time")
+                assert check["fix"] or any("governance/" in text for text in check["says"]), check
+    refused = project.make("promote", "ENVIRONMENT=staging", REASON="it is time")
     assert refused.returncode != 0
     assert not project.baked.git("status", "--porcelain"), "a look must change nothing"
 
 
 def own_domain(project: Project) -> None:
-    """What a team does that has looked: the rows are said to be real, and the word that comes since day 75 is known."""
+    """What a team does that has looked: the rows are said to be real, and the word that comes since
+    day 75 is known.
+    """
     changes = {
         "data.py": {
-            r"MADE_UP = .*\n": "",
+            r"SYNTHETIC = .*\n": "",
             r"MERCHANTS \+ \(.*\)\n": "MERCHANTS if day >= NEW_MERCHANT_DAY else MERCHANTS[:-1]\n",
         },
         "contract.py": {r'"travel"\]': '"travel", "vouchers"]'},
@@ -69,13 +75,15 @@ def own_domain(project: Project) -> None:
             assert count == 1, pattern
         (project.source / name).write_text(text)
     tests = project.path / "tests" / "test_example.py"
-    found = re.sub(r"def test_vouchers_appear.*?\n\n\n", "", tests.read_text(), flags=re.DOTALL)
-    found = re.sub(r"from mlprod.*\n|from \w+ import data\n|NEW_MERCHANT_DAY, ", "", found)
-    tests.write_text(found)
+    result = re.sub(r"def test_vouchers_appear.*?\n\n\n", "", tests.read_text(), flags=re.DOTALL)
+    result = re.sub(r"from mlprod.*\n|from \w+ import data\n|NEW_MERCHANT_DAY, ", "", result)
+    tests.write_text(result)
 
 
 def next_day(project: Project) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """The payments of the day after the data that was learnt from, by their ids, and what became of them."""
+    """The payments of the day after the data that was learnt from, by their ids, and what became of
+    them.
+    """
     python = project.python
     script = """if True:
         import json
@@ -87,65 +95,86 @@ def next_day(project: Project) -> tuple[list[dict[str, Any]], dict[str, int]]:
         asked = [{"id": row["transaction_id"]} | {f: row[f] for f in fields if row[f] is not None} for row in rows]
         print(json.dumps([asked, {row["transaction_id"]: row["fraud"] for row in rows}]))
     """
-    done = subprocess.run([python, "-c", script], cwd=project.path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [python, "-c", script], cwd=project.path, capture_output=True, text=True, check=True
+    )
     rows, became = json.loads(done.stdout)
     return rows, became
 
 
 @pytest.mark.sampled("a project filled in")
 @needs_prometheus
-def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, tmp_path: Path) -> None:
+def test_a_filled_example_meets_a_pilot_by_commands_that_ran(
+    project: Project, tmp_path: Path
+) -> None:
     fill_in(project)
     own_domain(project)
     assert "differs" in project.make("check").stdout
     project.makes("generate")
     committed(project)
-    project.makes("contract")
+    project.makes("validate")
     project.makes("baseline")
-    project.makes("promote", WHY="something must answer")
+    project.makes("promote", REASON="something must answer")
     project.makes("train")
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
     assert "passed hyperparameters-tuned: none of 9 settings surely better" in project.makes("tune")
     assert re.search(r"31\.\d days older: worth", project.makes("staleness"))
-    assert "passed dependencies-watched: the columns are those of version 2" in project.makes("upstream")
+    assert "passed dependencies-watched: the columns are those of version 2" in project.makes(
+        "check-source"
+    )
     for owner, check in (("cy", "field-cost-known"), ("bea", "inclusion-looked-at")):
         said_by = {
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "user.email",
             "GIT_CONFIG_VALUE_0": f"{owner}@example.org",
         }
-        project.makes("attest", f"CHECK={check}", WHY="invented, for a test", **said_by)
+        project.makes("attest", f"CHECK={check}", REASON="invented, for a test", **said_by)
     with project.serving() as address:
         wait_for_version(address, "2")
-        for drill in ("smoke", "stop-drill", "rollback-drill"):
+        for drill in ("smoke-test", "kill-switch-drill", "rollback-drill"):
             assert "FAILED" not in project.makes(drill, f"URL={address}")
         rows, became = next_day(project)
         assert len(post(f"{address}/v1/predict", rows)["predictions"]) == 1_000
-        known = [{"prediction_id": id, "outcome": fraud, "at": "2026-05-01T12:00:00Z"} for id, fraud in became.items()]
+        known = [
+            {"prediction_id": id, "outcome": fraud, "at": "2026-05-01T12:00:00Z"}
+            for id, fraud in became.items()
+        ]
         assert tell(f"{address}/v1/outcomes", {"outcomes": known})["accepted"] == 1_000
     (project.path / "serve.log").unlink()  # of the test
-    drifted = "merchant has drifted, by 1,000 rows"  # vouchers were not sold when it learnt; no unknown word
+    # vouchers were not sold when it learnt; no unknown word
+    drifted = "merchant has drifted, by 1,000 rows"
     assert drifted in project.make("drift").stdout
     assert "<h2>" in (project.path / "var" / "drift" / "report.html").read_text()
-    assert "over 1,000 cases" in project.makes("observe")
-    assert "nothing is wrong" in project.makes("watch")
+    assert "over 1,000 cases" in project.makes("collect-evidence")
+    assert "nothing is wrong" in project.makes("check-alerts")
     with alertmanager(project.path / ROUTES, tmp_path / "alertmanager") as address:
-        assert "passed alert-reaches-owner" in project.makes("alert-drill", f"URL={address}", "HOLD=0")
+        assert "passed alert-reaches-owner" in project.makes(
+            "alert-drill", f"URL={address}", "DURATION=0"
+        )
     assert re.search(r"\d+ passed", project.makes("ci"))
-    assert not project.baked.git("status", "--porcelain"), "make ci must leave nothing that git would add"
+    assert not project.baked.git("status", "--porcelain"), (
+        "make ci must leave nothing that git would add"
+    )
 
-    code, found = scorecard(project, "pilot")
-    assert lacking(found) == {"sbom": "unmeasured"}
+    code, result = scorecard(project, "pilot")
+    assert lacking(result) == {"sbom": "unmeasured"}
     assert code != 0
-    assert found["payoff"] == "assumed"
-    assert re.search(r"\d decisions a month pay for the running costs", found["break_even"])
-    shown = {"Data": 6.5, "Model": 6.5, "Infrastructure": 6, "Monitoring": 6}  # no canary, and no soak of half an hour
-    assert found["ml_test_score"] == {"score": 6} | shown, {
-        t["id"]: t["why"] for t in found["ml_tests"] if t["points"] < 1
+    assert result["payoff"] == "assumed"
+    assert re.search(r"\d decisions a month pay for the running costs", result["break_even"])
+    shown = {
+        "Data": 6.5,
+        "Model": 6.5,
+        "Infrastructure": 6,
+        "Monitoring": 6,
+    }  # no canary, and no soak of half an hour
+    assert result["ml_test_score"] == {"score": 6} | shown, {
+        t["id"]: t["why"] for t in result["ml_tests"] if t["points"] < 1
     }
-    assert found["ml_test_score_lacks"] == {}
-    (project.path.parent / "ml_test_score.json").write_text(json.dumps(found["ml_tests"], indent=1))
-    refused = project.make("promote", "ENVIRONMENT=staging", "VERSION=1", WHY="it is time")
+    assert result["ml_test_score_lacks"] == {}
+    (project.path.parent / "ml_test_score.json").write_text(
+        json.dumps(result["ml_tests"], indent=1)
+    )
+    refused = project.make("promote", "ENVIRONMENT=staging", "VERSION=1", REASON="it is time")
     assert refused.returncode != 0
     assert "sbom (unmeasured)" in refused.stderr
 
@@ -153,20 +182,26 @@ def test_a_filled_example_meets_a_pilot_by_commands_that_ran(project: Project, t
     waivers = project.path / "governance" / "waivers.yaml"
     facts = f"reason: not today, risk: nobody knows, approved_by: platform_owner, expires: {until}"
     waivers.write_text(f"waivers:\n  - {{check: sbom, {facts}}}\n")
-    assert "governance.rules.yml" in project.makes("generate"), "an alert reminds of the day on which it ends"
+    assert "governance.rules.yml" in project.makes("generate"), (
+        "an alert reminds of the day on which it ends"
+    )
     assert f"WAIVED until {until}: sbom" in project.makes("-s", "readiness", "STAGE=pilot")
     waivers.unlink()
     project.makes("generate")
     assert "passed sbom" in project.makes("sbom")
-    project.makes("stage", "STAGE=pilot")
+    project.makes("advance-stage", "STAGE=pilot")
     assert "stage: pilot" in (project.path / "governance" / "ownership.yaml").read_text()
     project.makes("generate")
-    assert "version 2 -> 1" in project.makes("promote", "ENVIRONMENT=staging", "VERSION=1", WHY="to try the way")
-    project.makes("promote", "ENVIRONMENT=staging", "VERSION=2", WHY="and forward")
-    code, found = scorecard(project, "production")
+    assert "version 2 -> 1" in project.makes(
+        "promote", "ENVIRONMENT=staging", "VERSION=1", REASON="to try the way"
+    )
+    project.makes("promote", "ENVIRONMENT=staging", "VERSION=2", REASON="and forward")
+    code, result = scorecard(project, "production")
     assert code != 0
-    assert "training-done" in lacking(found)
-    assert lacking(found)["tests-green"] == "stale", "what was written by hand does not count for production"
+    assert "training-done" in lacking(result)
+    assert lacking(result)["tests-green"] == "stale", (
+        "what was written by hand does not count for production"
+    )
 
     (project.path / "README.md").write_text("Edited.\n")
     assert scorecard(project, "pilot")[0] == 0, "an edited README stales nothing"
@@ -188,7 +223,9 @@ ANSWERS: dict[str, dict[str, str]] = {
     "everybody": dict.fromkeys(OWNERS, "Your Name <you@example.org>"),
     **{
         name: {"description": ODD[name]}
-        | dict.fromkeys(OWNERS, f"{re.sub('[,;&<>@]', '', ODD[name])[:40].strip()} <odd_one+x@example.org>")
+        | dict.fromkeys(
+            OWNERS, f"{re.sub('[,;&<>@]', '', ODD[name])[:40].strip()} <odd_one+x@example.org>"
+        )
         for name in (
             "double quotes",
             "backslash",
@@ -211,5 +248,12 @@ def test_make_governance_changes_nothing_in_a_fresh_bake(
     baked: BakedProject = baking(cookies)(**ANSWERS[name])
     python = environment / "bin" / "python"
     command = [python, "-m", "fraud_scoring", "generate", "--check"]
-    done = subprocess.run(command, cwd=baked.path, env=project.environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=baked.path,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,6 @@
-"""The images of a baked project, built and run: by buildah and podman, on a stand-in for the official Python image."""
+"""The images of a baked project, built and run: by buildah and podman, on a stand-in for the
+official Python image.
+"""
 
 import json
 import os
@@ -24,7 +26,14 @@ from git_host import git_host
 from test_baked_life import environment, get, readme_request, wait_for_version
 from test_install_paths import PIN, index
 
-__all__ = ["base", "built", "compose", "engine", "environment", "pytestmark"]  # fixtures, and what all tests need
+__all__ = [
+    "base",
+    "built",
+    "compose",
+    "engine",
+    "environment",
+    "pytestmark",
+]  # fixtures, and what all tests need
 CI = {"CI": "true", "GITHUB_RUN_ID": "1"}  # its evidence counts for production with a token
 CHANGES: tuple[dict[str, Any], ...] = (
     {},
@@ -35,7 +44,9 @@ CHANGES: tuple[dict[str, Any], ...] = (
 )  # of the README's row
 
 
-def test_nothing_is_wrong_with_the_dockerfile_and_compose(bake: Callable[..., BakedProject]) -> None:
+def test_nothing_is_wrong_with_the_dockerfile_and_compose(
+    bake: Callable[..., BakedProject],
+) -> None:
     folder = bake().path
     for command in (
         ("hadolint", "Dockerfile"),
@@ -46,7 +57,9 @@ def test_nothing_is_wrong_with_the_dockerfile_and_compose(bake: Callable[..., Ba
 
 
 def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_path: Path) -> None:
-    """Read-only root and nothing writable but the state's folder, no capabilities, a uid that nobody chose, 256 MB."""
+    """Read-only root and nothing writable but the state's folder, no capabilities, a uid that
+    nobody chose, 256 MB.
+    """
     began = time.monotonic()
     with built.serving(tmp_path / "state") as (container, address, second):
         eventually(lambda: built.ask(address)[0] == 200, "an answer")
@@ -58,35 +71,48 @@ def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_pat
         status = built.engine.ask(container, "cat", "/proc/1/status")
         facts = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
         assert (facts["Uid"], facts["Gid"]) == (str(UID), "0")
-        assert (int(facts["CapEff"], 16), int(facts["CapBnd"], 16), facts["NoNewPrivs"]) == (0, 0, "1")
+        assert (int(facts["CapEff"], 16), int(facts["CapBnd"], 16), facts["NoNewPrivs"]) == (
+            0,
+            0,
+            "1",
+        )
         print(f"{int(facts['VmRSS']) // 1024} MB resident")
         for place in ("/app", "/models", "/opt/venv", "/tmp", "/usr/local/lib"):  # noqa: S108
-            tried = built.engine("podman", "exec", container, "touch", f"{place}/written", check=False)
+            tried = built.engine(
+                "podman", "exec", container, "touch", f"{place}/written", check=False
+            )
             assert "written" not in built.engine.ask(container, "ls", place), (place, tried)
-        about = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:serve"))[0]
-        check = about["Healthcheck"]["Test"]
+        subject = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:serve"))[0]
+        check = subject["Healthcheck"]["Test"]
         built.engine.ask(container, *check[1:])
-        os.kill(process := built.process(container), signal.SIGSTOP)  # a check that cannot fail would say nothing
-        sick = subprocess.run(["nsenter", "-n", "-t", str(process), sys.executable, *check[2:]], capture_output=True)
+        os.kill(
+            process := built.process(container), signal.SIGSTOP
+        )  # a check that cannot fail would say nothing
+        sick = subprocess.run(
+            ["nsenter", "-n", "-t", str(process), sys.executable, *check[2:]], capture_output=True
+        )
         os.kill(process, signal.SIGCONT)
         assert sick.returncode
 
 
 def answers(address: str, built: Built, key: str) -> tuple[str, list[Any], list[Any]]:
     """The model version, the predictions of a few rows and the reasons for them, from one service."""
-    rows = [readme_request(built.project) | change | {"id": secrets.token_hex(8)} for change in CHANGES]
+    rows = [
+        readme_request(built.project) | change | {"id": secrets.token_hex(8)} for change in CHANGES
+    ]
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    found = []
+    result = []
     for route in ("predict", "explain"):
         body = json.dumps({"rows": rows if route == "predict" else rows[:1]}).encode()
-        request = urllib.request.Request(f"{address}/v1/{route}", body, headers | {"content-type": "application/json"})  # noqa: S310 - our own address
+        whole, url = headers | {"content-type": "application/json"}, f"{address}/v1/{route}"
+        request = urllib.request.Request(url, body, whole)  # noqa: S310 - our own address
         with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
-            found.append(json.load(response))
-    predicted, explained = found
+            result.append(json.load(response))
+    predicted, explained = result
     return (
         predicted["model_version"],
-        [{**each, "id": ""} for each in predicted["predictions"]],
-        [{**each, "id": ""} for each in explained["explanations"]],
+        [{**item, "id": ""} for item in predicted["predictions"]],
+        [{**entry, "id": ""} for entry in explained["explanations"]],
     )
 
 
@@ -110,8 +136,15 @@ def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Pat
         subprocess.run([*install, "--no-deps", "--default-index", packages, "-r", pin], check=True)
     migrated = project.run("migrate")  # a service without its database is in shadow
     assert migrated.returncode == 0, migrated.stderr
-    for name, venv in (("vendored", project.environment["VENV"]), ("index", str(tmp_path / "venv"))):
-        where = {"VENV": venv, "ML_MODEL_DIR": str(built.models), "ML_EVENT_LOG_DIR": str(tmp_path / name)}
+    for name, venv in (
+        ("vendored", project.environment["VENV"]),
+        ("index", str(tmp_path / "venv")),
+    ):
+        where = {
+            "VENV": venv,
+            "ML_MODEL_DIR": str(built.models),
+            "ML_EVENT_LOG_DIR": str(tmp_path / name),
+        }
         with pytest.MonkeyPatch.context() as patch:
             for variable, value in where.items():
                 patch.setitem(project.environment, variable, value)
@@ -122,19 +155,21 @@ def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Pat
         eventually(lambda: get(f"{second}/readyz")["mode"] == "assist", "the mode is known")
         image = answers(address, built, built.key)
     assert len(image[1]) == len(CHANGES)
-    assert len({each["score"] for each in image[1]}) > 2, "rows that all score alike compare nothing"
+    assert len({item["score"] for item in image[1]}) > 2, (
+        "rows that all score alike compare nothing"
+    )
     assert image[2][0]["fields"]
     assert local == {"vendored": image, "index": image}
 
 
 def test_without_keys_the_image_starts_nothing(built: Built, tmp_path: Path) -> None:
-    said = subprocess.run(
+    message = subprocess.run(
         ["podman", "run", "--rm", "--pull=never", "--no-healthcheck", f"{built.name}:serve"],
         env=os.environ | built.engine.environment, capture_output=True, text=True,
     )  # fmt: skip
-    assert said.returncode == 1
-    assert "there are no keys" in said.stderr
-    assert "Traceback" not in said.stderr
+    assert message.returncode == 1
+    assert "there are no keys" in message.stderr
+    assert "Traceback" not in message.stderr
 
 
 def test_under_load_it_ends_without_one_failed_request(built: Built, tmp_path: Path) -> None:
@@ -147,16 +182,22 @@ def test_under_load_it_ends_without_one_failed_request(built: Built, tmp_path: P
                 threading.Thread(target=lambda: codes.append(built.engine.end(container))),
             )
             codes: list[int] = []
-            told = time.monotonic()
+            received = time.monotonic()
             ended.start()
-            eventually(lambda: refuses(f"{second}/readyz"), "the second port says that it ends", DRAIN - 1)
-            time.sleep(max(0.0, told + DRAIN - 0.7 - time.monotonic()))  # by then a load balancer sends nobody any more
+            eventually(
+                lambda: refuses(f"{second}/readyz"), "the second port says that it ends", DRAIN - 1
+            )
+            time.sleep(
+                max(0.0, received + DRAIN - 0.7 - time.monotonic())
+            )  # by then a load balancer sends nobody any more
         ended.join()
-        print(f"{before:,} answers before SIGTERM, {len(load.answered) - before:,} while it drained")
+        print(
+            f"{before:,} answers before SIGTERM, {len(load.answered) - before:,} while it drained"
+        )
         assert load.failed == []
         assert len(load.answered) > before + 50
         assert codes == [0]
-        assert DRAIN < time.monotonic() - told < DRAIN + 12
+        assert DRAIN < time.monotonic() - received < DRAIN + 12
 
 
 def test_it_starts_again_with_the_model_that_it_had(built: Built, tmp_path: Path) -> None:
@@ -176,16 +217,20 @@ def test_what_answers_holds_nothing_that_trains_or_installs(built: Built) -> Non
     run = ("podman", "run", "--rm", "--pull=never", "--no-healthcheck", "--entrypoint")
     listed = built.engine(*run, "find", f"{built.name}:serve", "/opt", "/usr", "/app", "-type", "d")
     gone = ("sklearn", "mlflow", "alembic", "pandas", "pyarrow", "pip", "ensurepip", "setuptools")
-    assert not re.findall(rf"^.*-packages/(?:{'|'.join(gone)})$|^.*/ensurepip$", listed, re.MULTILINE)
+    assert not re.findall(
+        rf"^.*-packages/(?:{'|'.join(gone)})$|^.*/ensurepip$", listed, re.MULTILINE
+    )
     compilers = "for tool in cc gcc g++ ld make pip uv; do command -v $tool; done; true"
     assert built.engine(*run, "sh", f"{built.name}:serve", "-c", compilers) == ""
     whole = built.engine(*run, "find", f"{built.name}:pipeline", "/opt", "-type", "d")
     assert "site-packages/sklearn\n" in whole, "the names above must be the packages' own"
     for target in ("serve", "pipeline"):
-        about = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:{target}"))[0]
-        assert about["User"] == "10001:0"
-        assert "PYTHONDONTWRITEBYTECODE" not in str(about["Config"]["Env"])
-        labels = about["Labels"]
+        subject = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:{target}"))[
+            0
+        ]
+        assert subject["User"] == "10001:0"
+        assert "PYTHONDONTWRITEBYTECODE" not in str(subject["Config"]["Env"])
+        labels = subject["Labels"]
         assert (
             labels["org.opencontainers.image.version"]
             == built.project.baked.toml("pyproject.toml")["project"]["version"]
@@ -198,35 +243,50 @@ def test_what_answers_holds_nothing_that_trains_or_installs(built: Built) -> Non
 def test_what_pip_was_lent_is_in_no_layer(built: Built, tmp_path: Path) -> None:
     for target in ("serve", "pipeline"):
         image = f"{built.name}:{target}"
-        for told in (("history", "--no-trunc", image), ("image", "inspect", image)):
-            assert built.marker not in built.engine("podman", *told)
+        for received in (("history", "--no-trunc", image), ("image", "inspect", image)):
+            assert built.marker not in built.engine("podman", *received)
         archive = tmp_path / f"{target}.tar"
         built.engine("podman", "save", "--quiet", "--output", archive, image)
-        found = subprocess.run(["grep", "-c", built.marker, archive], capture_output=True, text=True)
-        assert found.stdout.strip() == "0", "podman saves layers as they are, uncompressed"
-        shown = subprocess.run(
-            ["grep", "-c", "verify_folder\\|def folder_digest", archive], capture_output=True, text=True
+        result = subprocess.run(
+            ["grep", "-c", built.marker, archive], capture_output=True, text=True
         )
-        assert int(shown.stdout) > 0, "the project's own source must be found this way, or nothing would"
+        assert result.stdout.strip() == "0", "podman saves layers as they are, uncompressed"
+        shown = subprocess.run(
+            ["grep", "-c", "verify_folder\\|def folder_digest", archive],
+            capture_output=True,
+            text=True,
+        )
+        assert int(shown.stdout) > 0, (
+            "the project's own source must be found this way, or nothing would"
+        )
         archive.unlink()
 
 
 def test_evidence_from_the_pipeline_image_is_about_the_same_code(built: Built) -> None:
-    look = "from mlprod.training.evidence_store import digests; from mlprod.settings import Settings as S"
-    command = ["-c", f"{look}; print(digests(S())['code'])"]
+    poll = "from mlprod.training.evidence_store import digests; from mlprod.settings import Settings as S"
+    command = ["-c", f"{poll}; print(digests(S())['code'])"]
     python = built.project.python
     where = {"cwd": built.project.path, "env": built.project.environment}
     here = subprocess.run([python, *command], **where, capture_output=True, text=True, check=True)
-    run = ("podman", "run", "--rm", "--pull=never", "--read-only", f"--user={UID}:0", "--entrypoint", "python")
+    run = (
+        "podman",
+        "run",
+        "--rm",
+        "--pull=never",
+        "--read-only",
+        f"--user={UID}:0",
+        "--entrypoint",
+        "python",
+    )
     assert built.engine(*run, f"{built.name}:pipeline", *command) == here.stdout.strip()
 
 
 def test_the_drill_leaves_evidence_that_counts(built: Built) -> None:
     assert status(built) == "unmeasured"
     with git_host(built.project.python, built.project.baked) as token:
-        said = built.project.makes("image-drill", f"IMAGE={built.name}", **CI, ML_ID_TOKEN=token)
-    print(found := re.search(r"passed image-runs: [0-9a-f]{12} answered after .*", said))
-    assert found
+        message = built.project.makes("test-image", f"IMAGE={built.name}", **CI, ML_ID_TOKEN=token)
+    print(result := re.search(r"passed image-runs: [0-9a-f]{12} answered after .*", message))
+    assert result
     assert status(built) == "passed"
     dockerfile = built.project.path / "Dockerfile"
     as_it_was = dockerfile.read_text()
@@ -238,48 +298,71 @@ def test_the_drill_leaves_evidence_that_counts(built: Built) -> None:
 def test_the_drill_of_an_image_that_can_install_fails(built: Built) -> None:
     """What answers all the same and holds pip and all that trains is not what should run."""
     container = built.engine("buildah", "from", "--pull-never", f"{built.name}:pipeline")
-    built.engine("buildah", "config", "--cmd", "serve --no-follow", "--env", "ML_HOST=0.0.0.0", container)
-    built.engine("buildah", "commit", "-q", "--rm", "--format=docker", container, "localhost/fat:serve")
+    built.engine(
+        "buildah", "config", "--cmd", "serve --no-follow", "--env", "ML_HOST=0.0.0.0", container
+    )
+    built.engine(
+        "buildah", "commit", "-q", "--rm", "--format=docker", container, "localhost/fat:serve"
+    )
     with git_host(built.project.python, built.project.baked) as token:
-        refused = built.project.make("image-drill", "IMAGE=localhost/fat", **CI, ML_ID_TOKEN=token)
+        refused = built.project.make("test-image", "IMAGE=localhost/fat", **CI, ML_ID_TOKEN=token)
     assert refused.returncode != 0
-    assert re.search(r"FAILED image-runs: [0-9a-f]{12} holds sklearn; holds mlflow; holds alembic", refused.stdout)
+    assert re.search(
+        r"FAILED image-runs: [0-9a-f]{12} holds sklearn; holds mlflow; holds alembic",
+        refused.stdout,
+    )
     assert status(built) == "failed"
 
 
 def status(built: Built) -> str:
     """What the scorecard says of the image."""
     card = json.loads(built.project.run("readiness", "--stage=production", "--format=json").stdout)
-    (found,) = (each["status"] for each in card["checks"] if each["id"] == "image-runs")
-    return str(found)
+    (result,) = (item["status"] for item in card["checks"] if item["id"] == "image-runs")
+    return str(result)
 
 
-def test_what_compose_configures_prometheus_understands(bake: Callable[..., BakedProject], tmp_path: Path) -> None:
+def test_what_compose_configures_prometheus_understands(
+    bake: Callable[..., BakedProject], tmp_path: Path
+) -> None:
     project = bake()
-    (tmp_path / "prometheus.yml").write_text(project.yaml("compose.yaml")["configs"]["prometheus"]["content"])
+    (tmp_path / "prometheus.yml").write_text(
+        project.yaml("compose.yaml")["configs"]["prometheus"]["content"]
+    )
     shutil.copytree(project.path / "monitoring" / "prometheus", tmp_path / "rules")
     done = subprocess.run(
-        ["promtool", "check", "config", "prometheus.yml"], cwd=tmp_path, capture_output=True, text=True
+        ["promtool", "check", "config", "prometheus.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(rf"SUCCESS: {len(list((tmp_path / 'rules').glob('*.rules.yml')))} rule files found", done.stdout)
+    assert re.search(
+        rf"SUCCESS: {len(list((tmp_path / 'rules').glob('*.rules.yml')))} rule files found",
+        done.stdout,
+    )
 
 
 @pytest.mark.sampled("images elsewhere")
 def test_compose_brings_a_promoted_model_from_the_registry_to_the_caller(compose: Compose) -> None:
-    """Its secrets, migration, MLflow server, jobs, follower and service; PostgreSQL and rclone are this machine's."""
+    """Its secrets, migration, MLflow server, jobs, follower and service; PostgreSQL and rclone are
+    this machine's.
+    """
     compose.run("secrets")
-    kept = {path.name: path.read_bytes() for path in (compose.folder / "secrets").iterdir()}
+    stored = {path.name: path.read_bytes() for path in (compose.folder / "secrets").iterdir()}
     compose.run("secrets")
-    assert kept == {path.name: path.read_bytes() for path in (compose.folder / "secrets").iterdir()}
+    assert stored == {
+        path.name: path.read_bytes() for path in (compose.folder / "secrets").iterdir()
+    }
     compose.postgres()
     compose.s3()
     compose.run("migrate")
     registry = compose.start("mlflow")
     compose.healthy("mlflow", registry)
     compose.run("pipeline", "train", "--baseline")
-    compose.run("pipeline", "promote", "--why", "something must answer")
-    assert list((compose.folder / "bundles" / "mlflow").rglob("manifest.json")), "the bundle lies in the S3 store"
+    compose.run("pipeline", "promote", "--reason", "something must answer")
+    assert list((compose.folder / "bundles" / "mlflow").rglob("manifest.json")), (
+        "the bundle lies in the S3 store"
+    )
     follower, service = compose.start("follower"), compose.start("serve")
     compose.built.key, address = compose.secret("caller"), f"http://127.0.0.1:{compose.port}"
     eventually(lambda: compose.built.ask(address)[0] == 200, "an answer")

@@ -1,4 +1,7 @@
-"""Whole lives of baked projects, by the README's commands only. Slow: they install the lock once and run for real."""
+"""Whole lives of baked projects, by the README's commands only.
+
+Slow: they install the lock once and run for real.
+"""
 
 import json
 import os
@@ -45,13 +48,17 @@ class Project:
 
     def __init__(self, baked: BakedProject, environment: Path) -> None:
         self.path, self.baked = baked.path, baked
-        self.service: subprocess.Popen[bytes] | None = None  # what `serving` runs, and its second port
+        self.service: subprocess.Popen[bytes] | None = (
+            None  # what `serving` runs, and its second port
+        )
         self.port = self.operations = 0
         self.source = next(self.path.glob("src/*/__main__.py")).parent
         self.package = self.source.name
         tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_OTHERS)}
-        self.environment = kept | {
+        stored = {
+            name: value for name, value in os.environ.items() if not name.startswith(OF_OTHERS)
+        }
+        self.environment = stored | {
             "ML_NEW_SERIES_SECONDS": "1",  # Prometheus scrapes each second in these tests
             "VENV": str(environment),
             "PYTHONPATH": "src",
@@ -62,23 +69,37 @@ class Project:
     def python(self) -> Path:
         return Path(self.environment["VENV"]) / "bin" / "python"
 
-    def make(self, *words: str, timeout: float = 1_800, **more: str) -> subprocess.CompletedProcess[str]:
+    def make(
+        self, *words: str, timeout: float = 1_800, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         command = ["make", f"PYTHON={sys.executable}", *words]
         return subprocess.run(
-            command, cwd=self.path, env=self.environment | more, timeout=timeout, capture_output=True, text=True
+            command,
+            cwd=self.path,
+            env=self.environment | more,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
         )
 
     def makes(self, *words: str, **more: str) -> str:
         """What a verb prints; the test fails when the verb does."""
         done = self.make(*words, **more)
-        assert done.returncode == 0, f"make {' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        assert done.returncode == 0, (
+            f"make {' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        )
         return done.stdout + done.stderr
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A verb without make."""
         command = [self.python, "-m", self.package, *words]
         return subprocess.run(
-            command, cwd=self.path, env=self.environment | more, timeout=300, capture_output=True, text=True
+            command,
+            cwd=self.path,
+            env=self.environment | more,
+            timeout=300,
+            capture_output=True,
+            text=True,
         )
 
     @contextmanager
@@ -92,7 +113,8 @@ class Project:
             self.service = service = subprocess.Popen(
                 command,
                 cwd=self.path,
-                env=self.environment | {"ML_PORT": str(port), self.second_port: str(self.operations)},
+                env=self.environment
+                | {"ML_PORT": str(port), self.second_port: str(self.operations)},
                 stdout=log,
                 stderr=log,
             )
@@ -125,7 +147,9 @@ def tell(address: str, content: dict[str, Any]) -> Any:
         return json.load(response)
 
 
-def wait_for_version(address: str, version: str, mode: str = "assist", seconds: int = 30) -> dict[str, Any]:
+def wait_for_version(
+    address: str, version: str, mode: str = "assist", seconds: int = 30
+) -> dict[str, Any]:
     for _ in range(seconds * 10):
         try:
             model = get(f"{address}/v1/model")
@@ -155,56 +179,66 @@ def project(cookies: Any, environment: Path) -> Project:
     return Project(baking(cookies)(), environment)
 
 
-def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(project: Project, tmp_path: Path) -> None:
-    said = project.makes("demo")
+def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(
+    project: Project, tmp_path: Path
+) -> None:
+    message = project.makes("demo")
     for gate in project.baked.yaml("governance/gates.yaml")["gates"]:
-        assert f"passed {gate['id']}" in said
-    assert re.search(r'-> \{"model_version": "2".*"score": 0\.\d+, "decision": "(decline|approve)"', said)
-    assert "Its reasons, strongest first:" in said
-    assert "feedback-works: outcome {'accepted': 1" in said
-    assert re.search(r"stopped within \d\.\d+ s, and went on in assist", said)
-    assert "rolled back: version 1, the baseline, answers" in said
-    assert "rollback 2 -> 1" in said
-    assert re.search(r"Data +2 of +3 for pilot +ML Test Score 2 of 7", said), "what the demo has shown stands there"
-    assert "ML Test Score 2, the smallest of the four" in said
+        assert f"passed {gate['id']}" in message
+    assert re.search(
+        r'-> \{"model_version": "2".*"score": 0\.\d+, "decision": "(decline|approve)"', message
+    )
+    assert "Its reasons, strongest first:" in message
+    assert "feedback-works: outcome {'accepted': 1" in message
+    assert re.search(r"stopped within \d\.\d+ s, and went on in assist", message)
+    assert "rolled back: version 1, the baseline, answers" in message
+    assert "rollback 2 -> 1" in message
+    assert re.search(r"Data +2 of +3 for pilot +ML Test Score 2 of 7", message), (
+        "what the demo has shown stands there"
+    )
+    assert "ML Test Score 2, the smallest of the four" in message
     for section, command in (
         ("Data", "test"),
         ("Model", "tune"),
         ("Infrastructure", "test"),
         ("Monitoring", "upstream"),
     ):
-        assert re.search(rf"{section} has \d, a well-kept project 6.*?make {command}  \(", said, re.DOTALL), section
-    assert "Next: read README.md" in said
-    assert not (project.path / "var" / "mlflow.db").exists(), "the demo must leave the project's own registry alone"
-    compare_demo(said, tmp_path)
+        assert re.search(
+            rf"{section} has \d, a well-kept project 6.*?make {command}  \(", message, re.DOTALL
+        ), section
+    assert "Next: read README.md" in message
+    assert not (project.path / "var" / "mlflow.db").exists(), (
+        "the demo must leave the project's own registry alone"
+    )
+    compare_demo(message, tmp_path)
 
 
 def test_the_first_ten_minutes_of_the_readme(project: Project, tmp_path: Path) -> None:
     project.makes("baseline")
-    project.makes("promote", WHY="something must answer")
+    project.makes("promote", REASON="something must answer")
     with project.serving() as address:
         assert wait_for_version(address, "1")["kind"] == "baseline"
         compare_api(project, address, tmp_path)
         project.makes("train")
         assert get(f"{address}/v1/model")["model_version"] == "1", "a challenger answers nobody"
-        project.makes("promote", WHY="it beats the rule")
+        project.makes("promote", REASON="it beats the rule")
         assert wait_for_version(address, "2")["kind"] == "model"
         row = readme_request(project)
         assert post(f"{address}/v1/predict", [row])["predictions"][0]["decision"] == "decline"
         explained = post(f"{address}/v1/explain", [row])["explanations"][0]["fields"]
         assert {field["field"] for field in explained} >= set(row)
-        project.makes("mode", "MODE=shadow", WHY="to be sure")
+        project.makes("set-mode", "MODE=shadow", REASON="to be sure")
         wait_for_version(address, "2", mode="shadow")
         withheld = post(f"{address}/v1/predict", [row | {"id": "mine"}])["predictions"][0]
         assert withheld["decision"] is None
         outcome = {"prediction_id": "mine", "outcome": 1, "at": "2026-06-01T12:00:00Z"}
         assert tell(f"{address}/v1/outcomes", {"outcomes": [outcome]})["accepted"] == 1
-        project.makes("mode", "MODE=assist", WHY="all is well")
-        project.makes("rollback", WHY="complaints since noon")
+        project.makes("set-mode", "MODE=assist", REASON="all is well")
+        project.makes("rollback", REASON="complaints since noon")
         assert wait_for_version(address, "1")["kind"] == "baseline"
-    said = project.makes("versions")
-    assert "rollback 2 -> 1  you@example.org: complaints since noon" in said
-    refused = project.make("rollback", WHY="again")
+    message = project.makes("list-versions")
+    assert "rollback 2 -> 1  you@example.org: complaints since noon" in message
+    refused = project.make("rollback", REASON="again")
     assert refused.returncode != 0
     assert "nothing came before it" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -215,7 +249,7 @@ def test_the_first_ten_minutes_of_the_readme(project: Project, tmp_path: Path) -
 def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: Path) -> None:
     project.makes("baseline")
     project.makes("train")
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
     for verb in ("sync", "migrate"):
         done = project.run(verb)
         assert done.returncode == 0, done.stderr
@@ -224,10 +258,29 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
     subprocess.run([*uv, "venv", "-q", "-p", sys.executable, small], check=True)
     lock = project.path / "requirements" / "serve.txt"
     subprocess.run(
-        [*uv, "pip", "install", "-q", "-p", small / "bin" / "python", "--require-hashes", "-r", lock], check=True
+        [
+            *uv,
+            "pip",
+            "install",
+            "-q",
+            "-p",
+            small / "bin" / "python",
+            "--require-hashes",
+            "-r",
+            lock,
+        ],
+        check=True,
     )
-    library = ["--no-deps", "--no-index", "--require-hashes", "-r", project.path / "requirements" / "mlprod.txt"]
-    subprocess.run([*uv, "pip", "install", "-q", "-p", small / "bin" / "python", *library], check=True)
+    library = [
+        "--no-deps",
+        "--no-index",
+        "--require-hashes",
+        "-r",
+        project.path / "requirements" / "mlprod.txt",
+    ]
+    subprocess.run(
+        [*uv, "pip", "install", "-q", "-p", small / "bin" / "python", *library], check=True
+    )
     project.environment["VENV"] = str(small)
     refused = project.run("serve", ML_ENVIRONMENT="production")
     assert refused.returncode == 1
@@ -235,7 +288,10 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
     assert "Traceback" not in refused.stderr
     with project.serving("--no-follow") as address:
         assert wait_for_version(address, "2")["kind"] == "model"
-        assert post(f"{address}/v1/predict", [readme_request(project)])["predictions"][0]["decision"] == "decline"
+        assert (
+            post(f"{address}/v1/predict", [readme_request(project)])["predictions"][0]["decision"]
+            == "decline"
+        )
 
 
 @pytest.mark.sampled("a project filled in")
@@ -263,10 +319,12 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
             typed += sum(1 for line in code.splitlines() if line.strip())
 
     edit("contract.py", "data.py")
-    if usecase == "diabetes":  # a number as label: the README's first step lets the model be a regressor
+    if (
+        usecase == "diabetes"
+    ):  # a number as label: the README's first step lets the model be a regressor
         model = project.source / "model.py"
         model.write_text(model.read_text().replace("Classifier", "Regressor"))
-    assert "0 rules broken" in project.makes("contract")
+    assert "0 rules broken" in project.makes("validate")
     edit("decision.py")
     project.makes("baseline")
     edit("model.py")
@@ -274,22 +332,28 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
     print(f"{usecase}: {typed} lines typed")
     assert typed <= LINES_TYPED
     (project.path / "tests" / "test_example.py").unlink()  # it tests the example, which is gone
-    project.makes("promote", WHY="it beats what is done today")
+    project.makes("promote", REASON="it beats what is done today")
     with project.serving() as address:
         model = wait_for_version(address, "2")
         assert model["metrics"]["value"]["high"] < 0  # both payoffs are costs
         answered = post(f"{address}/v1/predict", [row])["predictions"][0]
     if usecase == "breast_cancer":
-        assert answered["decision"] == "biopsy"  # the first aspirate of the data, which was malignant
+        assert (
+            answered["decision"] == "biopsy"
+        )  # the first aspirate of the data, which was malignant
         assert 0.5 < answered["score"] <= 1
     else:
         assert answered["decision"] == pytest.approx(answered["score"] / 10)
         assert 100 < answered["score"] < 300  # the first patient progressed by 151 points
-    assert "datacontract.yaml" in project.makes("generate")  # the contract's export follows the contract
+    assert "datacontract.yaml" in project.makes(
+        "generate"
+    )  # the contract's export follows the contract
     project.makes("ci" if usecase == "diabetes" else "check")
 
 
-def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(project: Project) -> None:
+def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
+    project: Project,
+) -> None:
     data = project.source / "data.py"
     rows = project.path / "data" / "payments.csv"
     rows.parent.mkdir(exist_ok=True)
@@ -299,7 +363,9 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
     data.write_text(BY_PANDAS)
     (project.path / "tests" / "test_example.py").unlink()
     tests = [python, "-m", "pytest", "-q", "-rs", "tests"]
-    with_rows = subprocess.run(tests, cwd=project.path, env=project.environment, capture_output=True, text=True)
+    with_rows = subprocess.run(
+        tests, cwd=project.path, env=project.environment, capture_output=True, text=True
+    )
     assert with_rows.returncode == 0, with_rows.stdout
     assert "skipped" not in with_rows.stdout
     assert "Success" in project.makes("check")
@@ -308,7 +374,9 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
     clone = project.path.parent / "clone"
     subprocess.run(["git", "clone", "-q", project.path, clone], check=True)
     assert not (clone / "data").exists()
-    without = subprocess.run(tests, cwd=clone, env=project.environment, capture_output=True, text=True)
+    without = subprocess.run(
+        tests, cwd=clone, env=project.environment, capture_output=True, text=True
+    )
     assert without.returncode == 0, without.stdout
     assert "load() finds no rows here" in without.stdout
 
@@ -316,7 +384,9 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
 def test_a_broken_contract_stops_before_training(project: Project) -> None:
     contract = project.source / "contract.py"
     contract.write_text(
-        contract.read_text().replace("amount: float = Field(ge=0, le=50_000", "amount: float = Field(ge=10, le=50_000")
+        contract.read_text().replace(
+            "amount: float = Field(ge=0, le=50_000", "amount: float = Field(ge=10, le=50_000"
+        )
     )
     refused = project.make("train")
     assert refused.returncode != 0
@@ -324,12 +394,16 @@ def test_a_broken_contract_stops_before_training(project: Project) -> None:
     assert "learn" not in refused.stdout
 
 
-def test_a_model_that_earns_less_than_today_is_refused_and_says_by_how_much(project: Project) -> None:
+def test_a_model_that_earns_less_than_today_is_refused_and_says_by_how_much(
+    project: Project,
+) -> None:
     model = project.source / "model.py"
     model.write_text(model.read_text().replace("max_iter=120", "max_iter=1"))
     decision = project.source / "decision.py"
     decision.write_text(decision.read_text().replace("GOODWILL = 0.15", "GOODWILL = 50.0"))
     refused = project.make("train")
     assert refused.returncode != 0
-    assert re.search(r"beats-baseline: value minus the baseline's, lower bound = .*short by", refused.stderr)
-    assert "nothing is registered" in project.makes("versions")
+    assert re.search(
+        r"beats-baseline: value minus the baseline's, lower bound = .*short by", refused.stderr
+    )
+    assert "nothing is registered" in project.makes("list-versions")

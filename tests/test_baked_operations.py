@@ -1,4 +1,6 @@
-"""Alerts of a baked project: rules by promtool, routes by amtool, and, slow, the whole way by the real servers."""
+"""Alerts of a baked project: rules by promtool, routes by amtool, and, slow, the whole way by the
+real servers.
+"""
 
 import json
 import re
@@ -18,25 +20,39 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ASSETS, ROOT, BakedProject
-from test_baked_life import Project, environment, free_port, get, post, project, readme_request, wait_for_version
+from conftest import ASSETS, ROOT, BakedProject, make_targets
+from test_baked_life import (
+    Project,
+    environment,
+    free_port,
+    get,
+    post,
+    project,
+    readme_request,
+    wait_for_version,
+)
 
 __all__ = ["environment", "project"]  # fixtures
 PROMETHEUS = ASSETS / "monitoring" / "prometheus"
 ROUTES = "monitoring/alertmanager/alertmanager.yml"
 FILLED = ROOT / "tests" / "filled"  # invented, and says so
 FILES = sorted(path.name for path in PROMETHEUS.glob("*.rules.yml"))
-GROUPS = [group for name in FILES for group in yaml.safe_load((PROMETHEUS / name).read_text())["groups"]]
+GROUPS = [
+    group for name in FILES for group in yaml.safe_load((PROMETHEUS / name).read_text())["groups"]
+]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
-DASHBOARDS = [f"monitoring/grafana/dashboards/{name}.json" for name in ("model", "service", "value-and-adoption")]
+DASHBOARDS = [
+    f"monitoring/grafana/dashboards/{name}.json"
+    for name in ("model", "service", "value-and-adoption")
+]
 LOOKED_AT = {  # by the runbooks alone
     "ml_calibration_outcomes_total",
     "ml_calibration_scores_total",
     "ml_events",
     "ml_outcomes_received_total",
     "ml_predictions_stored_total",
-    "ml_slice_value_total",
+    "ml_slice_payoff_total",
     "ml_rollback_unsaved",
 }
 needs_prometheus = pytest.mark.skipif(
@@ -46,19 +62,25 @@ needs_prometheus = pytest.mark.skipif(
 
 
 def tool(*command: object, cwd: Path) -> str:
-    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @needs_prometheus
-def test_promtool_finds_nothing_in_rules_and_configuration(baked: BakedProject, tmp_path: Path) -> None:
+def test_promtool_finds_nothing_in_rules_and_configuration(
+    baked: BakedProject, tmp_path: Path
+) -> None:
     """Also in the example of the project's own rules, which Prometheus loads beside the others."""
     folder = shutil.copytree(baked.path / "monitoring" / "prometheus", tmp_path / "prometheus")
     mine = folder / "project.rules.yml"
     check = ("promtool", "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml")
     assert "project.rules.yml" in tool(*check, cwd=folder)
-    mine.write_text("\n".join(line.removeprefix("# ") for line in mine.read_text().split("#\n")[1].splitlines()))
+    mine.write_text(
+        "\n".join(line.removeprefix("# ") for line in mine.read_text().split("#\n")[1].splitlines())
+    )
     assert re.search(r"project.rules.yml\n *SUCCESS: 1 rules found", tool(*check, cwd=folder))
 
 
@@ -95,12 +117,14 @@ def test_every_runbook_that_is_named_anywhere_is_there(baked: BakedProject, name
 
 
 def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", baked.read("Makefile"), re.MULTILINE))
+    targets = make_targets(baked.read("Makefile")).keys()
     for path in [*baked.path.glob("docs/runbooks/*.md"), baked.path / "docs" / "alerts.md"]:
         typed = set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE))
         assert typed <= targets, path.name
         for named in re.findall(r"ml_[a-z0-9_]*[a-z0-9]\b", path.read_text()):
-            assert any(named in metric or metric.startswith(named) for metric in needed() | LOOKED_AT), named
+            assert any(
+                named in metric or metric.startswith(named) for metric in needed() | LOOKED_AT
+            ), named
 
 
 def needed() -> set[str]:
@@ -109,7 +133,9 @@ def needed() -> set[str]:
 
 
 def test_what_governance_says_is_what_the_rules_compare_with(baked: BakedProject) -> None:
-    made = yaml.safe_load(baked.read("monitoring/prometheus/governance.rules.yml"))["groups"][0]["rules"]
+    made = yaml.safe_load(baked.read("monitoring/prometheus/governance.rules.yml"))["groups"][0][
+        "rules"
+    ]
     gates = baked.yaml("governance/gates.yaml")
     assert {rule["record"]: float(rule["expr"][len("vector(") : -1]) for rule in made} == {
         "ml_override_limit_ratio": gates["people"]["override_stop"],
@@ -128,7 +154,9 @@ def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> No
         receiver["name"]: [mail["to"] for mail in receiver.get("email_configs", [])]
         for receiver in baked.yaml(ROUTES)["receivers"]
     }
-    (shown,) = (receiver for receiver in baked.yaml(ROUTES)["receivers"] if receiver["name"] == "shown")
+    (shown,) = (
+        receiver for receiver in baked.yaml(ROUTES)["receivers"] if receiver["name"] == "shown"
+    )
     assert shown == {"name": "shown"}, "information is sent to nobody"
     for outcome in ownership["outcomes"]:
         who = outcome["accountable"]
@@ -137,28 +165,36 @@ def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> No
             routed(baked.path, receiver, outcome["id"], severity)
         routed(baked.path, "shown", outcome["id"], "info")
         if who in known:
-            assert mails[receiver] == [person["email"] for person in ownership["people"] if person["id"] == who]
+            assert mails[receiver] == [
+                person["email"] for person in ownership["people"] if person["id"] == who
+            ]
 
 
 def fill_in(project: Project) -> None:
     """The governance files of an invented organisation, in which everybody has just accepted."""
     today = date.today()
     for file in FILLED.glob("*.yaml"):  # an acceptance is asked for again each quarter
-        text = file.read_text().replace("THIS-DAY", str(today)).replace("NEXT-REVIEW", str(today + timedelta(days=90)))
+        text = (
+            file.read_text()
+            .replace("THIS-DAY", str(today))
+            .replace("NEXT-REVIEW", str(today + timedelta(days=90)))
+        )
         (project.path / "governance" / file.name).write_text(text)
 
 
 def routed(folder: Path, receivers: str, outcome: str, severity: str) -> None:
     verify = f"--verify.receivers={receivers}"
     labels = (f"outcome={outcome}", f"severity={severity}")
-    tool("amtool", "config", "routes", "test", f"--config.file={ROUTES}", verify, *labels, cwd=folder)
+    tool(
+        "amtool", "config", "routes", "test", f"--config.file={ROUTES}", verify, *labels, cwd=folder
+    )
 
 
 @contextmanager
 def running(*command: object, ready: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server of our own on loopback, up until the block ends."""
-    with log.open("w") as said:
-        process = subprocess.Popen([str(word) for word in command], stdout=said, stderr=said)
+    with log.open("w") as message:
+        process = subprocess.Popen([str(word) for word in command], stdout=message, stderr=message)
     try:
         eventually(lambda: answers(ready), f"{command[0]} is up: {log}")
         yield process
@@ -168,8 +204,12 @@ def running(*command: object, ready: str, log: Path) -> Iterator[subprocess.Pope
 
 
 def wait_until_ready(project: Project) -> None:
-    """By the second port: a request that is refused before a model answers counts among the failed ones."""
-    eventually(lambda: answers(f"http://127.0.0.1:{project.operations}/readyz"), "the service is ready")
+    """By the second port: a request that is refused before a model answers counts among the failed
+    ones.
+    """
+    eventually(
+        lambda: answers(f"http://127.0.0.1:{project.operations}/readyz"), "the service is ready"
+    )
 
 
 def answers(address: str) -> bool:
@@ -180,7 +220,9 @@ def answers(address: str) -> bool:
         return False
 
 
-def eventually(holds: Callable[[], Any], what: str, found: Callable[[], Any] = str, seconds: float = 60) -> None:
+def eventually(
+    holds: Callable[[], Any], what: str, found: Callable[[], Any] = str, seconds: float = 60
+) -> None:
     """Wait until something holds; `found` tells what there was instead."""
     until = time.monotonic() + seconds
     while not holds():
@@ -193,7 +235,11 @@ def alertmanager(configuration: Path, folder: Path) -> Iterator[str]:
     folder.mkdir()
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    where = (f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", f"--storage.path={folder}")
+    where = (
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+        f"--storage.path={folder}",
+    )
     server = ("prometheus-alertmanager", f"--config.file={configuration}", *where)
     with running(*server, ready=f"{address}/-/ready", log=folder / "log"):
         yield address
@@ -225,48 +271,72 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 def reached(arrived: list[dict[str, Any]], alert: str) -> set[str]:
     """The receivers under whose name an alert arrived."""
     return {
-        told["receiver"]
-        for told in arrived
-        for each in told["alerts"]
-        if each["labels"]["alertname"] == alert and each["status"] == "firing"
+        received["receiver"]
+        for received in arrived
+        for item in received["alerts"]
+        if item["labels"]["alertname"] == alert and item["status"] == "firing"
     }
 
 
 @needs_prometheus
 @pytest.mark.slow
 def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: Path) -> None:
-    """The service, Prometheus and Alertmanager for real. Copies of the rules and routes with seconds for minutes."""
+    """The service, Prometheus and Alertmanager for real.
+
+    Copies of the rules and routes with seconds for minutes.
+    """
     with webhook() as (hook, arrived):
         fill_in(project)
         ownership = project.path / "governance" / "ownership.yaml"
         ownership.write_text(f'{ownership.read_text()}alerting: {{webhook: "{hook}"}}\n')
         project.makes("generate")
         tool("amtool", "check-config", ROUTES, cwd=project.path)
-        routed(project.path, "person/author,team/fraud-team,person/model_owner", "model_quality", "page")
+        routed(
+            project.path,
+            "person/author,team/fraud-team,person/model_owner",
+            "model_quality",
+            "page",
+        )
         routed(project.path, "team/fraud-team,person/model_owner", "model_quality", "ticket")
         routed(project.path, "person/adoption_owner", "adoption", "page")
         project.makes("baseline")
-        project.makes("promote", WHY="something must answer")
+        project.makes("promote", REASON="something must answer")
 
         quick = tmp_path / "alertmanager.yml"
-        quick.write_text(re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES)))
-        with alertmanager(quick, tmp_path / "alertmanager") as manager, project.serving() as address:
+        quick.write_text(
+            re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES))
+        )
+        with (
+            alertmanager(quick, tmp_path / "alertmanager") as manager,
+            project.serving() as address,
+        ):
             wait_until_ready(project)
             wait_for_version(address, "1")
             row = readme_request(project)
             with prometheus(project, manager, tmp_path / "prometheus") as prom:
-                eventually(lambda: sample(prom, 'up{job="ml-service"} == 1'), "the service is scraped")
+                eventually(
+                    lambda: sample(prom, 'up{job="ml-service"} == 1'), "the service is scraped"
+                )
                 for _ in range(40):  # of fewer than 50 rows nobody says what is missing in them
                     post(f"{address}/v1/predict", [row])
                     time.sleep(0.3)
-                rules = [rule for group in get(f"{prom}/api/v1/rules")["data"]["groups"] for rule in group["rules"]]
+                rules = [
+                    rule
+                    for group in get(f"{prom}/api/v1/rules")["data"]["groups"]
+                    for rule in group["rules"]
+                ]
                 assert {rule["health"] for rule in rules} == {"ok"}
                 assert sample(prom, "ml:requests_failed:ratio_rate5m") == ["0"]
-                assert get(f"{prom}/api/v1/alerts")["data"]["alerts"] == [], "a quiet stretch is silent"
+                assert get(f"{prom}/api/v1/alerts")["data"]["alerts"] == [], (
+                    "a quiet stretch is silent"
+                )
                 assert arrived == []
 
                 def arrives(alert: str, receiver: str) -> None:
-                    known = lambda: (arrived, get(f"{prom}/api/v1/alerts"), get(f"{manager}/api/v2/alerts"))  # noqa: E731
+                    def known() -> tuple[Any, ...]:
+                        alerts = get(f"{prom}/api/v1/alerts"), get(f"{manager}/api/v2/alerts")
+                        return (arrived, *alerts)
+
                     eventually(lambda: reached(arrived, alert), alert, known)
                     assert reached(arrived, alert) == {receiver}, "it reaches nobody else"
 
@@ -279,28 +349,49 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
                 arrives("ModelLoadFailed", "person/model_owner")
                 assert project.service
                 project.service.kill()
-                arrives("NothingAnswers", "person/platform_owner")
+                arrives("ServiceDown", "person/platform_owner")
 
-            drilled = project.makes("alert-drill", f"URL={manager}", "HOLD=5")
+            drilled = project.makes("alert-drill", f"URL={manager}", "DURATION=5")
             assert "passed alert-reaches-owner: 14 alerts routed" in drilled
-            people = {"value_owner", "adoption_owner", "model_owner", "author", "data_owner", "platform_owner"}
+            people = {
+                "value_owner",
+                "adoption_owner",
+                "model_owner",
+                "author",
+                "data_owner",
+                "platform_owner",
+            }
             assert reached(arrived, "AlertDrill") == {f"person/{who}" for who in people}
-            assert not [a for a in get(f"{manager}/api/v2/alerts") if a["labels"]["alertname"] == "AlertDrill"]
+            assert not [
+                a
+                for a in get(f"{manager}/api/v2/alerts")
+                if a["labels"]["alertname"] == "AlertDrill"
+            ]
 
-            ownership.write_text(ownership.read_text().replace("dee@example.org", "eve@example.org"))
-            stale = project.make("alert-drill", f"URL={manager}", "HOLD=0")
+            ownership.write_text(
+                ownership.read_text().replace("dee@example.org", "eve@example.org")
+            )
+            stale = project.make("alert-drill", f"URL={manager}", "DURATION=0")
             assert stale.returncode != 0, "Alertmanager has not loaded the new routes"
-            assert "WRONG serving, page: does not reach Dee Invented <eve@example.org>" in stale.stdout
+            assert (
+                "WRONG serving, page: does not reach Dee Invented <eve@example.org>" in stale.stdout
+            )
 
 
 @pytest.mark.sampled("watched by Prometheus")
 @needs_prometheus
 @pytest.mark.slow
-def test_two_prometheus_agree_about_a_series_that_somebody_else_saw_first(project: Project, tmp_path: Path) -> None:
-    """What is born late counts from 0 for both, although a person looked first and one of them came later."""
-    project.environment["ML_NEW_SERIES_SECONDS"] = "90"  # in which a busy machine starts the other one
+def test_two_prometheus_agree_about_a_series_that_somebody_else_saw_first(
+    project: Project, tmp_path: Path
+) -> None:
+    """What is born late counts from 0 for both, although a person looked first and one of them came
+    later.
+    """
+    project.environment["ML_NEW_SERIES_SECONDS"] = (
+        "90"  # in which a busy machine starts the other one
+    )
     project.makes("baseline")
-    project.makes("promote", WHY="something must answer")
+    project.makes("promote", REASON="something must answer")
     nobody = f"http://127.0.0.1:{free_port()}"
     with project.serving() as address:
         wait_until_ready(project)
@@ -317,14 +408,16 @@ def test_two_prometheus_agree_about_a_series_that_somebody_else_saw_first(projec
                 for series, expected in (
                     ("ml_predictions_total", 12),
                     ("ml_contract_violations_total", 3),
-                    ('ml_field_bucket_total{field="amount", le="+Inf"}', 12),
+                    ('ml_feature_bucket_total{field="amount", le="+Inf"}', 12),
                 ):
                     increase = f"sum(max_over_time({series}[10m]) - min_over_time({series}[10m]))"
                     for prom in (one, other):
                         eventually(
-                            lambda asked=increase, prom=prom, count=expected: sample(prom, asked) == [str(count)],
+                            lambda requested=increase, prom=prom, count=expected: (
+                                sample(prom, requested) == [str(count)]
+                            ),
                             f"{series} rises by {expected}",
-                            lambda asked=series: (sample(one, asked), sample(other, asked)),
+                            lambda wanted=series: (sample(one, wanted), sample(other, wanted)),
                             seconds=240,
                         )
 
@@ -335,25 +428,27 @@ def get_text(address: str) -> str:
 
 
 def sample(prometheus: str, expression: str) -> list[str]:
-    found = get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
-    return [result["value"][1] for result in found["data"]["result"]]
+    matches = get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
+    return [result["value"][1] for result in matches["data"]["result"]]
 
 
 @contextmanager
 def prometheus(project: Project, manager: str, folder: Path) -> Iterator[str]:
-    """Prometheus by the baked configuration, with other addresses, every second. Each `for` is ten seconds,
-    longer than the first scrape takes to come."""
+    """Prometheus by the baked configuration, with other addresses, every second.
+
+    Each `for` is ten seconds, longer than the first scrape takes to come.
+    """
     folder.mkdir()
-    told = project.baked.read("monitoring/prometheus/prometheus.yml")
+    received = project.baked.read("monitoring/prometheus/prometheus.yml")
     for before, after in (
         ("127.0.0.1:9093", manager.removeprefix("http://")),
         ("127.0.0.1:8001", f"127.0.0.1:{project.operations}"),
         ("scrape_interval: 15s", "scrape_interval: 1s"),
         ("evaluation_interval: 15s", "evaluation_interval: 1s"),
     ):
-        assert told.count(before) == 1, before
-        told = told.replace(before, after)
-    (folder / "prometheus.yml").write_text(told)
+        assert received.count(before) == 1, before
+        received = received.replace(before, after)
+    (folder / "prometheus.yml").write_text(received)
     for name in (*FILES, "governance.rules.yml", "project.rules.yml"):
         rules = project.baked.read(f"monitoring/prometheus/{name}")
         rules = re.sub(r"for: \d+[mhd]$", "for: 10s", rules, flags=re.MULTILINE)

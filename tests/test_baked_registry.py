@@ -1,4 +1,6 @@
-"""Retraining, and the registry as an organisation runs it: MLflow on PostgreSQL, bundles in an S3 store. Slow."""
+"""Retraining, and the registry as an organisation runs it: MLflow on PostgreSQL, bundles in an S3
+store. Slow.
+"""
 
 import json
 import os
@@ -30,7 +32,11 @@ from test_baked_life import (
 
 __all__ = ["environment", "project"]  # fixtures
 pytestmark = pytest.mark.slow
-POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), default=Path())
+POSTGRES = max(
+    Path("/usr/lib/postgresql").glob("*/bin"),
+    key=lambda path: float(path.parent.name),
+    default=Path(),
+)
 SHIFT = 100  # the day from which the example's world is another
 
 
@@ -66,7 +72,9 @@ class RegistryServer:
     database: int
     store: int
     objects: Path
-    keys: tuple[str, str] = field(default_factory=lambda: (secrets.token_hex(10), secrets.token_hex(20)))
+    keys: tuple[str, str] = field(
+        default_factory=lambda: (secrets.token_hex(10), secrets.token_hex(20))
+    )
     port: int = field(default_factory=free_port)
 
     @property
@@ -76,7 +84,10 @@ class RegistryServer:
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         command = ["mlflow", "server", "--host", "127.0.0.1", "--port", self.port, "--workers", 1]
-        command += ["--backend-store-uri", f"postgresql+psycopg2://postgres@127.0.0.1:{self.database}/postgres"]
+        command += [
+            "--backend-store-uri",
+            f"postgresql+psycopg2://postgres@127.0.0.1:{self.database}/postgres",
+        ]
         theirs = os.environ | {
             "AWS_ACCESS_KEY_ID": self.keys[0],
             "AWS_SECRET_ACCESS_KEY": self.keys[1],
@@ -86,7 +97,9 @@ class RegistryServer:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         log = self.folder / "mlflow.log"
-        with started([*command, "--artifacts-destination", "s3://models/"], log, env=theirs) as process:
+        with started(
+            [*command, "--artifacts-destination", "s3://models/"], log, env=theirs
+        ) as process:
             answers(f"{self.address}/health", log)
             yield process
 
@@ -95,13 +108,29 @@ class RegistryServer:
 def postgres(folder: Path) -> Iterator[int]:
     owner: dict[str, Any] = {}
     if os.geteuid() == 0:
-        owner = {"user": "postgres", "group": "postgres", "extra_groups": []}  # it refuses to run as root
+        owner = {
+            "user": "postgres",
+            "group": "postgres",
+            "extra_groups": [],
+        }  # it refuses to run as root
         shutil.chown(folder, "postgres", "postgres")
     port, data, log = free_port(), folder / "data", folder.parent / "postgres.log"
-    made = [POSTGRES / "initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    made = [
+        POSTGRES / "initdb",
+        "--auth=trust",
+        "--username=postgres",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+    ]
     subprocess.run([*made, "-D", data], cwd=folder, check=True, capture_output=True, **owner)
-    said = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off"}
-    options = [part for name, value in said.items() for part in ("-c", f"{name}={value}")]
+    message = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": folder,
+        "fsync": "off",
+    }
+    options = [part for name, value in message.items() for part in ("-c", f"{name}={value}")]
     with started([POSTGRES / "postgres", "-D", data, *options], log, cwd=folder, **owner):
         ready = [POSTGRES / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
         for _ in range(150):
@@ -114,8 +143,12 @@ def postgres(folder: Path) -> Iterator[int]:
 @pytest.fixture
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
     if not (POSTGRES / "initdb").exists() or not all(map(shutil.which, ("mlflow", "rclone"))):
-        pytest.skip("PostgreSQL, mlflow or rclone is not on this machine; .ci/run installs all three")
-    folder = Path(subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip())
+        pytest.skip(
+            "PostgreSQL, mlflow or rclone is not on this machine; .ci/run installs all three"
+        )
+    folder = Path(
+        subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip()
+    )
     folder.chmod(0o755)  # pytest's own folders are closed to the user postgres
     try:
         with ExitStack() as stack:
@@ -141,24 +174,29 @@ def test_a_registry_on_postgresql_and_s3_trains_promotes_is_followed_rolls_back_
     with ExitStack() as life:
         server = life.enter_context(registry.running())
         project.makes("baseline")
-        project.makes("promote", WHY="something must answer")
+        project.makes("promote", REASON="something must answer")
         address = life.enter_context(project.serving())
         wait_for_version(address, "1")
         project.makes("train")
-        project.makes("promote", WHY="it beats the rule")
+        project.makes("promote", REASON="it beats the rule")
         assert wait_for_version(address, "2")["kind"] == "model"
-        assert post(f"{address}/v1/predict", [readme_request(project)])["predictions"][0]["decision"] == "decline"
+        assert (
+            post(f"{address}/v1/predict", [readme_request(project)])["predictions"][0]["decision"]
+            == "decline"
+        )
         pointer = json.loads((project.path / "var/models/champion.json").read_text())
         followed = project.path / "var/models/versions" / pointer["digest"] / "model.onnx"
         stored = list((registry.objects / "models").rglob("bundle/model.onnx"))
-        assert [path.read_bytes() for path in stored] == [followed.read_bytes()], "the bundle lies in the store, once"
+        assert [path.read_bytes() for path in stored] == [followed.read_bytes()], (
+            "the bundle lies in the store, once"
+        )
         assert not (project.path / "var/artifacts").exists()
-        project.makes("rollback", WHY="complaints since noon")
+        project.makes("rollback", REASON="complaints since noon")
         assert wait_for_version(address, "1")["kind"] == "baseline"
 
         os.killpg(server.pid, signal.SIGKILL)
         began = time.monotonic()
-        refused = project.run("versions")
+        refused = project.run("list-versions")
         assert time.monotonic() - began < 30
         assert refused.returncode == 1
         assert "the registry http://127.0.0.1" in refused.stderr
@@ -166,14 +204,20 @@ def test_a_registry_on_postgresql_and_s3_trains_promotes_is_followed_rolls_back_
         assert get(f"{address}/v1/model")["model_version"] == "1", "what serves goes on serving"
 
         life.enter_context(registry.running())
-        project.makes("promote", "VERSION=2", WHY="they were about something else")
-        assert wait_for_version(address, "2")["kind"] == "model", "the follower found the server again"
+        project.makes("promote", "VERSION=2", REASON="they were about something else")
+        assert wait_for_version(address, "2")["kind"] == "model", (
+            "the follower found the server again"
+        )
 
 
 def plant(project: Project) -> None:
-    """From a day on payments are three times as large, and what became of them is in no label of load()."""
+    """From a day on payments are three times as large, and what became of them is in no label of
+    load().
+    """
     data = project.source / "data.py"
-    text = data.read_text().replace("DAYS = 100", f'DAYS = int(__import__("os").environ.get("EXAMPLE_DAYS", {SHIFT}))')
+    text = data.read_text().replace(
+        "DAYS = 100", f'DAYS = int(__import__("os").environ.get("EXAMPLE_DAYS", {SHIFT}))'
+    )
     known = "    known = table.settled <= ibis.literal(until)\n"
     assert known in text
     changed = f"""    later = table["at"] >= ibis.literal(START + timedelta(days={SHIFT}))
@@ -192,40 +236,62 @@ days = [_day(day).select(["transaction_id", "fraud"]).to_pylist() for day in ran
 print(json.dumps({{row["transaction_id"]: row["fraud"] for day in days for row in day}}))
 """
     python = project.python
-    said = subprocess.run(
-        [python, "-c", program], cwd=project.path, env=project.environment, capture_output=True, text=True, check=True
+    message = subprocess.run(
+        [python, "-c", program],
+        cwd=project.path,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return dict(json.loads(said.stdout))
+    return dict(json.loads(message.stdout))
 
 
 @pytest.mark.sampled("registries")
-def test_a_planted_drift_leads_to_a_retrained_challenger_that_a_person_promotes(project: Project) -> None:
+def test_a_planted_drift_leads_to_a_retrained_challenger_that_a_person_promotes(
+    project: Project,
+) -> None:
     plant(project)
     project.makes("train")
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
     assert "nothing to do: the champion, version 1, is 0.0 days old" in project.makes("retrain")
     outcomes = truth(project, days=30)
     with project.serving() as address:
         wait_for_version(address, "1")
-        told = [{"prediction_id": id, "outcome": o, "at": "2026-05-11T00:00:00Z"} for id, o in outcomes.items()]
-        for first in range(0, len(told), 1_000):
-            assert tell(f"{address}/v1/outcomes", {"outcomes": told[first : first + 1_000]})["accepted"] == 1_000
+        received = [
+            {"prediction_id": id, "outcome": o, "at": "2026-05-11T00:00:00Z"}
+            for id, o in outcomes.items()
+        ]
+        for first in range(0, len(received), 1_000):
+            assert (
+                tell(f"{address}/v1/outcomes", {"outcomes": received[first : first + 1_000]})[
+                    "accepted"
+                ]
+                == 1_000
+            )
         smoke = {"prediction_id": "smoke-1", "outcome": 1, "at": "2026-05-11T00:00:00Z"}
         tell(f"{address}/v1/outcomes", {"outcomes": [smoke]})
 
-        said = project.makes("retrain", "BECAUSE=drift", WHY="payments have tripled", EXAMPLE_DAYS="130")
-        assert f"{len(outcomes):,} told to sqlite" in said
-        used = int(re.findall(r": ([\d,]+) are labels that load\(\) lacks", said)[0].replace(",", ""))
+        message = project.makes(
+            "retrain", "TRIGGER=drift", REASON="payments have tripled", EXAMPLE_DAYS="130"
+        )
+        assert f"{len(outcomes):,} told to sqlite" in message
+        used = int(
+            re.findall(r": ([\d,]+) are labels that load\(\) lacks", message)[0].replace(",", "")
+        )
         assert used == len(outcomes)
-        assert "Next: make promote" in said
+        assert "Next: make promote" in message
         assert get(f"{address}/v1/model")["model_version"] == "1", "a retraining promotes nothing"
-        lines = project.makes("versions").splitlines()
+        lines = project.makes("list-versions").splitlines()
         assert any(re.match(r"version +2 +model .* challenger", line) for line in lines)
-        assert any("retrain 1 -> 2" in line and line.endswith("drift: payments have tripled") for line in lines)
+        assert any(
+            "retrain 1 -> 2" in line and line.endswith("drift: payments have tripled")
+            for line in lines
+        )
 
-        project.makes("promote", WHY="it knows the new payments")
+        project.makes("promote", REASON="it knows the new payments")
         assert wait_for_version(address, "2")["kind"] == "model"
-    again = project.make("retrain", "BECAUSE=drift", EXAMPLE_DAYS="130")
+    again = project.make("retrain", "TRIGGER=drift", EXAMPLE_DAYS="130")
     assert again.returncode != 0
     assert "once more; nothing moved" in again.stderr
     assert "Traceback" not in again.stderr

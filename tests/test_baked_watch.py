@@ -1,5 +1,7 @@
-"""A watched service with the real servers: what goes wrong reaches who answers for it, and nobody else; a quiet stretch
-is silent; what PromQL computes is what the records say. A week is a minute here: a copy of the rules, scaled."""
+"""A watched service with the real servers: what goes wrong reaches who answers for it, and nobody
+else; a quiet stretch is silent; what PromQL computes is what the records say. A week is a minute
+here: a copy of the rules, scaled.
+"""
 
 import json
 import re
@@ -52,12 +54,14 @@ FOR = "10s"  # longer than the first scrape takes to come
 
 
 def scaled(rules: str) -> str:
-    """The rules with windows of seconds: what is compared, and with how many rows and outcomes, stays as it is."""
+    """The rules with windows of seconds: what is compared, and with how many rows and outcomes,
+    stays as it is.
+    """
 
-    def window(found: re.Match[str]) -> str:
-        length, step = found[2], found[3]
+    def window(result: re.Match[str]) -> str:
+        length, step = result[2], result[3]
         stepped = f":{1000 * SECONDS[length] // HOURS[length]}ms" if step else ""
-        return f"{found[1]}{SECONDS[length]}s{stepped}"
+        return f"{result[1]}{SECONDS[length]}s{stepped}"
 
     rules = re.sub(r"(\[|offset )(\d+[mhd])(:1h)?(?![a-z0-9])", window, rules)
     rules = re.sub(r"^(\s+for:) \w+$", rf"\1 {FOR}", rules, flags=re.MULTILINE)
@@ -66,15 +70,20 @@ def scaled(rules: str) -> str:
 
 @contextmanager
 def prometheus(project: Project, manager: str, folder: Path, *services: int) -> Iterator[str]:
-    """Prometheus by the baked configuration, every second, with every rule file scaled. SIGHUP: see `reloaded`."""
+    """Prometheus by the baked configuration, every second, with every rule file scaled.
+
+    SIGHUP: see `reloaded`.
+    """
     folder.mkdir()
-    told = yaml.safe_load(project.baked.read("monitoring/prometheus/prometheus.yml"))
-    told["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    told["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [manager.removeprefix("http://")]
-    (job,) = [job for job in told["scrape_configs"] if job["job_name"] == "ml-service"]
+    received = yaml.safe_load(project.baked.read("monitoring/prometheus/prometheus.yml"))
+    received["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    received["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [
+        manager.removeprefix("http://")
+    ]
+    (job,) = [job for job in received["scrape_configs"] if job["job_name"] == "ml-service"]
     job["static_configs"][0]["targets"] = [f"127.0.0.1:{port}" for port in services]
-    told["scrape_configs"] = [job]
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(told))
+    received["scrape_configs"] = [job]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(received))
     scale_rules(project, folder)
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -104,17 +113,21 @@ class Watch:
     """Alerts that Prometheus shows as firing, and the receivers that they reached."""
 
     def __init__(self, prometheus: str, arrived: list[dict[str, Any]]) -> None:
-        self.prometheus, self.arrived, self.known = prometheus, arrived, {"OverrideRateLow"}  # which is sent to nobody
+        self.prometheus, self.arrived, self.known = (
+            prometheus,
+            arrived,
+            {"OverrideRateLow"},
+        )  # which is sent to nobody
 
     def firing(self) -> dict[str, list[str]]:
-        found = defaultdict(list)
+        result = defaultdict(list)
         for alert in get(f"{self.prometheus}/api/v1/alerts")["data"]["alerts"]:
             if alert["state"] == "firing":
-                found[alert["labels"]["alertname"]].append(f"{alert['labels']} = {alert['value']}")
-        return dict(found)
+                result[alert["labels"]["alertname"]].append(f"{alert['labels']} = {alert['value']}")
+        return dict(result)
 
     def new(self) -> dict[str, list[str]]:
-        return {name: said for name, said in self.firing().items() if name not in self.known}
+        return {name: message for name, message in self.firing().items() if name not in self.known}
 
     def silent(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -127,21 +140,27 @@ class Watch:
         """These fire, no other does, and they reach this receiver alone."""
         eventually(lambda: set(self.new()) >= set(alerts), f"{alerts} fire", self.firing, seconds)
         for alert in alerts:
-            eventually(lambda alert=alert: reached(self.arrived, alert), f"{alert} arrives", lambda: told(self.arrived))
+            eventually(
+                lambda alert=alert: reached(self.arrived, alert),
+                f"{alert} arrives",
+                lambda: told(self.arrived),
+            )
             assert reached(self.arrived, alert) == {receiver}
         assert set(self.new()) == set(alerts)
         self.known |= set(alerts)
 
 
 def told(arrived: list[dict[str, Any]]) -> set[str]:
-    return {each["labels"]["alertname"] for message in arrived for each in message["alerts"]}
+    return {item["labels"]["alertname"] for message in arrived for item in message["alerts"]}
 
 
 def examples(project: Project) -> tuple[list[dict[str, Any]], str]:
     """Rows of the example's first sixty days, with what became of them."""
     package, python = project.package, project.python
     command = [python, "-c", ROWS.format(package=package)]
-    done = subprocess.run(command, cwd=project.path, env=project.environment, capture_output=True, check=True)
+    done = subprocess.run(
+        command, cwd=project.path, env=project.environment, capture_output=True, check=True
+    )
     rows = json.loads(done.stdout)
     return rows, list(rows[0])[-1]
 
@@ -162,23 +181,30 @@ def filled(project: Project) -> Project:
     problem = project.path / "governance" / "problem.yaml"
     problem.write_text(re.sub(r"payoff_a_month: \d+", "payoff_a_month: 1", problem.read_text()))
     project.makes("baseline")
-    project.makes("promote", WHY="something must answer")
+    project.makes("promote", REASON="something must answer")
     project.makes("train")
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
     return project
 
 
 @pytest.mark.sampled("watched by Prometheus")
-def test_each_fault_reaches_who_answers_for_it_and_nobody_else(filled: Project, tmp_path: Path) -> None:
+def test_each_fault_reaches_who_answers_for_it_and_nobody_else(
+    filled: Project, tmp_path: Path
+) -> None:
     project = filled
     with webhook() as (hook, arrived):
         ownership = project.path / "governance" / "ownership.yaml"
         ownership.write_text(f'{ownership.read_text()}alerting: {{webhook: "{hook}"}}\n')
         project.makes("generate")
         quick = tmp_path / "alertmanager.yml"
-        quick.write_text(re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES)))
+        quick.write_text(
+            re.sub(r'(group_wait|group_interval): "\w+"', r'\1: "1s"', project.baked.read(ROUTES))
+        )
         rows, label = examples(project)
-        with alertmanager(quick, tmp_path / "alertmanager") as manager, project.serving() as address:
+        with (
+            alertmanager(quick, tmp_path / "alertmanager") as manager,
+            project.serving() as address,
+        ):
             wait_until_ready(project)
             wait_for_version(address, "2")
             services = (project.operations,)
@@ -189,11 +215,11 @@ def test_each_fault_reaches_who_answers_for_it_and_nobody_else(filled: Project, 
                 watch = Watch(prom, arrived)
                 watch.silent(150)
                 assert float(sample(prom, "sum(ml:outcomes:increase7d)")[0]) > 1_000
-                assert float(sample(prom, "max(ml:field_ks:24h)")[0]) > 0
+                assert float(sample(prom, "max(ml:feature_ks:24h)")[0]) > 0
 
                 traffic.changed = older_cards
-                watch.only("FieldDrifts", receiver="person/model_owner")
-                assert "card_age" in watch.firing()["FieldDrifts"][0]
+                watch.only("FeatureDrift", receiver="person/model_owner")
+                assert "card_age" in watch.firing()["FeatureDrift"][0]
 
                 traffic.changed = lambda row: row | {"distance": None}
                 watch.only("MissingValues", receiver="person/data_owner")
@@ -204,7 +230,9 @@ def test_each_fault_reaches_who_answers_for_it_and_nobody_else(filled: Project, 
                 watch.only("OverrideRateHigh", receiver="person/adoption_owner")
                 traffic.verdict = accepted
 
-                governed(project, prom, "problem.yaml", "payoff_a_month: 1", "payoff_a_month: 900000000")
+                governed(
+                    project, prom, "problem.yaml", "payoff_a_month: 1", "payoff_a_month: 900000000"
+                )
                 watch.only("ValueBelowTarget", receiver="person/value_owner")
 
                 made_old(project)
@@ -215,7 +243,7 @@ def test_each_fault_reaches_who_answers_for_it_and_nobody_else(filled: Project, 
 
                 assert project.service
                 project.service.kill()
-                watch.only("NothingAnswers", receiver="person/platform_owner")
+                watch.only("ServiceDown", receiver="person/platform_owner")
 
 
 def unchanged(row: dict[str, Any]) -> dict[str, Any]:
@@ -234,17 +262,21 @@ def accepted() -> str:
 def made_old(project: Project) -> None:
     """As if the model that answers had been trained 100 days ago, and it is loaded anew."""
     pointer = project.path / "var" / "models" / "champion.json"
-    said = json.loads(pointer.read_text())
-    provenance = pointer.parent / "versions" / said["digest"] / "provenance.json"
+    message = json.loads(pointer.read_text())
+    provenance = pointer.parent / "versions" / message["digest"] / "provenance.json"
     made = datetime.now(UTC) - timedelta(days=100)
-    provenance.write_text(json.dumps(json.loads(provenance.read_text()) | {"created_at": made.isoformat()}))
-    project.makes("rollback", WHY="to and fro")
+    provenance.write_text(
+        json.dumps(json.loads(provenance.read_text()) | {"created_at": made.isoformat()})
+    )
+    project.makes("rollback", REASON="to and fro")
     time.sleep(5)
-    project.makes("promote", "VERSION=2", WHY="to and fro")
+    project.makes("promote", "VERSION=2", REASON="to and fro")
 
 
 @pytest.mark.sampled("watched by Prometheus")
-def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(filled: Project, tmp_path: Path) -> None:
+def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(
+    filled: Project, tmp_path: Path
+) -> None:
     project = filled
     rows, label = examples(project)
     beside = Project(project.baked, Path(project.environment["VENV"]))
@@ -262,8 +294,13 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(fill
             settled(prom, project)
             counted_is_recorded(prom, project)
 
-            told, mine = "sum(ml_outcomes_total)", f'{{instance="127.0.0.1:{project.operations}"}}'
-            everything, lost = (float(sample(prom, ask)[0]) for ask in (told, f"sum(ml_outcomes_total{mine})"))
+            received, mine = (
+                "sum(ml_outcomes_total)",
+                f'{{instance="127.0.0.1:{project.operations}"}}',
+            )
+            everything, lost = (
+                float(sample(prom, ask)[0]) for ask in (received, f"sum(ml_outcomes_total{mine})")
+            )
             assert lost > 0, "both replicas took some"
             assert project.service
             project.service.terminate()
@@ -274,13 +311,15 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(fill
                 with Traffic(again, rows, label, "third") as three:
                     time.sleep(10)
                 settled(prom, project)
-                now = float(sample(prom, told)[0])
+                now = float(sample(prom, received)[0])
                 assert now + lost == everything + three.told, "nothing twice, nothing lost"
                 (increase,) = sample(prom, "sum(increase(ml_outcomes_total[5m]))")
-                assert float(increase) == pytest.approx(everything + three.told, rel=0.1), "which extrapolates"
-                found = per_field(prom)
+                assert float(increase) == pytest.approx(everything + three.told, rel=0.1), (
+                    "which extrapolates"
+                )
+                result = per_field(prom)
                 for field, expected in recorded(project)["fields"].items():
-                    assert found[field] == pytest.approx(expected, abs=0.01), field
+                    assert result[field] == pytest.approx(expected, abs=0.01), field
 
 
 def settled(prometheus: str, project: Project) -> None:
@@ -294,32 +333,46 @@ def settled(prometheus: str, project: Project) -> None:
 def per_field(prometheus: str) -> dict[str, list[float]]:
     """Cumulated shares of each field over all that was scored, by the increase of five minutes."""
     shares = (
-        "sum by (field, le) (increase(ml_field_bucket_total[5m])) / on (field) group_left () "
-        'sum by (field) (increase(ml_field_bucket_total{le="+Inf"}[5m]))'
+        "sum by (field, le) (increase(ml_feature_bucket_total[5m])) / on (field) group_left () "
+        'sum by (field) (increase(ml_feature_bucket_total{le="+Inf"}[5m]))'
     )
-    asked = f"{prometheus}/api/v1/query?{urlencode({'query': shares})}"
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for result in get(asked)["data"]["result"]:
+    requested = f"{prometheus}/api/v1/query?{urlencode({'query': shares})}"
+    matches: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for result in get(requested)["data"]["result"]:
         place = result["metric"]["le"].partition(" ")[0]
-        found[result["metric"]["field"]].append((float(place), float(result["value"][1])))
-    return {field: [share for _, share in sorted(pairs)] for field, pairs in found.items()}
+        matches[result["metric"]["field"]].append((float(place), float(result["value"][1])))
+    return {field: [share for _, share in sorted(pairs)] for field, pairs in matches.items()}
 
 
 def counted_is_recorded(prometheus: str, project: Project) -> None:
     """Each figure by PromQL, and by plain arithmetic over the database."""
-    said = recorded(project)
-    for (decision, outcome), count in said["confusion"].items():
-        asked = f'sum(ml_outcomes_total{{decision="{decision}", outcome="{outcome}"}})'
-        assert [float(value) for value in sample(prometheus, asked)] == [count], (decision, outcome)
+    message = recorded(project)
+    for (decision, outcome), count in message["confusion"].items():
+        requested = f'sum(ml_outcomes_total{{decision="{decision}", outcome="{outcome}"}})'
+        assert [float(value) for value in sample(prometheus, requested)] == [count], (
+            decision,
+            outcome,
+        )
     for expression, expected in (
-        ("sum(ml_outcome_squared_error_total)", said["squared_error"]),
-        ('sum(ml_value_total{direction="gain"}) - sum(ml_value_total{direction="loss"})', said["value"]),
-        ('sum(ml_decision_feedback_total{verdict="overridden"}) / sum(ml_decision_feedback_total)', said["overridden"]),
-        ("sum(ml_calibration_outcomes_total) / sum(ml_calibration_rows_total)", said["base_rate"]),
-        ("max(ml_active_reviewers)", said["people"]),
+        ("sum(ml_outcome_squared_error_total)", message["squared_error"]),
         (
-            'sum(ml_outcomes_total{decision="decline", outcome="1"}) / sum(ml_outcomes_total{decision="decline"})',
-            said["precision"],
+            'sum(ml_payoff_total{direction="gain"}) - sum(ml_payoff_total{direction="loss"})',
+            message["value"],
+        ),
+        (
+            'sum(ml_decision_feedback_total{verdict="overridden"}) / '
+            "sum(ml_decision_feedback_total)",
+            message["overridden"],
+        ),
+        (
+            "sum(ml_calibration_outcomes_total) / sum(ml_calibration_rows_total)",
+            message["base_rate"],
+        ),
+        ("max(ml_active_reviewers)", message["people"]),
+        (
+            'sum(ml_outcomes_total{decision="decline", outcome="1"}) / '
+            'sum(ml_outcomes_total{decision="decline"})',
+            message["precision"],
         ),
     ):
         (value,) = sample(prometheus, expression)
@@ -352,7 +405,7 @@ fields = {{}}
 for name, told in reference.fields.items():
     values = [row[name] for row in rows if row.get(name) is not None]
     if not values:
-        continue  # PERSONAL: not recorded
+        continue  # PII: not recorded
     if isinstance(told.edges[0], str):
         codes = {{word: code for code, word in enumerate(told.edges)}}
         places = [codes.get(value, len(codes)) for value in values]
@@ -372,11 +425,18 @@ def recorded(project: Project) -> dict[str, Any]:
     script = OFFLINE.format(package=project.package)
     command = [python, "-c", script]
     done = subprocess.run(
-        command, cwd=project.path, env=project.environment, capture_output=True, text=True, check=False
+        command,
+        cwd=project.path,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = dict(json.loads(done.stdout))
-    said["confusion"] = {tuple(key.split()): count for key, count in said["confusion"].items()}
-    declined = {key: count for key, count in said["confusion"].items() if key[0] == "decline"}
-    said["precision"] = declined.get(("decline", "1"), 0) / sum(declined.values())
-    return said
+    message = dict(json.loads(done.stdout))
+    message["confusion"] = {
+        tuple(key.split()): count for key, count in message["confusion"].items()
+    }
+    declined = {key: count for key, count in message["confusion"].items() if key[0] == "decline"}
+    message["precision"] = declined.get(("decline", "1"), 0) / sum(declined.values())
+    return message

@@ -1,6 +1,8 @@
-"""The workflows of a baked project: both providers say the same, and no job may do more than it needs.
+"""The workflows of a baked project: both providers say the same, and no job may do more than it
+needs.
 
-What runs them is .ci/run: act and gitlab-ci-local execute what needs no platform, linters read the rest.
+What runs them is .ci/run: act and gitlab-ci-local execute what needs no platform, linters read the
+rest.
 """
 
 import json
@@ -13,14 +15,25 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import LIBRARY, UNBAKED
+from conftest import LIBRARY, UNBAKED, make_targets
 
-WORKFLOWS = {path.name: yaml.safe_load(path.read_text()) for path in (UNBAKED / ".github/workflows").glob("*.yml")}
+WORKFLOWS = {
+    path.name: yaml.safe_load(path.read_text())
+    for path in (UNBAKED / ".github/workflows").glob("*.yml")
+}
 GITHUB = {name: job for workflow in WORKFLOWS.values() for name, job in workflow["jobs"].items()}
 GITLAB = yaml.safe_load((UNBAKED / ".gitlab-ci.yml").read_text())
-KEYWORDS = {"workflow", "variables", "default", "stages"}  # of GitLab, beside jobs and what they extend
-TEXTS = [path.read_text() for path in [*(UNBAKED / ".github/workflows").glob("*.yml"), UNBAKED / ".gitlab-ci.yml"]]
-TARGETS = dict(re.findall(r"^([a-z-]+):(.*)$", (UNBAKED / "Makefile").read_text(), re.MULTILINE))
+KEYWORDS = {
+    "workflow",
+    "variables",
+    "default",
+    "stages",
+}  # of GitLab, beside jobs and what they extend
+TEXTS = [
+    path.read_text()
+    for path in [*(UNBAKED / ".github/workflows").glob("*.yml"), UNBAKED / ".gitlab-ci.yml"]
+]
+TARGETS = make_targets((UNBAKED / "Makefile").read_text())
 USES = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
@@ -52,15 +65,25 @@ def evaluated(condition: str) -> bool:
 
 
 def of_github(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
-    known = {"github.event_name": when.github, "github.ref": "refs/heads/main", "inputs.task": when.task}
-    known |= {"vars.DEPLOY_TO": when.deploy_to, "vars.UPDATE_APP": when.updates, "vars.RETRAIN_ON": retrain_on}
+    known = {
+        "github.event_name": when.github,
+        "github.ref": "refs/heads/main",
+        "inputs.task": when.task,
+    }
+    known |= {
+        "vars.DEPLOY_TO": when.deploy_to,
+        "vars.UPDATE_APP": when.updates,
+        "vars.RETRAIN_ON": retrain_on,
+    }
     known |= {"needs.template.outputs.changed": "yes"}
 
     def runs(job: dict[str, Any]) -> bool:
         condition = str(job.get("if", "True")).strip("${} ").replace("!cancelled()", "True")
         return evaluated(re.sub(r"[a-z]+(\.\w+)+", lambda name: repr(known[name[0]]), condition))
 
-    brought = [workflow for workflow in WORKFLOWS.values() if when.github in workflow[True]]  # YAML reads `on` so
+    brought = [
+        workflow for workflow in WORKFLOWS.values() if when.github in workflow[True]
+    ]  # YAML reads `on` so
     return {
         name: {
             "makes": made("\n".join(step.get("run", "") for step in job["steps"])),
@@ -79,13 +102,18 @@ def of_gitlab(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
     known |= {"DEPLOY_TO": when.deploy_to, "UPDATE_TOKEN": when.updates, "RETRAIN_ON": retrain_on}
 
     def runs(job: dict[str, Any]) -> bool:
-        conditions = [re.sub(r"\$(\w+)", lambda name: repr(known[name[1]]), rule["if"]) for rule in job["rules"]]
+        conditions = [
+            re.sub(r"\$(\w+)", lambda name: repr(known[name[1]]), rule["if"])
+            for rule in job["rules"]
+        ]
         return any(map(evaluated, conditions))
 
     return {
         name: {
             "makes": made("\n".join(lines(job["script"]))),
-            "needs": {need["job"] if isinstance(need, dict) else need for need in job.get("needs", [])},
+            "needs": {
+                need["job"] if isinstance(need, dict) else need for need in job.get("needs", [])
+            },
             "minutes": int(job["timeout"].removesuffix(" minutes")),
             "environment": job.get("environment", ""),
         }
@@ -96,7 +124,7 @@ def of_gitlab(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
 
 def lines(script: list[Any]) -> list[str]:
     """Commands, of which an anchor may have put several in one place."""
-    return [line for each in script for line in (each if isinstance(each, list) else [each])]
+    return [line for item in script for line in (item if isinstance(item, list) else [item])]
 
 
 def gitlab_jobs() -> dict[str, dict[str, Any]]:
@@ -105,23 +133,42 @@ def gitlab_jobs() -> dict[str, dict[str, Any]]:
     def whole(job: dict[str, Any]) -> dict[str, Any]:
         parents = job.get("extends", [])
         parents = [parents] if isinstance(parents, str) else parents
-        return {key: value for each in [*(GITLAB[parent] for parent in parents), job] for key, value in each.items()}
+        return {
+            key: value
+            for item in [*(GITLAB[parent] for parent in parents), job]
+            for key, value in item.items()
+        }
 
-    return {name: whole(job) for name, job in GITLAB.items() if not name.startswith(".") and name not in KEYWORDS}
+    return {
+        name: whole(job)
+        for name, job in GITLAB.items()
+        if not name.startswith(".") and name not in KEYWORDS
+    }
 
 
 def made(script: str) -> list[str]:
-    """What a script makes, word for word, without what is done with the output; `setup` is part of every target."""
-    found = [command.strip() for command in re.findall(r"\bmake ([^\n|;&]+)", script)]
-    return [command for command in found if command != "setup"]
+    """What a script makes, word for word, without what is done with the output; `setup` is part of
+    every target.
+    """
+    result = [command.strip() for command in re.findall(r"\bmake ([^\n|;&]+)", script)]
+    return [command for command in result if command != "setup"]
 
 
-@pytest.mark.parametrize("when", WHENS, ids=lambda when: " ".join(filter(None, vars(when).values())))
+@pytest.mark.parametrize(
+    "when", WHENS, ids=lambda when: " ".join(filter(None, vars(when).values()))
+)
 def test_both_providers_run_the_same_targets_at_the_same_time(when: When) -> None:
     github, gitlab = of_github(when), of_gitlab(when)
-    for jobs in (github, gitlab):  # GitLab has no environment that only holds secrets: its variables are protected
+    for jobs in (
+        github,
+        gitlab,
+    ):  # GitLab has no environment that only holds secrets: its variables are protected
         for job in jobs.values():
-            job["environment"] = job["environment"] if job["environment"] in ("staging", "production", "$WHERE") else ""
+            job["environment"] = (
+                job["environment"]
+                if job["environment"] in ("staging", "production", "$WHERE")
+                else ""
+            )
     assert github == gitlab
 
 
@@ -135,7 +182,9 @@ def test_where_the_cluster_retrains_the_ci_does_not() -> None:
 
 def test_the_two_know_the_same_jobs() -> None:
     assert GITHUB.keys() == gitlab_jobs().keys()
-    assert len(GITHUB) == sum(len(workflow["jobs"]) for workflow in WORKFLOWS.values()), "a job's name is one job"
+    assert len(GITHUB) == sum(len(workflow["jobs"]) for workflow in WORKFLOWS.values()), (
+        "a job's name is one job"
+    )
 
 
 def test_nothing_is_pushed_or_deployed_until_it_was_asked_for() -> None:
@@ -149,9 +198,14 @@ def test_nothing_is_pushed_or_deployed_until_it_was_asked_for() -> None:
 
 
 def test_what_needs_the_most_is_drilled_last() -> None:
-    """In shadow, where every service begins, there is nothing to stop; the other drills must have run by then."""
-    makes = [make.split()[0] for make in of_github(When(*BROUGHT["person"], "drills", "staging"))["drills"]["makes"]]
-    assert makes == ["alert-drill", "rollback-drill", "stop-drill"]
+    """In shadow, where every service begins, there is nothing to stop; the other drills must have
+    run by then.
+    """
+    makes = [
+        make.split()[0]
+        for make in of_github(When(*BROUGHT["person"], "drills", "staging"))["drills"]["makes"]
+    ]
+    assert makes == ["alert-drill", "rollback-drill", "kill-switch-drill"]
 
 
 def test_time_alone_promotes_nothing() -> None:
@@ -171,7 +225,10 @@ def test_the_scorecard_is_asked_before_production_and_a_person_too() -> None:
 def test_the_way_back_waits_for_nothing_else() -> None:
     """A promotion that waits for its approval holds what it holds until somebody is awake."""
     group = WORKFLOWS["by-hand.yml"]["concurrency"]["group"].partition("${{")[2].partition("}}")[0]
-    groups = {task: evaluated(group.replace("inputs.task", repr(task))) for task in ("promote", "rollback", "drills")}
+    groups = {
+        task: evaluated(group.replace("inputs.task", repr(task)))
+        for task in ("promote", "rollback", "drills")
+    }
     assert groups["rollback"] not in (groups["promote"], groups["drills"])
     held = {name: job.get("resource_group") for name, job in gitlab_jobs().items()}
     assert [name for name, group in held.items() if group == held["rollback"]] == ["rollback"]
@@ -189,21 +246,32 @@ def test_the_scorecard_of_gitlab_stops_its_job_and_is_kept_in_a_folder_that_hold
     here = tmp_path / "checkout"
     here.mkdir()
     done = subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", line], cwd=here, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        ["bash", "-eo", "pipefail", "-c", line],
+        cwd=here,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )
     assert done.returncode == code
-    (kept,) = job["artifacts"]["paths"]
-    assert (here / kept).read_text() == "the card\n"
+    (stored,) = job["artifacts"]["paths"]
+    assert (here / stored).read_text() == "the card\n"
 
 
 def test_images_are_built_once_and_deployed_by_what_publishing_printed() -> None:
     jobs = of_github(When(*BROUGHT["main"], deploy_to="production"))
-    assert [name for name, job in jobs.items() if any(make.split()[0] == "image" for make in job["makes"])] == ["build"]
+    assert [
+        name
+        for name, job in jobs.items()
+        if any(make.split()[0] == "image" for make in job["makes"])
+    ] == ["build"]
     for environment in ("staging", "production"):
         assert GITHUB[environment]["env"]["IMAGES"] == "${{ needs.publish.outputs.images }}"
-        deployed = [make for make in jobs[environment]["makes"] if make.startswith("deploy")]
-        assert deployed == [f"deploy ENVIRONMENT={environment}", f"deployed ENVIRONMENT={environment}"]
-    assert gitlab_jobs()["publish"]["artifacts"]["reports"] == {"dotenv": "var/published/images.env"}
+        deployed = [make for make in jobs[environment]["makes"] if "deploy" in make.split()[0]]
+        assert deployed == [
+            f"deploy ENVIRONMENT={environment}",
+            f"verify-deploy ENVIRONMENT={environment}",
+        ]
+    assert gitlab_jobs()["publish"]["artifacts"]["reports"] == {
+        "dotenv": "var/published/images.env"
+    }
 
 
 def test_every_target_is_in_the_makefile() -> None:
@@ -219,17 +287,28 @@ def test_every_target_is_in_the_makefile() -> None:
 
 
 def test_what_the_ml_test_score_counts_as_repeated_is_in_both() -> None:
-    catalogue = yaml.safe_load((LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8"))
-    for words in {tuple(test["repeated_by"]) for test in catalogue["ml_test_score"] if "repeated_by" in test}:
+    catalogue = yaml.safe_load(
+        (LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8")
+    )
+    for parts in {
+        tuple(test["repeated_by"]) for test in catalogue["ml_test_score"] if "repeated_by" in test
+    }:
         for jobs in (GITHUB.values(), gitlab_jobs().values()):
-            assert any(re.search(rf"make {word}\b", json.dumps(job)) for word in words for job in jobs), words
+            assert any(
+                re.search(rf"make {word}\b", json.dumps(job)) for word in parts for job in jobs
+            ), parts
 
 
 def test_each_action_is_pinned_to_one_commit() -> None:
-    used = {line.strip(" -").removeprefix("uses: ") for text in TEXTS for line in text.splitlines() if "uses:" in line}
+    used = {
+        line.strip(" -").removeprefix("uses: ")
+        for text in TEXTS
+        for line in text.splitlines()
+        if "uses:" in line
+    }
     assert used
-    assert [each for each in used if not USES.fullmatch(each)] == []
-    assert len({each.partition("@")[0] for each in used}) == len(used), "one action, one pin"
+    assert [entry for entry in used if not USES.fullmatch(entry)] == []
+    assert len({item.partition("@")[0] for item in used}) == len(used), "one action, one pin"
 
 
 @pytest.mark.parametrize("name", GITHUB)
@@ -254,7 +333,9 @@ def test_a_workflow_gives_nothing_by_itself() -> None:
     for name, workflow in WORKFLOWS.items():
         assert workflow["permissions"] == {}, name
         assert set(workflow["concurrency"]) == {"group", "cancel-in-progress"}, name
-        assert not {"pull_request_target", "workflow_run", "issue_comment"} & workflow[True].keys(), name
+        assert (
+            not {"pull_request_target", "workflow_run", "issue_comment"} & workflow[True].keys()
+        ), name
 
 
 def test_no_shell_holds_what_somebody_else_wrote() -> None:
@@ -262,10 +343,12 @@ def test_no_shell_holds_what_somebody_else_wrote() -> None:
     for name, job in GITHUB.items():
         for step in job["steps"]:
             assert "${{" not in step.get("run", ""), name
-    typed = re.compile(r"\$\{?(WHY|VERSION)\b")
+    typed = re.compile(r"\$\{?(REASON|VERSION)\b")
     for name, job in gitlab_jobs().items():
         for line in lines(job["script"]):
-            rest = line.replace('WHY="$WHY (', "").replace('${VERSION:+VERSION="${VERSION//[!0-9]/}"}', "")
+            rest = line.replace('REASON="$REASON (', "").replace(
+                '${VERSION:+VERSION="${VERSION//[!0-9]/}"}', ""
+            )
             assert not typed.search(rest), f"{name}: {line}"
 
 

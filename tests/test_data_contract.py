@@ -1,4 +1,6 @@
-"""datacontract.yaml against the JSON schema of the Open Data Contract Standard 3.1, as a Python package carries it."""
+"""datacontract.yaml against the JSON schema of the Open Data Contract Standard 3.1, as a Python
+package carries it.
+"""
 
 import copy
 import json
@@ -9,7 +11,9 @@ import pytest
 from conftest import BakedProject
 from jsonschema import Draft201909Validator
 
-SCHEMA: dict[str, Any] = json.loads(files("open_data_contract_standard").joinpath("schema.json").read_bytes())
+SCHEMA: dict[str, Any] = json.loads(
+    files("open_data_contract_standard").joinpath("schema.json").read_bytes()
+)
 GOOD: dict[str, Any] = {
     "apiVersion": "v3.1.0",
     "kind": "DataContract",
@@ -32,13 +36,18 @@ GOOD: dict[str, Any] = {
             ],
         }
     ],
-    "team": {"members": [{"username": "you@example.org", "name": "Your Name", "role": "Data Owner"}]},
+    "team": {
+        "members": [{"username": "you@example.org", "name": "Your Name", "role": "Data Owner"}]
+    },
     "support": [{"channel": "#parcels"}],
 }
 
 
 def problems(contract: Any) -> list[str]:
-    return [f"{error.json_path}: {error.message}" for error in Draft201909Validator(SCHEMA).iter_errors(contract)]
+    return [
+        f"{error.json_path}: {error.message}"
+        for error in Draft201909Validator(SCHEMA).iter_errors(contract)
+    ]
 
 
 def test_the_schema_is_that_of_3_1() -> None:
@@ -71,12 +80,12 @@ def test_a_good_contract_passes() -> None:
     ],
 )
 def test_a_wrong_contract_fails(place: list[Any], key: str, value: Any) -> None:
-    wrong = copy.deepcopy(GOOD)
-    part = wrong
+    errors = copy.deepcopy(GOOD)
+    part = errors
     for step in place:
         part = part[step]
     part[key] = value
-    assert problems(wrong) != []
+    assert problems(errors) != []
 
 
 @pytest.mark.parametrize("key", ["apiVersion", "kind", "id", "version", "status"])
@@ -94,5 +103,7 @@ def test_the_baked_contract_names_the_data_owner_once_there_is_one(baked: BakedP
     people = {person["id"]: person for person in baked.yaml("governance/ownership.yaml")["people"]}
     owner = people["data_owner"]
     members = baked.yaml("datacontract.yaml").get("team", {"members": []})["members"]
-    told = [(member["username"], member["name"], member["role"]) for member in members]
-    assert told == ([] if owner["name"] == "TODO" else [(owner["email"], owner["name"], "Data Owner")])
+    received = [(member["username"], member["name"], member["role"]) for member in members]
+    assert received == (
+        [] if owner["name"] == "TODO" else [(owner["email"], owner["name"], "Data Owner")]
+    )

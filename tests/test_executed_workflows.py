@@ -1,7 +1,9 @@
-"""The workflows of a baked project, read by linters and executed: by act and by gitlab-ci-local, on this machine.
+"""The workflows of a baked project, read by linters and executed: by act and by gitlab-ci-local, on
+this machine.
 
-Executed: what a change must pass (`ci`), the images (`build`), and that they are pushed by digest, to a registry on
-loopback. What needs a platform (signing, a cluster, an approval) is read by the linters and by test_baked_workflows.py.
+Executed: what a change must pass (`ci`), the images (`build`), and that they are pushed by digest,
+to a registry on loopback. What needs a platform (signing, a cluster, an approval) is read by the
+linters and by test_baked_workflows.py.
 """
 
 import json
@@ -20,26 +22,39 @@ from git_host import git_host
 from test_baked_life import Project, environment, free_port, get
 
 __all__ = ["base", "engine", "environment"]  # fixtures
-PROGRAMS = ("act", "gitlab-ci-local", "rsync", "actionlint", "shellcheck", "zizmor", "check-jsonschema", "skopeo")
+PROGRAMS = (
+    "act",
+    "gitlab-ci-local",
+    "rsync",
+    "actionlint",
+    "shellcheck",
+    "zizmor",
+    "check-jsonschema",
+    "skopeo",
+)
 PROGRAMS += ("docker-registry", "jq")
 STAND_INS = ROOT / "tests" / "actions"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not all(map(shutil.which, PROGRAMS)), reason=f"needs {', '.join(PROGRAMS)}; .ci/run installs them"
+        not all(map(shutil.which, PROGRAMS)),
+        reason=f"needs {', '.join(PROGRAMS)}; .ci/run installs them",
     ),
 ]
 needs_engine = [mark for mark in images if mark.name == "skipif"]
 
 
 def said(*command: object, cwd: Path, timeout: float = 300, **more: str) -> str:
-    """What a command says; the test fails when it fails. What pip and uv need here is in the environment."""
-    kept = {name: value for name, value in os.environ.items() if name != "VENV"}
+    """What a command says; the test fails when it fails.
+
+    What pip and uv need here is in the environment.
+    """
+    stored = {name: value for name, value in os.environ.items() if name != "VENV"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # uv
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
-        env=kept | {"PATH": path} | more,
+        env=stored | {"PATH": path} | more,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -51,12 +66,25 @@ def said(*command: object, cwd: Path, timeout: float = 300, **more: str) -> str:
 
 
 def act(project: BakedProject, job: str, *words: str, timeout: float, **more: str) -> str:
-    """Run a job of ci.yml as a push to main would; checkout is act's own, other actions are stand-ins."""
+    """Run a job of ci.yml as a push to main would; checkout is act's own, other actions are
+    stand-ins.
+    """
     used = set(re.findall(r"uses: (\S+/(\S+)@\S+)", project.read(".github/workflows/ci.yml")))
-    here = [f"--local-repository={pin}={STAND_INS / name}" for pin, name in used if (STAND_INS / name).is_dir()]
+    here = [
+        f"--local-repository={pin}={STAND_INS / name}"
+        for pin, name in used
+        if (STAND_INS / name).is_dir()
+    ]
     words = ("push", "--workflows", ".github/workflows/ci.yml", "--job", job, *here, *words)
     settings = [f"--env={name}={value}" for name, value in more.items()]
-    return said("act", *words, *settings, "--platform=ubuntu-latest=-self-hosted", cwd=project.path, timeout=timeout)
+    return said(
+        "act",
+        *words,
+        *settings,
+        "--platform=ubuntu-latest=-self-hosted",
+        cwd=project.path,
+        timeout=timeout,
+    )
 
 
 def gitlab(project: BakedProject, job: str, *words: str, timeout: float, **more: str) -> str:
@@ -66,8 +94,11 @@ def gitlab(project: BakedProject, job: str, *words: str, timeout: float, **more:
 
 def works(python: str) -> bool:
     """Is it an interpreter, and no stand-in for one that was not chosen?"""
-    found = shutil.which(python)
-    return bool(found) and subprocess.run([found, "-c", "import venv"], capture_output=True).returncode == 0
+    result = shutil.which(python)
+    return (
+        bool(result)
+        and subprocess.run([result, "-c", "import venv"], capture_output=True).returncode == 0
+    )
 
 
 def test_the_linters_find_nothing(bake: Bake) -> None:
@@ -87,7 +118,11 @@ def test_zizmor_would_notice_what_a_stranger_can_write(bake: Bake) -> None:
     """What would pass whatever the workflows say would prove nothing."""
     folder = bake(ci_provider="github").path
     file = folder / ".github" / "workflows" / "by-hand.yml"
-    file.write_text(file.read_text().replace("run: make promote", "run: echo ${{ inputs.why }}; make promote"))
+    file.write_text(
+        file.read_text().replace(
+            "run: make promote", "run: echo ${{ inputs.reason }}; make promote"
+        )
+    )
     with pytest.raises(AssertionError, match="template-injection"):
         said("zizmor", "--offline", ".github", cwd=folder)
 
@@ -95,10 +130,10 @@ def test_zizmor_would_notice_what_a_stranger_can_write(bake: Bake) -> None:
 @pytest.mark.sampled("check and tests by a provider")
 def test_github_runs_check_and_tests_on_the_newest_python(bake: Bake) -> None:
     """GitLab's, below, runs them on the oldest: each takes minutes."""
-    told = act(bake(ci_provider="github"), "ci", "--matrix=python:3.13", timeout=1_800)
-    assert told.count("🏁  Job succeeded") == 1
-    assert "making .venv with Python 3.13" in told
-    assert len(re.findall(r"\d+ passed", told)) == 1
+    received = act(bake(ci_provider="github"), "ci", "--matrix=python:3.13", timeout=1_800)
+    assert received.count("🏁  Job succeeded") == 1
+    assert "making .venv with Python 3.13" in received
+    assert len(re.findall(r"\d+ passed", received)) == 1
 
 
 @pytest.mark.sampled("check and tests by a provider")
@@ -107,7 +142,7 @@ def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_product
 ) -> None:
     project = bake(ci_provider="gitlab")
     home = f"sqlite:///{tmp_path}/mlflow.db"
-    minor = next(each for each in ("3.11", "3.13") if works(f"python{each}"))
+    minor = next(item for item in ("3.11", "3.13") if works(f"python{item}"))
     life = Project(project, environment)
     life.makes("setup")  # what the git host is made with
     with git_host(life.python, project) as token:
@@ -131,53 +166,103 @@ def test_the_images_are_built_tried_and_left_for_publishing(
     provider: str, engine: Engine, base: str, bake: Bake
 ) -> None:
     project = bake(ci_provider=provider)
-    lent = {name: os.environ[name] for name in ("PIP_CERT", "PIP_CONFIG_FILE") if name in os.environ}
+    lent = {
+        name: os.environ[name] for name in ("PIP_CERT", "PIP_CONFIG_FILE") if name in os.environ
+    }
     if provider == "github":
-        told = act(project, "build", "--var", f"BASE_IMAGE={base}", timeout=1_800, **lent, **engine.environment)
-        assert "🏁  Job succeeded" in told
+        received = act(
+            project,
+            "build",
+            "--var",
+            f"BASE_IMAGE={base}",
+            timeout=1_800,
+            **lent,
+            **engine.environment,
+        )
+        assert "🏁  Job succeeded" in received
     else:
-        told = gitlab(project, "build", "--variable", f"BASE_IMAGE={base}", timeout=1_800, **lent, **engine.environment)
-        assert re.search(r"PASS +build", told)
-    assert "passed image-runs: " in told
+        received = gitlab(
+            project,
+            "build",
+            "--variable",
+            f"BASE_IMAGE={base}",
+            timeout=1_800,
+            **lent,
+            **engine.environment,
+        )
+        assert re.search(r"PASS +build", received)
+    assert "passed image-runs: " in received
     for name in ("serving.tar", "pipeline.tar", "serving.cdx.json", "pipeline.cdx.json"):
         if provider == "github":  # the stand-in for the upload lists what it was given
-            assert f"images: var/images/{name}, " in told
+            assert f"images: var/images/{name}, " in received
         else:
             assert (project.path / "var" / "images" / name).stat().st_size
 
 
 @needs_engine[0]
-def test_publishing_pushes_what_was_built_and_tells_its_digests(engine: Engine, bake: Bake, tmp_path: Path) -> None:
-    """A real registry, and skopeo; cosign only writes down what it was asked: nothing here could be signed."""
+def test_publishing_pushes_what_was_built_and_tells_its_digests(
+    engine: Engine, bake: Bake, tmp_path: Path
+) -> None:
+    """A real registry, and skopeo; cosign only writes down what it was asked: nothing here could be
+    signed.
+    """
     folder, port, signed = bake().path, free_port(), tmp_path / "signed"
     (folder / "var" / "images").mkdir(parents=True)
     for name in ("serving", "pipeline"):
         container = engine("buildah", "from", "scratch")
         engine("buildah", "config", "--label", f"is={name}", container)
         engine("buildah", "commit", "-q", "--rm", container, f"localhost/tiny:{name}")
-        engine("buildah", "push", "-q", f"localhost/tiny:{name}", f"docker-archive:{folder}/var/images/{name}.tar")
+        engine(
+            "buildah",
+            "push",
+            "-q",
+            f"localhost/tiny:{name}",
+            f"docker-archive:{folder}/var/images/{name}.tar",
+        )
     (tmp_path / "cosign").write_text(f'#!/bin/sh\necho "$1 ${{*##* }}" >>{signed}\n')
     (tmp_path / "cosign").chmod(0o755)
     plain = tmp_path / ".config" / "containers" / "registries.conf"
     plain.parent.mkdir(parents=True)
     plain.write_text(f'[[registry]]\nlocation = "127.0.0.1:{port}"\ninsecure = true\n')
     (tmp_path / "registry.yml").write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path}}}}}\nhttp: "
+        f"{{addr: '127.0.0.1:{port}'}}\n"
     )
-    facts = {"SOURCE": "https://git.example.org/team/fraud", "REVISION": "0123abc", "RUN": "https://git.example.org/1"}
+    facts = {
+        "SOURCE": "https://git.example.org/team/fraud",
+        "REVISION": "0123abc",
+        "RUN": "https://git.example.org/1",
+    }
     facts |= {"BUILDER": "https://git.example.org", "REGISTRY": f"127.0.0.1:{port}/team"}
     facts |= {"HOME": str(tmp_path)}
-    with subprocess.Popen(["docker-registry", "serve", tmp_path / "registry.yml"], stderr=subprocess.DEVNULL) as server:
+    with subprocess.Popen(
+        ["docker-registry", "serve", tmp_path / "registry.yml"], stderr=subprocess.DEVNULL
+    ) as server:
         try:
             eventually(lambda: get(f"http://127.0.0.1:{port}/v2/") == {}, "the registry is up")
-            said("make", "publish", cwd=folder, **facts, PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-            printed = (folder / "var" / "published" / "images.env").read_text().removeprefix("IMAGES=").split()
+            said(
+                "make",
+                "publish",
+                cwd=folder,
+                **facts,
+                PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+            )
+            printed = (
+                (folder / "var" / "published" / "images.env")
+                .read_text()
+                .removeprefix("IMAGES=")
+                .split()
+            )
             for image, name in zip(printed, ("pipeline", "serving"), strict=True):
                 assert image.startswith(f"127.0.0.1:{port}/team/{name}@sha256:")
-                there = json.loads(said("skopeo", "inspect", f"docker://{image}", cwd=folder, **facts))
+                there = json.loads(
+                    said("skopeo", "inspect", f"docker://{image}", cwd=folder, **facts)
+                )
                 assert (there["Labels"]["is"], there["RepoTags"]) == (name, ["0123abc"])
                 assert image.endswith(there["Digest"])
         finally:
             server.terminate()
-    asked = signed.read_text().splitlines()
-    assert asked == [f"{verb} {image}" for image in printed for verb in ("sign", "attest", "attest")]
+    requested = signed.read_text().splitlines()
+    assert requested == [
+        f"{verb} {image}" for image in printed for verb in ("sign", "attest", "attest")
+    ]

@@ -1,4 +1,6 @@
-"""The post_gen hook: what it removes, the link to the template, the first commit; a failing git loses nothing."""
+"""The post_gen hook: what it removes, the link to the template, the first commit; a failing git
+loses nothing.
+"""
 
 import json
 import os
@@ -22,23 +24,33 @@ def said(capfd: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
-@pytest.mark.parametrize(("answer", "own"), [("github", ".github/"), ("gitlab", ".gitlab-ci.yml"), ("none", ())])
-def test_a_bake_has_only_the_files_of_the_ci_that_was_chosen(answer: str, own: str | tuple[()], bake: Bake) -> None:
+@pytest.mark.parametrize(
+    ("answer", "own"), [("github", ".github/"), ("gitlab", ".gitlab-ci.yml"), ("none", ())]
+)
+def test_a_bake_has_only_the_files_of_the_ci_that_was_chosen(
+    answer: str, own: str | tuple[()], bake: Bake
+) -> None:
     files = bake(ci_provider=answer).files()
     of_a_ci = [name for name in files if name.startswith((".github/", ".gitlab"))]
     assert of_a_ci == [name for name in files if name.startswith(own)]
     assert bool(of_a_ci) == bool(own)
-    assert {"Makefile", "docs/delivery.md"} < set(files), "the targets stay, and the page that says in which order"
+    assert {"Makefile", "docs/delivery.md"} < set(files), (
+        "the targets stay, and the page that says in which order"
+    )
 
 
 def test_the_first_commit_holds_every_file_and_leaves_the_tree_clean(
     bake: Bake, capfd: pytest.CaptureFixture[str], template: Path
 ) -> None:
     project = bake(template)
-    assert project.git("log", "--format=%an <%ae> %s") == "Your Name <you@example.org> First commit\n"
+    assert (
+        project.git("log", "--format=%an <%ae> %s") == "Your Name <you@example.org> First commit\n"
+    )
     assert project.git("branch", "--show-current") == "main\n"
     assert sorted(project.git("ls-files").split()) == sorted([*project.files(), ".cruft.json"])
     assert project.git("status", "--porcelain") == ""
@@ -46,7 +58,9 @@ def test_the_first_commit_holds_every_file_and_leaves_the_tree_clean(
     assert len(said(capfd)) == NEXT_STEPS
 
 
-def test_the_next_steps_work_from_anywhere(bake: Bake, capfd: pytest.CaptureFixture[str], template: Path) -> None:
+def test_the_next_steps_work_from_anywhere(
+    bake: Bake, capfd: pytest.CaptureFixture[str], template: Path
+) -> None:
     project = bake(template)
     assert said(capfd)[0] == f'cd "{project.path}"'
 
@@ -118,7 +132,9 @@ def test_a_folder_that_the_repository_around_it_ignores_gets_one_of_its_own(
     (tmp_path / ".gitignore").write_text("*\n")
     project = bake()
     assert project.git("log", "--format=%s") == "First commit\n"
-    assert sorted(project.git("ls-files").split()) == sorted([*project.files(), *([".cruft.json"] * has_link(project))])
+    assert sorted(project.git("ls-files").split()) == sorted(
+        [*project.files(), *([".cruft.json"] * has_link(project))]
+    )
     assert not [line for line in said(capfd) if line.startswith("No git repository made: ")]
 
 
@@ -177,7 +193,11 @@ def inside_a_git_hook(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -
     ],
 )
 def test_the_first_commit_is_made_whatever_git_is_configured_to_do(
-    state: Callable[..., str], bake: Bake, git_user: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    state: Callable[..., str],
+    bake: Bake,
+    git_user: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     config = tmp_path / "gitconfig"
     config.write_text(git_user.read_text() + state(git_user, monkeypatch, tmp_path))
@@ -206,17 +226,22 @@ def test_the_link_names_no_password(url: str, public: str) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a repository with two tags; the second changes a file, a filter's use and the filters."""
+    """The template as a repository with two tags; the second changes a file, a filter's use and the
+    filters.
+    """
     folder = tmp_path_factory.mktemp("released") / "ml-prod-template"
     copy_template(folder)
     git(folder, "init", "-q", "-b", "main")
     for tag in ("v1", "v2"):
         if tag == "v2":
             extensions = folder / "local_extensions.py"
-            extensions.write_text(extensions.read_text().replace("for f in (folded,", "for f in (str.upper, folded,"))
+            extensions.write_text(
+                extensions.read_text().replace("for f in (folded,", "for f in (str.upper, folded,")
+            )
             readme = folder / "{{cookiecutter.project_slug}}" / "README.md"
             readme.write_text(
-                readme.read_text() + "\nNew in {{ 'v2' | upper }} of {{ cookiecutter.project_slug | upper }}.\n"
+                readme.read_text()
+                + "\nNew in {{ 'v2' | upper }} of {{ cookiecutter.project_slug | upper }}.\n"
             )
             for name in GENERATED:
                 page = folder / "mlprod" / "src" / "mlprod" / "assets" / "project" / name
@@ -231,7 +256,17 @@ def cookiecutter(template: object, output: Path, *more: object) -> BakedProject:
     config = output / "user.yaml"
     output.mkdir(parents=True, exist_ok=True)
     config.write_text(f"cookiecutters_dir: {output}/clones\nreplay_dir: {output}/replay\n")
-    done = run("cookiecutter", "--no-input", template, "-o", output, "--config-file", config, *more, cwd=output)
+    done = run(
+        "cookiecutter",
+        "--no-input",
+        template,
+        "-o",
+        output,
+        "--config-file",
+        config,
+        *more,
+        cwd=output,
+    )
     assert done.returncode == 0, done.stderr
     return BakedProject(output / "fraud-scoring")
 
@@ -240,26 +275,47 @@ def cruft(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return run("cruft", *arguments, cwd=cwd)
 
 
-def test_a_plain_bake_is_linked_as_cruft_would_have_linked_it(template: Path, tmp_path: Path) -> None:
+def test_a_plain_bake_is_linked_as_cruft_would_have_linked_it(
+    template: Path, tmp_path: Path
+) -> None:
     url, owner = f"file://{template}", "model_owner=Zoë <zoe@example.org>"
-    plain = cookiecutter(f"git+{url}", tmp_path / "plain", "--checkout", "v1", owner).json(".cruft.json")
+    plain = cookiecutter(f"git+{url}", tmp_path / "plain", "--checkout", "v1", owner).json(
+        ".cruft.json"
+    )
     context = tmp_path / "answers.json"
     context.write_text(json.dumps({"model_owner": "Zoë <zoe@example.org>"}))
     done = cruft(
-        "create", url, "-y", "--output-dir", tmp_path, "--checkout", "v1", "--extra-context-file", context, cwd=tmp_path
+        "create",
+        url,
+        "-y",
+        "--output-dir",
+        tmp_path,
+        "--checkout",
+        "v1",
+        "--extra-context-file",
+        context,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     linked = json.loads((tmp_path / "fraud-scoring" / ".cruft.json").read_text())
     for state in (plain, linked):
-        state["template"] = state["context"]["cookiecutter"]["_template"] = state["template"].removeprefix("file://")
+        state["template"] = state["context"]["cookiecutter"]["_template"] = state[
+            "template"
+        ].removeprefix("file://")
     assert plain == linked
     assert plain["commit"] == git(template, "rev-parse", "v1")
     assert str(tmp_path) not in json.dumps(plain).replace(str(template), "")
 
 
 @pytest.mark.parametrize("spelling", ["absolute", "relative", "here"])
-def test_a_local_template_is_linked_by_its_whole_path(spelling: str, template: Path, tmp_path: Path) -> None:
-    given = {"absolute": template, "relative": Path(os.path.relpath(template, tmp_path)), "here": Path()}[spelling]
+def test_a_local_template_is_linked_by_its_whole_path(
+    spelling: str, template: Path, tmp_path: Path
+) -> None:
+    given = {
+        "absolute": template,
+        "relative": Path(os.path.relpath(template, tmp_path)),
+        "here": Path(),
+    }[spelling]
     at = template if spelling == "here" else tmp_path
     done = run("cookiecutter", "--no-input", str(given), "-o", tmp_path, cwd=at)
     assert done.returncode == 0, done.stderr
@@ -276,7 +332,10 @@ def test_changes_that_are_not_committed_are_mentioned(
         bake(template)
     finally:
         (template / "scratch").unlink()
-    assert "The template has changes that are not committed; .cruft.json names its last commit." in said(capfd)
+    assert (
+        "The template has changes that are not committed; .cruft.json names its last commit."
+        in said(capfd)
+    )
 
 
 def test_a_template_without_git_is_not_linked(
@@ -292,16 +351,30 @@ def test_a_template_without_git_is_not_linked(
 @pytest.mark.parametrize("hook", ["pre_gen_project", "post_gen_project"])
 def test_a_hook_needs_the_standard_library_alone_and_no_network(hook: str) -> None:
     code = f"import runpy, sys; runpy.run_path('hooks/{hook}.py'); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded <= sys.stdlib_module_names | {"__main__", "sitecustomize"}
     assert not loaded & {"socket", "ssl", "urllib", "http"}
 
 
 def test_an_old_python_is_named_before_anything_is_baked(tmp_path: Path) -> None:
-    pretended = "import sys; sys.version_info = (3, 10, 0, 'final', 0); sys.argv = ['cookiecutter', *sys.argv[1:]]; "
+    pretended = (
+        "import sys; sys.version_info = (3, 10, 0, 'final', 0); sys.argv = ['cookiecutter', "
+        "*sys.argv[1:]]; "
+    )
     code = pretended + "from cookiecutter.__main__ import main; main(prog_name='cookiecutter')"
-    command = [sys.executable, "-c", code, "--no-input", "--default-config", "-o", str(tmp_path), str(ROOT)]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "--no-input",
+        "--default-config",
+        "-o",
+        str(tmp_path),
+        str(ROOT),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "this template needs Python 3.11 or later" in done.stdout + done.stderr

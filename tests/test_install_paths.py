@@ -1,4 +1,6 @@
-"""The library comes as a vendored wheel or from an index, by uv or by pip alone; what was changed stays out."""
+"""The library comes as a vendored wheel or from an index, by uv or by pip alone; what was changed
+stays out.
+"""
 
 import os
 import shutil
@@ -21,7 +23,16 @@ PIN = "requirements/mlprod.txt"
 def index(folder: Path) -> Iterator[str]:
     """A folder of wheels as a package index on loopback."""
     port = free_port()
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "http.server",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--directory",
+        str(folder),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             yield f"http://127.0.0.1:{port}/simple"
@@ -30,8 +41,8 @@ def index(folder: Path) -> Iterator[str]:
 
 
 def without_uv() -> str:
-    found = os.environ["PATH"].split(os.pathsep)
-    return os.pathsep.join(each for each in found if not shutil.which("uv", path=each))
+    result = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(item for item in result if not shutil.which("uv", path=item))
 
 
 def answer(project: Project) -> list[dict[str, Any]]:
@@ -39,7 +50,7 @@ def answer(project: Project) -> list[dict[str, Any]]:
     with project.serving() as address:
         wait_for_version(address, "1")
         row = readme_request(project) | {"id": os.urandom(8).hex()}
-        return [{**each, "id": ""} for each in post(f"{address}/v1/predict", [row])["predictions"]]
+        return [{**item, "id": ""} for item in post(f"{address}/v1/predict", [row])["predictions"]]
 
 
 @pytest.mark.sampled("installers")
@@ -52,13 +63,15 @@ def test_the_library_comes_from_the_vendored_wheel_or_from_an_index(
         project.environment["PATH"] = without_uv()
     assert f"installing {PIN} with {installer}" in project.makes("setup")
     project.makes("baseline")
-    project.makes("promote", WHY="something must answer")
+    project.makes("promote", REASON="something must answer")
     vendored = answer(project)
 
     wheel, pin = next(project.path.glob("vendor/*.whl")), project.path / PIN
     (tmp_path / "served" / "simple" / "mlprod").mkdir(parents=True)
     published = Path(shutil.move(wheel, tmp_path / "served" / "simple" / "mlprod"))
-    pin.write_text("".join(line for line in pin.read_text().splitlines(True) if "--find-links" not in line))
+    pin.write_text(
+        "".join(line for line in pin.read_text().splitlines(True) if "--find-links" not in line)
+    )
     with index(tmp_path / "served") as address:
         project.environment |= {"PIP_EXTRA_INDEX_URL": address, "UV_INDEX": address}
         assert f"installing {PIN} with {installer}" in project.makes("setup")

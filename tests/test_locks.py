@@ -45,7 +45,9 @@ def test_a_smaller_set_is_part_of_the_larger_one(smaller: str, larger: str) -> N
 
 def test_the_service_holds_nothing_that_trains() -> None:
     assert not KEPT_OUT_OF_THE_SERVICE & set(locked("serve"))
-    assert set(locked("pipeline")) >= {"scikit-learn", "mlflow-skinny"}, "the names above must be the locks' own"
+    assert set(locked("pipeline")) >= {"scikit-learn", "mlflow-skinny"}, (
+        "the names above must be the locks' own"
+    )
 
 
 def test_the_server_of_the_registry_is_of_the_version_that_is_spoken_to() -> None:
@@ -64,35 +66,46 @@ def test_every_package_is_hashed_and_no_address_is_written(name: str) -> None:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """An index of one's own, on loopback, with a few empty packages: its address, and what it was asked for."""
+    """An index of one's own, on loopback, with a few empty packages: its address, and what it was
+    asked for.
+    """
     for name in ("tiny", "mlflow-skinny", "mlflow", "boto3", "psycopg"):
         folder, stem = tmp_path / "index" / "simple" / name, f"{name.replace('-', '_')}-1.0"
         folder.mkdir(parents=True)
         with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(
+                f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+            )
+            wheel.writestr(
+                f"{stem}.dist-info/WHEEL",
+                "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            )
             wheel.writestr(f"{stem}.dist-info/RECORD", "")
-    asked: list[str] = []
+    requested: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "index"))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://somebody:quokka@127.0.0.1:{server.server_port}/simple", asked
+    yield f"http://somebody:quokka@127.0.0.1:{server.server_port}/simple", requested
     server.shutdown()
     server.server_close()
 
 
-@pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL", "pip.conf"])
+@pytest.mark.parametrize(
+    "variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL", "pip.conf"]
+)
 def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_locked_hash(
     variable: str, index: tuple[str, list[str]], tmp_path: Path, bake: Bake
 ) -> None:
     """As `make setup` installs, with uv on the PATH, and a proxy that nobody answers at."""
-    address, asked = index
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
-    environment = kept | {
+    address, requested = index
+    stored = {
+        name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))
+    }
+    environment = stored | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(LIBRARY.parent),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
@@ -102,24 +115,35 @@ def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_lock
         "HTTP_PROXY": "http://127.0.0.1:9",
         "NO_PROXY": "127.0.0.1",
     }
-    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {address}\n" if variable == "pip.conf" else "")
+    (tmp_path / "pip.conf").write_text(
+        f"[global]\nindex-url = {address}\n" if variable == "pip.conf" else ""
+    )
     if variable != "pip.conf":
         environment[variable] = address
     wheel = next((tmp_path / "index" / "simple" / "tiny").iterdir())
     code = (
-        "import sys; from pathlib import Path; from mlprod.installation.environments import install, make; "
-        "make(Path('env'), Path.cwd()); sys.exit(install(Path('env'), '--require-hashes', '-r', sys.argv[1]))"
+        "import sys; from pathlib import Path; from mlprod.installation.environments "
+        "import install, make; "
+        "make(Path('env'), Path.cwd()); sys.exit(install(Path('env'), '--require-hashes', "
+        "'-r', sys.argv[1]))"
     )
     project = bake().path
-    for digest, succeeds in (("0" * 64, False), (hashlib.sha256(wheel.read_bytes()).hexdigest(), True)):
+    for digest, succeeds in (
+        ("0" * 64, False),
+        (hashlib.sha256(wheel.read_bytes()).hexdigest(), True),
+    ):
         lock = tmp_path / "lock.txt"
         lock.write_text(f"tiny==1.0 --hash=sha256:{digest}\n")
         done = subprocess.run(
-            [sys.executable, "-c", code, lock], cwd=project, env=environment, capture_output=True, text=True
+            [sys.executable, "-c", code, lock],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
         assert f"with {'uv' if variable.startswith('UV') else 'pip'}" in done.stdout
-    assert any(path.startswith("/simple/tiny/") for path in asked)
+    assert any(path.startswith("/simple/tiny/") for path in requested)
     assert list(project.glob("env/lib/*/site-packages/tiny-1.0.dist-info"))
 
 
@@ -127,28 +151,36 @@ def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_lock
 def test_make_lock_asks_the_index_of_the_organisation_and_writes_no_address(
     variable: str, index: tuple[str, list[str]], tmp_path: Path
 ) -> None:
-    address, asked = index
+    address, requested = index
     project = tmp_path / "project"
     (project / "requirements").mkdir(parents=True)
     shutil.copy(UNBAKED / "requirements" / "lock.sh", project / "requirements")
     (project / "pyproject.toml").write_text(
-        '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["tiny"]\n'
+        '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = '
+        '["tiny"]\n'
         '[project.optional-dependencies]\npipeline = ["mlflow-skinny"]\ndev = []\n'
     )
     (project / "requirements" / "mlprod.txt").write_text(f"mlprod==1.0 --hash=sha256:{'0' * 64}\n")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))}
+    stored = {
+        name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))
+    }
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = kept | {
+    environment = stored | {
         variable: address,
         "PATH": path,
         "NO_PROXY": "127.0.0.1",
         "UV_CACHE_DIR": str(tmp_path / "uv"),
     }
     done = subprocess.run(
-        ["sh", "requirements/lock.sh"], cwd=project, env=environment, capture_output=True, text=True, check=False
+        ["sh", "requirements/lock.sh"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert any(path.startswith("/simple/tiny/") for path in asked)
+    assert any(path.startswith("/simple/tiny/") for path in requested)
     for name in SETS:
         text = (project / "requirements" / f"{name}.txt").read_text()
         line = re.compile(r"[\w-]+==1\.0 \\\n    --hash=sha256:[0-9a-f]{64}\n")

@@ -1,4 +1,5 @@
-"""Manifests of a baked project against schemas of Kubernetes and the Prometheus operator, and checkov's policies.
+"""Manifests of a baked project against schemas of Kubernetes and the Prometheus operator, and
+checkov's policies.
 
 No API server is asked: none can be had here.
 """
@@ -18,9 +19,11 @@ __all__ = ["pinned"]  # a fixture
 TOOLS = Path(shutil.which("kubernetes-validate") or "")
 needs_tools = pytest.mark.skipif(
     not all(map(shutil.which, ("kubectl", "kubernetes-validate", "checkov"))),
-    reason="kubectl, kubernetes-validate or checkov is not on this machine; .ci/run installs the last two",
+    reason="kubectl, kubernetes-validate or checkov is not on this machine; .ci/run installs the "
+    "last two",
 )
-# Runs where kubernetes-validate is installed. The operator's schemas come as models that drop what they do not know, so
+# Runs where kubernetes-validate is installed. The operator's schemas come as models that drop what
+# they do not know, so
 # what comes back must be what went in.
 HOLD = """
 import json, sys, kubernetes_validate
@@ -43,16 +46,18 @@ for document in asked["documents"]:
 
 def held(documents: list[Any], versions: list[str]) -> str:
     """What the schemas have against the documents."""
-    asked = json.dumps({"documents": documents, "versions": versions})
+    requested = json.dumps({"documents": documents, "versions": versions})
     command = [str(TOOLS.parent / "python"), "-c", HOLD]
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=requested, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def versions() -> list[str]:
     """Every version from 1.29, where sidecars began, whose schemas kubernetes-validate brings."""
-    (folder,) = TOOLS.parent.parent.glob("lib/*/site-packages/kubernetes_validate/kubernetes-json-schema")
+    (folder,) = TOOLS.parent.parent.glob(
+        "lib/*/site-packages/kubernetes_validate/kubernetes-json-schema"
+    )
     known = sorted(int(path.name.split(".")[1]) for path in folder.glob("v1.*.0-local-strict"))
     assert known[-1] >= 37
     return [f"1.{minor}.0" for minor in known if minor >= 29]
@@ -61,19 +66,25 @@ def versions() -> list[str]:
 @needs_tools
 def test_schemas_have_nothing_against_a_manifest_but_notice_a_misspelt_key(bake: Bake) -> None:
     documents = build(bake().path, "production")
-    wrong = {"Deployment": "replica", "ServiceMonitor": "jobLable", "PrometheusRule": "group"}
+    errors = {"Deployment": "replica", "ServiceMonitor": "jobLable", "PrometheusRule": "group"}
     misspelt = [
-        each | {"spec": each["spec"] | {wrong[each["kind"]]: "a"}} for each in documents if each["kind"] in wrong
+        item | {"spec": item["spec"] | {errors[item["kind"]]: "a"}}
+        for item in documents
+        if item["kind"] in errors
     ]
-    said = held(documents + misspelt, [versions()[0], versions()[-1]])
-    assert [line.split()[0] for line in said.splitlines()] == [each["kind"] for each in misspelt]
-    assert len(misspelt) == len(wrong)
+    message = held(documents + misspelt, [versions()[0], versions()[-1]])
+    assert [line.split()[0] for line in message.splitlines()] == [
+        entry["kind"] for entry in misspelt
+    ]
+    assert len(misspelt) == len(errors)
 
 
 @needs_tools
 @pytest.mark.slow
 def test_no_version_has_anything_against_a_manifest(baked: BakedProject) -> None:
-    documents = [document for each in ENVIRONMENTS for document in built_once(baked, each).documents]
+    documents = [
+        document for item in ENVIRONMENTS for document in built_once(baked, item).documents
+    ]
     assert held(documents, versions()) == ""
 
 
@@ -81,20 +92,34 @@ def policies(documents: list[Any], folder: Path) -> tuple[set[str], set[str]]:
     """The policies that fail, and those that are excepted by an annotation."""
     file = folder / "manifests.yaml"
     file.write_text(yaml.safe_dump_all(documents))
-    command = ["checkov", "--skip-download", "--framework", "kubernetes", "-o", "json", "-f", str(file)]
+    command = [
+        "checkov",
+        "--skip-download",
+        "--framework",
+        "kubernetes",
+        "-o",
+        "json",
+        "-f",
+        str(file),
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    found = json.loads(done.stdout)
-    assert found["summary"]["parsing_errors"] == 0
-    assert found["summary"]["passed"] > 300
-    failed, skipped = found["results"]["failed_checks"], found["results"].get("skipped_checks", [])
-    assert all(len(check["check_result"]["suppress_comment"]) > 40 for check in skipped), "an exception has its reason"
+    result = json.loads(done.stdout)
+    assert result["summary"]["parsing_errors"] == 0
+    assert result["summary"]["passed"] > 300
+    failed, skipped = (
+        result["results"]["failed_checks"],
+        result["results"].get("skipped_checks", []),
+    )
+    assert all(len(check["check_result"]["suppress_comment"]) > 40 for check in skipped), (
+        "an exception has its reason"
+    )
     return {check["check_id"] for check in failed}, {check["check_id"] for check in skipped}
 
 
 @needs_tools
 @pytest.mark.slow
 def test_the_policies_are_met_but_for_two_exceptions(pinned: BakedProject, tmp_path: Path) -> None:
-    documents = [document for each in ENVIRONMENTS for document in build(pinned.path, each)]
+    documents = [document for item in ENVIRONMENTS for document in build(pinned.path, item)]
     assert policies(documents, tmp_path) == (set(), {"CKV_K8S_35", "CKV_K8S_40"})
 
 

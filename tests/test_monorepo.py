@@ -1,4 +1,6 @@
-"""A project in a folder of a larger repository: what is looked at, what is said, and copies for the root that work."""
+"""A project in a folder of a larger repository: what is looked at, what is said, and copies for the
+root that work.
+"""
 
 import os
 import random
@@ -16,20 +18,33 @@ from test_baked_life import Project, environment
 
 __all__ = ["environment"]  # a fixture
 FOLDER = Path("ml", "fraud-scoring")
-OWNERS = {f"{name}_owner": "Your Name <you@example.org>" for name in ("value", "model", "data", "platform")}
+OWNERS = {
+    f"{name}_owner": "Your Name <you@example.org>"
+    for name in ("value", "model", "data", "platform")
+}
 PAGE = (ASSETS / "docs" / "setup.md").read_text(encoding="utf-8")
 GITHUB, CODEOWNERS, GITLAB, PRE_COMMIT = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-UNREAD = "import mlprod.governance.repository as r, pathlib; print(*r.unread_files(pathlib.Path.cwd()), sep='\\n')"
+UNREAD = (
+    "import mlprod.governance.repository as r, pathlib; "
+    "print(*r.unread_files(pathlib.Path.cwd()), sep='\\n')"
+)
 
 
 def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
 
 
 def unread(project: Path) -> list[str]:
     """The files of which the project's own code says that nobody reads them."""
-    command, environment = [sys.executable, "-c", UNREAD], os.environ | {"PYTHONPATH": str(LIBRARY.parent)}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    command, environment = (
+        [sys.executable, "-c", UNREAD],
+        os.environ | {"PYTHONPATH": str(LIBRARY.parent)},
+    )
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=True
+    )
     return [line.partition(" ")[0] for line in done.stdout.splitlines() if line]
 
 
@@ -60,13 +75,20 @@ def run(root: Path, *blocks: str) -> None:
 
 def test_copies_for_github_run_in_the_folder(root: Path, bake: Bake) -> None:
     project = baked_into(root, bake(ci_provider="github", **OWNERS))
-    assert unread(project) == [".github/workflows", ".github/dependabot.yml", ".pre-commit-config.yaml", "CODEOWNERS"]
+    assert unread(project) == [
+        ".github/workflows",
+        ".github/dependabot.yml",
+        ".pre-commit-config.yaml",
+        "CODEOWNERS",
+    ]
     run(root, GITHUB, CODEOWNERS, PRE_COMMIT)
     assert unread(project) == []
     names = sorted(path.name for path in (project / ".github" / "workflows").iterdir())
     for name in names:
         mine = yaml.safe_load((project / ".github" / "workflows" / name).read_text())
-        copy = yaml.safe_load((root / ".github" / "workflows" / f"fraud-scoring-{name}").read_text())
+        copy = yaml.safe_load(
+            (root / ".github" / "workflows" / f"fraud-scoring-{name}").read_text()
+        )
         assert copy["defaults"]["run"] == {"shell": "bash", "working-directory": FOLDER.as_posix()}
         assert copy["name"] == f"fraud-scoring {mine['name']}"
         assert copy["concurrency"]["group"].startswith("fraud-scoring-")
@@ -76,9 +98,13 @@ def test_copies_for_github_run_in_the_folder(root: Path, bake: Bake) -> None:
     rules = [line for line in owners if not line.startswith("#") and line]
     assert rules[0] == f"/{FOLDER}/ you@example.org"
     assert f"/{FOLDER}/src/*/model.py you@example.org" in rules
-    assert len(rules) == len(re.findall(r"^[*/]", (project / "CODEOWNERS").read_text(), re.MULTILINE))
+    assert len(rules) == len(
+        re.findall(r"^[*/]", (project / "CODEOWNERS").read_text(), re.MULTILINE)
+    )
     hooks = yaml.safe_load((root / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-    assert [hook["entry"] for hook in hooks] == [f"make -C {FOLDER} {verb}" for verb in ("check", "secrets")]
+    assert [hook["entry"] for hook in hooks] == [
+        f"make -C {FOLDER} {verb}" for verb in ("check", "scan-secrets")
+    ]
     assert {hook["files"] for hook in hooks} == {f"^{FOLDER}/"}
 
 
@@ -106,9 +132,11 @@ def test_copies_for_gitlab_run_in_the_folder(root: Path, bake: Bake) -> None:
         if isinstance(job, dict) and "script" in job:
             assert job["script"] == [f'cd "$CI_PROJECT_DIR/{FOLDER}"', *mine[name]["script"]]
         if isinstance(job, dict) and "artifacts" in job:
-            kept, own = job["artifacts"], mine[name]["artifacts"]
-            assert kept.get("paths", []) == [placed(path) for path in own.get("paths", [])]
-            assert kept.get("reports", {}) == {key: placed(path) for key, path in own.get("reports", {}).items()}
+            stored, own = job["artifacts"], mine[name]["artifacts"]
+            assert stored.get("paths", []) == [placed(path) for path in own.get("paths", [])]
+            assert stored.get("reports", {}) == {
+                key: placed(path) for key, path in own.get("reports", {}).items()
+            }
 
 
 @pytest.mark.sampled("installers")
@@ -121,14 +149,22 @@ def test_gates_look_at_the_files_of_the_folder(root: Path, cookies: Any, environ
     git(root, "add", "-f", "ml")
     git(root, "commit", "-qm", "What was ignored")
     project = Project(BakedProject(path), environment)
-    said = project.makes("check", "licences", "secrets")
-    assert "CODEOWNERS is not read in ml/fraud-scoring, only at the root of the repository" in said
-    read = int(re.findall(r"committed files: (\d+) were read, and a planted key was found", said)[0])
-    assert read > len(project.baked.git("ls-files").split()) - 10, "all but the wheel, empty files and the like"
-    invented = "AKIA" + "".join(random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16))
+    message = project.makes("check", "check-licenses", "scan-secrets")
+    assert (
+        "CODEOWNERS is not read in ml/fraud-scoring, only at the root of the repository" in message
+    )
+    read = int(
+        re.findall(r"committed files: (\d+) were read, and a planted key was found", message)[0]
+    )
+    assert read > len(project.baked.git("ls-files").split()) - 10, (
+        "all but the wheel, empty files and the like"
+    )
+    invented = "AKIA" + "".join(
+        random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16)
+    )
     (path / "src" / "fraud_scoring" / "words.py").write_text(f'WORD = "{invented}"\nimport  os\n')
     git(root, "add", "-f", "ml")
-    refused = project.make("secrets")
+    refused = project.make("scan-secrets")
     assert refused.returncode != 0
     assert "src/fraud_scoring/words.py:1: AWS Access Key" in refused.stderr
     refused = project.make("check")

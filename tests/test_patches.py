@@ -1,4 +1,6 @@
-"""Patches of the library in a project: an update of the template keeps them, or names what no longer fits."""
+"""Patches of the library in a project: an update of the template keeps them, or names what no
+longer fits.
+"""
 
 import difflib
 import os
@@ -18,7 +20,9 @@ PATCHED = '"""Changed by a patch of this project."""\n'
 
 
 def lines_of(template: Path) -> list[str]:
-    return (template / "mlprod" / "src" / FILE).read_text(encoding="utf-8").splitlines(keepends=True)
+    return (
+        (template / "mlprod" / "src" / FILE).read_text(encoding="utf-8").splitlines(keepends=True)
+    )
 
 
 def commit_change(template: Path, name: str, line: str) -> None:
@@ -29,7 +33,11 @@ def commit_change(template: Path, name: str, line: str) -> None:
 
 
 def pin(project: BakedProject) -> str:
-    (line,) = [line for line in project.read("requirements/mlprod.txt").splitlines() if line.startswith("mlprod==")]
+    (line,) = [
+        line
+        for line in project.read("requirements/mlprod.txt").splitlines()
+        if line.startswith("mlprod==")
+    ]
     return line.removeprefix("mlprod==").partition(" ")[0]
 
 
@@ -47,7 +55,9 @@ def patched(changing: tuple[Path, BakedProject]) -> tuple[Path, BakedProject]:
     (project.path / "patches" / "01-identity.patch").write_text(text)
     command = [sys.executable, "requirements/bootstrap.py", "mlprod-patch"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=project.path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=project.path, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     project.git("add", "-A")
     project.git("commit", "-qm", "Our patch")
@@ -63,7 +73,9 @@ def test_a_patch_survives_an_update(patched: tuple[Path, BakedProject]) -> None:
     newer = pin(project).removesuffix("+org.1")
     assert newer not in (released, pin(project))
     assert wheels(project) == sorted([newer, f"{newer}+org.1"])
-    with zipfile.ZipFile(project.path / "vendor" / f"mlprod-{pin(project)}-py3-none-any.whl") as wheel:
+    with zipfile.ZipFile(
+        project.path / "vendor" / f"mlprod-{pin(project)}-py3-none-any.whl"
+    ) as wheel:
         assert wheel.read(FILE).decode().startswith(PATCHED)
         assert wheel.read("mlprod/locks.py").startswith(b"# newer\n")
     assert list(project.path.rglob("*.rej")) == []
@@ -75,7 +87,9 @@ def test_a_patch_survives_an_update(patched: tuple[Path, BakedProject]) -> None:
     assert "<<<<" not in project.read("requirements/mlprod.txt")
     assert project.json(".cruft.json")["commit"] == git(template, "rev-parse", "HEAD")
     project.git("commit", "-qam", "Updated")
-    assert project.git("status", "--porcelain") == "", "a commit of all tracked files is the whole update"
+    assert project.git("status", "--porcelain") == "", (
+        "a commit of all tracked files is the whole update"
+    )
     assert update(project).returncode == 0
     assert project.git("status", "--porcelain") == ""
 
@@ -97,7 +111,9 @@ def test_an_update_whose_library_a_patch_does_not_fit_names_both_and_changes_not
     assert project.git("status", "--porcelain") == ""
 
 
-def test_an_update_that_brings_no_other_library_leaves_the_patched_one(patched: tuple[Path, BakedProject]) -> None:
+def test_an_update_that_brings_no_other_library_leaves_the_patched_one(
+    patched: tuple[Path, BakedProject],
+) -> None:
     template, project = patched
     before = pin(project)
     commits = git(template, "rev-list", "--count", "HEAD")

@@ -1,4 +1,6 @@
-"""A release: the wheel of a tag has the same bytes wherever it is built, and the workflow attaches no other."""
+"""A release: the wheel of a tag has the same bytes wherever it is built, and the workflow attaches
+no other.
+"""
 
 import json
 import os
@@ -46,7 +48,9 @@ def repository(tagged: Path, tmp_path: Path) -> Path:
 
 def release(repository: Path, *words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, repository / "templates" / "release.py", *words]
-    return subprocess.run(list(map(str, command)), cwd=repository.parent, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        list(map(str, command)), cwd=repository.parent, capture_output=True, text=True, check=False
+    )
 
 
 def built(repository: Path, folder: Path) -> bytes:
@@ -60,12 +64,24 @@ def built(repository: Path, folder: Path) -> bytes:
 def test_two_builds_of_a_tag_and_the_wheel_of_a_bake_have_the_same_bytes(
     repository: Path, tagged: Path, tmp_path: Path
 ) -> None:
-    """The second clone is shallow, as a workflow's, converts line ends, and was made under another umask."""
+    """The second clone is shallow, as a workflow's, converts line ends, and was made under another
+    umask.
+    """
     first = built(repository, tmp_path / "first")
     convert = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf")
     before = os.umask(0o077)
     try:
-        git(tmp_path, *convert, "clone", "-q", "--depth=1", "--branch", TAG, tagged.as_uri(), "shallow")
+        git(
+            tmp_path,
+            *convert,
+            "clone",
+            "-q",
+            "--depth=1",
+            "--branch",
+            TAG,
+            tagged.as_uri(),
+            "shallow",
+        )
     finally:
         os.umask(before)
     assert built(tmp_path / "shallow", tmp_path / "second") == first
@@ -75,7 +91,9 @@ def test_two_builds_of_a_tag_and_the_wheel_of_a_bake_have_the_same_bytes(
     assert (tmp_path / "project" / "vendor" / WHEEL).read_bytes() == first
 
 
-def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(repository: Path, tmp_path: Path) -> None:
+def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(
+    repository: Path, tmp_path: Path
+) -> None:
     """By make, and after the branch has moved on."""
     wheel = tmp_path / "given" / WHEEL
     built(repository, wheel.parent)
@@ -88,7 +106,9 @@ def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(re
     command = ["make", "release-check", f"TAG={TAG}", f"WHEEL={wheel}"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(rf"{WHEEL} is the wheel of {TAG}, SHA-256 [0-9a-f]{{64}}$", done.stdout, re.MULTILINE)
+    assert re.search(
+        rf"{WHEEL} is the wheel of {TAG}, SHA-256 [0-9a-f]{{64}}$", done.stdout, re.MULTILINE
+    )
     wheel.write_bytes(wheel.read_bytes().replace(b'VERSION = "0.1.0"', b'VERSION = "0.1.1"'))
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode != 0
@@ -101,14 +121,21 @@ def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(re
         ("0.1.0", "TAG=0.1.0 is not a release tag. Example: TAG=v0.1.0"),
         ("", "TAG= is not a release tag. Example: TAG=v0.1.0"),
         ("v0.1.0rc1", "TAG=v0.1.0rc1 is not a release tag. Example: TAG=v0.1.0"),
-        ("v0.3.0", "this repository has no tag v0.3.0; its newest tags are: v0.1.0. Works: git fetch --tags"),
+        (
+            "v0.3.0",
+            "this repository has no tag v0.3.0; its newest tags are: v0.1.0. Works: git "
+            "fetch --tags",
+        ),
         (
             "v0.2.0",
-            'tag v0.2.0 is on a commit whose mlprod/pyproject.toml has version = "0.1.0". Works: git tag v0.1.0',
+            'tag v0.2.0 is on a commit whose mlprod/pyproject.toml has version = "0.1.0". '
+            "Works: git tag v0.1.0",
         ),
     ],
 )
-def test_a_tag_that_releases_nothing_is_refused(tag: str, message: str, repository: Path, tmp_path: Path) -> None:
+def test_a_tag_that_releases_nothing_is_refused(
+    tag: str, message: str, repository: Path, tmp_path: Path
+) -> None:
     if tag == "v0.2.0":
         git(repository, "tag", tag)
     refused = release(repository, "build", tag, tmp_path / "dist")
@@ -122,7 +149,10 @@ def test_changes_that_no_tag_contains_are_refused(repository: Path, tmp_path: Pa
     (repository / "mlprod" / "src" / "mlprod" / "extra.py").touch()
     refused = release(repository, "build", TAG, tmp_path / "dist")
     assert refused.returncode == 1
-    assert "the working tree has 1 changes that no tag contains: mlprod/src/mlprod/extra.py. Works: " in refused.stderr
+    assert (
+        "the working tree has 1 changes that no tag contains: mlprod/src/mlprod/extra.py. Works: "
+        in refused.stderr
+    )
     assert not (tmp_path / "dist").exists()
 
 
@@ -134,8 +164,12 @@ def test_check_without_a_wheel_is_refused(repository: Path, tmp_path: Path) -> N
 
 def test_the_wheel_reports_tests_for_each_check_that_rests_on_them() -> None:
     """What the catalogue names and verified.json does not cover would never pass in a project."""
-    catalogue = yaml.safe_load((LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8"))
-    lists = [check.get(key, []) for check in catalogue["checks"] for key in ("tests", "verified_by")]
+    catalogue = yaml.safe_load(
+        (LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8")
+    )
+    lists = [
+        check.get(key, []) for check in catalogue["checks"] for key in ("tests", "verified_by")
+    ]
     named = {path for paths in lists for path in paths if path.startswith("mlprod/")}
     done = release(ROOT, "tests")
     assert {f"mlprod/{path}" for path in done.stdout.split()} == named
@@ -146,19 +180,37 @@ def test_the_wheel_reports_tests_for_each_check_that_rests_on_them() -> None:
 
 
 def test_each_action_is_pinned_and_no_job_keeps_or_gets_more_than_it_needs() -> None:
-    jobs = {name: job for path in WORKFLOWS for name, job in yaml.safe_load(path.read_text())["jobs"].items()}
-    used = {line.strip(" -") for path in WORKFLOWS for line in path.read_text().splitlines() if "uses:" in line}
-    assert [each for each in used if not re.fullmatch(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
-    writes = {
-        name: sorted(k for k, v in job.get("permissions", {}).items() if v == "write") for name, job in jobs.items()
+    jobs = {
+        name: job
+        for path in WORKFLOWS
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items()
     }
-    assert {name: may for name, may in writes.items() if may} == {"publish": ["attestations", "contents", "id-token"]}
+    used = {
+        line.strip(" -")
+        for path in WORKFLOWS
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    }
+    assert [
+        item
+        for item in used
+        if not re.fullmatch(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", item)
+    ] == []
+    writes = {
+        name: sorted(k for k, v in job.get("permissions", {}).items() if v == "write")
+        for name, job in jobs.items()
+    }
+    assert {name: may for name, may in writes.items() if may} == {
+        "publish": ["attestations", "contents", "id-token"]
+    }
     for job in jobs.values():
         for step in job["steps"]:
             assert "${{" not in step.get("run", "")
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False
-    assert not any("checkout" in step.get("uses", "") for step in jobs["publish"]["steps"]), "it runs no code of ours"
+    assert not any("checkout" in step.get("uses", "") for step in jobs["publish"]["steps"]), (
+        "it runs no code of ours"
+    )
     assert set(jobs["publish"]["needs"]) == {"wheel", "verify"}
 
 
@@ -182,15 +234,32 @@ def test_act_builds_the_same_wheel_in_the_workflow_twice(repository: Path, tmp_p
     event.write_text(json.dumps({"ref": f"refs/tags/{TAG}"}))
     text = (repository / ".github" / "workflows" / "release.yml").read_text()
     used = set(re.findall(r"uses: (\S+/(\S+)@\S+)", text))
-    here = [f"--local-repository={pin}={STAND_INS / name}" for pin, name in used if (STAND_INS / name).is_dir()]
-    command = ["act", "push", "--workflows", ".github/workflows/release.yml", "--job", "wheel", "--eventpath", event]
+    here = [
+        f"--local-repository={pin}={STAND_INS / name}"
+        for pin, name in used
+        if (STAND_INS / name).is_dir()
+    ]
+    command = [
+        "act",
+        "push",
+        "--workflows",
+        ".github/workflows/release.yml",
+        "--job",
+        "wheel",
+        "--eventpath",
+        event,
+    ]
     command += [*here, "--platform=ubuntu-latest=-self-hosted"]
-    found = set()
+    result = set()
     for _ in range(2):
         done = subprocess.run(
-            list(map(str, command)), cwd=repository, capture_output=True, text=True, stdin=subprocess.DEVNULL
+            list(map(str, command)),
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
         )
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
         assert re.search(rf"wheel: dist/{re.escape(WHEEL)}, \d+ bytes", done.stdout)
-        found |= set(re.findall(rf"([0-9a-f]{{64}})  dist/{re.escape(WHEEL)}", done.stdout))
-    assert len(found) == 1
+        result |= set(re.findall(rf"([0-9a-f]{{64}})  dist/{re.escape(WHEEL)}", done.stdout))
+    assert len(result) == 1

@@ -1,4 +1,6 @@
-"""A rollout from the first version to today's: both serve from one database and registry, and nothing is lost."""
+"""A rollout from the first version to today's: both serve from one database and registry, and
+nothing is lost.
+"""
 
 import re
 import signal
@@ -25,14 +27,28 @@ START = 120  # seconds that a service may take, on a machine that does other wor
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A bake of the first version, with an environment of its own lock."""
-    if subprocess.run(["git", "cat-file", "-e", f"{FIRST}^{{commit}}"], cwd=ROOT, capture_output=True).returncode:
-        pytest.skip(f"this clone does not contain commit {FIRST}, the first version. Example: git fetch --unshallow")
+    if subprocess.run(
+        ["git", "cat-file", "-e", f"{FIRST}^{{commit}}"], cwd=ROOT, capture_output=True
+    ).returncode:
+        pytest.skip(
+            f"this clone does not contain commit {FIRST}, the first version. Example: git "
+            f"fetch --unshallow"
+        )
     folder = tmp_path_factory.mktemp("first")
     template = folder / "template"
     template.mkdir()
     archive = subprocess.run(["git", "archive", FIRST], cwd=ROOT, capture_output=True, check=True)
     subprocess.run(["tar", "-x"], cwd=template, input=archive.stdout, check=True)
-    bake = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder, "."]
+    bake = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        "--no-input",
+        "--default-config",
+        "-o",
+        folder,
+        ".",
+    ]
     subprocess.run(bake, cwd=template, capture_output=True, check=True)
     project = Project(BakedProject(folder / "fraud-scoring"), folder / "venv")
     project.second_port = "ML_OPS_PORT"  # its name then
@@ -57,19 +73,23 @@ def send_outcome(address: str, id: str) -> dict[str, Any]:
 
 def joined(project: Project) -> float:
     """How many outcomes this service has joined with their predictions, by its metrics."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{project.operations}/metrics", timeout=5) as response:
-        found = re.search(r'^ml_cases_total\{path="ai"\} (\S+)', response.read().decode(), re.MULTILINE)
-    assert found, "the metric ml_cases_total is missing"
-    return float(found[1])
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{project.operations}/metrics", timeout=5
+    ) as response:
+        result = re.search(
+            r'^ml_cases_total\{path="ai"\} (\S+)', response.read().decode(), re.MULTILINE
+        )
+    assert result, "the metric ml_cases_total is missing"
+    return float(result[1])
 
 
 def eventually(value: Callable[[], Any], expected: Any, seconds: float = START) -> None:
     """Wait until a value is the expected one; fails with the last value."""
-    until, found = time.monotonic() + seconds, value()
-    while found != expected and time.monotonic() < until:
+    until, result = time.monotonic() + seconds, value()
+    while result != expected and time.monotonic() < until:
         time.sleep(0.1)
-        found = value()
-    assert found == expected
+        result = value()
+    assert result == expected
 
 
 @pytest.mark.sampled("two versions at once")
@@ -80,7 +100,7 @@ def test_rollout_from_the_first_version_loses_no_record(
     today = Project(baking(cookies)(), environment)
     today.environment |= {"ML_STATE_DIR": str(state), "ML_EVENT_LOG_DIR": str(tmp_path / "spool")}
     today.makes("setup")
-    row, asked = readme_request(today), list[str]()
+    row, requested = readme_request(today), list[str]()
     other_row = row | {"amount": row["amount"] + 100}
 
     first.makes("baseline")
@@ -89,8 +109,8 @@ def test_rollout_from_the_first_version_loses_no_record(
     first.makes("promote", WHY="it beats the rule")
     with first.serving() as before:
         assert wait_for_version(before, "2", seconds=START)["kind"] == "model"
-        asked += ask(before, [f"before-{number}" for number in range(ROWS)], row)
-        asked += ask(before, ["same-row", "other-row"], row)
+        requested += ask(before, [f"before-{number}" for number in range(ROWS)], row)
+        requested += ask(before, ["same-row", "other-row"], row)
         assert send_outcome(before, "before-0")["accepted"] == 1
 
         migrated = today.run("migrate")
@@ -98,8 +118,8 @@ def test_rollout_from_the_first_version_loses_no_record(
         with today.serving() as after:
             assert wait_for_version(after, "2", seconds=START)["kind"] == "model"
             for number in range(ROWS):
-                asked += ask(before, [f"beside-before-{number}"], row)
-                asked += ask(after, [f"beside-after-{number}"], row)
+                requested += ask(before, [f"beside-before-{number}"], row)
+                requested += ask(after, [f"beside-after-{number}"], row)
             ask(after, ["same-row"], row)
             ask(after, ["other-row"], other_row)
             assert send_outcome(after, "before-0")["repeated"] == 1
@@ -112,24 +132,33 @@ def test_rollout_from_the_first_version_loses_no_record(
             first.service.terminate()
             assert first.service.wait(60) in (0, -signal.SIGTERM)
 
-            asked += ask(after, ["alone-0"], row)
+            requested += ask(after, ["alone-0"], row)
             assert send_outcome(after, "alone-0")["accepted"] == 1
-            today.makes("rollback", WHY="complaints since noon")
+            today.makes("rollback", REASON="complaints since noon")
             assert wait_for_version(after, "1", seconds=START)["kind"] == "baseline"
-            asked += ask(after, ["rolled-back"], row)
-            today.makes("promote", "VERSION=2", WHY="the complaints had another reason")
+            requested += ask(after, ["rolled-back"], row)
+            today.makes("promote", "VERSION=2", REASON="the complaints had another reason")
             wait_for_version(after, "2", seconds=START)
             today.makes("train")
-            asked += ask(after, ["trained"], row)
+            requested += ask(after, ["trained"], row)
             eventually(lambda: joined_before + joined(today), 4.0)
 
-    versions = today.makes("versions")
+    versions = today.makes("list-versions")
     assert "rollback 2 -> 1" in versions
     assert re.search(r"^.*\b3\b.*challenger", versions, re.MULTILINE), versions
     with sqlite3.connect(state / "records.db") as database:
         predictions = database.execute("SELECT id FROM predictions").fetchall()
-        assert sorted(id for (id,) in predictions) == sorted(asked)
-        repeated = database.execute("SELECT prediction_id, conflicting FROM repeated_answers ORDER BY prediction_id")
+        assert sorted(id for (id,) in predictions) == sorted(requested)
+        repeated = database.execute(
+            "SELECT prediction_id, conflicting FROM repeated_answers ORDER BY prediction_id"
+        )
         assert repeated.fetchall() == [("other-row", 1), ("same-row", 0)]
-        told = database.execute("SELECT prediction_id FROM outcomes WHERE counted_at IS NOT NULL").fetchall()
-        assert sorted(id for (id,) in told) == ["alone-0", "before-0", "before-1", "beside-after-0"]
+        received = database.execute(
+            "SELECT prediction_id FROM outcomes WHERE counted_at IS NOT NULL"
+        ).fetchall()
+        assert sorted(id for (id,) in received) == [
+            "alone-0",
+            "before-0",
+            "before-1",
+            "beside-after-0",
+        ]

@@ -21,8 +21,14 @@ PYTHON = [name for name in INSIDE if name.endswith(".py")]
 
 def verbatim(name: str) -> bool:
     parts = Path(name).parts
-    starts = ["/".join(parts[: n + 1]) for n in range(len(parts))]  # a folder that matches is copied with all in it
-    return any(fnmatch.fnmatch(start, glob) for start in starts for glob in QUESTIONS["_copy_without_render"])
+    starts = [
+        "/".join(parts[: n + 1]) for n in range(len(parts))
+    ]  # a folder that matches is copied with all in it
+    return any(
+        fnmatch.fnmatch(start, glob)
+        for start in starts
+        for glob in QUESTIONS["_copy_without_render"]
+    )
 
 
 def substituted(text: str, package: str) -> str:
@@ -44,12 +50,16 @@ def test_every_python_file_parses_once_the_package_is_named() -> None:
 
 
 @pytest.mark.parametrize("package", ["c", "p" * 40])
-def test_ruff_finds_nothing_whatever_the_length_of_the_package_name(package: str, tmp_path: Path, bake: Bake) -> None:
+def test_ruff_finds_nothing_whatever_the_length_of_the_package_name(
+    package: str, tmp_path: Path, bake: Bake
+) -> None:
     tree = tmp_path / "substituted"
     for name in PYTHON:
         target = tree / substituted(name, package)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(substituted((UNBAKED / name).read_text(encoding="utf-8"), package), encoding="utf-8")
+        target.write_text(
+            substituted((UNBAKED / name).read_text(encoding="utf-8"), package), encoding="utf-8"
+        )
     shutil.copy(bake(package_name=package).path / "pyproject.toml", tree)
     for arguments in (["check"], ["format", "--check"]):
         done = run("ruff", *arguments, "--no-cache", ".", cwd=tree)
@@ -78,11 +88,20 @@ def test_each_question_is_worded_with_an_example(question: str) -> None:
 
 def test_each_answer_and_variable_is_read_somewhere() -> None:
     readers = [name for name in template_files() if not name.startswith(("tests/", "docs/"))]
-    text = "".join(name + (ROOT / name).read_text(encoding="utf-8", errors="replace") for name in readers)
-    own = {"__prompts__", "_extensions", "_copy_without_render", "__accepted"}  # Cookiecutter's, and the check itself
+    text = "".join(
+        name + (ROOT / name).read_text(encoding="utf-8", errors="replace") for name in readers
+    )
+    own = {
+        "__prompts__",
+        "_extensions",
+        "_copy_without_render",
+        "__accepted",
+    }  # Cookiecutter's, and the check itself
     switches = {"ci_provider"}  # read by the table of the post_gen hook
     assert switches == {question for question, _ in load_hook("post_gen_project")["UNCHOSEN"]}
-    assert not [name for name in QUESTIONS.keys() - own - switches if f"cookiecutter.{name}" not in text]
+    assert not [
+        name for name in QUESTIONS.keys() - own - switches if f"cookiecutter.{name}" not in text
+    ]
 
 
 def test_the_combinations_cover_every_choice() -> None:

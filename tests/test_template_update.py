@@ -15,13 +15,17 @@ __all__ = ["template"]  # a fixture
 
 
 @pytest.mark.parametrize("made_by", ["cookiecutter", "cruft"])
-def test_a_project_is_checked_and_updated_to_a_new_version(made_by: str, template: Path, tmp_path: Path) -> None:
+def test_a_project_is_checked_and_updated_to_a_new_version(
+    made_by: str, template: Path, tmp_path: Path
+) -> None:
     url = f"file://{template}"
     if made_by == "cookiecutter":
         project = cookiecutter(f"git+{url}", tmp_path, "--checkout", "v1")
         assert project.git("log", "--format=%s") == "First commit\n"
     else:
-        done = cruft("create", url, "-y", "--output-dir", tmp_path, "--checkout", "v1", cwd=tmp_path)
+        done = cruft(
+            "create", url, "-y", "--output-dir", tmp_path, "--checkout", "v1", cwd=tmp_path
+        )
         assert done.returncode == 0, done.stderr
         assert "make demo" not in done.stdout
         project = BakedProject(tmp_path / "fraud-scoring")
@@ -41,7 +45,12 @@ def test_a_project_is_checked_and_updated_to_a_new_version(made_by: str, templat
     updated = cruft("update", "-y", cwd=project.path)
     assert updated.returncode == 0, updated.stdout + updated.stderr
     changed = [unversioned(name) for name in project.git("diff", "HEAD", "--name-only").split()]
-    assert sorted(set(changed)) == [".cruft.json", "README.md", "requirements/mlprod.txt", "vendor/mlprod.whl"]
+    assert sorted(set(changed)) == [
+        ".cruft.json",
+        "README.md",
+        "requirements/mlprod.txt",
+        "vendor/mlprod.whl",
+    ]
     (wheel,) = (project.path / "vendor").glob("*.whl")
     assert hashlib.sha256(wheel.read_bytes()).hexdigest() in project.read("requirements/mlprod.txt")
     assert project.read("README.md").endswith("\nNew in V2 of FRAUD-SCORING.\n")
@@ -50,7 +59,10 @@ def test_a_project_is_checked_and_updated_to_a_new_version(made_by: str, templat
     assert {project.read(name) for name in GENERATED} == {"edited\n"}
     assert rules.read_text() == "groups: [] # ours\n"
     with zipfile.ZipFile(wheel) as archive:  # from which `make generate` writes them
-        assert all(archive.read(f"mlprod/assets/project/{name}").endswith(b"New in v2.\n") for name in GENERATED)
+        assert all(
+            archive.read(f"mlprod/assets/project/{name}").endswith(b"New in v2.\n")
+            for name in GENERATED
+        )
     assert cruft("check", cwd=project.path).returncode == 0
     assert cruft("diff", cwd=project.path).returncode == 0
 
@@ -59,13 +71,18 @@ def test_a_project_that_takes_the_library_from_an_index_is_updated_to_a_new_vers
     template: Path, tmp_path: Path
 ) -> None:
     project = cookiecutter(f"git+file://{template}", tmp_path, "--checkout", "v1")
-    pin, (wheel,) = project.path / "requirements" / "mlprod.txt", (project.path / "vendor").glob("*.whl")
+    pin, (wheel,) = (
+        project.path / "requirements" / "mlprod.txt",
+        (project.path / "vendor").glob("*.whl"),
+    )
     before = pin.read_text()
     pin.write_text(before.replace("--find-links ../vendor\n", ""))
     wheel.unlink()
     settings = project.path / "pyproject.toml"
     settings.write_text(
-        settings.read_text().replace("[tool.cruft]\nskip = [\n", '[tool.cruft]\nskip = [\n  "vendor/*.whl",\n')
+        settings.read_text().replace(
+            "[tool.cruft]\nskip = [\n", '[tool.cruft]\nskip = [\n  "vendor/*.whl",\n'
+        )
     )
     project.git("commit", "-qam", "From our index")
     updated = cruft("update", "-y", cwd=project.path)
@@ -116,7 +133,9 @@ def rename(project: BakedProject) -> Path:
 
 
 @pytest.mark.parametrize("by", ["cruft", "make"])
-def test_an_update_reaches_a_package_that_was_renamed(by: str, changing: tuple[Path, BakedProject]) -> None:
+def test_an_update_reaches_a_package_that_was_renamed(
+    by: str, changing: tuple[Path, BakedProject]
+) -> None:
     template, project = changing
     package = rename(project)
     change(template, decision__py="# a security fix\n", SECURITY__md="\nA sentence.\n")
@@ -131,7 +150,9 @@ def test_an_update_reaches_a_package_that_was_renamed(by: str, changing: tuple[P
     assert not (project.path / "src" / "fraud_scoring").exists()
 
 
-def test_an_update_from_a_template_that_knew_no_renames_is_refused(changing: tuple[Path, BakedProject]) -> None:
+def test_an_update_from_a_template_that_knew_no_renames_is_refused(
+    changing: tuple[Path, BakedProject],
+) -> None:
     template, project = changing
     extensions = template / "local_extensions.py"
     whole = extensions.read_text()
@@ -140,22 +161,35 @@ def test_an_update_from_a_template_that_knew_no_renames_is_refused(changing: tup
     extensions.write_text(whole.replace(call, "").replace("package_of_today", "unused"))
     git(template, "commit", "-qam", "as it was before")
     link = project.path / ".cruft.json"
-    link.write_text(link.read_text().replace(project.json(".cruft.json")["commit"], git(template, "rev-parse", "HEAD")))
+    link.write_text(
+        link.read_text().replace(
+            project.json(".cruft.json")["commit"], git(template, "rev-parse", "HEAD")
+        )
+    )
     project.git("commit", "-qam", "baked of it")
     rename(project)
     extensions.write_text(whole)
     change(template, decision__py="# a security fix\n")
     refused = cruft("update", "-y", cwd=project.path)
     assert refused.returncode != 0
-    assert "it is called risk_scoring now; write its name as package_name into .cruft.json" in lines(refused.stderr)
+    assert (
+        "it is called risk_scoring now; write its name as package_name into .cruft.json"
+        in lines(refused.stderr)
+    )
     assert project.git("status", "--porcelain") == ""
-    link.write_text(link.read_text().replace('"package_name": "fraud_scoring"', '"package_name": "risk_scoring"'))
+    link.write_text(
+        link.read_text().replace(
+            '"package_name": "fraud_scoring"', '"package_name": "risk_scoring"'
+        )
+    )
     project.git("commit", "-qam", "as the message says")
     assert cruft("update", "-y", cwd=project.path).returncode == 0
     assert project.read("src/risk_scoring/decision.py").endswith("# a security fix\n")
 
 
-def test_a_package_that_cannot_be_told_from_others_is_asked_for(changing: tuple[Path, BakedProject]) -> None:
+def test_a_package_that_cannot_be_told_from_others_is_asked_for(
+    changing: tuple[Path, BakedProject],
+) -> None:
     template, project = changing
     package = rename(project)
     shutil.copytree(package, package.with_name("another"))
@@ -164,18 +198,32 @@ def test_a_package_that_cannot_be_told_from_others_is_asked_for(changing: tuple[
     change(template, decision__py="# a security fix\n")
     refused = cruft("update", "-y", cwd=project.path)
     assert refused.returncode != 0
-    assert "the package is fraud_scoring, but there are another, risk_scoring" in lines(refused.stderr)
+    assert "the package is fraud_scoring, but there are another, risk_scoring" in lines(
+        refused.stderr
+    )
 
 
-def test_a_bake_beside_a_project_takes_nothing_from_it(changing: tuple[Path, BakedProject], tmp_path: Path) -> None:
+def test_a_bake_beside_a_project_takes_nothing_from_it(
+    changing: tuple[Path, BakedProject], tmp_path: Path
+) -> None:
     template, project = changing
     rename(project)
-    done = run("cookiecutter", "--no-input", template, "-o", tmp_path, "project_name=Churn", cwd=project.path)
+    done = run(
+        "cookiecutter",
+        "--no-input",
+        template,
+        "-o",
+        tmp_path,
+        "project_name=Churn",
+        cwd=project.path,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "churn" / "src" / "churn").is_dir()
 
 
-def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(changing: tuple[Path, BakedProject]) -> None:
+def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(
+    changing: tuple[Path, BakedProject],
+) -> None:
     template, project = changing
     project.git("mv", "SECURITY.md", "SECURITY2.md")
     project.git("commit", "-qm", "moved")
@@ -183,12 +231,16 @@ def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(changin
     change(template, SECURITY__md="\nA sentence.\n", README__md="\nA sentence.\n")
     refused = update(project)
     assert refused.returncode == 1
-    assert "which this project does not have. Nothing was updated:\n  SECURITY.md\n" in refused.stdout
+    assert (
+        "which this project does not have. Nothing was updated:\n  SECURITY.md\n" in refused.stdout
+    )
     assert project.json(".cruft.json") == before
     assert project.git("status", "--porcelain") == ""
     settings = project.path / "pyproject.toml"
     settings.write_text(
-        settings.read_text().replace("[tool.cruft]\nskip = [", '[tool.cruft]\nskip = [\n  "SECURITY.md",')
+        settings.read_text().replace(
+            "[tool.cruft]\nskip = [", '[tool.cruft]\nskip = [\n  "SECURITY.md",'
+        )
     )
     project.git("commit", "-qam", "on purpose")
     done = update(project)

@@ -1,4 +1,6 @@
-"""One life of an update: an edited project serves all the time while its library gets a patch and a minor version."""
+"""One life of an update: an edited project serves all the time while its library gets a patch and a
+minor version.
+"""
 
 import threading
 import time
@@ -67,12 +69,16 @@ def with_environment(project: Project, name: str) -> Project:
     """The same folder, with an environment and an event log of its own, as a new image has them."""
     again = Project(project.baked, project.path.parent / name)
     again.environment["ML_EVENT_LOG_DIR"] = str(project.path.parent / f"spool-{name}")
-    again.environment["ML_MAX_QUEUE_SECONDS"] = "5"  # how it sheds load on a busy machine is not what is tried here
+    again.environment["ML_MAX_QUEUE_SECONDS"] = (
+        "5"  # how it sheds load on a busy machine is not what is tried here
+    )
     return again
 
 
 def updated(project: Project, name: str) -> Project:
-    """The project as the newest release of the template has it, committed; its services run on until they are ended."""
+    """The project as the newest release of the template has it, committed; its services run on
+    until they are ended.
+    """
     done = update(project.baked)
     assert done.returncode == 0, done.stdout + done.stderr
     newer = with_environment(project, name)
@@ -90,7 +96,8 @@ def commit(project: Project, message: str) -> None:
 def checks(project: Project) -> dict[str, tuple[str, str]]:
     """Status and texts of each check, by its id."""
     return {
-        check["id"]: (check["status"], " ".join(check["says"])) for check in scorecard(project, "pilot")[1]["checks"]
+        check["id"]: (check["status"], " ".join(check["says"]))
+        for check in scorecard(project, "pilot")[1]["checks"]
     }
 
 
@@ -100,16 +107,18 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
     copy_template(template)
     git(template, "init", "-q", "-b", "main")
     release(template, "0.2.0")
-    project = with_environment(Project(cookiecutter(f"git+file://{template}", tmp_path), tmp_path / "none"), "first")
+    project = with_environment(
+        Project(cookiecutter(f"git+file://{template}", tmp_path), tmp_path / "none"), "first"
+    )
     (project.path / ".git" / "info" / "exclude").write_text("serve.log\n")
     decision = project.source / "decision.py"
     decision.write_text(f"{decision.read_text()}\n\nTEAM = 'ours'\n".replace("'", '"'))
     project.makes("setup")
     commit(project, "Ours")
     project.makes("baseline")
-    project.makes("promote", WHY="something must answer")
+    project.makes("promote", REASON="something must answer")
     project.makes("train")
-    project.makes("promote", WHY="it beats the rule")
+    project.makes("promote", REASON="it beats the rule")
     project.makes("ci")
 
     with ExitStack() as services:
@@ -117,18 +126,24 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
         wait_for_version(address, "2", seconds=START)
         caller = Caller(address, readme_request(project))
         with caller.calling():  # which ends before the services do
-            project.makes("stop-drill", f"URL={address}")
+            project.makes("kill-switch-drill", f"URL={address}")
             before = checks(project)
-            assert {before[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
+            assert {before[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {
+                "passed"
+            }
 
             release(template, "0.2.1", "governance/waivers.py")
             patched = updated(project, "patched")
             with_patch = checks(patched)
-            assert with_patch["stop-drilled"][0] == "passed", "a patch of another room does not touch the kill switch"
+            assert with_patch["stop-drilled"][0] == "passed", (
+                "a patch of another room does not touch the kill switch"
+            )
             assert {with_patch[id][0] for id in ("tests-green", "checks-green")} == {"stale"}
             moved(services, project, patched, caller)
             patched.makes("ci")
-            assert {checks(patched)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
+            assert {
+                checks(patched)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")
+            } == {"passed"}
 
             release(template, "0.3.0", "serving/mode_state.py")
             minor = updated(patched, "minor")
@@ -136,9 +151,11 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
             assert status == "stale"
             assert "mlprod.serving has changed since" in says
             moved(services, patched, minor, caller)
-            minor.makes("stop-drill", f"URL={caller.address}")
+            minor.makes("kill-switch-drill", f"URL={caller.address}")
             minor.makes("ci")
-            assert {checks(minor)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {"passed"}
+            assert {
+                checks(minor)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")
+            } == {"passed"}
 
     assert not caller.failed
     assert caller.answered > 100

@@ -1,4 +1,6 @@
-"""Callers of a baked service: rows of the example's own data, outcomes, and people who judge; until told to stop."""
+"""Callers of a baked service: rows of the example's own data, outcomes, and people who judge; until
+told to stop.
+"""
 
 import http.client
 import itertools
@@ -30,15 +32,19 @@ json.dump(table.to_pyarrow().to_pylist(), sys.stdout)
 
 
 class Traffic:
-    """Sends rows, tells what became of them, and lets people judge a few. What goes wrong in the world is
-    planted by replacing `changed`, `truth` and `verdict`, each a plain function."""
+    """Sends rows, tells what became of them, and lets people judge a few.
+
+    What goes wrong in the world is planted by replacing `changed`, `truth` and `verdict`, each a
+    plain function.
+    """
 
     def __init__(self, address: str, rows: list[Row], label: str, name: str = "case") -> None:
         self.port = int(address.rpartition(":")[2])
         self.rows, self.label, self.name, self.names = rows, label, name, itertools.count()
         self.changed: Callable[[Row], Row] = lambda row: row
         self.truth: Callable[[float], float] = lambda outcome: outcome
-        self.verdict: Callable[[], str] = lambda: "overridden" if random.random() < 0.1 else "accepted"  # noqa: S311
+        draw = random.random
+        self.verdict: Callable[[], str] = lambda: "overridden" if draw() < 0.1 else "accepted"
         self.sent = self.told = 0  # rows that were answered, and outcomes that were taken
         self._stop, self._random = threading.Event(), random.Random(0)  # noqa: S311 - no secret
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -54,7 +60,9 @@ class Traffic:
     def _run(self) -> None:
         began = time.monotonic()
         for turn in itertools.count(1):
-            with suppress(OSError, http.client.HTTPException):  # a dead service is what some tests plant
+            with suppress(
+                OSError, http.client.HTTPException
+            ):  # a dead service is what some tests plant
                 self.turn()
             if self._stop.wait(max(0.0, began + turn * PAUSE - time.monotonic())):
                 return
@@ -64,19 +72,29 @@ class Traffic:
         drawn = self._random.choices(self.rows, k=BATCH)
         ids = [f"{self.name}-{next(self.names)}" for _ in drawn]
         rows = [
-            {name: value for name, value in self.changed(dict(row)).items() if name != self.label and value is not None}
+            {
+                name: value
+                for name, value in self.changed(dict(row)).items()
+                if name != self.label and value is not None
+            }
             for row in drawn
         ]
-        status = self.tell("predict", {"rows": [row | {"id": id} for id, row in zip(ids, rows, strict=True)]})
+        status = self.tell(
+            "predict", {"rows": [row | {"id": id} for id, row in zip(ids, rows, strict=True)]}
+        )
         if status != 200:
             return
         self.sent += BATCH
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         truths = zip(ids, (self.truth(float(row[self.label])) for row in drawn), strict=True)
-        came = [{"prediction_id": id, "outcome": y, "at": at} for id, y in truths]
-        self.told += BATCH * (self.tell("outcomes", {"outcomes": came}) == 200)
+        received = [{"prediction_id": id, "outcome": y, "at": at} for id, y in truths]
+        self.told += BATCH * (self.tell("outcomes", {"outcomes": received}) == 200)
         judged = [
-            {"prediction_id": id, "verdict": self.verdict(), "reviewer": f"desk-{self._random.randrange(PEOPLE)}"}
+            {
+                "prediction_id": id,
+                "verdict": self.verdict(),
+                "reviewer": f"desk-{self._random.randrange(PEOPLE)}",
+            }
             | {"handling_seconds": 40, "reason": "known-customer"}
             for id in ids[:JUDGED]
         ]
@@ -85,7 +103,9 @@ class Traffic:
     def tell(self, route: str, content: dict[str, Any]) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("POST", f"/v1/{route}", json.dumps(content), {"content-type": "application/json"})
+            connection.request(
+                "POST", f"/v1/{route}", json.dumps(content), {"content-type": "application/json"}
+            )
             response = connection.getresponse()
             response.read()
             return response.status

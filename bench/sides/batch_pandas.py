@@ -1,4 +1,6 @@
-"""What one writes with pandas: the whole table, coded as the estimator was fitted, scored, decided, written."""
+"""What one writes with pandas: the whole table, coded as the estimator was fitted, scored, decided,
+written.
+"""
 
 import pickle
 import sys
@@ -12,8 +14,13 @@ THRESHOLD = 0.5  # a comparison like any other: decisions are not compared
 folder, rows, to = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 estimator = pickle.loads((folder / "estimator.pkl").read_bytes())  # noqa: S301 - written by the measurement itself
 frame = pd.read_parquet(folder / f"rows-{rows}.parquet")
-coded = [frame[name].map({word: code for code, word in enumerate(words)}) for name, words in CATEGORIES.items()]
+coded = [
+    frame[name].map({word: code for code, word in enumerate(parts)})
+    for name, parts in CATEGORIES.items()
+]
 matrix = pd.concat([frame[list(NUMBERS)], *coded], axis=1).to_numpy("float32")
 scores = estimator.predict_proba(matrix)[:, 1]
 decisions = np.where(scores >= THRESHOLD, "no", "yes")
-pd.DataFrame({"id": frame["id"], "score": scores, "decision": decisions}).to_parquet(to, index=False)
+pd.DataFrame({"id": frame["id"], "score": scores, "decision": decisions}).to_parquet(
+    to, index=False
+)

@@ -1,4 +1,6 @@
-"""Write rows-N.parquet: the domain's made-up rows, a million at a time, each under an id of its own."""
+"""Write rows-N.parquet: the domain's made-up rows, a million at a time, each under an id of its
+own.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Print how many rows have another id, or a score that is more than 1e-5 off, in ours.parquet and theirs.parquet."""
+"""Print how many rows have another id, or a score that is more than 1e-5 off, in ours.parquet and
+theirs.parquet.
+"""
 
 import json
 import sys
@@ -8,7 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 folder, rows = Path(sys.argv[1]), int(sys.argv[2])
-ours, theirs = (pq.read_table(folder / f"{name}.parquet", columns=["id", "score"]) for name in ("ours", "theirs"))
+ours, theirs = (
+    pq.read_table(folder / f"{name}.parquet", columns=["id", "score"])
+    for name in ("ours", "theirs")
+)
 if len(ours) != rows or not ours["id"].equals(theirs["id"].cast(ours["id"].type)):
     sys.exit("the two files have other rows")
 print(json.dumps(int((np.abs(ours["score"].to_numpy() - theirs["score"].to_numpy()) > 1e-5).sum())))

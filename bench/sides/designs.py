@@ -1,4 +1,6 @@
-"""How far the exported model is from the estimator, for one design: the project's own, or one that it avoids."""
+"""How far the exported model is from the estimator, for one design: the project's own, or one that
+it avoids.
+"""
 
 import dataclasses
 import json
@@ -17,15 +19,25 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-TREES: dict[str, Any] = {"max_iter": 120, "learning_rate": 0.06, "min_samples_leaf": 40, "random_state": 0}
+TREES: dict[str, Any] = {
+    "max_iter": 120,
+    "learning_rate": 0.06,
+    "min_samples_leaf": 40,
+    "random_state": 0,
+}
 TOLERANCE = 1e-5
 
 
 def scaled(fields: Fields) -> Any:
     """The project's design with a scaler before the trees."""
     categories = [fields.codes(position) for position in fields.categorical]
-    one_hot = OneHotEncoder(categories=categories, handle_unknown="ignore", sparse_output=False, dtype="float32")
-    columns = [("categories", one_hot, fields.categorical), ("numbers", StandardScaler(), fields.numeric)]
+    one_hot = OneHotEncoder(
+        categories=categories, handle_unknown="ignore", sparse_output=False, dtype="float32"
+    )
+    columns = [
+        ("categories", one_hot, fields.categorical),
+        ("numbers", StandardScaler(), fields.numeric),
+    ]
     return make_pipeline(ColumnTransformer(columns), HistGradientBoostingClassifier(**TREES))
 
 
@@ -35,17 +47,25 @@ def native(fields: Fields) -> Any:
 
 
 def ordinal(fields: Fields) -> Any:
-    """scikit-learn's own categorical support, behind its own encoder: the design of its documentation."""
+    """scikit-learn's own categorical support, behind its own encoder: the design of its
+    documentation.
+    """
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    columns = ColumnTransformer([("categories", encoder, fields.categorical)], remainder="passthrough")
+    columns = ColumnTransformer(
+        [("categories", encoder, fields.categorical)], remainder="passthrough"
+    )
     first = list(range(len(fields.categorical)))
-    return make_pipeline(columns, HistGradientBoostingClassifier(categorical_features=first, **TREES))
+    return make_pipeline(
+        columns, HistGradientBoostingClassifier(categorical_features=first, **TREES)
+    )
 
 
 design, count = sys.argv[1], int(sys.argv[2])
 seam = Project("baked").seam()
 if design != "ours":
-    seam = dataclasses.replace(seam, build_model={"scaled": scaled, "native": native, "ordinal": ordinal}[design])
+    seam = dataclasses.replace(
+        seam, build_model={"scaled": scaled, "native": native, "ordinal": ordinal}[design]
+    )
 estimator = fit(seam, load_rows(seam)[1])
 try:
     exported = runtime_of(seam, export(seam, estimator))
@@ -54,4 +74,6 @@ except ExportError as refusal:
 else:
     made_up = sample(seam.terms.fields, count, seed=3)
     difference = np.abs(predict(seam, estimator, made_up) - exported.score(made_up))
-    print(json.dumps({"off": int((difference > TOLERANCE).sum()), "largest": float(difference.max())}))
+    print(
+        json.dumps({"off": int((difference > TOLERANCE).sum()), "largest": float(difference.max())})
+    )

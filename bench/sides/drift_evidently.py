@@ -1,4 +1,6 @@
-"""The same by Evidently's preset for data drift, as its documentation calls it, with the distance of each field."""
+"""The same by Evidently's preset for data drift, as its documentation calls it, with the distance
+of each field.
+"""
 
 from pathlib import Path
 
@@ -12,10 +14,12 @@ DEFINITION = DataDefinition(numerical_columns=list(NUMBERS), categorical_columns
 
 
 def drifted(reference: Path, now: Path) -> list[str]:
-    then, today = (Dataset.from_pandas(pd.read_parquet(path), DEFINITION) for path in (reference, now))
-    found = Report([DataDriftPreset()]).run(today, then).dict()
+    later, today = (
+        Dataset.from_pandas(pd.read_parquet(path), DEFINITION) for path in (reference, now)
+    )
+    result = Report([DataDriftPreset()]).run(today, later).dict()
     named = {}
-    for metric in found["metrics"]:
+    for metric in result["metrics"]:
         config = metric["config"]
         if "ValueDrift" in config["type"]:
             named[config["column"]] = metric["value"] >= config["threshold"]

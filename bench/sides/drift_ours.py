@@ -1,4 +1,6 @@
-"""The baked project's own comparison, through Ibis on DuckDB, with the reference that lies in a bundle."""
+"""The baked project's own comparison, through Ibis on DuckDB, with the reference that lies in a
+bundle.
+"""
 
 from pathlib import Path
 
@@ -13,7 +15,10 @@ from rules import CATEGORIES, NUMBERS
 FIELDS = Fields(
     (
         *(Field(name, "number", optional=True) for name in NUMBERS),
-        *(Field(name, "category", categories=tuple(words), open=True) for name, words in CATEGORIES.items()),
+        *(
+            Field(name, "category", categories=tuple(parts), open=True)
+            for name, parts in CATEGORIES.items()
+        ),
     )
 )
 
@@ -21,7 +26,7 @@ FIELDS = Fields(
 def drifted(reference: Path, now: Path) -> list[str]:
     learnt = Reference.model_validate_json((reference.parent / "reference.json").read_bytes())
     counts = count(ibis.duckdb.connect().read_parquet(now), FIELDS, learnt)
-    return [each.name for each in compare(learnt, counts) if each.verdict == "drifts"]
+    return [item.name for item in compare(learnt, counts) if item.verdict == "drifts"]
 
 
 report(drifted)

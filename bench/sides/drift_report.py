@@ -1,4 +1,6 @@
-"""What every side of the drift measurement prints: the fields that drifted, and how long it takes when asked again."""
+"""What every side of the drift measurement prints: the fields that drifted, and how long it takes
+when asked again.
+"""
 
 import json
 import sys
@@ -8,13 +10,15 @@ from pathlib import Path
 
 
 def report(drifted: Callable[[Path, Path], list[str]]) -> None:
-    """Compare two files of a folder; with a third argument that many times more, and the fastest time."""
+    """Compare two files of a folder; with a third argument that many times more, and the fastest
+    time.
+    """
     folder, rows = Path(sys.argv[1]), sys.argv[2]
     again = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     files = folder / "reference.parquet", folder / f"now-{rows}.parquet"
-    found, seconds = sorted(drifted(*files)), []
+    result, seconds = sorted(drifted(*files)), []
     for _ in range(again):
         start = time.perf_counter()
         drifted(*files)
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({"drifted": found, "again": min(seconds, default=None)}))
+    print(json.dumps({"drifted": result, "again": min(seconds, default=None)}))

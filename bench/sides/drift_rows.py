@@ -1,4 +1,6 @@
-"""Write reference.parquet and now.parquet of 20 fields, and a bundle's reference of the first; one field is shifted."""
+"""Write reference.parquet and now.parquet of 20 fields, and a bundle's reference of the first; one
+field is shifted.
+"""
 
 import json
 import sys
@@ -18,7 +20,10 @@ random = np.random.Generator(np.random.Philox(2))
 FIELDS = Fields(
     (
         *(Field(name, "number", optional=name in OPTIONAL) for name in NUMBERS),
-        *(Field(name, "category", categories=tuple(words), open=True) for name, words in CATEGORIES.items()),
+        *(
+            Field(name, "category", categories=tuple(parts), open=True)
+            for name, parts in CATEGORIES.items()
+        ),
     )
 )
 
@@ -28,8 +33,8 @@ def made_up(rows: int, shift: float) -> dict[str, np.ndarray]:
     for place, name in enumerate(NUMBERS):
         values = random.normal(0, 1, rows) + (shift if name == PLANTED else 0)
         columns[name] = np.exp(values) if place % 2 else values
-    for name, words in CATEGORIES.items():
-        columns[name] = np.array(words, dtype=object)[random.integers(0, len(words), rows)]
+    for name, parts in CATEGORIES.items():
+        columns[name] = np.array(parts, dtype=object)[random.integers(0, len(parts), rows)]
     for name in OPTIONAL:
         columns[name][random.random(rows) < 0.05] = np.nan if name in NUMBERS else None
     return columns
@@ -38,7 +43,9 @@ def made_up(rows: int, shift: float) -> dict[str, np.ndarray]:
 def table(columns: dict[str, np.ndarray]) -> pa.Table:
     return pa.table(
         {
-            name: pa.array(values, mask=np.isnan(values)) if values.dtype == float else pa.array(values, pa.string())
+            name: pa.array(values, mask=np.isnan(values))
+            if values.dtype == float
+            else pa.array(values, pa.string())
             for name, values in columns.items()
         }
     )

@@ -1,4 +1,6 @@
-"""The same by SciPy: the two-sample Kolmogorov-Smirnov test of each number, the chi-squared test of each category."""
+"""The same by SciPy: the two-sample Kolmogorov-Smirnov test of each number, the chi-squared test of
+each category.
+"""
 
 from pathlib import Path
 
@@ -11,20 +13,22 @@ ALPHA = 0.001
 
 
 def drifted(reference: Path, now: Path) -> list[str]:
-    then, today = pd.read_parquet(reference), pd.read_parquet(now)
-    found = []
-    for name in then:
-        if pd.api.types.is_numeric_dtype(then[name]):
-            test = ks_2samp(then[name].dropna(), today[name].dropna(), method="asymp")
+    later, today = pd.read_parquet(reference), pd.read_parquet(now)
+    result = []
+    for name in later:
+        if pd.api.types.is_numeric_dtype(later[name]):
+            test = ks_2samp(later[name].dropna(), today[name].dropna(), method="asymp")
             differs = test.statistic > LEAST and test.pvalue < ALPHA
         else:
-            counts = pd.DataFrame({0: then[name].value_counts(), 1: today[name].value_counts()}).fillna(0)
+            counts = pd.DataFrame(
+                {0: later[name].value_counts(), 1: today[name].value_counts()}
+            ).fillna(0)
             shares = counts / counts.sum()
             gap = (shares[0].cumsum() - shares[1].cumsum()).abs().max()
             differs = gap > LEAST and chi2_contingency(counts).pvalue < ALPHA
         if differs:
-            found.append(str(name))
-    return found
+            result.append(str(name))
+    return result
 
 
 report(drifted)

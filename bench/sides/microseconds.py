@@ -1,4 +1,5 @@
-"""Where the time of one request goes, inside the baked service: its own parts with a clock around each.
+"""Where the time of one request goes, inside the baked service: its own parts with a clock around
+each.
 
 A part that the service does not call any more is an error, so the list cannot grow old unnoticed.
 """
@@ -24,7 +25,9 @@ spent: dict[str, list[float]] = defaultdict(list)
 
 
 def clock(owner: Any, name: str, *parts: str) -> None:
-    """Put a clock around a callable of `owner`; called more than once in a request, its calls are `parts` in turn."""
+    """Put a clock around a callable of `owner`; called more than once in a request, its calls are
+    `parts` in turn.
+    """
     work: Callable[..., Any] = getattr(owner, name)
 
     def timed(*given: Any, **named: Any) -> Any:
@@ -40,7 +43,9 @@ def clock(owner: Any, name: str, *parts: str) -> None:
 keys = Path(sys.argv[2])
 key = add_key(keys, "microseconds", ["predict"])
 settings = Settings(keys_file=keys)
-assembly = Container(read_terms(contract), decision.baseline, decision.decide, decision.payoff, settings)
+assembly = Container(
+    read_terms(contract), decision.baseline, decision.decide, decision.payoff, settings
+)
 assembly.models.look()
 assembly.keeper.mode = "assist"
 service, current = assembly.service, assembly.models.required()
@@ -55,7 +60,13 @@ clock(current.counts, "add", "count the fields")
 clock(service.predict, "answer", "predict")
 clock(service.metrics, "answered", "count the request")
 clock(service.access, "add", "line for the access log")
-INSIDE = ("validate the body", "rows to matrix", "ONNX Runtime", "event to JSON", "append to the event log")
+INSIDE = (
+    "validate the body",
+    "rows to matrix",
+    "ONNX Runtime",
+    "event to JSON",
+    "append to the event log",
+)
 INSIDE += ("count predictions", "count the fields", "answer to JSON")
 AROUND = ("count the request", "line for the access log")
 
@@ -69,7 +80,10 @@ async def request(body: bytes) -> None:
             sys.exit(f"answered {message['status']}")
 
     headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
-    headers += [(b"content-length", b"%d" % len(body)), (b"authorization", b"Bearer " + key.encode())]
+    headers += [
+        (b"content-length", b"%d" % len(body)),
+        (b"authorization", b"Bearer " + key.encode()),
+    ]
     scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": headers}
     began = perf_counter()
     await service(scope, receive, send)
@@ -81,13 +95,15 @@ async def table(body: bytes, times: int) -> dict[str, float]:
         if turn == times // 10:
             spent.clear()  # the first tenth warms up
         await request(body)
-    found = {name: median(each) * 1e6 for name, each in spent.items()}
-    rest = found["predict"] - sum(found[name] for name in INSIDE)
-    around = found["whole"] - found["predict"] - sum(found[name] for name in AROUND)
+    result = {name: median(item) * 1e6 for name, item in spent.items()}
+    rest = result["predict"] - sum(result[name] for name in INSIDE)
+    around = result["whole"] - result["predict"] - sum(result[name] for name in AROUND)
     spent.clear()
-    parts = {name: found[name] for name in INSIDE[:3]} | {"decisions, ids, the event as dicts": rest}
-    parts |= {name: found[name] for name in (*INSIDE[3:], *AROUND)}
-    return parts | {"key, limits, request id, sending": around, "together": found["whole"]}
+    parts = {name: result[name] for name in INSIDE[:3]} | {
+        "decisions, ids, the event as dicts": rest
+    }
+    parts |= {name: result[name] for name in (*INSIDE[3:], *AROUND)}
+    return parts | {"key, limits, request id, sending": around, "together": result["whole"]}
 
 
 rows = json.loads(Path(sys.argv[1]).read_text())["rows"]

@@ -22,15 +22,20 @@ Row = create_model(
     __base__=Contract,
     __module__=__name__,
     **{name: field(name, float, ge=low, le=high) for name, (low, high) in NUMBERS.items()},
-    **{name: field(name, Literal[tuple(words)]) for name, words in CATEGORIES.items()},
+    **{name: field(name, Literal[tuple(parts)]) for name, parts in CATEGORIES.items()},
 )
 ID, LABEL = "id", "label"
 RULES = {"missing": "missing", "below": "below", "above": "above", "repeated:": "repeated"}
 
 
 def count(path: str) -> dict[str, int]:
-    found = check(ibis.duckdb.connect().read_parquet(path), read_terms(sys.modules[__name__]), "binary")
-    return {f"{broken.field}|{RULES.get(broken.rule.split()[0], 'other')}": broken.count for broken in found.violations}
+    result = check(
+        ibis.duckdb.connect().read_parquet(path), read_terms(sys.modules[__name__]), "binary"
+    )
+    return {
+        f"{broken.field}|{RULES.get(broken.rule.split()[0], 'other')}": broken.count
+        for broken in result.violations
+    }
 
 
 report(count)

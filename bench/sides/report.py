@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 
 def report(check: Callable[[str], dict[str, int]]) -> None:
-    """Check the file of the first argument; with a second argument, that many times more and the fastest time."""
+    """Check the file of the first argument; with a second argument, that many times more and the
+    fastest time.
+    """
     path, again = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
     broken = {rule: count for rule, count in check(path).items() if count}
     seconds = []

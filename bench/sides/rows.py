@@ -1,4 +1,6 @@
-"""Write good.parquet and broken.parquet, and print what is broken in the second: {"field|rule": rows}."""
+"""Write good.parquet and broken.parquet, and print what is broken in the second: {"field|rule":
+rows}.
+"""
 
 import json
 import sys
@@ -16,19 +18,24 @@ random = np.random.Generator(np.random.Philox(1))
 
 
 def made_up() -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {"id": np.arange(rows), "label": random.integers(0, 2, rows).astype(float)}
+    columns: dict[str, NDArray[Any]] = {
+        "id": np.arange(rows),
+        "label": random.integers(0, 2, rows).astype(float),
+    }
     columns["label"][random.random(rows) < 0.2] = np.nan  # not known yet
     for name, (low, high) in NUMBERS.items():
         columns[name] = random.uniform(low, high, rows)
-    for name, words in CATEGORIES.items():
-        columns[name] = np.array(words, dtype=object)[random.integers(0, len(words), rows)]
+    for name, parts in CATEGORIES.items():
+        columns[name] = np.array(parts, dtype=object)[random.integers(0, len(parts), rows)]
     for name in OPTIONAL:
         columns[name][random.random(rows) < 0.05] = np.nan if name in NUMBERS else None
     return columns
 
 
 def damage(columns: dict[str, NDArray[Any]]) -> dict[str, int]:
-    """Break every rule that there is, each a different number of times, at most one of a column in a row."""
+    """Break every rule that there is, each a different number of times, at most one of a column in
+    a row.
+    """
     planted: dict[str, int] = {}
 
     def plant(field: str, *broken: tuple[str, Any]) -> None:
@@ -52,7 +59,9 @@ def damage(columns: dict[str, NDArray[Any]]) -> dict[str, int]:
 
 def write(columns: dict[str, NDArray[Any]], name: str) -> None:
     arrays = {
-        field: pa.array(values, mask=np.isnan(values)) if values.dtype == float else pa.array(values)
+        field: pa.array(values, mask=np.isnan(values))
+        if values.dtype == float
+        else pa.array(values)
         for field, values in columns.items()
     }
     arrays["label"] = arrays["label"].cast(pa.int64())

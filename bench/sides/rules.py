@@ -1,4 +1,6 @@
-"""What the measured contract says, as plain data from which every side makes its own form: 20 fields, id and label."""
+"""What the measured contract says, as plain data from which every side makes its own form: 20
+fields, id and label.
+"""
 
 NUMBERS = {f"number_{i:02}": (-100.0 * i, 1_000.0 * i) for i in range(1, 17)}
 WORDS = [f"word {i}" for i in range(8)]

@@ -1,4 +1,6 @@
-"""The floor: what the server, its protocol and the standard library's JSON cost before anything is done."""
+"""The floor: what the server, its protocol and the standard library's JSON cost before anything is
+done.
+"""
 
 import json
 import sys
@@ -15,12 +17,17 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while message.get("more_body"):
         message = await receive()
         body += message["body"]
-    said = json.dumps(json.loads(body)).encode()
-    headers = [*HEADERS, (b"content-length", b"%d" % len(said))]
+    text = json.dumps(json.loads(body)).encode()
+    headers = [*HEADERS, (b"content-length", b"%d" % len(text))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": said})
+    await send({"type": "http.response.body", "body": text})
 
 
 if __name__ == "__main__":
-    options: dict[str, Any] = {"loop": "uvloop", "http": "httptools", "access_log": False, "log_level": "warning"}
+    options: dict[str, Any] = {
+        "loop": "uvloop",
+        "http": "httptools",
+        "access_log": False,
+        "log_level": "warning",
+    }
     uvicorn.run(app, port=int(sys.argv[1]), lifespan="off", **options)

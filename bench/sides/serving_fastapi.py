@@ -15,4 +15,11 @@ async def predict(body: Body) -> dict[str, list[float]]:
 if __name__ == "__main__":
     import sys
 
-    uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_log=False, log_level="warning")
+    uvicorn.run(
+        app,
+        port=int(sys.argv[1]),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+    )

@@ -1,4 +1,6 @@
-"""Save the estimator as MLflow's scikit-learn flavour, for `mlflow models serve`: a pipeline that takes the words."""
+"""Save the estimator as MLflow's scikit-learn flavour, for `mlflow models serve`: a pipeline that
+takes the words.
+"""
 
 import pickle
 import sys
@@ -11,13 +13,18 @@ from rules import CATEGORIES, NUMBERS
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-CODES = {name: {word: float(code) for code, word in enumerate(words)} for name, words in CATEGORIES.items()}
+CODES = {
+    name: {word: float(code) for code, word in enumerate(parts)}
+    for name, parts in CATEGORIES.items()
+}
 
 
 def coded(frame: pd.DataFrame) -> np.ndarray:
     """The matrix that the estimator was fitted on, by lists: pandas maps words more slowly."""
-    words = [[code.get(word, np.nan) for word in frame[name].tolist()] for name, code in CODES.items()]
-    return np.column_stack([frame[list(NUMBERS)].to_numpy("float32"), *words]).astype("float32")
+    parts = [
+        [code.get(word, np.nan) for word in frame[name].tolist()] for name, code in CODES.items()
+    ]
+    return np.column_stack([frame[list(NUMBERS)].to_numpy("float32"), *parts]).astype("float32")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What every serving side is given: the trained estimator, its ONNX form, and rows with the scores that must come back.
+"""What every serving side is given: the trained estimator, its ONNX form, and rows with the scores
+that must come back.
 
 Run by the project's Python after its verbs have trained and promoted.
 """
@@ -19,7 +20,11 @@ from mlprod.training.split import split
 
 models, folder, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 seam = Project("baked").seam()
-bundle = models / "versions" / Pointer.model_validate_json((models / "champion.json").read_bytes()).digest
+bundle = (
+    models
+    / "versions"
+    / Pointer.model_validate_json((models / "champion.json").read_bytes()).digest
+)
 rows = load_rows(seam)[1]
 estimator = fit(seam, rows.take(split(rows, seam.task()).train))
 onnx = (bundle / "model.onnx").read_bytes()
@@ -27,9 +32,13 @@ if export(seam, estimator)["model.onnx"] != onnx:
     sys.exit("the estimator for the other sides is not the one in the bundle")
 (folder / "model.onnx").write_bytes(onnx)
 (folder / "estimator.pkl").write_bytes(pickle.dumps(estimator))
-columns = {name: values.tolist() for name, values in sample(seam.terms.fields, count, seed=5).items()}
+columns = {
+    name: values.tolist() for name, values in sample(seam.terms.fields, count, seed=5).items()
+}
 made_up = [
-    {name: None if value != value else value for name, value in zip(columns, row, strict=True)}  # NaN is not JSON
+    {
+        name: None if value != value else value for name, value in zip(columns, row, strict=True)
+    }  # NaN is not JSON
     for row in zip(*columns.values(), strict=True)
 ]
 _, scores = open_bundle(bundle, seam.terms.fields, seam.baseline).score_rows(made_up)

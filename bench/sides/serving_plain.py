@@ -1,4 +1,6 @@
-"""What one would write by hand around the ONNX file: a shape for the row, an encoding, a session on one thread."""
+"""What one would write by hand around the ONNX file: a shape for the row, an encoding, a session on
+one thread.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,10 +22,11 @@ def field(name: str, kind: Any, **bounds: float) -> Any:
 Row: Any = create_model(
     "Row",
     **{name: field(name, float, ge=low, le=high) for name, (low, high) in NUMBERS.items()},
-    **{name: field(name, Literal[tuple(words)]) for name, words in CATEGORIES.items()},
+    **{name: field(name, Literal[tuple(parts)]) for name, parts in CATEGORIES.items()},
 )
 CODES: dict[str, dict[Any, float]] = {
-    name: {None: np.nan} | {word: float(code) for code, word in enumerate(words)} for name, words in CATEGORIES.items()
+    name: {None: np.nan} | {word: float(code) for code, word in enumerate(parts)}
+    for name, parts in CATEGORIES.items()
 }
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -32,7 +35,9 @@ name_of_input = session.get_inputs()[0].name
 
 
 def coded(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    cells = [[row[n] for n in NUMBERS] + [code[row[n]] for n, code in CODES.items()] for row in rows]
+    cells = [
+        [row[n] for n in NUMBERS] + [code[row[n]] for n, code in CODES.items()] for row in rows
+    ]
     return np.array(cells, dtype=np.float32)
 
 

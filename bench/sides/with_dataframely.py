@@ -11,12 +11,16 @@ columns = {
     "id": dy.Int64(unique=True),
     "label": dy.Int64(nullable=True, is_in=[0, 1]),
     **{
-        name: dy.Float64(nullable=name in OPTIONAL, min=low, max=high, allow_inf=True, allow_nan=True)
+        name: dy.Float64(
+            nullable=name in OPTIONAL, min=low, max=high, allow_inf=True, allow_nan=True
+        )
         for name, (low, high) in NUMBERS.items()
     },
     **{
-        name: dy.String(nullable=name in OPTIONAL, check=lambda column, words=words: column.is_in(words))
-        for name, words in CATEGORIES.items()
+        name: dy.String(
+            nullable=name in OPTIONAL, check=lambda column, parts=arguments: column.is_in(parts)
+        )
+        for name, arguments in CATEGORIES.items()
     },
 }
 Row = types.new_class("Row", (dy.Schema,), exec_body=lambda body: body.update(columns))
@@ -32,12 +36,12 @@ RULES = {
 
 def count(path: str) -> dict[str, int]:
     counts = Row.filter(pl.read_parquet(path)).failure.counts()
-    found = {}
+    result = {}
     for name, rows in counts.items():
         field, _, rule = name.partition("|")
         # of a pair of equal ids both rows count here, the second one elsewhere
-        found[f"{field}|{RULES[rule]}"] = rows // (1 + (field == "id"))
-    return found
+        result[f"{field}|{RULES[rule]}"] = rows // (1 + (field == "id"))
+    return result
 
 
 report(count)

@@ -11,12 +11,14 @@ schema = pa.DataFrameSchema(
         "id": pa.Column(pl.Int64, unique=True),
         "label": pa.Column(pl.Int64, pa.Check.isin([0, 1]), nullable=True),
         **{
-            name: pa.Column(pl.Float64, [pa.Check.ge(low), pa.Check.le(high)], nullable=name in OPTIONAL)
+            name: pa.Column(
+                pl.Float64, [pa.Check.ge(low), pa.Check.le(high)], nullable=name in OPTIONAL
+            )
             for name, (low, high) in NUMBERS.items()
         },
         **{
-            name: pa.Column(pl.String, pa.Check.isin(words), nullable=name in OPTIONAL)
-            for name, words in CATEGORIES.items()
+            name: pa.Column(pl.String, pa.Check.isin(parts), nullable=name in OPTIONAL)
+            for name, parts in CATEGORIES.items()
         },
     }
 )
@@ -29,12 +31,21 @@ def count(path: str) -> dict[str, int]:
     except SchemaErrors as error:
         cases = error.failure_cases.group_by("column", "check").len().rows()
         # of a pair of equal ids both rows count here, the second one elsewhere
-        return {f"{field}|{rule_of(check)}": rows // (1 + (field == "id")) for field, check, rows in cases}
+        return {
+            f"{field}|{rule_of(check)}": rows // (1 + (field == "id"))
+            for field, check, rows in cases
+        }
     return {}
 
 
 def rule_of(check: str) -> str:
-    return "below" if "greater" in check else "above" if "less" in check else RULES.get(check.split("(")[0], check)
+    return (
+        "below"
+        if "greater" in check
+        else "above"
+        if "less" in check
+        else RULES.get(check.split("(")[0], check)
+    )
 
 
 report(count)

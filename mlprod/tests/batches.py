@@ -34,11 +34,16 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(trained: Trained, registry: Registry, settings: Settings, store: Store, place: Path) -> Run:
-    """Score a table with the champion, recorded in this test's database unless it brings another or none."""
+    """Score a table with the champion, recorded in this test's database unless it brings another or
+    none.
+    """
     release(registry, trained.bundle)
 
     def scored(
-        table: pa.Table, domain: ScoringFunctions = DOMAIN, store: Store | None = store, source: str = "june"
+        table: pa.Table,
+        domain: ScoringFunctions = DOMAIN,
+        store: Store | None = store,
+        source: str = "june",
     ) -> ScoringResult:
         return score(domain, settings, rows_of(table, source), str(place), store, "you")
 

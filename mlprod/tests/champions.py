@@ -53,12 +53,18 @@ def send(store: Store, champion: ChampionInfo, trained: Trained) -> Send:
     """Rows that the champion scored so long ago; ids and decisions are made up."""
     bundle = open_bundle(trained.bundle, binary.terms.fields, binary.baseline)
 
-    def ship(table: pa.Table, hours: float = 1, prefix: str = "c", **said: Any) -> None:
+    def ship(table: pa.Table, hours: float = 1, prefix: str = "c", **message: Any) -> None:
         rows = table.to_pylist()
-        for place, (row, score) in enumerate(zip(rows, bundle.score_rows(rows)[1].tolist(), strict=True)):
-            row |= {"id": f"{prefix}{place}", "score": score, "decision": "call" if place % 2 else "leave"}
+        for place, (row, score) in enumerate(
+            zip(rows, bundle.score_rows(rows)[1].tolist(), strict=True)
+        ):
+            row |= {
+                "id": f"{prefix}{place}",
+                "score": score,
+                "decision": "call" if place % 2 else "leave",
+            }
         facts = {"bundle": champion.bundle, "model_version": champion.version}
-        scored(store, rows, now() - timedelta(hours=hours), **facts | said)
+        scored(store, rows, now() - timedelta(hours=hours), **facts | message)
 
     return ship
 

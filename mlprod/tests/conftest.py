@@ -1,4 +1,7 @@
-"""What every test begins with. Fixtures and helpers stand in modules by subject, and are imported from here."""
+"""What every test begins with.
+
+Fixtures and helpers stand in modules by subject, and are imported from here.
+"""
 
 import gc
 import os
@@ -62,9 +65,13 @@ __all__ = [
 
 @pytest.fixture(scope="session", autouse=True)
 def bare_environment() -> None:
-    """Fixtures begin in the folder of the project, and a developer's own settings must not reach the tests."""
+    """Fixtures begin in the folder of the project, and a developer's own settings must not reach
+    the tests.
+    """
     os.chdir(fixture_project.PROJECT)
-    for name in [name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"]:
+    for name in [
+        name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"
+    ]:
         del os.environ[name]
     bypass_proxies()
 
@@ -79,7 +86,9 @@ def hasty() -> None:
 
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test begins in the folder of the project, as a command does, and without the proxies of a test before it."""
+    """Each test begins in the folder of the project, as a command does, and without the proxies of
+    a test before it.
+    """
     monkeypatch.chdir(fixture_project.PROJECT)
     urllib.request.install_opener(None)  # or urlopen() goes on with the one that it made first
 

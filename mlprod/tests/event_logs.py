@@ -60,17 +60,17 @@ EVENTS = [event(number) for number in range(10)]
 
 
 def fill(spool: EventLog, events: list[bytes] = EVENTS) -> None:
-    for each in events:
-        spool.append(each)
+    for item in events:
+        spool.append(item)
 
 
 def shipped(spool: EventLog) -> list[bytes]:
     """Everything, taken out."""
-    found = []
+    result = []
     while events := spool.read():
-        found += events
+        result += events
         spool.shipped()
-    return found
+    return result
 
 
 def logs(folder: Path) -> list[Path]:

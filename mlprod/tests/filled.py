@@ -1,4 +1,7 @@
-"""A filled organisation, invented: on TODAY every check of what its files say passes. A test breaks one thing of it."""
+"""A filled organisation, invented: on TODAY every check of what its files say passes.
+
+A test breaks one thing of it.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -110,23 +113,35 @@ people: {override_stop: 0.3}
 """,
 }
 DIGESTS: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJECTS}
-VALUES = {"": "done", "> 0": 2.0, ">= 0": 0.5, "<= 60": 9.0, "<= 0.00001": 0.0, ">= 0.5": 0.9, "<= 5": 1.0}
+VALUES = {
+    "": "done",
+    "> 0": 2.0,
+    ">= 0": 0.5,
+    "<= 60": 9.0,
+    "<= 0.00001": 0.0,
+    ">= 0.5": 0.9,
+    "<= 5": 1.0,
+}
 WORKFLOWS = "\n".join(
-    f"      - run: make {target}" for test in catalogue().ml_test_score for target in test.repeated_by
+    f"      - run: make {target}"
+    for test in catalogue().ml_test_score
+    for target in test.repeated_by
 )
-SHOWN = tuple(entry for entry in catalogue().checks if not entry.declared)  # by evidence, not by files
+SHOWN = tuple(
+    entry for entry in catalogue().checks if not entry.declared
+)  # by evidence, not by files
 READ: dict[tuple[tuple[str, bytes], ...], GovernanceConfig] = {}  # the same files are read once
 
 
 def entry(check: str) -> CheckDefinition:
-    found = catalogue().entry(check)
-    assert found, check
-    return found
+    result = catalogue().entry(check)
+    assert result, check
+    return result
 
 
 def evidence(check: str, **said: Any) -> Evidence:
     """What the CI found yesterday, of what is here today; passed."""
-    asked = entry(check)
+    requested = entry(check)
     facts = {
         "check": check,
         "at": NOW - timedelta(days=1),
@@ -134,10 +149,10 @@ def evidence(check: str, **said: Any) -> Evidence:
         "run": "17",
         "proof": PROOF,
         "actor": "gil@example.org",
-        "value": VALUES[asked.needs],
+        "value": VALUES[requested.needs],
         "passed": True,
-        "valid_days": asked.valid_days,
-        "digests": {subject: DIGESTS[subject] for subject in asked.tied_to},
+        "valid_days": requested.valid_days,
+        "digests": {subject: DIGESTS[subject] for subject in requested.tied_to},
     }
     return Evidence.model_validate(facts | said)
 
@@ -169,10 +184,14 @@ class Filled:
 
     @property
     def org(self) -> GovernanceConfig:
-        said = tuple(sorted((path.name, path.read_bytes()) for path in self.folder.iterdir() if path.is_file()))
-        if said not in READ:
-            READ[said] = read_organisation(self.folder)
-        return READ[said]
+        message = tuple(
+            sorted(
+                (path.name, path.read_bytes()) for path in self.folder.iterdir() if path.is_file()
+            )
+        )
+        if message not in READ:
+            READ[message] = read_organisation(self.folder)
+        return READ[message]
 
     def view(self, **facts: Any) -> CheckContext:
         known: Mapping[str, Any] = {
@@ -184,39 +203,46 @@ class Filled:
 
     def failing(self, **facts: Any) -> dict[str, list[str]]:
         """The checks of the files that do not pass, and what each says."""
-        view, found = self.view(**facts), {}
+        view, result = self.view(**facts), {}
         for check, says in DECLARED.items():
             try:
                 if lacking := list(says(view)):
-                    found[check] = lacking
+                    result[check] = lacking
             except NotApplicableError:
                 continue
-        return found
+        return result
 
     def only(self, check: str, *words: str, **facts: Any) -> None:
-        """Exactly this check fails, in one sentence that holds the words, the first of them file and key."""
-        found = self.failing(**facts)
-        assert list(found) == [check], found
-        assert len(found[check]) == 1, found[check]
-        assert found[check][0].startswith(words[0]), found[check]
+        """Exactly this check fails, in one sentence that holds the words, the first of them file
+        and key.
+        """
+        result = self.failing(**facts)
+        assert list(result) == [check], result
+        assert len(result[check]) == 1, result[check]
+        assert result[check][0].startswith(words[0]), result[check]
         for word in words[1:]:
-            assert word in found[check][0]
+            assert word in result[check][0]
 
     @property
     def everything(self) -> list[Evidence]:
         """Evidence of all that evidence shows."""
         owners = self.org.ownership
-        said = {each.id: owners.answers_for(each.outcome) for each in SHOWN if each.by_hand}
+        message = {item.id: owners.answers_for(item.outcome) for item in SHOWN if item.by_hand}
         return [
-            evidence(each.id, actor=owner.email) if (owner := said.get(each.id)) else evidence(each.id)
-            for each in SHOWN
+            evidence(element.id, actor=owner.email)
+            if (owner := message.get(element.id))
+            else evidence(element.id)
+            for element in SHOWN
         ]
 
     def card(
-        self, shown: Iterable[Evidence] | None = None, facts: ProjectState | None = None, **view: Any
+        self,
+        shown: Iterable[Evidence] | None = None,
+        facts: ProjectState | None = None,
+        **view: Any,
     ) -> Scorecard:
-        found = self.everything if shown is None else list(shown)
-        return assess(self.view(**view), found, facts or ProjectState(DIGESTS, WORKFLOWS), NOW)
+        result = self.everything if shown is None else list(shown)
+        return assess(self.view(**view), result, facts or ProjectState(DIGESTS, WORKFLOWS), NOW)
 
     def without(self, *checks: str) -> list[Evidence]:
         return [record for record in self.everything if record.check not in checks]
@@ -235,7 +261,9 @@ def points(card: Scorecard, test: str) -> TestScore:
     return next(point for point in card.points if point.test.id == test)
 
 
-def waive(filled: Filled, check: str = "contract-holds", by: str = "data_owner", until: str = "2026-06-01") -> None:
+def waive(
+    filled: Filled, check: str = "contract-holds", by: str = "data_owner", until: str = "2026-06-01"
+) -> None:
     path = filled.folder / "waivers.yaml"
     before = path.read_text() if path.exists() else "waivers:\n"
     facts = f"check: {check}, reason: late, risk: wrong, approved_by: {by}, expires: {until}"
@@ -253,7 +281,9 @@ def filled(tmp_path: Path) -> Filled:
 
 @pytest.fixture
 def at_home(filled: Filled, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings of a project in a folder of its own, with the filled organisation, out of the CI."""
+    """The settings of a project in a folder of its own, with the filled organisation, out of the
+    CI.
+    """
     monkeypatch.chdir(filled.folder.parent)
     for name in ("CI", *RUN_VARIABLES, "ML_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,7 @@
-"""A real bake of the template with its default answers: the project that the tests run in. Each worker has a copy."""
+"""A real bake of the template with its default answers: the project that the tests run in.
+
+Each worker has a copy.
+"""
 
 import os
 import shutil
@@ -17,12 +20,28 @@ main = partial(run, PACKAGE)
 
 
 def baked() -> Path:
-    """The project's folder. Cookiecutter is the template's own, and need not be installed beside the library."""
+    """The project's folder.
+
+    Cookiecutter is the template's own, and need not be installed beside the library.
+    """
     folder = tempfile.mkdtemp(prefix="fixture-project-")
     if "FIXTURE_PROJECT" in os.environ:  # made by the process that started this worker
-        return Path(shutil.copytree(os.environ["FIXTURE_PROJECT"], Path(folder, "fraud-scoring"), symlinks=True))
+        return Path(
+            shutil.copytree(
+                os.environ["FIXTURE_PROJECT"], Path(folder, "fraud-scoring"), symlinks=True
+            )
+        )
     python = os.environ.get("TEMPLATE_PYTHON", sys.executable)
-    command = [python, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder, str(TEMPLATE)]
+    command = [
+        python,
+        "-m",
+        "cookiecutter",
+        "--no-input",
+        "--default-config",
+        "-o",
+        folder,
+        str(TEMPLATE),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     os.environ["FIXTURE_PROJECT"] = str(Path(folder, "fraud-scoring"))
     return Path(os.environ["FIXTURE_PROJECT"])

@@ -34,7 +34,9 @@ def governance(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def waive(settings: Settings, expires: date = date.max) -> None:
     """Allow runtime python until a day."""
     facts = f"reason: words, risk: code runs at load, approved_by: model_owner, expires: {expires}"
-    (settings.governance_dir / "waivers.yaml").write_text("waivers:\n  - {check: pickle, " + facts + "}\n")
+    (settings.governance_dir / "waivers.yaml").write_text(
+        "waivers:\n  - {check: pickle, " + facts + "}\n"
+    )
 
 
 def verdict(verdicts: list[Verdict], gate: str) -> Verdict:

@@ -1,4 +1,6 @@
-"""Real wheels of the library, built, pinned and unpacked as pip does, and drills that were shown with them."""
+"""Real wheels of the library, built, pinned and unpacked as pip does, and drills that were shown
+with them.
+"""
 
 import hashlib
 import json
@@ -42,7 +44,9 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def install(project: Path) -> Callable[..., Library]:
-    """Build the wheel of a version, changed, pin it in the project, and unpack it; gives the library that is read."""
+    """Build the wheel of a version, changed, pin it in the project, and unpack it; gives the
+    library that is read.
+    """
 
     def run(version: str, change: Change = nothing, *, proved: bool = False) -> Library:
         files, info = BUILDER["content"](version), BUILDER["WHEEL"]["info_folder"](version)
@@ -50,7 +54,9 @@ def install(project: Path) -> Callable[..., Library]:
         if proved:
             tests = {path: 3 for entry in DRILLS for path in entry.verified_by}
             rooms = unpacked(project, files, info, version).rooms
-            files["mlprod/verified.json"] = json.dumps({"passed": tests, "rooms": dict(rooms)}).encode()
+            files["mlprod/verified.json"] = json.dumps(
+                {"passed": tests, "rooms": dict(rooms)}
+            ).encode()
         return unpacked(project, files, info, version)
 
     return run
@@ -60,26 +66,30 @@ def unpacked(project: Path, files: dict[str, bytes], info: str, version: str) ->
     wheel, site = project / "mlprod.whl", project / "site"
     wheel.write_bytes(BUILDER["WHEEL"]["pack"](files, version))
     checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    (project / "requirements" / "mlprod.txt").write_text(f"mlprod=={version} --hash=sha256:{checksum}\n")
+    (project / "requirements" / "mlprod.txt").write_text(
+        f"mlprod=={version} --hash=sha256:{checksum}\n"
+    )
     shutil.rmtree(site, ignore_errors=True)
     zipfile.ZipFile(wheel).extractall(site)
-    (site / info / "INSTALLER").write_text("pip\n")  # an installer adds this, bytecode, and lines of RECORD
+    (site / info / "INSTALLER").write_text(
+        "pip\n"
+    )  # an installer adds this, bytecode, and lines of RECORD
     (site / "mlprod" / "__pycache__").mkdir()
     (site / "mlprod" / "__pycache__" / "cli.cpython-311.pyc").write_bytes(b"bytecode")
     return read_library(project, site / "mlprod")
 
 
 def of_today(library: Library) -> dict[Subject, str]:
-    found = dict(DIGESTS)
+    result = dict(DIGESTS)
     for room in ROOMS:
-        found[room] = library.rooms[room]
-    return found
+        result[room] = library.rooms[room]
+    return result
 
 
 def drilled(entry: CheckDefinition, library: Library) -> Evidence:
     """The drill passed yesterday, with this library."""
-    about = of_today(library)
-    digests = {subject: about[subject] for subject in entry.tied_to}
+    topic = of_today(library)
+    digests = {subject: topic[subject] for subject in entry.tied_to}
     return evidence(entry.id, digests=digests, library=library.version)
 
 

@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 class Issuer(ThreadingHTTPServer):
-    """Signs tokens with its key, publishes the public half, and gives a token to a job that shows `bearer`."""
+    """Signs tokens with its key, publishes the public half, and gives a token to a job that shows
+    `bearer`.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -56,9 +58,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: Issuer
 
     def do_GET(self) -> None:
-        found = self.server.document(self.path, self.headers.get("authorization", ""))
-        body = json.dumps(found or {}).encode()
-        self.send_response(200 if found else 403)
+        result = self.server.document(self.path, self.headers.get("authorization", ""))
+        body = json.dumps(result or {}).encode()
+        self.send_response(200 if result else 403)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

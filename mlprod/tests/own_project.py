@@ -1,4 +1,6 @@
-"""A copy of the fixture project with an extensions.py, under a package name that nothing has imported yet."""
+"""A copy of the fixture project with an extensions.py, under a package name that nothing has
+imported yet.
+"""
 
 import itertools
 import shutil
@@ -30,7 +32,9 @@ def extend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Extend:
     def make(text: str) -> str:
         package = f"extended_{next(NUMBER)}"
         ignored = shutil.ignore_patterns("__pycache__")
-        folder = shutil.copytree(PROJECT / "src" / PACKAGE, tmp_path / "src" / package, ignore=ignored)
+        folder = shutil.copytree(
+            PROJECT / "src" / PACKAGE, tmp_path / "src" / package, ignore=ignored
+        )
         Path(folder, "extensions.py").write_text(text, encoding="utf-8")
         return package
 

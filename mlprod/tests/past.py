@@ -1,4 +1,6 @@
-"""A past to look back at: predictions, outcomes and feedback as the service writes them, at any time."""
+"""A past to look back at: predictions, outcomes and feedback as the service writes them, at any
+time.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,7 @@ import pytest
 from mlprod.records.store import Store
 
 NOW = datetime(2026, 6, 15, 12, 30)
-RECORDED = ("weight", "stops", "courier", "city", "express")  # of a parcel; `distance` is PERSONAL
+RECORDED = ("weight", "stops", "courier", "city", "express")  # of a parcel; `distance` is PII
 
 
 def hours(number: float) -> datetime:
@@ -18,29 +20,49 @@ def hours(number: float) -> datetime:
 
 
 def scored(store: Store, rows: Sequence[Mapping[str, Any]], at: datetime, **said: Any) -> None:
-    """Ship rows that hold id, score, decision and the fields; `said` replaces what is told of all of them."""
+    """Ship rows that hold id, score, decision and the fields; `said` replaces what is told of all
+    of them.
+    """
     facts = {"bundle": "f" * 64, "model_version": "7", "arm": "champion", "mode": "assist"} | said
-    kept = [
+    stored = [
         {name: row[name] for name in ("id", "score", "decision")}
         | {"row": {name: row.get(name) for name in RECORDED}, "unit": None}
         for row in rows
     ]
-    store.ship([json.dumps(facts | {"at": f"{at:%Y-%m-%d %H:%M:%S.%f}", "predictions": kept}).encode()])
+    store.ship(
+        [json.dumps(facts | {"at": f"{at:%Y-%m-%d %H:%M:%S.%f}", "predictions": stored}).encode()]
+    )
 
 
-def became(store: Store, outcomes: Mapping[str, float], at: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def became(
+    store: Store, outcomes: Mapping[str, float], at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Outcomes that were told at a time; one that is known already is corrected."""
     monkeypatch.setattr("mlprod.records.outcome_store.now", lambda: at)
     facts = {"at": at, "correction": True}
-    store.add_outcomes([{"prediction_id": id, "outcome": value, **facts} for id, value in outcomes.items()])
+    store.add_outcomes(
+        [{"prediction_id": id, "outcome": value, **facts} for id, value in outcomes.items()]
+    )
 
 
 def judged(
-    store: Store, verdicts: Mapping[str, str], at: datetime, monkeypatch: pytest.MonkeyPatch, who: str = "p"
+    store: Store,
+    verdicts: Mapping[str, str],
+    at: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    who: str = "p",
 ) -> None:
     """Feedback of one person by prediction."""
     monkeypatch.setattr("mlprod.records.outcome_store.now", lambda: at)
-    facts = {"decision_taken": None, "reason": None, "pseudonym": who.ljust(32, "0"), "handling_seconds": None}
+    facts = {
+        "decision_taken": None,
+        "reason": None,
+        "pseudonym": who.ljust(32, "0"),
+        "handling_seconds": None,
+    }
     store.add_feedback(
-        [{"id": f"{who}-{id}", "prediction_id": id, "verdict": verdict, **facts} for id, verdict in verdicts.items()]
+        [
+            {"id": f"{who}-{id}", "prediction_id": id, "verdict": verdict, **facts}
+            for id, verdict in verdicts.items()
+        ]
     )

@@ -1,5 +1,5 @@
-"""A PostgreSQL server of the tests' own, a pooler in front of it, where their programs are installed, and databases of
-records of every kind.
+"""A PostgreSQL server of the tests' own, a pooler in front of it, where their programs are
+installed, and databases of records of every kind.
 
 A test module that wants these fixtures says `pytest_plugins = ["postgres"]`.
 """
@@ -31,12 +31,15 @@ QUICK = {"fsync": "off", "full_page_writes": "off"}  # nothing here outlives the
 
 
 class Server:
-    """One that listens on 127.0.0.1 only. It may be stopped and started again; what it holds stays."""
+    """One that listens on 127.0.0.1 only.
+
+    It may be stopped and started again; what it holds stays.
+    """
 
     def __init__(self, programs: Path, folder: Path, owner: dict[str, Any]) -> None:
         self.programs, self.folder, self.owner = programs, folder, owner
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port: int = found.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as result:
+            self.port: int = result.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
         flags = ["--auth=trust", "--username=tests", "--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run(
@@ -59,8 +62,14 @@ class Server:
 
     def start(self) -> None:
         """Return once it answers."""
-        said = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": str(self.folder)}
-        options = [part for name, value in (said | QUICK).items() for part in ("-c", f"{name}={value}")]
+        message = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": str(self.folder),
+        }
+        options = [
+            part for name, value in (message | QUICK).items() for part in ("-c", f"{name}={value}")
+        ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.folder / "data", *options],
@@ -83,12 +92,14 @@ class Server:
 
 
 class Pooler:
-    """PgBouncer in front of a server, as it is installed: each transaction may run on another connection."""
+    """PgBouncer in front of a server, as it is installed: each transaction may run on another
+    connection.
+    """
 
     def __init__(self, program: str, folder: Path, server: Server) -> None:
         self.program, self.folder, self.server = program, folder, server
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port: int = found.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as result:
+            self.port: int = result.getsockname()[1]
         (folder / "users").write_text('"tests" ""\n')
         settings = {
             "listen_addr": "127.0.0.1",
@@ -132,7 +143,9 @@ class Pooler:
     def let_go(self, database: str) -> None:
         """Cut everyone off who uses a database."""
         for command in ("KILL", "RESUME"):
-            with contextlib.suppress(psycopg.Error):  # a database that nobody used through it is unknown to it
+            with contextlib.suppress(
+                psycopg.Error
+            ):  # a database that nobody used through it is unknown to it
                 self.execute(f"{command} {database}")
 
     def execute(self, command: str) -> None:
@@ -142,10 +155,12 @@ class Pooler:
 
 def programs() -> Path | None:
     """The folder of PostgreSQL's programs, the newest where there are several."""
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
-    kept = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    return max((path.parent for path in kept), key=lambda path: float(path.parent.name), default=None)
+    if result := shutil.which("initdb"):
+        return Path(result).resolve().parent
+    stored = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return max(
+        (path.parent for path in stored), key=lambda path: float(path.parent.name), default=None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -153,10 +168,16 @@ def postgres() -> Iterator[Server]:
     """A server for the session. Skips the test where there can be none."""
     owner: dict[str, Any] = {}
     if (here := programs()) is None:
-        pytest.skip("PostgreSQL is not installed: no initdb on PATH or in /usr/lib/postgresql/*/bin")
+        pytest.skip(
+            "PostgreSQL is not installed: no initdb on PATH or in /usr/lib/postgresql/*/bin"
+        )
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as made:
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            owner = {"user": "postgres", "group": "postgres", "extra_groups": []}  # it refuses to run as root
+            owner = {
+                "user": "postgres",
+                "group": "postgres",
+                "extra_groups": [],
+            }  # it refuses to run as root
             try:
                 shutil.chown(made, "postgres", "postgres")
             except LookupError:
@@ -188,7 +209,10 @@ def pooler(postgres: Server) -> Iterator[Pooler]:
 
 @pytest.fixture(scope="session")
 def postgres_records(postgres: Server) -> str:
-    """The name of a database of records. To empty it takes a tenth of the time that a copy takes."""
+    """The name of a database of records.
+
+    To empty it takes a tenth of the time that a copy takes.
+    """
     url = postgres.new()
     migrate(url)
     return url.rpartition("/")[2]

@@ -1,5 +1,7 @@
-"""A registry, settings and records. One registry for the session, since making its database takes seconds; a model name
-each."""
+"""A registry, settings and records.
+
+One registry for the session, since making its database takes seconds; a model name each.
+"""
 
 import shutil
 import uuid
@@ -89,6 +91,8 @@ def register(registry: Registry) -> Registered:
 
 def release(registry: Registry, bundle: Path, kind: str = "model") -> Version:
     """Register a bundle that is there already, and make it champion."""
-    version = registry.register(registry.log_run({}, {}, {}, bundle), folder_digest(bundle), {"kind": kind})
+    version = registry.register(
+        registry.log_run({}, {}, {}, bundle), folder_digest(bundle), {"kind": kind}
+    )
     promote(registry, "you", "a test", version.number)
     return version

@@ -37,7 +37,9 @@ def later(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'later.db'}"
 
 
-def replica(url: str, folder: Path, first_mode: str = "assist", file: Path | None = None) -> ModeFollower:
+def replica(
+    url: str, folder: Path, first_mode: str = "assist", file: Path | None = None
+) -> ModeFollower:
     """The mode of a replica that nothing follows yet."""
     memory, switches = ModeMemory(folder / "mode"), SwitchFolder(folder.parent / "switches")
     return ModeFollower(ModeState(memory, switches, file, first_mode, Metrics()), url)
@@ -47,7 +49,10 @@ def replica(url: str, folder: Path, first_mode: str = "assist", file: Path | Non
 def run(follower: ModeFollower) -> Iterator[ModeState]:
     """It follows files and database within."""
     stop = threading.Event()
-    threads = [threading.Thread(target=work, args=(stop,)) for work in (follower.run_files, follower.run_database)]
+    threads = [
+        threading.Thread(target=work, args=(stop,))
+        for work in (follower.run_files, follower.run_database)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -61,7 +66,9 @@ def run(follower: ModeFollower) -> Iterator[ModeState]:
 
 
 @contextmanager
-def running(url: str, folder: Path, first_mode: str = "assist", file: Path | None = None) -> Iterator[ModeState]:
+def running(
+    url: str, folder: Path, first_mode: str = "assist", file: Path | None = None
+) -> Iterator[ModeState]:
     with run(replica(url, folder, first_mode, file)) as state:
         yield state
 
@@ -74,6 +81,9 @@ def history(url: str) -> list[tuple[str, str]]:
     """(mode, who) of every row, oldest first."""
     store = Store(url)
     with store.engine.connect() as connection:
-        rows = [(row.mode, row.who) for row in connection.execute(modes.select().order_by(modes.c.number))]
+        rows = [
+            (row.mode, row.who)
+            for row in connection.execute(modes.select().order_by(modes.c.number))
+        ]
     store.engine.dispose()
     return rows

@@ -22,7 +22,9 @@ START = np.datetime64("2026-01-01", "us")
 def terms_of(row: type[Contract], **constants: Any) -> ContractSchema:
     """Terms as a contract module with this row and these constants would give them."""
     module = ModuleType(row.__module__)
-    vars(module).update({"row": row, "ID": "key", "UNIT": None, "TIME": None, "LABEL": "label"} | constants)
+    vars(module).update(
+        {"row": row, "ID": "key", "GROUP": None, "EVENT_TIME": None, "LABEL": "label"} | constants
+    )
     return read_terms(module)
 
 
@@ -30,8 +32,8 @@ def given(table: pa.Table) -> Load:
     """A load() that gives this table, up to `until`."""
 
     def load(since: datetime | None = None, until: datetime | None = None) -> ir.Table:
-        found = ibis.memtable(table)
-        return found.filter(found["at"] < ibis.literal(until)) if until else found
+        result = ibis.memtable(table)
+        return result.filter(result["at"] < ibis.literal(until)) if until else result
 
     return load
 
@@ -53,13 +55,20 @@ class Parcel(Contract):
 PARCELS = terms_of(
     Parcel,
     ID="parcel",
-    UNIT="customer",
-    TIME="at",
+    GROUP="customer",
+    EVENT_TIME="at",
     LABEL="late",
     SLICES=("courier", "express"),
-    PERSONAL=("distance",),
+    PII=("distance",),
 )
-PARCEL = {"weight": 3.5, "stops": 40, "courier": "bike", "city": "oslo", "express": True, "distance": 12.0}
+PARCEL = {
+    "weight": 3.5,
+    "stops": 40,
+    "courier": "bike",
+    "city": "oslo",
+    "express": True,
+    "distance": 12.0,
+}
 
 
 def parcels(rows: int = 3_000, seed: int = 0) -> pa.Table:
@@ -80,7 +89,9 @@ def parcels(rows: int = 3_000, seed: int = 0) -> pa.Table:
             "city": np.array(["bergen", "oslo", "tromso"])[random.integers(0, 3, rows)].tolist(),
             "express": random.random(rows) < 0.5,
             "distance": pa.array(distance, mask=random.random(rows) < 0.2),
-            "late": pa.array(late, mask=np.arange(rows) >= rows - rows // 50),  # the last are not yet known
+            "late": pa.array(
+                late, mask=np.arange(rows) >= rows - rows // 50
+            ),  # the last are not yet known
         }
     )
 
@@ -102,7 +113,14 @@ def small_classifier(fields: Fields) -> Any:
 
 
 binary = Seam(
-    PARCELS, given(parcels()), small_classifier, "onnx", heaviest_first, call_or_leave, costs, digest="of the tests"
+    PARCELS,
+    given(parcels()),
+    small_classifier,
+    "onnx",
+    heaviest_first,
+    call_or_leave,
+    costs,
+    digest="of the tests",
 )
 
 
@@ -157,24 +175,32 @@ class WordModel:
 
     def fit(self, columns: Columns, y: NDArray[np.float64]) -> "WordModel":
         texts = [body.split() for body in columns["body"]]
-        words = sorted({word for text in texts for word in text})
+        parts = sorted({word for text in texts for word in text})
         self.shares = {
-            word: float(np.mean([label for text, label in zip(texts, y, strict=True) if word in text]))
-            for word in words
+            word: float(
+                np.mean([label for text, label in zip(texts, y, strict=True) if word in text])
+            )
+            for word in parts
         }
         return self
 
     def predict(self, columns: Columns) -> NDArray[np.float64]:
         return np.array(
-            [np.mean([self.shares.get(word, 0.5) for word in body.split()] or [0.5]) for body in columns["body"]]
+            [
+                np.mean([self.shares.get(word, 0.5) for word in body.split()] or [0.5])
+                for body in columns["body"]
+            ]
         )
 
 
 def messages(rows: int = 1_000) -> pa.Table:
     random = np.random.Generator(np.random.Philox(2))
-    words, angry = np.array(["parcel", "door", "thanks", "today", "please"]), random.random(rows) < 0.4
+    parts, angry = (
+        np.array(["parcel", "door", "thanks", "today", "please"]),
+        random.random(rows) < 0.4,
+    )
     bodies = [
-        " ".join([*random.choice(words, 4).tolist(), "broken" if cross else "fine", f"nr{row}"])
+        " ".join([*random.choice(parts, 4).tolist(), "broken" if cross else "fine", f"nr{row}"])
         for row, cross in enumerate(angry)
     ]
     return pa.table({"key": np.arange(rows), "body": bodies, "label": angry})

@@ -23,14 +23,23 @@ def assemble(seam: Seam, settings: Settings) -> Container:
 class Client(TestClient):
     """A caller of a service; `operations` asks its second port."""
 
-    running: ClassVar[list["Client"]] = []  # that of a module goes on beside that of a test, and logs to the same place
+    running: ClassVar[
+        list["Client"]
+    ] = []  # that of a module goes on beside that of a test, and logs to the same place
 
     def __init__(self, assembly: Container, headers: dict[str, str] | None = None) -> None:
-        super().__init__(assembly.service, "http://localhost", raise_server_exceptions=False, headers=headers)
-        self.assembly, self.operations = assembly, TestClient(assembly.operations, "http://localhost")
+        super().__init__(
+            assembly.service, "http://localhost", raise_server_exceptions=False, headers=headers
+        )
+        self.assembly, self.operations = (
+            assembly,
+            TestClient(assembly.operations, "http://localhost"),
+        )
 
     def flush(self) -> None:
-        """Log the requests up to now, in the thread in which the service does it by itself every half second."""
+        """Log the requests up to now, in the thread in which the service does it by itself every
+        half second.
+        """
         assert self.portal
         self.portal.call(self.assembly.access.flush)
 
@@ -52,8 +61,8 @@ def serve(seam: Seam, settings: Settings) -> Iterator[Client]:
 def client(trained: Trained, settings: Settings) -> Iterator[Client]:
     """A service that answers with the model as version 1."""
     point(settings.models, trained.bundle, 1)
-    with serve(binary, settings) as found:
-        yield found
+    with serve(binary, settings) as result:
+        yield result
 
 
 @pytest.fixture
@@ -64,8 +73,8 @@ def output(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     with contextlib.ExitStack() as logging:
         logging.enter_context(logging_to_output())
 
-        def said() -> str:
+        def message() -> str:
             logging.close()
             return capsys.readouterr().out
 
-        yield said
+        yield message

@@ -32,23 +32,38 @@ def prediction(id: str, **more: Any) -> dict[str, Any]:
 
 def event(*kept: dict[str, Any], **said: Any) -> bytes:
     """What the service writes down for a request."""
-    facts = {"at": "2026-01-31 12:00:00.123456", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
-    return json.dumps(facts | {"mode": "assist"} | said | {"predictions": kept}, ensure_ascii=False).encode()
+    facts = {
+        "at": "2026-01-31 12:00:00.123456",
+        "bundle": "f" * 64,
+        "model_version": "7",
+        "arm": "champion",
+    }
+    return json.dumps(
+        facts | {"mode": "assist"} | said | {"predictions": kept}, ensure_ascii=False
+    ).encode()
 
 
-def outcome(id: str, value: float = 1, at: datetime = EARLY, correction: bool = False) -> dict[str, Any]:
+def outcome(
+    id: str, value: float = 1, at: datetime = EARLY, correction: bool = False
+) -> dict[str, Any]:
     return {"prediction_id": id, "outcome": float(value), "at": at, "correction": correction}
 
 
 def opinion(id: str, about: str, **more: Any) -> dict[str, Any]:
-    said = {"verdict": "edited", "decision_taken": None, "reason": None, "pseudonym": "p" * 32, "handling_seconds": 1.5}
-    return {"id": id, "prediction_id": about} | said | more
+    message = {
+        "verdict": "edited",
+        "decision_taken": None,
+        "reason": None,
+        "pseudonym": "p" * 32,
+        "handling_seconds": 1.5,
+    }
+    return {"id": id, "prediction_id": about} | message | more
 
 
 def stored(store: Store, table: Table) -> list[dict[str, Any]]:
     with store.engine.connect() as connection:
-        found = connection.execute(select(table).order_by(*table.primary_key)).mappings()
-        return [dict(row) for row in found]
+        result = connection.execute(select(table).order_by(*table.primary_key)).mappings()
+        return [dict(row) for row in result]
 
 
 @pytest.fixture
@@ -61,8 +76,8 @@ def stores(records_url: str) -> Iterator[Callable[[], Store]]:
         return made[-1]
 
     yield make
-    for each in made:
-        each.engine.dispose()
+    for item in made:
+        item.engine.dispose()
 
 
 @pytest.fixture

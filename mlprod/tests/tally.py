@@ -12,8 +12,9 @@ from mlprod.installation.installed import read_library
 
 
 class Tally:
-    """Counts what passed by file; with VERIFIED=yes a whole green run writes it into the wheel's sources, with the
-    rooms that it ran with."""
+    """Counts what passed by file; with VERIFIED=yes a whole green run writes it into the wheel's
+    sources, with the rooms that it ran with.
+    """
 
     def __init__(self) -> None:
         self.passed = Counter[str]()
@@ -25,6 +26,9 @@ class Tally:
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if os.environ.get("VERIFIED") == "yes" and not os.environ.get("SAMPLE") and not exitstatus:
             rooms = read_library(fixture_project.PROJECT).rooms
-            tested = {"passed": dict(sorted(self.passed.items())), "rooms": {room: rooms[room] for room in ROOMS}}
+            tested = {
+                "passed": dict(sorted(self.passed.items())),
+                "rooms": {room: rooms[room] for room in ROOMS},
+            }
             text = json.dumps(tested, indent=1)
             (fixture_project.LIBRARY / "src" / "mlprod" / "verified.json").write_text(text + "\n")

@@ -28,13 +28,17 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(new_settings: Callable[[], Settings], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(
+    new_settings: Callable[[], Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
     """A model, through the whole pipeline. Do not change its registry or its bundle: copy."""
     return _trained(new_settings(), tmp_path_factory.mktemp("model"), "model")
 
 
 @pytest.fixture(scope="session")
-def trained_baseline(new_settings: Callable[[], Settings], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained_baseline(
+    new_settings: Callable[[], Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
     return _trained(new_settings(), tmp_path_factory.mktemp("baseline"), "baseline")
 
 
@@ -53,16 +57,26 @@ def model(trained: Trained, tmp_path: Path) -> Path:
 @pytest.fixture
 def baseline(trained_baseline: Trained, tmp_path: Path) -> Path:
     """A copy of the baseline's bundle."""
-    return Path(shutil.copytree(trained_baseline.bundle, tmp_path / "baseline" / trained_baseline.bundle.name))
+    return Path(
+        shutil.copytree(
+            trained_baseline.bundle, tmp_path / "baseline" / trained_baseline.bundle.name
+        )
+    )
 
 
 def sealed(folder: Path, model: bytes = b"", **changes: bytes) -> Path:
-    """The bundle with other files, and with a manifest and a name that agree with them: made so, not damaged."""
-    content = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "provenance.json"}
+    """The bundle with other files, and with a manifest and a name that agree with them: made so,
+    not damaged.
+    """
+    content = {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "provenance.json"
+    }
     content |= {f"{name}.json": data for name, data in changes.items()}
     content |= {"model.onnx": model} if model else {}
     manifest = json.loads(content["manifest.json"])
-    manifest["files"] = {name: sha256(data) for name, data in content.items() if name != "manifest.json"}
+    manifest["files"] = {
+        name: sha256(data) for name, data in content.items() if name != "manifest.json"
+    }
     content["manifest.json"] = json.dumps(manifest).encode()
     target = folder.parent / bundle_digest(content)
     target.mkdir()

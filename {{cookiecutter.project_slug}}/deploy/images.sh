@@ -1,10 +1,13 @@
-# Carries the built images from a job to the one that publishes them: sh deploy/images.sh archive NAME, then publish.
+# Passes the built images to the job that publishes them: sh deploy/images.sh archive NAME, then
+# sh deploy/images.sh publish.
 set -eu
 
-# What `make image` built and the lists that `make sbom` made, as files. $1: name of the images, before the colon.
+# Writes the images of `make image` and the lists of `make sbom` into files.
+# $1: name of the images, before the colon.
 archive() {
   mkdir -p var/images
-  for each in serve:serving pipeline:pipeline; do # target of the Dockerfile: name in the manifests
+  # target of the Dockerfile:name in the manifests
+  for each in serve:serving pipeline:pipeline; do
     image="$1:${each%:*}" file="var/images/${each#*:}.tar"
     cp "var/sbom/${each%:*}.cdx.json" "var/images/${each#*:}.cdx.json"
     rm -f "$file"
@@ -18,9 +21,11 @@ archive() {
   done
 }
 
-# Pushes the images of var/images to $REGISTRY, signs each without a key, and attests how it was built and of what.
-# Called by `make publish` in a workflow, which says where they come from: $SOURCE (URL), $REVISION (commit), $RUN (URL), $BUILDER (URL).
-# Runs nothing of the project. Needs skopeo, cosign and jq, logged in to the registry.
+# Pushes the images of var/images to $REGISTRY, signs each without a key, and attests its build and
+# its packages.
+# A workflow calls it with `make publish`, and sets their origin: $SOURCE (URL), $REVISION (commit),
+# $RUN (URL), $BUILDER (URL).
+# It runs none of the project's code. It needs skopeo, cosign and jq, logged in to the registry.
 publish() {
   mkdir -p var/published
   jq -n '{

@@ -19,8 +19,8 @@ Row = create_model(
     __base__=Contract,
     __module__=__name__,
     **{name: _field(name, float, ge=low, le=high) for name, (low, high) in NUMBERS.items()},
-    **{name: _field(name, Literal[tuple(words)]) for name, words in CATEGORIES.items()},
+    **{name: _field(name, Literal[tuple(parts)]) for name, parts in CATEGORIES.items()},
 )
-ID, LABEL, UNIT, TIME = "id", "label", None, None
+ID, LABEL, GROUP, EVENT_TIME = "id", "label", None, None
 SLICES: tuple[str, ...] = ()
-PERSONAL: tuple[str, ...] = ()
+PII: tuple[str, ...] = ()

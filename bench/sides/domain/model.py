@@ -12,7 +12,9 @@ RUNTIME = "onnx"
 
 def build_model(fields: Fields) -> BaseEstimator:
     categories = [fields.codes(position) for position in fields.categorical]
-    one_hot = OneHotEncoder(categories=categories, handle_unknown="ignore", sparse_output=False, dtype="float32")
+    one_hot = OneHotEncoder(
+        categories=categories, handle_unknown="ignore", sparse_output=False, dtype="float32"
+    )
     return make_pipeline(
         ColumnTransformer([("categories", one_hot, fields.categorical)], remainder="passthrough"),
         HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0),

@@ -1,11 +1,16 @@
-"""Train, serve and govern a model by four files: contract, data, model, decision. Everything else is this library.
+"""Train, serve and govern a model by four files: contract, data, model, decision.
 
-What stands in `__all__` is public and follows semantic versioning; the rest may change with any version."""
+Everything else is this library.
+
+What stands in `__all__` is public and follows semantic versioning; the rest may change with any
+version.
+"""
 
 import os
 
 # Both send usage data to their makers by default, so this stands before any import of them:
-# ONNX Runtime since 1.29 on Linux (Privacy.md of its repository), MLflow since 3.2 (mlflow.org/docs, "Usage Tracking").
+# ONNX Runtime since 1.29 on Linux (Privacy.md of its repository), MLflow since 3.2
+# (mlflow.org/docs, "Usage Tracking").
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -32,11 +37,13 @@ HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Loads a public name when it is first asked for: a contract must not pay for a service, nor `setup` for either."""
+    """Loads a public name when it is first asked for: a contract must not pay for a service, nor
+    `setup` for either.
+    """
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found = getattr(import_module(HOMES[name]), name)
-    globals()[name] = found
-    return found
+    result = getattr(import_module(HOMES[name]), name)
+    globals()[name] = result
+    return result

@@ -1,5 +1,7 @@
-"""Starts the verbs of the project in this folder: `python -m mlprod VERB`, and `python vendor/mlprod-….whl/mlprod VERB`
-where nothing is installed yet. Python 3.6 can read this file, and say no."""
+"""Starts the verbs of the project in this folder: `python -m mlprod VERB`, and `python
+vendor/mlprod-….whl/mlprod VERB` where nothing is installed yet. Python 3.6 can read this file, and
+say no.
+"""
 
 import sys
 from pathlib import Path

@@ -1,9 +1,11 @@
-"""For consumers: ask for decisions in time, safely, and have an answer when there is none. Standard library only, so
-that it can be copied into a system that has nothing else of this project.
+"""For consumers: ask for decisions in time, safely, and have an answer when there is none.
+
+Standard library only, so that it can be copied into a system that has nothing else of this project.
 
     client = Client("https://scoring.example.org", key, fallback=lambda row: "approve")
     for answer in client.predict([{"amount": 12.5, ...}]):
         act(answer.decision)
+
 """
 
 import contextlib
@@ -26,7 +28,9 @@ Decision = str | float
 
 
 class RequestRejectedError(Exception):
-    """The service rejected the request, and a retry would not change that; `problem` is its answer (RFC 9457)."""
+    """The service rejected the request, and a retry would not change that; `problem` is its answer
+    (RFC 9457).
+    """
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         first = next(iter(problem.get("errors", [])), "")
@@ -36,7 +40,9 @@ class RequestRejectedError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A decision to act on. `by` is "model", or "fallback" when none came in time or the service is in shadow.
+    """A decision to act on.
+
+    `by` is "model", or "fallback" when none came in time or the service is in shadow.
 
     `score` and `id` (for outcomes and feedback) are None when no answer came at all.
     """
@@ -49,40 +55,56 @@ class Answer:
 
 
 class Client:
-    """One connection, kept open; one for each thread. `seconds` is for a call as a whole, tries included."""
+    """One connection, kept open; one for each thread.
 
-    def __init__(self, url: str, key: str, fallback: Callable[[Row], Decision], seconds: float = 1.0) -> None:
-        """`fallback` decides a row without the service, as consumers did before it. Raises ValueError for a URL
-        without http:// or https://."""
+    `seconds` is for a call as a whole, tries included.
+    """
+
+    def __init__(
+        self, url: str, key: str, fallback: Callable[[Row], Decision], seconds: float = 1.0
+    ) -> None:
+        """`fallback` decides a row without the service, as consumers did before it.
+
+        Raises ValueError for a URL without http:// or https://.
+        """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f'a URL like "https://scoring.example.org" is needed, given {url!r}')
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
         self._connection: HTTPConnection | None = None
-        self.key, self.fallback, self.seconds = key.strip(), fallback, seconds  # a file of a key ends with a newline
+        self.key, self.fallback, self.seconds = (
+            key.strip(),
+            fallback,
+            seconds,
+        )  # a file of a key ends with a newline
 
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
         """A decision for each row, in order, within `seconds`: the model's, or else the fallback's.
 
-        A row without an id gets one, so that a second try is the same prediction. Raises RequestRejectedError when
-        the rows break the contract or the key does not hold: that is a defect of the caller, which no fallback
-        should hide.
+        A row without an id gets one, so that a second try is the same prediction. Raises
+        RequestRejectedError when the rows break the contract or the key does not hold: that is a
+        defect of the caller, which no fallback should hide.
         """
         named = [{**row, "id": row.get("id") or uuid.uuid4().hex} for row in rows]
-        told = self._ask("predict", {"rows": named})
+        received = self._ask("predict", {"rows": named})
         try:
-            found = [(each["decision"], each["id"], each["score"]) for each in told["predictions"]] if told else []
-            version = told["model_version"] if told else ""
+            result = (
+                [(item["decision"], item["id"], item["score"]) for item in received["predictions"]]
+                if received
+                else []
+            )
+            version = received["model_version"] if received else ""
         except (KeyError, TypeError):
-            found = []  # a proxy answered in the service's place
-        if len(found) != len(rows):
+            result = []  # a proxy answered in the service's place
+        if len(result) != len(rows):
             return [Answer(self.fallback(row), "fallback") for row in rows]
-        return [self._answer(row, *each, version) for row, each in zip(rows, found, strict=True)]
+        return [self._answer(row, *entry, version) for row, entry in zip(rows, result, strict=True)]
 
     def send_outcomes(self, outcomes: Sequence[Row]) -> bool:
-        """Send {prediction_id, outcome, at}; False when the service could not take them now: send them again, which is
-        safe. Raises RequestRejectedError."""
+        """Send {prediction_id, outcome, at}; False when the service could not take them now: send
+        them again, which is safe. Raises RequestRejectedError.
+        """
         return self._ask("outcomes", {"outcomes": list(outcomes)}) is not None
 
     def send_feedback(self, feedback: Sequence[Row]) -> bool:
@@ -94,7 +116,9 @@ class Client:
             self._connection.close()
         self._connection = None
 
-    def _answer(self, row: Row, decision: Decision | None, id: str, score: float, version: str) -> Answer:
+    def _answer(
+        self, row: Row, decision: Decision | None, id: str, score: float, version: str
+    ) -> Answer:
         if decision is None:
             return Answer(self.fallback(row), "fallback", id, score, version)
         return Answer(decision, "model", id, score, version)
@@ -125,17 +149,19 @@ class Client:
             connection.sock.settimeout(_left(until))
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
         connection.request("POST", f"{self._prefix}/v1/{route}", body, headers)
-        watch = threading.Timer(_left(until), _cut, [connection.sock])  # each byte may come in time, the whole too late
+        watch = threading.Timer(
+            _left(until), _cut, [connection.sock]
+        )  # each byte may come in time, the whole too late
         watch.daemon = True
         watch.start()
         try:
             response = connection.getresponse()
-            wait, told = response.headers.get("retry-after", "0"), json.loads(response.read())
+            wait, received = response.headers.get("retry-after", "0"), json.loads(response.read())
         finally:
             watch.cancel()
-        if not isinstance(told, dict):
+        if not isinstance(received, dict):
             raise HTTPException("no answer of the service")
-        return response.status, float(wait) if wait.isdigit() else 0.0, told
+        return response.status, float(wait) if wait.isdigit() else 0.0, received
 
 
 def _cut(connection: socket.socket) -> None:

@@ -1,12 +1,16 @@
-"""Old names that work for two minor versions more, with a line that prints the new one. Standard library only.
+"""Old names that work for two minor versions more, with a line that prints the new one.
 
-The rule: a verb, an option or a setting that gets another name in version X.Y keeps the old one until X.(Y+2). A test
-fails once that version is reached, so that the old name goes in time.
+Standard library only.
+
+The rule: a verb, an option or a setting that gets another name in version X.Y keeps the old one
+until X.(Y+2). A test fails once that version is reached, so that the old name goes in time.
 """
 
 import sys
 from collections.abc import MutableMapping, Sequence
-from typing import NamedTuple
+from functools import cache
+from types import ModuleType
+from typing import Any, NamedTuple
 
 
 class Renamed(NamedTuple):
@@ -16,8 +20,55 @@ class Renamed(NamedTuple):
     gone_in: tuple[int, int]
 
 
-VERBS = {"governance": Renamed("generate", (0, 3))}
-OPTIONS: dict[tuple[str, str], Renamed] = {}  # by the verb's name of today and the option's old one
+VERBS = {
+    "contract": Renamed("validate", (0, 3)),
+    "deployed": Renamed("verify-deploy", (0, 3)),
+    "faults": Renamed("chaos-test", (0, 3)),
+    "forget": Renamed("purge-records", (0, 3)),
+    "governance": Renamed("generate", (0, 3)),
+    "image-drill": Renamed("test-image", (0, 3)),
+    "key": Renamed("create-key", (0, 3)),
+    "licences": Renamed("check-licenses", (0, 3)),
+    "mode": Renamed("set-mode", (0, 3)),
+    "observe": Renamed("collect-evidence", (0, 3)),
+    "secrets": Renamed("scan-secrets", (0, 3)),
+    "smoke": Renamed("smoke-test", (0, 3)),
+    "soak": Renamed("load-test", (0, 3)),
+    "stage": Renamed("advance-stage", (0, 3)),
+    "stop-drill": Renamed("kill-switch-drill", (0, 3)),
+    "sync": Renamed("fetch-model", (0, 3)),
+    "upstream": Renamed("check-source", (0, 3)),
+    "versions": Renamed("list-versions", (0, 3)),
+    "watch": Renamed("check-alerts", (0, 3)),
+}
+OPTIONS = {  # by the verb's current name and the option's old one
+    ("alert-drill", "--hold"): Renamed("--duration", (0, 3)),
+    ("attest", "--why"): Renamed("--reason", (0, 3)),
+    ("drift", "--table"): Renamed("--input", (0, 3)),
+    ("promote", "--unchecked"): Renamed("--skip-load-check", (0, 3)),
+    ("promote", "--who"): Renamed("--actor", (0, 3)),
+    ("promote", "--why"): Renamed("--reason", (0, 3)),
+    ("retrain", "--because"): Renamed("--trigger", (0, 3)),
+    ("retrain", "--who"): Renamed("--actor", (0, 3)),
+    ("retrain", "--why"): Renamed("--reason", (0, 3)),
+    ("rollback", "--unchecked"): Renamed("--skip-load-check", (0, 3)),
+    ("rollback", "--who"): Renamed("--actor", (0, 3)),
+    ("rollback", "--why"): Renamed("--reason", (0, 3)),
+    ("score", "--table"): Renamed("--input", (0, 3)),
+    ("score", "--to"): Renamed("--output", (0, 3)),
+    ("score", "--trial"): Renamed("--dry-run", (0, 3)),
+    ("set-mode", "--who"): Renamed("--actor", (0, 3)),
+    ("set-mode", "--why"): Renamed("--reason", (0, 3)),
+    ("validate", "--table"): Renamed("--input", (0, 3)),
+}
+CONSTANTS = {  # of the project's four files
+    "LET_THROUGH": Renamed("EXPLORATION", (0, 3)),
+    "MADE_UP": Renamed("SYNTHETIC", (0, 3)),
+    "PERSONAL": Renamed("PII", (0, 3)),
+    "SPACE": Renamed("SEARCH_SPACE", (0, 3)),
+    "TIME": Renamed("EVENT_TIME", (0, 3)),
+    "UNIT": Renamed("GROUP", (0, 3)),
+}
 SETTINGS = {
     "ML_GOVERNANCE": Renamed("ML_GOVERNANCE_DIR", (0, 3)),
     "ML_MAX_LATE_SECONDS": Renamed("ML_MAX_QUEUE_SECONDS", (0, 3)),
@@ -31,7 +82,9 @@ SETTINGS = {
 
 
 def with_new_names(words: Sequence[str]) -> list[str]:
-    """The words of a command line with the names of today; prints a line for each old one to standard error."""
+    """The words of a command line with the names of today; prints a line for each old one to
+    standard error.
+    """
     verb, *rest = [*words] or [""]
     if renamed := VERBS.get(verb):
         _warn("verb", verb, renamed)
@@ -44,8 +97,23 @@ def with_new_names(words: Sequence[str]) -> list[str]:
     return [verb, *rest] if words else []
 
 
+def constant(module: ModuleType, name: str, default: Any = None) -> Any:
+    """A constant of one of the four files, also under its old name, which prints a line to standard
+    error.
+    """
+    old = next((old for old, renamed in CONSTANTS.items() if renamed.name == name), "")
+    if not hasattr(module, old):
+        return getattr(module, name, default)
+    if hasattr(module, name):
+        _print_once(f"{module.__name__}: {old} is ignored, since {name} is there as well")
+        return getattr(module, name)
+    _print_once(_message("constant", old, CONSTANTS[old]))
+    return getattr(module, old)
+
+
 def rename_settings(environ: MutableMapping[str, str]) -> None:
-    """Give the settings of an environment their names of today; prints a line for each old one to standard error.
+    """Give the settings of an environment their names of today; prints a line for each old one to
+    standard error.
 
     A setting that is given under both names keeps the value under the new one.
     """
@@ -54,12 +122,24 @@ def rename_settings(environ: MutableMapping[str, str]) -> None:
             continue
         value = environ.pop(old)
         if environ.get(renamed.name):
-            print(f"the setting {old} is ignored, since {renamed.name} is set as well", file=sys.stderr)
+            print(
+                f"the setting {old} is ignored, since {renamed.name} is set as well",
+                file=sys.stderr,
+            )
         else:
             _warn("setting", old, renamed)
             environ[renamed.name] = value
 
 
 def _warn(kind: str, old: str, renamed: Renamed) -> None:
+    print(_message(kind, old, renamed), file=sys.stderr)
+
+
+def _message(kind: str, old: str, renamed: Renamed) -> str:
     until = ".".join(map(str, renamed.gone_in))
-    print(f"the {kind} {old} is now {renamed.name}; the old name works until mlprod {until}", file=sys.stderr)
+    return f"the {kind} {old} is now {renamed.name}; the old name works until mlprod {until}"
+
+
+@cache
+def _print_once(message: str) -> None:
+    print(message, file=sys.stderr)

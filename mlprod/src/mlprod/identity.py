@@ -1,4 +1,7 @@
-"""Who runs a command, for the record. It imports the standard library only: the kill switch must not wait."""
+"""Who runs a command, for the record.
+
+It imports the standard library only: the kill switch must not wait.
+"""
 
 import getpass
 import shutil
@@ -8,8 +11,10 @@ import subprocess
 def whoami() -> str:
     """The e-mail address that git knows, else the account's name."""
     if git := shutil.which("git"):
-        asked = [git, "config", "user.email"]
-        done = subprocess.run(asked, capture_output=True, encoding="utf-8", errors="replace", check=False)
+        requested = [git, "config", "user.email"]
+        done = subprocess.run(
+            requested, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if done.stdout.strip():
             return done.stdout.strip()
     try:

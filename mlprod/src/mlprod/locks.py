@@ -34,10 +34,13 @@ class LockHeldError(Exception):
 
 @contextmanager
 def locked(path: Path, what: str, who: str, works: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold the lock of a file, or of a folder as it is, while the body runs. `what` and `who` are shown to others, and
-    what `works` for them; `wait` is how many seconds another holder is waited for.
+    """Hold the lock of a file, or of a folder as it is, while the body runs.
 
-    Raises LockHeldError. The kernel gives the lock back when the process ends, so none is left behind.
+    `what` and `who` are shown to others, and what `works` for them; `wait` is how many seconds
+    another holder is waited for.
+
+    Raises LockHeldError. The kernel gives the lock back when the process ends, so none is left
+    behind.
     """
     with contextlib.ExitStack() as opened:
         try:
@@ -47,13 +50,24 @@ def locked(path: Path, what: str, who: str, works: str, wait: float = 0.0) -> It
             _acquire(handle, time.monotonic() + wait)
         except BlockingIOError as error:
             place = path if path.is_dir() else path.parent
-            raise LockHeldError(display(f"{_holder(handle)} works with {place}. {works}")) from error
+            raise LockHeldError(
+                display(f"{_holder(handle)} works with {place}. {works}")
+            ) from error
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
             yield
             return
-        _write(handle, {"pid": os.getpid(), "host": socket.gethostname(), "what": what, "who": who, "since": _now()})
+        _write(
+            handle,
+            {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "what": what,
+                "who": who,
+                "since": _now(),
+            },
+        )
         try:
             yield
         finally:
@@ -82,14 +96,16 @@ def _acquire(handle: int, until: float) -> None:
 
 def _holder(handle: int) -> str:
     try:
-        found = json.loads(os.pread(handle, 10_000, 0))
-        return f"{found['what']} of {found['who']}, process {found['pid']} on {found['host']} since {found['since']},"
+        result = json.loads(os.pread(handle, 10_000, 0))
+        return f"{result['what']} of {result['who']}, process {result['pid']} on {result['host']} since {result['since']},"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"  # of a folder, or one that has not written its name yet
 
 
 def _write(handle: int, facts: dict[str, object] | None) -> None:
-    with contextlib.suppress(OSError):  # a full disk, or the file of another account: the lock holds without a name
+    with contextlib.suppress(
+        OSError
+    ):  # a full disk, or the file of another account: the lock holds without a name
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(facts).encode() if facts else b"", 0)
 

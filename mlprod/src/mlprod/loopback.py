@@ -1,4 +1,6 @@
-"""Addresses of this machine are reached directly: a proxy would look for them on a machine of its own."""
+"""Addresses of this machine are reached directly: a proxy would look for them on a machine of its
+own.
+"""
 
 import ipaddress
 import os
@@ -6,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from urllib.request import BaseHandler, Request  # at run time only where something is asked: it costs 40 ms
+    from urllib.request import (  # at run time only where something is asked: it costs 40 ms
+        BaseHandler,
+        Request,
+    )
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "[::1]")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -21,13 +26,17 @@ def is_loopback(host: str) -> bool:
 
 
 def bypass_proxies() -> None:
-    """Keep this process, its libraries and the processes that it starts from asking a proxy for this machine.
+    """Keep this process, its libraries and the processes that it starts from asking a proxy for
+    this machine.
 
-    Without a proxy in the environment nothing is changed: `no_proxy` alone would switch off the proxies of the system.
+    Without a proxy in the environment nothing is changed: `no_proxy` alone would switch off the
+    proxies of the system.
     """
     if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES):
         return
-    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")  # as urllib and curl prefer them
+    given = os.environ.get("no_proxy") or os.environ.get(
+        "NO_PROXY", ""
+    )  # as urllib and curl prefer them
     listed = [host.strip() for host in given.split(",") if host.strip()]
     if "*" not in listed:
         joined = ",".join([*listed, *(host for host in LOCAL_HOSTS if host not in listed)])
@@ -43,7 +52,9 @@ def open_address(request: "Request", seconds: float, *handlers: "type[BaseHandle
 
 
 def proxy_of(address: str) -> str:
-    """Through which proxy an address is asked, as a part of a message; empty when it is asked directly."""
+    """Through which proxy an address is asked, as a part of a message; empty when it is asked
+    directly.
+    """
     from urllib.request import getproxies, proxy_bypass
 
     try:
@@ -52,4 +63,9 @@ def proxy_of(address: str) -> str:
         return ""
     proxy = getproxies().get(parts.scheme, "")
     direct = not proxy or is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc)
-    return "" if direct else f", asked through the proxy {proxy} ({parts.scheme}_proxy, unless no_proxy names the host)"
+    return (
+        ""
+        if direct
+        else f", asked through the proxy {proxy} ({parts.scheme}_proxy, unless no_proxy names "
+        f"the host)"
+    )

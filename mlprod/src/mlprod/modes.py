@@ -8,7 +8,10 @@ ModeName = Literal["shadow", "assist", "automate"]
 
 
 class DecisionMode(StrEnum):
-    """What decisions are for, the strictest first. Shadow is the kill switch: decisions are recorded and not given."""
+    """What decisions are for, the strictest first.
+
+    Shadow is the kill switch: decisions are recorded and not given.
+    """
 
     SHADOW = "shadow"
     ASSIST = "assist"

@@ -43,7 +43,9 @@ def listening(settings: Settings, port: int = 0) -> Iterator[int]:
 
 
 class Scripted(ThreadingHTTPServer):
-    """A service, or what stands before it, that does as told: one act for each request, the last one for ever."""
+    """A service, or what stands before it, that does as told: one act for each request, the last
+    one for ever.
+    """
 
     daemon_threads = True
 
@@ -85,14 +87,20 @@ class Acting(BaseHTTPRequestHandler):
 
 def good(request: Acting) -> None:
     rows = request.server.asked[-1].get("rows", [])
-    found = [{"id": row["id"], "score": 0.9, "decision": "call"} for row in rows]
-    said = {"model_version": "7", "arm": "champion", "mode": "assist", "predictions": found}
-    request.say(200, json.dumps(said).encode())
+    result = [{"id": row["id"], "score": 0.9, "decision": "call"} for row in rows]
+    message = {"model_version": "7", "arm": "champion", "mode": "assist", "predictions": result}
+    request.say(200, json.dumps(message).encode())
 
 
 def says(status: int, content: object = None, **headers: str) -> Callable[[Acting], None]:
-    told = content if isinstance(content, bytes) else json.dumps(content or {"status": status, "detail": "so"}).encode()
-    return lambda request: request.say(status, told, {name.replace("_", "-"): value for name, value in headers.items()})
+    received = (
+        content
+        if isinstance(content, bytes)
+        else json.dumps(content or {"status": status, "detail": "so"}).encode()
+    )
+    return lambda request: request.say(
+        status, received, {name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 def hangs(request: Acting) -> None:
@@ -154,11 +162,18 @@ def scripted() -> Iterator[Scripted]:
         stops_halfway,
     ],
 )
-def test_what_may_pass_is_tried_again_as_the_same_prediction(scripted: Scripted, act: Callable[[Acting], None]) -> None:
+def test_what_may_pass_is_tried_again_as_the_same_prediction(
+    scripted: Scripted, act: Callable[[Acting], None]
+) -> None:
     scripted.acts = [act, good]
     with closing(scripted.called()) as client:
         first, second = client.predict([PARCEL, PARCEL | {"id": "mine"}])
-    assert (first.decision, first.by, first.score, first.model_version) == ("call", "model", 0.9, "7")
+    assert (first.decision, first.by, first.score, first.model_version) == (
+        "call",
+        "model",
+        0.9,
+        "7",
+    )
     assert second.id == "mine"
     assert len(scripted.asked) == 2
     assert scripted.asked[0] == scripted.asked[1]
@@ -180,7 +195,9 @@ def test_what_may_pass_is_tried_again_as_the_same_prediction(scripted: Scripted,
         says(200, {"model_version": "7", "predictions": []}),
     ],
 )
-def test_without_an_answer_in_time_the_fallback_decides(scripted: Scripted, act: Callable[[Acting], None]) -> None:
+def test_without_an_answer_in_time_the_fallback_decides(
+    scripted: Scripted, act: Callable[[Acting], None]
+) -> None:
     scripted.acts = [act]
     with closing(scripted.called(HASTY)) as client:
         began = time.monotonic()
@@ -205,13 +222,20 @@ def test_after_a_failure_the_same_client_goes_on(scripted: Scripted) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
-def test_a_defect_of_the_caller_is_not_hidden_and_not_tried_again(scripted: Scripted, status: int) -> None:
+def test_a_defect_of_the_caller_is_not_hidden_and_not_tried_again(
+    scripted: Scripted, status: int
+) -> None:
     error = {"row": 0, "field": "stops", "rule": "at most 50", "given": "99", "example": 12}
-    scripted.acts = [says(status, {"status": status, "detail": "it breaks the contract", "errors": [error]}), good]
+    scripted.acts = [
+        says(status, {"status": status, "detail": "it breaks the contract", "errors": [error]}),
+        good,
+    ]
     with closing(scripted.called()) as client:
-        with pytest.raises(RequestRejectedError, match=f"{status}: it breaks the contract .*stops") as told:
+        with pytest.raises(
+            RequestRejectedError, match=f"{status}: it breaks the contract .*stops"
+        ) as received:
             client.predict([PARCEL])
-        assert told.value.problem["errors"] == [error]
+        assert received.value.problem["errors"] == [error]
         assert client.predict([PARCEL])[0].by == "model"
     assert len(scripted.asked) == 2
 
@@ -224,7 +248,9 @@ def test_a_key_is_sent_as_it_was_read_from_a_file(scripted: Scripted, key: str) 
     assert scripted.keys == ["Bearer k"]
 
 
-@pytest.mark.parametrize("url", ["scoring.example.org", "ftp://scoring.example.org", "http://", "", "localhost:8000"])
+@pytest.mark.parametrize(
+    "url", ["scoring.example.org", "ftp://scoring.example.org", "http://", "", "localhost:8000"]
+)
 def test_an_address_that_cannot_be_is_told_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="https://"):
         Client(url, "k", careful)
@@ -244,7 +270,9 @@ def test_with_a_service_a_decision_has_all_that_later_outcomes_need(
             outcome = {"prediction_id": answer.id, "outcome": 1, "at": NOON}
             assert client.send_outcomes([outcome])
             assert client.send_outcomes([outcome])
-            assert client.send_feedback([{"prediction_id": answer.id, "verdict": "accepted", "reviewer": "desk-7"}])
+            assert client.send_feedback(
+                [{"prediction_id": answer.id, "verdict": "accepted", "reviewer": "desk-7"}]
+            )
             with pytest.raises(RequestRejectedError, match=r"409: .*is known of"):
                 client.send_outcomes([outcome | {"outcome": 0}])
             with pytest.raises(RequestRejectedError, match=r"422: .*weight"):
@@ -253,13 +281,20 @@ def test_with_a_service_a_decision_has_all_that_later_outcomes_need(
             Client(f"http://127.0.0.1:{port}", "another", careful, PATIENT).predict([PARCEL])
 
 
-def test_in_shadow_the_fallback_decides_and_the_prediction_is_still_named(settings: Settings, trained: Trained) -> None:
+def test_in_shadow_the_fallback_decides_and_the_prediction_is_still_named(
+    settings: Settings, trained: Trained
+) -> None:
     point(settings.models, trained.bundle, 1)
     with listening(settings.model_copy(update={"mode": "shadow"})) as port:
         client = Client(f"http://127.0.0.1:{port}", "", careful, PATIENT)
         (answer,) = client.predict([PARCEL | {"id": "mine"}])
         client.close()
-    assert (answer.decision, answer.by, answer.id, answer.model_version) == ("by hand", "fallback", "mine", "1")
+    assert (answer.decision, answer.by, answer.id, answer.model_version) == (
+        "by hand",
+        "fallback",
+        "mine",
+        "1",
+    )
     assert answer.score is not None
 
 

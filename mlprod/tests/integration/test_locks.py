@@ -24,7 +24,9 @@ with locked(Path(sys.argv[1]), "the training of a model", "grace\\x1b[2J", "Wait
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path / "deep" / "lock")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(tmp_path / "deep" / "lock")],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout
     assert process.stdout.readline() == "held\n"
@@ -39,13 +41,17 @@ def held(path: Path, wait: float = 0.0) -> str:
     return str(error.value)
 
 
-def test_who_holds_it_is_named_with_process_and_time(holder: subprocess.Popen[str], tmp_path: Path) -> None:
-    said = held(tmp_path / "deep" / "lock", 0.2)
-    assert said.startswith(f"the training of a model of grace\\x1b[2J, process {holder.pid} on ")
-    assert said.endswith(f" UTC, works with {tmp_path / 'deep'}. Wait for it")
+def test_who_holds_it_is_named_with_process_and_time(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    message = held(tmp_path / "deep" / "lock", 0.2)
+    assert message.startswith(f"the training of a model of grace\\x1b[2J, process {holder.pid} on ")
+    assert message.endswith(f" UTC, works with {tmp_path / 'deep'}. Wait for it")
 
 
-def test_a_holder_that_is_killed_leaves_nothing_behind(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_holder_that_is_killed_leaves_nothing_behind(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait(30)
     with locked(tmp_path / "deep" / "lock", "tune", "ada", "Wait for it"):
@@ -54,13 +60,18 @@ def test_a_holder_that_is_killed_leaves_nothing_behind(holder: subprocess.Popen[
 
 def test_it_is_free_again_after_the_body_and_after_an_error(tmp_path: Path) -> None:
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock", "tune", "ada", "Wait for it"):
+        with (
+            pytest.raises(ZeroDivisionError),
+            locked(tmp_path / "lock", "tune", "ada", "Wait for it"),
+        ):
             raise ZeroDivisionError
     assert (tmp_path / "lock").read_bytes() == b""
 
 
 def test_one_waits_for_a_holder_that_ends(holder: subprocess.Popen[str], tmp_path: Path) -> None:
-    subprocess.Popen([sys.executable, "-c", f"import os, time; time.sleep(0.5); os.kill({holder.pid}, 9)"]).wait(30)
+    subprocess.Popen(
+        [sys.executable, "-c", f"import os, time; time.sleep(0.5); os.kill({holder.pid}, 9)"]
+    ).wait(30)
     with locked(tmp_path / "deep" / "lock", "tune", "ada", "Wait for it", 30):
         pass
 

@@ -109,8 +109,12 @@ def test_without_a_proxy_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_who_is_asked_through_a_proxy_that_fails_is_told_of_it() -> None:
-    with pytest.raises(DrillError, match=r"last seen: .*refused.*, asked through the proxy http://127\.0\.0\.1:9"):
-        DrilledService("http://scoring.example.org").wait_for(lambda facts: facts, "an answer", seconds=0.2)
+    with pytest.raises(
+        DrillError, match=r"last seen: .*refused.*, asked through the proxy http://127\.0\.0\.1:9"
+    ):
+        DrilledService("http://scoring.example.org").wait_for(
+            lambda facts: facts, "an answer", seconds=0.2
+        )
     with pytest.raises(DeliveryError, match=r"hooks\.example\.org .*asked through the proxy"):
         post("https://hooks.example.org/alerts", {})
     with pytest.raises(DrillError, match="asked through the proxy"):
@@ -120,8 +124,12 @@ def test_who_is_asked_through_a_proxy_that_fails_is_told_of_it() -> None:
     assert proxy_of("http://127.0.0.1:8000") == ""
 
 
-@pytest.mark.parametrize("url", ["", "hooks", "ftp://h/c4n4ry", "http://[c4n4ry", "http://", "http://h/c4n4ry word"])
-def test_an_address_of_a_webhook_that_cannot_be_used_is_refused_without_being_shown(url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["", "hooks", "ftp://h/c4n4ry", "http://[c4n4ry", "http://", "http://h/c4n4ry word"]
+)
+def test_an_address_of_a_webhook_that_cannot_be_used_is_refused_without_being_shown(
+    url: str,
+) -> None:
     with pytest.raises(DeliveryError) as caught:
         post(url, {})
     assert "c4n4ry" not in str(caught.value)

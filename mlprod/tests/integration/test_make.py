@@ -9,7 +9,9 @@ import pytest
 from fixture_project import PACKAGE
 
 MAKE = shutil.which("make")
-pytestmark = pytest.mark.skipif(MAKE is None or os.name == "nt", reason="make is not on this machine")
+pytestmark = pytest.mark.skipif(
+    MAKE is None or os.name == "nt", reason="make is not on this machine"
+)
 TYPED = [
     "saves $500 a month",
     "$(shell touch run-by-make)",
@@ -30,7 +32,12 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         shutil.copy("Makefile", path)
-        for file in (f"src/{PACKAGE}/__main__.py", "requirements/dev.txt", "pyproject.toml", "deploy/images.sh"):
+        for file in (
+            f"src/{PACKAGE}/__main__.py",
+            "requirements/dev.txt",
+            "pyproject.toml",
+            "deploy/images.sh",
+        ):
             (path / file).parent.mkdir(parents=True, exist_ok=True)
             (path / file).touch()
         (path / "deploy" / "images.sh").write_text('printf "%s\\0" "$@"\n')
@@ -41,7 +48,10 @@ class Folder:
     def _program(self, name: str) -> Path:
         program = self.path / name
         program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text('#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done\nprintf "%s\\0" "in $PYTHONPATH"\n')
+        program.write_text(
+            '#!/bin/sh\nfor word; do printf "%s\\0" "$word"; done\nprintf "%s\\0" "in '
+            '$PYTHONPATH"\n'
+        )
         program.chmod(0o755)
         return program
 
@@ -49,13 +59,21 @@ class Folder:
         """What the Pythons were asked, word by word."""
         done = self.run(*words, **environment)
         assert done.returncode == 0, done.stderr
-        return [word for word in done.stdout.split("\0")[:-1] if word not in ("-m", f"in {self.path}/src")]
+        return [
+            word
+            for word in done.stdout.split("\0")[:-1]
+            if word not in ("-m", f"in {self.path}/src")
+        ]
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        known = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL")}
+        known = {
+            name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL")
+        }
         command = [str(MAKE), "--silent", f"PYTHON={self.python}", *words]
         known |= environment
-        return subprocess.run(command, cwd=self.path, env=known, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, cwd=self.path, env=known, capture_output=True, text=True, check=False
+        )
 
 
 @pytest.fixture
@@ -69,64 +87,103 @@ def folder(tmp_path: Path) -> Folder:
 @pytest.mark.parametrize(
     ("target", "variable", "option"),
     [
-        ("promote", "WHY", "--why"),
+        ("promote", "REASON", "--reason"),
         ("promote", "VERSION", "--version"),
         ("promote", "ENVIRONMENT", "--environment"),
         ("rollback", "URL", "--url"),
-        ("retrain", "BECAUSE", "--because"),
+        ("retrain", "TRIGGER", "--trigger"),
         ("retrain", "DAYS", "--days"),
         ("tune", "TRIALS", "--trials"),
-        ("soak", "MINUTES", "--minutes"),
-        ("score", "TABLE", "--table"),
+        ("load-test", "MINUTES", "--minutes"),
+        ("score", "INPUT", "--input"),
         ("score", "SINCE", "--since"),
-        ("score", "TO", "--to"),
-        ("mode", "MODE", "mode"),
-        ("key", "NAME", "--name"),
-        ("key", "ROLE", "--role"),
-        ("alert-drill", "HOLD", "--hold"),
+        ("score", "OUTPUT", "--output"),
+        ("set-mode", "MODE", "set-mode"),
+        ("create-key", "NAME", "--name"),
+        ("create-key", "ROLE", "--role"),
+        ("alert-drill", "DURATION", "--duration"),
         ("drift", "HOURS", "--hours"),
         ("deploy", "IMAGES", "--images"),
+        ("smoke-test", "URL", "--url"),
+        ("kill-switch-drill", "URL", "--url"),
+        ("test-image", "IMAGE", "--name"),
         ("image", "IMAGE", "--name"),
         ("image", "BASE", "--base"),
         ("readiness", "FORMAT", "--format"),
-        ("stage", "STAGE", "stage"),
+        ("advance-stage", "STAGE", "advance-stage"),
         ("attest", "CHECK", "--check"),
     ],
 )
 def test_what_was_typed_arrives_as_it_was_typed(
     target: str, variable: str, option: str, typed: str, folder: Folder
 ) -> None:
-    words = folder.make(target, f"{variable}={typed}")
-    assert words[words.index(option) + 1] == typed
+    parts = folder.make(target, f"{variable}={typed}")
+    assert parts[parts.index(option) + 1] == typed
     assert not list(folder.path.rglob("run-by-*"))
 
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_a_reason_of_the_environment_arrives_as_well(typed: str, folder: Folder) -> None:
-    assert folder.make("promote", WHY=typed)[-1] == typed
+    assert folder.make("promote", REASON=typed)[-1] == typed
     assert folder.make("image-archives", f"IMAGE={typed}") == ["archive", typed]
     assert not list(folder.path.rglob("run-by-*"))
 
 
 def test_a_variable_that_no_target_reads_is_not_run_either(folder: Folder) -> None:
-    folder.make("versions", "COMMENT=$(shell touch run-by-make)", "TRIAL=yes")
+    folder.make("list-versions", "COMMENT=$(shell touch run-by-make)", "DRY_RUN=yes")
     assert not list(folder.path.rglob("run-by-*"))
 
 
 def test_a_switch_is_yes_or_left_out(folder: Folder) -> None:
-    assert folder.make("score", "TRIAL=yes") == [PACKAGE, "score", "--trial"]
-    assert folder.make("score") == folder.make("score", "TRIAL=") == [PACKAGE, "score"]
+    assert folder.make("score", "DRY_RUN=yes") == [PACKAGE, "score", "--dry-run"]
+    assert folder.make("score") == folder.make("score", "DRY_RUN=") == [PACKAGE, "score"]
     refused = folder.run("rollback-drill", "UNATTENDED=no")
     assert refused.returncode != 0
     assert "UNATTENDED=no cannot be used; works: UNATTENDED=yes" in refused.stderr
 
 
+@pytest.mark.parametrize("typed", TYPED)
+@pytest.mark.parametrize(
+    ("parts", "passed"),
+    [
+        (("promote", "WHY"), ["promote", "--reason"]),
+        (("validate", "TABLE"), ["validate", "--input"]),
+        (("smoke", "URL"), ["smoke", "--url"]),
+        (("alert-drill", "HOLD"), ["alert-drill", "--duration"]),
+    ],
+)
+def test_an_old_name_of_a_target_or_variable_still_works(
+    parts: tuple[str, str], passed: list[str], typed: str, folder: Folder
+) -> None:
+    target, variable = parts
+    assert folder.make(target, f"{variable}={typed}") == [PACKAGE, *passed, typed]
+    assert not list(folder.path.rglob("run-by-*"))
+
+
+def test_help_lists_every_day_targets_in_five_groups(folder: Folder) -> None:
+    lines = folder.run("help").stdout.splitlines()
+    assert [line for line in lines if line.isalpha()] == [
+        "develop",
+        "train",
+        "serve",
+        "operate",
+        "govern",
+    ]
+    listed = [line.split()[1] for line in lines if line.startswith("  make ")]
+    assert 20 <= len(listed) <= 26
+    assert all(len(line) <= 120 for line in lines)
+
+
 def test_an_update_installs_generates_and_checks(folder: Folder) -> None:
-    def verbs(*words: str) -> list[str]:
-        return [word for word in folder.make("update", *words) if word != PACKAGE and not word.startswith("in ")]
+    def verbs(*parts: str) -> list[str]:
+        return [
+            word
+            for word in folder.make("update", *parts)
+            if word != PACKAGE and not word.startswith("in ")
+        ]
 
     assert verbs() == ["update", "generate", "check"]
-    assert verbs("UNCHECKED=yes") == ["update", "generate"]
+    assert verbs("SKIP_CHECK=yes") == ["update", "generate"]
 
 
 def test_patches_are_applied_by_the_wheel_before_anything_is_installed(folder: Folder) -> None:
@@ -137,28 +194,32 @@ def test_patches_are_applied_by_the_wheel_before_anything_is_installed(folder: F
 def test_targets_follow_each_other_whatever_make_is_told(folder: Folder) -> None:
     script = '#!/bin/sh\necho "begin $3"\nsleep 0.3\necho "end $3"\n'
     (folder.path / ".venv" / "bin" / "python").write_text(script)
-    lines = folder.run("-j4", "train", "promote", "WHY=it is time").stdout.splitlines()
+    lines = folder.run("-j4", "train", "promote", "REASON=it is time").stdout.splitlines()
     assert lines == ["begin train", "end train", "begin promote", "end promote"]
     ci = folder.run("-j4", "ci").stdout.splitlines()
-    assert ci == [f"{state} {verb}" for verb in ("check", "licences", "secrets", "test") for state in ("begin", "end")]
+    assert ci == [
+        f"{state} {verb}"
+        for verb in ("check", "check-licenses", "scan-secrets", "test")
+        for state in ("begin", "end")
+    ]
 
 
 def test_this_folders_code_comes_before_what_pythonpath_names(folder: Folder) -> None:
-    done = folder.run("versions", PYTHONPATH="/another/project/src")
+    done = folder.run("list-versions", PYTHONPATH="/another/project/src")
     assert done.stdout.split("\0")[-2] == f"in {folder.path}/src:/another/project/src"
 
 
 def test_an_environment_that_was_moved_or_copied_is_set_up_again(folder: Folder) -> None:
     ready = folder.path / ".venv" / "ready"
     ready.write_text(f"{folder.path}\n")
-    assert folder.make("versions") == [PACKAGE, "versions"]
+    assert folder.make("list-versions") == [PACKAGE, "list-versions"]
     ready.write_text("/somewhere/before\n")
-    assert folder.make("versions") == ["requirements/bootstrap.py", PACKAGE, "versions"]
+    assert folder.make("list-versions") == ["requirements/bootstrap.py", PACKAGE, "list-versions"]
 
 
 def test_an_environment_whose_python_is_gone_is_set_up_again(folder: Folder) -> None:
     python = folder.path / ".venv" / "bin" / "python"
     python.unlink()
     python.symlink_to("/no/such/python")
-    done = folder.run("versions")
+    done = folder.run("list-versions")
     assert done.stdout.split("\0")[0] == "requirements/bootstrap.py"

@@ -1,6 +1,8 @@
-"""Which rooms of the library a thing passes: whose functions get it as an argument, or give it back.
+"""Which rooms of the library a thing passes: whose functions get it as an argument, or give it
+back.
 
-A room more is a decision: change what stands here with the reason."""
+A room more is a decision: change what stands here with the reason.
+"""
 
 import os
 import sys
@@ -38,20 +40,33 @@ FOUNDATION = {"atomic_write", "display"}  # what every room may use
 
 
 class Walk:
-    """Follows what `holds` knows again, in every thread that begins after it. It looks while it is `on`."""
+    """Follows what `holds` knows again, in every thread that begins after it.
+
+    It looks while it is `on`.
+    """
 
     def __init__(self, holds: Callable[[Any], bool]) -> None:
         self.holds, self.on, self.passed = holds, False, set[str]()
 
     def __call__(self, frame: FrameType, event: str, given: Any) -> None:
         code = frame.f_code
-        if not self.on or event not in ("call", "return") or not code.co_filename.startswith(LIBRARY):
+        if (
+            not self.on
+            or event not in ("call", "return")
+            or not code.co_filename.startswith(LIBRARY)
+        ):
             return
         self.on = False  # looking calls functions as well
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        values = [given] if event == "return" else [frame.f_locals.get(name) for name in names if name != "self"]
+        values = (
+            [given]
+            if event == "return"
+            else [frame.f_locals.get(name) for name in names if name != "self"]
+        )
         if any(map(self.holds, values)):
-            self.passed.add(Path(code.co_filename.removeprefix(LIBRARY)).parts[0].removesuffix(".py"))
+            self.passed.add(
+                Path(code.co_filename.removeprefix(LIBRARY)).parts[0].removesuffix(".py")
+            )
         self.on = True
 
 
@@ -69,10 +84,14 @@ def walking(holds: Callable[[Any], bool]) -> Iterator[Walk]:
 
 
 def of_rows(value: Any) -> bool:
-    return isinstance(value, ir.Table | pa.Table | Dataset) or (isinstance(value, np.ndarray) and value.size > 50)
+    return isinstance(value, ir.Table | pa.Table | Dataset) or (
+        isinstance(value, np.ndarray) and value.size > 50
+    )
 
 
-def test_rows_are_read_checked_learnt_from_and_described(settings: Settings, registry: Registry) -> None:
+def test_rows_are_read_checked_learnt_from_and_described(
+    settings: Settings, registry: Registry
+) -> None:
     waive(settings)
     with walking(of_rows) as walk:
         walk.on = True
@@ -84,7 +103,10 @@ def test_a_request_is_answered_and_recorded(trained: Trained, settings: Settings
     point(settings.models, trained.bundle, 1)
     with walking(lambda value: "marked" in repr(value)) as walk, serve(binary, settings) as client:
         walk.on = True
-        assert client.post("/v1/predict", json={"rows": [PARCEL | {"id": "marked"}]}).status_code == 200
+        assert (
+            client.post("/v1/predict", json={"rows": [PARCEL | {"id": "marked"}]}).status_code
+            == 200
+        )
     assert walk.passed == {"serving", "contract", "bundle", "records"}
 
 
@@ -92,8 +114,8 @@ def test_an_outcome_is_taken_and_recorded(trained: Trained, settings: Settings) 
     point(settings.models, trained.bundle, 1)
     with walking(lambda value: "marked" in repr(value)) as walk, serve(binary, settings) as client:
         walk.on = True
-        told = {"prediction_id": "marked", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
-        assert client.post("/v1/outcomes", json={"outcomes": [told]}).status_code == 200
+        received = {"prediction_id": "marked", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
+        assert client.post("/v1/outcomes", json={"outcomes": [received]}).status_code == 200
     assert walk.passed == {"serving", "records"}
 
 
@@ -101,12 +123,16 @@ def test_an_alert_is_found_and_told(here: Settings, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(live_checks, "due", lambda org: [("a key", date(2020, 1, 1))])
     with walking(lambda value: "GovernanceOverdue" in repr(value)) as walk:
         walk.on = True
-        assert main(["watch"]) == 1
+        assert main(["check-alerts"]) == 1
     assert walk.passed - FOUNDATION == {"monitoring", "assets"}
 
 
-def test_a_check_is_decided_and_shown(at_home: Settings, registry: Registry, filled: Filled) -> None:
-    with walking(lambda value: not isinstance(value, dict) and "owners-not-overloaded" in repr(value)) as walk:
+def test_a_check_is_decided_and_shown(
+    at_home: Settings, registry: Registry, filled: Filled
+) -> None:
+    with walking(
+        lambda value: not isinstance(value, dict) and "owners-not-overloaded" in repr(value)
+    ) as walk:
         walk.on = True
         card: Scorecard = scorecard(Project(PACKAGE).seam(), at_home, registry, None)
     assert card.pilot

@@ -29,9 +29,12 @@ def test_an_argument_beats_the_environment(monkeypatch: pytest.MonkeyPatch, name
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ML_PORT", "70000"), ("ML_PORT", "web"), ("ML_MODE", "auto"), ("ML_POLL_SECONDS", "0")]
+    ("name", "value"),
+    [("ML_PORT", "70000"), ("ML_PORT", "web"), ("ML_MODE", "auto"), ("ML_POLL_SECONDS", "0")],
 )
-def test_a_setting_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_a_setting_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name.removeprefix("ML_").lower()):
         Settings()
@@ -48,6 +51,8 @@ def test_a_setting_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, na
         "postgres+psycopg://h1,h2:6432",
     ],
 )
-def test_a_database_is_named_as_the_engine_reads_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_a_database_is_named_as_the_engine_reads_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
     monkeypatch.setenv("ML_DATABASE_URL", url)
     engine_of(Settings().records_url).dispose()

@@ -17,8 +17,8 @@ from mlprod.training.sync import sync
 def predictions(client: TestClient, *rows: dict[str, Any]) -> list[Any]:
     response = client.post("/v1/predict", json={"rows": rows})
     assert response.status_code == 200, response.text
-    found: list[Any] = response.json()["predictions"]
-    return found
+    result: list[Any] = response.json()["predictions"]
+    return result
 
 
 def test_a_classifier_goes_the_whole_way_and_back(
@@ -29,7 +29,9 @@ def test_a_classifier_goes_the_whole_way_and_back(
     promote(registry, "you", "it passed the gates")
     sync(registry, settings.models)
     with serve(binary, settings) as client:
-        assert [each["decision"] for each in predictions(client, PARCEL, PARCEL | {"stops": 0})] == ["call", "leave"]
+        assert [
+            item["decision"] for item in predictions(client, PARCEL, PARCEL | {"stops": 0})
+        ] == ["call", "leave"]
     rollback(registry, "you", "to see that it works")
     sync(registry, settings.models)
     with serve(binary, settings) as client:
@@ -59,6 +61,8 @@ def test_text_goes_the_whole_way_with_a_waiver_and_where_pickles_are_allowed(
     with serve(text, settings) as client:
         assert "ML_ALLOW_PICKLE=true" in client.operations.get("/readyz").json()["detail"]
     with serve(text, settings.model_copy(update={"allow_pickle": True})) as client:
-        angry, calm = predictions(client, {"body": "my parcel is broken"}, {"body": "thanks all fine"})
+        angry, calm = predictions(
+            client, {"body": "my parcel is broken"}, {"body": "thanks all fine"}
+        )
     assert (angry["decision"], calm["decision"]) == ("call", "leave")
     assert angry["score"] > calm["score"]

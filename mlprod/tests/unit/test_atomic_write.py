@@ -12,7 +12,10 @@ def test_content_replaces_what_was_there_and_no_draft_stays(tmp_path: Path) -> N
     path = tmp_path / "state.json"
     for content in (b"first, and longer", b"second", b""):
         atomic_write(path, content)
-        assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (content, ["state.json"])
+        assert (path.read_bytes(), [item.name for item in tmp_path.iterdir()]) == (
+            content,
+            ["state.json"],
+        )
 
 
 def test_an_open_file_is_copied_from_where_it_stands(tmp_path: Path) -> None:
@@ -37,7 +40,9 @@ def test_an_end_in_between_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"whole", [path])
 
 
-def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_: int) -> None:
         raise OSError("no space left on device")
 

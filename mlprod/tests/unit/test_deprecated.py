@@ -8,6 +8,7 @@ from fixture_project import LIBRARY, PACKAGE
 
 from mlprod import deprecated
 from mlprod.commands.cli import VERBS, run
+from mlprod.commands.verb import Verb
 from mlprod.deprecated import Renamed, rename_settings, with_new_names
 from mlprod.project.project import Project
 from mlprod.settings import Settings
@@ -25,7 +26,8 @@ def test_an_old_verb_runs_as_the_new_one_and_prints_its_name(
         checks.append(args.check)
         return 0
 
-    monkeypatch.setitem(VERBS, "generate", generate)
+    verb = VERBS["generate"]
+    monkeypatch.setitem(VERBS, "generate", Verb(verb.name, generate, verb.options))
     assert run(PACKAGE, ["governance", "--check"]) == 0
     assert checks == [True]
     message = "the verb governance is now generate; the old name works until mlprod 0.3\n"
@@ -33,14 +35,18 @@ def test_an_old_verb_runs_as_the_new_one_and_prints_its_name(
 
 
 def test_an_old_option_is_the_new_one_for_its_verb_alone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(deprecated.OPTIONS, ("promote", "--because"), Renamed("--reason", (0, 3)))
-    assert with_new_names(["promote", "--because=x=y", "--who", "me"]) == ["promote", "--reason=x=y", "--who", "me"]
-    assert with_new_names(["promote", "--because", "it is"]) == ["promote", "--reason", "it is"]
-    message = "the option --because is now --reason; the old name works until mlprod 0.3\n"
+    assert with_new_names(["promote", "--why=x=y", "--url", "me"]) == [
+        "promote",
+        "--reason=x=y",
+        "--url",
+        "me",
+    ]
+    assert with_new_names(["promote", "--why", "it is"]) == ["promote", "--reason", "it is"]
+    message = "the option --why is now --reason; the old name works until mlprod 0.3\n"
     assert capsys.readouterr().err == message * 2
-    assert with_new_names(["retrain", "--because", "drift"]) == ["retrain", "--because", "drift"]
+    assert with_new_names(["test", "--why", "drift"]) == ["test", "--why", "drift"]
     assert capsys.readouterr().err == ""
 
 
@@ -58,7 +64,13 @@ def test_an_old_setting_is_read_under_the_new_name(
 
 
 def test_of_two_names_of_a_setting_the_new_one_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    environ = {"ML_STATE": "old", "ML_STATE_DIR": "new", "ML_SPOOL": "log", "ML_EVENT_LOG_DIR": "", "HOME": "/home/me"}
+    environ = {
+        "ML_STATE": "old",
+        "ML_STATE_DIR": "new",
+        "ML_SPOOL": "log",
+        "ML_EVENT_LOG_DIR": "",
+        "HOME": "/home/me",
+    }
     rename_settings(environ)
     assert environ == {"ML_STATE_DIR": "new", "ML_EVENT_LOG_DIR": "log", "HOME": "/home/me"}
     printed = capsys.readouterr().err.splitlines()
@@ -85,6 +97,10 @@ def test_an_old_name_leads_to_one_of_today() -> None:
     for old, renamed in deprecated.VERBS.items():
         assert renamed.name in VERBS
         assert old not in VERBS
+    for (verb, old_option), renamed in deprecated.OPTIONS.items():
+        flags = {option.flag for option in VERBS[verb].options}
+        assert renamed.name in flags
+        assert old_option not in flags
     known = {f"ML_{name.upper()}" for name in Settings.model_fields}
     for old, renamed in deprecated.SETTINGS.items():
         assert renamed.name in known

@@ -8,7 +8,9 @@ from mlprod.records.mode import rank
 
 def test_every_mode_is_a_mode_of_bodies_settings_and_files() -> None:
     assert get_args(ModeName) == MODES == tuple(DecisionMode)
-    assert all(type(mode) is str for mode in (*MODES, *DECIDING_MODES, SAFEST)), "they go to JSON and into the database"
+    assert all(type(mode) is str for mode in (*MODES, *DECIDING_MODES, SAFEST)), (
+        "they go to JSON and into the database"
+    )
 
 
 def test_only_shadow_gives_no_decisions() -> None:

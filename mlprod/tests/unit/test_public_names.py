@@ -1,4 +1,6 @@
-"""What pages tell a project to import is public and there, and a project that imports anything else is refused."""
+"""What pages tell a project to import is public and there, and a project that imports anything else
+is refused.
+"""
 
 import os
 import re
@@ -58,12 +60,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lint(project: Path, line: str) -> subprocess.CompletedProcess[str]:
-    """The import contract of the project, as `make check` runs it, with a line added to a module of its own."""
+    """The import contract of the project, as `make check` runs it, with a line added to a module of
+    its own.
+    """
     (project / "src" / PACKAGE / "features.py").write_text(f"{line}\n")
     paths = os.pathsep.join(str(folder / "src") for folder in (project, LIBRARY))
     assert LINT_IMPORTS[0] == sys.executable
     environment = {**os.environ, "PYTHONPATH": paths, "COLUMNS": "200"}
-    return subprocess.run(LINT_IMPORTS, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        LINT_IMPORTS, cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +83,9 @@ def lint(project: Path, line: str) -> subprocess.CompletedProcess[str]:
         "def late():\n    from mlprod.serving.api import create_api",
     ],
 )
-def test_a_private_import_is_refused_and_the_message_names_what_is_public(project: Path, line: str) -> None:
+def test_a_private_import_is_refused_and_the_message_names_what_is_public(
+    project: Path, line: str
+) -> None:
     done = lint(project, line)
     assert done.returncode == 1
     assert f"{PACKAGE}.features -> mlprod." in done.stdout

@@ -1,4 +1,6 @@
-"""The public names and their signatures are those of a committed list, and all others are closed to a project."""
+"""The public names and their signatures are those of a committed list, and all others are closed to
+a project.
+"""
 
 import ast
 import inspect
@@ -14,7 +16,14 @@ from fixture_project import PACKAGE, PROJECT
 import mlprod
 
 SURFACE = Path(__file__).parent / "public_surface.txt"
-PUBLIC = ("mlprod", "mlprod.batch", "mlprod.client", "mlprod.extensions", "mlprod.testing", "mlprod.testing.seam_tests")
+PUBLIC = (
+    "mlprod",
+    "mlprod.batch",
+    "mlprod.client",
+    "mlprod.extensions",
+    "mlprod.testing",
+    "mlprod.testing.seam_tests",
+)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -31,7 +40,11 @@ def surface() -> Iterator[str]:
 def assigned(module: str) -> dict[str, str]:
     """What a module gives a name by `=`: an alias of a type."""
     body = ast.parse(inspect.getsource(import_module(module))).body
-    return {ast.unparse(node.targets[0]): ast.unparse(node.value) for node in body if isinstance(node, ast.Assign)}
+    return {
+        ast.unparse(node.targets[0]): ast.unparse(node.value)
+        for node in body
+        if isinstance(node, ast.Assign)
+    }
 
 
 def described(name: str, found: Any) -> Iterator[str]:
@@ -62,8 +75,10 @@ def signature(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 
 
 def test_the_public_names_and_signatures_are_those_of_the_list(tmp_path: Path) -> None:
-    """To accept a change: copy the file that the message names over public_surface.txt, and read its diff. A name that
-    goes or takes other arguments is a change for the changelog, after two minor versions of warning."""
+    """To accept a change: copy the file that the message names over public_surface.txt, and read
+    its diff. A name that goes or takes other arguments is a change for the changelog, after two
+    minor versions of warning.
+    """
     actual = tmp_path.parent / SURFACE.name
     actual.write_text("".join(f"{line}\n" for line in surface()), encoding="utf-8")
     listed = SURFACE.read_text(encoding="utf-8").splitlines()
@@ -79,7 +94,9 @@ def test_every_public_module_names_what_is_public_in_it(module: str) -> None:
 
 
 def test_a_project_may_import_public_modules_and_no_others() -> None:
-    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]
     (contract,) = settings["contracts"]
     assert contract["forbidden_modules"] == ["mlprod.*"]
     opened = [line.removeprefix(f"{PACKAGE}.** -> ") for line in contract["ignore_imports"]]

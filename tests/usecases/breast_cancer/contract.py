@@ -13,13 +13,15 @@ class Aspirate(Contract):
     worst_smoothness: float = Field(ge=0, le=1, description="Largest local variation of the radius")
     worst_compactness: float = Field(ge=0, le=5, description="Largest perimeter² / area - 1")
     worst_concavity: float = Field(ge=0, le=5, description="Most severe concave parts of a contour")
-    worst_concave_points: float = Field(ge=0, le=1, description="Largest number of concave parts, scaled")
+    worst_concave_points: float = Field(
+        ge=0, le=1, description="Largest number of concave parts, scaled"
+    )
     worst_symmetry: float = Field(ge=0, le=1, description="Largest asymmetry")
 
 
 ID = "aspirate_id"
-UNIT = None
-TIME = None
+GROUP = None
+EVENT_TIME = None
 LABEL = "malignant"
 SLICES = ()
-PERSONAL = ()
+PII = ()

@@ -12,7 +12,8 @@ def load(since: datetime | None = None, until: datetime | None = None) -> ir.Tab
     """All aspirates; they carry no time."""
     bunch = load_breast_cancer()
     measured = {
-        str(name).replace(" ", "_"): column for name, column in zip(bunch.feature_names, bunch.data.T, strict=True)
+        str(name).replace(" ", "_"): column
+        for name, column in zip(bunch.feature_names, bunch.data.T, strict=True)
     }
     ids = [f"a{number:04d}" for number in range(len(bunch.target))]
     return ibis.memtable(pa.table({"aspirate_id": ids, "malignant": 1 - bunch.target, **measured}))

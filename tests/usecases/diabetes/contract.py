@@ -19,8 +19,8 @@ class Patient(Contract):
 
 
 ID = "patient_id"
-UNIT = None
-TIME = None
+GROUP = None
+EVENT_TIME = None
 LABEL = "progression"
 SLICES = ()
-PERSONAL = ("age", "sex")
+PII = ("age", "sex")

@@ -1,1 +1,1 @@
-"""The four files of this project: contract, data, model and decision. The rest is the library mlprod."""
+"""The four files of this project: contract, data, model and decision."""

@@ -7,14 +7,19 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-RUNTIME = "onnx"  # "python" is the escape for what ONNX cannot hold; README.md says what it costs
-SPACE = {"learning_rate": [0.03, 0.06, 0.12], "min_samples_leaf": [10, 40, 160]}  # arguments that `make tune` tries
+# "python" is for models that ONNX cannot hold; docs/four-files.md explains its cost.
+RUNTIME = "onnx"
+# Arguments of build_model() that `make tune` tries.
+SEARCH_SPACE = {"learning_rate": [0.03, 0.06, 0.12], "min_samples_leaf": [10, 40, 160]}
 
 
-def build_model(fields: Fields, learning_rate: float = 0.06, min_samples_leaf: int = 40) -> BaseEstimator:
-    """An estimator that fits on a float32 matrix [rows, fields]; a classifier or a regressor, it tells the task.
+def build_model(
+    fields: Fields, learning_rate: float = 0.06, min_samples_leaf: int = 40
+) -> BaseEstimator:
+    """An estimator that fits on a float32 matrix [rows, fields].
 
-    Columns go by position: names and scikit-learn's own categorical support do not survive the export.
+    A classifier makes the task binary, a regressor a regression. Address columns by position:
+    names and the native categories of scikit-learn do not survive the export.
     """
     one_hot = OneHotEncoder(
         categories=[fields.codes(position) for position in fields.categorical],
@@ -25,6 +30,9 @@ def build_model(fields: Fields, learning_rate: float = 0.06, min_samples_leaf: i
     return make_pipeline(
         ColumnTransformer([("categories", one_hot, fields.categorical)], remainder="passthrough"),
         HistGradientBoostingClassifier(
-            max_iter=120, learning_rate=learning_rate, min_samples_leaf=min_samples_leaf, random_state=0
+            max_iter=120,
+            learning_rate=learning_rate,
+            min_samples_leaf=min_samples_leaf,
+            random_state=0,
         ),
     )

@@ -1,7 +1,8 @@
-"""The files of a project that must match the library's version: rules, dashboards, runbooks, pages, `deploy/base`.
+"""The files of a project that must match the library's version: rules, dashboards, runbooks, pages,
+`deploy/base`.
 
-Below `project/` each stands under its name in a project. The hook copies them into a bake, and `make generate` writes
-them later from the installed wheel.
+Below `project/` each stands under its name in a project. The hook copies them into a bake, and
+`make generate` writes them later from the installed wheel.
 """
 
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parent / "project"
+REFERENCE = Path(__file__).parent / "reference"
 RULES = PROJECT / "monitoring" / "prometheus"
 RUNBOOKS = PROJECT / "docs" / "runbooks"
 SETTINGS = Path("pyproject.toml")
@@ -17,11 +19,14 @@ WITHOUT = "[tool.mlprod] without"
 
 
 class AssetError(Exception):
-    """The setting that leaves out generated files cannot be used; the message names the value and what works."""
+    """The setting that leaves out generated files cannot be used; the message names the value and
+    what works.
+    """
 
 
 def asset_files(root: Path) -> dict[str, str]:
-    """Text of each file by its name in the project at `root`, less those that its pyproject.toml leaves out.
+    """Text of each file by its name in the project at `root`, less those that its pyproject.toml
+    leaves out.
 
     Raises AssetError for a setting that names no such file.
     """
@@ -33,14 +38,36 @@ def asset_files(root: Path) -> dict[str, str]:
     for folder in _without(root / SETTINGS):
         covered = [name for name in files if name == folder or name.startswith(f"{folder}/")]
         if not covered:
-            raise AssetError(f"{SETTINGS}: {WITHOUT}: {folder!r} names no generated file; works: without = ['deploy']")
+            raise AssetError(
+                f"{SETTINGS}: {WITHOUT}: {folder!r} names no generated file; works: "
+                f"without = ['deploy']"
+            )
         for name in covered:
             del files[name]
     return files
 
 
+def pages() -> dict[str, str]:
+    """Text of each documentation page by its topic, such as `drift`, `runbooks/model` or
+    `reference/verbs`.
+    """
+    result = {}
+    for folder, prefix in (
+        (PROJECT / "docs", ""),
+        (PROJECT / "governance", "governance/"),
+        (REFERENCE, "reference/"),
+    ):
+        for path in sorted(folder.rglob("*.md")):
+            topic = f"{prefix}{path.relative_to(folder).with_suffix('').as_posix()}"
+            result[topic] = path.read_text(encoding="utf-8")
+    return result
+
+
 def runbook(alert: str) -> str:
-    """The page and anchor of an alert, as its rule names it in runbook_url. Raises KeyError for an unknown alert."""
+    """The page and anchor of an alert, as its rule names it in runbook_url.
+
+    Raises KeyError for an unknown alert.
+    """
     for page in sorted(RUNBOOKS.glob("*.md")):
         if re.search(rf"^## {re.escape(alert)}$", page.read_text(encoding="utf-8"), re.MULTILINE):
             return f"{page.relative_to(PROJECT).as_posix()}#{alert.lower()}"
@@ -51,6 +78,10 @@ def _without(settings: Path) -> list[str]:
     """Folders and files that the project does without."""
     content = tomllib.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
     given: Any = content.get("tool", {}).get("mlprod", {}).get("without", [])
-    if not isinstance(given, list) or not all(isinstance(name, str) and name.strip("/") for name in given):
-        raise AssetError(f"{SETTINGS}: {WITHOUT}: {given!r} is not a list of paths; works: without = ['deploy']")
+    if not isinstance(given, list) or not all(
+        isinstance(name, str) and name.strip("/") for name in given
+    ):
+        raise AssetError(
+            f"{SETTINGS}: {WITHOUT}: {given!r} is not a list of paths; works: without = ['deploy']"
+        )
     return [name.strip("/") for name in given]

@@ -1,4 +1,6 @@
-"""Scores of whole tables, as the service gives them: by the verb `score`, and by `open_scorer` in a job of your own."""
+"""Scores of whole tables, as the service gives them: by the verb `score`, and by `open_scorer` in a
+job of your own.
+"""
 
 from .scorer import Scorer, open_scorer
 

@@ -1,4 +1,6 @@
-"""Score a table with the champion: one file, whole or not at all, and each answer recorded as the service's are."""
+"""Score a table with the champion: one file, whole or not at all, and each answer recorded as the
+service's are.
+"""
 
 import os
 import sys
@@ -37,8 +39,11 @@ Take = Callable[[pa.RecordBatch, pa.RecordBatch], pa.RecordBatch]
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """What was done. `refused` counts rows that broke the contract, by rule; `new` the cases not recorded before;
-    `notes` say which rows these are, and which unknown words look like known ones."""
+    """What was done.
+
+    `refused` counts rows that broke the contract, by rule; `new` the cases not recorded before;
+    `notes` say which rows these are, and which unknown words look like known ones.
+    """
 
     rows: int
     refused: dict[str, int]
@@ -49,19 +54,33 @@ class ScoringResult:
 
 
 def score(
-    domain: ScoringFunctions, settings: Settings, rows: ScoringInput, to: str, store: Store | None, who: str
+    domain: ScoringFunctions,
+    settings: Settings,
+    rows: ScoringInput,
+    to: str,
+    store: Store | None,
+    who: str,
 ) -> ScoringResult:
-    """Score rows into the Parquet file `to`, a path or an address such as s3://bucket/scores/june.parquet.
+    """Score rows into the Parquet file `to`, a path or an address such as
+    s3://bucket/scores/june.parquet.
 
-    `who` is recorded as the caller. Without a store it is a trial: nothing is recorded, and no decision given. Raises
-    ScoringError, RegistryError, BundleError, KeysError, StoreUnavailableError, and ContractViolationError for absent
-    columns; then the file is as it was, and so are the records.
+    `who` is recorded as the caller. Without a store it is a trial: nothing is recorded, and no
+    decision given. Raises ScoringError, RegistryError, BundleError, KeysError,
+    StoreUnavailableError, and ContractViolationError for absent columns; then the file is as it
+    was, and so are the records.
     """
     terms, registry = domain.terms, Registry(settings)
-    about = {MODEL: settings.model_name.encode(), SOURCE: rows.source.encode(), KIND: b"answers" if store else b"trial"}
-    filesystem, path = open_target(to, about)
+    subject = {
+        MODEL: settings.model_name.encode(),
+        SOURCE: rows.source.encode(),
+        KIND: b"answers" if store else b"trial",
+    }
+    filesystem, path = open_target(to, subject)
     if (champion := registry.get_by_alias(CHAMPION)) is None:
-        raise ScoringError('nothing was promoted yet; make train (or make baseline), then make promote WHY="..."')
+        raise ScoringError(
+            "nothing was promoted yet; make train (or make baseline), then make promote "
+            'REASON="..."'
+        )
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="scores-", dir=settings.state_dir) as folder, engine_errors():
         table = prepared(rows.table, terms)
@@ -72,15 +91,29 @@ def score(
         scorer = Scorer(*what, *allowed)
         recorder = None
         if store:
-            facts = champion.number, champion.digest, mode_now(settings, store).mode, store, secret(settings)
+            facts = (
+                champion.number,
+                champion.digest,
+                mode_now(settings, store).mode,
+                store,
+                secret(settings),
+            )
             recorder = Recorder(terms, *facts, Path(folder) / "ids", who, domain.explored)
-        take = partial(_recorded, recorder, count) if recorder else partial(_as_trial, str(champion.number))
+        claim = (
+            partial(_recorded, recorder, count)
+            if recorder
+            else partial(_as_trial, str(champion.number))
+        )
         try:
-            _write(draft, _answers(scorer, take, stream(_wanted(table, terms), CHUNK_ROWS)), about)
+            _write(
+                draft, _answers(scorer, claim, stream(_wanted(table, terms), CHUNK_ROWS)), subject
+            )
             if recorder:
                 _demand_mode(recorder, settings)
             publish(draft, filesystem, path)
-        except BaseException:  # whatever it is: what nobody was given must not stand in the records as given
+        except (
+            BaseException
+        ):  # whatever it is: what nobody was given must not stand in the records as given
             if recorder:
                 _withdraw(recorder)
             raise
@@ -91,26 +124,31 @@ def score(
     return ScoringResult(count, refused, champion.number, mode, new, notes)
 
 
-def _recorded(recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
+def _recorded(
+    recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.RecordBatch
+) -> pa.RecordBatch:
     """Answers as they are recorded.
 
     Raises ScoringError when too many of the `count` rows come under ids of other rows.
     """
-    found = recorder.take(rows, answers)
+    result = recorder.take(rows, answers)
     if recorder.conflicting > MAX_REFUSED * count:
         id = recorder.terms.id
         raise ScoringError(
-            f"more than {MAX_REFUSED:.0%} of {count:,} rows come under an {id} that {ANOTHER_ROW}; an id names one "
-            "case, for ever. Where the same things are scored again and again, put the date into the id"
+            f"more than {MAX_REFUSED:.0%} of {count:,} rows come under an {id} that "
+            f"{ANOTHER_ROW}; an id names one "
+            "case, for ever. Where the same things are scored again and again, put the "
+            "date into the id"
         )
-    return found
+    return result
 
 
 def _demand_mode(recorder: Recorder, settings: Settings) -> None:
     if (holds := mode_now(settings, recorder.store).mode) != recorder.mode:
         began = recorder.mode
         raise ScoringError(
-            f"the mode was {began} at first and is {holds} now: these decisions are not given; run again"
+            f"the mode was {began} at first and is {holds} now: these decisions are not "
+            f"given; run again"
         )
 
 
@@ -118,30 +156,38 @@ def _withdraw(recorder: Recorder) -> None:
     try:
         recorder.delete_predictions()
     except StoreUnavailableError as error:
-        said = f"{error}: {recorder.new:,} answers stay in the records that nobody was given; run it again to give them"
-        print(said, file=sys.stderr)
+        message = (
+            f"{error}: {recorder.new:,} answers stay in the records that nobody was given; run "
+            f"it again to give them"
+        )
+        print(message, file=sys.stderr)
 
 
 def _as_trial(version: str, _: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
     """Scores alone, in the columns of answers."""
-    count, said = len(answers), {"model_version": version, "arm": None, "mode": TRIAL}
-    kinds = {name: pa.array([value], pa.string())[0] for name, value in said.items()}
+    count, message = len(answers), {"model_version": version, "arm": None, "mode": TRIAL}
+    kinds = {name: pa.array([value], pa.string())[0] for name, value in message.items()}
     given = {name: answers.column(name) for name in (answers.schema.names[0], "refused", "score")}
     given["decision"] = pa.nulls(count, answers.schema.field("decision").type)
     given |= {name: pa.repeat(value, count) for name, value in kinds.items()}
-    return pa.RecordBatch.from_pydict(given | {"at": pa.repeat(pa.scalar(now(), pa.timestamp("us")), count)})
+    return pa.RecordBatch.from_pydict(
+        given | {"at": pa.repeat(pa.scalar(now(), pa.timestamp("us")), count)}
+    )
 
 
 def _wanted(table: ir.Table, terms: ContractSchema) -> ir.Table:
-    """The columns that are scored and recorded, and what the contract says of each row; an id that is no number becomes
-    a word."""
+    """The columns that are scored and recorded, and what the contract says of each row; an id that
+    is no number becomes a word.
+    """
     names = [name for name in (*terms.fields.names, terms.unit) if name in table.columns]
     id = table[terms.id]
     key = id if id.type().is_integer() else id.cast("string").name(terms.id)
     return table.select(key, *names, first_violation(table, terms).name(REFUSED))
 
 
-def _answers(scorer: Scorer, take: Take, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _answers(
+    scorer: Scorer, claim: Take, rows: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
     """Answers in the order of the rows, which wait here until they were scored."""
     waiting: deque[pa.RecordBatch] = deque()
 
@@ -151,12 +197,12 @@ def _answers(scorer: Scorer, take: Take, rows: Iterator[pa.RecordBatch]) -> Iter
             yield batch
 
     for answers in scorer(noted()):
-        yield take(waiting.popleft(), answers)
+        yield claim(waiting.popleft(), answers)
 
 
-def _write(draft: Path, batches: Iterator[pa.RecordBatch], about: dict[bytes, bytes]) -> None:
+def _write(draft: Path, batches: Iterator[pa.RecordBatch], subject: dict[bytes, bytes]) -> None:
     first = next(batches)
-    with pq.ParquetWriter(draft, first.schema.with_metadata(about)) as writer:
+    with pq.ParquetWriter(draft, first.schema.with_metadata(subject)) as writer:
         for batch in chain([first], batches):
             writer.write_batch(batch)
 

@@ -1,4 +1,6 @@
-"""What a batch answered, in the records as the service's answers are: same words, same secrets, same withholding."""
+"""What a batch answered, in the records as the service's answers are: same words, same secrets,
+same withholding.
+"""
 
 import json
 from collections.abc import Iterator
@@ -27,19 +29,27 @@ SAID = ("model_version", "arm", "mode", "at")  # of an answer, beside score and 
 
 
 def secret(settings: Settings) -> bytes:
-    """What hides units in the records and draws the explored share: the service's own. Raises KeysError."""
+    """What hides units in the records and draws the explored share: the service's own.
+
+    Raises KeysError.
+    """
     if settings.environment != "local" and not settings.keys_file:
-        raise KeysError(f"in {settings.environment} ML_KEYS_FILE is needed: a secret in it hides units in the records")
+        raise KeysError(
+            f"in {settings.environment} ML_KEYS_FILE is needed: a secret in it hides units "
+            f"in the records"
+        )
     settings.spooled.mkdir(parents=True, exist_ok=True)
     return ApiKeys(settings.keys_file, settings.spooled / "salt").salt
 
 
 @dataclass
 class Recorder:
-    """Records the answers of one run, and gives what the records hold: a case that is known by its id was answered.
+    """Records the answers of one run, and gives what the records hold: a case that is known by its
+    id was answered.
 
-    A row under the id of another row is refused. `new` counts the cases that were not known before; their ids lie in
-    the file `ids`, for `withdraw`. `caller` is the person who runs it, and `request` stands for the run in the records.
+    A row under the id of another row is refused. `new` counts the cases that were not known before;
+    their ids lie in the file `ids`, for `withdraw`. `caller` is the person who runs it, and
+    `request` stands for the run in the records.
     """
 
     terms: ContractSchema
@@ -57,45 +67,71 @@ class Recorder:
     at: datetime = field(default_factory=now)
 
     def take(self, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
-        """Record answers {ID, score, decision, refused} to `rows`, which hold the contract's columns, in one order.
+        """Record answers {ID, score, decision, refused} to `rows`, which hold the contract's
+        columns, in one order.
 
-        Gives them with model_version, arm, mode and at (UTC); the decision only where it was recorded in a mode that
-        gives decisions. A row without a score is not recorded; one under the id of another row has none either. Raises
-        StoreUnavailableError and EventsRefusedError.
+        Gives them with model_version, arm, mode and at (UTC); the decision only where it was
+        recorded in a mode that gives decisions. A row without a score is not recorded; one under
+        the id of another row has none either. Raises StoreUnavailableError and EventsRefusedError.
         """
         ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
-        scores, decisions = answers.column("score").to_pylist(), answers.column("decision").to_pylist()
-        told = [
+        scores, decisions = (
+            answers.column("score").to_pylist(),
+            answers.column("decision").to_pylist(),
+        )
+        received = [
             self._prediction(id, score, decision, unit, row)
-            for id, score, decision, (unit, row) in zip(ids, scores, decisions, self._rows(rows), strict=True)
+            for id, score, decision, (unit, row) in zip(
+                ids, scores, decisions, self._rows(rows), strict=True
+            )
             if score is not None
         ]
         kind = answers.schema.field("decision").type
         held: dict[str, dict[str, Any]] = {}
         with self.ids.open("a", encoding="utf-8") as file:
-            for start in range(0, len(told), EVENT):
-                held |= self._recorded(told[start : start + EVENT], kind, file)
+            for start in range(0, len(received), EVENT):
+                held |= self._recorded(received[start : start + EVENT], kind, file)
         absent = dict.fromkeys(("score", "decision", *SAID))
-        found = [held.get(id, absent) if score is not None else absent for id, score in zip(ids, scores, strict=True)]
-        other = [score is not None and id not in held for id, score in zip(ids, scores, strict=True)]
+        result = [
+            held.get(id, absent) if score is not None else absent
+            for id, score in zip(ids, scores, strict=True)
+        ]
+        other = [
+            score is not None and id not in held for id, score in zip(ids, scores, strict=True)
+        ]
         self.conflicting += sum(other)
-        refused = pc.if_else(pa.array(other), f"{self.terms.id}: {ANOTHER_ROW}", answers.column("refused"))
+        refused = pc.if_else(
+            pa.array(other), f"{self.terms.id}: {ANOTHER_ROW}", answers.column("refused")
+        )
         types = {"score": pa.float64(), "decision": kind, "at": pa.timestamp("us")}
-        columns = {name: pa.array([one[name] for one in found], types.get(name, pa.string())) for name in absent}
-        return pa.RecordBatch.from_pydict({self.terms.id: answers.column(self.terms.id), "refused": refused, **columns})
+        columns = {
+            name: pa.array([one[name] for one in result], types.get(name, pa.string()))
+            for name in absent
+        }
+        return pa.RecordBatch.from_pydict(
+            {self.terms.id: answers.column(self.terms.id), "refused": refused, **columns}
+        )
 
     def delete_predictions(self) -> None:
-        """Take back what this run recorded, since nobody was given it. Raises StoreUnavailableError."""
+        """Take back what this run recorded, since nobody was given it.
+
+        Raises StoreUnavailableError.
+        """
         if not self.ids.exists():
             return
         with self.ids.open(encoding="utf-8") as file:
             while ids := [json.loads(line) for line in islice(file, EVENT)]:
                 self.store.delete_predictions(ids, self.at)
 
-    def _recorded(self, sent: list[dict[str, Any]], kind: pa.DataType, file: TextIO) -> dict[str, dict[str, Any]]:
-        """What the records hold of these cases once they were sent, but for those known by the id of another row."""
+    def _recorded(
+        self, sent: list[dict[str, Any]], kind: pa.DataType, file: TextIO
+    ) -> dict[str, dict[str, Any]]:
+        """What the records hold of these cases once they were sent, but for those known by the id
+        of another row.
+        """
         file.writelines(json.dumps(one["id"]) + "\n" for one in sent)
-        file.flush()  # before they are there: what is withdrawn needlessly is not found, or of another time
+        # before they are there: what is withdrawn needlessly is not found, or of another time
+        file.flush()
         version, mode = str(self.version), self.mode
         event = build_event(
             sent,
@@ -108,7 +144,12 @@ class Recorder:
         )
         new, known = self.store.record(event)
         self.new += new
-        facts: dict[str, Any] = {"model_version": version, "arm": CHAMPION, "mode": mode, "at": self.at}
+        facts: dict[str, Any] = {
+            "model_version": version,
+            "arm": CHAMPION,
+            "mode": mode,
+            "at": self.at,
+        }
         mine = {one["id"]: facts | one for one in sent if not known.get(one["id"])}
         if new < len(sent):
             for id, row in self.store.recorded(list(mine)).items():
@@ -116,28 +157,46 @@ class Recorder:
         for one in mine.values():
             given = one["mode"] in DECIDING_MODES and self.mode in DECIDING_MODES
             number = pa.types.is_floating(kind)
-            one["decision"] = (float(one["decision"]) if number else one["decision"]) if given else None
+            one["decision"] = (
+                (float(one["decision"]) if number else one["decision"]) if given else None
+            )
         return mine
 
     def _prediction(
         self, id: str, score: float, decision: Any, unit: str | None, row: dict[str, Any]
     ) -> dict[str, Any]:
-        """What is recorded of a row. Where decisions are given, the share of LET_THROUGH is drawn as in the service."""
+        """What is recorded of a row.
+
+        Where decisions are given, the share of EXPLORATION is drawn as in the service.
+        """
         let, arm = self.explored, None
-        if let and self.mode in DECIDING_MODES and decision != let.decision and let.takes(id, self.salt):
+        if (
+            let
+            and self.mode in DECIDING_MODES
+            and decision != let.decision
+            and let.takes(id, self.salt)
+        ):
             decision, arm = let.decision, EXPLORED
         return build_prediction(id, score, decision, unit, row, self.salt, arm)
 
     def _rows(self, rows: pa.RecordBatch) -> Iterator[tuple[str | None, dict[str, Any]]]:
-        """The unit and the fields of each row, without PERSONAL fields, which are not recorded."""
-        kept = [field for field in self.terms.fields if field.name not in self.terms.personal]
-        fields = pa.RecordBatch.from_pydict({field.name: _plain(field, rows.column(field.name)) for field in kept})
-        names = rows.column(self.terms.unit).to_pylist() if self.terms.unit in rows.schema.names else [None] * len(rows)
+        """The unit and the fields of each row, without PII fields, which are not recorded."""
+        stored = [field for field in self.terms.fields if field.name not in self.terms.personal]
+        fields = pa.RecordBatch.from_pydict(
+            {field.name: _plain(field, rows.column(field.name)) for field in stored}
+        )
+        names = (
+            rows.column(self.terms.unit).to_pylist()
+            if self.terms.unit in rows.schema.names
+            else [None] * len(rows)
+        )
         for name, row in zip(names, fields.to_pylist(), strict=True):
             yield None if name is None else str(name), row
 
 
 def _plain(field: Field, cells: pa.Array) -> pa.Array:
     """The cells as a request would have brought them; NaN, which JSON cannot say, as missing."""
-    cells = pc.cast(cells, TYPES.get(field.kind, pa.string()), safe=False)  # of refused rows are not recorded
+    cells = pc.cast(
+        cells, TYPES.get(field.kind, pa.string()), safe=False
+    )  # of refused rows are not recorded
     return pc.if_else(pc.is_nan(cells), None, cells) if field.kind == "number" else cells

@@ -1,4 +1,6 @@
-"""Scores of whole tables: one function over Arrow record batches, which Spark's mapInArrow takes unchanged."""
+"""Scores of whole tables: one function over Arrow record batches, which Spark's mapInArrow takes
+unchanged.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -27,12 +29,13 @@ REFUSED = "_refused"  # begins as no field can
 
 @dataclass(frozen=True)
 class Scorer:
-    """Turns record batches of rows into record batches {ID, score, decision, refused}, as many and in their order.
+    """Turns record batches of rows into record batches {ID, score, decision, refused}, as many and
+    in their order.
 
-    A row that breaks the contract has neither score nor decision; `refused` says why, and is null for all others. Rows
-    that bring a column REFUSED were checked where they come from. It may be pickled: each process that it runs in
-    verifies and opens the bundle in `folder` for itself. `workers` are threads; an engine that spreads the work itself
-    wants one.
+    A row that breaks the contract has neither score nor decision; `refused` says why, and is null
+    for all others. Rows that bring a column REFUSED were checked where they come from. It may be
+    pickled: each process that it runs in verifies and opens the bundle in `folder` for itself.
+    `workers` are threads; an engine that spreads the work itself wants one.
     """
 
     folder: Path
@@ -45,8 +48,9 @@ class Scorer:
     megabytes: int = MODEL_MEGABYTES
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Raises BundleError, ContractViolationError for a column that is absent or of another kind, and ValueError
-        for a score that is no finite number."""
+        """Raises BundleError, ContractViolationError for a column that is absent or of another
+        kind, and ValueError for a score that is no finite number.
+        """
         bundle = open_bundle(
             self.folder,
             self.terms.fields,
@@ -71,29 +75,48 @@ class Scorer:
         if not np.isfinite(scores[fit]).all():
             raise ValueError(f"bundle {self.digest[:12]} scored a row with no finite number")
         threshold = bundle.manifest.threshold
-        decisions = [self.decide(score, threshold) if score == score else None for score in scores.tolist()]
-        if any(said is None or said != said for said, fits in zip(decisions, fit.tolist(), strict=True) if fits):
-            raise ValueError("decide() gave None or NaN for a score; it gives a decision for every score")
+        decisions = [
+            self.decide(score, threshold) if score == score else None for score in scores.tolist()
+        ]
+        if any(
+            message is None or message != message
+            for message, fits in zip(decisions, fit.tolist(), strict=True)
+            if fits
+        ):
+            raise ValueError(
+                "decide() gave None or NaN for a score; it gives a decision for every score"
+            )
         kind = pa.float64() if bundle.manifest.task == "regression" else pa.string()
         return pa.RecordBatch.from_arrays(
-            [batch.column(self.terms.id), pa.array(scores, mask=~fit), pa.array(decisions, kind), refused],
+            [
+                batch.column(self.terms.id),
+                pa.array(scores, mask=~fit),
+                pa.array(decisions, kind),
+                refused,
+            ],
             names=[self.terms.id, "score", "decision", "refused"],
         )
 
 
 def open_scorer(folder: str | Path, package: str) -> Scorer:
-    """The scorer of the bundle in `folder`, which its digest names, with the four files of `package`.
+    """The scorer of the bundle in `folder`, which its digest names, with the four files of
+    `package`.
 
-    The verb `sync` leaves such a folder below MODEL_DIR/versions. Raises ContractError for a contract that cannot be
-    read.
+    The verb `fetch-model` leaves such a folder below MODEL_DIR/versions. Raises ContractError for a
+    contract that cannot be read.
     """
     project = Project(package)
     decision = project.decision
-    return Scorer(Path(folder), Path(folder).name, project.terms, decision.baseline, decision.decide)
+    return Scorer(
+        Path(folder), Path(folder).name, project.terms, decision.baseline, decision.decide
+    )
 
 
 class _Check:
-    """Rows of a batch as the fields hold them, and REFUSED, by the rules of the data check. They become SQL once."""
+    """Rows of a batch as the fields hold them, and REFUSED, by the rules of the data check.
+
+    They become SQL once.
+    """
 
     def __init__(self, terms: ContractSchema) -> None:
         self.terms, self.engine, self._schema, self._sql = terms, ibis.duckdb.connect(), None, ""
@@ -102,45 +125,57 @@ class _Check:
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if batch.schema != self._schema:
             table = ibis.table(ibis.Schema.from_pyarrow(batch.schema), name="rows")
-            words = ibis.table(ibis.Schema.from_pyarrow(self._words.schema), name="words")
+            parts = ibis.table(ibis.Schema.from_pyarrow(self._words.schema), name="words")
             rows = prepared(table, self.terms)
             columns = [self.terms.id, *self.terms.fields.names]
             self._sql = self.engine.compile(
-                rows.select(*columns, first_violation(rows, self.terms, words).name(REFUSED))
+                rows.select(*columns, first_violation(rows, self.terms, parts).name(REFUSED))
             )
             self._schema = batch.schema
         with self.engine.con.cursor() as cursor:
             cursor.register("rows", pa.Table.from_batches([batch]))
             cursor.register("words", self._words)
-            found: pa.RecordBatch = cursor.sql(self._sql).to_arrow_table().combine_chunks().to_batches()[0]
-        return found
+            result: pa.RecordBatch = (
+                cursor.sql(self._sql).to_arrow_table().combine_chunks().to_batches()[0]
+            )
+        return result
 
 
 def _score(bundle: Bundle, rows: pa.RecordBatch) -> Scores:
     if isinstance(bundle.runtime, OnnxRuntime):
         return bundle.runtime.run(matrix(bundle.fields, rows))
-    return bundle.runtime.score({f.name: column(f, cells_of(f, rows.column(f.name))) for f in bundle.fields})
+    return bundle.runtime.score(
+        {f.name: column(f, cells_of(f, rows.column(f.name))) for f in bundle.fields}
+    )
 
 
 def matrix(fields: Fields, rows: pa.RecordBatch) -> NDArray[np.float32]:
-    """The float32 matrix [rows, fields] that `encode` makes of the same rows; a word is looked up once for a batch."""
-    found = np.empty((len(rows), len(fields)), dtype=np.float32)
+    """The float32 matrix [rows, fields] that `encode` makes of the same rows; a word is looked up
+    once for a batch.
+    """
+    result = np.empty((len(rows), len(fields)), dtype=np.float32)
     for position, field in enumerate(fields):
         cells = rows.column(field.name)
-        found[:, position] = _codes(field, cells) if field.kind == "category" else cells_of(field, cells)
-    return found
+        result[:, position] = (
+            _codes(field, cells) if field.kind == "category" else cells_of(field, cells)
+        )
+    return result
 
 
 def _codes(field: Field, cells: pa.Array) -> NDArray[np.float64]:
     index, unknown = codes_of(field)
     worded = cells.dictionary_encode()
-    codes = np.array([*(index.get(word, unknown) for word in worded.dictionary.to_pylist()), index[None]])
-    found: NDArray[np.float64] = codes[np.asarray(worded.indices.fill_null(len(codes) - 1))]
-    return found
+    codes = np.array(
+        [*(index.get(word, unknown) for word in worded.dictionary.to_pylist()), index[None]]
+    )
+    result: NDArray[np.float64] = codes[np.asarray(worded.indices.fill_null(len(codes) - 1))]
+    return result
 
 
 def _ahead(
-    work: Callable[[pa.RecordBatch], pa.RecordBatch], batches: Iterable[pa.RecordBatch], workers: int
+    work: Callable[[pa.RecordBatch], pa.RecordBatch],
+    batches: Iterable[pa.RecordBatch],
+    workers: int,
 ) -> Iterator[pa.RecordBatch]:
     """The same as map, on threads and no further ahead than they are: memory stays flat."""
     waiting: deque[Future[pa.RecordBatch]] = deque()

@@ -10,7 +10,10 @@ class BundleFilesError(Exception):
 
 
 class BundleError(Exception):
-    """This bundle must not answer. `reason` is a short word for metrics, the message is for people."""
+    """This bundle must not answer.
+
+    `reason` is a short word for metrics, the message is for people.
+    """
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,6 @@
-"""The files of a bundle's folder: which ones there are, how many bytes they have, and the digest that names them."""
+"""The files of a bundle's folder: which ones there are, how many bytes they have, and the digest
+that names them.
+"""
 
 import hashlib
 import os
@@ -16,16 +18,17 @@ NAME = re.compile(r"(?!\.\.?(?:/|$))[\w.-]+(?:/(?!\.\.?(?:/|$))[\w.-]+)*", re.AS
 def bundle_files(folder: Path) -> dict[str, Path]:
     """Name → path of the files of a bundle, provenance left out.
 
-    Raises BundleFilesError for a link, a pipe, a device or an odd name, OSError for what cannot be read.
+    Raises BundleFilesError for a link, a pipe, a device or an odd name, OSError for what cannot be
+    read.
     """
-    found = {}
+    result = {}
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
         if problem := _problem(name, path):
             raise BundleFilesError(problem)
         if name != PROVENANCE:
-            found[name] = path
-    return found
+            result[name] = path
+    return result
 
 
 def folder_bytes(folder: Path) -> int:
@@ -34,9 +37,11 @@ def folder_bytes(folder: Path) -> int:
 
 
 def folder_digest(folder: Path) -> str:
-    """The digest of the bundle that lies in a folder, its provenance left out; read in pieces, however large it is.
+    """The digest of the bundle that lies in a folder, its provenance left out; read in pieces,
+    however large it is.
 
-    What cannot be part of a bundle has a digest that no bundle has, so such a folder is never taken for one.
+    What cannot be part of a bundle has a digest that no bundle has, so such a folder is never taken
+    for one.
     """
     lines = []
     for path in _paths(folder):
@@ -50,13 +55,19 @@ def folder_digest(folder: Path) -> str:
 
 def bundle_digest(files: Mapping[str, bytes]) -> str:
     """sha256 over the sorted (name, sha256) of a bundle's files, the manifest among them."""
-    return sha256("".join(sorted(_line(name, sha256(content)) for name, content in files.items())).encode())
+    return sha256(
+        "".join(sorted(_line(name, sha256(content)) for name, content in files.items())).encode()
+    )
 
 
 def require_name(name: str) -> None:
-    """Raises BundleFilesError for a name that could lead out of the folder, or that its digest would not pin."""
+    """Raises BundleFilesError for a name that could lead out of the folder, or that its digest
+    would not pin.
+    """
     if not NAME.fullmatch(name):
-        raise BundleFilesError(f"{name!r} is no name of a bundle's file; works: letters, digits, . _ - and folders")
+        raise BundleFilesError(
+            f"{name!r} is no name of a bundle's file; works: letters, digits, . _ - and folders"
+        )
 
 
 def sha256(content: bytes) -> str:

@@ -45,7 +45,9 @@ class Bundle:
         return RowEncoder(self.fields)
 
     def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], Scores]:
-        """The encoded matrix [rows, fields] and the scores [rows] of rows that hold every field, None for missing."""
+        """The encoded matrix [rows, fields] and the scores [rows] of rows that hold every field,
+        None for missing.
+        """
         matrix = self.encoder(rows)
         if isinstance(self.runtime, OnnxRuntime):
             return matrix, self.runtime.run(matrix)
@@ -62,11 +64,13 @@ def open_bundle(
     megabytes: int = MODEL_MEGABYTES,
     trials: Trials = TRIALS,
 ) -> Bundle:
-    """Read, verify and load the bundle in `folder`; `digest` is the one asked for, by default the folder's name.
+    """Read, verify and load the bundle in `folder`; `digest` is the one asked for, by default the
+    folder's name.
 
-    `megabytes` is what it may take, of files and of memory; `trials` know which models passed before. Raises
-    BundleError when it takes more, when a file is missing, added or changed, when today's contract no longer provides
-    what the model needs, or when the model reads files, does not end, or does not answer as it did where it was made.
+    `megabytes` is what it may take, of files and of memory; `trials` know which models passed
+    before. Raises BundleError when it takes more, when a file is missing, added or changed, when
+    today's contract no longer provides what the model needs, or when the model reads files, does
+    not end, or does not answer as it did where it was made.
     """
     content = _verified_files(folder, digest or folder.name, megabytes)
     try:
@@ -75,16 +79,24 @@ def open_bundle(
     except FormatError as error:
         raise BundleError("manifest", f"{folder.name}: {error}") from error
     except (KeyError, ValidationError) as error:
-        raise BundleError("manifest", f"{folder.name}: manifest or reference cannot be read: {error}") from error
+        raise BundleError(
+            "manifest", f"{folder.name}: manifest or reference cannot be read: {error}"
+        ) from error
     if strangers := set(content) - {MANIFEST} ^ set(manifest.files):
-        raise BundleError("digest", f"{folder.name}: files and manifest disagree on {sorted(strangers)}")
-    if changed := [name for name, known in manifest.files.items() if sha256(content[name]) != known]:
+        raise BundleError(
+            "digest", f"{folder.name}: files and manifest disagree on {sorted(strangers)}"
+        )
+    if changed := [
+        name for name, known in manifest.files.items() if sha256(content[name]) != known
+    ]:
         raise BundleError("digest", f"{folder.name}: not the bytes of the manifest: {changed}")
     _fit(manifest, fields)
     if manifest.kind == "model":
         if manifest.runtime == "python" and not allow_pickle:
             raise BundleError(
-                "pickle", "this bundle holds a pickle, which can run any code; set ML_ALLOW_PICKLE=true to accept it"
+                "pickle",
+                "this bundle holds a pickle, which can run any code; set "
+                "ML_ALLOW_PICKLE=true to accept it",
             )
         _try(manifest, content, megabytes, trials)
     runtime = _runtime(manifest, content, baseline)
@@ -100,9 +112,10 @@ def _verified_files(folder: Path, digest: str, megabytes: int) -> dict[str, byte
         content = {name: path.read_bytes() for name, path in bundle_files(folder).items()}
     except BundleFilesError as error:
         raise BundleError("digest", f"bundle {digest[:12]}: {error}") from error
-    if (found := bundle_digest(content)) != digest:
+    if (result := bundle_digest(content)) != digest:
         raise BundleError(
-            "digest", f"bundle {digest[:12]} has the digest {found[:12]}: it was changed or is incomplete"
+            "digest",
+            f"bundle {digest[:12]} has the digest {result[:12]}: it was changed or is incomplete",
         )
     return content
 
@@ -110,43 +123,68 @@ def _verified_files(folder: Path, digest: str, megabytes: int) -> dict[str, byte
 def require_size(folder: Path, megabytes: int) -> None:
     """Raises BundleError for more bytes than a process may load; nothing of them is read."""
     if (size := folder_bytes(folder)) > megabytes * MEGABYTE:
-        raise BundleError("size", f"its files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. {SMALLER}")
+        raise BundleError(
+            "size",
+            f"its files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. {SMALLER}",
+        )
 
 
 def _fit(manifest: Manifest, fields: Fields) -> None:
-    """Does today's contract provide every field and category that the bundle needs? New ones do no harm."""
+    """Does today's contract provide every field and category that the bundle needs?
+
+    New ones do no harm.
+    """
     provided = {field.name: field for field in fields}
     for item in manifest.inputs:
         field = provided.get(item.name)
         if field is None or field.kind != item.kind:
             now = "is gone" if field is None else f"is now {field.kind}"
             raise BundleError(
-                "contract", f"the model needs the {item.kind} field {item.name!r}, which {now}; train a new one"
+                "contract",
+                f"the model needs the {item.kind} field {item.name!r}, which {now}; train "
+                f"a new one",
             )
         if field.optional and not item.optional:
-            raise BundleError("contract", f"{item.name!r} may be missing now, which the model never saw")
+            raise BundleError(
+                "contract", f"{item.name!r} may be missing now, which the model never saw"
+            )
         if gone := set(item.categories) - set(field.categories):
             raise BundleError(
-                "contract", f"field {item.name!r}: the model needs the categories {sorted(gone)}, which are gone"
+                "contract",
+                f"field {item.name!r}: the model needs the categories {sorted(gone)}, "
+                f"which are gone",
             )
 
 
 def _try(manifest: Manifest, content: Mapping[str, bytes], megabytes: int, trials: Trials) -> None:
-    """Load the model and score its probe elsewhere first, where it can neither take all memory nor go on for ever."""
+    """Load the model and score its probe elsewhere first, where it can neither take all memory nor
+    go on for ever.
+    """
     try:
-        model, recorded = content[MODEL_FILES[manifest.runtime]], json.loads(content["probe.json"])["columns"]
+        model, recorded = (
+            content[MODEL_FILES[manifest.runtime]],
+            json.loads(content["probe.json"])["columns"],
+        )
         columns = {field.name: list(recorded[field.name]) for field in manifest.fields}
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError("probe", f"the model's file or its probe cannot be read: {error!r}") from error
+        raise BundleError(
+            "probe", f"the model's file or its probe cannot be read: {error!r}"
+        ) from error
     trials.run(Exported(manifest.runtime, model, manifest.fields, columns), megabytes)
 
 
-def _runtime(manifest: Manifest, content: Mapping[str, bytes], baseline: Callable[[Columns], Scores]) -> Runtime:
+def _runtime(
+    manifest: Manifest, content: Mapping[str, bytes], baseline: Callable[[Columns], Scores]
+) -> Runtime:
     if manifest.kind == "baseline":
         return BaselineRuntime(baseline)
     try:
         model = content[MODEL_FILES[manifest.runtime]]
-        return PythonRuntime(model) if manifest.runtime == "python" else OnnxRuntime(model, manifest.fields)
+        return (
+            PythonRuntime(model)
+            if manifest.runtime == "python"
+            else OnnxRuntime(model, manifest.fields)
+        )
     except UnsafeModelError as error:
         raise BundleError("unsafe", f"model.onnx is not loaded: {error}") from error
     except Exception as error:
@@ -157,7 +195,10 @@ def _probe(manifest: Manifest, content: dict[str, bytes], runtime: Runtime) -> N
     try:
         recorded = json.loads(content["probe.json"])
         scores = runtime.score(
-            {field.name: column(field, recorded["columns"][field.name]) for field in manifest.fields}
+            {
+                field.name: column(field, recorded["columns"][field.name])
+                for field in manifest.fields
+            }
         )
         expected = np.array(recorded["scores"])
         difference = float(np.max(np.abs(scores - expected) / np.maximum(1, np.abs(expected))))
@@ -165,6 +206,10 @@ def _probe(manifest: Manifest, content: dict[str, bytes], runtime: Runtime) -> N
         raise BundleError("probe", f"the model does not answer its own probe: {error}") from error
     if not difference <= PROBE_TOLERANCE:
         cause = (
-            "baseline() was changed since: register it anew" if manifest.kind == "baseline" else "other code or machine"
+            "baseline() was changed since: register it anew"
+            if manifest.kind == "baseline"
+            else "other code or machine"
         )
-        raise BundleError("probe", f"scores differ by {difference:.2g} from those recorded at training ({cause})")
+        raise BundleError(
+            "probe", f"scores differ by {difference:.2g} from those recorded at training ({cause})"
+        )

@@ -1,7 +1,7 @@
 """What a bundle says of itself, and how it is named: by the digest of its files.
 
-A key that this code does not know is left out of account: a later version may add one within the same format. What must
-be understood is another format.
+A key that this code does not know is left out of account: a later version may add one within the
+same format. What must be understood is another format.
 """
 
 import json
@@ -17,7 +17,9 @@ from .files import folder_digest as folder_digest
 from .files import sha256 as sha256
 
 MANIFEST = "manifest.json"
-FORMAT = 1  # the newest that this code reads; that of the first version, whose manifests do not name it
+FORMAT = (
+    1  # the newest that this code reads; that of the first version, whose manifests do not name it
+)
 
 
 class _Frozen(BaseModel):
@@ -59,7 +61,9 @@ class Data(_Frozen):
 
 
 class Parity(_Frozen):
-    """Largest difference between the fitted estimator and the exported model over `rows` rows; see `parity`."""
+    """Largest difference between the fitted estimator and the exported model over `rows` rows; see
+    `parity`.
+    """
 
     rows: int
     max_difference: float
@@ -87,7 +91,9 @@ class Manifest(_Frozen):
 
     @property
     def fields(self) -> Fields:
-        """The inputs as fields, for encoding: the bundle's own categories, whatever the contract says by now."""
+        """The inputs as fields, for encoding: the bundle's own categories, whatever the contract
+        says by now.
+        """
         return Fields(
             tuple(
                 ContractField(item.name, item.kind, categories=item.categories, bounds=item.bounds)
@@ -97,20 +103,28 @@ class Manifest(_Frozen):
 
 
 def read_manifest(content: bytes) -> Manifest:
-    """The manifest of a bundle. Raises FormatError for a newer format, ValidationError for what is no manifest."""
+    """The manifest of a bundle.
+
+    Raises FormatError for a newer format, ValidationError for what is no manifest.
+    """
     try:
-        found = json.loads(content).get("format", FORMAT)
+        result = json.loads(content).get("format", FORMAT)
     except (ValueError, AttributeError):
-        found = FORMAT  # the model below names what is wrong with it
-    if isinstance(found, int) and found > FORMAT:
+        result = FORMAT  # the model below names what is wrong with it
+    if isinstance(result, int) and result > FORMAT:
         raise FormatError(
-            f"the bundle has format {found}, and this version of mlprod reads formats up to {FORMAT}. Works: make "
-            "update to the version that made the bundle, or a newer one; or make rollback to a bundle of before"
+            f"the bundle has format {result}, and this version of mlprod reads formats up "
+            f"to {FORMAT}. Works: make "
+            "update to the version that made the bundle, or a newer one; or make rollback "
+            "to a bundle of before"
         )
     return Manifest.model_validate_json(content)
 
 
 def inputs_of(fields: Fields) -> tuple[Input, ...]:
     return tuple(
-        Input(name=f.name, kind=f.kind, categories=f.categories, bounds=f.bounds, optional=f.optional) for f in fields
+        Input(
+            name=f.name, kind=f.kind, categories=f.categories, bounds=f.bounds, optional=f.optional
+        )
+        for f in fields
     )

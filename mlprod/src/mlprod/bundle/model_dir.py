@@ -1,4 +1,6 @@
-"""What MODEL_DIR says beside its bundles: the champion, and a rollback that was made while the registry was away."""
+"""What MODEL_DIR says beside its bundles: the champion, and a rollback that was made while the
+registry was away.
+"""
 
 from pathlib import Path
 
@@ -19,8 +21,9 @@ class ModelRef(BaseModel):
 class Pointer(ModelRef):
     """champion.json: who answers, and who answered before, newest first.
 
-    `since` is the registry's time of the move that made it champion, and tells two such moves of one version apart.
-    `back` are the versions that a rollback in the registry would come to, nearest first; None: nobody knows.
+    `since` is the registry's time of the move that made it champion, and tells two such moves of
+    one version apart. `back` are the versions that a rollback in the registry would come to,
+    nearest first; None: nobody knows.
     """
 
     previous: tuple[ModelRef, ...] = ()
@@ -32,14 +35,19 @@ class Pointer(ModelRef):
         return ModelRef(digest=self.digest, version=self.version)
 
     def predecessors(self) -> list[ModelRef]:
-        """Those that a rollback may come to. A version that was itself left by a rollback is not among them."""
+        """Those that a rollback may come to.
+
+        A version that was itself left by a rollback is not among them.
+        """
         if self.back is None:
             return list(self.previous)
         return [item for number in self.back for item in self.previous if item.version == number]
 
 
 class LocalRollback(BaseModel):
-    """rollback.json: `to` answers in the place of the champion that was left, until the registry moves."""
+    """rollback.json: `to` answers in the place of the champion that was left, until the registry
+    moves.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,8 +1,9 @@
 """Whether an ONNX model is self-contained: standard operators, and all its data inside the file.
 
-ONNX Runtime resolves external data against the working folder, and has no switch against it. The serving image holds
-no onnx package, so this walks the bytes of the protobuf message (onnx.proto of ONNX 1.23; encoding:
-https://protobuf.dev/programming-guides/encoding/). It is stricter than any parser: every occurrence of a field counts.
+ONNX Runtime resolves external data against the working folder, and has no switch against it. The
+serving image holds no onnx package, so this walks the bytes of the protobuf message (onnx.proto of
+ONNX 1.23; encoding: https://protobuf.dev/programming-guides/encoding/). It is stricter than any
+parser: every occurrence of a field counts.
 """
 
 import re
@@ -16,7 +17,14 @@ MESSAGES: dict[str, dict[int, str]] = {  # message → field number → message 
     "Function": {7: "Node", 9: "OperatorSetId", 11: "Attribute"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
     "Node": {5: "Attribute"},
-    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor", 23: "SparseTensor"},
+    "Attribute": {
+        5: "Tensor",
+        6: "Graph",
+        10: "Tensor",
+        11: "Graph",
+        22: "SparseTensor",
+        23: "SparseTensor",
+    },
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
     "Tensor": {},
     "OperatorSetId": {},
@@ -27,7 +35,8 @@ EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of Tensor
 KEY, SETTINGS = 1, b"ort_config"  # of Entry; what would configure ONNX Runtime from inside a model
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # kinds of fields
 SHORT_WORDS = b"|".join(re.escape(bytes([size])) + b"." * size for size in range(32))
-BULK = re.compile(  # fields 7, 8 and 9 of Attribute: numbers and words, of which a forest has millions
+# fields 7, 8 and 9 of Attribute: numbers and words, of which a forest has millions
+BULK = re.compile(
     rb"(?s)(?:(?:\x3d....)++|(?:\x40[\x00-\x7f])++|(?:\x40[\x80-\xff]{1,9}+[\x00-\x7f])++|(?:\x4a(?:"
     + SHORT_WORDS
     + rb"))++)++"
@@ -35,7 +44,9 @@ BULK = re.compile(  # fields 7, 8 and 9 of Attribute: numbers and words, of whic
 
 
 def require_self_contained(model: bytes) -> None:
-    """Raises UnsafeModelError unless all that the model computes with stands in these bytes, ValueError for no ONNX."""
+    """Raises UnsafeModelError unless all that the model computes with stands in these bytes,
+    ValueError for no ONNX.
+    """
     waiting = [("Model", 0, len(model))]
     while waiting:
         message, position, end = waiting.pop()
@@ -59,14 +70,19 @@ def _require_harmless(message: str, field: int, value: bytes) -> None:
         raise UnsafeModelError(EXTERNAL)
     if field == DOMAIN.get(message) and value not in STANDARD:
         raise UnsafeModelError(
-            f"it needs operators of the domain {value.decode(errors='replace')[:80]!r}; only those of ai.onnx and "
+            f"it needs operators of the domain {value.decode(errors='replace')[:80]!r}; "
+            f"only those of ai.onnx and "
             "ai.onnx.ml are loaded, since others may read files or run code"
         )
     if message == "Entry" and field == KEY and value == SETTINGS:
-        raise UnsafeModelError("its metadata holds settings of ONNX Runtime (ort_config); export it without them")
+        raise UnsafeModelError(
+            "its metadata holds settings of ONNX Runtime (ort_config); export it without them"
+        )
 
 
-EXTERNAL = "it names other files as its data (external data); export it with all its data in model.onnx"
+EXTERNAL = (
+    "it names other files as its data (external data); export it with all its data in model.onnx"
+)
 
 
 def _field(model: bytes, position: int, end: int) -> tuple[int, int, int, int]:

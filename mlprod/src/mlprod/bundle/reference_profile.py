@@ -1,4 +1,6 @@
-"""How fields and scores were distributed when the model was made: what drift and explanations compare with."""
+"""How fields and scores were distributed when the model was made: what drift and explanations
+compare with.
+"""
 
 from typing import Any
 
@@ -45,7 +47,9 @@ class Reference(BaseModel):
 
 
 def describe(fields: Fields, columns: Columns, scores: NDArray[np.float64]) -> Reference:
-    """Distributions of the columns [rows] and of the scores [rows]; text has none but its missing share."""
+    """Distributions of the columns [rows] and of the scores [rows]; text has none but its missing
+    share.
+    """
     return Reference(
         fields={field.name: _distribution(field, columns[field.name]) for field in fields},
         score=_distribution(Field("score", "number"), scores),
@@ -64,7 +68,9 @@ def _distribution(field: Field, values: NDArray[Any]) -> Distribution:
         present = values[~np.isnan(values)]
         inner = np.quantile(present, np.arange(1, BINS) / BINS) if len(present) else np.zeros(0)
         edges = tuple(float(edge) for edge in np.unique(inner))
-        codes = np.searchsorted(edges, present, side="left")  # a value on an edge belongs to the bin that ends there
+        codes = np.searchsorted(
+            edges, present, side="left"
+        )  # a value on an edge belongs to the bin that ends there
     shares = np.bincount(codes, minlength=len(edges) + 1) / max(len(present), 1)
     return Distribution(
         name=field.name,

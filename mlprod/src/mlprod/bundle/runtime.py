@@ -24,19 +24,25 @@ class Runtime(Protocol):
 
 
 class OnnxRuntime:
-    """A model exported to ONNX, run on one thread: replicas scale a service, threads only disturb its tail.
+    """A model exported to ONNX, run on one thread: replicas scale a service, threads only disturb
+    its tail.
 
-    Raises UnsafeModelError for a model that is not self-contained; ONNX Runtime is given no folder to read from either.
+    Raises UnsafeModelError for a model that is not self-contained; ONNX Runtime is given no folder
+    to read from either.
     """
 
     def __init__(self, model: bytes, fields: Fields) -> None:
         require_self_contained(model)
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.load_model_format", "ONNX")
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", NO_FOLDER)
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", NO_FOLDER
+        )
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
         self.fields = fields
         self.input = self.session.get_inputs()[0].name
         outputs = [output.name for output in self.session.get_outputs()]
@@ -53,7 +59,9 @@ class OnnxRuntime:
 
 
 class FirstVersion(pickle.Unpickler):
-    """Finds classes also where the first version had them: the four files in a folder domain/, beside a contract/."""
+    """Finds classes also where the first version had them: the four files in a folder domain/,
+    beside a contract/.
+    """
 
     CONTRACT: ClassVar[dict[str, str]] = {"terms": "schema", "check": "validation"}
 
@@ -69,10 +77,15 @@ class FirstVersion(pickle.Unpickler):
 
 
 class PythonRuntime:
-    """The escape: a pickled object with predict(columns) → scores. A pickle can run any code when it is read."""
+    """The escape: a pickled object with predict(columns) → scores.
+
+    A pickle can run any code when it is read.
+    """
 
     def __init__(self, content: bytes) -> None:
-        self.model: Any = FirstVersion(BytesIO(content)).load()  # reached only with a waiver and allow_pickle
+        self.model: Any = FirstVersion(
+            BytesIO(content)
+        ).load()  # reached only with a waiver and allow_pickle
 
     def score(self, columns: Columns) -> Scores:
         return np.asarray(self.model.predict(columns), dtype=np.float64)

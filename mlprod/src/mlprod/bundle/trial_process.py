@@ -1,6 +1,8 @@
-"""The process in which a model is tried: either a new one, which reads a task and writes a line of JSON, or a fork.
+"""The process in which a model is tried: either a new one, which reads a task and writes a line of
+JSON, or a fork.
 
-Linux holds all limits. Elsewhere the caller's clock ends what does not end, and memory is measured afterwards.
+Linux holds all limits. Elsewhere the caller's clock ends what does not end, and memory is measured
+afterwards.
 """
 
 import contextlib
@@ -24,12 +26,17 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of Linux
-SLACK = 64 * MEGABYTE  # beyond the limit, so that what is a little too large is measured and not only refused
+SLACK = (
+    64 * MEGABYTE
+)  # beyond the limit, so that what is a little too large is measured and not only refused
 
 
 def try_in_process(task: dict[str, Any], model: bytes, longest: float) -> tuple[bytes, int]:
     """What a new process says, and how it ended. Raises TimeoutError after `longest` seconds."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     with subprocess.Popen(
         [sys.executable, "-P", "-m", __name__],
         stdin=subprocess.PIPE,
@@ -38,14 +45,14 @@ def try_in_process(task: dict[str, Any], model: bytes, longest: float) -> tuple[
         env=environment,
     ) as process:
         try:
-            said, _ = process.communicate(json.dumps(task).encode() + b"\n" + model, longest)
+            message, _ = process.communicate(json.dumps(task).encode() + b"\n" + model, longest)
         except subprocess.TimeoutExpired as error:
             process.kill()
             raise TimeoutError from error
         except BaseException:
             process.kill()
             raise
-    return said, process.returncode
+    return message, process.returncode
 
 
 def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[bytes, int]:
@@ -54,7 +61,9 @@ def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[byt
     child = os.fork()
     if child == 0:
         try:
-            os.closerange(3, theirs)  # among them the lock of the event log, which must end with the service
+            os.closerange(
+                3, theirs
+            )  # among them the lock of the event log, which must end with the service
             os.closerange(theirs + 1, os.sysconf("SC_OPEN_MAX"))
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.write(theirs, json.dumps(_try(task, model)).encode())
@@ -64,17 +73,19 @@ def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[byt
     with os.fdopen(ours, "rb") as result:
         try:
             ended = bool(select.select([result], [], [], longest)[0])
-            said = result.read() if ended else b""
+            message = result.read() if ended else b""
         finally:
             os.kill(child, signal.SIGKILL)  # where it has not ended; where it has, nothing happens
             _, status = os.waitpid(child, 0)
     if not ended:
         raise TimeoutError
-    return said, os.waitstatus_to_exitcode(status)
+    return message, os.waitstatus_to_exitcode(status)
 
 
 def main() -> None:
-    """One trial: {"megabytes": n}, or {"stage": "load" or "probe", "kind": of the exception, "message": …}."""
+    """One trial: {"megabytes": n}, or {"stage": "load" or "probe", "kind": of the exception,
+    "message": …}.
+    """
     with os.fdopen(os.dup(1), "w") as output:
         os.dup2(2, 1)  # what a model prints is no result
         head, _, model = sys.stdin.buffer.read().partition(b"\n")
@@ -82,11 +93,15 @@ def main() -> None:
 
 
 def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
-    fields = Fields(tuple(Field(**each | {"categories": tuple(each["categories"])}) for each in task["fields"]))
+    fields = Fields(
+        tuple(Field(**item | {"categories": tuple(item["categories"])}) for item in task["fields"])
+    )
     _limit_time(task["seconds"], task["longest"])
     stage, load = "load", OnnxRuntime if task["runtime"] == "onnx" else _pickled
     try:
-        first = load(model, fields) if load is _pickled else None  # imports libraries, which are no memory of the model
+        first = (
+            load(model, fields) if load is _pickled else None
+        )  # imports libraries, which are no memory of the model
         before = _begin_measuring()
         _limit_memory(task["megabytes"] * MEGABYTE + SLACK)
         runtime: Runtime = load(model, fields)
@@ -128,8 +143,8 @@ def _begin_measuring() -> int:
 def _memory(name: str) -> int:
     """Bytes: VmRSS is resident, VmHWM its peak, VmData what is allocated."""
     if STATUS.exists():
-        found = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
-        return int(found[name].split()[0]) * 1024
+        result = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+        return int(result[name].split()[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else 0  # bytes on macOS
 
 

@@ -19,7 +19,8 @@ PROBE_ROWS = 16
 
 
 def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
-    """Write `files` and their manifest below `root`; gives the folder, whose name is the bundle's digest.
+    """Write `files` and their manifest below `root`; gives the folder, whose name is the bundle's
+    digest.
 
     Raises BundleFilesError for a name that could lead elsewhere.
     """
@@ -57,13 +58,16 @@ def probe_columns(fields: Fields) -> dict[str, list[Any]]:
     """The rows of a probe, as JSON holds them: None for missing."""
     columns = sample(fields, PROBE_ROWS, seed=1)
     return {
-        name: [None if _is_missing(value) else value for value in values.tolist()] for name, values in columns.items()
+        name: [None if _is_missing(value) else value for value in values.tolist()]
+        for name, values in columns.items()
     }
 
 
 def canonical(value: Any) -> bytes:
     """JSON with one spelling: sorted keys, UTF-8, no NaN."""
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (
+        json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    ).encode()
 
 
 def _is_missing(value: object) -> bool:

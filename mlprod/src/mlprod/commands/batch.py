@@ -7,29 +7,50 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..display.plain_text import display
+from .verb import INPUT, SINCE, UNTIL, option, verb
 
 
+@verb(
+    "score",
+    INPUT,
+    SINCE,
+    UNTIL,
+    option(
+        "--output",
+        default="",
+        help="file.parquet, a folder or an address such as s3://bucket/scores",
+    ),
+    option("--dry-run", action="store_true", help="record nothing, and give no decisions"),
+)
 def score(args: argparse.Namespace) -> int:
-    """a file of scores for yesterday's rows of load(), or those of --table; recorded as the service's answers are"""
+    """Score yesterday's rows of load(), or a file, into a file, and record the predictions."""
     from ..batch.job import score as run
     from ..batch.output import resolve_target
     from ..batch.selection import chosen, domain_of
     from ..identity import whoami
     from .service import records
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that nothing is left half done
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # as an exception, so that nothing is left half done
     settings, domain = args.project.settings(), domain_of(args.project)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
-        rows = chosen(domain, args.table, args.since, args.until, Path(folder))
-        to = resolve_target(args.to or str(settings.state_dir / "scores"), rows.name + (".trial" if args.trial else ""))
+        rows = chosen(domain, args.input, args.since, args.until, Path(folder))
+        name = rows.name + (".trial" if args.dry_run else "")
+        to = resolve_target(args.output or str(settings.state_dir / "scores"), name)
         if rows.described:
             print(rows.described, flush=True)
-        done = run(domain, settings, rows, to, None if args.trial else records(settings), whoami())
+        done = run(
+            domain, settings, rows, to, None if args.dry_run else records(settings), whoami()
+        )
     print(f"{done.rows:,} rows, version {done.version}, {done.mode}: {to}")
     for note in done.notes:
         print(display(note))
-    if not args.trial:
+    if not args.dry_run:
         known = done.rows - sum(done.refused.values()) - done.new
-        print(f"{done.new:,} recorded" + (f", {known:,} were known: given is what was recorded first" if known else ""))
+        print(
+            f"{done.new:,} recorded"
+            + (f", {known:,} were known: given is what was recorded first" if known else "")
+        )
     return 0

@@ -4,24 +4,28 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from .verb import IMAGE_NAME, SERVICE_URL, image_name, option, verb
+
 if TYPE_CHECKING:
     from ..ops.drills import DrilledService
 
 
-def smoke(args: argparse.Namespace) -> int:
-    """try a running service with a row of the data: score, reasons, outcome, feedback; --url http://127.0.0.1:8000"""
+@verb("smoke-test", SERVICE_URL)
+def smoke_test(args: argparse.Namespace) -> int:
+    """Try a running service: prediction, reasons, outcome and feedback."""
     from ..ops.drills import smoke as run
     from ..training.evidence_store import digests
     from .evidence import run_drill
 
     settings, seam = args.project.settings(), args.project.seam()
-    about, service = digests(settings, seam), _service(args.url)
+    subject, service = digests(settings, seam), _service(args.url)
     failed = ["served-end-to-end", "feedback-works"]
-    return run_drill(settings, about, failed, lambda: run(service, seam, about))
+    return run_drill(settings, subject, failed, lambda: run(service, seam, subject))
 
 
-def stop_drill(args: argparse.Namespace) -> int:
-    """stop a running service through the database and ML_MODE_FILE, if set; time it, and let it go on as before"""
+@verb("kill-switch-drill", SERVICE_URL)
+def kill_switch_drill(args: argparse.Namespace) -> int:
+    """Use the kill switch on a running service, time it, and restore the mode."""
     from ..identity import whoami
     from ..ops.drills import stop_drill as run
     from ..training.evidence_store import digests
@@ -29,14 +33,26 @@ def stop_drill(args: argparse.Namespace) -> int:
     from .service import records
 
     settings, service = args.project.settings(), _service(args.url)
-    about, store = digests(settings), records(settings)
+    subject, store = digests(settings), records(settings)
     return run_drill(
-        settings, about, ["stop-drilled"], lambda: run(service, store, whoami(), about, settings.mode_file)
+        settings,
+        subject,
+        ["stop-drilled"],
+        lambda: run(service, store, whoami(), subject, settings.mode_file),
     )
 
 
+@verb(
+    "rollback-drill",
+    SERVICE_URL,
+    option(
+        "--unattended",
+        action="store_true",
+        help="do nothing if production follows, or if there is no earlier champion",
+    ),
+)
 def rollback_drill(args: argparse.Namespace) -> int:
-    """roll back until the version before answers, time it, and promote again"""
+    """Roll a running service back, time it, and promote again."""
     from ..identity import whoami
     from ..ops.drills import reason_to_skip
     from ..ops.drills import rollback_drill as run
@@ -45,16 +61,28 @@ def rollback_drill(args: argparse.Namespace) -> int:
     from .evidence import run_drill
 
     settings = args.project.settings()
-    about, registry = digests(settings), Registry(settings)
-    if args.unattended and (why := reason_to_skip(registry, about)):
+    subject, registry = digests(settings), Registry(settings)
+    if args.unattended and (why := reason_to_skip(registry, subject)):
         print(f"nothing was moved: {why}")
         return 0
     service = _service(args.url)
-    return run_drill(settings, about, ["rollback-drilled"], lambda: run(service, registry, whoami(), about))
+    return run_drill(
+        settings, subject, ["rollback-drilled"], lambda: run(service, registry, whoami(), subject)
+    )
 
 
+@verb(
+    "alert-drill",
+    option("--url", default="http://127.0.0.1:9093", help="address of Alertmanager"),
+    option(
+        "--duration",
+        type=float,
+        default=45,
+        help="seconds until the test alerts end; messages leave within 30",
+    ),
+)
 def alert_drill(args: argparse.Namespace) -> int:
-    """a test alert for each outcome through a running Alertmanager: who is reached?; --url http://127.0.0.1:9093"""
+    """Send a test alert for each outcome through Alertmanager; check who receives it."""
     from ..governance.ownership import read_ownership
     from ..ops.alert_drill import Alertmanager, drill
     from ..training.evidence_store import digests
@@ -62,11 +90,13 @@ def alert_drill(args: argparse.Namespace) -> int:
 
     settings = args.project.settings()
     ownership = read_ownership(settings.governance_dir / "ownership.yaml")
-    return save_evidence(settings, drill(Alertmanager(args.url.rstrip("/")), ownership, digests(settings), args.hold))
+    manager = Alertmanager(args.url.rstrip("/"))
+    return save_evidence(settings, drill(manager, ownership, digests(settings), args.duration))
 
 
-def image_drill(args: argparse.Namespace) -> int:
-    """run the image NAME:serve with the champion, locked down as a cluster would: does it answer and end?"""
+@verb("test-image", IMAGE_NAME)
+def test_image(args: argparse.Namespace) -> int:
+    """Run the service image with the champion, locked down as in a cluster."""
     from ..ops.images import TARGETS
     from ..ops.images import image_drill as run
     from ..training.evidence_store import digests
@@ -74,9 +104,9 @@ def image_drill(args: argparse.Namespace) -> int:
     from .evidence import run_drill
 
     settings, seam = args.project.settings(), args.project.seam()
-    about, registry = digests(settings, seam), Registry(settings)
-    name = f"{args.name}:{TARGETS[0]}"
-    return run_drill(settings, about, ["image-runs"], lambda: run(name, registry, seam, about))
+    subject, registry = digests(settings, seam), Registry(settings)
+    name = f"{image_name(args)}:{TARGETS[0]}"
+    return run_drill(settings, subject, ["image-runs"], lambda: run(name, registry, seam, subject))
 
 
 def _service(url: str) -> "DrilledService":
@@ -84,5 +114,7 @@ def _service(url: str) -> "DrilledService":
     from ..ops.drills import DrilledService
 
     service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
-    service.wait_for(lambda facts: facts, "an answer (make serve in another terminal gives one)", seconds=5)
+    service.wait_for(
+        lambda facts: facts, "an answer (make serve in another terminal gives one)", seconds=5
+    )
     return service

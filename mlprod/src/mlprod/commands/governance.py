@@ -6,25 +6,41 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .verb import option, verb
+
 if TYPE_CHECKING:
     from ..governance.evidence import Evidence
     from ..settings import Settings
 
 
+STAGES = ["poc", "pilot", "production"]
+VERSION = option("--version", type=int, help="a model version; default: the champion")
+
+
+@verb(
+    "generate",
+    option("--check", action="store_true", help="only compare; exit 1 if a file differs"),
+)
 def generate(args: argparse.Namespace) -> int:
-    """write the generated files, from the library and from governance/; --check only compares"""
+    """Write the generated files, from the library and from governance/."""
     from ..assets import asset_files
     from ..governance.config import read_organisation
     from ..governance.generated import outdated, write
     from ..governance.repository import unread_files
     from ..ops.readiness_report import generated
 
-    files = generated(read_organisation(args.project.settings().governance_dir), args.project.seam())
+    files = generated(
+        read_organisation(args.project.settings().governance_dir), args.project.seam()
+    )
     library, present = asset_files(Path()), {name for name in files if Path(name).exists()}
     if not args.check:
         changed = write(files, Path())
         for name in changed:
-            print(f"{name}: replaced by that of {_library()}" if name in library and name in present else name)
+            print(
+                f"{name}: replaced by that of {_library()}"
+                if name in library and name in present
+                else name
+            )
         if not changed:
             print("every generated file is up to date")
         return 0
@@ -47,8 +63,19 @@ def _library() -> str:
     return f"mlprod {VERSION}".strip()
 
 
+@verb(
+    "readiness",
+    option("--stage", choices=STAGES, help="exit 1 unless this stage is reached"),
+    option("--format", choices=["terminal", "json", "markdown", "prometheus"], default="terminal"),
+    VERSION,
+    option(
+        "--verify",
+        action="store_true",
+        help="confirm the acceptances with the git host, by GITHUB_TOKEN or GITLAB_TOKEN",
+    ),
+)
 def readiness(args: argparse.Namespace) -> int:
-    """the scorecard; --stage pilot exits 1 with what is missing for it"""
+    """Show the readiness scorecard, or what a stage still requires."""
     from ..governance import scorecard as shown
     from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
 
@@ -56,7 +83,11 @@ def readiness(args: argparse.Namespace) -> int:
     registry = registry_if_any(settings)
     more = _verified(settings) if args.verify else []
     card = scorecard(
-        args.project.seam_if_readable(), settings, registry, assessed_version(registry, args.version), more
+        args.project.seam_if_readable(),
+        settings,
+        registry,
+        assessed_version(registry, args.version),
+        more,
     )
     stage = args.stage or card.next_stage
     texts = {
@@ -70,8 +101,9 @@ def readiness(args: argparse.Namespace) -> int:
     return 0 if card.reached(demanded) else 1
 
 
-def stage(args: argparse.Namespace) -> int:
-    """enter a stage: puts examples of what is still to be said into governance/, and enters once nothing is missing"""
+@verb("advance-stage", option("stage", choices=STAGES[1:]))
+def advance_stage(args: argparse.Namespace) -> int:
+    """Add examples of missing entries to governance/; enter the stage once none is missing."""
     from ..governance.ownership import STAGES
     from ..governance.scorecard import terminal
     from ..governance.stage_examples import add_examples, set_stage
@@ -79,7 +111,9 @@ def stage(args: argparse.Namespace) -> int:
 
     settings = args.project.settings()
     registry = registry_if_any(settings)
-    card = scorecard(args.project.seam_if_readable(), settings, registry, assessed_version(registry, None))
+    card = scorecard(
+        args.project.seam_if_readable(), settings, registry, assessed_version(registry, None)
+    )
     if STAGES.index(args.stage) <= STAGES.index(card.org.ownership.system.stage):
         print(f"{card.org.ownership.system.name} is at {card.org.ownership.system.stage} already")
         return 0
@@ -88,13 +122,17 @@ def stage(args: argparse.Namespace) -> int:
         print(f"{args.stage} is entered; run make generate, and commit governance/")
         return 0
     if changed := add_examples(settings.governance_dir, args.stage, date.today()):
-        print(f"Examples of what {args.stage} asks for are now, as comments, in: {', '.join(changed)}\n")
+        print(
+            f"Examples of what {args.stage} asks for are now, as comments, in: "
+            f"{', '.join(changed)}\n"
+        )
     print(terminal(card, args.stage))
     return 1
 
 
+@verb("report", VERSION)
 def report(args: argparse.Namespace) -> int:
-    """scorecard, model card and pictures as pages, into var/report/; --version of another than what is next"""
+    """Write scorecard, model card and plots as pages into var/report/."""
     from ..governance.scorecard import as_json, markdown
     from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
     from ..training.report import write_report
@@ -103,7 +141,9 @@ def report(args: argparse.Namespace) -> int:
     registry = registry_if_any(settings)
     version = assessed_version(registry, args.version)
     card = scorecard(args.project.seam_if_readable(), settings, registry, version)
-    folder = settings.state_dir / "report"  # not in governance/: a page that is made is no change to approve
+    folder = (
+        settings.state_dir / "report"
+    )  # not in governance/: a page that is made is no change to approve
     if registry and version:
         write_report(registry, version, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,9 +162,16 @@ def _verified(settings: "Settings") -> "list[Evidence]":
     from ..training.evidence_store import digests, finding
     from .evidence import save_evidence
 
-    said = verify(read_organisation(settings.governance_dir).ownership)
-    for line in said:
+    message = verify(read_organisation(settings.governance_dir).ownership)
+    for line in message:
         print(display(line), file=sys.stderr)
-    found = [finding("acceptance-verified", not said, digests(settings), "; ".join(said)[:500] or "all confirmed")]
-    save_evidence(settings, found)
+    result = [
+        finding(
+            "acceptance-verified",
+            not message,
+            digests(settings),
+            "; ".join(message)[:500] or "all confirmed",
+        )
+    ]
+    save_evidence(settings, result)
     return []

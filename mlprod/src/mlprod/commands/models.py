@@ -6,10 +6,32 @@ import sys
 import threading
 
 from ..display.plain_text import display
+from .verb import ACTOR, REASON, option, verb
+
+FOLLOWED_URL = option(
+    "--url", default="", help="wait until the service at this address serves the version"
+)
+SKIP_LOAD_CHECK = option(
+    "--skip-load-check", action="store_true", help="do not try the model with this code first"
+)
 
 
+@verb(
+    "promote",
+    REASON,
+    ACTOR,
+    FOLLOWED_URL,
+    SKIP_LOAD_CHECK,
+    option("--version", type=int, help="this version instead of the challenger"),
+    option(
+        "--environment",
+        choices=["local", "staging", "production"],
+        help="staging requires the pilot stage, production the production stage; default: "
+        "ML_ENVIRONMENT",
+    ),
+)
 def promote(args: argparse.Namespace) -> int:
-    """make the challenger the champion: --why "..." [--version N] [--environment staging]"""
+    """Make the challenger the champion."""
     from ..identity import whoami
     from ..ops.readiness_report import ASKED, NotReadyError, require_stage
     from ..training.promotion import promote as move
@@ -19,9 +41,12 @@ def promote(args: argparse.Namespace) -> int:
     registry, strictest = Registry(settings), list(ASKED)
     named = [args.environment or "local", settings.environment, registry.environment()]
     environment = max(named, key=strictest.index)  # what a registry is for cannot be talked away
-    if args.environment and args.environment != environment:  # nor the approval that a workflow's environment asks for
+    if (
+        args.environment and args.environment != environment
+    ):  # nor the approval that a workflow's environment asks for
         raise NotReadyError(
-            f"{environment} follows this registry's champion, so what is promoted here answers there; nothing was "
+            f"{environment} follows this registry's champion, so what is promoted here "
+            f"answers there; nothing was "
             f"promoted. Works: --environment {environment} (make: ENVIRONMENT={environment})"
         )
 
@@ -31,44 +56,73 @@ def promote(args: argparse.Namespace) -> int:
 
     before, after = move(
         registry,
-        args.who or whoami(),
-        args.why,
+        args.actor or whoami(),
+        args.reason,
         args.version,
-        seam=None if args.unchecked else args.project.seam(),
+        seam=None if args.skip_load_check else args.project.seam(),
         settings=settings,
         ready=ready,
     )
-    print(display(f"champion: version {before.number if before else 'none'} -> {after.number} ({after.kind})"))
+    print(
+        display(
+            f"champion: version {before.number if before else 'none'} -> {after.number} "
+            f"({after.kind})"
+        )
+    )
     _wait_for(args.url, after.number)
     return 0
 
 
+@verb(
+    "rollback",
+    REASON,
+    ACTOR,
+    FOLLOWED_URL,
+    SKIP_LOAD_CHECK,
+    option("--version", type=int, help="this earlier champion instead of the last one"),
+    option(
+        "--undo",
+        action="store_true",
+        help="end a rollback made on this machine while the registry was down",
+    ),
+)
 def rollback(args: argparse.Namespace) -> int:
-    """make the previous champion the champion again: --why "..." [--version N]; without the registry from MODEL_DIR"""
+    """Make the previous champion the champion again; works without the registry."""
     from ..identity import whoami
     from ..training.local_rollback import roll_back_here, undo
     from ..training.promotion import rollback as move
     from ..training.reason import demand_reason
     from ..training.registry import Registry, RegistryError
 
-    settings, who = args.project.settings(), args.who or whoami()
-    demand_reason(who, args.why)
+    settings, who = args.project.settings(), args.actor or whoami()
+    demand_reason(who, args.reason)
     if args.undo:
         ended = undo(settings.models)
-        print(f"services that read {settings.models} answer with version {ended.left.version} again")
+        print(
+            f"services that read {settings.models} answer with version {ended.left.version} again"
+        )
         return 0
     try:
         registry = Registry.existing(settings)
-        seam = None if args.unchecked else args.project.seam()
-        before, after = move(registry, who, args.why, args.version, seam=seam, settings=settings)
+        seam = None if args.skip_load_check else args.project.seam()
+        before, after = move(registry, who, args.reason, args.version, seam=seam, settings=settings)
     except RegistryError as error:
         if error.answered:
             raise
-        done = roll_back_here(settings.models, who, args.why, args.version)
+        done = roll_back_here(settings.models, who, args.reason, args.version)
         print(display(f"the registry is away: {error}"))
-        print(f"services that read {settings.models}: version {done.left.version} -> {done.to.version}, within seconds")
-        print("NOT reached: replicas with another MODEL_DIR; run this where each has its own (docs/cluster.md)")
-        print(f'The registry still names version {done.left.version}. Once it answers: make rollback WHY="..."')
+        print(
+            f"services that read {settings.models}: version {done.left.version} -> "
+            f"{done.to.version}, within seconds"
+        )
+        print(
+            "NOT reached: replicas with another MODEL_DIR; run this where each has its own "
+            "(docs/cluster.md)"
+        )
+        print(
+            f"The registry still names version {done.left.version}. Once it answers: make "
+            f'rollback REASON="..."'
+        )
         _wait_for(args.url, done.to.version)
         return 0
     print(display(f"champion: version {before.number} -> {after.number} ({after.kind})"))
@@ -77,45 +131,67 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 def _wait_for(url: str, number: int) -> None:
-    """With the address of a service, until it answers with the version. Raises DrillError when it does not follow."""
+    """With the address of a service, until it answers with the version.
+
+    Raises DrillError when it does not follow.
+    """
     if url:
         from ..ops.drills import DrilledService
 
         service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
-        what = f"the champion, version {number} by now (does the follower run and reach the registry?),"
+        what = (
+            f"the champion, version {number} by now (does the follower run and reach the "
+            f"registry?),"
+        )
         seconds = service.wait_for(lambda facts: facts["model_version"] == str(number), what)
         print(f"{url} answers with version {number} after {seconds:.1f} s")
 
 
-def versions(args: argparse.Namespace) -> int:
-    """what is registered, who serves, and how it came to that"""
+@verb("list-versions")
+def list_versions(args: argparse.Namespace) -> int:
+    """List the registered versions, which one serves, and each change of it."""
     from ..training.history import read_events
     from ..training.registry import CHALLENGER, CHAMPION, Registry
 
     registry = Registry(args.project.settings())
-    found = registry.versions()
-    names = {version.number: alias for alias in (CHALLENGER, CHAMPION) if (version := registry.get_by_alias(alias))}
-    for version in found:
+    result = registry.versions()
+    names = {
+        version.number: alias
+        for alias in (CHALLENGER, CHAMPION)
+        if (version := registry.get_by_alias(alias))
+    }
+    for version in result:
         alias = names.get(version.number, "")
-        print(display(f"version {version.number:3}  {version.kind:8}  {version.digest[:12]:12}  {alias}".rstrip()))
-        for said in filter(None, [version.rolled_back, *version.problems]):
-            print(f"             {said}")
+        print(
+            display(
+                f"version {version.number:3}  {version.kind:8}  {version.digest[:12]:12}  "
+                f"{alias}".rstrip()
+            )
+        )
+        for message in filter(None, [version.rolled_back, *version.problems]):
+            print(f"             {message}")
     events, unreadable = read_events(registry.model_tags())
-    for event in events if found else ():
+    for event in events if result else ():
         moved = f"{event['action']} {event['before'] or '-'} -> {event['version']}"
         print(display(f"{event['at'][:19]}  {moved}  {event['who']}: {event['why']}"))
     for name, text in unreadable.items():
         print(display(f"the tag {name} of the model holds no event and is left out: {text[:80]!r}"))
-    if not found:
+    if not result:
         print("nothing is registered yet: make train")
     return 0
 
 
-def sync(args: argparse.Namespace) -> int:
-    """bring the champion's bundle into MODEL_DIR; --follow keeps doing so"""
-
+@verb(
+    "fetch-model",
+    option("--follow", action="store_true", help="keep following the champion"),
+    option("--follow-parent", action="store_true", help="follow until standard input closes"),
+)
+def fetch_model(args: argparse.Namespace) -> int:
+    """Copy the champion's bundle into MODEL_DIR."""
     settings, stop = args.project.settings(), threading.Event()
-    if args.follow_parent and not settings.database_url:  # the embedded database belongs to this machine alone
+    if (
+        args.follow_parent and not settings.database_url
+    ):  # the embedded database belongs to this machine alone
         from ..ops.migrate import migrate as make_tables
 
         make_tables(settings.records_url)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ..display.plain_text import display
+from .verb import INPUT, SINCE, UNTIL, option, verb
 
 if TYPE_CHECKING:
     from ..monitoring.champion import ChampionInfo
@@ -19,8 +20,15 @@ if TYPE_CHECKING:
 NOT_SAID = 2  # nobody can say, or nobody was told
 
 
+@verb(
+    "drift",
+    option("--hours", type=float, default=24, help="hours of records; default: %(default)g"),
+    SINCE,
+    UNTIL,
+    INPUT,
+)
 def drift(args: argparse.Namespace) -> int:
-    """compare the rows scored in the last --hours with what the champion learnt from; exits 1 when one drifts"""
+    """Compare recent rows with the champion's training data; exit 1 on drift."""
     from ..contract.schema import ContractError
     from ..files.errors import FileError
     from ..monitoring import champion as watching
@@ -54,21 +62,28 @@ def drift(args: argparse.Namespace) -> int:
         return NOT_SAID
     drifts, rows = compare(champion.reference, counts), watching.rows_of(counts)
     facts = DriftReportHeader(
-        settings.model_name, source, rows, champion.version, champion.bundle, f"{at:%Y-%m-%d %H:%M}", note
+        settings.model_name,
+        source,
+        rows,
+        champion.version,
+        champion.bundle,
+        f"{at:%Y-%m-%d %H:%M}",
+        note,
     )
     print("\n".join(map(display, lines(facts, drifts))))
-    odd = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
+    anomalies = [f"{signal.alert}: {signal.says}" for signal in of_inputs(drifts)]
     report = settings.state_dir / "drift" / "report.html"
-    write(report, page(facts, drifts, odd))
-    print("\n".join(map(display, [*odd, f"{report} shows it in pictures"])))
+    write(report, page(facts, drifts, anomalies))
+    print("\n".join(map(display, [*anomalies, f"{report} shows it in pictures"])))
     if rows >= FEWEST_ROWS and not _of_file_or_data(args):
-        watching.keep_drift(settings, registry, facts, drifts, odd)
-    drifted = odd or any(each.verdict == "drifts" for each in drifts)
+        watching.keep_drift(settings, registry, facts, drifts, anomalies)
+    drifted = anomalies or any(item.verdict == "drifts" for item in drifts)
     return 1 if drifted else 0 if rows >= FEWEST_ROWS else NOT_SAID
 
 
-def upstream(args: argparse.Namespace) -> int:
-    """is the data still of the columns that the champion was made of, and do values and words come? exits 1 if not"""
+@verb("check-source")
+def check_source(args: argparse.Namespace) -> int:
+    """Compare source schema, missing values and categories with the training data."""
     from ..contract.schema import ContractError
     from ..monitoring import champion as watching
     from ..monitoring.drift_counts import SchemaMismatchError
@@ -82,8 +97,8 @@ def upstream(args: argparse.Namespace) -> int:
     try:
         registry, seam = Registry(settings), args.project.seam()
         champion, table = watching.answering(registry), loaded(seam.load)
-        found = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
-        rows, odd = (0, []) if found else watching.rows_since_training(seam, champion)
+        result = changes(registry.version(int(champion.version)).tags, columns(table, seam.terms))
+        rows, anomalies = (0, []) if result else watching.rows_since_training(seam, champion)
     except (
         SchemaMismatchError,
         ContractError,
@@ -93,16 +108,33 @@ def upstream(args: argparse.Namespace) -> int:
     ) as error:
         print(display(f"{type(error).__name__}: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
-    found += odd
-    if not rows and not found:
-        print(f"nothing to say: load() gives no row that is newer than what version {champion.version} was made of")
+    result += anomalies
+    if not rows and not result:
+        print(
+            f"nothing to say: load() gives no row that is newer than what version "
+            f"{champion.version} was made of"
+        )
         return 0
-    said = "; ".join(found)[:500] or f"the columns are those of version {champion.version}, {rows:,} newer rows hold"
-    return save_evidence(settings, [finding("dependencies-watched", not found, digests(settings), said)])
+    message = (
+        "; ".join(result)[:500]
+        or f"the columns are those of version {champion.version}, {rows:,} newer rows hold"
+    )
+    return save_evidence(
+        settings, [finding("dependencies-watched", not result, digests(settings), message)]
+    )
 
 
-def watch(args: argparse.Namespace) -> int:
-    """what is wrong by the records, where no Prometheus runs; tells --url, or the webhook of ownership.yaml"""
+@verb(
+    "check-alerts",
+    option(
+        "--url",
+        default="",
+        help="webhook; default: alerting.webhook of ownership.yaml; ML_WEBHOOK_TOKEN is sent as "
+        "bearer token",
+    ),
+)
+def check_alerts(args: argparse.Namespace) -> int:
+    """Check the alert rules on the records, without Prometheus, and notify a webhook."""
     from ..governance.config import read_organisation
     from ..monitoring import notifier
     from ..monitoring.champion import champion_if_any
@@ -114,15 +146,22 @@ def watch(args: argparse.Namespace) -> int:
     settings, at = args.project.settings(), now()
     org, state = read_organisation(settings.governance_dir), settings.state_dir / "watch.json"
     try:
-        found = active_alerts(org, args.project.seam(), records(settings), champion_if_any(settings), at)
+        result = active_alerts(
+            org, args.project.seam(), records(settings), champion_if_any(settings), at
+        )
     except RegistryError as error:
         print(display(f"RegistryError: {error}", keep="\n"), file=sys.stderr)
         return NOT_SAID
-    owners = {outcome.id: org.ownership.accountable(outcome.id) for outcome in org.ownership.outcomes}
-    news = notifier.news(state, found, owners, at)
+    owners = {
+        outcome.id: org.ownership.accountable(outcome.id) for outcome in org.ownership.outcomes
+    }
+    news = notifier.news(state, result, owners, at)
     for facts in news.wrong.values():
-        said = f"{facts['alert']}: {facts['says']} ({facts['outcome']}: {facts['owner']}; since {facts['since']})"
-        print(display(said))
+        message = (
+            f"{facts['alert']}: {facts['says']} ({facts['outcome']}: {facts['owner']}; since "
+            f"{facts['since']})"
+        )
+        print(display(message))
     for id in news.ended:
         print(f"ended: {id}")
     if not (news.wrong or news.ended):
@@ -130,7 +169,11 @@ def watch(args: argparse.Namespace) -> int:
     url, taken = args.url or org.ownership.alerting.webhook, True
     if url and (news.wrong or news.ended):
         try:
-            notifier.post(url, news.message(org.ownership.system.name, at), os.environ.get("ML_WEBHOOK_TOKEN", ""))
+            notifier.post(
+                url,
+                news.message(org.ownership.system.name, at),
+                os.environ.get("ML_WEBHOOK_TOKEN", ""),
+            )
         except notifier.DeliveryError as error:
             print(display(f"DeliveryError: {error}"), file=sys.stderr)
             taken = False
@@ -139,13 +182,21 @@ def watch(args: argparse.Namespace) -> int:
 
 
 def _of_file_or_data(args: argparse.Namespace) -> bool:
-    return bool(args.table or args.since or args.until)
+    return bool(args.input or args.since or args.until)
 
 
 def _looked_at(
-    args: argparse.Namespace, settings: "Settings", seam: "Seam", champion: "ChampionInfo", at: datetime, folder: Path
+    args: argparse.Namespace,
+    settings: "Settings",
+    seam: "Seam",
+    champion: "ChampionInfo",
+    at: datetime,
+    folder: Path,
 ) -> "tuple[str, Counts, str]":
-    """The rows in words, their counts, and what to bear in mind about them. `folder` holds what is made of a file."""
+    """The rows in words, their counts, and what to bear in mind about them.
+
+    `folder` holds what is made of a file.
+    """
     from ..contract.unknown_words import look_alikes
     from ..files.columns import of_scored
     from ..files.read import read
@@ -156,23 +207,35 @@ def _looked_at(
     from .service import records
 
     if _of_file_or_data(args):
-        if args.table and (args.since or args.until):
-            raise NoRowsError("--table is all of a file; --since and --until choose from load()")
+        if args.input and (args.since or args.until):
+            raise NoRowsError("--input is all of a file; --since and --until choose from load()")
         fields, personal = champion.manifest.fields, seam.terms.personal
-        file = read(args.table, of_scored(fields), folder) if args.table else None
+        file = read(args.input, of_scored(fields), folder) if args.input else None
         table, left_out = readable(
-            file.table if file else loaded(seam.load, args.since, args.until), fields, personal=personal
+            file.table if file else loaded(seam.load, args.since, args.until),
+            fields,
+            personal=personal,
         )
         alike = look_alikes(table, [field for field in fields if field.open], personal)
         notes = [file.described if file else "", left_out, *alike]
         span = f"{args.since or 'the first'} to {args.until or 'the newest'}"
-        source = f"the rows of {args.table}" if args.table else f"the rows of load(), {span},"
-        return source, count(table, fields, champion.reference), ". ".join(note for note in notes if note)
+        source = f"the rows of {args.input}" if args.input else f"the rows of load(), {span},"
+        return (
+            source,
+            count(table, fields, champion.reference),
+            ". ".join(note for note in notes if note),
+        )
     store, since = records(settings), at - timedelta(hours=args.hours)
     counts = watching.feature_counts(seam, store, champion, since, at)
     first = watching.first_prediction_at(store, champion, since)
     spanned = (at - first) / timedelta(hours=1) if first else 0.0
-    note = f"They span {spanned:.1f} hours: a part of a day is no day, and its hours differ by themselves."
+    note = (
+        f"They span {spanned:.1f} hours: a part of a day is no day, and its hours differ by "
+        f"themselves."
+    )
     partial = first is not None and spanned < WHOLE_DAY_SHARE * min(args.hours, 24)
-    source = f"the rows that version {champion.version} scored in {args.hours:g} hours up to {at:%Y-%m-%d %H:%M} UTC"
+    source = (
+        f"the rows that version {champion.version} scored in {args.hours:g} hours up to "
+        f"{at:%Y-%m-%d %H:%M} UTC"
+    )
     return source, counts, note if partial or (first and args.hours < 24) else ""

@@ -3,9 +3,12 @@
 import argparse
 import sys
 import time
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..modes import MODES
+from .verb import ACTOR, REASON, option, verb
 
 if TYPE_CHECKING:
     from ..records.store import Store
@@ -14,25 +17,32 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS = 5.0  # between two lines about work that takes long
 
 
+@verb("serve", option("--no-follow", action="store_true", help="read MODEL_DIR only"))
 def serve(args: argparse.Namespace) -> int:
-    """answer at http://127.0.0.1:8000, following the champion; --no-follow reads MODEL_DIR only"""
+    """Serve predictions at http://127.0.0.1:8000 and follow the champion."""
     from ..serving.server import serve as run
 
     run(args.project, args.project.settings(), follower=not args.no_follow)
     return 0
 
 
+@verb("migrate")
 def migrate(args: argparse.Namespace) -> int:
-    """bring the database of records to this code's tables; run before a new version of the service"""
+    """Migrate the database of records; run it before a new version of the service."""
     from ..ops.migrate import migrate as run
 
     mine = run(args.project.settings().records_url)
-    print("the database of records has every table" if mine else "the database is of newer code: it stays as it is")
+    print(
+        "the database of records has every table"
+        if mine
+        else "the database is of newer code: it stays as it is"
+    )
     return 0
 
 
-def mode(args: argparse.Namespace) -> int:
-    """what decisions are for: shadow (the stop), assist or automate, with --why; every replica follows in seconds"""
+@verb("set-mode", option("mode", nargs="?", choices=MODES), REASON, ACTOR)
+def set_mode(args: argparse.Namespace) -> int:
+    """Show or set the decision mode: shadow (kill switch), assist or automate."""
     from ..display.plain_text import display
     from ..identity import whoami
     from ..ops.mode_switch import modes_here, open_store, read_mode, switch
@@ -40,12 +50,14 @@ def mode(args: argparse.Namespace) -> int:
     from ..records.mode import Mode, rank
 
     settings = args.project.settings()
-    if args.mode and not args.why.strip():
-        raise SystemExit('a switch needs its reason, for the record: --why "complaints since noon" (make: WHY="...")')
+    if args.mode and not args.reason.strip():
+        raise SystemExit(
+            'a switch requires a reason: --reason "complaints since noon" (make: REASON="...")'
+        )
     now: Mode | None = None
     away: StoreUnavailableError | None = None
     if args.mode:
-        done = switch(settings, args.mode, args.who or whoami(), args.why)
+        done = switch(settings, args.mode, args.actor or whoami(), args.reason)
         if done.holds is None:
             print("\n".join(map(display, done.reached)))
             return 0 if done.effective else 1
@@ -58,7 +70,9 @@ def mode(args: argparse.Namespace) -> int:
     if now and now.at:
         print(display(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"))
     elif not away:
-        print(f"{settings.first_mode}{' (ML_MODE)' if settings.environment == 'local' else ''}, never switched")
+        print(
+            f"{settings.first_mode}{' (ML_MODE)' if settings.environment == 'local' else ''}, never switched"
+        )
     for item in modes_here(settings):
         if away or rank(item.mode) < rank(now.mode if now else settings.first_mode):
             print(display(f"on this machine {item.mode} holds, through {item.who}: {item.why}"))
@@ -67,9 +81,12 @@ def mode(args: argparse.Namespace) -> int:
     return 0
 
 
-def forget(args: argparse.Namespace) -> int:
-    """delete what is recorded of the time --before a day, in pieces: predictions, outcomes, feedback"""
-
+@verb(
+    "purge-records",
+    option("--before", type=date.fromisoformat, required=True, help="a day, UTC, e.g. 2026-05-31"),
+)
+def purge_records(args: argparse.Namespace) -> int:
+    """Delete predictions, outcomes and feedback recorded before a day."""
     shown = time.monotonic()
 
     def progress(gone: dict[str, int]) -> None:
@@ -78,13 +95,18 @@ def forget(args: argparse.Namespace) -> int:
             shown = time.monotonic()
             print(f"{sum(gone.values()):,} rows deleted so far", file=sys.stderr, flush=True)
 
-    gone = records(args.project.settings()).forget(datetime.combine(args.before, datetime.min.time()), progress)
+    gone = records(args.project.settings()).forget(
+        datetime.combine(args.before, datetime.min.time()), progress
+    )
     print("deleted: " + ", ".join(f"{number:,} {name}" for name, number in gone.items()))
     return 0
 
 
 def records(settings: "Settings") -> "Store":
-    """The database of records. The embedded one belongs to this machine alone, so its tables are made if need be."""
+    """The database of records.
+
+    The embedded one belongs to this machine alone, so its tables are made if need be.
+    """
     from ..ops.migrate import migrate as make_tables
     from ..records.store import Store
     from ..records.time_limits import LONG_WAIT
@@ -94,8 +116,19 @@ def records(settings: "Settings") -> "Store":
     return Store(settings.records_url, LONG_WAIT)
 
 
-def key(args: argparse.Namespace) -> int:
-    """make a key for a caller, shown once: --name checkout --role predict; ML_KEYS_FILE or keys.json gets its hash"""
+@verb(
+    "create-key",
+    option("--name", required=True, help="the calling system"),
+    option(
+        "--role",
+        action="append",
+        required=True,
+        choices=["predict", "outcomes", "feedback", "operate", "smoke"],
+    ),
+    option("--until", type=date.fromisoformat, help="last valid day, e.g. 2027-06-30"),
+)
+def create_key(args: argparse.Namespace) -> int:
+    """Create an API key for a caller, print it once, and keep its hash in ML_KEYS_FILE."""
     from ..serving.api_keys import add_key
 
     path = args.project.settings().keys_file or Path("keys.json")

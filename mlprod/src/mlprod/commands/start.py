@@ -1,4 +1,7 @@
-"""Starts a verb, once this Python and this folder are the right ones. Python 3.6 can read this file, and say no."""
+"""Starts a verb, once this Python and this folder are the right ones.
+
+Python 3.6 can read this file, and say no.
+"""
 
 import os
 import sys
@@ -12,43 +15,62 @@ def unfit_python(package: str, major: int, minor: int) -> str:
     if OLDEST <= (major, minor) <= NEWEST:
         return ""
     return (
-        f"Python {major}.{minor} ({sys.executable}) cannot run {package}: its locks cover Python 3.11 to 3.13. "
+        f"Python {major}.{minor} ({sys.executable}) cannot run {package}: its locks cover "
+        f"Python 3.11 to 3.13. "
         "Works: make setup PYTHON=python3.13"
     )
 
 
 def foreign_code(package: str, folder: Path, imported: Path) -> str:
-    """Why the package at `imported` must not work in `folder`, a project with code of its own; empty when it may.
+    """Why the package at `imported` must not work in `folder`, a project with code of its own;
+    empty when it may.
 
-    A copied or moved environment leads to the project that it was made for, and PYTHONPATH may name another one. In a
-    folder without such code, as in an image or beside an installed wheel, any code may run.
+    A copied or moved environment leads to the project that it was made for, and PYTHONPATH may name
+    another one. In a folder without such code, as in an image or beside an installed wheel, any
+    code may run.
     """
     own = folder / "src" / package
     if not (own / "__main__.py").is_file() or own.samefile(imported):
         return ""
-    refused = f"The code that would run is {imported}, but this project's code is {own}. Nothing was run. "
-    listed = [Path(each).resolve() for each in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    refused = (
+        f"The code that would run is {imported}, but this project's code is {own}. Nothing was "
+        f"run. "
+    )
+    listed = [Path(item).resolve() for item in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     if imported.parent in listed:
         return refused + "PYTHONPATH names the other project. Works: unset PYTHONPATH"
-    return refused + f"{sys.prefix} was made for the other project. Works: make setup, and .venv of this folder"
+    return (
+        refused + f"{sys.prefix} was made for the other project. Works: make setup, and .venv of "
+        f"this folder"
+    )
 
 
 def package_here(folder: Path) -> str:
-    """The package of the project in `folder`. Ends the process with a message when there is none, or more than one."""
-    found = sorted(path.parent.name for path in folder.glob("src/*/__main__.py"))
-    if len(found) != 1:
-        listed = "they are " + ", ".join(found) if found else "there is none"
-        sys.exit(f"{folder}: a project has one folder src/<package> with a __main__.py; {listed}. Works: cd my-project")
-    return found[0]
+    """The package of the project in `folder`.
+
+    Ends the process with a message when there is none, or more than one.
+    """
+    result = sorted(path.parent.name for path in folder.glob("src/*/__main__.py"))
+    if len(result) != 1:
+        listed = "they are " + ", ".join(result) if result else "there is none"
+        sys.exit(
+            f"{folder}: a project has one folder src/<package> with a __main__.py; "
+            f"{listed}. Works: cd my-project"
+        )
+    return result[0]
 
 
 def main(package: str, argv: "list[str] | None" = None) -> int:
-    """Run a verb of the project whose four files are in `package`, from any folder; gives the exit code."""
+    """Run a verb of the project whose four files are in `package`, from any folder; gives the exit
+    code.
+    """
     from ..project.folder import code_of, root_of
 
     code = code_of(package)
-    root, words = root_of(code), sys.argv[1:] if argv is None else argv
-    refusal = unfit_python(package, *sys.version_info[:2]) or foreign_code(package, Path.cwd(), code)
+    root, parts = root_of(code), sys.argv[1:] if argv is None else argv
+    refusal = unfit_python(package, *sys.version_info[:2]) or foreign_code(
+        package, Path.cwd(), code
+    )
     if refusal:
         sys.exit(refusal)
     from ..display.masking import Masked
@@ -56,7 +78,7 @@ def main(package: str, argv: "list[str] | None" = None) -> int:
     from ..version import VERSION
     from .cli import run
 
-    refusal = "" if words[:1] and words[0] in FROM_WHEEL else other_version(root, VERSION)
+    refusal = "" if parts[:1] and parts[0] in FROM_WHEEL else other_version(root, VERSION)
     if refusal:
         sys.exit(refusal)
 

@@ -1,4 +1,6 @@
-"""A table's columns as the fields that they hold: a type with one meaning is cast, a cell without one is marked."""
+"""A table's columns as the fields that they hold: a type with one meaning is cast, a cell without
+one is marked.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +10,17 @@ import ibis.expr.types as ir
 
 from .fields import Task
 
-MARK = "_unreadable_"  # and a name: in text, the cells of that column that cannot be read; null for all others
+# and a name: in text, the cells of that column that cannot be read; null for all others
+MARK = "_unreadable_"
 LINE = "_line_of_file"  # where a row of a CSV begins
 EXACT = 2**53  # the largest range in which float64 holds every integer
-TYPES = {"number": "float64", "integer": "int64", "boolean": "boolean", "time": "timestamp", "label": "float64"}
+TYPES = {
+    "number": "float64",
+    "integer": "int64",
+    "boolean": "boolean",
+    "time": "timestamp",
+    "label": "float64",
+}
 TYPES |= dict.fromkeys(("category", "text", "id"), "string")
 MAX_REFUSED = 0.01  # of the rows; when more break the contract that is no dirt but another table
 UNREADABLE = {
@@ -25,12 +34,17 @@ UNREADABLE = {
 REMEDIES = {
     UNREADABLE[
         "number"
-    ]: "write it as 1234.5: no separator of thousands, no unit, no percent; a cell without a value is empty",
+    ]: "write it as 1234.5: no separator of thousands, no unit, no percent; a cell without a "
+    "value is empty",
     UNREADABLE["integer"]: "write it as 1234; a cell without a value is empty",
     UNREADABLE["boolean"]: "write true or false; a cell without a value is empty",
-    UNREADABLE["id"]: "make the column text in the spreadsheet, and export it again from where the ids come",
+    UNREADABLE[
+        "id"
+    ]: "make the column text in the spreadsheet, and export it again from where the ids come",
     UNREADABLE["time"]: "write year, month and day in this order",
-    UNREADABLE["label"]: "write it as a number, or true or false; a label that is not known is empty",
+    UNREADABLE[
+        "label"
+    ]: "write it as a number, or true or false; a label that is not known is empty",
 }
 
 
@@ -42,21 +56,27 @@ def type_violation(dtype: Any, kind: str, task: Task) -> str | None:
     remedy = f"write the column as {works}, in load() by .cast({works!r})"
     if kind in ("boolean", "label") and dtype.is_string():
         remedy = (
-            "write it as true or false, in load() by comparing it with the word that means true: table.column == '...'"
+            "write it as true or false, in load() by comparing it with the word that means "
+            "true: table.column == '...'"
         )
     return f"type {dtype} does not hold {'an' if kind[0] in 'ai' else 'a'} {kind}; {remedy}"
 
 
 def exact(value: float) -> Any:
-    """The number as an expression of float64. As a plain literal DuckDB 1.5 reads 0.9448268413543701 as a decimal, and
-    makes another float64 of that than of the same digits as text."""
+    """The number as an expression of float64.
+
+    As a plain literal DuckDB 1.5 reads 0.9448268413543701 as a decimal, and makes another float64
+    of that than of the same digits as text.
+    """
     return ibis.literal(repr(float(value))).cast("float64")
 
 
 def conformed(table: ir.Table, kinds: Mapping[str, str]) -> ir.Table:
-    """The table, its columns of these kinds as float64, int64 (or whole numbers in float64), boolean, text or time.
+    """The table, its columns of these kinds as float64, int64 (or whole numbers in float64),
+    boolean, text or time.
 
-    A cell without a meaning, such as 1.5 for a whole number, is null there and stands in the column MARK + name.
+    A cell without a meaning, such as 1.5 for a whole number, is null there and stands in the column
+    MARK + name.
     """
     changed: dict[str, Any] = {}
     for name, kind in kinds.items():
@@ -73,8 +93,8 @@ def unreadable(table: ir.Table, name: str) -> ir.BooleanValue | None:
 
 def missing(column: Any) -> ir.BooleanValue:
     """NULL, or NaN in a floating column: files written by dataframes use either."""
-    found: ir.BooleanValue = column.isnull()
-    return found | column.isnan() if column.type().is_floating() else found
+    result: ir.BooleanValue = column.isnull()
+    return result | column.isnan() if column.type().is_floating() else result
 
 
 def _holds(dtype: Any, kind: str, task: Task) -> bool:
@@ -99,9 +119,13 @@ def _conformed(name: str, column: Any, kind: str) -> dict[str, Any]:
         return {name: column.cast("float64")}
     if kind == "integer" and not dtype.is_integer() | dtype.is_uint64():
         column = column if dtype.is_floating() else column.cast("float64")
-        countable = column.between(-EXACT, EXACT)  # before it is rounded, which engines do by a cast to an integer
-        odd = ibis.cases((missing(column), False), (countable, column != column.round()), else_=False)
-        return _marked(name, column, odd, column)
+        countable = column.between(
+            -EXACT, EXACT
+        )  # before it is rounded, which engines do by a cast to an integer
+        anomalies = ibis.cases(
+            (missing(column), False), (countable, column != column.round()), else_=False
+        )
+        return _marked(name, column, anomalies, column)
     if kind == "integer" and dtype.is_uint64():
         return {name: column.cast("float64")}
     if kind == "boolean" and not dtype.is_boolean():
@@ -110,8 +134,8 @@ def _conformed(name: str, column: Any, kind: str) -> dict[str, Any]:
     return {name: column.cast("string")} if kind == "id" and dtype.is_decimal() else {}
 
 
-def _marked(name: str, column: Any, odd: Any, value: Any) -> dict[str, Any]:
+def _marked(name: str, column: Any, anomalies: Any, value: Any) -> dict[str, Any]:
     return {
-        name: ibis.ifelse(odd, ibis.null(value.type()), value),
-        MARK + name: ibis.ifelse(odd, column.cast("string"), ibis.null("string")),
+        name: ibis.ifelse(anomalies, ibis.null(value.type()), value),
+        MARK + name: ibis.ifelse(anomalies, column.cast("string"), ibis.null("string")),
     }

@@ -28,12 +28,17 @@ class ContractError(ValueError):
 class Contract(BaseModel):
     """Base of the row: strict types, nothing extra, no infinities, no word without an end."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, str_max_length=MAX_LENGTH)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False, str_max_length=MAX_LENGTH
+    )
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a row. `bounds` are inclusive, `categories` in encoding order; `open` scores others as unknown."""
+    """One field of a row.
+
+    `bounds` are inclusive, `categories` in encoding order; `open` scores others as unknown.
+    """
 
     name: str
     kind: Kind
@@ -48,7 +53,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of a row in contract order; positions are columns of the encoded matrix [rows, fields]."""
+    """The fields of a row in contract order; positions are columns of the encoded matrix [rows,
+    fields].
+    """
 
     items: tuple[Field, ...]
 
@@ -80,5 +87,7 @@ class Fields:
         return hashlib.sha256(repr(self.items).encode()).hexdigest()
 
     def codes(self, position: int) -> NDArray[np.float32]:
-        """Codes that a category column may hold: one for each category, then one for unknown; missing is NaN."""
+        """Codes that a category column may hold: one for each category, then one for unknown;
+        missing is NaN.
+        """
         return np.arange(len(self.items[position].categories) + 1, dtype=np.float32)

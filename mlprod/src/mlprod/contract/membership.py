@@ -1,4 +1,6 @@
-"""Which words are none of a field's: without an expression that grows with them, and fast on whatever engine."""
+"""Which words are none of a field's: without an expression that grows with them, and fast on
+whatever engine.
+"""
 
 import functools
 import operator
@@ -19,14 +21,24 @@ SCHEMA = pa.schema({"field": pa.string(), "word": pa.string()})
 
 def words_of(fields: Iterable[Field]) -> pa.Table:
     """The words of the fields that have too many for an expression."""
-    pairs = [(field.name, word) for field in fields if len(field.categories) > COMPARED for word in field.categories]
+    pairs = [
+        (field.name, word)
+        for field in fields
+        if len(field.categories) > COMPARED
+        for word in field.categories
+    ]
     return pa.table([[name for name, _ in pairs], [word for _, word in pairs]], schema=SCHEMA)
 
 
 def none_of(column: Any, field: Field, words: ir.Table, duckdb: bool) -> ir.BooleanValue:
-    """Rows whose word is there and is none of the field's. `words` is a table of `words_of` the field and others."""
+    """Rows whose word is there and is none of the field's.
+
+    `words` is a table of `words_of` the field and others.
+    """
     if len(field.categories) <= COMPARED:
-        different: ir.BooleanValue = functools.reduce(operator.and_, [column != word for word in field.categories])
+        different: ir.BooleanValue = functools.reduce(
+            operator.and_, [column != word for word in field.categories]
+        )
         return different
     if duckdb and len(field.categories) <= IN_A_TEXT:
         known = ibis.literal(SEPARATOR.join(field.categories)).split(SEPARATOR).contains(column)

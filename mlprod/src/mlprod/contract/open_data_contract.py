@@ -1,4 +1,6 @@
-"""The contract for whoever delivers or catalogues the rows: Open Data Contract Standard (ODCS) 3.1, by bitol-io."""
+"""The contract for whoever delivers or catalogues the rows: Open Data Contract Standard (ODCS) 3.1,
+by bitol-io.
+"""
 
 import inspect
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ TODO = "TODO"
 
 @dataclass(frozen=True)
 class ContractFacts:
-    """What the terms do not say of the data; None is left out, as is an owner while name or e-mail is TODO."""
+    """What the terms do not say of the data; None is left out, as is an owner while name or e-mail
+    is TODO.
+    """
 
     name: str
     purpose: str
@@ -25,8 +29,13 @@ class ContractFacts:
 
 
 def open_data_contract(terms: ContractSchema, facts: ContractFacts) -> dict[str, Any]:
-    """A document of ODCS v3.1.0 in dicts, lists, strings, numbers and booleans, its keys in the order for a reader."""
-    usage = f"Trains and measures a model of {terms.label}; a request to the model brings the same fields."
+    """A document of ODCS v3.1.0 in dicts, lists, strings, numbers and booleans, its keys in the
+    order for a reader.
+    """
+    usage = (
+        f"Trains and measures a model of {terms.label}; a request to the model brings the same "
+        f"fields."
+    )
     owner = {"username": facts.owner_email, "name": facts.owner_name, "role": "Data Owner"}
     return _known(
         apiVersion="v3.1.0",
@@ -59,14 +68,22 @@ def _rows(terms: ContractSchema) -> dict[str, Any]:
 
 
 def _beside_the_fields(terms: ContractSchema) -> list[dict[str, Any]]:
-    """ID, UNIT, TIME and LABEL; without a logicalType where the data check takes more than one."""
+    """ID, GROUP, EVENT_TIME and LABEL; without a logicalType where the data check takes more than
+    one.
+    """
     columns = [
         _column(terms.id, "id", "Names one row: a string, an integer or a UUID")
         | {"primaryKey": True, "primaryKeyPosition": 1, "unique": True}
         | {"quality": [_rule("nullValues", mustBe=0), _rule("duplicateValues", mustBe=0)]},
-        _column(terms.unit, "unit", "Rows of one unit belong together: a string, an integer or a UUID"),
+        _column(
+            terms.unit, "unit", "Rows of one unit belong together: a string, an integer or a UUID"
+        ),
         _column(terms.time, "time", "When the row happened") | {"logicalType": "timestamp"},
-        _column(terms.label, "label", "What is to be known, null until then: yes or no, 0 or 1, or a number")
+        _column(
+            terms.label,
+            "label",
+            "What is to be known, null until then: yes or no, 0 or 1, or a number",
+        )
         | {"required": False, "quality": [_rule("nullValues", mustBeLessThan=100, unit="percent")]},
     ]
     return [column for column in columns if column["name"] is not None]
@@ -74,7 +91,13 @@ def _beside_the_fields(terms: ContractSchema) -> list[dict[str, Any]]:
 
 def _column(name: str | None, tag: str, description: str) -> dict[str, Any]:
     quality = [_rule("nullValues", mustBe=0)]
-    return {"name": name, "required": True, "description": description, "tags": [tag], "quality": quality}
+    return {
+        "name": name,
+        "required": True,
+        "description": description,
+        "tags": [tag],
+        "quality": quality,
+    }
 
 
 def _property(item: Field, terms: ContractSchema) -> dict[str, Any]:
@@ -90,12 +113,17 @@ def _property(item: Field, terms: ContractSchema) -> dict[str, Any]:
         classification="restricted" if item.name in terms.personal else None,
         tags=[mark for mark, names in marks.items() if item.name in names] or None,
         quality=_rules(item) or None,
-        customProperties=[{"property": key, "value": value} for key, value in further.items() if value] or None,
+        customProperties=[
+            {"property": key, "value": value} for key, value in further.items() if value
+        ]
+        or None,
     )
 
 
 def _options(item: Field) -> dict[str, float] | None:
-    """Bounds and length: the data check counts them, and the standard has them here and not among its metrics."""
+    """Bounds and length: the data check counts them, and the standard has them here and not among
+    its metrics.
+    """
     if item.bounds:
         return dict(zip(("minimum", "maximum"), item.bounds, strict=True))
     return {"maxLength": item.longest} if item.kind == "text" else None
@@ -105,8 +133,11 @@ def _rules(item: Field) -> list[dict[str, Any]]:
     missing = [] if item.optional else [_rule("nullValues", mustBe=0)]
     if item.kind != "category" or item.open:
         return missing
-    return [*missing, _rule("invalidValues", mustBe=0, arguments={"validValues": list(item.categories)})]
+    return [
+        *missing,
+        _rule("invalidValues", mustBe=0, arguments={"validValues": list(item.categories)}),
+    ]
 
 
-def _rule(metric: str, **said: Any) -> dict[str, Any]:
-    return {"type": "library", "metric": metric} | said
+def _rule(metric: str, **message: Any) -> dict[str, Any]:
+    return {"type": "library", "metric": metric} | message

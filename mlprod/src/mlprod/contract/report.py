@@ -20,7 +20,10 @@ class ContractViolationError(Exception):
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken rule of one column. `examples` holds (row id or line, value) pairs; `words` those that are allowed."""
+    """One broken rule of one column.
+
+    `examples` holds (row id or line, value) pairs; `words` those that are allowed.
+    """
 
     field: str
     rule: str
@@ -46,8 +49,11 @@ class Violation:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What the check counted. `missing` and `unknown` are allowed by the contract and counted for information; `alike`
-    says of unknown words which known one they look like."""
+    """What the check counted.
+
+    `missing` and `unknown` are allowed by the contract and counted for information; `alike` says of
+    unknown words which known one they look like.
+    """
 
     rows: int
     labelled: int
@@ -67,8 +73,13 @@ class CheckReport:
         lines += [f"  {broken.describe()}" for broken in self.violations[:MAX_VIOLATIONS]]
         if (others := len(self.violations) - MAX_VIOLATIONS) > 0:
             lines.append(f"  … and {others:,} more rules broken")
-        for said, counts in (("missing (allowed)", self.missing), ("unknown category (allowed)", self.unknown)):
-            lines += [f"  {name}: {said}: {count:,} rows" for name, count in counts.items() if count]
+        for message, counts in (
+            ("missing (allowed)", self.missing),
+            ("unknown category (allowed)", self.unknown),
+        ):
+            lines += [
+                f"  {name}: {message}: {count:,} rows" for name, count in counts.items() if count
+            ]
         return "\n".join([*lines, *(f"  {line}" for line in self.alike)])
 
 

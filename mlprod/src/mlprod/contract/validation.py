@@ -1,4 +1,6 @@
-"""The data check: a few Ibis aggregates count what breaks the contract, on whatever engine holds the table."""
+"""The data check: a few Ibis aggregates count what breaks the contract, on whatever engine holds
+the table.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -31,19 +33,29 @@ AT_ONCE = 100  # predicates counted in one query: engines plan some hundreds bad
 Rule = tuple[str, str, ir.BooleanValue]
 
 
-def check(table: ir.Table, terms: ContractSchema, task: Task, *, of_file: bool = False) -> CheckReport:
-    """Compare a table with the contract: aggregates for the counts, one over the ids, examples for broken rules.
+def check(
+    table: ir.Table, terms: ContractSchema, task: Task, *, of_file: bool = False
+) -> CheckReport:
+    """Compare a table with the contract: aggregates for the counts, one over the ids, examples for
+    broken rules.
 
-    The rows of a file may come without UNIT, TIME and LABEL: they can be scored, though not learned from.
+    The rows of a file may come without GROUP, EVENT_TIME and LABEL: they can be scored, though not
+    learned from.
     """
     kinds = {item.name: str(item.kind) for item in terms.fields} | {terms.id: "id"}
-    beside = {name: kind for name, kind in ((terms.unit, "id"), (terms.time, "time"), (terms.label, "label")) if name}
+    beside = {
+        name: kind
+        for name, kind in ((terms.unit, "id"), (terms.time, "time"), (terms.label, "label"))
+        if name
+    }
     kinds |= {name: kind for name, kind in beside.items() if not of_file or name in table.columns}
     if shape := _shape(table, kinds, task, shown=set(kinds) - set(terms.personal)):
-        return CheckReport(rows=int(table.count().to_pyarrow().as_py()), labelled=0, violations=tuple(shape))
-    table, words = conformed(table, kinds), ibis.memtable(words_of(terms.fields))
-    rules = [*_field_rules(table, terms, words), *_rules_beside(table, terms, task, kinds)]
-    allowed = _allowed(table, terms, words)
+        return CheckReport(
+            rows=int(table.count().to_pyarrow().as_py()), labelled=0, violations=tuple(shape)
+        )
+    table, parts = conformed(table, kinds), ibis.memtable(words_of(terms.fields))
+    rules = [*_field_rules(table, terms, parts), *_rules_beside(table, terms, task, kinds)]
+    allowed = _allowed(table, terms, parts)
     labels = [(terms.label, "known", known_label(table, terms))] if terms.label in kinds else []
     rows, totals = _counted(table, [*rules, *allowed, *labels])
     labelled = totals.get((terms.label, "known"), 0)
@@ -53,10 +65,19 @@ def check(table: ir.Table, terms: ContractSchema, task: Task, *, of_file: bool =
         if totals[name, rule]
     ]
     if not rows:
-        broken.append(Violation(terms.id, "no rows at all; does load() look at the right place and time?", 0))
+        broken.append(
+            Violation(terms.id, "no rows at all; does load() look at the right place and time?", 0)
+        )
     elif labels and not labelled:
         broken.append(Violation(terms.label, "no row has a label yet", rows))
-    ids = table.filter(table[terms.id].notnull()).select(terms.id).distinct().count().to_pyarrow().as_py()
+    ids = (
+        table.filter(table[terms.id].notnull())
+        .select(terms.id)
+        .distinct()
+        .count()
+        .to_pyarrow()
+        .as_py()
+    )
     nameless = sum(totals.get((terms.id, rule), 0) for rule in ("missing", UNREADABLE["id"]))
     if repeated := rows - nameless - ids:
         broken.append(Violation(terms.id, "repeated: an id must name one row", repeated))
@@ -67,7 +88,11 @@ def check(table: ir.Table, terms: ContractSchema, task: Task, *, of_file: bool =
         violations=tuple(broken),
         missing={name: totals[name, kind] for name, kind, _ in allowed if kind == "optional"},
         unknown=unknown,
-        alike=tuple(look_alikes(table, [terms.fields[name] for name in unknown if unknown[name]], terms.personal)),
+        alike=tuple(
+            look_alikes(
+                table, [terms.fields[name] for name in unknown if unknown[name]], terms.personal
+            )
+        ),
     )
 
 
@@ -82,33 +107,51 @@ def prepared(table: ir.Table, terms: ContractSchema) -> ir.Table:
     return conformed(table, kinds)
 
 
-def first_violation(table: ir.Table, terms: ContractSchema, words: ir.Table | None = None) -> ir.StringValue:
-    """For each row of a `prepared` table the first rule that its id or a field of it breaks, as "field: rule"; null
-    where it breaks none. `words` is what `words_of` gives, for an engine that holds it already."""
+def first_violation(
+    table: ir.Table, terms: ContractSchema, words: ir.Table | None = None
+) -> ir.StringValue:
+    """For each row of a `prepared` table the first rule that its id or a field of it breaks, as
+    "field: rule"; null where it breaks none. `words` is what `words_of` gives, for an engine that
+    holds it already.
+    """
     rules = _row_rules(table, terms, words)
-    first: ir.StringValue = ibis.cases(*((predicate, f"{name}: {rule}") for name, rule, predicate in rules))
+    first: ir.StringValue = ibis.cases(
+        *((predicate, f"{name}: {rule}") for name, rule, predicate in rules)
+    )
     return first
 
 
 def _row_rules(table: ir.Table, terms: ContractSchema, words: ir.Table | None = None) -> list[Rule]:
     rules = [*_presence(table, terms.id, "id"), *_length_rules(table, terms.id)]
-    return rules + _field_rules(table, terms, ibis.memtable(words_of(terms.fields)) if words is None else words)
+    return rules + _field_rules(
+        table, terms, ibis.memtable(words_of(terms.fields)) if words is None else words
+    )
 
 
-def violations(table: ir.Table, terms: ContractSchema, counts: Mapping[str, int], most: int) -> list[Violation]:
-    """The rules that most rows of a `prepared` table break, as `first_violation` names and somebody counted them,
-    with some of these rows."""
+def violations(
+    table: ir.Table, terms: ContractSchema, counts: Mapping[str, int], most: int
+) -> list[Violation]:
+    """The rules that most rows of a `prepared` table break, as `first_violation` names and somebody
+    counted them, with some of these rows.
+    """
     frequent = sorted(counts, key=lambda rule: -counts[rule])[:most]
-    rules = {f"{name}: {rule}": (name, rule, predicate) for name, rule, predicate in _row_rules(table, terms)}
+    rules = {
+        f"{name}: {rule}": (name, rule, predicate)
+        for name, rule, predicate in _row_rules(table, terms)
+    }
     return [
         _violation(table, terms, name, rule, counts[f"{name}: {rule}"], predicate)
         for name, rule, predicate in (rules[key] for key in frequent)
     ]
 
 
-def _violation(table: ir.Table, terms: ContractSchema, name: str, rule: str, count: int, predicate: Any) -> Violation:
-    words = terms.fields[name].categories if name in terms.fields.names else ()
-    return violation(table, name, rule, count, predicate, id=terms.id, personal=terms.personal, words=words)
+def _violation(
+    table: ir.Table, terms: ContractSchema, name: str, rule: str, count: int, predicate: Any
+) -> Violation:
+    parts = terms.fields[name].categories if name in terms.fields.names else ()
+    return violation(
+        table, name, rule, count, predicate, id=terms.id, personal=terms.personal, words=parts
+    )
 
 
 def known_label(table: ir.Table, terms: ContractSchema) -> ir.BooleanValue:
@@ -122,15 +165,27 @@ def _counted(table: ir.Table, rules: Sequence[Rule]) -> tuple[int, dict[tuple[st
     rows = 0
     for start in range(0, max(len(rules), 1), AT_ONCE):
         part = rules[start : start + AT_ONCE]
-        sums = {f"c{place}": predicate.ifelse(1, 0).sum() for place, (_, _, predicate) in enumerate(part)}
-        found: dict[str, Any] = table.aggregate(_rows=table.count(), **sums).to_pyarrow().to_pylist()[0]
-        rows = int(found["_rows"])
-        totals |= {(name, rule): int(found[f"c{place}"] or 0) for place, (name, rule, _) in enumerate(part)}
+        sums = {
+            f"c{place}": predicate.ifelse(1, 0).sum()
+            for place, (_, _, predicate) in enumerate(part)
+        }
+        result: dict[str, Any] = (
+            table.aggregate(_rows=table.count(), **sums).to_pyarrow().to_pylist()[0]
+        )
+        rows = int(result["_rows"])
+        totals |= {
+            (name, rule): int(result[f"c{place}"] or 0)
+            for place, (name, rule, _) in enumerate(part)
+        }
     return rows, totals
 
 
-def _shape(table: ir.Table, kinds: dict[str, str], task: Task, shown: Collection[str] = ()) -> list[Violation]:
-    """Columns that are absent or of a type that cannot hold the field; with some of its text, where it may be shown."""
+def _shape(
+    table: ir.Table, kinds: dict[str, str], task: Task, shown: Collection[str] = ()
+) -> list[Violation]:
+    """Columns that are absent or of a type that cannot hold the field; with some of its text, where
+    it may be shown.
+    """
     schema, broken = table.schema(), []
     looks, listing = by_look(schema), f"; it has {listed(schema)}"
     for name, kind in kinds.items():
@@ -140,52 +195,79 @@ def _shape(table: ir.Table, kinds: dict[str, str], task: Task, shown: Collection
             broken.append(Violation(name, f"no such column in the table{hint}{listing}", 0))
             listing = ""  # once is enough
         elif (reason := type_violation(schema[name], kind, task)) is not None:
-            words = _some_words(table, name) if name in shown and schema[name].is_string() else ""
-            broken.append(Violation(name, reason + words, 0))
+            parts = _some_words(table, name) if name in shown and schema[name].is_string() else ""
+            broken.append(Violation(name, reason + parts, 0))
     return broken
 
 
 def _some_words(table: ir.Table, name: str) -> str:
-    words = table.filter(table[name].notnull()).select(name).distinct().order_by(name).limit(EXAMPLES).to_pyarrow()
-    return f"; it has {', '.join(explained(word, {}) for word in words[name].to_pylist())}" if len(words) else ""
+    parts = (
+        table.filter(table[name].notnull())
+        .select(name)
+        .distinct()
+        .order_by(name)
+        .limit(EXAMPLES)
+        .to_pyarrow()
+    )
+    return (
+        f"; it has {', '.join(explained(word, {}) for word in parts[name].to_pylist())}"
+        if len(parts)
+        else ""
+    )
 
 
 def _presence(table: ir.Table, name: str, kind: str, optional: bool = False) -> list[Rule]:
     """A cell is there, and can be read."""
-    odd, absent = unreadable(table, name), missing(table[name])
-    if odd is None:
+    anomalies, absent = unreadable(table, name), missing(table[name])
+    if anomalies is None:
         return [] if optional else [(name, "missing", absent)]
-    return [(name, UNREADABLE[kind], odd), *([] if optional else [(name, "missing", absent & ~odd)])]
+    return [
+        (name, UNREADABLE[kind], anomalies),
+        *([] if optional else [(name, "missing", absent & ~anomalies)]),
+    ]
 
 
 def _field_rules(table: ir.Table, terms: ContractSchema, words: ir.Table) -> list[Rule]:
-    found: list[Rule] = []
+    result: list[Rule] = []
     for item in terms.fields:
-        found += _presence(table, item.name, item.kind, item.optional)
-        found += [(item.name, rule, predicate) for rule, predicate in _value_rules(item, table, words)]
-    return found
+        result += _presence(table, item.name, item.kind, item.optional)
+        result += [
+            (item.name, rule, predicate) for rule, predicate in _value_rules(item, table, words)
+        ]
+    return result
 
 
-def _rules_beside(table: ir.Table, terms: ContractSchema, task: Task, kinds: dict[str, str]) -> list[Rule]:
+def _rules_beside(
+    table: ir.Table, terms: ContractSchema, task: Task, kinds: dict[str, str]
+) -> list[Rule]:
     """Rules of the columns beside the fields."""
-    found = [
+    result = [
         rule
         for name in (terms.id, terms.unit, terms.time)
         if name in kinds
         for rule in _presence(table, name, kinds[name])
     ]
-    found += [rule for name in (terms.id, terms.unit) if name in kinds for rule in _length_rules(table, name)]
+    result += [
+        rule
+        for name in (terms.id, terms.unit)
+        if name in kinds
+        for rule in _length_rules(table, name)
+    ]
     if terms.label not in kinds:
-        return found
+        return result
     label = table[terms.label]
-    found += _presence(table, terms.label, "label", optional=True)
+    result += _presence(table, terms.label, "label", optional=True)
     if task == "binary" and not label.type().is_boolean():
-        found.append(
-            (terms.label, "a binary label is 0, 1 or not yet known", label.notin([0, 1]) & known_label(table, terms))
+        result.append(
+            (
+                terms.label,
+                "a binary label is 0, 1 or not yet known",
+                label.notin([0, 1]) & known_label(table, terms),
+            )
         )
     if task == "regression" and label.type().is_floating():
-        found.append((terms.label, "not a finite number", label.isinf()))
-    return found
+        result.append((terms.label, "not a finite number", label.isinf()))
+    return result
 
 
 def _length_rules(table: ir.Table, name: str) -> list[Rule]:
@@ -193,7 +275,13 @@ def _length_rules(table: ir.Table, name: str) -> list[Rule]:
     column: Any = table[name]
     if not column.type().is_string():
         return []
-    return [(name, f"empty or longer than {MAX_ID_LENGTH} characters", ~column.length().between(1, MAX_ID_LENGTH))]
+    return [
+        (
+            name,
+            f"empty or longer than {MAX_ID_LENGTH} characters",
+            ~column.length().between(1, MAX_ID_LENGTH),
+        )
+    ]
 
 
 def _value_rules(item: Field, table: ir.Table, words: ir.Table) -> list[tuple[str, Any]]:
@@ -205,7 +293,12 @@ def _value_rules(item: Field, table: ir.Table, words: ir.Table) -> list[tuple[st
             above = above & ~column.isnan()
         return [(f"below {plain(low)}", column < exact(low)), (f"above {plain(high)}", above)]
     if item.kind == "category" and not item.open:
-        return [(f"not one of {listed(item.categories)}", none_of(column, item, words, is_duckdb(table)))]
+        return [
+            (
+                f"not one of {listed(item.categories)}",
+                none_of(column, item, words, is_duckdb(table)),
+            )
+        ]
     if item.kind in ("category", "text"):
         longest = item.longest or MAX_LENGTH
         return [(f"longer than {longest:,} characters", column.length() > longest)]
@@ -213,11 +306,15 @@ def _value_rules(item: Field, table: ir.Table, words: ir.Table) -> list[tuple[st
 
 
 def _allowed(table: ir.Table, terms: ContractSchema, words: ir.Table) -> list[Rule]:
-    found: list[Rule] = []
+    result: list[Rule] = []
     for item in terms.fields:
         if item.optional:
-            odd, absent = unreadable(table, item.name), missing(table[item.name])
-            found.append((item.name, "optional", absent if odd is None else absent & ~odd))
+            anomalies, absent = unreadable(table, item.name), missing(table[item.name])
+            result.append(
+                (item.name, "optional", absent if anomalies is None else absent & ~anomalies)
+            )
         if item.open:
-            found.append((item.name, "unknown", none_of(table[item.name], item, words, is_duckdb(table))))
-    return found
+            result.append(
+                (item.name, "unknown", none_of(table[item.name], item, words, is_duckdb(table)))
+            )
+    return result

@@ -1,5 +1,8 @@
-"""Words that look alike and differ: in their Unicode form, in blanks or in case. They are compared as they are written,
-in requests and tables alike; so where one is refused or unknown, the message names the difference."""
+"""Words that look alike and differ: in their Unicode form, in blanks or in case.
+
+They are compared as they are written, in requests and tables alike; so where one is refused or
+unknown, the message names the difference.
+"""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -9,7 +12,9 @@ SHOWN_LENGTH = 40  # characters of a word in a message
 
 
 def folded(word: str) -> str:
-    """The same text for all words that people take for one: letters without form, case, blanks and invisible signs."""
+    """The same text for all words that people take for one: letters without form, case, blanks and
+    invisible signs.
+    """
     seen = _visible(unicodedata.normalize("NFKC", word))
     return _visible(unicodedata.normalize("NFKC", seen.casefold()))
 
@@ -23,7 +28,10 @@ def difference(given: str, known: str) -> str:
     """How two different words that look alike differ."""
     composed, wanted = (unicodedata.normalize("NFC", word) for word in (given, known))
     if composed == wanted:
-        return f"the same letters in another Unicode form: {given!a} is {form(given)}, {known!a} is {form(known)}"
+        return (
+            f"the same letters in another Unicode form: {given!a} is {form(given)}, {known!a} "
+            f"is {form(known)}"
+        )
     if _visible(composed) == _visible(wanted):
         return f"other blanks or invisible signs: {given!a}, not {known!a}"
     if composed.casefold() == wanted.casefold():
@@ -33,11 +41,15 @@ def difference(given: str, known: str) -> str:
 
 def form(word: str) -> str:
     """The Unicode form of a word, as people call it."""
-    return next((name for name in ("NFC", "NFD") if unicodedata.is_normalized(name, word)), "a mixed form")
+    return next(
+        (name for name in ("NFC", "NFD") if unicodedata.is_normalized(name, word)), "a mixed form"
+    )
 
 
 def explained(given: str, looks: Mapping[str, str]) -> str:
-    """A word as a message shows it: with what it looks like (see `by_look`), and never as if it were another."""
+    """A word as a message shows it: with what it looks like (see `by_look`), and never as if it
+    were another.
+    """
     short = given if len(given) <= SHOWN_LENGTH else given[: SHOWN_LENGTH - 1] + "…"
     known = looks.get(folded(given))
     if known is not None and known != given:
@@ -54,13 +66,16 @@ def listed(words: Iterable[str]) -> str:
 
 
 def look_alikes(words: Iterable[str]) -> tuple[str, str] | None:
-    """Two words that differ in nothing that people see, if there are any. Case is seen: "A" and "a" may be two."""
+    """Two words that differ in nothing that people see, if there are any.
+
+    Case is seen: "A" and "a" may be two.
+    """
     first: dict[str, str] = {}
     for word in words:
-        look = _visible(unicodedata.normalize("NFC", word))
-        if look in first:
-            return first[look], word
-        first[look] = word
+        poll = _visible(unicodedata.normalize("NFC", word))
+        if poll in first:
+            return first[poll], word
+        first[poll] = word
     return None
 
 

@@ -1,1 +1,3 @@
-"""Text as people see it: without secrets and without what a terminal or a page would take for a command."""
+"""Text as people see it: without secrets and without what a terminal or a page would take for a
+command.
+"""

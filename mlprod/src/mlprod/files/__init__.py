@@ -1,1 +1,4 @@
-"""Tables in files that people make: read by one set of rules, whatever command asks. Knows no domain."""
+"""Tables in files that people make: read by one set of rules, whatever command asks.
+
+Knows no domain.
+"""

@@ -1,4 +1,7 @@
-"""The cells of a CSV: what their text means, by one set of rules. A cell that means nothing is never another value."""
+"""The cells of a CSV: what their text means, by one set of rules.
+
+A cell that means nothing is never another value.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -23,7 +26,22 @@ MISSING = {
     "#n/d",
 }  # for a number, in any case
 MISSING_WORDS = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "<NA>", "#N/A", "#NV", "#N/D"}
-TRUE = {"true", "t", "yes", "y", "on", "1", "1.0", "1,0", "wahr", "vrai", "verdadero", "vero", "verdadeiro", "waar"}
+TRUE = {
+    "true",
+    "t",
+    "yes",
+    "y",
+    "on",
+    "1",
+    "1.0",
+    "1,0",
+    "wahr",
+    "vrai",
+    "verdadero",
+    "vero",
+    "verdadeiro",
+    "waar",
+}
 FALSE = {"false", "f", "no", "n", "off", "0", "0.0", "0,0", "falsch", "faux", "falso", "onwaar"}
 LONGEST = 200  # characters of a cell that are kept to be shown
 NUMBERS = ("number", "integer", "label")
@@ -35,11 +53,16 @@ FRACTION = {
 }
 ROUNDED = r"^-?\d([.,]\d+)?E\+\d{2,}$"  # 1.23E+15: a spreadsheet's way to write a long number
 TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.]\d{1,9})?)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?$"
-Read = tuple[pa.Array, pa.Array]  # the values, and the text of the cells that mean nothing: null for all others
+Read = tuple[
+    pa.Array, pa.Array
+]  # the values, and the text of the cells that mean nothing: null for all others
 
 
 class Cells:
-    """Reads the columns of one file. The first number with a fraction says whether the file has a decimal comma."""
+    """Reads the columns of one file.
+
+    The first number with a fraction says whether the file has a decimal comma.
+    """
 
     def __init__(self) -> None:
         self.mark = ""
@@ -47,12 +70,16 @@ class Cells:
     def read(self, columns: Mapping[Column, pa.Array]) -> dict[Column, Read]:
         """Columns of text [rows], null where a cell is empty."""
         if not self.mark:
-            self.mark = _mark([cells for column, cells in columns.items() if column.kind in NUMBERS])
+            self.mark = _mark(
+                [cells for column, cells in columns.items() if column.kind in NUMBERS]
+            )
         return {column: self._column(column, cells) for column, cells in columns.items()}
 
     def _column(self, column: Column, cells: pa.Array) -> Read:
         if column.kind in ("number", "integer"):
-            return _whole(*self._numbers(cells)) if column.kind == "integer" else self._numbers(cells)
+            return (
+                _whole(*self._numbers(cells)) if column.kind == "integer" else self._numbers(cells)
+            )
         if column.kind == "label":
             return _or_booleans(*self._numbers(cells))
         if column.kind == "boolean":
@@ -72,13 +99,17 @@ class Cells:
         text = pc.utf8_trim_whitespace(cells)
         shaped = pc.match_substring_regex(text, NUMBER[self.mark or "."])
         digits = pc.if_else(shaped, text, None)
-        values = pc.cast(pc.replace_substring(digits, ",", ".") if self.mark == "," else digits, pa.float64())
+        values = pc.cast(
+            pc.replace_substring(digits, ",", ".") if self.mark == "," else digits, pa.float64()
+        )
         values = pc.if_else(pc.is_finite(values), values, None)
         return values, _unread(cells, values, _among(text, MISSING))
 
 
 def _mark(columns: Iterable[pa.Array]) -> str:
-    """The decimal mark of these numbers: a comma where it cannot be anything else, empty where there is no fraction."""
+    """The decimal mark of these numbers: a comma where it cannot be anything else, empty where
+    there is no fraction.
+    """
     points = commas = fractions = False
     for cells in columns:
         point, comma = (pc.any(pc.match_substring(cells, mark)).as_py() for mark in ".,")
@@ -96,23 +127,27 @@ def _any(text: pa.Array, pattern: str) -> bool:
 def _unread(cells: pa.Array, values: pa.Array, absent: pa.Array) -> pa.Array:
     """The text of cells that are there, do not say that they are missing, and have no value."""
     unread = pc.and_(pc.and_(pc.is_valid(cells), pc.is_null(values)), pc.invert(absent))
-    return pc.if_else(unread, pc.utf8_slice_codeunits(cells, 0, LONGEST), pa.scalar(None, pa.string()))
+    return pc.if_else(
+        unread, pc.utf8_slice_codeunits(cells, 0, LONGEST), pa.scalar(None, pa.string())
+    )
 
 
-def _among(text: pa.Array, words: set[str]) -> pa.Array:
-    return pc.is_in(pc.utf8_lower(text), pa.array(sorted(words)))
+def _among(text: pa.Array, parts: set[str]) -> pa.Array:
+    return pc.is_in(pc.utf8_lower(text), pa.array(sorted(parts)))
 
 
 def _whole(values: pa.Array, unread: pa.Array) -> Read:
-    odd = pc.fill_null(pc.not_equal(values, pc.round(values)), False)
-    if not pc.any(odd).as_py():
+    anomalies = pc.fill_null(pc.not_equal(values, pc.round(values)), False)
+    if not pc.any(anomalies).as_py():
         return values, unread
-    return pc.if_else(odd, None, values), pc.if_else(odd, pc.cast(values, pa.string()), unread)
+    return pc.if_else(anomalies, None, values), pc.if_else(
+        anomalies, pc.cast(values, pa.string()), unread
+    )
 
 
 def _booleans(cells: pa.Array) -> Read:
     text = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
-    true, false = (pc.is_in(text, pa.array(sorted(words))) for words in (TRUE, FALSE))
+    true, false = (pc.is_in(text, pa.array(sorted(parts))) for parts in (TRUE, FALSE))
     values = pc.if_else(true, True, pc.if_else(false, False, pa.scalar(None, pa.bool_())))
     return values, _unread(cells, values, _among(text, MISSING))
 
@@ -137,14 +172,18 @@ def _time(text: str | None) -> datetime | None:
 def _times(cells: pa.Array) -> Read:
     text = pc.utf8_trim_whitespace(cells)
     shaped = pc.if_else(pc.match_substring_regex(text, TIME), text, None)
-    values = pa.array([_time(each) for each in shaped.to_pylist()], pa.timestamp("us"))
+    values = pa.array([_time(item) for item in shaped.to_pylist()], pa.timestamp("us"))
     return values, _unread(cells, values, _among(text, MISSING))
 
 
 def _words(column: Column, cells: pa.Array) -> Read:
-    absent = pc.is_in(pc.utf8_trim_whitespace(cells), pa.array(sorted(MISSING_WORDS - column.words)))
+    absent = pc.is_in(
+        pc.utf8_trim_whitespace(cells), pa.array(sorted(MISSING_WORDS - column.words))
+    )
     values = pc.if_else(absent, None, cells)
     if column.kind != "id":
         return values, pa.nulls(len(cells), pa.string())
     rounded = pc.fill_null(pc.match_substring_regex(values, ROUNDED), False)
-    return pc.if_else(rounded, None, values), pc.if_else(rounded, values, pa.scalar(None, pa.string()))
+    return pc.if_else(rounded, None, values), pc.if_else(
+        rounded, values, pa.scalar(None, pa.string())
+    )

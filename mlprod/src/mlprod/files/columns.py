@@ -13,7 +13,10 @@ SCORE = "score"
 
 @dataclass(frozen=True)
 class Column:
-    """A column by the name of its first line. `words` are a category's; `required` where a command needs it."""
+    """A column by the name of its first line.
+
+    `words` are a category's; `required` where a command needs it.
+    """
 
     name: str
     kind: str
@@ -28,7 +31,9 @@ def require_columns(path: Path, names: Sequence[str], columns: Iterable[Column])
         return
     looks = by_look(names)
     near = [
-        f"{name!r} ({explained(looks[folded(name)], {folded(name): name})})" for name in absent if folded(name) in looks
+        f"{name!r} ({explained(looks[folded(name)], {folded(name): name})})"
+        for name in absent
+        if folded(name) in looks
     ]
     shown = listed(map(repr, absent))
     raise FileError(
@@ -43,7 +48,7 @@ def of_fields(fields: Iterable[Field]) -> tuple[Column, ...]:
 
 
 def of_terms(terms: ContractSchema) -> tuple[Column, ...]:
-    """Everything that a contract names; a file may come without UNIT, TIME and LABEL."""
+    """Everything that a contract names; a file may come without GROUP, EVENT_TIME and LABEL."""
     beside = [(terms.unit, "id"), (terms.time, "time"), (terms.label, "label")]
     optional = [Column(name, kind, required=False) for name, kind in beside if name]
     return (Column(terms.id, "id"), *of_fields(terms.fields), *optional)
@@ -56,6 +61,6 @@ def of_scoring(terms: ContractSchema) -> tuple[Column, ...]:
 
 def of_scored(fields: Iterable[Field]) -> tuple[Column, ...]:
     """Fields, and a column `score` if there is one."""
-    found = of_fields(fields)
+    result = of_fields(fields)
     score = Column(SCORE, "number", required=False)
-    return found if SCORE in (column.name for column in found) else (*found, score)
+    return result if SCORE in (column.name for column in result) else (*result, score)

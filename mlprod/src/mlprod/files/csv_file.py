@@ -1,4 +1,6 @@
-"""A CSV, cell by cell into Parquet of the contract's types, in one pass: whatever asks for its rows reads the same."""
+"""A CSV, cell by cell into Parquet of the contract's types, in one pass: whatever asks for its rows
+reads the same.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,25 +16,42 @@ from .dialect import Dialect, dialect, utf8
 from .errors import FileError
 from .records import Block, blocks
 
-ARROW = {"number": pa.float64(), "integer": pa.float64(), "label": pa.float64(), "boolean": pa.bool_()}
+ARROW = {
+    "number": pa.float64(),
+    "integer": pa.float64(),
+    "label": pa.float64(),
+    "boolean": pa.bool_(),
+}
 ARROW |= {"time": pa.timestamp("us")} | dict.fromkeys(("category", "text", "id"), pa.string())
-MARKED = ("number", "integer", "label", "boolean", "time", "id")  # kinds with cells that may be unreadable
+MARKED = (
+    "number",
+    "integer",
+    "label",
+    "boolean",
+    "time",
+    "id",
+)  # kinds with cells that may be unreadable
 
 
 def convert(paths: Sequence[Path], columns: Sequence[Column], to: Path) -> str:
-    """Write the rows of these files, one below the other, as Parquet; each with the line where it began.
+    """Write the rows of these files, one below the other, as Parquet; each with the line where it
+    began.
 
     Returns how they are written, in words. Raises FileError.
     """
     hows = [_dialect(path, columns) for path in paths]
     here = [column for column in columns if column.name in hows[0].names]
     fields = [pa.field(column.name, ARROW[column.kind]) for column in here]
-    fields += [pa.field(MARK + column.name, pa.string()) for column in here if column.kind in MARKED]
+    fields += [
+        pa.field(MARK + column.name, pa.string()) for column in here if column.kind in MARKED
+    ]
     schema, cells, rows = pa.schema([*fields, pa.field(LINE, pa.int64())]), Cells(), 0
     with pq.ParquetWriter(to, schema, compression="lz4") as writer:
         for path, how in zip(paths, hows, strict=True):
             if missing := [column.name for column in here if column.name not in how.names]:
-                raise FileError(f"{path}: it has no column {missing[0]!r}, which {paths[0].name} has")
+                raise FileError(
+                    f"{path}: it has no column {missing[0]!r}, which {paths[0].name} has"
+                )
             try:
                 for block in _rows(path, how):
                     batch = _batch(block, how, here, cells, schema)
@@ -54,9 +73,12 @@ def _dialect(path: Path, columns: Sequence[Column]) -> Dialect:
     require_columns(path, how.names, columns)
     for column in columns:
         if how.names.count(column.name) > 1:
-            places = [str(place) for place, name in enumerate(how.names, start=1) if name == column.name]
+            places = [
+                str(place) for place, name in enumerate(how.names, start=1) if name == column.name
+            ]
             raise FileError(
-                f"{path}: {column.name!r} is the name of columns {' and '.join(places)}; rename one of them"
+                f"{path}: {column.name!r} is the name of columns {' and '.join(places)}; "
+                f"rename one of them"
             )
     return how
 
@@ -71,7 +93,9 @@ def _rows(path: Path, how: Dialect) -> Iterator[Block]:
             yield block.without(here)
 
 
-def _batch(block: Block, how: Dialect, columns: Sequence[Column], cells: Cells, schema: pa.Schema) -> pa.RecordBatch:
+def _batch(
+    block: Block, how: Dialect, columns: Sequence[Column], cells: Cells, schema: pa.Schema
+) -> pa.RecordBatch:
     texts = _texts(block, how, [how.names.index(column.name) for column in columns])
     read = cells.read(dict(zip(columns, texts, strict=True)))
     arrays = [read[column][0] for column in columns]
@@ -81,10 +105,10 @@ def _batch(block: Block, how: Dialect, columns: Sequence[Column], cells: Cells, 
 
 def _texts(block: Block, how: Dialect, places: Sequence[int]) -> list[pa.Array]:
     """The cells in these places of each record, as they stand there; null where they are empty."""
-    odd: list[pc.InvalidRow] = []
+    anomalies: list[pc.InvalidRow] = []
 
     def remember(row: pc.InvalidRow) -> str:
-        odd.append(row)
+        anomalies.append(row)
         return "error"
 
     names = [str(place) for place in range(len(how.names))]
@@ -93,7 +117,9 @@ def _texts(block: Block, how: Dialect, places: Sequence[int]) -> list[pa.Array]:
         table = pc.read_csv(
             pa.BufferReader(block.data),
             pc.ReadOptions(column_names=names, block_size=len(block.data) + 1, use_threads=False),
-            pc.ParseOptions(delimiter=how.delimiter, newlines_in_values=True, invalid_row_handler=remember),
+            pc.ParseOptions(
+                delimiter=how.delimiter, newlines_in_values=True, invalid_row_handler=remember
+            ),
             pc.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 include_columns=wanted,
@@ -103,10 +129,16 @@ def _texts(block: Block, how: Dialect, places: Sequence[int]) -> list[pa.Array]:
             ),
         )
     except pa.ArrowInvalid as error:
-        if not odd:
-            raise FileError(f"from line {block.lines[0]} on it is no CSV: {str(error)[:80]}") from error
-        line, found = block.lines[odd[0].number - 1], odd[0].actual_columns
-        raise FileError(f"line {line}: it has {found} cells, and the first line names {len(names)} columns") from error
+        if not anomalies:
+            raise FileError(
+                f"from line {block.lines[0]} on it is no CSV: {str(error)[:80]}"
+            ) from error
+        line, result = block.lines[anomalies[0].number - 1], anomalies[0].actual_columns
+        raise FileError(
+            f"line {line}: it has {result} cells, and the first line names {len(names)} columns"
+        ) from error
     if len(table) != len(block.lines):
-        raise FileError(f"between lines {block.lines[0]} and {block.lines[-1]}: line breaks of different kinds")
+        raise FileError(
+            f"between lines {block.lines[0]} and {block.lines[-1]}: line breaks of different kinds"
+        )
     return [table[name].combine_chunks() for name in wanted]

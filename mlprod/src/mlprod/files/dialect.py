@@ -24,7 +24,11 @@ NOT_TEXT = {
     b"BZh": "compressed with bzip2",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
 }
-MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,16 @@ class Dialect:
         encoding = self.encoding.upper().removesuffix("-LE").removesuffix("-BE")
         packed = "gzip, " if self.gzipped else ""
         mark = " with a byte order mark" if self.marked and encoding == "UTF-8" else ""
-        return f"{packed}{encoding}{mark}, {DELIMITERS.get(self.delimiter, repr(self.delimiter))} between cells"
+        return (
+            f"{packed}{encoding}{mark}, {DELIMITERS.get(self.delimiter, repr(self.delimiter))} "
+            f"between cells"
+        )
 
 
 def dialect(path: Path, wanted: Collection[str]) -> Dialect:
-    """How the file is written: the delimiter by which its first line names most of the wanted columns."""
+    """How the file is written: the delimiter by which its first line names most of the wanted
+    columns.
+    """
     with path.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     with _opened(path, gzipped) as file:
@@ -60,14 +69,18 @@ def dialect(path: Path, wanted: Collection[str]) -> Dialect:
     encoding, marked = _encoding(head)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
     delimiters, above = list(DELIMITERS), 1
-    if announced := re.match(r'"?sep=([^\w"])"?[\r\n]+', text, re.IGNORECASE):  # a line that spreadsheets read
+    if announced := re.match(
+        r'"?sep=([^\w"])"?[\r\n]+', text, re.IGNORECASE
+    ):  # a line that spreadsheets read
         delimiters, above, text = [announced[1]], 2, text[announced.end() :]
     rows = {delimiter: _first_row(text, delimiter) for delimiter in delimiters}
-    best = max(rows, key=lambda delimiter: (len(set(rows[delimiter]) & set(wanted)), len(rows[delimiter])))
+    best = max(
+        rows, key=lambda delimiter: (len(set(rows[delimiter]) & set(wanted)), len(rows[delimiter]))
+    )
     if not set(rows[best]) & set(wanted):
         raise FileError(
-            "its first line names none of the columns. Works: a first line with the contract's names, such as "
-            + ", ".join(list(wanted)[:3])
+            "its first line names none of the columns. Works: a first line with the "
+            "contract's names, such as " + ", ".join(list(wanted)[:3])
         )
     return Dialect(encoding, marked, best, tuple(rows[best]), above, gzipped)
 
@@ -83,7 +96,9 @@ def utf8(path: Path, how: Dialect) -> Iterator[bytes]:
             if decoder:
                 decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            raise FileError(f"it is not {how.encoding.upper()} to its end: {error.reason}") from error
+            raise FileError(
+                f"it is not {how.encoding.upper()} to its end: {error.reason}"
+            ) from error
 
 
 def _opened(path: Path, gzipped: bool) -> BinaryIO:
@@ -110,7 +125,11 @@ def _encoding(head: bytes) -> tuple[str, bool]:
 
 
 def _mark(how: Dialect) -> bytes:
-    return next(mark for mark, encoding in MARKS.items() if encoding == how.encoding) if how.marked else b""
+    return (
+        next(mark for mark, encoding in MARKS.items() if encoding == how.encoding)
+        if how.marked
+        else b""
+    )
 
 
 def _first_row(text: str, delimiter: str) -> list[str]:

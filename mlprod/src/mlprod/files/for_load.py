@@ -1,4 +1,6 @@
-"""Files for load(): read by the rules of every other command, so that a model learns from what is scored later."""
+"""Files for load(): read by the rules of every other command, so that a model learns from what is
+scored later.
+"""
 
 import shutil
 import tempfile
@@ -15,10 +17,11 @@ from .read import read
 
 
 def rows_of(named: str | Path, contract: ModuleType) -> ir.Table:
-    """The rows of a file, a folder of parts or a pattern of files: the contract's columns in their types.
+    """The rows of a file, a folder of parts or a pattern of files: the contract's columns in their
+    types.
 
-    A relative path is one in the project's folder. What is made of a CSV lies in a temporary folder until nothing uses
-    the table any more. Raises FileError.
+    A relative path is one in the project's folder. What is made of a CSV lies in a temporary folder
+    until nothing uses the table any more. Raises FileError.
     """
     folder = Path(tempfile.mkdtemp(prefix="rows-"))
     try:

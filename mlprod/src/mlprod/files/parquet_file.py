@@ -1,4 +1,7 @@
-"""Parquet: one file or the parts of a folder, as a table of DuckDB. Types that it would read otherwise are refused."""
+"""Parquet: one file or the parts of a folder, as a table of DuckDB.
+
+Types that it would read otherwise are refused.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +18,22 @@ from .parts import Parts
 
 
 def table(parts: Parts, columns: Sequence[Column]) -> tuple[ir.Table, str]:
-    """The rows of these files, one below the other, and what they are, in words. Raises FileError."""
+    """The rows of these files, one below the other, and what they are, in words.
+
+    Raises FileError.
+    """
     schemas = {path: _schema(path) for path in parts.paths}
-    hive = any("=" in part for path in parts.paths for part in path.relative_to(parts.root.parent).parts[:-1])
-    keys = {part.partition("=")[0] for path in parts.paths for part in path.parts[:-1] if hive and "=" in part}
+    hive = any(
+        "=" in part
+        for path in parts.paths
+        for part in path.relative_to(parts.root.parent).parts[:-1]
+    )
+    keys = {
+        part.partition("=")[0]
+        for path in parts.paths
+        for part in path.parts[:-1]
+        if hive and "=" in part
+    }
     for path, schema in schemas.items():
         require_columns(path, [*schema.names, *keys], columns)
         _demand_names(path, schema, columns)
@@ -26,24 +41,34 @@ def table(parts: Parts, columns: Sequence[Column]) -> tuple[ir.Table, str]:
         _demand_one_type(schemas, column)
     try:
         files = [str(path) for path in parts.paths]
-        found = ibis.duckdb.connect().read_parquet(files, union_by_name=True, hive_partitioning=hive)
+        result = ibis.duckdb.connect().read_parquet(
+            files, union_by_name=True, hive_partitioning=hive
+        )
     except Exception as error:  # DuckDB's own
-        raise FileError(f"{parts.root}: it cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from error
+        raise FileError(
+            f"{parts.root}: it cannot be read as Parquet: {str(error).splitlines()[0][:200]}"
+        ) from error
     for column in columns:  # DuckDB reads a column of nulls as numbers
-        here = [schema.field(column.name).type for schema in schemas.values() if column.name in schema.names]
+        here = [
+            schema.field(column.name).type
+            for schema in schemas.values()
+            if column.name in schema.names
+        ]
         if here and all(pa.types.is_null(type) for type in here):
-            found = found.mutate(**{column.name: ibis.null(TYPES[column.kind])})
-    index = [name for name in found.columns if name.startswith("__index_level_")]
+            result = result.mutate(**{column.name: ibis.null(TYPES[column.kind])})
+    index = [name for name in result.columns if name.startswith("__index_level_")]
     ignored = f", the index {', '.join(index)} of pandas left out" if index else ""
     by = f", {', '.join(sorted(keys))} from the folders' names" if keys else ""
-    return found, f"{parts.described}Parquet{by}{ignored}" if len(parts.paths) > 1 or index else ""
+    return result, f"{parts.described}Parquet{by}{ignored}" if len(parts.paths) > 1 or index else ""
 
 
 def _schema(path: Path) -> pa.Schema:
     try:
         return pq.read_schema(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise FileError(f"{path}: it cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from error
+        raise FileError(
+            f"{path}: it cannot be read as Parquet: {str(error).splitlines()[0][:200]}"
+        ) from error
 
 
 def _demand_names(path: Path, schema: pa.Schema, columns: Sequence[Column]) -> None:
@@ -51,7 +76,10 @@ def _demand_names(path: Path, schema: pa.Schema, columns: Sequence[Column]) -> N
     for column in columns:
         same = [name for name in schema.names if name.casefold() == column.name.casefold()]
         if len(same) > 1:
-            raise FileError(f"{path}: columns {' and '.join(map(repr, same))} differ by case alone; rename one of them")
+            raise FileError(
+                f"{path}: columns {' and '.join(map(repr, same))} differ by case alone; "
+                f"rename one of them"
+            )
 
 
 def _demand_one_type(schemas: dict[Path, pa.Schema], column: Column) -> None:
@@ -64,17 +92,23 @@ def _demand_one_type(schemas: dict[Path, pa.Schema], column: Column) -> None:
         family = _family(type)
         if family is None:
             raise FileError(
-                f"{path}: column {column.name!r} has type {type}, which is not read; write it as {TYPES[column.kind]}"
+                f"{path}: column {column.name!r} has type {type}, which is not read; write "
+                f"it as {TYPES[column.kind]}"
             )
         first.setdefault(family, path)
     kinds = [family for family in first if family != "null"]
     if len(kinds) > 1:
-        said = " and ".join(f"{schemas[first[kind]].field(column.name).type} in {first[kind].name}" for kind in kinds)
-        raise FileError(f"column {column.name!r} is {said}; write every part with one type")
+        message = " and ".join(
+            f"{schemas[first[kind]].field(column.name).type} in {first[kind].name}"
+            for kind in kinds
+        )
+        raise FileError(f"column {column.name!r} is {message}; write every part with one type")
 
 
 def _family(type: pa.DataType) -> str | None:
-    """What such a column holds; None for types with other things in them, or that DuckDB reads as something else."""
+    """What such a column holds; None for types with other things in them, or that DuckDB reads as
+    something else.
+    """
     if pa.types.is_dictionary(type):
         type = type.value_type
     if isinstance(type, pa.UuidType):
@@ -82,10 +116,14 @@ def _family(type: pa.DataType) -> str | None:
     tests = {
         "null": pa.types.is_null,
         "true or false": pa.types.is_boolean,
-        "text": lambda each: (
-            pa.types.is_string(each) or pa.types.is_large_string(each) or pa.types.is_string_view(each)
+        "text": lambda element: (
+            pa.types.is_string(element)
+            or pa.types.is_large_string(element)
+            or pa.types.is_string_view(element)
         ),
-        "time": lambda each: pa.types.is_timestamp(each) or pa.types.is_date(each),
-        "number": lambda each: pa.types.is_integer(each) or pa.types.is_floating(each) or pa.types.is_decimal128(each),
+        "time": lambda entry: pa.types.is_timestamp(entry) or pa.types.is_date(entry),
+        "number": lambda item: (
+            pa.types.is_integer(item) or pa.types.is_floating(item) or pa.types.is_decimal128(item)
+        ),
     }
     return next((family for family, test in tests.items() if test(type)), None)

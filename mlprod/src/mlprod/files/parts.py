@@ -1,4 +1,6 @@
-"""Which files a path means: one file, the parts of a folder as Spark and Dask write it, or a pattern."""
+"""Which files a path means: one file, the parts of a folder as Spark and Dask write it, or a
+pattern.
+"""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +11,11 @@ from .errors import FileError
 
 CSV = (".csv", ".tsv", ".txt")
 FORMATS = {".parquet": "Parquet"} | dict.fromkeys(CSV, "CSV")
-LOGS = {"_delta_log": "a Delta table", "metadata/*.metadata.json": "an Iceberg table", ".hoodie": "a Hudi table"}
+LOGS = {
+    "_delta_log": "a Delta table",
+    "metadata/*.metadata.json": "an Iceberg table",
+    ".hoodie": "a Hudi table",
+}
 WORKS = "A table is Parquet or CSV, a file or a folder of parts; for example data/june.parquet"
 
 
@@ -35,12 +41,14 @@ def parts_of(named: str | Path) -> Parts:
         return Parts(root, _format(root), (root,))
     if has_magic(str(named)):
         first = next(place for place, part in enumerate(root.parts) if has_magic(part))
-        found = tuple(sorted(Path(*root.parts[:first]).glob("/".join(root.parts[first:]))))
-        if not found:
+        result = tuple(sorted(Path(*root.parts[:first]).glob("/".join(root.parts[first:]))))
+        if not result:
             raise FileError(f"{named}: no file has such a name. {WORKS}")
-        if folders := [path for path in found if not path.is_file()]:
-            raise FileError(f"{named}: {folders[0]} is a folder. Works: the folder alone, or a pattern of files")
-        return Parts(root, _one_format(root, found), found)
+        if folders := [path for path in result if not path.is_file()]:
+            raise FileError(
+                f"{named}: {folders[0]} is a folder. Works: the folder alone, or a pattern of files"
+            )
+        return Parts(root, _one_format(root, result), result)
     if root.suffix and _format_or_none(root) is None:
         raise FileError(f"{named}: {root.suffix} is not read. {WORKS}")
     raise FileError(f"{named}: no such file. {WORKS}")
@@ -58,26 +66,32 @@ def _folder(root: Path) -> Parts:
     for log, what in LOGS.items():
         if any(root.glob(log)):
             raise FileError(
-                f"{root}: it is {what}, whose own log says which files count. Works: an export as Parquet, or load()"
+                f"{root}: it is {what}, whose own log says which files count. Works: an "
+                f"export as Parquet, or load()"
             )
     if (root / "_temporary").exists():
-        raise FileError(f"{root}: it has a folder _temporary: a job is writing it, or broke off. Works: a finished job")
+        raise FileError(
+            f"{root}: it has a folder _temporary: a job is writing it, or broke off. "
+            f"Works: a finished job"
+        )
     every = sorted(path for path in root.rglob("*") if path.is_file())
-    found = tuple(path for path in every if not any(part[0] in "_." for part in path.relative_to(root).parts))
-    if not found:
+    result = tuple(
+        path for path in every if not any(part[0] in "_." for part in path.relative_to(root).parts)
+    )
+    if not result:
         raise FileError(f"{root}: it is a folder without any file of rows. {WORKS}")
-    format, empty = _one_format(root, found), [path for path in found if not path.stat().st_size]
-    if format == "CSV" and len(empty) < len(found):  # that is how a part without rows is written
-        found = tuple(path for path in found if path not in empty)
+    format, empty = _one_format(root, result), [path for path in result if not path.stat().st_size]
+    if format == "CSV" and len(empty) < len(result):  # that is how a part without rows is written
+        result = tuple(path for path in result if path not in empty)
     elif empty:
         part = empty[0].relative_to(root)
         raise FileError(f"{root}: it is a folder, and its part {part} is empty (0 bytes). {WORKS}")
-    return Parts(root, format, found)
+    return Parts(root, format, result)
 
 
-def _one_format(root: Path, found: tuple[Path, ...]) -> str:
+def _one_format(root: Path, result: tuple[Path, ...]) -> str:
     formats: dict[str, Path] = {}
-    for path in found:
+    for path in result:
         formats.setdefault(_format(path), path)
     if len(formats) > 1:
         shown = " and ".join(f"{path.name} ({format})" for format, path in formats.items())
@@ -86,10 +100,10 @@ def _one_format(root: Path, found: tuple[Path, ...]) -> str:
 
 
 def _format(path: Path) -> str:
-    found = _format_or_none(path)
-    if found is None:
+    result = _format_or_none(path)
+    if result is None:
         raise FileError(f"{path}: {path.suffix or 'a file without an ending'} is not read. {WORKS}")
-    return found
+    return result
 
 
 def _format_or_none(path: Path) -> str | None:

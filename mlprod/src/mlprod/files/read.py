@@ -14,7 +14,9 @@ from .parts import parts_of, table_name
 
 @dataclass(frozen=True)
 class TableFile:
-    """The rows, a name for what is made of them, where they come from, and how they are written, in words."""
+    """The rows, a name for what is made of them, where they come from, and how they are written, in
+    words.
+    """
 
     table: ir.Table
     name: str
@@ -25,12 +27,17 @@ class TableFile:
 def read(named: str | Path, columns: Sequence[Column], folder: Path) -> TableFile:
     """The rows of a file, of a folder of parts, or of the files of a pattern.
 
-    A CSV becomes Parquet in `folder`, which has to stay as long as the table is used. Raises FileError.
+    A CSV becomes Parquet in `folder`, which has to stay as long as the table is used. Raises
+    FileError.
     """
     parts = parts_of(named)
     if parts.format == "Parquet":
         table, described = parquet_file.table(parts, columns)
     else:
-        described = parts.described + csv_file.convert(parts.paths, columns, folder / "rows.parquet")
+        described = parts.described + csv_file.convert(
+            parts.paths, columns, folder / "rows.parquet"
+        )
         table = ibis.duckdb.connect().read_parquet(folder / "rows.parquet")
-    return TableFile(table, table_name(named), str(parts.root.resolve()), described and f"{named}: {described}")
+    return TableFile(
+        table, table_name(named), str(parts.root.resolve()), described and f"{named}: {described}"
+    )

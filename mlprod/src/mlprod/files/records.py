@@ -14,7 +14,10 @@ Bytes = NDArray[np.uint8]
 
 
 class Block(NamedTuple):
-    """Whole records, the byte where each begins, and its line in the file. Empty lines are no records."""
+    """Whole records, the byte where each begins, and its line in the file.
+
+    Empty lines are no records.
+    """
 
     data: bytes
     starts: NDArray[np.int64]
@@ -29,7 +32,8 @@ class Block(NamedTuple):
 def blocks(chunks: Iterable[bytes], delimiter: str) -> Iterator[Block]:
     """Blocks of records. A record ends with its line, unless the line ends within quotes.
 
-    Raises FileError for a quote that opens or closes within a cell, or never closes, and for bytes that are not UTF-8.
+    Raises FileError for a quote that opens or closes within a cell, or never closes, and for bytes
+    that are not UTF-8.
     """
     rest, line = b"", 1
     for chunk in chunks:
@@ -63,7 +67,9 @@ def _split(data: bytes, delimiter: str, line: int, *, final: bool) -> tuple[Bloc
     _demand_utf8(data[:end], starts, lines)
     if len(inside):
         _demand_quotes(every[:end], inside[:end], ord(delimiter), starts, lines)
-    empty = (ends == starts) | ((ends == starts + 1) & (every[np.minimum(starts, len(data) - 1)] == RETURN))
+    empty = (ends == starts) | (
+        (ends == starts + 1) & (every[np.minimum(starts, len(data) - 1)] == RETURN)
+    )
     following = line + int(np.searchsorted(breaks, end))
     return Block(data[:end], starts[~empty], lines[~empty]), following, end
 
@@ -73,7 +79,10 @@ def _unclosed(rest: bytes, delimiter: str, line: int) -> FileError:
     inside = _inside_quotes(every)
     if len(inside):
         _demand_quotes(every, inside, ord(delimiter), np.zeros(1, np.intp), np.full(1, line))
-        return FileError(f"line {line}: it opens a quote that is not closed in the {len(rest):,} bytes from there on")
+        return FileError(
+            f"line {line}: it opens a quote that is not closed in the {len(rest):,} bytes "
+            f"from there on"
+        )
     return FileError(f"line {line}: it does not end in {len(rest):,} bytes; is this a CSV?")
 
 
@@ -86,7 +95,9 @@ def _inside_quotes(every: Bytes) -> NDArray[np.bool_]:
 
 
 def _line_breaks(every: Bytes, final: bool) -> NDArray[np.intp]:
-    """The last byte of each line break: \\n, \\r\\n, or a lone \\r, which at the end of a chunk may not be alone."""
+    """The last byte of each line break: \\n, \\r\\n, or a lone \\r, which at the end of a chunk may
+    not be alone.
+    """
     breaks = every == LINE_FEED
     returns = every == RETURN
     if returns.any():
@@ -97,26 +108,35 @@ def _line_breaks(every: Bytes, final: bool) -> NDArray[np.intp]:
 
 
 def _demand_quotes(
-    every: Bytes, inside: NDArray[np.bool_], delimiter: int, starts: NDArray[np.intp], lines: NDArray[np.intp]
+    every: Bytes,
+    inside: NDArray[np.bool_],
+    delimiter: int,
+    starts: NDArray[np.intp],
+    lines: NDArray[np.intp],
 ) -> None:
-    """A quote opens behind a delimiter or a line break, closes before one, and stands twice within quotes."""
+    """A quote opens behind a delimiter or a line break, closes before one, and stands twice within
+    quotes.
+    """
     places = np.flatnonzero(every == QUOTE)
     edges = np.zeros(256, dtype=np.bool_)
     edges[[delimiter, LINE_FEED, RETURN, QUOTE]] = True
     before = edges[every[places - 1]] | (places == 0)
     behind = edges[every[np.minimum(places + 1, len(every) - 1)]] | (places == len(every) - 1)
-    wrong = places[np.where(inside[places], ~before, ~behind)]
-    if len(wrong):
-        line = lines[np.searchsorted(starts, wrong[0], side="right") - 1]
+    errors = places[np.where(inside[places], ~before, ~behind)]
+    if len(errors):
+        line = lines[np.searchsorted(starts, errors[0], side="right") - 1]
         raise FileError(
-            f"line {line}: a quote stands within a cell. Works: the whole cell in quotes, and each quote in it twice"
+            f"line {line}: a quote stands within a cell. Works: the whole cell in quotes, "
+            f"and each quote in it twice"
         )
 
 
 def _demand_utf8(data: bytes, starts: NDArray[np.intp], lines: NDArray[np.intp]) -> None:
     if b"\0" in data:
         line = lines[np.searchsorted(starts, data.index(b"\0"), side="right") - 1]
-        raise FileError(f"line {line}: it has a byte 0, which no text has. Works: save the file as CSV UTF-8")
+        raise FileError(
+            f"line {line}: it has a byte 0, which no text has. Works: save the file as CSV UTF-8"
+        )
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -124,6 +144,7 @@ def _demand_utf8(data: bytes, starts: NDArray[np.intp], lines: NDArray[np.intp])
         byte = data[error.start : error.start + 1]
         guess = byte.decode("cp1252", "replace")
         raise FileError(
-            f"line {line}: byte 0x{byte.hex().upper()} is not UTF-8; in Windows-1252 it would be {guess!r}. Works: "
+            f"line {line}: byte 0x{byte.hex().upper()} is not UTF-8; in Windows-1252 it "
+            f"would be {guess!r}. Works: "
             "save it as CSV UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
         ) from None

@@ -1,4 +1,6 @@
-"""What the alert rules compare with, from governance/: Prometheus records it, so that the rules stay as they are."""
+"""What the alert rules compare with, from governance/: Prometheus records it, so that the rules
+stay as they are.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -11,9 +13,13 @@ EPOCH = date(1970, 1, 1).toordinal()
 
 
 def rules(org: GovernanceConfig, environment: str = "") -> dict[str, Any]:
-    """A file of recording rules, labeled with the system that they hold for, and with one environment where each has
-    rules of its own. A figure that is not filled in is not in it, and the alert that needs it is silent."""
-    labels = {"system": org.ownership.system.name} | ({"environment": environment} if environment else {})
+    """A file of recording rules, labeled with the system that they hold for, and with one
+    environment where each has rules of its own. A figure that is not filled in is not in it, and
+    the alert that needs it is silent.
+    """
+    labels = {"system": org.ownership.system.name} | (
+        {"environment": environment} if environment else {}
+    )
     figures = [
         {"record": name, "expr": f"vector({value:.15g})", "labels": labels}
         for name, value in _constants(org)
@@ -32,8 +38,8 @@ def rules(org: GovernanceConfig, environment: str = "") -> dict[str, Any]:
 
 def _constants(org: GovernanceConfig) -> Iterator[tuple[str, float | None]]:
     value, people, watch = org.problem.value, org.people_figures, org.watch
-    yield "ml_value_target", value.payoff_a_month
-    yield "ml_run_cost", value.cost_a_month
+    yield "ml_payoff_target", value.payoff_a_month
+    yield "ml_running_cost_monthly", value.cost_a_month
     yield "ml_intended_users", org.change_plan.adoption.intended_users
     yield "ml_active_users_limit_ratio", people.active_users
     yield "ml_override_limit_ratio", people.override_stop
@@ -43,10 +49,14 @@ def _constants(org: GovernanceConfig) -> Iterator[tuple[str, float | None]]:
 
 
 def due(org: GovernanceConfig) -> Iterator[tuple[str, date]]:
-    """Each day on which something is to be looked at, under the file and key where the next day is written."""
+    """Each day on which something is to be looked at, under the file and key where the next day is
+    written.
+    """
     owners, problem = org.ownership, org.problem
     for outcome in owners.outcomes:
-        mine = [a for a in owners.accepted if (a.person, a.outcome) == (outcome.accountable, outcome.id)]
+        mine = [
+            a for a in owners.accepted if (a.person, a.outcome) == (outcome.accountable, outcome.id)
+        ]
         if mine:
             last = max(mine, key=lambda acceptance: acceptance.date)
             yield f"governance/ownership.yaml: accepted: {outcome.id}: review_by", last.review_by
@@ -58,7 +68,10 @@ def due(org: GovernanceConfig) -> Iterator[tuple[str, date]]:
         if risk.review_by:
             yield f"governance/risk.yaml: risks[{position}].review_by ({risk.id})", risk.review_by
     for position, waiver in enumerate(org.waivers):
-        yield f"governance/waivers.yaml: waivers[{position}].expires ({waiver.check})", waiver.expires
+        yield (
+            f"governance/waivers.yaml: waivers[{position}].expires ({waiver.check})",
+            waiver.expires,
+        )
 
 
 def _over(day: date) -> int:

@@ -30,7 +30,9 @@ class Stakeholder(StrictModel):
 
 
 class Workforce(StrictModel):
-    """The answer to "will I lose my job?", who has looked at it, and the day on which people were told."""
+    """The answer to "will I lose my job?", who has looked at it, and the day on which people were
+    told.
+    """
 
     answer: str = ""
     tasks_removed: tuple[str, ...] = ()
@@ -60,7 +62,9 @@ class Training(StrictModel):
 
 
 class Phase(StrictModel):
-    """A mode: for whom, and what must have been seen in it (days, cases) before the next mode may be entered."""
+    """A mode: for whom, and what must have been seen in it (days, cases) before the next mode may
+    be entered.
+    """
 
     mode: ModeName
     cohort: str = ""
@@ -85,7 +89,10 @@ class ChangePlan(StrictModel):
 
     def phase(self, mode: str) -> Phase:
         """What the plan asks of a mode; the defaults where it says nothing."""
-        return next((phase for phase in self.rollout if phase.mode == mode), Phase.model_validate({"mode": mode}))
+        return next(
+            (phase for phase in self.rollout if phase.mode == mode),
+            Phase.model_validate({"mode": mode}),
+        )
 
     @field_validator("rollout")
     @classmethod
@@ -97,9 +104,15 @@ class ChangePlan(StrictModel):
 
     @property
     def trained(self) -> float | None:
-        """Share of the intended people who have completed their training; None while nobody is intended."""
-        intended = sum(each.intended for each in self.training)
-        return sum(min(each.completed, each.intended) for each in self.training) / intended if intended else None
+        """Share of the intended people who have completed their training; None while nobody is
+        intended.
+        """
+        intended = sum(item.intended for item in self.training)
+        return (
+            sum(min(entry.completed, entry.intended) for entry in self.training) / intended
+            if intended
+            else None
+        )
 
 
 def read_change_plan(path: Path) -> ChangePlan:

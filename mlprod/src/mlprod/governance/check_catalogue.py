@@ -10,7 +10,15 @@ from pydantic import Field
 from .yaml_loader import StrictModel, read
 
 Section = Literal["Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value"]
-SECTIONS: tuple[Section, ...] = ("Data", "Model", "Infrastructure", "Monitoring", "Ownership", "People", "Value")
+SECTIONS: tuple[Section, ...] = (
+    "Data",
+    "Model",
+    "Infrastructure",
+    "Monitoring",
+    "Ownership",
+    "People",
+    "Value",
+)
 Room = Literal[
     "mlprod.assets",
     "mlprod.batch",
@@ -30,7 +38,18 @@ Room = Literal[
     "mlprod.training",
 ]
 ROOMS: tuple[Room, ...] = get_args(Room)
-Own = Literal["bundle", "domain", "contract", "gates", "rules", "ownership", "change_plan", "code", "image", "project"]
+Own = Literal[
+    "bundle",
+    "domain",
+    "contract",
+    "gates",
+    "rules",
+    "ownership",
+    "change_plan",
+    "code",
+    "image",
+    "project",
+]
 Subject = Own | Room
 """What evidence can be about. `code`: the library's wheel and all of the project's package; `project`: the project's
 own files alone, for a check that names the rooms of the library beside them."""
@@ -40,14 +59,18 @@ HERE = Path(__file__).parent
 
 
 class CheckDefinition(StrictModel):
-    """A check. `pilot` and `production`: the tiers that demand it from that stage on; neither: only a score asks.
+    """A check.
 
-    `by`: the command that writes its evidence; without it the governance files themselves are looked at, or, when
-    `later`, nothing of this version measures it. `fix`: what mends it once it has failed. `tests`: the test files
-    whose passing is the evidence. `tied_to`: a drill names the rooms of the library that it exercises, so that a patch
-    of another room leaves it valid; `verified_by`: the library's own tests that prove the same of a patch release, by
-    which the drill stays valid. `by_hand`: somebody says so, with a reason. `needs_service`: the command tries a
-    running service. `models_only`: does not apply while the baseline is what answers.
+    `pilot` and `production`: the tiers that demand it from that stage on; neither: only a score
+    asks.
+
+    `by`: the command that writes its evidence; without it the governance files themselves are
+    looked at, or, when `later`, nothing of this version measures it. `fix`: what mends it once it
+    has failed. `tests`: the test files whose passing is the evidence. `tied_to`: a drill names the
+    rooms of the library that it exercises, so that a patch of another room leaves it valid;
+    `verified_by`: the library's own tests that prove the same of a patch release, by which the
+    drill stays valid. `by_hand`: somebody says so, with a reason. `needs_service`: the command
+    tries a running service. `models_only`: does not apply while the baseline is what answers.
     `no_waiver`: nobody may excuse it.
     """
 
@@ -77,11 +100,16 @@ class CheckDefinition(StrictModel):
 
     def demanded(self, stage: str, tier: str) -> bool:
         """Does a stage ask for it? Production asks for all that a pilot does."""
-        return stage != "poc" and (tier in self.pilot or (stage == "production" and tier in self.production))
+        return stage != "poc" and (
+            tier in self.pilot or (stage == "production" and tier in self.production)
+        )
 
 
 class MlTest(StrictModel):
-    """One of the 28 of Breck et al. 2017, what proves it here, and the make targets that repeat it in a workflow."""
+    """One of the 28 of Breck et al.
+
+    2017, what proves it here, and the make targets that repeat it in a workflow.
+    """
 
     id: str
     section: Section

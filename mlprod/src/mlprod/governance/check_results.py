@@ -23,8 +23,9 @@ OK_STATES: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What is here today: digests by subject, the text of the workflows, whether a model or the baseline is looked
-    at, how it is called, and the library that is installed."""
+    """What is here today: digests by subject, the text of the workflows, whether a model or the
+    baseline is looked at, how it is called, and the library that is installed.
+    """
 
     digests: Mapping[Subject, str]
     workflows: str = ""
@@ -35,7 +36,10 @@ class ProjectState:
 
 @dataclass(frozen=True)
 class Result:
-    """A check's state. `says`: what is missing, each with file and key, or of the evidence that counts."""
+    """A check's state.
+
+    `says`: what is missing, each with file and key, or of the evidence that counts.
+    """
 
     entry: CheckDefinition
     status: State
@@ -52,21 +56,36 @@ class Result:
         entry = self.entry
         if entry.later:
             facts = f"check: {entry.id}, reason: …, risk: …, approved_by: {self.owner}, expires: …"
-            return f"nothing measures it yet; until then governance/waivers.yaml may hold {{{facts}}}"
+            return (
+                f"nothing measures it yet; until then governance/waivers.yaml may hold {{{facts}}}"
+            )
         if self.only_ci and entry.by_hand:
-            return f"{self.person} starts the workflow by hand, task attest, for {entry.id}: a token proves who did"
+            return (
+                f"{self.person} starts the workflow by hand, task attest, for {entry.id}: a "
+                f"token proves who did"
+            )
         if self.only_ci:
             return f"let the CI run {entry.by}, with MLFLOW_TRACKING_URI"
-        command = f"{entry.by}, while make serve runs in another terminal" if entry.needs_service else entry.by
+        command = (
+            f"{entry.by}, while make serve runs in another terminal"
+            if entry.needs_service
+            else entry.by
+        )
         return entry.fix if entry.fix and self.status == "failed" else command or entry.fix
 
 
 def check_results(
-    view: CheckContext, evidence: Sequence[Evidence], facts: ProjectState, now: datetime, *, only_ci: bool
+    view: CheckContext,
+    evidence: Sequence[Evidence],
+    facts: ProjectState,
+    now: datetime,
+    *,
+    only_ci: bool,
 ) -> tuple[Result, ...]:
     """Every check of the catalogue; with `only_ci` by what the CI has shown."""
     return tuple(
-        _waived(view, _result(view, entry, evidence, facts, now, only_ci=only_ci)) for entry in catalogue().checks
+        _waived(view, _result(view, entry, evidence, facts, now, only_ci=only_ci))
+        for entry in catalogue().checks
     )
 
 
@@ -86,12 +105,14 @@ def _result(
         return Result(entry, "not applicable", ("the baseline is what is looked at",), shown, id)
     if entry.declared:
         try:
-            found = tuple(DECLARED[entry.id](view))
+            result = tuple(DECLARED[entry.id](view))
         except NotApplicableError as reason:
             return Result(entry, "not applicable", (str(reason),), shown, id)
-        return Result(entry, "failed" if found else "passed", found, shown, id)
+        return Result(entry, "failed" if result else "passed", result, shown, id)
     only_by = (owner.email if owner and owner.known else NO_OWNER) if entry.by_hand else ""
-    judged = partial(judge, entry, evidence, facts.digests, now, library=facts.library, only_by=only_by)
+    judged = partial(
+        judge, entry, evidence, facts.digests, now, library=facts.library, only_by=only_by
+    )
     anyone, ci = judged(), view.org.ownership.ci
     by_ci = judged(only_ci=True, proof=ci.proof if ci else "") if only_ci else anyone
     lacks_ci = by_ci.status != "passed" and anyone.status == "passed"
@@ -104,18 +125,22 @@ def _waived(view: CheckContext, result: Result) -> Result:
     if result.status in OK_STATES:
         return result
     outcome = view.org.ownership.outcome(result.entry.outcome)
-    wrong = []
+    errors = []
     for waiver in view.org.waivers:
         if waiver.check == result.entry.id and waiver.expires >= view.today and outcome:
             key = f"governance/waivers.yaml: {waiver.check}"
             if result.entry.no_waiver:
-                wrong.append(f"{key}: nobody may excuse this")
+                errors.append(f"{key}: nobody may excuse this")
                 continue
             if waiver.expires - view.today > LONGEST:
-                wrong.append(f"{key}: expires: {waiver.expires} is more than {LONGEST.days} days away")
+                errors.append(
+                    f"{key}: expires: {waiver.expires} is more than {LONGEST.days} days away"
+                )
                 continue
-            if view.org.ownership.same(waiver.approved_by, outcome.accountable) and view.known(waiver.approved_by):
+            if view.org.ownership.same(waiver.approved_by, outcome.accountable) and view.known(
+                waiver.approved_by
+            ):
                 return replace(result, status="waived", waiver=waiver)
             only = f"only {outcome.accountable} may, once known"
-            wrong.append(f"{key}: approved_by: {waiver.approved_by}; {only}")
-    return replace(result, says=(*result.says, *wrong))
+            errors.append(f"{key}: approved_by: {waiver.approved_by}; {only}")
+    return replace(result, says=(*result.says, *errors))

@@ -1,8 +1,9 @@
 """Which run of the CI this command is part of, proven by an OpenID Connect token of the git host.
 
-Variables prove nothing: anybody sets CI=true. A token is signed by the issuer, names repository, branch, run and
-account, and holds for minutes. governance/ownership.yaml says under `ci` whose tokens count.
-GitHub: docs.github.com, "OpenID Connect reference"; GitLab: docs.gitlab.com, "ID token authentication".
+Variables prove nothing: anybody sets CI=true. A token is signed by the issuer, names repository,
+branch, run and account, and holds for minutes. governance/ownership.yaml says under `ci` whose
+tokens count. GitHub: docs.github.com, "OpenID Connect reference"; GitLab: docs.gitlab.com, "ID
+token authentication".
 """
 
 import functools
@@ -54,9 +55,14 @@ def proven_run(ci: Ci | None) -> CiRun:
 
 
 def _token() -> str:
-    url, bearer = (os.environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}", "") for name in ("URL", "TOKEN"))
+    url, bearer = (
+        os.environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}", "") for name in ("URL", "TOKEN")
+    )
     if url and bearer:
-        answer = _get(f"{url}{'&' if '?' in url else '?'}audience={AUDIENCE}", {"authorization": f"Bearer {bearer}"})
+        answer = _get(
+            f"{url}{'&' if '?' in url else '?'}audience={AUDIENCE}",
+            {"authorization": f"Bearer {bearer}"},
+        )
         return str(answer.get("value", ""))
     if token := os.environ.get("ML_ID_TOKEN", ""):
         return token
@@ -82,36 +88,47 @@ def _verified(token: str, ci: Ci) -> CiRun:
             options={"require": ["exp", "iat", "iss", "aud", "sub"]},
         )
     except jwt.PyJWTError as error:
-        raise IdentityError(f"the token of this run of the CI does not hold: {display(str(error))}") from error
+        raise IdentityError(
+            f"the token of this run of the CI does not hold: {display(str(error))}"
+        ) from error
     repository = str(claims.get("repository") or claims.get("project_path") or "")
     if repository.lower() != ci.repository.lower():
-        raise IdentityError(f"the token is of the repository {display(repository)!r}, not of {ci.repository}")
+        raise IdentityError(
+            f"the token is of the repository {display(repository)!r}, not of {ci.repository}"
+        )
     ref = str(claims.get("ref", ""))
     if ref.removeprefix("refs/heads/") != ci.branch or claims.get("ref_type", "branch") != "branch":
         raise IdentityError(
             f"the token is of {display(ref)!r}, not of the branch {ci.branch}: what was not reviewed counts for nothing"
         )
-    account = str(claims.get("actor") or claims.get("user_login") or claims.get("email") or claims["sub"])
+    account = str(
+        claims.get("actor") or claims.get("user_login") or claims.get("email") or claims["sub"]
+    )
     run = str(claims.get("run_id") or claims.get("job_id") or claims.get("jti") or "")
     return CiRun(account, run, ci.proof)
 
 
 def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
-    """The JSON object at an address. The message of an error leaves out the query, which may hold a secret."""
+    """The JSON object at an address.
+
+    The message of an error leaves out the query, which may hold a secret.
+    """
     where = url.partition("?")[0]
     try:
         request = urllib.request.Request(_safe(url), headers=headers)  # noqa: S310 - https, or this machine
         with open_address(request, TIMEOUT) as response:
-            found = json.load(response)
+            result = json.load(response)
     except (OSError, ValueError, HTTPException) as error:
         raise IdentityError(f"{where} does not answer: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(result, dict):
         raise IdentityError(f"{where} gave no JSON object")
-    return found
+    return result
 
 
 def _safe(url: str) -> str:
     if not url.startswith(("https://", "http://127.0.0.1:")):
         where = url.partition("?")[0]
-        raise IdentityError(f"{where!r} is no https address, so anybody on the way could answer in its place")
+        raise IdentityError(
+            f"{where!r} is no https address, so anybody on the way could answer in its place"
+        )
     return url

@@ -30,7 +30,9 @@ class GovernanceConfig:
 
 
 def read_organisation(folder: Path) -> GovernanceConfig:
-    """The files of governance/. One that is not there says nothing, but ownership.yaml and gates.yaml are needed.
+    """The files of governance/.
+
+    One that is not there says nothing, but ownership.yaml and gates.yaml are needed.
 
     Raises GovernanceError with the errors of all files together.
     """
@@ -53,6 +55,13 @@ def read_organisation(folder: Path) -> GovernanceConfig:
     plan = held(lambda: read_change_plan(folder / "change_plan.yaml"))
     gates = held(lambda: read_gates_file(folder / "gates.yaml"))
     waivers = held(lambda: read_waivers(folder / "waivers.yaml"))
-    if ownership is None or problem is None or risk is None or plan is None or gates is None or waivers is None:
+    if (
+        ownership is None
+        or problem is None
+        or risk is None
+        or plan is None
+        or gates is None
+        or waivers is None
+    ):
         raise GovernanceError("\n".join(errors))
     return GovernanceConfig(ownership, problem, risk, plan, gates.people, gates.watch, waivers)

@@ -1,4 +1,7 @@
-"""Evidence: what a command found, when, run by whom, and of what. It counts while that is what is here today."""
+"""Evidence: what a command found, when, run by whom, and of what.
+
+It counts while that is what is here today.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -13,9 +16,12 @@ Writer = Literal["ci", "local"]
 
 
 class Evidence(StrictModel):
-    """A command's finding. `digests` say what it is about; `run` is the CI's run, or empty; `proof` is issuer,
-    repository and branch of the token that proved it. Without a proof writer, actor and run are declared only.
-    `library` is the version of mlprod that wrote it; empty for sources that are not installed."""
+    """A command's finding.
+
+    `digests` say what it is about; `run` is the CI's run, or empty; `proof` is issuer, repository
+    and branch of the token that proved it. Without a proof writer, actor and run are declared only.
+    `library` is the version of mlprod that wrote it; empty for sources that are not installed.
+    """
 
     check: str = Field(min_length=1)
     at: AwareDatetime
@@ -39,7 +45,11 @@ class Evidence(StrictModel):
         try:
             content = json.loads(text)
             known = {key: value for key, value in content.items() if key in cls.model_fields}
-            digests = {name: value for name, value in content.get("digests", {}).items() if name in SUBJECTS}
+            digests = {
+                name: value
+                for name, value in content.get("digests", {}).items()
+                if name in SUBJECTS
+            }
             return cls.model_validate_json(json.dumps(known | {"digests": digests}))
         except (ValueError, AttributeError):
             return None

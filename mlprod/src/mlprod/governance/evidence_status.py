@@ -19,7 +19,10 @@ Status = Literal["passed", "failed", "stale", "unmeasured"]
 
 @dataclass(frozen=True)
 class EvidenceStatus:
-    """What the evidence of a check amounts to. `why` tells what is wrong, or of the evidence that counts."""
+    """What the evidence of a check amounts to.
+
+    `why` tells what is wrong, or of the evidence that counts.
+    """
 
     status: Status
     why: str
@@ -37,17 +40,22 @@ def judge(
     only_by: str = "",
     proof: str | None = None,
 ) -> EvidenceStatus:
-    """The newest record that is sound and about what is here today decides; without one the check is stale or
-    unmeasured. `digests` and `library` are today's. `only_ci` leaves out what was not written by the CI, `only_by` what
-    another address wrote, `proof` what another token than this one proved; "" leaves out everything of the CI's."""
-    records = sorted((r for r in evidence if r.check == entry.id), key=lambda r: (r.at, not r.passed))
+    """The newest record that is sound and about what is here today decides; without one the check
+    is stale or unmeasured. `digests` and `library` are today's. `only_ci` leaves out what was not
+    written by the CI, `only_by` what another address wrote, `proof` what another token than this
+    one proved; "" leaves out everything of the CI's.
+    """
+    records = sorted(
+        (r for r in evidence if r.check == entry.id), key=lambda r: (r.at, not r.passed)
+    )
     left_out = ""
     for record in reversed(records):
-        if wrong := unsound(entry, record, now):
-            left_out = left_out or f"evidence of {record.at:%Y-%m-%d} does not count: {wrong}"
+        if errors := unsound(entry, record, now):
+            left_out = left_out or f"evidence of {record.at:%Y-%m-%d} does not count: {errors}"
         elif only_ci and record.writer != "ci":
             left_out = (
-                left_out or f"was shown on {record.at:%Y-%m-%d} outside the CI; for production the CI's run counts"
+                left_out
+                or f"was shown on {record.at:%Y-%m-%d} outside the CI; for production the CI's run counts"
             )
         elif only_ci and proof is not None and (not proof or record.proof != proof):
             left_out = left_out or (
@@ -60,28 +68,32 @@ def judge(
         elif changed := _changed(entry, record, digests, library):
             left_out = left_out or f"was shown on {record.at:%Y-%m-%d}{changed}"
         elif now > record.at + timedelta(days=min(record.valid_days, entry.valid_days)):
-            return EvidenceStatus("stale", f"was last shown on {record.at:%Y-%m-%d}, which is too long ago", record)
+            return EvidenceStatus(
+                "stale", f"was last shown on {record.at:%Y-%m-%d}, which is too long ago", record
+            )
         else:
-            found = (
+            result = (
                 f"{record.value:.6g}"
                 if isinstance(record.value, float)
                 else record.value or ("done" if record.passed else "it failed")
             )
             wanted = f", must be {entry.needs}" if entry.needs else ""
             where = f"{record.writer} {record.run}".strip() if record.proof else "declared"
-            said = f"{found}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {where})"
+            message = f"{result}{wanted} ({record.at:%Y-%m-%d}, {record.actor}, {where})"
             if patched := _differing(entry, record, digests):
-                said += (
+                message += (
                     f"; {_named(patched)} changed since, by mlprod {library.version}, with which "
                     f"{library.count_passed(entry.verified_by)} tests of the same passed"
                 )
-            return EvidenceStatus("passed" if record.passed else "failed", said, record)
+            return EvidenceStatus("passed" if record.passed else "failed", message, record)
     if not records:
         return EvidenceStatus("unmeasured", NEVER)
     return EvidenceStatus("stale", left_out)
 
 
-def _differing(entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str]) -> list[Subject]:
+def _differing(
+    entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str]
+) -> list[Subject]:
     return [name for name in entry.tied_to if record.digests[name] != digests.get(name)]
 
 
@@ -91,9 +103,12 @@ def _named(rooms: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _changed(entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str], library: Library) -> str:
-    """What of today is not what a record is about, as the end of a sentence; empty when nothing is, and when a patch
-    release has proved the check of the rooms that it changed."""
+def _changed(
+    entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str], library: Library
+) -> str:
+    """What of today is not what a record is about, as the end of a sentence; empty when nothing is,
+    and when a patch release has proved the check of the rooms that it changed.
+    """
     different = _differing(entry, record, digests)
     rooms = [name for name in different if name in ROOMS]
     if others := [name for name in different if name not in rooms]:
@@ -107,9 +122,15 @@ def _changed(entry: CheckDefinition, record: Evidence, digests: Mapping[Subject,
     return f"; {_named(rooms)} {'has' if len(rooms) == 1 else 'have'} changed since"
 
 
-def _proved_again(entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str], library: Library) -> bool:
+def _proved_again(
+    entry: CheckDefinition, record: Evidence, digests: Mapping[Subject, str], library: Library
+) -> bool:
     """Has a patch release passed the tests of this check, with the very rooms that are here today?"""
-    same = all(library.passed_with.get(name) == digests.get(name) for name in entry.tied_to if name in ROOMS)
+    same = all(
+        library.passed_with.get(name) == digests.get(name)
+        for name in entry.tied_to
+        if name in ROOMS
+    )
     tested = bool(entry.verified_by) and library.count_passed(entry.verified_by) > 0
     return not library.refusal and library.is_patch_of(record.library) and same and tested
 
@@ -131,8 +152,9 @@ def unsound(entry: CheckDefinition, record: Evidence, now: datetime) -> str:
         sign, _, limit = entry.needs.partition(" ")
         if record.passed and not isinstance(record.value, float):
             return f"it says passed with {record.value}, where {entry.needs} is asked"
-        if isinstance(record.value, float) and OPERATORS[sign](record.value, float(limit)) != record.passed:
-            return (
-                f"it says {'passed' if record.passed else 'failed'} with {record.value}, where {entry.needs} is asked"
-            )
+        if (
+            isinstance(record.value, float)
+            and OPERATORS[sign](record.value, float(limit)) != record.passed
+        ):
+            return f"it says {'passed' if record.passed else 'failed'} with {record.value}, where {entry.needs} is asked"
     return ""

@@ -1,4 +1,6 @@
-"""Validation gates: what a model must show before it may be registered, as governance/gates.yaml says."""
+"""Validation gates: what a model must show before it may be registered, as governance/gates.yaml
+says.
+"""
 
 import math
 from collections.abc import Mapping
@@ -27,7 +29,10 @@ class Figure(Protocol):
 
 
 class Gate(StrictModel):
-    """One gate. With `compare` the difference to the baseline or champion counts; `slice` "*" means each slice."""
+    """One gate.
+
+    With `compare` the difference to the baseline or champion counts; `slice` "*" means each slice.
+    """
 
     id: str
     metric: str
@@ -40,9 +45,14 @@ class Gate(StrictModel):
 
 
 class UsageLimits(StrictModel):
-    """What is asked of people's use of it. Practitioners' heuristics, for the owner of the value to set."""
+    """What is asked of people's use of it.
 
-    override_stop: float = 0.30  # share of decisions overridden above which the next mode is not entered
+    Practitioners' heuristics, for the owner of the value to set.
+    """
+
+    override_stop: float = (
+        0.30  # share of decisions overridden above which the next mode is not entered
+    )
     override_look: float = 0.15
     bypass: float = 0.10  # share of cases decided without it
     active_users: float = 0.80  # of those intended, at week 8
@@ -50,8 +60,9 @@ class UsageLimits(StrictModel):
 
 
 class AgeLimits(StrictModel):
-    """From when on age alerts, in days: of the model that answers, and of the newest row it learnt from on the day it
-    was trained. None is not watched."""
+    """From when on age alerts, in days: of the model that answers, and of the newest row it learnt
+    from on the day it was trained. None is not watched.
+    """
 
     model_days: int | None = Field(default=90, ge=1)
     data_days: int | None = Field(default=None, ge=1)
@@ -60,12 +71,17 @@ class AgeLimits(StrictModel):
 class Gates(StrictModel):
     gates: tuple[Gate, ...]
     people: UsageLimits = UsageLimits()
-    watch: AgeLimits = Field(default=AgeLimits(), exclude=True)  # no part of the digest: it judges no model
+    watch: AgeLimits = Field(
+        default=AgeLimits(), exclude=True
+    )  # no part of the digest: it judges no model
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a gate found. `passed` is None when it does not apply; `says` tells why, by how much, and what helps."""
+    """What a gate found.
+
+    `passed` is None when it does not apply; `says` tells why, by how much, and what helps.
+    """
 
     gate: Gate
     passed: bool | None
@@ -85,21 +101,28 @@ class GateError(Exception):
 
 
 def read_gates(path: Path, metrics: frozenset[str], sliced: frozenset[str]) -> tuple[Gate, ...]:
-    """The gates of the file. Raises GovernanceError for an unknown metric or an id that is used twice."""
+    """The gates of the file.
+
+    Raises GovernanceError for an unknown metric or an id that is used twice.
+    """
     gates = read_gates_file(path).gates
     for gate in gates:
         if gate.metric not in metrics:
             raise GovernanceError(
-                f"{path}: gate {gate.id}: no metric {gate.metric!r}; there are {', '.join(sorted(metrics))}"
+                f"{path}: gate {gate.id}: no metric {gate.metric!r}; there are "
+                f"{', '.join(sorted(metrics))}"
             )
         if gate.slice and gate.metric not in sliced:
             raise GovernanceError(
-                f"{path}: gate {gate.id}: {gate.metric} has no slices; {', '.join(sorted(sliced))} have"
+                f"{path}: gate {gate.id}: {gate.metric} has no slices; "
+                f"{', '.join(sorted(sliced))} have"
             )
         if sum(other.id == gate.id for other in gates) > 1:
             raise GovernanceError(f"{path}: gate {gate.id}: the id is used twice")
     if not any(gate.compare == "baseline" and gate.metric == "value" for gate in gates):
-        raise GovernanceError(f"{path}: no gate compares the value with the baseline's. What works:\n{EXAMPLE}")
+        raise GovernanceError(
+            f"{path}: no gate compares the value with the baseline's. What works:\n{EXAMPLE}"
+        )
     return gates
 
 
@@ -109,8 +132,11 @@ def read_gates_file(path: Path) -> Gates:
 
 
 def judge(gates: tuple[Gate, ...], measured: Measured, absent: Mapping[str, str]) -> list[Verdict]:
-    """A verdict for each gate. `absent` maps a metric or a side of comparison that does not apply to the reason why.
-    A gate whose figure is neither measured nor absent fails: unknown never passes."""
+    """A verdict for each gate.
+
+    `absent` maps a metric or a side of comparison that does not apply to the reason why. A gate
+    whose figure is neither measured nor absent fails: unknown never passes.
+    """
     return [_judge(gate, measured, absent) for gate in gates]
 
 
@@ -119,17 +145,17 @@ def _judge(gate: Gate, measured: Measured, absent: Mapping[str, str]) -> Verdict
         if key in absent:
             return Verdict(gate, None, f"does not apply: {absent[key]}")
     wanted = (gate.compare, gate.metric)
-    found = {
+    result = {
         key[2]: figure
         for key, figure in measured.items()
         if key[:2] == wanted and (key[2] == gate.slice or (gate.slice == "*" and key[2]))
     }
-    if not found:
+    if not result:
         if gate.slice == "*":
             return Verdict(gate, None, "does not apply: there are no slices of enough rows")
         return Verdict(gate, False, f"was not measured ({gate.compare} {gate.metric} {gate.slice})")
-    failed = {name: figure for name, figure in found.items() if not _holds(gate, figure)}
-    name, figure = min((failed or found).items(), key=lambda item: _margin(gate, item[1]))
+    failed = {name: figure for name, figure in result.items() if not _holds(gate, figure)}
+    name, figure = min((failed or result).items(), key=lambda item: _margin(gate, item[1]))
     says = _say(gate, name, figure)
     return Verdict(gate, not failed, says if not failed else f"{says}. {_remedy(gate, figure)}")
 
@@ -150,12 +176,19 @@ def _holds(gate: Gate, figure: Figure) -> bool:
 
 
 def _say(gate: Gate, name: str, figure: Figure) -> str:
-    what = gate.metric if gate.compare == "absolute" else f"{gate.metric} minus the {gate.compare}'s"
+    what = (
+        gate.metric if gate.compare == "absolute" else f"{gate.metric} minus the {gate.compare}'s"
+    )
     where = f" in {name}" if name else ""
     bound = "" if gate.on == "value" else f", {gate.on} bound"
     margin = _margin(gate, figure)
-    distance = f"short by {abs(margin):.4g}" if not _holds(gate, figure) else f"{margin:.4g} to spare"
-    return f"{what}{where}{bound} = {_shown(gate, figure):.4g}, must be {gate.op} {gate.threshold:g}: {distance}"
+    distance = (
+        f"short by {abs(margin):.4g}" if not _holds(gate, figure) else f"{margin:.4g} to spare"
+    )
+    return (
+        f"{what}{where}{bound} = {_shown(gate, figure):.4g}, must be {gate.op} "
+        f"{gate.threshold:g}: {distance}"
+    )
 
 
 def _remedy(gate: Gate, figure: Figure) -> str:
@@ -164,6 +197,7 @@ def _remedy(gate: Gate, figure: Figure) -> str:
     if gate.on != "value" and passes_alone > 0:
         rows = math.ceil(figure.n * (width / passes_alone) ** 2 * 1.05)
         return (
-            f"The figure itself, {figure.value:.4g}, would pass: some {rows:,} test rows, not {figure.n:,}, settle it"
+            f"The figure itself, {figure.value:.4g}, would pass: some {rows:,} test rows, not "
+            f"{figure.n:,}, settle it"
         )
     return f"Needed: {gate.why}"

@@ -25,9 +25,11 @@ MADE = "Made by `make generate` from the files in governance/; edit those, or be
 
 
 def expected(org: GovernanceConfig, more: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Every generated file by its name below `root`, with what people wrote between the marks of today's.
+    """Every generated file by its name below `root`, with what people wrote between the marks of
+    today's.
 
-    `more` brings what other rooms generate, without marks. Raises GovernanceError for a file whose marks are broken.
+    `more` brings what other rooms generate, without marks. Raises GovernanceError for a file whose
+    marks are broken.
     """
     made = {
         "CODEOWNERS": codeowners(org),
@@ -60,23 +62,38 @@ def write(files: Mapping[str, str], root: Path) -> tuple[str, ...]:
 
 
 def codeowners(org: GovernanceConfig) -> str:
-    """Whose approval a change needs. A path belongs to the outcome that covers it; nobody known gives no line."""
+    """Whose approval a change needs.
+
+    A path belongs to the outcome that covers it; nobody known gives no line.
+    """
     ownership = org.ownership
     lines = []
-    rules = [(_pattern(path), outcome.id) for outcome in ownership.outcomes for path in outcome.covers.paths]
-    rules.sort(key=lambda rule: rule[0].count("/"))  # the last line that fits counts: the deeper folder comes later
+    rules = [
+        (_pattern(path), outcome.id)
+        for outcome in ownership.outcomes
+        for path in outcome.covers.paths
+    ]
+    rules.sort(
+        key=lambda rule: rule[0].count("/")
+    )  # the last line that fits counts: the deeper folder comes later
     for pattern, outcome in [("*", "serving"), *rules]:
         person = ownership.answers_for(outcome)
         if person and person.known and outcome != "model_quality":
             lines.append(f"{pattern} {person.email}")
     model = ownership.outcome("model_quality")
-    authors = [person for person in ownership.people_of(model.responsible if model else ()) if person.known]
+    authors = [
+        person for person in ownership.people_of(model.responsible if model else ()) if person.known
+    ]
     for path in model.covers.paths if model and authors else ():
         lines.append(f"{_pattern(path)} {' '.join(dict.fromkeys(p.email for p in authors))}")
     value = ownership.answers_for("business_value")
-    if value and value.known:  # the owner of the value approves what a decision is worth, and the gates
+    if (
+        value and value.known
+    ):  # the owner of the value approves what a decision is worth, and the gates
         lines.append(f"/src/*/decision.py {value.email}")
-        lines += [f"/governance/{name}.yaml {value.email}" for name in ("change_plan", "gates", "problem")]
+        lines += [
+            f"/governance/{name}.yaml {value.email}" for name in ("change_plan", "gates", "problem")
+        ]
     return "\n".join(lines)
 
 
@@ -91,7 +108,9 @@ def catalog_info(org: GovernanceConfig) -> dict[str, Any]:
     serving = ownership.outcome("serving")
     person = ownership.answers_for("serving")
     owner = (
-        ownership.teams[0].id if ownership.teams else (person and person.handle) or (serving and serving.accountable)
+        ownership.teams[0].id
+        if ownership.teams
+        else (person and person.handle) or (serving and serving.accountable)
     )
     kind = "group" if ownership.teams else "user"
     system = {"system": ownership.system.domain} if ownership.system.domain else {}
@@ -101,7 +120,10 @@ def catalog_info(org: GovernanceConfig) -> dict[str, Any]:
         "metadata": {
             "name": ownership.system.name,
             "description": org.problem.problem.statement,
-            "annotations": {"ml-governance/tier": org.risk.tier, "ml-governance/stage": ownership.system.stage},
+            "annotations": {
+                "ml-governance/tier": org.risk.tier,
+                "ml-governance/stage": ownership.system.stage,
+            },
             "tags": ["machine-learning"],
         },
         "spec": {
@@ -119,18 +141,25 @@ def to_yaml(value: Any, indent: str = "") -> str:
         lines = []
         for key, item in value.items():
             nested = isinstance(item, Mapping | list | tuple) and item
-            said = key if PLAIN.fullmatch(key) and key.lower() not in RESERVED else to_yaml(key)
-            lines.append(f"{indent}{said}:" + (f"\n{to_yaml(item, indent + '  ')}" if nested else f" {to_yaml(item)}"))
+            message = key if PLAIN.fullmatch(key) and key.lower() not in RESERVED else to_yaml(key)
+            lines.append(
+                f"{indent}{message}:"
+                + (f"\n{to_yaml(item, indent + '  ')}" if nested else f" {to_yaml(item)}")
+            )
         return "\n".join(lines)
     if isinstance(value, list | tuple) and value:
         return "\n".join(f"{indent}- {to_yaml(item, indent + '  ').lstrip()}" for item in value)
     if isinstance(value, float):
         return str(yaml.safe_dump(value)).partition("\n")[0]  # 1e-05 would be a word
-    return NOT_IN_YAML.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return NOT_IN_YAML.sub(
+        lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(value, ensure_ascii=False)
+    )
 
 
 def _framed(name: str, content: str, path: Path) -> str:
-    """The content between a head that says where it comes from and the marks with what people wrote."""
+    """The content between a head that says where it comes from and the marks with what people
+    wrote.
+    """
     head, begin, end = (_comment(name, text) for text in (MADE, BEGIN, END))
     mine = _mine(path, begin, end)
     top = [head, "", content] if name.endswith(".md") else [head, *([content] if content else [])]
@@ -160,4 +189,6 @@ def _text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise GovernanceError(f"{path}: cannot be read: {error}; remove it, and run make generate") from error
+        raise GovernanceError(
+            f"{path}: cannot be read: {error}; remove it, and run make generate"
+        ) from error

@@ -1,7 +1,9 @@
-"""Ask the git host whether the people who are said to have accepted did so with their own account, and what they saw.
+"""Ask the git host whether the people who are said to have accepted did so with their own account,
+and what they saw.
 
-An approval counts for the file that was approved: the request is merged, it changed governance/ownership.yaml, and
-that file, as it was when it was approved, named this person for this outcome.
+An approval counts for the file that was approved: the request is merged, it changed
+governance/ownership.yaml, and that file, as it was when it was approved, named this person for this
+outcome.
 """
 
 import functools
@@ -23,7 +25,11 @@ from .people import Acceptance, Person
 
 PULL = re.compile(r"https://[^/]+/(?P<repository>[^/]+/[^/]+)/pull/(?P<number>\d+)/?")
 MERGE = re.compile(r"https://[^/]+/(?P<repository>.+?)/-/merge_requests/(?P<number>\d+)/?")
-JUDGEMENTS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a remark after an approval takes nothing back
+JUDGEMENTS = (
+    "APPROVED",
+    "CHANGES_REQUESTED",
+    "DISMISSED",
+)  # a remark after an approval takes nothing back
 FILE = "governance/ownership.yaml"
 
 
@@ -33,8 +39,9 @@ class _UnconfirmedError(Exception):
 
 @dataclass(frozen=True)
 class Approval:
-    """A pull or merge request: who approved its last commit, whether it is merged, and FILE as it was approved, or
-    None where the request did not change it."""
+    """A pull or merge request: who approved its last commit, whether it is merged, and FILE as it
+    was approved, or None where the request did not change it.
+    """
 
     accounts: frozenset[str]
     merged: bool
@@ -44,48 +51,74 @@ class Approval:
 def verify(ownership: Ownership) -> list[str]:
     """What the git host does not confirm; nothing when it confirms every acceptance.
 
-    GitHub is asked with GITHUB_TOKEN (at GITHUB_API_URL), GitLab with GITLAB_TOKEN (at CI_API_V4_URL).
+    GitHub is asked with GITHUB_TOKEN (at GITHUB_API_URL), GitLab with GITLAB_TOKEN (at
+    CI_API_V4_URL).
     """
     if not ownership.outcomes:
         return [f"{FILE}: outcomes: none is named, so nothing was confirmed"]
-    said, approval = [], functools.cache(_approval)
+    message, approval = [], functools.cache(_approval)
     for outcome in ownership.outcomes:
-        found = [a for a in ownership.accepted if (a.outcome, a.person) == (outcome.id, outcome.accountable)]
+        result = [
+            a
+            for a in ownership.accepted
+            if (a.outcome, a.person) == (outcome.id, outcome.accountable)
+        ]
         key = f"governance/ownership.yaml: accepted: {outcome.id}"
-        if not found:
-            said.append(f"{key}: {outcome.accountable} has not accepted")
+        if not result:
+            message.append(f"{key}: {outcome.accountable} has not accepted")
             continue
-        last, person = max(found, key=lambda acceptance: acceptance.date), ownership.person(outcome.accountable)
+        last, person = (
+            max(result, key=lambda acceptance: acceptance.date),
+            ownership.person(outcome.accountable),
+        )
         if person is None or not person.handle:
-            said.append(f"{key}: people: {outcome.accountable}: handle: the account's name on the git host is needed")
+            message.append(
+                f"{key}: people: {outcome.accountable}: handle: the account's name on the "
+                f"git host is needed"
+            )
             continue
         try:
             _confirm(approval(last.evidence), last, outcome, person)
-        except _UnconfirmedError as wrong:
-            said.append(f"{key}: {wrong}")
-    return said
+        except _UnconfirmedError as errors:
+            message.append(f"{key}: {errors}")
+    return message
 
 
-def _confirm(approval: Approval, acceptance: Acceptance, outcome: Responsibility, person: Person) -> None:
-    """Raises _UnconfirmedError unless this person approved, in what was merged, to be accountable for this outcome."""
+def _confirm(
+    approval: Approval, acceptance: Acceptance, outcome: Responsibility, person: Person
+) -> None:
+    """Raises _UnconfirmedError unless this person approved, in what was merged, to be accountable
+    for this outcome.
+    """
     if person.handle.lower().lstrip("@") not in approval.accounts:
-        raise _UnconfirmedError(f"{person.handle} has not approved {acceptance.evidence}, or not its last commit")
+        raise _UnconfirmedError(
+            f"{person.handle} has not approved {acceptance.evidence}, or not its last commit"
+        )
     if not approval.merged:
         raise _UnconfirmedError(f"{acceptance.evidence} is not merged")
     if approval.file is None:
-        raise _UnconfirmedError(f"{acceptance.evidence} did not change {FILE}: it was about something else")
+        raise _UnconfirmedError(
+            f"{acceptance.evidence} did not change {FILE}: it was about something else"
+        )
     if _accountable(approval.file, outcome.id) != person.handle.lower().lstrip("@"):
         raise _UnconfirmedError(
-            f"{FILE}, as approved in {acceptance.evidence}, does not name {person.handle} for {outcome.id}"
+            f"{FILE}, as approved in {acceptance.evidence}, does not name {person.handle} "
+            f"for {outcome.id}"
         )
 
 
 def _accountable(text: str, outcome: str) -> str:
-    """The account of who was accountable for an outcome in a file of then; empty when it does not say."""
+    """The account of who was accountable for an outcome in a file of then; empty when it does not
+    say.
+    """
     try:
         file = yaml.safe_load(text)
-        id = next(each["accountable"] for each in file["outcomes"] if each["id"] == outcome)
-        return str(next(each["handle"] for each in file["people"] if each["id"] == id)).lower().lstrip("@")
+        id = next(item["accountable"] for item in file["outcomes"] if item["id"] == outcome)
+        return (
+            str(next(entry["handle"] for entry in file["people"] if entry["id"] == id))
+            .lower()
+            .lstrip("@")
+        )
     except (yaml.YAMLError, LookupError, StopIteration, TypeError, RecursionError):
         return ""
 
@@ -93,15 +126,22 @@ def _accountable(text: str, outcome: str) -> str:
 def _approval(address: str) -> Approval:
     own = os.environ.get("GITHUB_REPOSITORY") or os.environ.get("CI_PROJECT_PATH")
     pull, merge = PULL.fullmatch(address), MERGE.fullmatch(address)
-    if not (found := pull or merge):
+    if not (result := pull or merge):
         raise _UnconfirmedError(f"evidence: {address!r} is no address of a pull or merge request")
-    if own and found["repository"].lower() != own.lower():
+    if own and result["repository"].lower() != own.lower():
         raise _UnconfirmedError(f"evidence: {address} is of another repository than {own}")
-    return _at_github(pull["repository"], pull["number"]) if pull else _at_gitlab(found["repository"], found["number"])
+    return (
+        _at_github(pull["repository"], pull["number"])
+        if pull
+        else _at_gitlab(result["repository"], result["number"])
+    )
 
 
 def _at_github(repository: str, number: str) -> Approval:
-    api, token = os.environ.get("GITHUB_API_URL", "https://api.github.com"), os.environ.get("GITHUB_TOKEN", "")
+    api, token = (
+        os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+        os.environ.get("GITHUB_TOKEN", ""),
+    )
     headers = {"authorization": f"Bearer {token}"} if token else None
     url = f"{api}/repos/{repository}/pulls/{number}"
     reviews = _list(_get(f"{url}/reviews?per_page=100", headers))
@@ -110,30 +150,50 @@ def _at_github(repository: str, number: str) -> Approval:
     states: dict[str, bool] = {}  # the last judgement of each account counts
     for review in reviews:
         if review.get("user") and review.get("state") in JUDGEMENTS:
-            approved = review["state"] == "APPROVED" and bool(head) and review.get("commit_id") == head
+            approved = (
+                review["state"] == "APPROVED" and bool(head) and review.get("commit_id") == head
+            )
             states[str(review["user"].get("login", "")).lower()] = approved
     accounts = frozenset(account for account, approved in states.items() if approved)
-    names = [str(each.get("filename", "")) for each in _list(_get(f"{url}/files?per_page=100", headers))]
+    names = [
+        str(item.get("filename", "")) for item in _list(_get(f"{url}/files?per_page=100", headers))
+    ]
     contents = f"{api}/repos/{repository}/contents/"
     raw = {**(headers or {}), "accept": "application/vnd.github.raw+json"}
     file = next(
-        (_get(f"{contents}{urllib.parse.quote(name)}?ref={head}", raw) for name in names if _is_ours(name)), None
+        (
+            _get(f"{contents}{urllib.parse.quote(name)}?ref={head}", raw)
+            for name in names
+            if _is_ours(name)
+        ),
+        None,
     )
     return Approval(accounts, bool(pull.get("merged")), _text(file))
 
 
 def _at_gitlab(repository: str, number: str) -> Approval:
-    api, token = os.environ.get("CI_API_V4_URL", "https://gitlab.com/api/v4"), os.environ.get("GITLAB_TOKEN", "")
+    api, token = (
+        os.environ.get("CI_API_V4_URL", "https://gitlab.com/api/v4"),
+        os.environ.get("GITLAB_TOKEN", ""),
+    )
     headers = {"private-token": token} if token else None
     project = f"{api}/projects/{urllib.parse.quote(repository, safe='')}"
     url = f"{project}/merge_requests/{number}"
     approvals = _one(_get(f"{url}/approvals", headers))
-    accounts = frozenset(str(by["user"]["username"]).lower() for by in approvals.get("approved_by", []))
+    accounts = frozenset(
+        str(by["user"]["username"]).lower() for by in approvals.get("approved_by", [])
+    )
     request = _one(_get(url, headers))
-    names = [str(each.get("new_path", "")) for each in _list(_get(f"{url}/diffs?per_page=100", headers))]
+    names = [
+        str(item.get("new_path", "")) for item in _list(_get(f"{url}/diffs?per_page=100", headers))
+    ]
     raw = f"{project}/repository/files/{{}}/raw?ref={request.get('sha', '')}"
     paths = [raw.format(urllib.parse.quote(name, safe="")) for name in names if _is_ours(name)]
-    return Approval(accounts, request.get("state") == "merged", _text(_get(paths[0], headers) if paths else None))
+    return Approval(
+        accounts,
+        request.get("state") == "merged",
+        _text(_get(paths[0], headers) if paths else None),
+    )
 
 
 def _is_ours(name: str) -> bool:
@@ -147,7 +207,9 @@ def _text(content: bytes | None) -> str | None:
 
 def _get(url: str, headers: dict[str, str] | None) -> bytes:
     if headers is None:
-        raise _UnconfirmedError("declared only: set GITHUB_TOKEN or GITLAB_TOKEN to have it confirmed")
+        raise _UnconfirmedError(
+            "declared only: set GITHUB_TOKEN or GITLAB_TOKEN to have it confirmed"
+        )
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise _UnconfirmedError(f"{url} is no https address")
     try:
@@ -167,10 +229,10 @@ def _json(content: bytes) -> Any:
 
 
 def _list(content: bytes) -> list[dict[str, Any]]:
-    found = _json(content)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    result = _json(content)
+    return [item for item in result if isinstance(item, dict)] if isinstance(result, list) else []
 
 
 def _one(content: bytes) -> dict[str, Any]:
-    found = _json(content)
-    return found if isinstance(found, dict) else {}
+    result = _json(content)
+    return result if isinstance(result, dict) else {}

@@ -59,12 +59,16 @@ class Responsibility(StrictModel):
     @classmethod
     def _one(cls, given: Any) -> Any:
         if isinstance(given, list | tuple):
-            raise ValueError(f"{len(given)} people; exactly one answers, the others are responsible or consulted")  # noqa: TRY004 - pydantic's way
+            message = f"{len(given)} people; exactly one is accountable, others are consulted"
+            raise ValueError(message)  # noqa: TRY004 - pydantic's way
         return given
 
 
 class Alerting(StrictModel):
-    """How alerts leave Alertmanager. Secrets lie in files where it runs: alert_routes.py names them."""
+    """How alerts leave Alertmanager.
+
+    Secrets lie in files where it runs: alert_routes.py names them.
+    """
 
     smarthost: str = Field(default="localhost:25", pattern=r"^\S+:\d+$")
     sender: str = Field(default="alerts@localhost", pattern=r"^[^\s@]+@[^\s@]+$")
@@ -75,8 +79,9 @@ class Alerting(StrictModel):
 
 
 class Ci(StrictModel):
-    """The CI whose runs prove themselves by a token: `issuer` as in its `iss` claim, `repository` as owner/name or a
-    GitLab project's path, `branch` whose runs count as evidence for production."""
+    """The CI whose runs prove themselves by a token: `issuer` as in its `iss` claim, `repository`
+    as owner/name or a GitLab project's path, `branch` whose runs count as evidence for production.
+    """
 
     issuer: str = Field(pattern=r"^(https://[^\s?#]+[^\s/?#]|http://127\.0\.0\.1:\d+)$")
     repository: str = Field(pattern=r"^[^\s/]+(/[^\s/]+)+$")
@@ -105,7 +110,9 @@ class Ownership(StrictModel):
     def by_account(self, account: str) -> Person | None:
         """The known person whose handle is this account of the git host."""
         wanted = account.lower().lstrip("@")
-        return next((p for p in self.people if p.known and p.handle.lower().lstrip("@") == wanted), None)
+        return next(
+            (p for p in self.people if p.known and p.handle.lower().lstrip("@") == wanted), None
+        )
 
     def outcome(self, id: str) -> Responsibility | None:
         return next((outcome for outcome in self.outcomes if outcome.id == id), None)
@@ -113,13 +120,13 @@ class Ownership(StrictModel):
     def people_of(self, ids: Iterable[str]) -> list[Person]:
         """The people behind ids, each member of a team by itself."""
         teams = {team.id: team.members for team in self.teams}
-        found = [self.person(one) for id in ids for one in teams.get(id, (id,))]
-        return [person for person in dict.fromkeys(found) if person]
+        result = [self.person(one) for id in ids for one in teams.get(id, (id,))]
+        return [person for person in dict.fromkeys(result) if person]
 
     def answers_for(self, outcome: str) -> Person | None:
         """The accountable person of an outcome, known or not; None when the outcome is not listed."""
-        found = self.outcome(outcome)
-        return self.person(found.accountable) if found else None
+        result = self.outcome(outcome)
+        return self.person(result.accountable) if result else None
 
     def accountable(self, outcome: str) -> str:
         """Name and address of the one who answers for an outcome; TODO while nobody does."""
@@ -127,38 +134,55 @@ class Ownership(StrictModel):
         return person.shown if person else TODO
 
     def same(self, one: str, other: str) -> bool:
-        """Are two ids the same human being: by address, whatever stands after a +, or by the account's name? Two that
-        nobody is known for are not."""
+        """Are two ids the same human being: by address, whatever stands after a +, or by the
+        account's name? Two that nobody is known for are not.
+        """
         first, second = self.person(one), self.person(other)
         if one == other or not (first and second and first.known and second.known):
             return one == other
         handles = {first.handle.lower().lstrip("@"), second.handle.lower().lstrip("@")}
-        return mailbox(first.email) == mailbox(second.email) or (len(handles) == 1 and handles != {""})
+        return mailbox(first.email) == mailbox(second.email) or (
+            len(handles) == 1 and handles != {""}
+        )
 
 
 def read_ownership(path: Path) -> Ownership:
     """Raises GovernanceError when an outcome has no or two accountable, or an id is nobody's."""
     ownership = read(path, Ownership, EXAMPLE)
-    for what, ids in (("people", [p.id for p in ownership.people]), ("teams", [t.id for t in ownership.teams])):
+    for what, ids in (
+        ("people", [p.id for p in ownership.people]),
+        ("teams", [t.id for t in ownership.teams]),
+    ):
         if twice := {name for name in ids if ids.count(name) > 1}:
-            raise GovernanceError(f"{path}: {what}: {sorted(twice)} are said twice; an id is one person or team")
+            raise GovernanceError(
+                f"{path}: {what}: {sorted(twice)} are said twice; an id is one person or team"
+            )
     if missing := NEEDED - {outcome.id for outcome in ownership.outcomes}:
-        raise GovernanceError(f"{path}: outcomes: {sorted(missing)} is missing. What works:\n{EXAMPLE}")
+        raise GovernanceError(
+            f"{path}: outcomes: {sorted(missing)} is missing. What works:\n{EXAMPLE}"
+        )
     for outcome in ownership.outcomes:
         if sum(other.id == outcome.id for other in ownership.outcomes) > 1:
             raise GovernanceError(
                 f"{path}: outcomes: {outcome.id} is said twice; one outcome has one accountable person"
             )
-    people, teams = {person.id for person in ownership.people}, {team.id for team in ownership.teams}
+    people, teams = (
+        {person.id for person in ownership.people},
+        {team.id for team in ownership.teams},
+    )
     for key, id, allowed in _named(ownership, people, people | teams):
         if id in teams and id not in allowed:
-            raise GovernanceError(f"{path}: {key} {id!r} is a team; one person answers, the team may be responsible")
+            raise GovernanceError(
+                f"{path}: {key} {id!r} is a team; one person answers, the team may be responsible"
+            )
         if id not in allowed:
             raise GovernanceError(f"{path}: {key} {id!r} is not in people {sorted(people)}")
     return ownership
 
 
-def _named(ownership: Ownership, people: set[str], anyone: set[str]) -> Iterable[tuple[str, str, set[str]]]:
+def _named(
+    ownership: Ownership, people: set[str], anyone: set[str]
+) -> Iterable[tuple[str, str, set[str]]]:
     """Every id that the file uses: where, which, and what it may be."""
     for outcome in ownership.outcomes:
         yield f"outcomes: {outcome.id}: accountable", outcome.accountable, people

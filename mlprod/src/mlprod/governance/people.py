@@ -1,4 +1,6 @@
-"""The people of governance/ownership.yaml: who they are, what they have accepted, and what they can do."""
+"""The people of governance/ownership.yaml: who they are, what they have accepted, and what they can
+do.
+"""
 
 import datetime as dt
 from typing import Literal
@@ -8,7 +10,16 @@ from pydantic import Field
 from .yaml_loader import StrictModel
 
 TODO = "TODO"
-SKILLS = ("ml", "api", "containers", "kubernetes", "sql_and_pipelines", "cloud", "monitoring", "security")
+SKILLS = (
+    "ml",
+    "api",
+    "containers",
+    "kubernetes",
+    "sql_and_pipelines",
+    "cloud",
+    "monitoring",
+    "security",
+)
 
 
 class Person(StrictModel):
@@ -33,7 +44,9 @@ class Person(StrictModel):
         return f"{self.name} <{self.email}>" if self.known else TODO
 
     def there(self, today: dt.date) -> bool:
-        return (self.from_ is None or self.from_ <= today) and (self.until is None or today < self.until)
+        return (self.from_ is None or self.from_ <= today) and (
+            self.until is None or today < self.until
+        )
 
 
 class Team(StrictModel):
@@ -44,7 +57,10 @@ class Team(StrictModel):
 
 
 class Acceptance(StrictModel):
-    """Being named is not accepting. `evidence`: the merge request or commit in which that person's account agreed."""
+    """Being named is not accepting.
+
+    `evidence`: the merge request or commit in which that person's account agreed.
+    """
 
     person: str
     outcome: str

@@ -52,8 +52,11 @@ class Alternative(StrictModel):
 
 
 class Value(StrictModel):
-    """`baseline` and `target` in `unit`. In the money of payoff(), in 30 days: what its sum should come to
-    (`payoff_a_month`, after costs) and what running this costs (`cost_a_month`)."""
+    """`baseline` and `target` in `unit`.
+
+    In the money of payoff(), in 30 days: what its sum should come to (`payoff_a_month`, after
+    costs) and what running this costs (`cost_a_month`).
+    """
 
     kpi: str = ""
     unit: str = ""

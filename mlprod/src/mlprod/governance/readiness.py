@@ -1,4 +1,7 @@
-"""How ready is it? The state of every check, the ML Test Score, the maturity level, and what stops every stage."""
+"""How ready is it?
+
+The state of every check, the ML Test Score, the maturity level, and what stops every stage.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +15,20 @@ from .checks.problem import overdue
 from .config import GovernanceConfig
 from .evidence import Evidence
 from .evidence_status import unsound
-from .ml_test_score import MIN_SCORE_BY_TIER, SCORE_SECTIONS, TARGET_SCORE, TestScore, most_today, points_of
+from .ml_test_score import (
+    MIN_SCORE_BY_TIER,
+    SCORE_SECTIONS,
+    TARGET_SCORE,
+    TestScore,
+    most_today,
+    points_of,
+)
 from .ownership import STAGES, Stage
 from .waivers import PICKLE
 
-MATURITY: tuple[tuple[str, ...], ...] = (  # Microsoft's MLOps maturity model: a level needs all lower ones
+MATURITY: tuple[
+    tuple[str, ...], ...
+] = (  # Microsoft's MLOps maturity model: a level needs all lower ones
     ("checks-green", "tests-green"),
     ("gates-passed", "training-reproducible"),
     ("deployed-by-digest", "rollback-drilled"),
@@ -40,15 +52,21 @@ class Scorecard:
     def gaps(self, stage: Stage) -> tuple[Result, ...]:
         """What a stage demands and does not have, in the order of the catalogue."""
         tier = self.org.risk.tier
-        return tuple(r for r in self.results(stage) if r.entry.demanded(stage, tier) and r.status not in OK_STATES)
+        return tuple(
+            r
+            for r in self.results(stage)
+            if r.entry.demanded(stage, tier) and r.status not in OK_STATES
+        )
 
     def missing(self, stage: Stage) -> tuple[str, ...]:
-        """What stops a stage beside its gaps: what has run out, and for production a score that is too low."""
+        """What stops a stage beside its gaps: what has run out, and for production a score that is
+        too low.
+        """
         least = MIN_SCORE_BY_TIER[self.org.risk.tier]
         low = stage == "production" and self.score < least
         needed = f"tier {self.org.risk.tier} needs {least}, this version measures {most_today()}"
-        said = f"ML Test Score {self.score:g}; {needed}"
-        return self.alarms + ((said,) if low else ())
+        message = f"ML Test Score {self.score:g}; {needed}"
+        return self.alarms + ((message,) if low else ())
 
     def reached(self, stage: Stage) -> bool:
         return not (self.gaps(stage) or self.missing(stage))
@@ -62,12 +80,14 @@ class Scorecard:
         return sum(point.points for point in self.points if point.test.section == section)
 
     def remedies(self, section: Section) -> dict[str, list[str]]:
-        """What mends a section that is below AIM, by command → what then holds; empty for one that is not."""
-        found: dict[str, list[str]] = {}
+        """What mends a section that is below AIM, by command → what then holds; empty for one that
+        is not.
+        """
+        result: dict[str, list[str]] = {}
         for point in self.points if self.sum_of(section) < TARGET_SCORE else ():
             if point.test.section == section and point.remedy:
-                found.setdefault(point.remedy, []).append(point.title)
-        return found
+                result.setdefault(point.remedy, []).append(point.title)
+        return result
 
     @property
     def score(self) -> float:
@@ -78,7 +98,10 @@ class Scorecard:
     def maturity(self) -> int:
         """0 to 4 (Microsoft's MLOps maturity model)."""
         well = {result.entry.id for result in self.pilot if result.status == "passed"}
-        return next((level for level, needed in enumerate(MATURITY) if not well.issuperset(needed)), len(MATURITY))
+        return next(
+            (level for level, needed in enumerate(MATURITY) if not well.issuperset(needed)),
+            len(MATURITY),
+        )
 
     @property
     def days(self) -> int | None:
@@ -91,27 +114,50 @@ class Scorecard:
         return not any(r.entry.id == "payoff-accepted" and r.status == "passed" for r in self.pilot)
 
     def break_even(self) -> str:
-        """What it must decide to pay for itself, at the cautious end of its gain; empty when nothing is known."""
-        found = next((r.record for r in self.pilot if r.entry.id == "beats-baseline" and r.status == "passed"), None)
-        if found is None or not isinstance(found.value, float) or found.value <= 0:
+        """What it must decide to pay for itself, at the cautious end of its gain; empty when
+        nothing is known.
+        """
+        result = next(
+            (
+                r.record
+                for r in self.pilot
+                if r.entry.id == "beats-baseline" and r.status == "passed"
+            ),
+            None,
+        )
+        if result is None or not isinstance(result.value, float) or result.value <= 0:
             return ""
         cost = self.org.problem.value.cost_a_month
-        said = (
-            "the running costs" if cost is not None else "each 1,000 of running costs (value.cost_a_month is not said)"
+        message = (
+            "the running costs"
+            if cost is not None
+            else "each 1,000 of running costs (value.cost_a_month is not said)"
         )
-        return f"{(1_000 if cost is None else cost) / found.value:,.0f} decisions a month pay for {said}"
+        return (
+            f"{(1_000 if cost is None else cost) / result.value:,.0f} decisions a month pay "
+            f"for {message}"
+        )
 
 
-def assess(view: CheckContext, evidence: Sequence[Evidence], facts: ProjectState, now: datetime) -> Scorecard:
-    """The scorecard of the organisation in `view`, with the evidence of its registry. Times are aware."""
+def assess(
+    view: CheckContext, evidence: Sequence[Evidence], facts: ProjectState, now: datetime
+) -> Scorecard:
+    """The scorecard of the organisation in `view`, with the evidence of its registry.
+
+    Times are aware.
+    """
     known = catalogue()
     drills = tuple(
         Drill(record.actor, record.check, record.at.date())
         for record in evidence
-        if record.passed and (entry := known.entry(record.check)) and not unsound(entry, record, now)
+        if record.passed
+        and (entry := known.entry(record.check))
+        and not unsound(entry, record, now)
     )
     view = replace(view, drills=drills)
-    anyone, by_ci = (check_results(view, evidence, facts, now, only_ci=only_ci) for only_ci in (False, True))
+    anyone, by_ci = (
+        check_results(view, evidence, facts, now, only_ci=only_ci) for only_ci in (False, True)
+    )
     return Scorecard(
         org=view.org,
         today=view.today,
@@ -130,11 +176,13 @@ def _alarms(view: CheckContext) -> list[str]:
     strangers = [w.check for w in view.org.waivers if w.check not in ids]
     return [
         *(
-            f"governance/waivers.yaml: {check}: there is no such check; the nearest is {_nearest(check, ids)}"
+            f"governance/waivers.yaml: {check}: there is no such check; the nearest is "
+            f"{_nearest(check, ids)}"
             for check in strangers
         ),
         *(
-            f"governance/waivers.yaml: {w.check}: expired on {w.expires}: mend it, or have it approved anew"
+            f"governance/waivers.yaml: {w.check}: expired on {w.expires}: mend it, or have "
+            f"it approved anew"
             for w in ended
         ),
         *overdue(view),
@@ -145,8 +193,8 @@ def _alarms(view: CheckContext) -> list[str]:
 def _hidden_personal_data(view: CheckContext) -> list[str]:
     if not view.personal or view.org.risk.tier_questions.personal_data:
         return []
-    said = f"contract.py has PERSONAL fields ({', '.join(view.personal)})"
-    return [f"governance/risk.yaml: tier_questions.personal_data: false, but {said}"]
+    message = f"contract.py has PII fields ({', '.join(view.personal)})"
+    return [f"governance/risk.yaml: tier_questions.personal_data: false, but {message}"]
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -1,38 +1,55 @@
-"""What a host of git reads only at the root of the repository, where a project may lie in a folder of a larger one."""
+"""What a host of git reads only at the root of the repository, where a project may lie in a folder
+of a larger one.
+"""
 
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-# Name here: places at the root, and what stands in one of them once the project is known there (default: its folder).
+# Name here: places at the root, and what stands in one of them once the project is known there
+# (default: its folder).
 AT_ROOT: dict[str, tuple[tuple[str, ...], str]] = {
     ".github/workflows": ((".github/workflows/*.yml", ".github/workflows/*.yaml"), ""),
-    ".github/dependabot.yml": ((".github/dependabot.yml", ".github/dependabot.yaml"), "github-actions"),
+    ".github/dependabot.yml": (
+        (".github/dependabot.yml", ".github/dependabot.yaml"),
+        "github-actions",
+    ),
     ".gitlab-ci.yml": ((".gitlab-ci.yml", ".gitlab/*.yml"), ""),
     ".pre-commit-config.yaml": ((".pre-commit-config.yaml",), ""),
-    "CODEOWNERS": (("CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS"), ""),
+    "CODEOWNERS": (
+        ("CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS"),
+        "",
+    ),
 }
 
 
 def unread_files(project: Path) -> list[str]:
-    """A line for each file of this project that nobody reads, since it does not lie at the root of the repository."""
+    """A line for each file of this project that nobody reads, since it does not lie at the root of
+    the repository.
+    """
     root = _root(project)
     if root is None or root.samefile(project):
         return []
     folder = project.resolve().relative_to(root.resolve()).as_posix()
     return [
-        f"{name} is not read in {folder}, only at the root of the repository, {root}: docs/setup.md has what to copy"
+        f"{name} is not read in {folder}, only at the root of the repository, {root}: "
+        f"docs/setup.md has what to copy"
         for name, (places, sign) in AT_ROOT.items()
-        if (project / name).exists() and not any((sign or folder) in text for text in _texts(root, places))
+        if (project / name).exists()
+        and not any((sign or folder) in text for text in _texts(root, places))
     ]
 
 
 def _root(project: Path) -> Path | None:
     git = shutil.which("git")
-    asked = [str(git), "rev-parse", "--show-toplevel"]
-    found = subprocess.run(asked, cwd=project, capture_output=True, check=False).stdout if git else b""
-    return Path(found.decode("utf-8", "surrogateescape").rstrip("\n")) if found.strip() else None
+    requested = [str(git), "rev-parse", "--show-toplevel"]
+    result = (
+        subprocess.run(requested, cwd=project, capture_output=True, check=False).stdout
+        if git
+        else b""
+    )
+    return Path(result.decode("utf-8", "surrogateescape").rstrip("\n")) if result.strip() else None
 
 
 def _texts(root: Path, places: tuple[str, ...]) -> Iterator[str]:

@@ -30,9 +30,14 @@ def read_waivers(path: Path) -> tuple[Waiver, ...]:
 
 
 def demand_waiver(path: Path, check: str, today: date) -> Waiver:
-    """The waiver of a check that is valid today. Raises GovernanceError when there is none or it has expired."""
+    """The waiver of a check that is valid today.
+
+    Raises GovernanceError when there is none or it has expired.
+    """
     waivers = [waiver for waiver in read_waivers(path) if waiver.check == check]
     if valid := [waiver for waiver in waivers if waiver.expires >= today]:
         return valid[0]
     state = f"expired on {waivers[0].expires}" if waivers else "does not exist"
-    raise GovernanceError(f"{path}: a waiver of {check!r} is needed and {state}. What works:\n{EXAMPLE}")
+    raise GovernanceError(
+        f"{path}: a waiver of {check!r} is needed and {state}. What works:\n{EXAMPLE}"
+    )

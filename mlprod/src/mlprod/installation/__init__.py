@@ -1,1 +1,3 @@
-"""The library as a project has it: the wheel, its pin, and the environment in which it is installed."""
+"""The library as a project has it: the wheel, its pin, and the environment in which it is
+installed.
+"""

@@ -1,7 +1,9 @@
-"""The library as it is installed: which wheel it is, the digest of each room, and which of its tests passed.
+"""The library as it is installed: which wheel it is, the digest of each room, and which of its
+tests passed.
 
-The files themselves are read, so one that was edited after its installation counts as what it is now. Standard library
-only."""
+The files themselves are read, so one that was edited after its installation counts as what it is
+now. Standard library only.
+"""
 
 import hashlib
 import json
@@ -19,10 +21,11 @@ RELEASE = re.compile(r"(\d+\.\d+)\.(\d+)")
 
 @dataclass(frozen=True)
 class Library:
-    """`version` is empty for sources that are not installed; `checksum` is that of the wheel, or of the sources.
-    `rooms`: digest by name, such as "mlprod.serving". `passed`: how many of the library's tests passed before its
-    release, by file, and `passed_with`: the rooms that they ran with. `refusal`: why this is not the library that the
-    project pins; empty when it is."""
+    """`version` is empty for sources that are not installed; `checksum` is that of the wheel, or of
+    the sources. `rooms`: digest by name, such as "mlprod.serving". `passed`: how many of the
+    library's tests passed before its release, by file, and `passed_with`: the rooms that they ran
+    with. `refusal`: why this is not the library that the project pins; empty when it is.
+    """
 
     version: str = ""
     checksum: str = ""
@@ -32,18 +35,28 @@ class Library:
     refusal: str = ""
 
     def count_passed(self, tests: Iterable[str]) -> int:
-        """How many tests below these paths passed before the release; 0 unless some did below each of them."""
-        counts = [sum(count for file, count in self.passed.items() if file.startswith(path)) for path in tests]
+        """How many tests below these paths passed before the release; 0 unless some did below each
+        of them.
+        """
+        counts = [
+            sum(count for file, count in self.passed.items() if file.startswith(path))
+            for path in tests
+        ]
         return sum(counts) if all(counts) else 0
 
     @property
     def tested_release(self) -> str:
-        """The release whose tests `passed` counts, in words; a project's own patches came after them."""
+        """The release whose tests `passed` counts, in words; a project's own patches came after
+        them.
+        """
         released, patched, _ = self.version.partition("+")
         return f"mlprod {released}".strip() + (" before patches/" if patched else "")
 
     def is_patch_of(self, version: str) -> bool:
-        """Is this a later patch release of the same minor version? A version between releases is a patch of none."""
+        """Is this a later patch release of the same minor version?
+
+        A version between releases is a patch of none.
+        """
         mine, other = RELEASE.fullmatch(self.version), RELEASE.fullmatch(version)
         return bool(mine and other and mine[1] == other[1] and int(mine[2]) > int(other[2]))
 
@@ -65,12 +78,14 @@ def read_library(project: Path, package: Path = PACKAGE) -> Library:
 
 
 def _version(content: bytes) -> str:
-    found = re.search(rb'^VERSION = "(.*)"', content, re.MULTILINE)
-    return found[1].decode() if found else ""
+    result = re.search(rb'^VERSION = "(.*)"', content, re.MULTILINE)
+    return result[1].decode() if result else ""
 
 
 def _wheel_checksum(folder: Path, version: str, files: Mapping[str, bytes]) -> str:
-    """The checksum of the wheel that these files came from, made once more; empty when its metadata are missing."""
+    """The checksum of the wheel that these files came from, made once more; empty when its metadata
+    are missing.
+    """
     info = info_folder(version)
     paths = {f"{info}/{name}": folder / info / name for name in INFO}
     if not all(path.is_file() for path in paths.values()):
@@ -83,7 +98,7 @@ def _rooms(files: Mapping[str, bytes]) -> dict[str, str]:
     rooms: dict[str, dict[str, bytes]] = {}
     for name, data in files.items():
         rooms.setdefault(f"mlprod.{name.split('/')[1].removesuffix('.py')}", {})[name] = data
-    return {room: _digest(found) for room, found in rooms.items()}
+    return {room: _digest(result) for room, result in rooms.items()}
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

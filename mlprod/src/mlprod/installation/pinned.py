@@ -1,35 +1,46 @@
-"""The pin of the library in requirements/mlprod.txt, beside the library that runs. Standard library only."""
+"""The pin of the library in requirements/mlprod.txt, beside the library that runs.
+
+Standard library only.
+"""
 
 import re
 from pathlib import Path
 
 PIN = Path("requirements/mlprod.txt")
-FROM_WHEEL = ("setup", "mlprod-patch")  # verbs that run from the wheel itself, whichever is installed
-LINE = re.compile(r"^mlprod==(?P<version>\S+) --hash=sha256:(?P<checksum>[0-9a-f]{64})", re.MULTILINE)
+FROM_WHEEL = (
+    "setup",
+    "mlprod-patch",
+)  # verbs that run from the wheel itself, whichever is installed
+LINE = re.compile(
+    r"^mlprod==(?P<version>\S+) --hash=sha256:(?P<checksum>[0-9a-f]{64})", re.MULTILINE
+)
 
 
 def other_version(project: Path, running: str) -> str:
-    """What is wrong when the project pins another version than the one that runs; empty when nothing is.
+    """What is wrong when the project pins another version than the one that runs; empty when
+    nothing is.
 
-    A project without a pin fits every version, and a checkout of the library, which has none, every project.
+    A project without a pin fits every version, and a checkout of the library, which has none, every
+    project.
     """
-    found = _pin(project) if running else None
-    if found is None or found["version"] == running:
+    result = _pin(project) if running else None
+    if result is None or result["version"] == running:
         return ""
-    return f"{PIN} pins mlprod {found['version']}, but {running} is installed. Works: make setup"
+    return f"{PIN} pins mlprod {result['version']}, but {running} is installed. Works: make setup"
 
 
 def other_wheel(project: Path, running: str, checksum: str) -> str:
-    """What is wrong when the wheel that is installed has other bytes than the pinned one; empty when nothing is.
+    """What is wrong when the wheel that is installed has other bytes than the pinned one; empty
+    when nothing is.
 
     `checksum` is the SHA-256 of the wheel of version `running`; empty when it is not known.
     """
-    found = _pin(project) if running else None
-    if found is None or (found["version"], found["checksum"]) == (running, checksum):
+    result = _pin(project) if running else None
+    if result is None or (result["version"], result["checksum"]) == (running, checksum):
         return ""
     return (
         f"mlprod {running} as it is installed is not the wheel that {PIN} pins: its checksum is "
-        f"{checksum[:12] or 'unknown'}, the pinned one {found['checksum'][:12]}. Works: make setup"
+        f"{checksum[:12] or 'unknown'}, the pinned one {result['checksum'][:12]}. Works: make setup"
     )
 
 

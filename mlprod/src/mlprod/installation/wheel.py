@@ -1,7 +1,10 @@
-"""The bytes of the library's wheel. Standard library only: build_wheel.py loads this file by its path.
+"""The bytes of the library's wheel.
 
-Stored and not deflated, with one timestamp and sorted names: every Python makes the same bytes of the same files, so an
-installed library shows by its checksum which wheel it came from."""
+Standard library only: build_wheel.py loads this file by its path.
+
+Stored and not deflated, with one timestamp and sorted names: every Python makes the same bytes of
+the same files, so an installed library shows by its checksum which wheel it came from.
+"""
 
 import base64
 import hashlib
@@ -12,17 +15,20 @@ from pathlib import Path
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-INFO = ("METADATA", "WHEEL")  # beside RECORD; what else lies in an installed folder, the installer has written
+INFO = (
+    "METADATA",
+    "WHEEL",
+)  # beside RECORD; what else lies in an installed folder, the installer has written
 
 
 def read_tree(package: Path) -> dict[str, bytes]:
     """Every file of a package, by its name in the wheel, sorted; line ends as on Unix."""
-    found = {}
+    result = {}
     for path in sorted(package.rglob("*")):
         relative = path.relative_to(package.parent)
         if path.is_file() and not CACHES & set(relative.parts) and path.suffix != ".pyc":
-            found[relative.as_posix()] = path.read_bytes().replace(b"\r\n", b"\n")
-    return found
+            result[relative.as_posix()] = path.read_bytes().replace(b"\r\n", b"\n")
+    return result
 
 
 def wheel_name(version: str) -> str:
@@ -51,6 +57,9 @@ def pack(files: Mapping[str, bytes], version: str) -> bytes:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name, data in {**files, path: record(files, version)}.items():
             entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # as on Unix, wherever it is built
+            entry.create_system, entry.external_attr = (
+                3,
+                0o100644 << 16,
+            )  # as on Unix, wherever it is built
             archive.writestr(entry, data)
     return content.getvalue()

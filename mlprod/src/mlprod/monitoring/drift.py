@@ -14,8 +14,11 @@ FEWEST_ROWS = 100  # from fewer, nothing smaller than a fifth of all rows can be
 
 @dataclass(frozen=True)
 class Drift:
-    """One field. `gap` is the largest distance of cumulative shares and `at` the edge where it lies; `index` the
-    population stability index. None where there is nothing to compare."""
+    """One field.
+
+    `gap` is the largest distance of cumulative shares and `at` the edge where it lies; `index` the
+    population stability index. None where there is nothing to compare.
+    """
 
     name: str
     verdict: Verdict
@@ -28,7 +31,9 @@ class Drift:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Of each bin, as the reference has them: the last one above all edges, or of unknown words."""
+        """Of each bin, as the reference has them: the last one above all edges, or of unknown
+        words.
+        """
         if self.counted is None:
             return ()
         ends = (0, *self.counted.cumulative, self.counted.present)
@@ -37,7 +42,11 @@ class Drift:
     @property
     def missing(self) -> float | None:
         """Share of the rows without a value."""
-        return self.counted.missing / max(self.counted.missing + self.counted.present, 1) if self.counted else None
+        return (
+            self.counted.missing / max(self.counted.missing + self.counted.present, 1)
+            if self.counted
+            else None
+        )
 
     @property
     def learnt(self) -> int:
@@ -60,27 +69,34 @@ class Drift:
 
 
 def compare(reference: Reference, counts: Counts) -> list[Drift]:
-    """Each field of the reference and the score, the worst first; what was not counted is not recorded."""
+    """Each field of the reference and the score, the worst first; what was not counted is not
+    recorded.
+    """
     names = [*reference.fields, *([SCORE] if SCORE in counts else [])]
-    found = [_compared(name, _described(reference, name), counts.get(name)) for name in names]
-    return sorted(found, key=lambda each: -each.excess)
+    result = [_compared(name, _described(reference, name), counts.get(name)) for name in names]
+    return sorted(result, key=lambda item: -item.excess)
 
 
-def _compared(name: str, then: Distribution, counted: FeatureCounts | None) -> Drift:
+def _compared(name: str, reference: Distribution, counted: FeatureCounts | None) -> Drift:
     if counted is None:
-        return Drift(name, "not recorded", None, then)
-    if not then.edges:
-        return Drift(name, "not compared", counted, then)
+        return Drift(name, "not recorded", None, reference)
+    if not reference.edges:
+        return Drift(name, "not compared", counted, reference)
     few: Verdict = "too few rows"
-    bare = Drift(name, few, counted, then)
+    bare = Drift(name, few, counted, reference)
     if not counted.present:
         return bare
-    now = [each / counted.present for each in counted.cumulative]
-    gap, allowed = ks_statistic(now, then.cumulative[: len(now)]), drift_threshold(counted.present, bare.learnt)
-    verdict: Verdict = "drifts" if gap > allowed else "steady" if counted.present >= FEWEST_ROWS else few
-    place = max(range(len(now)), key=lambda k: abs(now[k] - then.cumulative[k]))
-    found = Drift(name, verdict, counted, then, gap, allowed, at=then.edges[place])
-    return replace(found, index=population_stability_index(found.shares, then.shares))
+    now = [item / counted.present for item in counted.cumulative]
+    gap, allowed = (
+        ks_statistic(now, reference.cumulative[: len(now)]),
+        drift_threshold(counted.present, bare.learnt),
+    )
+    verdict: Verdict = (
+        "drifts" if gap > allowed else "steady" if counted.present >= FEWEST_ROWS else few
+    )
+    place = max(range(len(now)), key=lambda k: abs(now[k] - reference.cumulative[k]))
+    result = Drift(name, verdict, counted, reference, gap, allowed, at=reference.edges[place])
+    return replace(result, index=population_stability_index(result.shares, reference.shares))
 
 
 def _described(reference: Reference, name: str) -> Distribution:

@@ -1,4 +1,6 @@
-"""A table counted by the bins of a bundle's reference, in one Ibis aggregate, on whatever engine holds it."""
+"""A table counted by the bins of a bundle's reference, in one Ibis aggregate, on whatever engine
+holds it.
+"""
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
@@ -27,7 +29,9 @@ class SchemaMismatchError(Exception):
 
 @dataclass(frozen=True)
 class FeatureCounts:
-    """One field: `cumulative` [edges] counts present values up to each edge or, for words, of the words up to each."""
+    """One field: `cumulative` [edges] counts present values up to each edge or, for words, of the
+    words up to each.
+    """
 
     present: int
     missing: int
@@ -44,10 +48,11 @@ Counts = dict[str, FeatureCounts]
 def readable(
     table: ir.Table, fields: Iterable[Field], score: str = "score", personal: Collection[str] = ()
 ) -> tuple[ir.Table, str]:
-    """The rows whose cells can all be read, as the fields hold them, and what was left out, in words.
+    """The rows whose cells can all be read, as the fields hold them, and what was left out, in
+    words.
 
-    Raises SchemaMismatchError when a column is absent or cannot hold its field, and when more rows cannot be read than
-    MAX_REFUSED.
+    Raises SchemaMismatchError when a column is absent or cannot hold its field, and when more rows
+    cannot be read than MAX_REFUSED.
     """
     schema, kinds = table.schema(), {field.name: str(field.kind) for field in fields}
     if score in schema and score not in kinds:
@@ -60,60 +65,81 @@ def readable(
         if reason := type_violation(schema[name], kind, "binary"):
             raise SchemaMismatchError(f"column {name!r}: {reason}")
     table = conformed(table, kinds)
-    rows, odd, broken = unreadable_cells(table, kinds, personal)
-    shown = "; ".join(each.describe() for each in broken[:MAX_SHOWN])
-    if odd > MAX_REFUSED * rows:
-        raise SchemaMismatchError(f"more than {MAX_REFUSED:.0%} of {rows:,} rows cannot be read: {shown}")
-    return (table.filter(~any_unreadable(table, kinds)), f"{odd:,} rows are left out: {shown}") if odd else (table, "")
+    rows, anomalies, broken = unreadable_cells(table, kinds, personal)
+    shown = "; ".join(item.describe() for item in broken[:MAX_SHOWN])
+    if anomalies > MAX_REFUSED * rows:
+        raise SchemaMismatchError(
+            f"more than {MAX_REFUSED:.0%} of {rows:,} rows cannot be read: {shown}"
+        )
+    return (
+        (table.filter(~any_unreadable(table, kinds)), f"{anomalies:,} rows are left out: {shown}")
+        if anomalies
+        else (table, "")
+    )
 
 
 def count(
-    table: ir.Table, fields: Fields, reference: Reference, absent: Collection[str] = (), score: str = "score"
+    table: ir.Table,
+    fields: Fields,
+    reference: Reference,
+    absent: Collection[str] = (),
+    score: str = "score",
 ) -> Counts:
-    """Counts of a table's `readable` rows by field, but those `absent`; of the column `score` under SCORE when there is
-    one. Raises SchemaMismatchError."""
+    """Counts of a table's `readable` rows by field, but those `absent`; of the column `score` under
+    SCORE when there is one. Raises SchemaMismatchError.
+    """
     columns = {field.name: field for field in fields if field.name not in absent}
     table, _ = readable(table, columns.values(), score)
     if score in table.columns and score not in fields.names:
         columns[score] = Field(score, "number")
     rows = 0
-    found: Counts = {}
+    result: Counts = {}
     many = [field for field in columns.values() if len(field.categories) > MANY_WORDS]
     few = [field for field in columns.values() if field not in many]
     for start in range(0, max(len(few), 1), FIELDS_AT_ONCE):
         part = few[start : start + FIELDS_AT_ONCE]
         rows, counts = _counted(table, part, reference)
-        found |= counts
+        result |= counts
     for field in many:
-        found[field.name] = _counted_words(table, field, rows)
-    return {SCORE if name == score and score not in fields.names else name: found[name] for name in columns}
+        result[field.name] = _counted_words(table, field, rows)
+    return {
+        SCORE if name == score and score not in fields.names else name: result[name]
+        for name in columns
+    }
 
 
 def total(parts: Iterable[Counts]) -> Counts:
     """The counts of several tables of the same fields together."""
     whole: Counts = {}
     for part in parts:
-        whole = {name: whole[name] + counted if name in whole else counted for name, counted in part.items()}
+        whole = {
+            name: whole[name] + counted if name in whole else counted
+            for name, counted in part.items()
+        }
     return whole
 
 
 def _counted(table: ir.Table, fields: Sequence[Field], reference: Reference) -> tuple[int, Counts]:
-    asked: dict[str, Any] = {"rows": table.count()}
+    requested: dict[str, Any] = {"rows": table.count()}
     edges = {field.name: _edges(reference, field.name) for field in fields}
     for place, field in enumerate(fields):
         column = _numbered(table[field.name], field)
-        asked[f"m{place}"] = missing(column).sum()
+        requested[f"m{place}"] = missing(column).sum()
         same = field.kind == "category"
-        compared = [column == edge if same else column <= edge for edge in map(_literal, edges[field.name])]
-        asked |= {f"e{place}_{position}": each.sum() for position, each in enumerate(compared)}
-    said: dict[str, int | None] = table.aggregate(**asked).to_pyarrow().to_pylist()[0]
-    rows, found = said["rows"] or 0, {}
+        compared = [
+            column == edge if same else column <= edge for edge in map(_literal, edges[field.name])
+        ]
+        requested |= {f"e{place}_{position}": item.sum() for position, item in enumerate(compared)}
+    message: dict[str, int | None] = table.aggregate(**requested).to_pyarrow().to_pylist()[0]
+    rows, result = message["rows"] or 0, {}
     for place, field in enumerate(fields):
-        counts = [said[f"e{place}_{position}"] or 0 for position in range(len(edges[field.name]))]
+        counts = [
+            message[f"e{place}_{position}"] or 0 for position in range(len(edges[field.name]))
+        ]
         below = itertools.accumulate(counts) if field.kind == "category" else counts
-        gone = said[f"m{place}"] or 0
-        found[field.name] = FeatureCounts(rows - gone, gone, tuple(int(each) for each in below))
-    return rows, found
+        gone = message[f"m{place}"] or 0
+        result[field.name] = FeatureCounts(rows - gone, gone, tuple(int(entry) for entry in below))
+    return rows, result
 
 
 def _counted_words(table: ir.Table, field: Field, rows: int) -> FeatureCounts:
@@ -121,8 +147,12 @@ def _counted_words(table: ir.Table, field: Field, rows: int) -> FeatureCounts:
     column = table[field.name]
     gone = int(missing(column).sum().to_pyarrow().as_py() or 0)
     known = ibis.memtable({"word": list(field.categories)})
-    counts = table.filter(column.isin(known["word"])).group_by(word=column).aggregate(rows=lambda each: each.count())
-    by_word = {each["word"]: each["rows"] for each in counts.to_pyarrow().to_pylist()}
+    counts = (
+        table.filter(column.isin(known["word"]))
+        .group_by(word=column)
+        .aggregate(rows=lambda item: item.count())
+    )
+    by_word = {entry["word"]: entry["rows"] for entry in counts.to_pyarrow().to_pylist()}
     below = itertools.accumulate(int(by_word.get(word, 0)) for word in field.categories)
     return FeatureCounts(rows - gone, gone, tuple(below))
 

@@ -1,7 +1,8 @@
-"""What real cases say of the model: outcomes joined with their predictions, summed as the service's counters are.
+"""What real cases say of the model: outcomes joined with their predictions, summed as the service's
+counters are.
 
-The records hold the last outcome of a case; the counters keep the first, since a counter cannot fall. Where outcomes
-were corrected the two differ by those.
+The records hold the last outcome of a case; the counters keep the first, since a counter cannot
+fall. Where outcomes were corrected the two differ by those.
 """
 
 import json
@@ -35,19 +36,21 @@ def outcome_stats(
 
 def scored(store: Store, since: datetime, until: datetime) -> tuple[int, int]:
     """Cases scored from `since` until before `until`, and how many of them have an outcome by now."""
-    asked = (
+    requested = (
         select(func.count(), func.count(outcomes.c.prediction_id))
         .select_from(predictions.outerjoin(outcomes, predictions.c.id == outcomes.c.prediction_id))
         .where(predictions.c.at >= since, predictions.c.at < until, of_cases(predictions))
     )
     with store.reading() as connection:
-        cases, known = connection.execute(asked).one()
+        cases, known = connection.execute(requested).one()
     return int(cases), int(known)
 
 
-def _joined(store: Store, since: datetime, until: datetime) -> Iterator[tuple[Key, float, str, float, dict[str, Any]]]:
+def _joined(
+    store: Store, since: datetime, until: datetime
+) -> Iterator[tuple[Key, float, str, float, dict[str, Any]]]:
     place = tuple_(outcomes.c.received_at, outcomes.c.prediction_id)
-    asked = (
+    requested = (
         select(
             outcomes.c.received_at, outcomes.c.prediction_id, predictions.c.model_version, predictions.c.arm,
             predictions.c.mode, predictions.c.score, predictions.c.decision, outcomes.c.outcome,
@@ -61,7 +64,7 @@ def _joined(store: Store, since: datetime, until: datetime) -> Iterator[tuple[Ke
     after = outcomes.c.received_at >= since
     while True:
         with store.reading() as connection:
-            rows = connection.execute(asked.where(after)).all()
+            rows = connection.execute(requested.where(after)).all()
         for _, _, version, arm, mode, score, decision, outcome, row in rows:
             yield Key(version, arm, mode), score, decision, outcome, json.loads(row)
         if len(rows) < CHUNK_ROWS:

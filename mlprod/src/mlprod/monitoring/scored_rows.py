@@ -1,4 +1,6 @@
-"""The rows that were scored lately, out of the records: in pieces, so that memory stays flat and no writer waits."""
+"""The rows that were scored lately, out of the records: in pieces, so that memory stays flat and no
+writer waits.
+"""
 
 import json
 from collections.abc import Iterator
@@ -18,15 +20,25 @@ from ..records.tables import predictions
 from .drift_counts import SCORE
 
 CHUNK_ROWS = 100_000  # rows in memory at once
-TYPES = {"number": "DOUBLE", "integer": "BIGINT", "boolean": "BOOLEAN", "category": "VARCHAR", "text": "VARCHAR"}
+TYPES = {
+    "number": "DOUBLE",
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "category": "VARCHAR",
+    "text": "VARCHAR",
+}
 KINDS = {"DOUBLE": dt.float64, "BIGINT": dt.int64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
 
 
-def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: datetime) -> Iterator[ir.Table]:
-    """Tables of the rows that a bundle scored from `since` until before `until` (UTC): the fields, and SCORE. A field
-    that is not recorded, as PERSONAL ones are not, is missing everywhere. Raises StoreUnavailableError."""
+def stored(
+    store: Store, fields: Fields, bundle: str, since: datetime, until: datetime
+) -> Iterator[ir.Table]:
+    """Tables of the rows that a bundle scored from `since` until before `until` (UTC): the fields,
+    and SCORE. A field that is not recorded, as PII ones are not, is missing everywhere. Raises
+    StoreUnavailableError.
+    """
     row = cast(predictions.c.row, Text)  # as it lies there: DuckDB reads JSON faster than Python
-    asked = (
+    requested = (
         select(predictions.c.at, predictions.c.id, predictions.c.score, row)
         .where(predictions.c.at < until, predictions.c.bundle == bundle)
         .where(of_cases(predictions))
@@ -36,11 +48,14 @@ def stored(store: Store, fields: Fields, bundle: str, since: datetime, until: da
     last, after = (since, ""), predictions.c.at >= since
     while True:
         with store.reading() as connection:
-            rows = connection.execute(asked.where(after)).all()
+            rows = connection.execute(requested.where(after)).all()
         if not rows:
             return
         _, _, scores, texts = zip(*rows, strict=True)
-        yield _unpacked(pa.table({SCORE: pa.array(scores, pa.float64()), "row": pa.array(texts, pa.string())}), fields)
+        yield _unpacked(
+            pa.table({SCORE: pa.array(scores, pa.float64()), "row": pa.array(texts, pa.string())}),
+            fields,
+        )
         last = rows[-1][0], rows[-1][1]
         after = tuple_(predictions.c.at, predictions.c.id) > tuple_(*last)
 

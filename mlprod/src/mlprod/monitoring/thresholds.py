@@ -1,4 +1,4 @@
-"""What `make watch` compares with. Generated from assets/alerts.yaml by `make alerts`.
+"""What `make check-alerts` compares with. Generated from assets/alerts.yaml by `make alerts`.
 
 Reasons and units stand there. Limits of use, age and value are in a project's governance/, as for Prometheus.
 """
@@ -19,17 +19,17 @@ MIN_CASES = 50
 MIN_PAID_OUTCOMES = 30
 MAX_PAYOFF_FAILURE_SHARE = 0.01
 OUTCOMES = {
-    "DatabaseAway": "serving",
-    "FieldDrifts": "model_quality",
-    "ScoreDrifts": "model_quality",
+    "RecordStoreDown": "serving",
+    "FeatureDrift": "model_quality",
+    "PredictionDrift": "model_quality",
     "MissingValues": "data_quality",
-    "UnknownWords": "data_quality",
+    "UnknownCategories": "data_quality",
     "ModelStale": "model_quality",
     "QualityBelowTest": "model_quality",
-    "OutcomesStopped": "data_quality",
+    "OutcomesMissing": "data_quality",
     "OverrideRateHigh": "adoption",
     "BypassHigh": "adoption",
     "ValueBelowTarget": "business_value",
-    "PayoffFails": "model_quality",
+    "PayoffErrors": "model_quality",
     "GovernanceOverdue": "business_value",
 }

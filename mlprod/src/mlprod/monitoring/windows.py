@@ -1,4 +1,7 @@
-"""The spans of time that monitoring looks at. The rules hold them in their names, such as ml:field_drift:24h."""
+"""The spans of time that monitoring looks at.
+
+The rules hold them in their names, such as ml:feature_drift:24h.
+"""
 
 from datetime import timedelta
 

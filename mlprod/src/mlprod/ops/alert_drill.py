@@ -1,4 +1,6 @@
-"""Test alerts through a running Alertmanager: where does it take them, and is that who answers for the outcome?"""
+"""Test alerts through a running Alertmanager: where does it take them, and is that who answers for
+the outcome?
+"""
 
 import json
 import time
@@ -37,10 +39,10 @@ class Alertmanager:
 
     def ask(self, route: str, content: Any = None) -> Any:
         """Raises DrillError when it refuses or is not there."""
-        said = None if content is None else json.dumps(content).encode()
+        message = None if content is None else json.dumps(content).encode()
         try:
             request = urllib.request.Request(  # noqa: S310 - the address is who runs the command's own
-                f"{self.address}/api/v2/{route}", said, {"Content-Type": "application/json"}
+                f"{self.address}/api/v2/{route}", message, {"Content-Type": "application/json"}
             )
             with open_address(request, 10) as response:
                 return json.loads(response.read() or b"null")
@@ -49,7 +51,8 @@ class Alertmanager:
             raise DrillError(f"{self.address}/api/v2/{route}: {error.code}: {detail}") from error
         except (OSError, ValueError, HTTPException) as error:
             raise DrillError(
-                f"no Alertmanager answers at {self.address}{proxy_of(self.address)}: {error}; start one with "
+                f"no Alertmanager answers at {self.address}{proxy_of(self.address)}: "
+                f"{error}; start one with "
                 "monitoring/alertmanager/alertmanager.yml, or say which: URL=http://host:9093"
             ) from error
 
@@ -57,25 +60,40 @@ class Alertmanager:
         """The e-mail addresses behind each receiver of the configuration that it has loaded."""
         loaded = yaml.safe_load(self.ask("status")["config"]["original"])
         return {
-            receiver["name"]: frozenset(mail["to"].lower() for mail in receiver.get("email_configs") or ())
+            receiver["name"]: frozenset(
+                mail["to"].lower() for mail in receiver.get("email_configs") or ()
+            )
             for receiver in loaded["receivers"]
         }
 
     def post(self, alerts: list[dict[str, str]], until: datetime) -> None:
-        note = {"summary": "A drill: nothing is wrong", "description": "Tell whoever ran it that this reached you."}
+        note = {
+            "summary": "A drill: nothing is wrong",
+            "description": "Tell whoever ran it that this reached you.",
+        }
         end = until.strftime(ISO)
-        self.ask("alerts", [{"labels": labels, "annotations": note, "endsAt": end} for labels in alerts])
+        self.ask(
+            "alerts", [{"labels": labels, "annotations": note, "endsAt": end} for labels in alerts]
+        )
 
     def routed(self, system: str) -> dict[tuple[str, str], "AlertRoute"]:
-        """The test alerts of a system that it knows, by outcome and severity; another may drill at the same time."""
-        matchers = (f'alertname="{NAME}"', 'drill="true"', f"system={json.dumps(system, ensure_ascii=False)}")
-        asked = urllib.parse.urlencode([("filter", matcher) for matcher in matchers])
-        found = {}
-        for alert in self.ask(f"alerts?{asked}"):
+        """The test alerts of a system that it knows, by outcome and severity; another may drill at
+        the same time.
+        """
+        matchers = (
+            f'alertname="{NAME}"',
+            'drill="true"',
+            f"system={json.dumps(system, ensure_ascii=False)}",
+        )
+        requested = urllib.parse.urlencode([("filter", matcher) for matcher in matchers])
+        result = {}
+        for alert in self.ask(f"alerts?{requested}"):
             labels, state = alert["labels"], alert["status"]["state"]
             receivers = frozenset(receiver["name"] for receiver in alert["receivers"])
-            found[labels["outcome"], labels["severity"]] = AlertRoute(receivers, state == "suppressed")
-        return found
+            result[labels["outcome"], labels["severity"]] = AlertRoute(
+                receivers, state == "suppressed"
+            )
+        return result
 
 
 @dataclass(frozen=True)
@@ -93,7 +111,10 @@ def drill(
     hold: float = DURATION,
     say: Callable[[str], None] = print,
 ) -> list[Evidence]:
-    """A page and a ticket for each outcome, held until the messages have left, then ended. Raises DrillError."""
+    """A page and a ticket for each outcome, held until the messages have left, then ended.
+
+    Raises DrillError.
+    """
     known = manager.addresses()
     alerts = [
         {
@@ -111,24 +132,39 @@ def drill(
     manager.post(alerts, datetime.now(UTC) + EXPIRES_AFTER)
     try:
         routed = _all_routed(manager, ownership.system.name, len(alerts))
-        wrong = [line for outcome in ownership.outcomes for line in _compared(ownership, outcome, routed, known, say)]
-        say(f"The messages leave within {hold:g} s. Ask those named whether they came: no command can see that.")
+        errors = [
+            line
+            for outcome in ownership.outcomes
+            for line in _compared(ownership, outcome, routed, known, say)
+        ]
+        say(
+            f"The messages leave within {hold:g} s. Ask those named whether they came: no "
+            f"command can see that."
+        )
         time.sleep(hold)
     finally:
         manager.post(alerts, datetime.now(UTC))
-    for line in wrong:
+    for line in errors:
         say(f"WRONG {line}")
-    value = f"{len(wrong)} of {len(alerts)} go wrong: {wrong[0]}"[:500] if wrong else f"{len(alerts)} alerts routed"
-    return [finding("alert-reaches-owner", not wrong, digests, value)]
+    value = (
+        f"{len(errors)} of {len(alerts)} go wrong: {errors[0]}"[:500]
+        if errors
+        else f"{len(alerts)} alerts routed"
+    )
+    return [finding("alert-reaches-owner", not errors, digests, value)]
 
 
-def _all_routed(manager: Alertmanager, system: str, number: int) -> dict[tuple[str, str], AlertRoute]:
+def _all_routed(
+    manager: Alertmanager, system: str, number: int
+) -> dict[tuple[str, str], AlertRoute]:
     began = time.monotonic()
-    while len(found := manager.routed(system)) < number:
+    while len(result := manager.routed(system)) < number:
         if time.monotonic() - began > WAIT:
-            raise DrillError(f"{manager.address} shows {len(found)} of {number} test alerts after {WAIT:g} s")
+            raise DrillError(
+                f"{manager.address} shows {len(result)} of {number} test alerts after {WAIT:g} s"
+            )
         time.sleep(0.1)
-    return found
+    return result
 
 
 def _compared(
@@ -141,18 +177,29 @@ def _compared(
     """What is wrong with the way of an outcome's alerts; says who is reached."""
     owner, woken = ownership.person(outcome.accountable), on_call(ownership, outcome)
     for severity in SEVERITIES:
-        found = routed[outcome.id, severity]
-        reached = frozenset(address for name in found.receivers for address in known.get(name, ()))
+        result = routed[outcome.id, severity]
+        reached = frozenset(address for name in result.receivers for address in known.get(name, ()))
         what = f"{outcome.id}, {severity}"
-        say(f"{what}: {', '.join(sorted(reached)) or 'nobody'} ({', '.join(sorted(found.receivers))})")
+        say(
+            f"{what}: {', '.join(sorted(reached)) or 'nobody'} "
+            f"({', '.join(sorted(result.receivers))})"
+        )
         if owner is None or not owner.known:
-            yield f"{what}: nobody is named (governance/ownership.yaml: people: {outcome.accountable})"
+            yield (
+                f"{what}: nobody is named (governance/ownership.yaml: people: "
+                f"{outcome.accountable})"
+            )
             continue
-        allowed = {owner.email.lower()} | ({woken.email.lower()} if woken and severity == "page" else set())
-        if found.muted:
+        allowed = {owner.email.lower()} | (
+            {woken.email.lower()} if woken and severity == "page" else set()
+        )
+        if result.muted:
             yield f"{what}: a silence or an inhibition of this Alertmanager keeps it back"
-        if FALLBACK in found.receivers:
-            yield f"{what}: goes to the fallback; load monitoring/alertmanager/alertmanager.yml as it is now"
+        if FALLBACK in result.receivers:
+            yield (
+                f"{what}: goes to the fallback; load monitoring/alertmanager/alertmanager.yml "
+                f"as it is now"
+            )
         elif owner.email.lower() not in reached:
             yield f"{what}: does not reach {owner.shown}, who answers for it"
         if strangers := reached - allowed:

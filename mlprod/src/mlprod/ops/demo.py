@@ -1,4 +1,6 @@
-"""From nothing to a served model, a promotion and a rollback: the path of every project, in a minute."""
+"""From nothing to a served model, a promotion and a rollback: the path of every project, in a
+minute.
+"""
 
 import json
 import os
@@ -23,11 +25,20 @@ from ..training.evidence_store import digests, write
 from ..training.governed_training import train_with_governance
 from ..training.promotion import promote
 from ..training.registry import Registry, Version
-from .drills import DrilledService, DrillError, highest_scoring_row, rollback_drill, smoke, stop_drill
+from .drills import (
+    DrilledService,
+    DrillError,
+    highest_scoring_row,
+    rollback_drill,
+    smoke,
+    stop_drill,
+)
 from .readiness_report import scorecard
 
 WHO = "make demo"
-MODE = DecisionMode.ASSIST  # what holds until it is switched; a service that has not read its records yet says shadow
+MODE = (
+    DecisionMode.ASSIST
+)  # what holds until it is switched; a service that has not read its records yet says shadow
 
 
 def demo(project: Project) -> int:
@@ -52,7 +63,8 @@ def demo(project: Project) -> int:
 
     seam = project.seam()
     print(
-        "\n1  The baseline first: what is done today goes through contract, gates and registry before any model exists."
+        "\n1  The baseline first: what is done today goes through contract, gates and "
+        "registry before any model exists."
     )
     first = train_with_governance(seam, settings, say, kind="baseline")
     registry = Registry(settings)
@@ -60,14 +72,17 @@ def demo(project: Project) -> int:
     print("\n2  A model, which must be worth more than that.")
     second = train_with_governance(seam, settings, say)
     print("\n3  A service that follows the champion.")
-    kept: list[Evidence] = []
+    stored: list[Evidence] = []
     with serving(project.package, settings) as address:
         service = DrilledService(address)
         seen = wait_for(service, first.version)
         say(f"GET  {address}/v1/model -> version {seen['model_version']}, a {seen['kind']}")
         promote(registry, WHO, "it passed the gates", second.version.number)
         seen = wait_for(service, second.version)
-        say(f"promoted: version {seen['model_version']}, a {seen['kind']}, answers; nobody restarted anything")
+        say(
+            f"promoted: version {seen['model_version']}, a {seen['kind']}, answers; nobody "
+            f"restarted anything"
+        )
         row = highest_scoring_row(service, seam)
         print(f"\n4  A request.\n          POST {address}/v1/predict {json.dumps({'rows': [row]})}")
         answered = service.ask("predict", {"rows": [row]})
@@ -75,36 +90,63 @@ def demo(project: Project) -> int:
         print("   Its reasons, strongest first:")
         for reason in service.ask("explain", {"rows": [row]})["explanations"][0]["fields"][:3]:
             given, typical = reason["given"], reason["typical"]
-            print(f"          {reason['field']} = {given} (typical: {typical}): {reason['effect']:+.4f}")
-        print("\n5  What became of it, told by the prediction's id; and the stop, which takes the decision away.")
-        about = digests(settings, seam, second.version)
-        kept += smoke(service, seam, about)
-        for record in kept:
+            print(
+                f"          {reason['field']} = {given} (typical: {typical}): "
+                f"{reason['effect']:+.4f}"
+            )
+        print(
+            "\n5  What became of it, told by the prediction's id; and the stop, which "
+            "takes the decision away."
+        )
+        subject = digests(settings, seam, second.version)
+        stored += smoke(service, seam, subject)
+        for record in stored:
             print(f"          {record.check}: {record.value}")
-        kept += stop_drill(service, Store(settings.records_url), WHO, about)
-        print(f"          stopped within {kept[-1].value} s, and went on in {MODE}")
+        stored += stop_drill(service, Store(settings.records_url), WHO, subject)
+        print(f"          stopped within {stored[-1].value} s, and went on in {MODE}")
         print("\n6  Back again.")
-        kept += rollback_drill(service, registry, WHO, about)
-        say(f"rolled back: version 1, the baseline, answers after {kept[-1].value} s; and forward again")
-    write(registry, kept)
+        stored += rollback_drill(service, registry, WHO, subject)
+        say(
+            f"rolled back: version 1, the baseline, answers after {stored[-1].value} s; "
+            f"and forward again"
+        )
+    write(registry, stored)
     print("\n7  What the registry knows.")
     for version in registry.versions():
         print(f"          version {version.number}  {version.kind:8}  bundle {version.digest[:12]}")
     for event in registry.history():
-        print(display(f"          {event['action']} {event['before'] or '-'} -> {event['version']}: {event['why']}"))
+        print(
+            display(
+                f"          {event['action']} {event['before'] or '-'} -> "
+                f"{event['version']}: {event['why']}"
+            )
+        )
     print("\n8  Where this stands: what the demo has shown, and what people have still to do.\n")
     card = scorecard(seam, settings, registry, second.version)
-    print("\n".join(f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()))
-    print("   All of it, with the 28 of the ML Test Score: ML_STATE_DIR=var/demo make readiness FORMAT=markdown")
+    print(
+        "\n".join(
+            f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()
+        )
+    )
+    print(
+        "   All of it, with the 28 of the ML Test Score: ML_STATE_DIR=var/demo make "
+        "readiness FORMAT=markdown"
+    )
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Your own registry is untouched.")
-    print(f"Next: read README.md, then replace the four files in src/{project.package}/, one at a time.")
+    print(
+        f"Next: read README.md, then replace the four files in src/{project.package}/, one "
+        f"at a time."
+    )
     return 0
 
 
 @contextmanager
 def serving(package: str, settings: Settings) -> Iterator[str]:
-    """The service as its own process, on a free port of this machine. A drill that fails shows the end of its log."""
-    said = {
+    """The service as its own process, on a free port of this machine.
+
+    A drill that fails shows the end of its log.
+    """
+    message = {
         "ML_STATE_DIR": str(settings.state_dir),
         "ML_PORT": str(settings.port),
         "ML_ADMIN_PORT": str(settings.admin_port),
@@ -112,7 +154,9 @@ def serving(package: str, settings: Settings) -> Iterator[str]:
     }
     path = settings.state_dir / "serve.log"
     with path.open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", package, "serve"], env=os.environ | said, stdout=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", package, "serve"], env=os.environ | message, stdout=log
+        )
     try:
         yield f"http://127.0.0.1:{settings.port}"
     except DrillError as error:
@@ -125,9 +169,14 @@ def serving(package: str, settings: Settings) -> Iterator[str]:
 
 
 def wait_for(service: DrilledService, version: Version) -> dict[str, Any]:
-    """What /v1/model says once `version` answers and its mode is known. Raises DrillError when it does not come."""
+    """What /v1/model says once `version` answers and its mode is known.
+
+    Raises DrillError when it does not come.
+    """
     wanted = (str(version.number), MODE)
-    service.wait_for(lambda facts: (facts["model_version"], facts["mode"]) == wanted, f"version {version.number}")
+    service.wait_for(
+        lambda facts: (facts["model_version"], facts["mode"]) == wanted, f"version {version.number}"
+    )
     return service.ask("model")
 
 

@@ -1,4 +1,6 @@
-"""The images: built by the container engine that is here, and the one that answers tried as a cluster would run it."""
+"""The images: built by the container engine that is here, and the one that answers tried as a
+cluster would run it.
+"""
 
 import configparser
 import json
@@ -33,7 +35,13 @@ INDEX = {  # setting of pip: variables that name it, the first one counts
 }
 CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-FORBIDDEN_PACKAGES = ("sklearn", "mlflow", "alembic", "pip", "ensurepip")  # in the image that answers
+FORBIDDEN_PACKAGES = (
+    "sklearn",
+    "mlflow",
+    "alembic",
+    "pip",
+    "ensurepip",
+)  # in the image that answers
 OK_EXIT_CODES = (0, 143)  # by itself, or by the signal that it was sent
 PROBE_SCRIPT = """import importlib.util, json, os
 try:
@@ -52,32 +60,55 @@ class ImageError(Exception):
 
 
 def build(name: str, base: str = "") -> list[str]:
-    """Both images, as `name`:serve and `name`:pipeline; gives these names. `base` replaces the Dockerfile's.
+    """Both images, as `name`:serve and `name`:pipeline; gives these names.
 
-    What reaches an index here is lent to the build and stays in no image: the settings of pip or uv, the certificates
-    of a proxy, and the proxy. Raises ImageError.
+    `base` replaces the Dockerfile's.
+
+    What reaches an index here is lent to the build and stays in no image: the settings of pip or
+    uv, the certificates of a proxy, and the proxy. Raises ImageError.
     """
-    engine, made = _engine("docker", "podman", "buildah"), [f"{name}:{target}" for target in TARGETS]
-    version = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    words = ["--build-arg", f"VERSION={version}", "--build-arg", f"REVISION={revision()}"]
-    words += ["--build-arg", f"BASE={base}"] if base else []
+    engine, made = (
+        _engine("docker", "podman", "buildah"),
+        [f"{name}:{target}" for target in TARGETS],
+    )
+    version = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "version"
+    ]
+    parts = ["--build-arg", f"VERSION={version}", "--build-arg", f"REVISION={revision()}"]
+    parts += ["--build-arg", f"BASE={base}"] if base else []
     if Path(engine).stem != "docker":
-        words += ["--format", "docker"]  # theirs has no HEALTHCHECK
-    words += [word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)]  # by name: its value
-    with TemporaryDirectory(prefix="image-build-") as folder:  # may hold a password, which no process list shows
-        for id, file in (("pip_conf", _pip_conf(Path(folder, "pip.conf"))), ("ca", _first_file(CERTIFICATES))):
-            words += ["--secret", f"id={id},src={file}"] if file else []
+        parts += ["--format", "docker"]  # theirs has no HEALTHCHECK
+    parts += [
+        word for name in PROXIES if os.environ.get(name) for word in ("--build-arg", name)
+    ]  # by name: its value
+    with TemporaryDirectory(
+        prefix="image-build-"
+    ) as folder:  # may hold a password, which no process list shows
+        for id, file in (
+            ("pip_conf", _pip_conf(Path(folder, "pip.conf"))),
+            ("ca", _first_file(CERTIFICATES)),
+        ):
+            parts += ["--secret", f"id={id},src={file}"] if file else []
         for target, image in zip(TARGETS, made, strict=True):
-            done = subprocess.run([engine, "build", *words, "--target", target, "--tag", image, "."], check=False)
+            done = subprocess.run(
+                [engine, "build", *parts, "--target", target, "--tag", image, "."], check=False
+            )
             if done.returncode:
-                raise ImageError(f"{image} could not be built; what {Path(engine).stem} said is above")
+                raise ImageError(
+                    f"{image} could not be built; what {Path(engine).stem} said is above"
+                )
     return made
 
 
 def _pip_conf(draft: Path) -> Path | None:
-    """The file of pip's settings, or one made of it and of the index that the environment names for pip or uv."""
+    """The file of pip's settings, or one made of it and of the index that the environment names for
+    pip or uv.
+    """
     given = _first_file(["PIP_CONFIG_FILE"])
-    named = {key: next((os.environ[n] for n in names if os.environ.get(n)), "") for key, names in INDEX.items()}
+    named = {
+        key: next((os.environ[n] for n in names if os.environ.get(n)), "")
+        for key, names in INDEX.items()
+    }
     if not any(named.values()):
         return given
     settings = configparser.RawConfigParser()
@@ -99,9 +130,14 @@ def _first_file(variables: Iterable[str]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
-    """Run the image with the champion: read-only root, no capabilities, a uid that nobody chose. It must answer, take
-    outcome and feedback, hold nothing that trains or installs, and end when told. Raises ImageError, DrillError."""
+def image_drill(
+    image: str, registry: Registry, seam: Seam, digests: dict[Subject, str]
+) -> list[Evidence]:
+    """Run the image with the champion: read-only root, no capabilities, a uid that nobody chose.
+
+    It must answer, take outcome and feedback, hold nothing that trains or installs, and end when
+    told. Raises ImageError, DrillError.
+    """
     engine, port = _engine("docker", "podman"), _free_port()
     with TemporaryDirectory(prefix="image-drill-") as name:
         folder = Path(name)
@@ -109,42 +145,68 @@ def image_drill(image: str, registry: Registry, seam: Seam, digests: dict[Subjec
         models.mkdir()
         state.mkdir()
         if not sync(registry, models):
-            raise DrillError("no champion is registered to answer with: make baseline, then make promote")
+            raise DrillError(
+                "no champion is registered to answer with: make baseline, then make promote"
+            )
         migrate(f"sqlite:///{state / 'records.db'}")
         key = add_key(keys, "image-drill", ["predict", "outcomes", "feedback", "smoke"])
         for path in folder.rglob("*"):  # the folder around them keeps others on this machine out
             path.chmod(0o777 if path.is_dir() else 0o666)
-        words = [f"--volume={models}:/models:ro,Z", f"--volume={state}:/var/lib/ml:Z"]
-        words += [f"--volume={keys}:/run/secrets/keys.json:ro,Z", "--env=ML_KEYS_FILE=/run/secrets/keys.json"]
-        words += [f"--publish=127.0.0.1:{port}:{port}", f"--env=ML_PORT={port}"]
+        parts = [f"--volume={models}:/models:ro,Z", f"--volume={state}:/var/lib/ml:Z"]
+        parts += [
+            f"--volume={keys}:/run/secrets/keys.json:ro,Z",
+            "--env=ML_KEYS_FILE=/run/secrets/keys.json",
+        ]
+        parts += [f"--publish=127.0.0.1:{port}:{port}", f"--env=ML_PORT={port}"]
         began = time.monotonic()
-        with _running(engine, image, words) as (container, uid):
+        with _running(engine, image, parts) as (container, uid):
             service = DrilledService(f"http://127.0.0.1:{port}", key)
             service.wait_for(lambda facts: facts, f"an answer of {image}")
             seconds = time.monotonic() - began
-            if silent := [each for each in smoke(service, seam, digests) if not each.passed]:
+            if silent := [item for item in smoke(service, seam, digests) if not item.passed]:
                 raise DrillError(f"{image}: {silent[0].check}: {silent[0].value}")
-            found = json.loads(
-                _ask(engine, "exec", container, "python3", "-c", PROBE_SCRIPT.format(unwanted=FORBIDDEN_PACKAGES))
+            result = json.loads(
+                _ask(
+                    engine,
+                    "exec",
+                    container,
+                    "python3",
+                    "-c",
+                    PROBE_SCRIPT.format(unwanted=FORBIDDEN_PACKAGES),
+                )
             )
             _ask(engine, "stop", "--time", "20", container)
             code = int(_ask(engine, "inspect", "--format", "{{.State.ExitCode}}", container))
-        wrong = [f"holds {name}" for name in found["found"]] + ["its root can be written to"] * found["writable"]
-        wrong += [f"runs as {found['uid']}, not {uid}"] * (found["uid"] != uid)
-        wrong += [f"ended with {code} when it was told to end"] * (code not in OK_EXIT_CODES)
-        id = _ask(engine, "image", "inspect", "--format", "{{.Id}}", image).removeprefix("sha256:")[:12]
-    said = f"{id} answered after {seconds:.1f} s, {found['megabytes']:.0f} MB, as uid {uid}, and ended with {code}"
-    return [finding("image-runs", not wrong, digests, f"{id} {'; '.join(wrong)}" if wrong else said)]
+        errors = [f"holds {name}" for name in result["found"]] + [
+            "its root can be written to"
+        ] * result["writable"]
+        errors += [f"runs as {result['uid']}, not {uid}"] * (result["uid"] != uid)
+        errors += [f"ended with {code} when it was told to end"] * (code not in OK_EXIT_CODES)
+        id = _ask(engine, "image", "inspect", "--format", "{{.Id}}", image).removeprefix("sha256:")[
+            :12
+        ]
+    message = f"{id} answered after {seconds:.1f} s, {result['megabytes']:.0f} MB, as uid {uid}, and ended with {code}"
+    return [
+        finding(
+            "image-runs", not errors, digests, f"{id} {'; '.join(errors)}" if errors else message
+        )
+    ]
 
 
 @contextmanager
-def _running(engine: str, image: str, words: list[str]) -> Iterator[tuple[str, int]]:
+def _running(engine: str, image: str, parts: list[str]) -> Iterator[tuple[str, int]]:
     """A container as a cluster would run it, and its uid; gone when the block ends."""
     uid = 20_000 + secrets.randbelow(40_000)  # within what an engine without root may give away
-    hard = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m"]
+    hard = [
+        "--read-only",
+        "--tmpfs=/tmp",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        "--memory=512m",
+    ]
     if Path(engine).stem == "podman":
         hard.append("--no-healthcheck")  # it would need systemd
-    container = _ask(engine, "run", "--detach", *hard, f"--user={uid}:0", *words, image)
+    container = _ask(engine, "run", "--detach", *hard, f"--user={uid}:0", *parts, image)
     try:
         yield container, uid
     except BaseException:
@@ -160,13 +222,17 @@ def _engine(*names: str) -> str:
         path = shutil.which(name)
         if path and not subprocess.run([path, "info"], capture_output=True, check=False).returncode:
             return path
-    raise ImageError(f"a container engine is needed, and none of {', '.join(names)} works here; try one's info command")
+    raise ImageError(
+        f"a container engine is needed, and none of {', '.join(names)} works here; try one's info command"
+    )
 
 
-def _ask(engine: str, *words: str) -> str:
-    done = subprocess.run([engine, *words], capture_output=True, encoding="utf-8", errors="replace", check=False)
+def _ask(engine: str, *parts: str) -> str:
+    done = subprocess.run(
+        [engine, *parts], capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
-        raise DrillError(f"{Path(engine).stem} {words[0]}: {done.stderr.strip()[-500:]}")
+        raise DrillError(f"{Path(engine).stem} {parts[0]}: {done.stderr.strip()[-500:]}")
     return done.stdout.strip()
 
 

@@ -1,4 +1,7 @@
-"""Bring the database of records to the tables that this code knows. The service never does this itself."""
+"""Bring the database of records to the tables that this code knows.
+
+The service never does this itself.
+"""
 
 import time
 from pathlib import Path
@@ -21,18 +24,23 @@ PATIENCE = 600.0  # seconds until others had it for too long
 def config_of(url: str) -> Config:
     """What Alembic's commands take."""
     config = Config()
-    config.set_main_option("script_location", str(Path(records.__file__).parent / "migrations").replace("%", "%%"))
-    # Who waits for the lock of a table keeps everyone out who comes later: wait shortly, and try again.
+    config.set_main_option(
+        "script_location", str(Path(records.__file__).parent / "migrations").replace("%", "%%")
+    )
+    # Who waits for the lock of a table keeps everyone out who comes later: wait shortly, and try
+    # again.
     engine = engine_of(url, LONG_WAIT, lock_wait=WAIT)
     config.attributes.update(engine=engine, metadata=metadata, versions=VERSIONS)
     return config
 
 
 def migrate(url: str) -> bool:
-    """Run the migrations that are still missing, all or none. Safe to repeat, and to run twice at once.
+    """Run the migrations that are still missing, all or none.
 
-    Gives whether the tables are this code's now. Those of newer code stay as they are: code must be able to go back.
-    Raises StoreUnavailableError.
+    Safe to repeat, and to run twice at once.
+
+    Gives whether the tables are this code's now. Those of newer code stay as they are: code must be
+    able to go back. Raises StoreUnavailableError.
     """
     config = config_of(url)
     until = time.monotonic() + PATIENCE

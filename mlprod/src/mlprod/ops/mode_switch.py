@@ -1,4 +1,6 @@
-"""Switch the mode by a command: through the database, and while that is away through the folder of this machine."""
+"""Switch the mode by a command: through the database, and while that is away through the folder of
+this machine.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,9 @@ class NotSwitchedError(Exception):
 
 @dataclass(frozen=True)
 class SwitchedMode:
-    """`holds` is what the database says now, None while it is away; `reached` says in words whom the switch reached."""
+    """`holds` is what the database says now, None while it is away; `reached` says in words whom
+    the switch reached.
+    """
 
     holds: Mode | None
     reached: list[str]
@@ -31,8 +35,9 @@ class SwitchedMode:
 
 
 def open_store(settings: Settings) -> "Store":
-    """The database of records, which answers within seconds or raises StoreUnavailableError. The embedded one gets its
-    tables.
+    """The database of records, which answers within seconds or raises StoreUnavailableError.
+
+    The embedded one gets its tables.
     """
     from ..records.store import Store
 
@@ -49,7 +54,9 @@ def open_store(settings: Settings) -> "Store":
 
 
 def modes_here(settings: Settings) -> list[Mode]:
-    """What counts on this machine beside the database: the mode file, and switches that are not stored there yet."""
+    """What counts on this machine beside the database: the mode file, and switches that are not
+    stored there yet.
+    """
     in_file = read_mode_file(settings.mode_file).mode if settings.mode_file else None
     waiting = [*SwitchFolder(settings.switches).read().values(), *_memory(settings).read()[1]]
     return [in_file, *waiting] if in_file else waiting
@@ -61,7 +68,10 @@ def mode_now(settings: Settings, store: "Store") -> Mode:
 
 
 def read_mode(settings: Settings, store: "Store") -> Mode | None:
-    """What the database says, once it has the switches of this machine. Raises StoreUnavailableError."""
+    """What the database says, once it has the switches of this machine.
+
+    Raises StoreUnavailableError.
+    """
     folder = SwitchFolder(settings.switches)
     for path, switch in folder.read().items():
         if switch.at:
@@ -71,16 +81,20 @@ def read_mode(settings: Settings, store: "Store") -> Mode | None:
 
 
 def switch(settings: Settings, wanted: str, who: str, why: str) -> SwitchedMode:
-    """A step down asks nothing, and is taken here while the database is away. A step up must be earned.
+    """A step down asks nothing, and is taken here while the database is away.
 
-    Raises StoreUnavailableError for a step up without the database, NotReadyError for one that is not earned, and
-    NotSwitchedError.
+    A step up must be earned.
+
+    Raises StoreUnavailableError for a step up without the database, NotReadyError for one that is
+    not earned, and NotSwitchedError.
     """
     who, why = storable(who, MAX_ACTOR), storable(why, MAX_REASON)
     try:
         store = open_store(settings)
         before = read_mode(settings, store) or _first(settings)
-        if rank(wanted) > rank(before.mode) and (settings.environment != "local" or settings.database_url):
+        if rank(wanted) > rank(before.mode) and (
+            settings.environment != "local" or settings.database_url
+        ):
             from ..records.usage_stats import usage
             from .readiness_report import demand_mode
 
@@ -90,7 +104,9 @@ def switch(settings: Settings, wanted: str, who: str, why: str) -> SwitchedMode:
         return _switch_here(settings, wanted, who, why, error)
 
 
-def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: StoreUnavailableError) -> SwitchedMode:
+def _switch_here(
+    settings: Settings, wanted: str, who: str, why: str, error: StoreUnavailableError
+) -> SwitchedMode:
     known = _memory(settings).read()[0]
     holds = [*([known] if known else []), *modes_here(settings)]
     if rank(wanted) > (rank(strictest(holds).mode) if holds else rank(DecisionMode.ASSIST)):
@@ -98,19 +114,31 @@ def _switch_here(settings: Settings, wanted: str, who: str, why: str, error: Sto
             f"{error}. A step up to {wanted} needs the database; nothing was switched"
         ) from error
     try:
-        SwitchFolder(settings.switches).add(new_switch(wanted, who, why, known.number if known else 0))
+        SwitchFolder(settings.switches).add(
+            new_switch(wanted, who, why, known.number if known else 0)
+        )
     except OSError as problem:
         raise NotSwitchedError(
-            f"the database does not answer ({error}), and {settings.switches} cannot be written ({problem}). "
+            f"the database does not answer ({error}), and {settings.switches} cannot be "
+            f"written ({problem}). "
             f"What works: {ELSEWHERE}"
         ) from error
     running = sorted(str(lock.parent) for lock in _locks(settings) if _is_locked(lock))
     reached = [f"the database of records does not answer: {error}"]
     if running:
-        reached.append(f"{wanted} holds within a second for the service that runs with {' and with '.join(running)}.")
+        reached.append(
+            f"{wanted} holds within a second for the service that runs with "
+            f"{' and with '.join(running)}."
+        )
     else:
-        reached.append(f"No service runs with {settings.spooled}: a service that starts here begins in {wanted}.")
-    reached.append(f"It waits in {settings.switches}: services of this machine store it when the database is back.")
+        reached.append(
+            f"No service runs with {settings.spooled}: a service that starts here begins "
+            f"in {wanted}."
+        )
+    reached.append(
+        f"It waits in {settings.switches}: services of this machine store it when the "
+        f"database is back."
+    )
     reached.append(f"NOT reached: replicas elsewhere; {ELSEWHERE}")
     return SwitchedMode(None, reached, effective=bool(running) or not settings.database_url)
 

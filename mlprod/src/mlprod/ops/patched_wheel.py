@@ -1,4 +1,7 @@
-"""The library with the project's patches/*.patch: unpacked, patched by git, rebuilt. Standard library only."""
+"""The library with the project's patches/*.patch: unpacked, patched by git, rebuilt.
+
+Standard library only.
+"""
 
 import os
 import re
@@ -35,12 +38,19 @@ def patched_wheel(wheel: Path, patches: Sequence[Path], version: str) -> bytes:
             archive.extractall(folder)
         for patch in patches:
             _apply(patch.resolve(), folder, released)
-        found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        files = {name: (folder / name).read_bytes() for name in found}
+        result = sorted(
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+        )
+        files = {name: (folder / name).read_bytes() for name in result}
     _require_own_files(files, wheel, released)
     del files[f"{info_folder(released)}/RECORD"]
-    ordered = sorted(files, key=lambda name: (not name.startswith("mlprod/"), name))  # the metadata at the end
-    content = {_renamed(name, released, version): _versioned(name, files[name], released, version) for name in ordered}
+    ordered = sorted(
+        files, key=lambda name: (not name.startswith("mlprod/"), name)
+    )  # the metadata at the end
+    content = {
+        _renamed(name, released, version): _versioned(name, files[name], released, version)
+        for name in ordered
+    }
     return pack(content, version)
 
 
@@ -52,20 +62,36 @@ def _apply(patch: Path, folder: Path, released: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_CEILING_DIRECTORIES"] = str(folder.parent)
     command = [git, "apply", "--whitespace=nowarn", str(patch)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        lines = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
+        lines = [
+            line.removeprefix("error: ")
+            for line in done.stderr.splitlines()
+            if line.startswith("error: ")
+        ]
         # git names a file twice: with the line of the patch that fails, and alone.
-        reasons = [line for line in lines if not line.startswith("patch failed: ")] or [done.stderr.strip()]
-        raise PatchError(f"patches/{patch.name} does not fit mlprod {released}: {'; '.join(reasons)}")
+        reasons = [line for line in lines if not line.startswith("patch failed: ")] or [
+            done.stderr.strip()
+        ]
+        raise PatchError(
+            f"patches/{patch.name} does not fit mlprod {released}: {'; '.join(reasons)}"
+        )
 
 
 def _require_own_files(files: dict[str, bytes], wheel: Path, released: str) -> None:
     """A patch changes the library's own code: neither another package nor what the installer reads."""
     with zipfile.ZipFile(wheel) as archive:
-        info = {name: archive.read(name) for name in archive.namelist() if name.startswith(info_folder(released))}
+        info = {
+            name: archive.read(name)
+            for name in archive.namelist()
+            if name.startswith(info_folder(released))
+        }
     others = {name: data for name, data in files.items() if not name.startswith("mlprod/")}
-    if changed := sorted(name for name in others.keys() | info.keys() if others.get(name) != info.get(name)):
+    if changed := sorted(
+        name for name in others.keys() | info.keys() if others.get(name) != info.get(name)
+    ):
         raise PatchError(f"patches/ change {changed[0]}; a patch changes files below mlprod/ alone")
 
 

@@ -1,4 +1,7 @@
-"""Keeps vendor/ and requirements/mlprod.txt at the library with the project's patches. Standard library only."""
+"""Keeps vendor/ and requirements/mlprod.txt at the library with the project's patches.
+
+Standard library only.
+"""
 
 import hashlib
 import re
@@ -12,19 +15,26 @@ from .patched_wheel import PatchError, patch_files, patched_wheel
 FIND_LINKS = "--find-links"
 NOTE = "# with patches/, by make mlprod-patch, from "
 RELEASED = re.compile(
-    rf"^{re.escape(NOTE)}(?P<line>mlprod==(?P<version>\S+) --hash=sha256:(?P<checksum>[0-9a-f]{{64}}))\n", re.M
+    rf"^{re.escape(NOTE)}(?P<line>mlprod==(?P<version>\S+) "
+    rf"--hash=sha256:(?P<checksum>[0-9a-f]{{64}}))\n",
+    re.M,
 )
 WORKS = f"Works: git checkout -- vendor {PIN.as_posix()}"
 FROM_INDEX = (
-    f"{PIN.as_posix()} takes mlprod from an index, and vendor/ holds no wheel to patch. Works: write "
-    f'"{FIND_LINKS} ../vendor" into its first line, python -m pip download --no-deps --dest vendor --requirement '
-    f"{PIN.as_posix()}, then make mlprod-patch; publish the patched wheel, and remove the line and the wheels"
+    f"{PIN.as_posix()} takes mlprod from an index, and vendor/ holds no wheel to patch. "
+    f"Works: write "
+    f'"{FIND_LINKS} ../vendor" into its first line, python -m pip download --no-deps '
+    f"--dest vendor --requirement "
+    f"{PIN.as_posix()}, then make mlprod-patch; publish the patched wheel, and remove the "
+    f"line and the wheels"
 )
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """The pin of a project: its text, the version that it installs, and the release that the patches apply to."""
+    """The pin of a project: its text, the version that it installs, and the release that the
+    patches apply to.
+    """
 
     text: str
     version: str
@@ -35,57 +45,84 @@ class Pinned:
     def original(self) -> str:
         """The text as it is without patches."""
         note = RELEASED.search(self.text)
-        return LINE.sub(note["line"], self.text[: note.start()] + self.text[note.end() :]) if note else self.text
+        return (
+            LINE.sub(note["line"], self.text[: note.start()] + self.text[note.end() :])
+            if note
+            else self.text
+        )
 
     def patched(self, version: str, wheel: bytes) -> str:
         """The text that pins a patched wheel, and names the release in a comment."""
         line = f"mlprod=={version} --hash=sha256:{hashlib.sha256(wheel).hexdigest()}"
-        return LINE.sub(lambda found: f"{NOTE}{found[0]}\n{line}", self.original)
+        return LINE.sub(lambda result: f"{NOTE}{result[0]}\n{line}", self.original)
 
 
 def read_pin(project: Path) -> Pinned:
-    """The pin of the project. Raises PatchError where there is none, or the library comes from an index."""
+    """The pin of the project.
+
+    Raises PatchError where there is none, or the library comes from an index.
+    """
     path = project / PIN
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    found = LINE.search(text)
-    if not found:
+    result = LINE.search(text)
+    if not result:
         raise PatchError(f"{PIN.as_posix()} pins no mlprod. {WORKS}")
     if FIND_LINKS not in text:
         raise PatchError(FROM_INDEX)
-    released = RELEASED.search(text) or found
-    return Pinned(text, found["version"], released["version"], released["checksum"])
+    released = RELEASED.search(text) or result
+    return Pinned(text, result["version"], released["version"], released["checksum"])
 
 
 def released_wheel(project: Path, pin: Pinned) -> Path:
-    """The wheel that the patches apply to, as it was released. Raises PatchError when it is absent or changed."""
+    """The wheel that the patches apply to, as it was released.
+
+    Raises PatchError when it is absent or changed.
+    """
     wheel = project / "vendor" / wheel_name(pin.released)
     if not wheel.is_file():
         raise PatchError(
-            f"vendor/{wheel.name}: no such file; it is patched, so it stays beside the patched wheel. {WORKS}"
+            f"vendor/{wheel.name}: no such file; it is patched, so it stays beside the "
+            f"patched wheel. {WORKS}"
         )
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != pin.checksum:
-        raise PatchError(f"vendor/{wheel.name}: it was changed, {PIN.as_posix()} has another checksum. {WORKS}")
+        raise PatchError(
+            f"vendor/{wheel.name}: it was changed, {PIN.as_posix()} has another checksum. {WORKS}"
+        )
     return wheel
 
 
 def apply_patches(project: Path) -> str:
-    """Make wheel and pin agree with patches/; gives what was done. Raises PatchError, and then changes nothing."""
+    """Make wheel and pin agree with patches/; gives what was done.
+
+    Raises PatchError, and then changes nothing.
+    """
     pin = read_pin(project)
     wheel, patches = released_wheel(project, pin), patch_files(project)
     if not patches:
         _write(project, pin.original, {})
-        return "patches/ holds no *.patch: the library is the released one, as docs/library.md explains"
+        return (
+            "patches/ holds no *.patch: the library is the released one, as docs/library.md "
+            "explains"
+        )
     version, content = _next(project, pin, wheel, patches)
     if version == pin.version:
-        return f"nothing to do: vendor/{wheel_name(version)} has the {len(patches)} patches of patches/"
+        return (
+            f"nothing to do: vendor/{wheel_name(version)} has the {len(patches)} patches of "
+            f"patches/"
+        )
     _write(project, pin.patched(version, content), {wheel_name(version): content})
-    return f"mlprod {version} is in vendor/ and named by {PIN.as_posix()}: {pin.released} with {len(patches)} patches"
+    return (
+        f"mlprod {version} is in vendor/ and named by {PIN.as_posix()}: {pin.released} with "
+        f"{len(patches)} patches"
+    )
 
 
 def outdated_patches(project: Path) -> str:
     """Why the pinned library is not that of patches/; empty when it is."""
     path = project / PIN
-    if not patch_files(project) and not (path.is_file() and NOTE in path.read_text(encoding="utf-8")):
+    if not patch_files(project) and not (
+        path.is_file() and NOTE in path.read_text(encoding="utf-8")
+    ):
         return ""
     try:
         pin = read_pin(project)
@@ -96,7 +133,8 @@ def outdated_patches(project: Path) -> str:
     return (
         ""
         if version == pin.version
-        else f"{PIN.as_posix()}: mlprod {pin.version} is not that of patches/. Run make mlprod-patch"
+        else f"{PIN.as_posix()}: mlprod {pin.version} is not that of patches/. Run make "
+        f"mlprod-patch"
     )
 
 
@@ -113,8 +151,9 @@ def _next(project: Path, pin: Pinned, wheel: Path, patches: list[Path]) -> tuple
 
 
 def _write(project: Path, pin: str, wheels: dict[str, bytes]) -> None:
-    """Write the new wheel, then the pin that names it, then remove patched wheels of before: a stop between two steps
-    leaves a project that installs."""
+    """Write the new wheel, then the pin that names it, then remove patched wheels of before: a stop
+    between two steps leaves a project that installs.
+    """
     vendor, target = project / "vendor", project / PIN
     for name, content in wheels.items():
         _replace(vendor / name, content)

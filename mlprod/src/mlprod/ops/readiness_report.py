@@ -1,4 +1,6 @@
-"""Governance wired to the project: today's scorecard, generated files, and what a stage or a mode asks for."""
+"""Governance wired to the project: today's scorecard, generated files, and what a stage or a mode
+asks for.
+"""
 
 import re
 import shutil
@@ -39,7 +41,10 @@ FEWEST = 30  # judged cases from which an override rate says something
 
 
 class NotReadyError(Exception):
-    """A stage is not reached; the message is the list of what is missing, and who does what. Nothing was changed."""
+    """A stage is not reached; the message is the list of what is missing, and who does what.
+
+    Nothing was changed.
+    """
 
 
 def scorecard(
@@ -49,7 +54,9 @@ def scorecard(
     version: Version | None,
     more: Iterable[Evidence] = (),
 ) -> Scorecard:
-    """Where the project stands today, with `version` as what would answer. `more`: evidence that is not written yet.
+    """Where the project stands today, with `version` as what would answer.
+
+    `more`: evidence that is not written yet.
 
     Raises GovernanceError when a file cannot be read.
     """
@@ -62,12 +69,14 @@ def scorecard(
         outdated=outdated(generated(org, seam), Path()),
         personal=tuple(seam.terms.personal) if seam else (),
     )
-    kind: Literal["model", "baseline"] = "baseline" if version and version.kind == "baseline" else "model"
+    kind: Literal["model", "baseline"] = (
+        "baseline" if version and version.kind == "baseline" else "model"
+    )
     library = read_library(Path())
-    about = home.digests(settings, seam, version, library)
-    facts = ProjectState(about, _workflows(), kind, described(registry, version), library)
-    kept = home.read(registry) if registry else []
-    return assess(view, [*kept, *more], facts, utc_now())
+    subject = home.digests(settings, seam, version, library)
+    facts = ProjectState(subject, _workflows(), kind, described(registry, version), library)
+    stored = home.read(registry) if registry else []
+    return assess(view, [*stored, *more], facts, utc_now())
 
 
 def registry_if_any(settings: Settings) -> Registry | None:
@@ -104,14 +113,20 @@ def assessed_version(registry: Registry | None, number: int | None) -> Version |
     if number:
         return registry.version(number)
     challenger = registry.get_by_alias(CHALLENGER)
-    return challenger if challenger and not challenger.rolled_back else registry.get_by_alias(CHAMPION)
+    return (
+        challenger if challenger and not challenger.rolled_back else registry.get_by_alias(CHAMPION)
+    )
 
 
 def require_stage(
-    seam: Seam | None, settings: Settings, registry: Registry, environment: str, version: Version | None
+    seam: Seam | None,
+    settings: Settings,
+    registry: Registry,
+    environment: str,
+    version: Version | None,
 ) -> None:
-    """Raises NotReadyError when the stage that an environment asks for is not reached with `version`. Local asks
-    nothing.
+    """Raises NotReadyError when the stage that an environment asks for is not reached with
+    `version`. Local asks nothing.
 
     A model that never served must have met today's champion, also when it is named by its number.
     """
@@ -124,27 +139,37 @@ def require_stage(
             f"version {version.number} was made from other files than today's four; nothing was promoted. "
             "Train anew, or promote from the commit that it was made of"
         )
-    untried = version if version and version.kind != "baseline" and not was_champion(version) else None
-    if untried and (wrong := not_compared(registry.get_by_alias(CHAMPION), untried)):
-        raise NotReadyError(f"{wrong}. Nothing was promoted")
+    untried = (
+        version if version and version.kind != "baseline" and not was_champion(version) else None
+    )
+    if untried and (errors := not_compared(registry.get_by_alias(CHAMPION), untried)):
+        raise NotReadyError(f"{errors}. Nothing was promoted")
     card = scorecard(seam, settings, registry, version)
     if not card.reached(stage):
         from ..governance.scorecard import terminal
 
-        raise NotReadyError(f"{environment} asks for {stage}; nothing was promoted.\n{terminal(card, stage)}")
+        raise NotReadyError(
+            f"{environment} asks for {stage}; nothing was promoted.\n{terminal(card, stage)}"
+        )
 
 
 def _demand_own_files(settings: Settings, environment: str) -> None:
-    """Away from a laptop the organisation is what lies in the project, and for production what is committed."""
+    """Away from a laptop the organisation is what lies in the project, and for production what is
+    committed.
+    """
     if settings.governance_dir.resolve() != Path("governance").resolve():
         raise NotReadyError(
             f"{environment} reads governance/ of the project, not ML_GOVERNANCE_DIR={settings.governance_dir}"
         )
     if environment == "production" and (git := shutil.which("git")):
-        asked = [git, "status", "--porcelain", "governance"]
-        said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-        if said:
-            raise NotReadyError(f"governance/ has changes that are not committed, so nobody approved them:\n{said}")
+        requested = [git, "status", "--porcelain", "governance"]
+        message = subprocess.run(
+            requested, capture_output=True, text=True, check=False
+        ).stdout.strip()
+        if message:
+            raise NotReadyError(
+                f"governance/ has changes that are not committed, so nobody approved them:\n{message}"
+            )
 
 
 def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
@@ -158,7 +183,9 @@ def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
     _demand_own_files(settings, settings.environment)
     org = read_organisation(settings.governance_dir)
     if lacking := list(unmet_mode_criteria(org, wanted, now, used)):
-        raise NotReadyError(f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking))
+        raise NotReadyError(
+            f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking)
+        )
 
 
 def unmet_mode_criteria(org: GovernanceConfig, wanted: str, now: str, used: Usage) -> Iterable[str]:
@@ -173,8 +200,8 @@ def unmet_mode_criteria(org: GovernanceConfig, wanted: str, now: str, used: Usag
     if used.cases < phase.min_cases:
         yield f"{used.cases:,} cases in {now}; governance/change_plan.yaml asks for {phase.min_cases:,}"
     if trained is None or trained < change_plan.TRAINED:
-        said = "nobody is" if trained is None else f"{trained:.0%} of those intended are"
-        yield f"{said} trained; {change_plan.TRAINED:.0%} are needed (governance/change_plan.yaml: training)"
+        message = "nobody is" if trained is None else f"{trained:.0%} of those intended are"
+        yield f"{message} trained; {change_plan.TRAINED:.0%} are needed (governance/change_plan.yaml: training)"
     if now == DecisionMode.ASSIST:
         if used.judged < FEWEST:
             yield f"{used.judged} cases with feedback in 28 days; {FEWEST} are needed to judge the override rate"
@@ -183,16 +210,20 @@ def unmet_mode_criteria(org: GovernanceConfig, wanted: str, now: str, used: Usag
             yield f"{used.override_rate:.0%} were overridden; {most}"
 
 
-def observed(org: GovernanceConfig, shadow: Usage, assist: Usage, digests: dict[Subject, str]) -> list[Evidence]:
+def observed(
+    org: GovernanceConfig, shadow: Usage, assist: Usage, digests: dict[Subject, str]
+) -> list[Evidence]:
     """What the records show, as evidence. What too few cases show is not said."""
     phase = org.change_plan.phase(DecisionMode.SHADOW)
     enough = shadow.days >= phase.min_days and shadow.cases >= phase.min_cases
-    said = f"{shadow.days} days, {shadow.cases:,} cases; {phase.min_days} and {phase.min_cases:,} are asked for"
-    records = [home.finding("shadow-long-enough", enough, digests, said)]
+    message = f"{shadow.days} days, {shadow.cases:,} cases; {phase.min_days} and {phase.min_cases:,} are asked for"
+    records = [home.finding("shadow-long-enough", enough, digests, message)]
     if assist.judged >= FEWEST and assist.override_rate is not None:
         fine = assist.override_rate <= org.people_figures.override_stop
         records.append(
-            home.finding("override-in-band", fine, digests, f"{assist.override_rate:.1%} of {assist.judged}")
+            home.finding(
+                "override-in-band", fine, digests, f"{assist.override_rate:.1%} of {assist.judged}"
+            )
         )
     if shadow.joined_share is not None:
         share = round(shadow.joined_share, 6)
@@ -201,8 +232,9 @@ def observed(org: GovernanceConfig, shadow: Usage, assist: Usage, digests: dict[
 
 
 def generated(org: GovernanceConfig, seam: Seam | None) -> dict[str, str]:
-    """Every generated file: those of the library's version, and those that follow from governance/ and the contract,
-    whose export is left out when it cannot be read."""
+    """Every generated file: those of the library's version, and those that follow from governance/
+    and the contract, whose export is left out when it cannot be read.
+    """
     more = {}
     if seam:
         person, system = org.ownership.answers_for("data_quality"), org.ownership.system
@@ -252,8 +284,13 @@ def _alerts(folder: Path) -> Iterable[tuple[str, str]]:
 
 def _workflows() -> str:
     """What the CI runs by itself. A button that somebody presses repeats nothing."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(Path(".github/workflows").glob("*.y*ml"))]
-    lines = [text for text in texts if re.search(r"^  (pull_request|push|schedule):", text, re.MULTILINE)]
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in sorted(Path(".github/workflows").glob("*.y*ml"))
+    ]
+    lines = [
+        text for text in texts if re.search(r"^  (pull_request|push|schedule):", text, re.MULTILINE)
+    ]
     gitlab = Path(".gitlab-ci.yml")
     jobs = yaml.safe_load(gitlab.read_text(encoding="utf-8")) if gitlab.is_file() else {}
     for job in jobs.values():
@@ -264,4 +301,6 @@ def _workflows() -> str:
 
 def _pressed(rules: Sequence[Mapping[str, Any]]) -> bool:
     """Do all rules of a job of GitLab's ask for a pipeline that somebody started?"""
-    return bool(rules) and all('$CI_PIPELINE_SOURCE == "web"' in str(rule.get("if", "")) for rule in rules)
+    return bool(rules) and all(
+        '$CI_PIPELINE_SOURCE == "web"' in str(rule.get("if", "")) for rule in rules
+    )

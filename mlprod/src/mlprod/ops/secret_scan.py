@@ -1,4 +1,6 @@
-"""Committed files searched for secrets, beside a planted key that must be found: else the search proves nothing."""
+"""Committed files searched for secrets, beside a planted key that must be found: else the search
+proves nothing.
+"""
 
 import codecs
 import json
@@ -12,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-# A process of its own, since the tool keeps its settings in globals and reads files in the encoding of the locale.
+# A process of its own, since the tool keeps its settings in globals and reads files in the encoding
+# of the locale.
 SEARCH = """
 import json, logging, sys
 from detect_secrets.core import scan
@@ -38,14 +41,19 @@ class CheckNotRunError(Exception):
 
 @dataclass(frozen=True)
 class Search:
-    """`found`: (file, line, kind) of each secret that the baseline does not hold, in `files` files that were read."""
+    """`found`: (file, line, kind) of each secret that the baseline does not hold, in `files` files
+    that were read.
+    """
 
     found: list[tuple[str, int, str]]
     files: int
 
 
 def search(baseline: Path) -> Search:
-    """Search the files below this folder that git knows. Raises CheckNotRunError when that proves nothing."""
+    """Search the files below this folder that git knows.
+
+    Raises CheckNotRunError when that proves nothing.
+    """
     try:
         known = json.loads(baseline.read_text(encoding="utf-8"))
         entries = [(name, entry) for name in known["results"] for entry in known["results"][name]]
@@ -61,31 +69,46 @@ def search(baseline: Path) -> Search:
         names = {str(_readable(name, Path(folder))): name for name in _committed()}
         result = _run({"baseline": known, "files": [str(planted), *names]})
     if str(planted) not in {path for path, *_ in result["found"]}:
-        raise CheckNotRunError(f"a planted key was not found: the plugins and filters in {baseline} find none")
+        raise CheckNotRunError(
+            f"a planted key was not found: the plugins and filters in {baseline} find none"
+        )
     if not (read := set(result["read"]) & set(names)):
         raise CheckNotRunError(
-            f"none of {len(names)} committed files was read: the filters in {baseline} leave them out"
+            f"none of {len(names)} committed files was read: the filters in {baseline} "
+            f"leave them out"
         )
-    found = [
+    matches = [
         (names[path], line, kind)
         for path, line, kind, digest in result["found"]
         if path in names and (kind, names[path], digest) not in accepted
     ]
-    return Search(sorted(found), len(read))
+    return Search(sorted(matches), len(read))
 
 
 def _committed() -> list[str]:
-    """Files below this folder that git knows, also where the folder is a part of a larger repository."""
+    """Files below this folder that git knows, also where the folder is a part of a larger
+    repository.
+    """
     git = shutil.which("git")
-    listed = subprocess.run([git, "ls-files", "-z"], capture_output=True, check=False).stdout if git else b""
-    names = [codecs.decode(name, "utf-8", "surrogateescape") for name in listed.split(b"\0") if name]
-    if not (files := [name for name in names if Path(name).is_file() and not Path(name).is_symlink()]):
+    listed = (
+        subprocess.run([git, "ls-files", "-z"], capture_output=True, check=False).stdout
+        if git
+        else b""
+    )
+    names = [
+        codecs.decode(name, "utf-8", "surrogateescape") for name in listed.split(b"\0") if name
+    ]
+    if not (
+        files := [name for name in names if Path(name).is_file() and not Path(name).is_symlink()]
+    ):
         raise CheckNotRunError("git knows no file here, so none was looked at; is this a checkout?")
     return files
 
 
 def _readable(name: str, folder: Path) -> Path:
-    """The file, or a copy in UTF-8 of text in another encoding, which the tool would leave out without a word."""
+    """The file, or a copy in UTF-8 of text in another encoding, which the tool would leave out
+    without a word.
+    """
     content = Path(name).read_bytes()
     try:
         if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -101,9 +124,11 @@ def _readable(name: str, folder: Path) -> Path:
     return copy
 
 
-def _run(asked: dict[str, Any]) -> dict[str, Any]:
+def _run(requested: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, "-X", "utf8", "-c", SEARCH]
-    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        command, input=json.dumps(requested), capture_output=True, encoding="utf-8", check=False
+    )
     if done.returncode:
         raise CheckNotRunError(f"no file was looked at: {done.stderr.strip()[-500:]}")
     result: dict[str, Any] = json.loads(done.stdout)

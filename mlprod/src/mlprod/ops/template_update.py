@@ -1,7 +1,10 @@
-"""Update this project from its template, so that no change is lost. Run by the verb update where cruft is installed.
+"""Update this project from its template, so that no change is lost.
 
-cruft leaves out what changed in files that the project no longer has, as after a rename, and reports success. Here such
-an update is refused before anything is changed, and what should have come is compared with what came.
+Run by the verb update where cruft is installed.
+
+cruft leaves out what changed in files that the project no longer has, as after a rename, and
+reports success. Here such an update is refused before anything is changed, and what should have
+come is compared with what came.
 """
 
 import json
@@ -26,19 +29,30 @@ MAX_SHOWN = 20  # files
 
 def main() -> int:
     link = LINK.read_text(encoding="utf-8")
-    with AltTemporaryDirectory(REPOSITORY) as name:  # cruft's own, which lets the template import its extensions
+    with AltTemporaryDirectory(
+        REPOSITORY
+    ) as name:  # cruft's own, which lets the template import its extensions
         before, after = Path(name, "before"), Path(name, "after")
         _render(json.loads(link), Path(name, REPOSITORY), before, after)
         changed = list(_changed(before, after))
         if lost := [file for file in changed if _has_no_place(file, before)]:
-            _print("The template changed these files, which this project does not have. Nothing was updated:", lost)
+            _print(
+                "The template changed these files, which this project does not have. "
+                "Nothing was updated:",
+                lost,
+            )
             print(
-                f"If the package was renamed, write its name into package_name of {LINK}. If a file was removed or "
-                'moved, name its old path in pyproject.toml: [tool.cruft] skip = ["docs/old.md"]. Commit, and repeat.'
+                f"If the package was renamed, write its name into package_name of {LINK}. "
+                f"If a file was removed or "
+                "moved, name its old path in pyproject.toml: [tool.cruft] skip = "
+                '["docs/old.md"]. Commit, and repeat.'
             )
             return 1
         if unfit := unfit_patch(Path(), before, after):
-            print(f"{unfit}. Nothing was updated. Change the patch, or remove it; then commit, and repeat.")
+            print(
+                f"{unfit}. Nothing was updated. Change the patch, or remove it; then "
+                f"commit, and repeat."
+            )
             return 1
         pin = PIN.read_text(encoding="utf-8") if PIN.is_file() else ""
         contents = {file: _content(Path(file)) for file in changed}
@@ -47,8 +61,15 @@ def main() -> int:
         repatch(Path(), pin, before, after)
         if absent := [file for file in changed if not _arrived(file, contents[file], after)]:
             LINK.write_text(link, encoding="utf-8")
-            _print(f"These changes of the template did not arrive, so {LINK} names the version from before:", absent)
-            print("Put aside what is here with git stash, then update again, or make these changes by hand.")
+            _print(
+                f"These changes of the template did not arrive, so {LINK} names the "
+                f"version from before:",
+                absent,
+            )
+            print(
+                "Put aside what is here with git stash, then update again, or make these "
+                "changes by hand."
+            )
             return 1
     if rejected := sorted(file for file in changed if Path(f"{file}.rej").exists()):
         _print("Parts of these changes are in files *.rej, to be merged by hand:", rejected)
@@ -56,7 +77,9 @@ def main() -> int:
 
 
 def _render(link: dict[str, str], template: Path, before: Path, after: Path) -> None:
-    """The project as the template made it then, and as it makes it now, without what [tool.cruft] skips."""
+    """The project as the template made it then, and as it makes it now, without what [tool.cruft]
+    skips.
+    """
     with get_cookiecutter_repo(link["template"], template, link.get("checkout")) as repo:
         newest = repo.head.object.hexsha
         for folder, commit in ((before, link["commit"]), (after, newest)):
@@ -65,14 +88,21 @@ def _render(link: dict[str, str], template: Path, before: Path, after: Path) -> 
 
 def _changed(before: Path, after: Path) -> Iterator[str]:
     """Files that the two differ in, by their names in the project."""
-    files = {path.relative_to(folder) for folder in (before, after) for path in folder.rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(folder)
+        for folder in (before, after)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     for file in sorted(files):
         if _content(before / file) != _content(after / file):
             yield file.as_posix()
 
 
 def _has_no_place(file: str, before: Path) -> bool:
-    """Whether a changed file, or the folder of a new one, was in the project and is no longer there."""
+    """Whether a changed file, or the folder of a new one, was in the project and is no longer
+    there.
+    """
     known = Path(file) if (before / file).exists() else Path(file).parent
     return (before / known).exists() and not known.exists()
 

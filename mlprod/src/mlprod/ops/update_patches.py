@@ -1,4 +1,6 @@
-"""Takes the project's patches over an update of the template that brings another version of the library."""
+"""Takes the project's patches over an update of the template that brings another version of the
+library.
+"""
 
 import shutil
 import subprocess
@@ -25,10 +27,12 @@ def unfit_patch(project: Path, before: Path, after: Path) -> str:
 
 
 def repatch(project: Path, text: str, before: Path, after: Path) -> None:
-    """Apply the patches to the library that the update has brought. `text` is the project's pin from before.
+    """Apply the patches to the library that the update has brought.
 
-    The update merges the pin line of the template with that of the patched wheel, which is a conflict: here the
-    template's line counts, and the patches come after it. Raises PatchError.
+    `text` is the project's pin from before.
+
+    The update merges the pin line of the template with that of the patched wheel, which is a
+    conflict: here the template's line counts, and the patches come after it. Raises PatchError.
     """
     known = LINE.search(text)
     if not known or "+" not in known["version"] or _pin(before) == _pin(after):

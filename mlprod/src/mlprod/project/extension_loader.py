@@ -1,4 +1,7 @@
-"""The project's extensions.py, loaded when a part first needs it. Standard library only: `help` lists its verbs."""
+"""The project's extensions.py, loaded when a part first needs it.
+
+Standard library only: `help` lists its verbs.
+"""
 
 import re
 from collections.abc import Callable, Collection
@@ -51,8 +54,8 @@ class Extensions:
 def load_extensions(package: str) -> Extensions:
     """The functions of the package's extensions.py; none where the file is absent.
 
-    Raises ExtensionError for a file that cannot be imported, and for a function under another name or with other
-    arguments.
+    Raises ExtensionError for a file that cannot be imported, and for a function under another name
+    or with other arguments.
     """
     name = f"{package}.extensions"
     spec = find_spec(name)
@@ -62,9 +65,9 @@ def load_extensions(package: str) -> Extensions:
         module = import_module(name)
     except Exception as error:
         raise ExtensionError(_import_failure(str(spec.origin), error)) from error
-    for found, value in vars(module).items():
-        if found not in SIGNATURES and not found.startswith("_") and _is_function_of(value, name):
-            raise ExtensionError(_unknown(found))
+    for result, value in vars(module).items():
+        if result not in SIGNATURES and not result.startswith("_") and _is_function_of(value, name):
+            raise ExtensionError(_unknown(result))
     found_hooks = {hook: getattr(module, hook) for hook in SIGNATURES if hasattr(module, hook)}
     for hook, function in found_hooks.items():
         _require_signature(hook, function)
@@ -79,22 +82,26 @@ def own_commands(package: str, taken: Collection[str]) -> dict[str, Command]:
         if error.name != package:
             raise
         return {}  # nothing is installed yet
-    found = call_hook("commands", commands) if commands else {}
-    if not isinstance(found, dict):
+    result = call_hook("commands", commands) if commands else {}
+    if not isinstance(result, dict):
         raise ExtensionError(
-            f"{FILE}: commands() gave {found!r}; it returns a dict, for example {{'count-rows': _count}}"
+            f"{FILE}: commands() gave {result!r}; it returns a dict, for example "
+            f"{{'count-rows': _count}}"
         )
-    for verb, command in found.items():
+    for verb, command in result.items():
         if not isinstance(verb, str) or not VERB.fullmatch(verb):
             raise ExtensionError(f"{FILE}: commands() names {verb!r}; a verb is like 'count-rows'")
         if verb in taken:
-            raise ExtensionError(f"{FILE}: commands() names {verb!r}, a verb of the library; choose another name")
+            raise ExtensionError(
+                f"{FILE}: commands() names {verb!r}, a verb of the library; choose another name"
+            )
         if not callable(command) or not (command.__doc__ or "").strip():
             raise ExtensionError(
-                f"{FILE}: commands() gave {command!r} for {verb!r}; works: a function with a docstring, which `help` "
+                f"{FILE}: commands() gave {command!r} for {verb!r}; works: a function with "
+                f"a docstring, which `help` "
                 "shows: def _count(words): ..."
             )
-    return found
+    return result
 
 
 def call_hook(name: str, hook: Callable[..., Any], *arguments: Any) -> Any:
@@ -110,7 +117,10 @@ def _is_function_of(value: object, module: str) -> bool:
 
 
 def _import_failure(file: str, error: Exception) -> str:
-    line, frame = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None, error.__traceback__
+    line, frame = (
+        getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None,
+        error.__traceback__,
+    )
     while frame:
         if Path(frame.tb_frame.f_code.co_filename) == Path(file):
             line = frame.tb_lineno
@@ -118,7 +128,8 @@ def _import_failure(file: str, error: Exception) -> str:
     remedy = ""
     if isinstance(error, ModuleNotFoundError):
         remedy = (
-            ". The service imports this file too, with the packages of requirements/serve.txt alone: import what only "
+            ". The service imports this file too, with the packages of "
+            "requirements/serve.txt alone: import what only "
             "training has inside the function that needs it"
         )
     where = f", line {line}" if line else ""
@@ -132,7 +143,8 @@ def _unknown(name: str) -> str:
     meant = f" Did you mean {near[0]}()?" if near else ""
     known = ", ".join(f"{hook}()" for hook in SIGNATURES)
     return (
-        f"{FILE}: {name}() is not a function that the library calls; these are: {known}.{meant} Call a helper _{name}()"
+        f"{FILE}: {name}() is not a function that the library calls; these are: "
+        f"{known}.{meant} Call a helper _{name}()"
     )
 
 
@@ -144,9 +156,13 @@ def _require_signature(name: str, function: object) -> None:
     if not callable(function):
         raise ExtensionError(f"{FILE}: {name} is {function!r}, not a function; works: {works}")
     if inspect.iscoroutinefunction(function):
-        raise ExtensionError(f"{FILE}: {name}() is async; the library calls it on a thread. Works: {works}")
+        raise ExtensionError(
+            f"{FILE}: {name}() is async; the library calls it on a thread. Works: {works}"
+        )
     given = inspect.signature(function)
     try:
         given.bind(*arguments)
     except TypeError as error:
-        raise ExtensionError(f"{FILE}: {name}{given} has other arguments: {error}. Works: {works}") from error
+        raise ExtensionError(
+            f"{FILE}: {name}{given} has other arguments: {error}. Works: {works}"
+        ) from error

@@ -8,14 +8,22 @@ def code_of(package: str) -> Path:
     from importlib.util import find_spec
 
     source = find_spec(package)
-    return Path(source.origin).resolve().parent if source and source.origin else Path.cwd() / "src" / package
+    return (
+        Path(source.origin).resolve().parent
+        if source and source.origin
+        else Path.cwd() / "src" / package
+    )
 
 
 def root_of(code: Path) -> Path:
     """The project's folder, whose pyproject.toml stands above `src/<package>`, the folder `code`.
 
-    Code in an image of the service, or among installed packages, has no such folder above it: then it is the working
-    folder.
+    Code in an image of the service, or among installed packages, has no such folder above it: then
+    it is the working folder.
     """
     folder = code.parent.parent
-    return folder if code.parent.name == "src" and (folder / "pyproject.toml").is_file() else Path.cwd()
+    return (
+        folder
+        if code.parent.name == "src" and (folder / "pyproject.toml").is_file()
+        else Path.cwd()
+    )

@@ -1,6 +1,8 @@
 """The project that uses this library: its package, and its four files as one value, the seam.
 
-Each file is loaded when it is first needed, and apart from the others: the service never loads what trains."""
+Each file is loaded when it is first needed, and apart from the others: the service never loads what
+trains.
+"""
 
 import hashlib
 import os
@@ -13,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..deprecated import rename_settings
+from ..deprecated import constant, rename_settings
 from ..settings import Settings
 from .folder import code_of, root_of
 
@@ -28,12 +30,16 @@ if TYPE_CHECKING:
 class Load(Protocol):
     """load() of data.py."""
 
-    def __call__(self, since: datetime | None = None, until: datetime | None = None) -> "ir.Table": ...
+    def __call__(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> "ir.Table": ...
 
 
 @dataclass(frozen=True)
 class Seam:
-    """The four files as one value, so that every step says what it needs and tests can bring their own."""
+    """The four files as one value, so that every step says what it needs and tests can bring their
+    own.
+    """
 
     terms: "ContractSchema"
     load: Load
@@ -49,9 +55,12 @@ class Seam:
     export: Callable[[Any], Any] | None = None  # the project's own way to ONNX, of extensions.py
 
     def task(self) -> "Task":
-        """What the estimator does. For runtime python the attribute `task` says so: "binary" or "regression".
+        """What the estimator does.
 
-        The estimator is built for it once. Raises ContractError for anything that cannot be trained.
+        For runtime python the attribute `task` says so: "binary" or "regression".
+
+        The estimator is built for it once. Raises ContractError for anything that cannot be
+        trained.
         """
         return self._task
 
@@ -62,19 +71,22 @@ class Seam:
         estimator = self.build_model(self.terms.fields)
         if isinstance(estimator, type):
             raise ContractError(
-                f"model.py: build_model() gave the class {estimator.__name__}; it must give an object of it: "
+                f"model.py: build_model() gave the class {estimator.__name__}; it must "
+                f"give an object of it: "
                 f"{estimator.__name__}()"
             )
         if not callable(getattr(estimator, "fit", None)):
             raise ContractError(
-                f"model.py: build_model() gave {estimator!r}, which has no fit(); it must return an estimator, "
+                f"model.py: build_model() gave {estimator!r}, which has no fit(); it must "
+                f"return an estimator, "
                 "for example return HistGradientBoostingClassifier()"
             )
         if self.runtime == "python":
             task = getattr(estimator, "task", None) or "binary"
             if task not in ("binary", "regression"):
                 raise ContractError(
-                    f'model.py: task of {type(estimator).__name__} is {task!r}; it must be "binary" or "regression"'
+                    f"model.py: task of {type(estimator).__name__} is {task!r}; it must be "
+                    f'"binary" or "regression"'
                 )
             return "binary" if task == "binary" else "regression"
         from sklearn.base import is_classifier, is_regressor  # half a second, which few verbs need
@@ -84,8 +96,10 @@ class Seam:
         if is_regressor(estimator):
             return "regression"
         raise ContractError(
-            f"model.py: build_model() gave {type(estimator).__name__}, neither a scikit-learn classifier nor "
-            'regressor. Return one of these, or set RUNTIME = "python" for an object of your own with fit(), predict() '
+            f"model.py: build_model() gave {type(estimator).__name__}, neither a "
+            f"scikit-learn classifier nor "
+            'regressor. Return one of these, or set RUNTIME = "python" for an object of '
+            "your own with fit(), predict() "
             "and task"
         )
 
@@ -98,7 +112,9 @@ class Project:
 
     @cached_property
     def root(self) -> Path:
-        """The project's folder: the one with pyproject.toml above src/, or the working folder where there is none."""
+        """The project's folder: the one with pyproject.toml above src/, or the working folder where
+        there is none.
+        """
         return root_of(code_of(self.package))
 
     @cached_property
@@ -126,7 +142,10 @@ class Project:
 
     @cached_property
     def extensions(self) -> "Extensions":
-        """The functions of extensions.py, which is optional. Raises ExtensionError when they cannot be used."""
+        """The functions of extensions.py, which is optional.
+
+        Raises ExtensionError when they cannot be used.
+        """
         from .extension_loader import load_extensions
 
         return load_extensions(self.package)
@@ -139,13 +158,16 @@ class Project:
     def settings(self) -> Settings:
         """What the environment says now. A relative path is one in the project's folder."""
         rename_settings(os.environ)
-        found = Settings()
+        result = Settings()
         if self.root != Path.cwd():
-            found = found.in_folder(self.root)
-        return found if found.model_name else found.model_copy(update={"model_name": self.name})
+            result = result.in_folder(self.root)
+        return result if result.model_name else result.model_copy(update={"model_name": self.name})
 
     def seam(self) -> Seam:
-        """The four files. Raises ContractError when the contract cannot be read, ExtensionError for extensions.py."""
+        """The four files.
+
+        Raises ContractError when the contract cannot be read, ExtensionError for extensions.py.
+        """
         from ..contract.schema import ContractError
 
         runtime = getattr(self.model, "RUNTIME", "onnx")
@@ -161,8 +183,8 @@ class Project:
             baseline=self.decision.baseline,
             decide=self.decision.decide,
             payoff=self.decision.payoff,
-            space=getattr(self.model, "SPACE", {}),
-            made_up=bool(getattr(self.data, "MADE_UP", False)),
+            space=constant(self.model, "SEARCH_SPACE", {}),
+            made_up=bool(constant(self.data, "SYNTHETIC", False)),
             root=self.root,
             export=self.extensions.export,
             digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),

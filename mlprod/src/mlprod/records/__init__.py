@@ -1,1 +1,4 @@
-"""What the service remembers: predictions, outcomes, feedback and the mode. Knows no model and no contract."""
+"""What the service remembers: predictions, outcomes, feedback and the mode.
+
+Knows no model and no contract.
+"""

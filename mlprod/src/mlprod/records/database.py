@@ -14,12 +14,14 @@ from .errors import StoreUnavailableError
 from .time_limits import WAIT
 
 READING = "reading"  # execution option of a transaction that writes nothing
-WORKS = "postgresql://user@host:5432/database, postgresql://user@host1,host2/database or sqlite:///path"
+WORKS = (
+    "postgresql://user@host:5432/database, postgresql://user@host1,host2/database or sqlite:///path"
+)
 
 
 def engine_of(url: str, wait: int = WAIT, lock_wait: int | None = None) -> Engine:
-    """An engine for `sqlite:///path` or `postgresql://user@host/database`; `wait`: seconds for a statement, and for a
-    lock unless `lock_wait` says otherwise.
+    """An engine for `sqlite:///path` or `postgresql://user@host/database`; `wait`: seconds for a
+    statement, and for a lock unless `lock_wait` says otherwise.
 
     Raises StoreUnavailableError for a URL of no database.
     """
@@ -48,7 +50,8 @@ def _sqlite_engine(url: URL, wait: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def lock(connection: Connection) -> None:
-        # Who writes waits for the lock at the start, where waiting works. Who reads takes no lock and waits for nobody.
+        # Who writes waits for the lock at the start, where waiting works. Who reads takes no lock
+        # and waits for nobody.
         reads = connection.get_execution_options().get(READING, False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
@@ -56,7 +59,10 @@ def _sqlite_engine(url: URL, wait: int) -> Engine:
 
 
 def _settle(connection: sqlite3.Connection, until: float) -> None:
-    """Durable, and readable while it is written. This switch alone does not wait for another's lock by itself."""
+    """Durable, and readable while it is written.
+
+    This switch alone does not wait for another's lock by itself.
+    """
     connection.execute("PRAGMA synchronous=FULL")
     while True:
         try:

@@ -12,8 +12,9 @@ class TablesMissingError(StoreUnavailableError):
 
 
 class StoreInterruptedError(StoreUnavailableError):
-    """The database was there and did not finish: a time limit, a lock, a deadlock, a connection that was cut. What
-    asks for less at once may get it."""
+    """The database was there and did not finish: a time limit, a lock, a deadlock, a connection
+    that was cut. What asks for less at once may get it.
+    """
 
 
 class SpoolError(Exception):
@@ -25,7 +26,10 @@ class EventsRefusedError(Exception):
 
 
 class OutcomeConflictError(Exception):
-    """Outcomes differ from those that are known, and are not called corrections. Nothing was written."""
+    """Outcomes differ from those that are known, and are not called corrections.
+
+    Nothing was written.
+    """
 
     def __init__(self, known: Mapping[int, float]) -> None:
         super().__init__(f"{len(known)} outcomes differ from those that are known")

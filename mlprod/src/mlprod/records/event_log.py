@@ -1,8 +1,10 @@
-"""The event log: what was answered lies in a file of this machine before the answer leaves, until the database has it.
+"""The event log: what was answered lies in a file of this machine before the answer leaves, until
+the database has it.
 
-What `append` has returned from survives the end of the process, kill -9 included: the kernel holds it. It does not
-survive the loss of the machine; docs/records.md says what each loss costs. When the folder is removed under a running
-service, what waited in the last file goes on in a new one, and what older files held is counted as lost.
+What `append` has returned from survives the end of the process, kill -9 included: the kernel holds
+it. It does not survive the loss of the machine; docs/records.md says what each loss costs. When the
+folder is removed under a running service, what waited in the last file goes on in a new one, and
+what older files held is counted as lost.
 """
 
 import threading
@@ -33,12 +35,15 @@ class Refusal:
 class EventLog:
     """Files of lines `crc32 event`, oldest first, in a folder that belongs to one process.
 
-    Any thread may `append` and `check`; one reads: `read`, then `shipped`. `bytes` and `events` wait, `lost` no
-    database will hold.
+    Any thread may `append` and `check`; one reads: `read`, then `shipped`. `bytes` and `events`
+    wait, `lost` no database will hold.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        """`limit`: bytes of all files. Raises SpoolError when the folder cannot be used or another service has it."""
+        """`limit`: bytes of all files.
+
+        Raises SpoolError when the folder cannot be used or another service has it.
+        """
         self.folder, self.limit, self._lock = folder, limit, threading.Lock()
         self._refusal: Refusal | None = None
         self._closed = False
@@ -67,7 +72,10 @@ class EventLog:
         return refusal.reason if refusal else ""
 
     def append(self, event: Event) -> None:
-        """Write one event, a line of JSON. Raises SpoolError, and leaves no part of it, when there is no room."""
+        """Write one event, a line of JSON.
+
+        Raises SpoolError, and leaves no part of it, when there is no room.
+        """
         line, files = b"%08x %s\n" % (zlib.crc32(event), event), self._files
         with self._lock:
             if files.bytes + len(line) > self.limit:
@@ -76,11 +84,14 @@ class EventLog:
             try:
                 files.append(line)
             except (OSError, SpoolError) as error:
-                raise self._refused(f"the event log cannot be written: {error}", len(line)) from error
+                raise self._refused(
+                    f"the event log cannot be written: {error}", len(line)
+                ) from error
 
     def check(self) -> str:
-        """Look whether the log is still in its place and can be written, which `append` may not have tried for long.
-        Gives what is worth a line of the service's log."""
+        """Look whether the log is still in its place and can be written, which `append` may not
+        have tried for long. Gives what is worth a line of the service's log.
+        """
         with self._lock:
             if self._closed:
                 return ""
@@ -92,8 +103,10 @@ class EventLog:
         return news.removesuffix("; ")
 
     def read(self, most: int | None = None) -> list[Event]:
-        """The next events, oldest first, not more than `most`; the same again until `shipped`. Empty: all are
-        shipped."""
+        """The next events, oldest first, not more than `most`; the same again until `shipped`.
+
+        Empty: all are shipped.
+        """
         return self._reader.read(most)
 
     def shipped(self) -> None:
@@ -113,7 +126,9 @@ class EventLog:
             self._files.close()
 
     def _look(self) -> None:
-        """Make good what somebody removed, and try whether an event could be written that was refused."""
+        """Make good what somebody removed, and try whether an event could be written that was
+        refused.
+        """
         files, refusal = self._files, self._refusal
         files.repair()
         if not refusal or time.monotonic() < refusal.at + HOLD_SECONDS:

@@ -1,4 +1,7 @@
-"""The event of predictions: what the service and batch scoring record of them. Knows no model and no contract."""
+"""The event of predictions: what the service and batch scoring record of them.
+
+Knows no model and no contract.
+"""
 
 import itertools
 import os
@@ -18,7 +21,8 @@ _events = itertools.count()
 
 
 def event_number() -> str:
-    """The number of an event, 28 hexadecimal digits: when this process began, random bits, and how many came before.
+    """The number of an event, 28 hexadecimal digits: when this process began, random bits, and how
+    many came before.
 
     The database adds four digits for the place of a row, which number one answer.
     """
@@ -26,16 +30,25 @@ def event_number() -> str:
 
 
 def pseudonymize(name: str, salt: bytes) -> str:
-    """What stands for a name in the records: the same for the same name, and no way back without the salt."""
+    """What stands for a name in the records: the same for the same name, and no way back without
+    the salt.
+    """
     return blake2b(name.encode(), key=salt, digest_size=16).hexdigest()
 
 
 def build_prediction(
-    id: str, score: float, decision: Any, unit: str | None, row: dict[str, Any], salt: bytes, arm: str | None = None
+    id: str,
+    score: float,
+    decision: Any,
+    unit: str | None,
+    row: dict[str, Any],
+    salt: bytes,
+    arm: str | None = None,
 ) -> dict[str, Any]:
-    """One prediction of an event. `row` must hold no PERSONAL field; `unit` is recorded as a pseudonym.
+    """One prediction of an event. `row` must hold no PII field; `unit` is recorded as a pseudonym.
 
-    `arm` is that of this row where it is not the event's. Of a row that only tried the service the caller adds "smoke".
+    `arm` is that of this row where it is not the event's. Of a row that only tried the service the
+    caller adds "smoke".
     """
     record = {
         "id": id,
@@ -59,10 +72,11 @@ def build_event(
     request: str,
     at: datetime,
 ) -> bytes:
-    """The event of some predictions by one bundle, as JSON; the statements of shipping.py make rows of it.
+    """The event of some predictions by one bundle, as JSON; the statements of shipping.py make rows
+    of it.
 
-    `caller` and `request` say who asked. A service names a key and a request, batch scoring a person and a run. `at` is
-    UTC. A batch gives its start, by which a run can be deleted again.
+    `caller` and `request` say who asked. A service names a key and a request, batch scoring a
+    person and a run. `at` is UTC. A batch gives its start, by which a run can be deleted again.
     """
     event = {
         "bundle": bundle,

@@ -1,8 +1,19 @@
 """A database's own errors, as those of this package: what happened, and what can be done about it."""
 
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
-from .errors import EventsRefusedError, StoreInterruptedError, StoreUnavailableError, TablesMissingError
+from .errors import (
+    EventsRefusedError,
+    StoreInterruptedError,
+    StoreUnavailableError,
+    TablesMissingError,
+)
 
 REFUSED = ("malformed JSON", "total size of jsonb", "string too long to represent as jsonb")
 LOCKS = ("55P03", "40P01", "40001")  # PostgreSQL: a lock not had in time, a deadlock, a lost race
@@ -31,17 +42,28 @@ HINTS = {
 
 
 def explained(error: SQLAlchemyError) -> StoreUnavailableError | EventsRefusedError:
-    """What to raise instead. The message holds no statement and no values, which a caller may have chosen."""
+    """What to raise instead.
+
+    The message holds no statement and no values, which a caller may have chosen.
+    """
     message = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
     if isinstance(error, (DataError, IntegrityError)) or any(part in message for part in REFUSED):
         return EventsRefusedError(message)
     # A database that does not exist is another error than a table that does not.
     no_table = isinstance(error, ProgrammingError) and "does not exist" in message
-    hint = MIGRATE if no_table else next((hint for part, hint in HINTS.items() if part in message.lower()), "")
+    hint = (
+        MIGRATE
+        if no_table
+        else next((hint for part, hint in HINTS.items() if part in message.lower()), "")
+    )
     known = f"{message}; {hint}" if hint else message
     if hint == MIGRATE:
         return TablesMissingError(known)
-    return StoreInterruptedError(known) if _interrupted(error, message) else StoreUnavailableError(known)
+    return (
+        StoreInterruptedError(known)
+        if _interrupted(error, message)
+        else StoreUnavailableError(known)
+    )
 
 
 def waits_for_others(error: SQLAlchemyError) -> bool:
@@ -51,6 +73,10 @@ def waits_for_others(error: SQLAlchemyError) -> bool:
 
 
 def _interrupted(error: SQLAlchemyError, message: str) -> bool:
-    if not isinstance(error, OperationalError) or error.statement is None:  # without a statement it did not connect
+    if (
+        not isinstance(error, OperationalError) or error.statement is None
+    ):  # without a statement it did not connect
         return False
-    return hasattr(error.orig, "sqlstate") or any(part in message for part in BUSY)  # SQLite has no such states
+    return hasattr(error.orig, "sqlstate") or any(
+        part in message for part in BUSY
+    )  # SQLite has no such states

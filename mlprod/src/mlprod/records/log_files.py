@@ -15,8 +15,11 @@ LOCK = "lock"
 
 @dataclass(eq=False)
 class Segment:
-    """A file of the log, its size, and how many events in it are not shipped. `offset`: the bytes that are shipped;
-    `read`: the events that are read and not shipped, which will be even if the file is removed."""
+    """A file of the log, its size, and how many events in it are not shipped.
+
+    `offset`: the bytes that are shipped; `read`: the events that are read and not shipped, which
+    will be even if the file is removed.
+    """
 
     path: Path
     bytes: int = 0
@@ -31,7 +34,10 @@ def logs_in(folder: Path) -> list[Path]:
 
 
 def lock_of(folder: Path) -> int:
-    """The handle by which this process alone has a folder. Raises BlockingIOError when another has it."""
+    """The handle by which this process alone has a folder.
+
+    Raises BlockingIOError when another has it.
+    """
     file = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     if fcntl:
         try:

@@ -21,8 +21,10 @@ class LogReader:
         self._count, self._damaged = 0, list[bytes]()  # of those lines that `read` gave
 
     def read(self, most: int | None = None) -> list[bytes]:
-        """The next events, oldest first, not more than `most`; the same again until `shipped`. Empty: all are
-        shipped."""
+        """The next events, oldest first, not more than `most`; the same again until `shipped`.
+
+        Empty: all are shipped.
+        """
         while self._lines or self._fetch():
             lines = self._lines[:most]
             self._count, self._damaged = len(lines), [line for line in lines if not _whole(line)]
@@ -52,7 +54,11 @@ class LogReader:
         files = self._files
         while True:
             with self._lock:  # whether more follow is asked first: what is written later must not go with the file
-                segment, offset, ended = files.first, files.first.offset, files.first is not files.last
+                segment, offset, ended = (
+                    files.first,
+                    files.first.offset,
+                    files.first is not files.last,
+                )
             try:
                 with segment.path.open("rb") as file:
                     file.seek(offset)

@@ -1,4 +1,6 @@
-"""The files of an event log: the last one is written to, and what somebody removes is made good or counted as lost."""
+"""The files of an event log: the last one is written to, and what somebody removes is made good or
+counted as lost.
+"""
 
 import contextlib
 import os
@@ -12,19 +14,26 @@ SEGMENT = 8_000_000  # bytes after which a new file begins, so that shipped ones
 
 
 class Segments:
-    """The files of a folder that belongs to one process. `bytes` and `events` wait in them; `lost` went with files that
-    somebody removed; `news` says what happened, for the service's log. Not safe for threads: the log holds its lock."""
+    """The files of a folder that belongs to one process.
+
+    `bytes` and `events` wait in them; `lost` went with files that somebody removed; `news` says
+    what happened, for the service's log. Not safe for threads: the log holds its lock.
+    """
 
     _file: int  # of the last segment, which is written to
     _links: int  # names that it has; fewer once it is removed
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError when the folder cannot be used, and SpoolError when another service has it."""
+        """Raises OSError when the folder cannot be used, and SpoolError when another service has
+        it.
+        """
         self.folder, self.news, self.lost = folder, "", 0
         folder.mkdir(parents=True, exist_ok=True)
         self._owner = self._own()
-        found = [(path, path.read_bytes()) for path in logs_in(folder)]
-        self._segments = [Segment(path, len(content), content.count(b"\n")) for path, content in found]
+        result = [(path, path.read_bytes()) for path in logs_in(folder)]
+        self._segments = [
+            Segment(path, len(content), content.count(b"\n")) for path, content in result
+        ]
         self._begin(b"")
         self.bytes = sum(segment.bytes for segment in self._segments)
         self.events = sum(segment.events for segment in self._segments)
@@ -40,14 +49,17 @@ class Segments:
         return self._segments[-1]
 
     def append(self, line: bytes) -> None:
-        """Write a line, also where the file was removed meanwhile. Raises OSError or SpoolError, no part left."""
+        """Write a line, also where the file was removed meanwhile.
+
+        Raises OSError or SpoolError, no part left.
+        """
         if self._segments[-1].bytes >= SEGMENT:
             full = self._file
             self._begin(b"")
             os.close(full)
         self._write(line)
-        found = os.fstat(self._file)
-        if found.st_nlink < self._links or found.st_size < self._segments[-1].bytes + len(line):
+        result = os.fstat(self._file)
+        if result.st_nlink < self._links or result.st_size < self._segments[-1].bytes + len(line):
             again_if_gone(self._restore)
             self._write(line)
         self._segments[-1].bytes += len(line)
@@ -56,7 +68,10 @@ class Segments:
         self.events += 1
 
     def repair(self) -> None:
-        """Make good what somebody removed. Raises OSError when nothing can be written in the folder."""
+        """Make good what somebody removed.
+
+        Raises OSError when nothing can be written in the folder.
+        """
         last = self._segments[-1]
         if not is_file_at(self._file, last.path) or os.fstat(self._file).st_size < last.bytes:
             self._restore()
@@ -70,7 +85,10 @@ class Segments:
             raise PermissionError(f"no right to write in {self.folder}")
 
     def drop(self, segment: Segment) -> None:
-        """Forget a file. The events that it held are lost, but for those that are read and will yet be shipped."""
+        """Forget a file.
+
+        The events that it held are lost, but for those that are read and will yet be shipped.
+        """
         lost = segment.events - segment.read
         self._segments.remove(segment)
         self.lost += lost
@@ -96,7 +114,8 @@ class Segments:
             return lock_of(self.folder)
         except BlockingIOError as error:
             raise SpoolError(
-                f"a service already runs with {self.folder}. Stop it, or start a second one apart from it: "
+                f"a service already runs with {self.folder}. Stop it, or start a second "
+                f"one apart from it: "
                 "ML_EVENT_LOG_DIR=var/spool-2 ML_PORT=8010 ML_ADMIN_PORT=8011"
             ) from error
 
@@ -106,7 +125,10 @@ class Segments:
 
     def _begin(self, content: bytes) -> None:
         """Write to a new file from now on, which begins with some content."""
-        numbers = [int(path.stem) for path in (*logs_in(self.folder), *(each.path for each in self._segments))]
+        numbers = [
+            int(path.stem)
+            for path in (*logs_in(self.folder), *(item.path for item in self._segments))
+        ]
         path = self.folder / f"{max(numbers, default=0) + 1:08}.log"
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND, 0o600)
         try:
@@ -127,7 +149,9 @@ class Segments:
             raise
 
     def _restore(self) -> None:
-        """Go on in a new file with what the last one held, which somebody removed or cut while it was open."""
+        """Go on in a new file with what the last one held, which somebody removed or cut while it
+        was open.
+        """
         last, before = self._segments[-1], self._file
         os.lseek(before, 0, os.SEEK_SET)
         content = b"".join(iter(lambda: os.read(before, SEGMENT), b""))[: last.bytes]
@@ -140,7 +164,10 @@ class Segments:
             last.path = self._segments.pop().path
         else:
             self.drop(last)
-        self.news += f"the event log in {self.folder} was removed while the service ran, and was made again; "
+        self.news += (
+            f"the event log in {self.folder} was removed while the service ran, and was made "
+            f"again; "
+        )
 
 
 def again_if_gone(step: Callable[[], None]) -> None:

@@ -12,10 +12,12 @@ MAX_REASON, MAX_ACTOR, MAX_REQUEST = 500, 128, 64  # characters
 
 @dataclass(frozen=True)
 class Mode:
-    """A switch of the mode, and who made it, why and when; `at` (UTC) is None where nobody ever did.
+    """A switch of the mode, and who made it, why and when; `at` (UTC) is None where nobody ever
+    did.
 
-    `number` is its row in the database. For a switch that is not stored there yet it is the newest row that was known
-    when the switch was made. `request` is the id of the request that made it; empty for a command's.
+    `number` is its row in the database. For a switch that is not stored there yet it is the newest
+    row that was known when the switch was made. `request` is the id of the request that made it;
+    empty for a command's.
     """
 
     mode: str
@@ -33,7 +35,10 @@ def new_switch(mode: str, who: str, why: str, number: int = 0, request: str = ""
 
 
 def rank(mode: str) -> int:
-    """0 for the strictest. A word that is no mode ranks with the strictest: it must never loosen anything."""
+    """0 for the strictest.
+
+    A word that is no mode ranks with the strictest: it must never loosen anything.
+    """
     return MODES.index(mode) if mode in MODES else 0
 
 
@@ -44,8 +49,8 @@ def strictest(modes: Iterable[Mode]) -> Mode:
 
 def mode_to_dict(mode: Mode) -> dict[str, Any]:
     at = mode.at.isoformat() if mode.at else None
-    about = {"number": mode.number, "request": mode.request}
-    return {"mode": mode.mode, "who": mode.who, "why": mode.why, "at": at, **about}
+    subject = {"number": mode.number, "request": mode.request}
+    return {"mode": mode.mode, "who": mode.who, "why": mode.why, "at": at, **subject}
 
 
 def mode_from_dict(content: Any) -> Mode:
@@ -55,7 +60,14 @@ def mode_from_dict(content: Any) -> Mode:
         raise ValueError(f"{mode!r} is not a mode")
     at = datetime.fromisoformat(at) if at else None
     who, why = storable(str(content["who"]), MAX_ACTOR), storable(str(content["why"]), MAX_REASON)
-    return Mode(mode, who, why, at, int(content["number"]), storable(str(content.get("request", "")), MAX_REQUEST))
+    return Mode(
+        mode,
+        who,
+        why,
+        at,
+        int(content["number"]),
+        storable(str(content.get("request", "")), MAX_REQUEST),
+    )
 
 
 def storable(text: str, length: int) -> str:

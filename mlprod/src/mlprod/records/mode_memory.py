@@ -1,5 +1,6 @@
-"""What one replica remembers of the mode in its folder: what the database said last, and switches that it does not hold
-yet."""
+"""What one replica remembers of the mode in its folder: what the database said last, and switches
+that it does not hold yet.
+"""
 
 import contextlib
 import json
@@ -21,21 +22,30 @@ class ModeMemory:
         self.path = path
 
     def read(self) -> tuple[Mode | None, list[Mode]]:
-        """What the database said last, None when that is not known, and the switches that wait for it."""
+        """What the database said last, None when that is not known, and the switches that wait for
+        it.
+        """
         try:
             text = self.path.read_bytes().decode().strip()
             if text in MODES:  # as older versions of this project wrote it
                 return Mode(text, "unknown", "written by an older version"), []
             content = json.loads(text)
             known = content["known"]
-            return known and mode_from_dict(known), [mode_from_dict(item) for item in content["unsaved"]]
+            return known and mode_from_dict(known), [
+                mode_from_dict(item) for item in content["unsaved"]
+            ]
         except (OSError, ValueError, KeyError, TypeError):
             return None, []
 
     def write(self, known: Mode | None, unsaved: Iterable[Mode]) -> str:
-        """Remember. Gives why that was not possible; the next process then knows no mode, and so is in shadow."""
+        """Remember.
+
+        Gives why that was not possible; the next process then knows no mode, and so is in shadow.
+        """
         waiting = [mode_to_dict(item) for item in unsaved]
-        text = json.dumps({"known": known and mode_to_dict(known), "unsaved": waiting}, ensure_ascii=False)
+        text = json.dumps(
+            {"known": known and mode_to_dict(known), "unsaved": waiting}, ensure_ascii=False
+        )
         content = text.encode().ljust(SIZE)
         try:
             atomic_write(self.path, content, 0o600)

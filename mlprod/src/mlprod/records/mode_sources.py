@@ -1,4 +1,6 @@
-"""Where a mode may come from beside the database: a file that every replica reads, and the folder of a machine."""
+"""Where a mode may come from beside the database: a file that every replica reads, and the folder
+of a machine.
+"""
 
 import contextlib
 import json
@@ -14,20 +16,28 @@ from ..modes import MODES, SAFEST
 from .mode import MAX_REASON, Mode, mode_from_dict, mode_to_dict
 
 MAX_BYTES = 4_096  # of a mode file
-READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer must not hold the kill switch
+READ = os.O_RDONLY | getattr(
+    os, "O_NONBLOCK", 0
+)  # a pipe without a writer must not hold the kill switch
 
 
 @dataclass(frozen=True)
 class FileMode:
-    """What a mode file says; `mode` is None when there is no file. With an `error` the mode is shadow."""
+    """What a mode file says; `mode` is None when there is no file.
+
+    With an `error` the mode is shadow.
+    """
 
     mode: Mode | None = None
     error: str = ""
 
 
 def read_mode_file(path: Path) -> FileMode:
-    """The first word of the file is the mode, the rest the reason. A file that cannot be understood counts as shadow:
-    somebody meant to restrict decisions, and a slip must not loosen them. Without a file nothing is restricted."""
+    """The first word of the file is the mode, the rest the reason.
+
+    A file that cannot be understood counts as shadow: somebody meant to restrict decisions, and a
+    slip must not loosen them. Without a file nothing is restricted.
+    """
     try:
         content, written = _read(path)
     except FileNotFoundError:
@@ -39,7 +49,9 @@ def read_mode_file(path: Path) -> FileMode:
     word, *reason = content.split()
     if word not in MODES:
         return _unusable(f"{path} begins with {word[:20]!r}; what works is {', '.join(MODES)}")
-    return FileMode(Mode(word, str(path), " ".join(reason)[:MAX_REASON] or "the file gives no reason", written))
+    return FileMode(
+        Mode(word, str(path), " ".join(reason)[:MAX_REASON] or "the file gives no reason", written)
+    )
 
 
 def _unusable(error: str) -> FileMode:
@@ -58,8 +70,11 @@ def _read(path: Path) -> tuple[str, datetime]:
 
 
 class SwitchFolder:
-    """Switches that were made on this machine while the database was away. Each is a file of its own, which nobody
-    changes once it is there; a service of this machine writes it to the database and removes it."""
+    """Switches that were made on this machine while the database was away.
+
+    Each is a file of its own, which nobody changes once it is there; a service of this machine
+    writes it to the database and removes it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,13 +89,24 @@ class SwitchFolder:
         return path
 
     def read(self) -> dict[Path, Mode]:
-        """The switches, oldest first. What cannot be read counts as shadow; of a folder it has no time."""
+        """The switches, oldest first.
+
+        What cannot be read counts as shadow; of a folder it has no time.
+        """
         try:
-            paths = sorted(path for path in self.folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
+            paths = sorted(
+                path
+                for path in self.folder.iterdir()
+                if path.suffix == ".json" and path.name[0] != "."
+            )
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:  # somebody made it for a switch, which may be the stop
-            return {self.folder: Mode(SAFEST, "unknown", f"{self.folder} cannot be read: {error}"[:MAX_REASON])}
+            return {
+                self.folder: Mode(
+                    SAFEST, "unknown", f"{self.folder} cannot be read: {error}"[:MAX_REASON]
+                )
+            }
         return {path: switch for path in paths if (switch := self._switch(path))}
 
     def remove(self, path: Path) -> None:

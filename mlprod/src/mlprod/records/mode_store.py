@@ -15,7 +15,9 @@ from .tables import modes
 from .transactions import Transactions
 
 MODE_LOCK = 7_302_051  # any number; everything that switches the mode takes it
-MODES_READ = select(*(modes.c[name] for name in ("number", "at", "mode", "who", "why")))  # as all tables have them
+MODES_READ = select(
+    *(modes.c[name] for name in ("number", "at", "mode", "who", "why"))
+)  # as all tables have them
 
 
 class ModeStore(Transactions):
@@ -26,7 +28,9 @@ class ModeStore(Transactions):
         with self.reading() as connection:
             return _last(connection)
 
-    def set_mode(self, mode: str, who: str, why: str, after: Mode | None = None, request: str = "") -> Mode:
+    def set_mode(
+        self, mode: str, who: str, why: str, after: Mode | None = None, request: str = ""
+    ) -> Mode:
         """Switch; with `after` only if that is still the last switch. Gives what holds then."""
         new = Mode(mode, who, why, now(), request=request)
         with self._switching() as connection:
@@ -35,17 +39,26 @@ class ModeStore(Transactions):
             return _add(connection, new)
 
     def add_late_switch(self, late: Mode, first: Mode) -> Mode:
-        """Write a switch that was made while this database was away. Gives what holds then; repeating changes nothing.
+        """Write a switch that was made while this database was away.
 
-        It never loosens: of it and of what holds here (`first` where nothing was ever switched) the stricter holds. It
-        does not undo a later step up either, which somebody made knowing better.
+        Gives what holds then; repeating changes nothing.
+
+        It never loosens: of it and of what holds here (`first` where nothing was ever switched) the
+        stricter holds. It does not undo a later step up either, which somebody made knowing better.
         """
         with self._switching() as connection:
             last = _last(connection) or first
-            same = [modes.c.at == late.at, modes.c.mode == late.mode, modes.c.who == late.who, modes.c.why == late.why]
+            same = [
+                modes.c.at == late.at,
+                modes.c.mode == late.mode,
+                modes.c.who == late.who,
+                modes.c.why == late.why,
+            ]
             if connection.execute(select(modes.c.number).where(*same)).first():
                 return last
-            overruled = rank(last.mode) < rank(late.mode) or _stepped_up_since(connection, late, first)
+            overruled = rank(last.mode) < rank(late.mode) or _stepped_up_since(
+                connection, late, first
+            )
             written = _add(connection, late)
             if not overruled:
                 return written
@@ -77,18 +90,28 @@ def _add(connection: Connection, new: Mode) -> Mode:
     write = insert(modes).returning(modes.c.number)
     try:
         with connection.begin_nested():
-            number = connection.execute(write.values(values | {"request": new.request or None})).scalar_one()
+            number = connection.execute(
+                write.values(values | {"request": new.request or None})
+            ).scalar_one()
     except (OperationalError, ProgrammingError):
         number = connection.execute(write.values(values)).scalar_one()
     return replace(new, number=number)
 
 
 def _stepped_up_since(connection: Connection, late: Mode, first: Mode) -> bool:
-    """Did somebody step up after this switch? Both the row and its time must be later: clocks may differ."""
+    """Did somebody step up after this switch?
+
+    Both the row and its time must be later: clocks may differ.
+    """
     before = first
     for row in connection.execute(MODES_READ.order_by(modes.c.number)):
         mode = _mode(row)
-        if rank(mode.mode) > rank(before.mode) and row.number > late.number and late.at and row.at > late.at:
+        if (
+            rank(mode.mode) > rank(before.mode)
+            and row.number > late.number
+            and late.at
+            and row.at > late.at
+        ):
             return True
         before = mode
     return False

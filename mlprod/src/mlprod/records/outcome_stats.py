@@ -1,4 +1,6 @@
-"""What is counted of an outcome: the service adds it to its counters, monitoring sums it over the records."""
+"""What is counted of an outcome: the service adds it to its counters, monitoring sums it over the
+records.
+"""
 
 import math
 from bisect import bisect_left
@@ -14,17 +16,34 @@ Payoff = Callable[[Any, float, Mapping[str, Any]], float]
 """The project's payoff(decision, outcome, row): what a decision was worth, in money."""
 Verdict = Literal["accepted", "edited", "overridden"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)  # upper ends, finer where events are rare
+BINS = (
+    0.001,
+    0.003,
+    0.01,
+    0.03,
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+    0.7,
+    0.9,
+    1.0,
+)  # upper ends, finer where events are rare
 NUMBER = "number"  # stands for every decision and outcome of a regression
 OTHER = "(other)"  # for an outcome of a classifier that is neither 0 nor 1, as old records may hold
-JOINS_WITHIN = timedelta(days=1)  # an outcome whose prediction has not come by then was decided without the system
+JOINS_WITHIN = timedelta(
+    days=1
+)  # an outcome whose prediction has not come by then was decided without the system
 FEWEST_PEOPLE = 5  # a number of fewer people is not shown: it could point at one of them
 
 
 class OutcomeFigures(NamedTuple):
-    """One outcome beside its prediction. `label` is the outcome as text. `bin` is the upper end of the score's bin in
-    BINS, None for a score that is no probability. `payoff` is None where payoff() gave no finite number; then `failure`
-    says why."""
+    """One outcome beside its prediction.
+
+    `label` is the outcome as text. `bin` is the upper end of the score's bin in BINS, None for a
+    score that is no probability. `payoff` is None where payoff() gave no finite number; then
+    `failure` says why.
+    """
 
     score: float
     outcome: float
@@ -41,18 +60,31 @@ class OutcomeFigures(NamedTuple):
 
 
 def figures_of(
-    score: float, decision: str, outcome: float, row: Mapping[str, Any], payoff: Payoff, *, binary: bool
+    score: float,
+    decision: str,
+    outcome: float,
+    row: Mapping[str, Any],
+    payoff: Payoff,
+    *,
+    binary: bool,
 ) -> OutcomeFigures:
-    """The figures of one outcome. `decision` is text, as recorded; payoff() of a regression gets it as a number."""
+    """The figures of one outcome.
+
+    `decision` is text, as recorded; payoff() of a regression gets it as a number.
+    """
     error = score - outcome
     end = BINS[bisect_left(BINS, score)] if binary and 0 <= score <= 1 else None
-    names = (decision, f"{outcome:g}" if outcome in (0, 1) else OTHER) if binary else (NUMBER, NUMBER)
+    names = (
+        (decision, f"{outcome:g}" if outcome in (0, 1) else OTHER) if binary else (NUMBER, NUMBER)
+    )
     money, failure = None, ""
     try:
         money = float(payoff(decision if binary else float(decision), outcome, row))
         if not math.isfinite(money):
             money, failure = None, f"it gave {money}"
-    except Exception as problem:  # the project's own code may raise anything, for example for a field not recorded
+    except (
+        Exception
+    ) as problem:  # the project's own code may raise anything, for example for a field not recorded
         failure = f"{type(problem).__name__}: {problem}"
     # error ** 2 raises where the square is infinite
     return OutcomeFigures(score, outcome, *names, error * error, end, money, failure)
@@ -66,8 +98,11 @@ class Key(NamedTuple):
 
 @dataclass
 class OutcomeStats:
-    """Sums over outcomes. `confusion` counts (decision, outcome); `calibration` holds for each of BINS the rows, the
-    sum of their scores and the sum of their outcomes; money is that of payoff()."""
+    """Sums over outcomes.
+
+    `confusion` counts (decision, outcome); `calibration` holds for each of BINS the rows, the sum
+    of their scores and the sum of their outcomes; money is that of payoff().
+    """
 
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     squared_error: float = 0.0

@@ -1,4 +1,6 @@
-"""Outcomes and feedback in the database: each is taken once, and what a correction replaced is kept."""
+"""Outcomes and feedback in the database: each is taken once, and what a correction replaced is
+kept.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +13,14 @@ from .sender import Sender
 from .tables import feedback, outcome_history, outcomes, predictions
 from .transactions import Transactions
 
-REPLACED = ("prediction_id", "outcome", "at", "received_at", "caller", "request")  # kept of an outcome
+REPLACED = (
+    "prediction_id",
+    "outcome",
+    "at",
+    "received_at",
+    "caller",
+    "request",
+)  # kept of an outcome
 UNKNOWN = Sender()
 TRIES = 3  # when another replica writes the same outcome in the same moment
 
@@ -23,9 +32,11 @@ class _ConcurrentWriteError(Exception):
 class OutcomeStore(Transactions):
     """Writes outcomes and feedback."""
 
-    def add_outcomes(self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN) -> dict[str, int]:
-        """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were accepted, repeated
-        and corrected, and how many name a prediction that is not known (yet).
+    def add_outcomes(
+        self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN
+    ) -> dict[str, int]:
+        """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were
+        accepted, repeated and corrected, and how many name a prediction that is not known (yet).
 
         Raises OutcomeConflictError.
         """
@@ -42,8 +53,14 @@ class OutcomeStore(Transactions):
     ) -> dict[str, int]:
         ids, received = {item["prediction_id"] for item in given}, now()
         columns = [outcomes.c[name] for name in REPLACED]
-        known_now = select(*columns).where(outcomes.c.prediction_id.in_(ids)).order_by(outcomes.c.prediction_id)
-        looked = connection.execute(known_now.with_for_update())  # in one order everywhere, or replicas wait in circles
+        known_now = (
+            select(*columns)
+            .where(outcomes.c.prediction_id.in_(ids))
+            .order_by(outcomes.c.prediction_id)
+        )
+        looked = connection.execute(
+            known_now.with_for_update()
+        )  # in one order everywhere, or replicas wait in circles
         stored = {row["prediction_id"]: dict(row) for row in looked.mappings()}
         known, replaced, conflicts = dict(stored), [], {}
         count = {"accepted": 0, "repeated": 0, "corrected": 0}
@@ -56,7 +73,9 @@ class OutcomeStore(Transactions):
                 conflicts[position] = before["outcome"]
                 continue
             if before:
-                replaced.append({name: before[name] for name in REPLACED} | {"replaced_at": received})
+                replaced.append(
+                    {name: before[name] for name in REPLACED} | {"replaced_at": received}
+                )
             known[item["prediction_id"]] = {
                 **{name: item[name] for name in ("prediction_id", "outcome", "at")},
                 "received_at": received,
@@ -68,23 +87,40 @@ class OutcomeStore(Transactions):
         if replaced:
             connection.execute(insert(outcome_history), replaced)
         if new := [item for id, item in sorted(known.items()) if id not in stored]:
-            write = self._insert(outcomes).values(new).on_conflict_do_nothing().returning(outcomes.c.prediction_id)
+            write = (
+                self._insert(outcomes)
+                .values(new)
+                .on_conflict_do_nothing()
+                .returning(outcomes.c.prediction_id)
+            )
             if len(connection.execute(write).all()) < len(new):
                 raise _ConcurrentWriteError
         for id in {item["prediction_id"] for item in replaced} & set(stored):
-            connection.execute(update(outcomes).where(outcomes.c.prediction_id == id).values(known[id]))
+            connection.execute(
+                update(outcomes).where(outcomes.c.prediction_id == id).values(known[id])
+            )
         return count | {"unknown": self._unknown(connection, ids)}
 
-    def add_feedback(self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN) -> tuple[set[str], int]:
-        """Write rows of the feedback table, `at` left out. Gives the ids that were not known before, and how many
-        predictions are not known (yet)."""
-        written = {item["id"]: {**item, "at": now(), **sender.row(item["prediction_id"])} for item in given}
+    def add_feedback(
+        self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN
+    ) -> tuple[set[str], int]:
+        """Write rows of the feedback table, `at` left out.
+
+        Gives the ids that were not known before, and how many predictions are not known (yet).
+        """
+        written = {
+            item["id"]: {**item, "at": now(), **sender.row(item["prediction_id"])} for item in given
+        }
         rows = [item for _, item in sorted(written.items())]
-        write = self._insert(feedback).values(rows).on_conflict_do_nothing().returning(feedback.c.id)
+        write = (
+            self._insert(feedback).values(rows).on_conflict_do_nothing().returning(feedback.c.id)
+        )
         with self.connected() as connection:
             new = set(connection.execute(write).scalars())
             return new, self._unknown(connection, {item["prediction_id"] for item in given})
 
     def _unknown(self, connection: Connection, ids: set[str]) -> int:
-        found = connection.execute(select(func.count()).where(predictions.c.id.in_(ids))).scalar_one()
-        return len(ids) - int(found)
+        result = connection.execute(
+            select(func.count()).where(predictions.c.id.in_(ids))
+        ).scalar_one()
+        return len(ids) - int(result)

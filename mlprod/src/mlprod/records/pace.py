@@ -2,8 +2,9 @@
 
 
 class Pace:
-    """`size` falls to a quarter of what failed, and grows with each success: twofold up to half of what failed last,
-    and an eighth at a time from there on, as TCP does."""
+    """`size` falls to a quarter of what failed, and grows with each success: twofold up to half of
+    what failed last, and an eighth at a time from there on, as TCP does.
+    """
 
     def __init__(self, largest: int) -> None:
         self.largest = largest
@@ -22,4 +23,6 @@ class Pace:
 
     def succeed(self) -> None:
         slow = self._size >= self._doubles_below
-        self._size = min(self._size * 9 / 8 if slow else min(self._size * 2, self._doubles_below), self.largest)
+        self._size = min(
+            self._size * 9 / 8 if slow else min(self._size * 2, self._doubles_below), self.largest
+        )

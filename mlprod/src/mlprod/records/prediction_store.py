@@ -1,4 +1,6 @@
-"""Predictions in the database: written from events, found by id, and deleted again when nobody was given them."""
+"""Predictions in the database: written from events, found by id, and deleted again when nobody was
+given them.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,8 +23,10 @@ class PredictionStore(Transactions):
         self._statements = statements(self.engine.dialect.name)
 
     def ship(self, events: Sequence[bytes]) -> Shipped:
-        """Write the predictions of some events, all or none. A further answer under an id that is known is kept beside
-        the first: it has left, so it must be on record.
+        """Write the predictions of some events, all or none.
+
+        A further answer under an id that is known is kept beside the first: it has left, so it must
+        be on record.
 
         Raises EventsRefusedError when the database cannot hold what they say.
         """
@@ -31,13 +35,15 @@ class PredictionStore(Transactions):
             new = connection.execute(self._statements.first, given).rowcount
             if new == sum(map(predictions_in, events)):
                 return Shipped(new)
-            kept = list(connection.execute(self._statements.keep, given).scalars())
-            conflicting = sum(map(bool, kept))
-            return Shipped(new, len(kept) - conflicting, conflicting)
+            stored = list(connection.execute(self._statements.keep, given).scalars())
+            conflicting = sum(map(bool, stored))
+            return Shipped(new, len(stored) - conflicting, conflicting)
 
     def record(self, event: bytes) -> tuple[int, dict[str, bool]]:
-        """Write predictions that nobody was given yet. Gives how many were not known before, and of the others by id
-        whether the answer that is known is to another row.
+        """Write predictions that nobody was given yet.
+
+        Gives how many were not known before, and of the others by id whether the answer that is
+        known is to another row.
 
         Raises EventsRefusedError when the database cannot hold what the event says.
         """
@@ -50,13 +56,19 @@ class PredictionStore(Transactions):
             return new, {id: bool(conflicting) for id, conflicting in known}
 
     def recorded(self, ids: Sequence[str]) -> dict[str, Any]:
-        """Of the predictions known among these ids: at, model_version, arm, mode, score and decision (text)."""
+        """Of the predictions known among these ids: at, model_version, arm, mode, score and
+        decision (text).
+        """
         names = ("id", "at", "model_version", "arm", "mode", "score", "decision")
-        asked = select(*(predictions.c[name] for name in names)).where(predictions.c.id.in_(ids))
+        requested = select(*(predictions.c[name] for name in names)).where(
+            predictions.c.id.in_(ids)
+        )
         with self.reading() as connection:
-            return {row.id: row for row in connection.execute(asked)}
+            return {row.id: row for row in connection.execute(requested)}
 
     def delete_predictions(self, ids: Sequence[str], at: datetime) -> None:
         """Take back predictions that one run recorded at this time, and gave to nobody."""
         with self.connected() as connection:
-            connection.execute(predictions.delete().where(predictions.c.id.in_(ids), predictions.c.at == at))
+            connection.execute(
+                predictions.delete().where(predictions.c.id.in_(ids), predictions.c.at == at)
+            )

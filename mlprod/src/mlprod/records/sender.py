@@ -6,7 +6,10 @@ from .smoke import is_smoke
 
 
 class Sender(NamedTuple):
-    """Who sent outcomes or feedback, in which request, and whether they may try the service. None: not known."""
+    """Who sent outcomes or feedback, in which request, and whether they may try the service.
+
+    None: not known.
+    """
 
     caller: str | None = None
     request: str | None = None

@@ -1,11 +1,17 @@
-"""The statements that turn events into rows: the first answer under an id, and every further one beside it."""
+"""The statements that turn events into rows: the first answer under an id, and every further one
+beside it.
+"""
 
 from dataclasses import dataclass
 
 from sqlalchemy import TextClause, text
 
-ROUNDING = "1e-6"  # scores of one row by one bundle differ by less, whatever other rows they were computed with
-_ANSWER = "at, model_version, bundle, arm, mode, unit_hash, score, decision, row, answer_id, caller, request, smoke"
+# scores of one row by one bundle differ by less, whatever other rows they were computed with
+ROUNDING = "1e-6"
+_ANSWER = (
+    "at, model_version, bundle, arm, mode, unit_hash, score, decision, row, answer_id, caller, "
+    "request, smoke"
+)
 # Events of before answers were numbered leave answer_id and smoke unknown.
 _ANSWERS = {
     "sqlite": """
@@ -35,7 +41,8 @@ SELECT p.value->>'id' AS id, CAST(e->>'at' AS timestamp) AS at, e->>'model_versi
 FROM jsonb_array_elements(CAST(:events AS jsonb)) AS e,
   jsonb_array_elements(e->'predictions') WITH ORDINALITY AS p(value, place)""",
 }
-# Another row: a field or the unit differs where both have it, since a contract may change, or the score of the same
+# Another row: a field or the unit differs where both have it, since a contract may change, or the
+# score of the same
 # bundle does, which also depends on fields that are not recorded.
 _REPEATS = {
     "sqlite": """
@@ -62,8 +69,10 @@ ON CONFLICT (answer_id) DO NOTHING RETURNING conflicting"""
 
 @dataclass(frozen=True)
 class Shipped:
-    """How many predictions came under an id that was new; of the others how many answer the same row as the first
-    answer, and how many another row. What was stored before under its own number is none of these."""
+    """How many predictions came under an id that was new; of the others how many answer the same
+    row as the first answer, and how many another row. What was stored before under its own number
+    is none of these.
+    """
 
     new: int
     repeated: int = 0
@@ -72,8 +81,11 @@ class Shipped:
 
 @dataclass(frozen=True)
 class Statements:
-    """Each takes `events`, a JSON array. `first` writes answers under new ids; `repeats` gives id and `conflicting` of
-    the answers whose id has another one; `keep` writes these, and gives `conflicting` of those not there yet."""
+    """Each takes `events`, a JSON array.
+
+    `first` writes answers under new ids; `repeats` gives id and `conflicting` of the answers whose
+    id has another one; `keep` writes these, and gives `conflicting` of those not there yet.
+    """
 
     first: TextClause
     repeats: TextClause
@@ -92,5 +104,7 @@ def statements(dialect: str) -> Statements:
 
 
 def predictions_in(event: bytes) -> int:
-    """How many predictions an event holds: each has one unit, and within a text quotation marks have backslashes."""
+    """How many predictions an event holds: each has one unit, and within a text quotation marks
+    have backslashes.
+    """
     return event.count(b'"unit":')

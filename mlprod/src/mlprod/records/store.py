@@ -14,19 +14,25 @@ FORGET_ROWS = 2_000  # deleted in one transaction
 
 
 class Store(PredictionStore, OutcomeStore, ModeStore):
-    """Safe for threads. Every method raises StoreUnavailableError when the database does not answer within seconds."""
+    """Safe for threads.
+
+    Every method raises StoreUnavailableError when the database does not answer within seconds.
+    """
 
     def check(self) -> None:
         """Raises StoreUnavailableError unless the database answers and has its tables."""
         with self.reading() as connection:
             connection.execute(select(predictions.c.id).limit(1))
 
-    def forget(self, before: datetime, progress: Callable[[dict[str, int]], object] = len) -> dict[str, int]:
-        """Delete answers that were given, and outcomes and feedback that came, before this time; gives how many.
-        The switches of the mode stay.
+    def forget(
+        self, before: datetime, progress: Callable[[dict[str, int]], object] = len
+    ) -> dict[str, int]:
+        """Delete answers that were given, and outcomes and feedback that came, before this time;
+        gives how many. The switches of the mode stay.
 
-        Each FORGET_ROWS rows are a transaction of their own, so that nobody waits for long. An end in between leaves
-        what is not deleted yet: the next call goes on. `progress` gets the numbers so far after each.
+        Each FORGET_ROWS rows are a transaction of their own, so that nobody waits for long. An end
+        in between leaves what is not deleted yet: the next call goes on. `progress` gets the
+        numbers so far after each.
         """
         gone: dict[str, int] = {}
         for table, when in (

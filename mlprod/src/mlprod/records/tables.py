@@ -1,12 +1,29 @@
-"""The tables. Times are UTC and do not say so. A change here needs a migration; a test compares the two."""
+"""The tables.
+
+Times are UTC and do not say so. A change here needs a migration; a test compares the two.
+"""
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
-VERSIONS = "records_version"  # which migration was last: a name of its own, so that MLflow may share the database
+# which migration was last: a name of its own, so that MLflow may share the database
+VERSIONS = "records_version"
 NOT_COUNTED = text("counted_at IS NULL")
 Row = JSON().with_variant(JSONB(), "postgresql")
 
@@ -22,13 +39,15 @@ def _answer() -> list[Column[Any]]:
         Column("unit_hash", String(32)),
         Column("score", Float, nullable=False),
         Column("decision", Text, nullable=False),  # what the model would do, in shadow too
-        Column("row", Row, nullable=False),  # the fields of the contract without the PERSONAL ones
+        Column("row", Row, nullable=False),  # the fields of the contract without the PII ones
     ]
 
 
 def _origin() -> list[Column[Any]]:
-    """Who sent it: the name of a key, or of the person who ran a batch; and the id of the request. Rows that are older
-    than these columns have neither."""
+    """Who sent it: the name of a key, or of the person who ran a batch; and the id of the request.
+
+    Rows that are older than these columns have neither.
+    """
     return [Column("caller", String(128)), Column("request", String(64))]
 
 
@@ -37,9 +56,13 @@ predictions = Table(  # the first answer under an id
     metadata,
     Column("id", String(128), primary_key=True),
     *_answer(),
-    Column("answer_id", String(32)),  # the number of this answer; another answer under the same id has another
+    Column(
+        "answer_id", String(32)
+    ),  # the number of this answer; another answer under the same id has another
     *_origin(),
-    Column("smoke", Boolean),  # only tried the service; smoke.py says what holds where it is not known
+    Column(
+        "smoke", Boolean
+    ),  # only tried the service; smoke.py says what holds where it is not known
     Index("predictions_at", "at"),
 )
 
@@ -56,7 +79,8 @@ repeated_answers = Table(  # every further answer under an id that was found whe
     Index("repeated_answers_at", "at"),
 )
 
-outcomes = Table(  # no foreign key: an outcome may come before its prediction is shipped, and is matched then
+# no foreign key: an outcome may come before its prediction is shipped, and is matched then
+outcomes = Table(
     "outcomes",
     metadata,
     Column("prediction_id", String(128), primary_key=True),
@@ -67,7 +91,13 @@ outcomes = Table(  # no foreign key: an outcome may come before its prediction i
     *_origin(),
     Column("smoke", Boolean),
     Index("outcomes_received_at", "received_at"),
-    Index("outcomes_waiting", "received_at", "prediction_id", sqlite_where=NOT_COUNTED, postgresql_where=NOT_COUNTED),
+    Index(
+        "outcomes_waiting",
+        "received_at",
+        "prediction_id",
+        sqlite_where=NOT_COUNTED,
+        postgresql_where=NOT_COUNTED,
+    ),
 )
 
 outcome_history = Table(  # what a correction replaced

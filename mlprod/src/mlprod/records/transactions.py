@@ -1,4 +1,7 @@
-"""Transactions of the database of records. Whoever asks gets an answer within seconds, or StoreUnavailableError."""
+"""Transactions of the database of records.
+
+Whoever asks gets an answer within seconds, or StoreUnavailableError.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +16,10 @@ from .time_limits import WAIT
 
 
 class Transactions:
-    """Safe for threads. Every method raises StoreUnavailableError when the database does not answer within seconds."""
+    """Safe for threads.
+
+    Every method raises StoreUnavailableError when the database does not answer within seconds.
+    """
 
     def __init__(self, url: str, wait: int = WAIT) -> None:
         """`wait`: seconds that a statement or a lock may take."""
@@ -28,7 +34,9 @@ class Transactions:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction that only reads: it neither waits for those who write nor keeps them waiting."""
+        """One transaction that only reads: it neither waits for those who write nor keeps them
+        waiting.
+        """
         with self._transaction(self._reader) as connection:
             yield connection
 

@@ -1,7 +1,8 @@
-"""What came of predictions, each taken once: replicas share one database, and every outcome is counted by one of them.
+"""What came of predictions, each taken once: replicas share one database, and every outcome is
+counted by one of them.
 
-What is taken and then lost with its process, before Prometheus asked, is counted by none: seconds at most, as with any
-counter. The records keep it.
+What is taken and then lost with its process, before Prometheus asked, is counted by none: seconds
+at most, as with any counter. The records keep it.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from .waiting import Waiting
 
 @dataclass(frozen=True)
 class Prediction:
-    """A prediction as it was recorded; `row` is without PERSONAL fields, `decision` is text."""
+    """A prediction as it was recorded; `row` is without PII fields, `decision` is text."""
 
     model_version: str
     arm: str
@@ -60,15 +61,30 @@ class Claims:
 
     def outcomes(self, store: Store) -> list[OutcomeRow]:
         """Some outcomes that nobody counted yet. Raises StoreUnavailableError."""
-        columns = [outcomes.c.outcome, outcomes.c.at, *_columns("model_version", "arm", "mode", "score", "decision")]
-        columns += [predictions.c.row, predictions.c.at.label("predicted_at"), of_cases(outcomes).label("case")]
+        columns = [
+            outcomes.c.outcome,
+            outcomes.c.at,
+            *_columns("model_version", "arm", "mode", "score", "decision"),
+        ]
+        columns += [
+            predictions.c.row,
+            predictions.c.at.label("predicted_at"),
+            of_cases(outcomes).label("case"),
+        ]
         return [
-            OutcomeRow(row["outcome"], row["at"], _prediction(row) if row["model_version"] is not None else None)
+            OutcomeRow(
+                row["outcome"],
+                row["at"],
+                _prediction(row) if row["model_version"] is not None else None,
+            )
             for row in _real(self._outcomes.take(store, columns))
         ]
 
     def feedback(self, store: Store) -> list[Feedback]:
-        """Some feedback on predictions that are known, not counted yet. Raises StoreUnavailableError."""
+        """Some feedback on predictions that are known, not counted yet.
+
+        Raises StoreUnavailableError.
+        """
         columns = [
             feedback.c.verdict,
             feedback.c.reason,
@@ -77,7 +93,13 @@ class Claims:
             of_cases(feedback).label("case"),
         ]
         return [
-            Feedback(row["verdict"], row["reason"] or "", row["handling_seconds"], row["model_version"], row["arm"])
+            Feedback(
+                row["verdict"],
+                row["reason"] or "",
+                row["handling_seconds"],
+                row["model_version"],
+                row["arm"],
+            )
             for row in _real(self._feedback.take(store, columns))
             if row["model_version"] is not None
         ]
@@ -89,7 +111,13 @@ def _columns(*names: str) -> Iterator[Any]:
 
 def _prediction(row: Any) -> Prediction:
     return Prediction(
-        row["model_version"], row["arm"], row["mode"], row["score"], row["decision"], row["row"], row["predicted_at"]
+        row["model_version"],
+        row["arm"],
+        row["mode"],
+        row["score"],
+        row["decision"],
+        row["row"],
+        row["predicted_at"],
     )
 
 

@@ -1,4 +1,7 @@
-"""What the records say of the use of the system, over all people together. No figure is of one person."""
+"""What the records say of the use of the system, over all people together.
+
+No figure is of one person.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -18,8 +21,9 @@ ACTIVE_WITHIN = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Usage:
-    """`days` with cases and `cases` in a mode, ever; of the last 28 days: its cases with feedback, how many of them
-    somebody overrode, and the outcomes received."""
+    """`days` with cases and `cases` in a mode, ever; of the last 28 days: its cases with feedback,
+    how many of them somebody overrode, and the outcomes received.
+    """
 
     days: int
     cases: int
@@ -42,11 +46,13 @@ def usage(store: Store, mode: str) -> Usage:
     """Of the cases decided in `mode`. Raises StoreUnavailableError."""
     since = now() - LOOKBACK
     in_mode = (predictions.c.mode == mode) & of_cases(predictions)
-    cases = select(func.count(func.distinct(func.date(predictions.c.at))), func.count()).where(in_mode)
-    about = feedback.c.prediction_id
-    overridden = case((feedback.c.verdict == "overridden", about))
+    cases = select(func.count(func.distinct(func.date(predictions.c.at))), func.count()).where(
+        in_mode
+    )
+    subject = feedback.c.prediction_id
+    overridden = case((feedback.c.verdict == "overridden", subject))
     judged = (
-        select(func.count(func.distinct(about)), func.count(func.distinct(overridden)))
+        select(func.count(func.distinct(subject)), func.count(func.distinct(overridden)))
         .join(predictions, predictions.c.id == feedback.c.prediction_id)
         .where(in_mode, feedback.c.at >= since)
     )
@@ -61,10 +67,12 @@ def usage(store: Store, mode: str) -> Usage:
 
 
 def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str]]:
-    """(model version, arm) → feedback by verdict since then, of predictions that are known. Raises
-    StoreUnavailableError.
+    """(model version, arm) → feedback by verdict since then, of predictions that are known.
 
-    It counts feedback, as the service's counters do; `usage` counts cases, however often each was judged.
+    Raises StoreUnavailableError.
+
+    It counts feedback, as the service's counters do; `usage` counts cases, however often each was
+    judged.
     """
     by = (predictions.c.model_version, predictions.c.arm, feedback.c.verdict)
     query = (
@@ -81,10 +89,11 @@ def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str
 
 
 def decision_paths(store: Store, since: datetime, until: datetime) -> dict[str, int]:
-    """Outcomes since then by the path of their case: decided with the system (ai), or without it (manual).
+    """Outcomes since then by the path of their case: decided with the model, or by a person alone
+    (manual).
 
-    One whose prediction is not known counts as manual once it waited for JOINS_WITHIN before `until`. Raises
-    StoreUnavailableError.
+    One whose prediction is not known counts as manual once it waited for JOINS_WITHIN before
+    `until`. Raises StoreUnavailableError.
     """
     query = (
         select(func.count(predictions.c.id), func.count())
@@ -93,20 +102,29 @@ def decision_paths(store: Store, since: datetime, until: datetime) -> dict[str, 
         .where(predictions.c.id.is_not(None) | (outcomes.c.received_at < until - JOINS_WITHIN))
     )
     with store.reading() as connection:
-        ai, total = connection.execute(query).one()
-    return {"ai": int(ai), "manual": int(total) - int(ai)}
+        by_model, total = connection.execute(query).one()
+    return {"model": int(by_model), "manual": int(total) - int(by_model)}
 
 
 def active_reviewers(store: Store, until: datetime) -> int | None:
-    """How many people gave feedback in the seven days before `until`; None for fewer than FEWEST_PEOPLE.
+    """How many people gave feedback in the seven days before `until`; None for fewer than
+    FEWEST_PEOPLE.
 
-    A pseudonym lasts a calendar month: where two months touch, the larger of both counts. Raises StoreUnavailableError.
+    A pseudonym lasts a calendar month: where two months touch, the larger of both counts. Raises
+    StoreUnavailableError.
     """
-    since, month = until - ACTIVE_WITHIN, until.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    since, month = (
+        until - ACTIVE_WITHIN,
+        until.replace(day=1, hour=0, minute=0, second=0, microsecond=0),
+    )
     people = select(func.count(func.distinct(feedback.c.pseudonym))).where(of_cases(feedback))
     with store.reading() as connection:
         counts = [
-            int(connection.execute(people.where(feedback.c.at >= start, feedback.c.at < end)).scalar_one())
+            int(
+                connection.execute(
+                    people.where(feedback.c.at >= start, feedback.c.at < end)
+                ).scalar_one()
+            )
             for start, end in ((since, max(since, month)), (max(since, month), until))
         ]
     return most if (most := max(counts)) >= FEWEST_PEOPLE else None

@@ -1,4 +1,6 @@
-"""Rows that nobody counted yet: which of them can be counted now, found without reading all of them again."""
+"""Rows that nobody counted yet: which of them can be counted now, found without reading all of them
+again.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +26,10 @@ START: Place = (datetime.min, "")
 
 @dataclass
 class Look:
-    """A way through the rows, in the order in which they came. Those up to `place` were read when they had this age."""
+    """A way through the rows, in the order in which they came.
+
+    Those up to `place` were read when they had this age.
+    """
 
     age: timedelta
     place: Place
@@ -34,7 +39,9 @@ class Look:
 
 @dataclass(frozen=True)
 class Found:
-    """Rows that a look read: where it is now, whether more follow, and the keys of those that can be counted."""
+    """Rows that a look read: where it is now, whether more follow, and the keys of those that can
+    be counted.
+    """
 
     look: Look
     place: Place
@@ -45,9 +52,10 @@ class Found:
 class Waiting:
     """The rows of one table whose `counted_at` is empty.
 
-    A row is read when it comes, and again when it is 2, 4, 8 … seconds old until it waited for JOINS_WITHIN: a million
-    rows whose prediction never comes are read some twenty times each in a day, not every two seconds. New rows go
-    first. A sweep over all finds what was there before this process, and what slipped through.
+    A row is read when it comes, and again when it is 2, 4, 8 … seconds old until it waited for
+    JOINS_WITHIN: a million rows whose prediction never comes are read some twenty times each in a
+    day, not every two seconds. New rows go first. A sweep over all finds what was there before this
+    process, and what slipped through.
     """
 
     def __init__(self, table: Table, received: ColumnElement[datetime]) -> None:
@@ -58,58 +66,65 @@ class Waiting:
         while ages[-1] * 2 < JOINS_WITHIN:
             ages.append(ages[-1] * 2)
         self._sweep = Look(timedelta(0), START, began, began)
-        self._looks = [*(Look(age, (began - age, ""), began, began) for age in (*ages, JOINS_WITHIN)), self._sweep]
+        self._looks = [
+            *(Look(age, (began - age, ""), began, began) for age in (*ages, JOINS_WITHIN)),
+            self._sweep,
+        ]
         self._pace = Pace(MOST)
 
     def take(self, store: Store, columns: list[ColumnElement[Any]]) -> list[Any]:
-        """`columns` of rows whose prediction is known, or that waited in vain; each row is given to one process only.
+        """`columns` of rows whose prediction is known, or that waited in vain; each row is given to
+        one process only.
 
         Raises StoreUnavailableError.
         """
         size, at = self._pace.size, now()
         try:
-            found = self._read(store, size, at)
-            rows = self._claim(store, [key for each in found for key in each.ready], columns)
+            result = self._read(store, size, at)
+            rows = self._claim(store, [key for entry in result for key in entry.ready], columns)
         except StoreInterruptedError:
             self.more = self._pace.fail(size)
             if not self.more:
                 raise
             return []
         self._pace.succeed()
-        for each in found:  # only now: what could not be claimed is read again
-            self._pass(each, at)
-        self.more = any(each.more for each in found)
+        for item in result:  # only now: what could not be claimed is read again
+            self._pass(item, at)
+        self.more = any(element.more for element in result)
         return rows
 
     def _read(self, store: Store, size: int, at: datetime) -> list[Found]:
         """At most `size` rows."""
-        found = []
+        result = []
         with store.reading() as connection:
-            for look in self._looks:
-                if look.next_at > at or size <= 0:
+            for poll in self._looks:
+                if poll.next_at > at or size <= 0:
                     continue
-                rows = connection.execute(self._query(look, at - look.age, size)).all()
+                rows = connection.execute(self._query(poll, at - poll.age, size)).all()
                 ready = [row.key for row in rows if row.known or row.received <= at - JOINS_WITHIN]
-                place = (rows[-1].received, rows[-1].key) if rows else look.place
-                found.append(Found(look, place, len(rows) == size, ready))
+                place = (rows[-1].received, rows[-1].key) if rows else poll.place
+                result.append(Found(poll, place, len(rows) == size, ready))
                 size -= len(rows)
-        return found
+        return result
 
-    def _pass(self, found: Found, at: datetime) -> None:
-        look, look.place = found.look, found.place
-        if found.more:
+    def _pass(self, result: Found, at: datetime) -> None:
+        poll = result.look
+        poll.place = result.place
+        if result.more:
             return
-        if look is self._sweep:
-            pause = max(SWEEP_PAUSE, (at - look.began) * SWEEP_SHARE)
-            look.place, look.next_at, look.began = START, at + pause, at + pause
+        if poll is self._sweep:
+            pause = max(SWEEP_PAUSE, (at - poll.began) * SWEEP_SHARE)
+            poll.place, poll.next_at, poll.began = START, at + pause, at + pause
         else:  # the older a row, the less it matters when exactly it is read again
-            look.next_at = at + min(look.age / 8, SWEEP_PAUSE)
+            poll.next_at = at + min(poll.age / 8, SWEEP_PAUSE)
 
-    def _query(self, look: Look, until: datetime, size: int) -> Select[Any]:
+    def _query(self, poll: Look, until: datetime, size: int) -> Select[Any]:
         some = (
-            select(self.key.label("key"), self.received.label("received"), self.table.c.prediction_id)
+            select(
+                self.key.label("key"), self.received.label("received"), self.table.c.prediction_id
+            )
             .where(self.table.c.counted_at.is_(None), self.received <= until)
-            .where(tuple_(self.received, self.key) > tuple_(*look.place))
+            .where(tuple_(self.received, self.key) > tuple_(*poll.place))
             .order_by(self.received, self.key)
             .limit(size)
             .subquery()
@@ -126,7 +141,9 @@ class Waiting:
             return []
         query = (
             select(self.key.label("key"), *columns)
-            .select_from(self.table.outerjoin(predictions, predictions.c.id == self.table.c.prediction_id))
+            .select_from(
+                self.table.outerjoin(predictions, predictions.c.id == self.table.c.prediction_id)
+            )
             .where(self.key.in_(keys), self.table.c.counted_at.is_(None))
             .with_for_update(of=self.table, skip_locked=True)
         )

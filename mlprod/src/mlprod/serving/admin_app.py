@@ -1,4 +1,6 @@
-"""The second port, for those who run the service: health and metrics, without keys and out of callers' reach."""
+"""The second port, for those who run the service: health and metrics, without keys and out of
+callers' reach.
+"""
 
 import asyncio
 import json
@@ -22,8 +24,9 @@ PAUSE = 4  # times as long as a scrape took, until the next: the rest is for cal
 
 
 def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None) -> App:
-    """/healthz: the event loop comes round. /readyz: this replica should get traffic. /metrics: for Prometheus.
-    `origin`: what web pages may not do here, where only this machine reaches the port."""
+    """/healthz: the event loop comes round. /readyz: this replica should get traffic. /metrics: for
+    Prometheus. `origin`: what web pages may not do here, where only this machine reaches the port.
+    """
 
     async def healthz(_: Request) -> Response:
         return _json(200, {"status": "ok"})
@@ -42,7 +45,9 @@ def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None
             free_at = time.monotonic() + PAUSE * (time.monotonic() - began)
         return Response(content, media_type=CONTENT_TYPE_LATEST)
 
-    routes = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)])
+    routes = Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", scrape)]
+    )
 
     async def guarded(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         app: App = routes

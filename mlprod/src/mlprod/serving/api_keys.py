@@ -1,8 +1,11 @@
-"""Who may ask for what. A key is 32 random bytes; only its sha256 is kept: enough for what nobody can guess.
+"""Who may ask for what.
 
-The file: {"salt": "...", "keys": [{"name": "checkout", "roles": ["predict"], "sha256": "...", "until": "2027-06-30"}]}.
-Rotation: add a second key, move the callers, remove the first. The file is read again when it changes. A key that is
-taken out of it ends at once. While the file is gone or broken the keys from before hold on, for HOLD_SECONDS.
+A key is 32 random bytes; only its sha256 is kept: enough for what nobody can guess.
+
+The file: {"salt": "...", "keys": [{"name": "checkout", "roles": ["predict"], "sha256": "...",
+"until": "2027-06-30"}]}. Rotation: add a second key, move the callers, remove the first. The file
+is read again when it changes. A key that is taken out of it ends at once. While the file is gone or
+broken the keys from before hold on, for HOLD_SECONDS.
 """
 
 import contextlib
@@ -24,7 +27,7 @@ from ..extensions import Role as Role
 NEW_SECRET = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 LOCAL = "local"  # who asks where no keys are needed
 HOLD_SECONDS = 300.0  # for an edit that went wrong; to end a key, take it out of the file
-MAKE = "Make one with the verb key: key --name checkout --role predict"
+MAKE = "Make one with the verb create-key: create-key --name checkout --role predict"
 
 
 class KeysError(Exception):
@@ -43,7 +46,9 @@ class Key(BaseModel):
 
 
 class KeyFile(BaseModel):
-    """`salt` hides units and reviewers in the records; changing it cuts new records off from old ones."""
+    """`salt` hides units and reviewers in the records; changing it cuts new records off from old
+    ones.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -58,10 +63,16 @@ class ApiKeys:
     """The keys of a file, or nobody's: without a file everyone is LOCAL and may do everything."""
 
     def __init__(self, path: Path | None, local_salt: Path | None = None) -> None:
-        """`local_salt`: where a salt of this machine's own lies while there are no keys. Raises KeysError."""
+        """`local_salt`: where a salt of this machine's own lies while there are no keys.
+
+        Raises KeysError.
+        """
         self.path, self._stamp, self.salt = path, (0, 0, 0), b"" if path else _own_salt(local_salt)
         self._known: dict[bytes, Key] = {}
-        self.error, self.ended = "", False  # why the file cannot be used, and whether the keys from before have ended
+        self.error, self.ended = (
+            "",
+            False,
+        )  # why the file cannot be used, and whether the keys from before have ended
         self._error_at = 0.0
         if path:
             self._read(path)
@@ -73,7 +84,11 @@ class ApiKeys:
         if not self.path:
             return _ANYONE
         scheme, _, secret = authorization.partition(b" ")
-        key = self._known.get(hashlib.sha256(secret).digest()) if scheme.lower() == b"bearer" else None
+        key = (
+            self._known.get(hashlib.sha256(secret).digest())
+            if scheme.lower() == b"bearer"
+            else None
+        )
         if key is None or (key.until and datetime.now(UTC).date() > key.until):
             return None
         return Caller(key.name, key.roles)
@@ -104,22 +119,24 @@ class ApiKeys:
         if error == before:
             return None
         left = self._error_at + HOLD_SECONDS - now
-        return f"{error}; " + ("no key holds" if self.ended else f"the keys from before hold on for {left:.0f} seconds")
+        return f"{error}; " + (
+            "no key holds" if self.ended else f"the keys from before hold on for {left:.0f} seconds"
+        )
 
     def _read(self, path: Path) -> None:
         try:
             self._stamp = _stamp(path)
-            found = KeyFile.model_validate_json(path.read_bytes())
+            result = KeyFile.model_validate_json(path.read_bytes())
         except OSError as error:
             raise KeysError(f"{path}: no keys ({error.strerror}). {MAKE}") from error
         except ValidationError as error:
-            wrong = "; ".join(
+            errors = "; ".join(
                 f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
                 for item in error.errors(include_input=False)
             )
-            raise KeysError(f"{path}: no usable keys: {wrong}. {MAKE}") from error
-        self._known = {bytes.fromhex(key.sha256): key for key in found.keys}
-        self.salt = found.salt.encode()
+            raise KeysError(f"{path}: no usable keys: {errors}. {MAKE}") from error
+        self._known = {bytes.fromhex(key.sha256): key for key in result.keys}
+        self.salt = result.salt.encode()
 
 
 def add_key(path: Path, name: str, roles: Collection[str], until: date | None = None) -> str:
@@ -130,12 +147,19 @@ def add_key(path: Path, name: str, roles: Collection[str], until: date | None = 
     secret = secrets.token_urlsafe(32)
     try:
         key = Key.model_validate(
-            {"name": name, "roles": roles, "sha256": hashlib.sha256(secret.encode()).hexdigest(), "until": until}
+            {
+                "name": name,
+                "roles": roles,
+                "sha256": hashlib.sha256(secret.encode()).hexdigest(),
+                "until": until,
+            }
         )
         now = KeyFile.model_validate_json(path.read_bytes()) if path.exists() else None
     except (OSError, ValidationError) as error:
         raise KeysError(f"{path}: {error}") from error
-    new = KeyFile(salt=now.salt if now else secrets.token_hex(16), keys=(*(now.keys if now else ()), key))
+    new = KeyFile(
+        salt=now.salt if now else secrets.token_hex(16), keys=(*(now.keys if now else ()), key)
+    )
     atomic_write(path, new.model_dump_json(indent=1, exclude_none=True).encode() + b"\n", 0o600)
     return secret
 
@@ -144,16 +168,22 @@ def _own_salt(path: Path | None) -> bytes:
     """A secret of this machine, made when it is first needed, or of this process alone."""
     if path is None:
         return secrets.token_bytes(16)
-    with contextlib.suppress(FileExistsError), os.fdopen(os.open(path, NEW_SECRET, 0o600), "w") as file:
+    with (
+        contextlib.suppress(FileExistsError),
+        os.fdopen(os.open(path, NEW_SECRET, 0o600), "w") as file,
+    ):
         file.write(secrets.token_hex(16))
     return path.read_bytes()
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
-    """Another one once the file has changed. Its time alone would not do: many systems count that in steps of 4 ms, and
-    whoever looked while the file was being written would not look again."""
+    """Another one once the file has changed.
+
+    Its time alone would not do: many systems count that in steps of 4 ms, and whoever looked while
+    the file was being written would not look again.
+    """
     try:
-        found = path.stat()
+        result = path.stat()
     except OSError:
         return -1, -1, -1  # told once, not at every look
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return result.st_mtime_ns, result.st_ino, result.st_size

@@ -11,7 +11,9 @@ from .problems import ProblemError
 from .request_head import MAX_HEAD_BYTES, MAX_HEADERS, head_bytes, plain_head, too_large
 
 MAX_CONNECTIONS = 2_000
-MAX_ADMIN_CONNECTIONS = 50  # of the second port, whose few callers must not use up what callers need
+MAX_ADMIN_CONNECTIONS = (
+    50  # of the second port, whose few callers must not use up what callers need
+)
 MAX_PIPELINED = 100  # requests that wait on one connection for the one before
 SLOW_SECONDS = 10.0  # for a whole request to come, or for an answer to go
 LINGER_SECONDS = 2.0  # in which who was refused may read why
@@ -19,8 +21,11 @@ LINGER_BYTES = 1_000_000
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits. `coming`: since when a request comes. `going`: since when an answer waits to be
-    read. `pending`: bytes of the message that came since its last part was complete."""
+    """uvicorn's protocol with limits.
+
+    `coming`: since when a request comes. `going`: since when an answer waits to be read. `pending`:
+    bytes of the message that came since its last part was complete.
+    """
 
     coming: float | None = None
     going: float | None = None
@@ -36,7 +41,13 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.coming = time.monotonic()
         if len(self.connections) > self.places.limit and not self.places.free_one():
-            self._write(ProblemError(503, f"{self.places.limit} requests are being answered; try again", retry_after=1))
+            self._write(
+                ProblemError(
+                    503,
+                    f"{self.places.limit} requests are being answered; try again",
+                    retry_after=1,
+                )
+            )
             transport.close()
         else:
             self.places.strangers[self] = self.places.open[self] = None
@@ -65,16 +76,21 @@ class LimitedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(
-                cause if isinstance(cause, ProblemError) else ProblemError(400, "this is not a request of HTTP/1.1")
+                cause
+                if isinstance(cause, ProblemError)
+                else ProblemError(400, "this is not a request of HTTP/1.1")
             )
             return
         if self.pending > MAX_HEAD_BYTES:
             self._refuse(too_large())
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
-        """Parse, and give what is left. A request that would rather have another protocol, as Java's client sends with
-        its first body, is read again without that wish by another parser: this one would leave out its body, and may
-        read no more."""
+        """Parse, and give what is left.
+
+        A request that would rather have another protocol, as Java's client sends with its first
+        body, is read again without that wish by another parser: this one would leave out its body,
+        and may read no more.
+        """
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -91,7 +107,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > MAX_HEADERS or (
-            self.pending + self.chunk > MAX_HEAD_BYTES and head_bytes(self.url, self.headers) > MAX_HEAD_BYTES
+            self.pending + self.chunk > MAX_HEAD_BYTES
+            and head_bytes(self.url, self.headers) > MAX_HEAD_BYTES
         ):
             raise too_large()
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -139,7 +156,10 @@ class LimitedProtocol(HttpToolsProtocol):
         return False
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer a request that is not read to its end, and close. While another answer is on its way, only close."""
+        """Answer a request that is not read to its end, and close.
+
+        While another answer is on its way, only close.
+        """
         cycle = self.cycle
         if cycle and not cycle.response_complete:
             if self.pipeline or cycle.response_started or not cycle.more_body:
@@ -156,6 +176,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _write(self, problem: ProblemError) -> None:
         body = problem.body
-        headers = [*problem.headers, (b"connection", b"close"), (b"content-length", b"%d" % len(body))]
+        headers = [
+            *problem.headers,
+            (b"connection", b"close"),
+            (b"content-length", b"%d" % len(body)),
+        ]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[problem.status], lines, body))

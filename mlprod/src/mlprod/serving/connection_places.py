@@ -13,9 +13,12 @@ class Connection(Protocol):
 
 
 class Places:
-    """The connections of one port. When all places are taken, the one that has waited longest for a request is closed:
-    first of those that have shown no key, then of callers. A connection whose request is being answered stays, unless
-    the port `cuts_answers`, so that a probe finds a place whatever the others ask."""
+    """The connections of one port.
+
+    When all places are taken, the one that has waited longest for a request is closed: first of
+    those that have shown no key, then of callers. A connection whose request is being answered
+    stays, unless the port `cuts_answers`, so that a probe finds a place whatever the others ask.
+    """
 
     def __init__(self, limit: int, cuts_answers: bool = False) -> None:
         self.limit, self.cuts_answers = limit, cuts_answers
@@ -23,7 +26,9 @@ class Places:
         self.strangers: dict[Connection, None] = {}  # in the order in which they began to wait
         self.callers: dict[Connection, None] = {}
         self.full = 0  # connections that were closed for another, or refused since none could be
-        self.refused: Counter[int] = Counter()  # requests that were not read to their end, by status
+        self.refused: Counter[int] = (
+            Counter()
+        )  # requests that were not read to their end, by status
 
     def free_one(self) -> bool:
         """Close the connection that can best be spared; False when every one is being answered."""

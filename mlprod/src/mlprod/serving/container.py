@@ -61,7 +61,9 @@ class Container:
         self.metrics, self.access = Metrics(settings.zero_seconds, own_metrics), AccessLog()
         self.spool = EventLog(settings.spooled, settings.event_log_max_mb * 1_000_000)
         self.keys = ApiKeys(settings.keys_file, settings.spooled / "salt")
-        self.limits = LoadLimits(settings.max_body_bytes, settings.max_concurrency, settings.max_queue_seconds)
+        self.limits = LoadLimits(
+            settings.max_body_bytes, settings.max_concurrency, settings.max_queue_seconds
+        )
         self.models = ModelLoader(
             settings.models,
             terms.fields,
@@ -73,11 +75,17 @@ class Container:
         )
         local = settings.environment == "local"
         self.results = OutcomeMetrics(terms, payoff, self.models, self.metrics)
-        self.keeper = RecordShipper(settings.records_url, self.spool, self.metrics, self.results.count)
+        self.keeper = RecordShipper(
+            settings.records_url, self.spool, self.metrics, self.results.count
+        )
         memory, switches = ModeMemory(settings.spooled / "mode"), SwitchFolder(settings.switches)
-        self.mode_state = ModeState(memory, switches, settings.mode_file, settings.first_mode, self.metrics)
+        self.mode_state = ModeState(
+            memory, switches, settings.mode_file, settings.first_mode, self.metrics
+        )
         self.mode_follower = ModeFollower(self.mode_state, settings.records_url)
-        predict = PredictHandler(terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored)
+        predict = PredictHandler(
+            terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored
+        )
         remember = RecordRoutes(self.models, self.keeper, self.keys, self.metrics)
         switching = Switching(self.mode_state, self.mode_follower, free=local)
         self.routes = create_app(
@@ -94,7 +102,12 @@ class Container:
         )
         self.routes.router.lifespan_context = lambda _: self.running()
         readiness = Readiness(
-            self.models, self.mode_state, self.spool, self.keys, lambda: self.service.draining, self.own_checks
+            self.models,
+            self.mode_state,
+            self.spool,
+            self.keys,
+            lambda: self.service.draining,
+            self.own_checks,
         )
         origin = None if settings.keys_file else same_origin(settings.host)
         common = self.keys, self.limits, self.metrics, self.access
@@ -106,19 +119,38 @@ class Container:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The model is loaded when this begins; what was answered is shipped, if it can be, when it ends."""
+        """The model is loaded when this begins; what was answered is shipped, if it can be, when it
+        ends.
+        """
         stop = threading.Event()
-        await asyncio.to_thread(self.models.look)  # the second port answers meanwhile: a new model is tried first
+        await asyncio.to_thread(
+            self.models.look
+        )  # the second port answers meanwhile: a new model is tried first
         threads = [
-            threading.Thread(target=self.models.watch, args=(stop,), daemon=True, name="watch-models"),
-            threading.Thread(target=self.keeper.run, args=(stop,), daemon=True, name="keep-records"),
-            threading.Thread(target=self.mode_follower.run_files, args=(stop,), daemon=True, name="mode-files"),
-            threading.Thread(target=self.mode_follower.run_database, args=(stop,), daemon=True, name="mode-database"),
-            threading.Thread(target=self._watch_log, args=(stop,), daemon=True, name="watch-event-log"),
+            threading.Thread(
+                target=self.models.watch, args=(stop,), daemon=True, name="watch-models"
+            ),
+            threading.Thread(
+                target=self.keeper.run, args=(stop,), daemon=True, name="keep-records"
+            ),
+            threading.Thread(
+                target=self.mode_follower.run_files, args=(stop,), daemon=True, name="mode-files"
+            ),
+            threading.Thread(
+                target=self.mode_follower.run_database,
+                args=(stop,),
+                daemon=True,
+                name="mode-database",
+            ),
+            threading.Thread(
+                target=self._watch_log, args=(stop,), daemon=True, name="watch-event-log"
+            ),
         ]
         if self.own_checks:
             watch = self.own_checks.watch
-            threads.append(threading.Thread(target=watch, args=(stop,), daemon=True, name="own-checks"))
+            threads.append(
+                threading.Thread(target=watch, args=(stop,), daemon=True, name="own-checks")
+            )
         if names := self.extensions.names:
             log.info("extensions", extra={"facts": {"functions": names}})
         for thread in threads:
@@ -148,8 +180,8 @@ class Container:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                if said := self.keys.refresh():
-                    log.warning(said)
+                if message := self.keys.refresh():
+                    log.warning(message)
             except Exception:  # a key that was taken away must not go on because of one bad look
                 log.exception("looking for keys failed")
             self.access.flush()

@@ -30,15 +30,20 @@ class ExplainHandler:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
             raise refused(error, self.fields, EXAMPLES, self.personal) from None
-        told = [{"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)]
-        return to_json({"model_version": serving.version, "explanations": told})
+        received = [
+            {"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)
+        ]
+        return to_json({"model_version": serving.version, "explanations": received})
 
 
-def reasons(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> list[tuple[float, list[dict[str, Any]]]]:
+def reasons(
+    bundle: Bundle, rows: Sequence[Mapping[str, Any]]
+) -> list[tuple[float, list[dict[str, Any]]]]:
     """(score, fields ranked by effect) for each row.
 
-    The effect of a field is the score less the score that the row would have with the field's typical value, all in
-    one batch of rows times (fields + 1). Fields that act together share their effect: a reading aid, no proof of cause.
+    The effect of a field is the score less the score that the row would have with the field's
+    typical value, all in one batch of rows times (fields + 1). Fields that act together share their
+    effect: a reading aid, no proof of cause.
     """
     fields = bundle.fields
     given = columns_of(fields, rows)
@@ -47,15 +52,21 @@ def reasons(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> list[tuple[flo
     for position, field in enumerate(fields, start=1):
         tiled[field.name][position * count : (position + 1) * count] = typical(bundle, field)
     scores = bundle.runtime.score(tiled).reshape(variants, count)
-    return [(float(scores[0, row]), _ranked(bundle, given, scores[:, row], row)) for row in range(count)]
+    return [
+        (float(scores[0, row]), _ranked(bundle, given, scores[:, row], row)) for row in range(count)
+    ]
 
 
 def typical(bundle: Bundle, field: Field) -> Any:
     """The value that says nothing in particular: the median or the most frequent word of training."""
-    return column(field, [bundle.reference.fields[field.name].typical if field.kind != "text" else ""])[0]
+    return column(
+        field, [bundle.reference.fields[field.name].typical if field.kind != "text" else ""]
+    )[0]
 
 
-def _ranked(bundle: Bundle, given: Any, scores: NDArray[np.float64], row: int) -> list[dict[str, Any]]:
+def _ranked(
+    bundle: Bundle, given: Any, scores: NDArray[np.float64], row: int
+) -> list[dict[str, Any]]:
     effects = [
         {"field": field.name, "given": _plain(given[field.name][row]), "typical": _plain(typical(bundle, field)),
          "effect": float(scores[0] - scores[position])}

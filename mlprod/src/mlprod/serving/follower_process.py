@@ -15,15 +15,16 @@ PAUSE = 2.0  # seconds before a follower that ended is started again
 def run_follower(package: str) -> Iterator[None]:
     """The follower as a process of its own: what trains never enters the one that answers.
 
-    It ends when its standard input does, so it dies with the service, however the service dies. Started again when it
-    dies alone.
+    It ends when its standard input does, so it dies with the service, however the service dies.
+    Started again when it dies alone.
     """
     stop = threading.Event()
 
     def keep() -> None:
         while not stop.is_set():
             with subprocess.Popen(
-                [sys.executable, "-m", package, "sync", "--follow-parent"], stdin=subprocess.PIPE
+                [sys.executable, "-m", package, "fetch-model", "--follow-parent"],
+                stdin=subprocess.PIPE,
             ) as process:
                 while process.poll() is None and not stop.wait(0.5):
                     pass

@@ -1,4 +1,6 @@
-"""Structured logs: one line of JSON for each event on standard output; plain text where a person looks on."""
+"""Structured logs: one line of JSON for each event on standard output; plain text where a person
+looks on.
+"""
 
 import contextlib
 import json
@@ -26,8 +28,11 @@ LAST_SECONDS = 5.0  # for what waits when the service ends, where standard outpu
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as a line. What is given as extra={"facts": {...}} becomes fields of their own. Of an exception only the
-    type and the places are told: its message may hold a value of a row."""
+    """A record as a line.
+
+    What is given as extra={"facts": {...}} becomes fields of their own. Of an exception only the
+    type and the places are told: its message may hold a value of a row.
+    """
 
     def __init__(self, plain: bool) -> None:
         super().__init__()
@@ -39,20 +44,26 @@ class JsonFormatter(logging.Formatter):
         facts: dict[str, Any] = dict(getattr(record, "facts", {}))
         at = datetime.fromtimestamp(record.created, UTC)
         if record.exc_info and record.exc_info[0]:
-            facts |= {"failure": record.exc_info[0].__name__, "at_code": _places(record.exc_info[2])}
+            facts |= {
+                "failure": record.exc_info[0].__name__,
+                "at_code": _places(record.exc_info[2]),
+            }
         if self.plain:
-            told = " ".join(f"{name}={value}" for name, value in facts.items())
-            return display(masked(f"{at:%H:%M:%S} {record.getMessage()} {told}".rstrip()))
-        said = {
+            received = " ".join(f"{name}={value}" for name, value in facts.items())
+            return display(masked(f"{at:%H:%M:%S} {record.getMessage()} {received}".rstrip()))
+        message = {
             "at": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
-        return masked(json.dumps(said | facts, default=str))
+        return masked(json.dumps(message | facts, default=str))
 
 
-def _places(found: TracebackType | None) -> list[str]:
-    return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(found)]
+def _places(result: TracebackType | None) -> list[str]:
+    return [
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(result)
+    ]
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
@@ -85,8 +96,11 @@ class Writer(QueueListener):
 
 @contextmanager
 def logging_to_output() -> Iterator[None]:
-    """Everything to standard output by a thread of its own, other libraries from warnings on. What waits at the end is
-    written first; where nobody reads it for LAST_SECONDS, the process ends without."""
+    """Everything to standard output by a thread of its own, other libraries from warnings on.
+
+    What waits at the end is written first; where nobody reads it for LAST_SECONDS, the process ends
+    without.
+    """
     waiting: queue.Queue[Any] = queue.Queue(KEPT)
     writer = Writer(waiting, StdoutHandler(sys.stdout))
     handler = DropOldHandler(waiting)
@@ -102,21 +116,27 @@ def logging_to_output() -> Iterator[None]:
         last = threading.Thread(target=writer.stop, daemon=True)
         last.start()
         last.join(LAST_SECONDS)
-        if last.is_alive():  # it holds the lock of standard output, over which Python would abort the process
+        if (
+            last.is_alive()
+        ):  # it holds the lock of standard output, over which Python would abort the process
             os._exit(1 if sys.exc_info()[0] else 0)
 
 
 class AccessLog:
-    """A line for each request, handed to the log together twice a second: one at a time costs more than an answer.
-    For the event loop's thread alone: nothing here is locked."""
+    """A line for each request, handed to the log together twice a second: one at a time costs more
+    than an answer. For the event loop's thread alone: nothing here is locked.
+    """
 
     def __init__(self) -> None:
         self._lines: list[str] = []
 
-    def add(self, at: str, request: str, route: str, status: int, seconds: float, caller: str) -> None:
+    def add(
+        self, at: str, request: str, route: str, status: int, seconds: float, caller: str
+    ) -> None:
         """No argument holds what a client could write freely, so nothing is escaped here."""
         self._lines.append(
-            f'{{"at": "{at}", "level": "info", "event": "request", "request": "{request}", "route": "{route}", '
+            f'{{"at": "{at}", "level": "info", "event": "request", "request": "{request}", '
+            f'"route": "{route}", '
             f'"status": {status}, "ms": {seconds * 1000:.3f}, "caller": "{caller}"}}'
         )
 

@@ -1,4 +1,7 @@
-"""What the service tells Prometheus. Nobody who is scored is ever a label; `owner` is who answers."""
+"""What the service tells Prometheus.
+
+Nobody who is scored is ever a label; `owner` is who answers.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
@@ -18,7 +21,17 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback")
 STATUSES = ("200", "400", "401", "403", "409", "413", "422", "500", "503")  # that the routes answer
 RESULTS = ("accepted", "repeated", "corrected", "unknown")  # of outcomes that were received
-SHED = ("aside", "concurrency", "connections", "database", "keys", "late", "records", "slow", "time")
+SHED = (
+    "aside",
+    "concurrency",
+    "connections",
+    "database",
+    "keys",
+    "late",
+    "records",
+    "slow",
+    "time",
+)
 UNLOADED = (*get_args(Reason), "pointer", "unreadable")
 
 
@@ -28,64 +41,119 @@ class Metrics:
     def __init__(self, zero_seconds: float = ZERO_SECONDS, own: OwnMetrics | None = None) -> None:
         """`own`: metrics of the project, shown at the end."""
         self.own = own
-        self.registry = kept = CollectorRegistry()
+        self.registry = stored = CollectorRegistry()
         self._zeros, self._counted = ZeroPeriod(zero_seconds), list[ZeroInitCounter]()
         self.requests = self.counted("ml_requests", "Requests answered", "route", "status")
         self.duration = Histogram(
-            "ml_request_duration_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=kept
+            "ml_request_duration_seconds",
+            "Time to answer",
+            ["route"],
+            buckets=BUCKETS,
+            registry=stored,
         )
-        self.shed = Counter("ml_requests_shed", "Requests refused to stay able to answer", ["reason"], registry=kept)
-        self.fields = FeatureCollector(kept, self._zeros)
+        self.shed = Counter(
+            "ml_requests_shed",
+            "Requests refused to stay able to answer",
+            ["reason"],
+            registry=stored,
+        )
+        self.fields = FeatureCollector(stored, self._zeros)
         self.decisions = LabelWords()
-        self.predictions = self.counted("ml_predictions", "Rows scored", "model_version", "arm", "decision")
-        self.violations = self.counted("ml_contract_violations", "Places that break the contract", "field", "rule")
-        self.outcomes = Counter(
-            "ml_outcomes_received", "Outcomes taken, by what became of them", ["result"], registry=kept
+        self.predictions = self.counted(
+            "ml_predictions", "Rows scored", "model_version", "arm", "decision"
         )
-        told = ["version", "commit", "contract", "owner", "kind", "reference"]
-        self.model = Gauge("ml_model_info", "1 for the model that answers", told, registry=kept)
-        self.trained = Gauge("ml_model_trained_timestamp_seconds", "When it was", ["version"], registry=kept)
+        self.violations = self.counted(
+            "ml_contract_violations", "Places that break the contract", "field", "rule"
+        )
+        self.outcomes = Counter(
+            "ml_outcomes_received",
+            "Outcomes taken, by what became of them",
+            ["result"],
+            registry=stored,
+        )
+        received = ["version", "commit", "contract", "owner", "kind", "reference"]
+        self.model = Gauge(
+            "ml_model_info", "1 for the model that answers", received, registry=stored
+        )
+        self.trained = Gauge(
+            "ml_model_trained_timestamp_seconds", "When it was", ["version"], registry=stored
+        )
         self.data_until = Gauge(
-            "ml_model_data_until_timestamp_seconds", "Time of the newest row it learnt from", ["version"], registry=kept
+            "ml_model_data_until_timestamp_seconds",
+            "Time of the newest row it learnt from",
+            ["version"],
+            registry=stored,
         )
         figure = ["version", "metric", "bound"]
-        self.figures = Gauge("ml_model_figure", "What was measured on the test rows", figure, registry=kept)
-        self.load_failures = Counter("ml_model_load_failures", "Bundles refused", ["reason"], registry=kept)
+        self.figures = Gauge(
+            "ml_model_evaluation", "What was measured on the test rows", figure, registry=stored
+        )
+        self.load_failures = Counter(
+            "ml_model_load_failures", "Bundles refused", ["reason"], registry=stored
+        )
         self.rollback_unsaved = Gauge(
             "ml_rollback_unsaved",
             "1 while a rollback made here answers, unknown to the registry",
-            registry=kept,
+            registry=stored,
         )
-        self.mode = Gauge("ml_mode_info", "1 for the mode that holds", ["mode"], registry=kept)
-        self.mode_unsaved = Gauge("ml_mode_unsaved", "1 while a switch made here is not in the database", registry=kept)
+        self.mode = Gauge("ml_mode_info", "1 for the mode that holds", ["mode"], registry=stored)
+        self.mode_unsaved = Gauge(
+            "ml_mode_unsaved", "1 while a switch made here is not in the database", registry=stored
+        )
         self.mode_file_invalid = Gauge(
-            "ml_mode_file_invalid", "1 while the mode file cannot be understood, which counts as shadow", registry=kept
+            "ml_mode_file_invalid",
+            "1 while the mode file cannot be understood, which counts as shadow",
+            registry=stored,
         )
-        self.pending = Gauge("ml_events_pending", "Answers not yet in the database", registry=kept)
-        self.pending_bytes = Gauge("ml_events_pending_bytes", "Disk that they take", registry=kept)
+        self.pending = Gauge(
+            "ml_record_backlog_events", "Answers not yet in the database", registry=stored
+        )
+        self.pending_bytes = Gauge(
+            "ml_record_backlog_bytes", "Disk that they take", registry=stored
+        )
         self.pending_limit = Gauge(
-            "ml_events_pending_limit_bytes", "Disk that they may take before predictions are refused", registry=kept
+            "ml_record_backlog_limit_bytes",
+            "Disk that they may take before predictions are refused",
+            registry=stored,
         )
-        self.lost = Counter("ml_events_lost", "Answers that no database will hold; must stay 0", registry=kept)
-        self.stored = Counter("ml_predictions_stored", "Predictions written to the database", registry=kept)
-        self.repeated = self.counted("ml_predictions_repeated", "Predictions of the same row under a known id")
+        self.lost = Counter(
+            "ml_records_lost", "Answers that no database will hold; must stay 0", registry=stored
+        )
+        self.stored = Counter(
+            "ml_predictions_stored", "Predictions written to the database", registry=stored
+        )
+        self.repeated = self.counted(
+            "ml_predictions_duplicate", "Predictions of the same row under a known id"
+        )
         self.conflicting = self.counted(
             "ml_predictions_conflicting",
             "Predictions under an id that is recorded with another row, when they were stored",
         )
-        self.store_up = Gauge("ml_store_up", "1 while the database of records answers", registry=kept)
-        self.keys_valid = Gauge("ml_keys_valid", "1 while the file of keys can be read and used", registry=kept)
-        self.event_log_writable = Gauge("ml_event_log_writable", "1 while the event log takes writes", registry=kept)
+        self.store_up = Gauge(
+            "ml_record_store_up", "1 while the database of records answers", registry=stored
+        )
+        self.keys_valid = Gauge(
+            "ml_keys_valid", "1 while the file of keys can be read and used", registry=stored
+        )
+        self.event_log_writable = Gauge(
+            "ml_event_log_writable", "1 while the event log takes writes", registry=stored
+        )
         self._durations: dict[str, Histogram] = {}
         self._from_zero()
 
     def _from_zero(self) -> None:
-        """Show what is counted before it happens: Prometheus sees no increase in a series that begins at 1."""
+        """Show what is counted before it happens: Prometheus sees no increase in a series that
+        begins at 1.
+        """
         for route in ROUTES:
             self.duration.labels(route)
             for status in STATUSES:
                 self.requests.begin(route, status)
-        for counter, known in ((self.shed, SHED), (self.load_failures, UNLOADED), (self.outcomes, RESULTS)):
+        for counter, known in (
+            (self.shed, SHED),
+            (self.load_failures, UNLOADED),
+            (self.outcomes, RESULTS),
+        ):
             for label in known:
                 counter.labels(label)
         for gauge in (self.keys_valid, self.event_log_writable):  # until somebody finds otherwise
@@ -113,9 +181,17 @@ class Metrics:
             self.predictions.add(version, arm, self.decisions.label(word), amount=count)
 
     def answering(
-        self, version: str, commit: str, reference: str, manifest: Manifest, times: Mapping[str, float]
+        self,
+        version: str,
+        commit: str,
+        reference: str,
+        manifest: Manifest,
+        times: Mapping[str, float],
     ) -> None:
-        """Tell what answers from now on. `times`: "trained" and "data_until", seconds since 1970, where known."""
+        """Tell what answers from now on.
+
+        `times`: "trained" and "data_until", seconds since 1970, where known.
+        """
         for gauge in (self.model, self.trained, self.data_until, self.figures):
             gauge.clear()
         contract, kind = manifest.digests["contract"][:12], manifest.kind
@@ -138,6 +214,10 @@ class Metrics:
         return text + self.own.exposition() if self.own else text
 
     def counted(self, name: str, meaning: str, *labels: str) -> ZeroInitCounter:
-        """A counter whose labels are not known beforehand, or which may count before it is first scraped."""
-        self._counted.append(counter := ZeroInitCounter(name, meaning, labels, self.registry, self._zeros))
+        """A counter whose labels are not known beforehand, or which may count before it is first
+        scraped.
+        """
+        self._counted.append(
+            counter := ZeroInitCounter(name, meaning, labels, self.registry, self._zeros)
+        )
         return counter

@@ -1,5 +1,7 @@
-"""The threads that keep the mode of a replica true: one reads files, the other the database. Neither waits for the
-thread that ships records, and the stop has a connection of its own."""
+"""The threads that keep the mode of a replica true: one reads files, the other the database.
+
+Neither waits for the thread that ships records, and the stop has a connection of its own.
+"""
 
 import threading
 from typing import TYPE_CHECKING
@@ -37,19 +39,27 @@ class ModeFollower:
                 self.state.wake.clear()
 
     def read_database(self) -> bool:
-        """Store what waits, then read the mode. False when a switch came in between: then do it again."""
+        """Store what waits, then read the mode.
+
+        False when a switch came in between: then do it again.
+        """
         generation, switches = self.state.waiting()
         try:
             store = self.store = self.store or _open(self.url)
             stored = [switch for switch in switches if self._stored(store, switch)]
             known = store.mode()
-        except Exception as error:  # whatever it is, this thread must live: it is the way of the stop
+        except (
+            Exception
+        ) as error:  # whatever it is, this thread must live: it is the way of the stop
             self.state.failed(str(error) or type(error).__name__)
             return True
         return self.state.follow(known, generation, stored)
 
     def _stored(self, store: "Store", switch: Mode) -> bool:
-        """Write a switch of this replica. One that no database takes goes on to hold here, and holds nothing up."""
+        """Write a switch of this replica.
+
+        One that no database takes goes on to hold here, and holds nothing up.
+        """
         try:
             holds = store.add_late_switch(switch, self.state.first)
         except StoreUnavailableError:

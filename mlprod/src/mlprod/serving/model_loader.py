@@ -52,7 +52,9 @@ class LoadedModel:
 
 
 class ModelLoader:
-    """`current` answers; it is read once for each request, so a swap never mixes two models in one answer."""
+    """`current` answers; it is read once for each request, so a swap never mixes two models in one
+    answer.
+    """
 
     def __init__(
         self,
@@ -74,24 +76,31 @@ class ModelLoader:
         self._retry_at = 0.0
 
     def look(self) -> None:
-        """Load what the pointer names if that is not what answers; with a rollback made here, what that names.
+        """Load what the pointer names if that is not what answers; with a rollback made here, what
+        that names.
 
-        What is refused never answers: the one before goes on, after a restart the newest predecessor that verifies.
-        Nor does a champion that a rollback made here has left.
+        What is refused never answers: the one before goes on, after a restart the newest
+        predecessor that verifies. Nor does a champion that a rollback made here has left.
         """
         pointer = self._read()
         if pointer is None:
             return
         rollback = self._read_rollback(pointer)
-        if (pointer, rollback) == self._done or (self.refusal and time.monotonic() < self._retry_at):
+        if (pointer, rollback) == self._done or (
+            self.refusal and time.monotonic() < self._retry_at
+        ):
             return
-        wanted, others = (rollback.to, pointer.predecessors()) if rollback else (pointer, list(pointer.previous))
+        wanted, others = (
+            (rollback.to, pointer.predecessors()) if rollback else (pointer, list(pointer.previous))
+        )
         if self._load(wanted):
             self._done, self.refusal = (pointer, rollback), None
             self._told_of(rollback)
             return
         self._retry_at = time.monotonic() + RETRY_SECONDS
-        if self.current is None or (rollback and self.current.version == str(rollback.left.version)):
+        if self.current is None or (
+            rollback and self.current.version == str(rollback.left.version)
+        ):
             refusal = self.refusal
             any(self._load(named) for named in others)
             self.refusal = refusal
@@ -103,7 +112,9 @@ class ModelLoader:
             if refused:
                 why = f"; version {refused['version']} was refused: {refused['detail']}"
             raise ProblemError(
-                503, f"no model answers yet{why}; promote one and it arrives by itself, within seconds", retry_after=2
+                503,
+                f"no model answers yet{why}; promote one and it arrives by itself, within seconds",
+                retry_after=2,
             )
         return self.current
 
@@ -123,7 +134,10 @@ class ModelLoader:
             return None
 
     def _read_rollback(self, pointer: Pointer) -> LocalRollback | None:
-        """A rollback made here that still holds. One that cannot be read holds as it was read before."""
+        """A rollback made here that still holds.
+
+        One that cannot be read holds as it was read before.
+        """
         try:
             rollback = read_rollback(self.folder)
         except (OSError, ValidationError) as error:
@@ -134,14 +148,23 @@ class ModelLoader:
     def _told_of(self, rollback: LocalRollback | None) -> None:
         """Log that a rollback made here begins to hold, or ends."""
         if rollback != self.rollback:
-            facts = rollback.model_dump() if rollback else {"answers": self.current and self.current.version}
-            log.warning("a rollback made here " + ("holds" if rollback else "ended"), extra={"facts": facts})
+            facts = (
+                rollback.model_dump()
+                if rollback
+                else {"answers": self.current and self.current.version}
+            )
+            log.warning(
+                "a rollback made here " + ("holds" if rollback else "ended"), extra={"facts": facts}
+            )
         self.rollback = rollback
         self.metrics.rollback_unsaved.set(bool(rollback))
 
     def _load(self, named: ModelRef) -> bool:
         folder, version = self.folder / VERSIONS / named.digest, str(named.version)
-        if self.current and (self.current.version, self.current.bundle.digest) == (version, named.digest):
+        if self.current and (self.current.version, self.current.bundle.digest) == (
+            version,
+            named.digest,
+        ):
             return True
         try:
             bundle = open_bundle(
@@ -169,27 +192,35 @@ class ModelLoader:
         refusal = {"version": version, "reason": reason, "detail": detail}
         if refusal != self.refusal:
             self.metrics.load_failures.labels(reason).inc()
-            log.error(f"model version {version} refused", extra={"facts": {"reason": reason, "detail": detail}})
+            log.error(
+                f"model version {version} refused",
+                extra={"facts": {"reason": reason, "detail": detail}},
+            )
         self.refusal = refusal
 
 
 def _made(folder: Path, bundle: Bundle) -> tuple[str, dict[str, float]]:
-    """The commit that a bundle is of, and when a model was trained and its newest row was, where that is known."""
+    """The commit that a bundle is of, and when a model was trained and its newest row was, where
+    that is known.
+    """
     try:
-        said = json.loads((folder / PROVENANCE).read_text())
-        commit, trained = str(said.get("commit", "")), str(said.get("created_at", ""))
+        message = json.loads((folder / PROVENANCE).read_text())
+        commit, trained = str(message.get("commit", "")), str(message.get("created_at", ""))
     except (OSError, ValueError, AttributeError):
         commit, trained = "", ""
     if bundle.manifest.kind == "baseline":
         return commit, {}  # which does not age
-    seconds = {"trained": _seconds(trained), "data_until": _seconds(bundle.manifest.data.until or "")}
+    seconds = {
+        "trained": _seconds(trained),
+        "data_until": _seconds(bundle.manifest.data.until or ""),
+    }
     return commit, {name: value for name, value in seconds.items() if value is not None}
 
 
-def _seconds(said: str) -> float | None:
+def _seconds(message: str) -> float | None:
     """A time as seconds since 1970; UTC, where it does not say."""
     try:
-        time = datetime.fromisoformat(said)
+        time = datetime.fromisoformat(message)
     except ValueError:
         return None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,6 @@
-"""What the documentation says of the routes: bodies with examples that work, answers, refusals, roles."""
+"""What the documentation says of the routes: bodies with examples that work, answers, refusals,
+roles.
+"""
 
 from typing import Any, Literal
 
@@ -27,8 +29,12 @@ SAME_AGAIN = "there when this row was answered before under its id, and this dif
 class Prediction(BaseModel):
     id: str
     score: float
-    decision: str | float | None = Field(description="null in shadow, also in that of a first answer")
-    arm: Literal["explored"] | None = Field(default=None, description="there when the case was let through by lot")
+    decision: str | float | None = Field(
+        description="null in shadow, also in that of a first answer"
+    )
+    arm: Literal["explored"] | None = Field(
+        default=None, description="there when the case was let through by lot"
+    )
     model_version: str | None = Field(default=None, description=SAME_AGAIN)
     mode: ModeName | None = Field(default=None, description=SAME_AGAIN)
 
@@ -61,7 +67,9 @@ class WriteResult(BaseModel):
     accepted: int
     repeated: int = Field(description="known already; taken once")
     corrected: int | None = None
-    unknown: int = Field(description="no such prediction is known yet; kept, and matched when it comes")
+    unknown: int = Field(
+        description="no such prediction is known yet; kept, and matched when it comes"
+    )
 
 
 class ModeChange(BaseModel):
@@ -69,7 +77,9 @@ class ModeChange(BaseModel):
     by: str
     reason: str
     since: str
-    stored: bool = Field(description="whether the database has the switch, from where every replica takes it")
+    stored: bool = Field(
+        description="whether the database has the switch, from where every replica takes it"
+    )
     detail: str = Field(description="whom the switch has reached, in words")
 
 
@@ -79,8 +89,12 @@ class ModelInfo(BaseModel):
     kind: str
     mode: ModeName
     mode_source: Source
-    mode_unsaved: bool = Field(description="whether a switch that was made here is not in the database yet")
-    rollback: dict[str, Any] | None = Field(description="one that was made here while the registry was away")
+    mode_unsaved: bool = Field(
+        description="whether a switch that was made here is not in the database yet"
+    )
+    rollback: dict[str, Any] | None = Field(
+        description="one that was made here while the registry was away"
+    )
     caller: str = Field(description="the name of the key that asks")
     roles: list[str] = Field(description="what this key may do")
 
@@ -105,16 +119,25 @@ class ProblemShape(BaseModel):
 
 def shape_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     """JSON schema of a body, with an example that works."""
-    return model.model_json_schema(ref_template="#/components/schemas/{model}") | {"example": example}
+    return model.model_json_schema(ref_template="#/components/schemas/{model}") | {
+        "example": example
+    }
 
 
-def documented(route: str, body: dict[str, Any] | None, answer: type[BaseModel], *more: int) -> dict[str, Any]:
-    """The arguments of a route that say what it takes and gives. `more`: statuses beyond the usual ones."""
+def documented(
+    route: str, body: dict[str, Any] | None, answer: type[BaseModel], *more: int
+) -> dict[str, Any]:
+    """The arguments of a route that say what it takes and gives.
+
+    `more`: statuses beyond the usual ones.
+    """
     refusals: dict[int, str] = {409: CONFLICTS.get(route, ""), **REFUSALS}
     usual = (401, 403, 503) if body is None else tuple(REFUSALS)
     problem = {"model": ProblemShape, "content": {"application/problem+json": {}}}
     responses: dict[int | str, Any] = {200: {"model": answer}}
-    responses |= {status: {**problem, "description": refusals[status]} for status in (*usual, *more)}
+    responses |= {
+        status: {**problem, "description": refusals[status]} for status in (*usual, *more)
+    }
     extra: dict[str, Any] = {"security": [{"key": []}], "x-role": REQUIRED_ROLES.get(route, "any")}
     if body is not None:
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}

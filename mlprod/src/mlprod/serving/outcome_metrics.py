@@ -1,4 +1,7 @@
-"""What came of the answers, for Prometheus: outcomes, quality, money, feedback. No figure is of one person."""
+"""What came of the answers, for Prometheus: outcomes, quality, money, feedback.
+
+No figure is of one person.
+"""
 
 import math
 import time
@@ -29,31 +32,59 @@ LONGEST = 0.5  # seconds of one count, so that answers get the processor
 class OutcomeMetrics:
     """Counts what `records` gives, on one thread."""
 
-    def __init__(self, terms: ContractSchema, payoff: Payoff, models: ModelLoader, metrics: Metrics) -> None:
+    def __init__(
+        self, terms: ContractSchema, payoff: Payoff, models: ModelLoader, metrics: Metrics
+    ) -> None:
         self.payoff, self.models = payoff, models
         self._slices = [terms.fields[name] for name in terms.slices if name not in terms.personal]
         self._reasons, self._decisions = LabelWords(), metrics.decisions
         self._version, self._failed, self._people_at = "", False, -math.inf
         self._claims: Claims | None = None
-        version, kept, counted = ("model_version", "arm"), metrics.registry, metrics.counted
-        self.outcomes = counted("ml_outcomes", "Outcomes by decision", *version, "mode", "decision", "outcome")
-        self.errors = counted("ml_outcome_squared_error", "Sum of (score - outcome) squared", *version)
+        version, stored, counted = ("model_version", "arm"), metrics.registry, metrics.counted
+        self.outcomes = counted(
+            "ml_outcomes", "Outcomes by decision", *version, "mode", "decision", "outcome"
+        )
+        self.errors = counted(
+            "ml_outcome_squared_error", "Sum of (score - outcome) squared", *version
+        )
         self.rows = counted("ml_calibration_rows", "Outcomes by bin of the score", *version, "le")
         self.scores = counted("ml_calibration_scores", "Sum of the scores in a bin", *version, "le")
-        self.labels = counted("ml_calibration_outcomes", "Sum of the outcomes in a bin", *version, "le")
-        self.value = counted("ml_value", "Money that payoff() gives", *version, "mode", "direction")
-        self.sliced = counted(
-            "ml_slice_outcomes", "Outcomes by slice", *version, "mode", "slice", "decision", "outcome"
+        self.labels = counted(
+            "ml_calibration_outcomes", "Sum of the outcomes in a bin", *version, "le"
         )
-        self.sliced_value = counted("ml_slice_value", "Money by slice", *version, "mode", "slice", "direction")
-        self.feedback = counted("ml_decision_feedback", "What people did", *version, "verdict", "reason")
-        self.cases = counted("ml_cases", "Outcomes of cases decided with us (ai) and without (manual)", "path")
-        self.failures = counted("ml_value_failures", "payoff() gave no finite number")
-        self.delay = Histogram("ml_outcome_delay_seconds", "Until an outcome", buckets=DELAYS, registry=kept)
-        self.handling = Histogram("ml_handling_seconds", "Time that a case took people", buckets=HANDLED, registry=kept)
-        self.people = Gauge("ml_active_reviewers", "People in 7 days, unless under five", ["days"], registry=kept)
-        for path in ("ai", "manual"):
-            self.cases.add(path, amount=0)
+        self.value = counted(
+            "ml_payoff", "Money that payoff() gives", *version, "mode", "direction"
+        )
+        self.sliced = counted(
+            "ml_slice_outcomes",
+            "Outcomes by slice",
+            *version,
+            "mode",
+            "slice",
+            "decision",
+            "outcome",
+        )
+        self.sliced_value = counted(
+            "ml_slice_payoff", "Money by slice", *version, "mode", "slice", "direction"
+        )
+        self.feedback = counted(
+            "ml_decision_feedback", "What people did", *version, "verdict", "reason"
+        )
+        self.cases = counted(
+            "ml_cases", "Cases with an outcome; manual: no prediction", "decided_by"
+        )
+        self.failures = counted("ml_payoff_failures", "payoff() gave no finite number")
+        self.delay = Histogram(
+            "ml_outcome_delay_seconds", "Until an outcome", buckets=DELAYS, registry=stored
+        )
+        self.handling = Histogram(
+            "ml_handling_seconds", "Time that a case took people", buckets=HANDLED, registry=stored
+        )
+        self.people = Gauge(
+            "ml_active_reviewers", "People in 7 days, unless under five", ["days"], registry=stored
+        )
+        for decider in ("model", "manual"):
+            self.cases.add(decider, amount=0)
 
     def count(self, store: "Store") -> None:
         """Count what is new. Raises StoreUnavailableError."""
@@ -77,7 +108,10 @@ class OutcomeMetrics:
             self._count_people(store, began)
 
     def _count_people(self, store: "Store", began: float) -> None:
-        """How many people gave feedback. What takes a second is asked for every twenty seconds at most."""
+        """How many people gave feedback.
+
+        What takes a second is asked for every twenty seconds at most.
+        """
         from ..records.database import now
         from ..records.usage_stats import active_reviewers
 
@@ -90,36 +124,59 @@ class OutcomeMetrics:
         if people is not None:
             self.people.labels("7").set(people)
 
-    def _outcome(self, came: "OutcomeRow", task: Task) -> None:
-        if (told := came.prediction) is None:
+    def _outcome(self, arrived: "OutcomeRow", task: Task) -> None:
+        if (received := arrived.prediction) is None:
             self.cases.add("manual")
             return
-        self.cases.add("ai")
-        binary, arm = task == "binary", (told.model_version, told.arm)
-        figures = figures_of(told.score, told.decision, came.outcome, told.row, self.payoff, binary=binary)
-        decision, label = self._decisions.label(figures.decision) if binary else figures.decision, figures.label
-        self.outcomes.add(*arm, told.mode, decision, label)
-        if math.isfinite(figures.squared_error):  # a counter that is infinite once counts nothing more
+        self.cases.add("model")
+        binary, arm = task == "binary", (received.model_version, received.arm)
+        figures = figures_of(
+            received.score,
+            received.decision,
+            arrived.outcome,
+            received.row,
+            self.payoff,
+            binary=binary,
+        )
+        decision, label = (
+            self._decisions.label(figures.decision) if binary else figures.decision,
+            figures.label,
+        )
+        self.outcomes.add(*arm, received.mode, decision, label)
+        if math.isfinite(
+            figures.squared_error
+        ):  # a counter that is infinite once counts nothing more
             self.errors.add(*arm, amount=figures.squared_error)
-        self.delay.observe(max((came.at - told.at).total_seconds(), 0))
+        self.delay.observe(max((arrived.at - received.at).total_seconds(), 0))
         if figures.bin is not None:
             le = f"{figures.bin:g}"
-            for counter, amount in ((self.rows, 1.0), (self.scores, told.score), (self.labels, came.outcome)):
+            for counter, amount in (
+                (self.rows, 1.0),
+                (self.scores, received.score),
+                (self.labels, arrived.outcome),
+            ):
                 counter.add(*arm, le, amount=amount)
-        parts = [f"{field.name}={_part(field.categories, told.row.get(field.name))}" for field in self._slices]
+        parts = [
+            f"{field.name}={_part(field.categories, received.row.get(field.name))}"
+            for field in self._slices
+        ]
         for part in parts:
-            self.sliced.add(*arm, told.mode, part, decision, label)
+            self.sliced.add(*arm, received.mode, part, decision, label)
         if figures.payoff is None:
             self._payoff_failed(figures)
             return
-        self.value.add(*arm, told.mode, figures.direction, amount=abs(figures.payoff))
+        self.value.add(*arm, received.mode, figures.direction, amount=abs(figures.payoff))
         for part in parts:
-            self.sliced_value.add(*arm, told.mode, part, figures.direction, amount=abs(figures.payoff))
+            self.sliced_value.add(
+                *arm, received.mode, part, figures.direction, amount=abs(figures.payoff)
+            )
 
     def _payoff_failed(self, figures: OutcomeFigures) -> None:
         self.failures.add()
         if not self._failed:
-            log.error(f"payoff() cannot say what a decision was worth: {figures.failure[:200]}; told once")
+            log.error(
+                f"payoff() cannot say what a decision was worth: {figures.failure[:200]}; told once"
+            )
         self._failed = True
 
     def _feedback(self, given: "Feedback") -> None:

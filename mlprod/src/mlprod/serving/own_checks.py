@@ -12,17 +12,22 @@ LATE_SECONDS = 30.0  # for one check; the replica is not ready from then on
 
 
 class OwnChecks:
-    """The checks of checks(): `problem` is what the last run found, empty while the replica may get traffic."""
+    """The checks of checks(): `problem` is what the last run found, empty while the replica may get
+    traffic.
+    """
 
     def __init__(self, hook: ChecksHook) -> None:
         """Raises ExtensionError for anything but functions by name."""
-        found = call_hook("checks", hook)
-        if not isinstance(found, dict) or not all(isinstance(name, str) and callable(found[name]) for name in found):
+        result = call_hook("checks", hook)
+        if not isinstance(result, dict) or not all(
+            isinstance(name, str) and callable(result[name]) for name in result
+        ):
             raise ExtensionError(
-                f"{FILE}: checks() gave {found!r}; it returns a dict, for example {{'limits': _limits}}"
+                f"{FILE}: checks() gave {result!r}; it returns a dict, for example "
+                f"{{'limits': _limits}}"
             )
-        self.checks: dict[str, ReadinessCheck] = found
-        self._problem = "the checks of the project have not run yet" if found else ""
+        self.checks: dict[str, ReadinessCheck] = result
+        self._problem = "the checks of the project have not run yet" if result else ""
         self._running, self._since = "", time.monotonic()
 
     @property
@@ -38,13 +43,18 @@ class OwnChecks:
         while True:
             problem = self.run_once()
             if problem != self._problem:
-                log.warning(f"not ready: {problem}") if problem else log.info("the checks of the project pass")
+                log.warning(f"not ready: {problem}") if problem else log.info(
+                    "the checks of the project pass"
+                )
             self._problem = problem
             if stop.wait(CHECK_SECONDS):
                 return
 
     def run_once(self) -> str:
-        """The first problem that a check finds. One that fails, or returns anything but a text, is a problem too."""
+        """The first problem that a check finds.
+
+        One that fails, or returns anything but a text, is a problem too.
+        """
         for name, check in self.checks.items():
             self._since, self._running = time.monotonic(), name
             try:
@@ -54,7 +64,9 @@ class OwnChecks:
             finally:
                 self._running = ""
             if not isinstance(result, str):
-                result = f'it returned {result!r}; a check returns why the replica is not ready, or ""'
+                result = (
+                    f'it returned {result!r}; a check returns why the replica is not ready, or ""'
+                )
             if result:
                 return f"check {name}: {result}"
         return ""

@@ -13,7 +13,9 @@ class OwnMetrics:
     """The collectors of metrics(), in a registry of their own."""
 
     def __init__(self, hook: MetricsHook) -> None:
-        """Raises ExtensionError for what is no collector, and for a name that stands twice or is reserved."""
+        """Raises ExtensionError for what is no collector, and for a name that stands twice or is
+        reserved.
+        """
         self.registry = CollectorRegistry()
         for collector in call_hook("metrics", lambda: list(hook())):
             if not callable(getattr(collector, "collect", None)):
@@ -36,5 +38,7 @@ class OwnMetrics:
         try:
             return generate_latest(self.registry)
         except Exception:
-            log.exception(f"metrics() of {FILE}: a collector failed, so this scrape has only the service's metrics")
+            log.exception(
+                f"metrics() of {FILE}: a collector failed, so this scrape has only the service's metrics"
+            )
             return b""

@@ -1,4 +1,6 @@
-"""The servers of the two ports: uvicorn's, with limits of connections and with a drain before the end."""
+"""The servers of the two ports: uvicorn's, with limits of connections and with a drain before the
+end.
+"""
 
 import signal
 import socket
@@ -16,7 +18,9 @@ from .logs import log
 from .metrics import Metrics
 
 LOOK_TICKS = 10  # of 0.1 s, between two looks at who is slow
-SIGNALS = [each for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
+SIGNALS = [
+    item for item in signal.Signals if item.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+]
 
 
 class Limited(uvicorn.Server):
@@ -30,7 +34,9 @@ class Limited(uvicorn.Server):
         if counter % LOOK_TICKS == 0:
             now = time.monotonic()
             slow = sum(
-                each.cut_off(now) for each in list(self.server_state.connections) if isinstance(each, LimitedProtocol)
+                item.cut_off(now)
+                for item in list(self.server_state.connections)
+                if isinstance(item, LimitedProtocol)
             )
             self.metrics.shed.labels("slow").inc(slow)
             self.metrics.shed.labels("connections").inc(self.places.full)
@@ -44,29 +50,41 @@ class Limited(uvicorn.Server):
 class ApiServer(Limited):
     """Says where it answers, and when told to end sends callers elsewhere first."""
 
-    def __init__(self, config: uvicorn.Config, places: Places, assembly: Container, drain_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, places: Places, assembly: Container, drain_seconds: float
+    ) -> None:
         super().__init__(config, places, assembly.metrics)
         self.assembly, self.drain_seconds, self.leave_at = assembly, drain_seconds, 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
-            log.info(f"answering at http://{self.config.host}:{self.config.port}, documentation at /docs")
+            log.info(
+                f"answering at http://{self.config.host}:{self.config.port}, documentation at /docs"
+            )
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn does, but it does not raise the signal again at the end: that would end the process before the
-        last lines of the log are written. SIGHUP, the end of a terminal, counts too, unless nohup had it ignored."""
-        caught = [each for each in SIGNALS if each.name != "SIGHUP" or signal.getsignal(each) != signal.SIG_IGN]
-        before = {each: signal.signal(each, self.handle_exit) for each in caught}
+        """As uvicorn does, but it does not raise the signal again at the end: that would end the
+        process before the last lines of the log are written. SIGHUP, the end of a terminal, counts
+        too, unless nohup had it ignored.
+        """
+        caught = [
+            entry
+            for entry in SIGNALS
+            if entry.name != "SIGHUP" or signal.getsignal(entry) != signal.SIG_IGN
+        ]
+        before = {item: signal.signal(item, self.handle_exit) for item in caught}
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for element, handler in before.items():
+                signal.signal(element, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins the drain, where every answer asks for another connection; a second ends it."""
+        """The first signal begins the drain, where every answer asks for another connection; a
+        second ends it.
+        """
         first, self.assembly.service.draining = not self.assembly.service.draining, True
         if first and self.drain_seconds:
             self.leave_at = time.monotonic() + self.drain_seconds

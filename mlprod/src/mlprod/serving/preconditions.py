@@ -1,4 +1,6 @@
-"""What must hold before the service starts: keys where others reach it, free ports, and handles for its connections."""
+"""What must hold before the service starts: keys where others reach it, free ports, and handles for
+its connections.
+"""
 
 import ipaddress
 import socket
@@ -16,19 +18,27 @@ class PortInUseError(Exception):
 
 
 def require_keys(settings: Settings) -> None:
-    """Raises KeysError unless callers have keys, or the service is local and only this machine reaches it."""
+    """Raises KeysError unless callers have keys, or the service is local and only this machine
+    reaches it.
+    """
     if settings.keys_file:
         return
-    works = "ML_KEYS_FILE=keys.json, which the verb key makes: key --name checkout --role predict"
+    works = (
+        "ML_KEYS_FILE=keys.json, which the verb create-key makes: create-key --name checkout "
+        "--role predict"
+    )
     if settings.environment != LOCAL:
-        raise KeysError(f"ML_ENVIRONMENT is {settings.environment} and there are no keys. What works: {works}")
+        raise KeysError(
+            f"ML_ENVIRONMENT is {settings.environment} and there are no keys. What works: {works}"
+        )
     try:
         near = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
     except ValueError:
         near = False
     if not near:
         raise KeysError(
-            f"ML_HOST is {settings.host}, which others may reach, and there are no keys. What works: {works}"
+            f"ML_HOST is {settings.host}, which others may reach, and there are no keys. "
+            f"What works: {works}"
         )
 
 
@@ -38,11 +48,16 @@ def require_free_port(variable: str, host: str, port: int) -> None:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        raise PortInUseError(f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}") from error
+        raise PortInUseError(
+            f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}"
+        ) from error
 
 
 def allow_connections() -> int:
-    """How many connections there are handles for. Asks for more where the usual 1,024 are fewer and may be raised."""
+    """How many connections there are handles for.
+
+    Asks for more where the usual 1,024 are fewer and may be raised.
+    """
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     import resource
@@ -52,4 +67,8 @@ def allow_connections() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = max(soft, wanted if hard == resource.RLIM_INFINITY else min(wanted, hard))
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - OTHER_HANDLES))
+    return (
+        MAX_CONNECTIONS
+        if soft == resource.RLIM_INFINITY
+        else max(1, min(MAX_CONNECTIONS, soft - OTHER_HANDLES))
+    )

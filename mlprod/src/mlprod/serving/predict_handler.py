@@ -1,4 +1,6 @@
-"""The hot path: a body to an answer, written down before it leaves. middleware.py calls it; app.py documents it."""
+"""The hot path: a body to an answer, written down before it leaves. middleware.py calls it; app.py
+documents it.
+"""
 
 import os
 import threading
@@ -63,8 +65,18 @@ class PredictHandler:
         explored: Exploration | None = None,
     ) -> None:
         self.explored = explored
-        self.validate, self.fields, self.personal = validator_of(terms), terms.fields, terms.personal
-        self.models, self.decide, self.spool, self.mode_state, self.metrics = models, decide, spool, mode_state, metrics
+        self.validate, self.fields, self.personal = (
+            validator_of(terms),
+            terms.fields,
+            terms.personal,
+        )
+        self.models, self.decide, self.spool, self.mode_state, self.metrics = (
+            models,
+            decide,
+            spool,
+            mode_state,
+            metrics,
+        )
         self.recent, self._recording = Recent(self.validate), threading.Lock()
 
     @property
@@ -75,8 +87,8 @@ class PredictHandler:
     def answer(self, body: bytes, salt: bytes, caller: Caller, request: str) -> bytes:
         """The answer to a body, as JSON. `caller` and the id of the `request` are recorded with it.
 
-        Raises ProblemError for a body that breaks the contract, for an id that was answered for another row, when no
-        model answers and when the answer cannot be written down.
+        Raises ProblemError for a body that breaks the contract, for an id that was answered for
+        another row, when no model answers and when the answer cannot be written down.
         """
         serving, mode = self.models.required(), self.mode_state.mode
         facts = {"model_version": serving.version, "arm": CHAMPION, "mode": mode}
@@ -86,8 +98,8 @@ class PredictHandler:
             raise ProblemError(422, "an id stands twice in the body; an id names one prediction")
         smoke: set[str] = set()
         if "smoke" in caller.roles and (smoke := {id for id in ids if is_smoke(id)}):
-            for each in scored.kept:
-                each["smoke"] = each["id"] in smoke
+            for item in scored.kept:
+                item["smoke"] = item["id"] in smoke
         with self._recording:  # or two requests at once could each find that an id is new
             known = self.recent.known(ids)
             if known:
@@ -96,29 +108,37 @@ class PredictHandler:
             if scored.ids:
                 self._record(serving, mode, scored.kept, caller.name, request)
             answer = {**facts, "predictions": scored.answers}
-            said = to_json(with_known(ids, answer, known) if known else answer, fallback=to_plain)
-            self.recent.add(scored.ids, body, said)
+            message = to_json(
+                with_known(ids, answer, known) if known else answer, fallback=to_plain
+            )
+            self.recent.add(scored.ids, body, message)
         if known:
             self.metrics.repeated.add(amount=len(known))
         self._count(serving, scored.without(smoke) if smoke else scored)
-        return said
+        return message
 
-    def _scored(self, serving: LoadedModel, facts: Mapping[str, str], body: bytes, salt: bytes) -> ScoredRows:
+    def _scored(
+        self, serving: LoadedModel, facts: Mapping[str, str], body: bytes, salt: bytes
+    ) -> ScoredRows:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
             for (field, rule), count in places(error, self.fields).items():
                 self.metrics.violations.add(field, rule, amount=count)
             raise refused(error, self.fields, EXAMPLES, self.personal) from None
-        matrix, found = serving.bundle.score_rows(rows)
-        scores, threshold = found.tolist(), serving.bundle.manifest.threshold
+        matrix, result = serving.bundle.score_rows(rows)
+        scores, threshold = result.tolist(), serving.bundle.manifest.threshold
         shadow = facts["mode"] == DecisionMode.SHADOW
         if not all(map(isfinite, scores)):
             raise ValueError(f"version {serving.version} scored a row with no finite number")
         explored, personal, decide = None if shadow else self.explored, self.personal, self.decide
-        ids, answers, kept = [], [], []
+        ids, answers, stored = [], [], []
         for row, score in zip(rows, scores, strict=True):
-            id, decision, arm = row.pop("id") or os.urandom(16).hex(), decide(score, threshold), None
+            id, decision, arm = (
+                row.pop("id") or os.urandom(16).hex(),
+                decide(score, threshold),
+                None,
+            )
             if decision is None or decision != decision:
                 raise ValueError(f"decide() gave {decision!r} for a score of {score}")
             if explored and decision != explored.decision and explored.takes(id, salt):
@@ -132,24 +152,35 @@ class PredictHandler:
             if arm:
                 answer["arm"] = arm
             answers.append(answer)
-            kept.append(build_prediction(id, score, decision, unit, row, salt, arm))
-        return ScoredRows(ids, answers, kept, scores, matrix)
+            stored.append(build_prediction(id, score, decision, unit, row, salt, arm))
+        return ScoredRows(ids, answers, stored, scores, matrix)
 
-    def _record(self, serving: LoadedModel, mode: str, kept: list[dict[str, Any]], caller: str, request: str) -> None:
+    def _record(
+        self, serving: LoadedModel, mode: str, kept: list[dict[str, Any]], caller: str, request: str
+    ) -> None:
         """Write down what is answered. Raises ProblemError when that cannot be done."""
         version, bundle = serving.version, serving.bundle.digest
         event = build_event(
-            kept, model_version=version, bundle=bundle, mode=mode, caller=caller, request=request, at=datetime.now(UTC)
+            kept,
+            model_version=version,
+            bundle=bundle,
+            mode=mode,
+            caller=caller,
+            request=request,
+            at=datetime.now(UTC),
         )
         try:
             self.spool.append(event)
         except SpoolError as error:
             raise ProblemError(
-                503, f"no prediction is made that cannot be recorded: {error}", retry_after=5, shed="records"
+                503,
+                f"no prediction is made that cannot be recorded: {error}",
+                retry_after=5,
+                shed="records",
             ) from error
 
     def _count(self, serving: LoadedModel, cases: ScoredRows) -> None:
         if cases.ids:
             serving.counts.add(cases.matrix, cases.scores)
-            decided = [(each.get("arm", CHAMPION), each["decision"]) for each in cases.kept]
+            decided = [(item.get("arm", CHAMPION), item["decision"]) for item in cases.kept]
             self.metrics.predicted(serving.version, decided)

@@ -1,4 +1,6 @@
-"""Errors as application/problem+json (RFC 9457): what was wrong, where, what was given, and what works."""
+"""Errors as application/problem+json (RFC 9457): what was wrong, where, what was given, and what
+works.
+"""
 
 import json
 from collections import Counter
@@ -17,7 +19,10 @@ LONGEST = 80  # characters of a given value
 
 
 class ProblemError(Exception):
-    """An answer that is no prediction. `shed`: why nothing was answered although nothing was wrong with the request."""
+    """An answer that is no prediction.
+
+    `shed`: why nothing was answered although nothing was wrong with the request.
+    """
 
     def __init__(
         self,
@@ -34,17 +39,22 @@ class ProblemError(Exception):
     @property
     def body(self) -> bytes:
         title = HTTPStatus(self.status).phrase
-        said = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
-        return json.dumps(said | {"errors": list(self.errors)}).encode()
+        message = {
+            "type": "about:blank",
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return json.dumps(message | {"errors": list(self.errors)}).encode()
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        found = [(b"content-type", b"application/problem+json")]
+        result = [(b"content-type", b"application/problem+json")]
         if self.retry_after is not None:
-            found.append((b"retry-after", str(self.retry_after).encode()))
+            result.append((b"retry-after", str(self.retry_after).encode()))
         if self.status == HTTPStatus.UNAUTHORIZED:
-            found.append((b"www-authenticate", b"Bearer"))
-        return found
+            result.append((b"www-authenticate", b"Bearer"))
+        return result
 
 
 def refused(
@@ -53,27 +63,39 @@ def refused(
     examples: dict[str, Any] | None = None,
     personal: Sequence[str] = (),
 ) -> ProblemError:
-    """The answer to a body that breaks its rules: the contract's for the fields of a row, else those of the route, for
-    which `examples` hold what works. What was given for a `personal` field is not repeated."""
+    """The answer to a body that breaks its rules: the contract's for the fields of a row, else
+    those of the route, for which `examples` hold what works. What was given for a `personal` field
+    is not repeated.
+    """
     if (count := error.error_count()) > MANY:
         return ProblemError(
-            422, f"the body breaks the contract in {count:,} places, too many to tell; nothing of it was used"
+            422,
+            f"the body breaks the contract in {count:,} places, too many to tell; nothing "
+            f"of it was used",
         )
-    told = error.errors(include_url=False, include_context=False)
-    found = [_told(dict(item), fields, examples or {}, personal) for item in told[:SHOWN]]
-    unreadable = any(item["rule"].startswith("JSON") for item in found)
-    where = "is not JSON" if unreadable else f"breaks the contract in {len(told)} places"
-    return ProblemError(400 if unreadable else 422, f"the body {where}; nothing of it was used", found)
+    received = error.errors(include_url=False, include_context=False)
+    result = [_told(dict(item), fields, examples or {}, personal) for item in received[:SHOWN]]
+    unreadable = any(item["rule"].startswith("JSON") for item in result)
+    where = "is not JSON" if unreadable else f"breaks the contract in {len(received)} places"
+    return ProblemError(
+        400 if unreadable else 422, f"the body {where}; nothing of it was used", result
+    )
 
 
 def places(error: ValidationError, fields: Fields) -> dict[tuple[str, str], int]:
-    """How often which field broke which rule, by pydantic's name for it. What is no field is "(other)"."""
+    """How often which field broke which rule, by pydantic's name for it.
+
+    What is no field is "(other)".
+    """
     if (count := error.error_count()) > MANY:
         return {("(other)", "too_many"): count}
-    told = error.errors(include_url=False, include_context=False, include_input=False)
-    names = [str(item["loc"][2]) if len(item["loc"]) > 2 else "" for item in told]
+    received = error.errors(include_url=False, include_context=False, include_input=False)
+    names = [str(item["loc"][2]) if len(item["loc"]) > 2 else "" for item in received]
     known = set(fields.names)
-    return Counter((name if name in known else "(other)", item["type"]) for name, item in zip(names, told, strict=True))
+    return Counter(
+        (name if name in known else "(other)", item["type"])
+        for name, item in zip(names, received, strict=True)
+    )
 
 
 def _told(
@@ -84,20 +106,24 @@ def _told(
     name = str(location[2]) if len(location) > 2 else str(location[0]) if location else None
     known = fields[name] if fields and name and len(location) > 2 and name in fields.names else None
     if kind == "json_invalid":
-        said = f"JSON: {item['msg']}"
+        message = f"JSON: {item['msg']}"
     else:
-        said = f"{item['msg']} ({rule(known)})" if known else item["msg"]
+        message = f"{item['msg']} ({rule(known)})" if known else item["msg"]
     return {
         "row": row,
         "field": name[:LONGEST] if name else None,
-        "rule": said[:400],
-        "given": None if kind in ("missing", "json_invalid") or name in personal else _shown(item["input"]),
+        "rule": message[:400],
+        "given": None
+        if kind in ("missing", "json_invalid") or name in personal
+        else _shown(item["input"]),
         "example": example(known) if known else examples.get(name or ""),
     }
 
 
 def _shown(given: Any) -> str:
-    """A value as it was given; of an object or a list only what it is, since personal fields may stand in it."""
+    """A value as it was given; of an object or a list only what it is, since personal fields may
+    stand in it.
+    """
     if isinstance(given, dict | list):
         return f"{'an object' if isinstance(given, dict) else 'a list'} of {len(given)}"
     return repr(given)[:LONGEST]

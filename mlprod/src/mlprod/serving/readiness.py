@@ -1,4 +1,6 @@
-"""Whether this replica should get traffic: for the cluster on the second port, for load balancers on the first."""
+"""Whether this replica should get traffic: for the cluster on the second port, for load balancers
+on the first.
+"""
 
 from collections.abc import Callable
 
@@ -11,8 +13,9 @@ from .problems import ProblemError
 
 
 class Readiness:
-    """A replica is ready while it can answer: it has a model, knows its mode, can write predictions down and can tell
-    who asks, and it is not about to end."""
+    """A replica is ready while it can answer: it has a model, knows its mode, can write predictions
+    down and can tell who asks, and it is not about to end.
+    """
 
     def __init__(
         self,

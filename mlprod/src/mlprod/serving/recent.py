@@ -1,7 +1,9 @@
-"""The answers that this replica gave last: the same row under the same id gets the same answer, and another row none.
+"""The answers that this replica gave last: the same row under the same id gets the same answer, and
+another row none.
 
-A request pays for a pointer: bodies and answers are kept as they came and left, and read again when an id comes again.
-What is known only to another replica, or was forgotten here, is found when it is stored: records/shipping.py.
+A request pays for a pointer: bodies and answers are kept as they came and left, and read again when
+an id comes again. What is known only to another replica, or was forgotten here, is found when it is
+stored: records/shipping.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +14,9 @@ from pydantic_core import from_json
 from ..modes import DecisionMode
 from .problems import SHOWN, ProblemError
 
-MAX_ANSWERS = 10_000  # of a generation; there are two, and the older one goes when the newer one is full
+MAX_ANSWERS = (
+    10_000  # of a generation; there are two, and the older one goes when the newer one is full
+)
 MAX_BYTES = 4_000_000  # of the bodies and answers of a generation
 MAX_READ = 2_000_000  # bytes read again for one request; ids beyond them count as new here
 OF_THEN = ("model_version", "mode")  # facts of an answer that may be others now
@@ -27,7 +31,10 @@ class Given(NamedTuple):
 
 
 class Recent:
-    """Answers by id. Not safe for threads: hold one lock around `known`, the recording, and `add`."""
+    """Answers by id.
+
+    Not safe for threads: hold one lock around `known`, the recording, and `add`.
+    """
 
     def __init__(self, validate: Callable[[bytes], Any]) -> None:
         """`validate` gives an object with the `rows` of a body."""
@@ -40,13 +47,13 @@ class Recent:
         """The answers to those of these ids that have one."""
         if self._new.keys().isdisjoint(ids) and self._old.keys().isdisjoint(ids):
             return {}
-        found: dict[str, Given] = {}
+        result: dict[str, Given] = {}
         left = MAX_READ
         for id in ids:
-            if id not in found and (request := self._of(id)) and left > 0:
+            if id not in result and (request := self._of(id)) and left > 0:
                 left -= sum(map(len, request))
-                found |= self._read(request)
-        return {id: found[id] for id in ids if id in found}
+                result |= self._read(request)
+        return {id: result[id] for id in ids if id in result}
 
     def add(self, ids: Sequence[str], body: bytes, answer: bytes) -> None:
         """Remember what was recorded: the new ids of a body and the answer to it."""
@@ -63,12 +70,14 @@ class Recent:
 
     def _read(self, request: Request) -> dict[str, Given]:
         """What a request was the first to ask; what it asked again belongs to another."""
-        body, said = request
-        answer, rows = from_json(said), self.validate(body).rows
+        body, message = request
+        answer, rows = from_json(message), self.validate(body).rows
         facts = {name: answer[name] for name in OF_THEN}
         pairs = zip(rows, answer["predictions"], strict=True)
         return {
-            each["id"]: Given(_unnamed(row), facts | each) for row, each in pairs if self._of(each["id"]) is request
+            item["id"]: Given(_unnamed(row), facts | item)
+            for row, item in pairs
+            if self._of(item["id"]) is request
         }
 
 
@@ -84,24 +93,34 @@ def require_same_rows(ids: Sequence[str], rows: Sequence[Any], known: Mapping[st
         ]
         raise ProblemError(
             409,
-            f"{len(others)} rows come under an id of another row; nothing was answered. Leave the id out, or give each "
+            f"{len(others)} rows come under an id of another row; nothing was answered. "
+            f"Leave the id out, or give each "
             "row an id of its own",
             errors,
         )
 
 
-def with_known(ids: Sequence[str], answer: Mapping[str, Any], known: Mapping[str, Given]) -> dict[str, Any]:
-    """The answer to all rows of a body, some of which were answered before: these as they were recorded, with version
-    and mode of then where they differ. In shadow, then or now, they decide nothing."""
-    new = {each["id"]: each for each in answer["predictions"]}
+def with_known(
+    ids: Sequence[str], answer: Mapping[str, Any], known: Mapping[str, Given]
+) -> dict[str, Any]:
+    """The answer to all rows of a body, some of which were answered before: these as they were
+    recorded, with version and mode of then where they differ. In shadow, then or now, they decide
+    nothing.
+    """
+    new = {item["id"]: item for item in answer["predictions"]}
     rows = [new.get(id) or _again(known[id].answer, answer["mode"]) for id in ids]
     facts = answer if new else {**answer, **{name: rows[0][name] for name in OF_THEN}}
-    shown = [{name: row[name] for name in row if name not in OF_THEN or row[name] != facts[name]} for row in rows]
+    shown = [
+        {name: row[name] for name in row if name not in OF_THEN or row[name] != facts[name]}
+        for row in rows
+    ]
     return {**facts, "predictions": shown}
 
 
 def _again(answer: Mapping[str, Any], mode: str) -> dict[str, Any]:
-    return {**answer, "decision": None, "mode": mode} if mode == DecisionMode.SHADOW else dict(answer)
+    return (
+        {**answer, "decision": None, "mode": mode} if mode == DecisionMode.SHADOW else dict(answer)
+    )
 
 
 def _unnamed(row: Any) -> dict[str, Any]:

@@ -26,14 +26,21 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class RecordRoutes:
-    """Answers the two routes that write. Every method waits for the database, so call it on a thread."""
+    """Answers the two routes that write.
 
-    def __init__(self, models: ModelLoader, keeper: RecordShipper, keys: ApiKeys, metrics: Metrics) -> None:
+    Every method waits for the database, so call it on a thread.
+    """
+
+    def __init__(
+        self, models: ModelLoader, keeper: RecordShipper, keys: ApiKeys, metrics: Metrics
+    ) -> None:
         self.models, self.keeper, self.keys, self.metrics = models, keeper, keys, metrics
 
     def outcomes(self, body: bytes, caller: Caller, request: str) -> bytes:
-        """Take outcomes, all or none; `caller` and the id of the `request` are recorded with them. Raises
-        ProblemError: 409 for one that differs and is no correction."""
+        """Take outcomes, all or none; `caller` and the id of the `request` are recorded with them.
+
+        Raises ProblemError: 409 for one that differs and is no correction.
+        """
         given: list[Outcome] = read(Outcomes, body).outcomes
         if self.models.required().bundle.manifest.task == "binary":
             self._zero_or_one(given)
@@ -42,12 +49,14 @@ class RecordRoutes:
             count = self._store(lambda store: store.add_outcomes(rows, sender_of(caller, request)))
         except OutcomeConflictError as conflict:
             errors = [
-                {"row": row, "field": "outcome", "rule": f"{known:g} is known of {given[row].prediction_id!r}",
+                {"row": row, "field": "outcome", "rule": f"{known:g} is known of " f"{given[row].prediction_id!r}",
                  "given": given[row].outcome, "example": {"outcome": given[row].outcome, "correction": True}}
                 for row, known in conflict.known.items()
             ]  # fmt: skip
             raise ProblemError(
-                409, f'{conflict}; nothing was written. To replace one, send it with "correction": true', errors[:SHOWN]
+                409,
+                f'{conflict}; nothing was written. To replace one, send it with "correction": true',
+                errors[:SHOWN],
             ) from None
         for result, number in count.items():
             self.metrics.outcomes.labels(result).inc(number)
@@ -57,16 +66,23 @@ class RecordRoutes:
         """Take feedback, as `outcomes`; the same again is taken once. Raises ProblemError."""
         given: list[Feedback] = read(Feedbacks, body).feedback
         rows = [self._row(item) for item in given]
-        new, unknown = self._store(lambda store: store.add_feedback(rows, sender_of(caller, request)))
-        return to_json({"accepted": len(new), "repeated": len(given) - len(new), "unknown": unknown})
+        new, unknown = self._store(
+            lambda store: store.add_feedback(rows, sender_of(caller, request))
+        )
+        return to_json(
+            {"accepted": len(new), "repeated": len(given) - len(new), "unknown": unknown}
+        )
 
     def _row(self, item: Feedback) -> dict[str, Any]:
-        """A row for the database. Its id is made of what it says, so that the same again is known."""
+        """A row for the database.
+
+        Its id is made of what it says, so that the same again is known.
+        """
         month = datetime.now(UTC).strftime("%Y-%m")
         row = item.model_dump(exclude={"reviewer"})
         row["pseudonym"] = pseudonymize(f"{month} {item.reviewer}", self.keys.salt)
-        said = repr(sorted(row.items())).encode()
-        return row | {"id": hashlib.blake2b(said, digest_size=16).hexdigest()}
+        message = repr(sorted(row.items())).encode()
+        return row | {"id": hashlib.blake2b(message, digest_size=16).hexdigest()}
 
     def _store(self, work: Callable[["Store"], Result]) -> Result:
         return self._asked(lambda: work(self.keeper.required()))
@@ -80,19 +96,25 @@ class RecordRoutes:
             raise ProblemError(422, f"the database cannot hold this: {error}") from error
 
     def _zero_or_one(self, given: list[Outcome]) -> None:
-        wrong = [(row, item.outcome) for row, item in enumerate(given) if item.outcome not in (0, 1)]
-        if wrong:
+        invalid = [
+            (row, item.outcome) for row, item in enumerate(given) if item.outcome not in (0, 1)
+        ]
+        if invalid:
             errors = [
                 {
                     "row": row,
                     "field": "outcome",
                     "rule": "0 or 1: the model is a classifier",
-                    "given": said,
+                    "given": message,
                     "example": 1,
                 }
-                for row, said in wrong[:SHOWN]
+                for row, message in invalid[:SHOWN]
             ]
-            raise ProblemError(422, f"the body breaks the contract in {len(wrong)} places; nothing was written", errors)
+            raise ProblemError(
+                422,
+                f"the body breaks the contract in {len(invalid)} places; nothing was written",
+                errors,
+            )
 
 
 def sender_of(caller: Caller, request: str) -> Sender:

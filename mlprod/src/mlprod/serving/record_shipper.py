@@ -26,8 +26,10 @@ LONGEST_PAUSE = 2.0  # between two looks at a database that is away
 
 
 class RecordShipper:
-    """A thread ships and another one counts, so that neither waits for the other. Neither holds up the mode, which has
-    threads of its own (mode_follower.py)."""
+    """A thread ships and another one counts, so that neither waits for the other.
+
+    Neither holds up the mode, which has threads of its own (mode_follower.py).
+    """
 
     def __init__(
         self,
@@ -48,7 +50,9 @@ class RecordShipper:
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop, and then until all is shipped or LEAVE_SECONDS are over."""
-        counting = threading.Thread(target=self._run_count, args=(stop,), daemon=True, name="count-outcomes")
+        counting = threading.Thread(
+            target=self._run_count, args=(stop,), daemon=True, name="count-outcomes"
+        )
         counting.start()
         _yield_to_answers()
         pause = SHIP_SECONDS
@@ -59,7 +63,10 @@ class RecordShipper:
             if not self._turn():
                 time.sleep(SHIP_SECONDS)
         if self.spool.events:
-            log.warning(f"{self.spool.events} answers stay in {self.spool.folder} until a service starts there again")
+            log.warning(
+                f"{self.spool.events} answers stay in {self.spool.folder} until a service "
+                f"starts there again"
+            )
         counting.join(LEAVE_SECONDS)
 
     def required(self) -> "Store":
@@ -69,8 +76,9 @@ class RecordShipper:
         return self.store
 
     def _turn(self) -> bool:
-        """Ship for a while, and leave a small rest to the next turn: many small transactions take the processor from
-        answers. False when the database did not answer."""
+        """Ship for a while, and leave a small rest to the next turn: many small transactions take
+        the processor from answers. False when the database did not answer.
+        """
         until = time.monotonic() + TURN_SECONDS
         try:
             self.store = self.store or _open(self.url)
@@ -81,7 +89,9 @@ class RecordShipper:
             if time.monotonic() - self._answered_at > CHECK_SECONDS:
                 self.store.check()
                 self._answered_at = time.monotonic()
-        except Exception as error:  # whatever it is, this thread must live: it is the only one that ships
+        except (
+            Exception
+        ) as error:  # whatever it is, this thread must live: it is the only one that ships
             self._away(error)
             return False
         finally:
@@ -98,7 +108,10 @@ class RecordShipper:
         self.metrics.store_up.set(0)
         self._answered_at = 0.0
         if str(error) != self._failed:
-            what = f"the database of records does not answer: {error}; answers wait in {self.spool.folder}"
+            what = (
+                f"the database of records does not answer: {error}; answers wait in "
+                f"{self.spool.folder}"
+            )
             log.error(what, exc_info=None if isinstance(error, StoreUnavailableError) else error)
         self._failed = str(error)
 
@@ -113,14 +126,18 @@ class RecordShipper:
             except Exception as error:
                 if str(error) != self._count_failed:
                     what = f"what came of predictions cannot be counted now: {error}"
-                    log.warning(what, exc_info=None if isinstance(error, StoreUnavailableError) else error)
+                    log.warning(
+                        what, exc_info=None if isinstance(error, StoreUnavailableError) else error
+                    )
                 self._count_failed = str(error)
             else:
                 self._count_failed = ""
 
 
 def away(why: str) -> ProblemError:
-    return ProblemError(503, f"the database of records does not answer: {why}", retry_after=2, shed="database")
+    return ProblemError(
+        503, f"the database of records does not answer: {why}", retry_after=2, shed="database"
+    )
 
 
 def _yield_to_answers() -> None:

@@ -2,7 +2,9 @@
 
 from .problems import ProblemError
 
-MAX_HEAD_BYTES = 32_768  # of the request line and all headers; as many again may follow a body as trailers
+MAX_HEAD_BYTES = (
+    32_768  # of the request line and all headers; as many again may follow a body as trailers
+)
 MAX_HEADERS = 100
 Headers = list[tuple[bytes, bytes]]
 

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    create_model,
+)
 
 from ..contract.documentation import example
 from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
@@ -44,12 +52,16 @@ class Outcome(Body):
 
     prediction_id: Id
     outcome: float = Field(
-        ge=-MAX_NUMBER, le=MAX_NUMBER, description="0 or 1 for a classifier, a number for a regressor"
+        ge=-MAX_NUMBER,
+        le=MAX_NUMBER,
+        description="0 or 1 for a classifier, a number for a regressor",
     )
     at: Annotated[AwareDatetime, AfterValidator(in_utc), AfterValidator(plausible)] = Field(
         description="when it became known, with a time zone: not before 1970, nor in the future"
     )
-    correction: bool = Field(default=False, description="true replaces an outcome that was told before")
+    correction: bool = Field(
+        default=False, description="true replaces an outcome that was told before"
+    )
 
 
 class Feedback(Body):
@@ -57,11 +69,15 @@ class Feedback(Body):
 
     prediction_id: Id
     verdict: Verdict
-    decision_taken: str | None = Field(default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a word or a number")
+    decision_taken: str | None = Field(
+        default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a word or a number"
+    )
     reason: str | None = Field(
         default=None, pattern="^[a-z0-9_-]{1,40}$", description="a word of your own list; no text"
     )
-    reviewer: str = Field(min_length=1, max_length=128, description="kept only as a pseudonym that changes each month")
+    reviewer: str = Field(
+        min_length=1, max_length=128, description="kept only as a pseudonym that changes each month"
+    )
     handling_seconds: float | None = Field(default=None, ge=0, le=86_400)
 
 
@@ -93,8 +109,16 @@ EXAMPLES: dict[str, Any] = {
     "mode": "shadow",
 }
 OUTCOME = {name: EXAMPLES[name] for name in ("prediction_id", "outcome", "at")}
-FEEDBACK = {name: EXAMPLES[name] for name in ("prediction_id", "verdict", "decision_taken", "reason", "reviewer")}
-EXAMPLES |= {"outcomes": [OUTCOME], "feedback": [FEEDBACK], "id": "order-4711", "unit": "customer-42"}
+FEEDBACK = {
+    name: EXAMPLES[name]
+    for name in ("prediction_id", "verdict", "decision_taken", "reason", "reviewer")
+}
+EXAMPLES |= {
+    "outcomes": [OUTCOME],
+    "feedback": [FEEDBACK],
+    "id": "order-4711",
+    "unit": "customer-42",
+}
 MODE = {"mode": "shadow", "reason": "complaints since noon"}
 
 
@@ -108,16 +132,27 @@ def validator_of(terms: ContractSchema) -> Callable[[bytes], Any]:
 
 def row_of(terms: ContractSchema) -> type[BaseModel]:
     """The row of a request: the contract's fields, an id and a unit."""
-    about: Any = {
-        name: (str | None, Field(default=None, min_length=1, max_length=MAX_ID_LENGTH, description=meaning))
-        for name, meaning in (("id", "your id, for safe retries"), ("unit", "who or what the row is about"))
+    subject: Any = {
+        name: (
+            str | None,
+            Field(default=None, min_length=1, max_length=MAX_ID_LENGTH, description=meaning),
+        )
+        for name, meaning in (
+            ("id", "your id, for safe retries"),
+            ("unit", "who or what the row is about"),
+        )
     }
-    return create_model("Row", __base__=terms.row, **about)
+    return create_model("Row", __base__=terms.row, **subject)
 
 
 def schema_of(terms: ContractSchema) -> dict[str, Any]:
     """JSON schema of a body of rows, with an example that works."""
-    rows = {"type": "array", "minItems": 1, "maxItems": MOST_ROWS, "items": row_of(terms).model_json_schema()}
+    rows = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MOST_ROWS,
+        "items": row_of(terms).model_json_schema(),
+    }
     shown = {"rows": [{field.name: example(field) for field in terms.fields}]}
     return {
         "type": "object",

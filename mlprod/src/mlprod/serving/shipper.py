@@ -1,4 +1,6 @@
-"""Brings the event log into the database, in transactions that fit into the time that it has for one."""
+"""Brings the event log into the database, in transactions that fit into the time that it has for
+one.
+"""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +21,9 @@ LARGEST = 2_000  # predictions in one transaction
 
 @dataclass(frozen=True)
 class ShippingLoad:
-    """What one transaction writes: `size` predictions, after which `left` predictions of the last event remain."""
+    """What one transaction writes: `size` predictions, after which `left` predictions of the last
+    event remain.
+    """
 
     events: list[bytes]
     size: int
@@ -27,13 +31,18 @@ class ShippingLoad:
 
 
 class Shipper:
-    """Oldest first. What the database does not finish, or refuses, is tried again with fewer predictions at once; after
-    a success come more. The predictions of one event may take several transactions: what is written twice is there
-    once, so an end in between loses nothing."""
+    """Oldest first.
+
+    What the database does not finish, or refuses, is tried again with fewer predictions at once;
+    after a success come more. The predictions of one event may take several transactions: what is
+    written twice is there once, so an end in between loses nothing.
+    """
 
     def __init__(self, spool: EventLog, metrics: Metrics) -> None:
         self.spool, self.metrics, self.pace = spool, metrics, Pace(LARGEST)
-        self.behind = False  # as much waits as the last transaction wrote, so the next one is worth its cost
+        self.behind = (
+            False  # as much waits as the last transaction wrote, so the next one is worth its cost
+        )
         self._done = 0  # predictions of the oldest event that are in the database, or kept aside
         self._slow = False
 
@@ -50,13 +59,19 @@ class Shipper:
         except EventsRefusedError as error:
             if self.pace.fail(load.size):  # the one that cannot be stored must not stop the rest
                 return True
-            log.error(f"an answer cannot be stored and is kept in {self.spool.folder}/refused.kept: {error}")
+            log.error(
+                f"an answer cannot be stored and is kept in "
+                f"{self.spool.folder}/refused.kept: {error}"
+            )
             self.spool.refuse(load.events[0])
         except StoreInterruptedError as error:
             if not self.pace.fail(load.size):
                 raise
             if not self._slow:
-                log.warning(f"the database did not finish {load.size} predictions at once: {error}; trying fewer")
+                log.warning(
+                    f"the database did not finish {load.size} predictions at once: "
+                    f"{error}; trying fewer"
+                )
             self._slow = True
             return True
         else:
@@ -92,7 +107,9 @@ def _predictions(event: bytes) -> int:
 
 
 def _part(event: bytes, start: int, size: int) -> ShippingLoad:
-    """An event of its own with some of the predictions of an event; all of it where that cannot be read."""
+    """An event of its own with some of the predictions of an event; all of it where that cannot be
+    read.
+    """
     try:
         content: dict[str, Any] = json.loads(event)
         predictions = content["predictions"]
@@ -101,6 +118,9 @@ def _part(event: bytes, start: int, size: int) -> ShippingLoad:
         return ShippingLoad([event], 1)
     if len(part) == len(predictions):
         return ShippingLoad([event], len(part))
-    content |= {"predictions": part, "start": start}  # an answer is numbered by its place in the whole event
+    content |= {
+        "predictions": part,
+        "start": start,
+    }  # an answer is numbered by its place in the whole event
     text = json.dumps(content, separators=(",", ":")).encode()
     return ShippingLoad([text], len(part), len(predictions) - start - len(part))

@@ -1,4 +1,6 @@
-"""POST /v1/mode: a step down holds in this replica at once, whatever happens to the database; a step up needs it."""
+"""POST /v1/mode: a step down holds in this replica at once, whatever happens to the database; a
+step up needs it.
+"""
 
 from pydantic_core import to_json
 
@@ -20,7 +22,10 @@ class Switching:
     """Answers the route. It waits for the database, so call it on a thread."""
 
     def __init__(self, state: ModeState, follower: ModeFollower, *, free: bool) -> None:
-        """`free`: may a caller step up to the next mode? Else that is a command, which asks for evidence."""
+        """`free`: may a caller step up to the next mode?
+
+        Else that is a command, which asks for evidence.
+        """
         self.state, self.follower, self.free = state, follower, free
 
     def answer(self, body: bytes, caller: Caller, request: str = "") -> bytes:
@@ -34,18 +39,35 @@ class Switching:
             done = self.state.step_down(wanted.mode, caller.name, wanted.reason, request)
             stored = self.state.stored(done, WAIT)
         since = f"{done.at}Z".replace(" ", "T")
-        facts = {"by": done.who, "reason": done.why, "since": since, "stored": stored, "detail": self._reached(stored)}
+        facts = {
+            "by": done.who,
+            "reason": done.why,
+            "since": since,
+            "stored": stored,
+            "detail": self._reached(stored),
+        }
         return to_json({"mode": self.state.mode, **facts})
 
     def _step_up(self, wanted: Mode, caller: Caller, request: str) -> Switch:
-        now, works = self.state.mode, f'the verb mode: mode {wanted.mode} --why "..." (make: MODE=... WHY="...")'
+        now, works = (
+            self.state.mode,
+            f'the verb set-mode: set-mode {wanted.mode} --reason "..." (make: MODE=... '
+            f'REASON="...")',
+        )
         if not self.free:
-            raise ProblemError(403, f"{wanted.mode} is not entered from {now} through the API; what works is {works}")
+            raise ProblemError(
+                403,
+                f"{wanted.mode} is not entered from {now} through the API; what works is {works}",
+            )
         if self.state.unsaved and self.state.away:
-            raise away(f"{self.state.away}; {now} was set here, and a step up from it needs the database")
+            raise away(
+                f"{self.state.away}; {now} was set here, and a step up from it needs the database"
+            )
         if obstacle := self.state.obstacle(wanted.mode):
             raise ProblemError(
-                403, f"{wanted.mode} would not hold here: {obstacle}. Change that first; nothing was switched"
+                403,
+                f"{wanted.mode} would not hold here: {obstacle}. Change that first; "
+                f"nothing was switched",
             )
         try:
             return self.follower.step_up(wanted.mode, caller.name, wanted.reason, request)
@@ -62,6 +84,8 @@ class Switching:
             where = f"held in memory alone, since it cannot be written down: {self.state.forgotten}"
         why = self.state.away or "it takes long"
         return (
-            f"this replica holds it, {where}; it is not in the database yet ({why}), so other replicas do not know it. "
-            "It is stored there when the database answers; until then switch each replica, or use the mode file"
+            f"this replica holds it, {where}; it is not in the database yet ({why}), so "
+            f"other replicas do not know it. "
+            "It is stored there when the database answers; until then switch each replica, "
+            "or use the mode file"
         )

@@ -1,13 +1,20 @@
-"""OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says where to; nothing is imported and nothing runs otherwise."""
+"""OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says where to; nothing is imported and nothing
+runs otherwise.
+"""
 
 import os
 from typing import Any
 
 
 def traced(app: Any, service: str) -> Any:
-    """The application with a span for each request, sent in batches; the caller's trace is continued."""
+    """The application with a span for each request, sent in batches; the caller's trace is
+    continued.
+    """
     named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    if not any(os.environ.get(name) for name in named) or os.environ.get("OTEL_SDK_DISABLED") == "true":
+    if (
+        not any(os.environ.get(name) for name in named)
+        or os.environ.get("OTEL_SDK_DISABLED") == "true"
+    ):
         return app
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
@@ -21,6 +28,8 @@ def traced(app: Any, service: str) -> Any:
     traced_app = OpenTelemetryMiddleware(app, tracer_provider=provider)
 
     async def without_query(scope: Any, receive: Any, send: Any) -> None:
-        await traced_app(scope | {"query_string": b""}, receive, send)  # no route reads it, and it may hold anything
+        await traced_app(
+            scope | {"query_string": b""}, receive, send
+        )  # no route reads it, and it may hold anything
 
     return without_query

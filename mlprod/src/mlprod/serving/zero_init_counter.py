@@ -10,12 +10,17 @@ from ..settings import ZERO_SECONDS
 
 
 class ZeroPeriod:
-    """A new series shows 0 until it has been scraped for `seconds`; with 0 seconds it counts at once. Prometheus sees
-    no increase in a series that begins above 0, so each Prometheus replica has to see the 0."""
+    """A new series shows 0 until it has been scraped for `seconds`; with 0 seconds it counts at
+    once. Prometheus sees no increase in a series that begins above 0, so each Prometheus replica
+    has to see the 0.
+    """
 
-    def __init__(self, seconds: float = ZERO_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, seconds: float = ZERO_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.seconds, self.now = seconds, clock
-        self.ending = False  # this process ends: what has been shown at all counts from now on, or it would be lost
+        # this process ends: what has been shown at all counts from now on, or it would be lost
+        self.ending = False
 
     def over(self, first_shown: float | None) -> bool:
         """Whether a series that was first scraped then counts from now on; None: it never was."""
@@ -25,10 +30,18 @@ class ZeroPeriod:
 
 
 class ZeroInitCounter:
-    """A counter that holds back what is counted under new labels until their zero period is over. Safe for threads."""
+    """A counter that holds back what is counted under new labels until their zero period is over.
+
+    Safe for threads.
+    """
 
     def __init__(
-        self, name: str, meaning: str, labels: tuple[str, ...], registry: CollectorRegistry, zeros: ZeroPeriod
+        self,
+        name: str,
+        meaning: str,
+        labels: tuple[str, ...],
+        registry: CollectorRegistry,
+        zeros: ZeroPeriod,
     ) -> None:
         """Without labels there is one series, which is there from the start."""
         self._counter, self._zeros = Counter(name, meaning, labels, registry=registry), zeros
@@ -40,7 +53,10 @@ class ZeroInitCounter:
             self.add(amount=0)
 
     def add(self, *labels: str, amount: float = 1) -> None:
-        """Count; what has new labels is shown once their zero period is over. An amount of 0 begins it."""
+        """Count; what has new labels is shown once their zero period is over.
+
+        An amount of 0 begins it.
+        """
         if (series := self._counting.get(labels)) is not None:
             series.inc(amount)
             return
@@ -63,7 +79,9 @@ class ZeroInitCounter:
     def release(self) -> None:
         """Before a scrape: show what has been held back for long enough."""
         with self._lock:
-            for labels in [each for each in self._held if self._zeros.over(self._first_shown.get(each))]:
+            for labels in [
+                item for item in self._held if self._zeros.over(self._first_shown.get(item))
+            ]:
                 series = self._series(labels)
                 series.inc(self._held.pop(labels))
                 del self._first_shown[labels]

@@ -1,4 +1,6 @@
-"""For the tests of projects: what holds for every one of them, and a look at rows through the contract."""
+"""For the tests of projects: what holds for every one of them, and a look at rows through the
+contract.
+"""
 
 import ibis.expr.types as ir
 

@@ -1,4 +1,7 @@
-"""What holds for every project whose four files can be trained and served. A project's tests import them all."""
+"""What holds for every project whose four files can be trained and served.
+
+A project's tests import them all.
+"""
 
 import duckdb
 import numpy as np
@@ -38,7 +41,10 @@ def seam(pytestconfig: pytest.Config) -> Seam:
 
 @pytest.fixture(scope="module")
 def rows(seam: Seam) -> Dataset:
-    """The rows of load(). Files of data/ are not committed: where they are absent, made-up rows must do."""
+    """The rows of load().
+
+    Files of data/ are not committed: where they are absent, made-up rows must do.
+    """
     try:
         table = seam.load()
         report = check(table, seam.terms, seam.task())
@@ -68,7 +74,9 @@ def test_the_baseline_gives_every_row_a_finite_score(seam: Seam, rows: Dataset) 
     demand_scores(seam, rows)
 
 
-def test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score(seam: Seam, made_up: Dataset) -> None:
+def test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score(
+    seam: Seam, made_up: Dataset
+) -> None:
     demand_scores(seam, made_up)
 
 
@@ -76,7 +84,9 @@ def test_every_score_leads_to_a_decision_that_is_worth_something(seam: Seam, row
     demand_worth(seam, rows.take(np.arange(min(200, len(rows)))))
 
 
-def test_every_row_that_the_contract_allows_leads_to_a_decision(seam: Seam, made_up: Dataset) -> None:
+def test_every_row_that_the_contract_allows_leads_to_a_decision(
+    seam: Seam, made_up: Dataset
+) -> None:
     demand_worth(seam, made_up)
 
 
@@ -97,7 +107,10 @@ def demand_worth(seam: Seam, rows: Dataset) -> None:
 def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Dataset) -> None:
     if seam.runtime == "python":
         pytest.skip("runtime python takes the columns as they are")
-    assert encode(seam.terms.fields, made_up.columns).shape == (len(made_up), len(seam.terms.fields))
+    assert encode(seam.terms.fields, made_up.columns).shape == (
+        len(made_up),
+        len(seam.terms.fields),
+    )
 
 
 def test_the_extensions_can_be_used(pytestconfig: pytest.Config) -> None:

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def point(models: Path, bundle: Path, version: int, *previous: dict[str, object]) -> dict[str, object]:
-    """Make a bundle the champion of MODEL_DIR, as the follower does: the folder first, then the pointer at once."""
+def point(
+    models: Path, bundle: Path, version: int, *previous: dict[str, object]
+) -> dict[str, object]:
+    """Make a bundle the champion of MODEL_DIR, as the follower does: the folder first, then the
+    pointer at once.
+    """
     if not (models / "versions" / bundle.name).exists():
         shutil.copytree(bundle, models / "versions" / bundle.name)
     here: dict[str, object] = {"digest": bundle.name, "version": version}

@@ -50,11 +50,22 @@ def make_bundle(
             by_slice.setdefault(part, {})[name] = figure
     files = candidate.files | {
         "reference.json": canonical(
-            describe(terms.fields, learnt.columns, candidate.runtime.score(learnt.columns)).model_dump(mode="json")
+            describe(
+                terms.fields, learnt.columns, candidate.runtime.score(learnt.columns)
+            ).model_dump(mode="json")
         ),
         "probe.json": probe(terms.fields, candidate.runtime),
         "card.md": card(
-            candidate.kind, task, terms, purpose, data, parts, candidate.threshold, found, baseline, lasting
+            candidate.kind,
+            task,
+            terms,
+            purpose,
+            data,
+            parts,
+            candidate.threshold,
+            found,
+            baseline,
+            lasting,
         ).encode(),
     }
     manifest = {
@@ -63,7 +74,11 @@ def make_bundle(
         "runtime": "python" if candidate.kind == "baseline" else seam.runtime,
         "inputs": inputs_of(terms.fields),
         "threshold": candidate.threshold,
-        "digests": {"contract": terms.fields.digest(), "data": rows.digest(), "domain": seam.digest},
+        "digests": {
+            "contract": terms.fields.digest(),
+            "data": rows.digest(),
+            "domain": seam.digest,
+        },
         "data": data,
         "metrics": found.whole(),
         "slices": [
@@ -78,7 +93,9 @@ def make_bundle(
 
 
 def provenance(root: Path) -> dict[str, str]:
-    """Who made this, when, where and from which project: beside the bundle, since it differs between equal bundles."""
+    """Who made this, when, where and from which project: beside the bundle, since it differs
+    between equal bundles.
+    """
     lock = root / "requirements/pipeline.txt"
     return {
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -90,8 +107,14 @@ def provenance(root: Path) -> dict[str, str]:
 
 
 def revision(root: Path = Path()) -> str:
-    """The commit of a folder as git describes it; without git, as in an image, what the image was built from."""
+    """The commit of a folder as git describes it; without git, as in an image, what the image was
+    built from.
+    """
     git = shutil.which("git")
-    words = ["-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
-    said = subprocess.run([git, *words], capture_output=True, text=True, check=False).stdout.strip() if git else ""
-    return said or os.environ.get("ML_REVISION", "")
+    parts = ["-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    message = (
+        subprocess.run([git, *parts], capture_output=True, text=True, check=False).stdout.strip()
+        if git
+        else ""
+    )
+    return message or os.environ.get("ML_REVISION", "")

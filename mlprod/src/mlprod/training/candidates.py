@@ -20,25 +20,40 @@ def make_baseline(seam: Seam, rows: Dataset, parts: Split) -> Candidate:
     """What is done today, given the best threshold that the validation rows offer: a fair opponent."""
     runtime, validation = BaselineRuntime(seam.baseline), rows.take(parts.validation)
     require_finite(
-        runtime.score(sample(seam.terms.fields, BASELINE_SAMPLE_ROWS, seed=3)), BASELINE_SAMPLE_ROWS, "baseline()"
+        runtime.score(sample(seam.terms.fields, BASELINE_SAMPLE_ROWS, seed=3)),
+        BASELINE_SAMPLE_ROWS,
+        "baseline()",
     )
     require_finite(runtime.score(rows.columns), len(rows), "baseline()")
     return Candidate(
-        "baseline", runtime, {}, choose_threshold(seam, validation, runtime.score(validation.columns)), None
+        "baseline",
+        runtime,
+        {},
+        choose_threshold(seam, validation, runtime.score(validation.columns)),
+        None,
     )
 
 
 def make_model(
-    seam: Seam, rows: Dataset, parts: Split, megabytes: int = MODEL_MEGABYTES, say: Say = lambda _: None
+    seam: Seam,
+    rows: Dataset,
+    parts: Split,
+    megabytes: int = MODEL_MEGABYTES,
+    say: Say = lambda _: None,
 ) -> Candidate:
     """Fit, export, and prove the export equal. All figures are then those of the exported model.
 
-    Raises BundleError for a model that the service would not load: it takes more than `megabytes`, or never ends.
+    Raises BundleError for a model that the service would not load: it takes more than `megabytes`,
+    or never ends.
     """
     estimator = fit(seam, rows.take(parts.train))
     files = export(seam, estimator)
     size, memory = try_export(seam, files, megabytes)
-    say(f"size       {size:,.1f} MB of files, {memory:,.0f} MB of memory; the limit is {megabytes} MB")
+    say(
+        f"size       {size:,.1f} MB of files, {memory:,.0f} MB of memory; the limit is {megabytes} MB"
+    )
     runtime, validation = runtime_of(seam, files), rows.take(parts.validation)
     threshold = choose_threshold(seam, validation, runtime.score(validation.columns))
-    return Candidate("model", runtime, files, threshold, parity(seam, estimator, runtime, rows.take(parts.test)))
+    return Candidate(
+        "model", runtime, files, threshold, parity(seam, estimator, runtime, rows.take(parts.test))
+    )

@@ -21,7 +21,10 @@ WHOLE = ""
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures by (metric, slice); slice "" is everything, else "field=value". Replicates allow paired comparison."""
+    """Figures by (metric, slice); slice "" is everything, else "field=value".
+
+    Replicates allow paired comparison.
+    """
 
     figures: dict[tuple[str, str], Estimate]
     replicates: dict[tuple[str, str], NDArray[np.float64]]
@@ -42,8 +45,9 @@ def evaluate(
 ) -> Evaluation:
     """Metrics over all rows and, for the value, over each slice of at least 50 rows.
 
-    Intervals are percentiles of a bootstrap over units (Efron 1979; units, since rows of one unit are not independent):
-    95 % for everything, and 95 % for all slices together (Bonferroni), or one of many would look worse by chance.
+    Intervals are percentiles of a bootstrap over units (Efron 1979; units, since rows of one unit
+    are not independent): 95 % for everything, and 95 % for all slices together (Bonferroni), or one
+    of many would look worse by chance.
     """
     parts = {WHOLE: np.ones(len(rows), dtype=bool)} | slices(terms, rows)
     wanted = {(name, part): metric for part in parts for name, metric in BOTH.items()}
@@ -69,8 +73,10 @@ def evaluate(
 
 
 def paired(rows: Dataset, difference: NDArray[np.float64], tail: float = 0.025) -> Estimate:
-    """Mean of a difference [rows] and its interval, with a chance of `tail` beyond either end: the same bootstrap over
-    units, or, for tails finer than its replicates can show, the normal law with the bootstrap's spread."""
+    """Mean of a difference [rows] and its interval, with a chance of `tail` beyond either end: the
+    same bootstrap over units, or, for tails finer than its replicates can show, the normal law with
+    the bootstrap's spread.
+    """
     drawn = [np.average(difference, weights=weights) for weights in _draws(rows) if weights.any()]
     low, high = np.quantile(drawn, [tail, 1 - tail])
     mean = float(difference.mean())
@@ -107,11 +113,14 @@ def _estimates(
     counts: dict[tuple[str, str], int],
 ) -> dict[tuple[str, str], Estimate]:
     parts = max(len({part for _, part in values} - {WHOLE}), 1)
-    found = {}
+    result = {}
     for key, value in values.items():
         tail = 0.025 if key[1] == WHOLE else 0.025 / parts
         low, high = np.nanquantile(drawn[key], [tail, 1 - tail])
-        found[key] = Estimate(
-            value=round(value, 9), low=round(float(low), 9), high=round(float(high), 9), n=counts[key]
+        result[key] = Estimate(
+            value=round(value, 9),
+            low=round(float(low), 9),
+            high=round(float(high), 9),
+            n=counts[key],
         )
-    return found
+    return result

@@ -12,8 +12,13 @@ Weights = NDArray[np.float64]
 Metric = Callable[[NDArray[np.float64], Scores, NDArray[np.float64], Weights], float]
 
 
-def calibration_error(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights) -> float:
-    """Expected calibration error over ten bins of equal count, equal scores together (Naeini et al. 2015)."""
+def calibration_error(
+    y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights
+) -> float:
+    """Expected calibration error over ten bins of equal count, equal scores together (Naeini et al.
+
+    2015).
+    """
     edges = np.unique(np.quantile(scores, np.arange(1, 10) / 10))
     gaps = np.bincount(np.searchsorted(edges, scores, side="left"), weights=w * (y - scores))
     return float(np.abs(gaps).sum() / w.sum())
@@ -24,7 +29,8 @@ def _value(y: NDArray[np.float64], scores: Scores, money: NDArray[np.float64], w
 
 
 def roc_auc(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights) -> float:
-    """Area under the ROC curve: how often a positive scores above a negative, ties half (Hanley and McNeil 1982).
+    """Area under the ROC curve: how often a positive scores above a negative, ties half (Hanley and
+    McNeil 1982).
 
     Equal to scikit-learn's, whose input checks would be repeated for every draw of the bootstrap.
     """
@@ -32,10 +38,14 @@ def roc_auc(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: W
     if not hits[-1] or not alarms[-1]:
         return float("nan")  # an unlucky draw of one class only
     before = np.concatenate([[0.0], hits[:-1]])
-    return float(np.sum(np.diff(alarms, prepend=0.0) * (hits + before)) / 2 / (hits[-1] * alarms[-1]))
+    return float(
+        np.sum(np.diff(alarms, prepend=0.0) * (hits + before)) / 2 / (hits[-1] * alarms[-1])
+    )
 
 
-def average_precision(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights) -> float:
+def average_precision(
+    y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights
+) -> float:
     """Mean precision over the steps of recall, as scikit-learn defines it."""
     hits, alarms = _curve(y, scores, w)
     if not hits[-1]:
@@ -44,8 +54,12 @@ def average_precision(y: NDArray[np.float64], scores: Scores, _: NDArray[np.floa
     return float(np.sum(gained * hits / np.maximum(hits + alarms, 1e-12)) / hits[-1])
 
 
-def _curve(y: NDArray[np.float64], scores: Scores, w: Weights) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight of the positives and of the negatives at or above each distinct score, from the highest score down."""
+def _curve(
+    y: NDArray[np.float64], scores: Scores, w: Weights
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight of the positives and of the negatives at or above each distinct score, from the
+    highest score down.
+    """
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
     return np.cumsum((w * y)[order])[last], np.cumsum((w * (1 - y))[order])[last]
@@ -73,4 +87,8 @@ BY_TASK: dict[Task, dict[str, Metric]] = {
 }
 SLICED = frozenset({"value", "single_field_power"})  # a gate may ask for these by slice
 OTHERS = ("single_field_power", "parity_difference")  # measured elsewhere, known to gates.yaml
-NAMES = frozenset(BOTH) | frozenset(name for table in BY_TASK.values() for name in table) | frozenset(OTHERS)
+NAMES = (
+    frozenset(BOTH)
+    | frozenset(name for table in BY_TASK.values() for name in table)
+    | frozenset(OTHERS)
+)

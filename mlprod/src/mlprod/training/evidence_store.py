@@ -29,8 +29,13 @@ LOCKS = tuple(f"requirements/{name}" for name in ("install.sh", "serve.txt", "pi
 SEAM = {f"{name}.py" for name in ("contract", "data", "decision", "model")}  # which `domain` names
 
 
-def finding(check: str, passed: bool, digests: dict[Subject, str], value: float | str | None = None) -> Evidence:
-    """What a command has found, written down as the catalogue asks. Raises KeyError for a check that is not in it."""
+def finding(
+    check: str, passed: bool, digests: dict[Subject, str], value: float | str | None = None
+) -> Evidence:
+    """What a command has found, written down as the catalogue asks.
+
+    Raises KeyError for a check that is not in it.
+    """
     entry = catalogue().entry(check)
     if entry is None:
         raise KeyError(f"the catalogue has no check {check!r}")
@@ -52,18 +57,20 @@ def finding(check: str, passed: bool, digests: dict[Subject, str], value: float 
 
 
 def _author() -> tuple[Writer, str, str, str]:
-    """(writer, actor, run, proof): the CI's where a token proves it; else what is declared, as a laptop's."""
+    """(writer, actor, run, proof): the CI's where a token proves it; else what is declared, as a
+    laptop's.
+    """
     declared: tuple[Writer, str, str, str] = ("local", whoami(), claimed_run(), "")
     if not in_ci():
         return declared
     try:
         owners = read_ownership(Settings().governance_dir / "ownership.yaml")
-        found = proven_run(owners.ci)
+        result = proven_run(owners.ci)
     except (IdentityError, GovernanceError) as error:
         _warn(f"This evidence counts as a laptop's, not for production: {error}")
         return declared
-    person = owners.by_account(found.account)
-    return "ci", person.email if person else found.account, found.run, found.proof
+    person = owners.by_account(result.account)
+    return "ci", person.email if person else result.account, result.run, result.proof
 
 
 @functools.lru_cache(maxsize=8)
@@ -73,54 +80,72 @@ def _warn(reason: str) -> None:
 
 
 def write(registry: Registry, records: Sequence[Evidence]) -> bool:
-    """Keep the records of one command. What another library than the pinned one has shown is not kept: then this prints
-    the reason and gives False. Raises RegistryError."""
+    """Keep the records of one command.
+
+    What another library than the pinned one has shown is not kept: then this prints the reason and
+    gives False. Raises RegistryError.
+    """
     if refusal := read_library(Path()).refusal:
         _warn(f"no evidence was kept: {refusal}")
         return False
-    registry.save_tag_sets("evidence", {PREFIX + record.check: record.model_dump_json() for record in records})
+    registry.save_tag_sets(
+        "evidence", {PREFIX + record.check: record.model_dump_json() for record in records}
+    )
     return True
 
 
 def read(registry: Registry) -> list[Evidence]:
-    """The records of the newest commands. What is no evidence at all is left out. Raises RegistryError."""
-    found = []
+    """The records of the newest commands.
+
+    What is no evidence at all is left out. Raises RegistryError.
+    """
+    result = []
     for tags in registry.load_tag_sets("evidence", NEWEST):
         for name, text in tags.items():
             record = Evidence.parse(text) if name.startswith(PREFIX) else None
             if record and name == PREFIX + record.check:
-                found.append(record)
-    return found
+                result.append(record)
+    return result
 
 
 def digests(
-    settings: Settings, seam: Seam | None = None, version: Version | None = None, library: Library | None = None
+    settings: Settings,
+    seam: Seam | None = None,
+    version: Version | None = None,
+    library: Library | None = None,
 ) -> dict[Subject, str]:
-    """Of what evidence is evidence today. A file that cannot be read has no digest, and nothing can be shown of it; nor
-    of a library that is not the pinned one."""
+    """Of what evidence is evidence today.
+
+    A file that cannot be read has no digest, and nothing can be shown of it; nor of a library that
+    is not the pinned one.
+    """
     library = library or read_library(Path())
     own = _own_files()
-    found: dict[Subject, str] = {
+    result: dict[Subject, str] = {
         "project": _files(own),
         "image": _files(map(Path, ("Dockerfile", ".dockerignore", *LOCKS))),
         "rules": _files(sorted(Path("monitoring").rglob("*"))),
     }
     if not library.refusal:
-        found["code"] = _files([*own, Path("pyproject.toml")], library.checksum)
-        found |= {room: library.rooms[room] for room in ROOMS if room in library.rooms}
+        result["code"] = _files([*own, Path("pyproject.toml")], library.checksum)
+        result |= {room: library.rooms[room] for room in ROOMS if room in library.rooms}
     if seam:
-        found |= {"domain": seam.digest, "contract": seam.terms.fields.digest()}
+        result |= {"domain": seam.digest, "contract": seam.terms.fields.digest()}
     if version:
-        found["bundle"] = version.digest
+        result["bundle"] = version.digest
     with suppress(GovernanceError):
-        found["change_plan"] = digest(read_change_plan(settings.governance_dir / "change_plan.yaml"))
+        result["change_plan"] = digest(
+            read_change_plan(settings.governance_dir / "change_plan.yaml")
+        )
     with suppress(GovernanceError):
-        found["gates"] = digest(read_gates_file(settings.governance_dir / "gates.yaml"))
+        result["gates"] = digest(read_gates_file(settings.governance_dir / "gates.yaml"))
     with suppress(GovernanceError):
         owners = read_ownership(settings.governance_dir / "ownership.yaml")
-        stageless = owners.system.model_copy(update={"stage": "poc", "since": None})  # a new stage is no new owner
-        found["ownership"] = digest(owners.model_copy(update={"system": stageless}))
-    return found
+        stageless = owners.system.model_copy(
+            update={"stage": "poc", "since": None}
+        )  # a new stage is no new owner
+        result["ownership"] = digest(owners.model_copy(update={"system": stageless}))
+    return result
 
 
 def _said(value: float | str | None) -> float | str | None:
@@ -133,7 +158,9 @@ def _said(value: float | str | None) -> float | str | None:
 def _own_files() -> list[Path]:
     """The project's package without the four files, and the lock."""
     own = [
-        path for path in sorted(Path("src").rglob("*.py")) if path.parent.parent != Path("src") or path.name not in SEAM
+        path
+        for path in sorted(Path("src").rglob("*.py"))
+        if path.parent.parent != Path("src") or path.name not in SEAM
     ]
     return [*own, Path("requirements/pipeline.txt")]
 

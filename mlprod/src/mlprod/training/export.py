@@ -34,7 +34,10 @@ class ExportError(Exception):
 
 
 def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
-    """The files of the model: model.onnx, or model/model.pkl for runtime python. Raises ExportError."""
+    """The files of the model: model.onnx, or model/model.pkl for runtime python.
+
+    Raises ExportError.
+    """
     name = type(estimator).__name__
     if seam.runtime == "python":
         if seam.export:
@@ -62,20 +65,26 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
     except Exception as error:
         if seam.export:
             raise ExportError(f"export() of extensions.py failed for {name}: {error}") from error
-        raise ExportError(f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}") from error
+        raise ExportError(
+            f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}"
+        ) from error
     if not isinstance(onnx, ModelProto):
         raise ExportError(
             f"export() of extensions.py gave a {type(onnx).__name__}; it returns an onnx.ModelProto, like that of "
             "skl2onnx.to_onnx(), or its bytes"
         )
-    opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)  # they come out of a set: any order
+    opsets = sorted(
+        onnx.opset_import, key=lambda opset: opset.domain
+    )  # they come out of a set: any order
     del onnx.opset_import[:]
     onnx.opset_import.extend(opsets)
     model = bytes(onnx.SerializeToString(deterministic=True))
     try:
         require_self_contained(model)
     except UnsafeModelError as error:
-        raise ExportError(f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}") from error
+        raise ExportError(
+            f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}"
+        ) from error
     return {"model.onnx": model}
 
 
@@ -87,20 +96,27 @@ def _to_onnx(seam: Seam, estimator: Any, binary: bool) -> Any:
 def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:
     """Megabytes of files, and of memory where the model is loaded.
 
-    Raises BundleError for more than `megabytes`, ExportError for a model that cannot be run or does not end.
+    Raises BundleError for more than `megabytes`, ExportError for a model that cannot be run or does
+    not end.
     """
     size = sum(map(len, files.values())) / MEGABYTE
     if size > megabytes:
-        raise BundleError("size", f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER}")
+        raise BundleError(
+            "size", f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER}"
+        )
     fields = seam.terms.fields
-    exported = Exported(seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields))
+    exported = Exported(
+        seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields)
+    )
     try:
         return size, TRIALS.run(exported, megabytes)
     except BundleError as error:
         if error.reason == "size":
             raise
         name = type(seam.build_model(fields)).__name__
-        raise ExportError(f"{name} was exported, but the service could not run it: {error}\n{WORKS}") from error
+        raise ExportError(
+            f"{name} was exported, but the service could not run it: {error}\n{WORKS}"
+        ) from error
 
 
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
@@ -129,9 +145,11 @@ def _runs(seam: Seam) -> Iterator[None]:
 
 
 def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Parity:
-    """Compare estimator and export on the rows and on made-up ones, with missing and never seen values among them.
+    """Compare estimator and export on the rows and on made-up ones, with missing and never seen
+    values among them.
 
-    The difference is relative to the largest score where that is above one: float32 has seven digits.
+    The difference is relative to the largest score where that is above one: float32 has seven
+    digits.
     """
     worst = 0.0
     for columns in (rows.columns, sample(seam.terms.fields, PARITY_ROWS, seed=2)):
@@ -139,10 +157,14 @@ def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Pari
         try:
             own = require_finite(predict(seam, estimator, columns), count, "the model")
         except ValueError as error:
-            raise ExportError(f"the estimator cannot score rows that the contract allows: {error}") from error
+            raise ExportError(
+                f"the estimator cannot score rows that the contract allows: {error}"
+            ) from error
         with _runs(seam):
             exact = require_finite(exported.score(columns), count, "the exported model")
-        worst = max(worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own)))))
+        worst = max(
+            worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own))))
+        )
     return Parity(rows=len(rows) + PARITY_ROWS, max_difference=round(worst, 12))
 
 
@@ -154,5 +176,7 @@ def predict(seam: Seam, estimator: Any, columns: Columns) -> Scores:
 
 
 def _scores(estimator: Any, matrix: NDArray[np.float32], task: Task) -> Scores:
-    answer = estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
+    answer = (
+        estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
+    )
     return np.asarray(answer, dtype=np.float64).reshape(-1)

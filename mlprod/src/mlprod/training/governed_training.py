@@ -1,4 +1,7 @@
-"""Training by the files of governance/: gates, waivers, text of the card. What is found becomes evidence."""
+"""Training by the files of governance/: gates, waivers, text of the card.
+
+What is found becomes evidence.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,22 +24,27 @@ from .training_result import TrainingResult
 
 @dataclass(frozen=True)
 class EvidenceWriter:
-    """Writes evidence of a training into the registry. `missing` is file and key of what its card needs."""
+    """Writes evidence of a training into the registry.
+
+    `missing` is file and key of what its card needs.
+    """
 
     seam: Seam
     settings: Settings
     missing: list[str]
 
     def data_refused(self, report: CheckReport) -> None:
-        write(Registry(self.settings), of_data(self.seam, report, digests(self.settings, self.seam)))
+        write(
+            Registry(self.settings), of_data(self.seam, report, digests(self.settings, self.seam))
+        )
 
     def registered(self, result: TrainingResult) -> None:
-        about = digests(self.settings, self.seam, result.version)
+        subject = digests(self.settings, self.seam, result.version)
         shown = of_training(
             self.seam, result.candidate, result.test, result.measured, result.verdicts, self.missing, result.commit,
-            result.simpler, about,
+            result.simpler, subject,
         )  # fmt: skip
-        write(Registry(self.settings), [*of_data(self.seam, result.report, about), *shown])
+        write(Registry(self.settings), [*of_data(self.seam, result.report, subject), *shown])
 
 
 def train_with_governance(
@@ -51,4 +59,6 @@ def train_with_governance(
     if seam.runtime == "python" and kind == "model":
         demand_waiver(settings.governance_dir / "waivers.yaml", PICKLE, date.today())
     listener = EvidenceWriter(seam, settings, missing(text))
-    return train(seam, settings, say, kind=kind, until=until, gates=gates, card_text=text, listener=listener)
+    return train(
+        seam, settings, say, kind=kind, until=until, gates=gates, card_text=text, listener=listener
+    )

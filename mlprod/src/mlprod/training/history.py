@@ -1,4 +1,7 @@
-"""Who served, from the tags of a model. Anybody may have written a tag: what is not ours is shown and skipped."""
+"""Who served, from the tags of a model.
+
+Anybody may have written a tag: what is not ours is shown and skipped.
+"""
 
 import json
 import re
@@ -22,8 +25,9 @@ def read_events(tags: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str
 
 
 def champions(events: Iterable[Mapping[str, Any]]) -> list[int]:
-    """The champions that a rollback could come to, and today's last: what was left by a rollback, or by going back to
-    an older number, is no part of it."""
+    """The champions that a rollback could come to, and today's last: what was left by a rollback,
+    or by going back to an older number, is no part of it.
+    """
     line: list[int] = []
     for event in events:
         if event["action"] in MOVES:
@@ -49,20 +53,26 @@ def number_of(text: str) -> int | None:
     return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else None
 
 
-def line_back(number: int, previous: Mapping[int, str], events: Sequence[Mapping[str, Any]]) -> list[int]:
+def line_back(
+    number: int, previous: Mapping[int, str], events: Sequence[Mapping[str, Any]]
+) -> list[int]:
     """The versions that rollbacks from `number` come to, nearest first.
 
-    `previous` is that tag of each version there is. Where it names none of them, the history goes on.
+    `previous` is that tag of each version there is. Where it names none of them, the history goes
+    on.
     """
-    found = [number]
-    while text := previous.get(found[-1], ""):
+    result = [number]
+    while text := previous.get(result[-1], ""):
         before = number_of(text)
-        if before is None or before not in previous or before in found:
+        if before is None or before not in previous or before in result:
             line = champions(events)
-            older = line[: line.index(found[-1])] if found[-1] in line else []
-            return [*found[1:], *(each for each in reversed(older) if each in previous and each not in found)]
-        found.append(before)
-    return found[1:]
+            older = line[: line.index(result[-1])] if result[-1] in line else []
+            return [
+                *result[1:],
+                *(item for item in reversed(older) if item in previous and item not in result),
+            ]
+        result.append(before)
+    return result[1:]
 
 
 def _event(text: str) -> dict[str, Any] | None:
@@ -72,7 +82,7 @@ def _event(text: str) -> dict[str, Any] | None:
         return None
     if not isinstance(event, dict):
         return None
-    words = all(isinstance(event.get(key), str) for key in ("action", "at", "who", "why"))
+    parts = all(isinstance(event.get(key), str) for key in ("action", "at", "who", "why"))
     before, version = event.get("before"), event.get("version")
     numbers = type(version) is int and (before is None or type(before) is int)
-    return event if words and numbers else None
+    return event if parts and numbers else None

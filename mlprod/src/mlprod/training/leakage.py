@@ -17,16 +17,21 @@ from .split import Split, shares
 BINS = 100  # groups that a number is cut into, to see what it tells
 SMALLEST_GROUP = 30  # rows, below which a group that holds one class only is luck
 WARN = 0.9  # power or purity from which a training warns
-NOTABLE, LARGE = 0.1, 0.5  # shares of a class that a pure group holds: worth a warning; as good as a copy of the label
+NOTABLE, LARGE = (
+    0.1,
+    0.5,
+)  # shares of a class that a pure group holds: worth a warning; as good as a copy of the label
 WORDS = 10_000  # of texts, the most frequent ones
 DISTINCT = 0.5  # share of different rows, below which equal ones are the rule and no sign of copies
 
 
 @dataclass(frozen=True)
 class FieldPower:
-    """`power`: area under the ROC curve (0.5 to 1) or |correlation| (0 to 1), or `purity` where that is larger and the
-    group is large. `purity`: how far the purest group of the field is from the base rate (0) to one class only (1);
-    `group` names it, and `coverage` is the share of that class which it holds."""
+    """`power`: area under the ROC curve (0.5 to 1) or |correlation| (0 to 1), or `purity` where
+    that is larger and the group is large. `purity`: how far the purest group of the field is from
+    the base rate (0) to one class only (1); `group` names it, and `coverage` is the share of that
+    class which it holds.
+    """
 
     power: float
     purity: float = 0.0
@@ -37,46 +42,60 @@ class FieldPower:
 def field_powers(fields: Fields, rows: Dataset, task: Task) -> dict[str, FieldPower]:
     """The power of each field, from its order, its groups, and for a classifier its purest group.
 
-    A field near 1 is a copy of the label, and known only after the fact (Kaufman et al. 2012, Leakage in data mining).
+    A field near 1 is a copy of the label, and known only after the fact (Kaufman et al. 2012,
+    Leakage in data mining).
     """
     measure = _auc if task == "binary" else _correlation
     half = shares(rows.units) * 1_000 % 2 < 1
     powers = {}
     for field in fields:
-        found = [0.0]
+        result = [0.0]
         if field.kind != "text":
-            values = encode(Fields((field,)), rows.columns)[:, 0].astype(np.float64)  # as the model sees it
-            found.append(measure(_means_of_groups(values, rows.y, half), rows.y))
+            values = encode(Fields((field,)), rows.columns)[:, 0].astype(
+                np.float64
+            )  # as the model sees it
+            result.append(measure(_means_of_groups(values, rows.y, half), rows.y))
             if field.kind != "category":
-                found.append(measure(rankdata(np.where(np.isnan(values), -np.inf, values)), rows.y))
+                result.append(
+                    measure(rankdata(np.where(np.isnan(values), -np.inf, values)), rows.y)
+                )
         purest = _purest(field, rows.columns, rows.y) if task == "binary" else FieldPower(0.0)
-        # A word of a text may well tell the label: that is what texts are read for. It is warned of, and stops nothing.
+        # A word of a text may well tell the label: that is what texts are read for. It is warned
+        # of, and stops nothing.
         counts = purest.coverage >= LARGE and not purest.group.startswith("the word ")
-        power = max(*found, purest.purity if counts else 0.0)
+        power = max(*result, purest.purity if counts else 0.0)
         powers[field.name] = FieldPower(power, purest.purity, purest.group, purest.coverage)
     return powers
 
 
 def warnings(powers: dict[str, FieldPower]) -> Iterator[str]:
     """A sentence for each field that tells most of the label, whatever the gates say."""
-    for name, each in powers.items():
-        if each.purity >= WARN and each.coverage >= NOTABLE:
+    for name, item in powers.items():
+        if item.purity >= WARN and item.coverage >= NOTABLE:
             yield (
-                f"{name}: rows with {each.group} have nearly one label only, and are {each.coverage:.0%} of all that "
+                f"{name}: rows with {item.group} have nearly one label only, and are "
+                f"{item.coverage:.0%} of all that "
                 "have it. Is it known before the outcome? If not, take it out of the contract"
             )
-        elif each.power >= WARN:
+        elif item.power >= WARN:
             yield (
-                f"{name} alone tells the label to {each.power:.3f} of 1. Is it known before the outcome? If not, take "
+                f"{name} alone tells the label to {item.power:.3f} of 1. Is it known "
+                f"before the outcome? If not, take "
                 "it out of the contract"
             )
 
 
 def copies(rows: Dataset, parts: Split) -> int:
-    """How many test rows hold the values of a learnt row in every field. 0 where equal rows are common anyway."""
+    """How many test rows hold the values of a learnt row in every field.
+
+    0 where equal rows are common anyway.
+    """
 
     def keys(positions: NDArray[np.intp]) -> list[tuple[object, ...]]:
-        lists = [[None if v != v else v for v in values[positions].tolist()] for values in rows.columns.values()]
+        lists = [
+            [None if v != v else v for v in values[positions].tolist()]
+            for values in rows.columns.values()
+        ]
         return list(zip(*lists, strict=True)) if lists else []
 
     learnt, test = keys(parts.train), keys(parts.test)
@@ -87,7 +106,9 @@ def copies(rows: Dataset, parts: Split) -> int:
 
 
 def _purest(field: Field, columns: Columns, y: NDArray[np.float64]) -> FieldPower:
-    """The group of rows that differs most from the base rate of the rarer class, or of both where they are balanced."""
+    """The group of rows that differs most from the base rate of the rarer class, or of both where
+    they are balanced.
+    """
     best, share = FieldPower(0.0), float(y.mean())
     for group, size, positive in _groups(field, columns[field.name], y):
         if not SMALLEST_GROUP <= size < len(y):
@@ -95,31 +116,42 @@ def _purest(field: Field, columns: Columns, y: NDArray[np.float64]) -> FieldPowe
         for base, hits in ((share, positive), (1 - share, size - positive)):
             if not 0 < base <= 0.5:
                 continue
-            purity = (hits / size - base) / (1 - base)  # as Cohen's kappa takes chance out of agreement (Cohen 1960)
+            purity = (hits / size - base) / (
+                1 - base
+            )  # as Cohen's kappa takes chance out of agreement (Cohen 1960)
             coverage = hits / (base * len(y))
-            # Of two pure groups the one that holds more of the class is the stronger sign of a leak.
-            if coverage >= NOTABLE and purity * min(coverage, LARGE) > best.purity * min(best.coverage, LARGE):
+            # Of two pure groups the one that holds more of the class is the stronger sign of a
+            # leak.
+            if coverage >= NOTABLE and purity * min(coverage, LARGE) > best.purity * min(
+                best.coverage, LARGE
+            ):
                 best = FieldPower(0.0, purity, group, coverage)
     return best
 
 
-def _groups(field: Field, values: NDArray[Any], y: NDArray[np.float64]) -> Iterator[tuple[str, int, int]]:
-    """Groups of the rows by one field, with their rows and positives: missing, present, a value or word."""
+def _groups(
+    field: Field, values: NDArray[Any], y: NDArray[np.float64]
+) -> Iterator[tuple[str, int, int]]:
+    """Groups of the rows by one field, with their rows and positives: missing, present, a value or
+    word.
+    """
     name, positives = field.name, int(y.sum())
     listed = values.tolist()
-    missing = np.array([value is None or value == "" or value != value for value in listed], dtype=bool)
+    missing = np.array(
+        [value is None or value == "" or value != value for value in listed], dtype=bool
+    )
     absent = int(y[missing].sum())
     yield f"{name} missing", int(missing.sum()), absent
     yield f"{name} present", int((~missing).sum()), positives - absent
     if field.kind == "text":
-        words: Counter[str] = Counter()
+        parts: Counter[str] = Counter()
         hits: Counter[str] = Counter()
         for text, label in zip(listed, y.tolist(), strict=True):
-            found = set(str(text).casefold().split())
-            words.update(found)
+            result = set(str(text).casefold().split())
+            parts.update(result)
             if label:
-                hits.update(found)
-        for word, count in words.most_common(WORDS):
+                hits.update(result)
+        for word, count in parts.most_common(WORDS):
             yield f"the word {word[:40]!r} in {name}", count, hits[word]
         return
     present = values[~missing].astype(str if field.kind == "category" else float)
@@ -128,8 +160,14 @@ def _groups(field: Field, values: NDArray[Any], y: NDArray[np.float64]) -> Itera
         return
     counts = np.bincount(codes)
     hit = np.bincount(codes, weights=y[~missing])
-    for value, count, positive in zip(distinct.tolist(), counts.tolist(), hit.tolist(), strict=True):
-        yield f"{name} {value[:40]!r}" if field.kind == "category" else f"{name} {value:g}", count, int(positive)
+    for value, count, positive in zip(
+        distinct.tolist(), counts.tolist(), hit.tolist(), strict=True
+    ):
+        yield (
+            f"{name} {value[:40]!r}" if field.kind == "category" else f"{name} {value:g}",
+            count,
+            int(positive),
+        )
     if field.kind != "category":  # an amount that is 0 unless the outcome is known
         usual = int(counts.argmax())
         other = f"{name} other than {distinct[usual]:g}"
@@ -139,19 +177,24 @@ def _groups(field: Field, values: NDArray[Any], y: NDArray[np.float64]) -> Itera
 def _means_of_groups(
     values: NDArray[np.float64], y: NDArray[np.float64], half: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """For each row the mean label of its group, learnt on the other half of the units: many small groups prove nothing.
+    """For each row the mean label of its group, learnt on the other half of the units: many small
+    groups prove nothing.
 
     Groups are the values themselves, or a hundred bins of equal count; missing is a group.
     """
     present = values[~np.isnan(values)]
-    edges = np.unique(present if len(np.unique(present)) <= BINS else np.quantile(present, np.linspace(0, 1, BINS)))
+    edges = np.unique(
+        present
+        if len(np.unique(present)) <= BINS
+        else np.quantile(present, np.linspace(0, 1, BINS))
+    )
     codes = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
     means = np.full(len(values), y.mean())
-    for learn, tell in ((half, ~half), (~half, half)):
+    for learn, send in ((half, ~half), (~half, half)):
         count = np.bincount(codes[learn], minlength=len(edges) + 2)
         total = np.bincount(codes[learn], weights=y[learn], minlength=len(edges) + 2)
         known = np.where(count > 0, total / np.maximum(count, 1), y.mean())
-        means[tell] = known[codes[tell]]
+        means[send] = known[codes[send]]
     return means
 
 

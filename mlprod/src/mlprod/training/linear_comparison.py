@@ -1,4 +1,7 @@
-"""Is a simpler model as good? A linear model of the same rows, judged by the same money on the same test rows."""
+"""Is a simpler model as good?
+
+A linear model of the same rows, judged by the same money on the same test rows.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +26,9 @@ MOST = 100_000  # rows that a few weights are learnt from; more would not move t
 
 
 def more_than_simple(seam: Seam, rows: Dataset, parts: Split, candidate: Candidate) -> Estimate:
-    """Money a row that the candidate earns more than a linear model of the same fields, with its own threshold."""
+    """Money a row that the candidate earns more than a linear model of the same fields, with its
+    own threshold.
+    """
     task, test, validation = seam.task(), rows.take(parts.test), rows.take(parts.validation)
     fields = Fields(tuple(field for field in seam.terms.fields if field.kind != "text"))
     learn = rows.take(parts.train[:: len(parts.train) // MOST + 1])
@@ -31,23 +36,36 @@ def more_than_simple(seam: Seam, rows: Dataset, parts: Split, candidate: Candida
 
     def scores(part: Dataset) -> NDArray[np.float64]:
         matrix = _matrix(fields, part.columns, len(part))
-        answer = estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
+        answer = (
+            estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
+        )
         return np.asarray(answer, dtype=np.float64)
 
-    theirs = payoffs(seam, test, scores(test), choose_threshold(seam, validation, scores(validation)))
+    theirs = payoffs(
+        seam, test, scores(test), choose_threshold(seam, validation, scores(validation))
+    )
     ours = payoffs(seam, test, candidate.runtime.score(test.columns), candidate.threshold)
     return paired(test, ours - theirs)
 
 
 def linear(fields: Fields, task: Task) -> Pipeline:
-    """Numbers scaled, a missing one as the mean and a sign of its own; words one by one. Without fields, a constant."""
+    """Numbers scaled, a missing one as the mean and a sign of its own; words one by one.
+
+    Without fields, a constant.
+    """
     if not len(fields):
-        return make_pipeline(DummyClassifier(strategy="prior") if task == "binary" else DummyRegressor())
-    words = OneHotEncoder(categories=[fields.codes(at) for at in fields.categorical], handle_unknown="ignore")
-    numbers = make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler())
-    columns = [("words", words, fields.categorical), ("numbers", numbers, fields.numeric)]
+        return make_pipeline(
+            DummyClassifier(strategy="prior") if task == "binary" else DummyRegressor()
+        )
+    parts = OneHotEncoder(
+        categories=[fields.codes(at) for at in fields.categorical], handle_unknown="ignore"
+    )
+    numbers = make_pipeline(
+        SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()
+    )
+    columns = [("words", parts, fields.categorical), ("numbers", numbers, fields.numeric)]
     return make_pipeline(
-        ColumnTransformer([each for each in columns if each[2]], sparse_threshold=0),
+        ColumnTransformer([item for item in columns if item[2]], sparse_threshold=0),
         LogisticRegression(max_iter=1_000) if task == "binary" else Ridge(),
     )
 

@@ -7,7 +7,15 @@ from pydantic import ValidationError
 
 from ..atomic_write import atomic_write
 from ..bundle.manifest import folder_digest
-from ..bundle.model_dir import ROLLBACK_FILE, VERSIONS, LocalRollback, ModelRef, Pointer, read_pointer, read_rollback
+from ..bundle.model_dir import (
+    ROLLBACK_FILE,
+    VERSIONS,
+    LocalRollback,
+    ModelRef,
+    Pointer,
+    read_pointer,
+    read_rollback,
+)
 
 
 class LocalRollbackError(Exception):
@@ -15,9 +23,11 @@ class LocalRollbackError(Exception):
 
 
 def roll_back_here(models: Path, who: str, why: str, number: int | None = None) -> LocalRollback:
-    """Make services that read `models` answer with the champion's predecessor, or with the version `number`.
+    """Make services that read `models` answer with the champion's predecessor, or with the version
+    `number`.
 
-    It holds until the registry's champion moves. To repeat it changes nothing. Raises LocalRollbackError.
+    It holds until the registry's champion moves. To repeat it changes nothing. Raises
+    LocalRollbackError.
     """
     pointer = _pointer(models)
     present = _present(models, pointer)
@@ -34,7 +44,10 @@ def roll_back_here(models: Path, who: str, why: str, number: int | None = None) 
 
 
 def undo(models: Path) -> LocalRollback:
-    """End a rollback that was made here: the registry's champion answers again. Raises LocalRollbackError."""
+    """End a rollback that was made here: the registry's champion answers again.
+
+    Raises LocalRollbackError.
+    """
     present = _present(models, _pointer(models))
     if not present:
         raise LocalRollbackError(f"{models} holds no rollback, so there is none to undo")
@@ -65,14 +78,19 @@ def _target(models: Path, pointer: Pointer, number: int | None) -> ModelRef:
     if number is None:
         candidates = pointer.predecessors()
     else:
-        candidates = [item for item in (pointer.champion, *pointer.previous) if item.version == number]
+        candidates = [
+            item for item in (pointer.champion, *pointer.previous) if item.version == number
+        ]
     for item in candidates:
         folder = models / VERSIONS / item.digest
         if folder.is_dir() and folder_digest(folder) == item.digest:
             return item
-    held = sorted(item.version for item in pointer.previous if (models / VERSIONS / item.digest).is_dir())
+    held = sorted(
+        item.version for item in pointer.previous if (models / VERSIONS / item.digest).is_dir()
+    )
     wanted = f"version {number}" if number else f"a predecessor of version {pointer.version}"
     raise LocalRollbackError(
-        f"{models} holds no whole bundle of {wanted}; it holds {', '.join(map(str, held)) or 'no other'}. "
-        "What works: --version NUMBER of one that it holds, or the kill switch: mode shadow"
+        f"{models} holds no whole bundle of {wanted}; it holds "
+        f"{', '.join(map(str, held)) or 'no other'}. "
+        "What works: --version NUMBER of one that it holds, or the kill switch: set-mode shadow"
     )

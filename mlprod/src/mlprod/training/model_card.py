@@ -1,4 +1,6 @@
-"""The model card, under the headings of Hugging Face's: what it is for, what it was measured on, who answers for it."""
+"""The model card, under the headings of Hugging Face's: what it is for, what it was measured on,
+who answers for it.
+"""
 
 import json
 
@@ -17,7 +19,9 @@ def card(
     kind: str, task: Task, terms: ContractSchema, purpose: ModelCardText, data: Data, parts: Split, threshold: float,
     found: Evaluation, baseline: Evaluation, verdicts: list[Verdict],
 ) -> str:  # fmt: skip
-    """Markdown of the manifest's facts; no date but those of the data, so that equal models have equal cards."""
+    """Markdown of the manifest's facts; no date but those of the data, so that equal models have
+    equal cards.
+    """
     sections = {
         "Model Details": _details(kind, task, terms, purpose, threshold),
         "Uses": _uses(purpose),
@@ -25,12 +29,21 @@ def card(
         "How to Get Started with the Model": _start(terms),
         "Training Details": _training(kind, terms, data, parts),
         "Evaluation": _evaluation(found, baseline, verdicts),
-        "Model Card Authors": [f"- {display(author)}" for author in purpose.authors] or [not_said("authors")],
-        "Model Card Contact": [display(purpose.contact) if is_said(purpose, "contact") else not_said("contact")],
+        "Model Card Authors": [f"- {display(author)}" for author in purpose.authors]
+        or [not_said("authors")],
+        "Model Card Contact": [
+            display(purpose.contact) if is_said(purpose, "contact") else not_said("contact")
+        ],
     }
     title = f"Model card: {cell(purpose.name or terms.row.__name__)}"
     return (
-        "\n\n".join([f"# {title}", *("\n".join([f"## {name}", "", *said]) for name, said in sections.items())]) + "\n"
+        "\n\n".join(
+            [
+                f"# {title}",
+                *("\n".join([f"## {name}", "", *message]) for name, message in sections.items()),
+            ]
+        )
+        + "\n"
     )
 
 
@@ -38,7 +51,9 @@ def mark(verdict: Verdict) -> str:
     return {True: "passed", False: "FAILED", None: "skipped"}[verdict.passed]
 
 
-def _details(kind: str, task: Task, terms: ContractSchema, purpose: ModelCardText, threshold: float) -> list[str]:
+def _details(
+    kind: str, task: Task, terms: ContractSchema, purpose: ModelCardText, threshold: float
+) -> list[str]:
     lines = [
         f"A {kind} that scores `{terms.label}` ({task}). "
         f"Accountable for its quality: {display(purpose.contact or TODO)}.",
@@ -48,7 +63,9 @@ def _details(kind: str, task: Task, terms: ContractSchema, purpose: ModelCardTex
         f"- Risk tier: {cell(purpose.tier) or not_said('tier')}",
     ]
     if task == "binary":
-        lines.append(f"- Threshold {threshold:.6g}: what was worth most on rows that nothing was learnt from")
+        lines.append(
+            f"- Threshold {threshold:.6g}: what was worth most on rows that nothing was learnt from"
+        )
     return lines
 
 
@@ -70,12 +87,20 @@ def _limitations(terms: ContractSchema, purpose: ModelCardText) -> list[str]:
     return [
         "| harm | mitigation |",
         "| --- | --- |",
-        *(f"| {cell(harm)} | {cell(mitigation) or 'none yet'} |" for harm, mitigation in purpose.risks),
+        *(
+            f"| {cell(harm)} | {cell(mitigation) or 'none yet'} |"
+            for harm, mitigation in purpose.risks
+        ),
         *([] if purpose.risks else [f"| {not_said('risks')} | |"]),
         "",
-        f"- Groups looked at one by one: {named['slice'] or 'none, so nothing is known of who is worse off'}.",
+        f"- Groups looked at one by one: "
+        f"{named['slice'] or 'none, so nothing is known of who is worse off'}.",
         f"- Fields about a person: {named['personal'] or 'none'}.",
-        *([] if terms.time else ["- The contract names no time, so nothing is known of how it ages."]),
+        *(
+            []
+            if terms.time
+            else ["- The contract names no time, so nothing is known of how it ages."]
+        ),
     ]
 
 
@@ -85,7 +110,8 @@ def _start(terms: ContractSchema) -> list[str]:
         "`make serve` answers on this machine:",
         "",
         "```",
-        "curl -s http://127.0.0.1:8000/v1/predict -H 'content-type: application/json' -d @- <<'EOF'",
+        "curl -s http://127.0.0.1:8000/v1/predict -H 'content-type: application/json' -d "
+        "@- <<'EOF'",
         json.dumps({"rows": [row]}, ensure_ascii=False),
         "EOF",
         "```",
@@ -97,7 +123,8 @@ def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> lis
     learnt = f"Learnt from {len(parts.train):,}," if kind == "model" else "Nothing is learnt;"
     return [
         f"{data.rows:,} labelled rows of {data.units:,} units, {window}.",
-        f"{learnt} threshold from {len(parts.validation):,}, measured on {len(parts.test):,}; no unit in two of them.",
+        f"{learnt} threshold from {len(parts.validation):,}, measured on "
+        f"{len(parts.test):,}; no unit in two of them.",
         "",
         "### Inputs",
         "",
@@ -105,25 +132,32 @@ def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> lis
     ]
 
 
-def _evaluation(found: Evaluation, baseline: Evaluation, verdicts: list[Verdict]) -> list[str]:
-    whole, today, less = found.whole(), baseline.whole(), found.difference(baseline)
-    parts = sorted((less[key].value, key[1]) for key in found.figures if key[1] != WHOLE and key[0] == "value")
+def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[Verdict]) -> list[str]:
+    whole, today, less = result.whole(), baseline.whole(), result.difference(baseline)
+    parts = sorted(
+        (less[key].value, key[1]) for key in result.figures if key[1] != WHOLE and key[0] == "value"
+    )
     return [
-        f"On {whole['value'].n:,} test rows, with 95 % intervals; for slices 95 % for all of them together.",
+        f"On {whole['value'].n:,} test rows, with 95 % intervals; for slices 95 % for all "
+        f"of them together.",
         "`value` is money for each row. The baseline is what is done today.",
         "",
         "### Figures",
         "",
         "| metric | here | baseline |",
         "| --- | --- | --- |",
-        *(f"| {name} | {_figure(whole[name])} | {_figure(today.get(name))} |" for name in sorted(whole)),
+        *(
+            f"| {name} | {_figure(whole[name])} | {_figure(today.get(name))} |"
+            for name in sorted(whole)
+        ),
         "",
         "### Slices",
         "",
         "| slice | value | less the baseline's | rows |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {cell(part)} | {_figure(found.figures[key])} | {_figure(less[key])} | {found.figures[key].n:,} |"
+            f"| {cell(part)} | {_figure(result.figures[key])} | {_figure(less[key])} | "
+            f"{result.figures[key].n:,} |"
             for key, part in ((("value", part), part) for _, part in parts)
         ),
         *([] if parts else ["| none of enough rows | | | |"]),

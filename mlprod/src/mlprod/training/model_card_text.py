@@ -14,12 +14,21 @@ SAID_IN = {  # attribute of ModelCardText → file and key in governance/
     "authors": ("ownership.yaml", "people"),
     "tier": ("risk.yaml", "tier_questions"),
 }
-COMPLETE = ("statement", "decision", "out_of_scope", "risks", "contact")  # what a card cannot do without
+COMPLETE = (
+    "statement",
+    "decision",
+    "out_of_scope",
+    "risks",
+    "contact",
+)  # what a card cannot do without
 
 
 @dataclass(frozen=True)
 class ModelCardText:
-    """What only people can say. `risks` are pairs of harm and mitigation, `contact` is "Name <address>" or TODO."""
+    """What only people can say.
+
+    `risks` are pairs of harm and mitigation, `contact` is "Name <address>" or TODO.
+    """
 
     statement: str = ""
     decision: str = ""
@@ -35,9 +44,15 @@ NOT_FILLED_IN = ModelCardText()
 
 
 def card_text_of(org: GovernanceConfig) -> ModelCardText:
-    """The model card's words from people; what is empty is shown as not said yet, with the file to say it in."""
+    """The model card's words from people; what is empty is shown as not said yet, with the file to
+    say it in.
+    """
     model = org.ownership.outcome("model_quality")
-    authors = [p for id in (model.responsible if model else ()) if (p := org.ownership.person(id)) and p.known]
+    authors = [
+        p
+        for id in (model.responsible if model else ())
+        if (p := org.ownership.person(id)) and p.known
+    ]
     return ModelCardText(
         statement=org.problem.problem.statement,
         decision=org.problem.decision.who,
@@ -52,7 +67,9 @@ def card_text_of(org: GovernanceConfig) -> ModelCardText:
 
 def missing(purpose: ModelCardText) -> list[str]:
     """File and key of everything that a complete card needs and nobody has said yet."""
-    return ["governance/{} {}".format(*SAID_IN[name]) for name in COMPLETE if not is_said(purpose, name)]
+    return [
+        "governance/{} {}".format(*SAID_IN[name]) for name in COMPLETE if not is_said(purpose, name)
+    ]
 
 
 def is_said(purpose: ModelCardText, name: str) -> bool:

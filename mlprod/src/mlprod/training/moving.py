@@ -1,8 +1,9 @@
-"""Moving the champion: one mover at a time, and only if the champion is still the one that was looked at.
+"""Moving the champion: one mover at a time, and only if the champion is still the one that was
+looked at.
 
-MLflow sets an alias without a condition. On this machine a file lock keeps movers apart. With a server each mover
-writes a tag first and then reads the tags of all, so that of two at least one sees the other and steps back.
-docs/delivery.md has what is left.
+MLflow sets an alias without a condition. On this machine a file lock keeps movers apart. With a
+server each mover writes a tag first and then reads the tags of all, so that of two at least one
+sees the other and steps back. docs/delivery.md has what is left.
 """
 
 import contextlib
@@ -53,12 +54,17 @@ def position(registry: Registry) -> Position:
     last = ""
     if events:
         last = " {action} by {who} at {at}: {why}".format(**events[-1])
-    return Position(champion.number if champion else None, frozenset(event["at"] for event in events), last)
+    return Position(
+        champion.number if champion else None, frozenset(event["at"] for event in events), last
+    )
 
 
 @contextmanager
 def moving(registry: Registry, who: str, seen: Position) -> Iterator[None]:
-    """The body may move the champion. Raises ConcurrentPromotionError when it is no longer where it was `seen`."""
+    """The body may move the champion.
+
+    Raises ConcurrentPromotionError when it is no longer where it was `seen`.
+    """
     with _alone(registry, who):
         if (now := position(registry)) != seen:
             raise ConcurrentPromotionError(
@@ -92,8 +98,14 @@ def _announce(registry: Registry, who: str) -> str:
     """The name of our tag, once no other mover has one."""
     own, until = INTENT + uuid.uuid4().hex, time.monotonic() + WAIT_SECONDS
     while True:
-        registry.tag_model(own, json.dumps({"who": who, "at": datetime.now(UTC).isoformat(timespec="seconds")}))
-        others = {name: text for name, text in registry.model_tags().items() if name.startswith(INTENT) and name != own}
+        registry.tag_model(
+            own, json.dumps({"who": who, "at": datetime.now(UTC).isoformat(timespec="seconds")})
+        )
+        others = {
+            name: text
+            for name, text in registry.model_tags().items()
+            if name.startswith(INTENT) and name != own
+        }
         alive = {name: text for name, text in others.items() if _is_alive(text)}
         for name in others.keys() - alive.keys():
             registry.drop_model_tag(name)

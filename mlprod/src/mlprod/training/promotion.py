@@ -1,4 +1,6 @@
-"""Who serves: the champion alias moves in one call, forward or back, and the registry remembers who, when and why."""
+"""Who serves: the champion alias moves in one call, forward or back, and the registry remembers
+who, when and why.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +16,15 @@ from .moving import NoTargetVersionError as NoTargetVersionError
 from .moving import Position, moving, position
 from .predecessors import former, predecessor, predecessors, with_history
 from .reason import demand_reason
-from .registry import CHALLENGER, CHAMPION, ROLLED_BACK, BundleTooLargeError, Registry, RegistryError, Version
+from .registry import (
+    CHALLENGER,
+    CHAMPION,
+    ROLLED_BACK,
+    BundleTooLargeError,
+    Registry,
+    RegistryError,
+    Version,
+)
 
 
 def promote(
@@ -29,10 +39,10 @@ def promote(
 ) -> tuple[Version | None, Version]:
     """Make the challenger, or the version `number`, the champion. Gives (before, after).
 
-    A challenger that was compared with another champion than today's is refused: its gates said nothing of this one.
-    So is one that was left by a rollback, unless it is named by its number. `ready` may raise before anything moves: it
-    is asked last, about the version that would answer. Raises ConcurrentPromotionError when the champion moved while
-    all this was looked at.
+    A challenger that was compared with another champion than today's is refused: its gates said
+    nothing of this one. So is one that was left by a rollback, unless it is named by its number.
+    `ready` may raise before anything moves: it is asked last, about the version that would answer.
+    Raises ConcurrentPromotionError when the champion moved while all this was looked at.
     """
     demand_reason(who, why)
     seen = position(registry)
@@ -49,8 +59,8 @@ def promote(
             f"version {after.number} was {after.rolled_back}. To promote it all the same, name it: "
             f"--version {after.number} (make: VERSION={after.number})"
         )
-    if number is None and (wrong := not_compared(before, after)):
-        raise NoTargetVersionError(wrong)
+    if number is None and (errors := not_compared(before, after)):
+        raise NoTargetVersionError(errors)
     _demand_answer(registry, after, seam, settings, must=True)
     if ready:
         ready(after)
@@ -67,7 +77,8 @@ def rollback(
     seam: Seam | None = None,
     settings: Settings | None = None,
 ) -> tuple[Version, Version]:
-    """Make the champion's predecessor, or the version `number` that was champion before, the champion again.
+    """Make the champion's predecessor, or the version `number` that was champion before, the
+    champion again.
 
     Gives (before, after). A predecessor that was itself left by a rollback is passed over. Raises
     ConcurrentPromotionError when the champion moved meanwhile.
@@ -84,7 +95,12 @@ def rollback(
 
 
 def _demand_answer(
-    registry: Registry, version: Version, seam: Seam | None, settings: Settings | None, *, must: bool = False
+    registry: Registry,
+    version: Version,
+    seam: Seam | None,
+    settings: Settings | None,
+    *,
+    must: bool = False,
 ) -> None:
     """With a seam, a version that the service would refuse is refused here, before anything moves.
 
@@ -105,8 +121,9 @@ def _demand_answer(
             )
         except (BundleError, BundleTooLargeError) as error:
             raise NoTargetVersionError(
-                f"version {version.number} ({version.kind}) would be refused by the service: {error}. Nothing moved; "
-                "if the service runs other code than this, add --unchecked"
+                f"version {version.number} ({version.kind}) would be refused by the "
+                f"service: {error}. Nothing moved; "
+                "if the service runs other code than this, add --skip-load-check"
             ) from error
         except RegistryError:
             if must:
@@ -115,25 +132,45 @@ def _demand_answer(
 
 
 def _move(
-    registry: Registry, action: str, seen: Position, before: Version | None, after: Version, who: str, why: str
+    registry: Registry,
+    action: str,
+    seen: Position,
+    before: Version | None,
+    after: Version,
+    who: str,
+    why: str,
 ) -> None:
-    """Tags first, the alias last: a crash in between changes nobody's answer. Then look whether it stayed."""
+    """Tags first, the alias last: a crash in between changes nobody's answer.
+
+    Then look whether it stayed.
+    """
     with moving(registry, who, seen):
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        if action == "promote" and before and after.number not in [v.number for v in predecessors(registry, before)]:
-            registry.tag(after.number, "previous", str(before.number))  # else it was left for good: no way leads back
+        if (
+            action == "promote"
+            and before
+            and after.number not in [v.number for v in predecessors(registry, before)]
+        ):
+            registry.tag(
+                after.number, "previous", str(before.number)
+            )  # else it was left for good: no way leads back
         if action == "rollback" and before:
             for name, value in {"by": who, "why": why, "at": at}.items():
                 registry.tag(before.number, f"rolled_back.{name}", value)
         if ROLLED_BACK in after.tags:
-            registry.drop_tag(after.number, ROLLED_BACK)  # somebody has named it: it may serve again
+            registry.drop_tag(
+                after.number, ROLLED_BACK
+            )  # somebody has named it: it may serve again
         for name, value in {"by": who, "at": at, "why": why}.items():
             registry.tag(after.number, f"{action}.{name}", value)
         registry.point(CHAMPION, after)
-        registry.record(action, version=after.number, before=before.number if before else None, who=who, why=why)
+        registry.record(
+            action, version=after.number, before=before.number if before else None, who=who, why=why
+        )
         now = registry.get_by_alias(CHAMPION)
     if now is None or now.number != after.number:
         raise ConcurrentPromotionError(
             f"version {after.number} was made champion, and at once somebody else made it "
-            f"{f'version {now.number}' if now else 'none'}, without asking. Look at `versions`, and then decide again"
+            f"{f'version {now.number}' if now else 'none'}, without asking. Look at "
+            f"`versions`, and then decide again"
         )

@@ -11,9 +11,12 @@ class MissingReasonError(Exception):
 
 def demand_reason(who: str, why: str, example: str = "it beats the rule") -> None:
     """Raises MissingReasonError for what cannot stand in the history of the model."""
-    if wrong := violation(why):
-        works = f'say why, in 1 to {LONGEST_REASON} characters: --why "{example}" (make: WHY="...")'
-        raise MissingReasonError(f"{works}; of what was given, {wrong}")
-    if wrong := violation(who, LONGEST_NAME):
-        works = f'say who, in 1 to {LONGEST_NAME} characters: --who "ann@example.org"'
-        raise MissingReasonError(f"{works}; of what was given, {wrong}")
+    if errors := violation(why):
+        works = (
+            f'say why, in 1 to {LONGEST_REASON} characters: --reason "{example}" (make: '
+            f'REASON="...")'
+        )
+        raise MissingReasonError(f"{works}; of what was given, {errors}")
+    if errors := violation(who, LONGEST_NAME):
+        works = f'say who, in 1 to {LONGEST_NAME} characters: --actor "ann@example.org"'
+        raise MissingReasonError(f"{works}; of what was given, {errors}")

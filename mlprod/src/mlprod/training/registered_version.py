@@ -36,7 +36,9 @@ class Version:
 
     @property
     def rolled_back(self) -> str:
-        """When, by whom and why it was left by a rollback; empty once somebody promoted it by its number again."""
+        """When, by whom and why it was left by a rollback; empty once somebody promoted it by its
+        number again.
+        """
         if ROLLED_BACK not in self.tags:
             return ""
         by, why = (self.tags.get(f"rolled_back.{name}", "unknown") for name in ("by", "why"))
@@ -45,12 +47,16 @@ class Version:
     @property
     def problems(self) -> list[str]:
         """What somebody else than these commands has written, or has not."""
-        found = []
+        result = []
         if not self.digest:
-            found.append("names no bundle, so nothing can answer with it: train registers versions")
+            result.append(
+                "names no bundle, so nothing can answer with it: train registers versions"
+            )
         if self.tags.get("previous") and self.previous is None:
-            found.append(f"its tag previous is {self.tags['previous'][:80]!r}, no number of a version")
-        return [display(problem) for problem in found]
+            result.append(
+                f"its tag previous is {self.tags['previous'][:80]!r}, no number of a version"
+            )
+        return [display(problem) for problem in result]
 
 
 def version_of(item: Any) -> Version:

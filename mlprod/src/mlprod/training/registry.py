@@ -25,19 +25,32 @@ ENVIRONMENTS = ("local", "staging", "production")  # the strictest last
 
 
 class Registry(RegistryConnection):
-    """Runs, versions and the two aliases of one model. Everything raises RegistryError when the server is away."""
+    """Runs, versions and the two aliases of one model.
+
+    Everything raises RegistryError when the server is away.
+    """
 
     @classmethod
     def existing(cls, settings: Settings) -> "Registry":
-        """The registry, which is not made here: an embedded one that is gone is away. Raises RegistryError."""
+        """The registry, which is not made here: an embedded one that is gone is away.
+
+        Raises RegistryError.
+        """
         if not settings.tracking_uri and not settings.database.exists():
             raise RegistryError(f"the registry {settings.database} does not exist")
         return cls(settings)
 
     def log_run(
-        self, tags: Mapping[str, str], metrics: Mapping[str, float], artifacts: Mapping[str, bytes], bundle: Path | None
+        self,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+        artifacts: Mapping[str, bytes],
+        bundle: Path | None,
     ) -> str:
-        """Record a training run, refused or not, with its bundle when there is one. Gives the run's id."""
+        """Record a training run, refused or not, with its bundle when there is one.
+
+        Gives the run's id.
+        """
         run: str = self._ask("create_run", self.experiment, tags=dict(tags)).info.run_id
         for name, value in metrics.items():
             self._ask("log_metric", run, name, value)
@@ -51,7 +64,9 @@ class Registry(RegistryConnection):
         return run
 
     def register(self, run: str, digest: str, tags: Mapping[str, str]) -> Version:
-        """A version for the bundle, or the version that already holds the same bundle and can still deliver it."""
+        """A version for the bundle, or the version that already holds the same bundle and can still
+        deliver it.
+        """
         known = next((version for version in self.versions() if version.digest == digest), None)
         if known and self._delivers(known):
             for name, value in tags.items():
@@ -63,14 +78,20 @@ class Registry(RegistryConnection):
             if error.code != "RESOURCE_ALREADY_EXISTS":
                 raise
         made = self._ask(
-            "create_model_version", self.name, f"runs:/{run}/{FOLDER}", run_id=run, tags={**tags, "bundle": digest}
+            "create_model_version",
+            self.name,
+            f"runs:/{run}/{FOLDER}",
+            run_id=run,
+            tags={**tags, "bundle": digest},
         )
         return self.version(int(made.version))
 
     def versions(self) -> list[Version]:
         """All versions, newest first."""
-        found = [version_of(item) for item in self._ask("search_model_versions", f"name='{self.name}'")]
-        return sorted(found, key=lambda version: -version.number)
+        result = [
+            version_of(item) for item in self._ask("search_model_versions", f"name='{self.name}'")
+        ]
+        return sorted(result, key=lambda version: -version.number)
 
     def version(self, number: int) -> Version:
         try:
@@ -79,10 +100,15 @@ class Registry(RegistryConnection):
             if error.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             known = [version.number for version in self.versions()]
-            raise RegistryError(f"{self.name} has no version {number}; there are {known}", error.code) from error
+            raise RegistryError(
+                f"{self.name} has no version {number}; there are {known}", error.code
+            ) from error
 
     def get_by_alias(self, alias: str) -> Version | None:
-        """The version that an alias names, or None. Raises RegistryError when the registry cannot say."""
+        """The version that an alias names, or None.
+
+        Raises RegistryError when the registry cannot say.
+        """
         try:
             return version_of(self._ask("get_model_version_by_alias", self.name, alias))
         except RegistryError as error:
@@ -117,16 +143,22 @@ class Registry(RegistryConnection):
 
     def environment(self) -> str:
         """What this registry has been used for: local, staging or production."""
-        found = self.model_tags().get("environment", "local")
-        if found not in ENVIRONMENTS:
+        result = self.model_tags().get("environment", "local")
+        if result not in ENVIRONMENTS:
             raise RegistryError(
-                display(f"the tag environment of {self.name} is {found[:80]!r}; works: {', '.join(ENVIRONMENTS)}")
+                display(
+                    f"the tag environment of {self.name} is {result[:80]!r}; works: "
+                    f"{', '.join(ENVIRONMENTS)}"
+                )
             )
-        return found
+        return result
 
     def mark_environment(self, environment: str) -> None:
         """Remember what this registry is used for, once there is a model; the strictest counts."""
-        if ENVIRONMENTS.index(environment) > ENVIRONMENTS.index(self.environment()) and self.versions():
+        if (
+            ENVIRONMENTS.index(environment) > ENVIRONMENTS.index(self.environment())
+            and self.versions()
+        ):
             self.tag_model("environment", environment)
 
     def record(self, action: str, **facts: Any) -> None:
@@ -146,20 +178,28 @@ class Registry(RegistryConnection):
     def load_tag_sets(self, kind: str, newest: int) -> list[dict[str, str]]:
         """The sets of words that were kept, newest first."""
         order = ["attributes.start_time DESC"]
-        found = self._ask("search_runs", [self._experiment(kind)], max_results=newest, order_by=order)
-        return [dict(run.data.tags) for run in found]
+        result = self._ask(
+            "search_runs", [self._experiment(kind)], max_results=newest, order_by=order
+        )
+        return [dict(run.data.tags) for run in result]
 
     def download(self, version: Version, folder: Path) -> Path:
-        """The bundle of a version, below `folder`. Raises RegistryError, before anything comes, for one too large."""
+        """The bundle of a version, below `folder`.
+
+        Raises RegistryError, before anything comes, for one too large.
+        """
         if (size := self._bytes(version.run, FOLDER)) > self.megabytes * MEGABYTE:
             raise BundleTooLargeError(
-                f"the bundle of version {version.number} has {size / MEGABYTE:,.0f} MB of files; the limit is "
+                f"the bundle of version {version.number} has {size / MEGABYTE:,.0f} MB of "
+                f"files; the limit is "
                 f"{self.megabytes} MB (ML_MODEL_MEGABYTES)"
             )
         return self._fetch(f"runs:/{version.run}/{FOLDER}", version, folder)
 
     def download_run(self, version: Version, folder: Path) -> Path:
-        """Everything that was logged with a version: its bundle in a folder of that name, its pictures beside it."""
+        """Everything that was logged with a version: its bundle in a folder of that name, its
+        pictures beside it.
+        """
         return self._fetch(f"runs:/{version.run}/", version, folder)
 
     def _delivers(self, version: Version) -> bool:

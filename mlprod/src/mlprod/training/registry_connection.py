@@ -5,8 +5,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a dead server is noticed in seconds, not minutes
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # and one that hangs in a minute, not six
+os.environ.setdefault(
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
+)  # a dead server is noticed in seconds, not minutes
+os.environ.setdefault(
+    "MLFLOW_HTTP_REQUEST_TIMEOUT", "20"
+)  # and one that hangs in a minute, not six
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -30,7 +34,9 @@ ANSWERS = (
 
 
 class RegistryError(Exception):
-    """The registry does not answer or does not hold what was asked for; `code` is MLflow's word for it."""
+    """The registry does not answer or does not hold what was asked for; `code` is MLflow's word for
+    it.
+    """
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -64,15 +70,21 @@ class RegistryConnection:
         except RegistryError:
             raise
         except Exception as error:
-            raise RegistryError(masked(f"the registry {self.uri} does not answer: {error}")[:MAX_MESSAGE]) from error
+            raise RegistryError(
+                masked(f"the registry {self.uri} does not answer: {error}")[:MAX_MESSAGE]
+            ) from error
 
     def _ask(self, call: str, *arguments: Any, **named: Any) -> Any:
         """A call of MLflow's client. Raises RegistryError when it fails for whatever reason."""
         try:
             return getattr(self.client, call)(*arguments, **named)
-        except Exception as error:  # MLflow's own, or whatever its store raises: S3, a database, a disk
-            said = masked(f"the registry {self.uri} does not answer {call}: {error}")[:MAX_MESSAGE]
-            raise RegistryError(said, getattr(error, "error_code", "")) from error
+        except (
+            Exception
+        ) as error:  # MLflow's own, or whatever its store raises: S3, a database, a disk
+            message = masked(f"the registry {self.uri} does not answer {call}: {error}")[
+                :MAX_MESSAGE
+            ]
+            raise RegistryError(message, getattr(error, "error_code", "")) from error
 
     def _experiment(self, kind: str = "") -> str:
         name = f"{self.name}.{kind}" if kind else self.name
@@ -91,19 +103,27 @@ class RegistryConnection:
 
     def _fetch(self, uri: str, version: Version, folder: Path) -> Path:
         try:
-            return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri))
+            return Path(
+                download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=self.uri)
+            )
         except Exception as error:
             raise RegistryError(
-                f"the bundle of version {version.number} cannot be fetched: {masked(str(error))[:MAX_MESSAGE]}"
+                f"the bundle of version {version.number} cannot be fetched: "
+                f"{masked(str(error))[:MAX_MESSAGE]}"
             ) from error
 
     def _bytes(self, run: str, path: str) -> int:
-        """Of the files below a path of a run's artifacts, where the store lists them with their size."""
+        """Of the files below a path of a run's artifacts, where the store lists them with their
+        size.
+        """
         try:
-            found = self._ask("list_artifacts", run, path)
+            result = self._ask("list_artifacts", run, path)
         except RegistryError:
             return 0  # what cannot be listed cannot be fetched either, and is then named
-        return sum(self._bytes(run, item.path) if item.is_dir else int(item.file_size or 0) for item in found)
+        return sum(
+            self._bytes(run, item.path) if item.is_dir else int(item.file_size or 0)
+            for item in result
+        )
 
 
 def _sqlite(file: Path) -> str:
@@ -111,7 +131,9 @@ def _sqlite(file: Path) -> str:
 
 
 def _make_database(file: Path) -> None:
-    """MLflow takes seconds to make its tables; nobody may see them half made, and the first of two makers wins."""
+    """MLflow takes seconds to make its tables; nobody may see them half made, and the first of two
+    makers wins.
+    """
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     MlflowClient(tracking_uri=_sqlite(draft)).search_experiments(max_results=1)
     try:

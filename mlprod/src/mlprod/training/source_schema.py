@@ -1,4 +1,7 @@
-"""Has the data changed where it comes from? What a version was made of, column by column, beside what comes today."""
+"""Has the data changed where it comes from?
+
+What a version was made of, column by column, beside what comes today.
+"""
 
 import json
 from collections.abc import Mapping
@@ -15,10 +18,15 @@ class SchemaNotRecordedError(Exception):
 
 
 def columns(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
-    """Column → type, as the source has it before the contract casts, of what the contract reads. Whether it may be null
-    is left out, which engines say differently, and so is the label, which outcomes may have filled in as numbers."""
+    """Column → type, as the source has it before the contract casts, of what the contract reads.
+
+    Whether it may be null is left out, which engines say differently, and so is the label, which
+    outcomes may have filled in as numbers.
+    """
     named = [name for name in (terms.id, terms.unit, terms.time, *terms.fields.names) if name]
-    return {name: str(table[name].type().copy(nullable=True)) for name in named if name in table.columns}
+    return {
+        name: str(table[name].type().copy(nullable=True)) for name in named if name in table.columns
+    }
 
 
 def said(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
@@ -42,7 +50,9 @@ def changes(tags: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
             f"its tag {COLUMNS} cannot be read; make train, then promote what it makes"
         ) from error
     return [
-        f"{name} was {kind}, and is {now[name]}" if name in now else f"{name}, {kind}, does not come any more"
+        f"{name} was {kind}, and is {now[name]}"
+        if name in now
+        else f"{name}, {kind}, does not come any more"
         for name, kind in before.items()
         if now.get(name) != kind
     ]

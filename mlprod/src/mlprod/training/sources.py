@@ -22,17 +22,23 @@ def loaded(load: Load, since: datetime | None = None, until: datetime | None = N
     """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
     table = load(since, until)
     if not isinstance(table, ir.Table):
-        raise ContractError(f"load() gave a {type(table).__name__}; it must give an Ibis table: ibis.memtable(frame)")
+        raise ContractError(
+            f"load() gave a {type(table).__name__}; it must give an Ibis table: "
+            f"ibis.memtable(frame)"
+        )
     return table
 
 
 def stream(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
-    """The table in pieces of at most so many rows, never all of it in memory where the engine can stream."""
+    """The table in pieces of at most so many rows, never all of it in memory where the engine can
+    stream.
+    """
     engine = ibis.get_backend(table)
     if engine.name != "duckdb":
         return iter(table.to_pyarrow_batches(chunk_size=rows))
     table.limit(0).to_pyarrow()  # makes tables of memory known to the engine
-    # Ibis 12.0 asks for a method that DuckDB 2.0 no longer has; this is the one that took its place.
+    # Ibis 12.0 asks for a method that DuckDB 2.0 no longer has; this is the one that took its
+    # place.
     return iter(engine.con.sql(engine.compile(table)).to_arrow_reader(rows))
 
 

@@ -12,7 +12,9 @@ from .dataset import Dataset
 from .split_errors import SMALLEST, one_class, too_few
 
 TRAIN, VALIDATION = 0.60, 0.15  # shares of the units; the rest tests
-TRAIN_TIME_SHARE = 0.70  # share of the time before which the model learns and after which it is measured
+TRAIN_TIME_SHARE = (
+    0.70  # share of the time before which the model learns and after which it is measured
+)
 
 
 class SplitError(Exception):
@@ -25,7 +27,9 @@ class LeakageError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of rows: the model learns on `train`, `validation` gives the threshold, `test` the figures."""
+    """Positions of rows: the model learns on `train`, `validation` gives the threshold, `test` the
+    figures.
+    """
 
     train: NDArray[np.intp]
     validation: NDArray[np.intp]
@@ -33,10 +37,11 @@ class Split:
 
 
 def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Split:
-    """Units are dealt by hash, the same at every run: no version of a model has ever learnt from a test unit.
+    """Units are dealt by hash, the same at every run: no version of a model has ever learnt from a
+    test unit.
 
-    With a time, learning ends where measuring begins; rows on the wrong side of either line are left out.
-    Raises SplitError, which names the columns of `terms`.
+    With a time, learning ends where measuring begins; rows on the wrong side of either line are
+    left out. Raises SplitError, which names the columns of `terms`.
     """
     place = shares(rows.units)
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
@@ -58,18 +63,28 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
 
 
 def verify(rows: Dataset, parts: Split) -> None:
-    """Raises LeakageError when a unit stands on both sides, or when learning reaches into the time of measuring."""
+    """Raises LeakageError when a unit stands on both sides, or when learning reaches into the time
+    of measuring.
+    """
     learnt = set(rows.units[parts.train])
     for name, part in (("validation", parts.validation), ("test", parts.test)):
         if shared := learnt & set(rows.units[part]):
-            raise LeakageError(f"{len(shared)} units stand in train and in {name}, for example {min(shared)!r}")
+            raise LeakageError(
+                f"{len(shared)} units stand in train and in {name}, for example {min(shared)!r}"
+            )
         if rows.at is not None and rows.at[parts.train].max() >= rows.at[part].min():
-            raise LeakageError(f"train reaches to {rows.at[parts.train].max()}, {name} begins at {rows.at[part].min()}")
+            raise LeakageError(
+                f"train reaches to {rows.at[parts.train].max()}, {name} begins at "
+                f"{rows.at[part].min()}"
+            )
 
 
 def shares(units: NDArray[Any]) -> NDArray[np.float64]:
-    """A number in [0, 1) for each unit name, by hash: independent of the other units and of the order."""
+    """A number in [0, 1) for each unit name, by hash: independent of the other units and of the
+    order.
+    """
     known = {
-        unit: int.from_bytes(hashlib.blake2b(unit.encode(), digest_size=7).digest()) / 2**56 for unit in set(units)
+        unit: int.from_bytes(hashlib.blake2b(unit.encode(), digest_size=7).digest()) / 2**56
+        for unit in set(units)
     }
     return np.array([known[unit] for unit in units], dtype=np.float64)

@@ -19,18 +19,25 @@ def too_few(rows: Dataset, part: str, found: int, terms: ContractSchema | None) 
     return f"{reached}: {_time(rows, terms) or _unit(rows, terms) or 'load more rows'}"
 
 
-def one_class(rows: Dataset, part: str, positions: NDArray[np.intp], terms: ContractSchema | None) -> str:
+def one_class(
+    rows: Dataset, part: str, positions: NDArray[np.intp], terms: ContractSchema | None
+) -> str:
     """The message for a part of a classifier's rows in which every label is the same."""
     label, here = terms.label if terms else "the label", rows.y[positions[0]]
     values, counts = np.unique(rows.y, return_counts=True)
     if len(values) < 2:
         return (
-            f"{label} is {here:g} in all {len(rows):,} labelled rows; a classifier needs rows with 0 and rows with 1. "
+            f"{label} is {here:g} in all {len(rows):,} labelled rows; a classifier needs "
+            f"rows with 0 and rows with 1. "
             f"Look at how load() makes {label}, or load a period in which both occur"
         )
     other = values[values != here][0]
     which = rows.y == other
-    where = f" between {_shown(rows.at[which].min())} and {_shown(rows.at[which].max())}" if rows.at is not None else ""
+    where = (
+        f" between {_shown(rows.at[which].min())} and {_shown(rows.at[which].max())}"
+        if rows.at is not None
+        else ""
+    )
     return (
         f"all {len(positions):,} rows of {part} have the label {here:g}: {label} is {other:g} in "
         f"{int(counts[values == other][0]):,} of {len(rows):,} labelled rows{where}, in "
@@ -43,13 +50,19 @@ def _time(rows: Dataset, terms: ContractSchema | None) -> str:
         return ""
     times, counts = np.unique(rows.at, return_counts=True)
     most = int(counts.max())
-    if most < MOST_OF_A_TIME * len(rows) and rows.at.min() < np.sort(rows.at)[int(len(rows) * MOST_OF_A_TIME)]:
+    if (
+        most < MOST_OF_A_TIME * len(rows)
+        and rows.at.min() < np.sort(rows.at)[int(len(rows) * MOST_OF_A_TIME)]
+    ):
         return ""
-    name = (terms and terms.time) or "TIME"
+    name = (terms and terms.time) or "EVENT_TIME"
     return (
-        f"{name} has {len(times):,} distinct value{'s' if len(times) > 1 else ''}, and {most:,} rows are at "
-        f"{_shown(times[counts.argmax()])}, so too few rows lie before the time from which a model is measured. "
-        f"Let TIME name a column that says when each row happened, or write TIME = None for a split by chance"
+        f"{name} has {len(times):,} distinct value{'s' if len(times) > 1 else ''}, and "
+        f"{most:,} rows are at "
+        f"{_shown(times[counts.argmax()])}, so too few rows lie before the time from which "
+        f"a model is measured. "
+        f"Let EVENT_TIME name a column that says when each row happened, or write "
+        f"EVENT_TIME = None for a random split"
     )
 
 
@@ -58,11 +71,13 @@ def _unit(rows: Dataset, terms: ContractSchema | None) -> str:
     largest = int(counts.max())
     if len(units) >= FEW_UNITS and largest < len(rows) / 4:
         return ""
-    name = (terms and (terms.unit or terms.id)) or "UNIT"
+    name = (terms and (terms.unit or terms.id)) or "GROUP"
     return (
-        f"{name} has {len(units):,} distinct values, and {str(units[counts.argmax()])[:40]!r} stands in {largest:,} "
-        f"rows; all rows of a unit go to one part. Let UNIT name a column with at least {FEW_UNITS} values of "
-        f"similar size, or write UNIT = None to split row by row"
+        f"{name} has {len(units):,} distinct values, and "
+        f"{str(units[counts.argmax()])[:40]!r} stands in {largest:,} "
+        f"rows; all rows of a unit go to one part. Let GROUP name a column with at least "
+        f"{FEW_UNITS} values of "
+        f"similar size, or write GROUP = None to split row by row"
     )
 
 

@@ -1,4 +1,6 @@
-"""What a model loses with age: models that learnt from ever older windows of equal length, on the same newest rows."""
+"""What a model loses with age: models that learnt from ever older windows of equal length, on the
+same newest rows.
+"""
 
 from dataclasses import dataclass
 
@@ -18,12 +20,14 @@ AGES = (0.0, 0.25, 0.5)  # how much older, in the same measure
 
 
 class NoTimeColumnError(Exception):
-    """The contract names no TIME, or the rows span too little of it."""
+    """The contract names no EVENT_TIME, or the rows span too little of it."""
 
 
 @dataclass(frozen=True)
 class AgedModelResult:
-    """A model that is older by `days`: money a row that it earns less than the youngest, and its rows of learning."""
+    """A model that is older by `days`: money a row that it earns less than the youngest, and its
+    rows of learning.
+    """
 
     days: float
     loss: Estimate
@@ -33,23 +37,28 @@ class AgedModelResult:
 def staleness(seam: Seam, rows: Dataset) -> list[AgedModelResult]:
     """The youngest first. Raises NoTimeColumnError, and SplitError as a training does."""
     if rows.at is None:
-        raise NoTimeColumnError("contract.py names no TIME, so no model is older than another")
+        raise NoTimeColumnError(
+            "contract.py names no EVENT_TIME, so no model is older than another"
+        )
     parts = split(rows, seam.task(), seam.terms)
     learn, test = rows.take(parts.train), rows.take(parts.test)
     at = learn.at if learn.at is not None else rows.at
-    span, found, youngest = at.max() - at.min(), [], None
+    span, result, youngest = at.max() - at.min(), [], None
     for age in AGES:
         until = at.max() - span * age
         window = np.flatnonzero((at > until - span * WINDOW) & (at <= until))
         if len(window) < SMALLEST or len(np.unique(learn.y[window])) < 2:
             raise NoTimeColumnError(
-                f"{len(window)} rows of {seam.terms.label} in a window are too few to learn from; load more"
+                f"{len(window)} rows of {seam.terms.label} in a window are too few to "
+                f"learn from; load more"
             )
         measured = _measured(seam, learn.take(window), rows.take(parts.validation), test)
         youngest = youngest or measured
         loss = youngest.difference(measured)["value", WHOLE]
-        found.append(AgedModelResult(float(span / np.timedelta64(1, "D")) * age, loss, len(window)))
-    return found
+        result.append(
+            AgedModelResult(float(span / np.timedelta64(1, "D")) * age, loss, len(window))
+        )
+    return result
 
 
 def _measured(seam: Seam, learn: Dataset, validation: Dataset, test: Dataset) -> Evaluation:

@@ -31,7 +31,10 @@ from .sources import loaded
 from .split import split
 from .training_result import TrainingListener, TrainingResult
 
-LOCK, LOCK_WORKS = "training.lock", "Wait for it, or end it; or train apart from it: ML_STATE_DIR=var-2"
+LOCK, LOCK_WORKS = (
+    "training.lock",
+    "Wait for it, or end it; or train apart from it: ML_STATE_DIR=var-2",
+)
 
 
 def train(
@@ -47,12 +50,13 @@ def train(
 ) -> TrainingResult:
     """From rows to a registered version; one training at a time in a state folder.
 
-    `kind` is "model" or "baseline". `until` leaves out the rows from that time on, UTC. Without `gates` the version is
-    registered and does not become the challenger. `listener` receives the result before the version may become it.
-    The folder governance/ is not read: train_with_governance() does that.
+    `kind` is "model" or "baseline". `until` leaves out the rows from that time on, UTC. Without
+    `gates` the version is registered and does not become the challenger. `listener` receives the
+    result before the version may become it. The folder governance/ is not read:
+    train_with_governance() does that.
 
-    Raises LockHeldError and ContractViolationError before anything is trained; GateError after: the run is logged,
-    nothing registered.
+    Raises LockHeldError and ContractViolationError before anything is trained; GateError after: the
+    run is logged, nothing registered.
     """
     with locked(settings.state_dir / LOCK, f"the training of a {kind}", whoami(), LOCK_WORKS):
         return _train(seam, settings, say, kind, until, tuple(gates), card_text, listener)
@@ -74,24 +78,38 @@ def _train(
     parts = split(rows, task, seam.terms)
     test = rows.take(parts.test)
     if rows.at is None:
-        say("split      WARNING: by chance, since the contract names no TIME; a pilot needs one")
-    say(f"split      learn {len(parts.train):,}, threshold {len(parts.validation):,}, test {len(parts.test):,}")
+        say(
+            "split      WARNING: by chance, since the contract names no EVENT_TIME; a "
+            "pilot needs one"
+        )
+    say(
+        f"split      learn {len(parts.train):,}, threshold {len(parts.validation):,}, test "
+        f"{len(parts.test):,}"
+    )
     if left := len(rows) - sum(map(len, vars(parts).values())):
         say(
-            f"split      {left:,} left out: test units from the time of learning, learnt units from the time of testing"
+            f"split      {left:,} left out: test units from the time of learning, learnt "
+            f"units from the time of testing"
         )
     powers = field_powers(seam.terms.fields, rows.take(parts.train), task)
     for warning in warnings(powers):
         say(f"leak       WARNING: {warning}")
     if seam.terms.unit is None and (count := copies(rows, parts)):
-        say(f"leak       WARNING: {count:,} test rows equal a learnt row in every field. Copies? Name their UNIT")
+        say(
+            f"leak       WARNING: {count:,} test rows equal a learnt row in every field. "
+            f"Copies? Name their GROUP"
+        )
     registry = Registry(settings)  # before the long work: a registry that is away is known at once
     today = make_baseline(seam, rows, parts)
     baseline = measure(seam, test, today)
     say(f"baseline   worth {_money(baseline)} a row on test")
-    candidate = today if kind == "baseline" else make_model(seam, rows, parts, settings.model_megabytes, say)
-    found = baseline if kind == "baseline" else measure(seam, test, candidate)
-    say(f"{kind:10} worth {_money(found)} a row on test, threshold {candidate.threshold:.4g}")
+    candidate = (
+        today
+        if kind == "baseline"
+        else make_model(seam, rows, parts, settings.model_megabytes, say)
+    )
+    matches = baseline if kind == "baseline" else measure(seam, test, candidate)
+    say(f"{kind:10} worth {_money(matches)} a row on test, threshold {candidate.threshold:.4g}")
 
     simpler = more_than_simple(seam, rows, parts, candidate) if kind == "model" else None
     if simpler:
@@ -99,8 +117,11 @@ def _train(
     champion = registry.get_by_alias(CHAMPION)
     rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
     if rival:
-        say(f"champion   worth {_money(rival)} a row on the same rows (version {champion.number if champion else ''})")
-    measured = figures(found, baseline, rival, powers, candidate.parity)
+        say(
+            f"champion   worth {_money(rival)} a row on the same rows (version "
+            f"{champion.number if champion else ''})"
+        )
+    measured = figures(matches, baseline, rival, powers, candidate.parity)
     verdicts = judge(gates, measured, absent | not_applicable(task, candidate))
     for verdict in verdicts:
         say(f"gate       {mark(verdict)} {verdict.gate.id}: {verdict.says}")
@@ -112,23 +133,40 @@ def _train(
         "verdict": "passed" if gates else "not judged",
         "domain": seam.digest,
     }
-    metrics = {name: figure.value for name, figure in found.whole().items()}
-    artifacts = {"gates.json": canonical([{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts])}
+    metrics = {name: figure.value for name, figure in matches.whole().items()}
+    artifacts = {
+        "gates.json": canonical(
+            [{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts]
+        )
+    }
     scores = candidate.runtime.score(test.columns)
-    artifacts |= pictures(seam, task, test, scores, candidate.threshold, found, baseline)
+    artifacts |= pictures(seam, task, test, scores, candidate.threshold, matches, baseline)
     if any(verdict.passed is False for verdict in verdicts):
         registry.log_run(tags | {"verdict": "refused"}, metrics, artifacts, None)
         raise GateError(verdicts)
     with TemporaryDirectory() as folder:
-        bundle = make_bundle(seam, Path(folder), rows, parts, candidate, found, baseline, verdicts, card_text)
+        bundle = make_bundle(
+            seam, Path(folder), rows, parts, candidate, matches, baseline, verdicts, card_text
+        )
         limit = settings.model_megabytes
-        open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit)  # or no service could
+        open_bundle(
+            bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit
+        )  # or no service could
         made = provenance(seam.root)
         (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
         version = registry.register(run, bundle.name, tags | source_schema.said(table, seam.terms))
     result = TrainingResult(
-        version, verdicts, found, baseline, report, candidate, test, measured, simpler, made["commit"]
+        version,
+        verdicts,
+        matches,
+        baseline,
+        report,
+        candidate,
+        test,
+        measured,
+        simpler,
+        made["commit"],
     )
     if listener:
         listener.registered(result)
@@ -140,8 +178,8 @@ def _train(
     return result
 
 
-def _money(found: Evaluation) -> str:
-    return _said(found.figures["value", ""])
+def _money(result: Evaluation) -> str:
+    return _said(result.figures["value", ""])
 
 
 def _said(figure: Estimate) -> str:

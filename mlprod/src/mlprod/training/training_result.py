@@ -16,9 +16,9 @@ from .registered_version import Version
 class TrainingResult:
     """A registered version, and what was found on its way.
 
-    `test` are the rows that every figure is of; `measured` has the figures that a gate may ask for, by (compare,
-    metric, slice). `simpler` is the money a row that a model earns more than a linear one, None for a baseline.
-    `commit` is that of the code, as git describes it.
+    `test` are the rows that every figure is of; `measured` has the figures that a gate may ask for,
+    by (compare, metric, slice). `simpler` is the money a row that a model earns more than a linear
+    one, None for a baseline. `commit` is that of the code, as git describes it.
     """
 
     version: Version

@@ -1,4 +1,7 @@
-"""Would other settings of the model be better? Those that model.py names in SPACE, on the validation rows."""
+"""Would other settings of the model be better?
+
+Those that model.py names in SEARCH_SPACE, on the validation rows.
+"""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -21,7 +24,8 @@ from .split import split
 TRIALS = 20  # at most; of a larger space so many are drawn, always the same
 WORTH = 0.01  # of the error: a gain below it is not worth another model, however sure
 EXAMPLE = (
-    'SPACE = {"learning_rate": [0.03, 0.06, 0.12]}, and def build_model(fields: Fields, learning_rate: float = 0.06)'
+    'SEARCH_SPACE = {"learning_rate": [0.03, 0.06, 0.12]}, and '
+    "def build_model(fields: Fields, learning_rate: float = 0.06)"
 )
 
 
@@ -31,8 +35,9 @@ class EmptySearchSpaceError(Exception):
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Settings, their mean squared error on the validation rows, and by how much it is below that of the model's own;
-    the interval holds for all that were tried together."""
+    """Settings, their mean squared error on the validation rows, and by how much it is below that
+    of the model's own; the interval holds for all that were tried together.
+    """
 
     settings: dict[str, Any]
     error: float
@@ -49,18 +54,25 @@ class TrialResult:
 
 
 def tune(seam: Seam, rows: Dataset, trials: int = TRIALS) -> Iterator[TrialResult]:
-    """Each of the settings as it was tried. The test rows stay unseen, or the gates would judge by what chose.
+    """Each of the settings as it was tried.
 
-    Raises EmptySearchSpaceError, at the end also when no setting changes a score, and SplitError as a training does.
+    The test rows stay unseen, or the gates would judge by what chose.
+
+    Raises EmptySearchSpaceError, at the end also when no setting changes a score, and SplitError as
+    a training does.
     """
-    asked = _settings(seam, trials)
+    requested = _settings(seam, trials)
     parts = split(rows, seam.task(), seam.terms)
     learn, validation = rows.take(parts.train), rows.take(parts.validation)
     own, moved = _errors(seam, learn, validation), False
-    for settings in asked:
-        errors = _errors(replace(seam, build_model=partial(seam.build_model, **settings)), learn, validation)
+    for settings in requested:
+        errors = _errors(
+            replace(seam, build_model=partial(seam.build_model, **settings)), learn, validation
+        )
         moved = moved or not np.array_equal(errors, own)
-        gain = paired(validation, own - errors, tail=0.025 / len(asked))  # Bonferroni: one of many wins by luck
+        gain = paired(
+            validation, own - errors, tail=0.025 / len(requested)
+        )  # Bonferroni: one of many wins by luck
         yield TrialResult(settings, float(errors.mean()), gain)
     if not moved:
         raise EmptySearchSpaceError(
@@ -70,19 +82,27 @@ def tune(seam: Seam, rows: Dataset, trials: int = TRIALS) -> Iterator[TrialResul
 
 def _settings(seam: Seam, trials: int) -> list[dict[str, Any]]:
     if not seam.space:
-        raise EmptySearchSpaceError(f"model.py names no SPACE of settings to try; for example {EXAMPLE}")
+        raise EmptySearchSpaceError(
+            f"model.py names no SEARCH_SPACE of settings to try; for example {EXAMPLE}"
+        )
     known = _arguments(seam.build_model)
     for name, values in seam.space.items():
         if name not in known:
             raise EmptySearchSpaceError(
-                f"SPACE of model.py has {name!r}, no argument of build_model(); works: {EXAMPLE}"
+                f"SEARCH_SPACE of model.py has {name!r}, no argument of build_model(); "
+                f"works: {EXAMPLE}"
             )
         if not isinstance(values, list | tuple) or len(values) < 2:
             raise EmptySearchSpaceError(
-                f"SPACE of model.py: {name!r} needs a list of two values or more, not {values!r}"
+                f"SEARCH_SPACE of model.py: {name!r} needs a list of two values or more, "
+                f"not {values!r}"
             )
     grid = ParameterGrid({name: list(values) for name, values in seam.space.items()})
-    drawn = grid if len(grid) <= trials else ParameterSampler(grid.param_grid[0], trials, random_state=0)
+    drawn = (
+        grid
+        if len(grid) <= trials
+        else ParameterSampler(grid.param_grid[0], trials, random_state=0)
+    )
     return [dict(settings) for settings in drawn]
 
 
@@ -92,5 +112,7 @@ def _arguments(build_model: Callable[..., Any]) -> list[str]:
 
 def _errors(seam: Seam, learn: Dataset, validation: Dataset) -> NDArray[np.float64]:
     """Squared error [rows of validation]; of a classifier its mean is the Brier score."""
-    scores = require_finite(predict(seam, fit(seam, learn), validation.columns), len(validation), "the model")
+    scores = require_finite(
+        predict(seam, fit(seam, learn), validation.columns), len(validation), "the model"
+    )
     return (scores - validation.y) ** 2

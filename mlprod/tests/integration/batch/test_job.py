@@ -53,11 +53,20 @@ def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
     trained: Trained, registry: Registry, settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     release(registry, trained.bundle)
-    with pytest.raises(ScoringError, match=r"nowhere://scores/june.parquet cannot be written to.*s3://bucket"):
+    with pytest.raises(
+        ScoringError, match=r"nowhere://scores/june.parquet cannot be written to.*s3://bucket"
+    ):
         score(DOMAIN, settings, rows_of(parcels(10)), "nowhere://scores/june.parquet", store, "you")
     (tmp_path / "README.md").write_text("not a folder")
     with pytest.raises(ScoringError, match="cannot be written to"):
-        score(DOMAIN, settings, rows_of(parcels(10)), str(tmp_path / "README.md" / "june.parquet"), store, "you")
+        score(
+            DOMAIN,
+            settings,
+            rows_of(parcels(10)),
+            str(tmp_path / "README.md" / "june.parquet"),
+            store,
+            "you",
+        )
     assert recorded(store) == {}
 
 
@@ -96,27 +105,34 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
     for name in ("state_dir", "model_name", "database_url", "event_log_dir"):
         monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
     pc.write_csv(spoilt(parcels(500), 2), tmp_path / "june.csv")
-    given = ["score", "--table", str(tmp_path / "june.csv"), "--to", str(tmp_path / "out")]
+    given = ["score", "--input", str(tmp_path / "june.csv"), "--output", str(tmp_path / "out")]
     assert main(given) == 0
     dialect, first, second, third = capsys.readouterr().out.splitlines()
-    assert dialect == f"{tmp_path}/june.csv: CSV, UTF-8, commas between cells, decimal point, 500 rows"
+    assert (
+        dialect == f"{tmp_path}/june.csv: CSV, UTF-8, commas between cells, decimal point, 500 rows"
+    )
     assert first == f"500 rows, version 1, assist: {tmp_path}/out/june.parquet"
-    assert second == "2 rows have no score: weight: above 30, for example 31.0 in line 2, 31.0 in line 3"
+    assert (
+        second
+        == "2 rows have no score: weight: above 30, for example 31.0 in line 2, 31.0 in line 3"
+    )
     assert third == "498 recorded"
     assert main(given) == 0
     assert "0 recorded, 498 were known: given is what was recorded first" in capsys.readouterr().out
     assert len(recorded(store)) == 498
     before = (tmp_path / "out" / "june.parquet").read_bytes()
-    assert main([*given, "--trial"]) == 0
+    assert main([*given, "--dry-run"]) == 0
     assert "recorded" not in capsys.readouterr().out
     assert (tmp_path / "out" / "june.parquet").read_bytes() == before
     assert (tmp_path / "out" / "june.trial.parquet").exists()
-    assert main(["score", "--table", str(tmp_path / "july.csv")]) == 1
+    assert main(["score", "--input", str(tmp_path / "july.csv")]) == 1
     assert "july.csv: no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o027, 0o640)])
-def test_scores_are_readable_for_whom_the_umask_lets_them_be(run: Run, place: Path, umask: int, mode: int) -> None:
+def test_scores_are_readable_for_whom_the_umask_lets_them_be(
+    run: Run, place: Path, umask: int, mode: int
+) -> None:
     before = os.umask(umask)
     try:
         run(parcels(50))

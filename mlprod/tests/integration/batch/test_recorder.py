@@ -21,38 +21,53 @@ from mlprod.training.registry import Registry
 __all__ = ["place", "run", "store"]
 
 
-OF_THE_RUN = ("at", "answer_id", "caller", "request")  # what a record of a batch and one of a request must not share
+OF_THE_RUN = (
+    "at",
+    "answer_id",
+    "caller",
+    "request",
+)  # what a record of a batch and one of a request must not share
 
 
 def test_a_batch_is_recorded_word_for_word_as_the_service_records(
-    run: Run, store: Store, place: Path, trained: Trained, new_settings: Callable[[], Settings], settings: Settings
+    run: Run,
+    store: Store,
+    place: Path,
+    trained: Trained,
+    new_settings: Callable[[], Settings],
+    settings: Settings,
 ) -> None:
     table = parcels(60, seed=4)
     done = run(table)
     assert (done.rows, done.new, done.mode, done.refused) == (60, 60, "assist", {})
     mine = recorded(store)
 
-    asked = new_settings().model_copy(
+    requested = new_settings().model_copy(
         update={"event_log_dir": settings.event_log_dir}
     )  # the same secret, another database
-    point(asked.models, trained.bundle, done.version)
+    point(requested.models, trained.bundle, done.version)
     rows = [
-        {name: row[name] for name in PARCELS.fields.names} | {"id": row["parcel"], "unit": row["customer"]}
+        {name: row[name] for name in PARCELS.fields.names}
+        | {"id": row["parcel"], "unit": row["customer"]}
         for row in table.to_pylist()
     ]
-    with serve(binary, asked) as client:
+    with serve(binary, requested) as client:
         client.post("/v1/predict", json={"rows": rows}).raise_for_status()
-    theirs = recorded(Store(asked.records_url))
+    theirs = recorded(Store(requested.records_url))
 
     assert set(mine) == set(theirs) == set(table["parcel"].to_pylist())
     for id, row in mine.items():
         assert row["score"] == pytest.approx(theirs[id]["score"], abs=1e-7)
         same = row.keys() - {"score", *OF_THE_RUN}
         assert {name: row[name] for name in same} == {name: theirs[id][name] for name in same}
-        assert not [name for name in OF_THE_RUN if row[name] == theirs[id][name]], "they say who asked, and when"
-    found = pq.read_table(place).to_pylist()
-    assert {row["parcel"]: row["decision"] for row in found} == {id: row["decision"] for id, row in mine.items()}
-    assert {(row["model_version"], row["arm"], row["mode"]) for row in found} == {
+        assert not [name for name in OF_THE_RUN if row[name] == theirs[id][name]], (
+            "they say who asked, and when"
+        )
+    result = pq.read_table(place).to_pylist()
+    assert {row["parcel"]: row["decision"] for row in result} == {
+        id: row["decision"] for id, row in mine.items()
+    }
+    assert {(row["model_version"], row["arm"], row["mode"]) for row in result} == {
         (str(done.version), "champion", "assist")
     }
 
@@ -71,7 +86,9 @@ def test_the_same_again_is_recorded_once(run: Run, store: Store) -> None:
     assert before.items() <= recorded(store).items()
 
 
-def test_in_shadow_decisions_are_recorded_and_not_given(run: Run, store: Store, place: Path) -> None:
+def test_in_shadow_decisions_are_recorded_and_not_given(
+    run: Run, store: Store, place: Path
+) -> None:
     store.set_mode("shadow", "you", "a stop")
     run(parcels(100))
     assert pq.read_table(place)["decision"].null_count == 100
@@ -119,10 +136,12 @@ def test_a_known_id_with_another_row_has_no_answer_and_leaves_the_record_as_it_i
     before = recorded(store)
     done = run(spoilt(parcels(1_000), 3, weight=29.0))
     assert (done.new, done.refused) == (0, {"parcel: was answered before for another row": 3})
-    found = pq.read_table(place).to_pylist()
-    assert [row["refused"] for row in found[:4]] == ["parcel: was answered before for another row"] * 3 + [None]
-    assert [row["score"] for row in found[:4]] == [None] * 3 + [before["p00003"]["score"]]
-    assert {row["decision"] for row in found[:3]} | {row["at"] for row in found[:3]} == {None}
+    result = pq.read_table(place).to_pylist()
+    assert [row["refused"] for row in result[:4]] == [
+        "parcel: was answered before for another row"
+    ] * 3 + [None]
+    assert [row["score"] for row in result[:4]] == [None] * 3 + [before["p00003"]["score"]]
+    assert {row["decision"] for row in result[:3]} | {row["at"] for row in result[:3]} == {None}
     assert recorded(store) == before
 
 
@@ -130,7 +149,9 @@ def test_many_known_ids_with_other_rows_stop_it(run: Run, store: Store, place: P
     run(parcels(1_000))
     place.unlink()
     before = recorded(store)
-    with pytest.raises(ScoringError, match=r"more than 1% of 1,100 rows .* put the date into the id"):
+    with pytest.raises(
+        ScoringError, match=r"more than 1% of 1,100 rows .* put the date into the id"
+    ):
         run(parcels(1_100))
     assert not place.exists()
     assert recorded(store) == before
@@ -145,13 +166,15 @@ def test_who_ran_it_and_the_run_are_recorded_with_each_answer(run: Run, store: S
     assert len({row["answer_id"] for row in rows}) == 700
 
 
-def test_what_was_withheld_at_first_is_not_given_later_as_if_it_had_been(run: Run, store: Store, place: Path) -> None:
+def test_what_was_withheld_at_first_is_not_given_later_as_if_it_had_been(
+    run: Run, store: Store, place: Path
+) -> None:
     store.set_mode("shadow", "you", "a stop")
     run(parcels(80).slice(0, 50))
     store.set_mode("assist", "you", "all is well")
     run(parcels(80))
-    found = pq.read_table(place).to_pylist()
-    given = [(row["decision"] is not None, row["mode"]) for row in found]
+    result = pq.read_table(place).to_pylist()
+    given = [(row["decision"] is not None, row["mode"]) for row in result]
     assert given == [(False, "shadow")] * 50 + [(True, "assist")] * 30
     store.set_mode("shadow", "you", "a stop")
     run(parcels(80))
@@ -178,14 +201,19 @@ def test_a_trial_records_nothing_and_gives_no_decision(run: Run, store: Store, p
 
 
 def test_the_explored_share_is_the_one_that_the_service_lets_through(
-    run: Run, store: Store, place: Path, settings: Settings, trained: Trained, new_settings: Callable[[], Settings]
+    run: Run,
+    store: Store,
+    place: Path,
+    settings: Settings,
+    trained: Trained,
+    new_settings: Callable[[], Settings],
 ) -> None:
     table, let = parcels(600), Exploration("leave", 0.2)
     run(table, domain=replace(DOMAIN, explored=let))
     salt = (settings.spooled / "salt").read_bytes()
-    found = pq.read_table(place).to_pylist()
-    explored = {row["parcel"] for row in found if row["arm"] == "explored"}
+    result = pq.read_table(place).to_pylist()
+    explored = {row["parcel"] for row in result if row["arm"] == "explored"}
     assert 10 < len(explored) < 120
     assert all(let.takes(id, salt) for id in explored)
-    assert {row["decision"] for row in found if row["arm"] == "explored"} == {"leave"}
+    assert {row["decision"] for row in result if row["arm"] == "explored"} == {"leave"}
     assert {id for id, row in recorded(store).items() if row["arm"] == "explored"} == explored

@@ -27,7 +27,9 @@ def answers(scorer: Scorer, table: pa.Table, piece: int = 700) -> pa.Table:
 
 
 def broken(rows: int = 50) -> pa.Table:
-    """Parcels of which the third is too heavy, the fifth of no known courier, and the seventh without stops."""
+    """Parcels of which the third is too heavy, the fifth of no known courier, and the seventh
+    without stops.
+    """
     given = parcels(rows).to_pylist()
     given[2]["weight"], given[4]["courier"], given[6]["stops"] = 31.0, "drone", None
     return pa.Table.from_pylist(given, schema=parcels(1).schema)
@@ -36,35 +38,46 @@ def broken(rows: int = 50) -> pa.Table:
 def test_the_matrix_is_that_of_training_and_serving() -> None:
     columns = sample(PARCELS.fields, 2_000, seed=3)
     rows = pa.RecordBatch.from_pydict(
-        {name: [None if value != value else value for value in values] for name, values in columns.items()}
+        {
+            name: [None if value != value else value for value in values]
+            for name, values in columns.items()
+        }
     )
     np.testing.assert_array_equal(matrix(PARCELS.fields, rows), encode(PARCELS.fields, columns))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_batch_says_what_the_service_says_in_the_order_of_the_rows(trained: Trained, workers: int) -> None:
+def test_a_batch_says_what_the_service_says_in_the_order_of_the_rows(
+    trained: Trained, workers: int
+) -> None:
     rows = parcels(3_000, seed=9)
-    found = answers(scorer(binary, trained.bundle, workers=workers), rows)
+    result = answers(scorer(binary, trained.bundle, workers=workers), rows)
     bundle = open_bundle(trained.bundle, binary.terms.fields, binary.baseline)
     alone = np.concatenate([bundle.score_rows([row])[1] for row in rows.to_pylist()])
-    assert found["parcel"].to_pylist() == rows["parcel"].to_pylist()
-    np.testing.assert_allclose(found["score"].to_numpy(), alone, rtol=0, atol=1e-7)
+    assert result["parcel"].to_pylist() == rows["parcel"].to_pylist()
+    np.testing.assert_allclose(result["score"].to_numpy(), alone, rtol=0, atol=1e-7)
     expected = [binary.decide(score, bundle.manifest.threshold) for score in alone.tolist()]
-    assert found["decision"].to_pylist() == expected
+    assert result["decision"].to_pylist() == expected
     assert len(set(expected)) == 2
 
 
-def test_a_row_that_breaks_the_contract_says_why_and_the_others_are_scored(trained: Trained) -> None:
-    found = answers(scorer(binary, trained.bundle), broken(), piece=3).to_pylist()
-    said = {place: row["refused"] for place, row in enumerate(found) if row["refused"]}
-    assert said == {2: "weight: above 30", 4: "courier: not one of bike, van", 6: "stops: missing"}
-    for place, row in enumerate(found):
-        assert (row["score"] is None) == (row["decision"] is None) == (place in said)
+def test_a_row_that_breaks_the_contract_says_why_and_the_others_are_scored(
+    trained: Trained,
+) -> None:
+    result = answers(scorer(binary, trained.bundle), broken(), piece=3).to_pylist()
+    message = {place: row["refused"] for place, row in enumerate(result) if row["refused"]}
+    assert message == {
+        2: "weight: above 30",
+        4: "courier: not one of bike, van",
+        6: "stops: missing",
+    }
+    for place, row in enumerate(result):
+        assert (row["score"] is None) == (row["decision"] is None) == (place in message)
 
 
-@pytest.mark.parametrize("said", [None, float("nan")])
-def test_a_score_without_a_decision_is_a_defect(trained: Trained, said: object) -> None:
-    made = replace(scorer(binary, trained.bundle), decide=lambda score, threshold: said)
+@pytest.mark.parametrize("message", [None, float("nan")])
+def test_a_score_without_a_decision_is_a_defect(trained: Trained, message: object) -> None:
+    made = replace(scorer(binary, trained.bundle), decide=lambda score, threshold: message)
     with pytest.raises(ValueError, match=r"decide\(\) gave None or NaN"):
         answers(made, parcels(10))
 
@@ -74,7 +87,9 @@ def test_a_table_without_a_column_is_refused_by_name(trained: Trained) -> None:
         answers(scorer(binary, trained.bundle), parcels().drop_columns(["courier"]))
 
 
-def test_another_process_opens_the_bundle_for_itself_and_verifies_it(trained: Trained, model: Path) -> None:
+def test_another_process_opens_the_bundle_for_itself_and_verifies_it(
+    trained: Trained, model: Path
+) -> None:
     sent = pickle.dumps(scorer(binary, model))
     rows = parcels(100)
     assert answers(pickle.loads(sent), rows).equals(answers(scorer(binary, trained.bundle), rows))
@@ -91,13 +106,21 @@ def test_a_baseline_a_number_and_a_text_are_scored_as_well(
     waive(settings)
     allowed = settings.model_copy(update={"allow_pickle": True})
     for seam, name in ((regression, "numbers"), (text, "texts")):
-        version = train(seam, allowed.model_copy(update={"model_name": name}), lambda line: None).version
-        folder = Registry(allowed.model_copy(update={"model_name": name})).download(version, tmp_path / name)
-        made = Scorer(folder, version.digest, seam.terms, seam.baseline, seam.decide, allow_pickle=True)
+        version = train(
+            seam, allowed.model_copy(update={"model_name": name}), lambda line: None
+        ).version
+        folder = Registry(allowed.model_copy(update={"model_name": name})).download(
+            version, tmp_path / name
+        )
+        made = Scorer(
+            folder, version.digest, seam.terms, seam.baseline, seam.decide, allow_pickle=True
+        )
         table = seam.load().to_pyarrow()
-        found = answers(made, table)
-        assert found["score"].null_count == 0
+        result = answers(made, table)
+        assert result["score"].null_count == 0
         if seam is regression:
-            assert found["decision"].to_pylist() == [round(score) for score in found["score"].to_pylist()]
-            assert np.corrcoef(found["score"].to_numpy(), table["label"].to_numpy())[0, 1] > 0.9
-    assert len(found) == len(messages())
+            assert result["decision"].to_pylist() == [
+                round(score) for score in result["score"].to_pylist()
+            ]
+            assert np.corrcoef(result["score"].to_numpy(), table["label"].to_numpy())[0, 1] > 0.9
+    assert len(result) == len(messages())

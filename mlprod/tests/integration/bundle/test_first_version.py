@@ -1,4 +1,6 @@
-"""Bundles that the first version made, whose package held what is the library today, still load and answer."""
+"""Bundles that the first version made, whose package held what is the library today, still load and
+answer.
+"""
 
 import json
 import os
@@ -23,12 +25,16 @@ print(json.dumps([bundle.manifest.kind, bundle.manifest.runtime, type(bundle.run
 
 
 @pytest.mark.parametrize(
-    "bundle", sorted(path for path in FIRST.iterdir() if len(path.name) == 64), ids=lambda path: path.name[:8]
+    "bundle",
+    sorted(path for path in FIRST.iterdir() if len(path.name) == 64),
+    ids=lambda path: path.name[:8],
 )
 def test_it_loads_and_answers_its_probe(bundle: Path, tmp_path: Path) -> None:
     package = Path(shutil.copytree(PROJECT / "src" / PACKAGE, tmp_path / "src" / PACKAGE))
     shutil.copy(FIRST / "model.py", package)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(package.parent), str(LIBRARY / "src")])}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(package.parent), str(LIBRARY / "src")])
+    }
     command = [sys.executable, "-c", OPEN, PACKAGE, str(bundle)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -50,7 +50,9 @@ def test_a_bundle_under_another_name_is_opened_by_its_digest(model: Path) -> Non
     assert refusal(moved).reason == "digest"
 
 
-@pytest.mark.parametrize("name", ["card.md", "manifest.json", "model.onnx", "probe.json", "reference.json"])
+@pytest.mark.parametrize(
+    "name", ["card.md", "manifest.json", "model.onnx", "probe.json", "reference.json"]
+)
 def test_any_changed_byte_is_refused(model: Path, name: str) -> None:
     content = bytearray((model / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -58,7 +60,9 @@ def test_any_changed_byte_is_refused(model: Path, name: str) -> None:
     assert refusal(model).reason == "digest"
 
 
-@pytest.mark.parametrize("name", ["card.md", "manifest.json", "model.onnx", "probe.json", "reference.json"])
+@pytest.mark.parametrize(
+    "name", ["card.md", "manifest.json", "model.onnx", "probe.json", "reference.json"]
+)
 def test_a_removed_file_is_refused(model: Path, name: str) -> None:
     (model / name).unlink()
     assert refusal(model).reason == "digest"
@@ -103,7 +107,9 @@ def test_a_field_of_another_kind_is_refused_by_name(model: Path) -> None:
 
 
 def test_a_lost_category_is_refused_by_name(model: Path) -> None:
-    refused = refusal(model, with_field("courier", lambda field: replace(field, categories=("bike",))))
+    refused = refusal(
+        model, with_field("courier", lambda field: replace(field, categories=("bike",)))
+    )
     assert refused.reason == "contract"
     assert "['van']" in str(refused)
 
@@ -139,7 +145,9 @@ def test_a_sealed_bundle_whose_model_reads_a_file_is_refused(model: Path, place:
 
 
 @pytest.mark.parametrize("place", foreign_models())
-def test_a_sealed_bundle_whose_model_needs_foreign_operators_is_refused(model: Path, place: str) -> None:
+def test_a_sealed_bundle_whose_model_needs_foreign_operators_is_refused(
+    model: Path, place: str
+) -> None:
     assert refusal(sealed(model, foreign_models()[place].SerializeToString())).reason == "unsafe"
 
 

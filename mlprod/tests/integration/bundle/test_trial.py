@@ -17,7 +17,9 @@ from mlprod.bundle.trial import Exported, Trials
 from mlprod.bundle.writer import probe_columns
 
 COLUMNS = probe_columns(PARCELS.fields)
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its memory")
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux holds a process to its memory"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +32,15 @@ def nothing_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The processes that were started for a trial."""
-    found: list[object] = []
+    result: list[object] = []
     run = trial._run
 
     def counted(exported: Exported, megabytes: int, attempt: trial.Attempt) -> float:
-        found.append(exported)
+        result.append(exported)
         return run(exported, megabytes, attempt)
 
     monkeypatch.setattr(trial, "_run", counted)
-    return found
+    return result
 
 
 class Careless:
@@ -114,7 +116,9 @@ def test_a_higher_limit_lets_the_same_model_pass() -> None:
         (pickled("fails"), "probe", "does not answer its own probe: no such city"),
     ],
 )
-def test_what_fails_is_named_as_if_it_had_been_loaded_here(model: Exported, reason: str, says: str) -> None:
+def test_what_fails_is_named_as_if_it_had_been_loaded_here(
+    model: Exported, reason: str, says: str
+) -> None:
     refused = refusal(model)
     assert (refused.reason, says in str(refused)) == (reason, True)
 
@@ -131,13 +135,17 @@ def test_what_passed_is_not_tried_again(started: list[object]) -> None:
 
 
 def test_another_limit_or_another_probe_is_another_trial(started: list[object]) -> None:
-    other = Exported("onnx", sums(), PARCELS.fields, COLUMNS | {"weight": [1.0] * len(COLUMNS["weight"])})
+    other = Exported(
+        "onnx", sums(), PARCELS.fields, COLUMNS | {"weight": [1.0] * len(COLUMNS["weight"])}
+    )
     for model, megabytes in ((exported(sums()), 128), (exported(sums()), 127), (other, 128)):
         Trials().run(model, megabytes)
     assert len(started) == 3
 
 
-def test_what_failed_is_not_tried_again_at_once(started: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_failed_is_not_tried_again_at_once(
+    started: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A service looks every few seconds; a model that never ends must not take a core for good."""
     assert str(refusal(pickled("fails"))) == str(refusal(pickled("fails")))
     assert len(started) == 1
@@ -170,11 +178,25 @@ print(before == len(os.listdir("/proc/self/fd")))
 
 @linux_only
 def test_a_fork_of_a_process_without_other_threads_finds_the_same() -> None:
-    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2]), *sys.path])
+    folders = os.pathsep.join(
+        [str(Path(__file__).parent), str(Path(__file__).parents[2]), *sys.path]
+    )
     environment = os.environ | {"PYTHONPATH": folders}
-    done = subprocess.run([sys.executable, "-c", FORKS], env=environment, capture_output=True, text=True, check=True)
-    found = done.stdout.splitlines()
-    assert found == ["passed True", "size", "probe", "size", "unsafe", "size", "probe", "passed True", "True"]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS], env=environment, capture_output=True, text=True, check=True
+    )
+    result = done.stdout.splitlines()
+    assert result == [
+        "passed True",
+        "size",
+        "probe",
+        "size",
+        "unsafe",
+        "size",
+        "probe",
+        "passed True",
+        "True",
+    ]
 
 
 def test_with_another_thread_it_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:

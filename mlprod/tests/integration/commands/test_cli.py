@@ -29,7 +29,10 @@ data = import_module(f"{PACKAGE}.data")
 
 @pytest.fixture
 def here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The environment names the tests' own registry. Whether this checkout has uncommitted changes must not matter."""
+    """The environment names the tests' own registry.
+
+    Whether this checkout has uncommitted changes must not matter.
+    """
     monkeypatch.setenv("GIT_DIR", str(settings.state_dir / "no repository"))
     monkeypatch.setenv("ML_STATE_DIR", str(settings.state_dir))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
@@ -42,17 +45,19 @@ def test_help_names_every_verb_and_what_it_does(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     assert main(argv) == 0
-    said = " ".join(capsys.readouterr().out.split())
+    message = " ".join(capsys.readouterr().out.split())
     for name, verb in VERBS.items():
-        assert f"{name} {' '.join((verb.__doc__ or '').split())}" in said
+        assert f"{name} {verb.help}" in message
 
 
-def test_an_unknown_verb_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_verb_is_answered_with_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["ship"])
-    said = capsys.readouterr().err
-    assert "'ship'" in said
-    assert "rollback" in said
+    message = capsys.readouterr().err
+    assert "'ship'" in message
+    assert "rollback" in message
 
 
 def empty(terms: ContractSchema) -> pa.Table:
@@ -70,13 +75,13 @@ def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
 ) -> None:
     nothing = ibis.memtable(empty(Project(PACKAGE).seam().terms))
     monkeypatch.setattr(data, "load", lambda since=None, until=None: nothing)
-    assert main(["contract"]) == 1
-    said = capsys.readouterr().err
-    assert "ContractViolationError: 0 rows" in said
-    assert "does load() look at the right place" in said
-    assert "Traceback" not in said
-    kept = {record.check: record.passed for record in read(Registry(here))}
-    assert kept["contract-holds"] is False
+    assert main(["validate"]) == 1
+    message = capsys.readouterr().err
+    assert "ContractViolationError: 0 rows" in message
+    assert "does load() look at the right place" in message
+    assert "Traceback" not in message
+    stored = {record.check: record.passed for record in read(Registry(here))}
+    assert stored["contract-holds"] is False
 
 
 def test_settings_that_were_tried_leave_evidence_and_better_ones_end_with_one(
@@ -88,14 +93,22 @@ def test_settings_that_were_tried_leave_evidence_and_better_ones_end_with_one(
     seam = replace(binary, build_model=trees, space={"trees": [1, 20]})
     monkeypatch.setattr(Project, "seam", lambda _: seam)
     assert main(["tune"]) == 0
-    assert "passed hyperparameters-tuned: none of 2 settings surely better by 1%" in capsys.readouterr().out
+    assert (
+        "passed hyperparameters-tuned: none of 2 settings surely better by 1%"
+        in capsys.readouterr().out
+    )
     few = replace(seam, build_model=lambda fields, trees=1: seam.build_model(fields, trees))
     monkeypatch.setattr(Project, "seam", lambda _: few)
     assert main(["tune"]) == 1
     shown = capsys.readouterr().out
     assert "put trees=20 into build_model()" in shown
-    assert "FAILED hyperparameters-tuned: 1 of 2 settings surely better by 1%; the best, trees=20" in shown
-    assert not next(record for record in read(Registry(here)) if record.check == "hyperparameters-tuned").passed
+    assert (
+        "FAILED hyperparameters-tuned: 1 of 2 settings surely better by 1%; the best, trees=20"
+        in shown
+    )
+    assert not next(
+        record for record in read(Registry(here)) if record.check == "hyperparameters-tuned"
+    ).passed
 
 
 def test_an_unattended_drill_with_nothing_to_go_back_to_moves_nothing(
@@ -106,18 +119,24 @@ def test_an_unattended_drill_with_nothing_to_go_back_to_moves_nothing(
 
 
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
-def test_who_moves_the_champion_says_why(here: Settings, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_moves_the_champion_says_why(
+    here: Settings, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([verb]) == 1
     assert "MissingReasonError: say why" in capsys.readouterr().err
 
 
-def test_there_is_nobody_to_promote_at_first(here: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["promote", "--why", "it is time"]) == 1
+def test_there_is_nobody_to_promote_at_first(
+    here: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["promote", "--reason", "it is time"]) == 1
     assert "NoTargetVersionError: there is no challenger to promote" in capsys.readouterr().err
 
 
-def test_versions_says_what_to_do_when_there_are_none(here: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["versions"]) == 0
+def test_versions_says_what_to_do_when_there_are_none(
+    here: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list-versions"]) == 0
     assert "nothing is registered yet: make train" in capsys.readouterr().out
 
 
@@ -126,14 +145,28 @@ def test_promotion_and_rollback_are_told_and_listed(
 ) -> None:
     for digest in ("a" * 64, "b" * 64):
         number = register(digest).number
-        assert main(["promote", "--version", str(number), "--why", "better", "--who", "you", "--unchecked"]) == 0
-    assert main(["rollback", "--why", "complaints", "--who", "grace"]) == 0
-    assert main(["versions"]) == 0
-    said = capsys.readouterr().out
-    assert "champion: version none -> 1 (model)" in said
-    assert "champion: version 2 -> 1 (model)" in said
-    assert "version   1  model     aaaaaaaaaaaa  champion" in said
-    assert "rollback 2 -> 1  grace: complaints" in said
+        assert (
+            main(
+                [
+                    "promote",
+                    "--version",
+                    str(number),
+                    "--reason",
+                    "better",
+                    "--actor",
+                    "you",
+                    "--skip-load-check",
+                ]
+            )
+            == 0
+        )
+    assert main(["rollback", "--reason", "complaints", "--actor", "grace"]) == 0
+    assert main(["list-versions"]) == 0
+    message = capsys.readouterr().out
+    assert "champion: version none -> 1 (model)" in message
+    assert "champion: version 2 -> 1 (model)" in message
+    assert "version   1  model     aaaaaaaaaaaa  champion" in message
+    assert "rollback 2 -> 1  grace: complaints" in message
 
 
 def test_versions_shows_what_somebody_else_wrote_and_goes_on(
@@ -142,7 +175,9 @@ def test_versions_shows_what_somebody_else_wrote_and_goes_on(
     registry = Registry(here)
     for digest in ("a" * 64, "b" * 64):
         promote(registry, "grace", "better", register(digest).number)
-    assert main(["rollback", "--why", "complaints", "--who", "grace", "--unchecked"]) == 0
+    assert (
+        main(["rollback", "--reason", "complaints", "--actor", "grace", "--skip-load-check"]) == 0
+    )
     registry.client.create_model_version(registry.name, "runs:/none/bundle", run_id=None)
     registry.tag(2, "previous", "abc")
     registry.tag(2, "kind", "\x1b]8;;http://evil.test\x07model")
@@ -150,34 +185,46 @@ def test_versions_shows_what_somebody_else_wrote_and_goes_on(
     registry.tag_model("event.2026", "\x1b[2J{")
     registry.tag_model("event.2026-02", '{"action": "promote"}')
     capsys.readouterr()
-    assert main(["versions"]) == 0
-    said = capsys.readouterr().out
-    assert "\x1b" not in said
-    assert "version   1  model     aaaaaaaaaaaa  champion" in said
-    assert "rolled back by grace at 20" in said
-    assert "\\x1b[2Jall is well" in said
-    assert "version   3  model\n             names no bundle" in said
-    assert "its tag previous is 'abc', no number of a version" in said
-    assert said.count("of the model holds no event and is left out") == 2
-    assert "rollback 2 -> 1  grace: complaints" in said
+    assert main(["list-versions"]) == 0
+    message = capsys.readouterr().out
+    assert "\x1b" not in message
+    assert "version   1  model     aaaaaaaaaaaa  champion" in message
+    assert "rolled back by grace at 20" in message
+    assert "\\x1b[2Jall is well" in message
+    assert "version   3  model\n             names no bundle" in message
+    assert "its tag previous is 'abc', no number of a version" in message
+    assert message.count("of the model holds no event and is left out") == 2
+    assert "rollback 2 -> 1  grace: complaints" in message
 
 
-@pytest.mark.parametrize("words", [["versions"], ["rollback", "--why", "complaints"], ["promote", "--why", "better"]])
+@pytest.mark.parametrize(
+    "parts",
+    [["list-versions"], ["rollback", "--reason", "complaints"], ["promote", "--reason", "better"]],
+)
 def test_tags_that_somebody_else_wrote_cause_no_traceback(
-    here: Settings, register: Registered, words: list[str], capsys: pytest.CaptureFixture[str]
+    here: Settings, register: Registered, parts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry = Registry(here)
     for digest in ("a" * 64, "b" * 64):
         promote(registry, "grace", "better", register(digest).number)
-    for name in ("previous", "kind", "bundle", "compared_with", "promote.at", "rolled_back.at", "columns", "domain"):
+    for name in (
+        "previous",
+        "kind",
+        "bundle",
+        "compared_with",
+        "promote.at",
+        "rolled_back.at",
+        "columns",
+        "domain",
+    ):
         registry.tag(1, name, "\x1b[2J[")
         registry.tag(2, name, "\x1b[2J[")
     for name in ("environment", "moving.other", "event.2026"):
         registry.tag_model(name, "\x1b[2J[")
-    main([*words, *(["--unchecked"] if "--why" in words else [])])
-    said = capsys.readouterr()
-    assert "\x1b" not in said.out + said.err
-    assert "Traceback" not in said.err
+    main([*parts, *(["--skip-load-check"] if "--reason" in parts else [])])
+    message = capsys.readouterr()
+    assert "\x1b" not in message.out + message.err
+    assert "Traceback" not in message.err
 
 
 def test_a_rollback_may_name_its_version(
@@ -185,12 +232,15 @@ def test_a_rollback_may_name_its_version(
 ) -> None:
     for digest in "abc":
         promote(Registry(here), "grace", "better", register(digest * 64).number)
-    assert main(["rollback", "--why", "b is bad too", "--version", "1", "--unchecked"]) == 0
+    assert (
+        main(["rollback", "--reason", "b is bad too", "--version", "1", "--skip-load-check"]) == 0
+    )
     assert "champion: version 3 -> 1 (model)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("answers", "code", "says"), [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 by now (does")]
+    ("answers", "code", "says"),
+    [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 by now (does")],
 )
 def test_the_way_back_is_no_success_until_the_service_has_gone_it(
     here: Settings,
@@ -215,10 +265,13 @@ def test_the_way_back_is_no_success_until_the_service_has_gone_it(
     with ThreadingHTTPServer(("127.0.0.1", 0), Follows) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        assert main(["rollback", "--why", "complaints", "--unchecked", "--url", address]) == code
+        assert (
+            main(["rollback", "--reason", "complaints", "--skip-load-check", "--url", address])
+            == code
+        )
         server.shutdown()
-    said = capsys.readouterr()
-    assert says in said.out + said.err
+    message = capsys.readouterr()
+    assert says in message.out + message.err
     champion = Registry(here).get_by_alias("champion")
     assert champion
     assert champion.number == 1
@@ -230,7 +283,10 @@ def test_what_a_registry_has_served_cannot_be_talked_away(
 ) -> None:
     number = str(register("a" * 64).number)
     Registry(here).mark_environment("production")
-    assert main(["promote", "--version", number, "--why", "better", "--unchecked", *flag]) == 1
+    assert (
+        main(["promote", "--version", number, "--reason", "better", "--skip-load-check", *flag])
+        == 1
+    )
     assert "NotReadyError: production" in capsys.readouterr().err
     assert Registry(here).get_by_alias("champion") is None
 
@@ -243,14 +299,24 @@ def test_the_approval_of_staging_moves_nothing_that_production_follows(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(readiness_report, "require_stage", lambda *_: None)  # even with every check passed
+    monkeypatch.setattr(
+        readiness_report, "require_stage", lambda *_: None
+    )  # even with every check passed
     number = str(register("a" * 64).number)
     Registry(here).mark_environment("production")
-    words = ["promote", "--version", number, "--why", "better", "--unchecked", "--environment"]
-    assert main([*words, named]) == 1
+    parts = [
+        "promote",
+        "--version",
+        number,
+        "--reason",
+        "better",
+        "--skip-load-check",
+        "--environment",
+    ]
+    assert main([*parts, named]) == 1
     assert "Works: --environment production" in capsys.readouterr().err
     assert Registry(here).get_by_alias("champion") is None
-    assert main([*words, "production"]) == 0
+    assert main([*parts, "production"]) == 0
 
 
 def test_what_runs_in_production_makes_its_registry_one_of_production(
@@ -258,12 +324,21 @@ def test_what_runs_in_production_makes_its_registry_one_of_production(
 ) -> None:
     """Its pods follow the champion, whoever promoted it, and for what."""
     monkeypatch.setattr(deploy, "deployed", lambda *_: [])  # no cluster here
-    words = ["deployed", "--images", f"registry.example.org/serving@sha256:{'a' * 64}", "--environment"]
-    assert main([*words, "production"]) == 0
+    parts = [
+        "verify-deploy",
+        "--images",
+        f"registry.example.org/serving@sha256:{'a' * 64}",
+        "--environment",
+    ]
+    assert main([*parts, "production"]) == 0
     assert Registry(here).environment() == "local", "there is no model yet that could answer"
     register("a" * 64)
-    for environment, counts in (("staging", "staging"), ("production", "production"), ("staging", "production")):
-        assert main([*words, environment]) == 0
+    for environment, counts in (
+        ("staging", "staging"),
+        ("production", "production"),
+        ("staging", "production"),
+    ):
+        assert main([*parts, environment]) == 0
         assert Registry(here).environment() == counts
 
 
@@ -271,7 +346,7 @@ def test_a_version_that_cannot_be_fetched_is_not_promoted(
     here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
 ) -> None:
     number = str(register("a" * 64).number)
-    assert main(["promote", "--version", number, "--why", "better"]) == 1
+    assert main(["promote", "--version", number, "--reason", "better"]) == 1
     assert "cannot be fetched" in capsys.readouterr().err
     assert Registry(here).get_by_alias("champion") is None
 
@@ -280,10 +355,10 @@ def test_a_password_in_the_address_of_the_registry_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:quokka@127.0.0.1:9")
-    assert main(["versions"]) == 1
-    said = capsys.readouterr().err
-    assert "does not answer" in said
-    assert "quokka" not in said
+    assert main(["list-versions"]) == 1
+    message = capsys.readouterr().err
+    assert "does not answer" in message
+    assert "quokka" not in message
 
 
 def test_sync_brings_the_champion_once(
@@ -291,7 +366,7 @@ def test_sync_brings_the_champion_once(
 ) -> None:
     monkeypatch.setenv("ML_MODEL_DIR", str(here.models))
     release(Registry(here), model)
-    assert [main(["sync"]), main(["sync"])] == [0, 0]
+    assert [main(["fetch-model"]), main(["fetch-model"])] == [0, 0]
     assert capsys.readouterr().out.split("\n")[:2] == [model.name, "nothing new"]
 
 
@@ -302,10 +377,12 @@ def records(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["mode"]) == 0
+    assert main(["set-mode"]) == 0
     assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
-    assert main(["mode", "shadow", "--why", "complaints since noon", "--who", "grace"]) == 0
-    assert main(["mode"]) == 0
+    assert (
+        main(["set-mode", "shadow", "--reason", "complaints since noon", "--actor", "grace"]) == 0
+    )
+    assert main(["set-mode"]) == 0
     first, again = capsys.readouterr().out.splitlines()
     assert first == again
     assert first.startswith("shadow, since 20")
@@ -314,14 +391,16 @@ def test_the_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFix
 
 def test_who_switches_the_mode_says_why(records: None, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="complaints since noon"):
-        main(["mode", "shadow"])
-    assert main(["mode"]) == 0
+        main(["set-mode", "shadow"])
+    assert main(["set-mode"]) == 0
     assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
 
 
-def test_a_mode_that_is_none_is_answered_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mode_that_is_none_is_answered_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["mode", "off", "--why", "complaints"])
+        main(["set-mode", "off", "--reason", "complaints"])
     assert "'automate'" in capsys.readouterr().err
 
 
@@ -329,14 +408,14 @@ def test_a_database_without_tables_is_told_and_migrated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ML_DATABASE_URL", f"sqlite:///{tmp_path}/deep/records.db")
-    assert main(["mode"]) == 1
-    said = capsys.readouterr().err
-    assert "run the verb migrate" in said
-    assert "Traceback" not in said
-    assert [main(["migrate"]), main(["migrate"]), main(["mode"])] == [0, 0, 0]
-    assert capsys.readouterr().out.splitlines() == ["the database of records has every table"] * 2 + [
-        "assist (ML_MODE), never switched"
-    ]
+    assert main(["set-mode"]) == 1
+    message = capsys.readouterr().err
+    assert "run the verb migrate" in message
+    assert "Traceback" not in message
+    assert [main(["migrate"]), main(["migrate"]), main(["set-mode"])] == [0, 0, 0]
+    assert capsys.readouterr().out.splitlines() == [
+        "the database of records has every table"
+    ] * 2 + ["assist (ML_MODE), never switched"]
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -347,8 +426,18 @@ def test_a_key_is_shown_once_and_opens_its_routes(
     path = tmp_path / ("of-production.json" if named else "keys.json")
     if named:
         monkeypatch.setenv("ML_KEYS_FILE", str(path))
-    asked = ["key", "--name", "checkout", "--role", "predict", "--role", "outcomes", "--until", "9998-12-31"]
-    assert main(asked) == 0
+    requested = [
+        "create-key",
+        "--name",
+        "checkout",
+        "--role",
+        "predict",
+        "--role",
+        "outcomes",
+        "--until",
+        "9998-12-31",
+    ]
+    assert main(requested) == 0
     out, err = capsys.readouterr()
     (secret,) = out.splitlines()
     caller = ApiKeys(path).caller(f"Bearer {secret}".encode())
@@ -360,7 +449,7 @@ def test_a_key_is_shown_once_and_opens_its_routes(
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "requested",
     [
         ["--name", "checkout"],
         ["--role", "predict"],
@@ -369,11 +458,11 @@ def test_a_key_is_shown_once_and_opens_its_routes(
     ],
 )
 def test_a_key_without_name_or_known_role_is_not_made(
-    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    requested: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):
-        main(["key", *asked])
+        main(["create-key", *requested])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -383,7 +472,7 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_left_alone(
     path = tmp_path / "keys.json"
     path.write_text("{")
     monkeypatch.setenv("ML_KEYS_FILE", str(path))
-    assert main(["key", "--name", "checkout", "--role", "predict"]) == 1
+    assert main(["create-key", "--name", "checkout", "--role", "predict"]) == 1
     assert f"KeysError: {path}" in capsys.readouterr().err
     assert path.read_text() == "{"
 
@@ -394,20 +483,25 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(data, "load", load)
     with pytest.raises(ZeroDivisionError):
-        main(["contract"])
+        main(["validate"])
 
 
 def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alone(
-    here: Settings, trained: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Settings,
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = sorted(Path("governance").rglob("*"))
     monkeypatch.setenv("ML_MODEL_NAME", trained.settings.model_name)
     number = trained.result.version.number
     assert main(["report", "--version", str(number)]) == 0
-    said = capsys.readouterr().out
-    assert f"Looked at: version {number}, a model" in said
+    message = capsys.readouterr().out
+    assert f"Looked at: version {number}, a model" in message
     assert (here.state_dir / "report" / "card.md").is_file()
-    assert f"of version {number}, a model" in (here.state_dir / "report" / "scorecard.md").read_text()
+    assert (
+        f"of version {number}, a model" in (here.state_dir / "report" / "scorecard.md").read_text()
+    )
     assert sorted(Path("governance").rglob("*")) == before
 
 
@@ -447,14 +541,23 @@ def test_every_verb_is_explained_whatever_the_terminal_can_show(
 @ENCODINGS
 @pytest.mark.parametrize("columns", ["1", "200"])
 def test_what_is_known_is_shown_whatever_the_terminal_can_show(
-    columns: str, encoding: str, here: Settings, register: Registered, monkeypatch: pytest.MonkeyPatch
+    columns: str,
+    encoding: str,
+    here: Settings,
+    register: Registered,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     terminal = Terminal(encoding, monkeypatch)
     number = str(register("a" * 64).number)
-    assert main(["promote", "--version", number, "--why", ODD, "--who", "Zoë", "--unchecked"]) == 0
-    assert main(["versions"]) == 0
-    assert main(["rollback", "--why", ODD]) == 1
+    assert (
+        main(
+            ["promote", "--version", number, "--reason", ODD, "--actor", "Zoë", "--skip-load-check"]
+        )
+        == 0
+    )
+    assert main(["list-versions"]) == 0
+    assert main(["rollback", "--reason", ODD]) == 1
     for form in ("terminal", "markdown", "prometheus", "json"):
         main(["readiness", "--format", form])
     shown = terminal.text()

@@ -28,9 +28,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
     """The evidence that a command keeps."""
-    found: Kept = {}
-    monkeypatch.setattr(development, "_keep", lambda _, more: found.update(more))
-    return found
+    result: Kept = {}
+    monkeypatch.setattr(development, "_keep", lambda _, more: result.update(more))
+    return result
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def test_a_check_of_every_file_is_green(project: Path, green: None, kept: Kept) 
     assert kept["checks-green"][0]
 
 
-def test_a_check_looks_at_files_that_a_repository_around_ignores(project: Path, green: None, kept: Kept) -> None:
+def test_a_check_looks_at_files_that_a_repository_around_ignores(
+    project: Path, green: None, kept: Kept
+) -> None:
     subprocess.run([str(shutil.which("git")), "init", "-q"], check=True)
     (project / ".gitignore").write_text("*\n")
     assert main(["check"]) == 0
@@ -58,7 +60,9 @@ def test_a_check_of_no_file_is_not_green(
     folder: str, project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = project / "pyproject.toml"
-    settings.write_text(settings.read_text().replace("extend-exclude = [", f'extend-exclude = ["{folder}", '))
+    settings.write_text(
+        settings.read_text().replace("extend-exclude = [", f'extend-exclude = ["{folder}", ')
+    )
     assert main(["check"]) == 1
     assert f"ruff looked at no file of {project / folder}" in capsys.readouterr().err
     assert not kept["checks-green"][0]
@@ -76,10 +80,16 @@ def test_a_check_of_imports_without_a_contract_is_not_green(
 def test_a_package_that_the_template_does_not_know_is_told(
     project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    link = {"template": "https://git.example.org/template", "context": {"cookiecutter": {"package_name": "before"}}}
+    link = {
+        "template": "https://git.example.org/template",
+        "context": {"cookiecutter": {"package_name": "before"}},
+    }
     (project / ".cruft.json").write_text(json.dumps(link))
     assert main(["check"]) == 1
-    assert f".cruft.json: package_name is before, but the package is {PACKAGE}" in capsys.readouterr().err
+    assert (
+        f".cruft.json: package_name is before, but the package is {PACKAGE}"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_patch_without_its_wheel_is_named(
@@ -99,7 +109,11 @@ def test_a_patch_without_its_wheel_is_named(
     ("cases", "code", "says"),
     [
         ('<testcase classname="tests.test_a" name="a"/>', 0, "1 tests"),
-        ('<testcase classname="tests.test_a" name="a"><skipped/></testcase>', 1, "none of 1 tests was run to its end"),
+        (
+            '<testcase classname="tests.test_a" name="a"><skipped/></testcase>',
+            1,
+            "none of 1 tests was run to its end",
+        ),
         ("", 1, "none of 0 tests was run to its end"),
     ],
 )
@@ -116,11 +130,17 @@ def test_tests_of_which_none_was_run_show_nothing(
 
 
 @pytest.mark.parametrize(
-    ("verb", "check"), [(["faults"], "survives-faults"), (["soak", "--minutes", "30"], "slo-under-load")]
+    ("verb", "check"),
+    [(["chaos-test"], "survives-faults"), (["load-test", "--minutes", "30"], "slo-under-load")],
 )
 @pytest.mark.parametrize("skipped", [True, False])
 def test_faults_and_load_that_were_skipped_show_nothing(
-    skipped: bool, verb: list[str], check: str, project: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+    skipped: bool,
+    verb: list[str],
+    check: str,
+    project: Path,
+    kept: Kept,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run(*_: object) -> int:
         case = f'<testcase classname="a" name="a">{"<skipped/>" * skipped}</testcase>'

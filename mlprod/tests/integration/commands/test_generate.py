@@ -1,4 +1,6 @@
-"""The generated files of the library's version: compared, repaired, left out on purpose; a project's own rules stay."""
+"""The generated files of the library's version: compared, repaired, left out on purpose; a
+project's own rules stay.
+"""
 
 import shutil
 from pathlib import Path
@@ -22,7 +24,9 @@ ALERT = """groups:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh bake of one's own."""
-    shutil.copytree(PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns(".git", "var", "data"))
+    shutil.copytree(
+        PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns(".git", "var", "data")
+    )
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
 
@@ -45,13 +49,17 @@ def compare(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return lines
 
 
-def test_a_fresh_bake_holds_what_the_library_would_write(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fresh_bake_holds_what_the_library_would_write(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert compare(capsys) == []
     assert main(["generate"]) == 0
     assert capsys.readouterr().out == "every generated file is up to date\n"
 
 
-@pytest.mark.parametrize("name", [RULE, "docs/runbooks/service.md", "deploy/base/kustomization.yaml"])
+@pytest.mark.parametrize(
+    "name", [RULE, "docs/runbooks/service.md", "deploy/base/kustomization.yaml"]
+)
 def test_an_edited_file_is_named_with_its_repair_and_then_overwritten(
     name: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,7 +74,9 @@ def test_an_edited_file_is_named_with_its_repair_and_then_overwritten(
 
 
 @pytest.mark.parametrize("name", [RULE, "monitoring/grafana/dashboards/service.json", "CODEOWNERS"])
-def test_a_missing_file_is_named_with_its_repair(name: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_named_with_its_repair(
+    name: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (project / name).unlink()
     assert f"{name} is missing. Run make generate, which writes it, and commit" in compare(capsys)
     assert main(["generate"]) == 0
@@ -85,16 +95,18 @@ def test_files_of_another_version_are_named_and_replaced_and_new_ones_are_added(
     assert compare(capsys) == []
 
 
-def test_a_project_of_an_older_bake_gets_the_files_of_today(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_project_of_an_older_bake_gets_the_files_of_today(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(project / "docs" / "runbooks")
     (project / "docs" / "runbooks").mkdir()
-    (project / "docs" / "runbooks" / "DatabaseAway.md").write_text("# DatabaseAway\n")
-    old = (project / RULE).read_text().replace("records.md#databaseaway", "DatabaseAway.md")
+    (project / "docs" / "runbooks" / "RecordStoreDown.md").write_text("# RecordStoreDown\n")
+    old = (project / RULE).read_text().replace("records.md#recordstoredown", "RecordStoreDown.md")
     (project / RULE).write_text(old)
     assert len(compare(capsys)) == 6
     assert main(["generate"]) == 0
     assert compare(capsys) == []
-    assert "records.md#databaseaway" in (project / RULE).read_text()
+    assert "records.md#recordstoredown" in (project / RULE).read_text()
 
 
 def test_rules_of_the_project_survive_and_reach_the_cluster(project: Path, newer: Path) -> None:
@@ -102,15 +114,26 @@ def test_rules_of_the_project_survive_and_reach_the_cluster(project: Path, newer
     (newer / RULE).write_text("groups: []\n")
     assert main(["generate"]) == 0
     assert (project / OWN).read_text() == ALERT
-    resource = yaml.safe_load((project / "deploy/overlays/production/prometheus-rule.yaml").read_text())
-    (rule,) = next(group for group in resource["spec"]["groups"] if group["name"] == "project")["rules"]
+    resource = yaml.safe_load(
+        (project / "deploy/overlays/production/prometheus-rule.yaml").read_text()
+    )
+    (rule,) = next(group for group in resource["spec"]["groups"] if group["name"] == "project")[
+        "rules"
+    ]
     restricted = 'ml_predictions_total{system="fraud-scoring", environment="production"}'
     assert rule["expr"] == f"sum by (system) ({restricted}) > 1"
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "groups:", "groups: [{name: a}]", "groups: [{name: a, rules: [{alert: b}]}]", "groups: [", "a"],
+    [
+        "",
+        "groups:",
+        "groups: [{name: a}]",
+        "groups: [{name: a, rules: [{alert: b}]}]",
+        "groups: [",
+        "a",
+    ],
 )
 def test_rules_of_the_project_that_cannot_be_read_are_named(
     content: str, project: Path, capsys: pytest.CaptureFixture[str]
@@ -126,10 +149,14 @@ def test_a_broken_rule_file_of_the_library_is_repaired_and_stops_nothing(project
     assert yaml.safe_load((project / RULE).read_text())["groups"]
 
 
-def test_a_project_may_do_without_a_folder_of_them(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_project_may_do_without_a_folder_of_them(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(project / "deploy")
     settings = project / "pyproject.toml"
-    settings.write_text(settings.read_text().replace("\nwithout = []\n", '\nwithout = ["deploy/"]\n'))
+    settings.write_text(
+        settings.read_text().replace("\nwithout = []\n", '\nwithout = ["deploy/"]\n')
+    )
     assert compare(capsys) == []
     assert main(["generate"]) == 0
     assert not (project / "deploy").exists()
@@ -145,13 +172,19 @@ def test_a_project_may_do_without_a_folder_of_them(project: Path, capsys: pytest
         ('["/"]', r"\['/'\] is not a list of paths"),
     ],
 )
-def test_a_setting_that_leaves_out_nothing_is_an_error(tmp_path: Path, given: str, message: str) -> None:
+def test_a_setting_that_leaves_out_nothing_is_an_error(
+    tmp_path: Path, given: str, message: str
+) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool.mlprod]\nwithout = {given}\n")
-    with pytest.raises(AssetError, match=rf"^pyproject.toml: \[tool.mlprod\] without: {message}; works: "):
+    with pytest.raises(
+        AssetError, match=rf"^pyproject.toml: \[tool.mlprod\] without: {message}; works: "
+    ):
         asset_files(tmp_path)
 
 
-def test_no_file_is_half_written(project: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_is_half_written(
+    project: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = (project / RULE).read_text()
     (newer / RULE).write_text("groups: []\n" + "# long\n" * 1000)
 

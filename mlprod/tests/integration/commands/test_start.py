@@ -31,7 +31,12 @@ def run(folder: Path, path: Path, *words: str, code: str = "") -> subprocess.Com
     start = ["-c", code] if code else ["-m", PACKAGE]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(LIBRARY.parent)])}
     return subprocess.run(
-        [sys.executable, *start, *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *start, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -42,11 +47,15 @@ def copy(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 14), (4, 0)])
-def test_another_python_is_refused_before_anything_is_imported(version: tuple[int, int], tmp_path: Path) -> None:
+def test_another_python_is_refused_before_anything_is_imported(
+    version: tuple[int, int], tmp_path: Path
+) -> None:
     pretended = f"import sys; sys.version_info = (*{version}, 0, 'final', 0); "
     done = run(tmp_path, SOURCE.parent, "setup", code=pretended + RUN)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Python {version[0]}.{version[1]} ({sys.executable}) cannot run {PACKAGE}")
+    assert done.stderr.startswith(
+        f"Python {version[0]}.{version[1]} ({sys.executable}) cannot run {PACKAGE}"
+    )
     assert "Works: make setup PYTHON=python3.13" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -68,8 +77,10 @@ def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
 
 
 def test_the_python_that_runs_this_is_one_that_the_project_asks_for() -> None:
-    asked = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
-    assert asked == f">={OLDEST[0]}.{OLDEST[1]},<{NEWEST[0]}.{NEWEST[1] + 1}"
+    requested = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "requires-python"
+    ]
+    assert requested == f">={OLDEST[0]}.{OLDEST[1]},<{NEWEST[0]}.{NEWEST[1] + 1}"
     assert unfit_python(PACKAGE, *sys.version_info[:2]) == ""
 
 
@@ -77,14 +88,19 @@ def test_the_code_of_another_project_is_refused_where_a_project_has_its_own(tmp_
     other, mine = copy(tmp_path / "other"), copy(tmp_path / "mine")
     refused = run(mine.parent, other, "help")
     assert refused.returncode == 1
-    assert f"would run is {other / PACKAGE}, but this project's code is {mine / PACKAGE}. Nothing" in refused.stderr
+    assert (
+        f"would run is {other / PACKAGE}, but this project's code is {mine / PACKAGE}. Nothing"
+        in refused.stderr
+    )
     assert "PYTHONPATH names the other project. Works: unset PYTHONPATH" in refused.stderr
     assert run(mine.parent, mine, "help").returncode == 0, "a copy runs with its own code"
 
 
 def test_an_environment_of_another_project_is_named_with_the_remedy(tmp_path: Path) -> None:
     mine = copy(tmp_path / "mine")
-    inserted = f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); "  # as an editable install does
+    inserted = (
+        f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); "  # as an editable install does
+    )
     refused = run(mine.parent, tmp_path, "help", code=inserted + RUN)
     assert refused.returncode == 1
     assert f"{sys.prefix} was made for the other project. Works: make setup" in refused.stderr
@@ -98,16 +114,20 @@ def project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(PROJECT, folder, ignore=ignored))
 
 
-def test_verbs_and_service_find_the_project_from_another_folder(project: Path, tmp_path: Path) -> None:
+def test_verbs_and_service_find_the_project_from_another_folder(
+    project: Path, tmp_path: Path
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "rows.csv").write_text("amount\n12.5\n")
     done = run(elsewhere, project / "src", "train", "--baseline")
     assert done.returncode == 0, done.stderr
-    typed = run(elsewhere, project / "src", "contract", "--table", "rows.csv")
+    typed = run(elsewhere, project / "src", "validate", "--input", "rows.csv")
     assert typed.returncode == 1
     assert f"{elsewhere / 'rows.csv'}: it has no column" in typed.stderr
-    settings = Settings(state_dir=project / "var", tracking_uri="", model_name=PACKAGE.replace("_", "-"))
+    settings = Settings(
+        state_dir=project / "var", tracking_uri="", model_name=PACKAGE.replace("_", "-")
+    )
     (version,) = Registry(settings).versions()
     bundle = Registry(settings).download(version, tmp_path)
     point(settings.models, bundle.rename(tmp_path / version.digest), version.number)
@@ -115,7 +135,9 @@ def test_verbs_and_service_find_the_project_from_another_folder(project: Path, t
     (project / "src" / PACKAGE / "api.py").write_text(served)
     near = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with serving(elsewhere, project / "src") as url:
-        eventually(lambda: json.load(near.open(f"{url}/v1/model", timeout=10))["kind"] == "baseline")
+        eventually(
+            lambda: json.load(near.open(f"{url}/v1/model", timeout=10))["kind"] == "baseline"
+        )
     assert (project / "var" / "spool").is_dir()
     assert [path.name for path in elsewhere.iterdir()] == ["rows.csv"]
 
@@ -127,10 +149,14 @@ def serving(folder: Path, path: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", f"{PACKAGE}.api:app", "--port", str(port)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(LIBRARY.parent)])}
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             lines = iter(process.stderr or ())
-            assert any("Uvicorn running on" in line for line in lines), "it ended before it listened"
+            assert any("Uvicorn running on" in line for line in lines), (
+                "it ended before it listened"
+            )
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -146,9 +172,11 @@ def test_where_no_project_is_installed_code_runs(tmp_path: Path) -> None:
 def test_a_traceback_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = copy(tmp_path)
     data = source / PACKAGE / "data.py"
-    data.write_text(data.read_text() + "\n\ndef load(*_, **__):\n    raise OSError('refused: c4n4ry-word')\n")
+    data.write_text(
+        data.read_text() + "\n\ndef load(*_, **__):\n    raise OSError('refused: c4n4ry-word')\n"
+    )
     monkeypatch.setenv("PGPASSWORD", "c4n4ry-word")
-    done = run(tmp_path, source, "contract")
+    done = run(tmp_path, source, "validate")
     assert done.returncode == 1
     assert "OSError: refused: ***" in done.stderr
     assert "c4n4ry" not in done.stdout + done.stderr

@@ -26,7 +26,10 @@ from mlprod.training.registry import Registry
 LOCK = PROJECT / "requirements" / "serve.txt"
 GIT = shutil.which("git") or "git"
 BASELINE = PROJECT / ".secrets.baseline"
-LEFT_OUT = {"path": "detect_secrets.filters.regex.should_exclude_file", "pattern": ["^(settings|\\.secrets)"]}
+LEFT_OUT = {
+    "path": "detect_secrets.filters.regex.should_exclude_file",
+    "pattern": ["^(settings|\\.secrets)"],
+}
 FIXED = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}]
 
 
@@ -45,32 +48,44 @@ def kept(settings: Settings, check: str) -> Evidence:
 
 def entry(package: str) -> str:
     """What the lock says of a package."""
-    found = re.search(rf"^{package}==(?:.*\\\n)*.*", LOCK.read_text(), re.MULTILINE)
-    assert found
-    return found[0] + "\n"
+    result = re.search(rf"^{package}==(?:.*\\\n)*.*", LOCK.read_text(), re.MULTILINE)
+    assert result
+    return result[0] + "\n"
 
 
 # What it is built from
 
 
-def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema(here: Settings) -> None:
+def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema(
+    here: Settings,
+) -> None:
     assert main(["sbom"]) == 0
     for name in ("serve", "pipeline"):
         text = (here.state_dir / "sbom" / f"{name}.cdx.json").read_text()
         listed = {part["name"]: part for part in json.loads(text)["components"]}
-        locked = Path(f"requirements/{name}.txt").read_text() + Path("requirements/mlprod.txt").read_text()
+        locked = (
+            Path(f"requirements/{name}.txt").read_text()
+            + Path("requirements/mlprod.txt").read_text()
+        )
         assert set(listed) == set(re.findall(r"^([a-z0-9.-]+)==", locked, re.MULTILINE))
         assert listed["mlprod"]["version"] in locked, "the library is part of both"
         for part in listed.values():
             (reference,) = part["externalReferences"]
-            assert all(hashed["alg"] == "SHA-256" and hashed["content"] in locked for hashed in reference["hashes"])
+            assert all(
+                hashed["alg"] == "SHA-256" and hashed["content"] in locked
+                for hashed in reference["hashes"]
+            )
     assert (
-        JsonStrictValidator(SchemaVersion.V1_6).validate_str((here.state_dir / "sbom" / "serve.cdx.json").read_text())
+        JsonStrictValidator(SchemaVersion.V1_6).validate_str(
+            (here.state_dir / "sbom" / "serve.cdx.json").read_text()
+        )
         is None
     )
     record = kept(here, "sbom")
     assert record.passed
-    packages = re.findall(r"^[a-z0-9.-]+==", Path("requirements/pipeline.txt").read_text(), re.MULTILINE)
+    packages = re.findall(
+        r"^[a-z0-9.-]+==", Path("requirements/pipeline.txt").read_text(), re.MULTILINE
+    )
     assert record.value == len(packages) + 1, "and the library"
     assert record.digests["code"], "another lock stales it"
 
@@ -78,7 +93,9 @@ def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema
 @pytest.mark.parametrize(
     ("lock", "says"), [("h11==0.16.0\n", "h11"), ("", "locks nothing"), (None, "no bill was made")]
 )
-def test_what_cannot_be_listed_whole_is_no_bill(lock: str | None, says: str, tmp_path: Path) -> None:
+def test_what_cannot_be_listed_whole_is_no_bill(
+    lock: str | None, says: str, tmp_path: Path
+) -> None:
     if lock is not None:
         (tmp_path / "lock.txt").write_text(lock)
     with pytest.raises(CheckNotRunError, match=says):
@@ -89,15 +106,15 @@ def test_what_cannot_be_listed_whole_is_no_bill(lock: str | None, says: str, tmp
 
 
 def test_no_licence_of_the_service_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["licences"]) == 0
+    assert main(["check-licenses"]) == 0
     assert re.match(r"\d\d packages of the service", capsys.readouterr().out)
 
 
 def test_a_refused_licence_is_told_by_package_and_may_be_accepted_by_name_only() -> None:
-    found = supply_chain.installed_licenses(LOCK)
-    assert found["fastapi"] == "MIT"
-    assert supply_chain.refused(found, [r"^MIT\b"], {})["fastapi"] == "MIT"
-    left = supply_chain.refused(found, [r"^MIT\b"], {"fastapi": "why not"})
+    result = supply_chain.installed_licenses(LOCK)
+    assert result["fastapi"] == "MIT"
+    assert supply_chain.refused(result, [r"^MIT\b"], {})["fastapi"] == "MIT"
+    left = supply_chain.refused(result, [r"^MIT\b"], {"fastapi": "why not"})
     assert "fastapi" not in left
     assert "pydantic" in left
 
@@ -141,16 +158,18 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_committed_key_is_found_and_not_repeated(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_committed_key_is_found_and_not_repeated(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     invented = invented_key()
     (checkout / "settings.py").write_text(f'\nKEY = "{invented}"\n')
     subprocess.run([GIT, "add", "settings.py"], check=True)
-    assert main(["secrets"]) == 1
-    said = capsys.readouterr().err
-    assert "settings.py:2: AWS Access Key" in said
-    assert invented not in said
+    assert main(["scan-secrets"]) == 1
+    message = capsys.readouterr().err
+    assert "settings.py:2: AWS Access Key" in message
+    assert invented not in message
     (checkout / "settings.py").write_text(f'KEY = "{invented}"  # pragma: allowlist secret\n')
-    assert main(["secrets"]) == 0
+    assert main(["scan-secrets"]) == 0
 
 
 def invented_key() -> str:
@@ -166,11 +185,14 @@ def test_a_key_is_found_in_a_folder_of_a_larger_repository(
     (project / "settings.py").write_text(f'KEY = "{invented_key()}"\n')
     monkeypatch.chdir(project)
     subprocess.run([GIT, "add", "settings.py"], check=True)
-    assert main(["secrets"]) == 1
+    assert main(["scan-secrets"]) == 1
     assert "settings.py:1: AWS Access Key" in capsys.readouterr().err
     (project / "settings.py").write_text("KEY = None\n")
-    assert main(["secrets"]) == 0
-    assert "no secret among the committed files: 1 were read, and a planted key was found" in capsys.readouterr().out
+    assert main(["scan-secrets"]) == 0
+    assert (
+        "no secret among the committed files: 1 were read, and a planted key was found"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
@@ -179,30 +201,41 @@ def test_a_key_is_found_in_text_of_another_encoding(
 ) -> None:
     (checkout / "größe.txt").write_text(f'größe = "{invented_key()}"\n', encoding=encoding)
     subprocess.run([GIT, "add", "."], check=True)
-    assert main(["secrets"]) == 1
+    assert main(["scan-secrets"]) == 1
     assert "größe.txt:1: AWS Access Key" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda scan: scan | {"plugins_used": [{"name": "SlackDetector"}]}, "a planted key was not found"),
-        (lambda scan: scan | {"filters_used": [*scan["filters_used"], LEFT_OUT]}, "none of 2 committed files was read"),
+        (
+            lambda scan: scan | {"plugins_used": [{"name": "SlackDetector"}]},
+            "a planted key was not found",
+        ),
+        (
+            lambda scan: scan | {"filters_used": [*scan["filters_used"], LEFT_OUT]},
+            "none of 2 committed files was read",
+        ),
         (lambda scan: [], "cannot be used"),
     ],
 )
 def test_a_baseline_with_which_nothing_is_found_is_no_gate(
-    change: Callable[[dict[str, Any]], object], says: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+    change: Callable[[dict[str, Any]], object],
+    says: str,
+    checkout: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (checkout / BASELINE.name).write_text(json.dumps(change(json.loads(BASELINE.read_text()))))
     (checkout / "settings.py").write_text(f'KEY = "{invented_key()}"\n')
     subprocess.run([GIT, "add", "."], check=True)
-    assert main(["secrets"]) == 1
+    assert main(["scan-secrets"]) == 1
     assert says in capsys.readouterr().err
 
 
-def test_where_git_knows_no_file_nothing_was_looked_at(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["secrets"]) == 1
+def test_where_git_knows_no_file_nothing_was_looked_at(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scan-secrets"]) == 1
     assert "CheckNotRunError: git knows no file here" in capsys.readouterr().err
 
 
@@ -214,14 +247,23 @@ Holes = Mapping[str, object]
 
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Holes]:
-    """A stand-in for OSV's interface on loopback, since no list of holes can be had in a test. Package → hole."""
-    affected = [{"package": {"name": "django", "ecosystem": "PyPI"}, "versions": ["2.0"], "ranges": FIXED}]
-    holes: dict[str, object] = {"django": {"id": "PYSEC-0000-1", "summary": "known to all", "affected": affected}}
+    """A stand-in for OSV's interface on loopback, since no list of holes can be had in a test.
+
+    Package → hole.
+    """
+    affected = [
+        {"package": {"name": "django", "ecosystem": "PyPI"}, "versions": ["2.0"], "ranges": FIXED}
+    ]
+    holes: dict[str, object] = {
+        "django": {"id": "PYSEC-0000-1", "summary": "known to all", "affected": affected}
+    }
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))["package"]["name"]
-            body = json.dumps({"vulns": [holes[asked]]} if asked in holes else {}).encode()
+            requested = json.loads(self.rfile.read(int(self.headers["content-length"])))["package"][
+                "name"
+            ]
+            body = json.dumps({"vulns": [holes[requested]]} if requested in holes else {}).encode()
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -244,7 +286,9 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Holes]:
 def small(here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The locks hold two packages."""
     for name in ("serve", "dev"):
-        (tmp_path / f"{name}.txt").write_text(entry("h11") + (entry("idna") if name == "dev" else ""))
+        (tmp_path / f"{name}.txt").write_text(
+            entry("h11") + (entry("idna") if name == "dev" else "")
+        )
     monkeypatch.setattr(supply_chain, "LOCKS", tmp_path)
     return here
 
@@ -272,11 +316,17 @@ def test_an_audit_without_holes_passes(small: Settings, answering: Holes) -> Non
 def test_a_known_hole_fails_and_says_where_and_what_mends_it(
     small: Settings, answering: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    affected = [{"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}]
-    answering["h11"] = {"id": "PYSEC-0000-0", "summary": "invented for this test", "affected": affected}
+    affected = [
+        {"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}
+    ]
+    answering["h11"] = {
+        "id": "PYSEC-0000-0",
+        "summary": "invented for this test",
+        "affected": affected,
+    }
     assert main(["audit"]) == 1
-    said = capsys.readouterr().err
-    assert "h11 0.16.0 (the service): PYSEC-0000-0, mended in 99.0" in said
+    message = capsys.readouterr().err
+    assert "h11 0.16.0 (the service): PYSEC-0000-0, mended in 99.0" in message
     assert kept(small, "dependencies-audited").value == "h11 PYSEC-0000-0"
 
 
@@ -293,19 +343,27 @@ def test_a_hole_is_borne_only_for_a_reason_and_for_a_time(
     days: int, why: str, passes: bool, says: str, small: Settings, answering: dict[str, object], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    affected = [{"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}]
-    answering["h11"] = {"id": "PYSEC-0000-0", "summary": "invented for this test", "affected": affected}
+    affected = [
+        {"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}
+    ]
+    answering["h11"] = {
+        "id": "PYSEC-0000-0",
+        "summary": "invented for this test",
+        "affected": affected,
+    }
     until = datetime.now(UTC).date() + timedelta(days=days)
     entry = f'[tool.audit.accepted.PYSEC-0000-0]\nuntil = {until}\nwhy = "{why}"\n'
     (tmp_path / "pyproject.toml").write_text(Path("pyproject.toml").read_text() + entry)
     monkeypatch.chdir(tmp_path)
     assert main(["audit"]) == (0 if passes else 1)
-    told = capsys.readouterr().err
-    assert told.startswith("h11 0.16.0 (the service): PYSEC-0000-0, ")
-    assert says in told
+    received = capsys.readouterr().err
+    assert received.startswith("h11 0.16.0 (the service): PYSEC-0000-0, ")
+    assert says in received
     record = kept(small, "dependencies-audited")
     assert record.passed is passes
-    assert record.value == ("no hole is known but 1 that are borne for now" if passes else "h11 PYSEC-0000-0")
+    assert record.value == (
+        "no hole is known but 1 that are borne for now" if passes else "h11 PYSEC-0000-0"
+    )
 
 
 def test_a_service_that_knows_no_hole_at_all_was_not_asked(
@@ -313,26 +371,35 @@ def test_a_service_that_knows_no_hole_at_all_was_not_asked(
 ) -> None:
     answering.clear()
     assert main(["audit"]) == 1
-    assert "could not look: the service of advisories knows none of django 2.0" in capsys.readouterr().out
+    assert (
+        "could not look: the service of advisories knows none of django 2.0"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_lock_that_installs_nothing_here_was_not_looked_at(tmp_path: Path) -> None:
-    (tmp_path / "lock.txt").write_text('h11==0.16.0 ; sys_platform == "amiga" \\\n    --hash=sha256:00\n')
-    for look in (supply_chain.installed_licenses, supply_chain.known_vulnerabilities):
+    (tmp_path / "lock.txt").write_text(
+        'h11==0.16.0 ; sys_platform == "amiga" \\\n    --hash=sha256:00\n'
+    )
+    for poll in (supply_chain.installed_licenses, supply_chain.known_vulnerabilities):
         with pytest.raises(CheckNotRunError, match="locks nothing for this system"):
-            look(tmp_path / "lock.txt")
+            poll(tmp_path / "lock.txt")
 
 
 def test_a_policy_that_refuses_nothing_is_no_gate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.licences]\nrefuse = []\n[tool.licences.accepted]\n")
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.licenses]\nrefuse = []\n[tool.licenses.accepted]\n"
+    )
     monkeypatch.chdir(tmp_path)
-    assert main(["licences"]) == 1
-    assert "refuses nothing, so no licence was looked at" in capsys.readouterr().err
+    assert main(["check-licenses"]) == 1
+    assert "refuses nothing, so no license was checked" in capsys.readouterr().err
 
 
-def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Holes, tmp_path: Path) -> None:
+def test_an_entry_without_a_hash_is_not_looked_at(
+    small: Settings, answering: Holes, tmp_path: Path
+) -> None:
     (tmp_path / "dev.txt").write_text("h11==0.16.0\n")
     with pytest.raises(CheckNotRunError, match="hash"):
         supply_chain.known_vulnerabilities(tmp_path / "dev.txt")
@@ -342,7 +409,11 @@ def test_an_entry_without_a_hash_is_not_looked_at(small: Settings, answering: Ho
 
 
 def test_what_the_threat_table_names_is_there() -> None:
-    named = re.findall(r"`(mlprod/[\w/]+\.py)::(\w+)`", Path("SECURITY.md").read_text(encoding="utf-8"))
+    named = re.findall(
+        r"`(mlprod/[\w/]+\.py)::(\w+)`", Path("SECURITY.md").read_text(encoding="utf-8")
+    )
     assert len(named) > 15
     for file, test in named:
-        assert f"def {test}(" in (TEMPLATE / file).read_text(encoding="utf-8"), f"SECURITY.md names {file}::{test}"
+        assert f"def {test}(" in (TEMPLATE / file).read_text(encoding="utf-8"), (
+            f"SECURITY.md names {file}::{test}"
+        )

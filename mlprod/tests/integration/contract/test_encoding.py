@@ -49,16 +49,27 @@ def test_a_table_and_requests_give_the_same_matrix(rows: list[dict[str, Any]]) -
 @settings(deadline=None, max_examples=40)
 def test_the_matrix_tells_every_value_again(rows: list[dict[str, Any]]) -> None:
     matrix = encode(FIELDS, columns_of(FIELDS, [Parcel(**row).model_dump() for row in rows]))
-    for row, (weight, stops, courier, city, express, distance) in zip(rows, matrix.tolist(), strict=True):
+    for row, (weight, stops, courier, city, express, distance) in zip(
+        rows, matrix.tolist(), strict=True
+    ):
         assert weight == np.float32(row["weight"])
         assert (stops, bool(express)) == (row["stops"], row["express"])
         assert ["bike", "van"][int(courier)] == row["courier"]
-        assert ["bergen", "oslo", "other"][int(city)] == (row["city"] if row["city"] in ("bergen", "oslo") else "other")
-        assert np.isnan(distance) if row["distance"] is None else distance == np.float32(row["distance"])
+        assert ["bergen", "oslo", "other"][int(city)] == (
+            row["city"] if row["city"] in ("bergen", "oslo") else "other"
+        )
+        assert (
+            np.isnan(distance)
+            if row["distance"] is None
+            else distance == np.float32(row["distance"])
+        )
 
 
 def test_a_missing_word_is_missing_and_not_unknown() -> None:
-    columns = {**sample(FIELDS, 3, seed=0), "city": np.array([None, "oslo", "tromso"], dtype=object)}
+    columns = {
+        **sample(FIELDS, 3, seed=0),
+        "city": np.array([None, "oslo", "tromso"], dtype=object),
+    }
     np.testing.assert_array_equal(encode(FIELDS, columns)[:, 3], [np.nan, 1, 2])
 
 
@@ -80,8 +91,17 @@ def test_made_up_rows_hold_the_contract_with_missing_and_unknown_among_them() ->
     assert "never seen in training" in columns["city"]
     for weight, stops, courier, city, express, distance in zip(*columns.values(), strict=True):
         known = None if np.isnan(distance) else float(distance)
-        Parcel(weight=weight, stops=int(stops), courier=courier, city=city, express=bool(express), distance=known)
+        Parcel(
+            weight=weight,
+            stops=int(stops),
+            courier=courier,
+            city=city,
+            express=bool(express),
+            distance=known,
+        )
 
 
 def test_made_up_rows_are_the_same_every_time() -> None:
-    np.testing.assert_array_equal(encode(FIELDS, sample(FIELDS, 50, 3)), encode(FIELDS, sample(FIELDS, 50, 3)))
+    np.testing.assert_array_equal(
+        encode(FIELDS, sample(FIELDS, 50, 3)), encode(FIELDS, sample(FIELDS, 50, 3))
+    )

@@ -1,4 +1,6 @@
-"""No secret is printed: a canary goes through every setting, and through the errors that people meet."""
+"""No secret is printed: a canary goes through every setting, and through the errors that people
+meet.
+"""
 
 import io
 import json
@@ -47,7 +49,12 @@ DATABASES = [
     "postgresql://127.0.0.1:1/records?user=svc&password={}",
     "mysql://svc:{}@127.0.0.1:1/records",
 ]
-SERVERS = ["http://svc:{}@127.0.0.1:1", "http://svc:{}@127.0.0.1:54x", "http://svc:{}@[::1", "https://svc:{}@[::1]:1"]
+SERVERS = [
+    "http://svc:{}@127.0.0.1:1",
+    "http://svc:{}@127.0.0.1:54x",
+    "http://svc:{}@[::1",
+    "https://svc:{}@[::1]:1",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +81,7 @@ def test_no_value_of_a_setting_is_shown(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(f"ML_{name.upper()}", f"{'9' * 60}{CANARY}")
-    shown = printed(capsys, "versions" if name == "tracking_uri" else "mode")
+    shown = printed(capsys, "list-versions" if name == "tracking_uri" else "set-mode")
     assert CANARY not in shown
     assert f"ML_{name.upper()}: " in shown, "the variable is named"
 
@@ -85,7 +92,7 @@ def test_no_password_of_a_database_is_shown(
     address: str, password: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ML_DATABASE_URL", address.format(password))
-    shown = printed(capsys, "mode")
+    shown = printed(capsys, "set-mode")
     assert CANARY not in shown
     assert "ML_DATABASE_URL: " in shown or "StoreUnavailableError" in shown
 
@@ -94,10 +101,14 @@ def test_no_password_of_a_database_is_shown(
 @pytest.mark.parametrize("password", PASSWORDS)
 @pytest.mark.parametrize("variable", ["ML_TRACKING_URI", "MLFLOW_TRACKING_URI"])
 def test_no_password_of_a_registry_is_shown(
-    address: str, password: str, variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    address: str,
+    password: str,
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(variable, address.format(password))
-    shown = printed(capsys, "versions")
+    shown = printed(capsys, "list-versions")
     assert CANARY not in shown
     assert "does not answer" in shown
 
@@ -105,13 +116,20 @@ def test_no_password_of_a_registry_is_shown(
 @pytest.mark.parametrize("address", SERVERS)
 @pytest.mark.parametrize("password", PASSWORDS)
 @pytest.mark.parametrize(
-    "words", [["alert-drill"], ["watch"], ["retrain", "--days"], ["score", "--since"], ["drift", "--hours"]]
+    "parts",
+    [
+        ["alert-drill"],
+        ["check-alerts"],
+        ["retrain", "--days"],
+        ["score", "--since"],
+        ["drift", "--hours"],
+    ],
 )
 def test_no_password_of_the_command_line_is_shown(
-    address: str, password: str, words: list[str], capsys: pytest.CaptureFixture[str]
+    address: str, password: str, parts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    option = [] if len(words) > 1 else ["--url"]
-    assert CANARY not in printed(capsys, *words, *option, address.format(password))
+    option = [] if len(parts) > 1 else ["--url"]
+    assert CANARY not in printed(capsys, *parts, *option, address.format(password))
 
 
 @pytest.mark.parametrize(
@@ -125,27 +143,42 @@ def test_no_password_of_the_command_line_is_shown(
     ],
 )
 def test_nothing_of_a_file_of_keys_is_shown(
-    content: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    content: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = tmp_path / "keys.json"
     monkeypatch.setenv("ML_KEYS_FILE", str(file))
     for text in (json.dumps(content), json.dumps(content)[:-1], CANARY + "["):
         file.write_text(text)
-        shown = printed(capsys, "key", "--name", "a", "--role", "predict")
+        shown = printed(capsys, "create-key", "--name", "a", "--role", "predict")
         with pytest.raises(KeysError) as caught:
             ApiKeys(file)
         assert f"KeysError: {file}" in shown
         assert CANARY not in shown + str(caught.value)
 
 
-@pytest.mark.parametrize("variable", ["PGPASSWORD", "MLFLOW_TRACKING_TOKEN", "ML_SERVICE_KEY", "AWS_SECRET_ACCESS_KEY"])
+@pytest.mark.parametrize(
+    "variable", ["PGPASSWORD", "MLFLOW_TRACKING_TOKEN", "ML_SERVICE_KEY", "AWS_SECRET_ACCESS_KEY"]
+)
 def test_a_variable_that_is_named_as_a_secret_is_one_wherever_it_stands(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, f'{CANARY}/"x')
-    texts = [f'refused: {CANARY}/"x', json.dumps({"detail": f'{CANARY}/"x'}), f"?token={CANARY}%2F%22x&x=1"]
-    assert [masked(text) for text in texts] == ["refused: ***", '{"detail": "***"}', "?token=***&x=1"]
-    record = logging.makeLogRecord({"levelname": "INFO", "msg": texts[0], "facts": {"detail": texts[0]}})
+    texts = [
+        f'refused: {CANARY}/"x',
+        json.dumps({"detail": f'{CANARY}/"x'}),
+        f"?token={CANARY}%2F%22x&x=1",
+    ]
+    assert [masked(text) for text in texts] == [
+        "refused: ***",
+        '{"detail": "***"}',
+        "?token=***&x=1",
+    ]
+    record = logging.makeLogRecord(
+        {"levelname": "INFO", "msg": texts[0], "facts": {"detail": texts[0]}}
+    )
     assert json.loads(JsonFormatter(plain=False).format(record)) | {"at": ""} == {
         "at": "",
         "level": "info",
@@ -173,11 +206,16 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert masked(text) == text
 
 
-def test_a_setting_that_cannot_be_used_is_named_with_what_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_that_cannot_be_used_is_named_with_what_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ML_PORT", "web")
     monkeypatch.setenv("ML_DATABASE_URL", "postgresql://ml@db:54x/records")
     with pytest.raises(ValueError, match="Settings") as caught:
         Settings()
     shown = unusable(caught.value)
     assert "ML_PORT: Input should be a valid integer" in shown
-    assert "ML_DATABASE_URL: it is written in a form that does not work (records: postgresql://user@host/" in shown
+    assert (
+        "ML_DATABASE_URL: it is written in a form that does not work (records: postgresql://user@host/"
+        in shown
+    )

@@ -1,4 +1,6 @@
-"""Files as people and their programs make them: every command reads them alike, or refuses them by line and cell."""
+"""Files as people and their programs make them: every command reads them alike, or refuses them by
+line and cell.
+"""
 
 import codecs
 import csv
@@ -28,7 +30,11 @@ DOMAIN = ScoringFunctions(binary.terms, binary.load, binary.baseline, binary.dec
 
 @pytest.fixture
 def here(
-    trained: Trained, registry: Registry, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    trained: Trained,
+    registry: Registry,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Path:
     """A folder of the project of parcels, whose champion is trained."""
     release(registry, trained.bundle)
@@ -52,17 +58,25 @@ class Answers:
 
 @pytest.fixture
 def ask(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answers]:
-    def asked(name: str) -> Answers:
+    def requested(name: str) -> Answers:
         texts = []
-        for command in (["contract"], ["score", "--trial", "--to", "scores.parquet"], ["drift"]):
-            assert main([*command, "--table", name]) in (0, 1, 2)
+        for command in (
+            ["validate"],
+            ["score", "--dry-run", "--output", "scores.parquet"],
+            ["drift"],
+        ):
+            assert main([*command, "--input", name]) in (0, 1, 2)
             texts.append("\n".join(capsys.readouterr()))
             assert "Traceback" not in texts[-1]
-        scores = pq.read_table("scores.parquet")["score"].to_pylist() if Path("scores.parquet").exists() else []
+        scores = (
+            pq.read_table("scores.parquet")["score"].to_pylist()
+            if Path("scores.parquet").exists()
+            else []
+        )
         Path("scores.parquet").unlink(missing_ok=True)
         return Answers(texts[0], texts[1], texts[2], scores)
 
-    return asked
+    return requested
 
 
 def cells(
@@ -71,19 +85,32 @@ def cells(
     missing: str = "",
     **cells: Callable[[Any], str],
 ) -> list[list[str]]:
-    """The rows as text: numbers, yes and no, and missing cells as a program writes them; some columns otherwise."""
+    """The rows as text: numbers, yes and no, and missing cells as a program writes them; some
+    columns otherwise.
+    """
 
     def text(name: str, value: Any) -> str:
         if value is None:
             return missing
         if name in cells:
             return cells[name](value)
-        return truth(value) if isinstance(value, bool) else number(value) if isinstance(value, float) else str(value)
+        return (
+            truth(value)
+            if isinstance(value, bool)
+            else number(value)
+            if isinstance(value, float)
+            else str(value)
+        )
 
-    return [ROWS.column_names, *([text(name, value) for name, value in row.items()] for row in ROWS.to_pylist())]
+    return [
+        ROWS.column_names,
+        *([text(name, value) for name, value in row.items()] for row in ROWS.to_pylist()),
+    ]
 
 
-def write(path: str, rows: list[list[str]], encoding: str = "utf-8", end: str = "\n", **how: Any) -> None:
+def write(
+    path: str, rows: list[list[str]], encoding: str = "utf-8", end: str = "\n", **how: Any
+) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=end, **how).writerows(rows)
     content = text.getvalue().encode(encoding)
@@ -95,12 +122,24 @@ def comma(value: float) -> str:
 
 
 def german_excel() -> str:
-    write("umsatz.csv", cells(comma, lambda yes: "WAHR" if yes else "FALSCH"), "utf-8-sig", "\r\n", delimiter=";")
+    write(
+        "umsatz.csv",
+        cells(comma, lambda yes: "WAHR" if yes else "FALSCH"),
+        "utf-8-sig",
+        "\r\n",
+        delimiter=";",
+    )
     return "umsatz.csv"
 
 
 def french_excel() -> str:
-    write("ventes.csv", cells(comma, lambda yes: "VRAI" if yes else "FAUX"), "utf-8-sig", "\r\n", delimiter=";")
+    write(
+        "ventes.csv",
+        cells(comma, lambda yes: "VRAI" if yes else "FAUX"),
+        "utf-8-sig",
+        "\r\n",
+        delimiter=";",
+    )
     return "ventes.csv"
 
 
@@ -111,7 +150,12 @@ def english_excel() -> str:
 
 
 def unicode_text_of_excel() -> str:
-    text = "\r\n".join("\t".join(row) for row in cells(comma, lambda yes: "VERDADERO" if yes else "FALSO")) + "\r\n"
+    text = (
+        "\r\n".join(
+            "\t".join(row) for row in cells(comma, lambda yes: "VERDADERO" if yes else "FALSO")
+        )
+        + "\r\n"
+    )
     Path("ventas.txt").write_bytes(codecs.BOM_UTF16_LE + text.encode("utf-16-le"))
     return "ventas.txt"
 
@@ -127,8 +171,14 @@ def sql_server_export() -> str:
 
 
 def pandas_csv() -> str:
-    rows = cells(stops=lambda stops: f"{stops}.0", express=lambda yes: f"{float(yes)}", late=lambda late: f"{late}.0")
-    write("frame.csv", [["", *rows[0]], *([str(place), *row] for place, row in enumerate(rows[1:]))])
+    rows = cells(
+        stops=lambda stops: f"{stops}.0",
+        express=lambda yes: f"{float(yes)}",
+        late=lambda late: f"{late}.0",
+    )
+    write(
+        "frame.csv", [["", *rows[0]], *([str(place), *row] for place, row in enumerate(rows[1:]))]
+    )
     return "frame.csv"
 
 
@@ -149,7 +199,7 @@ def spark_folder() -> str:
 def partitioned_folder() -> str:
     for city in ("bergen", "oslo", "tromso"):
         Path(f"june/city={city}").mkdir(parents=True)
-        rows = ROWS.filter(pa.array([each == city for each in ROWS["city"].to_pylist()]))
+        rows = ROWS.filter(pa.array([item == city for item in ROWS["city"].to_pylist()]))
         pq.write_table(rows.drop_columns(["city"]), f"june/city={city}/part-0.parquet")
     return "june"
 
@@ -171,8 +221,12 @@ def numbers_of_a_warehouse() -> str:
         "stops": pa.decimal128(38, 0),
         "distance": pa.decimal128(9, 1),
     }.items():
-        values = pa.array([None if each is None else round(each, 2) for each in table[name].to_pylist()])
-        table = table.set_column(table.column_names.index(name), name, values.cast(type, safe=False))
+        values = pa.array(
+            [None if item is None else round(item, 2) for item in table[name].to_pylist()]
+        )
+        table = table.set_column(
+            table.column_names.index(name), name, values.cast(type, safe=False)
+        )
     pq.write_table(table, "rows.parquet")
     return "rows.parquet"
 
@@ -194,14 +248,16 @@ def quotes_and_line_breaks() -> str:
         quotes_and_line_breaks,
     ],
 )  # fmt: skip
-def test_every_command_reads_the_same_rows(ask: Callable[[str], Answers], here: Path, made: Callable[[], str]) -> None:
+def test_every_command_reads_the_same_rows(
+    ask: Callable[[str], Answers], here: Path, made: Callable[[], str]
+) -> None:
     pq.write_table(ROWS, "plain.parquet")
-    plain, found = ask("plain.parquet"), ask(made())
+    plain, result = ask("plain.parquet"), ask(made())
     assert len(plain.scores) == 400
-    assert sorted(found.scores) == pytest.approx(sorted(plain.scores), abs=1e-6), found.score  # type: ignore[type-var]
-    assert found.contract.splitlines()[-3:] == plain.contract.splitlines()[-3:]
-    assert "400 rows, 392 with a label, 0 rules broken" in found.contract
-    assert found.drift.splitlines()[-8:-2] == plain.drift.splitlines()[-8:-2]
+    assert sorted(result.scores) == pytest.approx(sorted(plain.scores), abs=1e-6), result.score  # type: ignore[type-var]
+    assert result.contract.splitlines()[-3:] == plain.contract.splitlines()[-3:]
+    assert "400 rows, 392 with a label, 0 rules broken" in result.contract
+    assert result.drift.splitlines()[-8:-2] == plain.drift.splitlines()[-8:-2]
 
 
 BAD = {
@@ -212,26 +268,28 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_every_command_refuses_the_same_cell_by_its_line(ask: Callable[[str], Answers], here: Path, name: str) -> None:
+def test_every_command_refuses_the_same_cell_by_its_line(
+    ask: Callable[[str], Answers], here: Path, name: str
+) -> None:
     cell, rule, works = BAD[name]
     rows = cells()
     for row in rows[301:]:
         row[rows[0].index(name)] = cell
     write("june.csv", rows)
-    found = ask("june.csv")
-    for text in (found.contract, found.score, found.drift):
+    result = ask("june.csv")
+    for text in (result.contract, result.score, result.drift):
         assert f"{rule}: 100 rows, for example '{cell}' in line 302" in text
         assert works in text
-    assert found.scores == []
+    assert result.scores == []
 
 
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (lambda: write("june.csv", cells(city=lambda city: "malmö"), "cp1252"), "line 2: byte 0xF6 is not UTF-8"),
-        (lambda: write("june.csv", [*cells(), ["p1", "2"]]), "line 402: it has 2 cells, and the first line names 10"),
-        (lambda: write("june.csv", cells(parcel=lambda id: "1.23E+15")), "a number that a spreadsheet has rounded"),
-        (lambda: write("june.csv", [row[1:] for row in cells()[1:]]), "its first line names none of the columns"),
+        (lambda: write("june.csv", cells(city=lambda city: "malmö"), "cp1252"), "line 2: byte 0xF6 is not " "UTF-8"),
+        (lambda: write("june.csv", [*cells(), ["p1", "2"]]), "line 402: it has 2 cells, and the first line names " "10"),
+        (lambda: write("june.csv", cells(parcel=lambda id: "1.23E+15")), "a number that a spreadsheet has " "rounded"),
+        (lambda: write("june.csv", [row[1:] for row in cells()[1:]]), "its first line names none of the " "columns"),
         (lambda: write("june.csv", cells()[:1]), "it has a first line and no row below it"),
         (lambda: Path("june.csv").write_text('parcel,"weight\n'), "june.csv: "),
         (lambda: Path("june.csv").mkdir(), "june.csv: it is a folder without any file of rows"),
@@ -242,9 +300,13 @@ def test_every_command_refuses_the_same_file(
     ask: Callable[[str], Answers], here: Path, made: Callable[[], None], says: str
 ) -> None:
     made()
-    found = ask("june.csv")
-    assert found.scores == []
-    for text in (found.contract, found.score) if "rounded" in says else (found.contract, found.score, found.drift):
+    result = ask("june.csv")
+    assert result.scores == []
+    for text in (
+        (result.contract, result.score)
+        if "rounded" in says
+        else (result.contract, result.score, result.drift)
+    ):
         assert says in text
 
 
@@ -254,15 +316,19 @@ def test_a_few_cells_that_cannot_be_read_are_left_out_by_every_command_and_named
     rows = cells()
     rows[7][rows[0].index("weight")] = "12.5 kg"
     write("june.csv", rows)
-    found = ask("june.csv")
-    assert [place for place, score in enumerate(found.scores) if score is None] == [6]
-    for text in (found.contract, found.score, found.drift):
+    result = ask("june.csv")
+    assert [place for place, score in enumerate(result.scores) if score is None] == [6]
+    for text in (result.contract, result.score, result.drift):
         assert "'12.5 kg' in line 8" in text
-    assert "1 rows have no score: weight: not a number" in found.score
-    assert "1 rows are left out: weight: not a number" in found.drift
+    assert "1 rows have no score: weight: not a number" in result.score
+    assert "1 rows are left out: weight: not a number" in result.drift
 
 
-def test_nothing_is_left_behind(ask: Callable[[str], Answers], here: Path, settings: Settings) -> None:
+def test_nothing_is_left_behind(
+    ask: Callable[[str], Answers], here: Path, settings: Settings
+) -> None:
     write("june.csv", cells())
     ask("june.csv")
-    assert not [path for path in settings.state_dir.iterdir() if path.name.startswith(("table-", "scores-"))]
+    assert not [
+        path for path in settings.state_dir.iterdir() if path.name.startswith(("table-", "scores-"))
+    ]

@@ -1,4 +1,6 @@
-"""What the alert rules compare with: what governance/ says and nothing else, as Prometheus reads it."""
+"""What the alert rules compare with: what governance/ says and nothing else, as Prometheus reads
+it.
+"""
 
 import shutil
 import subprocess
@@ -25,15 +27,15 @@ DUE = "ml_governance_due_timestamp_seconds"
 
 def recorded(filled: Filled) -> dict[str, float]:
     """The constants by name; a due day by file and key."""
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for rule in rules(filled.org)["groups"][0]["rules"]:
         name = rule["labels"].get("what", rule["record"])
         assert rule["labels"]["system"] == "fraud-scoring"
         assert "environment" not in rule["labels"], "a limit holds in every environment"
         assert (rule["record"] == DUE) == (name != rule["record"])
-        assert name not in found, "a second one would hide the first"
-        found[name] = float(rule["expr"].removeprefix("vector(").removesuffix(")"))
-    return found
+        assert name not in result, "a second one would hide the first"
+        result[name] = float(rule["expr"].removeprefix("vector(").removesuffix(")"))
+    return result
 
 
 def promtool(*words: str) -> subprocess.CompletedProcess[str]:
@@ -46,10 +48,10 @@ def day_over(said: str) -> float:
 
 
 def test_what_is_said_is_recorded(filled: Filled) -> None:
-    found = recorded(filled)
-    assert {name: value for name, value in found.items() if name.startswith("ml_")} == {
-        "ml_value_target": 50_000,
-        "ml_run_cost": 4_000,
+    result = recorded(filled)
+    assert {name: value for name, value in result.items() if name.startswith("ml_")} == {
+        "ml_payoff_target": 50_000,
+        "ml_running_cost_monthly": 4_000,
         "ml_intended_users": 12,
         "ml_active_users_limit_ratio": 0.8,
         "ml_override_limit_ratio": 0.3,
@@ -61,13 +63,16 @@ def test_what_is_said_is_recorded(filled: Filled) -> None:
 def test_a_day_is_due_when_it_is_over(filled: Filled) -> None:
     filled.change("problem.yaml", "by: 2026-12-31", "by: 9999-12-31")
     (filled.folder / "waivers.yaml").write_text(
-        "waivers:\n  - {check: pickle, reason: a, risk: b, approved_by: model_owner, expires: 2026-07-01}\n"
+        "waivers:\n  - {check: pickle, reason: a, risk: b, approved_by: model_owner, "
+        "expires: 2026-07-01}\n"
     )
-    found = {name: value for name, value in recorded(filled).items() if not name.startswith("ml_")}
-    acceptances = {name for name in found if name.startswith("governance/ownership.yaml: accepted: ")}
-    assert {found.pop(name) for name in acceptances} == {day_over("2026-07-31")}
+    result = {name: value for name, value in recorded(filled).items() if not name.startswith("ml_")}
+    acceptances = {
+        name for name in result if name.startswith("governance/ownership.yaml: accepted: ")
+    }
+    assert {result.pop(name) for name in acceptances} == {day_over("2026-07-31")}
     assert len(acceptances) == 7
-    assert found == {
+    assert result == {
         "governance/problem.yaml: value.by": day_over("9999-12-31"),
         "governance/problem.yaml: kill_criteria[0].by": day_over("2026-09-30"),
         "governance/risk.yaml: risks[0].review_by (unfair)": day_over("2026-08-01"),
@@ -76,18 +81,23 @@ def test_a_day_is_due_when_it_is_over(filled: Filled) -> None:
 
 
 def test_only_the_last_acceptance_of_who_answers_counts(filled: Filled) -> None:
-    line = "  - {person: data_owner, outcome: data_quality, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}\n"
+    line = (
+        "  - {person: data_owner, outcome: data_quality, date: 2026-05-04, review_by: "
+        "2026-07-31, evidence: p/1}\n"
+    )
     older = line.replace("2026-05-04", "2026-01-04").replace("2026-07-31", "2026-04-01")
     deputy = older.replace("data_owner", "model_owner")
     filled.change("ownership.yaml", line, older + line + deputy)
-    assert recorded(filled)["governance/ownership.yaml: accepted: data_quality: review_by"] == day_over("2026-07-31")
+    assert recorded(filled)[
+        "governance/ownership.yaml: accepted: data_quality: review_by"
+    ] == day_over("2026-07-31")
 
 
 @pytest.mark.parametrize(
     ("file", "line", "constant"),
     [
-        ("problem.yaml", "  payoff_a_month: 50000\n", "ml_value_target"),
-        ("problem.yaml", "  cost_a_month: 4000\n", "ml_run_cost"),
+        ("problem.yaml", "  payoff_a_month: 50000\n", "ml_payoff_target"),
+        ("problem.yaml", "  cost_a_month: 4000\n", "ml_running_cost_monthly"),
         ("change_plan.yaml", "adoption: {intended_users: 12}\n", "ml_intended_users"),
     ],
 )
@@ -101,9 +111,9 @@ def test_ages_are_watched_as_the_gates_say(filled: Filled) -> None:
     path = filled.folder / "gates.yaml"
     before = path.read_text()
     path.write_text(before + "watch: {model_days: null, data_days: 30}\n")
-    found = recorded(filled)
-    assert found["ml_model_data_age_limit_seconds"] == 30 * 86_400
-    assert "ml_model_age_limit_seconds" not in found
+    result = recorded(filled)
+    assert result["ml_model_data_age_limit_seconds"] == 30 * 86_400
+    assert "ml_model_age_limit_seconds" not in result
     assert filled.org.watch == AgeLimits(model_days=None, data_days=30)
     path.write_text(before + "watch: {data_days: 0}\n")
     with pytest.raises(GovernanceError, match=r"watch\.data_days"):
@@ -112,7 +122,10 @@ def test_ages_are_watched_as_the_gates_say(filled: Filled) -> None:
 
 @needs_promtool
 def test_the_limits_of_one_system_are_not_those_of_another(filled: Filled, tmp_path: Path) -> None:
-    """Both files are loaded into one Prometheus. 40 % is overruled everywhere, which one system allows."""
+    """Both files are loaded into one Prometheus.
+
+    40 % is overruled everywhere, which one system allows.
+    """
     for name, limit in (("fraud-scoring", "0.3"), ("churn", "0.5")):
         filled.change("ownership.yaml", "name: fraud-scoring", f"name: {name}")
         filled.change("gates.yaml", "override_stop: 0.3", f"override_stop: {limit}")
@@ -120,7 +133,11 @@ def test_the_limits_of_one_system_are_not_those_of_another(filled: Filled, tmp_p
         (tmp_path / f"{name}.yml").write_text(made)
     for rules_of in ("model", "value"):
         shutil.copy(RULES / f"{rules_of}.rules.yml", tmp_path)
-    places = [(system, where) for system in ("fraud-scoring", "churn", "") for where in ("staging", "production")]
+    places = [
+        (system, where)
+        for system in ("fraud-scoring", "churn", "")
+        for where in ("staging", "production")
+    ]
     series = [
         {"series": f'{metric}, system="{system}", environment="{where}"' + "}", "values": values}
         for system, where in places
@@ -130,7 +147,9 @@ def test_the_limits_of_one_system_are_not_those_of_another(filled: Filled, tmp_p
             ('ml_decision_feedback_total{model_version="1", verdict="accepted"', "0+6x100"),
         )
     ]
-    firing = 'count by (system, environment) (ALERTS{alertstate="firing", alertname="OverrideRateHigh"})'
+    firing = (
+        'count by (system, environment) (ALERTS{alertstate="firing", alertname="OverrideRateHigh"})'
+    )
     ours = [
         {"labels": "".join(("{", f'system="{system}", environment="{where}"', "}")), "value": 1}
         for system, where in places
@@ -157,6 +176,9 @@ def test_prometheus_reads_the_file_whatever_ids_say(filled: Filled, tmp_path: Pa
     filled.change("risk.yaml", "id: unfair", "id: 'a \"b\" \\ { $labels } é \u2028 #'")
     filled.change("problem.yaml", "payoff_a_month: 50000", "payoff_a_month: -0.00000001")
     path = tmp_path / "governance.rules.yml"
-    path.write_text(expected(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"], encoding="utf-8")
+    path.write_text(
+        expected(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"],
+        encoding="utf-8",
+    )
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))
     assert done.returncode == 0, done.stdout + done.stderr

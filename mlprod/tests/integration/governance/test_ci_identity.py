@@ -41,7 +41,13 @@ def test_a_job_of_github_proves_itself_with_the_token_that_it_asks_for(
 def test_a_job_of_gitlab_proves_itself_with_the_token_that_it_was_given(
     host: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims = {"repository": None, "actor": None, "run_id": None, "ref": "main", "project_path": "group/sub/parcels"}
+    claims = {
+        "repository": None,
+        "actor": None,
+        "run_id": None,
+        "ref": "main",
+        "project_path": "group/sub/parcels",
+    }
     monkeypatch.setenv("ML_ID_TOKEN", host.token(**claims, user_login="bea", job_id="18"))
     run = proven_run(trusted(host, repository="group/sub/parcels"))
     assert (run.account, run.run) == ("bea", "18")
@@ -70,7 +76,9 @@ def test_a_token_that_proves_something_else_is_refused(
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "e30.e30."])
-def test_what_is_no_token_is_refused(host: Issuer, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+def test_what_is_no_token_is_refused(
+    host: Issuer, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
     monkeypatch.setenv("ML_ID_TOKEN", token)
     with pytest.raises(IdentityError, match="does not hold"):
         proven_run(trusted(host))
@@ -81,9 +89,13 @@ def test_variables_alone_prove_nothing(host: Issuer, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv("GITHUB_RUN_ID", "4711")
     assert in_ci()
-    with pytest.raises(IdentityError, match=r"GitHub: permissions: \{id-token: write\}. GitLab: id_tokens"):
+    with pytest.raises(
+        IdentityError, match=r"GitHub: permissions: \{id-token: write\}. GitLab: id_tokens"
+    ):
         proven_run(trusted(host))
-    with pytest.raises(IdentityError, match=r"governance/ownership\.yaml trusts no CI\. What works: ci: \{issuer"):
+    with pytest.raises(
+        IdentityError, match=r"governance/ownership\.yaml trusts no CI\. What works: ci: \{issuer"
+    ):
         proven_run(None)
 
 

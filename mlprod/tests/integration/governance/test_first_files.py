@@ -8,11 +8,11 @@ FOLDER = Path(__file__).parents[2] / "first_version" / "governance"  # read by t
 
 
 def test_its_files_are_read() -> None:
-    found = read_organisation(FOLDER)
-    assert found.ownership.system.name == "fraud-scoring"
-    assert len(found.ownership.accepted) == len(found.ownership.outcomes) == 7
-    assert found.problem.value.target == 120_000
-    assert [phase.mode for phase in found.change_plan.rollout] == ["shadow", "assist", "automate"]
-    assert found.risk.logging.retention_days == 365
-    assert [waiver.check for waiver in found.waivers] == ["pickle"]
-    assert found.watch.model_days == 90
+    result = read_organisation(FOLDER)
+    assert result.ownership.system.name == "fraud-scoring"
+    assert len(result.ownership.accepted) == len(result.ownership.outcomes) == 7
+    assert result.problem.value.target == 120_000
+    assert [phase.mode for phase in result.change_plan.rollout] == ["shadow", "assist", "automate"]
+    assert result.risk.logging.retention_days == 365
+    assert [waiver.check for waiver in result.waivers] == ["pickle"]
+    assert result.watch.model_days == 90

@@ -11,7 +11,14 @@ from filled import Filled, filled
 from mlprod.governance.git_host import verify
 
 __all__ = ["filled"]
-VARIABLES = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_API_URL", "GITLAB_TOKEN", "CI_PROJECT_PATH", "CI_API_V4_URL")
+VARIABLES = (
+    "GITHUB_TOKEN",
+    "GITHUB_REPOSITORY",
+    "GITHUB_API_URL",
+    "GITLAB_TOKEN",
+    "CI_PROJECT_PATH",
+    "CI_API_V4_URL",
+)
 PULL = "https://git.example.org/org/parcels/pull/7"
 MERGE = "https://git.example.org/group/sub/parcels/-/merge_requests/7"
 HEAD = "a1" * 20
@@ -35,10 +42,12 @@ class Answer(BaseHTTPRequestHandler):
     server: Host
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        found = self.server.answers.get(self.path.partition("?")[0])
-        body = found if isinstance(found, bytes) else json.dumps(found).encode()
-        self.send_response(404 if found is None else 200)
+        self.server.asked.append(
+            (self.path, {name.lower(): value for name, value in self.headers.items()})
+        )
+        result = self.server.answers.get(self.path.partition("?")[0])
+        body = result if isinstance(result, bytes) else json.dumps(result).encode()
+        self.send_response(404 if result is None else 200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -67,24 +76,39 @@ def reviews(*said: tuple[str, str]) -> list[dict[str, Any]]:
 @pytest.fixture
 def github(host: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> Host:
     """Everybody accepted in pull request 7, and approved it there."""
-    variables = {"GITHUB_API_URL": host.url, "GITHUB_TOKEN": "t", "GITHUB_REPOSITORY": "org/parcels"}
+    variables = {
+        "GITHUB_API_URL": host.url,
+        "GITHUB_TOKEN": "t",
+        "GITHUB_REPOSITORY": "org/parcels",
+    }
     return asked_at(host, filled, PULL, monkeypatch, **variables)
 
 
 @pytest.fixture
 def gitlab(host: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> Host:
-    variables = {"CI_API_V4_URL": host.url, "GITLAB_TOKEN": "t", "CI_PROJECT_PATH": "group/sub/parcels"}
+    variables = {
+        "CI_API_V4_URL": host.url,
+        "GITLAB_TOKEN": "t",
+        "CI_PROJECT_PATH": "group/sub/parcels",
+    }
     return asked_at(host, filled, MERGE, monkeypatch, **variables)
 
 
-def asked_at(host: Host, filled: Filled, address: str, monkeypatch: pytest.MonkeyPatch, **variables: str) -> Host:
+def asked_at(
+    host: Host, filled: Filled, address: str, monkeypatch: pytest.MonkeyPatch, **variables: str
+) -> Host:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     path = filled.folder / "ownership.yaml"
     path.write_text(path.read_text().replace("evidence: p/1", f'evidence: "{address}"'))
-    host.answers["/repos/org/parcels/pulls/7/reviews"] = reviews(*((login, "APPROVED") for login in EVERYBODY))
+    host.answers["/repos/org/parcels/pulls/7/reviews"] = reviews(
+        *((login, "APPROVED") for login in EVERYBODY)
+    )
     host.answers[GITHUB] = {"merged": True, "head": {"sha": HEAD}}
-    host.answers[f"{GITHUB}/files"] = [{"filename": "README.md"}, {"filename": "governance/ownership.yaml"}]
+    host.answers[f"{GITHUB}/files"] = [
+        {"filename": "README.md"},
+        {"filename": "governance/ownership.yaml"},
+    ]
     host.answers["/repos/org/parcels/contents/governance/ownership.yaml"] = path.read_bytes()
     approved = [{"user": {"username": name}} for name in EVERYBODY]
     host.answers[f"{GITLAB}/approvals"] = {"approved_by": approved}
@@ -97,9 +121,9 @@ def asked_at(host: Host, filled: Filled, address: str, monkeypatch: pytest.Monke
 
 def of_cy(filled: Filled) -> str:
     """What is said of the one who answers for the data, when nothing else is."""
-    (said,) = verify(filled.org.ownership)
-    assert said.startswith("governance/ownership.yaml: accepted: data_quality: ")
-    return said
+    (message,) = verify(filled.org.ownership)
+    assert message.startswith("governance/ownership.yaml: accepted: data_quality: ")
+    return message
 
 
 def test_github_confirms(github: Host, filled: Filled) -> None:
@@ -117,7 +141,7 @@ def test_gitlab_confirms(gitlab: Host, filled: Filled) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "confirmed"),
+    ("message", "confirmed"),
     [
         ([("cy", "APPROVED")], True),
         ([("CY", "APPROVED")], True),
@@ -133,11 +157,11 @@ def test_gitlab_confirms(gitlab: Host, filled: Filled) -> None:
     ],
 )
 def test_the_last_judgement_of_that_account_counts(
-    github: Host, filled: Filled, said: list[tuple[str, str]], confirmed: bool
+    github: Host, filled: Filled, message: list[tuple[str, str]], confirmed: bool
 ) -> None:
     others = [(login, "APPROVED") for login in EVERYBODY if login != "cy"]
     github.answers["/repos/org/parcels/pulls/7/reviews"] = [
-        *reviews(*others, *said),
+        *reviews(*others, *message),
         {"user": None, "state": "APPROVED", "commit_id": HEAD},
     ]
     if confirmed:
@@ -146,7 +170,9 @@ def test_the_last_judgement_of_that_account_counts(
         assert f"cy has not approved {PULL}" in of_cy(filled)
 
 
-def test_an_approval_of_an_older_commit_is_none_of_what_was_merged(github: Host, filled: Filled) -> None:
+def test_an_approval_of_an_older_commit_is_none_of_what_was_merged(
+    github: Host, filled: Filled
+) -> None:
     for review in github.answers[f"{GITHUB}/reviews"]:
         if review["user"]["login"] == "cy":
             review["commit_id"] = "b2" * 20
@@ -155,23 +181,30 @@ def test_an_approval_of_an_older_commit_is_none_of_what_was_merged(github: Host,
 
 def test_a_request_that_is_not_merged_confirms_nothing(github: Host, filled: Filled) -> None:
     github.answers[GITHUB]["merged"] = False
-    assert all(said.endswith(f"{PULL} is not merged") for said in verify(filled.org.ownership))
+    assert all(
+        message.endswith(f"{PULL} is not merged") for message in verify(filled.org.ownership)
+    )
 
 
 def test_a_request_about_something_else_confirms_nothing(github: Host, filled: Filled) -> None:
     github.answers[f"{GITHUB}/files"] = [{"filename": "README.md"}]
-    found = verify(filled.org.ownership)
-    assert len(found) == 7
-    assert all("did not change governance/ownership.yaml: it was about something else" in said for said in found)
+    result = verify(filled.org.ownership)
+    assert len(result) == 7
+    assert all(
+        "did not change governance/ownership.yaml: it was about something else" in message
+        for message in result
+    )
 
 
-def test_who_was_named_in_another_place_then_has_not_accepted_this_one(github: Host, filled: Filled) -> None:
+def test_who_was_named_in_another_place_then_has_not_accepted_this_one(
+    github: Host, filled: Filled
+) -> None:
     path = "/repos/org/parcels/contents/governance/ownership.yaml"
-    then = github.answers[path].decode()
-    github.answers[path] = then.replace(
+    reference = github.answers[path].decode()
+    github.answers[path] = reference.replace(
         "id: data_quality, accountable: data_owner", "id: data_quality, accountable: author"
     ).encode()
-    assert github.answers[path] != then.encode()
+    assert github.answers[path] != reference.encode()
     assert f"as approved in {PULL}, does not name cy for data_quality" in of_cy(filled)
     github.answers[path] = b"outcomes: ["
     assert len(verify(filled.org.ownership)) == 7
@@ -179,13 +212,15 @@ def test_who_was_named_in_another_place_then_has_not_accepted_this_one(github: H
 
 def test_a_merge_request_is_held_to_the_same(gitlab: Host, filled: Filled) -> None:
     gitlab.answers[GITLAB]["state"] = "opened"
-    assert all("is not merged" in said for said in verify(filled.org.ownership))
+    assert all("is not merged" in message for message in verify(filled.org.ownership))
     gitlab.answers[GITLAB]["state"] = "merged"
     gitlab.answers[f"{GITLAB}/diffs"] = []
-    assert all("did not change" in said for said in verify(filled.org.ownership))
+    assert all("did not change" in text for text in verify(filled.org.ownership))
 
 
-def test_a_project_in_a_folder_of_a_repository_is_confirmed_too(github: Host, filled: Filled) -> None:
+def test_a_project_in_a_folder_of_a_repository_is_confirmed_too(
+    github: Host, filled: Filled
+) -> None:
     name = "ml/parcels/governance/ownership.yaml"
     github.answers[f"{GITHUB}/files"] = [{"filename": name}]
     old = github.answers.pop("/repos/org/parcels/contents/governance/ownership.yaml")
@@ -193,16 +228,23 @@ def test_a_project_in_a_folder_of_a_repository_is_confirmed_too(github: Host, fi
     assert verify(filled.org.ownership) == []
 
 
-def test_an_approval_that_was_taken_back_at_gitlab_does_not_count(gitlab: Host, filled: Filled) -> None:
+def test_an_approval_that_was_taken_back_at_gitlab_does_not_count(
+    gitlab: Host, filled: Filled
+) -> None:
     approvals = gitlab.answers["/projects/group%2Fsub%2Fparcels/merge_requests/7/approvals"]
-    approvals["approved_by"] = [each for each in approvals["approved_by"] if each["user"]["username"] != "cy"]
+    approvals["approved_by"] = [
+        item for item in approvals["approved_by"] if item["user"]["username"] != "cy"
+    ]
     assert f"cy has not approved {MERGE}" in of_cy(filled)
 
 
 @pytest.mark.parametrize(
-    "address", ["https://git.example.org/eve/parcels/pull/7", "https://git.example.org/org/parcels2/pull/7"]
+    "address",
+    ["https://git.example.org/eve/parcels/pull/7", "https://git.example.org/org/parcels2/pull/7"],
 )
-def test_what_was_approved_elsewhere_is_not_even_asked(github: Host, filled: Filled, address: str) -> None:
+def test_what_was_approved_elsewhere_is_not_even_asked(
+    github: Host, filled: Filled, address: str
+) -> None:
     date = "data_quality, date: 2026-05-04, review_by: 2026-07-31"
     filled.change("ownership.yaml", f'{date}, evidence: "{PULL}"', f'{date}, evidence: "{address}"')
     assert "is of another repository than org/parcels" in of_cy(filled)
@@ -211,19 +253,30 @@ def test_what_was_approved_elsewhere_is_not_even_asked(github: Host, filled: Fil
 
 @pytest.mark.parametrize(
     "evidence",
-    ["", "we talked", "https://git.example.org/org/parcels/commit/abc", "http://git.example.org/org/parcels/pull/7"],
+    [
+        "",
+        "we talked",
+        "https://git.example.org/org/parcels/commit/abc",
+        "http://git.example.org/org/parcels/pull/7",
+    ],
 )
-def test_what_is_no_merge_request_cannot_be_asked(github: Host, filled: Filled, evidence: str) -> None:
+def test_what_is_no_merge_request_cannot_be_asked(
+    github: Host, filled: Filled, evidence: str
+) -> None:
     date = "data_quality, date: 2026-05-04, review_by: 2026-07-31"
-    filled.change("ownership.yaml", f'{date}, evidence: "{PULL}"', f'{date}, evidence: "{evidence}"')
+    filled.change(
+        "ownership.yaml", f'{date}, evidence: "{PULL}"', f'{date}, evidence: "{evidence}"'
+    )
     assert "is no address of a pull or merge request" in of_cy(filled)
 
 
-def test_without_a_token_it_is_declared_only(github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token_it_is_declared_only(
+    github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("GITHUB_TOKEN")
-    found = verify(filled.org.ownership)
-    assert len(found) == 7
-    assert all("declared only: set GITHUB_TOKEN or GITLAB_TOKEN" in said for said in found)
+    result = verify(filled.org.ownership)
+    assert len(result) == 7
+    assert all("declared only: set GITHUB_TOKEN or GITLAB_TOKEN" in message for message in result)
     assert github.asked == []
 
 
@@ -235,14 +288,19 @@ def test_who_has_not_accepted_is_named_and_who_has_no_account(github: Host, fill
 
 
 @pytest.mark.parametrize(
-    "answer", [None, b"<html>", b"{", b"", b'{"message": "Bad credentials"}', b"[null]", b"[1]", b"null"]
+    "answer",
+    [None, b"<html>", b"{", b"", b'{"message": "Bad credentials"}', b"[null]", b"[1]", b"null"],
 )
-def test_an_answer_that_is_none_confirms_nothing(github: Host, filled: Filled, answer: bytes | None) -> None:
+def test_an_answer_that_is_none_confirms_nothing(
+    github: Host, filled: Filled, answer: bytes | None
+) -> None:
     github.answers["/repos/org/parcels/pulls/7/reviews"] = answer
     assert len(verify(filled.org.ownership)) == 7
 
 
-@pytest.mark.parametrize("greeting", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n[]"])
+@pytest.mark.parametrize(
+    "greeting", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n[]"]
+)
 def test_a_host_that_is_down_or_breaks_off_confirms_nothing(
     github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch, greeting: bytes
 ) -> None:
@@ -258,14 +316,20 @@ def test_a_host_that_is_down_or_breaks_off_confirms_nothing(
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        found = verify(filled.org.ownership)
+        result = verify(filled.org.ownership)
         thread.join(5)
-    assert len(found) == 7
-    assert all("the git host does not answer" in said for said in found)
-    assert all("the git host does not answer" in said for said in verify(filled.org.ownership)), "nobody listens now"
+    assert len(result) == 7
+    assert all("the git host does not answer" in text for text in result)
+    assert all(
+        "the git host does not answer" in message for message in verify(filled.org.ownership)
+    ), "nobody listens now"
 
 
-@pytest.mark.parametrize("url", ["http://git.example.org/api", "file:///etc/passwd", "http://127.0.0.2:80"])
-def test_a_token_travels_by_https_only(github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["http://git.example.org/api", "file:///etc/passwd", "http://127.0.0.2:80"]
+)
+def test_a_token_travels_by_https_only(
+    github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
     monkeypatch.setenv("GITHUB_API_URL", url)
-    assert all("is no https address" in said for said in verify(filled.org.ownership))
+    assert all("is no https address" in message for message in verify(filled.org.ownership))

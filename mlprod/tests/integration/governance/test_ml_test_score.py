@@ -14,15 +14,19 @@ __all__ = ["filled"]
 @pytest.mark.parametrize(("tier", "least"), [("A", 5), ("B", 4), ("C", 3)])
 def test_production_asks_for_a_score_by_tier(filled: Filled, tier: str, least: int) -> None:
     filled.tier(tier)
-    monitoring = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Monitoring"]
-    spare = [each for each in monitoring if not entry(each).demanded("production", tier)]
+    monitoring = [
+        test.checks[0] for test in catalogue().ml_test_score if test.section == "Monitoring"
+    ]
+    spare = [item for item in monitoring if not entry(item).demanded("production", tier)]
     for left in range(len(spare) + 1):
         card = filled.card(filled.without(*spare[:left]))
         assert card.sum_of("Monitoring") == 7 - left
         assert card.reached("production") is (card.score >= least)
         assert card.reached("pilot")
-        said = f"ML Test Score {card.score:g}; tier {tier} needs {least}"
-        assert any(line.startswith(said) for line in card.missing("production")) is (card.score < least)
+        message = f"ML Test Score {card.score:g}; tier {tier} needs {least}"
+        assert any(line.startswith(message) for line in card.missing("production")) is (
+            card.score < least
+        )
 
 
 def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
@@ -38,7 +42,7 @@ def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
         ("run: make train", 1),
         ("run: make  train MINUTES=1", 1),
         ("run: make retrain\n", 1),
-        ("run: |\n  make setup && make train\n  make smoke", 1),
+        ("run: |\n  make setup && make train\n  make smoke-test", 1),
         ("", 0.5),
         ("run: make training", 0.5),
         ("run: make train-x", 0.5),
@@ -49,12 +53,16 @@ def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
         ("run: make\n  train", 0.5),
     ],
 )
-def test_a_point_is_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
+def test_a_point_is_whole_where_a_workflow_repeats_it(
+    filled: Filled, workflow: str, expected: float
+) -> None:
     assert points(filled.card(facts=ProjectState(DIGESTS, workflow)), "D1").points == expected
 
 
 @pytest.mark.parametrize(("workflow", "expected"), [(WORKFLOWS, 1), ("", 0.5)])
-def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(filled: Filled, workflow: str, expected: float) -> None:
+def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(
+    filled: Filled, workflow: str, expected: float
+) -> None:
     card = filled.card([by_hand("contract-holds")], ProjectState(DIGESTS, workflow))
     assert points(card, "D1").points == expected
 
@@ -68,7 +76,9 @@ def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(filled: Filled, 
         {"digests": {"contract": "old", "domain": "today's domain"}},
     ],
 )
-def test_what_is_not_shown_today_earns_nothing(filled: Filled, record: dict[str, Any] | None) -> None:
+def test_what_is_not_shown_today_earns_nothing(
+    filled: Filled, record: dict[str, Any] | None
+) -> None:
     shown = [evidence("contract-holds", **record)] if record is not None else []
     point = points(filled.card(shown), "D1")
     assert point.points == 0
@@ -77,27 +87,36 @@ def test_what_is_not_shown_today_earns_nothing(filled: Filled, record: dict[str,
 
 def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Filled) -> None:
     card = filled.card(filled.without("privacy-controls-tested", "field-code-tested"))
-    said = {"make test": ["keys and roles keep strangers out", "the code that makes the inputs is tested"]}
+    message = {
+        "make test": [
+            "keys and roles keep strangers out",
+            "the code that makes the inputs is tested",
+        ]
+    }
     assert {section: card.remedies(section) for section in SCORE_SECTIONS} == {
         section: {} for section in SCORE_SECTIONS
-    } | {"Data": said}
+    } | {"Data": message}
     assert card.sum_of("Data") == 4.5
-    assert filled.card(filled.without("field-code-tested")).remedies("Data") == said | {
-        "make test": said["make test"][1:]
+    assert filled.card(filled.without("field-code-tested")).remedies("Data") == message | {
+        "make test": message["make test"][1:]
     }
 
 
 def test_what_no_workflow_repeats_says_so_and_what_only_people_say_does_not(filled: Filled) -> None:
-    lacks = filled.card(facts=ProjectState(DIGESTS, "")).remedies("Model")
-    assert "let a workflow run make tune by itself" in lacks
-    assert entry("inclusion-looked-at").title not in {title for titles in lacks.values() for title in titles}
+    missing = filled.card(facts=ProjectState(DIGESTS, "")).remedies("Model")
+    assert "let a workflow run make tune by itself" in missing
+    assert entry("inclusion-looked-at").title not in {
+        title for titles in missing.values() for title in titles
+    }
 
 
 def test_what_nothing_measures_yet_is_said(filled: Filled) -> None:
-    tests = [test.checks[0] for test in catalogue().ml_test_score if test.section == "Infrastructure"]
-    assert filled.card(filled.without(*tests)).remedies("Infrastructure")["nothing measures it yet"] == [
-        entry("canary").title
+    tests = [
+        test.checks[0] for test in catalogue().ml_test_score if test.section == "Infrastructure"
     ]
+    assert filled.card(filled.without(*tests)).remedies("Infrastructure")[
+        "nothing measures it yet"
+    ] == [entry("canary").title]
 
 
 def test_a_waiver_earns_no_point(filled: Filled) -> None:

@@ -1,4 +1,6 @@
-"""Rules of one environment: every selector names it, so that projects on one Prometheus do not evaluate each other."""
+"""Rules of one environment: every selector names it, so that projects on one Prometheus do not
+evaluate each other.
+"""
 
 import shutil
 import subprocess
@@ -27,11 +29,20 @@ def ours(metric: str, more: str = "") -> str:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("ml_store_up == 0", f"{ours('ml_store_up')} == 0"),
+        ("ml_record_store_up == 0", f"{ours('ml_record_store_up')} == 0"),
         ('absent(up{job="ml-service"})', "absent(" + ours("up", 'job="ml-service"') + ")"),
-        ("ml:field_ks:24h > ml:field_ks_bound:24h", f"{ours('ml:field_ks:24h')} > {ours('ml:field_ks_bound:24h')}"),
-        ("max by (system) (max_over_time(ml_info[1h]))", f"max by (system) (max_over_time({ours('ml_info')}[1h]))"),
-        ('label_replace(ml_a, "b", "ml_\\"up", "", "")', f'label_replace({ours("ml_a")}, "b", "ml_\\"up", "", "")'),
+        (
+            "ml:feature_ks:24h > ml:feature_ks_bound:24h",
+            f"{ours('ml:feature_ks:24h')} > {ours('ml:feature_ks_bound:24h')}",
+        ),
+        (
+            "max by (system) (max_over_time(ml_info[1h]))",
+            f"max by (system) (max_over_time({ours('ml_info')}[1h]))",
+        ),
+        (
+            'label_replace(ml_a, "b", "ml_\\"up", "", "")',
+            f'label_replace({ours("ml_a")}, "b", "ml_\\"up", "", "")',
+        ),
         ("ml_a # whatever is up", f"{ours('ml_a')} # whatever is up"),
         ("vector(0.3)", "vector(0.3)"),
         ("updated + model_up", "updated + model_up"),
@@ -45,10 +56,18 @@ def test_names_are_quoted() -> None:
     assert restrict("up", {"system": 'a "b" \\ é'}) == r'up{system="a \"b\" \\ é"}'
 
 
-def test_the_rules_of_every_file_go_to_the_cluster_with_todays_constants(filled: Filled, tmp_path: Path) -> None:
+def test_the_rules_of_every_file_go_to_the_cluster_with_todays_constants(
+    filled: Filled, tmp_path: Path
+) -> None:
     for name in ("b", "a", "governance"):
-        rule = {"alert": name, "expr": "up == 0", "annotations": {"description": "`up{system=%q}` up"}}
-        (tmp_path / f"{name}.rules.yml").write_text(yaml.safe_dump({"groups": [{"name": name, "rules": [rule]}]}))
+        rule = {
+            "alert": name,
+            "expr": "up == 0",
+            "annotations": {"description": "`up{system=%q}` up"},
+        }
+        (tmp_path / f"{name}.rules.yml").write_text(
+            yaml.safe_dump({"groups": [{"name": name, "rules": [rule]}]})
+        )
     (tmp_path / "a.rules.test.yml").write_text("rule_files: [a.rules.yml]")
     constants, *others = prometheus_rule(tmp_path, filled.org, "production")["spec"]["groups"]
     assert [group["name"] for group in others] == ["a", "b"]
@@ -56,7 +75,7 @@ def test_the_rules_of_every_file_go_to_the_cluster_with_todays_constants(filled:
     assert rule["expr"] == f"{ours('up')} == 0"
     assert rule["annotations"]["description"] == '`up{environment="production", system=%q}` up'
     assert constants["name"] == "ml-governance"
-    assert all(OURS.items() <= each["labels"].items() for each in constants["rules"])
+    assert all(OURS.items() <= item["labels"].items() for item in constants["rules"])
 
 
 def test_every_series_that_a_rule_reads_is_of_its_environment(filled: Filled) -> None:
@@ -69,13 +88,21 @@ def test_every_series_that_a_rule_reads_is_of_its_environment(filled: Filled) ->
 
 
 def _bare(text: str, name: str) -> bool:
-    """Does a metric stand in the text, without matchers? What follows a matcher's quote is another piece."""
-    words = [word.strip("()") for word in text.replace("[", " ").split()]
-    return any((word == name or (name != "up" and word.startswith(name))) and "{" not in word for word in words)
+    """Does a metric stand in the text, without matchers?
+
+    What follows a matcher's quote is another piece.
+    """
+    parts = [word.strip("()") for word in text.replace("[", " ").split()]
+    return any(
+        (word == name or (name != "up" and word.startswith(name))) and "{" not in word
+        for word in parts
+    )
 
 
 @pytest.mark.parametrize("content", ["project: [", "project: other", "a: [{project: other}]"])
-def test_a_file_that_names_another_system_is_an_error(filled: Filled, tmp_path: Path, content: str) -> None:
+def test_a_file_that_names_another_system_is_an_error(
+    filled: Filled, tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "deploy" / "values" / "values.yaml"
     path.parent.mkdir(parents=True)
     path.write_text(content)
@@ -83,7 +110,9 @@ def test_a_file_that_names_another_system_is_an_error(filled: Filled, tmp_path: 
         require_one_name(filled.org.ownership.system, tmp_path)
 
 
-def test_a_prometheus_may_scrape_other_systems_beside_this_one(filled: Filled, tmp_path: Path) -> None:
+def test_a_prometheus_may_scrape_other_systems_beside_this_one(
+    filled: Filled, tmp_path: Path
+) -> None:
     path = tmp_path / "monitoring" / "prometheus" / "prometheus.yml"
     path.parent.mkdir(parents=True)
     path.write_text("a: [{labels: {system: other}}, {labels: {system: fraud-scoring}}]")
@@ -94,41 +123,59 @@ def test_a_prometheus_may_scrape_other_systems_beside_this_one(filled: Filled, t
 
 
 def scraped(system: str, environment: str, values: str, **labels: str) -> dict[str, str]:
-    told = {"job": "ml-service", "system": system, "environment": environment, **labels}
-    return {"series": "up{" + ", ".join(f'{name}="{value}"' for name, value in told.items()) + "}", "values": values}
+    received = {"job": "ml-service", "system": system, "environment": environment, **labels}
+    return {
+        "series": "up{" + ", ".join(f'{name}="{value}"' for name, value in received.items()) + "}",
+        "values": values,
+    }
 
 
 def ends(query: str, minute: int, *samples: tuple[str, float]) -> dict[str, Any]:
-    said = [{"labels": labels, "value": value} for labels, value in samples]
-    return {"expr": query, "eval_time": f"{minute}m", "exp_samples": said}
+    message = [{"labels": labels, "value": value} for labels, value in samples]
+    return {"expr": query, "eval_time": f"{minute}m", "exp_samples": message}
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="Prometheus is not on this machine; .ci/run installs it")
-def test_projects_and_environments_on_one_prometheus_are_evaluated_once_each(filled: Filled, tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    not shutil.which("promtool"), reason="Prometheus is not on this machine; .ci/run installs it"
+)
+def test_projects_and_environments_on_one_prometheus_are_evaluated_once_each(
+    filled: Filled, tmp_path: Path
+) -> None:
     """Four sets of rules are loaded. Production of one project never came, and its staging ends."""
     for name in ("fraud-scoring", "churn"):
         filled.change("ownership.yaml", "name: fraud-scoring", f"name: {name}")
         for environment in ("staging", "production"):
             spec = prometheus_rule(RULES, filled.org, environment)["spec"]
             (tmp_path / f"{name}-{environment}.yml").write_text(yaml.safe_dump(spec))
-    firing = 'count by (alertname, system, environment) (ALERTS{alertstate="firing", severity="page"})'
+    firing = (
+        'count by (alertname, system, environment) (ALERTS{alertstate="firing", severity="page"})'
+    )
     test = {
         "interval": "1m",
         "input_series": [
             scraped("fraud-scoring", "staging", "1x5 0x30"),
             scraped("churn", "staging", "1x40"),
             scraped("churn", "production", "1x40"),
-            {"series": 'ml_store_up{system="churn", environment="production"}', "values": "0x40"},
-            {"series": 'ml_model_info{system="churn", environment="staging", version="1"}', "values": "1x40"},
-            {"series": 'ml_model_info{system="churn", environment="production", version="1"}', "values": "1x40"},
+            {
+                "series": 'ml_record_store_up{system="churn", environment="production"}',
+                "values": "0x40",
+            },
+            {
+                "series": 'ml_model_info{system="churn", environment="staging", version="1"}',
+                "values": "1x40",
+            },
+            {
+                "series": 'ml_model_info{system="churn", environment="production", version="1"}',
+                "values": "1x40",
+            },
         ],
         "promql_expr_test": [
             ends(
                 firing,
                 20,
-                ('{alertname="NothingAnswers", system="fraud-scoring", environment="production"}', 1),
-                ('{alertname="NothingAnswers", system="fraud-scoring", environment="staging"}', 1),
-                ('{alertname="DatabaseAway", system="churn", environment="production"}', 1),
+                ('{alertname="ServiceDown", system="fraud-scoring", environment="production"}', 1),
+                ('{alertname="ServiceDown", system="fraud-scoring", environment="staging"}', 1),
+                ('{alertname="RecordStoreDown", system="churn", environment="production"}', 1),
             ),
             ends(
                 "ml:replica_up:max",

@@ -40,17 +40,23 @@ def test_where_nothing_is_shown_poc_is_reached_all_the_same(filled: Filled, tier
 
 @pytest.mark.parametrize("tier", ["A", "B", "C"])
 @pytest.mark.parametrize("stage", ["pilot", "production"])
-def test_a_stage_demands_what_the_catalogue_says_and_no_more(filled: Filled, tier: str, stage: Stage) -> None:
+def test_a_stage_demands_what_the_catalogue_says_and_no_more(
+    filled: Filled, tier: str, stage: Stage
+) -> None:
     filled.tier(tier)
-    asked = {each.id for each in SHOWN if tier in each.pilot + (each.production if stage == "production" else "")}
+    requested = {
+        item.id
+        for item in SHOWN
+        if tier in item.pilot + (item.production if stage == "production" else "")
+    }
     by_drills = {"skills-covered"} if tier != "C" else set()
-    assert gaps(filled.card([]), stage) == asked | by_drills
+    assert gaps(filled.card([]), stage) == requested | by_drills
 
 
 @pytest.mark.parametrize("stage", ["pilot", "production"])
 def test_tier_c_has_a_short_list(filled: Filled, stage: Stage) -> None:
     filled.tier("C")
-    demanded = {each.id for each in catalogue().checks if each.demanded(stage, "C")}
+    demanded = {item.id for item in catalogue().checks if item.demanded(stage, "C")}
     assert demanded == SHORT_LIST
     filled.change("ownership.yaml", "name: Cy Invented", "name: TODO")
     assert gaps(filled.card([]), stage) == SHORT_LIST
@@ -58,41 +64,53 @@ def test_tier_c_has_a_short_list(filled: Filled, stage: Stage) -> None:
 
 def test_production_asks_for_what_a_pilot_asks_for_and_more() -> None:
     for tier in "ABC":
-        pilot = {each.id for each in catalogue().checks if each.demanded("pilot", tier)}
-        production = {each.id for each in catalogue().checks if each.demanded("production", tier)}
+        pilot = {entry.id for entry in catalogue().checks if entry.demanded("pilot", tier)}
+        production = {item.id for item in catalogue().checks if item.demanded("production", tier)}
         assert pilot <= production
         assert tier == "C" or pilot < production
 
 
 def test_only_tier_a_has_its_acceptances_confirmed(filled: Filled) -> None:
-    assert gaps(filled.card(filled.without("acceptance-verified")), "production") == {"acceptance-verified"}
+    assert gaps(filled.card(filled.without("acceptance-verified")), "production") == {
+        "acceptance-verified"
+    }
     filled.tier("B")
     assert filled.card(filled.without("acceptance-verified")).reached("production")
 
 
 def test_production_takes_what_the_ci_wrote_a_pilot_what_anybody_did(filled: Filled) -> None:
-    local = [by_hand(each.id) for each in SHOWN if not each.by_hand]
+    local = [by_hand(entry.id) for entry in SHOWN if not entry.by_hand]
     card = filled.card([*local, *filled.without(*(record.check for record in local))])
     assert card.reached("pilot")
-    missing = {each.id for each in SHOWN if not each.by_hand and each.demanded("production", "A")}
+    missing = {item.id for item in SHOWN if not item.by_hand and item.demanded("production", "A")}
     assert gaps(card, "production") == missing
     assert "outside the CI" in state(card, "beats-baseline", "production").says[0]
-    assert state(card, "beats-baseline", "production").fix == "let the CI run make train, with MLFLOW_TRACKING_URI"
+    assert (
+        state(card, "beats-baseline", "production").fix
+        == "let the CI run make train, with MLFLOW_TRACKING_URI"
+    )
 
 
 @pytest.mark.parametrize("writer", ["ada@example.org", "gil@example.org"])
 def test_what_is_said_by_hand_is_said_by_the_accountable(filled: Filled, writer: str) -> None:
-    card = filled.card([*filled.without("payoff-accepted"), evidence("payoff-accepted", actor=writer)])
+    card = filled.card(
+        [*filled.without("payoff-accepted"), evidence("payoff-accepted", actor=writer)]
+    )
     assert card.reached("production") is (writer == "ada@example.org")
     assert card.assumed is (writer != "ada@example.org")
 
 
 def test_a_name_that_nothing_proves_attests_for_a_pilot_only(filled: Filled) -> None:
-    card = filled.card([*filled.without("payoff-accepted"), by_hand("payoff-accepted", actor="ada@example.org")])
+    card = filled.card(
+        [*filled.without("payoff-accepted"), by_hand("payoff-accepted", actor="ada@example.org")]
+    )
     assert state(card, "payoff-accepted", "pilot").status == "passed"
     assert gaps(card, "production") == {"payoff-accepted"}
     fix = state(card, "payoff-accepted", "production").fix
-    assert fix == "Ada Invented starts the workflow by hand, task attest, for payoff-accepted: a token proves who did"
+    assert (
+        fix == "Ada Invented starts the workflow by hand, task attest, for payoff-accepted: a "
+        "token proves who did"
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +120,10 @@ def test_a_name_that_nothing_proves_attests_for_a_pilot_only(filled: Filled) -> 
             ("repository: org/parcels", "repository: org/other"),
             "ownership.yaml trusts https://git.example.org org/other@main",
         ),
-        (('ci: {issuer: "https://git.example.org", repository: org/parcels}\n', ""), "names no ci that could prove it"),
+        (
+            ('ci: {issuer: "https://git.example.org", repository: org/parcels}\n', ""),
+            "names no ci that could prove it",
+        ),
     ],
 )
 def test_what_another_ci_proved_counts_for_nothing_in_production(
@@ -120,13 +141,17 @@ def test_a_record_that_only_says_that_the_ci_wrote_it_counts_for_nothing(filled:
 
 
 def test_what_nobody_can_say_by_hand_yet_is_not_said(filled: Filled) -> None:
-    filled.change("ownership.yaml", "name: Ada Invented, email: ada@example.org", "name: TODO, email: TODO")
+    filled.change(
+        "ownership.yaml", "name: Ada Invented, email: ada@example.org", "name: TODO, email: TODO"
+    )
     assert state(filled.card(), "payoff-accepted").status == "stale"
 
 
 def test_a_changed_model_makes_what_was_shown_of_the_old_one_stale(filled: Filled) -> None:
     card = filled.card(facts=ProjectState({**DIGESTS, "bundle": "new"}, WORKFLOWS))
-    tied = {each.id for each in SHOWN if "bundle" in each.tied_to and each.demanded("production", "A")}
+    tied = {
+        item.id for item in SHOWN if "bundle" in item.tied_to and item.demanded("production", "A")
+    }
     assert gaps(card, "production") == tied
     assert all(state(card, check).status == "stale" for check in tied)
 
@@ -134,7 +159,10 @@ def test_a_changed_model_makes_what_was_shown_of_the_old_one_stale(filled: Fille
 def test_the_baseline_need_not_beat_itself(filled: Filled) -> None:
     worse = evidence("beats-baseline", value=-1.0, passed=False)
     drill = by_hand("beats-baseline", digests={"bundle": "another"})  # by which a skill is shown
-    card = filled.card([*filled.without("beats-baseline"), worse, drill], ProjectState(DIGESTS, WORKFLOWS, "baseline"))
+    card = filled.card(
+        [*filled.without("beats-baseline"), worse, drill],
+        ProjectState(DIGESTS, WORKFLOWS, "baseline"),
+    )
     assert state(card, "beats-baseline").status == "not applicable"
     assert card.reached("pilot")
     assert points(card, "M5").points == 0, "what does not apply earns nothing"
@@ -164,11 +192,19 @@ def test_days_at_the_stage_are_counted(filled: Filled) -> None:
 def test_break_even_is_what_pays_for_the_running_costs(filled: Filled) -> None:
     assert filled.card().break_even() == "2,000 decisions a month pay for the running costs"
     filled.change("problem.yaml", "  cost_a_month: 4000\n", "")
-    assert filled.card().break_even().startswith("500 decisions a month pay for each 1,000 of running costs")
+    assert (
+        filled.card()
+        .break_even()
+        .startswith("500 decisions a month pay for each 1,000 of running costs")
+    )
 
 
-@pytest.mark.parametrize("record", [None, {"value": -2.0, "passed": False}, {"digests": {"bundle": "old"}}])
-def test_without_a_gain_that_is_shown_nothing_breaks_even(filled: Filled, record: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize(
+    "record", [None, {"value": -2.0, "passed": False}, {"digests": {"bundle": "old"}}]
+)
+def test_without_a_gain_that_is_shown_nothing_breaks_even(
+    filled: Filled, record: dict[str, Any] | None
+) -> None:
     shown = [evidence("beats-baseline", **record)] if record is not None else []
     assert filled.card(shown).break_even() == ""
 

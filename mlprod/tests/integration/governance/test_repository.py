@@ -30,11 +30,16 @@ def test_at_the_root_of_its_repository_everything_is_read(project: Path) -> None
     assert unread_files(project) == []
 
 
-def test_in_a_folder_of_a_larger_repository_each_file_that_nobody_reads_is_named(project: Path) -> None:
+def test_in_a_folder_of_a_larger_repository_each_file_that_nobody_reads_is_named(
+    project: Path,
+) -> None:
     lines = unread_files(project)
     assert [line.partition(" ")[0] for line in lines] == list(AT_ROOT)
     for line in lines:
-        assert f"is not read in ml/parcels, only at the root of the repository, {project.parents[1]}" in line
+        assert (
+            f"is not read in ml/parcels, only at the root of the repository, {project.parents[1]}"
+            in line
+        )
     shutil.rmtree(project / ".github")
     assert len(unread_files(project)) == len(AT_ROOT) - 2, "what is not there is not missed"
 
@@ -42,8 +47,12 @@ def test_in_a_folder_of_a_larger_repository_each_file_that_nobody_reads_is_named
 def test_what_was_copied_to_the_root_is_not_named_again(project: Path) -> None:
     root = project.parents[1]
     (root / ".github" / "workflows").mkdir(parents=True)
-    (root / ".github" / "workflows" / "parcels.yaml").write_text("defaults: {run: {working-directory: ml/parcels}}")
-    (root / ".github" / "dependabot.yml").write_text("updates: [{package-ecosystem: github-actions}]")
+    (root / ".github" / "workflows" / "parcels.yaml").write_text(
+        "defaults: {run: {working-directory: ml/parcels}}"
+    )
+    (root / ".github" / "dependabot.yml").write_text(
+        "updates: [{package-ecosystem: github-actions}]"
+    )
     (root / ".github" / "CODEOWNERS").write_text("/ml/parcels/ you@example.org")
     (root / ".gitlab-ci.yml").write_text("ci: {script: make ci}")
     left = [line.partition(" ")[0] for line in unread_files(project)]

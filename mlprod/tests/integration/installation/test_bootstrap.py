@@ -1,4 +1,6 @@
-"""An environment is made with the pinned library or not at all; the message names the file and the command."""
+"""An environment is made with the pinned library or not at all; the message names the file and the
+command.
+"""
 
 import shutil
 import subprocess
@@ -20,8 +22,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def wheel_of(project: Path) -> Path:
-    (found,) = (project / "vendor").glob("*.whl")
-    return found
+    (result,) = (project / "vendor").glob("*.whl")
+    return result
 
 
 def refusal(project: Path) -> str:
@@ -36,16 +38,18 @@ def refusal(project: Path) -> str:
 def test_a_wheel_that_was_changed_is_refused_before_it_runs(project: Path) -> None:
     wheel = wheel_of(project)
     wheel.write_bytes(wheel.read_bytes().replace(b"def setup(", b"def setuq("))
-    assert f"vendor/{wheel.name}: it was changed, requirements/mlprod.txt has another checksum. {WORKS}" in refusal(
-        project
+    assert (
+        f"vendor/{wheel.name}: it was changed, requirements/mlprod.txt has another "
+        f"checksum. {WORKS}" in refusal(project)
     )
 
 
 def test_a_wheel_that_is_missing_is_named(project: Path) -> None:
     wheel = wheel_of(project)
     wheel.unlink()
-    assert f"vendor/{wheel.name}: requirements/mlprod.txt pins it, but vendor/ holds no wheel. {WORKS}" in refusal(
-        project
+    assert (
+        f"vendor/{wheel.name}: requirements/mlprod.txt pins it, but vendor/ holds no wheel. {WORKS}"
+        in refusal(project)
     )
 
 
@@ -58,8 +62,8 @@ def test_a_wheel_of_another_version_is_named_beside_the_pinned_one(project: Path
 def test_a_bake_without_hooks_says_how_to_build_the_wheel(project: Path) -> None:
     shutil.rmtree(project / "vendor")
     (project / "requirements" / "mlprod.txt").unlink()
-    assert "requirements/mlprod.txt: no such file;" in (said := refusal(project))
-    assert "Works: python TEMPLATE/mlprod/build_wheel.py ." in said
+    assert "requirements/mlprod.txt: no such file;" in (message := refusal(project))
+    assert "Works: python TEMPLATE/mlprod/build_wheel.py ." in message
     built = [sys.executable, str(LIBRARY / "build_wheel.py"), "."]
     subprocess.run(built, cwd=project, check=True, capture_output=True)
     wheel_of(project)
@@ -72,6 +76,11 @@ def test_an_installed_library_of_another_version_is_refused_until_setup(project:
     pin.write_text(pin.read_text().replace(f"mlprod=={version}", "mlprod==9.9.9"))
     environment = {"PYTHONPATH": f"{project / 'installed'}:{project / 'src'}"}
     command = [sys.executable, "-m", "fraud_scoring", "help"]
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
-    assert f"requirements/mlprod.txt pins mlprod 9.9.9, but {version} is installed. Works: make setup" in done.stderr
+    assert (
+        f"requirements/mlprod.txt pins mlprod 9.9.9, but {version} is installed. Works: make setup"
+        in done.stderr
+    )

@@ -1,4 +1,6 @@
-"""A drill is tied to the rooms of the library that it exercises: what a patch, a release or an edit does to it."""
+"""A drill is tied to the rooms of the library that it exercises: what a patch, a release or an edit
+does to it.
+"""
 
 import json
 import shutil
@@ -29,7 +31,11 @@ __all__ = ["install", "project"]  # fixtures
         ("training/train.py", "passed", "1, must be <= 5"),
         ("assets/project/docs/drift.md", "passed", "1, must be <= 5"),
         ("settings.py", "passed", "1, must be <= 5"),
-        ("serving/mode_follower.py", "stale", "was shown on 2026-05-31; mlprod.serving has changed since"),
+        (
+            "serving/mode_follower.py",
+            "stale",
+            "was shown on 2026-05-31; mlprod.serving has changed since",
+        ),
         ("records/mode.py", "stale", "was shown on 2026-05-31; mlprod.records has changed since"),
     ],
 )
@@ -37,18 +43,23 @@ def test_a_kill_switch_drill_outlives_a_patch_of_a_room_that_it_does_not_exercis
     install: Callable[..., Library], patched: str, status: str, why: str
 ) -> None:
     record = drilled(STOP, install("1.2.3"))
-    found = judged(STOP, record, install("1.2.4", patch(patched)))
-    assert found.status == status
-    assert found.why.startswith(why)
+    result = judged(STOP, record, install("1.2.4", patch(patched)))
+    assert result.status == status
+    assert result.why.startswith(why)
 
 
 def test_every_room_that_changed_is_named(install: Callable[..., Library]) -> None:
     record = drilled(STOP, install("1.2.3"))
-    found = judged(STOP, record, install("1.2.4", patch("serving/app.py", "records/mode.py")))
-    assert found.why == "was shown on 2026-05-31; mlprod.records and mlprod.serving have changed since"
+    result = judged(STOP, record, install("1.2.4", patch("serving/app.py", "records/mode.py")))
+    assert (
+        result.why
+        == "was shown on 2026-05-31; mlprod.records and mlprod.serving have changed since"
+    )
 
 
-@pytest.mark.parametrize("entry", [entry for entry in DRILLS if entry.verified_by], ids=lambda entry: entry.id)
+@pytest.mark.parametrize(
+    "entry", [entry for entry in DRILLS if entry.verified_by], ids=lambda entry: entry.id
+)
 def test_a_patch_release_whose_own_tests_prove_a_drill_keeps_it_valid(
     install: Callable[..., Library], entry: CheckDefinition
 ) -> None:
@@ -56,18 +67,28 @@ def test_a_patch_release_whose_own_tests_prove_a_drill_keeps_it_valid(
     record = drilled(entry, install("1.2.3"))
     change = patch(*(f"{room}/__init__.py" for room in rooms))
     assert judged(entry, record, install("1.2.4", change)).status == "stale"
-    found = judged(entry, record, install("1.2.4", change, proved=True))
-    assert found.status == "passed"
-    assert f"by mlprod 1.2.4, with which {3 * len(entry.verified_by)} tests of the same passed" in found.why
+    result = judged(entry, record, install("1.2.4", change, proved=True))
+    assert result.status == "passed"
+    assert (
+        f"by mlprod 1.2.4, with which {3 * len(entry.verified_by)} tests of the same passed"
+        in result.why
+    )
 
 
 @pytest.mark.parametrize("version", ["1.3.0", "2.0.0", "1.2.2", "1.2.4.dev1", "1.2.4+org.1"])
-def test_what_is_no_later_patch_release_has_to_be_drilled(install: Callable[..., Library], version: str) -> None:
+def test_what_is_no_later_patch_release_has_to_be_drilled(
+    install: Callable[..., Library], version: str
+) -> None:
     record = drilled(STOP, install("1.2.3"))
-    assert judged(STOP, record, install(version, patch("serving/app.py"), proved=True)).status == "stale"
+    assert (
+        judged(STOP, record, install(version, patch("serving/app.py"), proved=True)).status
+        == "stale"
+    )
 
 
-def test_tests_that_ran_with_other_code_prove_nothing(install: Callable[..., Library], project: Path) -> None:
+def test_tests_that_ran_with_other_code_prove_nothing(
+    install: Callable[..., Library], project: Path
+) -> None:
     record = drilled(STOP, install("1.2.3"))
     proved = install("1.2.4", patch("serving/app.py"), proved=True)
     assert judged(STOP, record, proved).status == "passed"
@@ -88,11 +109,13 @@ def test_without_one_of_its_tests_a_drill_is_not_proved(install: Callable[..., L
     assert judged(STOP, record, fewer).status == "stale"
 
 
-def test_a_patch_release_proves_nothing_of_another_contract_or_image(install: Callable[..., Library]) -> None:
+def test_a_patch_release_proves_nothing_of_another_contract_or_image(
+    install: Callable[..., Library],
+) -> None:
     record = drilled(STOP, install("1.2.3"))
     record.digests["project"] = "other files"
-    found = judged(STOP, record, install("1.2.4", patch("serving/app.py"), proved=True))
-    assert found.why == "was shown on 2026-05-31 of another project than today's"
+    result = judged(STOP, record, install("1.2.4", patch("serving/app.py"), proved=True))
+    assert result.why == "was shown on 2026-05-31 of another project than today's"
 
 
 # A wheel whose bytes are not the pinned ones
@@ -113,10 +136,11 @@ def test_evidence_of_the_first_version_is_stale_and_says_why() -> None:
     }
     record = Evidence.parse(json.dumps(first))
     assert record is not None
-    found = judge(STOP, [record], DIGESTS, NOW)
-    assert found.status == "stale"
-    assert found.why == (
-        "evidence of 2026-05-31 does not count: an older mlprod wrote it, which did not record the code of "
+    result = judge(STOP, [record], DIGESTS, NOW)
+    assert result.status == "stale"
+    assert result.why == (
+        "evidence of 2026-05-31 does not count: an older mlprod wrote it, which did not "
+        "record the code of "
         "mlprod.project, mlprod.records and mlprod.serving"
     )
 
@@ -128,7 +152,9 @@ def test_evidence_of_a_later_version_is_read_without_what_only_it_knows() -> Non
     assert record == evidence("stop-drilled")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"digests": []}', '{"check": "stop-drilled"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "{}", '{"digests": []}', '{"check": "stop-drilled"}']
+)
 def test_what_is_no_record_is_no_evidence(text: str) -> None:
     assert Evidence.parse(text) is None
 
@@ -137,10 +163,16 @@ def test_what_is_no_record_is_no_evidence(text: str) -> None:
 
 
 def test_days_cases_adoption_and_value_are_never_tied_to_the_library() -> None:
-    of_time = {"shadow-long-enough", "override-in-band", "adoption-at-target", "value-metric", "outcomes-join"}
+    of_time = {
+        "shadow-long-enough",
+        "override-in-band",
+        "adoption-at-target",
+        "value-metric",
+        "outcomes-join",
+    }
     of_time |= {"payoff-accepted", "live-quality-watched", "beats-baseline"}
     for entry in catalogue().checks:
-        if entry.id in of_time or entry.by == "make observe":
+        if entry.id in of_time or entry.by == "make collect-evidence":
             assert not {"code", *ROOMS} & set(entry.tied_to), entry.id
             of_time.discard(entry.id)
     assert not of_time
@@ -149,7 +181,9 @@ def test_days_cases_adoption_and_value_are_never_tied_to_the_library() -> None:
 def test_an_edited_decision_makes_stale_what_was_shown_of_the_four_files_and_no_drill(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = Path(shutil.copytree(PROJECT / "src" / "fraud_scoring", tmp_path / "src" / "edited_scoring"))
+    copy = Path(
+        shutil.copytree(PROJECT / "src" / "fraud_scoring", tmp_path / "src" / "edited_scoring")
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path / "src")
     before = evidence_store.digests(settings, Project("edited_scoring").seam())

@@ -1,4 +1,6 @@
-"""Environments are made, filled and fitted to their folder, whatever the workstation's own settings say."""
+"""Environments are made, filled and fitted to their folder, whatever the workstation's own settings
+say.
+"""
 
 import os
 import subprocess
@@ -22,7 +24,10 @@ LED_AWAY = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment whose Python writes down what it is asked, and its variables. No uv, and nothing set around it."""
+    """An environment whose Python writes down what it is asked, and its variables.
+
+    No uv, and nothing set around it.
+    """
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.startswith(("PIP_", "UV_")) or name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
@@ -47,8 +52,11 @@ def test_pip_installs_into_the_environment_whatever_it_is_told_elsewhere(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.example.org/simple")
     assert install(folder, "--require-hashes", "-r", "dev.txt") == 0
-    asked, *variables = (tmp_path / "asked-of-python").read_text().splitlines()
-    assert asked == "-m pip install --disable-pip-version-check --quiet --require-hashes -r dev.txt"
+    requested, *variables = (tmp_path / "asked-of-python").read_text().splitlines()
+    assert (
+        requested
+        == "-m pip install --disable-pip-version-check --quiet --require-hashes -r dev.txt"
+    )
     assert "PIP_USER=0" in variables
     assert "PIP_INDEX_URL=https://index.example.org/simple" in variables
     assert not {f"{name}={value}" for name, value in LED_AWAY.items()} & set(variables)
@@ -61,7 +69,15 @@ def test_pip_installs_into_the_environment_whatever_it_is_told_elsewhere(
         ({}, {"PIP_CERT": "/pip.pem"}, "uv", "/pip.pem"),
         ({}, {"REQUESTS_CA_BUNDLE": "/all.pem", "SSL_CERT_FILE": "/own.pem"}, "uv", "/own.pem"),
         ({"PIP_INDEX_URL": "https://index.example.org"}, {}, "python", ""),
-        ({"PIP_INDEX_URL": "https://index.example.org", "UV_DEFAULT_INDEX": "https://index.example.org"}, {}, "uv", ""),
+        (
+            {
+                "PIP_INDEX_URL": "https://index.example.org",
+                "UV_DEFAULT_INDEX": "https://index.example.org",
+            },
+            {},
+            "uv",
+            "",
+        ),
         ({"UV_INDEX_URL": "https://index.example.org"}, {}, "uv", ""),
     ],
 )
@@ -78,8 +94,8 @@ def test_the_installer_is_the_one_that_knows_the_index(
     for name, value in (index | certificates).items():
         monkeypatch.setenv(name, value)
     install(folder, "-r", "dev.txt")
-    asked, *variables = (tmp_path / f"asked-of-{installs}").read_text().splitlines()
-    assert asked.endswith("-r dev.txt")
+    requested, *variables = (tmp_path / f"asked-of-{installs}").read_text().splitlines()
+    assert requested.endswith("-r dev.txt")
     if trusts:
         assert f"SSL_CERT_FILE={trusts}" in variables
 
@@ -100,12 +116,14 @@ def test_what_could_not_be_installed_leads_to_the_page(
 ) -> None:
     (tmp_path / "env" / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
     assert install(folder, "-r", "dev.txt") == 3
-    said = capsys.readouterr().err
-    assert "dev.txt could not be installed" in said
-    assert (PROJECT / said.split()[-1]).is_file(), "the page is there"
+    message = capsys.readouterr().err
+    assert "dev.txt could not be installed" in message
+    assert (PROJECT / message.split()[-1]).is_file(), "the page is there"
 
 
-def test_an_environment_that_was_moved_is_fitted_to_its_folder(folder: Path, tmp_path: Path) -> None:
+def test_an_environment_that_was_moved_is_fitted_to_its_folder(
+    folder: Path, tmp_path: Path
+) -> None:
     script, binary = folder / "bin" / "pytest", folder / "bin" / "program"
     script.write_text("#!/before/env/bin/python\nimport pytest\n")
     binary.write_bytes(b"\0/before/env/bin/python")
@@ -119,7 +137,9 @@ def test_an_environment_that_was_moved_is_fitted_to_its_folder(folder: Path, tmp
 
 
 @pytest.mark.parametrize("state", ["new", "half made", "python gone"])
-def test_an_environment_that_does_not_work_is_made_again(state: str, folder: Path, tmp_path: Path) -> None:
+def test_an_environment_that_does_not_work_is_made_again(
+    state: str, folder: Path, tmp_path: Path
+) -> None:
     python = folder / "bin" / "python"
     if state == "new":
         python.unlink()
@@ -129,5 +149,7 @@ def test_an_environment_that_does_not_work_is_made_again(state: str, folder: Pat
         finish(folder, tmp_path)
     program(tmp_path / "programs" / "uv", tmp_path / "asked-of-uv")  # pip would take seconds
     make(folder, tmp_path)
-    prefix = subprocess.run([python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True)
+    prefix = subprocess.run(
+        [python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
+    )
     assert Path(prefix.stdout.strip()) == tmp_path / folder

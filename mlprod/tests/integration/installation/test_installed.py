@@ -1,4 +1,6 @@
-"""The installed library is known by its bytes; one that is not the pinned wheel is no ground for evidence."""
+"""The installed library is known by its bytes; one that is not the pinned wheel is no ground for
+evidence.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -25,21 +27,29 @@ __all__ = ["install", "project"]  # fixtures
 
 
 def test_the_rooms_that_evidence_may_name_are_those_of_the_library() -> None:
-    folders = {path.name for path in (LIBRARY / "src" / "mlprod").iterdir() if path.is_dir()} - {"__pycache__"}
+    folders = {path.name for path in (LIBRARY / "src" / "mlprod").iterdir() if path.is_dir()} - {
+        "__pycache__"
+    }
     assert set(ROOMS) == {f"mlprod.{name}" for name in folders}
 
 
-def test_an_installed_wheel_is_known_by_its_own_checksum(install: Callable[..., Library], project: Path) -> None:
+def test_an_installed_wheel_is_known_by_its_own_checksum(
+    install: Callable[..., Library], project: Path
+) -> None:
     library = install("1.2.3")
     assert (library.version, library.refusal) == ("1.2.3", "")
     assert library.checksum == hashlib.sha256((project / "mlprod.whl").read_bytes()).hexdigest()
 
 
-def test_rooms_are_the_same_installed_and_as_sources(install: Callable[..., Library], project: Path) -> None:
+def test_rooms_are_the_same_installed_and_as_sources(
+    install: Callable[..., Library], project: Path
+) -> None:
     sources = read_library(PROJECT)
     assert (sources.version, sources.refusal) == ("", ""), "a checkout fits every project"
     installed = install("1.2.3")
-    assert {room: installed.rooms[room] for room in ROOMS} == {room: sources.rooms[room] for room in ROOMS}
+    assert {room: installed.rooms[room] for room in ROOMS} == {
+        room: sources.rooms[room] for room in ROOMS
+    }
 
 
 def edit(site: Path) -> None:
@@ -57,7 +67,10 @@ def remove_metadata(site: Path) -> None:
 
 @pytest.fixture
 def tampered(
-    install: Callable[..., Library], project: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    install: Callable[..., Library],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Callable[[Path], Library]:
     """The library that commands see, once an installed file is not that of the wheel."""
 
@@ -75,15 +88,23 @@ TAMPERED = pytest.mark.parametrize("tampered", [edit, add, remove_metadata], ind
 
 @TAMPERED
 def test_a_library_that_is_not_the_pinned_wheel_is_refused_as_evidence(
-    tampered: Callable[[Path], Library], project: Path, registry: Registry, capsys: pytest.CaptureFixture[str]
+    tampered: Callable[[Path], Library],
+    project: Path,
+    registry: Registry,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     evidence_store._warn.cache_clear()
-    record = evidence_store.finding("contract-holds", True, {}).model_copy(update={"actor": "of-tampered-code"})
+    record = evidence_store.finding("contract-holds", True, {}).model_copy(
+        update={"actor": "of-tampered-code"}
+    )
     assert evidence_store.write(registry, [record]) is False
-    assert "of-tampered-code" not in {found.actor for found in evidence_store.read(registry)}
-    said = capsys.readouterr().err
-    assert "no evidence was kept: mlprod 1.2.3 as it is installed is not the wheel that requirements/mlprod.txt" in said
-    assert "Works: make setup" in said
+    assert "of-tampered-code" not in {result.actor for result in evidence_store.read(registry)}
+    message = capsys.readouterr().err
+    assert (
+        "no evidence was kept: mlprod 1.2.3 as it is installed is not the wheel that "
+        "requirements/mlprod.txt" in message
+    )
+    assert "Works: make setup" in message
 
 
 @TAMPERED
@@ -95,24 +116,34 @@ def test_what_the_pinned_wheel_showed_counts_no_more_beside_a_tampered_one(
     assert not ours & evidence_store.digests(settings).keys()
     today = {subject: digest for subject, digest in DIGESTS.items() if subject not in ours}
     for entry in (STOP, next(entry for entry in catalogue().checks if entry.id == "sbom")):
-        found = judge(entry, [evidence(entry.id)], today, NOW, library=library)
-        assert found.status == "stale"
-        assert "which counts no more: mlprod 1.2.3 as it is installed is not the wheel" in found.why
+        result = judge(entry, [evidence(entry.id)], today, NOW, library=library)
+        assert result.status == "stale"
+        assert (
+            "which counts no more: mlprod 1.2.3 as it is installed is not the wheel" in result.why
+        )
 
 
-def test_another_wheel_of_the_same_version_is_refused(install: Callable[..., Library], project: Path) -> None:
+def test_another_wheel_of_the_same_version_is_refused(
+    install: Callable[..., Library], project: Path
+) -> None:
     install("1.2.3")
     pin = (project / "requirements" / "mlprod.txt").read_text()
     assert install("1.2.3", patch("serving/app.py")).refusal == ""
     (project / "requirements" / "mlprod.txt").write_text(pin)
-    assert "not the wheel that requirements/mlprod.txt pins" in read_library(project, project / "site/mlprod").refusal
+    assert (
+        "not the wheel that requirements/mlprod.txt pins"
+        in read_library(project, project / "site/mlprod").refusal
+    )
 
 
 # Evidence of older and of later versions
 
 
 @pytest.mark.parametrize(
-    ("version", "release"), [("0.2.0", "mlprod 0.2.0"), ("0.2.0+org.3", "mlprod 0.2.0 before patches/"), ("", "mlprod")]
+    ("version", "release"),
+    [("0.2.0", "mlprod 0.2.0"), ("0.2.0+org.3", "mlprod 0.2.0 before patches/"), ("", "mlprod")],
 )
-def test_evidence_of_the_librarys_tests_shows_that_it_was_patched_since(version: str, release: str) -> None:
+def test_evidence_of_the_librarys_tests_shows_that_it_was_patched_since(
+    version: str, release: str
+) -> None:
     assert Library(version).tested_release == release

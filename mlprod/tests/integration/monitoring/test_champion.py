@@ -33,10 +33,10 @@ def test_what_is_as_learnt_ends_well_and_is_kept_as_evidence(
     before = len(kept(here, "drift-watched"))
     send(parcels(2_000, seed=4))
     assert main(["drift"]) == 0
-    said = capsys.readouterr().out
-    assert "weight    as learnt" in said
-    assert "distance  not recorded" in said
-    assert "They span 1.0 hours: a part of a day is no day" in said
+    message = capsys.readouterr().out
+    assert "weight    as learnt" in message
+    assert "distance  not recorded" in message
+    assert "They span 1.0 hours: a part of a day is no day" in message
     assert "2,000 rows" in (here.state_dir / "drift" / "report.html").read_text()
     assert len(kept(here, "drift-watched")) == before + 1
     assert kept(here, "inputs-watched")[0].passed
@@ -58,7 +58,10 @@ def test_a_field_that_is_no_longer_sent_ends_with_one_though_nothing_of_it_can_d
     place = table.column_names.index("stops")
     send(table.set_column(place, "stops", pa.nulls(2_000, pa.int64())))
     assert main(["drift"]) == 1
-    assert "MissingValues: stops is missing in 100.0% of the rows; it was in 0.0%" in capsys.readouterr().out
+    assert (
+        "MissingValues: stops is missing in 100.0% of the rows; it was in 0.0%"
+        in capsys.readouterr().out
+    )
     assert not kept(here, "inputs-watched")[0].passed
 
 
@@ -81,9 +84,11 @@ def test_rows_of_load_and_of_a_file_can_be_looked_at_instead(
     pq.write_table(heavier(parcels(2_000, seed=4)), tmp_path / "june.parquet")
     assert main(["drift", "--since", "2026-01-01"]) == 0
     assert "distance  as learnt" in capsys.readouterr().out, "a table holds what the records do not"
-    assert main(["drift", "--table", str(tmp_path / "june.parquet")]) == 1
+    assert main(["drift", "--input", str(tmp_path / "june.parquet")]) == 1
     assert "the rows of " in capsys.readouterr().out
-    assert len(kept(here, "drift-watched")) == before, "what nobody was answered shows nothing of the service"
+    assert len(kept(here, "drift-watched")) == before, (
+        "what nobody was answered shows nothing of the service"
+    )
 
 
 def test_where_nothing_can_be_said_it_ends_with_two(
@@ -94,23 +99,23 @@ def test_where_nothing_can_be_said_it_ends_with_two(
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
+    ("requested", "says"),
     [
-        (["--table", "june.parquet", "--since", "2026-06-01"], "--table is all of a file"),
-        (["--table", "nowhere.csv"], "nowhere.csv: no such file"),
+        (["--input", "june.parquet", "--since", "2026-06-01"], "--input is all of a file"),
+        (["--input", "nowhere.csv"], "nowhere.csv: no such file"),
         (
-            ["--table", "short.csv"],
+            ["--input", "short.csv"],
             "no column 'stops', 'courier', 'city', 'express', 'distance', which the model needs",
         ),
     ],
 )
 def test_a_table_that_cannot_be_compared_ends_with_two(
-    asked: list[str], says: str, champion: ChampionInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    requested: list[str], says: str, champion: ChampionInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Path("short.csv").write_text("weight\n1\n")
-    assert main(["drift", *asked]) == 2
+    assert main(["drift", *requested]) == 2
     assert says in capsys.readouterr().err
 
 
@@ -123,15 +128,15 @@ def test_without_a_champion_there_is_none(here: Settings, registry: Registry) ->
 def test_what_the_records_show_asks_for_a_retraining(
     here: Settings, filled: Filled, send: Send, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    because, said = reason(here, binary, store, days=90)
-    assert (because, "neither drift nor more errors" in said) == ("", True)
+    because, message = reason(here, binary, store, days=90)
+    assert (because, "neither drift nor more errors" in message) == ("", True)
     assert reason(here, binary, store, days=0)[0] == "age"
     send(parcels(400, seed=4), hours=24 * 9, prefix="old")
     send(parcels(400, seed=6), hours=24 * 2)
     became(store, {f"old{place}": 0.0 for place in range(100)}, now() - 8 * DAY, monkeypatch)
     became(store, {f"c{place}": place % 2 for place in range(300)}, now() - DAY, monkeypatch)
-    because, said = reason(here, binary, store, days=90)
-    assert (because, "mean squared error of 300 real cases" in said) == ("quality", True)
+    because, message = reason(here, binary, store, days=90)
+    assert (because, "mean squared error of 300 real cases" in message) == ("quality", True)
 
 
 def test_what_was_made_for_drift_and_waits_is_not_made_again(
@@ -139,12 +144,18 @@ def test_what_was_made_for_drift_and_waits_is_not_made_again(
 ) -> None:
     send(heavier(parcels(2_000, seed=4)), hours=23)
     assert reason(here, binary, store, days=90)[0] == "drift"
-    other = replace(binary, build_model=lambda fields: HistGradientBoostingClassifier(max_iter=25, random_state=0))
+    other = replace(
+        binary,
+        build_model=lambda fields: HistGradientBoostingClassifier(max_iter=25, random_state=0),
+    )
     challenger = train_with_governance(other, here, silent).version
     assert registry.get_by_alias(CHALLENGER) == challenger
     registry.tag(challenger.number, "retrain.because", "drift")
-    because, said = reason(here, binary, store, days=90)
-    assert (because, f"version {challenger.number} was made for it and waits" in said) == ("", True)
+    because, message = reason(here, binary, store, days=90)
+    assert (because, f"version {challenger.number} was made for it and waits" in message) == (
+        "",
+        True,
+    )
 
 
 def test_records_that_cannot_be_looked_at_are_no_reason_to_go_on(

@@ -1,4 +1,6 @@
-"""alerts.yaml is the one source: rules, the page and the figures of `make watch` follow from it."""
+"""alerts.yaml is the one source: rules, the page and the figures of `make check-alerts` follow from
+it.
+"""
 
 import ast
 import os
@@ -35,33 +37,48 @@ print(*(signal.alert for signal in of_inputs([drift])))
 
 def test_the_committed_files_are_those_of_the_source() -> None:
     for name, text in generate(PACKAGE).items():
-        assert (PACKAGE / name).read_text() == text, f"{name} differs from alerts.yaml; run make alerts and commit"
+        assert (PACKAGE / name).read_text() == text, (
+            f"{name} differs from alerts.yaml; run make alerts and commit"
+        )
 
 
-def test_a_changed_threshold_reaches_the_rule_the_page_and_the_check_without_prometheus(tmp_path: Path) -> None:
-    """30.1 % of the rows miss a field that 20 % missed: more than 10 % above, and not more than 15 %."""
-    shutil.copytree(PACKAGE, tmp_path / "src" / "mlprod", ignore=shutil.ignore_patterns("__pycache__"))
+def test_a_changed_threshold_reaches_the_rule_the_page_and_the_check_without_prometheus(
+    tmp_path: Path,
+) -> None:
+    """30.1 % of the rows miss a field that 20 % missed: more than 10 % above, and not more than 15
+    %.
+    """
+    shutil.copytree(
+        PACKAGE, tmp_path / "src" / "mlprod", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for script in LIBRARY.glob("*alert*.py"):
         shutil.copy(script, tmp_path)
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
 
-    def run(*words: str) -> str:
-        command = [sys.executable, *words]
-        return subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    def run(*parts: str) -> str:
+        command = [sys.executable, *parts]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
 
     assert run("-c", CHECK) == "MissingValues\n"
     assert run("generate_alerts.py") == "", "nothing has changed yet"
     package = tmp_path / "src" / "mlprod"
     source = package / "assets" / "alerts.yaml"
     assert source.read_text().count("max_missing_increase: 0.1\n") == 1
-    source.write_text(source.read_text().replace("max_missing_increase: 0.1\n", "max_missing_increase: 0.15\n"))
+    source.write_text(
+        source.read_text().replace("max_missing_increase: 0.1\n", "max_missing_increase: 0.15\n")
+    )
     written = run("generate_alerts.py")
     assert [line.removesuffix(" is written") for line in written.splitlines()] == [
         str(package / name) for name in (RULES.format("model"), PAGE, THRESHOLDS)
     ]
     groups = yaml.safe_load((package / RULES.format("model")).read_text())["groups"]
     limit = next(
-        rule for group in groups for rule in group["rules"] if rule.get("record") == "ml:field_missing_limit:1h"
+        rule
+        for group in groups
+        for rule in group["rules"]
+        if rule.get("record") == "ml:feature_missing_limit:1h"
     )
     assert limit["expr"].endswith("), 0.15)\n")
     (row,) = re.findall(r"^\| \[MissingValues\].*$", (package / PAGE).read_text(), re.MULTILINE)
@@ -69,15 +86,28 @@ def test_a_changed_threshold_reaches_the_rule_the_page_and_the_check_without_pro
     assert run("-c", CHECK) == "\n"
 
 
-def test_each_threshold_reaches_a_rule_its_row_and_where_it_is_needed_make_watch(tmp_path: Path) -> None:
-    shutil.copytree(PACKAGE / "assets", tmp_path / "assets", ignore=shutil.ignore_patterns("__pycache__", "grafana"))
-    path, text = tmp_path / "assets" / "alerts.yaml", (PACKAGE / "assets" / "alerts.yaml").read_text()
+def test_each_threshold_reaches_a_rule_its_row_and_where_it_is_needed_make_watch(
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(
+        PACKAGE / "assets",
+        tmp_path / "assets",
+        ignore=shutil.ignore_patterns("__pycache__", "grafana"),
+    )
+    path, text = (
+        tmp_path / "assets" / "alerts.yaml",
+        (PACKAGE / "assets" / "alerts.yaml").read_text(),
+    )
     values = {name: 7_000 + number for number, name in enumerate(SOURCE.thresholds())}
     for name, value in values.items():
         text = re.sub(rf"^      {name}: .*$", f"      {name}: {value}", text, flags=re.MULTILINE)
     path.write_text(text)
     files = generate(tmp_path)
-    rules = "".join(line.partition("#")[0] for name in SOURCE.files for line in files[RULES.format(name)].splitlines())
+    rules = "".join(
+        line.partition("#")[0]
+        for name in SOURCE.files
+        for line in files[RULES.format(name)].splitlines()
+    )
     (tmp_path / "thresholds.py").write_text(files[THRESHOLDS])
     watched = runpy.run_path(str(tmp_path / "thresholds.py"))
     for alert, facts in SOURCE.alerts.items():
@@ -90,25 +120,37 @@ def test_each_threshold_reaches_a_rule_its_row_and_where_it_is_needed_make_watch
 
 def constants(module: str) -> set[str]:
     tree = ast.parse((PACKAGE / "monitoring" / module).read_text())
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
 
 
 def test_make_watch_raises_the_alerts_that_the_source_marks() -> None:
     raised = {text for module in ("alerts.py", "live_checks.py") for text in constants(module)}
-    assert {text for text in raised if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", text)} == set(thresholds.OUTCOMES)
+    assert {text for text in raised if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", text)} == set(
+        thresholds.OUTCOMES
+    )
 
 
 def test_each_figure_of_make_watch_is_read() -> None:
-    code = "".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "thresholds.py")
+    code = "".join(
+        path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "thresholds.py"
+    )
     for name in vars(thresholds):
         assert name.startswith("__") or re.search(rf"\b{name}\b", code), name
 
 
 def test_the_windows_are_those_that_the_rules_name() -> None:
-    recordings = {name: rule.expr for group in SOURCE.groups.values() for name, rule in group.recordings.items()}
-    assert f"* {MONTH.days} / {WEEK.days}" in recordings["ml:value_month:7d"]
+    recordings = {
+        name: rule.expr
+        for group in SOURCE.groups.values()
+        for name, rule in group.recordings.items()
+    }
+    assert f"* {MONTH.days} / {WEEK.days}" in recordings["ml:payoff_month:7d"]
     assert f"{WEEK.days}d" == "7d"
-    assert f"ml:field_drift:{DAY.total_seconds() / 3600:g}h" in recordings
+    assert f"ml:feature_drift:{DAY.total_seconds() / 3600:g}h" in recordings
 
 
 def test_slow_is_a_bucket_of_the_service() -> None:

@@ -24,49 +24,64 @@ from mlprod.settings import Settings
 __all__ = ["champion", "filled", "here", "send", "store"]
 
 
-# make watch
+# make check-alerts
 
 
 def test_what_is_wrong_is_told_until_it_has_ended(
-    here: Settings, filled: Filled, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Settings,
+    filled: Filled,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told: list[Mapping[str, Any]] = []
+    received: list[Mapping[str, Any]] = []
     monkeypatch.setattr(
-        notifier, "post", lambda url, message, token: told.append({"url": url, "token": token, **message})
+        notifier,
+        "post",
+        lambda url, message, token: received.append({"url": url, "token": token, **message}),
     )
     monkeypatch.setattr(live_checks, "due", lambda org: [("a key", datetime(2020, 1, 1).date())])
     monkeypatch.setenv("ML_GOVERNANCE_DIR", str(filled.folder))
     monkeypatch.setenv("ML_WEBHOOK_TOKEN", "of the safe")
-    filled.change("ownership.yaml", "skills:\n", "alerting: {webhook: 'https://hooks.example.org/x'}\nskills:\n")
-    assert main(["watch"]) == 1
-    assert "GovernanceOverdue: a key was due on 2020-01-01 (business_value: Ada Invented" in capsys.readouterr().out
-    assert main(["watch", "--url", "http://elsewhere"]) == 1
+    filled.change(
+        "ownership.yaml",
+        "skills:\n",
+        "alerting: {webhook: 'https://hooks.example.org/x'}\nskills:\n",
+    )
+    assert main(["check-alerts"]) == 1
+    assert (
+        "GovernanceOverdue: a key was due on 2020-01-01 (business_value: Ada Invented"
+        in capsys.readouterr().out
+    )
+    assert main(["check-alerts", "--url", "http://elsewhere"]) == 1
     monkeypatch.setattr(live_checks, "due", lambda org: [])
-    assert main(["watch"]) == 0
-    assert main(["watch"]) == 0
-    assert capsys.readouterr().out.splitlines()[-2:] == ["ended: GovernanceOverdue: a key", "nothing is wrong"]
-    assert [(one["url"], len(one["wrong"]), len(one["ended"])) for one in told] == [
+    assert main(["check-alerts"]) == 0
+    assert main(["check-alerts"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "ended: GovernanceOverdue: a key",
+        "nothing is wrong",
+    ]
+    assert [(one["url"], len(one["wrong"]), len(one["ended"])) for one in received] == [
         ("https://hooks.example.org/x", 1, 0), ("http://elsewhere", 1, 0), ("https://hooks.example.org/x", 0, 1),
     ]  # fmt: skip
-    assert {one["token"] for one in told} == {"of the safe"}
+    assert {one["token"] for one in received} == {"of the safe"}
 
 
 def test_an_address_that_takes_nothing_ends_with_two_and_is_asked_again(
     here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(live_checks, "due", lambda org: [("a key", datetime(2020, 1, 1).date())])
-    assert main(["watch", "--url", "http://127.0.0.1:9/x"]) == 2
+    assert main(["check-alerts", "--url", "http://127.0.0.1:9/x"]) == 2
     assert "DeliveryError: 127.0.0.1 did not take the message" in capsys.readouterr().err
     monkeypatch.setattr(live_checks, "due", lambda org: [])
-    assert main(["watch", "--url", "http://127.0.0.1:9/x"]) == 2
+    assert main(["check-alerts", "--url", "http://127.0.0.1:9/x"]) == 2
     monkeypatch.setattr(notifier, "post", lambda *_: None)
-    assert main(["watch", "--url", "http://127.0.0.1:9/x"]) == 0
+    assert main(["check-alerts", "--url", "http://127.0.0.1:9/x"]) == 0
     assert "ended: GovernanceOverdue: a key" in capsys.readouterr().out
 
 
 def alerts(filled: Filled, store: Store, champion: ChampionInfo | None) -> list[str]:
-    found = active_alerts(filled.org, binary, store, champion, now())
-    return sorted(signal.id for signal in found if signal.alert != "GovernanceOverdue")
+    result = active_alerts(filled.org, binary, store, champion, now())
+    return sorted(signal.id for signal in result if signal.alert != "GovernanceOverdue")
 
 
 def test_drift_is_told_once_a_whole_day_was_seen(
@@ -75,48 +90,69 @@ def test_drift_is_told_once_a_whole_day_was_seen(
     send(heavier(parcels(1_500, seed=4)), hours=20)
     assert not [id for id in alerts(filled, store, champion) if "Drifts" in id]
     send(heavier(parcels(1_500, seed=5)), hours=23, prefix="earlier")
-    assert "FieldDrifts: weight" in alerts(filled, store, champion)
+    assert "FeatureDrift: weight" in alerts(filled, store, champion)
 
 
 def test_outcomes_people_errors_and_age_are_looked_at(
-    filled: Filled, send: Send, store: Store, champion: ChampionInfo, monkeypatch: pytest.MonkeyPatch
+    filled: Filled,
+    send: Send,
+    store: Store,
+    champion: ChampionInfo,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert alerts(filled, store, champion) == []
     send(parcels(400, seed=4), hours=24 * 9, prefix="old")
     send(parcels(400, seed=6), hours=24 * 2)
     became(store, {f"old{place}": 0.0 for place in range(100)}, now() - 8 * DAY, monkeypatch)
-    assert alerts(filled, store, champion) == ["OutcomesStopped"]
+    assert alerts(filled, store, champion) == ["OutcomesMissing"]
     became(store, {f"c{place}": place % 2 for place in range(300)}, now() - DAY, monkeypatch)
     became(store, {f"around{place}": 1.0 for place in range(60)}, now() - 2 * DAY, monkeypatch)
     judged(store, {f"c{place}": "overridden" for place in range(40)}, now() - DAY, monkeypatch)
     old = replace(champion, made=now() - 91 * DAY)
-    found = alerts(filled, store, old)
-    assert found == ["BypassHigh", "ModelStale", "OverrideRateHigh", "QualityBelowTest", "ValueBelowTarget"]
+    result = alerts(filled, store, old)
+    assert result == [
+        "BypassHigh",
+        "ModelStale",
+        "OverrideRateHigh",
+        "QualityBelowTest",
+        "ValueBelowTarget",
+    ]
     assert alerts(filled, store, None) == ["ValueBelowTarget"], "whatever answers"
     assert filled.org.watch.model_days == 90
 
 
-def test_a_database_that_is_away_is_itself_wrong(filled: Filled, champion: ChampionInfo, tmp_path: Path) -> None:
-    assert alerts(filled, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), champion) == ["DatabaseAway"]
+def test_a_database_that_is_away_is_itself_wrong(
+    filled: Filled, champion: ChampionInfo, tmp_path: Path
+) -> None:
+    assert alerts(filled, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), champion) == [
+        "RecordStoreDown"
+    ]
 
 
 def test_each_day_that_somebody_named_is_due(filled: Filled) -> None:
-    found = {what: str(day) for what, day in due(filled.org)}
-    assert found["governance/problem.yaml: value.by"] == "2026-12-31"
-    assert found["governance/problem.yaml: kill_criteria[0].by"] == "2026-09-30"
-    assert found["governance/risk.yaml: risks[0].review_by (unfair)"] == "2026-08-01"
-    assert found["governance/ownership.yaml: accepted: serving: review_by"] == "2026-07-31"
-    assert len(found) == 3 + 7
+    result = {what: str(day) for what, day in due(filled.org)}
+    assert result["governance/problem.yaml: value.by"] == "2026-12-31"
+    assert result["governance/problem.yaml: kill_criteria[0].by"] == "2026-09-30"
+    assert result["governance/risk.yaml: risks[0].review_by (unfair)"] == "2026-08-01"
+    assert result["governance/ownership.yaml: accepted: serving: review_by"] == "2026-07-31"
+    assert len(result) == 3 + 7
 
 
-# make observe
+# make collect-evidence
 
 
-def shown(filled: Filled, store: Store, champion: ChampionInfo | None) -> dict[str, tuple[bool, Any]]:
-    return {r.check: (r.passed, r.value) for r in collect_evidence(filled.org, binary, store, champion, {}, now())}
+def shown(
+    filled: Filled, store: Store, champion: ChampionInfo | None
+) -> dict[str, tuple[bool, Any]]:
+    return {
+        r.check: (r.passed, r.value)
+        for r in collect_evidence(filled.org, binary, store, champion, {}, now())
+    }
 
 
-def test_of_no_cases_only_the_age_is_said(filled: Filled, store: Store, champion: ChampionInfo) -> None:
+def test_of_no_cases_only_the_age_is_said(
+    filled: Filled, store: Store, champion: ChampionInfo
+) -> None:
     assert shown(filled, store, None) == {}
     assert shown(filled, store, champion) == {"model-fresh": (True, "0 days old, 90 are allowed")}
     assert shown(filled, store, replace(champion, made=None)) == {}
@@ -124,7 +160,11 @@ def test_of_no_cases_only_the_age_is_said(filled: Filled, store: Store, champion
 
 
 def test_money_quality_and_use_become_evidence(
-    filled: Filled, send: Send, store: Store, champion: ChampionInfo, monkeypatch: pytest.MonkeyPatch
+    filled: Filled,
+    send: Send,
+    store: Store,
+    champion: ChampionInfo,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     send(parcels(300, seed=4), hours=48)
     send(parcels(20, seed=4), hours=48, prefix="shadowed", mode="shadow")
@@ -132,14 +172,17 @@ def test_money_quality_and_use_become_evidence(
     became(store, {f"shadowed{place}": 0.0 for place in range(20)}, now() - DAY, monkeypatch)
     for person in range(9):
         judged(store, {f"c{person}": "accepted"}, now() - DAY, monkeypatch, who=f"p{person}")
-    found = shown(filled, store, champion)
-    assert found["value-metric"] == (True, "-150.00 over 300 cases; -10.00 over 20 in shadow, not earned")
+    result = shown(filled, store, champion)
+    assert result["value-metric"] == (
+        True,
+        "-150.00 over 300 cases; -10.00 over 20 in shadow, not earned",
+    )
     if now().day not in (1, 2):  # a pseudonym lasts a calendar month
-        assert found["adoption-at-target"] == (False, "75% of 12 used it in seven days")
-    assert "over 320 real cases" in str(found["live-quality-watched"][1])
-    agrees, said = found["offline-and-online-agree"]
+        assert result["adoption-at-target"] == (False, "75% of 12 used it in seven days")
+    assert "over 320 real cases" in str(result["live-quality-watched"][1])
+    agrees, message = result["offline-and-online-agree"]
     figure = champion.manifest.metrics["value"]
-    assert f"-0.5 a case over 320 real ones, give or take 0.055; {figure.value:.4g}" in str(said)
+    assert f"-0.5 a case over 320 real ones, give or take 0.055; {figure.value:.4g}" in str(message)
     assert agrees == (figure.low - 0.0549 <= -0.5 <= figure.high + 0.0549)
 
 
@@ -150,19 +193,29 @@ def test_of_too_few_cases_nothing_is_said_of_quality(
 ) -> None:  # fmt: skip
     send(parcels(cases, seed=4), hours=48)
     became(store, {f"c{place}": 0.0 for place in range(cases)}, now() - DAY, monkeypatch)
-    found = shown(filled, store, champion)
-    assert ("live-quality-watched" in found) is judged
-    assert not found.get("live-quality-watched", (False,))[0], "half of them were late by the model"
+    result = shown(filled, store, champion)
+    assert ("live-quality-watched" in result) is judged
+    assert not result.get("live-quality-watched", (False,))[0], (
+        "half of them were late by the model"
+    )
 
 
 def test_a_payoff_that_fails_is_no_value(
-    filled: Filled, send: Send, store: Store, champion: ChampionInfo, monkeypatch: pytest.MonkeyPatch
+    filled: Filled,
+    send: Send,
+    store: Store,
+    champion: ChampionInfo,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     send(parcels(2, seed=4), hours=48)
     became(store, {"c0": 0.0, "c1": 1.0}, now() - DAY, monkeypatch)
     broken = replace(binary, payoff=lambda decision, outcome, row: row["distance"])
-    (found,) = (r for r in collect_evidence(filled.org, broken, store, None, {}, now()) if r.check == "value-metric")
-    assert (found.passed, found.value) == (False, "0.00 over 0 cases; payoff() failed for 2")
+    (result,) = (
+        r
+        for r in collect_evidence(filled.org, broken, store, None, {}, now())
+        if r.check == "value-metric"
+    )
+    assert (result.passed, result.value) == (False, "0.00 over 0 cases; payoff() failed for 2")
 
 
 def test_observe_writes_what_the_records_show(
@@ -172,8 +225,8 @@ def test_observe_writes_what_the_records_show(
     monkeypatch.setenv("ML_GOVERNANCE_DIR", str(filled.folder))
     send(parcels(40, seed=4), hours=48)
     became(store, {f"c{place}": 0.0 for place in range(40)}, now() - DAY, monkeypatch)
-    assert main(["observe"]) == 0
-    said = capsys.readouterr().out
-    assert "passed value-metric: -20.00 over 40 cases" in said
-    assert "passed model-fresh" in said
+    assert main(["collect-evidence"]) == 0
+    message = capsys.readouterr().out
+    assert "passed value-metric: -20.00 over 40 cases" in message
+    assert "passed model-fresh" in message
     assert kept(here, "value-metric")[0].value == "-20.00 over 40 cases"

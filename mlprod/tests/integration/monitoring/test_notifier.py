@@ -13,7 +13,7 @@ from mlprod.monitoring import notifier
 from mlprod.monitoring.alerts import Alert
 from mlprod.monitoring.notifier import DeliveryError, news, post, remember
 
-DRIFT = Alert("FieldDrifts", "amount is 12% away", "amount")
+DRIFT = Alert("FeatureDrift", "amount is 12% away", "amount")
 STALE = Alert("ModelStale", "the model is old")
 OWNERS = {"model_quality": "Bea Invented <bea@example.org>"}
 
@@ -50,7 +50,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def taker() -> Iterator[Taker]:
     with Taker() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         yield server
         server.shutdown()
@@ -60,21 +62,24 @@ def taker() -> Iterator[Taker]:
 def test_what_goes_on_keeps_its_beginning_and_what_ends_is_told_once(tmp_path: Path) -> None:
     state = tmp_path / "state" / "watch.json"
     first = news(state, [DRIFT], OWNERS, NOW)
-    assert first.wrong["FieldDrifts: amount"] == {
-        "alert": "FieldDrifts",
+    assert first.wrong["FeatureDrift: amount"] == {
+        "alert": "FeatureDrift",
         "says": "amount is 12% away",
         "outcome": "model_quality",
         "owner": "Bea Invented <bea@example.org>",
         "since": "2026-06-15T12:30:00Z",
-        "runbook": "docs/runbooks/data.md#fielddrifts",
+        "runbook": "docs/runbooks/data.md#featuredrift",
     }
     remember(state, first, taken=True)
     second = news(state, [DRIFT, STALE], OWNERS, NOW + timedelta(hours=1))
-    assert [facts["since"] for facts in second.wrong.values()] == ["2026-06-15T12:30:00Z", "2026-06-15T13:30:00Z"]
+    assert [facts["since"] for facts in second.wrong.values()] == [
+        "2026-06-15T12:30:00Z",
+        "2026-06-15T13:30:00Z",
+    ]
     assert second.ended == {}
     remember(state, second, taken=True)
     third = news(state, [STALE], {}, NOW + timedelta(hours=2))
-    assert list(third.ended) == ["FieldDrifts: amount"]
+    assert list(third.ended) == ["FeatureDrift: amount"]
     assert third.wrong["ModelStale"]["owner"] == "TODO"
     remember(state, third, taken=True)
     assert news(state, [STALE], OWNERS, NOW).ended == {}
@@ -86,7 +91,7 @@ def test_an_end_that_nobody_took_is_told_again(tmp_path: Path) -> None:
     remember(state, news(state, [DRIFT], OWNERS, NOW), taken=True)
     remember(state, news(state, [], OWNERS, NOW), taken=False)
     again = news(state, [], OWNERS, NOW)
-    assert list(again.ended) == ["FieldDrifts: amount"]
+    assert list(again.ended) == ["FeatureDrift: amount"]
     remember(state, again, taken=True)
     assert news(state, [], OWNERS, NOW).ended == {}
 
@@ -95,23 +100,25 @@ def test_an_end_that_nobody_took_is_told_again(tmp_path: Path) -> None:
 def test_a_damaged_state_is_as_none(tmp_path: Path, damage: str) -> None:
     state = tmp_path / "watch.json"
     state.write_text(damage)
-    found = news(state, [DRIFT], OWNERS, NOW)
-    assert (list(found.wrong), found.ended) == (["FieldDrifts: amount"], {})
+    result = news(state, [DRIFT], OWNERS, NOW)
+    assert (list(result.wrong), result.ended) == (["FeatureDrift: amount"], {})
 
 
 def test_one_message_holds_all_of_it(taker: Taker, tmp_path: Path) -> None:
     remember(tmp_path / "s", news(tmp_path / "s", [STALE], OWNERS, NOW), taken=True)
-    found = news(tmp_path / "s", [DRIFT], OWNERS, NOW)
-    post(taker.url, found.message("parcels", NOW), "from the safe")
+    result = news(tmp_path / "s", [DRIFT], OWNERS, NOW)
+    post(taker.url, result.message("parcels", NOW), "from the safe")
     ((path, body, authorization),) = taker.taken
     assert (path, authorization) == ("/hook", "Bearer from the safe")
     assert (body["system"], body["at"]) == ("parcels", "2026-06-15T12:30:00Z")
-    assert [each["id"] for each in body["wrong"]] == ["FieldDrifts: amount"]
-    assert [each["id"] for each in body["ended"]] == ["ModelStale"]
+    assert [entry["id"] for entry in body["wrong"]] == ["FeatureDrift: amount"]
+    assert [item["id"] for item in body["ended"]] == ["ModelStale"]
 
 
 @pytest.mark.parametrize("status", [302, 307, 400, 404, 500, 503])
-def test_an_address_that_does_not_take_it_is_said_without_its_path(taker: Taker, status: int) -> None:
+def test_an_address_that_does_not_take_it_is_said_without_its_path(
+    taker: Taker, status: int
+) -> None:
     taker.status = status
     with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 did not take the message") as refused:
         post(f"{taker.url}/quokka", {})
@@ -119,7 +126,9 @@ def test_an_address_that_does_not_take_it_is_said_without_its_path(taker: Taker,
     assert len(taker.taken) == 1, "a redirect is not followed: it would carry the token away"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/quokka", "file:///etc/passwd", "quokka", "https://"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/quokka", "file:///etc/passwd", "quokka", "https://"]
+)
 def test_nobody_there_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifier, "SECONDS", 2)
     with pytest.raises(DeliveryError):

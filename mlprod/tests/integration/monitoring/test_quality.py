@@ -39,7 +39,11 @@ def past(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     cases, groups = [], dict[tuple[str, str, str], list[dict[str, Any]]]()
     for place, row in enumerate(parcels(CASES, seed=2).to_pylist()):
         score = float(random.choice([0.0, 0.001, 0.0011, 0.3, 0.70001, 1.0, random.random()]))
-        key = ("78"[place % 2], ("champion", "explored")[place % 3 == 0], ("shadow", "assist")[place % 5 > 0])
+        key = (
+            "78"[place % 2],
+            ("champion", "explored")[place % 3 == 0],
+            ("shadow", "assist")[place % 5 > 0],
+        )
         case = row | dict(zip(Key._fields, key, strict=True))
         case |= {"id": f"c{place}", "score": score, "decision": "call" if score > 0.5 else "leave"}
         cases.append(case | {"outcome": float(random.random() < 0.3)})
@@ -55,23 +59,35 @@ def week(store: Store, payoff: Payoff = paid, *, binary: bool = True) -> dict[Ke
     return outcome_stats(store, payoff, binary=binary, since=hours(24 * 7), until=NOW)
 
 
-def test_sums_are_those_of_each_version_arm_and_mode(store: Store, past: list[dict[str, Any]]) -> None:
-    found = week(store)
-    assert found.keys() == {Key(case["model_version"], case["arm"], case["mode"]) for case in past}
-    for key, each in found.items():
+def test_sums_are_those_of_each_version_arm_and_mode(
+    store: Store, past: list[dict[str, Any]]
+) -> None:
+    result = week(store)
+    assert result.keys() == {Key(case["model_version"], case["arm"], case["mode"]) for case in past}
+    for key, item in result.items():
         mine = [case for case in past if key == (case["model_version"], case["arm"], case["mode"])]
-        assert each.confusion == Counter((case["decision"], f"{case['outcome']:.0f}") for case in mine)
-        assert each.squared_error == pytest.approx(sum((case["score"] - case["outcome"]) ** 2 for case in mine))
+        assert item.confusion == Counter(
+            (case["decision"], f"{case['outcome']:.0f}") for case in mine
+        )
+        assert item.squared_error == pytest.approx(
+            sum((case["score"] - case["outcome"]) ** 2 for case in mine)
+        )
         money = np.array([paid(case["decision"], case["outcome"], case) for case in mine])
-        assert (each.gain, each.loss) == pytest.approx((money[money > 0].sum(), -money[money < 0].sum()))
-        assert each.money_each == pytest.approx((money.mean(), money.std(ddof=1) / math.sqrt(len(money))))
+        assert (item.gain, item.loss) == pytest.approx(
+            (money[money > 0].sum(), -money[money < 0].sum())
+        )
+        assert item.money_each == pytest.approx(
+            (money.mean(), money.std(ddof=1) / math.sqrt(len(money)))
+        )
         for low, high in zip((-math.inf, *BINS), BINS, strict=False):
             binned = [case for case in mine if low < case["score"] <= high]
             sums = [len(binned), sum(c["score"] for c in binned), sum(c["outcome"] for c in binned)]
-            assert each.calibration.get(high, [0, 0, 0]) == pytest.approx(sums)
+            assert item.calibration.get(high, [0, 0, 0]) == pytest.approx(sums)
 
 
-def test_pieces_add_up(store: Store, past: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_add_up(
+    store: Store, past: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = week(store)
     monkeypatch.setattr(quality, "CHUNK_ROWS", 7)
     assert week(store) == whole
@@ -92,32 +108,40 @@ def test_the_outcome_that_counts_is_the_last_one_told_and_when(
     assert merge(outcome_stats(store, paid, binary=True, since=hours(2), until=NOW)).cases == 1
 
 
-def test_a_payoff_that_fails_is_counted_and_earns_nothing(store: Store, past: list[dict[str, Any]]) -> None:
+def test_a_payoff_that_fails_is_counted_and_earns_nothing(
+    store: Store, past: list[dict[str, Any]]
+) -> None:
     def reads_what_is_not_kept(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
         return float(row["distance"])
 
-    wrong: list[Any] = [reads_what_is_not_kept, lambda *_: math.nan, lambda *_: "much"]
-    for payoff in wrong:
-        found = merge(week(store, payoff))
-        assert (found.failures, found.paid, found.net) == (KNOWN, 0, 0)
-        assert math.isnan(found.money_each[0])
-        assert found.cases == KNOWN
+    errors: list[Any] = [reads_what_is_not_kept, lambda *_: math.nan, lambda *_: "much"]
+    for payoff in errors:
+        result = merge(week(store, payoff))
+        assert (result.failures, result.paid, result.net) == (KNOWN, 0, 0)
+        assert math.isnan(result.money_each[0])
+        assert result.cases == KNOWN
 
 
-def test_numbers_are_decided_and_known_as_numbers(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [{"id": f"n{k}", "score": 100.0 + k, "decision": 100 + k, "weight": 1.0} for k in range(4)]
+def test_numbers_are_decided_and_known_as_numbers(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"id": f"n{k}", "score": 100.0 + k, "decision": 100 + k, "weight": 1.0} for k in range(4)
+    ]
     scored(store, rows, hours(5))
     became(store, {f"n{k}": 103.0 for k in range(4)}, hours(4), monkeypatch)
-    found = merge(week(store, lambda decision, outcome, row: -abs(decision - outcome), binary=False))
-    assert found.confusion == {("number", "number"): 4}
-    assert (found.squared_error, found.net, found.calibration) == (9 + 4 + 1 + 0, -6.0, {})
+    result = merge(
+        week(store, lambda decision, outcome, row: -abs(decision - outcome), binary=False)
+    )
+    assert result.confusion == {("number", "number"): 4}
+    assert (result.squared_error, result.net, result.calibration) == (9 + 4 + 1 + 0, -6.0, {})
 
 
 def test_without_outcomes_there_is_nothing(store: Store) -> None:
     assert week(store, costs) == {}
     assert math.isnan(OutcomeStats().mean_squared_error)
     assert quality.scored(store, hours(24), NOW) == (0, 0)
-    assert decision_paths(store, hours(24), NOW) == {"ai": 0, "manual": 0}
+    assert decision_paths(store, hours(24), NOW) == {"model": 0, "manual": 0}
 
 
 def test_a_case_went_around_the_system_when_no_prediction_comes_within_a_day(
@@ -126,15 +150,20 @@ def test_a_case_went_around_the_system_when_no_prediction_comes_within_a_day(
     scored(store, [{"id": "a", "score": 0.1, "decision": "leave"}], hours(72))
     became(store, {"a": 1.0, "without": 1.0, "smoke-x": 1.0}, hours(25), monkeypatch)
     became(store, {"may yet come": 1.0}, hours(23), monkeypatch)
-    assert decision_paths(store, hours(48), NOW) == {"ai": 1, "manual": 1}
-    assert decision_paths(store, hours(48), NOW + timedelta(hours=2)) == {"ai": 1, "manual": 2}
+    assert decision_paths(store, hours(48), NOW) == {"model": 1, "manual": 1}
+    assert decision_paths(store, hours(48), NOW + timedelta(hours=2)) == {"model": 1, "manual": 2}
     assert quality.scored(store, hours(80), NOW) == (1, 1)
 
 
 def test_verdicts_are_counted_by_version_and_arm(
     store: Store, past: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged(store, {"c0": "overridden", "c2": "accepted", "c6": "accepted", "nobody": "edited"}, hours(1), monkeypatch)
+    judged(
+        store,
+        {"c0": "overridden", "c2": "accepted", "c6": "accepted", "nobody": "edited"},
+        hours(1),
+        monkeypatch,
+    )
     judged(store, {"c1": "edited"}, hours(200), monkeypatch)
     assert verdicts(store, hours(24 * 7)) == {
         ("7", "explored"): Counter(overridden=1, accepted=1),
@@ -142,19 +171,32 @@ def test_verdicts_are_counted_by_version_and_arm(
     }
 
 
-@pytest.mark.parametrize(("days_ago", "people", "told_of"), [((1,), 4, None), ((1,), 5, 5), ((8,), 9, None)])
+@pytest.mark.parametrize(
+    ("days_ago", "people", "told_of"), [((1,), 4, None), ((1,), 5, 5), ((8,), 9, None)]
+)
 def test_of_fewer_than_five_people_nothing_is_told(
-    store: Store, days_ago: tuple[int, ...], people: int, told_of: int | None, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    days_ago: tuple[int, ...],
+    people: int,
+    told_of: int | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for day in days_ago:
         for person in range(people):
-            judged(store, {f"c{person}": "accepted"}, hours(24 * day), monkeypatch, who=f"p{person}")
+            judged(
+                store, {f"c{person}": "accepted"}, hours(24 * day), monkeypatch, who=f"p{person}"
+            )
     assert active_reviewers(store, NOW) == told_of
 
 
-def test_where_two_months_touch_the_larger_one_counts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_two_months_touch_the_larger_one_counts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     second = NOW.replace(month=7, day=2)
-    for who, before in [*((f"june{k}", 4) for k in range(6)), *((f"july{k}", 0.5) for k in range(5))]:
+    for who, before in [
+        *((f"june{k}", 4) for k in range(6)),
+        *((f"july{k}", 0.5) for k in range(5)),
+    ]:
         judged(store, {who: "accepted"}, second - timedelta(days=before), monkeypatch, who=who)
     assert active_reviewers(store, second) == 6
     assert json.dumps(BINS) == "[0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0]"

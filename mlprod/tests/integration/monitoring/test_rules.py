@@ -1,4 +1,6 @@
-"""The alert rules that travel in the wheel: promtool runs rules/*.test.yml on them, and each has its runbook."""
+"""The alert rules that travel in the wheel: promtool runs rules/*.test.yml on them, and each has
+its runbook.
+"""
 
 import re
 import shutil
@@ -14,12 +16,14 @@ from mlprod.assets import RULES as FOLDER
 from mlprod.assets import RUNBOOKS, runbook
 
 FILES = sorted(path.name for path in FOLDER.glob("*.rules.yml"))
-GROUPS = [group for name in FILES for group in yaml.safe_load((FOLDER / name).read_text())["groups"]]
+GROUPS = [
+    group for name in FILES for group in yaml.safe_load((FOLDER / name).read_text())["groups"]
+]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 TESTS = sorted((Path(__file__).parents[2] / "rules").glob("*.test.yml"))
 NOT_MISSED = {  # by MetricsAbsent, and why
-    "ml_model_info": "NoModelAnswers",
+    "ml_model_info": "NoModelLoaded",
     "ml_active_reviewers": "under five people it is not told",
     **dict.fromkeys(
         (
@@ -29,13 +33,15 @@ NOT_MISSED = {  # by MetricsAbsent, and why
             "ml_intended_users",
             "ml_model_age_limit_seconds",
             "ml_model_data_age_limit_seconds",
-            "ml_run_cost",
-            "ml_value_target",
+            "ml_running_cost_monthly",
+            "ml_payoff_target",
         ),
         "a constant that nobody may have said; it stands in the file of ml_override_limit_ratio",
     ),
 }
-CONSTANTS = {name for name, why in NOT_MISSED.items() if why.startswith("a constant")} | {"ml_override_limit_ratio"}
+CONSTANTS = {name for name, why in NOT_MISSED.items() if why.startswith("a constant")} | {
+    "ml_override_limit_ratio"
+}
 PROJECTS = [path for path in TESTS if path.name.startswith("projects.")]
 ABSENT = [path for path in TESTS if path.name.startswith("absent.")]
 needs_promtool = pytest.mark.skipif(
@@ -44,7 +50,8 @@ needs_promtool = pytest.mark.skipif(
 
 
 def promtool(*command: str, cwd: Path) -> None:
-    done = subprocess.run(["promtool", *command], cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S607 - the one on PATH
+    words = ["promtool", *command]
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -73,23 +80,32 @@ def labeled(series: str, label: str, value: str) -> str:
 
 
 def scenarios_at_once(file: Path, label: str) -> Iterator[dict[str, Any]]:
-    """The tests of a file as tests of one Prometheus that scrapes them all, each under a value of `label` of its own.
+    """The tests of a file as tests of one Prometheus that scrapes them all, each under a value of
+    `label` of its own.
 
-    Constants of governance/ carry the system alone, so tests are put together whose constants are the same.
+    Constants of governance/ carry the system alone, so tests are put together whose constants are
+    the same.
     """
     together: dict[tuple[str, ...], list[tuple[str, dict[str, Any]]]] = {}
     for number, test in enumerate(yaml.safe_load(file.read_text())["tests"]):
-        if not any('job="ml-service"' in each["series"] for each in test["input_series"]) and file in ABSENT:
+        if (
+            not any('job="ml-service"' in element["series"] for element in test["input_series"])
+            and file in ABSENT
+        ):
             continue  # nothing at all is scraped, which cannot be beside others
-        constants = [f"{each['series']} {each['values']}" for each in test["input_series"] if constant(each["series"])]
+        constants = [
+            f"{item['series']} {item['values']}"
+            for item in test["input_series"]
+            if constant(item["series"])
+        ]
         key = (test["interval"], *(sorted(constants) if label != "system" else ()))
         together.setdefault(key, []).append((f"p{number}", test))
     for (interval, *_), tests in together.items():
         series = {
-            each["series"] if constant(each["series"]) and label != "system" else labeled(each["series"], label, name):
-            each["values"]
+            entry["series"] if constant(entry["series"]) and label != "system" else labeled(entry["series"], label, name):
+            entry["values"]
             for name, test in tests
-            for each in test["input_series"]
+            for entry in test["input_series"]
         }  # fmt: skip
         yield {
             "interval": interval,
@@ -103,7 +119,8 @@ def scenarios_at_once(file: Path, label: str) -> Iterator[dict[str, Any]]:
                 }
                 for name, test in tests
                 for case in test.get("alert_rule_test", [])
-                if label == "system" or case["alertname"] != "GovernanceOverdue"  # whose series are constants
+                if label == "system"
+                or case["alertname"] != "GovernanceOverdue"  # whose series are constants
             ],
         }
 
@@ -116,33 +133,50 @@ def constant(series: str) -> bool:
 @pytest.mark.parametrize(
     ("file", "label"),
     [
-        pytest.param(path, label, id=f"{path.name}-{label}", marks=pytest.mark.sampled(f"{path.name} at once"))
+        pytest.param(
+            path,
+            label,
+            id=f"{path.name}-{label}",
+            marks=pytest.mark.sampled(f"{path.name} at once"),
+        )
         for path in TESTS
         if path not in PROJECTS
         for label in ("system", "environment", "namespace")
     ],
 )
-def test_each_alert_fires_alike_beside_all_the_others_on_one_prometheus(file: Path, label: str, tmp_path: Path) -> None:
-    """Every scenario is a project, or an environment, of one Prometheus: nothing is added up across them."""
+def test_each_alert_fires_alike_beside_all_the_others_on_one_prometheus(
+    file: Path, label: str, tmp_path: Path
+) -> None:
+    """Every scenario is a project, or an environment, of one Prometheus: nothing is added up across
+    them.
+    """
     for name in FILES:
         shutil.copy(FOLDER / name, tmp_path)
     tests = list(scenarios_at_once(file, label))
     assert any(len(test["input_series"]) > 8 for test in tests)
-    (tmp_path / "at-once.yml").write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"tests": tests}))
+    (tmp_path / "at-once.yml").write_text(
+        yaml.safe_dump(yaml.safe_load(file.read_text()) | {"tests": tests})
+    )
     promtool("test", "rules", "at-once.yml", cwd=tmp_path)
 
 
 def test_every_rule_keeps_systems_and_environments_apart() -> None:
-    """An aggregation or a match that names no system would add up or compare what belongs to different projects."""
+    """An aggregation or a match that names no system would add up or compare what belongs to
+    different projects.
+    """
     for rule in RULES:
         text = re.sub(r"#.*", "", rule["expr"])
         name = rule.get("alert") or rule["record"]
         lists = re.findall(r"\b(by|on|ignoring|without) \(([^)]*)\)", text)
         for word, labels in lists:
             assert word in ("by", "on"), name
-            if (name, labels) != ("NothingAnswers", ""):
-                assert labels == "system" or labels.startswith("system, environment, namespace"), f"{name}: {labels}"
-        aggregations = re.findall(r"(?<![:\w])(?:sum|max|min|avg|count|topk|group|quantile|stddev)\b(?! by )", text)
+            if (name, labels) != ("ServiceDown", ""):
+                assert labels == "system" or labels.startswith("system, environment, namespace"), (
+                    f"{name}: {labels}"
+                )
+        aggregations = re.findall(
+            r"(?<![:\w])(?:sum|max|min|avg|count|topk|group|quantile|stddev)\b(?! by )", text
+        )
         assert not aggregations, name
         assert "vector(" not in text or name.startswith("ml_"), f"{name}: a constant of no project"
 
@@ -162,18 +196,30 @@ def test_each_alert_is_shown_firing_and_silent() -> None:
 @pytest.mark.parametrize(
     ("rules", "before", "after", "test", "alert"),
     [
-        ("service", "ml_store_up == 0", "ml_store_up == 2", "service.rules", "DatabaseAway"),
-        ("model", "ml:field_ks:24h > 0.05", "ml:field_ks:24h > 0.03", "model.rules", "FieldDrifts"),
+        (
+            "service",
+            "ml_record_store_up == 0",
+            "ml_record_store_up == 2",
+            "service.rules",
+            "RecordStoreDown",
+        ),
+        (
+            "model",
+            "ml:feature_ks:24h > 0.05",
+            "ml:feature_ks:24h > 0.03",
+            "model.rules",
+            "FeatureDrift",
+        ),
         (
             "model",
             "and on (system, environment, namespace, reference) ml:reference_hours:24h",
             "or ml:reference_hours:24h",
             "model.rules",
-            "FieldDrifts",
+            "FeatureDrift",
         ),
         (
             "value",
-            "and ml:value_month_before:7d < on (system) group_left () ml_value_target",
+            "and ml:payoff_month_before:7d < on (system) group_left () ml_payoff_target",
             "",
             "value.rules",
             "ValueBelowTarget",
@@ -188,9 +234,13 @@ def test_promtool_notices_when_a_limit_changes(
     assert changed.read_text().count(before) == 1
     changed.write_text(changed.read_text().replace(before, after))
     content = yaml.safe_load((folder / f"{test}.test.yml").read_text())
-    about = [test for test in content["tests"] if any(c["alertname"] == alert for c in test.get("alert_rule_test", ()))]
-    assert about
-    (folder / "about.yml").write_text(yaml.safe_dump(content | {"tests": about}))
+    subject = [
+        test
+        for test in content["tests"]
+        if any(c["alertname"] == alert for c in test.get("alert_rule_test", ()))
+    ]
+    assert subject
+    (folder / "about.yml").write_text(yaml.safe_dump(content | {"tests": subject}))
     command = ["promtool", "test", "rules", "about.yml"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -200,7 +250,9 @@ def test_promtool_notices_when_a_limit_changes(
 def test_each_alert_has_a_section_of_a_runbook_that_its_rule_names() -> None:
     assert len(ALERTS) == sum("alert" in rule for rule in RULES), "an alert has one name"
     pages = {path.name: sections(path) for path in RUNBOOKS.glob("*.md")}
-    assert sorted(alert for page in pages.values() for alert in page) == sorted(ALERTS), "each on one page, once"
+    assert sorted(alert for page in pages.values() for alert in page) == sorted(ALERTS), (
+        "each on one page, once"
+    )
     for name, rule in ALERTS.items():
         page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
         assert (rule["annotations"]["runbook_url"], anchor) == (runbook(name), name.lower())
@@ -222,19 +274,34 @@ def sections(page: Path) -> dict[str, str]:
 
 def queries_of_the_runbooks() -> dict[str, str]:
     pages = sorted(RUNBOOKS.glob("*.md"))
-    asked = re.compile(r"(?:promtool query instant \S+ '|'query=)([^'\n]+)'")
-    return {query: page.stem for page in pages for query in asked.findall(page.read_text(encoding="utf-8"))}
+    requested = re.compile(r"(?:promtool query instant \S+ '|'query=)([^'\n]+)'")
+    return {
+        query: page.stem
+        for page in pages
+        for query in requested.findall(page.read_text(encoding="utf-8"))
+    }
 
 
 @needs_promtool
-def test_what_a_runbook_asks_prometheus_is_asked_of_each_system_and_environment(tmp_path: Path) -> None:
+def test_what_a_runbook_asks_prometheus_is_asked_of_each_system_and_environment(
+    tmp_path: Path,
+) -> None:
     queries = queries_of_the_runbooks()
     assert len(queries) > 20
     for query, page in queries.items():
-        assert not re.search(r"(?<![:\w])(?:sum|max|min|avg|count)\b(?! by \(system, environment)", query), page
-        assert all("system, environment" in labels for labels in re.findall(r"\bon \(([^)]*)\)", query)), page
-    rules = [{"record": "asked", "expr": query, "labels": {"page": page}} for query, page in queries.items()]
-    (tmp_path / "asked.yml").write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}))
+        assert not re.search(
+            r"(?<![:\w])(?:sum|max|min|avg|count)\b(?! by \(system, environment)", query
+        ), page
+        assert all(
+            "system, environment" in labels for labels in re.findall(r"\bon \(([^)]*)\)", query)
+        ), page
+    rules = [
+        {"record": "asked", "expr": query, "labels": {"page": page}}
+        for query, page in queries.items()
+    ]
+    (tmp_path / "asked.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]})
+    )
     promtool("check", "rules", "asked.yml", cwd=tmp_path)
 
 
@@ -247,4 +314,7 @@ def test_each_metric_that_an_alert_needs_is_missed_when_it_is_absent() -> None:
     missed = set(re.findall(r'"metric", "(ml_\w+)"', ALERTS["MetricsAbsent"]["expr"]))
     assert missed.isdisjoint(NOT_MISSED)
     assert missed | set(NOT_MISSED) == needed()
-    assert "unless on (system, environment, namespace, instance) ml_model_info" in ALERTS["NoModelAnswers"]["expr"]
+    assert (
+        "unless on (system, environment, namespace, instance) ml_model_info"
+        in ALERTS["NoModelLoaded"]["expr"]
+    )

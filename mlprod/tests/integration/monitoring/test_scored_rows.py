@@ -31,7 +31,8 @@ def store(records_url: str) -> Iterator[Store]:
 def cases(rows: int, seed: int, prefix: str = "c") -> list[dict[str, Any]]:
     table = parcels(rows, seed).to_pylist()
     return [
-        row | {"id": f"{prefix}{k}", "score": row["weight"] / 30, "decision": "call"} for k, row in enumerate(table)
+        row | {"id": f"{prefix}{k}", "score": row["weight"] / 30, "decision": "call"}
+        for k, row in enumerate(table)
     ]
 
 
@@ -54,7 +55,9 @@ def test_what_lies_in_the_records_is_counted_as_the_table_that_was_scored(
     assert "distance" not in expected
 
 
-def test_only_the_bundle_that_answers_counts_in_its_hours_and_no_request_that_only_tried(store: Store) -> None:
+def test_only_the_bundle_that_answers_counts_in_its_hours_and_no_request_that_only_tried(
+    store: Store,
+) -> None:
     scored(store, cases(30, 1, "mine"), hours(1))
     scored(store, cases(40, 2, "first"), hours(24))
     scored(store, cases(50, 3, "before"), hours(24.001))
@@ -73,20 +76,29 @@ def test_values_come_back_to_the_last_bit_and_null_is_missing(store: Store) -> N
     for row, value in zip(rows, values, strict=True):
         row["weight"] = value
     scored(store, rows, hours(1))
-    found = counts(store)["weight"]
-    assert found.missing == len(edges)
-    assert found.cumulative == tuple(2 * place + 1 for place in range(len(edges)))
+    result = counts(store)["weight"]
+    assert result.missing == len(edges)
+    assert result.cumulative == tuple(2 * place + 1 for place in range(len(edges)))
 
 
 def test_hostile_words_are_words_that_the_model_does_not_know(store: Store) -> None:
-    words = ["<b>", 'a "quoted" one', "'; DROP TABLE predictions;--", "back\\slash", "🦉", "", "null", "oslo"]
-    rows = cases(len(words), seed=1)
-    for row, word in zip(rows, words, strict=True):
+    parts = [
+        "<b>",
+        'a "quoted" one',
+        "'; DROP TABLE predictions;--",
+        "back\\slash",
+        "🦉",
+        "",
+        "null",
+        "oslo",
+    ]
+    rows = cases(len(parts), seed=1)
+    for row, word in zip(rows, parts, strict=True):
         row["city"] = word
     scored(store, rows, hours(1))
-    found = counts(store)["city"]
-    assert (found.present, found.missing) == (len(words), 0)
-    assert found.cumulative == (0, 1)
+    result = counts(store)["city"]
+    assert (result.present, result.missing) == (len(parts), 0)
+    assert result.cumulative == (0, 1)
 
 
 def test_a_database_that_is_away_is_said(tmp_path: Any) -> None:

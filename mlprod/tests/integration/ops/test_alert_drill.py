@@ -1,4 +1,6 @@
-"""The drill against a stand-in of Alertmanager's API on loopback: what it says when alerts go right, and when not."""
+"""The drill against a stand-in of Alertmanager's API on loopback: what it says when alerts go
+right, and when not.
+"""
 
 import json
 import threading
@@ -20,7 +22,14 @@ from mlprod.ops.drills import DrillError
 
 __all__ = ["filled"]
 ABOUT: dict[Subject, str] = {"ownership": "o" * 64, "code": "c" * 64}
-RECEIVERS = ["value_owner", "adoption_owner", "model_owner", "author", "data_owner", "platform_owner"]
+RECEIVERS = [
+    "value_owner",
+    "adoption_owner",
+    "model_owner",
+    "author",
+    "data_owner",
+    "platform_owner",
+]
 MAILS = ["ada", "flo", "bea", "gil", "cy", "dee"]
 
 
@@ -28,7 +37,10 @@ class StandIn:
     """Routes by a table, as Alertmanager does by its configuration."""
 
     def __init__(self) -> None:
-        self.mails = {f"person/{name}": f"{mail}@example.org" for name, mail in zip(RECEIVERS, MAILS, strict=True)}
+        self.mails = {
+            f"person/{name}": f"{mail}@example.org"
+            for name, mail in zip(RECEIVERS, MAILS, strict=True)
+        }
         self.routes = dict.fromkeys(OUTCOMES, ("person/value_owner",)) | {
             "model_quality": ("person/model_owner", "team/fraud-team"),
             "data_quality": ("person/data_owner",),
@@ -44,7 +56,9 @@ class StandIn:
 
     @property
     def status(self) -> dict[str, Any]:
-        mails = [{"name": name, "email_configs": [{"to": mail}]} for name, mail in self.mails.items()]
+        mails = [
+            {"name": name, "email_configs": [{"to": mail}]} for name, mail in self.mails.items()
+        ]
         return {"config": {"original": json.dumps({"receivers": [{"name": "fallback"}, *mails]})}}
 
     def alerts(self, filters: list[str]) -> list[dict[str, Any]]:
@@ -55,7 +69,11 @@ class StandIn:
     def _routed(self, labels: dict[str, str]) -> dict[str, Any]:
         page = labels["outcome"] == "model_quality" and labels["severity"] == "page"
         names = [*self.routes[labels["outcome"]], *(self.woken if page else ())]
-        return {"labels": labels, "status": {"state": self.state}, "receivers": [{"name": name} for name in names]}
+        return {
+            "labels": labels,
+            "status": {"state": self.state},
+            "receivers": [{"name": name} for name in names],
+        }
 
 
 @pytest.fixture
@@ -93,20 +111,24 @@ def manager(stand_in: StandIn) -> Iterator[Alertmanager]:
 
 
 def ran(manager: Alertmanager, filled: Filled) -> tuple[Evidence, str]:
-    said: list[str] = []
-    (record,) = drill(manager, filled.org.ownership, ABOUT, hold=0, say=said.append)
-    return record, "\n".join(said)
+    message: list[str] = []
+    (record,) = drill(manager, filled.org.ownership, ABOUT, hold=0, say=message.append)
+    return record, "\n".join(message)
 
 
 def test_alerts_that_reach_who_answers_leave_evidence_of_this_ownership(
     manager: Alertmanager, stand_in: StandIn, filled: Filled
 ) -> None:
-    record, said = ran(manager, filled)
-    assert (record.check, record.passed, record.value) == ("alert-reaches-owner", True, "14 alerts routed")
+    record, message = ran(manager, filled)
+    assert (record.check, record.passed, record.value) == (
+        "alert-reaches-owner",
+        True,
+        "14 alerts routed",
+    )
     assert record.digests == {"ownership": ABOUT["ownership"]}
-    assert "serving, page: dee@example.org (person/platform_owner)" in said
-    assert "model_quality, page: bea@example.org, gil@example.org" in said
-    assert "no command can see that" in said
+    assert "serving, page: dee@example.org (person/platform_owner)" in message
+    assert "model_quality, page: bea@example.org, gil@example.org" in message
+    assert "no command can see that" in message
 
 
 def test_one_page_and_one_ticket_for_each_outcome_are_posted_and_ended(
@@ -115,10 +137,10 @@ def test_one_page_and_one_ticket_for_each_outcome_are_posted_and_ended(
     ran(manager, filled)
     first, last = stand_in.posted
     labels = [alert["labels"] for alert in first]
-    assert {(each["outcome"], each["severity"]) for each in labels} == {
+    assert {(item["outcome"], item["severity"]) for item in labels} == {
         (o, s) for o in OUTCOMES for s in ("page", "ticket")
     }
-    assert {each["drill"] for each in labels} == {"true"}
+    assert {entry["drill"] for entry in labels} == {"true"}
     assert [alert["labels"] for alert in last] == labels
     ends = [datetime.fromisoformat(alerts[0]["endsAt"]) for alerts in (first, last)]
     assert ends[1] <= datetime.now(UTC) < ends[0]
@@ -128,55 +150,84 @@ def test_one_page_and_one_ticket_for_each_outcome_are_posted_and_ended(
     ("outcome", "route", "says"),
     [
         ("serving", ("fallback",), "serving, page: goes to the fallback"),
-        ("serving", ("person/model_owner",), "serving, page: does not reach Dee Invented <dee@example.org>"),
-        ("serving", ("person/model_owner",), "serving, ticket: reaches bea@example.org, who does not answer for it"),
-        ("adoption", ("person/adoption_owner", "person/author"), "adoption, page: reaches gil@example.org"),
-        ("cost", ("person/unheard_of",), "cost, ticket: does not reach Ada Invented <ada@example.org>"),
+        (
+            "serving",
+            ("person/model_owner",),
+            "serving, page: does not reach Dee Invented <dee@example.org>",
+        ),
+        (
+            "serving",
+            ("person/model_owner",),
+            "serving, ticket: reaches bea@example.org, who does not answer for it",
+        ),
+        (
+            "adoption",
+            ("person/adoption_owner", "person/author"),
+            "adoption, page: reaches gil@example.org",
+        ),
+        (
+            "cost",
+            ("person/unheard_of",),
+            "cost, ticket: does not reach Ada Invented <ada@example.org>",
+        ),
     ],
 )
 def test_an_alert_that_goes_elsewhere_fails_the_drill(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled, outcome: str, route: tuple[str, ...], says: str
+    manager: Alertmanager,
+    stand_in: StandIn,
+    filled: Filled,
+    outcome: str,
+    route: tuple[str, ...],
+    says: str,
 ) -> None:
     stand_in.routes[outcome] = route
-    record, said = ran(manager, filled)
+    record, message = ran(manager, filled)
     assert not record.passed
-    assert f"WRONG {says}" in said
+    assert f"WRONG {says}" in message
 
 
 def test_a_receiver_that_still_has_the_address_of_somebody_who_left_fails(
     manager: Alertmanager, stand_in: StandIn, filled: Filled
 ) -> None:
     filled.change(
-        "ownership.yaml", "name: Cy Invented, email: cy@example.org", "name: Eve Invented, email: eve@example.org"
+        "ownership.yaml",
+        "name: Cy Invented, email: cy@example.org",
+        "name: Eve Invented, email: eve@example.org",
     )
-    record, said = ran(manager, filled)
+    record, message = ran(manager, filled)
     assert not record.passed
-    assert "WRONG data_quality, page: does not reach Eve Invented <eve@example.org>" in said
-    assert said.count("WRONG") == 4
+    assert "WRONG data_quality, page: does not reach Eve Invented <eve@example.org>" in message
+    assert message.count("WRONG") == 4
 
 
 def test_the_one_on_call_is_nobody_to_be_told_of_tickets(
     manager: Alertmanager, stand_in: StandIn, filled: Filled
 ) -> None:
     stand_in.routes["model_quality"] += stand_in.woken
-    record, said = ran(manager, filled)
+    record, message = ran(manager, filled)
     assert not record.passed
-    assert "WRONG model_quality, ticket: reaches gil@example.org" in said
-    assert said.count("WRONG") == 1
+    assert "WRONG model_quality, ticket: reaches gil@example.org" in message
+    assert message.count("WRONG") == 1
 
 
-def test_nobody_named_is_nobody_reached(manager: Alertmanager, stand_in: StandIn, filled: Filled) -> None:
-    filled.change("ownership.yaml", "name: Cy Invented, email: cy@example.org", "name: TODO, email: TODO")
-    record, said = ran(manager, filled)
+def test_nobody_named_is_nobody_reached(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled
+) -> None:
+    filled.change(
+        "ownership.yaml", "name: Cy Invented, email: cy@example.org", "name: TODO, email: TODO"
+    )
+    record, message = ran(manager, filled)
     assert not record.passed
-    assert "WRONG data_quality, page: nobody is named" in said
+    assert "WRONG data_quality, page: nobody is named" in message
 
 
-def test_what_is_silenced_reaches_nobody(manager: Alertmanager, stand_in: StandIn, filled: Filled) -> None:
+def test_what_is_silenced_reaches_nobody(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled
+) -> None:
     stand_in.state = "suppressed"
-    record, said = ran(manager, filled)
+    record, message = ran(manager, filled)
     assert not record.passed
-    assert said.count("keeps it back") == len(OUTCOMES) * 2
+    assert message.count("keeps it back") == len(OUTCOMES) * 2
 
 
 def test_alerts_that_never_show_end_all_the_same(
@@ -189,7 +240,9 @@ def test_alerts_that_never_show_end_all_the_same(
     assert len(stand_in.posted) == 2
 
 
-def test_a_refusal_and_an_absence_are_told(manager: Alertmanager, stand_in: StandIn, filled: Filled) -> None:
+def test_a_refusal_and_an_absence_are_told(
+    manager: Alertmanager, stand_in: StandIn, filled: Filled
+) -> None:
     stand_in.code = 503
     with pytest.raises(DrillError, match="/api/v2/status: 503"):
         ran(manager, filled)

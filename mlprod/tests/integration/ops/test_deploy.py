@@ -1,4 +1,6 @@
-"""Deployment by digest. kubectl is a stand-in that answers as the API is documented: tests have no cluster."""
+"""Deployment by digest. kubectl is a stand-in that answers as the API is documented: tests have no
+cluster.
+"""
 
 import json
 import re
@@ -15,7 +17,10 @@ from mlprod.ops.deploy import Image, deploy, deployed, images
 from mlprod.ops.kubectl import DeploymentError
 
 NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-WANTED = [Image("registry.example.org/team/serving", NEW), Image("registry.example.org/team/pipeline", NEW)]
+WANTED = [
+    Image("registry.example.org/team/serving", NEW),
+    Image("registry.example.org/team/pipeline", NEW),
+]
 ABOUT: dict[Subject, str] = {"code": "c" * 64}
 SERVING, PIPELINE = "registry:5000/project/serving:0.1.0", "registry:5000/project/pipeline"
 LABELS = {"app": "serve", "project": "fraud"}
@@ -33,9 +38,19 @@ def pod_spec(image: str = SERVING) -> dict[str, Any]:
 
 
 MANIFESTS = [
-    manifest("Deployment", "serve", {"selector": {"matchLabels": LABELS}, "template": {"spec": pod_spec()}}),
-    manifest("CronJob", "retrain", {"jobTemplate": {"spec": {"template": {"spec": pod_spec(PIPELINE)}}}}),
-    manifest("Job", "migrate", {"template": {"spec": {"containers": [{"name": "migrate", "image": PIPELINE}]}}}),
+    manifest(
+        "Deployment",
+        "serve",
+        {"selector": {"matchLabels": LABELS}, "template": {"spec": pod_spec()}},
+    ),
+    manifest(
+        "CronJob", "retrain", {"jobTemplate": {"spec": {"template": {"spec": pod_spec(PIPELINE)}}}}
+    ),
+    manifest(
+        "Job",
+        "migrate",
+        {"template": {"spec": {"containers": [{"name": "migrate", "image": PIPELINE}]}}},
+    ),
 ]
 
 
@@ -47,7 +62,9 @@ def pod(serving: str = NEW, follower: str = NEW, **metadata: Any) -> dict[str, A
         "spec": pod_spec() | {"containers": [*pod_spec()["containers"], beside]},
         "status": {
             "phase": "Running",
-            "initContainerStatuses": [{"name": "follower", "imageID": f"registry.example.org/pipeline@{follower}"}],
+            "initContainerStatuses": [
+                {"name": "follower", "imageID": f"registry.example.org/pipeline@{follower}"}
+            ],
             "containerStatuses": [{"name": name, "imageID": id} for name, id in runs.items()],
         },
     }
@@ -66,18 +83,27 @@ class Kubectl:
         if arguments[0] == "kustomize":
             return kustomized(Path(arguments[1]) / "kustomization.yaml")
         if arguments[0] == "get" and arguments[1] == "job/migrate":
-            ended = [{"type": self.job, "status": "True"}] if self.asked.count(self.asked[-1]) > 1 else []
+            ended = (
+                [{"type": self.job, "status": "True"}]
+                if self.asked.count(self.asked[-1]) > 1
+                else []
+            )
             return json.dumps({"status": {"conditions": ended}})
-        said = {"get": json.dumps({"items": self.pods}), "logs": "could not connect to server"}
-        return said.get(arguments[0], "")
+        message = {"get": json.dumps({"items": self.pods}), "logs": "could not connect to server"}
+        return message.get(arguments[0], "")
 
 
 def kustomized(file: Path) -> str:
     """The manifests, with the images that a kustomization names by digest."""
-    said = yaml.safe_dump_all(MANIFESTS)
+    message = yaml.safe_dump_all(MANIFESTS)
     for image in yaml.safe_load(file.read_text())["images"] if file.is_file() else []:
-        said = re.sub(rf"{image['name']}(:[\d.]+)?$", f"{image['newName']}@{image['digest']}", said, flags=re.MULTILINE)
-    return said
+        message = re.sub(
+            rf"{image['name']}(:[\d.]+)?$",
+            f"{image['newName']}@{image['digest']}",
+            message,
+            flags=re.MULTILINE,
+        )
+    return message
 
 
 @pytest.fixture
@@ -103,15 +129,17 @@ def test_an_image_is_named_once() -> None:
         images(f"a/serving@{NEW} b/serving@{OLD}")
 
 
-@pytest.mark.parametrize("said", ["", "serving", "serving:latest", "serving@sha256:abc", f"serving@{NEW};ls"])
-def test_what_names_no_digest_is_not_deployed(said: str) -> None:
+@pytest.mark.parametrize(
+    "message", ["", "serving", "serving:latest", "serving@sha256:abc", f"serving@{NEW};ls"]
+)
+def test_what_names_no_digest_is_not_deployed(message: str) -> None:
     with pytest.raises(DeploymentError, match=r"@sha256:"):
-        images(said)
+        images(message)
 
 
 def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> None:
     deploy("staging", WANTED, Path("var/deploy/staging"))
-    assert [asked for asked in kubectl.asked if not asked.startswith("kustomize")] == [
+    assert [requested for requested in kubectl.asked if not requested.startswith("kustomize")] == [
         "delete job/migrate --namespace here --ignore-not-found",
         "apply -k var/deploy/staging -l ml-service/step=first",
         "get job/migrate --namespace here -o json",
@@ -122,36 +150,56 @@ def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> No
     written = yaml.safe_load(Path("var/deploy/staging/kustomization.yaml").read_text())
     assert written["resources"] == ["../../../deploy/overlays/staging"]
     assert written["images"] == [
-        {"name": "registry:5000/project/serving", "newName": "registry.example.org/team/serving", "digest": NEW},
-        {"name": "registry:5000/project/pipeline", "newName": "registry.example.org/team/pipeline", "digest": NEW},
+        {
+            "name": "registry:5000/project/serving",
+            "newName": "registry.example.org/team/serving",
+            "digest": NEW,
+        },
+        {
+            "name": "registry:5000/project/pipeline",
+            "newName": "registry.example.org/team/pipeline",
+            "digest": NEW,
+        },
     ]
 
 
-def test_an_image_that_no_manifest_uses_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
+def test_an_image_that_no_manifest_uses_is_refused_before_anything_is_applied(
+    kubectl: Kubectl,
+) -> None:
     with pytest.raises(
-        DeploymentError, match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*serving"
+        DeploymentError,
+        match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*serving",
     ):
         deploy("staging", [Image("registry.example.org/other", NEW)], Path("var/deploy"))
-    assert not [asked for asked in kubectl.asked if not asked.startswith("kustomize")]
+    assert not [requested for requested in kubectl.asked if not requested.startswith("kustomize")]
 
 
 def test_what_would_run_by_a_tag_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
-    with pytest.raises(DeploymentError, match=r"nothing was applied: .* no digest of registry:5000/project/pipeline$"):
+    with pytest.raises(
+        DeploymentError,
+        match=r"nothing was applied: .* no digest of registry:5000/project/pipeline$",
+    ):
         deploy("staging", WANTED[:1], Path("var/deploy"))
-    assert not [asked for asked in kubectl.asked if not asked.startswith("kustomize")]
+    assert not [requested for requested in kubectl.asked if not requested.startswith("kustomize")]
 
 
 def test_a_migration_that_fails_is_told_at_once_and_nothing_is_replaced(kubectl: Kubectl) -> None:
     kubectl.job = "Failed"
-    with pytest.raises(DeploymentError, match=r"job/migrate failed, so nothing was replaced(?s:.*)could not connect"):
+    with pytest.raises(
+        DeploymentError,
+        match=r"job/migrate failed, so nothing was replaced(?s:.*)could not connect",
+    ):
         deploy("staging", WANTED, Path("var/deploy"))
     assert kubectl.asked[-1] == "logs job/migrate --namespace here --tail=20"
 
 
-def test_a_migration_that_never_ends_is_told(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_never_ends_is_told(
+    kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cluster, "WAIT", 0)
     with pytest.raises(
-        DeploymentError, match="not done within 0 s, so nothing was replaced; kubectl describe job/migrate"
+        DeploymentError,
+        match="not done within 0 s, so nothing was replaced; kubectl describe job/migrate",
     ):
         deploy("staging", WANTED, Path("var/deploy"))
 
@@ -164,31 +212,52 @@ def test_what_runs_everywhere_as_wanted_is_evidence(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pods", "said"),
+    ("pods", "message"),
     [
-        ([pod(), pod(serving=OLD)], f"serve-1/serve runs registry.example.org/team/serving@{OLD}, not {NEW}"),
-        ([pod(follower=OLD)], f"serve-1/follower runs registry.example.org/pipeline@{OLD}, not {NEW}"),
+        (
+            [pod(), pod(serving=OLD)],
+            f"serve-1/serve runs registry.example.org/team/serving@{OLD}, not {NEW}",
+        ),
+        (
+            [pod(follower=OLD)],
+            f"serve-1/follower runs registry.example.org/pipeline@{OLD}, not {NEW}",
+        ),
         ([pod() | {"status": {"phase": "Running"}}], f"serve-1/follower runs nothing, not {NEW}"),
         ([pod() | {"status": {"phase": "Pending"}}], "no pod of deploy/overlays/production runs"),
         ([], "no pod of deploy/overlays/production runs pipeline or serving"),
-        ([pod(deletionTimestamp="2026-01-01T00:00:00Z")], "no pod of deploy/overlays/production runs"),
+        (
+            [pod(deletionTimestamp="2026-01-01T00:00:00Z")],
+            "no pod of deploy/overlays/production runs",
+        ),
     ],
-    ids=["one pod of the old", "an old sidecar", "nothing known", "not started", "no pods", "only one that ends"],
+    ids=[
+        "one pod of the old",
+        "an old sidecar",
+        "nothing known",
+        "not started",
+        "no pods",
+        "only one that ends",
+    ],
 )
 def test_anything_else_that_runs_is_told_and_kept_as_failed(
-    kubectl: Kubectl, pods: list[dict[str, Any]], said: str
+    kubectl: Kubectl, pods: list[dict[str, Any]], message: str
 ) -> None:
     kubectl.pods = pods
     (record,) = deployed("production", WANTED, ABOUT)
     assert not record.passed
-    assert str(record.value).startswith(said)
+    assert str(record.value).startswith(message)
 
 
 def test_a_pod_that_ends_was_evicted_or_only_begins_is_not_asked(kubectl: Kubectl) -> None:
     evicted = pod(serving=OLD)
     evicted["status"]["phase"] = "Failed"
     begins = pod() | {"status": {"phase": "Pending"}}
-    kubectl.pods = [pod(), evicted, begins, pod(serving=OLD, deletionTimestamp="2026-01-01T00:00:00Z")]
+    kubectl.pods = [
+        pod(),
+        evicted,
+        begins,
+        pod(serving=OLD, deletionTimestamp="2026-01-01T00:00:00Z"),
+    ]
     (record,) = deployed("production", WANTED, ABOUT)
     assert record.passed
 
@@ -200,8 +269,12 @@ def test_one_image_asked_for_is_no_evidence_of_the_other(kubectl: Kubectl) -> No
     assert "IMAGES says none of pipeline" in str(record.value)
 
 
-def test_what_kubectl_says_when_it_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "kubectl").write_text("#!/bin/sh\necho 'the server could not be found' >&2\nexit 1\n")
+def test_what_kubectl_says_when_it_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "kubectl").write_text(
+        "#!/bin/sh\necho 'the server could not be found' >&2\nexit 1\n"
+    )
     (tmp_path / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(DeploymentError, match="kubectl get pods: the server could not be found"):

@@ -16,7 +16,14 @@ from mlprod.governance.evidence import Evidence, utc_now
 from mlprod.ops import drills
 from mlprod.ops.demo import _free_port as free_port
 from mlprod.ops.demo import serving
-from mlprod.ops.drills import DrilledService, DrillError, reason_to_skip, rollback_drill, smoke, stop_drill
+from mlprod.ops.drills import (
+    DrilledService,
+    DrillError,
+    reason_to_skip,
+    rollback_drill,
+    smoke,
+    stop_drill,
+)
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.records.usage_stats import usage
@@ -31,7 +38,10 @@ ABOUT: dict[Subject, str] = {subject: f"today's {subject}" for subject in SUBJEC
 
 @dataclass(frozen=True)
 class InProcess(DrilledService):
-    """A service in this process. `before` is called before each look at its model, as a follower would act."""
+    """A service in this process.
+
+    `before` is called before each look at its model, as a follower would act.
+    """
 
     client: Any = None
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -39,11 +49,15 @@ class InProcess(DrilledService):
     def ask(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
         if route in self.answers:
             return self.answers[route]
-        said = self.client.get(f"/v1/{route}") if content is None else self.client.post(f"/v1/{route}", json=content)
-        if said.status_code != 200:
-            raise DrillError(said.text)
-        found: dict[str, Any] = said.json()
-        return found
+        message = (
+            self.client.get(f"/v1/{route}")
+            if content is None
+            else self.client.post(f"/v1/{route}", json=content)
+        )
+        if message.status_code != 200:
+            raise DrillError(message.text)
+        result: dict[str, Any] = message.json()
+        return result
 
 
 def by_check(records: list[Evidence]) -> dict[str, Evidence]:
@@ -59,14 +73,21 @@ def test_a_service_that_works_leaves_evidence(client: Client, settings: Settings
         assert entry is not None
         assert record.digests.keys() == set(entry.tied_to)
     used = usage(Store(settings.records_url), "assist")
-    assert (used.cases, used.judged, used.outcomes) == (0, 0, 0), "what only tries the service is no case"
+    assert (used.cases, used.judged, used.outcomes) == (0, 0, 0), (
+        "what only tries the service is no case"
+    )
 
 
 def test_a_key_that_may_not_try_the_service_is_told_so_before_anything_is_sent(
     client: Client, settings: Settings
 ) -> None:
-    facts = client.get("/v1/model").json() | {"caller": "shop", "roles": ["feedback", "outcomes", "predict"]}
-    with pytest.raises(DrillError, match=r"'shop' has not the role 'smoke'.*nothing was sent.*--role smoke"):
+    facts = client.get("/v1/model").json() | {
+        "caller": "shop",
+        "roles": ["feedback", "outcomes", "predict"],
+    }
+    with pytest.raises(
+        DrillError, match=r"'shop' has not the role 'smoke'.*nothing was sent.*--role smoke"
+    ):
         smoke(InProcess("", client=client, answers={"model": facts}), binary, ABOUT)
     assert client.assembly.spool.events == 0
     with Store(settings.records_url).connected() as connection:
@@ -80,7 +101,9 @@ def test_feedback_that_finds_no_prediction_is_no_working_feedback(client: Client
     assert not shown["feedback-works"].passed
 
 
-def test_the_stop_is_timed_and_the_mode_before_comes_back(client: Client, settings: Settings) -> None:
+def test_the_stop_is_timed_and_the_mode_before_comes_back(
+    client: Client, settings: Settings
+) -> None:
     store = Store(settings.records_url)
     (shown,) = stop_drill(InProcess("", client=client), store, "you", ABOUT)
     assert shown.check == "stop-drilled"
@@ -115,12 +138,22 @@ def test_a_service_that_does_not_read_the_file_fails_the_drill(
 ) -> None:
     monkeypatch.setattr(drills, "WAIT", 1.0)
     with pytest.raises(DrillError, match="the stop through"):
-        stop_drill(InProcess("", client=client), Store(settings.records_url), "you", ABOUT, tmp_path / "mode-file")
+        stop_drill(
+            InProcess("", client=client),
+            Store(settings.records_url),
+            "you",
+            ABOUT,
+            tmp_path / "mode-file",
+        )
     assert not (tmp_path / "mode-file").exists()
 
 
-def test_a_mode_that_does_not_come_from_the_database_is_not_drilled(client: Client, settings: Settings) -> None:
-    held = InProcess("", client=client, answers={"model": {"mode": "assist", "mode_source": "file"}})
+def test_a_mode_that_does_not_come_from_the_database_is_not_drilled(
+    client: Client, settings: Settings
+) -> None:
+    held = InProcess(
+        "", client=client, answers={"model": {"mode": "assist", "mode_source": "file"}}
+    )
     store = Store(settings.records_url)
     store.set_mode("automate", "you", "a test")
     with pytest.raises(DrillError, match="through the file"):
@@ -130,7 +163,9 @@ def test_a_mode_that_does_not_come_from_the_database_is_not_drilled(client: Clie
     assert now.mode == "automate"
 
 
-def test_where_nothing_can_be_stopped_nothing_is_drilled(client: Client, settings: Settings) -> None:
+def test_where_nothing_can_be_stopped_nothing_is_drilled(
+    client: Client, settings: Settings
+) -> None:
     store = Store(settings.records_url)
     store.set_mode("shadow", "you", "a stop")
     eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
@@ -209,12 +244,17 @@ def test_the_way_back_is_timed_and_the_champion_answers_again(
     first, second = release(registry, baseline, "baseline"), release(registry, model)
     sync(registry, settings.models)
     with serve(binary, settings) as client:
-        (shown,) = rollback_drill(Following("", client=client, settings=settings), registry, "you", ABOUT)
+        (shown,) = rollback_drill(
+            Following("", client=client, settings=settings), registry, "you", ABOUT
+        )
         assert client.get("/v1/model").json()["model_version"] == str(second.number)
     assert shown.check == "rollback-drilled"
     assert shown.passed
     moves = [(event["action"], event["before"], event["version"]) for event in registry.history()]
-    assert moves[-2:] == [("rollback", second.number, first.number), ("promote", first.number, second.number)]
+    assert moves[-2:] == [
+        ("rollback", second.number, first.number),
+        ("promote", first.number, second.number),
+    ]
 
 
 def test_a_way_back_that_is_not_followed_fails_and_the_champion_stays(
@@ -224,19 +264,28 @@ def test_a_way_back_that_is_not_followed_fails_and_the_champion_stays(
     release(registry, baseline, "baseline")
     second = release(registry, model)
     with pytest.raises(DrillError, match="did not come to hold"):
-        rollback_drill(InProcess("", client=client, answers={"model": {"model_version": "99"}}), registry, "you", ABOUT)
+        rollback_drill(
+            InProcess("", client=client, answers={"model": {"model_version": "99"}}),
+            registry,
+            "you",
+            ABOUT,
+        )
     champion = registry.get_by_alias(CHAMPION)
     assert champion
     assert champion.number == second.number
 
 
-def test_without_a_version_before_there_is_no_drill(client: Client, registry: Registry, model: Path) -> None:
+def test_without_a_version_before_there_is_no_drill(
+    client: Client, registry: Registry, model: Path
+) -> None:
     release(registry, model)
     with pytest.raises(NoTargetVersionError, match="nothing came before it"):
         rollback_drill(InProcess("", client=client), registry, "you", ABOUT)
 
 
-def test_unattended_nothing_moves_where_production_follows(registry: Registry, model: Path, baseline: Path) -> None:
+def test_unattended_nothing_moves_where_production_follows(
+    registry: Registry, model: Path, baseline: Path
+) -> None:
     assert "no version yet to go back to" in reason_to_skip(registry, ABOUT)
     release(registry, baseline, "baseline")
     assert "no version yet to go back to" in reason_to_skip(registry, ABOUT)
@@ -253,7 +302,10 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
     monkeypatch.delenv("CI", raising=False)  # which may run this test
     release(registry, baseline, "baseline")
     release(registry, model)
-    mine: dict[Subject, str] = {**ABOUT, "project": uuid.uuid4().hex}  # evidence lies beside that of other tests
+    mine: dict[Subject, str] = {
+        **ABOUT,
+        "project": uuid.uuid4().hex,
+    }  # evidence lies beside that of other tests
     shown = finding("rollback-drilled", True, mine, 0.5)
     write(registry, [shown])
     assert reason_to_skip(registry, mine) == "", "what somebody did by hand spares nothing"
@@ -269,7 +321,9 @@ def test_unattended_the_same_code_is_drilled_once_a_week_by_the_ci(
 
 def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drills, "WAIT", 0.2)
-    with pytest.raises(DrillError, match=r"an answer did not come to hold at http://127\.0\.0\.1:9"):
+    with pytest.raises(
+        DrillError, match=r"an answer did not come to hold at http://127\.0\.0\.1:9"
+    ):
         DrilledService("http://127.0.0.1:9").wait_for(lambda facts: facts, "an answer")
 
 

@@ -19,7 +19,18 @@ from mlprod.records.store import Store
 from mlprod.records.usage_stats import Usage
 from mlprod.settings import Settings
 
-HEAVY = {"alembic", "duckdb", "ibis", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "sklearn"}
+HEAVY = {
+    "alembic",
+    "duckdb",
+    "ibis",
+    "matplotlib",
+    "mlflow",
+    "numpy",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+}
 RUN = f"""
 import json, sys
 from mlprod.commands.cli import run
@@ -51,14 +62,24 @@ def test_the_stop_imports_nothing_that_learns(
 ) -> None:
     if there:
         shutil.copy(empty_records, tmp_path / "records.db")
-    said = {
+    message = {
         "ML_STATE_DIR": str(tmp_path),
         "ML_DATABASE_URL": f"sqlite:///{tmp_path}/records.db",
         "ML_ENVIRONMENT": environment,
         "PYTHONPATH": ":".join(sys.path),
     }
-    command = [sys.executable, "-c", RUN, "mode", "shadow", "--why", "complaints", "--who", "grace"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=said)
+    command = [
+        sys.executable,
+        "-c",
+        RUN,
+        "set-mode",
+        "shadow",
+        "--reason",
+        "complaints",
+        "--actor",
+        "grace",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=message)
     code, modules = json.loads(done.stdout.splitlines()[-1])
     assert code == (0 if there else 1), done.stdout
     assert not HEAVY & set(modules)
@@ -74,32 +95,36 @@ def test_the_stop_does_not_look_at_readiness(
     monkeypatch.setattr(readiness_report, "demand_mode", never)
     monkeypatch.setattr("mlprod.records.usage_stats.usage", never)
     monkeypatch.setenv("ML_ENVIRONMENT", "production")
-    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0
+    assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 0
     assert "by grace: complaints" in capsys.readouterr().out
 
 
 def test_a_step_up_looks_at_readiness(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
+    requested: list[tuple[str, str]] = []
 
     def demand(settings: Settings, wanted: str, now: str, used: Usage) -> None:
-        asked.append((now, wanted))
+        requested.append((now, wanted))
 
     migrate(here.database_url)
     monkeypatch.setattr(readiness_report, "demand_mode", demand)
     monkeypatch.setenv("ML_ENVIRONMENT", "production")
-    assert main(["mode", "assist", "--why", "all is well", "--who", "grace"]) == 0
-    assert asked == [("shadow", "assist")]
+    assert main(["set-mode", "assist", "--reason", "all is well", "--actor", "grace"]) == 0
+    assert requested == [("shadow", "assist")]
 
 
 def test_a_stop_without_the_database_and_without_a_service_says_that_it_reached_none(
     away: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 1
-    said = capsys.readouterr().out
-    for part in ("does not answer: no such table", "No service runs with", "NOT reached: replicas elsewhere"):
-        assert part in said
+    assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 1
+    message = capsys.readouterr().out
+    for part in (
+        "does not answer: no such table",
+        "No service runs with",
+        "NOT reached: replicas elsewhere",
+    ):
+        assert part in message
     migrate(away.database_url)
-    assert main(["mode"]) == 0
+    assert main(["set-mode"]) == 0
     assert "by grace: complaints" in capsys.readouterr().out
     assert list(away.switches.iterdir()) == []
     stored = Store(away.database_url).mode()
@@ -111,29 +136,33 @@ def test_a_stop_without_the_database_reaches_the_service_of_this_folder(
     away: Settings, settings: Settings, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     point(settings.models, trained.bundle, 1)
-    with serve(binary, away.model_copy(update={"model_dir": settings.models, "max_queue_seconds": 5.0})) as client:
+    with serve(
+        binary, away.model_copy(update={"model_dir": settings.models, "max_queue_seconds": 5.0})
+    ) as client:
         assert client.get("/v1/model").json()["mode"] == "automate"
-        assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0
+        assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 0
         assert f"for the service that runs with {away.spooled}" in capsys.readouterr().out
         eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
         assert client.get("/v1/model").json()["mode_source"] == "replica"
-        assert main(["mode"]) == 1, "the database cannot be read"
-        said = capsys.readouterr()
-        assert "on this machine shadow holds, through grace: complaints" in said.out
-        assert "StoreUnavailableError" in said.err or "TablesMissingError" in said.err
+        assert main(["set-mode"]) == 1, "the database cannot be read"
+        message = capsys.readouterr()
+        assert "on this machine shadow holds, through grace: complaints" in message.out
+        assert "StoreUnavailableError" in message.err or "TablesMissingError" in message.err
         migrate(away.database_url)
         eventually(lambda: client.get("/v1/model").json()["mode_source"] == "database")
-        assert main(["mode", "assist", "--why", "all is well"]) == 0
+        assert main(["set-mode", "assist", "--reason", "all is well"]) == 0
         eventually(lambda: client.get("/v1/model").json()["mode"] == "assist")
 
 
-@pytest.mark.parametrize(("remembered", "wanted"), [("automate", "automate"), ("assist", "automate"), ("", "automate")])
+@pytest.mark.parametrize(
+    ("remembered", "wanted"), [("automate", "automate"), ("assist", "automate"), ("", "automate")]
+)
 def test_without_the_database_nothing_is_loosened(
     here: Settings, remembered: str, wanted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here.spooled.mkdir(parents=True)
     (here.spooled / "mode").write_text(remembered)
-    code = main(["mode", wanted, "--why", "all is well", "--who", "grace"])
+    code = main(["set-mode", wanted, "--reason", "all is well", "--actor", "grace"])
     if remembered == wanted:
         assert code in (0, 1)
     else:
@@ -145,8 +174,8 @@ def test_without_the_database_nothing_is_loosened(
 def test_a_step_up_after_a_stop_without_the_database_is_refused(
     away: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["mode", "shadow", "--why", "complaints", "--who", "grace"])
-    assert main(["mode", "assist", "--why", "all is well", "--who", "grace"]) == 1
+    main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"])
+    assert main(["set-mode", "assist", "--reason", "all is well", "--actor", "grace"]) == 1
     assert "needs the database" in capsys.readouterr().err
 
 
@@ -154,29 +183,40 @@ def test_where_nothing_can_be_written_the_error_says_what_works(
     away: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     away.switches.write_text("a file where the folder should be")
-    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 1
-    said = capsys.readouterr().err
-    for part in ("NotSwitchedError", "no such table", str(away.switches), "POST /v1/mode", "mode file"):
-        assert part in said
+    assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 1
+    message = capsys.readouterr().err
+    for part in (
+        "NotSwitchedError",
+        "no such table",
+        str(away.switches),
+        "POST /v1/mode",
+        "mode file",
+    ):
+        assert part in message
 
 
 def test_the_mode_that_is_shown_names_a_stricter_file(
-    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    here: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     migrate(here.database_url)
     file = tmp_path / "mode-file"
     file.write_text("shadow complaints since noon")
     monkeypatch.setenv("ML_MODE_FILE", str(file))
-    assert main(["mode"]) == 0
-    said = capsys.readouterr().out
-    assert "assist (ML_MODE), never switched" in said
-    assert f"on this machine shadow holds, through {file}: complaints since noon" in said
+    assert main(["set-mode"]) == 0
+    message = capsys.readouterr().out
+    assert "assist (ML_MODE), never switched" in message
+    assert f"on this machine shadow holds, through {file}: complaints since noon" in message
     file.write_text("automate")
-    assert main(["mode"]) == 0
+    assert main(["set-mode"]) == 0
     assert "on this machine" not in capsys.readouterr().out
 
 
-def test_a_batch_takes_the_strictest_of_database_file_and_machine(here: Settings, tmp_path: Path) -> None:
+def test_a_batch_takes_the_strictest_of_database_file_and_machine(
+    here: Settings, tmp_path: Path
+) -> None:
     migrate(here.database_url)
     store, file = Store(here.database_url), tmp_path / "mode-file"
     settings = here.model_copy(update={"mode_file": file})
@@ -195,7 +235,7 @@ def test_the_first_mode_that_is_shown_needs_no_tables_on_a_laptop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ML_STATE_DIR", str(tmp_path / "var"))
-    assert main(["mode"]) == 0
+    assert main(["set-mode"]) == 0
     assert "assist (ML_MODE), never switched" in capsys.readouterr().out
-    assert main(["mode", "shadow", "--why", "complaints", "--who", "grace"]) == 0
+    assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 0
     assert "by grace: complaints" in capsys.readouterr().out

@@ -1,4 +1,6 @@
-"""patches/*.patch in a project: the wheel is patched, rebuilt and pinned; what does not fit changes nothing."""
+"""patches/*.patch in a project: the wheel is patched, rebuilt and pinned; what does not fit changes
+nothing.
+"""
 
 import difflib
 import hashlib
@@ -17,7 +19,9 @@ from mlprod.ops.patching import apply_patches, outdated_patches, read_pin
 
 FILE = "mlprod/identity.py"
 CODE = (LIBRARY / "src" / FILE).read_text(encoding="utf-8").splitlines(keepends=True)
-PATCH = "".join(difflib.unified_diff(CODE, ['"""Changed by a patch."""\n', *CODE[1:]], f"a/{FILE}", f"b/{FILE}"))
+PATCH = "".join(
+    difflib.unified_diff(CODE, ['"""Changed by a patch."""\n', *CODE[1:]], f"a/{FILE}", f"b/{FILE}")
+)
 NEW_FILE = """--- /dev/null
 +++ b/{name}
 @@ -0,0 +1 @@
@@ -27,7 +31,9 @@ NEW_FILE = """--- /dev/null
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with one patch, in a repository: git must not take its folders for those of the wheel."""
+    """A project with one patch, in a repository: git must not take its folders for those of the
+    wheel.
+    """
     folder = tmp_path / "project"
     for name in ("requirements", "vendor", "src"):
         shutil.copytree(PROJECT / name, folder / name)
@@ -51,7 +57,9 @@ def run(project: Path) -> subprocess.CompletedProcess[str]:
     """As `make mlprod-patch` does."""
     command = [sys.executable, "requirements/bootstrap.py", "mlprod-patch"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def patched(project: Path) -> Path:
@@ -59,7 +67,9 @@ def patched(project: Path) -> Path:
     return wheel
 
 
-def test_the_library_is_patched_rebuilt_and_pinned_and_a_second_run_changes_nothing(project: Path) -> None:
+def test_the_library_is_patched_rebuilt_and_pinned_and_a_second_run_changes_nothing(
+    project: Path,
+) -> None:
     before = state(project)
     released = read_pin(project)
     done = run(project)
@@ -67,11 +77,20 @@ def test_the_library_is_patched_rebuilt_and_pinned_and_a_second_run_changes_noth
     version = f"{released.version}+org.1"
     assert f"mlprod {version} is in vendor/" in done.stdout
     pin = read_pin(project)
-    assert (pin.version, pin.released, pin.checksum) == (version, released.version, released.checksum)
-    assert f"mlprod=={version} --hash=sha256:{hashlib.sha256(patched(project).read_bytes()).hexdigest()}\n" in pin.text
+    assert (pin.version, pin.released, pin.checksum) == (
+        version,
+        released.version,
+        released.checksum,
+    )
+    assert (
+        f"mlprod=={version} "
+        f"--hash=sha256:{hashlib.sha256(patched(project).read_bytes()).hexdigest()}\n" in pin.text
+    )
     with zipfile.ZipFile(patched(project)) as archive:
         assert archive.read(FILE).startswith(b'"""Changed by a patch."""')
-        assert f"\nVersion: {version}\n".encode() in archive.read(f"mlprod-{version}.dist-info/METADATA")
+        assert f"\nVersion: {version}\n".encode() in archive.read(
+            f"mlprod-{version}.dist-info/METADATA"
+        )
         assert f'VERSION = "{version}"'.encode() in archive.read("mlprod/version.py")
         assert archive.testzip() is None
     after = state(project)
@@ -92,14 +111,24 @@ def test_the_same_patches_give_the_same_bytes(project: Path, tmp_path: Path) -> 
 def test_an_installer_takes_the_patched_wheel_by_its_pin(project: Path) -> None:
     apply_patches(project)
     target = project / "installed"
-    options = ["--no-index", "--no-deps", "--require-hashes", "--target", str(target), "-r", "requirements/mlprod.txt"]
+    options = [
+        "--no-index",
+        "--no-deps",
+        "--require-hashes",
+        "--target",
+        str(target),
+        "-r",
+        "requirements/mlprod.txt",
+    ]
     command = [sys.executable, "-m", "pip", "install", "-q", *options]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (target / FILE).read_text().startswith('"""Changed by a patch."""')
 
 
-def test_another_patch_is_another_number_and_without_patches_the_released_library_is_back(project: Path) -> None:
+def test_another_patch_is_another_number_and_without_patches_the_released_library_is_back(
+    project: Path,
+) -> None:
     before = state(project)
     apply_patches(project)
     add_patch(project, "02-more", NEW_FILE.format(name="mlprod/added.py"))
@@ -121,13 +150,21 @@ def test_another_patch_is_another_number_and_without_patches_the_released_librar
             PATCH.replace(CODE[0][:9], '"""Nobody'),
             rf"02-bad.patch does not fit mlprod \S+: {FILE}: patch does not apply",
         ),
-        (PATCH.replace("identity", "gone"), r"02-bad.patch does not fit mlprod \S+: mlprod/gone.py: No such file"),
+        (
+            PATCH.replace("identity", "gone"),
+            r"02-bad.patch does not fit mlprod \S+: mlprod/gone.py: No such file",
+        ),
         ("", "02-bad.patch does not fit .*No valid patches"),
-        (NEW_FILE.format(name="other/added.py"), "change other/added.py; a patch changes files below mlprod/ alone"),
+        (
+            NEW_FILE.format(name="other/added.py"),
+            "change other/added.py; a patch changes files below mlprod/ alone",
+        ),
         (NEW_FILE.format(name="../outside.py"), "02-bad.patch does not fit .*outside.py"),
     ],
 )
-def test_a_patch_that_does_not_fit_is_named_and_changes_nothing(text: str, message: str, project: Path) -> None:
+def test_a_patch_that_does_not_fit_is_named_and_changes_nothing(
+    text: str, message: str, project: Path
+) -> None:
     (project / "patches" / "01-identity.patch").unlink()
     add_patch(project, "02-bad", text)
     before = state(project)
@@ -142,15 +179,21 @@ def test_a_patch_that_does_not_fit_is_named_and_changes_nothing(text: str, messa
 
 def test_a_patch_of_the_metadata_is_refused(project: Path) -> None:
     version = read_pin(project).version
-    add_patch(project, "02-bad", NEW_FILE.format(name=f"mlprod-{version}.dist-info/entry_points.txt"))
-    with pytest.raises(PatchError, match=r"dist-info/entry_points.txt; a patch changes files below mlprod/ alone"):
+    add_patch(
+        project, "02-bad", NEW_FILE.format(name=f"mlprod-{version}.dist-info/entry_points.txt")
+    )
+    with pytest.raises(
+        PatchError, match=r"dist-info/entry_points.txt; a patch changes files below mlprod/ alone"
+    ):
         apply_patches(project)
 
 
 def test_a_library_that_a_patch_broke_can_be_patched_again(project: Path) -> None:
     name = "mlprod/commands/start.py"
     start = (LIBRARY / "src" / name).read_text(encoding="utf-8").splitlines(keepends=True)
-    broken = difflib.unified_diff(start, ["raise SystemExit(9)\n", *start], f"a/{name}", f"b/{name}")
+    broken = difflib.unified_diff(
+        start, ["raise SystemExit(9)\n", *start], f"a/{name}", f"b/{name}"
+    )
     add_patch(project, "01-identity", "".join(broken))
     assert run(project).returncode == 0
     add_patch(project, "01-identity", PATCH)
@@ -162,7 +205,10 @@ def test_where_the_library_comes_from_an_index_what_works_is_shown(project: Path
     pin = project / "requirements" / "mlprod.txt"
     pin.write_text(pin.read_text().replace("--find-links ../vendor\n", ""))
     before = state(project)
-    with pytest.raises(PatchError, match=r"takes mlprod from an index.*pip download --no-deps.*then make mlprod-patch"):
+    with pytest.raises(
+        PatchError,
+        match=r"takes mlprod from an index.*pip download --no-deps.*then make mlprod-patch",
+    ):
         apply_patches(project)
     assert state(project) == before
 
@@ -171,12 +217,17 @@ def test_a_released_wheel_that_was_changed_is_refused(project: Path) -> None:
     apply_patches(project)
     released = project / "vendor" / f"mlprod-{read_pin(project).released}-py3-none-any.whl"
     released.write_bytes(released.read_bytes() + b"x")
-    with pytest.raises(PatchError, match=r"it was changed, requirements/mlprod.txt has another checksum. Works: git"):
+    with pytest.raises(
+        PatchError,
+        match=r"it was changed, requirements/mlprod.txt has another checksum. Works: git",
+    ):
         apply_patches(project)
     assert "it was changed" in run(project).stderr
 
 
-def test_a_stop_while_it_writes_leaves_a_project_that_installs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_while_it_writes_leaves_a_project_that_installs(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = state(project)
     replace = Path.replace
 

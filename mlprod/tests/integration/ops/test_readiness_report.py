@@ -29,32 +29,49 @@ def test_the_scorecard_reads_the_project_and_its_registry(
     rules = Path("monitoring") / "rules.yaml"
     rules.parent.mkdir()
     rules.write_text(
-        "groups:\n  - rules:\n    - {alert: Odd, expr: x}\n    - {alert: Late, expr: x}\n    - {record: a, expr: x}\n"
-        "---\ngroups:\n---\ngroups: [{rules: [{alert: Own, labels: {outcome: serving}}, {alert: Bare, labels: }]}]\n"
+        "groups:\n  - rules:\n    - {alert: Odd, expr: x}\n    - {alert: Late, expr: x}\n  "
+        "  - {record: a, expr: x}\n"
+        "---\ngroups:\n---\ngroups: [{rules: [{alert: Own, labels: {outcome: serving}}, "
+        "{alert: Bare, labels: }]}]\n"
     )
     card = readiness_report.scorecard(SEAM, at_home, registry, None)
-    found = {result.entry.id: result for result in card.pilot}
-    assert found[MINE].status == "passed"
-    assert [said.rpartition(" ")[2] for said in found["everything-covered"].says] == ["Odd", "Bare"]
-    assert found["generated-files-agree"].says[0] == "CODEOWNERS: differs from what `make generate` writes"
+    matches = {result.entry.id: result for result in card.pilot}
+    assert matches[MINE].status == "passed"
+    assert [message.rpartition(" ")[2] for message in matches["everything-covered"].says] == [
+        "Odd",
+        "Bare",
+    ]
+    assert (
+        matches["generated-files-agree"].says[0]
+        == "CODEOWNERS: differs from what `make generate` writes"
+    )
     assert card.today == date.today()
 
 
-def test_each_environment_that_has_manifests_gets_its_own_rules(at_home: Settings, filled: Filled) -> None:
-    names = {f"deploy/overlays/{environment}/prometheus-rule.yaml" for environment in ("staging", "production")}
+def test_each_environment_that_has_manifests_gets_its_own_rules(
+    at_home: Settings, filled: Filled
+) -> None:
+    names = {
+        f"deploy/overlays/{environment}/prometheus-rule.yaml"
+        for environment in ("staging", "production")
+    }
     assert names.isdisjoint(generated(filled.org, None))
     for name in names:
         Path(name).parent.mkdir(parents=True)
     assert names < generated(filled.org, None).keys()
 
 
-def test_a_cluster_that_names_the_system_otherwise_is_refused(at_home: Settings, filled: Filled) -> None:
+def test_a_cluster_that_names_the_system_otherwise_is_refused(
+    at_home: Settings, filled: Filled
+) -> None:
     values = Path("deploy/values/values.yaml")
     values.parent.mkdir(parents=True)
     values.write_text("project: fraud-scoring\n")
     generated(filled.org, None)
     values.write_text("project: fraud-scores\n")
-    with pytest.raises(GovernanceError, match=r"values\.yaml: project: fraud-scores.* write the same one in both"):
+    with pytest.raises(
+        GovernanceError, match=r"values\.yaml: project: fraud-scores.* write the same one in both"
+    ):
         generated(filled.org, None)
 
 
@@ -62,14 +79,19 @@ def test_what_only_a_person_starts_is_repeated_by_no_workflow(at_home: Settings)
     folder = Path(".github/workflows")
     folder.mkdir(parents=True)
     (folder / "ci.yml").write_text("on:\n  push:\njobs: {a: {steps: [{run: make test}]}}\n")
-    (folder / "by-hand.yml").write_text("on:\n  workflow_dispatch:\njobs: {a: {steps: [{run: make rollback-drill}]}}\n")
-    web = "{rules: [{if: '$CI_PIPELINE_SOURCE == \"web\" && $TASK'}], script: [make stop-drill]}"
-    always = "{rules: [{if: '$CI_PIPELINE_SOURCE == \"push\"'}], script: [make soak]}"
+    (folder / "by-hand.yml").write_text(
+        "on:\n  workflow_dispatch:\njobs: {a: {steps: [{run: make rollback-drill}]}}\n"
+    )
+    web = (
+        "{rules: [{if: '$CI_PIPELINE_SOURCE == \"web\" && $TASK'}], script: [make "
+        "kill-switch-drill]}"
+    )
+    always = "{rules: [{if: '$CI_PIPELINE_SOURCE == \"push\"'}], script: [make load-test]}"
     Path(".gitlab-ci.yml").write_text(f"drills: {web}\nendurance: {always}\n")
-    said = _workflows()
-    assert "make test" in said
-    assert "make soak" in said
-    assert "drill" not in said
+    message = _workflows()
+    assert "make test" in message
+    assert "make load-test" in message
+    assert "drill" not in message
 
 
 def test_a_scorecard_says_which_version_it_is_of_which_serves_and_which_is_next(
@@ -78,22 +100,30 @@ def test_a_scorecard_says_which_version_it_is_of_which_serves_and_which_is_next(
     assert readiness_report.described(None, None) == "no model yet"
     first, second = register("a" * 64), register("b" * 64)
     promote(registry, "ann", "first", first.number)
-    assert readiness_report.described(registry, first).endswith("a model (which serves, no challenger waits)")
+    assert readiness_report.described(registry, first).endswith(
+        "a model (which serves, no challenger waits)"
+    )
     registry.point(CHALLENGER, second)
-    assert readiness_report.described(registry, first).endswith(f"(which serves, version {second.number} is next)")
+    assert readiness_report.described(registry, first).endswith(
+        f"(which serves, version {second.number} is next)"
+    )
     upcoming = readiness_report.assessed_version(registry, None)
     assert upcoming is not None
-    assert readiness_report.described(registry, upcoming).endswith(f"(version {first.number} serves, this one is next)")
+    assert readiness_report.described(registry, upcoming).endswith(
+        f"(version {first.number} serves, this one is next)"
+    )
 
 
-def test_after_a_rollback_the_version_that_serves_is_looked_at(registry: Registry, register: Registered) -> None:
+def test_after_a_rollback_the_version_that_serves_is_looked_at(
+    registry: Registry, register: Registered
+) -> None:
     first, second = register("a" * 64), register("b" * 64)
     registry.point(CHALLENGER, second)
     promote(registry, "ann", "first", first.number)
     promote(registry, "ann", "second", second.number)
     rollback(registry, "on-call", "it declines everybody")
-    found = readiness_report.assessed_version(registry, None)
-    assert found is not None
-    assert found.number == first.number
+    result = readiness_report.assessed_version(registry, None)
+    assert result is not None
+    assert result.number == first.number
     withdrawn = readiness_report.assessed_version(registry, second.number)
     assert "rolled back by on-call" in readiness_report.described(registry, withdrawn)

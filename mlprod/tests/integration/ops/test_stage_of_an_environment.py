@@ -19,19 +19,27 @@ SEAM = Project(PACKAGE).seam_if_readable()
 
 
 def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
-    require_stage(SEAM, at_home.model_copy(update={"governance_dir": Path("nowhere")}), registry, "local", None)
+    require_stage(
+        SEAM,
+        at_home.model_copy(update={"governance_dir": Path("nowhere")}),
+        registry,
+        "local",
+        None,
+    )
 
 
-@pytest.mark.parametrize(("environment", "stage"), [("staging", "pilot"), ("production", "production")])
+@pytest.mark.parametrize(
+    ("environment", "stage"), [("staging", "pilot"), ("production", "production")]
+)
 def test_an_environment_refuses_with_the_list_of_what_is_missing(
     at_home: Settings, registry: Registry, environment: Any, stage: str
 ) -> None:
     with pytest.raises(NotReadyError) as refused:
         require_stage(SEAM, at_home, registry, environment, None)
-    said = str(refused.value)
-    assert said.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
-    assert "gates-passed (unmeasured)" in said
-    assert f"missing for {stage}" in said
+    message = str(refused.value)
+    assert message.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
+    assert "gates-passed (unmeasured)" in message
+    assert f"missing for {stage}" in message
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
@@ -43,21 +51,25 @@ def test_an_environment_opens_once_its_stage_is_reached(
     monkeypatch: pytest.MonkeyPatch,
     filled: Filled,
 ) -> None:
-    asked: list[Any] = []
+    requested: list[Any] = []
 
     def met(*given: Any) -> Any:
-        asked.append(given)
+        requested.append(given)
         return filled.card()
 
     monkeypatch.setattr(readiness_report, "scorecard", met)
     version = register("a" * 64)
     require_stage(SEAM, at_home, registry, environment, version)
-    assert asked == [(SEAM, at_home, registry, version)]
+    assert requested == [(SEAM, at_home, registry, version)]
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
-    at_home: Settings, registry: Registry, environment: str, monkeypatch: pytest.MonkeyPatch, filled: Filled
+    at_home: Settings,
+    registry: Registry,
+    environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    filled: Filled,
 ) -> None:
     monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
     run = registry.log_run({}, {}, {}, None)
@@ -99,12 +111,12 @@ def test_what_nobody_committed_opens_no_production(
     at_home: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch, filled: Filled
 ) -> None:
     monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
-    for words in (
+    for parts in (
         ["init", "-q"],
         ["add", "-A"],
         ["-c", "user.name=a", "-c", "user.email=a@b.org", "commit", "-qm", "x"],
     ):
-        subprocess.run(["git", *words], check=True)  # noqa: S607 - the git on PATH
+        subprocess.run(["git", *parts], check=True)  # noqa: S607 - the git on PATH
     require_stage(SEAM, at_home, registry, "production", None)
     filled.change("risk.yaml", "acts_without_review: false", "acts_without_review: true")
     require_stage(SEAM, at_home, registry, "staging", None)

@@ -1,4 +1,6 @@
-"""The examples of docs/library.md, each in a copy of the project; and what is wrong with an extensions.py."""
+"""The examples of docs/library.md, each in a copy of the project; and what is wrong with an
+extensions.py.
+"""
 
 import hashlib
 import hmac
@@ -43,7 +45,11 @@ def test_the_page_has_an_example_of_each_function() -> None:
 
 
 def test_own_metrics_stand_beside_those_of_the_service(extend: Extend, settings: Settings) -> None:
-    text = Client(create_api(extend(example("metrics()")), settings).assembly).operations.get("/metrics").text
+    text = (
+        Client(create_api(extend(example("metrics()")), settings).assembly)
+        .operations.get("/metrics")
+        .text
+    )
     assert "\nfraud_started_timestamp_seconds 1." in text
     assert "\nml_requests_total{" in text
 
@@ -51,10 +57,15 @@ def test_own_metrics_stand_beside_those_of_the_service(extend: Extend, settings:
 def test_an_own_export_replaces_that_of_the_library(extend: Extend) -> None:
     seam = Project(extend(example("export(estimator)"))).seam()
     columns = sample(seam.terms.fields, 400, seed=0)
-    estimator = seam.build_model(seam.terms.fields).set_params(histgradientboostingclassifier__max_iter=5)
+    estimator = seam.build_model(seam.terms.fields).set_params(
+        histgradientboostingclassifier__max_iter=5
+    )
     estimator.fit(encode(seam.terms.fields, columns), np.tile([0, 1], 200))
     files = export(seam, estimator)
-    opsets = {opset.domain: opset.version for opset in ModelProto.FromString(files["model.onnx"]).opset_import}
+    opsets = {
+        opset.domain: opset.version
+        for opset in ModelProto.FromString(files["model.onnx"]).opset_import
+    }
     assert opsets[""] == 15
     scores = runtime_of(seam, files).score(columns)
     np.testing.assert_allclose(scores, predict(seam, estimator, columns), atol=1e-5)
@@ -69,7 +80,10 @@ def test_an_own_identity_lets_in_a_caller_without_a_key(
     signature = hmac.digest(b"s3cret", b"webshop", hashlib.sha256).hex()
     signed = {"x-gateway-caller": "webshop", "x-gateway-signature": signature}
     assert client.get("/openapi.json", headers=signed).status_code == 200
-    assert client.get("/openapi.json", headers=signed | {"x-gateway-caller": "another"}).status_code == 401
+    assert (
+        client.get("/openapi.json", headers=signed | {"x-gateway-caller": "another"}).status_code
+        == 401
+    )
     assert client.get("/openapi.json", headers={"authorization": authorization}).status_code == 200
 
 
@@ -102,7 +116,9 @@ def test_an_own_verb_runs_and_is_listed(extend: Extend, capsys: pytest.CaptureFi
     assert run(package, ["count-rows"]) == 0
     assert capsys.readouterr().out == "100,000 rows\n"
     assert run(package, ["help"]) == 0
-    assert "how many rows load() gives (of this project)" in " ".join(capsys.readouterr().out.split())
+    assert "this project: count-rows Print the number of rows that load() returns." in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_a_project_without_the_file_has_no_extension(tmp_path: Path) -> None:
@@ -117,15 +133,25 @@ def test_a_project_without_the_file_has_no_extension(tmp_path: Path) -> None:
             "import math\nimport no_such_module\n",
             r"line 2: it cannot be imported: ModuleNotFoundError: .*no_such_module",
         ),
-        ("import no_such_module\n", "import what only training has inside the function that needs it"),
+        (
+            "import no_such_module\n",
+            "import what only training has inside the function that needs it",
+        ),
         ("def metrics(:\n", "line 1: it cannot be imported: SyntaxError"),
         ("X = 1 / 0\n", "line 1: it cannot be imported: ZeroDivisionError"),
-        ("def metric(): ...\n", r"metric\(\) is not a function that the library calls.* Did you mean metrics\(\)\?"),
+        (
+            "def metric(): ...\n",
+            r"metric\(\) is not a function that the library calls.* Did you mean metrics\(\)\?",
+        ),
         (
             "def helper(): ...\n",
-            r"helper\(\) is not .*; these are: metrics\(\), export\(\), .* Call a helper _helper\(\)",
+            r"helper\(\) is not .*; these are: metrics\(\), export\(\), .* Call a helper "
+            r"_helper\(\)",
         ),
-        ("def export(): ...\n", r"export\(\) has other arguments: .* Works: def export\(estimator\):"),
+        (
+            "def export(): ...\n",
+            r"export\(\) has other arguments: .* Works: def export\(estimator\):",
+        ),
         ("def checks(now): ...\n", r"checks\(now\) has other arguments: .* Works: def checks\(\):"),
         ("metrics = []\n", r"metrics is \[\], not a function; works: def metrics\(\):"),
         (
@@ -134,7 +160,9 @@ def test_a_project_without_the_file_has_no_extension(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_with_what_works(text: str, message: str, extend: Extend) -> None:
+def test_a_file_that_cannot_be_used_is_named_with_what_works(
+    text: str, message: str, extend: Extend
+) -> None:
     with pytest.raises(ExtensionError, match=f"^extensions.py.*{message}"):
         load_extensions(extend(text))
 
@@ -145,16 +173,24 @@ def test_a_file_that_cannot_be_used_is_named_with_what_works(text: str, message:
         ("def metrics(): return [1]\n", r"metrics\(\) gave 1; it returns Prometheus collectors"),
         ("def metrics(): raise OSError('away')\n", r"metrics\(\) failed: OSError: away"),
         (
-            "from prometheus_client import Gauge\ndef metrics(): return [Gauge('ml_mine', '-', registry=None)]\n",
+            "from prometheus_client import Gauge\ndef metrics(): return [Gauge('ml_mine', "
+            "'-', registry=None)]\n",
             r"names ml_mine; names that begin with ml_ are the library's",
         ),
         (
-            "from prometheus_client import Gauge\ndef metrics(): return [Gauge('a', '-', registry=None)] * 2\n",
+            "from prometheus_client import Gauge\ndef metrics(): return [Gauge('a', '-', "
+            "registry=None)] * 2\n",
             "Duplicated timeseries.*a name stands once",
         ),
         ("def checks(): return [1]\n", r"checks\(\) gave \[1\]; it returns a dict"),
-        (ROUTE.format(path="/v1/model"), r"routes\(\) names /v1/model, which has an answer already"),
-        (ROUTE.format(path="/v1/predict"), r"routes\(\) names /v1/predict, which has an answer already"),
+        (
+            ROUTE.format(path="/v1/model"),
+            r"routes\(\) names /v1/model, which has an answer already",
+        ),
+        (
+            ROUTE.format(path="/v1/predict"),
+            r"routes\(\) names /v1/predict, which has an answer already",
+        ),
         (ROUTE.format(path="/healthz"), r"routes\(\) names /healthz, which has an answer already"),
         (ROUTE.format(path="limits"), r"routes\(\) names the path 'limits'"),
     ],
@@ -191,7 +227,8 @@ def test_a_verb_gets_the_words_that_follow_and_gives_the_exit_code(
     extend: Extend, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = extend(
-        "def _run(words):\n    'Runs.'\n    print(words)\n    return 3\ndef commands():\n    return {'mine': _run}\n"
+        "def _run(words):\n    'Runs.'\n    print(words)\n    return 3\ndef commands():\n  "
+        "  return {'mine': _run}\n"
     )
     assert run(package, ["mine", "--days", "7", "-h"]) == 3
     assert capsys.readouterr().out == "['--days', '7', '-h']\n"
@@ -217,12 +254,17 @@ def test_the_file_is_loaded_when_it_is_needed_and_the_service_loads_nothing_that
         f"assert {package + '.extensions'!r} not in sys.modules\n"
         f"create_api({package!r})\n"
         f"assert {package + '.extensions'!r} in sys.modules\n"
-        "found = sorted({'sklearn', 'ibis', 'mlflow', 'skl2onnx', 'mlprod.training'} & set(sys.modules))\n"
+        "found = sorted({'sklearn', 'ibis', 'mlflow', 'skl2onnx', 'mlprod.training'} & "
+        "set(sys.modules))\n"
         "assert not found, found\n"
     )
     paths = f"import sys; sys.path[:0] = {[str(tmp_path / 'src'), *sys.path]!r}\n"
     done = subprocess.run(
-        [sys.executable, "-c", paths + code], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", paths + code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

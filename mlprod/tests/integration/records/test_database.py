@@ -1,4 +1,6 @@
-"""Connections that lead nowhere, to a server that only reads, or through a pooler; and what is said of each."""
+"""Connections that lead nowhere, to a server that only reads, or through a pooler; and what is said
+of each.
+"""
 
 import os
 import signal
@@ -39,15 +41,15 @@ def store_of() -> Iterator[Callable[..., Store]]:
         return made[-1]
 
     yield make
-    for each in made:
-        each.engine.dispose()
+    for item in made:
+        item.engine.dispose()
 
 
 def process_of(store: Store) -> int:
     """The server's process behind the connection that is used next."""
     with store.connected() as connection:
-        found: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-    return found
+        result: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    return result
 
 
 @pytest.mark.parametrize(
@@ -60,16 +62,23 @@ def process_of(store: Store) -> int:
     ],
 )
 def test_several_hosts_are_taken_as_libpq_writes_them(url: str, hosts: str, ports: str) -> None:
-    found = url_of(url)
-    assert (found.query["host"], found.query["port"], found.host, found.port) == (hosts, ports, None, None)
-    assert found.drivername == "postgresql+psycopg"
-    assert found.password in (None, "word", "a@b")
+    result = url_of(url)
+    assert (result.query["host"], result.query["port"], result.host, result.port) == (
+        hosts,
+        ports,
+        None,
+        None,
+    )
+    assert result.drivername == "postgresql+psycopg"
+    assert result.password in (None, "word", "a@b")
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:word@host:5433/db", "postgresql://me:a,b@host:5433/db"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:word@host:5433/db", "postgresql://me:a,b@host:5433/db"]
+)
 def test_one_host_stays_as_it_is(url: str) -> None:
-    found = url_of(url)
-    assert (found.host, found.port, dict(found.query)) == ("host", 5433, {})
+    result = url_of(url)
+    assert (result.host, result.port, dict(result.query)) == ("host", 5433, {})
 
 
 @pytest.mark.parametrize(
@@ -82,24 +91,31 @@ def test_one_host_stays_as_it_is(url: str) -> None:
 )
 def test_a_url_of_no_database_says_what_works_and_no_password(url: str) -> None:
     with pytest.raises(
-        StoreUnavailableError, match=r"ML_DATABASE_URL .* what works: postgresql://user@host:5432/database"
+        StoreUnavailableError,
+        match=r"ML_DATABASE_URL .* what works: postgresql://user@host:5432/database",
     ) as away:
         Store(url).mode()
     assert SECRET not in str(away.value)
 
 
-def test_the_first_host_that_writes_is_taken(postgres: "Server", store_of: Callable[..., Store]) -> None:
+def test_the_first_host_that_writes_is_taken(
+    postgres: "Server", store_of: Callable[..., Store]
+) -> None:
     url = postgres.new()
     migrate(url)
     database = url.rpartition("/")[2]
-    store = store_of(f"postgresql://tests@127.0.0.1:{closed_port()},127.0.0.1:{postgres.port}/{database}")
+    store = store_of(
+        f"postgresql://tests@127.0.0.1:{closed_port()},127.0.0.1:{postgres.port}/{database}"
+    )
     assert store.set_mode("shadow", "you", "a test") == store.mode()
 
 
 def test_a_server_that_became_read_only_is_left_for_the_one_that_writes(
     postgres: "Server", store_of: Callable[..., Store]
 ) -> None:
-    """As after a failover whose old primary lives on: connections that are kept lead to it, new ones to the new."""
+    """As after a failover whose old primary lives on: connections that are kept lead to it, new
+    ones to the new.
+    """
     url = postgres.new()
     migrate(url)
     store = store_of(url)
@@ -117,7 +133,9 @@ def test_a_server_that_only_reads_is_away_unless_the_url_asks_for_it(
     url = postgres.new()
     migrate(url)
     store_of(url).set_mode("shadow", "you", "a test")
-    postgres.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on")
+    postgres.execute(
+        f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_read_only = on"
+    )
     with pytest.raises(StoreUnavailableError, match=r"read-only.*host1,host2"):
         store_of(url).mode()
     reader = store_of(f"{url}?target_session_attrs=any")
@@ -162,7 +180,9 @@ def test_a_server_that_froze_says_so(postgres: "Server", store_of: Callable[...,
         freeze()
 
 
-def test_a_lock_that_others_hold_interrupts(postgres: "Server", store_of: Callable[..., Store]) -> None:
+def test_a_lock_that_others_hold_interrupts(
+    postgres: "Server", store_of: Callable[..., Store]
+) -> None:
     url = postgres.new()
     migrate(url)
     store, other = store_of(url, 1), store_of(url)
@@ -181,7 +201,10 @@ def test_limits_hold_in_each_transaction_of_ours_and_for_nobody_else(
     store = store_of(url, wait)
     for _ in range(3):
         with store.connected() as connection:
-            names = "current_setting('statement_timeout'), current_setting('lock_timeout'), current_setting('timezone')"
+            names = (
+                "current_setting('statement_timeout'), current_setting('lock_timeout'), "
+                "current_setting('timezone')"
+            )
             limits = connection.execute(text(f"SELECT {names}")).one()
         assert tuple(limits) == ({1: "1s", LONG_WAIT: "1h"}[wait],) * 2 + ("UTC",)
         with psycopg.connect(url) as other:
@@ -195,12 +218,15 @@ def test_a_pooler_may_give_each_transaction_another_connection(
     migrate(pooler.url(url))
     one, two = (store_of(pooler.url(url)) for _ in range(2))
     for _ in range(12):  # a statement is prepared after five times, if ever
-        for each, other in ((one, two), (two, one)):
-            with each.connected(), other.connected():  # so that connections change hands
+        for item, other in ((one, two), (two, one)):
+            with item.connected(), other.connected():  # so that connections change hands
                 pass
-            assert each.mode() is None
+            assert item.mode() is None
     with one.connected() as connection:
-        assert connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one() == 0
+        assert (
+            connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
+            == 0
+        )
 
 
 def test_a_pooler_that_starts_again_is_found_again(
@@ -258,7 +284,9 @@ def test_why_a_server_does_not_answer_is_said_with_what_to_do(
     assert not isinstance(away.value, StoreInterruptedError)
 
 
-def test_a_pooler_that_is_full_says_so(postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]) -> None:
+def test_a_pooler_that_is_full_says_so(
+    postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]
+) -> None:
     pooler.execute("SET max_client_conn = 1")
     try:
         with (
@@ -282,7 +310,9 @@ def test_a_file_that_cannot_be_written_is_away_and_still_read(
         store_of(f"sqlite:///{tmp_path / 'a file' / 'records.db'}").mode()
 
 
-def test_who_reads_waits_for_nobody_who_writes(records_url: str, store_of: Callable[..., Store]) -> None:
+def test_who_reads_waits_for_nobody_who_writes(
+    records_url: str, store_of: Callable[..., Store]
+) -> None:
     reader, writer = store_of(records_url, 1), store_of(records_url)
     done = writer.set_mode("assist", "you", "a test")
     with writer.connected() as connection:

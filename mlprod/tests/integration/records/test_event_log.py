@@ -6,7 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from event_logs import EVENTS, LIMIT, event, fill, folder, logs, on_disk, opened, shipped, short_segments, spool
+from event_logs import (
+    EVENTS,
+    LIMIT,
+    event,
+    fill,
+    folder,
+    logs,
+    on_disk,
+    opened,
+    shipped,
+    short_segments,
+    spool,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
@@ -39,7 +51,9 @@ def test_what_comes_after_a_read_is_not_shipped_with_it(spool: EventLog) -> None
     assert shipped(spool) == EVENTS[4:]
 
 
-def test_large_events_are_read_whole_and_few_at_a_time(spool: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_events_are_read_whole_and_few_at_a_time(
+    spool: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(log_reader, "BATCH", 100)
     large = b'"' + b"x" * 1_000 + b'"'
     fill(spool, [*EVENTS, large, *EVENTS])
@@ -48,8 +62,15 @@ def test_large_events_are_read_whole_and_few_at_a_time(spool: EventLog, monkeypa
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.dictionaries(WORDS, WORDS | st.floats(allow_nan=False) | st.lists(WORDS), max_size=3), max_size=5))
-def test_any_json_comes_back_as_it_was_from_this_process_and_from_the_next(values: list[Any]) -> None:
+@given(
+    st.lists(
+        st.dictionaries(WORDS, WORDS | st.floats(allow_nan=False) | st.lists(WORDS), max_size=3),
+        max_size=5,
+    )
+)
+def test_any_json_comes_back_as_it_was_from_this_process_and_from_the_next(
+    values: list[Any],
+) -> None:
     events = [to_json(value) for value in values]
     with tempfile.TemporaryDirectory() as made:
         with opened(Path(made)) as spool:
@@ -80,7 +101,9 @@ def test_what_was_read_but_not_shipped_is_read_by_the_next_process(folder: Path)
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_full_file_is_followed_by_another_and_goes_when_it_is_shipped(folder: Path, spool: EventLog) -> None:
+def test_a_full_file_is_followed_by_another_and_goes_when_it_is_shipped(
+    folder: Path, spool: EventLog
+) -> None:
     fill(spool)
     assert len(logs(folder)) > 2
     assert spool.bytes == on_disk(folder)
@@ -98,7 +121,7 @@ def test_many_files_of_many_processes_are_read_in_their_order(folder: Path) -> N
         with opened(folder) as spool:
             fill(spool, EVENTS[number : number + 1] * 4)
     with opened(folder) as spool:
-        assert shipped(spool) == [each for each in EVENTS for _ in range(4)]
+        assert shipped(spool) == [item for item in EVENTS for _ in range(4)]
     assert len(logs(folder)) == 1
 
 
@@ -120,23 +143,23 @@ def test_threads_that_write_at_once_lose_nothing_while_another_ships(
     spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 500)
-    each, found = 200, []
+    item, result = 200, []
 
     def write(thread: int) -> None:
-        for number in range(each):
+        for number in range(item):
             spool.append(b'{"n":[%d,%d]}' % (thread, number))
 
     with ThreadPoolExecutor(4) as threads:
         work = [threads.submit(write, thread) for thread in range(4)]
         while not all(done.done() for done in work):
-            found += shipped(spool)
+            result += shipped(spool)
         for done in work:
             done.result()
-    found += shipped(spool)
-    told = [tuple(json.loads(line)["n"]) for line in found]
-    assert sorted(told) == [(thread, number) for thread in range(4) for number in range(each)]
+    result += shipped(spool)
+    received = [tuple(json.loads(line)["n"]) for line in result]
+    assert sorted(received) == [(thread, number) for thread in range(4) for number in range(item)]
     for thread in range(4):
-        assert [number for writer, number in told if writer == thread] == list(range(each))
+        assert [number for writer, number in received if writer == thread] == list(range(item))
     assert (spool.events, spool.bytes, spool.lost) == (0, 0, 0)
 
 
@@ -166,7 +189,7 @@ def test_what_is_written_between_a_look_at_a_file_and_the_next_is_not_removed_wi
 def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: list[str]) -> None:
     """Once, as long as no process ends between the database and `shipped`."""
     written = 0
-    found: list[bytes] = []
+    result: list[bytes] = []
     with tempfile.TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_segments, "SEGMENT", 40)
         patch.setattr(log_reader, "BATCH", 30)
@@ -178,18 +201,19 @@ def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: li
             elif step == "read":
                 spool.read()
             elif step == "ship":
-                found += spool.read()
+                result += spool.read()
                 spool.shipped()
             elif step == "ship one":
-                found += spool.read(1)
+                result += spool.read(1)
                 spool.shipped()
             else:
                 spool.close()
                 spool = EventLog(Path(made), LIMIT)
-                # what was shipped of a file that is not yet removed comes again; the database knows it
-                found = found[: written - spool.events]
-            assert spool.events == written - len(found)
-        found += shipped(spool)
+                # what was shipped of a file that is not yet removed comes again; the database knows
+                # it
+                result = result[: written - spool.events]
+            assert spool.events == written - len(result)
+        result += shipped(spool)
         spool.close()
         assert on_disk(Path(made)) == 0
-    assert found == [event(number) for number in range(written)]
+    assert result == [event(number) for number in range(written)]

@@ -28,20 +28,24 @@ for number in range(1_000_000):
 
 def test_a_killed_process_leaves_all_that_it_wrote(folder: Path) -> None:
     code = HOLD.format(module=EventLog.__module__)
-    with subprocess.Popen([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
-        said = [process.stdout.readline() for _ in range(300)]
+        message = [process.stdout.readline() for _ in range(300)]
         process.kill()
-        said += process.stdout.readlines()
-    numbers = [int(line) for line in said if line.endswith("\n")]
+        message += process.stdout.readlines()
+    numbers = [int(line) for line in message if line.endswith("\n")]
     with opened(folder) as spool:
-        found = [json.loads(each)[0] for each in shipped(spool)]
-    assert found[: len(numbers)] == numbers
-    assert len(found) - len(numbers) in (0, 1)  # the one that was written and not yet told
+        result = [json.loads(item)[0] for item in shipped(spool)]
+    assert result[: len(numbers)] == numbers
+    assert len(result) - len(numbers) in (0, 1)  # the one that was written and not yet told
 
 
 @pytest.mark.parametrize("keep", [1, 8, 12, 18])
-def test_a_line_that_a_killed_process_did_not_finish_is_kept_aside_and_stops_nothing(folder: Path, keep: int) -> None:
+def test_a_line_that_a_killed_process_did_not_finish_is_kept_aside_and_stops_nothing(
+    folder: Path, keep: int
+) -> None:
     with opened(folder) as spool:
         fill(spool, EVENTS[:5])
     (path,) = logs(folder)
@@ -57,7 +61,9 @@ def test_a_line_that_a_killed_process_did_not_finish_is_kept_aside_and_stops_not
 
 
 @pytest.mark.parametrize("at", [0, 8, 12])
-def test_a_damaged_line_is_counted_and_kept_aside_and_the_rest_is_read(folder: Path, at: int) -> None:
+def test_a_damaged_line_is_counted_and_kept_aside_and_the_rest_is_read(
+    folder: Path, at: int
+) -> None:
     with opened(folder) as spool:
         fill(spool)
     (path,) = logs(folder)
@@ -125,7 +131,9 @@ def test_what_waited_before_counts_towards_the_limit(folder: Path) -> None:
         spool.append(EVENTS[0])
 
 
-def test_on_a_full_disk_nothing_is_accepted_and_no_half_line_is_left(folder: Path, spool: EventLog) -> None:
+def test_on_a_full_disk_nothing_is_accepted_and_no_half_line_is_left(
+    folder: Path, spool: EventLog
+) -> None:
     fill(spool, EVENTS[:5])
     before = on_disk(folder)
     for room in (0, 1, 18):
@@ -144,16 +152,22 @@ def test_what_cannot_be_kept_aside_is_still_counted(spool: EventLog) -> None:
 
 
 def test_what_the_database_refuses_is_kept_for_a_person(folder: Path, spool: EventLog) -> None:
-    for each in EVENTS[:2]:
-        spool.refuse(each)
+    for item in EVENTS[:2]:
+        spool.refuse(item)
     assert (folder / "refused.kept").read_bytes().splitlines() == EVENTS[:2]
     assert spool.lost == 2
 
 
-def test_of_a_few_events_no_more_is_acknowledged_and_damage_between_them_is_kept_aside(spool: EventLog) -> None:
+def test_of_a_few_events_no_more_is_acknowledged_and_damage_between_them_is_kept_aside(
+    spool: EventLog,
+) -> None:
     fill(spool)
     (path,) = spool.folder.glob("*.log")
-    path.write_bytes(path.read_bytes().replace(EVENTS[0], EVENTS[0].upper()).replace(EVENTS[4], EVENTS[4].upper()))
+    path.write_bytes(
+        path.read_bytes()
+        .replace(EVENTS[0], EVENTS[0].upper())
+        .replace(EVENTS[4], EVENTS[4].upper())
+    )
     assert spool.read(3) == EVENTS[1:3]
     spool.shipped()
     assert (spool.events, spool.lost) == (7, 1)

@@ -1,4 +1,6 @@
-"""The event that the service and batch scoring write; that a row gets the same record is tested with a batch."""
+"""The event that the service and batch scoring write; that a row gets the same record is tested
+with a batch.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -20,27 +22,40 @@ NOON = datetime(2026, 1, 31, 12, 0, 0, 42)
 
 
 def event(*kept: dict[str, Any], at: datetime = NOON, caller: str = "checkout") -> dict[str, Any]:
-    built = build_event(kept, model_version="7", bundle="f" * 64, mode="assist", caller=caller, request="r-1", at=at)
+    built = build_event(
+        kept, model_version="7", bundle="f" * 64, mode="assist", caller=caller, request="r-1", at=at
+    )
     assert predictions_in(built) == len(kept), "the shipper counts them without reading them"
-    found: dict[str, Any] = json.loads(built)
-    return found
+    result: dict[str, Any] = json.loads(built)
+    return result
 
 
 def test_an_event_becomes_rows_of_the_database(records_url: str) -> None:
     store = Store(records_url)
-    kept = [
+    stored = [
         build_prediction("a", 0.25, "call", "customer-42", {"weight": 1.5, "city": None}, SALT),
         build_prediction("b", 1 / 3, np.float64(17.5), None, {}, SALT, "explored"),
     ]
-    facts = {"model_version": "7", "bundle": "f" * 64, "mode": "assist", "caller": "checkout", "request": "r-1"}
-    store.ship([build_event(kept, at=NOON, **facts)])
+    facts = {
+        "model_version": "7",
+        "bundle": "f" * 64,
+        "mode": "assist",
+        "caller": "checkout",
+        "request": "r-1",
+    }
+    store.ship([build_event(stored, at=NOON, **facts)])
     with store.reading() as connection:
-        first, second = connection.execute(predictions.select().order_by(predictions.c.id)).mappings()
+        first, second = connection.execute(
+            predictions.select().order_by(predictions.c.id)
+        ).mappings()
     for row in (first, second):
         assert {name: row[name] for name in facts} == facts
         assert (row["at"], row["smoke"]) == (NOON, False)
     assert (first["score"], first["decision"], first["arm"]) == (0.25, "call", "champion")
-    assert (first["unit_hash"], first["row"]) == (pseudonymize("customer-42", SALT), {"weight": 1.5, "city": None})
+    assert (first["unit_hash"], first["row"]) == (
+        pseudonymize("customer-42", SALT),
+        {"weight": 1.5, "city": None},
+    )
     assert (second["score"], second["decision"], second["arm"]) == (1 / 3, "17.5", "explored")
     assert (second["unit_hash"], second["row"]) == (None, {})
     assert first["answer_id"][:28] == second["answer_id"][:28] != first["answer_id"][28:]
@@ -48,8 +63,8 @@ def test_an_event_becomes_rows_of_the_database(records_url: str) -> None:
 
 
 def test_two_events_of_the_same_rows_differ_in_their_number_alone() -> None:
-    kept = build_prediction("a", 0.25, "call", "customer-42", {}, SALT)
-    first, second = event(kept), event(kept)
+    stored = build_prediction("a", 0.25, "call", "customer-42", {}, SALT)
+    first, second = event(stored), event(stored)
     assert {name for name in first if first[name] != second[name]} == {"number"}
 
 
@@ -64,13 +79,21 @@ def test_a_caller_fits_the_database() -> None:
 
 
 def test_no_name_of_a_unit_is_in_an_event() -> None:
-    assert "customer-42" not in json.dumps(event(build_prediction("a", 0.25, "call", "customer-42", {}, SALT)))
+    assert "customer-42" not in json.dumps(
+        event(build_prediction("a", 0.25, "call", "customer-42", {}, SALT))
+    )
     assert pseudonymize("customer-42", SALT) != pseudonymize("customer-42", b"t" * 32)
 
 
 @pytest.mark.parametrize(
     ("id", "expected"),
-    [("smoke-1", True), ("smoke-", True), ("Smoke-1", False), ("smoke", False), ("a-smoke-1", False)],
+    [
+        ("smoke-1", True),
+        ("smoke-", True),
+        ("Smoke-1", False),
+        ("smoke", False),
+        ("a-smoke-1", False),
+    ],
 )
 def test_an_id_tries_the_service_by_how_it_begins(id: str, expected: bool) -> None:
     assert is_smoke(id) is expected

@@ -24,12 +24,12 @@ def url(tmp_path: Path) -> str:
 
 def test_its_predictions_and_its_mode_are_read(url: str) -> None:
     store = Store(url)
-    found = store.recorded(["t1", "t2", "none"])
-    assert {id: (row.score, row.decision, row.model_version) for id, row in found.items()} == {
+    result = store.recorded(["t1", "t2", "none"])
+    assert {id: (row.score, row.decision, row.model_version) for id, row in result.items()} == {
         "t1": (0.91, "decline", "1"),
         "t2": (0.02, "approve", "1"),
     }
-    assert found["t1"].at == datetime(2026, 4, 11, 8)
+    assert result["t1"].at == datetime(2026, 4, 11, 8)
     mode = store.mode()
     assert mode
     assert (mode.mode, mode.who, mode.why) == ("shadow", "you@example.org", "complaints since noon")
@@ -37,9 +37,19 @@ def test_its_predictions_and_its_mode_are_read(url: str) -> None:
 
 def test_its_outcomes_and_feedback_go_on(url: str) -> None:
     store = Store(url)
-    given = {"prediction_id": "t1", "outcome": 0.0, "at": datetime(2026, 4, 30, 12), "correction": False}
+    given = {
+        "prediction_id": "t1",
+        "outcome": 0.0,
+        "at": datetime(2026, 4, 30, 12),
+        "correction": False,
+    }
     assert store.add_outcomes([given])["repeated"] == 1, "the corrected outcome is the known one"
-    given = {"prediction_id": "t2", "outcome": 1.0, "at": datetime(2026, 4, 30, 12), "correction": False}
+    given = {
+        "prediction_id": "t2",
+        "outcome": 1.0,
+        "at": datetime(2026, 4, 30, 12),
+        "correction": False,
+    }
     assert store.add_outcomes([given])["accepted"] == 1
     assert usage(store, "assist").cases == 2
     assert store.forget(datetime(2027, 1, 1))["predictions"] == 2

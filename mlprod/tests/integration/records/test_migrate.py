@@ -29,9 +29,9 @@ migrate(sys.argv[1])
 
 def tables(url: str) -> set[str]:
     engine = engine_of(url)
-    found = set(inspect(engine).get_table_names())
+    result = set(inspect(engine).get_table_names())
     engine.dispose()
-    return found
+    return result
 
 
 def differences(url: str) -> list[object]:
@@ -39,20 +39,20 @@ def differences(url: str) -> list[object]:
     engine = engine_of(url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSIONS})
-        found: list[object] = compare_metadata(context, metadata)
+        result: list[object] = compare_metadata(context, metadata)
     engine.dispose()
-    return found
+    return result
 
 
 def run(url: str, *statements: str) -> list[tuple[object, ...]]:
     """What the last statement gives."""
-    engine, found = engine_of(url), []
+    engine, matches = engine_of(url), []
     with engine.begin() as connection:
         for statement in statements:
             result = connection.execute(text(statement))
-            found = [tuple(row) for row in result] if result.returns_rows else []
+            matches = [tuple(row) for row in result] if result.returns_rows else []
     engine.dispose()
-    return found
+    return matches
 
 
 def test_from_nothing_come_the_tables_that_this_code_knows(bare_url: str) -> None:
@@ -64,8 +64,10 @@ def test_from_nothing_come_the_tables_that_this_code_knows(bare_url: str) -> Non
 OLD_WRITES = (
     "INSERT INTO predictions (id, at, model_version, bundle, arm, mode, score, decision, row)"
     " VALUES ('ID', '2026-01-31 12:00:00', '7', 'f', 'champion', 'assist', 0.5, 'call', '[]')",
-    "INSERT INTO outcomes (prediction_id, outcome, at, received_at) VALUES ('ID', 1, '2026-01-31 12:00:00', 'NOW')",
-    "INSERT INTO feedback (id, prediction_id, verdict, pseudonym, at) VALUES ('ID', 'ID', 'overridden', 'p', 'NOW')",
+    "INSERT INTO outcomes (prediction_id, outcome, at, received_at) VALUES ('ID', 1, "
+    "'2026-01-31 12:00:00', 'NOW')",
+    "INSERT INTO feedback (id, prediction_id, verdict, pseudonym, at) VALUES ('ID', 'ID', "
+    "'overridden', 'p', 'NOW')",
 )
 
 
@@ -75,7 +77,9 @@ def write_as_before(url: str, id: str) -> None:
     run(url, *(statement.replace("ID", id).replace("NOW", at) for statement in OLD_WRITES))
 
 
-def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(bare_url: str) -> None:
+def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(
+    bare_url: str,
+) -> None:
     command.upgrade(config_of(bare_url), "0002")
     for id in ("a", "smoke-1"):
         write_as_before(bare_url, id)
@@ -84,12 +88,18 @@ def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(b
     for id in ("b", "smoke-2"):
         write_as_before(bare_url, id)  # a replica that is not replaced yet
     store = Store(bare_url)
-    found = usage(store, "assist")
-    assert (found.cases, found.judged, found.outcomes) == (2, 2, 2), "trials are known by their ids"
-    store.add_outcomes([{"prediction_id": "a", "outcome": 0.0, "at": now(), "correction": True}], Sender("desk"))
+    result = usage(store, "assist")
+    assert (result.cases, result.judged, result.outcomes) == (2, 2, 2), (
+        "trials are known by their ids"
+    )
+    store.add_outcomes(
+        [{"prediction_id": "a", "outcome": 0.0, "at": now(), "correction": True}], Sender("desk")
+    )
     store.engine.dispose()
     assert run(bare_url, "SELECT outcome, caller FROM outcome_history") == [(1.0, None)]
-    assert run(bare_url, "SELECT outcome, caller FROM outcomes WHERE prediction_id = 'a'") == [(0.0, "desk")]
+    assert run(bare_url, "SELECT outcome, caller FROM outcomes WHERE prediction_id = 'a'") == [
+        (0.0, "desk")
+    ]
 
 
 def test_the_kill_switch_works_before_the_tables_are_migrated(bare_url: str) -> None:
@@ -102,7 +112,10 @@ def test_the_kill_switch_works_before_the_tables_are_migrated(bare_url: str) -> 
     migrate(bare_url)
     store.set_mode("assist", "ops@example.org", "all is well", request="r-2")
     store.engine.dispose()
-    assert run(bare_url, "SELECT mode, request FROM modes ORDER BY number") == [("shadow", None), ("assist", "r-2")]
+    assert run(bare_url, "SELECT mode, request FROM modes ORDER BY number") == [
+        ("shadow", None),
+        ("assist", "r-2"),
+    ]
 
 
 def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:
@@ -116,7 +129,9 @@ def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:
 
 def test_a_change_of_the_tables_without_a_migration_would_be_found(records_url: str) -> None:
     run(records_url, "DROP INDEX feedback_at")
-    assert [change[0] for change in differences(records_url) if isinstance(change, tuple)] == ["add_index"]
+    assert [change[0] for change in differences(records_url) if isinstance(change, tuple)] == [
+        "add_index"
+    ]
     run(records_url, "CREATE INDEX feedback_at ON feedback (at)")
     assert differences(records_url) == []
 
@@ -150,7 +165,10 @@ def test_a_database_may_be_shared_with_mlflow(bare_url: str) -> None:
 
 def test_code_may_go_back_to_before_a_migration(bare_url: str) -> None:
     migrate(bare_url)
-    newer = "UPDATE records_version SET version_num = 'of next week'", "CREATE TABLE of_next_week (id INTEGER)"
+    newer = (
+        "UPDATE records_version SET version_num = 'of next week'",
+        "CREATE TABLE of_next_week (id INTEGER)",
+    )
     run(bare_url, *newer)
     assert not migrate(bare_url)
     assert tables(bare_url) == {*metadata.tables, VERSIONS, "of_next_week"}

@@ -53,7 +53,9 @@ def test_a_late_stop_holds_and_to_write_it_again_changes_nothing(records: Store)
 
 
 @pytest.mark.parametrize("newer", ["assist", "automate"])
-def test_a_late_stop_holds_against_a_newer_switch_that_was_no_step_up(records: Store, newer: str) -> None:
+def test_a_late_stop_holds_against_a_newer_switch_that_was_no_step_up(
+    records: Store, newer: str
+) -> None:
     records.set_mode("automate", "somebody", "before")
     records.set_mode(newer, "somebody", "knowing nothing of the stop")
     assert records.add_late_switch(late_switch("shadow", 1), FIRST).mode == "shadow"
@@ -62,7 +64,9 @@ def test_a_late_stop_holds_against_a_newer_switch_that_was_no_step_up(records: S
     assert (holds.mode, holds.who) == ("shadow", "replica")
 
 
-def test_a_deliberate_step_up_after_a_late_stop_holds_and_the_stop_stands_in_history(records: Store) -> None:
+def test_a_deliberate_step_up_after_a_late_stop_holds_and_the_stop_stands_in_history(
+    records: Store,
+) -> None:
     records.set_mode("shadow", "you", "a stop through another replica")
     records.set_mode("assist", "somebody", "all is well")
     late = late_switch("shadow", 1)
@@ -72,7 +76,9 @@ def test_a_deliberate_step_up_after_a_late_stop_holds_and_the_stop_stands_in_his
     assert (holds.mode, holds.who) == ("assist", "somebody")
     assert "came late" in holds.why
     with records.engine.connect() as connection:
-        assert [row.mode for row in connection.execute(modes.select().order_by(modes.c.number))] == [
+        assert [
+            row.mode for row in connection.execute(modes.select().order_by(modes.c.number))
+        ] == [
             "shadow",
             "assist",
             "shadow",
@@ -80,7 +86,9 @@ def test_a_deliberate_step_up_after_a_late_stop_holds_and_the_stop_stands_in_his
         ]
 
 
-def test_a_step_up_that_was_known_when_the_stop_was_made_does_not_undo_it_whatever_clocks_say(records: Store) -> None:
+def test_a_step_up_that_was_known_when_the_stop_was_made_does_not_undo_it_whatever_clocks_say(
+    records: Store,
+) -> None:
     records.set_mode("shadow", "somebody", "before")
     known = records.set_mode("automate", "somebody", "by a clock that is hours ahead")
     assert records.add_late_switch(late_switch("shadow", 5, known.number), FIRST).mode == "shadow"
@@ -113,16 +121,24 @@ def test_a_mode_that_somebody_wrote_by_hand_and_that_is_none_is_shadow(records: 
 def test_the_mode_is_read_while_another_writes(records: Store) -> None:
     records.set_mode("assist", "you", "a test")
     with records.connected() as connection:
-        connection.execute(modes.insert().values(mode="shadow", who="you", why="not done yet", at=now()))
+        connection.execute(
+            modes.insert().values(mode="shadow", who="you", why="not done yet", at=now())
+        )
         holds = records.mode()
         assert holds
         assert holds.mode == "assist"
 
 
-def test_switches_at_the_same_moment_are_all_written_and_the_strictest_holds(records: Store) -> None:
+def test_switches_at_the_same_moment_are_all_written_and_the_strictest_holds(
+    records: Store,
+) -> None:
     records.set_mode("automate", "you", "a test")
-    switches = [late_switch("shadow" if number % 2 else "assist", number / 100) for number in range(6)]
-    threads = [threading.Thread(target=records.add_late_switch, args=(item, FIRST)) for item in switches]
+    switches = [
+        late_switch("shadow" if number % 2 else "assist", number / 100) for number in range(6)
+    ]
+    threads = [
+        threading.Thread(target=records.add_late_switch, args=(item, FIRST)) for item in switches
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -18,7 +18,9 @@ __all__ = ["store", "stores"]
 
 
 def test_a_prediction_is_stored_as_it_was_written_down(store: Store) -> None:
-    assert store.ship([event(prediction("a"), prediction("b", unit=None, score=1 / 3), mode="shadow")]) == Shipped(2)
+    assert store.ship(
+        [event(prediction("a"), prediction("b", unit=None, score=1 / 3), mode="shadow")]
+    ) == Shipped(2)
     first, second = stored(store, predictions)
     assert first == {
         "id": "a",
@@ -41,20 +43,31 @@ def test_a_prediction_is_stored_as_it_was_written_down(store: Store) -> None:
 
 def test_a_score_is_stored_to_the_last_digit(store: Store) -> None:
     scores = [0.0, 1.0, 0.1, 2 / 3, 1e-17, 0.1 + 0.2, -1234567.890123, 1e300]
-    store.ship([event(*(prediction(str(number), score=score) for number, score in enumerate(scores)))])
-    assert [each["score"] for each in stored(store, predictions)] == scores
+    store.ship(
+        [event(*(prediction(str(number), score=score) for number, score in enumerate(scores)))]
+    )
+    assert [item["score"] for item in stored(store, predictions)] == scores
 
 
 def test_a_decision_is_stored_as_text(store: Store) -> None:
     decisions: list[Any] = ["nei, ærlig", "", 250, 12.5]
-    store.ship([event(*(prediction(str(number), decision=each) for number, each in enumerate(decisions)))])
-    assert [each["decision"] for each in stored(store, predictions)] == ["nei, ærlig", "", "250", "12.5"]
+    store.ship(
+        [event(*(prediction(str(number), decision=item) for number, item in enumerate(decisions)))]
+    )
+    assert [entry["decision"] for entry in stored(store, predictions)] == [
+        "nei, ærlig",
+        "",
+        "250",
+        "12.5",
+    ]
 
 
 WORDS = st.text("az09 {}[]:,'\"\\/\x1f\x7f\n\r\téß€\u2028\ufeff🐟", max_size=10)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     st.lists(
         st.dictionaries(WORDS, st.none() | st.booleans() | WORDS | st.floats(-1e15, 1e15)),
@@ -64,26 +77,37 @@ WORDS = st.text("az09 {}[]:,'\"\\/\x1f\x7f\n\r\téß€\u2028\ufeff🐟", max_si
 def test_any_row_comes_back_as_it_was(store: Store, rows: list[dict[str, Any]]) -> None:
     with store.engine.begin() as connection:
         connection.execute(predictions.delete())
-    kept = [prediction(str(number), row=row) for number, row in enumerate(rows)]
-    assert store.ship([event(*kept)]) == Shipped(len(rows))
-    assert [each["row"] for each in stored(store, predictions)] == rows
+    retained = [prediction(str(number), row=row) for number, row in enumerate(rows)]
+    assert store.ship([event(*retained)]) == Shipped(len(rows))
+    assert [item["row"] for item in stored(store, predictions)] == rows
 
 
 def test_what_is_shipped_again_is_there_once(store: Store) -> None:
     events = [event(prediction("a"), prediction("b")), event(prediction("c"))]
     more = [*events, event(prediction("d"))]
-    assert [store.ship(each) for each in (events, events, more)] == [Shipped(3), Shipped(0), Shipped(1)]
-    assert [each["id"] for each in stored(store, predictions)] == ["a", "b", "c", "d"]
+    assert [store.ship(item) for item in (events, events, more)] == [
+        Shipped(3),
+        Shipped(0),
+        Shipped(1),
+    ]
+    assert [entry["id"] for entry in stored(store, predictions)] == ["a", "b", "c", "d"]
 
 
 def test_an_id_keeps_the_answer_that_came_first(store: Store) -> None:
     store.ship([event(prediction("a", score=0.1))])
-    assert store.ship([event(prediction("a", score=0.9)), event(prediction("b"), prediction("b", score=0.9))]).new == 1
-    assert [each["score"] for each in stored(store, predictions)] == [0.1, 0.25]
+    assert (
+        store.ship(
+            [event(prediction("a", score=0.9)), event(prediction("b"), prediction("b", score=0.9))]
+        ).new
+        == 1
+    )
+    assert [item["score"] for item in stored(store, predictions)] == [0.1, 0.25]
 
 
 def test_a_long_backlog_is_shipped_in_one_go(store: Store) -> None:
-    events = [event(*(prediction(f"{number}-{row}") for row in range(1_000))) for number in range(3)]
+    events = [
+        event(*(prediction(f"{number}-{row}") for row in range(1_000))) for number in range(3)
+    ]
     assert store.ship(events) == Shipped(3_000)
 
 
@@ -110,8 +134,10 @@ def test_a_text_with_a_null_is_refused_or_stored_but_never_called_an_absence(sto
         assert stored(store, predictions)[0]["row"] == {"note": "\0"}
 
 
-def test_the_same_predictions_from_two_replicas_at_once_are_there_once(stores: Callable[[], Store]) -> None:
+def test_the_same_predictions_from_two_replicas_at_once_are_there_once(
+    stores: Callable[[], Store],
+) -> None:
     replicas = [stores() for _ in range(2)]
     events = [event(prediction(f"{number}-a"), prediction(f"{number}-b")) for number in range(100)]
     shipped = at_once([lambda: replicas[0].ship(events), lambda: replicas[1].ship(events)])
-    assert sum(each.new for each in shipped) == 200
+    assert sum(item.new for item in shipped) == 200

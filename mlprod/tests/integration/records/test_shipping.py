@@ -19,7 +19,14 @@ from mlprod.records.tables import predictions, repeated_answers
 pytest_plugins = ["postgres"]
 __all__ = ["store", "stores"]  # fixtures
 
-ROW = {"weight": 0.1 + 0.2, "city": "Tromsø \"' 🐟", "stops": 3, "express": True, "way": None, "far": 1e15}
+ROW = {
+    "weight": 0.1 + 0.2,
+    "city": "Tromsø \"' 🐟",
+    "stops": 3,
+    "express": True,
+    "way": None,
+    "far": 1e15,
+}
 NEW = Shipped(1)
 
 
@@ -29,28 +36,45 @@ def prediction(id: str, **more: Any) -> dict[str, Any]:
 
 def event(*kept: dict[str, Any], **facts: Any) -> bytes:
     """What a service writes down for a request."""
-    usual = {"at": "2026-01-31 12:00:00.123456", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
+    usual = {
+        "at": "2026-01-31 12:00:00.123456",
+        "bundle": "f" * 64,
+        "model_version": "7",
+        "arm": "champion",
+    }
     usual |= {"mode": "assist", "number": event_number(), "caller": "checkout", "request": "r-1"}
     return json.dumps(usual | facts | {"predictions": kept}, ensure_ascii=False).encode()
 
 
 def unnumbered(*kept: dict[str, Any]) -> bytes:
     """What a service wrote down before answers were numbered."""
-    found = json.loads(event(*kept))
-    return json.dumps({name: found[name] for name in found if name not in ("number", "caller", "request")}).encode()
+    result = json.loads(event(*kept))
+    return json.dumps(
+        {name: result[name] for name in result if name not in ("number", "caller", "request")}
+    ).encode()
 
 
 def rows(store: Store, table: Table = predictions) -> list[dict[str, Any]]:
     with store.engine.connect() as connection:
-        return [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+        return [
+            dict(row)
+            for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()
+        ]
 
 
 def test_number_caller_and_request_are_recorded_and_a_trial_is_marked(store: Store) -> None:
     number = event_number()
-    assert store.ship([event(prediction("a"), prediction("b", smoke=True), number=number)]) == Shipped(2)
-    found = [[row[name] for name in ("answer_id", "caller", "request", "smoke")] for row in rows(store)]
-    assert found == [[f"{number}0000", "checkout", "r-1", False], [f"{number}0001", "checkout", "r-1", True]]
-    assert len(found[0][0]) == 32
+    assert store.ship(
+        [event(prediction("a"), prediction("b", smoke=True), number=number)]
+    ) == Shipped(2)
+    result = [
+        [row[name] for name in ("answer_id", "caller", "request", "smoke")] for row in rows(store)
+    ]
+    assert result == [
+        [f"{number}0000", "checkout", "r-1", False],
+        [f"{number}0001", "checkout", "r-1", True],
+    ]
+    assert len(result[0][0]) == 32
 
 
 def test_numbers_differ_and_later_ones_of_a_process_are_larger() -> None:
@@ -61,21 +85,30 @@ def test_numbers_differ_and_later_ones_of_a_process_are_larger() -> None:
 
 def test_what_is_shipped_again_under_its_number_is_neither_new_nor_repeated(store: Store) -> None:
     first, second = event(prediction("a")), event(prediction("a", score=0.9))
-    assert [store.ship([each]) for each in (first, second)] == [NEW, Shipped(0, 0, 1)]
-    assert [store.ship([each]) for each in (first, second)] == [Shipped(0), Shipped(0)]
+    assert [store.ship([item]) for item in (first, second)] == [NEW, Shipped(0, 0, 1)]
+    assert [store.ship([entry]) for entry in (first, second)] == [Shipped(0), Shipped(0)]
     assert store.ship([first, second, event(prediction("b"))]) == NEW
     assert len(rows(store, repeated_answers)) == 1
 
 
 def test_another_answer_under_a_known_id_is_kept_whole_beside_the_first(store: Store) -> None:
     number = event_number()
-    later = {"at": "2026-02-28 09:30:00.000001", "bundle": "e" * 64, "model_version": "8", "mode": "automate"}
-    again = prediction("a", score=0.9, decision="leave", unit="cd" * 16, row=ROW | {"stops": 4}, arm="explored")
+    later = {
+        "at": "2026-02-28 09:30:00.000001",
+        "bundle": "e" * 64,
+        "model_version": "8",
+        "mode": "automate",
+    }
+    again = prediction(
+        "a", score=0.9, decision="leave", unit="cd" * 16, row=ROW | {"stops": 4}, arm="explored"
+    )
     store.ship([event(prediction("a"))])
-    assert store.ship([event(again, number=number, caller="desk", request="r-2", **later)]) == Shipped(0, 0, 1)
-    (first,), (kept,) = rows(store), rows(store, repeated_answers)
+    assert store.ship(
+        [event(again, number=number, caller="desk", request="r-2", **later)]
+    ) == Shipped(0, 0, 1)
+    (first,), (stored,) = rows(store), rows(store, repeated_answers)
     assert (first["score"], first["row"], first["caller"]) == (0.25, ROW, "checkout")
-    assert kept == later | {
+    assert stored == later | {
         "answer_id": f"{number}0000",
         "prediction_id": "a",
         "at": datetime(2026, 2, 28, 9, 30, 0, 1),
@@ -104,7 +137,9 @@ def test_another_answer_under_a_known_id_is_kept_whole_beside_the_first(store: S
         ({"decision": "leave", "arm": "explored"}, {}),
     ],
 )
-def test_the_same_row_again_is_a_repeat(store: Store, change: dict[str, Any], facts: dict[str, Any]) -> None:
+def test_the_same_row_again_is_a_repeat(
+    store: Store, change: dict[str, Any], facts: dict[str, Any]
+) -> None:
     store.ship([event(prediction("a"))])
     assert store.ship([event(prediction("a", **change), **facts)]) == Shipped(0, 1, 0)
     assert [row["conflicting"] for row in rows(store, repeated_answers)] == [False]
@@ -132,12 +167,21 @@ def test_another_row_or_a_score_that_only_another_row_has_is_a_conflict(
 
 def test_answers_that_are_shipped_together_are_told_apart_too(store: Store) -> None:
     other = prediction("a", row=ROW | {"stops": 4})
-    shipped = store.ship([event(prediction("a"), prediction("b")), event(other), event(prediction("b")), event(other)])
+    shipped = store.ship(
+        [
+            event(prediction("a"), prediction("b")),
+            event(other),
+            event(prediction("b")),
+            event(other),
+        ]
+    )
     assert shipped == Shipped(2, 1, 2)
     assert [row["conflicting"] for row in rows(store, repeated_answers)] == [True, False, True]
 
 
-def test_events_of_before_answers_were_numbered_are_shipped_and_leave_open_what_they_do_not_hold(store: Store) -> None:
+def test_events_of_before_answers_were_numbered_are_shipped_and_leave_open_what_they_do_not_hold(
+    store: Store,
+) -> None:
     old = unnumbered(prediction("a"), prediction("smoke-1"))
     assert [store.ship([old]), store.ship([old])] == [Shipped(2), Shipped(0)]
     unknown = ("answer_id", "caller", "request", "smoke")
@@ -148,19 +192,26 @@ def test_events_of_before_answers_were_numbered_are_shipped_and_leave_open_what_
 
 def test_an_event_that_is_shipped_in_parts_keeps_its_numbers(store: Store) -> None:
     number = event_number()
-    kept = [prediction(f"{place:02}") for place in range(20)]
-    parts = [event(*kept[start : start + 7], number=number, start=start) for start in (0, 7, 14)]
+    stored = [prediction(f"{place:02}") for place in range(20)]
+    parts = [event(*stored[start : start + 7], number=number, start=start) for start in (0, 7, 14)]
     assert [store.ship([part]).new for part in parts] == [7, 7, 6]
-    assert [row["answer_id"] for row in rows(store)] == [f"{number}{place:04x}" for place in range(20)]
-    assert store.ship([event(*kept, number=number), *parts]) == Shipped(0)
+    assert [row["answer_id"] for row in rows(store)] == [
+        f"{number}{place:04x}" for place in range(20)
+    ]
+    assert store.ship([event(*stored, number=number), *parts]) == Shipped(0)
     again = event_number()
-    assert store.ship([event(*kept[5:9], number=again, start=5)]) == Shipped(0, 4, 0)
-    assert store.ship([event(*kept, number=again)]) == Shipped(0, 16, 0)
+    assert store.ship([event(*stored[5:9], number=again, start=5)]) == Shipped(0, 4, 0)
+    assert store.ship([event(*stored, number=again)]) == Shipped(0, 16, 0)
 
 
-def test_of_replicas_that_ship_the_same_id_at_once_every_answer_is_kept(stores: Callable[[], Store]) -> None:
+def test_of_replicas_that_ship_the_same_id_at_once_every_answer_is_kept(
+    stores: Callable[[], Store],
+) -> None:
     replicas, gate = [stores() for _ in range(3)], threading.Barrier(3)
-    events = [[event(prediction(f"id-{n}", row=ROW | {"stops": k}, score=k)) for n in range(50)] for k in range(3)]
+    events = [
+        [event(prediction(f"id-{n}", row=ROW | {"stops": k}, score=k)) for n in range(50)]
+        for k in range(3)
+    ]
 
     def ship(k: int) -> Shipped:
         gate.wait(10)
@@ -168,15 +219,18 @@ def test_of_replicas_that_ship_the_same_id_at_once_every_answer_is_kept(stores: 
 
     with ThreadPoolExecutor(3) as threads:
         shipped = list(threads.map(ship, range(3)))
-    assert sum(each.new for each in shipped) == 50
-    assert sum(each.conflicting for each in shipped) == 100
-    found = [(row["id"], row["score"]) for row in rows(replicas[0])]
-    found += [(row["prediction_id"], row["score"]) for row in rows(replicas[0], repeated_answers)]
-    assert sorted(found) == sorted((f"id-{n}", k) for n in range(50) for k in range(3))
+    assert sum(item.new for item in shipped) == 50
+    assert sum(entry.conflicting for entry in shipped) == 100
+    result = [(row["id"], row["score"]) for row in rows(replicas[0])]
+    result += [(row["prediction_id"], row["score"]) for row in rows(replicas[0], repeated_answers)]
+    assert sorted(result) == sorted((f"id-{n}", k) for n in range(50) for k in range(3))
 
 
 def test_a_backlog_of_repeats_is_shipped_in_one_go(store: Store) -> None:
-    first, again = ([event(*(prediction(f"{n}-{row}") for row in range(500))) for n in range(4)] for _ in range(2))
+    first, again = (
+        [event(*(prediction(f"{n}-{row}") for row in range(500))) for n in range(4)]
+        for _ in range(2)
+    )
     assert store.ship(first) == Shipped(2_000)
     assert store.ship(again) == Shipped(0, 2_000, 0)
 
@@ -191,7 +245,9 @@ def test_what_nobody_was_given_yet_is_recorded_once_and_a_known_id_is_told(store
 
 def test_repeated_answers_are_deleted_with_the_rest_of_their_time(store: Store) -> None:
     times = ("2026-01-31 12:00:00.000000", "2026-02-02 00:00:00.000000")
-    store.ship([event(prediction("a", score=n / 10), at=at) for n, at in enumerate((times[0], *times))])
+    store.ship(
+        [event(prediction("a", score=n / 10), at=at) for n, at in enumerate((times[0], *times))]
+    )
     assert store.forget(datetime(2026, 2, 1))["repeated_answers"] == 1
     assert [row["at"] for row in rows(store, repeated_answers)] == [datetime(2026, 2, 2)]
     assert store.forget(datetime(2100, 1, 1))["repeated_answers"] == 1

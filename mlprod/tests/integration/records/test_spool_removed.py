@@ -1,4 +1,6 @@
-"""Somebody removes, moves or cuts the event log of a running service: it goes on or refuses, and counts losses."""
+"""Somebody removes, moves or cuts the event log of a running service: it goes on or refuses, and
+counts losses.
+"""
 
 import os
 import shutil
@@ -145,7 +147,9 @@ def test_what_older_files_held_is_counted_as_lost(
     assert is_whole(spool)
 
 
-def test_one_file_that_is_removed_is_lost_alone(spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_file_that_is_removed_is_lost_alone(
+    spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 50)
     fill(spool, EVENTS)
     first, second, *_ = sorted(folder.glob("*.log"))
@@ -163,7 +167,9 @@ def test_one_file_that_is_removed_is_lost_alone(spool: EventLog, folder: Path, m
 
 @pytest.mark.parametrize("left", [0, 7])
 @pytest.mark.parametrize("by_append", [False, True])
-def test_what_is_cut_off_is_counted_as_lost(spool: EventLog, folder: Path, left: int, by_append: bool) -> None:
+def test_what_is_cut_off_is_counted_as_lost(
+    spool: EventLog, folder: Path, left: int, by_append: bool
+) -> None:
     fill(spool, EARLY)
     (path,) = folder.glob("*.log")
     os.truncate(path, left)
@@ -176,7 +182,9 @@ def test_what_is_cut_off_is_counted_as_lost(spool: EventLog, folder: Path, left:
     path.unlink(missing_ok=True)
 
 
-def test_a_folder_that_another_service_took_is_not_written_to(spool: EventLog, folder: Path) -> None:
+def test_a_folder_that_another_service_took_is_not_written_to(
+    spool: EventLog, folder: Path
+) -> None:
     fill(spool, EARLY)
     shutil.rmtree(folder)
     other = EventLog(folder, 1_000_000)
@@ -201,7 +209,9 @@ def test_a_lock_that_is_removed_is_made_again(spool: EventLog, folder: Path) -> 
     assert shipped(spool) == EARLY
 
 
-def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(spool: EventLog, folder: Path) -> None:
+def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(
+    spool: EventLog, folder: Path
+) -> None:
     fill(spool, EARLY)
     shutil.rmtree(folder)
     folder.write_text("in its place")
@@ -227,9 +237,9 @@ def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
 
     def removed_after(file: int, path: Path) -> bool:
         monkeypatch.setattr(log_segments, "is_file_at", is_file_at)
-        found = is_file_at(file, path)
+        result = is_file_at(file, path)
         shutil.rmtree(folder)
-        return found
+        return result
 
     monkeypatch.setattr(log_segments, "is_file_at", removed_after)
     if also == "append":

@@ -12,14 +12,20 @@ pytest_plugins = ["postgres"]
 __all__ = ["store", "stores"]
 
 
-def test_the_mode_that_was_set_last_holds_and_who_set_it_is_known(stores: Callable[[], Store]) -> None:
+def test_the_mode_that_was_set_last_holds_and_who_set_it_is_known(
+    stores: Callable[[], Store],
+) -> None:
     here, there = stores(), stores()
     assert here.mode() is None
     for mode in ("automate", "shadow", "assist"):
         done = here.set_mode(mode, "ops@example.org", "klager – «siden» kl. 12")
     assert there.mode() == done
-    assert (done.mode, done.who, done.why) == ("assist", "ops@example.org", "klager – «siden» kl. 12")
-    assert [each["mode"] for each in stored(here, modes)] == ["automate", "shadow", "assist"]
+    assert (done.mode, done.who, done.why) == (
+        "assist",
+        "ops@example.org",
+        "klager – «siden» kl. 12",
+    )
+    assert [item["mode"] for item in stored(here, modes)] == ["automate", "shadow", "assist"]
 
 
 def test_times_are_utc_whatever_the_server_thinks(store: Store) -> None:
@@ -60,8 +66,20 @@ def test_what_is_older_than_a_day_is_forgotten_and_the_rest_kept(store: Store) -
     store.add_outcomes([outcome("old", 1)])
     store.set_mode("shadow", "you", "a test")
     gone = store.forget(datetime(2026, 2, 1))
-    assert gone == {"predictions": 1, "repeated_answers": 0, "outcomes": 0, "outcome_history": 0, "feedback": 0}
+    assert gone == {
+        "predictions": 1,
+        "repeated_answers": 0,
+        "outcomes": 0,
+        "outcome_history": 0,
+        "feedback": 0,
+    }
     assert [row["id"] for row in stored(store, predictions)] == ["new"]
-    rest = {"predictions": 1, "repeated_answers": 0, "outcomes": 1, "outcome_history": 0, "feedback": 0}
+    rest = {
+        "predictions": 1,
+        "repeated_answers": 0,
+        "outcomes": 1,
+        "outcome_history": 0,
+        "feedback": 0,
+    }
     assert store.forget(datetime(2100, 1, 1)) == rest
     assert store.mode()

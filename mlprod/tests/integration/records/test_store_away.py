@@ -55,14 +55,14 @@ def test_a_database_that_others_hold_is_away_until_they_let_go(
 ) -> None:
     hurry(monkeypatch, 0.1 if records_url.startswith("sqlite") else 1)
     store, other = stores(), stores()
-    said = event(prediction("a", row={"z": "malformed JSON, has no column, does not exist"}))
+    message = event(prediction("a", row={"z": "malformed JSON, has no column, does not exist"}))
     with other.engine.begin() as connection:
         if other.engine.dialect.name == "postgresql":
             connection.execute(text("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises(StoreUnavailableError) as away:
-            store.ship([said])
+            store.ship([message])
         assert "migrate" not in str(away.value)
-    assert store.ship([said]) == Shipped(1)
+    assert store.ship([message]) == Shipped(1)
 
 
 def closed_port() -> int:
@@ -104,7 +104,9 @@ def test_a_server_that_froze_is_away_within_seconds_and_answers_when_it_thaws(
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
-def test_a_database_or_a_user_that_the_server_does_not_know_is_away_but_no_matter_of_tables(postgres: "Server") -> None:
+def test_a_database_or_a_user_that_the_server_does_not_know_is_away_but_no_matter_of_tables(
+    postgres: "Server",
+) -> None:
     for url in (postgres.url("nothing"), postgres.url().replace("tests@", f"nobody:{SECRET}@")):
         with pytest.raises(StoreUnavailableError, match="does not exist") as away:
             Store(url).mode()
@@ -128,7 +130,9 @@ def test_the_folder_of_a_file_is_made(tmp_path: Path, empty_records: Path) -> No
     assert store.mode() is None
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgres+psycopg", "postgresql+psycopg"])
+@pytest.mark.parametrize(
+    "scheme", ["postgres", "postgresql", "postgres+psycopg", "postgresql+psycopg"]
+)
 def test_every_name_of_postgresql_that_the_settings_take_is_understood(scheme: str) -> None:
     with pytest.raises(StoreUnavailableError, match="refused"):
         Store(f"{scheme}://me@127.0.0.1:{closed_port()}/records").mode()

@@ -28,38 +28,77 @@ def store(records_url: str) -> Iterator[Store]:
 def documented() -> list[str]:
     """The statements of the page."""
     (block,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    found = [statement.strip() for statement in block.split(";")]
-    return [statement for statement in found if statement and statement not in ("BEGIN", "COMMIT")]
+    result = [statement.strip() for statement in block.split(";")]
+    return [statement for statement in result if statement and statement not in ("BEGIN", "COMMIT")]
 
 
-def tell(store: Store, at: str, sender: Sender, monkeypatch: pytest.MonkeyPatch, **told: float) -> None:
+def tell(
+    store: Store, at: str, sender: Sender, monkeypatch: pytest.MonkeyPatch, **told: float
+) -> None:
     """Outcomes that came at a time, as corrections where one is known."""
     clock = "mlprod.records.outcome_store.now"
     monkeypatch.setattr(clock, lambda: datetime.fromisoformat(at))
     facts: dict[str, Any] = {"at": datetime(2026, 5, 1), "correction": True}
-    store.add_outcomes([{"prediction_id": id, "outcome": value, **facts} for id, value in told.items()], sender)
-    said = {"verdict": "edited", "decision_taken": None, "reason": None, "pseudonym": "p", "handling_seconds": None}
-    store.add_feedback([{"id": f"{sender.caller}-{id}-{at[5:10]}", "prediction_id": id} | said for id in told], sender)
+    store.add_outcomes(
+        [{"prediction_id": id, "outcome": value, **facts} for id, value in told.items()], sender
+    )
+    message = {
+        "verdict": "edited",
+        "decision_taken": None,
+        "reason": None,
+        "pseudonym": "p",
+        "handling_seconds": None,
+    }
+    store.add_feedback(
+        [{"id": f"{sender.caller}-{id}-{at[5:10]}", "prediction_id": id} | message for id in told],
+        sender,
+    )
 
 
 def test_what_a_key_told_is_taken_back_by_the_documented_statements(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(store, "2026-05-20 08:00:00", BAD, monkeypatch, early=1.0)
-    tell(store, "2026-06-01 08:00:00", GOOD, monkeypatch, corrected=0.0, twice=0.0, own=0.0, mended=0.0)
-    tell(store, "2026-06-02 08:00:00", BAD, monkeypatch, corrected=1.0, twice=1.0, new=1.0, mended=1.0)
+    tell(
+        store,
+        "2026-06-01 08:00:00",
+        GOOD,
+        monkeypatch,
+        corrected=0.0,
+        twice=0.0,
+        own=0.0,
+        mended=0.0,
+    )
+    tell(
+        store,
+        "2026-06-02 08:00:00",
+        BAD,
+        monkeypatch,
+        corrected=1.0,
+        twice=1.0,
+        new=1.0,
+        mended=1.0,
+    )
     tell(store, "2026-06-03 08:00:00", BAD, monkeypatch, twice=2.0)
     tell(store, "2026-06-04 08:00:00", GOOD, monkeypatch, mended=0.5)
-    look, *change = documented()
+    poll, *change = documented()
     with store.connected() as connection:
-        listed = [row.prediction_id for row in connection.execute(text(look))]
+        listed = [row.prediction_id for row in connection.execute(text(poll))]
         assert sorted(listed) == ["corrected", "new", "twice"]
         for statement in change:
             connection.execute(text(statement))
-        assert connection.execute(text(look)).all() == []
-        held = {row.prediction_id: (row.outcome, row.caller) for row in connection.execute(select(outcomes))}
-        kept = [(row.prediction_id, row.outcome, row.caller) for row in connection.execute(select(outcome_history))]
-        judged = sorted(connection.execute(select(feedback.c.caller, feedback.c.prediction_id)).all())
+        assert connection.execute(text(poll)).all() == []
+        held = {
+            row.prediction_id: (row.outcome, row.caller)
+            for row in connection.execute(select(outcomes))
+        }
+        stored = [
+            (row.prediction_id, row.outcome, row.caller)
+            for row in connection.execute(select(outcome_history))
+        ]
+        judged = sorted(
+            connection.execute(select(feedback.c.caller, feedback.c.prediction_id)).all()
+        )
     assert held == {
         "early": (1.0, "checkout"),
         "corrected": (0.0, "desk"),
@@ -68,5 +107,5 @@ def test_what_a_key_told_is_taken_back_by_the_documented_statements(
         "mended": (0.5, "desk"),
     }
     taken = [("corrected", 1.0, "checkout"), ("new", 1.0, "checkout"), ("twice", 2.0, "checkout")]
-    assert set(taken) < set(kept), "what was taken back stays on record"
+    assert set(taken) < set(stored), "what was taken back stays on record"
     assert [who for who, _ in judged].count("checkout") == 1

@@ -21,18 +21,32 @@ def store(records_url: str) -> Iterator[Store]:
 
 
 def decided(store: Store, *ids: str, mode: str = "assist", at: datetime | None = None) -> None:
-    facts = {"at": f"{at or now():%Y-%m-%d %H:%M:%S.%f}", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
-    kept: list[dict[str, Any]] = [{"id": id, "score": 0.25, "decision": "call", "unit": None, "row": {}} for id in ids]
-    store.ship([json.dumps(facts | {"mode": mode, "predictions": kept}).encode()])
+    facts = {
+        "at": f"{at or now():%Y-%m-%d %H:%M:%S.%f}",
+        "bundle": "f" * 64,
+        "model_version": "7",
+        "arm": "champion",
+    }
+    stored: list[dict[str, Any]] = [
+        {"id": id, "score": 0.25, "decision": "call", "unit": None, "row": {}} for id in ids
+    ]
+    store.ship([json.dumps(facts | {"mode": mode, "predictions": stored}).encode()])
 
 
 def said(store: Store, id: str, about: str, verdict: str) -> None:
-    more: dict[str, Any] = {"decision_taken": None, "reason": None, "pseudonym": "p" * 32, "handling_seconds": None}
+    more: dict[str, Any] = {
+        "decision_taken": None,
+        "reason": None,
+        "pseudonym": "p" * 32,
+        "handling_seconds": None,
+    }
     store.add_feedback([{"id": id, "prediction_id": about, "verdict": verdict, **more}])
 
 
 def became(store: Store, *ids: str) -> None:
-    store.add_outcomes([{"prediction_id": id, "outcome": 1.0, "at": now(), "correction": False} for id in ids])
+    store.add_outcomes(
+        [{"prediction_id": id, "outcome": 1.0, "at": now(), "correction": False} for id in ids]
+    )
 
 
 def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
@@ -41,10 +55,10 @@ def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
 
 
 def test_where_nothing_happened_there_is_no_rate(store: Store) -> None:
-    found = usage(store, "shadow")
-    assert found == Usage(0, 0, 0, 0, 0, 0)
-    assert found.override_rate is None
-    assert found.joined_share is None
+    result = usage(store, "shadow")
+    assert result == Usage(0, 0, 0, 0, 0, 0)
+    assert result.override_rate is None
+    assert result.joined_share is None
 
 
 def test_days_with_cases_and_cases_are_counted_by_mode(store: Store) -> None:
@@ -60,10 +74,10 @@ def test_days_with_cases_and_cases_are_counted_by_mode(store: Store) -> None:
 def test_the_override_rate_is_of_the_cases_of_that_mode_with_feedback(store: Store) -> None:
     decided(store, "a", "b", "c", "d")
     decided(store, "s", mode="shadow")
-    for number, (about, verdict) in enumerate(
+    for number, (subject, verdict) in enumerate(
         [("a", "overridden"), ("b", "accepted"), ("c", "edited"), ("s", "overridden")]
     ):
-        said(store, str(number), about, verdict)
+        said(store, str(number), subject, verdict)
     said(store, "stray", "unheard-of", "overridden")
     assert (usage(store, "assist").judged, usage(store, "assist").overridden) == (3, 1)
     assert usage(store, "assist").override_rate == pytest.approx(1 / 3)
@@ -82,12 +96,13 @@ def test_the_share_of_outcomes_that_find_their_prediction(store: Store) -> None:
     decided(store, "a", "b", mode="shadow")
     became(store, "a", "b", "x", "y")
     for mode in ("shadow", "assist"):
-        found = usage(store, mode)
-        assert (found.outcomes, found.joined, found.joined_share) == (4, 2, 0.5)
+        result = usage(store, mode)
+        assert (result.outcomes, result.joined, result.joined_share) == (4, 2, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("by", "counts"), [(LOOKBACK - timedelta(minutes=1), True), (LOOKBACK + timedelta(minutes=1), False)]
+    ("by", "counts"),
+    [(LOOKBACK - timedelta(minutes=1), True), (LOOKBACK + timedelta(minutes=1), False)],
 )
 def test_feedback_and_outcomes_are_of_the_last_28_days(
     store: Store, monkeypatch: pytest.MonkeyPatch, by: timedelta, counts: bool
@@ -96,9 +111,9 @@ def test_feedback_and_outcomes_are_of_the_last_28_days(
     said(store, "1", "a", "overridden")
     became(store, "a")
     later(monkeypatch, by)
-    found = usage(store, "assist")
-    assert (found.cases, found.judged, found.overridden) == (1, counts, counts)
-    assert (found.outcomes, found.joined) == (counts, counts)
+    result = usage(store, "assist")
+    assert (result.cases, result.judged, result.overridden) == (1, counts, counts)
+    assert (result.outcomes, result.joined) == (counts, counts)
 
 
 def test_what_only_tries_the_service_does_not_count(store: Store) -> None:
@@ -106,9 +121,9 @@ def test_what_only_tries_the_service_does_not_count(store: Store) -> None:
     for id in ("smoke-1", "Smoke-2"):
         said(store, id, id, "overridden")
     became(store, "smoke-1", "smoke-2", "Smoke-2")
-    found = usage(store, "assist")
-    assert (found.cases, found.judged, found.overridden) == (4, 1, 1)
-    assert (found.outcomes, found.joined) == (1, 1)
+    result = usage(store, "assist")
+    assert (result.cases, result.judged, result.overridden) == (4, 1, 1)
+    assert (result.outcomes, result.joined) == (1, 1)
 
 
 def test_a_database_without_tables_is_away(bare_url: str) -> None:

@@ -1,4 +1,6 @@
-"""What waits to be counted is found without reading all of it again, and each row is given to one process."""
+"""What waits to be counted is found without reading all of it again, and each row is given to one
+process.
+"""
 
 import json
 from collections.abc import Iterator
@@ -57,27 +59,35 @@ def add(store: Store, *ids: str, at: datetime) -> None:
 
 
 def predict(store: Store, *ids: str) -> None:
-    kept: list[dict[str, object]] = [
+    stored: list[dict[str, object]] = [
         {"id": id, "score": 0.5, "decision": "call", "unit": None, "row": {}} for id in ids
     ]
-    facts = {"at": "2026-01-31 12:00:00", "bundle": "f" * 64, "model_version": "7", "arm": "champion", "mode": "assist"}
-    store.ship([json.dumps(facts | {"predictions": kept}).encode()])
+    facts = {
+        "at": "2026-01-31 12:00:00",
+        "bundle": "f" * 64,
+        "model_version": "7",
+        "arm": "champion",
+        "mode": "assist",
+    }
+    store.ship([json.dumps(facts | {"predictions": stored}).encode()])
 
 
 def taken(rows: Waiting, store: Store) -> list[str]:
     """The ids of all that can be counted now."""
-    found, more = [], True
+    result, more = [], True
     while more:
-        found += [row["key"] for row in rows.take(store, [predictions.c.score])]
+        result += [row["key"] for row in rows.take(store, [predictions.c.score])]
         more = rows.more
-    return sorted(found)
+    return sorted(result)
 
 
 def outcomes_waiting() -> Waiting:
     return Waiting(outcomes, outcomes.c.received_at)
 
 
-def test_what_can_be_counted_is_taken_once_and_what_was_there_before_is_found(store: Store, clock: Clock) -> None:
+def test_what_can_be_counted_is_taken_once_and_what_was_there_before_is_found(
+    store: Store, clock: Clock
+) -> None:
     predict(store, "a", "b", "c")
     add(store, "a", at=BEGAN - timedelta(days=3))
     one, two = outcomes_waiting(), outcomes_waiting()
@@ -118,7 +128,9 @@ def test_what_waited_for_a_day_is_taken_without_a_prediction(store: Store, clock
     assert taken(rows, store) == []
 
 
-def test_new_rows_go_before_a_backlog(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_rows_go_before_a_backlog(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(waiting, "MOST", 20)
     add(store, *(f"never-{number}" for number in range(500)), at=BEGAN - timedelta(seconds=1))
     rows = outcomes_waiting()
@@ -140,7 +152,9 @@ def test_rows_that_came_at_the_same_time_are_all_found(
     assert taken(outcomes_waiting(), store) == ids
 
 
-def test_a_row_of_long_ago_that_comes_now_is_found_within_minutes(store: Store, clock: Clock) -> None:
+def test_a_row_of_long_ago_that_comes_now_is_found_within_minutes(
+    store: Store, clock: Clock
+) -> None:
     """As when outcomes are copied from another database."""
     rows = outcomes_waiting()
     assert taken(rows, store) == []
@@ -176,12 +190,16 @@ def away(_: Store) -> Iterator[Connection]:
     yield
 
 
-def test_what_another_process_did_not_finish_is_found_by_the_sweep(store: Store, clock: Clock) -> None:
+def test_what_another_process_did_not_finish_is_found_by_the_sweep(
+    store: Store, clock: Clock
+) -> None:
     predict(store, "a")
     rows = outcomes_waiting()
     add(store, "a", at=clock())
     assert taken(rows, store) == ["a"]
-    with store.connected() as connection:  # as if it had been another one, whose transaction ended in nothing
+    with (
+        store.connected() as connection
+    ):  # as if it had been another one, whose transaction ended in nothing
         connection.execute(update(outcomes).values(counted_at=None))
     clock.pass_by(seconds=SWEEP_PAUSE.total_seconds() + 1)
     assert taken(rows, store) == ["a"]
@@ -224,15 +242,17 @@ def read_so_far(store: Store) -> int:
     WHERE i.relid = t.relid), 0) FROM pg_stat_user_tables AS t WHERE relname = 'outcomes'"""
     for statement in ("SELECT pg_stat_force_next_flush()::text", query):
         with store.connected() as connection:
-            found = connection.execute(text(statement)).scalar_one()
-    return int(found)
+            result = connection.execute(text(statement)).scalar_one()
+    return int(result)
 
 
 def test_a_look_reads_an_index(store: Store, clock: Clock) -> None:
     add(store, *(f"never-{number}" for number in range(2_000)), at=clock())
     rows = outcomes_waiting()
-    look = rows._looks[0]
-    query = rows._query(look, clock(), 100).compile(store.engine, compile_kwargs={"literal_binds": True})
+    poll = rows._looks[0]
+    query = rows._query(poll, clock(), 100).compile(
+        store.engine, compile_kwargs={"literal_binds": True}
+    )
     explain = "EXPLAIN QUERY PLAN" if store.engine.dialect.name == "sqlite" else "EXPLAIN"
     with store.connected() as connection:
         connection.execute(text("ANALYZE"))

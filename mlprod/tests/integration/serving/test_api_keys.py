@@ -37,7 +37,9 @@ class Keyed:
         return self.client.request(method, route, headers=headers, **more)
 
     def works(self, key: str) -> bool:
-        return bool(self.ask("POST", "/v1/predict", key, json={"rows": [PARCEL]}).status_code == 200)
+        return bool(
+            self.ask("POST", "/v1/predict", key, json={"rows": [PARCEL]}).status_code == 200
+        )
 
 
 @pytest.fixture(scope="module")
@@ -75,24 +77,35 @@ def bearer(key: str) -> bytes:
 
 @pytest.mark.parametrize("role", [*ROLES, "two"])
 @pytest.mark.parametrize("route", REQUIRED_ROLES)
-def test_a_key_opens_the_routes_of_its_roles_and_no_other(keyed: Keyed, route: str, role: str) -> None:
+def test_a_key_opens_the_routes_of_its_roles_and_no_other(
+    keyed: Keyed, route: str, role: str
+) -> None:
     held = ["outcomes", "feedback"] if role == "two" else [role]
     answer = keyed.ask("POST", route, keyed.keys[role], json={})
     assert answer.status_code == (422 if REQUIRED_ROLES[route] in held else 403)
     assert answer.headers["content-type"] == "application/problem+json"
     if REQUIRED_ROLES[route] not in held:
-        assert f"'system-{role}' has not the role '{REQUIRED_ROLES[route]}'" in answer.json()["detail"]
+        assert (
+            f"'system-{role}' has not the role '{REQUIRED_ROLES[route]}'" in answer.json()["detail"]
+        )
 
 
-@pytest.mark.parametrize("route", [*REQUIRED_ROLES, "/v1/model", "/openapi.json", "/docs", "/nothing"])
+@pytest.mark.parametrize(
+    "route", [*REQUIRED_ROLES, "/v1/model", "/openapi.json", "/docs", "/nothing"]
+)
 def test_without_a_key_every_path_is_closed(keyed: Keyed, route: str) -> None:
     for method in ("GET", "POST"):
         answer = keyed.ask(method, route, None, json={})
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-        assert (answer.headers["content-type"], answer.json()["status"]) == ("application/problem+json", 401)
+        assert (answer.headers["content-type"], answer.json()["status"]) == (
+            "application/problem+json",
+            401,
+        )
 
 
-@pytest.mark.parametrize("route", ["/v1/mode/", "/v1//mode", "/v1/%6dode", "/v1/x/../mode", "/V1/MODE"])
+@pytest.mark.parametrize(
+    "route", ["/v1/mode/", "/v1//mode", "/v1/%6dode", "/v1/x/../mode", "/V1/MODE"]
+)
 def test_another_spelling_of_a_path_opens_nothing(keyed: Keyed, route: str) -> None:
     body = {"mode": "shadow", "reason": "to see whether it works"}
     assert keyed.ask("POST", route, None, json=body).status_code == 401
@@ -103,10 +116,20 @@ def test_another_spelling_of_a_path_opens_nothing(keyed: Keyed, route: str) -> N
 def test_what_is_no_known_key_opens_nothing(keyed: Keyed) -> None:
     good = keyed.keys["predict"]
     held = json.loads(keyed.path.read_text())["keys"][0]["sha256"]
-    wrong = ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {good}", f"Bearer {good}x", f"Bearer {good.swapcase()}"]
-    for said in (*wrong, f"Bearer {held}", f"Bearer {good} {good}", f"Bearer Bearer {good}"):
-        answer = keyed.client.post("/v1/predict", json={"rows": [PARCEL]}, headers={"authorization": said})
-        assert answer.status_code == 401, said
+    errors = [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Basic {good}",
+        f"Bearer {good}x",
+        f"Bearer {good.swapcase()}",
+    ]
+    for message in (*errors, f"Bearer {held}", f"Bearer {good} {good}", f"Bearer Bearer {good}"):
+        answer = keyed.client.post(
+            "/v1/predict", json={"rows": [PARCEL]}, headers={"authorization": message}
+        )
+        assert answer.status_code == 401, message
     assert keyed.works(good)
 
 
@@ -118,13 +141,16 @@ def test_any_key_reads_the_model_and_the_documentation_but_there_is_no_page(keye
 
 
 def test_the_documentation_says_how_a_key_is_sent_and_which_role_it_takes(keyed: Keyed) -> None:
-    said = keyed.ask("GET", "/openapi.json", keyed.keys["operate"]).json()
-    for route, methods in said["paths"].items():
+    message = keyed.ask("GET", "/openapi.json", keyed.keys["operate"]).json()
+    for route, methods in message["paths"].items():
         for operation in methods.values():
             assert operation["x-role"] == REQUIRED_ROLES.get(route, "any")
             assert {401, 403} <= {int(status) for status in operation["responses"]}
             (name,) = operation["security"][0]
-            assert said["components"]["securitySchemes"][name] == {"type": "http", "scheme": "bearer"}
+            assert message["components"]["securitySchemes"][name] == {
+                "type": "http",
+                "scheme": "bearer",
+            }
 
 
 def test_the_second_port_needs_no_key(keyed: Keyed) -> None:
@@ -136,13 +162,25 @@ def test_the_second_port_needs_no_key(keyed: Keyed) -> None:
 @pytest.mark.parametrize("route", ["/v1/mode", "/v1/outcomes", "/v1/feedback"])
 def test_no_spelling_of_a_path_goes_round_its_role(keyed: Keyed, route: str, after: str) -> None:
     body = {"mode": "automate", "reason": "to get in"}
-    for path in (route + after, route.replace("/v1", "//v1"), route.replace("/v1/", "/v1/%2e/"), route.upper()):
-        assert keyed.ask("POST", path, keyed.keys["predict"], json=body).status_code in (400, 403, 404), path
+    for path in (
+        route + after,
+        route.replace("/v1", "//v1"),
+        route.replace("/v1/", "/v1/%2e/"),
+        route.upper(),
+    ):
+        assert keyed.ask("POST", path, keyed.keys["predict"], json=body).status_code in (
+            400,
+            403,
+            404,
+        ), path
 
 
 def test_a_switch_carries_the_name_of_the_key(keyed: Keyed) -> None:
     body = {"mode": "assist", "reason": "as before"}
-    assert keyed.ask("POST", "/v1/mode", keyed.keys["operate"], json=body).json()["by"] == "system-operate"
+    assert (
+        keyed.ask("POST", "/v1/mode", keyed.keys["operate"], json=body).json()["by"]
+        == "system-operate"
+    )
 
 
 def test_the_log_names_who_asked_and_holds_no_key(keyed: Keyed, output: Callable[[], str]) -> None:
@@ -150,15 +188,15 @@ def test_the_log_names_who_asked_and_holds_no_key(keyed: Keyed, output: Callable
     keyed.ask("POST", "/v1/mode", keyed.keys["predict"], json={})
     keyed.ask("GET", "/v1/model", "a-wrong-key-of-someone")
     keyed.client.flush()
-    said = output()
-    lines = [json.loads(line) for line in said.splitlines()]
+    message = output()
+    lines = [json.loads(line) for line in message.splitlines()]
     assert [(line["status"], line["caller"]) for line in lines if "status" in line] == [
         (200, "system-predict"),
         (403, "system-predict"),
         (401, "-"),
     ]
-    assert "a-wrong-key-of-someone" not in said
-    assert not any(key in said for key in keyed.keys.values())
+    assert "a-wrong-key-of-someone" not in message
+    assert not any(key in message for key in keyed.keys.values())
 
 
 def test_a_rotation_needs_no_restart(keyed: Keyed) -> None:
@@ -170,9 +208,13 @@ def test_a_rotation_needs_no_restart(keyed: Keyed) -> None:
     refresh()  # the service does it by itself, too, every half second
     assert keyed.works(old)
     assert keyed.works(new)
-    said = json.loads(keyed.path.read_text())
-    said["keys"] = [each for each in said["keys"] if each["sha256"] != hashlib.sha256(old.encode()).hexdigest()]
-    keyed.path.write_text(json.dumps(said))
+    message = json.loads(keyed.path.read_text())
+    message["keys"] = [
+        item
+        for item in message["keys"]
+        if item["sha256"] != hashlib.sha256(old.encode()).hexdigest()
+    ]
+    keyed.path.write_text(json.dumps(message))
     refresh()
     assert not keyed.works(old)
     assert keyed.works(new)
@@ -193,20 +235,22 @@ def test_a_file_holds_no_key_and_is_its_owners_alone(path: Path) -> None:
     first = add_key(path, "checkout", ["predict"])
     salt = json.loads(path.read_text())["salt"]
     second = add_key(path, "back-office", ["outcomes", "feedback"])
-    said = path.read_text()
-    assert first not in said
-    assert second not in said
-    assert json.loads(said)["salt"] == salt
-    assert [each["name"] for each in json.loads(said)["keys"]] == ["checkout", "back-office"]
+    message = path.read_text()
+    assert first not in message
+    assert second not in message
+    assert json.loads(message)["salt"] == salt
+    assert [entry["name"] for entry in json.loads(message)["keys"]] == ["checkout", "back-office"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [each.name for each in path.parent.iterdir()] == ["keys.json"]
+    assert [item.name for item in path.parent.iterdir()] == ["keys.json"]
 
 
 def test_a_change_is_noticed_although_the_clock_of_the_files_stood_still(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
     known, before = ApiKeys(path), path.stat()
     path.write_text('{"salt": "0123456789abcdef", "keys": []}')
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as on a file system that counts in 4 ms
+    os.utime(
+        path, ns=(before.st_atime_ns, before.st_mtime_ns)
+    )  # as on a file system that counts in 4 ms
     assert known.refresh() == f"0 keys read from {path}"
     assert known.caller(bearer(secret)) is None
 
@@ -217,15 +261,26 @@ def test_a_change_is_noticed_although_the_clock_of_the_files_stood_still(path: P
         "",
         "{",
         "[]",
-        '{"salt": "short", "keys": [{"name": "a", "roles": ["predict"], "sha256": "' + "0" * 64 + '"}]}',
-        '{"salt": "0123456789abcdef", "keys": [{"name": "a", "roles": ["all"], "sha256": "' + "0" * 64 + '"}]}',
-        '{"salt": "0123456789abcdef", "keys": [{"name": "a", "roles": [], "sha256": "' + "0" * 64 + '"}]}',
-        '{"salt": "0123456789abcdef", "keys": [{"name": "a b", "roles": ["predict"], "sha256": "' + "0" * 64 + '"}]}',
-        '{"salt": "0123456789abcdef", "keys": [{"name": "a", "roles": ["predict"], "sha256": "the key itself"}]}',
+        '{"salt": "short", "keys": [{"name": "a", "roles": ["predict"], "sha256": "'
+        + "0" * 64
+        + '"}]}',
+        '{"salt": "0123456789abcdef", "keys": [{"name": "a", "roles": ["all"], "sha256": "'
+        + "0" * 64
+        + '"}]}',
+        '{"salt": "0123456789abcdef", "keys": [{"name": "a", "roles": [], "sha256": "'
+        + "0" * 64
+        + '"}]}',
+        '{"salt": "0123456789abcdef", "keys": [{"name": "a b", "roles": ["predict"], "sha256": "'
+        + "0" * 64
+        + '"}]}',
+        '{"salt": "0123456789abcdef", "keys": [{"name": "a", "roles": ["predict"], '
+        '"sha256": "the key itself"}]}',
         None,
     ],
 )
-def test_a_broken_file_changes_nothing_is_told_once_and_stops_a_start(path: Path, content: str | None) -> None:
+def test_a_broken_file_changes_nothing_is_told_once_and_stops_a_start(
+    path: Path, content: str | None
+) -> None:
     secret = add_key(path, "checkout", ["predict"])
     good, known = path.read_text(), ApiKeys(path)
     path.unlink()
@@ -254,12 +309,14 @@ def test_a_file_without_keys_lets_nobody_in_and_stops_a_start(path: Path) -> Non
 def test_a_broken_file_is_told_without_what_it_holds(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
     path.write_text(path.read_text().replace('"sha256": "', f'"sha256": "{secret}'))
-    with pytest.raises(KeysError) as told:
+    with pytest.raises(KeysError) as received:
         ApiKeys(path)
-    assert secret not in str(told.value)
+    assert secret not in str(received.value)
 
 
-@pytest.mark.parametrize(("name", "roles"), [("a b", ["predict"]), ("", ["predict"]), ("a", []), ("a", ["all"])])
+@pytest.mark.parametrize(
+    ("name", "roles"), [("a b", ["predict"]), ("", ["predict"]), ("a", []), ("a", ["all"])]
+)
 def test_a_key_that_cannot_be_is_not_made(path: Path, name: str, roles: list[str]) -> None:
     with pytest.raises(KeysError):
         add_key(path, name, roles)
@@ -267,16 +324,18 @@ def test_a_key_that_cannot_be_is_not_made(path: Path, name: str, roles: list[str
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         {"environment": "staging"},
         {"environment": "production"},
         *({"host": host} for host in ("0.0.0.0", "::", "10.0.0.1", "scoring.example.org", "")),  # noqa: S104
     ],
 )
-def test_a_service_that_others_reach_does_not_start_without_keys(said: dict[str, str], settings: Settings) -> None:
+def test_a_service_that_others_reach_does_not_start_without_keys(
+    message: dict[str, str], settings: Settings
+) -> None:
     with pytest.raises(KeysError, match="key --name checkout --role predict"):
-        server.serve(Project(PACKAGE), settings.model_copy(update=said), follower=False)
+        server.serve(Project(PACKAGE), settings.model_copy(update=message), follower=False)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
@@ -287,7 +346,9 @@ def test_on_this_machine_alone_a_service_needs_no_keys(host: str) -> None:
 def test_with_keys_a_service_starts_anywhere_but_not_with_a_file_that_is_not_there(
     settings: Settings, path: Path
 ) -> None:
-    elsewhere = settings.model_copy(update={"environment": "production", "host": "10.0.0.1", "keys_file": path})
+    elsewhere = settings.model_copy(
+        update={"environment": "production", "host": "10.0.0.1", "keys_file": path}
+    )
     require_keys(elsewhere)
     with pytest.raises(KeysError, match="no keys"):
         assemble(binary, elsewhere)

@@ -29,23 +29,27 @@ def unready(settings: Settings) -> Iterator[Client]:
 
 
 def test_rows_are_scored_and_decided(client: Client) -> None:
-    found = asked(client, "/v1/predict", PARCEL, BARE, PARCEL | {"stops": 0, "city": "never heard of"})
-    assert (found["model_version"], found["arm"], found["mode"]) == ("1", "champion", "assist")
-    assert [each["decision"] for each in found["predictions"]] == ["call", "call", "leave"]
-    assert all(0 <= each["score"] <= 1 for each in found["predictions"])
+    result = asked(
+        client, "/v1/predict", PARCEL, BARE, PARCEL | {"stops": 0, "city": "never heard of"}
+    )
+    assert (result["model_version"], result["arm"], result["mode"]) == ("1", "champion", "assist")
+    assert [item["decision"] for item in result["predictions"]] == ["call", "call", "leave"]
+    assert all(0 <= entry["score"] <= 1 for entry in result["predictions"])
 
 
 def test_ids_are_kept_or_given(client: Client) -> None:
-    found = asked(client, "/v1/predict", PARCEL | {"id": "mine", "unit": "k1"}, PARCEL, PARCEL)["predictions"]
-    assert found[0]["id"] == "mine"
-    assert len({each["id"] for each in found}) == 3
+    result = asked(client, "/v1/predict", PARCEL | {"id": "mine", "unit": "k1"}, PARCEL, PARCEL)[
+        "predictions"
+    ]
+    assert result[0]["id"] == "mine"
+    assert len({item["id"] for item in result}) == 3
 
 
 def test_a_thousand_rows_are_answered_in_order(client: Client) -> None:
     rows = [PARCEL | {"id": str(number), "stops": number % 51} for number in range(1_000)]
-    found = asked(client, "/v1/predict", *rows)["predictions"]
-    assert [each["id"] for each in found] == [row["id"] for row in rows]
-    assert found[0]["score"] == found[51]["score"]
+    result = asked(client, "/v1/predict", *rows)["predictions"]
+    assert [item["id"] for item in result] == [row["id"] for row in rows]
+    assert result[0]["score"] == result[51]["score"]
 
 
 def test_a_defect_is_counted_and_told_as_a_problem(trained: Trained, settings: Settings) -> None:
@@ -54,14 +58,20 @@ def test_a_defect_is_counted_and_told_as_a_problem(trained: Trained, settings: S
 
     point(settings.models, trained.bundle, 1)
     with serve(replace(binary, decide=fail), settings) as client:
-        told = client.post("/v1/predict", json={"rows": [PARCEL]})
-        assert (told.status_code, told.headers["content-type"]) == (500, "application/problem+json")
-        assert 'ml_requests_total{route="/v1/predict",status="500"} 1.0' in client.operations.get("/metrics").text
+        received = client.post("/v1/predict", json={"rows": [PARCEL]})
+        assert (received.status_code, received.headers["content-type"]) == (
+            500,
+            "application/problem+json",
+        )
+        assert (
+            'ml_requests_total{route="/v1/predict",status="500"} 1.0'
+            in client.operations.get("/metrics").text
+        )
 
 
 def test_an_unknown_route_is_a_problem_too(client: Client) -> None:
-    told = client.get("/v2/predict")
-    assert (told.status_code, told.json()["status"]) == (404, 404)
+    received = client.get("/v2/predict")
+    assert (received.status_code, received.json()["status"]) == (404, 404)
     assert client.get("/v1/predict").json()["title"] == "Method Not Allowed"
 
 
@@ -92,7 +102,11 @@ def test_what_answers_predictions_answers_as_the_route_documents(client: Client)
     client.post("/v1/mode", json={"mode": "automate", "reason": "a test"})
     for mode in ("automate", "assist", "shadow"):
         client.post("/v1/mode", json={"mode": mode, "reason": "a test"})
-        for name in ("first", mode, "first"):  # one that is new, and one that was answered in another mode
+        for name in (
+            "first",
+            mode,
+            "first",
+        ):  # one that is new, and one that was answered in another mode
             answer = asked(client, "/v1/predict", PARCEL | {"id": name})
             documented = Predictions.model_validate(answer, extra="forbid", strict=True)
             assert documented.model_dump(exclude_unset=True) == answer
@@ -103,32 +117,34 @@ def test_what_answers_predictions_answers_as_the_route_documents(client: Client)
 def test_in_shadow_mode_a_score_decides_nothing(trained: Trained, settings: Settings) -> None:
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings.model_copy(update={"mode": "shadow"})) as client:
-        found = asked(client, "/v1/predict", PARCEL)
-    assert found["mode"] == "shadow"
-    assert found["predictions"][0]["decision"] is None
-    assert found["predictions"][0]["score"] > 0
+        result = asked(client, "/v1/predict", PARCEL)
+    assert result["mode"] == "shadow"
+    assert result["predictions"][0]["decision"] is None
+    assert result["predictions"][0]["score"] > 0
 
 
 def test_an_explanation_ranks_the_fields_by_their_effect(client: Client) -> None:
-    (told,) = asked(client, "/v1/explain", PARCEL | {"stops": 50})["explanations"]
-    effects = [abs(field["effect"]) for field in told["fields"]]
-    assert sorted(field["field"] for field in told["fields"]) == sorted(PARCEL)
+    (received,) = asked(client, "/v1/explain", PARCEL | {"stops": 50})["explanations"]
+    effects = [abs(field["effect"]) for field in received["fields"]]
+    assert sorted(field["field"] for field in received["fields"]) == sorted(PARCEL)
     assert effects == sorted(effects, reverse=True)
-    assert told["fields"][0]["field"] == "stops"
-    assert told["fields"][0]["given"] == 50
+    assert received["fields"][0]["field"] == "stops"
+    assert received["fields"][0]["given"] == 50
 
 
 def test_an_effect_is_the_score_less_that_of_the_typical_value(client: Client) -> None:
-    (told,) = asked(client, "/v1/explain", PARCEL)["explanations"]
-    (stops,) = [field for field in told["fields"] if field["field"] == "stops"]
-    here, without = asked(client, "/v1/predict", PARCEL, PARCEL | {"stops": round(stops["typical"])})["predictions"]
-    assert told["score"] == here["score"]
+    (received,) = asked(client, "/v1/explain", PARCEL)["explanations"]
+    (stops,) = [field for field in received["fields"] if field["field"] == "stops"]
+    here, without = asked(
+        client, "/v1/predict", PARCEL, PARCEL | {"stops": round(stops["typical"])}
+    )["predictions"]
+    assert received["score"] == here["score"]
     assert stops["effect"] == pytest.approx(here["score"] - without["score"])
 
 
 def test_a_typical_value_has_no_effect_and_a_missing_one_is_told(client: Client) -> None:
-    (told,) = asked(client, "/v1/explain", PARCEL)["explanations"]
-    typical = {field["field"]: field["typical"] for field in told["fields"]} | {"express": True}
+    (received,) = asked(client, "/v1/explain", PARCEL)["explanations"]
+    typical = {field["field"]: field["typical"] for field in received["fields"]} | {"express": True}
     (again,) = asked(client, "/v1/explain", BARE | {"courier": typical["courier"]})["explanations"]
     fields = {field["field"]: field for field in again["fields"]}
     assert fields["courier"]["effect"] == 0
@@ -138,14 +154,21 @@ def test_a_typical_value_has_no_effect_and_a_missing_one_is_told(client: Client)
 def test_the_same_question_has_the_same_answer(client: Client) -> None:
     rows = [PARCEL, BARE, PARCEL | {"city": "tromso"}]
     assert asked(client, "/v1/explain", *rows) == asked(client, "/v1/explain", *rows)
-    scores = [[each["score"] for each in asked(client, "/v1/predict", *rows)["predictions"]] for _ in range(2)]
+    scores = [
+        [item["score"] for item in asked(client, "/v1/predict", *rows)["predictions"]]
+        for _ in range(2)
+    ]
     assert scores[0] == scores[1]
 
 
 def test_the_answer_is_what_the_bundle_says(client: Client, trained: Trained) -> None:
     facts = client.get("/v1/model").json()
     manifest = open_bundle(trained.bundle, binary.terms.fields, binary.baseline).manifest
-    assert (facts["model_version"], facts["bundle"], facts["kind"]) == ("1", trained.bundle.name, "model")
+    assert (facts["model_version"], facts["bundle"], facts["kind"]) == (
+        "1",
+        trained.bundle.name,
+        "model",
+    )
     assert facts["accountable"] == "Your Name <you@example.org>"
     assert facts["threshold"] == manifest.threshold
     assert facts["metrics"]["value"]["low"] == manifest.metrics["value"].low
@@ -153,15 +176,24 @@ def test_the_answer_is_what_the_bundle_says(client: Client, trained: Trained) ->
 
 
 def test_a_service_with_a_model_is_healthy_and_ready(client: Client) -> None:
-    assert [client.operations.get(route).status_code for route in ("/healthz", "/readyz")] == [200, 200]
+    assert [client.operations.get(route).status_code for route in ("/healthz", "/readyz")] == [
+        200,
+        200,
+    ]
 
 
 def test_a_service_without_a_model_is_healthy_but_not_ready(unready: Client) -> None:
-    assert [unready.operations.get(route).status_code for route in ("/healthz", "/readyz")] == [200, 503]
+    assert [unready.operations.get(route).status_code for route in ("/healthz", "/readyz")] == [
+        200,
+        503,
+    ]
 
 
 def test_without_a_model_nothing_is_answered_and_how_it_comes_is_told(unready: Client) -> None:
-    answers = [unready.get("/v1/model"), *(unready.post(route, json={"rows": [PARCEL]}) for route in ROUTES)]
+    answers = [
+        unready.get("/v1/model"),
+        *(unready.post(route, json={"rows": [PARCEL]}) for route in ROUTES),
+    ]
     for answer in answers:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
         assert answer.headers["content-type"] == "application/problem+json"
@@ -206,7 +238,15 @@ def test_the_example_of_the_documentation_works(client: Client) -> None:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"rows", b'{"rows": [\xff\xfe]}', b"[" * 100_000, b'{"rows":' * 20_000, b'{"rows": [{"weight": 1.}]}'],
+    [
+        b"",
+        b"{",
+        b"rows",
+        b'{"rows": [\xff\xfe]}',
+        b"[" * 100_000,
+        b'{"rows":' * 20_000,
+        b'{"rows": [{"weight": 1.}]}',
+    ],
 )
 def test_a_body_that_is_not_json_is_refused(client: Client, route: str, body: bytes) -> None:
     answer = client.post(route, content=body)
@@ -241,14 +281,22 @@ def test_a_value_that_breaks_the_contract_is_named_with_one_that_works(
     client: Client, change: str, rule: str, example: object
 ) -> None:
     name = change.split('"')[1]
-    good, others = json.dumps(PARCEL), json.dumps({key: value for key, value in PARCEL.items() if key != name})
-    answer = client.post("/v1/predict", content='{"rows": [' + good + ", " + others[:-1] + ", " + change + "} ]}")
+    good, others = (
+        json.dumps(PARCEL),
+        json.dumps({key: value for key, value in PARCEL.items() if key != name}),
+    )
+    answer = client.post(
+        "/v1/predict", content='{"rows": [' + good + ", " + others[:-1] + ", " + change + "} ]}"
+    )
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     (error,) = answer.json()["errors"]
     assert (error["row"], error["field"], error["example"]) == (1, name, example)
     assert rule in error["rule"]
     assert bool(error["given"]) is (name not in binary.terms.personal)
-    assert client.post("/v1/predict", json={"rows": [PARCEL | {name: error["example"]}]}).status_code == 200
+    assert (
+        client.post("/v1/predict", json={"rows": [PARCEL | {name: error["example"]}]}).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
@@ -265,11 +313,17 @@ def test_a_value_that_breaks_the_contract_is_named_with_one_that_works(
         ({"rows": [BARE | {"id": 7}]}, "id", "valid string"),
         ({"rows": [BARE | {"unit": ""}]}, "unit", "at least 1 character"),
         ({"rows": [BARE | {"unit": "x" * 129}]}, "unit", "at most 128 characters"),
-        ({"rows": [{key: value for key, value in PARCEL.items() if key != "stops"}]}, "stops", "Field required"),
+        (
+            {"rows": [{key: value for key, value in PARCEL.items() if key != "stops"}]},
+            "stops",
+            "Field required",
+        ),
         ({"rows": [7]}, "rows", "should be an object"),
     ],
 )
-def test_a_body_of_another_shape_is_refused_by_name(client: Client, body: Any, field: str, rule: str) -> None:
+def test_a_body_of_another_shape_is_refused_by_name(
+    client: Client, body: Any, field: str, rule: str
+) -> None:
     answer = client.post("/v1/predict", json=body)
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
@@ -280,7 +334,12 @@ def test_a_body_of_another_shape_is_refused_by_name(client: Client, body: Any, f
 
 def test_a_personal_value_is_not_repeated_wherever_it_stands(client: Client) -> None:
     secret = PARCEL | {"distance": 77.123456}
-    for body in ({"rows": secret}, {"rows": [[secret]]}, {"rows": [PARCEL | {"distance": [77.123456]}]}, [secret]):
+    for body in (
+        {"rows": secret},
+        {"rows": [[secret]]},
+        {"rows": [PARCEL | {"distance": [77.123456]}]},
+        [secret],
+    ):
         answer = client.post("/v1/predict", json=body)
         assert answer.status_code == 422
         assert "77.123456" not in answer.text
@@ -292,6 +351,8 @@ def test_of_many_errors_the_first_are_told_and_all_counted(client: Client) -> No
     assert "100 places; nothing of it was used" in answer["detail"]
 
 
-@pytest.mark.parametrize(("method", "route", "status"), [("GET", "/v1/predict", 405), ("POST", "/v1/nothing", 404)])
+@pytest.mark.parametrize(
+    ("method", "route", "status"), [("GET", "/v1/predict", 405), ("POST", "/v1/nothing", 404)]
+)
 def test_what_is_not_served_is_said(client: Client, method: str, route: str, status: int) -> None:
     assert client.request(method, route).status_code == status

@@ -29,7 +29,9 @@ LONG = b"x: " + b"y" * MAX_HEAD_BYTES
 
 
 class App:
-    """Answers with the length of the body; /wait once it is let go, /keyed as to a caller with a key."""
+    """Answers with the length of the body; /wait once it is let go, /keyed as to a caller with a
+    key.
+    """
 
     def __init__(self) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
@@ -62,7 +64,11 @@ class Port:
     """A server with places for so many connections."""
 
     def __init__(self, limit: int, cuts_answers: bool) -> None:
-        self.app, self.places, self.metrics = App(), Places(limit, cuts_answers), Metrics(zero_seconds=0)
+        self.app, self.places, self.metrics = (
+            App(),
+            Places(limit, cuts_answers),
+            Metrics(zero_seconds=0),
+        )
         config = uvicorn.Config(
             self.app,
             port=0,
@@ -90,7 +96,10 @@ class Port:
             made.close()
 
     def shed(self, reason: str) -> float:
-        return self.metrics.registry.get_sample_value("ml_requests_shed_total", {"reason": reason}) or 0.0
+        return (
+            self.metrics.registry.get_sample_value("ml_requests_shed_total", {"reason": reason})
+            or 0.0
+        )
 
 
 @pytest.fixture
@@ -173,11 +182,17 @@ def test_a_head_that_is_too_large_is_refused_and_the_connection_closed(
     eventually(lambda: counted in port.metrics.exposition())
 
 
-def test_a_head_within_its_limits_is_read_however_much_comes_with_it(ports: Callable[..., Port]) -> None:
+def test_a_head_within_its_limits_is_read_however_much_comes_with_it(
+    ports: Callable[..., Port],
+) -> None:
     made = ports().connect()
     lines = b"x: y\r\n" * (MAX_HEADERS - 2) + b"y: " + b"z" * (MAX_HEAD_BYTES - 2_000) + b"\r\n"
     length = 500_000
-    made.sendall(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n%s\r\n" % (length, lines) + bytes(length) + GET * 50)
+    made.sendall(
+        b"POST / HTTP/1.1\r\ncontent-length: %d\r\n%s\r\n" % (length, lines)
+        + bytes(length)
+        + GET * 50
+    )
     content = answers(made, 51)
     assert content[0].endswith(b"\r\n\r\n500000")
 
@@ -188,7 +203,9 @@ def test_a_body_of_many_small_chunks_is_read(ports: Callable[..., Port]) -> None
 
 
 @pytest.mark.parametrize("begins", [b"0\r\n", b"0;x=", b"2\r\nxx\r\n0\r\nx: ", b"1;"])
-def test_what_follows_or_divides_a_body_without_end_is_cut_off(ports: Callable[..., Port], begins: bytes) -> None:
+def test_what_follows_or_divides_a_body_without_end_is_cut_off(
+    ports: Callable[..., Port], begins: bytes
+) -> None:
     port = ports()
     made = port.connect(CHUNKED + begins)
     rest = b"x: y\r\n" if begins.endswith(b"\n") else b"y" * 8
@@ -211,10 +228,15 @@ def test_after_an_answer_stray_bytes_do_not_keep_a_connection_for_ever(
     eventually(lambda: port.shed("slow") == 1)
 
 
-def test_a_client_that_would_rather_speak_another_protocol_is_answered_by_http(ports: Callable[..., Port]) -> None:
+def test_a_client_that_would_rather_speak_another_protocol_is_answered_by_http(
+    ports: Callable[..., Port],
+) -> None:
     """As Java's client asks for HTTP/2 in its first request, with a body."""
     port = ports()
-    upgrade = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAB\r\n"
+    upgrade = (
+        b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: "
+        b"AAEAAEAAAAIAAAAB\r\n"
+    )
     post = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n"
     made = port.connect(post + upgrade + b"\r\n{}")
     assert made.recv(65_536).startswith(b"HTTP/1.1 200")
@@ -227,7 +249,9 @@ def test_a_client_that_would_rather_speak_another_protocol_is_answered_by_http(p
     assert port.app.bodies == [b"{}", *[b""] * 4, b"{}", b""]
 
 
-def test_when_all_places_are_taken_the_connection_that_waits_longest_makes_room(ports: Callable[..., Port]) -> None:
+def test_when_all_places_are_taken_the_connection_that_waits_longest_makes_room(
+    ports: Callable[..., Port],
+) -> None:
     port = ports(5)
     silent = [port.connect() for _ in range(3)]
     begun = port.connect(GET[:10])
@@ -241,7 +265,9 @@ def test_when_all_places_are_taken_the_connection_that_waits_longest_makes_room(
     eventually(lambda: port.shed("connections") == 4)
 
 
-def test_a_connection_that_is_answered_is_never_closed_for_another(ports: Callable[..., Port]) -> None:
+def test_a_connection_that_is_answered_is_never_closed_for_another(
+    ports: Callable[..., Port],
+) -> None:
     port = ports(3)
     busy = [port.connect(WAIT) for _ in range(3)]
     eventually(lambda: port.app.waiting == 3)
@@ -268,7 +294,9 @@ def test_callers_with_a_key_are_closed_last(ports: Callable[..., Port]) -> None:
     assert [is_open(caller) for caller in callers] == [True, True]
 
 
-def test_what_waits_on_a_connection_is_answered_before_more_is_read(ports: Callable[..., Port]) -> None:
+def test_what_waits_on_a_connection_is_answered_before_more_is_read(
+    ports: Callable[..., Port],
+) -> None:
     port = ports()
     made = port.connect(WAIT + GET * 20)
     eventually(lambda: port.app.waiting == 1)
@@ -285,7 +313,9 @@ def test_what_waits_on_a_connection_is_answered_before_more_is_read(ports: Calla
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
-def test_a_trailer_does_not_become_a_header_of_the_request(ports: Callable[..., Port], pieces: int) -> None:
+def test_a_trailer_does_not_become_a_header_of_the_request(
+    ports: Callable[..., Port], pieces: int
+) -> None:
     port = ports()
     head, body = CHUNKED[:-2] + b"authorization: Bearer ours\r\n\r\n", b"2\r\n{}\r\n0\r\n"
     trailer = b"authorization: Bearer theirs\r\nx-request-id: theirs\r\n\r\n"
@@ -294,7 +324,9 @@ def test_a_trailer_does_not_become_a_header_of_the_request(ports: Callable[..., 
         made.sendall(content)
         time.sleep(0.05)
     assert made.recv(65_536).startswith(b"HTTP/1.1 200")
-    assert [value for name, value in port.app.headers if name == b"authorization"] == [b"Bearer ours"]
+    assert [value for name, value in port.app.headers if name == b"authorization"] == [
+        b"Bearer ours"
+    ]
     assert b"x-request-id" not in dict(port.app.headers)
 
 
@@ -310,7 +342,9 @@ def test_a_wish_for_another_protocol_is_passed_over_although_the_connection_is_t
 
 
 @pytest.mark.parametrize("chunk", [b"-1\r\n", b"zz\r\n", b"2\r\n{}xx"])
-def test_a_body_that_breaks_off_into_nonsense_is_answered_with_why(ports: Callable[..., Port], chunk: bytes) -> None:
+def test_a_body_that_breaks_off_into_nonsense_is_answered_with_why(
+    ports: Callable[..., Port], chunk: bytes
+) -> None:
     port = ports()
     made = port.connect(CHUNKED + chunk)
     assert ending(made).startswith(b"HTTP/1.1 400 ")
@@ -323,11 +357,15 @@ def test_nonsense_after_a_request_does_not_pass_as_its_answer(ports: Callable[..
     assert b"HTTP/1.1 400" not in ending(made)
 
 
-def test_a_port_for_probes_has_a_place_for_the_next_one_whatever_the_others_ask(ports: Callable[..., Port]) -> None:
+def test_a_port_for_probes_has_a_place_for_the_next_one_whatever_the_others_ask(
+    ports: Callable[..., Port],
+) -> None:
     port = ports(3, cuts_answers=True)
     busy = [port.connect(WAIT) for _ in range(3)]
     eventually(lambda: port.app.waiting == 3)
-    for _ in range(3):  # the first takes the oldest's place, and each later one that of the probe before
+    for _ in range(
+        3
+    ):  # the first takes the oldest's place, and each later one that of the probe before
         assert answers(port.connect(GET))
     assert ending(busy[0]) == b""
     port.app.let_go.set()

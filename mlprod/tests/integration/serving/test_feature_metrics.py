@@ -16,7 +16,9 @@ from mlprod.serving.feature_metrics import BUFFER, FeatureCollector, LiveFeature
 from mlprod.serving.zero_init_counter import ZeroPeriod
 from mlprod.settings import Settings
 
-LINE = re.compile(r'^(ml_f\w+)\{(?:field="([^"]+)")(?:,le="([^"]+)")?,reference="(\w+)"\} (\S+)$', re.MULTILINE)
+LINE = re.compile(
+    r'^(ml_f\w+)\{(?:field="([^"]+)")(?:,le="([^"]+)")?,reference="(\w+)"\} (\S+)$', re.MULTILINE
+)
 Told = dict[tuple[str, str, str, str], float]
 
 
@@ -28,7 +30,10 @@ def asked(client: Client, *rows: dict[str, Any]) -> None:
 def told(client: Client) -> Told:
     """(metric, field, le, reference) → value."""
     text = client.operations.get("/metrics").text
-    return {(name, field, le, reference): float(value) for name, field, le, reference, value in LINE.findall(text)}
+    return {
+        (name, field, le, reference): float(value)
+        for name, field, le, reference, value in LINE.findall(text)
+    }
 
 
 @pytest.fixture
@@ -38,7 +43,9 @@ def bundle(trained: Trained) -> Bundle:
 
 def some_rows(count: int = 500) -> list[dict[str, Any]]:
     """Rows of the table as callers send them."""
-    rows: list[dict[str, Any]] = parcels(count, seed=3).select(binary.terms.fields.names).to_pylist()
+    rows: list[dict[str, Any]] = (
+        parcels(count, seed=3).select(binary.terms.fields.names).to_pylist()
+    )
     return rows
 
 
@@ -48,63 +55,80 @@ def counted(bundle: Bundle, *batches: list[dict[str, Any]]) -> dict[str, tuple[l
     for rows in batches:
         matrix, scores = bundle.score_rows(rows)
         counts.add(matrix, scores.tolist())
-    return {each.name: (values.tolist(), gone) for each, values, gone in counts.told()}
+    return {item.name: (values.tolist(), gone) for item, values, gone in counts.told()}
 
 
 def test_the_counts_are_those_of_a_plain_computation(bundle: Bundle) -> None:
     rows = some_rows()
     for name, reference in bundle.reference.fields.items():
         if reference.edges and not isinstance(reference.edges[0], str):
-            rows += [rows[0] | {name: (bool if name == "express" else type(rows[0][name] or 0.0))(reference.edges[0])}]
-    found, columns = counted(bundle, rows), columns_of(bundle.fields, rows)
+            rows += [
+                rows[0]
+                | {
+                    name: (bool if name == "express" else type(rows[0][name] or 0.0))(
+                        reference.edges[0]
+                    )
+                }
+            ]
+    result, columns = counted(bundle, rows), columns_of(bundle.fields, rows)
     for name, reference in bundle.reference.fields.items():
-        present = [value for value in columns[name].tolist() if value is not None and value == value]
+        present = [
+            value for value in columns[name].tolist() if value is not None and value == value
+        ]
         if isinstance(reference.edges[0], str):
             expected = [present.count(word) for word in reference.edges]
             expected.append(len(present) - sum(expected))
         else:
             inside = [sum(value <= edge for value in present) for edge in reference.edges]
             expected = np.diff([0, *inside, len(present)]).tolist()
-        assert found[name] == (expected, len(rows) - len(present)), name
-    assert found["city"][0][-1] > 0, "tromso is a word that the model does not know"
-    assert found["distance"][1] > 0, "some are missing"
+        assert result[name] == (expected, len(rows) - len(present)), name
+    assert result["city"][0][-1] > 0, "tromso is a word that the model does not know"
+    assert result["distance"][1] > 0, "some are missing"
 
 
 def test_rows_of_the_kind_that_it_learnt_from_drift_no_more_than_by_chance(bundle: Bundle) -> None:
-    """The service's bins, the matrix and the reference agree: more rows of the same kind give nearly the reference."""
-    found = counted(bundle, *(some_rows(3_000)[start : start + 500] for start in range(0, 3_000, 500)))
+    """The service's bins, the matrix and the reference agree: more rows of the same kind give
+    nearly the reference.
+    """
+    result = counted(
+        bundle, *(some_rows(3_000)[start : start + 500] for start in range(0, 3_000, 500))
+    )
     for name, reference in bundle.reference.fields.items():
-        shares, n = np.cumsum(found[name][0]) / sum(found[name][0]), sum(found[name][0])
+        shares, n = np.cumsum(result[name][0]) / sum(result[name][0]), sum(result[name][0])
         by_chance = 1.95 * np.sqrt(1 / n + 1 / (reference.rows * (1 - reference.missing)))
         assert np.abs(shares - reference.cumulative).max() < by_chance, name
-        assert abs(found[name][1] / 3_000 - reference.missing) < 0.05, name
+        assert abs(result[name][1] / 3_000 - reference.missing) < 0.05, name
 
 
 def test_more_rows_than_the_buffer_holds_are_all_counted(bundle: Bundle) -> None:
     batch = some_rows(900)
-    found = counted(bundle, *[batch] * (2 * BUFFER // 900 + 1))
+    result = counted(bundle, *[batch] * (2 * BUFFER // 900 + 1))
     once = counted(bundle, batch)
-    assert found["stops"][0] == [count * (2 * BUFFER // 900 + 1) for count in once["stops"][0]]
+    assert result["stops"][0] == [count * (2 * BUFFER // 900 + 1) for count in once["stops"][0]]
 
 
-def test_a_service_tells_zeros_first_and_then_what_it_scored(client: Client, bundle: Bundle) -> None:
+def test_a_service_tells_zeros_first_and_then_what_it_scored(
+    client: Client, bundle: Bundle
+) -> None:
     reference = bundle.digest[:12]
     asked(client, PARCEL, PARCEL | {"city": "tromso", "distance": None})
     first, second = told(client), told(client)
     assert {value for (name, *_), value in first.items() if name.endswith("_total")} == {0.0}
-    assert second["ml_field_bucket_total", "courier", "0 bike", reference] == 2
-    assert second["ml_field_bucket_total", "city", "1 oslo", reference] == 1
-    assert second["ml_field_bucket_total", "city", "+Inf", reference] == 2
+    assert second["ml_feature_bucket_total", "courier", "0 bike", reference] == 2
+    assert second["ml_feature_bucket_total", "city", "1 oslo", reference] == 1
+    assert second["ml_feature_bucket_total", "city", "+Inf", reference] == 2
     assert second["ml_feature_unknown_total", "city", "", reference] == 1
-    assert second["ml_field_bucket_total", "distance", "+Inf", reference] == 1
+    assert second["ml_feature_bucket_total", "distance", "+Inf", reference] == 1
     assert second["ml_feature_missing_total", "distance", "", reference] == 1
-    assert second["ml_field_bucket_total", "(score)", "+Inf", reference] == 2
+    assert second["ml_feature_bucket_total", "(score)", "+Inf", reference] == 2
     for name, shares in (*bundle.reference.fields.items(), ("(score)", bundle.reference.score)):
         named = edge_names(shares)
-        assert [second["ml_field_reference_ratio", name, le, reference] for le in named] == list(shares.cumulative)
+        assert [second["ml_feature_reference_ratio", name, le, reference] for le in named] == list(
+            shares.cumulative
+        )
     missing = bundle.reference.fields["distance"].missing
-    assert second["ml_field_reference_missing_ratio", "distance", "", reference] == missing
-    assert second["ml_field_reference_rows", "distance", "", reference] == pytest.approx(
+    assert second["ml_feature_reference_missing_ratio", "distance", "", reference] == missing
+    assert second["ml_feature_reference_rows", "distance", "", reference] == pytest.approx(
         bundle.reference.fields["distance"].rows * (1 - missing)
     )
 
@@ -113,7 +137,11 @@ def test_what_only_tries_the_service_is_no_case(client: Client) -> None:
     asked(client, PARCEL | {"id": "smoke-1"}, PARCEL | {"id": "a"}, PARCEL | {"id": "smoke-2"})
     asked(client, PARCEL | {"id": "smoke-3"})
     told(client)
-    assert {value for (_, field, le, _), value in told(client).items() if (field, le) == ("stops", "+Inf")} == {1.0}
+    assert {
+        value
+        for (_, field, le, _), value in told(client).items()
+        if (field, le) == ("stops", "+Inf")
+    } == {1.0}
     assert 'decision="call",model_version="1"} 1.0' in client.operations.get("/metrics").text
 
 
@@ -125,7 +153,7 @@ def test_figures_of_two_models_do_not_mix_and_a_way_back_goes_on_counting(
     with serve(binary, settings) as client:
 
         def rows(reference: str) -> float:
-            return told(client).get(("ml_field_bucket_total", "stops", "+Inf", reference), -1)
+            return told(client).get(("ml_feature_bucket_total", "stops", "+Inf", reference), -1)
 
         def answers(bundle: Path, version: int) -> None:
             point(settings.models, bundle, version)
@@ -148,7 +176,9 @@ def test_only_the_newest_bundles_go_on_being_told(bundle: Bundle) -> None:
     for number in range(5):
         object.__setattr__(bundle, "digest", f"{number}" * 64)
         fields.of(bundle)
-    shown = {sample.labels["reference"] for metric in registry.collect() for sample in metric.samples}
+    shown = {
+        sample.labels["reference"] for metric in registry.collect() for sample in metric.samples
+    }
     assert shown == {"2" * 12, "3" * 12, "4" * 12}
 
 
@@ -159,10 +189,14 @@ def test_words_and_edges_have_names_that_cannot_be_mistaken(bundle: Bundle) -> N
 
 @pytest.mark.parametrize("score", [0.0, 1.0, float(np.float32(0.1))])
 def test_a_score_on_an_edge_lies_in_the_bin_that_ends_there(bundle: Bundle, score: float) -> None:
-    edges = bundle.reference.score.model_copy(update={"edges": (0.0, 0.1, 1.0), "shares": (0, 0, 0, 0)})
+    edges = bundle.reference.score.model_copy(
+        update={"edges": (0.0, 0.1, 1.0), "shares": (0, 0, 0, 0)}
+    )
     object.__setattr__(bundle, "reference", bundle.reference.model_copy(update={"score": edges}))
     counts = LiveFeatureCounts(bundle, ZeroPeriod(1e-9))
     counts.told()
     counts.add(bundle.encoder([PARCEL]), [score])
     (*_, (_, values, _)) = counts.told()
-    assert values.tolist() == [score == bound or score == np.float32(bound) for bound in (0.0, 0.1, 1.0)] + [0]
+    assert values.tolist() == [
+        score == bound or score == np.float32(bound) for bound in (0.0, 0.1, 1.0)
+    ] + [0]

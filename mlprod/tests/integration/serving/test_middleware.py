@@ -49,36 +49,58 @@ def shared(new_settings: Callable[[], Settings], trained: Trained) -> Iterator[C
 
 def is_problem(answer: Any, status: int) -> dict[str, Any]:
     """What a problem says, once it has the form that every problem has."""
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    )
     assert re.fullmatch("[A-Za-z0-9._-]{1,64}", answer.headers["x-request-id"])
-    said: dict[str, Any] = answer.json()
-    assert list(said) == ["type", "title", "status", "detail", "errors"]
-    assert (said["type"], said["status"]) == ("about:blank", status)
-    assert said["title"]
-    assert said["detail"]
-    assert all(list(error) == ["row", "field", "rule", "given", "example"] for error in said["errors"])
-    return said
+    message: dict[str, Any] = answer.json()
+    assert list(message) == ["type", "title", "status", "detail", "errors"]
+    assert (message["type"], message["status"]) == ("about:blank", status)
+    assert message["title"]
+    assert message["detail"]
+    assert all(
+        list(error) == ["row", "field", "rule", "given", "example"] for error in message["errors"]
+    )
+    return message
 
 
 def shed(client: Client, reason: str) -> float:
     line = 'ml_requests_shed_total{reason="' + reason + '"} '
     lines = client.operations.get("/metrics").text.splitlines()
-    return sum(float(said.removeprefix(line)) for said in lines if said.startswith(line))
+    return sum(float(message.removeprefix(line)) for message in lines if message.startswith(line))
 
 
 def recorded(settings: Settings) -> list[Any]:
-    with contextlib.closing(sqlite3.connect(settings.records_url.removeprefix("sqlite:///"))) as connection:
+    with contextlib.closing(
+        sqlite3.connect(settings.records_url.removeprefix("sqlite:///"))
+    ) as connection:
         return connection.execute("SELECT id FROM predictions").fetchall()
 
 
 @pytest.mark.parametrize("id", ["a", "A.b_c-9", "0" * 64])
 def test_a_request_keeps_its_id(shared: Client, id: str) -> None:
     for route in ("/v1/predict", "/v1/explain", "/v1/nothing"):
-        assert shared.post(route, json=ROWS, headers={"x-request-id": id}).headers["x-request-id"] == id
+        assert (
+            shared.post(route, json=ROWS, headers={"x-request-id": id}).headers["x-request-id"]
+            == id
+        )
 
 
 @pytest.mark.parametrize(
-    "id", ["", "a b", "x" * 65, "a\r\nset-cookie: mine=1", "a\n", '"}', "\x7f", "a/b", "<script>", "${jndi:ldap://x}"]
+    "id",
+    [
+        "",
+        "a b",
+        "x" * 65,
+        "a\r\nset-cookie: mine=1",
+        "a\n",
+        '"}',
+        "\x7f",
+        "a/b",
+        "<script>",
+        "${jndi:ldap://x}",
+    ],
 )
 def test_an_id_that_could_do_harm_is_replaced(shared: Client, id: str) -> None:
     for route in ("/v1/predict", "/v1/explain"):
@@ -116,28 +138,30 @@ def test_a_body_that_is_too_long_is_refused_stated_or_not(
     body = json.dumps(BODIES[route]).encode()
     fits, too_long = body.ljust(1_000), body.ljust(1_001)
     assert shared.post(route, content=iter([fits]) if chunked else fits).status_code == 200
-    said = is_problem(shared.post(route, content=iter([too_long]) if chunked else too_long), 413)
-    assert "at most 1,000 bytes" in said["detail"]
+    message = is_problem(shared.post(route, content=iter([too_long]) if chunked else too_long), 413)
+    assert "at most 1,000 bytes" in message["detail"]
 
 
 def test_a_body_is_not_read_beyond_its_limit() -> None:
-    asked = 0
+    requested = 0
 
     async def endless() -> dict[str, Any]:
-        nonlocal asked
-        asked += 1
+        nonlocal requested
+        requested += 1
         return {"type": "http.request", "body": b"x" * 400, "more_body": True}
 
-    with pytest.raises(ProblemError, match="at most 1,000 bytes") as told:
+    with pytest.raises(ProblemError, match="at most 1,000 bytes") as received:
         asyncio.run(load_shedding.LoadLimits(1_000, 1, 1.0).body(endless, b"10"))
-    assert (told.value.status, asked) == (413, 3)
+    assert (received.value.status, requested) == (413, 3)
 
 
 def test_over_a_socket_a_long_body_is_refused_and_the_service_goes_on(
     shared: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared.assembly.limits, "body_bytes", 1_000)
-    server = uvicorn.Server(uvicorn.Config(shared.assembly.service, port=0, lifespan="off", log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(shared.assembly.service, port=0, lifespan="off", log_level="warning")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -163,29 +187,39 @@ def test_beyond_the_limit_of_requests_all_are_refused(
     assert "nothing was done" in is_problem(answer, 503)["detail"]
     assert answer.headers["retry-after"] == "1"
     assert shed(shared, "concurrency") == before + 1
-    assert shared.post("/v1/mode", json=BODIES["/v1/mode"]).status_code == 200, "a stop must get through"
+    assert shared.post("/v1/mode", json=BODIES["/v1/mode"]).status_code == 200, (
+        "a stop must get through"
+    )
     monkeypatch.undo()
     assert shared.post("/v1/predict", json=ROWS).status_code == 200
 
 
-def test_a_request_that_has_waited_too_long_is_refused(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_has_waited_too_long_is_refused(
+    shared: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shared.assembly.limits, "late", -1.0)  # any beat was too long ago
     answer = shared.post("/v1/predict", json=ROWS)
     assert "behind" in is_problem(answer, 503)["detail"]
     assert (answer.headers["retry-after"], shed(shared, "late")) == ("1", 1)
 
 
-def test_too_much_work_beside_is_refused_and_predictions_go_on(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_work_beside_is_refused_and_predictions_go_on(
+    shared: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(load_shedding, "MOST_ASIDE", 0)
     for number, route in enumerate(("/v1/explain", "/v1/outcomes", "/v1/feedback"), start=1):
         answer = shared.post(route, json=BODIES[route])
         is_problem(answer, 503)
         assert (answer.headers["retry-after"], shed(shared, "aside")) == ("1", number)
-    assert shared.post("/v1/mode", json=BODIES["/v1/mode"]).status_code == 200, "a stop must get through"
+    assert shared.post("/v1/mode", json=BODIES["/v1/mode"]).status_code == 200, (
+        "a stop must get through"
+    )
     assert shared.post("/v1/predict", json=ROWS).status_code == 200
 
 
-def test_work_beside_that_takes_too_long_is_not_waited_for(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_beside_that_takes_too_long_is_not_waited_for(
+    shared: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(load_shedding, "ANSWER_SECONDS", 0.0)
     answer = shared.post("/v1/explain", json=ROWS)
     is_problem(answer, 503)
@@ -195,7 +229,9 @@ def test_work_beside_that_takes_too_long_is_not_waited_for(shared: Client, monke
     assert shared.post("/v1/explain", json=ROWS).status_code == 200
 
 
-def test_what_cannot_be_written_down_is_not_predicted(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_down_is_not_predicted(
+    shared: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shared.assembly.spool, "limit", 10)
     answer = shared.post("/v1/predict", json=ROWS)
     assert "cannot be recorded" in is_problem(answer, 503)["detail"]
@@ -215,23 +251,31 @@ def test_without_its_database_a_service_predicts_and_writes_it_later(
             assert answer.headers["retry-after"] == "2"
         assert shed(client, "database") == 3
         assert client.operations.get("/readyz").status_code == 200
-        assert client.post("/v1/predict", json={"rows": [PARCEL | {"id": "mine"}]}).status_code == 200
+        assert (
+            client.post("/v1/predict", json={"rows": [PARCEL | {"id": "mine"}]}).status_code == 200
+        )
         text = client.operations.get("/metrics").text
-        assert "\nml_store_up 0.0\n" in text
-        assert "\nml_events_pending 1.0\n" in text
+        assert "\nml_record_store_up 0.0\n" in text
+        assert "\nml_record_backlog_events 1.0\n" in text
         migrate(alone.database_url)
-        eventually(lambda: "\nml_store_up 1.0\n" in client.operations.get("/metrics").text)
+        eventually(lambda: "\nml_record_store_up 1.0\n" in client.operations.get("/metrics").text)
         eventually(lambda: recorded(alone) == [("mine",)])
         assert client.post("/v1/outcomes", json=OUTCOMES).status_code == 200
-        eventually(lambda: "\nml_events_pending 0.0\n" in client.operations.get("/metrics").text)
+        eventually(
+            lambda: "\nml_record_backlog_events 0.0\n" in client.operations.get("/metrics").text
+        )
 
 
-def test_a_database_that_loses_a_table_is_told_without_its_statement(client: Client, settings: Settings) -> None:
-    with contextlib.closing(sqlite3.connect(settings.records_url.removeprefix("sqlite:///"))) as connection:
+def test_a_database_that_loses_a_table_is_told_without_its_statement(
+    client: Client, settings: Settings
+) -> None:
+    with contextlib.closing(
+        sqlite3.connect(settings.records_url.removeprefix("sqlite:///"))
+    ) as connection:
         connection.execute("DROP TABLE outcomes")
-    said = is_problem(client.post("/v1/outcomes", json=OUTCOMES), 503)
-    assert "no such table: outcomes" in said["detail"]
-    assert "SELECT" not in said["detail"]
+    message = is_problem(client.post("/v1/outcomes", json=OUTCOMES), 503)
+    assert "no such table: outcomes" in message["detail"]
+    assert "SELECT" not in message["detail"]
     assert client.post("/v1/predict", json=ROWS).status_code == 200
 
 
@@ -246,7 +290,9 @@ def test_a_defect_is_told_without_its_details_and_leaves_nothing(
     failing = True
     point(settings.models, trained.bundle, 1)
     with serve(replace(binary, decide=fail), settings) as client:
-        answer = client.post("/v1/predict", json={"rows": [PARCEL | {"id": "lost"}]}, headers={"x-request-id": "r-1"})
+        answer = client.post(
+            "/v1/predict", json={"rows": [PARCEL | {"id": "lost"}]}, headers={"x-request-id": "r-1"}
+        )
         is_problem(answer, 500)
         assert answer.headers["x-request-id"] == "r-1"
         for detail in ("hunter2", "ZeroDivision", "Traceback", ".py"):
@@ -254,7 +300,9 @@ def test_a_defect_is_told_without_its_details_and_leaves_nothing(
         (logged,) = [record for record in caplog.records if record.exc_info]
         assert vars(logged)["facts"] == {"request": "r-1", "path": "/v1/predict"}
         failing = False
-        assert client.post("/v1/predict", json={"rows": [PARCEL | {"id": "kept"}]}).status_code == 200
+        assert (
+            client.post("/v1/predict", json={"rows": [PARCEL | {"id": "kept"}]}).status_code == 200
+        )
         eventually(lambda: recorded(settings))
         assert recorded(settings) == [("kept",)]
 
@@ -270,24 +318,34 @@ def test_a_defect_beside_is_told_in_the_same_way(
     answer = shared.post(route, json=BODIES[route], headers={"x-request-id": "r-2"})
     is_problem(answer, 500)
     assert "hunter2" not in answer.text
-    assert [vars(record)["facts"]["request"] for record in caplog.records if record.exc_info] == ["r-2"]
+    assert [vars(record)["facts"]["request"] for record in caplog.records if record.exc_info] == [
+        "r-2"
+    ]
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_a_model_without_an_answer_gives_none(settings: Settings, trained_baseline: Trained, number: float) -> None:
+def test_a_model_without_an_answer_gives_none(
+    settings: Settings, trained_baseline: Trained, number: float
+) -> None:
     def sometimes(columns: Columns) -> NDArray[np.float64]:
         return np.where(columns["weight"] == 29.123, number, heaviest_first(columns))
 
     point(settings.models, trained_baseline.bundle, 1)
     with serve(replace(binary, baseline=sometimes), settings) as client:
-        is_problem(client.post("/v1/predict", json={"rows": [PARCEL, PARCEL | {"weight": 29.123}]}), 500)
-        assert client.post("/v1/predict", json={"rows": [PARCEL | {"id": "kept"}]}).status_code == 200
+        is_problem(
+            client.post("/v1/predict", json={"rows": [PARCEL, PARCEL | {"weight": 29.123}]}), 500
+        )
+        assert (
+            client.post("/v1/predict", json={"rows": [PARCEL | {"id": "kept"}]}).status_code == 200
+        )
         eventually(lambda: recorded(settings))
         assert recorded(settings) == [("kept",)]
 
 
 def test_readiness_and_metrics_are_on_the_second_port_alone(shared: Client) -> None:
-    eventually(lambda: shared.operations.get("/readyz").status_code == 200)  # also after the tests above
+    eventually(
+        lambda: shared.operations.get("/readyz").status_code == 200
+    )  # also after the tests above
     for route in ("/healthz", "/metrics"):
         assert shared.operations.get(route).status_code == 200
     for route in ("/readyz", "/metrics"):
@@ -311,17 +369,29 @@ def test_logs_are_lines_of_json_without_a_value_of_any_row(
     def fail(score: float, threshold: float) -> str:
         raise ValueError("zyzzyva")  # as a model in Python tells of the word that it did not expect
 
-    row = PARCEL | {"weight": 7.654321, "city": "zyzzyva", "distance": 77.123456, "id": "quokka-1", "unit": "Ada"}
+    row = PARCEL | {
+        "weight": 7.654321,
+        "city": "zyzzyva",
+        "distance": 77.123456,
+        "id": "quokka-1",
+        "unit": "Ada",
+    }
     for route in ("/v1/predict", "/v1/explain"):
         assert client.post(route, json={"rows": [row]}).status_code == 200
         assert (
-            client.post(route, json={"rows": [row, row | {"courier": "zyzzyva", "zyzzyva": 7.654321}]}).status_code
+            client.post(
+                route, json={"rows": [row, row | {"courier": "zyzzyva", "zyzzyva": 7.654321}]}
+            ).status_code
             == 422
         )
         assert client.post(route, content=b'{"rows": [{"city": "zyzzyva"').status_code == 400
     assert client.post("/v1/predict", json={"rows": [row, row]}).status_code == 422
-    client.post("/v1/outcomes", json={"outcomes": [OUTCOMES["outcomes"][0] | {"prediction_id": "quokka-1"}]})
-    client.post("/v1/feedback", json={"feedback": [FEEDBACK["feedback"][0] | {"reviewer": "zyzzyva"}]})
+    client.post(
+        "/v1/outcomes", json={"outcomes": [OUTCOMES["outcomes"][0] | {"prediction_id": "quokka-1"}]}
+    )
+    client.post(
+        "/v1/feedback", json={"feedback": [FEEDBACK["feedback"][0] | {"reviewer": "zyzzyva"}]}
+    )
     client.get("/v1/zyzzyva?city=zyzzyva", headers={"user-agent": "zyzzyva"})
     monkeypatch.setattr(client.assembly.service.predict, "decide", fail)
     assert client.post("/v1/predict", json={"rows": [row]}).status_code == 500
@@ -344,11 +414,15 @@ def test_logs_are_lines_of_json_without_a_value_of_any_row(
         assert value not in out
 
 
-def test_a_request_is_logged_with_id_route_status_time_and_caller(client: Client, output: Callable[[], str]) -> None:
+def test_a_request_is_logged_with_id_route_status_time_and_caller(
+    client: Client, output: Callable[[], str]
+) -> None:
     client.post("/v1/outcomes", json=OUTCOMES, headers={"x-request-id": "r-3"})
     client.flush()
     (line,) = [json.loads(line) for line in output().splitlines()]
-    assert {name: line[name] for name in ("level", "event", "request", "route", "status", "caller")} == {
+    assert {
+        name: line[name] for name in ("level", "event", "request", "route", "status", "caller")
+    } == {
         "level": "info",
         "event": "request",
         "request": "r-3",
@@ -363,5 +437,10 @@ def test_where_a_person_looks_on_a_line_is_plain() -> None:
     record = logging.LogRecord("x", logging.WARNING, "x.py", 1, "mode", None, None)
     record.facts = {"who": "grace", "why": "complaints"}
     assert JsonFormatter(plain=True).format(record).endswith(" mode who=grace why=complaints")
-    said = json.loads(JsonFormatter(plain=False).format(record))
-    assert (said["level"], said["event"], said["who"], said["why"]) == ("warning", "mode", "grace", "complaints")
+    message = json.loads(JsonFormatter(plain=False).format(record))
+    assert (message["level"], message["event"], message["who"], message["why"]) == (
+        "warning",
+        "mode",
+        "grace",
+        "complaints",
+    )

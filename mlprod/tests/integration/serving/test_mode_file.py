@@ -16,8 +16,12 @@ pytest_plugins = ["postgres"]
 __all__ = ["folder", "url"]
 
 
-@pytest.mark.parametrize("content", ["shadow", "shadow\n", "shadow complaints since noon\n", "  shadow\nline two\n"])
-def test_the_strictest_of_database_and_file_counts(url: str, folder: Path, tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", ["shadow", "shadow\n", "shadow complaints since noon\n", "  shadow\nline two\n"]
+)
+def test_the_strictest_of_database_and_file_counts(
+    url: str, folder: Path, tmp_path: Path, content: str
+) -> None:
     file = tmp_path / "mode"
     Store(url).set_mode("automate", "you", "a test")
     with running(url, folder, file=file) as state:
@@ -64,7 +68,9 @@ def test_a_file_as_a_kubelet_swaps_it_is_followed(url: str, folder: Path, tmp_pa
         eventually(lambda: state.mode == "automate")
         publish("..3", mode="shadow again")
         eventually(lambda: state.mode == "shadow")
-        (volume / "mode").unlink()  # the key is gone: the kubelet removes its link, then the content
+        (
+            volume / "mode"
+        ).unlink()  # the key is gone: the kubelet removes its link, then the content
         publish("..4")
         eventually(lambda: state.mode == "automate")
 
@@ -82,7 +88,10 @@ def test_the_file_is_read_while_the_database_hangs(
 
     monkeypatch.setattr(Store, "mode", hang)
     follower, stop = replica(url, folder, file=tmp_path / "file"), threading.Event()
-    threads = [threading.Thread(target=work, args=(stop,)) for work in (follower.run_files, follower.run_database)]
+    threads = [
+        threading.Thread(target=work, args=(stop,))
+        for work in (follower.run_files, follower.run_database)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -98,7 +107,9 @@ def test_the_file_is_read_while_the_database_hangs(
             thread.join(20)
 
 
-def test_two_replicas_that_share_nothing_but_the_file_stop_together(tmp_path: Path, empty_records: Path) -> None:
+def test_two_replicas_that_share_nothing_but_the_file_stop_together(
+    tmp_path: Path, empty_records: Path
+) -> None:
     places = [tmp_path / name for name in ("one", "two")]
     for place in places:
         (place / "spool").mkdir(parents=True)

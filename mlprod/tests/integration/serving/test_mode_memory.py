@@ -12,7 +12,9 @@ pytest_plugins = ["postgres"]
 __all__ = ["folder", "later", "url"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"aut", b"full speed", b"\xff\xfe", b"{}", b'{"known": 7, "unsaved": []}'])
+@pytest.mark.parametrize(
+    "damage", [b"", b"aut", b"full speed", b"\xff\xfe", b"{}", b'{"known": 7, "unsaved": []}']
+)
 def test_a_memory_that_makes_no_sense_is_shadow(later: str, folder: Path, damage: bytes) -> None:
     (folder / "mode").write_bytes(damage)
     assert replica(later, folder, "automate").state.mode == "shadow"
@@ -54,7 +56,10 @@ def test_a_full_disk_is_overwritten_in_place(
     size = (folder / "mode").stat().st_size
     follower.state.step_down("shadow", "you", "a stop")
     assert (follower.state.forgotten, (folder / "mode").stat().st_size) == ("", size)
-    assert (replica(later, folder).state.mode, replica(later, folder).state.source) == ("shadow", "replica")
+    assert (replica(later, folder).state.mode, replica(later, folder).state.source) == (
+        "shadow",
+        "replica",
+    )
 
 
 def test_what_is_remembered_fits_whatever_a_caller_writes(later: str, folder: Path) -> None:

@@ -21,7 +21,9 @@ pytest_plugins = ["postgres"]
 __all__ = ["folder", "later", "url"]
 
 
-def test_until_it_was_read_a_replica_that_knows_nothing_is_in_shadow(url: str, folder: Path) -> None:
+def test_until_it_was_read_a_replica_that_knows_nothing_is_in_shadow(
+    url: str, folder: Path
+) -> None:
     state = replica(url, folder, "automate").state
     assert (state.mode, state.source, state.looked) == ("shadow", "unknown", False)
     assert sample(state, "ml_mode_info", mode="shadow") == 1
@@ -36,8 +38,8 @@ def test_a_mode_that_was_never_switched_is_that_of_the_settings(url: str, folder
 
 def test_a_switch_reaches_every_replica_and_outlives_it(url: str, tmp_path: Path) -> None:
     store, folders = Store(url), [tmp_path / "one", tmp_path / "two"]
-    for each in folders:
-        each.mkdir()
+    for item in folders:
+        item.mkdir()
     with running(url, folders[0]) as here, running(url, folders[1]) as there:
         for mode in ("automate", "shadow"):
             store.set_mode(mode, "you", "a test")
@@ -47,7 +49,9 @@ def test_a_switch_reaches_every_replica_and_outlives_it(url: str, tmp_path: Path
         assert (state.mode, state.source) == ("shadow", "database")
 
 
-def test_a_stop_holds_although_the_database_was_restored_from_before(url: str, folder: Path) -> None:
+def test_a_stop_holds_although_the_database_was_restored_from_before(
+    url: str, folder: Path
+) -> None:
     follower, store = replica(url, folder), Store(url)
     for mode in ("automate", "assist", "automate"):
         store.set_mode(mode, "you", "a test")
@@ -71,7 +75,9 @@ def test_while_the_database_is_away_the_mode_is_what_held_last_in_this_folder(
         assert sample(state, "ml_mode_info", mode="automate") == 1
 
 
-def test_where_nothing_was_ever_known_the_mode_is_shadow_until_the_database_is_there(later: str, folder: Path) -> None:
+def test_where_nothing_was_ever_known_the_mode_is_shadow_until_the_database_is_there(
+    later: str, folder: Path
+) -> None:
     with running(later, folder, "automate") as state:
         assert state.mode == "shadow"
         migrate(later)
@@ -106,7 +112,11 @@ def test_a_stop_without_the_database_holds_at_once_outlives_the_process_and_is_s
 def test_with_the_database_a_step_down_is_stored_before_the_answer(url: str, folder: Path) -> None:
     with running(url, folder, "automate") as state:
         assert state.stored(state.step_down("assist", "you", "a test"), NEVER)
-        assert (state.mode, state.source, history(url)) == ("assist", "database", [("assist", "you")])
+        assert (state.mode, state.source, history(url)) == (
+            "assist",
+            "database",
+            [("assist", "you")],
+        )
 
 
 def test_steps_down_without_the_database_are_all_kept_in_history(later: str, folder: Path) -> None:
@@ -145,7 +155,9 @@ def test_a_switch_that_a_read_overlapped_is_not_undone_by_it(
     reading = threading.Thread(target=follower.read_database)
     reading.start()
     assert began.wait(NEVER)
-    follower.state.step_down("shadow", "you", "a stop")  # although a read goes on, which does not hold it up
+    follower.state.step_down(
+        "shadow", "you", "a stop"
+    )  # although a read goes on, which does not hold it up
     assert follower.state.mode == "shadow"
     go_on.set()
     reading.join(NEVER)

@@ -28,14 +28,14 @@ def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def version(client: Client) -> str | None:
-    found: str | None = client.operations.get("/readyz").json().get("model_version")
-    return found
+    result: str | None = client.operations.get("/readyz").json().get("model_version")
+    return result
 
 
 def failures(client: Client, reason: str) -> float:
     line = 'ml_model_load_failures_total{reason="' + reason + '"} '
-    told = client.operations.get("/metrics").text.splitlines()
-    return sum(float(said.removeprefix(line)) for said in told if line in said)
+    received = client.operations.get("/metrics").text.splitlines()
+    return sum(float(message.removeprefix(line)) for message in received if line in message)
 
 
 def damaged(folder: Path) -> Path:
@@ -58,7 +58,9 @@ def listening(settings: Settings) -> Iterator[int]:
         thread.join(10)
 
 
-def test_a_promotion_arrives_without_a_restart(settings: Settings, trained: Trained, trained_baseline: Trained) -> None:
+def test_a_promotion_arrives_without_a_restart(
+    settings: Settings, trained: Trained, trained_baseline: Trained
+) -> None:
     point(settings.models, trained_baseline.bundle, 1)
     with serve(binary, settings) as client:
         assert version(client) == "1"
@@ -66,7 +68,9 @@ def test_a_promotion_arrives_without_a_restart(settings: Settings, trained: Trai
         eventually(lambda: version(client) == "2")
 
 
-def test_the_first_model_arrives_at_a_service_that_waits(settings: Settings, trained: Trained) -> None:
+def test_the_first_model_arrives_at_a_service_that_waits(
+    settings: Settings, trained: Trained
+) -> None:
     with serve(binary, settings) as client:
         assert client.operations.get("/readyz").status_code == 503
         point(settings.models, trained.bundle, 1)
@@ -79,7 +83,9 @@ def test_swaps_under_load_fail_no_request_and_mix_no_models(
     bundles = {"1": trained_baseline.bundle, "2": trained.bundle}
     row = columns_of(binary.terms.fields, [PARCEL])
     scores = {
-        number: float(open_bundle(folder, binary.terms.fields, binary.baseline).runtime.score(row)[0])
+        number: float(
+            open_bundle(folder, binary.terms.fields, binary.baseline).runtime.score(row)[0]
+        )
         for number, folder in bundles.items()
     }
     body, stop, flips = json.dumps({"rows": [PARCEL]}), threading.Event(), 30
@@ -90,8 +96,10 @@ def test_swaps_under_load_fail_no_request_and_mix_no_models(
         while not stop.is_set():
             connection.request("POST", "/v1/predict", body)
             response = connection.getresponse()
-            told = json.loads(response.read())
-            seen.append((response.status, told["model_version"], told["predictions"][0]["score"]))
+            received = json.loads(response.read())
+            seen.append(
+                (response.status, received["model_version"], received["predictions"][0]["score"])
+            )
         return seen
 
     def answering(port: int) -> str:
@@ -109,7 +117,7 @@ def test_swaps_under_load_fail_no_request_and_mix_no_models(
                     pass
         finally:
             stop.set()
-        seen = [answer for each in work for answer in each.result()]
+        seen = [answer for item in work for answer in item.result()]
     assert {status for status, *_ in seen} == {200}
     assert {(number, score) for _, number, score in seen} == set(scores.items())
 
@@ -123,8 +131,8 @@ def test_a_broken_bundle_leaves_the_last_good_one_answering_and_is_counted(
         eventually(lambda: client.get("/v1/model").json()["refused"])
         assert failures(client, "digest") == 1
         assert version(client) == "1"
-        told = client.get("/v1/model").json()["refused"]
-        assert (told["version"], told["reason"]) == ("2", "digest")
+        received = client.get("/v1/model").json()["refused"]
+        assert (received["version"], received["reason"]) == ("2", "digest")
         assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200
 
 
@@ -169,12 +177,18 @@ def test_a_bundle_that_was_mended_is_looked_at_again(
     point(settings.models, damaged(model), 1)
     with serve(binary, settings) as client:
         assert client.operations.get("/readyz").status_code == 503
-        shutil.copy(trained.bundle / "model.onnx", settings.models / "versions" / trained.bundle.name)
+        shutil.copy(
+            trained.bundle / "model.onnx", settings.models / "versions" / trained.bundle.name
+        )
         eventually(lambda: version(client) == "1")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"digest": "../elsewhere", "version": 9}'])
-def test_a_pointer_that_makes_no_sense_changes_nothing(settings: Settings, trained: Trained, content: str) -> None:
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"digest": "../elsewhere", "version": 9}']
+)
+def test_a_pointer_that_makes_no_sense_changes_nothing(
+    settings: Settings, trained: Trained, content: str
+) -> None:
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as client:
         (settings.models / "champion.json").write_text(content)
@@ -182,7 +196,9 @@ def test_a_pointer_that_makes_no_sense_changes_nothing(settings: Settings, train
         assert version(client) == "1"
 
 
-def test_a_bundle_of_another_contract_is_counted_as_such(settings: Settings, trained: Trained) -> None:
+def test_a_bundle_of_another_contract_is_counted_as_such(
+    settings: Settings, trained: Trained
+) -> None:
     fields = Fields(tuple(field for field in binary.terms.fields if field.name != "stops"))
     point(settings.models, trained.bundle, 1)
     with serve(replace(binary, terms=replace(binary.terms, fields=fields)), settings) as client:
@@ -191,7 +207,11 @@ def test_a_bundle_of_another_contract_is_counted_as_such(settings: Settings, tra
 
 
 def test_a_model_that_never_ends_changes_nothing_and_a_rollback_still_arrives(
-    settings: Settings, trained: Trained, trained_baseline: Trained, model: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    trained: Trained,
+    trained_baseline: Trained,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
     here = point(settings.models, trained.bundle, 1)
@@ -222,6 +242,6 @@ def test_a_model_larger_than_the_setting_leaves_the_last_good_one_answering(
     with serve(binary, settings.model_copy(update={"model_megabytes": 1})) as client:
         point(settings.models, trained.bundle, 2, here)
         eventually(lambda: client.get("/v1/model").json()["refused"])
-        told = client.get("/v1/model").json()["refused"]
-        assert (told["reason"], "limit is 1 MB" in told["detail"]) == ("size", True)
+        received = client.get("/v1/model").json()["refused"]
+        assert (received["reason"], "limit is 1 MB" in received["detail"]) == ("size", True)
         assert (version(client), failures(client, "size")) == ("1", 1)

@@ -1,4 +1,6 @@
-"""What came of predictions reaches Prometheus, each once, and as plain arithmetic over the records gives it."""
+"""What came of predictions reaches Prometheus, each once, and as plain arithmetic over the records
+gives it.
+"""
 
 import json
 import math
@@ -54,7 +56,9 @@ class Replica:
     """One service's counters over a database that others use too."""
 
     def __init__(self, url: str, payoff: Any = costs, task: str = "binary") -> None:
-        answering = SimpleNamespace(version="7", bundle=SimpleNamespace(manifest=SimpleNamespace(task=task)))
+        answering = SimpleNamespace(
+            version="7", bundle=SimpleNamespace(manifest=SimpleNamespace(task=task))
+        )
         self.store, self.metrics = Store(url), Metrics(zero_seconds=0)
         self.results = OutcomeMetrics(
             PARCELS, payoff, cast(ModelLoader, SimpleNamespace(current=answering)), self.metrics
@@ -67,13 +71,13 @@ class Replica:
 
     def get(self, name: str, **labels: str) -> float:
         """The sum over every series with these labels."""
-        found = [
+        result = [
             sample.value
             for metric in self.metrics.registry.collect()
             for sample in metric.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         ]
-        return sum(found) if found else math.nan
+        return sum(result) if result else math.nan
 
 
 @pytest.fixture
@@ -85,24 +89,38 @@ def replica(records_url: str) -> Iterator[Callable[..., Replica]]:
         return made[-1]
 
     yield make
-    for each in made:
-        each.store.engine.dispose()
+    for item in made:
+        item.store.engine.dispose()
 
 
 def ship(store: Store, *predictions: dict[str, Any], **said: Any) -> None:
     """Write predictions as a service does."""
-    facts = {"at": "2026-01-31 12:00:00.000000", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
-    kept = [{"score": 0.25, "decision": "call", "unit": None, "row": ROW} | each for each in predictions]
-    store.ship([json.dumps(facts | {"mode": "assist"} | said | {"predictions": kept}).encode()])
+    facts = {
+        "at": "2026-01-31 12:00:00.000000",
+        "bundle": "f" * 64,
+        "model_version": "7",
+        "arm": "champion",
+    }
+    stored = [
+        {"score": 0.25, "decision": "call", "unit": None, "row": ROW} | item for item in predictions
+    ]
+    store.ship([json.dumps(facts | {"mode": "assist"} | said | {"predictions": stored}).encode()])
 
 
-def tell(store: Store, *told: tuple[str, float], at: datetime = NOON + timedelta(days=2), again: bool = False) -> None:
-    store.add_outcomes([{"prediction_id": id, "outcome": y, "at": at, "correction": again} for id, y in told])
+def tell(
+    store: Store,
+    *told: tuple[str, float],
+    at: datetime = NOON + timedelta(days=2),
+    again: bool = False,
+) -> None:
+    store.add_outcomes(
+        [{"prediction_id": id, "outcome": y, "at": at, "correction": again} for id, y in told]
+    )
 
 
 def opinion(store: Store, id: str, about: str, verdict: str = "accepted", **more: Any) -> None:
-    said = {"decision_taken": None, "reason": None, "pseudonym": "p", "handling_seconds": None}
-    store.add_feedback([{"id": id, "prediction_id": about, "verdict": verdict} | said | more])
+    message = {"decision_taken": None, "reason": None, "pseudonym": "p", "handling_seconds": None}
+    store.add_feedback([{"id": id, "prediction_id": about, "verdict": verdict} | message | more])
 
 
 def test_outcomes_become_confusion_calibration_and_money(replica: Callable[..., Replica]) -> None:
@@ -113,30 +131,38 @@ def test_outcomes_become_confusion_calibration_and_money(replica: Callable[..., 
     ship(one.store, *({"id": id, "score": scores[id], "decision": decided[id]} for id in scores))
     tell(one.store, *truth.items())
     one.count()
-    about = {"model_version": "7", "arm": "champion"}
+    subject = {"model_version": "7", "arm": "champion"}
     for decision in ("call", "leave"):
         for y in (0, 1):
             expected = sum(decided[id] == decision and truth[id] == y for id in scores)
-            found = one.get("ml_outcomes_total", decision=decision, outcome=str(y), mode="assist", **about)
-            assert found == expected == 1
+            result = one.get(
+                "ml_outcomes_total", decision=decision, outcome=str(y), mode="assist", **subject
+            )
+            assert result == expected == 1
     squared = sum((scores[id] - truth[id]) ** 2 for id in scores)
-    assert one.get("ml_outcome_squared_error_total", **about) == pytest.approx(squared)
-    assert one.get("ml_calibration_rows_total", le="0.3", **about) == 2
-    assert one.get("ml_calibration_scores_total", le="0.3", **about) == pytest.approx(0.5)
-    assert one.get("ml_calibration_outcomes_total", le="0.3", **about) == 1
-    assert one.get("ml_calibration_rows_total", le="0.001", **about) == 1
+    assert one.get("ml_outcome_squared_error_total", **subject) == pytest.approx(squared)
+    assert one.get("ml_calibration_rows_total", le="0.3", **subject) == 2
+    assert one.get("ml_calibration_scores_total", le="0.3", **subject) == pytest.approx(0.5)
+    assert one.get("ml_calibration_outcomes_total", le="0.3", **subject) == 1
+    assert one.get("ml_calibration_rows_total", le="0.001", **subject) == 1
     paid = [costs(decided[id], truth[id], ROW) for id in scores]
-    net = one.get("ml_value_total", direction="gain", **about) - one.get("ml_value_total", direction="loss", **about)
+    net = one.get("ml_payoff_total", direction="gain", **subject) - one.get(
+        "ml_payoff_total", direction="loss", **subject
+    )
     assert net == pytest.approx(sum(paid)) == -7
     assert one.get("ml_slice_outcomes_total", slice="courier=bike") == 4
     assert one.get("ml_slice_outcomes_total", slice="express=true") == 4
-    assert one.get("ml_cases_total", path="ai") == 4
+    assert one.get("ml_cases_total", decided_by="model") == 4
     assert one.get("ml_outcome_delay_seconds_bucket", le="259200.0") == 4
     assert one.get("ml_outcome_delay_seconds_bucket", le="86400.0") == 0
 
 
-def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(replica: Callable[..., Replica]) -> None:
-    one = replica(payoff=lambda decision, outcome, row: 1 / (row["weight"] - 30) if outcome else 2.5)
+def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(
+    replica: Callable[..., Replica],
+) -> None:
+    one = replica(
+        payoff=lambda decision, outcome, row: 1 / (row["weight"] - 30) if outcome else 2.5
+    )
     scores = [0.0, 0.001, 0.0011, 0.3, 0.5, 0.75, 1.0]
     cases: list[dict[str, Any]] = [
         {"id": f"{mode}{place}", "score": score, "decision": "call" if score > 0.5 else "leave"}
@@ -148,20 +174,26 @@ def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(replica:
     ship(one.store, *(case for case in cases if case["id"].startswith("assist")))
     tell(one.store, *((case["id"], place % 2) for place, case in enumerate(cases)))
     one.count()
-    parts = outcome_stats(one.store, one.results.payoff, binary=True, since=NOON, until=now() + timedelta(days=1))
+    parts = outcome_stats(
+        one.store, one.results.payoff, binary=True, since=NOON, until=now() + timedelta(days=1)
+    )
     whole = merge(parts)
-    assert 0 < whole.failures == one.get("ml_value_failures_total")
-    assert whole.cases == one.get("ml_cases_total", path="ai") == len(cases)
+    assert 0 < whole.failures == one.get("ml_payoff_failures_total")
+    assert whole.cases == one.get("ml_cases_total", decided_by="model") == len(cases)
     assert whole.squared_error == pytest.approx(one.get("ml_outcome_squared_error_total"))
     for (decision, label), count in whole.confusion.items():
         assert one.get("ml_outcomes_total", decision=decision, outcome=label) == count
-    names = ("ml_calibration_rows_total", "ml_calibration_scores_total", "ml_calibration_outcomes_total")
+    names = (
+        "ml_calibration_rows_total",
+        "ml_calibration_scores_total",
+        "ml_calibration_outcomes_total",
+    )
     for end, sums in whole.calibration.items():
         assert [one.get(name, le=f"{end:g}") for name in names] == pytest.approx(sums)
     for mode in ("shadow", "assist"):
         mine = merge(parts, mode=mode)
-        assert one.get("ml_value_total", mode=mode, direction="gain") == pytest.approx(mine.gain)
-        assert one.get("ml_value_total", mode=mode, direction="loss") == pytest.approx(mine.loss)
+        assert one.get("ml_payoff_total", mode=mode, direction="gain") == pytest.approx(mine.gain)
+        assert one.get("ml_payoff_total", mode=mode, direction="loss") == pytest.approx(mine.loss)
 
 
 def test_replicas_count_each_outcome_once_between_them(replica: Callable[..., Replica]) -> None:
@@ -170,10 +202,10 @@ def test_replicas_count_each_outcome_once_between_them(replica: Callable[..., Re
     for start in range(0, len(ids), 400):
         ship(several[0].store, *({"id": id} for id in ids[start : start + 400]))
         tell(several[0].store, *((id, 1) for id in ids[start : start + 400]))
-    for each in several * 4:
-        each.count()
-    found = [each.get("ml_outcomes_total", outcome="1") for each in several]
-    assert sum(count for count in found if count == count) == len(ids)
+    for entry in several * 4:
+        entry.count()
+    result = [item.get("ml_outcomes_total", outcome="1") for item in several]
+    assert sum(count for count in result if count == count) == len(ids)
 
 
 def test_what_comes_before_its_prediction_is_counted_when_that_comes(
@@ -190,7 +222,7 @@ def test_what_comes_before_its_prediction_is_counted_when_that_comes(
     one.count()
     assert one.get("ml_outcomes_total") == 1
     assert one.get("ml_decision_feedback_total", verdict="overridden", model_version="7") == 1
-    assert one.get("ml_cases_total", path="manual") == 0
+    assert one.get("ml_cases_total", decided_by="manual") == 0
 
 
 def test_a_case_whose_prediction_never_comes_was_decided_without_us(
@@ -200,15 +232,17 @@ def test_a_case_whose_prediction_never_comes_was_decided_without_us(
     tell(one.store, ("elsewhere", 1))
     opinion(one.store, "o", "elsewhere")
     one.count()
-    assert one.get("ml_cases_total", path="manual") == 0, "it may still come"
+    assert one.get("ml_cases_total", decided_by="manual") == 0, "it may still come"
     clock.later += JOINS_WITHIN + timedelta(minutes=1)
     one.count()
     one.count()
-    assert one.get("ml_cases_total", path="manual") == 1
+    assert one.get("ml_cases_total", decided_by="manual") == 1
     assert one.get("ml_decision_feedback_total", verdict="accepted") == 0
 
 
-def test_a_correction_changes_the_records_and_not_what_was_counted(replica: Callable[..., Replica]) -> None:
+def test_a_correction_changes_the_records_and_not_what_was_counted(
+    replica: Callable[..., Replica],
+) -> None:
     one = replica()
     ship(one.store, {"id": "a"})
     tell(one.store, ("a", 1))
@@ -235,9 +269,9 @@ def test_money_of_shadow_is_kept_apart(replica: Callable[..., Replica]) -> None:
     ship(one.store, {"id": "a", "decision": "leave"}, mode="shadow")
     tell(one.store, ("a", 1))
     one.count()
-    assert one.get("ml_value_total", mode="shadow", direction="loss") == 5
-    assert math.isnan(one.get("ml_value_total", mode="assist"))
-    assert one.get("ml_slice_value_total", slice="courier=bike", mode="shadow") == 5
+    assert one.get("ml_payoff_total", mode="shadow", direction="loss") == 5
+    assert math.isnan(one.get("ml_payoff_total", mode="assist"))
+    assert one.get("ml_slice_payoff_total", slice="courier=bike", mode="shadow") == 5
 
 
 def test_the_explored_share_is_an_arm_of_its_own(replica: Callable[..., Replica]) -> None:
@@ -259,20 +293,22 @@ def test_a_payoff_that_fails_is_counted_told_once_and_stops_nothing(
     ship(one.store, {"id": "a"}, {"id": "b"}, {"id": "c", "decision": "leave"})
     tell(one.store, ("a", 0), ("b", 1), ("c", 0))
     one.count()
-    assert one.get("ml_value_failures_total") == 2
-    assert one.get("ml_value_total", direction="gain") == 1
+    assert one.get("ml_payoff_failures_total") == 2
+    assert one.get("ml_payoff_total", direction="gain") == 1
     assert one.get("ml_outcomes_total") == 3
     assert output().count("payoff() cannot say") == 1
 
 
-def test_a_regression_has_errors_and_money_but_no_confusion(replica: Callable[..., Replica]) -> None:
+def test_a_regression_has_errors_and_money_but_no_confusion(
+    replica: Callable[..., Replica],
+) -> None:
     one = replica(payoff=lambda decision, outcome, row: -abs(decision - outcome), task="regression")
     ship(one.store, {"id": "a", "score": 2_000.4, "decision": 2_000})
     tell(one.store, ("a", 2_010))
     one.count()
     assert one.get("ml_outcomes_total", decision="number", outcome="number") == 1
     assert one.get("ml_outcome_squared_error_total") == pytest.approx(9.6**2)
-    assert one.get("ml_value_total", direction="loss") == 10
+    assert one.get("ml_payoff_total", direction="loss") == 10
     assert math.isnan(one.get("ml_calibration_rows_total"))
 
 
@@ -280,7 +316,14 @@ def test_callers_cannot_make_labels_without_end(replica: Callable[..., Replica])
     one = replica()
     ship(one.store, {"id": "a"})
     for number in range(MAX_WORDS + 5):
-        opinion(one.store, f"o{number}", "a", reason=f"word-{number}", pseudonym=f"p{number}", handling_seconds=40)
+        opinion(
+            one.store,
+            f"o{number}",
+            "a",
+            reason=f"word-{number}",
+            pseudonym=f"p{number}",
+            handling_seconds=40,
+        )
     one.count()
     assert one.get("ml_decision_feedback_total") == MAX_WORDS + 5
     assert one.get("ml_decision_feedback_total", reason="(other)") == 5
@@ -309,13 +352,15 @@ def test_a_week_in_two_months_does_not_count_people_twice(replica: Callable[...,
             opinion(one.store, f"o{month}{number}", "a", pseudonym=f"p{month}{number}")
             with one.store.connected() as connection:
                 written = feedback.c.id == f"o{month}{number}"
-                connection.execute(update(feedback).where(written).values(at=datetime(2026, month, day)))
+                connection.execute(
+                    update(feedback).where(written).values(at=datetime(2026, month, day))
+                )
     assert active_reviewers(one.store, datetime(2026, 2, 3)) == 6
 
 
 def test_refused_bodies_are_counted_by_field_and_rule(client: Client) -> None:
-    wrong = PARCEL | {"weight": 99, "courier": "drone", "made up by a caller": 1}
-    assert client.post("/v1/predict", json={"rows": [wrong, PARCEL]}).status_code == 422
+    errors = PARCEL | {"weight": 99, "courier": "drone", "made up by a caller": 1}
+    assert client.post("/v1/predict", json={"rows": [errors, PARCEL]}).status_code == 422
     assert client.post("/v1/predict", content=b"{").status_code == 400
     client.operations.get("/metrics")
     text = client.operations.get("/metrics").text
@@ -325,14 +370,18 @@ def test_refused_bodies_are_counted_by_field_and_rule(client: Client) -> None:
         ("(other)", "extra_forbidden"),
         ("(other)", "json_invalid"),
     ):
-        assert f'field="{field}",rule="{rule}"' in text.partition("ml_contract_violations_total{")[2]
+        assert (
+            f'field="{field}",rule="{rule}"' in text.partition("ml_contract_violations_total{")[2]
+        )
     assert "made up" not in text
 
 
-def test_outcomes_told_to_a_service_are_counted_within_seconds(client: Client, settings: Settings) -> None:
+def test_outcomes_told_to_a_service_are_counted_within_seconds(
+    client: Client, settings: Settings
+) -> None:
     client.post("/v1/predict", json={"rows": [PARCEL | {"id": "a"}]})
-    told = {"prediction_id": "a", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
-    client.post("/v1/outcomes", json={"outcomes": [told]})
+    received = {"prediction_id": "a", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
+    client.post("/v1/outcomes", json={"outcomes": [received]})
     joined = 'ml_outcomes_total{arm="champion",decision="call",mode="assist",model_version="1",outcome="1"} 1.0'
     eventually(lambda: joined in client.operations.get("/metrics").text)
 
@@ -355,11 +404,12 @@ def test_the_share_is_what_was_asked_for_and_hangs_on_the_salt() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["leave", ("leave",), ("leave", "0.1"), ("leave", -0.1), ("leave", MOST * 2), (1, 0.1)]
+    "message",
+    ["leave", ("leave",), ("leave", "0.1"), ("leave", -0.1), ("leave", MOST * 2), (1, 0.1)],
 )
-def test_a_share_that_cannot_be_meant_is_refused_with_what_works(said: Any) -> None:
-    with pytest.raises(ExploreError, match=r'LET_THROUGH = \("approve", 0.01\)'):
-        let_through(said)
+def test_a_share_that_cannot_be_meant_is_refused_with_what_works(message: Any) -> None:
+    with pytest.raises(ExploreError, match=r'EXPLORATION = \("approve", 0.01\)'):
+        let_through(message)
 
 
 def test_no_share_is_no_share() -> None:
@@ -371,9 +421,9 @@ def test_no_share_is_no_share() -> None:
 def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings: Settings) -> None:
     predict = client.assembly.service.predict
     predict.explored = Exploration("leave", 1.0)
-    (let, _) = client.post("/v1/predict", json={"rows": [PARCEL | {"id": "a"}, PARCEL | {"stops": 0}]}).json()[
-        "predictions"
-    ]
+    (let, _) = client.post(
+        "/v1/predict", json={"rows": [PARCEL | {"id": "a"}, PARCEL | {"stops": 0}]}
+    ).json()["predictions"]
     assert (let["decision"], let["arm"]) == ("leave", "explored")
     client.operations.get("/metrics")
     text = client.operations.get("/metrics").text
@@ -383,8 +433,8 @@ def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings
     )
     Store(settings.records_url).set_mode("shadow", "ops@example.org", "a test")
     eventually(lambda: client.assembly.mode_state.mode == "shadow")
-    (kept,) = client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"]
-    assert "arm" not in kept, "nothing is let through where nothing is decided"
+    (stored,) = client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"]
+    assert "arm" not in stored, "nothing is let through where nothing is decided"
 
 
 def test_decisions_without_end_are_a_few_labels(replica: Callable[..., Replica]) -> None:
@@ -393,29 +443,39 @@ def test_decisions_without_end_are_a_few_labels(replica: Callable[..., Replica])
     ship(one.store, *({"id": id, "decision": f"word-{id}"} for id in ids))
     tell(one.store, *((id, 1) for id in ids))
     one.count()
-    found = {
+    result = {
         sample.labels["decision"]
         for metric in one.metrics.registry.collect()
         for sample in metric.samples
         if sample.name in ("ml_outcomes_total", "ml_slice_outcomes_total")
     }
-    assert len(found) == MAX_WORDS + 1
+    assert len(result) == MAX_WORDS + 1
     assert one.get("ml_outcomes_total", decision="(other)") == 200 - MAX_WORDS
     for start in range(0, 20_000, 1_000):
-        one.metrics.predicted("7", [("champion", f"word-p{number}") for number in range(start, start + 1_000)])
+        one.metrics.predicted(
+            "7", [("champion", f"word-p{number}") for number in range(start, start + 1_000)]
+        )
     for _ in range(2):
         one.metrics.exposition()
     assert one.get("ml_predictions_total") == 20_000
     assert one.get("ml_predictions_total", decision="(other)") == 20_000 - MAX_WORDS
-    assert one.get("ml_predictions_total", decision=f"word-{ids[0]}") == 1, "the words are those of the outcomes"
+    assert one.get("ml_predictions_total", decision=f"word-{ids[0]}") == 1, (
+        "the words are those of the outcomes"
+    )
 
 
 def test_a_word_that_is_too_long_is_no_label() -> None:
-    words = LabelWords()
-    assert [words.label(word) for word in ("a", "x" * 64, "x" * 65, "x" * 900_000)] == ["a", "x" * 64, *["(other)"] * 2]
+    parts = LabelWords()
+    assert [parts.label(word) for word in ("a", "x" * 64, "x" * 65, "x" * 900_000)] == [
+        "a",
+        "x" * 64,
+        *["(other)"] * 2,
+    ]
 
 
-def test_an_outcome_whose_square_is_infinite_keeps_no_other_from_being_counted(replica: Callable[..., Replica]) -> None:
+def test_an_outcome_whose_square_is_infinite_keeps_no_other_from_being_counted(
+    replica: Callable[..., Replica],
+) -> None:
     one = replica(task="regression", payoff=lambda decision, outcome, row: 1.0)
     ship(one.store, *({"id": id, "decision": 12.5} for id in "abc"))
     tell(one.store, ("a", 1.0), ("b", 1e300), ("c", 0.0))  # as it may lie in the records of before

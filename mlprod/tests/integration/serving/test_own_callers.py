@@ -31,13 +31,18 @@ def keys(tmp_path: Path) -> dict[str, dict[str, str]]:
     """The headers of a caller with each role."""
     path = tmp_path / "keys.json"
     return {
-        role: {"authorization": f"Bearer {add_key(path, f'key-{role}', [role])}"} for role in ("predict", "operate")
+        role: {"authorization": f"Bearer {add_key(path, f'key-{role}', [role])}"}
+        for role in ("predict", "operate")
     }
 
 
 @pytest.fixture
-def serve(trained: Trained, settings: Settings, keys: dict[str, dict[str, str]], tmp_path: Path) -> Serve:
-    """A service where keys are needed, with an authenticate() that returns this, or that is this function."""
+def serve(
+    trained: Trained, settings: Settings, keys: dict[str, dict[str, str]], tmp_path: Path
+) -> Serve:
+    """A service where keys are needed, with an authenticate() that returns this, or that is this
+    function.
+    """
     point(settings.models, trained.bundle, 1)
     keyed = settings.model_copy(update={"keys_file": tmp_path / "keys.json"})
 
@@ -53,7 +58,9 @@ def serve(trained: Trained, settings: Settings, keys: dict[str, dict[str, str]],
     return run
 
 
-def test_a_caller_whom_it_knows_is_answered_within_its_roles_and_recorded(serve: Serve, settings: Settings) -> None:
+def test_a_caller_whom_it_knows_is_answered_within_its_roles_and_recorded(
+    serve: Serve, settings: Settings
+) -> None:
     with serve(Caller("webshop", {"predict"})) as client:
         answer = client.post("/v1/predict", json=BODY)
         assert answer.status_code == 200
@@ -73,16 +80,20 @@ def test_a_caller_whom_nobody_knows_is_refused(serve: Serve) -> None:
         assert client.post("/v1/predict", json=BODY).status_code == 401
 
 
-def test_it_is_not_asked_about_a_caller_with_a_key(serve: Serve, keys: dict[str, dict[str, str]]) -> None:
-    asked: list[Any] = []
-    with serve(asked.append) as client:
+def test_it_is_not_asked_about_a_caller_with_a_key(
+    serve: Serve, keys: dict[str, dict[str, str]]
+) -> None:
+    requested: list[Any] = []
+    with serve(requested.append) as client:
         assert client.post("/v1/predict", json=BODY, headers=keys["predict"]).status_code == 200
-        assert asked == []
+        assert requested == []
         assert (
-            client.post("/v1/predict", json=BODY, headers={"authorization": "Bearer of another kind"}).status_code
+            client.post(
+                "/v1/predict", json=BODY, headers={"authorization": "Bearer of another kind"}
+            ).status_code
             == 401
         )
-        assert asked[0].headers["authorization"] == "Bearer of another kind"
+        assert requested[0].headers["authorization"] == "Bearer of another kind"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +116,9 @@ def test_an_identity_that_would_take_what_belongs_to_keys_is_refused_and_logged(
     assert message in output().replace('\\"', '"')
 
 
-def test_when_it_fails_nobody_is_let_in_and_keys_hold(serve: Serve, keys: dict[str, dict[str, str]]) -> None:
+def test_when_it_fails_nobody_is_let_in_and_keys_hold(
+    serve: Serve, keys: dict[str, dict[str, str]]
+) -> None:
     def away(request: object) -> None:
         raise OSError("the identity provider is away")
 
@@ -130,34 +143,42 @@ def test_the_kill_switch_takes_a_key_and_works_while_the_identity_hangs(
         assert client.post("/v1/mode", json=STOP).status_code == 401, "it is not asked"
         assert time.monotonic() - began < 0.2
         assert client.post("/v1/mode", json=STOP, headers=keys["operate"]).status_code == 200
-        assert client.post("/v1/predict", json=BODY, headers=keys["predict"]).json()["mode"] == "shadow"
+        assert (
+            client.post("/v1/predict", json=BODY, headers=keys["predict"]).json()["mode"]
+            == "shadow"
+        )
 
 
-def test_while_no_key_holds_it_lets_nobody_in(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_no_key_holds_it_lets_nobody_in(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(api_keys, "HOLD_SECONDS", 0.0)
     with serve(Caller("webshop", {"predict"})) as client:
         (tmp_path / "keys.json").write_text("{")
         eventually(lambda: client.assembly.keys.ended)
         answer = client.post("/v1/predict", json=BODY)
-        assert (answer.status_code, "keys cannot be read" in json.dumps(answer.json())) == (503, True)
+        assert (answer.status_code, "keys cannot be read" in json.dumps(answer.json())) == (
+            503,
+            True,
+        )
 
 
 def test_where_no_key_is_needed_it_is_not_asked(trained: Trained, settings: Settings) -> None:
     point(settings.models, trained.bundle, 1)
-    asked: list[object] = []
+    requested: list[object] = []
 
     def nobody(request: object) -> None:
-        asked.append(request)
+        requested.append(request)
 
     seam = binary.terms, binary.baseline, binary.decide, binary.payoff
     with Client(Container(*seam, settings, extensions=Extensions(authenticate=nobody))) as client:
         assert client.post("/v1/predict", json=BODY).status_code == 200
-    assert asked == []
+    assert requested == []
 
 
 def test_its_flood_is_shed_before_it_is_asked(serve: Serve) -> None:
-    asked: list[Any] = []
-    with serve(asked.append) as client:
+    requested: list[Any] = []
+    with serve(requested.append) as client:
         client.assembly.limits.requests = -1
         assert client.post("/v1/predict", json=BODY).status_code == 503
-        assert asked == []
+        assert requested == []

@@ -1,4 +1,6 @@
-"""Metrics and checks of a project beside those of the service: a broken one takes nothing of the service away."""
+"""Metrics and checks of a project beside those of the service: a broken one takes nothing of the
+service away.
+"""
 
 import threading
 from collections.abc import Callable
@@ -30,7 +32,11 @@ def test_a_collector_that_fails_later_takes_only_the_projects_metrics(
 
     gauge.set_function(fail)
     answer = client.operations.get("/metrics")
-    assert (answer.status_code, "\nmine " in answer.text, "\nml_requests_total{" in answer.text) == (200, False, True)
+    assert (
+        answer.status_code,
+        "\nmine " in answer.text,
+        "\nml_requests_total{" in answer.text,
+    ) == (200, False, True)
     assert "a collector failed" in output()
 
 
@@ -65,11 +71,15 @@ def test_a_check_that_gives_no_text_counts_as_a_reason(returned: object) -> None
     assert f"check limits: it returned {returned!r}; a check returns why" in checks.run_once()
 
 
-def test_a_check_that_fails_or_does_not_return_counts_as_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_fails_or_does_not_return_counts_as_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail() -> str:
         raise OSError("away")
 
-    assert OwnChecks(lambda: {"limits": fail}).run_once() == "check limits: it failed: OSError: away"
+    assert (
+        OwnChecks(lambda: {"limits": fail}).run_once() == "check limits: it failed: OSError: away"
+    )
     monkeypatch.setattr(own_checks, "LATE_SECONDS", 0.05)
     go_on, stop = threading.Event(), threading.Event()
     checks = OwnChecks(lambda: {"limits": lambda: "" if go_on.wait(30) else "late"})

@@ -1,4 +1,6 @@
-"""An id is for one row: the same row gets the recorded answer again, another row none; every answer is on record."""
+"""An id is for one row: the same row gets the recorded answer again, another row none; every answer
+is on record.
+"""
 
 import contextlib
 import json
@@ -41,25 +43,36 @@ def stored(settings: Settings, query: str) -> list[Any]:
 
 def on_record(settings: Settings, number: int) -> list[Any]:
     """Id and score of so many answers, wherever they are kept."""
-    query = "SELECT id, score FROM predictions UNION ALL SELECT prediction_id, score FROM repeated_answers"
+    query = (
+        "SELECT id, score FROM predictions UNION ALL SELECT prediction_id, score FROM "
+        "repeated_answers"
+    )
     eventually(lambda: len(stored(settings, query)) >= number)
     return sorted(stored(settings, query))
 
 
 def metric(client: Client, name: str) -> float:
     lines = client.operations.get("/metrics").text.splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{'{'}")))
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith((f"{name} ", f"{name}{'{'}"))
+    )
 
 
-def test_the_same_row_again_gets_the_recorded_answer_and_is_recorded_once(client: Client, settings: Settings) -> None:
+def test_the_same_row_again_gets_the_recorded_answer_and_is_recorded_once(
+    client: Client, settings: Settings
+) -> None:
     first = post(client, PARCEL | {"id": "a", "unit": "k"}, PARCEL)
     alone = PARCEL | {"id": "a", "unit": "k"}
     again = post(client, alone)
     assert again.json() == first.json() | {"predictions": first.json()["predictions"][:1]}
-    assert post(client, dict(reversed(alone.items())), PARCEL | {"id": first.json()["predictions"][1]["id"]}).json()
+    assert post(
+        client, dict(reversed(alone.items())), PARCEL | {"id": first.json()["predictions"][1]["id"]}
+    ).json()
     assert len(on_record(settings, 2)) == 2
     metric(client, "ml_predictions_total")  # a new series is shown as zero first
-    assert metric(client, "ml_predictions_repeated_total") == 3
+    assert metric(client, "ml_predictions_duplicate_total") == 3
     assert metric(client, "ml_predictions_total") == 2
     assert metric(client, "ml_predictions_conflicting_total") == 0
 
@@ -75,7 +88,9 @@ def test_the_same_row_again_gets_the_recorded_answer_and_is_recorded_once(client
         {"unit": "another"},
     ],
 )
-def test_another_row_under_a_known_id_is_refused_and_named(client: Client, settings: Settings, other: Row) -> None:
+def test_another_row_under_a_known_id_is_refused_and_named(
+    client: Client, settings: Settings, other: Row
+) -> None:
     predicted(client, PARCEL | {"id": "a"}, PARCEL | {"id": "b"})
     answer = post(client, PARCEL | {"id": "c"}, PARCEL | {"id": "b"}, PARCEL | other | {"id": "a"})
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
@@ -153,10 +168,16 @@ def test_what_was_forgotten_here_is_kept_and_flagged_when_it_is_stored(
     predicted(client, *(PARCEL for _ in range(3)))
     predicted(client, PARCEL | {"id": "a"})
     eventually(lambda: metric(client, "ml_predictions_conflicting_total") == 1)
-    eventually(lambda: metric(client, "ml_predictions_repeated_total") == 1)
+    eventually(lambda: metric(client, "ml_predictions_duplicate_total") == 1)
     assert [score for id, score in on_record(settings, 15) if id == "a"].count(first["score"]) == 2
-    kept = "SELECT score, conflicting, caller FROM repeated_answers WHERE prediction_id = 'a' ORDER BY conflicting"
-    assert stored(settings, kept) == [(first["score"], 0, "local"), (second["score"], 1, "local")]
+    retained = (
+        "SELECT score, conflicting, caller FROM repeated_answers WHERE prediction_id = 'a' "
+        "ORDER BY conflicting"
+    )
+    assert stored(settings, retained) == [
+        (first["score"], 0, "local"),
+        (second["score"], 1, "local"),
+    ]
 
 
 def test_answers_of_two_replicas_and_after_a_restart_are_all_on_record(
@@ -165,10 +186,16 @@ def test_answers_of_two_replicas_and_after_a_restart_are_all_on_record(
     scores = [predicted(client, PARCEL | {"id": "a"})["predictions"][0]["score"]]
     on_record(settings, 1)
     for folder, row in (("two", OTHER), ("three", PARCEL), ("two", PARCEL | {"stops": 50})):
-        with serve(binary, settings.model_copy(update={"event_log_dir": tmp_path / folder})) as replica:
+        with serve(
+            binary, settings.model_copy(update={"event_log_dir": tmp_path / folder})
+        ) as replica:
             scores += [predicted(replica, row | {"id": "a"})["predictions"][0]["score"]]
     assert on_record(settings, 4) == sorted(("a", score) for score in scores)
-    assert sorted(stored(settings, "SELECT conflicting FROM repeated_answers")) == [(0,), (1,), (1,)]
+    assert sorted(stored(settings, "SELECT conflicting FROM repeated_answers")) == [
+        (0,),
+        (1,),
+        (1,),
+    ]
 
 
 def test_an_answer_that_could_not_be_recorded_is_not_remembered(
@@ -210,7 +237,7 @@ def test_of_one_id_that_is_asked_twice_at_once_one_answer_is_recorded(
         assert answers[0] == answers[1]
     else:
         assert [answer for answer in answers if isinstance(answer, int)] == [409]
-    assert sum(len(json.loads(each)["predictions"]) for each in assembly.spool.read()) == 1
+    assert sum(len(json.loads(item)["predictions"]) for item in assembly.spool.read()) == 1
     assembly.spool.close()
 
 
@@ -220,7 +247,9 @@ def body_of(*rows: Row) -> bytes:
 
 def said(*ids: str) -> bytes:
     answers = [{"id": id, "score": 0.5, "decision": "call"} for id in ids]
-    return json.dumps({"model_version": "1", "arm": "champion", "mode": "assist", "predictions": answers}).encode()
+    return json.dumps(
+        {"model_version": "1", "arm": "champion", "mode": "assist", "predictions": answers}
+    ).encode()
 
 
 @pytest.fixture
@@ -233,8 +262,10 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Recent:
 def held(memory: Recent) -> tuple[int, int]:
     """How many answers, and bytes of bodies and answers."""
     generations = [memory._new, memory._old]
-    requests = {id(request): request for each in generations for request in each.values()}
-    return sum(map(len, generations)), sum(len(part) for request in requests.values() for part in request)
+    requests = {id(request): request for item in generations for request in item.values()}
+    return sum(map(len, generations)), sum(
+        len(part) for request in requests.values() for part in request
+    )
 
 
 @pytest.mark.parametrize("padding", [0, 20_000])
@@ -248,7 +279,9 @@ def test_the_memory_has_an_end_in_answers_and_in_bytes(memory: Recent, padding: 
     assert memory.known(["0"]) == {}
 
 
-def test_what_is_read_again_for_one_request_has_an_end(memory: Recent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_read_again_for_one_request_has_an_end(
+    memory: Recent, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recent, "MAX_READ", 3_000)
     for number in range(50):
         memory.add([f"{number}"], body_of(PARCEL), said(f"{number}"))
@@ -258,8 +291,13 @@ def test_what_is_read_again_for_one_request_has_an_end(memory: Recent, monkeypat
 def test_an_id_belongs_to_the_request_that_asked_it_first(memory: Recent) -> None:
     memory.add(["a"], body_of(PARCEL), said("a"))
     memory.add(["b"], body_of(OTHER, OTHER), said("a", "b"))
-    found = memory.known(["b", "a", "c"])
-    assert found.keys() == {"a", "b"}
-    assert (found["a"].row["stops"], found["b"].row["stops"]) == (PARCEL["stops"], OTHER["stops"])
-    new: dict[str, Any] = {"model_version": "1", "arm": "champion", "mode": "assist", "predictions": []}
-    assert with_known(["b"], new, found)["predictions"] == json.loads(said("b"))["predictions"]
+    result = memory.known(["b", "a", "c"])
+    assert result.keys() == {"a", "b"}
+    assert (result["a"].row["stops"], result["b"].row["stops"]) == (PARCEL["stops"], OTHER["stops"])
+    new: dict[str, Any] = {
+        "model_version": "1",
+        "arm": "champion",
+        "mode": "assist",
+        "predictions": [],
+    }
+    assert with_known(["b"], new, result)["predictions"] == json.loads(said("b"))["predictions"]

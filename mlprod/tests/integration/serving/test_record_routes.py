@@ -43,11 +43,15 @@ def ids(settings: Settings) -> list[str]:
 
 def everything_in(*folders: Path) -> bytes:
     """Every byte of every file, so the database's log and the event log too."""
-    return b"".join(path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file())
+    return b"".join(
+        path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def records_of(settings: Settings) -> bytes:
-    return everything_in(Path(settings.database_url.removeprefix("sqlite:///")).parent, settings.spooled)
+    return everything_in(
+        Path(settings.database_url.removeprefix("sqlite:///")).parent, settings.spooled
+    )
 
 
 def predicted(client: Client, *rows: dict[str, Any]) -> Any:
@@ -78,13 +82,17 @@ def metric(client: Client, line: str) -> bool:
     return f"\n{line}\n" in client.operations.get("/metrics").text
 
 
-def test_what_was_answered_is_in_the_database(client: Client, settings: Settings, trained: Trained) -> None:
+def test_what_was_answered_is_in_the_database(
+    client: Client, settings: Settings, trained: Trained
+) -> None:
     answer = predicted(client, PARCEL | {"id": "mine"}, PARCEL | {"stops": 0})
     eventually(lambda: len(ids(settings)) == 2)
     columns = "id, score, decision, mode, model_version, arm, bundle"
-    about = ("assist", "1", "champion", trained.bundle.name)
-    told = [(each["id"], each["score"], each["decision"], *about) for each in answer["predictions"]]
-    assert sorted(stored(settings, f"SELECT {columns} FROM predictions")) == sorted(told)  # noqa: S608
+    subject = ("assist", "1", "champion", trained.bundle.name)
+    received = [
+        (item["id"], item["score"], item["decision"], *subject) for item in answer["predictions"]
+    ]
+    assert sorted(stored(settings, f"SELECT {columns} FROM predictions")) == sorted(received)  # noqa: S608
 
 
 def test_who_sent_what_and_in_which_request_is_recorded(client: Client, settings: Settings) -> None:
@@ -97,11 +105,16 @@ def test_who_sent_what_and_in_which_request_is_recorded(client: Client, settings
     send("/v1/feedback", {"feedback": [LIVE]}, "r-4")
     send("/v1/mode", {"mode": "automate", "reason": "a test"}, "r-5")
     eventually(lambda: ids(settings))
-    found = [
+    result = [
         stored(settings, f"SELECT caller, request FROM {table}")  # noqa: S608
         for table in ("predictions", "outcomes", "outcome_history", "feedback")
     ]
-    assert found == [[("local", "r-1")], [("local", "r-3")], [("local", "r-2")], [("local", "r-4")]]
+    assert result == [
+        [("local", "r-1")],
+        [("local", "r-3")],
+        [("local", "r-2")],
+        [("local", "r-4")],
+    ]
     assert stored(settings, "SELECT who, request FROM modes") == [("local", "r-5")]
 
 
@@ -125,26 +138,34 @@ def test_a_row_is_kept_without_its_personal_field_and_its_unit_only_as_a_hash(
     named = [("a", "Ada"), ("b", "Ada"), ("c", "Bob"), ("d", None)]
     predicted(client, *(row | {"id": id, "unit": unit} for id, unit in named))
     eventually(lambda: len(ids(settings)) == 4)
-    found = stored(settings, "SELECT unit_hash, row FROM predictions ORDER BY id")
-    units = [unit for unit, _ in found]
-    assert json.loads(found[0][1]) == {name: value for name, value in row.items() if name != "distance"}
+    result = stored(settings, "SELECT unit_hash, row FROM predictions ORDER BY id")
+    units = [unit for unit, _ in result]
+    assert json.loads(result[0][1]) == {
+        name: value for name, value in row.items() if name != "distance"
+    }
     assert units[0] == units[1] != units[2]
     assert units[3] is None
-    kept = records_of(settings)
-    assert b"7.654321" in kept
-    assert b"77.123456" not in kept
-    assert b"Ada" not in kept
+    retained = records_of(settings)
+    assert b"7.654321" in retained
+    assert b"77.123456" not in retained
+    assert b"Ada" not in retained
 
 
-def test_in_shadow_the_decision_is_recorded_but_not_given(client: Client, settings: Settings) -> None:
+def test_in_shadow_the_decision_is_recorded_but_not_given(
+    client: Client, settings: Settings
+) -> None:
     switched(client, "shadow")
     (answer,) = predicted(client, PARCEL | {"id": "mine"})["predictions"]
     assert answer["decision"] is None
     eventually(lambda: ids(settings))
-    assert stored(settings, "SELECT score, decision, mode FROM predictions") == [(answer["score"], "call", "shadow")]
+    assert stored(settings, "SELECT score, decision, mode FROM predictions") == [
+        (answer["score"], "call", "shadow")
+    ]
 
 
-def test_a_prediction_that_is_asked_for_again_is_stored_once(client: Client, settings: Settings) -> None:
+def test_a_prediction_that_is_asked_for_again_is_stored_once(
+    client: Client, settings: Settings
+) -> None:
     first, again = (predicted(client, PARCEL | {"id": "mine"}) for _ in range(2))
     assert first == again
     predicted(client, PARCEL | {"id": "last"})
@@ -152,8 +173,12 @@ def test_a_prediction_that_is_asked_for_again_is_stored_once(client: Client, set
     assert len(ids(settings)) == 2
 
 
-def test_an_id_twice_in_one_body_is_refused_and_nothing_is_stored(client: Client, settings: Settings) -> None:
-    answer = client.post("/v1/predict", json={"rows": [PARCEL | {"id": "mine"}, PARCEL | {"id": "mine"}]})
+def test_an_id_twice_in_one_body_is_refused_and_nothing_is_stored(
+    client: Client, settings: Settings
+) -> None:
+    answer = client.post(
+        "/v1/predict", json={"rows": [PARCEL | {"id": "mine"}, PARCEL | {"id": "mine"}]}
+    )
     assert (answer.status_code, "twice in the body" in answer.json()["detail"]) == (422, True)
     predicted(client, PARCEL | {"id": "last"})
     eventually(lambda: ids(settings))
@@ -170,13 +195,19 @@ def test_an_id_twice_in_one_body_is_refused_and_nothing_is_stored(client: Client
         ("/v1/mode", {"mode": "shadow", "reason": "a\0b and more"}),
     ],
 )
-def test_a_character_that_no_database_takes_is_refused(strict: Client, route: str, body: Any) -> None:
+def test_a_character_that_no_database_takes_is_refused(
+    strict: Client, route: str, body: Any
+) -> None:
     answer = strict.post(route, json=body)
     assert (answer.status_code, "u0000" in answer.json()["detail"]) == (422, True)
 
 
-@pytest.mark.parametrize("id", ["\\ud800", "\\u00e9", "\\\\", "'; DROP TABLE predictions; --", "😀", "\\u2028"])
-def test_any_other_text_is_an_id_or_refused_but_never_lost(client: Client, settings: Settings, id: str) -> None:
+@pytest.mark.parametrize(
+    "id", ["\\ud800", "\\u00e9", "\\\\", "'; DROP TABLE predictions; --", "😀", "\\u2028"]
+)
+def test_any_other_text_is_an_id_or_refused_but_never_lost(
+    client: Client, settings: Settings, id: str
+) -> None:
     body = '{"rows": [' + json.dumps(PARCEL)[:-1] + f', "id": "{id}"' + "}]}"
     answer = client.post("/v1/predict", content=body.encode())
     if answer.status_code == 400:
@@ -190,7 +221,9 @@ def test_any_other_text_is_an_id_or_refused_but_never_lost(client: Client, setti
 def test_outcomes_are_counted_by_what_became_of_them(client: Client, settings: Settings) -> None:
     predicted(client, PARCEL | {"id": "a"}, PARCEL | {"id": "b"})
     eventually(lambda: len(ids(settings)) == 2)
-    first = told(client, outcome("a", 1), outcome("b", 0), outcome("b", 0), outcome("never asked", 1))
+    first = told(
+        client, outcome("a", 1), outcome("b", 0), outcome("b", 0), outcome("never asked", 1)
+    )
     assert first.json() == {"accepted": 3, "repeated": 1, "corrected": 0, "unknown": 1}
     again = told(client, outcome("a", 1), outcome("b", 1, correction=True))
     assert again.json() == {"accepted": 0, "repeated": 1, "corrected": 1, "unknown": 0}
@@ -198,11 +231,17 @@ def test_outcomes_are_counted_by_what_became_of_them(client: Client, settings: S
         assert metric(client, 'ml_outcomes_received_total{result="' + result + '"} ' + f"{count}.0")
 
 
-def test_a_correction_replaces_what_is_known_and_keeps_it_in_the_history(client: Client, settings: Settings) -> None:
+def test_a_correction_replaces_what_is_known_and_keeps_it_in_the_history(
+    client: Client, settings: Settings
+) -> None:
     told(client, outcome("a", 0, at="2026-01-31T12:00:00+02:00"))
     told(client, outcome("a", 1, correction=True))
-    assert stored(settings, "SELECT outcome, at FROM outcomes") == [(1.0, "2026-01-31 12:00:00.000000")]
-    assert stored(settings, "SELECT outcome, at FROM outcome_history") == [(0.0, "2026-01-31 10:00:00.000000")]
+    assert stored(settings, "SELECT outcome, at FROM outcomes") == [
+        (1.0, "2026-01-31 12:00:00.000000")
+    ]
+    assert stored(settings, "SELECT outcome, at FROM outcome_history") == [
+        (0.0, "2026-01-31 10:00:00.000000")
+    ]
 
 
 def test_an_outcome_that_differs_is_refused_with_what_is_known_and_what_works(
@@ -220,7 +259,9 @@ def test_an_outcome_that_differs_is_refused_with_what_is_known_and_what_works(
     assert mended.json() == {"accepted": 1, "repeated": 0, "corrected": 1, "unknown": 2}
 
 
-def test_of_one_body_two_outcomes_for_one_prediction_must_agree(client: Client, settings: Settings) -> None:
+def test_of_one_body_two_outcomes_for_one_prediction_must_agree(
+    client: Client, settings: Settings
+) -> None:
     assert told(client, outcome("a", 1), outcome("a", 0)).status_code == 409
     assert stored(settings, "SELECT * FROM outcomes") == []
 
@@ -230,20 +271,37 @@ def test_a_classifier_takes_only_0_and_1(client: Client, settings: Settings) -> 
     answer = told(client, *given)
     errors = answer.json()["errors"]
     assert answer.status_code == 422
-    assert [(each["row"], each["field"], each["given"]) for each in errors] == [(1, "outcome", 0.5), (2, "outcome", -1)]
+    assert [(item["row"], item["field"], item["given"]) for item in errors] == [
+        (1, "outcome", 0.5),
+        (2, "outcome", -1),
+    ]
     assert stored(settings, "SELECT * FROM outcomes") == []
     mended = [given[0], *(given[error["row"]] | {"outcome": error["example"]} for error in errors)]
     assert told(client, *mended).json()["accepted"] == 3
 
 
-def test_a_regressor_takes_any_finite_number(settings: Settings, registry: Registry, tmp_path: Path) -> None:
+def test_a_regressor_takes_any_finite_number(
+    settings: Settings, registry: Registry, tmp_path: Path
+) -> None:
     version = train(regression, settings, silent, kind="baseline").version
-    point(settings.models, registry.download(version, tmp_path).rename(tmp_path / version.digest), 1)
+    point(
+        settings.models, registry.download(version, tmp_path).rename(tmp_path / version.digest), 1
+    )
     with serve(regression, settings) as client:
-        assert told(client, outcome("a", -1234.5), outcome("b", 3e38), outcome("c", 0)).json()["accepted"] == 3
-        infinite = '{"outcomes": [' + json.dumps(outcome("d", 1)).replace(": 1,", ": Infinity,") + "]}"
+        assert (
+            told(client, outcome("a", -1234.5), outcome("b", 3e38), outcome("c", 0)).json()[
+                "accepted"
+            ]
+            == 3
+        )
+        infinite = (
+            '{"outcomes": [' + json.dumps(outcome("d", 1)).replace(": 1,", ": Infinity,") + "]}"
+        )
         assert client.post("/v1/outcomes", content=infinite).status_code == 422
-        for far in (1e39, -1e300):  # its square is infinite, and no sum of squares comes back from there
+        for far in (
+            1e39,
+            -1e300,
+        ):  # its square is infinite, and no sum of squares comes back from there
             (error,) = told(client, outcome("d", far)).json()["errors"]
             assert (error["row"], error["field"], error["example"]) == (0, "outcome", 1)
 
@@ -260,7 +318,10 @@ def test_a_regressor_takes_any_finite_number(settings: Settings, registry: Regis
         ({"at": "0001-01-02T00:00:00Z"}, "between 1970 and now"),
         ({"at": "1969-12-31T23:59:59Z"}, "between 1970 and now"),
         ({"at": "9999-12-31T00:00:00Z"}, "between 1970 and now"),
-        ({"at": f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"}, "between 1970 and now"),
+        (
+            {"at": f"{datetime.now(UTC) + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"},
+            "between 1970 and now",
+        ),
         ({"at": 1_769_860_800}, "valid datetime"),
         ({"at": "0001-01-01T00:00:00+14:00"}, "calendar"),
         ({"at": "9999-12-31T23:59:59-14:00"}, "calendar"),
@@ -270,7 +331,9 @@ def test_a_regressor_takes_any_finite_number(settings: Settings, registry: Regis
         ({"correction": "yes"}, "valid boolean"),
     ],
 )
-def test_an_outcome_that_cannot_be_is_named_with_what_works(strict: Client, change: dict[str, Any], rule: str) -> None:
+def test_an_outcome_that_cannot_be_is_named_with_what_works(
+    strict: Client, change: dict[str, Any], rule: str
+) -> None:
     ((name, _),) = change.items()
     good = outcome("fine", 1)
     answer = told(strict, good, outcome("wrong", 1) | change)
@@ -290,13 +353,22 @@ def test_feedback_is_taken_once_and_counted(client: Client, settings: Settings) 
     first = reviewed(client, LIVE, other, LIVE, other | {"prediction_id": "never asked"})
     assert first.json() == {"accepted": 3, "repeated": 1, "unknown": 1}
     assert reviewed(client, other, LIVE).json() == {"accepted": 0, "repeated": 2, "unknown": 0}
-    found = stored(
-        settings, "SELECT verdict, decision_taken, reason, handling_seconds FROM feedback WHERE prediction_id = 'p'"
+    result = stored(
+        settings,
+        "SELECT verdict, decision_taken, reason, handling_seconds FROM feedback WHERE "
+        "prediction_id = 'p'",
     )
-    assert sorted(found) == [("accepted", None, None, None), ("overridden", "leave", "known-customer", 40.0)]
-    judged = 'ml_decision_feedback_total{arm="champion",model_version="1",reason="%s",verdict="%s"} %s'
+    assert sorted(result) == [
+        ("accepted", None, None, None),
+        ("overridden", "leave", "known-customer", 40.0),
+    ]
+    judged = (
+        'ml_decision_feedback_total{arm="champion",model_version="1",reason="%s",verdict="%s"} %s'
+    )
     eventually(lambda: metric(client, judged % ("", "accepted", "1.0")))
-    eventually(lambda: metric(client, judged % ("known-customer", "overridden", "1.0")))  # one waits for its prediction
+    eventually(
+        lambda: metric(client, judged % ("known-customer", "overridden", "1.0"))
+    )  # one waits for its prediction
 
 
 def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
@@ -311,8 +383,9 @@ def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
         monkeypatch.setattr(record_routes, "datetime", Then)
 
     def pseudonym(prediction: str) -> str:
-        ((found,),) = stored(settings, f"SELECT pseudonym FROM feedback WHERE prediction_id = '{prediction}'")  # noqa: S608
-        return str(found)
+        query = f"SELECT pseudonym FROM feedback WHERE prediction_id = '{prediction}'"  # noqa: S608
+        ((result,),) = stored(settings, query)
+        return str(result)
 
     grace = LIVE | {"reviewer": "Grace Hopper"}
     month(3)
@@ -327,10 +400,10 @@ def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
     assert (answer.json()["accepted"], later.json()["accepted"]) == (3, 1)
     assert pseudonym("first") == pseudonym("second")
     assert len({pseudonym(name) for name in ("first", "other", "later")}) == 3
-    kept = records_of(settings)
-    assert pseudonym("first").encode() in kept
-    assert b"Hopper" not in kept
-    assert b"Lovelace" not in kept
+    retained = records_of(settings)
+    assert pseudonym("first").encode() in retained
+    assert b"Hopper" not in retained
+    assert b"Lovelace" not in retained
 
 
 @pytest.mark.parametrize(
@@ -349,7 +422,9 @@ def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
         ({"prediction_id": 7}, "valid string"),
     ],
 )
-def test_feedback_that_cannot_be_is_named_with_what_works(strict: Client, change: dict[str, Any], rule: str) -> None:
+def test_feedback_that_cannot_be_is_named_with_what_works(
+    strict: Client, change: dict[str, Any], rule: str
+) -> None:
     ((name, _),) = change.items()
     answer = reviewed(strict, LIVE, LIVE | change)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
@@ -360,12 +435,19 @@ def test_feedback_that_cannot_be_is_named_with_what_works(strict: Client, change
     assert mended.status_code == 200, mended.text
 
 
-@pytest.mark.parametrize(("route", "name"), [("/v1/outcomes", "outcomes"), ("/v1/feedback", "feedback")])
+@pytest.mark.parametrize(
+    ("route", "name"), [("/v1/outcomes", "outcomes"), ("/v1/feedback", "feedback")]
+)
 @pytest.mark.parametrize("items", [None, [], {}, [7], "many"])
-def test_a_body_of_another_shape_is_refused_by_name(strict: Client, route: str, name: str, items: Any) -> None:
+def test_a_body_of_another_shape_is_refused_by_name(
+    strict: Client, route: str, name: str, items: Any
+) -> None:
     for body in ({name: items}, {}, {name: [LIVE], "more": 1}):
         answer = strict.post(route, json=body)
-        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            422,
+            "application/problem+json",
+        )
         assert answer.json()["errors"][0]["field"]
     assert strict.post(route, json={name: [LIVE] * 1_001}).json()["errors"][0]["field"] == name
 
@@ -380,15 +462,21 @@ def test_the_example_of_the_documentation_works(client: Client, route: str) -> N
 @pytest.fixture
 def second(client: Client, settings: Settings, tmp_path: Path) -> Iterator[Client]:
     """Another replica of the service of `client`."""
-    with serve(binary, settings.model_copy(update={"event_log_dir": tmp_path / "spool-2"})) as found:
-        yield found
+    with serve(
+        binary, settings.model_copy(update={"event_log_dir": tmp_path / "spool-2"})
+    ) as result:
+        yield result
 
 
 def test_a_stop_holds_here_at_once_and_elsewhere_soon(client: Client, second: Client) -> None:
     assert predicted(second, PARCEL)["predictions"][0]["decision"] == "call"
-    said = switched(client, "shadow")
-    assert (said["mode"], said["by"], said["reason"]) == ("shadow", "local", "complaints since noon")
-    assert datetime.fromisoformat(said["since"]).tzinfo
+    message = switched(client, "shadow")
+    assert (message["mode"], message["by"], message["reason"]) == (
+        "shadow",
+        "local",
+        "complaints since noon",
+    )
+    assert datetime.fromisoformat(message["since"]).tzinfo
     assert predicted(client, PARCEL)["predictions"][0]["decision"] is None
     eventually(lambda: predicted(second, PARCEL)["predictions"][0]["decision"] is None)
     for service in (client, second):
@@ -399,15 +487,20 @@ def test_a_stop_holds_here_at_once_and_elsewhere_soon(client: Client, second: Cl
 
 
 def test_a_stop_by_verb_arrives_too(
-    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: Client,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("ML_DATABASE_URL", settings.database_url)
-    assert main(["mode", "shadow", "--why", "the desk is flooded", "--who", "grace"]) == 0
+    assert main(["set-mode", "shadow", "--reason", "the desk is flooded", "--actor", "grace"]) == 0
     assert "by grace: the desk is flooded" in capsys.readouterr().out
     eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
 
 
-def test_a_switch_is_logged_with_who_and_why(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_switch_is_logged_with_who_and_why(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, log.name)
     switched(client, "automate", "the board agreed")
     facts = [vars(record)["facts"] for record in caplog.records if record.getMessage() == "mode"]
@@ -426,27 +519,41 @@ def test_a_switch_is_logged_with_who_and_why(client: Client, caplog: pytest.LogC
         ({"mode": "shadow", "reason": "complaints", "who": "me"}, "who"),
     ],
 )
-def test_a_switch_without_a_reason_or_a_known_mode_is_refused(strict: Client, body: Any, field: str) -> None:
+def test_a_switch_without_a_reason_or_a_known_mode_is_refused(
+    strict: Client, body: Any, field: str
+) -> None:
     answer = strict.post("/v1/mode", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
     assert strict.get("/v1/model").json()["mode"] == "assist"
     if field != "who":
-        mended = {"mode": "assist", "reason": "as before"} | body | {field: answer.json()["errors"][0]["example"]}
+        mended = (
+            {"mode": "assist", "reason": "as before"}
+            | body
+            | {field: answer.json()["errors"][0]["example"]}
+        )
         assert strict.post("/v1/mode", json=mended).status_code == 200
         assert switched(strict, "assist")["mode"] == "assist"
 
 
 @pytest.mark.parametrize(
-    ("kept", "holds"),
-    [("automate", "automate"), ("shadow", "shadow"), ("", "shadow"), ("auto", "shadow"), (None, "shadow")],
+    ("retained", "holds"),
+    [
+        ("automate", "automate"),
+        ("shadow", "shadow"),
+        ("", "shadow"),
+        ("auto", "shadow"),
+        (None, "shadow"),
+    ],
 )
 def test_without_the_database_the_last_mode_holds_and_in_doubt_the_safest(
-    settings: Settings, trained: Trained, tmp_path: Path, kept: str | None, holds: str
+    settings: Settings, trained: Trained, tmp_path: Path, retained: str | None, holds: str
 ) -> None:
     point(settings.models, trained.bundle, 1)
-    if kept is not None:
-        (settings.spooled / "mode").write_text(kept)
-    with serve(binary, settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/nothing.db"})) as client:
+    if retained is not None:
+        (settings.spooled / "mode").write_text(retained)
+    with serve(
+        binary, settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}/nothing.db"})
+    ) as client:
         answer = predicted(client, PARCEL)
     assert answer["mode"] == holds
     assert (answer["predictions"][0]["decision"] is None) == (holds == "shadow")
@@ -454,5 +561,8 @@ def test_without_the_database_the_last_mode_holds_and_in_doubt_the_safest(
 
 def test_a_mode_outlives_a_restart(client: Client, settings: Settings, tmp_path: Path) -> None:
     switched(client, "automate")
-    with serve(binary, settings.model_copy(update={"event_log_dir": tmp_path / "another", "mode": "shadow"})) as later:
+    with serve(
+        binary,
+        settings.model_copy(update={"event_log_dir": tmp_path / "another", "mode": "shadow"}),
+    ) as later:
         assert later.get("/v1/model").json()["mode"] == "automate"

@@ -45,9 +45,14 @@ def folder(tmp_path: Path) -> Path:
 
 def event(id: str, decision: str | None = "call") -> bytes:
     """What the service writes down; without a decision no database takes it."""
-    kept = {"id": id, "score": 0.5, "decision": decision, "unit": None, "row": {"stops": 4}}
-    facts = {"at": "2026-01-31 12:00:00.123456", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
-    return json.dumps(facts | {"mode": "assist", "predictions": [kept]}).encode()
+    retained = {"id": id, "score": 0.5, "decision": decision, "unit": None, "row": {"stops": 4}}
+    facts = {
+        "at": "2026-01-31 12:00:00.123456",
+        "bundle": "f" * 64,
+        "model_version": "7",
+        "arm": "champion",
+    }
+    return json.dumps(facts | {"mode": "assist", "predictions": [retained]}).encode()
 
 
 @contextmanager
@@ -86,17 +91,19 @@ def stored_ids(url: str) -> list[Any]:
     """As any code finds them, whatever the tables are."""
     engine = engine_of(url)
     with engine.connect() as connection:
-        found = list(connection.execute(text("SELECT id FROM predictions")).scalars())
+        result = list(connection.execute(text("SELECT id FROM predictions")).scalars())
     engine.dispose()
-    return found
+    return result
 
 
 def stored(url: str) -> list[str]:
     store = Store(url)
     with store.engine.connect() as connection:
-        found = list(connection.execute(select(predictions.c.id).order_by(predictions.c.id)).scalars())
+        result = list(
+            connection.execute(select(predictions.c.id).order_by(predictions.c.id)).scalars()
+        )
     store.engine.dispose()
-    return found
+    return result
 
 
 def sample(keeper: RecordShipper, name: str, **labels: str) -> float:
@@ -113,15 +120,17 @@ def fill(keeper: RecordShipper, ids: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_what_was_written_down_comes_into_the_database(url: str, folder: Path, before: bool) -> None:
+def test_what_was_written_down_comes_into_the_database(
+    url: str, folder: Path, before: bool
+) -> None:
     with opened(url, folder) as keeper:
         fill(keeper, "abc" if before else "")
         with run(keeper):
             fill(keeper, "" if before else "abc")
             eventually(lambda: not keeper.spool.events)
             assert stored(url) == ["a", "b", "c"]
-        assert sample(keeper, "ml_store_up") == 1
-        assert sample(keeper, "ml_events_pending") == 0
+        assert sample(keeper, "ml_record_store_up") == 1
+        assert sample(keeper, "ml_record_backlog_events") == 0
 
 
 def test_what_another_process_left_comes_into_the_database(url: str, folder: Path) -> None:
@@ -145,18 +154,20 @@ def test_with_tables_of_before_answers_wait_for_the_migration(
     assert stored(later) == ["a", "b"]
 
 
-def test_what_came_under_a_known_id_is_counted_by_whether_it_answered_the_same_row(url: str, folder: Path) -> None:
+def test_what_came_under_a_known_id_is_counted_by_whether_it_answered_the_same_row(
+    url: str, folder: Path
+) -> None:
     number = "0" * 27
     numbered = [json.loads(event("a")) | {"number": f"{number}{place}"} for place in range(4)]
     numbered[3]["predictions"][0]["row"] = {"stops": 5}
     with opened(url, folder) as keeper:
-        for each in (*numbered, *numbered):  # twice, as when it is not known whether they arrived
-            keeper.spool.append(json.dumps(each).encode())
+        for item in (*numbered, *numbered):  # twice, as when it is not known whether they arrived
+            keeper.spool.append(json.dumps(item).encode())
         with run(keeper):
             eventually(lambda: not keeper.spool.events)
         for _ in range(2):  # Prometheus sees the zeros, and then what is counted
             keeper.metrics.exposition()
-        assert sample(keeper, "ml_predictions_repeated_total") == 2
+        assert sample(keeper, "ml_predictions_duplicate_total") == 2
         assert sample(keeper, "ml_predictions_conflicting_total") == 1
     assert stored(url) == ["a"]
 
@@ -168,18 +179,23 @@ def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
         fill(keeper, "ab")
         with run(keeper):
             looks = count()
-            eventually(lambda: keeper.looked and next(looks) > 20)  # for long enough to be said more than once
+            eventually(
+                lambda: keeper.looked and next(looks) > 20
+            )  # for long enough to be said more than once
             assert said(caplog, AWAY) == 1
             assert said(caplog, "run the verb migrate; answers wait in") == 1
             assert keeper.spool.events == 2
-            assert (sample(keeper, "ml_store_up"), sample(keeper, "ml_events_pending")) == (0, 2)
+            assert (
+                sample(keeper, "ml_record_store_up"),
+                sample(keeper, "ml_record_backlog_events"),
+            ) == (0, 2)
             with pytest.raises(StoreUnavailableError, match="migrate"):
                 keeper.required().recorded(["a"])
             fill(keeper, "c")
             migrate(later)
             eventually(lambda: not keeper.spool.events)
             assert stored(later) == ["a", "b", "c"]
-            eventually(lambda: sample(keeper, "ml_store_up") == 1)
+            eventually(lambda: sample(keeper, "ml_record_store_up") == 1)
     assert said(caplog, "answers again") == 1
     assert keeper.spool.lost == 0
 
@@ -219,8 +235,8 @@ def test_what_the_database_will_never_take_is_kept_aside_and_the_rest_is_stored(
             fill(keeper, "h")
             eventually(lambda: not keeper.spool.events)
         assert stored(url) == list("abcdefgh")
-        assert sample(keeper, "ml_events_lost_total") == 2
-        assert sample(keeper, "ml_store_up") == 1
+        assert sample(keeper, "ml_records_lost_total") == 2
+        assert sample(keeper, "ml_record_store_up") == 1
     assert (folder / "refused.kept").read_bytes().splitlines() == poison
     assert said(caplog, "refused.kept") == 2
 
@@ -247,7 +263,7 @@ def test_damage_on_disk_is_counted_as_lost(url: str, folder: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"b"', b'"X"'))
     with running(url, folder) as keeper:
         eventually(lambda: not keeper.spool.events)
-        eventually(lambda: sample(keeper, "ml_events_lost_total") == 1)
+        eventually(lambda: sample(keeper, "ml_records_lost_total") == 1)
     assert stored(url) == ["a", "c"]
 
 
@@ -267,20 +283,24 @@ class Leaving(Store):
             raise
 
 
-def test_a_poison_is_counted_once_even_if_the_database_leaves_while_it_is_looked_for(url: str, folder: Path) -> None:
+def test_a_poison_is_counted_once_even_if_the_database_leaves_while_it_is_looked_for(
+    url: str, folder: Path
+) -> None:
     with opened(url, folder) as keeper:
         keeper.store = Leaving(url)
         keeper.spool.append(event("x", None))
         fill(keeper, "abc")
         with run(keeper):
             eventually(lambda: not keeper.spool.events)
-        assert sample(keeper, "ml_events_lost_total") == 1
+        assert sample(keeper, "ml_records_lost_total") == 1
         keeper.store.engine.dispose()
     assert stored(url) == ["a", "b", "c"]
     assert (folder / "refused.kept").read_bytes().count(b"\n") == 1
 
 
-def test_who_leaves_ships_the_rest_first(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_leaves_ships_the_rest_first(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(keepers, "SHIP_SECONDS", 60)
     with opened(url, folder) as keeper:
         with run(keeper):

@@ -1,5 +1,8 @@
-"""What version 0.1 of the API answered, in recorded.json. Add to that file, and never change what stands there: whoever
-calls the service relies on it. Keys may be added to answers; none may go, and none may change its type."""
+"""What version 0.1 of the API answered, in recorded.json.
+
+Add to that file, and never change what stands there: whoever calls the service relies on it. Keys
+may be added to answers; none may go, and none may change its type.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +15,9 @@ from seams import binary
 
 from mlprod.settings import Settings
 
-CALLS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("recorded.json").read_text())["calls"]
+CALLS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("recorded.json").read_text())[
+    "calls"
+]
 KINDS = {str: "string", bool: "boolean", int: "number", float: "number"}
 KINDS |= {type(None): "null", list: "array", dict: "object"}
 
@@ -34,8 +39,8 @@ def lost(recorded: Any, answer: Any, place: str = "answer") -> Iterator[str]:
             else:
                 yield f"{place}.{name}"
     elif isinstance(recorded, list) and isinstance(answer, list) and answer:
-        for each in answer:
-            yield from lost(recorded[0], each, f"{place}[]")
+        for item in answer:
+            yield from lost(recorded[0], item, f"{place}[]")
     elif not isinstance(recorded, str) or KINDS[type(answer)] not in recorded.split("|"):
         yield place
 
@@ -43,8 +48,8 @@ def lost(recorded: Any, answer: Any, place: str = "answer") -> Iterator[str]:
 def test_what_was_asked_and_answered_in_0_1_still_is(service: Client) -> None:
     for call in CALLS:
         answer = service.request(call["method"], call["route"], json=call["body"])
-        said = (call["what"], answer.status_code, answer.headers["content-type"])
-        assert said == (call["what"], call["status"], call["type"])
+        message = (call["what"], answer.status_code, answer.headers["content-type"])
+        assert message == (call["what"], call["status"], call["type"])
         assert (call["what"], list(lost(call["answer"], answer.json()))) == (call["what"], [])
 
 

@@ -44,11 +44,17 @@ def to_cluster(client: Client) -> tuple[int, str]:
 
 
 def metric(client: Client, name: str) -> float:
-    (line,) = [each for each in client.operations.get("/metrics").text.splitlines() if each.startswith(f"{name} ")]
+    (line,) = [
+        item
+        for item in client.operations.get("/metrics").text.splitlines()
+        if item.startswith(f"{name} ")
+    ]
     return float(line.split()[1])
 
 
-def test_load_balancers_need_no_key_and_learn_nothing_but_whether_to_send_traffic(keyed: Client) -> None:
+def test_load_balancers_need_no_key_and_learn_nothing_but_whether_to_send_traffic(
+    keyed: Client,
+) -> None:
     assert to_balancers(keyed) == READY
     assert keyed.head("/healthz", headers={"authorization": ""}).status_code == 200
     keyed.assembly.service.draining = True
@@ -58,11 +64,22 @@ def test_load_balancers_need_no_key_and_learn_nothing_but_whether_to_send_traffi
 def test_nothing_else_opens_with_the_health_of_load_balancers(keyed: Client) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
         assert keyed.request(method, "/healthz", headers={"authorization": ""}).status_code == 401
-    for route in ("/healthz/", "/HEALTHZ", "/healthz/x", "/healthz%00", "/v1/healthz", "/readyz", "/metrics", "/"):
+    for route in (
+        "/healthz/",
+        "/HEALTHZ",
+        "/healthz/x",
+        "/healthz%00",
+        "/v1/healthz",
+        "/readyz",
+        "/metrics",
+        "/",
+    ):
         assert keyed.get(route, headers={"authorization": ""}).status_code == 401
 
 
-def test_probes_are_neither_counted_nor_refused_under_load(keyed: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probes_are_neither_counted_nor_refused_under_load(
+    keyed: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(keyed.assembly.limits, "requests", 0)
     assert keyed.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 503
     assert to_balancers(keyed) == READY
@@ -98,7 +115,9 @@ def test_it_takes_a_while_without_a_refusal_until_a_replica_is_ready_again(
     monkeypatch.setattr(client.assembly.spool, "limit", 10)
     assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 503
     monkeypatch.setattr(client.assembly.spool, "limit", 1_000_000)
-    assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200, "who asks all the same is answered"
+    assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200, (
+        "who asks all the same is answered"
+    )
     client.assembly.spool.check()
     assert to_cluster(client) == (503, "no event log")
 
@@ -113,12 +132,17 @@ def test_keys_of_a_file_that_is_gone_or_broken_end_after_a_while(
     if content is not None:
         path.write_text(content)
     eventually(lambda: metric(keyed, "ml_keys_valid") == 0)
-    assert keyed.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200, "an edit may go wrong for a moment"
+    assert keyed.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200, (
+        "an edit may go wrong for a moment"
+    )
     assert to_cluster(keyed) == (200, "ready")
 
     monkeypatch.setattr(api_keys, "HOLD_SECONDS", 0.0)
     eventually(lambda: keyed.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 503)
-    assert "the keys cannot be read" in keyed.post("/v1/predict", json={"rows": [PARCEL]}).json()["detail"]
+    assert (
+        "the keys cannot be read"
+        in keyed.post("/v1/predict", json={"rows": [PARCEL]}).json()["detail"]
+    )
     assert keyed.get("/v1/model", headers={"authorization": ""}).status_code == 503
     assert to_cluster(keyed) == (503, "no keys")
     assert to_balancers(keyed) == NOT_READY

@@ -25,7 +25,15 @@ FOREIGN_HOSTS = (
     "testserver",
     "x" * 5_000,
 )
-OWN_HOSTS = ("localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "127.8.8.8:1", "[::1]", "[::1]:8000")
+OWN_HOSTS = (
+    "localhost",
+    "LOCALHOST:8000",
+    "127.0.0.1",
+    "127.0.0.1:8000",
+    "127.8.8.8:1",
+    "[::1]",
+    "[::1]:8000",
+)
 FOREIGN_PAGES: tuple[dict[str, str], ...] = (
     {"origin": "http://evil.example"},
     {"origin": "https://evil.example:8000"},
@@ -60,7 +68,10 @@ def open_service(new_settings: Callable[[], Settings], trained: Trained) -> Iter
 
 
 def is_refused(answer: Any, status: int = 403) -> bool:
-    return (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    return (answer.status_code, answer.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    )
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
@@ -76,7 +87,9 @@ def test_under_a_foreign_host_nothing_is_answered(open_service: Client, host: st
 
 
 @pytest.mark.parametrize("page", FOREIGN_PAGES)
-def test_a_page_of_another_site_is_answered_nothing(open_service: Client, page: dict[str, str]) -> None:
+def test_a_page_of_another_site_is_answered_nothing(
+    open_service: Client, page: dict[str, str]
+) -> None:
     for method, route in ROUTES:
         assert is_refused(open_service.request(method, route, json=STOP, headers=page))
     for route in READS:
@@ -85,7 +98,13 @@ def test_a_page_of_another_site_is_answered_nothing(open_service: Client, page: 
 
 
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "TEXT/PLAIN; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data; a=b"]
+    "kind",
+    [
+        "text/plain",
+        "TEXT/PLAIN; charset=utf-8",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; a=b",
+    ],
 )
 def test_a_body_that_any_page_could_send_is_not_taken(open_service: Client, kind: str) -> None:
     for method, route in ROUTES:
@@ -103,13 +122,19 @@ def test_programs_and_the_services_own_page_are_answered(open_service: Client, h
         assert open_service.post("/v1/predict", json=ROWS, headers=headers).status_code == 200
         assert open_service.get("/docs", headers=headers).status_code == 200
         assert open_service.operations.get("/metrics", headers=headers).status_code == 200
-    bare = open_service.post("/v1/predict", content=open_service.build_request("POST", "/", json=ROWS).content)
+    bare = open_service.post(
+        "/v1/predict", content=open_service.build_request("POST", "/", json=ROWS).content
+    )
     assert "content-type" not in bare.request.headers
     assert bare.status_code == 200
 
 
 def test_a_link_to_the_documentation_works_from_anywhere(open_service: Client) -> None:
-    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    link = {
+        "sec-fetch-site": "cross-site",
+        "sec-fetch-mode": "navigate",
+        "sec-fetch-dest": "document",
+    }
     assert open_service.get("/docs", headers=link).status_code == 200
     assert is_refused(open_service.post("/v1/mode", json=STOP, headers=link))
 
@@ -123,11 +148,17 @@ def test_where_keys_are_needed_a_key_counts_and_the_host_does_not(
     point(settings.models, trained.bundle, 1)
     reached = {"keys_file": path, "host": "0.0.0.0", "admin_host": "0.0.0.0"}  # noqa: S104 - nothing listens: the client calls the application
     with serve(binary, settings.model_copy(update=reached)) as client:
-        foreign = {"host": "scoring.example.org", "origin": "https://shop.example.org", "content-type": "text/plain"}
+        foreign = {
+            "host": "scoring.example.org",
+            "origin": "https://shop.example.org",
+            "content-type": "text/plain",
+        }
         headers = foreign | {"authorization": f"Bearer {key}"}
         body = client.build_request("POST", "/", json=ROWS).content
         assert client.post("/v1/predict", content=body, headers=headers).status_code == 200
         assert client.post("/v1/predict", content=body, headers=foreign).status_code == 401
         assert client.get("/healthz", headers=foreign).status_code == 200
         for route in READS:
-            assert client.operations.get(route, headers={"host": "10.1.2.3:8001"}).status_code == 200
+            assert (
+                client.operations.get(route, headers={"host": "10.1.2.3:8001"}).status_code == 200
+            )

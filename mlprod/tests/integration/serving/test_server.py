@@ -12,14 +12,27 @@ from fixture_project import PACKAGE
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
 
-STARTING = 120  # seconds at most for a process to import what it needs, the follower all that trains, on a busy machine
-TRAINS = ("ibis", "mlflow", "onnx", "pandas", "pyarrow", "scipy", "skl2onnx", "sklearn", "sqlalchemy", "yaml")
+# seconds at most for a process to import what it needs, the follower all that trains, on a busy
+# machine
+STARTING = 120
+TRAINS = (
+    "ibis",
+    "mlflow",
+    "onnx",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "skl2onnx",
+    "sklearn",
+    "sqlalchemy",
+    "yaml",
+)
 
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
     """What a process of its own needs to find the same registry and folder."""
-    said = {
+    message = {
         "ML_STATE_DIR": settings.state_dir,
         "ML_MODEL_NAME": settings.model_name,
         "ML_MODEL_DIR": settings.models,
@@ -27,26 +40,37 @@ def environment(settings: Settings) -> dict[str, str]:
         "ML_EVENT_LOG_DIR": settings.event_log_dir,
     }
     paths = os.pathsep.join(sys.path)
-    return os.environ | {name: str(value) for name, value in said.items()} | {"PYTHONPATH": paths}
+    return (
+        os.environ | {name: str(value) for name, value in message.items()} | {"PYTHONPATH": paths}
+    )
 
 
 @pytest.fixture
 def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-    return found
+        result: int = probe.getsockname()[1]
+    return result
 
 
 def test_the_service_loads_nothing_that_trains() -> None:
-    program = f"import sys, mlprod.serving.server, {PACKAGE}.contract, {PACKAGE}.decision; print(*sys.modules)"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert not set(TRAINS) & set(said.stdout.split())
+    program = (
+        f"import sys, mlprod.serving.server, {PACKAGE}.contract, {PACKAGE}.decision; "
+        f"print(*sys.modules)"
+    )
+    message = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert not set(TRAINS) & set(message.stdout.split())
 
 
-def test_the_service_starts_without_a_model_and_ends_when_told(environment: dict[str, str], port: int) -> None:
+def test_the_service_starts_without_a_model_and_ends_when_told(
+    environment: dict[str, str], port: int
+) -> None:
     command = [sys.executable, "-m", PACKAGE, "serve", "--no-follow"]
-    with subprocess.Popen(command, env=environment | {"ML_PORT": str(port), "ML_ADMIN_PORT": "0"}) as service:
+    with subprocess.Popen(
+        command, env=environment | {"ML_PORT": str(port), "ML_ADMIN_PORT": "0"}
+    ) as service:
         try:
             docs = f"http://127.0.0.1:{port}/docs"
             eventually(lambda: urllib.request.urlopen(docs, timeout=5).status == 200, STARTING)
@@ -62,10 +86,14 @@ def test_the_follower_works_beside_the_service_and_dies_with_it(
     version = release(Registry(settings), trained_baseline.bundle)
     program = "import time; from mlprod.serving.follower_process import run_follower\n"
     program += f"with run_follower({PACKAGE!r}): time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE
+    ) as parent:
         try:
             eventually((settings.models / "champion.json").exists, STARTING)
         finally:
             parent.kill()
-        said, _ = parent.communicate(timeout=STARTING)  # ends only when the follower, who writes here too, has ended
-    assert f"champion is now {version.digest[:12]}" in said.decode()
+        message, _ = parent.communicate(
+            timeout=STARTING
+        )  # ends only when the follower, who writes here too, has ended
+    assert f"champion is now {version.digest[:12]}" in message.decode()

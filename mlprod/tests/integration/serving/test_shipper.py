@@ -1,4 +1,6 @@
-"""What was answered comes into the database although that is slow, locked or picky, all of it and once."""
+"""What was answered comes into the database although that is slow, locked or picky, all of it and
+once.
+"""
 
 import json
 import shutil
@@ -34,7 +36,9 @@ ROW_SECONDS = 0.01  # that a database takes for a prediction, in one second for 
 
 
 def event(number: int, size: int, bad: Sequence[int] = ()) -> bytes:
-    """What the service writes down for a request of so many rows; those that are `bad` no database takes."""
+    """What the service writes down for a request of so many rows; those that are `bad` no database
+    takes.
+    """
     rows: list[dict[str, Any]] = [
         {
             "id": f"{number}-{row}",
@@ -45,7 +49,12 @@ def event(number: int, size: int, bad: Sequence[int] = ()) -> bytes:
         }
         for row in range(size)
     ]
-    facts = {"at": "2026-01-31 12:00:00.123456", "bundle": "f" * 64, "model_version": "7", "arm": "champion"}
+    facts = {
+        "at": "2026-01-31 12:00:00.123456",
+        "bundle": "f" * 64,
+        "model_version": "7",
+        "arm": "champion",
+    }
     return json.dumps(facts | {"mode": "assist", "predictions": rows}).encode()
 
 
@@ -54,7 +63,9 @@ def ids_of(*sizes: int) -> set[str]:
 
 
 class Memory:
-    """A database that finishes so many predictions in one transaction, and may be away for a few tries."""
+    """A database that finishes so many predictions in one transaction, and may be away for a few
+    tries.
+    """
 
     def __init__(self, finishes: int, away: Sequence[bool] = ()) -> None:
         self.finishes, self.away = finishes, iter(away)
@@ -62,7 +73,7 @@ class Memory:
         self.sizes: list[int] = []
 
     def ship(self, events: Sequence[bytes]) -> Shipped:
-        rows = [row for each in events for row in json.loads(each)["predictions"]]
+        rows = [row for item in events for row in json.loads(item)["predictions"]]
         self.sizes.append(len(rows))
         if next(self.away, False):
             raise StoreUnavailableError("just now")
@@ -94,7 +105,9 @@ def empty(shipper: Shipper, store: Any) -> None:
 
 
 @pytest.mark.parametrize("finishes", [1, 2, 7, 50, 299])
-def test_a_database_that_finishes_only_a_few_at_once_gets_all(spool: EventLog, finishes: int) -> None:
+def test_a_database_that_finishes_only_a_few_at_once_gets_all(
+    spool: EventLog, finishes: int
+) -> None:
     sizes = (300, 1, 1, 3, 100, 1)
     for number, size in enumerate(sizes):
         spool.append(event(number, size))
@@ -110,7 +123,9 @@ def test_a_database_that_finishes_only_a_few_at_once_gets_all(spool: EventLog, f
 def test_each_answer_of_an_event_that_takes_several_transactions_has_a_number_of_its_own(
     tmp_path: Path, spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two requests of the same ids: the first answers are kept, and each further one beside its own first one."""
+    """Two requests of the same ids: the first answers are kept, and each further one beside its own
+    first one.
+    """
     url = f"sqlite:///{tmp_path / 'records.db'}"
     migrate(url)
     for number in ("a" * 28, "b" * 28):
@@ -154,12 +169,18 @@ def test_whatever_fails_every_prediction_is_stored_or_kept_aside_once(
             except StoreUnavailableError:
                 break
     empty(Shipper(spool, Metrics()), store)
-    refused = {f"{number}-{row}" for number, row in bad if number < len(sizes) and row < sizes[number]}
+    refused = {
+        f"{number}-{row}" for number, row in bad if number < len(sizes) and row < sizes[number]
+    }
     assert store.rows.keys() == ids_of(*sizes) - refused
     assert spool.events == 0
     path = spool.folder / "refused.kept"
-    kept = [json.loads(line)["predictions"] for line in path.read_bytes().splitlines()] if path.exists() else []
-    assert {row["id"] for rows in kept for row in rows} == refused
+    stored = (
+        [json.loads(line)["predictions"] for line in path.read_bytes().splitlines()]
+        if path.exists()
+        else []
+    )
+    assert {row["id"] for rows in stored for row in rows} == refused
     spool.close()
 
 
@@ -170,9 +191,10 @@ def test_what_is_split_and_refused_is_counted_by_the_prediction(spool: EventLog)
     assert store.rows.keys() == ids_of(500) - {"0-123"}
     assert spool.lost == 1
     counted = {
-        name: metrics.registry.get_sample_value(f"ml_predictions_{name}_total") for name in ("stored", "repeated")
+        name: metrics.registry.get_sample_value(f"ml_predictions_{name}_total")
+        for name in ("stored", "duplicate")
     }
-    assert counted == {"stored": 499, "repeated": 0}
+    assert counted == {"stored": 499, "duplicate": 0}
 
 
 def test_the_size_falls_at_once_and_comes_back() -> None:
@@ -198,11 +220,16 @@ def slow(postgres: "Server") -> str:
     name = url.rpartition("/")[2]
     sleep = f"BEGIN PERFORM pg_sleep({ROW_SECONDS}); RETURN NEW; END"
     postgres.execute(f"CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS '{sleep}'", name)
-    postgres.execute("CREATE TRIGGER slow BEFORE INSERT ON predictions FOR EACH ROW EXECUTE FUNCTION slow()", name)
+    postgres.execute(
+        "CREATE TRIGGER slow BEFORE INSERT ON predictions FOR EACH ROW EXECUTE FUNCTION slow()",
+        name,
+    )
     return url
 
 
-def test_a_database_that_is_too_slow_for_a_request_gets_it_in_parts(slow: str, spool: EventLog) -> None:
+def test_a_database_that_is_too_slow_for_a_request_gets_it_in_parts(
+    slow: str, spool: EventLog
+) -> None:
     for number in range(2):
         spool.append(event(number, 150))
     store, metrics = Store(slow, wait=1), Metrics()
@@ -286,16 +313,16 @@ def test_a_count_that_hangs_or_fails_keeps_no_answer_from_the_database(
         for _ in range(3):
             failed.clear()
             eventually(failed.is_set)
-        assert keeper.metrics.registry.get_sample_value("ml_store_up") == 1
+        assert keeper.metrics.registry.get_sample_value("ml_record_store_up") == 1
     assert caplog.text.count("cannot be counted now: canceling statement") == 1
 
 
 def test_a_database_that_goes_away_while_nothing_happens_is_seen(url: str, spool: EventLog) -> None:
     with running(url, spool, lambda _: None) as keeper:
-        eventually(lambda: keeper.metrics.registry.get_sample_value("ml_store_up") == 1)
+        eventually(lambda: keeper.metrics.registry.get_sample_value("ml_record_store_up") == 1)
         with keeper.required().connected() as connection:
             connection.execute(text("ALTER TABLE predictions RENAME TO elsewhere"))
-        eventually(lambda: keeper.metrics.registry.get_sample_value("ml_store_up") == 0)
+        eventually(lambda: keeper.metrics.registry.get_sample_value("ml_record_store_up") == 0)
         with keeper.required().connected() as connection:
             connection.execute(text("ALTER TABLE elsewhere RENAME TO predictions"))
-        eventually(lambda: keeper.metrics.registry.get_sample_value("ml_store_up") == 1)
+        eventually(lambda: keeper.metrics.registry.get_sample_value("ml_record_store_up") == 1)

@@ -29,10 +29,14 @@ class Service:
 
     def send(self, id: str, predicts: str, tells: str) -> None:
         """A prediction, its outcome and feedback."""
-        told = {"prediction_id": id, "outcome": 1, "at": "2026-01-31T12:00:00Z"}
+        received = {"prediction_id": id, "outcome": 1, "at": "2026-01-31T12:00:00Z"}
         self.post("predict", {"rows": [PARCEL | {"id": id}]}, predicts)
-        self.post("outcomes", {"outcomes": [told]}, tells)
-        self.post("feedback", {"feedback": [{"prediction_id": id, "verdict": "edited", "reviewer": "d"}]}, tells)
+        self.post("outcomes", {"outcomes": [received]}, tells)
+        self.post(
+            "feedback",
+            {"feedback": [{"prediction_id": id, "verdict": "edited", "reviewer": "d"}]},
+            tells,
+        )
 
     def post(self, route: str, body: dict[str, Any], who: str) -> None:
         headers = {"authorization": f"Bearer {self.keys[who]}"}
@@ -41,27 +45,34 @@ class Service:
 
     def scored(self) -> float:
         lines = self.client.operations.get("/metrics").text.splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("ml_predictions_total{"))
+        return sum(
+            float(line.rpartition(" ")[2])
+            for line in lines
+            if line.startswith("ml_predictions_total{")
+        )
 
     def marks(self, table: str) -> dict[str, bool]:
         id = "id" if table == "predictions" else "prediction_id"
         path = self.settings.database_url.removeprefix("sqlite:///")
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            found = connection.execute(f"SELECT {id}, smoke FROM {table}").fetchall()  # noqa: S608
-        return {id: bool(mark) for id, mark in found}
+            result = connection.execute(f"SELECT {id}, smoke FROM {table}").fetchall()  # noqa: S608
+        return {id: bool(mark) for id, mark in result}
 
     def cases(self, table: Any) -> set[str]:
         store = Store(self.settings.database_url)
         with store.connected() as connection:
-            found = connection.execute(table.select().where(of_cases(table))).mappings().all()
+            result = connection.execute(table.select().where(of_cases(table))).mappings().all()
         store.engine.dispose()
-        return {row["prediction_id" if "prediction_id" in row else "id"] for row in found}
+        return {row["prediction_id" if "prediction_id" in row else "id"] for row in result}
 
 
 @pytest.fixture
 def service(settings: Settings, trained: Trained) -> Iterator[Service]:
     path = settings.spooled / "keys.json"
-    keys = {"shop": add_key(path, "shop", ROLES), "tester": add_key(path, "tester", [*ROLES, "smoke"])}
+    keys = {
+        "shop": add_key(path, "shop", ROLES),
+        "tester": add_key(path, "tester", [*ROLES, "smoke"]),
+    }
     keyed = settings.model_copy(update={"keys_file": path})
     point(settings.models, trained.bundle, 1)
     with serve(binary, keyed) as client:
@@ -75,7 +86,11 @@ def test_without_the_role_a_case_is_a_case_whatever_its_id(service: Service) -> 
         service.send(f"smoke-{number}", "shop", "shop")
     assert service.scored() == 21
     eventually(lambda: len(service.marks("predictions")) == 21)
-    for name, table in (("predictions", predictions), ("outcomes", outcomes), ("feedback", feedback)):
+    for name, table in (
+        ("predictions", predictions),
+        ("outcomes", outcomes),
+        ("feedback", feedback),
+    ):
         assert not any(service.marks(name).values())
         assert len(service.cases(table)) == 21
 
@@ -107,9 +122,11 @@ def test_what_becomes_of_a_trial_is_no_case_whoever_tells_it(service: Service) -
 
 
 @pytest.mark.parametrize(("who", "counts"), [("shop", True), ("tester", False)])
-def test_an_outcome_without_a_prediction_is_what_its_sender_may_say(service: Service, who: str, counts: bool) -> None:
-    told = {"prediction_id": "smoke-never", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
-    service.post("outcomes", {"outcomes": [told]}, who)
+def test_an_outcome_without_a_prediction_is_what_its_sender_may_say(
+    service: Service, who: str, counts: bool
+) -> None:
+    received = {"prediction_id": "smoke-never", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
+    service.post("outcomes", {"outcomes": [received]}, who)
     assert service.cases(outcomes) == ({"smoke-never"} if counts else set())
 
 

@@ -1,4 +1,6 @@
-"""Away from a laptop the API may stop, and not start: a step up is a command that asks for evidence."""
+"""Away from a laptop the API may stop, and not start: a step up is a command that asks for
+evidence.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,11 @@ def production(trained: Trained, settings: Settings, tmp_path: Path) -> Iterator
     key = add_key(tmp_path / "keys.json", "desk", ["operate"], None)
     point(settings.models, trained.bundle, 1)
     there = settings.model_copy(
-        update={"environment": "production", "keys_file": tmp_path / "keys.json", "mode": "automate"}
+        update={
+            "environment": "production",
+            "keys_file": tmp_path / "keys.json",
+            "mode": "automate",
+        }
     )
     assembly = assemble(binary, there)
     with Client(assembly, {"authorization": f"Bearer {key}"}) as client:
@@ -35,19 +41,30 @@ def test_the_first_mode_is_shadow_whatever_the_settings_say(production: Client) 
 
 
 def test_the_api_takes_steps_down_and_no_step_up(production: Client, settings: Settings) -> None:
-    assert [switched(production, mode) for mode in ("assist", "automate", "shadow")] == [403, 403, 200]
+    assert [switched(production, mode) for mode in ("assist", "automate", "shadow")] == [
+        403,
+        403,
+        200,
+    ]
     store = Store(settings.records_url)
     store.set_mode("automate", "you", "the command was asked")
     eventually(lambda: production.get("/v1/model").json()["mode"] == "automate")
-    assert [switched(production, mode) for mode in ("assist", "automate", "assist")] == [200, 403, 200]
+    assert [switched(production, mode) for mode in ("assist", "automate", "assist")] == [
+        200,
+        403,
+        200,
+    ]
 
 
-def test_a_stop_that_this_replica_has_not_heard_of_is_not_undone(production: Client, settings: Settings) -> None:
+def test_a_stop_that_this_replica_has_not_heard_of_is_not_undone(
+    production: Client, settings: Settings
+) -> None:
     store = Store(settings.records_url)
     store.set_mode("assist", "you", "the command was asked")
     eventually(lambda: production.get("/v1/model").json()["mode"] == "assist")
     store.set_mode("shadow", "you", "a stop, this moment")
     assert switched(production, "assist") == 403
     assert (
-        "mode assist --why" in production.post("/v1/mode", json={"mode": "assist", "reason": "again"}).json()["detail"]
+        "mode assist --reason"
+        in production.post("/v1/mode", json={"mode": "assist", "reason": "again"}).json()["detail"]
     )

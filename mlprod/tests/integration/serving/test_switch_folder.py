@@ -47,7 +47,9 @@ def test_a_switch_that_left_the_folder_holds_until_the_database_was_read(
     assert state.mode == "shadow"
 
 
-def test_a_switch_of_the_folder_that_cannot_be_read_is_shadow(url: str, folder: Path, tmp_path: Path) -> None:
+def test_a_switch_of_the_folder_that_cannot_be_read_is_shadow(
+    url: str, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "switches").mkdir()
     (tmp_path / "switches" / "1.json").write_text("{")
     with running(url, folder, "automate") as state:

@@ -25,7 +25,11 @@ def here(settings: Settings, trained: Trained, tmp_path: Path, file: Path) -> Se
     """A replica whose folder remembers automate, and whose database has no tables yet."""
     point(settings.models, trained.bundle, 1)
     (settings.spooled / "mode").write_text("automate")
-    own = {"state_dir": tmp_path / "state", "database_url": f"sqlite:///{tmp_path}/later.db", "mode_file": file}
+    own = {
+        "state_dir": tmp_path / "state",
+        "database_url": f"sqlite:///{tmp_path}/later.db",
+        "mode_file": file,
+    }
     return settings.model_copy(update=own)
 
 
@@ -51,22 +55,32 @@ def decision(client: Client) -> Any:
     return client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"][0]["decision"]
 
 
-def test_a_stop_without_the_database_is_taken_and_says_whom_it_reached(alone: Client, here: Settings) -> None:
+def test_a_stop_without_the_database_is_taken_and_says_whom_it_reached(
+    alone: Client, here: Settings
+) -> None:
     assert shown(alone) == ("automate", "memory", False)
     assert decision(alone) == "call"
-    said = switch(alone, "shadow")
-    assert (said["mode"], said["by"], said["reason"], said["stored"]) == (
+    message = switch(alone, "shadow")
+    assert (message["mode"], message["by"], message["reason"], message["stored"]) == (
         "shadow",
         "local",
         "it declines everybody",
         False,
     )
-    for part in ("this replica holds it", "not in the database yet (no such table", "other replicas do not know it"):
-        assert part in said["detail"]
+    for part in (
+        "this replica holds it",
+        "not in the database yet (no such table",
+        "other replicas do not know it",
+    ):
+        assert part in message["detail"]
     assert decision(alone) is None
     assert shown(alone) == ("shadow", "replica", True)
     ready = alone.operations.get("/readyz").json()
-    assert (ready["mode"], ready["mode_source"], ready["mode_unsaved"]) == ("shadow", "replica", True)
+    assert (ready["mode"], ready["mode_source"], ready["mode_unsaved"]) == (
+        "shadow",
+        "replica",
+        True,
+    )
     assert "ml_mode_unsaved 1.0" in alone.operations.get("/metrics").text
     migrate(here.database_url)
     eventually(lambda: shown(alone) == ("shadow", "database", False))
@@ -74,13 +88,13 @@ def test_a_stop_without_the_database_is_taken_and_says_whom_it_reached(alone: Cl
     stored = Store(here.database_url).mode()
     assert stored
     assert (stored.mode, stored.who, stored.why) == ("shadow", "local", "it declines everybody")
-    assert said["since"] == f"{stored.at}Z".replace(" ", "T")
+    assert message["since"] == f"{stored.at}Z".replace(" ", "T")
 
 
 def test_with_the_database_the_answer_says_that_it_is_stored(client: Client) -> None:
-    said = switch(client, "shadow")
-    assert said["stored"] is True
-    assert "stored in the database" in said["detail"]
+    message = switch(client, "shadow")
+    assert message["stored"] is True
+    assert "stored in the database" in message["detail"]
     assert shown(client) == ("shadow", "database", False)
 
 
@@ -145,22 +159,28 @@ def test_where_the_file_is_stricter_a_step_up_is_refused_and_names_it(
     migrate(here.database_url)
     file.write_text("shadow complaints since noon")
     eventually(lambda: shown(alone) == ("shadow", "file", False))
-    said = switch(alone, "assist", 403)["detail"]
-    assert str(file) in said
-    assert "complaints since noon" in said
+    message = switch(alone, "assist", 403)["detail"]
+    assert str(file) in message
+    assert "complaints since noon" in message
     file.unlink()
     eventually(lambda: shown(alone)[0] == "assist")
     assert switch(alone, "automate")["mode"] == "automate"
 
 
-def test_the_file_works_although_no_key_does(settings: Settings, trained: Trained, tmp_path: Path, file: Path) -> None:
+def test_the_file_works_although_no_key_does(
+    settings: Settings, trained: Trained, tmp_path: Path, file: Path
+) -> None:
     keys = tmp_path / "keys.json"
     key = add_key(keys, "desk", ["predict"], None)
     point(settings.models, trained.bundle, 1)
-    with serve(binary, settings.model_copy(update={"keys_file": keys, "mode_file": file})) as client:
+    with serve(
+        binary, settings.model_copy(update={"keys_file": keys, "mode_file": file})
+    ) as client:
         assert client.operations.get("/readyz").json()["mode"] == "assist"
         keys.write_text("{")
-        assert client.post("/v1/mode", json={"mode": "shadow", "reason": "no key"}).status_code == 401
+        assert (
+            client.post("/v1/mode", json={"mode": "shadow", "reason": "no key"}).status_code == 401
+        )
         file.write_text("shadow")
         eventually(lambda: client.operations.get("/readyz").json()["mode"] == "shadow")
         assert key

@@ -15,7 +15,12 @@ from mlprod.serving.tracing import traced
 from mlprod.settings import Settings
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-NAMES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_SDK_DISABLED", "OTEL_SERVICE_NAME")
+NAMES = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_SDK_DISABLED",
+    "OTEL_SERVICE_NAME",
+)
 
 
 class Collector(ThreadingHTTPServer):
@@ -29,7 +34,9 @@ class Collector(ThreadingHTTPServer):
 
     @property
     def spans(self) -> list[Any]:
-        return [span for each in self.resources for scope in each.scope_spans for span in scope.spans]
+        return [
+            span for item in self.resources for scope in item.scope_spans for span in scope.spans
+        ]
 
 
 class Taking(BaseHTTPRequestHandler):
@@ -46,7 +53,7 @@ class Taking(BaseHTTPRequestHandler):
 
 
 def said_of(attributes: Any) -> dict[str, Any]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
+    return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
 
 
 @pytest.fixture(autouse=True)
@@ -58,22 +65,24 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    found = Collector()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{found.server_port}")
-    thread = threading.Thread(target=found.serve_forever, args=(0.01,))
+    result = Collector()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{result.server_port}")
+    thread = threading.Thread(target=result.serve_forever, args=(0.01,))
     thread.start()
-    yield found
-    found.shutdown()
+    yield result
+    result.shutdown()
     thread.join(10)
-    found.server_close()
+    result.server_close()
 
 
 @pytest.fixture
 def client(collector: Collector, settings: Settings, trained: Trained) -> Iterator[TestClient]:
     """A caller of a traced service."""
     point(settings.models, trained.bundle, 1)
-    with TestClient(traced(assemble(binary, settings).service, settings.model_name), "http://localhost") as found:
-        yield found
+    with TestClient(
+        traced(assemble(binary, settings).service, settings.model_name), "http://localhost"
+    ) as result:
+        yield result
 
 
 def test_a_span_names_the_route_and_continues_the_callers_trace(
@@ -86,20 +95,31 @@ def test_a_span_names_the_route_and_continues_the_callers_trace(
     (span,) = collector.spans
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
     assert span.name == "POST /v1/predict"
-    said = said_of(span.attributes)
-    assert (said["http.route"], said["http.response.status_code"]) == ("/v1/predict", 200)
-    assert said_of(collector.resources[0].resource.attributes)["service.name"] == settings.model_name
+    message = said_of(span.attributes)
+    assert (message["http.route"], message["http.response.status_code"]) == ("/v1/predict", 200)
+    assert (
+        said_of(collector.resources[0].resource.attributes)["service.name"] == settings.model_name
+    )
     for value in ("7.654321", "quokka", "secret"):
         assert value not in str(collector.resources)
 
 
-def test_every_route_and_refusal_has_a_span_of_its_own(client: TestClient, collector: Collector) -> None:
+def test_every_route_and_refusal_has_a_span_of_its_own(
+    client: TestClient, collector: Collector
+) -> None:
     client.get("/v1/model")
     client.post("/v1/explain", json={"rows": [PARCEL]})
     client.post("/v1/predict", json={})
     eventually(lambda: len(collector.spans) == 3)
-    told = [(span.name, said_of(span.attributes)["http.response.status_code"]) for span in collector.spans]
-    assert told == [("GET /v1/model", 200), ("POST /v1/explain", 200), ("POST /v1/predict", 422)]
+    received = [
+        (span.name, said_of(span.attributes)["http.response.status_code"])
+        for span in collector.spans
+    ]
+    assert received == [
+        ("GET /v1/model", 200),
+        ("POST /v1/explain", 200),
+        ("POST /v1/predict", 422),
+    ]
     assert len({span.trace_id for span in collector.spans}) == 3
 
 
@@ -115,23 +135,32 @@ def test_a_collector_that_is_away_delays_no_answer_and_fails_none(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         {},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
     ],
 )
-def test_where_nothing_is_asked_for_nothing_is_wrapped(said: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in said.items():
+def test_where_nothing_is_asked_for_nothing_is_wrapped(
+    message: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in message.items():
         monkeypatch.setenv(name, value)
     app = object()
     assert traced(app, "x") is app
 
 
 def test_where_nothing_is_asked_for_nothing_is_loaded() -> None:
-    program = "import sys, mlprod.serving.server as run; assert run.traced(sys, 'x') is sys; print(*sys.modules)"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = said.stdout.split()
+    program = (
+        "import sys, mlprod.serving.server as run; assert run.traced(sys, 'x') is sys; "
+        "print(*sys.modules)"
+    )
+    message = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = message.stdout.split()
     assert "mlprod.serving.tracing" in loaded
-    assert not [name for name in loaded if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))]
+    assert not [
+        name for name in loaded if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))
+    ]

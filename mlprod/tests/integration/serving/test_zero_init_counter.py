@@ -21,14 +21,14 @@ HELD = (  # what is born late, or may count before the first scrape, by the begi
     "ml_contract_violations_total{",
     "ml_outcomes_total{",
     "ml_outcome_squared_error_total{",
-    "ml_value_total{",
+    "ml_payoff_total{",
     "ml_cases_total{",
     "ml_decision_feedback_total{",
-    "ml_field_bucket_total{",
+    "ml_feature_bucket_total{",
     "ml_feature_missing_total{",
-    "ml_predictions_repeated_total",
+    "ml_predictions_duplicate_total",
     "ml_predictions_conflicting_total",
-    "ml_value_failures_total",
+    "ml_payoff_failures_total",
 )
 
 
@@ -55,7 +55,10 @@ class Scraped:
         self.counter.release()
         text = generate_latest(self.registry).decode()
         self.counter.shown()
-        return {word: float(value) for word, value in re.findall(r'^some_total(?:\{word="(\w+)"\})? (\S+)', text, re.M)}
+        return {
+            word: float(value)
+            for word, value in re.findall(r'^some_total(?:\{word="(\w+)"\})? (\S+)', text, re.M)
+        }
 
 
 def test_every_prometheus_sees_the_zero_whoever_looked_first() -> None:
@@ -127,7 +130,10 @@ def test_nothing_is_lost_or_counted_twice_while_threads_count_and_it_is_scraped(
         while not stop.is_set():
             some.scrape()
 
-    threads, scraper = [threading.Thread(target=count) for _ in range(4)], threading.Thread(target=scrape)
+    threads, scraper = (
+        [threading.Thread(target=count) for _ in range(4)],
+        threading.Thread(target=scrape),
+    )
     for thread in (scraper, *threads):
         thread.start()
     for thread in threads:
@@ -142,7 +148,9 @@ def test_nothing_is_lost_or_counted_twice_while_threads_count_and_it_is_scraped(
 
 def test_the_counts_of_fields_show_zero_as_long(trained: Trained) -> None:
     clock = Clock()
-    counts = LiveFeatureCounts(open_bundle(trained.bundle, binary.terms.fields, binary.baseline), ZeroPeriod(60, clock))
+    counts = LiveFeatureCounts(
+        open_bundle(trained.bundle, binary.terms.fields, binary.baseline), ZeroPeriod(60, clock)
+    )
 
     def rows(after: float = 0) -> int:
         clock.now += after
@@ -155,11 +163,17 @@ def test_the_counts_of_fields_show_zero_as_long(trained: Trained) -> None:
     assert [rows(after=1), rows()] == [6, 6]
 
 
-def test_two_prometheus_and_a_service_that_is_started_again_agree(trained: Trained, settings: Settings) -> None:
-    """The metrics of the real service, whoever scrapes: zeros for the whole period, then one jump to what happened."""
+def test_two_prometheus_and_a_service_that_is_started_again_agree(
+    trained: Trained, settings: Settings
+) -> None:
+    """The metrics of the real service, whoever scrapes: zeros for the whole period, then one jump
+    to what happened.
+    """
     point(settings.models, trained.bundle, 1)
     for _ in range(2):
-        with serve(binary, settings.model_copy(update={"new_series_seconds": ZERO_SECONDS})) as client:
+        with serve(
+            binary, settings.model_copy(update={"new_series_seconds": ZERO_SECONDS})
+        ) as client:
             clock = client.assembly.metrics._zeros.now = Clock()
             everything_happens(client)
             first, second = text_of(client), text_of(client)
@@ -170,17 +184,19 @@ def test_two_prometheus_and_a_service_that_is_started_again_agree(trained: Train
             assert values(third, "ml_predictions_total{") == {2.0}
             assert values(third, 'ml_requests_total{route="unknown",status="404"}') == {1.0}
             assert values(third, 'ml_contract_violations_total{field="weight"') == {1.0}
-            assert 2.0 in values(third, "ml_field_bucket_total{")
+            assert 2.0 in values(third, "ml_feature_bucket_total{")
 
 
-def test_a_service_that_drains_shows_what_it_held_back(trained: Trained, settings: Settings) -> None:
+def test_a_service_that_drains_shows_what_it_held_back(
+    trained: Trained, settings: Settings
+) -> None:
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings.model_copy(update={"new_series_seconds": ZERO_SECONDS})) as client:
         client.post("/v1/predict", json={"rows": [PARCEL]})
         assert values(text_of(client), "ml_predictions_total{") == {0.0}
         client.assembly.service.draining = True
         assert values(text_of(client), "ml_predictions_total{") == {1.0}
-        assert 1.0 in values(text_of(client), "ml_field_bucket_total{")
+        assert 1.0 in values(text_of(client), "ml_feature_bucket_total{")
 
 
 def everything_happens(client: Client) -> None:
@@ -192,7 +208,7 @@ def everything_happens(client: Client) -> None:
         (results.outcomes, ("1", "champion", "assist", "call", "1")),
         (results.errors, ("1", "champion")),
         (results.value, ("1", "champion", "assist", "gain")),
-        (results.cases, ("ai",)),
+        (results.cases, ("model",)),
         (results.cases, ("manual",)),
         (results.failures, ()),
         (client.assembly.metrics.repeated, ()),
@@ -209,7 +225,9 @@ def text_of(client: Client) -> str:
 
 
 def values(text: str, beginning: str) -> set[float]:
-    return {float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(beginning)}
+    return {
+        float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(beginning)
+    }
 
 
 def test_results_of_outcomes_show_from_zero() -> None:

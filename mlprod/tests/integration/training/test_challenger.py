@@ -27,7 +27,10 @@ def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
     settings: Settings, registry: Registry, trained: Trained
 ) -> None:
     train_with_governance(
-        binary, settings, moving("baseline", lambda: release(registry, trained.bundle)), kind="baseline"
+        binary,
+        settings,
+        moving("baseline", lambda: release(registry, trained.bundle)),
+        kind="baseline",
     )
     assert registry.get_by_alias(CHALLENGER) is None
 
@@ -44,7 +47,8 @@ def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_ano
 
     version = train_with_governance(binary, settings, say).version
     assert any(
-        line.startswith("challenger WARNING: version 2 was compared with champion none, not 1") for line in lines
+        line.startswith("challenger WARNING: version 2 was compared with champion none, not 1")
+        for line in lines
     )
     with pytest.raises(NoTargetVersionError, match="was compared with champion none, not 1: train"):
         promote(registry, "you", "better")
@@ -75,12 +79,16 @@ def test_a_training_that_makes_what_was_rolled_back_says_so(
     rollback(registry, "you", "it declines everybody")
     lines: list[str] = []
     assert train_with_governance(binary, settings, lines.append).version.number == made.number
-    assert any("WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines)
+    assert any(
+        "WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines
+    )
     with pytest.raises(NoTargetVersionError, match="it declines everybody"):
         promote(registry, "you", "better")
 
 
-def test_a_baseline_is_no_challenger_of_a_champion(settings: Settings, registry: Registry, trained: Trained) -> None:
+def test_a_baseline_is_no_challenger_of_a_champion(
+    settings: Settings, registry: Registry, trained: Trained
+) -> None:
     release(registry, trained.bundle)
     train_with_governance(binary, settings, silent, kind="baseline")
     assert registry.get_by_alias(CHALLENGER) is None

@@ -54,7 +54,7 @@ def test_a_champion_that_cannot_answer_todays_contract_is_said(
     release(registry, trained_baseline.bundle)
     fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
     narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=("courier",)))
-    found = verdict(train_with_governance(narrower, settings, silent).verdicts, "holds-champion")
-    assert found.passed is None
-    assert "version 1 cannot answer today's contract" in found.says
-    assert "'express', which is gone" in found.says
+    result = verdict(train_with_governance(narrower, settings, silent).verdicts, "holds-champion")
+    assert result.passed is None
+    assert "version 1 cannot answer today's contract" in result.says
+    assert "'express', which is gone" in result.says

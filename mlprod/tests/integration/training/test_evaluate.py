@@ -18,7 +18,11 @@ SCORES = ROWS.columns["stops"] / 50
 MONEY = ROWS.columns["weight"] - 15
 NONE = np.zeros(0)
 LABELLED = st.lists(
-    st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.5, 0.9]) | st.floats(0, 1), st.integers(1, 3)),
+    st.tuples(
+        st.integers(0, 1),
+        st.sampled_from([0.0, 0.1, 0.5, 0.9]) | st.floats(0, 1),
+        st.integers(1, 3),
+    ),
     min_size=2,
     max_size=40,
 ).filter(lambda drawn: len({label for label, *_ in drawn}) == 2)
@@ -34,7 +38,9 @@ def test_metrics_of_a_classifier_equal_scikit_learns(drawn: list[tuple[int, floa
     y, s, w = (np.array(values, dtype=np.float64) for values in zip(*drawn, strict=True))
     ours = {name: metric(y, s, NONE, w) for name, metric in BY_TASK["binary"].items()}
     assert ours["roc_auc"] == pytest.approx(metrics.roc_auc_score(y, s, sample_weight=w))
-    assert ours["average_precision"] == pytest.approx(metrics.average_precision_score(y, s, sample_weight=w))
+    assert ours["average_precision"] == pytest.approx(
+        metrics.average_precision_score(y, s, sample_weight=w)
+    )
     assert ours["brier"] == pytest.approx(metrics.brier_score_loss(y, s, sample_weight=w))
 
 

@@ -37,12 +37,21 @@ def test_what_was_written_is_read(at_home: Settings, registry: Registry) -> None
     assert record.digests.keys() == {"contract", "domain"}
 
 
-def test_a_tag_of_another_check_or_of_no_record_is_left_out(at_home: Settings, registry: Registry) -> None:
-    record = home.finding(MINE, True, home.digests(at_home, binary)).model_copy(update={"actor": "of-this-test-2"})
+def test_a_tag_of_another_check_or_of_no_record_is_left_out(
+    at_home: Settings, registry: Registry
+) -> None:
+    record = home.finding(MINE, True, home.digests(at_home, binary)).model_copy(
+        update={"actor": "of-this-test-2"}
+    )
     text = record.model_dump_json()
-    forged = {"evidence.gates-passed": text, "evidence.tests-green": "{", f"evil.{MINE}": text, "evidence.": "x"}
+    forged = {
+        "evidence.gates-passed": text,
+        "evidence.tests-green": "{",
+        f"evil.{MINE}": text,
+        "evidence.": "x",
+    }
     registry.save_tag_sets("evidence", forged)
-    assert all(found.actor != "of-this-test-2" for found in home.read(registry))
+    assert all(result.actor != "of-this-test-2" for result in home.read(registry))
 
 
 @pytest.mark.parametrize(
@@ -84,9 +93,12 @@ def test_a_proven_run_writes_as_the_person_whose_account_started_it(
 
 
 @pytest.mark.parametrize(
-    ("value", "kept_as"), [(float("nan"), "nan"), (float("inf"), "inf"), (3, 3.0), ("x", "x"), (None, None)]
+    ("value", "kept_as"),
+    [(float("nan"), "nan"), (float("inf"), "inf"), (3, 3.0), ("x", "x"), (None, None)],
 )
-def test_a_figure_that_is_no_number_is_kept_as_a_word(at_home: Settings, value: Any, kept_as: Any) -> None:
+def test_a_figure_that_is_no_number_is_kept_as_a_word(
+    at_home: Settings, value: Any, kept_as: Any
+) -> None:
     assert home.finding("beats-baseline", False, {}, value).value == kept_as
 
 
@@ -101,7 +113,9 @@ def changed(before: dict[Any, str], after: dict[Any, str]) -> set[str]:
 
 def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
     def run(filled: Filled, room: Path) -> None:
-        path = (room if name.startswith("mlprod/") else filled.folder.parent) / name.removeprefix("mlprod/")
+        path = (room if name.startswith("mlprod/") else filled.folder.parent) / name.removeprefix(
+            "mlprod/"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(text)
@@ -120,7 +134,10 @@ def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
         (edit("src/parcels/model.py", "# the seam has its own digest\n"), set()),
         (edit("src/notes.md", "words"), set()),
         (edit("governance/gates.yaml", "people: {override_stop: 0.9}\n"), {"gates"}),
-        (edit("governance/ownership.yaml", "consumers: [{system: a, owner: b, via: api}]\n"), {"ownership"}),
+        (
+            edit("governance/ownership.yaml", "consumers: [{system: a, owner: b, via: api}]\n"),
+            {"ownership"},
+        ),
         (edit("monitoring/rules/late.yaml", "groups: []\n"), {"rules"}),
         (edit("requirements/pipeline.txt", "numpy==9\n"), {"code", "project", "image"}),
         (edit("requirements/mlprod.txt", "# another pin\n"), set()),
@@ -133,7 +150,12 @@ def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
     ],
 )
 def test_evidence_is_stale_once_what_it_is_about_has_changed(
-    at_home: Settings, filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, stale: set[str]
+    at_home: Settings,
+    filled: Filled,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Any,
+    stale: set[str],
 ) -> None:
     room = tmp_path / "mlprod"
     (room / "serving").mkdir(parents=True)
@@ -157,19 +179,25 @@ def test_an_edited_model_or_contract_changes_what_evidence_is_of(at_home: Settin
 
 def test_another_version_is_another_bundle(at_home: Settings, register: Registered) -> None:
     one, other = register("a" * 64), register("b" * 64)
-    found = [home.digests(at_home, binary, version) for version in (None, one, other)]
-    assert [each.get("bundle") for each in found] == [None, "a" * 64, "b" * 64]
+    result = [home.digests(at_home, binary, version) for version in (None, one, other)]
+    assert [item.get("bundle") for item in result] == [None, "a" * 64, "b" * 64]
 
 
 @pytest.mark.parametrize("name", ["gates", "ownership"])
-def test_of_a_file_that_cannot_be_read_nothing_can_be_shown(at_home: Settings, filled: Filled, name: str) -> None:
+def test_of_a_file_that_cannot_be_read_nothing_can_be_shown(
+    at_home: Settings, filled: Filled, name: str
+) -> None:
     (filled.folder / f"{name}.yaml").write_text("{")
     assert name not in home.digests(at_home, binary)
 
 
-def test_entering_a_stage_stales_nothing_that_was_shown_of_the_owners(at_home: Settings, filled: Filled) -> None:
+def test_entering_a_stage_stales_nothing_that_was_shown_of_the_owners(
+    at_home: Settings, filled: Filled
+) -> None:
     before = home.digests(at_home)["ownership"]
-    filled.change("ownership.yaml", "stage: poc, since: 2026-05-02", "stage: pilot, since: 2026-06-01")
+    filled.change(
+        "ownership.yaml", "stage: poc, since: 2026-05-02", "stage: pilot, since: 2026-06-01"
+    )
     assert home.digests(at_home)["ownership"] == before
     filled.change("ownership.yaml", "email: dee@example.org", "email: eve@example.org")
     assert home.digests(at_home)["ownership"] != before

@@ -19,7 +19,13 @@ from mlprod.training.train import train
 from mlprod.training.training_result import TrainingResult
 
 BEATS_BASELINE = Gate(
-    id="beats-baseline", metric="value", compare="baseline", op=">", threshold=0, on="lower", why="worth its upkeep"
+    id="beats-baseline",
+    metric="value",
+    compare="baseline",
+    op=">",
+    threshold=0,
+    on="lower",
+    why="worth its upkeep",
 )
 
 
@@ -29,9 +35,13 @@ def bare(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"governance_dir": tmp_path / "governance"})
 
 
-def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(bare: Settings) -> None:
+def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(
+    bare: Settings,
+) -> None:
     result = train(binary, bare, silent, gates=[BEATS_BASELINE])
-    assert [(verdict.gate.id, verdict.passed) for verdict in result.verdicts] == [("beats-baseline", True)]
+    assert [(verdict.gate.id, verdict.passed) for verdict in result.verdicts] == [
+        ("beats-baseline", True)
+    ]
     assert result.measured["baseline", "value", ""].low > 0
     assert result.candidate.runtime.score(result.test.columns).shape == (len(result.test),)
     registry = Registry(bare)
@@ -57,7 +67,9 @@ def test_a_gate_that_is_given_refuses(bare: Settings) -> None:
     assert Registry(bare).versions() == []
 
 
-@pytest.mark.parametrize("verb", [["train"], ["train", "--baseline"], ["retrain", "--why", "a new fraud"]])
+@pytest.mark.parametrize(
+    "verb", [["train"], ["train", "--baseline"], ["retrain", "--reason", "a new fraud"]]
+)
 def test_a_verb_that_trains_refuses_without_its_gates(
     verb: list[str],
     settings: Settings,
@@ -76,10 +88,12 @@ def test_a_verb_that_trains_refuses_without_its_gates(
 
 def test_a_broken_contract_is_evidence_too(settings: Settings) -> None:
     with pytest.raises(ContractViolationError):
-        train_with_governance(replace(binary, load=given(parcels(50).drop_columns(["stops"]))), settings, silent)
-    assert [(record.check, record.passed) for record in read(Registry(settings)) if not record.passed] == [
-        ("contract-holds", False)
-    ]
+        train_with_governance(
+            replace(binary, load=given(parcels(50).drop_columns(["stops"]))), settings, silent
+        )
+    assert [
+        (record.check, record.passed) for record in read(Registry(settings)) if not record.passed
+    ] == [("contract-holds", False)]
 
 
 def test_a_version_whose_evidence_cannot_be_written_challenges_nobody(settings: Settings) -> None:

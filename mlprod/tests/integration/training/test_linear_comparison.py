@@ -26,8 +26,8 @@ def more(seam: Seam) -> Any:
 
 
 def test_where_the_world_is_linear_trees_are_not_surely_worth_more() -> None:
-    found = more(binary)
-    assert found.low <= 0 <= found.high
+    result = more(binary)
+    assert result.low <= 0 <= result.high
 
 
 def test_a_model_that_a_linear_one_surely_beats_is_found_out(settings: Settings) -> None:
@@ -35,7 +35,9 @@ def test_a_model_that_a_linear_one_surely_beats_is_found_out(settings: Settings)
     poor = replace(binary, load=given(parcels(20_000)), build_model=lambda fields: two_questions)
     assert more(poor).high < 0
     train_with_governance(poor, settings, silent)
-    shown: list[Evidence] = [each for each in read(Registry(settings)) if each.check == "simpler-model-not-better"]
+    shown: list[Evidence] = [
+        item for item in read(Registry(settings)) if item.check == "simpler-model-not-better"
+    ]
     assert not shown[0].passed
     assert shown[0].value == more(poor).high
 
@@ -45,7 +47,7 @@ def test_of_text_a_constant_is_what_is_simpler() -> None:
 
 
 def test_a_regression_is_compared_in_its_own_money() -> None:
-    found = more(regression)
-    assert found.n == len(split(load_rows(regression)[1], "regression").test)
-    assert np.isfinite([found.low, found.value, found.high]).all()
-    assert found.value == pytest.approx((found.low + found.high) / 2, abs=20)
+    result = more(regression)
+    assert result.n == len(split(load_rows(regression)[1], "regression").test)
+    assert np.isfinite([result.low, result.value, result.high]).all()
+    assert result.value == pytest.approx((result.low + result.high) / 2, abs=20)

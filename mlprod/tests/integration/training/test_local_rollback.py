@@ -62,8 +62,8 @@ def away(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def version(client: Client) -> str:
-    found: str = client.get("/v1/model").json()["model_version"]
-    return found
+    result: str = client.get("/v1/model").json()["model_version"]
+    return result
 
 
 def unsaved(client: Client) -> bool:
@@ -75,10 +75,15 @@ def test_without_the_registry_a_rollback_reaches_the_service_of_this_folder_and_
 ) -> None:
     with serve(binary, away.settings) as client:
         assert (version(client), unsaved(client)) == ("2", False)
-        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
-        said = capsys.readouterr().out
-        for part in ("the registry is away", "version 2 -> 1, within seconds", "NOT reached", "still names version 2"):
-            assert part in said
+        assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
+        message = capsys.readouterr().out
+        for part in (
+            "the registry is away",
+            "version 2 -> 1, within seconds",
+            "NOT reached",
+            "still names version 2",
+        ):
+            assert part in message
         eventually(lambda: version(client) == "1")
         assert client.post("/v1/predict", json={"rows": [PARCEL]}).json()["model_version"] == "1"
         made_here = client.get("/v1/model").json()["rollback"]
@@ -88,9 +93,11 @@ def test_without_the_registry_a_rollback_reaches_the_service_of_this_folder_and_
         assert version(client) == "1"
 
 
-def test_the_follower_does_not_undo_it_when_the_registry_is_back_with_the_same_champion(away: Place) -> None:
+def test_the_follower_does_not_undo_it_when_the_registry_is_back_with_the_same_champion(
+    away: Place,
+) -> None:
     with serve(binary, away.settings) as client:
-        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
         eventually(lambda: version(client) == "1")
         for _ in range(2):
             away.sync()
@@ -101,12 +108,26 @@ def test_the_follower_does_not_undo_it_when_the_registry_is_back_with_the_same_c
         assert read_rollback(away.models)
 
 
-def test_it_ends_when_a_person_rolls_back_in_the_registry(away: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_ends_when_a_person_rolls_back_in_the_registry(
+    away: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serve(binary, away.settings) as client:
-        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
         eventually(lambda: version(client) == "1")
         monkeypatch.delenv("ML_TRACKING_URI")
-        assert main(["rollback", "--why", "as on the service", "--who", "grace", "--unchecked"]) == 0
+        assert (
+            main(
+                [
+                    "rollback",
+                    "--reason",
+                    "as on the service",
+                    "--actor",
+                    "grace",
+                    "--skip-load-check",
+                ]
+            )
+            == 0
+        )
         away.sync()
         eventually(lambda: not unsaved(client))
         assert version(client) == "1"
@@ -115,11 +136,13 @@ def test_it_ends_when_a_person_rolls_back_in_the_registry(away: Place, monkeypat
 
 def test_it_ends_when_the_same_version_is_made_champion_again_later(away: Place) -> None:
     with serve(binary, away.settings) as client:
-        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
         eventually(lambda: version(client) == "1")
         (saved := away.models / "saved").write_bytes((away.models / "rollback.json").read_bytes())
         rollback(away.registry, "you", "the way back")
-        away.registry.tag(2, "promote.at", "2999-01-01T00:00:00+00:00")  # as a promotion a second later would
+        away.registry.tag(
+            2, "promote.at", "2999-01-01T00:00:00+00:00"
+        )  # as a promotion a second later would
         away.registry.point("champion", away.registry.version(2))
         away.sync()
         saved.replace(away.models / "rollback.json")  # also where nobody could remove it
@@ -129,12 +152,15 @@ def test_it_ends_when_the_same_version_is_made_champion_again_later(away: Place)
 
 def test_it_can_be_undone(away: Place, capsys: pytest.CaptureFixture[str]) -> None:
     with serve(binary, away.settings) as client:
-        assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+        assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
         eventually(lambda: version(client) == "1")
-        assert main(["rollback", "--undo", "--why", "it was something else", "--who", "grace"]) == 0
+        assert (
+            main(["rollback", "--undo", "--reason", "it was something else", "--actor", "grace"])
+            == 0
+        )
         assert "answer with version 2 again" in capsys.readouterr().out
         eventually(lambda: version(client) == "2")
-        assert main(["rollback", "--undo", "--why", "again", "--who", "grace"]) == 1
+        assert main(["rollback", "--undo", "--reason", "again", "--actor", "grace"]) == 1
         assert "none to undo" in capsys.readouterr().err
 
 
@@ -143,7 +169,7 @@ def test_an_embedded_registry_that_is_gone_is_away_and_is_not_made_again(
 ) -> None:
     monkeypatch.setenv("ML_STATE_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("ML_MODEL_DIR", str(place.models))
-    assert main(["rollback", "--why", "it declines everybody", "--who", "grace"]) == 0
+    assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
     assert read_rollback(place.models)
     assert not (tmp_path / "var" / "mlflow.db").exists()
 
@@ -152,12 +178,19 @@ def test_a_registry_that_answers_and_refuses_is_not_away(
     away: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ML_TRACKING_URI")
-    assert main(["rollback", "--version", "99", "--why", "it declines everybody", "--who", "grace"]) == 1
+    assert (
+        main(
+            ["rollback", "--version", "99", "--reason", "it declines everybody", "--actor", "grace"]
+        )
+        == 1
+    )
     assert "has no version 99" in capsys.readouterr().err
     assert read_rollback(away.models) is None
 
 
-def test_why_is_asked_for_without_the_registry_too(away: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_is_asked_for_without_the_registry_too(
+    away: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["rollback"]) == 1
     assert "MissingReasonError" in capsys.readouterr().err
     assert read_rollback(away.models) is None
@@ -174,7 +207,9 @@ def test_a_version_that_was_left_by_a_rollback_is_no_way_back(place: Place) -> N
     pointer = read_pointer(place.models)
     assert pointer
     assert [item.version for item in pointer.previous] == [2]
-    with pytest.raises(LocalRollbackError, match="no whole bundle of a predecessor of version 1; it holds 2"):
+    with pytest.raises(
+        LocalRollbackError, match="no whole bundle of a predecessor of version 1; it holds 2"
+    ):
         roll_back_here(place.models, "you", "version 1 is bad too")
     assert roll_back_here(place.models, "you", "a person names it", 2).to.version == 2
 
@@ -201,13 +236,15 @@ def test_a_predecessor_that_cannot_be_fetched_holds_the_champion_up_in_nothing(
 def test_a_bundle_that_is_not_whole_is_no_way_back(place: Place, damage: str) -> None:
     folder = place.models / "versions" / place.registry.version(1).digest
     (folder / "card.md").write_text("other") if damage == "changed" else shutil.rmtree(folder)
-    with pytest.raises(LocalRollbackError, match="kill switch: mode shadow"):
+    with pytest.raises(LocalRollbackError, match="kill switch: set-mode shadow"):
         roll_back_here(place.models, "you", "it declines everybody")
     assert read_rollback(place.models) is None
 
 
 @pytest.mark.parametrize("content", [None, "", "{"])
-def test_without_a_readable_champion_there_is_nothing_to_go_back_from(tmp_path: Path, content: str | None) -> None:
+def test_without_a_readable_champion_there_is_nothing_to_go_back_from(
+    tmp_path: Path, content: str | None
+) -> None:
     if content is not None:
         (tmp_path / "champion.json").write_text(content)
     with pytest.raises(LocalRollbackError):
@@ -252,6 +289,11 @@ def test_a_rollback_of_another_move_does_not_apply() -> None:
     pointer = Pointer(digest="b", version=2, since="2026-01-01T00:00:00+00:00")
     facts = {"to": {"digest": "a", "version": 1}, "who": "you", "why": "a test", "at": "now"}
     left = {"digest": "b", "version": 2}
-    assert LocalRollback.model_validate(facts | {"left": left, "since": pointer.since}).applies(pointer)
-    for other in ({"left": left, "since": ""}, {"left": left | {"digest": "c"}, "since": pointer.since}):
+    assert LocalRollback.model_validate(facts | {"left": left, "since": pointer.since}).applies(
+        pointer
+    )
+    for other in (
+        {"left": left, "since": ""},
+        {"left": left | {"digest": "c"}, "since": pointer.since},
+    ):
         assert not LocalRollback.model_validate(facts | other).applies(pointer)

@@ -80,19 +80,23 @@ def test_the_headings_are_those_of_hugging_face() -> None:
 def test_what_people_said_stands_where_a_reader_looks_for_it() -> None:
     text = written()
     assert EVERYTHING.statement in section(text, "## Model Details")
-    assert "Accountable for its quality: Ada <ada@example.org>." in section(text, "## Model Details")
+    assert "Accountable for its quality: Ada <ada@example.org>." in section(
+        text, "## Model Details"
+    )
     assert "Risk tier: B" in section(text, "## Model Details")
     assert EVERYTHING.decision in section(text, "### Direct Use")
     assert "- couriers' pay\n- parcels abroad" in section(text, "### Out-of-Scope Use")
     assert "| a customer is called in vain | at most one call a day |" in text
-    assert "- Ada <ada@example.org>\n- Max <max@example.org>" in section(text, "## Model Card Authors")
+    assert "- Ada <ada@example.org>\n- Max <max@example.org>" in section(
+        text, "## Model Card Authors"
+    )
     assert section(text, "## Model Card Contact").strip() == "Ada <ada@example.org>"
     assert "not said yet" not in text
 
 
 def test_what_nobody_said_is_named_with_file_and_key() -> None:
     text = written(NOTHING)
-    for heading, said in {
+    for heading, message in {
         "## Model Details": "not said yet: problem.yaml, problem.statement",
         "### Direct Use": "not said yet: problem.yaml, decision.who",
         "### Out-of-Scope Use": "not said yet: problem.yaml, decision.out_of_scope",
@@ -100,7 +104,7 @@ def test_what_nobody_said_is_named_with_file_and_key() -> None:
         "## Model Card Authors": "not said yet: ownership.yaml, people",
         "## Model Card Contact": "not said yet: ownership.yaml, people",
     }.items():
-        assert said in section(text, heading)
+        assert message in section(text, heading)
 
 
 def test_what_is_missing_is_listed_until_it_is_said() -> None:
@@ -124,15 +128,17 @@ def test_every_fact_of_before_is_still_told() -> None:
     assert "600 labelled rows of 300 units, from 2026-01-01 until 2026-02-01." in text
     assert "Learnt from 400, threshold from 80, measured on 120;" in text
     assert "| `weight` | Weight |" in section(text, "### Inputs")
-    assert "- passed worth-more: value = 1, must be &gt; 0: 1 to spare" in section(text, "### Gates")
+    assert "- passed worth-more: value = 1, must be &gt; 0: 1 to spare" in section(
+        text, "### Gates"
+    )
     for name in ("average_precision", "brier", "calibration_error", "roc_auc", "value"):
         assert re.search(rf"^\| {name} \| \S+ \(\S+ to \S+\) \| \S+ \(", text, re.MULTILINE)
 
 
 def test_slices_are_compared_with_the_baseline_worst_first() -> None:
     bike = ROWS.columns["courier"] == "bike"
-    found = evaluate(PARCELS, "binary", ROWS, ROWS.y, np.where(bike, -3.0, 2.0))
-    rows = section(written(found=found, baseline=judged(worth=0)), "### Slices").split("\n| ")[2:]
+    result = evaluate(PARCELS, "binary", ROWS, ROWS.y, np.where(bike, -3.0, 2.0))
+    rows = section(written(found=result, baseline=judged(worth=0)), "### Slices").split("\n| ")[2:]
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows]
     assert "courier=bike" in names[1]
     assert rows[1].strip(" |").endswith(f"{bike.sum():,}")
@@ -140,8 +146,8 @@ def test_slices_are_compared_with_the_baseline_worst_first() -> None:
 
 def test_a_regression_has_no_threshold_and_other_figures() -> None:
     rows = collect(loaded(regression.load), regression.terms)
-    found = judged(rows, regression.terms, "regression")
-    text = written(task="regression", terms=regression.terms, found=found, baseline=found)
+    result = judged(rows, regression.terms, "regression")
+    text = written(task="regression", terms=regression.terms, found=result, baseline=result)
     assert "Threshold" not in text
     assert "| mae |" in text
     assert "| none of enough rows | | | |" in text
@@ -154,15 +160,21 @@ def test_a_baseline_learns_nothing() -> None:
 
 
 def test_the_example_request_holds_the_contract() -> None:
-    (line,) = re.findall(r"^\{.*\}$", section(written(), "## How to Get Started with the Model"), re.MULTILINE)
+    (line,) = re.findall(
+        r"^\{.*\}$", section(written(), "## How to Get Started with the Model"), re.MULTILINE
+    )
     (row,) = json.loads(line)["rows"]
     Parcel.model_validate(row)
 
 
-@pytest.mark.parametrize("words", ["<b>bold</b>", "a | b", "two\n\n## Evaluation\nlines", "`code` *loud*", "[x](y)"])
-def test_words_of_people_and_of_the_data_change_no_structure(words: str) -> None:
-    people = replace(EVERYTHING, statement=words, decision=words, out_of_scope=(words,), risks=((words, words),))
-    couriers = np.where(ROWS.columns["courier"] == "bike", words, "van").astype(object)
+@pytest.mark.parametrize(
+    "parts", ["<b>bold</b>", "a | b", "two\n\n## Evaluation\nlines", "`code` *loud*", "[x](y)"]
+)
+def test_words_of_people_and_of_the_data_change_no_structure(parts: str) -> None:
+    people = replace(
+        EVERYTHING, statement=parts, decision=parts, out_of_scope=(parts,), risks=((parts, parts),)
+    )
+    couriers = np.where(ROWS.columns["courier"] == "bike", parts, "van").astype(object)
     rows = replace(ROWS, columns={**ROWS.columns, "courier": couriers})
     text = written(people, found=judged(rows), baseline=judged(rows))
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HUGGING_FACE

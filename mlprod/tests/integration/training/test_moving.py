@@ -17,18 +17,18 @@ from mlprod.training.registry import CHAMPION, Registry, Version
 def shared(request: pytest.FixtureRequest, settings: Settings) -> Registry:
     """A registry of this machine, or one that is reached by its address, as a server is."""
     address = "" if request.param == "file lock" else f"sqlite:///{settings.database.resolve()}"
-    found = Registry(settings.model_copy(update={"tracking_uri": address}))
-    run = found.log_run({}, {}, {}, None)
+    result = Registry(settings.model_copy(update={"tracking_uri": address}))
+    run = result.log_run({}, {}, {}, None)
     for digest in "abcdef":
-        found.register(run, digest * 64, {"kind": "model"})
-    promote(found, "ann", "first", 1)
-    promote(found, "ann", "second", 2)
-    return found
+        result.register(run, digest * 64, {"kind": "model"})
+    promote(result, "ann", "first", 1)
+    promote(result, "ann", "second", 2)
+    return result
 
 
 def champion(registry: Registry) -> int | None:
-    found = registry.get_by_alias(CHAMPION)
-    return found.number if found else None
+    result = registry.get_by_alias(CHAMPION)
+    return result.number if result else None
 
 
 def by(action: Callable[[Registry], object], registry: Registry) -> Callable[[Version], None]:
@@ -61,18 +61,22 @@ def test_what_happens_while_a_promotion_looks_is_not_undone(shared: Registry, wh
     assert "promote.at" not in shared.version(3).tags or what.startswith("the same")
 
 
-def test_two_who_roll_back_at_once_go_one_step_and_not_two(shared: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_who_roll_back_at_once_go_one_step_and_not_two(
+    shared: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     promote(shared, "ann", "third", 3)
     position = moving.position
 
     def slow(registry: Registry) -> moving.Position:
-        found = position(registry)
+        result = position(registry)
         monkeypatch.setattr("mlprod.training.promotion.position", position)
         rollback(registry, "on-call", "version 3 declines everybody")
-        return found
+        return result
 
     monkeypatch.setattr("mlprod.training.promotion.position", slow)
-    with pytest.raises(ConcurrentPromotionError, match=r"rollback by on-call at .*: version 3 declines everybody"):
+    with pytest.raises(
+        ConcurrentPromotionError, match=r"rollback by on-call at .*: version 3 declines everybody"
+    ):
         rollback(shared, "bob", "version 3 declines everybody")
     assert champion(shared) == 2
 
@@ -84,7 +88,9 @@ def test_of_many_movers_at_once_each_moves_from_where_it_looked_or_not_at_all(
     start, refused = threading.Barrier(4), []
 
     def move(number: int) -> None:
-        own = Registry(settings.model_copy(update={"tracking_uri": "" if shared.folder else shared.uri}))
+        own = Registry(
+            settings.model_copy(update={"tracking_uri": "" if shared.folder else shared.uri})
+        )
         start.wait(60)
         try:
             promote(own, f"mover-{number}", "mine", number)
@@ -111,9 +117,9 @@ def intent(seconds_ago: float) -> str:
 @pytest.fixture
 def server(settings: Settings) -> Registry:
     address = f"sqlite:///{settings.database.resolve()}"
-    found = Registry(settings.model_copy(update={"tracking_uri": address}))
-    found.register(found.log_run({}, {}, {}, None), "a" * 64, {"kind": "model"})
-    return found
+    result = Registry(settings.model_copy(update={"tracking_uri": address}))
+    result.register(result.log_run({}, {}, {}, None), "a" * 64, {"kind": "model"})
+    return result
 
 
 def test_a_mover_on_another_machine_is_waited_for_and_then_named(
@@ -121,7 +127,9 @@ def test_a_mover_on_another_machine_is_waited_for_and_then_named(
 ) -> None:
     monkeypatch.setattr(moving, "WAIT_SECONDS", 0.3)
     server.tag_model(f"{INTENT}other", intent(3))
-    with pytest.raises(ConcurrentPromotionError, match=r"somebody moves the champion: .*grace.*Nothing was moved"):
+    with pytest.raises(
+        ConcurrentPromotionError, match=r"somebody moves the champion: .*grace.*Nothing was moved"
+    ):
         promote(server, "bob", "first", 1)
     assert champion(server) is None
     assert [name for name in server.model_tags() if name.startswith(INTENT)] == [f"{INTENT}other"]
@@ -136,7 +144,9 @@ def test_a_mover_on_another_machine_is_waited_for_and_then_named(
     [intent(3_600), intent(-3_600), "", "{", "[]", '{"at": 7}', "[" * 90_000],
     ids=["old", "of tomorrow", "empty", "cut off", "a list", "at 7", "too deep"],
 )
-def test_what_a_dead_mover_or_somebody_else_left_keeps_nobody_waiting(server: Registry, left: str) -> None:
+def test_what_a_dead_mover_or_somebody_else_left_keeps_nobody_waiting(
+    server: Registry, left: str
+) -> None:
     server.tag_model(f"{INTENT}other", left)
     promote(server, "bob", "first", 1)
     assert champion(server) == 1
@@ -155,5 +165,7 @@ def test_a_move_that_somebody_overwrites_without_asking_is_no_success(
         server.point(CHAMPION, other)
 
     monkeypatch.setattr(server, "record", overwritten)
-    with pytest.raises(ConcurrentPromotionError, match="at once somebody else made it version 2, without asking"):
+    with pytest.raises(
+        ConcurrentPromotionError, match="at once somebody else made it version 2, without asking"
+    ):
         promote(server, "bob", "first", 1)

@@ -16,8 +16,8 @@ from mlprod.training.registry import CHALLENGER, CHAMPION, Registry, RegistryErr
 
 
 def champion(registry: Registry) -> str | None:
-    found = registry.get_by_alias(CHAMPION)
-    return found.digest if found else None
+    result = registry.get_by_alias(CHAMPION)
+    return result.digest if result else None
 
 
 @pytest.fixture
@@ -59,7 +59,9 @@ def test_after_a_rollback_one_may_promote_again_and_come_back(chain: Registry) -
     assert champion(chain) == "b"
 
 
-def test_a_rollback_passes_over_what_was_itself_left_by_a_rollback(chain: Registry, register: Registered) -> None:
+def test_a_rollback_passes_over_what_was_itself_left_by_a_rollback(
+    chain: Registry, register: Registered
+) -> None:
     """b was left for its faults, so from d the way leads over c to a."""
     promote(chain, "you", "b once more", 2)
     rollback(chain, "you", "b declines everybody")
@@ -79,7 +81,9 @@ def test_a_rollback_of_an_older_project_counts_too(chain: Registry, register: Re
     rollback(chain, "your deputy", "c declines everybody")
     for name in ("at", "by", "why"):
         chain.drop_tag(3, f"rolled_back.{name}")
-    with pytest.raises(NoTargetVersionError, match=r"rolled back by your deputy .*: c declines everybody\."):
+    with pytest.raises(
+        NoTargetVersionError, match=r"rolled back by your deputy .*: c declines everybody\."
+    ):
         promote(chain, "you", "it is better")
     promote(chain, "you", "d is better", register("d").number)
     chain.tag(4, "previous", "3")
@@ -94,7 +98,9 @@ def test_a_rollback_leads_to_no_version_that_is_larger_than_what_a_service_loads
     for bundle in (trained.bundle, trained_baseline.bundle):
         release(registry, bundle)
     registry.megabytes = 0
-    with pytest.raises(NoTargetVersionError, match="would be refused by the service: the bundle of version 1 has"):
+    with pytest.raises(
+        NoTargetVersionError, match="would be refused by the service: the bundle of version 1 has"
+    ):
         rollback(registry, "you", "complaints", seam=binary, settings=settings)
     registry.megabytes = 128
     rollback(registry, "you", "complaints", seam=binary, settings=settings)
@@ -107,13 +113,16 @@ def test_what_was_left_is_remembered_with_who_and_why(chain: Registry) -> None:
     assert chain.version(2).rolled_back == ""
 
 
-def test_the_challenger_that_was_rolled_back_is_promoted_by_its_number_alone(chain: Registry) -> None:
+def test_the_challenger_that_was_rolled_back_is_promoted_by_its_number_alone(
+    chain: Registry,
+) -> None:
     """`make promote` right after `make rollback` would undo it."""
     chain.tag(3, "compared_with", "2")
     chain.point(CHALLENGER, chain.version(3))
     rollback(chain, "your deputy", "c declines everybody")
     with pytest.raises(
-        NoTargetVersionError, match=r"rolled back by your deputy .*: c declines everybody\. .*VERSION=3"
+        NoTargetVersionError,
+        match=r"rolled back by your deputy .*: c declines everybody\. .*VERSION=3",
     ):
         promote(chain, "you", "it is better")
     assert champion(chain) == "b"
@@ -129,7 +138,8 @@ def test_where_every_predecessor_was_left_one_must_be_named(chain: Registry) -> 
     chain.tag(3, "previous", "2")
     chain.tag(2, "previous", "")
     with pytest.raises(
-        NoTargetVersionError, match=r"version 2: rolled back by you .*: b declines everybody. .*--version 2"
+        NoTargetVersionError,
+        match=r"version 2: rolled back by you .*: b declines everybody. .*--version 2",
     ):
         rollback(chain, "you", "c declines everybody")
     assert champion(chain) == "c"
@@ -137,7 +147,9 @@ def test_where_every_predecessor_was_left_one_must_be_named(chain: Registry) -> 
     assert (champion(chain), chain.version(2).rolled_back) == ("b", "")
 
 
-def test_a_rollback_may_name_a_version_that_was_champion_and_no_other(chain: Registry, register: Registered) -> None:
+def test_a_rollback_may_name_a_version_that_was_champion_and_no_other(
+    chain: Registry, register: Registered
+) -> None:
     never = register("d").number
     with pytest.raises(NoTargetVersionError, match="version 4 was never champion"):
         rollback(chain, "you", "complaints", never)
@@ -150,7 +162,9 @@ def test_a_rollback_may_name_a_version_that_was_champion_and_no_other(chain: Reg
 
 
 @pytest.mark.parametrize("previous", ["abc", "-1", "99", "3", "\x1b[2J", "9" * 5_000])
-def test_a_tag_that_names_no_predecessor_does_not_end_a_rollback(chain: Registry, previous: str) -> None:
+def test_a_tag_that_names_no_predecessor_does_not_end_a_rollback(
+    chain: Registry, previous: str
+) -> None:
     """Somebody clicked in the registry's own pages; the history still says who served before."""
     chain.tag(3, "previous", previous)
     rollback(chain, "you", "complaints")
@@ -202,7 +216,8 @@ def test_what_the_service_would_refuse_is_not_promoted_nor_rolled_back_to(
     fields = Fields(tuple(field for field in binary.terms.fields if field.name != "express"))
     narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=()))
     with pytest.raises(
-        NoTargetVersionError, match=r"version 1 .* would be refused by the service: .*'express', which is gone"
+        NoTargetVersionError,
+        match=r"version 1 .* would be refused by the service: .*'express', which is gone",
     ):
         rollback(registry, "you", "complaints", seam=narrower, settings=settings)
     with pytest.raises(NoTargetVersionError, match="Nothing moved"):
@@ -218,15 +233,20 @@ def test_a_model_that_never_ends_is_not_promoted(
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
     made = sealed(model, endless())
     version = registry.register(registry.log_run({}, {}, {}, made), made.name, {"kind": "model"})
-    with pytest.raises(NoTargetVersionError, match=r"would be refused by the service: .* does it ever end"):
+    with pytest.raises(
+        NoTargetVersionError, match=r"would be refused by the service: .* does it ever end"
+    ):
         promote(registry, "you", "better", version.number, seam=binary, settings=settings)
     assert champion(registry) is None
 
 
 def test_history_tells_who_when_and_why(chain: Registry) -> None:
     rollback(chain, "your deputy", "complaints")
-    told = [(event["action"], event["before"], event["version"], event["who"]) for event in chain.history()]
-    assert told == [
+    received = [
+        (event["action"], event["before"], event["version"], event["who"])
+        for event in chain.history()
+    ]
+    assert received == [
         ("promote", None, 1, "you"),
         ("promote", 1, 2, "you"),
         ("promote", 2, 3, "you"),
@@ -239,23 +259,27 @@ def test_history_tells_who_when_and_why(chain: Registry) -> None:
 
 def test_a_version_remembers_why_it_became_champion(chain: Registry) -> None:
     tags = chain.version(2).tags
-    assert (tags["promote.by"], tags["promote.why"], tags["previous"]) == ("you", "b is better", "1")
+    assert (tags["promote.by"], tags["promote.why"], tags["previous"]) == (
+        "you",
+        "b is better",
+        "1",
+    )
 
 
 @pytest.mark.parametrize("why", ["", "  ", "x" * 501, "fine\x1b[2J", "two\nlines", "\u202eturned"])
 def test_a_reason_is_demanded(chain: Registry, why: str) -> None:
-    with pytest.raises(MissingReasonError, match='--why "'):
+    with pytest.raises(MissingReasonError, match='--reason "'):
         promote(chain, "you", why, 1)
-    with pytest.raises(MissingReasonError, match='--why "'):
+    with pytest.raises(MissingReasonError, match='--reason "'):
         rollback(chain, "you", why)
     assert champion(chain) == "c"
 
 
 @pytest.mark.parametrize("who", ["", "x" * 201, "ann\x1b]8;;http://evil.test\x07"])
 def test_who_moves_a_model_has_a_name_that_can_be_shown(chain: Registry, who: str) -> None:
-    with pytest.raises(MissingReasonError, match='--who "'):
+    with pytest.raises(MissingReasonError, match='--actor "'):
         promote(chain, who, "better", 1)
-    with pytest.raises(MissingReasonError, match='--who "'):
+    with pytest.raises(MissingReasonError, match='--actor "'):
         rollback(chain, who, "complaints")
     assert champion(chain) == "c"
 
@@ -265,7 +289,9 @@ def test_without_a_challenger_there_is_nobody_to_promote(chain: Registry) -> Non
         promote(chain, "you", "why not")
 
 
-def test_without_a_champion_there_is_nothing_to_roll_back(registry: Registry, register: Registered) -> None:
+def test_without_a_champion_there_is_nothing_to_roll_back(
+    registry: Registry, register: Registered
+) -> None:
     register("a")
     with pytest.raises(NoTargetVersionError, match="no champion"):
         rollback(registry, "you", "why not")
@@ -282,14 +308,20 @@ def test_an_unknown_version_is_not_promoted(chain: Registry) -> None:
     assert champion(chain) == "c"
 
 
-def test_a_challenger_that_met_another_champion_is_refused(chain: Registry, register: Registered) -> None:
+def test_a_challenger_that_met_another_champion_is_refused(
+    chain: Registry, register: Registered
+) -> None:
     chain.point(CHALLENGER, register("d", compared_with="2"))
-    with pytest.raises(NoTargetVersionError, match="version 4 was compared with champion 2, not 3: train"):
+    with pytest.raises(
+        NoTargetVersionError, match="version 4 was compared with champion 2, not 3: train"
+    ):
         promote(chain, "you", "it looked good")
     assert champion(chain) == "c"
 
 
-def test_a_challenger_that_met_this_champion_is_promoted(chain: Registry, register: Registered) -> None:
+def test_a_challenger_that_met_this_champion_is_promoted(
+    chain: Registry, register: Registered
+) -> None:
     chain.point(CHALLENGER, register("d", compared_with="3"))
     promote(chain, "you", "it beats c")
     assert champion(chain) == "d"

@@ -15,17 +15,26 @@ def test_an_alias_that_nobody_set_names_nothing(registry: Registry) -> None:
 def test_versions_come_newest_first(registry: Registry, register: Registered) -> None:
     register("a")
     register("b")
-    assert [(version.number, version.digest) for version in registry.versions()] == [(2, "b"), (1, "a")]
+    assert [(version.number, version.digest) for version in registry.versions()] == [
+        (2, "b"),
+        (1, "a"),
+    ]
 
 
 def test_the_same_bundle_is_registered_once(registry: Registry, model: Path) -> None:
-    first = registry.register(registry.log_run({}, {}, {}, model), model.name, {"compared_with": ""})
-    again = registry.register(registry.log_run({}, {}, {}, model), model.name, {"compared_with": "7"})
+    first = registry.register(
+        registry.log_run({}, {}, {}, model), model.name, {"compared_with": ""}
+    )
+    again = registry.register(
+        registry.log_run({}, {}, {}, model), model.name, {"compared_with": "7"}
+    )
     assert first.number == again.number
     assert [version.tags["compared_with"] for version in registry.versions()] == ["7"]
 
 
-def test_a_bundle_that_can_no_longer_be_fetched_is_registered_anew(registry: Registry, model: Path) -> None:
+def test_a_bundle_that_can_no_longer_be_fetched_is_registered_anew(
+    registry: Registry, model: Path
+) -> None:
     first = registry.register(registry.log_run({}, {}, {}, None), model.name, {})
     again = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
     assert again.number == first.number + 1
@@ -34,12 +43,14 @@ def test_a_bundle_that_can_no_longer_be_fetched_is_registered_anew(registry: Reg
 def test_an_alias_moves(registry: Registry, register: Registered) -> None:
     for digest in ("a", "b"):
         registry.point(CHALLENGER, register(digest))
-    found = registry.get_by_alias(CHALLENGER)
-    assert found
-    assert found.digest == "b"
+    result = registry.get_by_alias(CHALLENGER)
+    assert result
+    assert result.digest == "b"
 
 
-def test_an_unknown_version_is_answered_with_the_known_ones(registry: Registry, register: Registered) -> None:
+def test_an_unknown_version_is_answered_with_the_known_ones(
+    registry: Registry, register: Registered
+) -> None:
     register("a")
     with pytest.raises(RegistryError, match=r"no version 9; there are \[1\]"):
         registry.version(9)
@@ -49,10 +60,14 @@ def test_a_bundle_comes_back_as_it_went(registry: Registry, tmp_path: Path) -> N
     (tmp_path / "bundle" / "model").mkdir(parents=True)
     (tmp_path / "bundle" / "model" / "model.pkl").write_bytes(b"\x00\xff")
     version = registry.register(registry.log_run({}, {}, {}, tmp_path / "bundle"), "a", {})
-    assert (registry.download(version, tmp_path / "back") / "model" / "model.pkl").read_bytes() == b"\x00\xff"
+    assert (
+        registry.download(version, tmp_path / "back") / "model" / "model.pkl"
+    ).read_bytes() == b"\x00\xff"
 
 
-def test_a_run_without_a_bundle_has_none_to_fetch(registry: Registry, register: Registered, tmp_path: Path) -> None:
+def test_a_run_without_a_bundle_has_none_to_fetch(
+    registry: Registry, register: Registered, tmp_path: Path
+) -> None:
     with pytest.raises(RegistryError, match="the bundle of version 1 cannot be fetched"):
         registry.download(register("a"), tmp_path)
 
@@ -75,7 +90,9 @@ def test_an_environment_that_is_none_is_named_and_counts_as_no_permission(
 ) -> None:
     register("a")
     registry.tag_model("environment", "prod\x1b[2J")
-    with pytest.raises(RegistryError, match=r"is 'prod\\x1b\[2J'; works: local, staging, production"):
+    with pytest.raises(
+        RegistryError, match=r"is 'prod\\x1b\[2J'; works: local, staging, production"
+    ):
         registry.environment()
 
 

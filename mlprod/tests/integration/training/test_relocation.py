@@ -18,7 +18,9 @@ def before(empty_state: Path, model: Path, tmp_path: Path) -> tuple[Settings, Ve
     shutil.copy(empty_state / "mlflow.db", state)
     settings = Settings(state_dir=state, tracking_uri="", model_name="parcels")
     registry = Registry(settings)
-    return settings, registry.register(registry.log_run({}, {}, {}, model), folder_digest(model), {"kind": "model"})
+    return settings, registry.register(
+        registry.log_run({}, {}, {}, model), folder_digest(model), {"kind": "model"}
+    )
 
 
 @pytest.mark.parametrize("how", ["moved", "copied"])
@@ -39,7 +41,9 @@ def test_a_bundle_is_delivered_from_the_folder_of_today(
     assert len(list(settings.state_dir.rglob("*"))) == count, "a copy leaves the other folder alone"
 
 
-def test_a_database_without_its_files_leads_to_where_they_are(before: tuple[Settings, Version], tmp_path: Path) -> None:
+def test_a_database_without_its_files_leads_to_where_they_are(
+    before: tuple[Settings, Version], tmp_path: Path
+) -> None:
     settings, version = before
     now = settings.model_copy(update={"state_dir": tmp_path / "elsewhere"})
     now.state_dir.mkdir()

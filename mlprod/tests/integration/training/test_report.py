@@ -13,14 +13,22 @@ PICTURE = re.compile(r"!\[(.+)\]\((.+)\)")
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_the_card_is_written_with_its_pictures_first(trained: Trained, tmp_path: Path) -> None:
     page = write_report(Registry(trained.settings), trained.result.version, tmp_path / "model")
     text = page.read_text(encoding="utf-8")
     pictures = PICTURE.findall(text)
-    assert [Path(link).name for _, link in pictures] == ["money.svg", "calibration.svg", "slices.svg"]
+    assert [Path(link).name for _, link in pictures] == [
+        "money.svg",
+        "calibration.svg",
+        "slices.svg",
+    ]
     assert all((page.parent / link).read_bytes().startswith(b"<?xml") for _, link in pictures)
     assert all(not Path(link).is_absolute() for _, link in pictures)
     assert text.index("## Pictures") < text.index("## Model Details")
@@ -30,13 +38,18 @@ def test_the_card_is_written_with_its_pictures_first(trained: Trained, tmp_path:
 
 
 def test_the_words_beside_a_picture_say_what_is_seen(trained: Trained, tmp_path: Path) -> None:
-    text = write_report(Registry(trained.settings), trained.result.version, tmp_path).read_text(encoding="utf-8")
-    said = {Path(link).stem: words for words, link in PICTURE.findall(text)}
-    value, today = (found.figures["value", ""].value for found in (trained.result.evaluation, trained.result.baseline))
-    assert f"{value:.4g} at the chosen threshold" in said["money"]
-    assert f"{today:.4g} with the baseline" in said["money"]
-    assert "calibration error: " in said["calibration"]
-    assert "4 in all" in said["slices"]
+    text = write_report(Registry(trained.settings), trained.result.version, tmp_path).read_text(
+        encoding="utf-8"
+    )
+    message = {Path(link).stem: parts for parts, link in PICTURE.findall(text)}
+    value, today = (
+        result.figures["value", ""].value
+        for result in (trained.result.evaluation, trained.result.baseline)
+    )
+    assert f"{value:.4g} at the chosen threshold" in message["money"]
+    assert f"{today:.4g} with the baseline" in message["money"]
+    assert "calibration error: " in message["calibration"]
+    assert "4 in all" in message["slices"]
 
 
 def test_writing_again_changes_nothing(trained: Trained, tmp_path: Path) -> None:
@@ -61,7 +74,11 @@ def test_another_version_takes_the_place_of_the_old_and_leaves_other_files(
 
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
-    trained: Trained, trained_baseline: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+    trained: Trained,
+    trained_baseline: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
 ) -> None:
     write_report(Registry(trained.settings), trained.result.version, tmp_path)
     before, write = files(tmp_path), atomic_write
@@ -79,7 +96,9 @@ def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
     assert before.items() <= files(tmp_path).items()
 
 
-def test_a_version_without_pictures_is_reported_without(registry: Registry, model: Path, tmp_path: Path) -> None:
+def test_a_version_without_pictures_is_reported_without(
+    registry: Registry, model: Path, tmp_path: Path
+) -> None:
     old = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
     text = write_report(registry, old, tmp_path / "report").read_text(encoding="utf-8")
     assert "None were drawn with this version." in text
@@ -92,7 +111,7 @@ def test_another_bundle_than_was_registered_is_not_reported(
     (model / "card.md").write_text("# Better than it is\n")
     changed = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
     lost = register("f" * 64)
-    for version, said in ((changed, "but came as"), (lost, "has no bundle")):
-        with pytest.raises(RegistryError, match=said):
+    for version, message in ((changed, "but came as"), (lost, "has no bundle")):
+        with pytest.raises(RegistryError, match=message):
             write_report(registry, version, tmp_path / "report")
     assert not (tmp_path / "report").exists()

@@ -41,16 +41,24 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 def tell(store: Store, outcomes: Mapping[str, float]) -> None:
-    given = [{"prediction_id": id, "outcome": float(o), "at": now(), "correction": True} for id, o in outcomes.items()]
+    given = [
+        {"prediction_id": id, "outcome": float(o), "at": now(), "correction": True}
+        for id, o in outcomes.items()
+    ]
     store.add_outcomes(given)
 
 
 def known(**outcomes: float) -> pa.Table:
-    return pa.table({"prediction_id": list(outcomes), "outcome": pa.array(outcomes.values(), pa.float64())})
+    return pa.table(
+        {"prediction_id": list(outcomes), "outcome": pa.array(outcomes.values(), pa.float64())}
+    )
 
 
 def labels(table: Any, terms: Any = PARCELS) -> dict[Any, Any]:
-    return {row[terms.id]: row[terms.label] for row in table.select(terms.id, terms.label).to_pyarrow().to_pylist()}
+    return {
+        row[terms.id]: row[terms.label]
+        for row in table.select(terms.id, terms.label).to_pyarrow().to_pylist()
+    }
 
 
 def test_what_the_records_know_is_read_without_what_was_only_tried(records_url: str) -> None:
@@ -67,11 +75,13 @@ def test_what_the_records_know_is_read_without_what_was_only_tried(records_url: 
 
 
 def test_only_a_label_that_is_not_known_takes_the_outcome() -> None:
-    table = ibis.memtable(pa.table({"parcel": ["a", "b", "c", "d"], "late": pa.array([0, None, None, 1], pa.int64())}))
-    rows, found = fill(table, PARCELS, known(a=1, b=1, nobody=1))
+    table = ibis.memtable(
+        pa.table({"parcel": ["a", "b", "c", "d"], "late": pa.array([0, None, None, 1], pa.int64())})
+    )
+    rows, result = fill(table, PARCELS, known(a=1, b=1, nobody=1))
     assert labels(rows) == {"a": 0, "b": 1, "c": None, "d": 1}
     assert rows.columns == table.columns
-    assert found == LabelFillResult(outcomes=3, used=1, elsewhere=1)
+    assert result == LabelFillResult(outcomes=3, used=1, elsewhere=1)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +95,11 @@ def test_only_a_label_that_is_not_known_takes_the_outcome() -> None:
 )
 def test_ids_and_labels_of_any_kind_find_each_other(own: pa.Array) -> None:
     table = ibis.memtable(pa.table({"key": [1, 2, 3], "label": own}))
-    rows, found = fill(table, terms_of(Flat), known(**{"2": 0.0}))
+    rows, result = fill(table, terms_of(Flat), known(**{"2": 0.0}))
     first = own.to_pylist()[0]
     assert labels(rows, terms_of(Flat))[2] == 0
     assert labels(rows, terms_of(Flat))[1] == (None if first is None else 1)
-    assert (found.used, found.elsewhere) == (1, 0)
+    assert (result.used, result.elsewhere) == (1, 0)
 
 
 def test_without_outcomes_or_without_the_columns_the_rows_are_left_alone() -> None:
@@ -100,7 +110,10 @@ def test_without_outcomes_or_without_the_columns_the_rows_are_left_alone() -> No
 
 
 def shifted(rows: int = 6_000) -> tuple[pa.Table, dict[str, float]]:
-    """Parcels of later: heavier, and late with few stops, no longer with many. What became of them no label tells."""
+    """Parcels of later: heavier, and late with few stops, no longer with many.
+
+    What became of them no label tells.
+    """
     table, random = parcels(rows, seed=1), np.random.Generator(np.random.Philox(9))
     stops = table["stops"].to_numpy()
     late = random.random(rows) < 1 / (1 + np.exp(0.3 * (stops - 25)))
@@ -124,7 +137,9 @@ def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
     tell(store, outcomes)
     drifted = replace(binary, load=given(pa.concat_tables([parcels(), later])))
     lines: list[str] = []
-    made = retrain(drifted, settings, store, lines.append, because="drift", who="you", why="weight moved")
+    made = retrain(
+        drifted, settings, store, lines.append, because="drift", who="you", why="weight moved"
+    )
     assert lines[0] == "because    drift: weight moved"
     assert "6,000 told to sqlite" in lines[1]
     assert lines[1].endswith("6,000 are labels that load() lacks")
@@ -134,7 +149,9 @@ def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
     assert champion
     assert (champion.number, challenger.number) == (before.number, made.version.number)
     assert challenger.tags["compared_with"] == str(before.number)
-    assert {name: challenger.tags[f"retrain.{name}"] for name in ("because", "why", "by", "outcomes")} == {
+    assert {
+        name: challenger.tags[f"retrain.{name}"] for name in ("because", "why", "by", "outcomes")
+    } == {
         "because": "drift",
         "why": "weight moved",
         "by": "you",
@@ -144,31 +161,50 @@ def test_a_planted_drift_leads_to_a_gated_challenger_that_knows_the_new_world(
     gate = next(verdict for verdict in made.verdicts if verdict.gate.id == "holds-champion")
     assert gate.passed
     bundle = registry.download(challenger, tmp_path)
-    manifest = open_bundle(bundle, PARCELS.fields, binary.baseline, digest=challenger.digest).manifest
+    manifest = open_bundle(
+        bundle, PARCELS.fields, binary.baseline, digest=challenger.digest
+    ).manifest
     own = int(pc.sum(pc.is_valid(parcels()["late"])).as_py())
     assert manifest.data.rows == own + len(outcomes)
-    assert str(manifest.data.until) > str(parcels()["at"].to_numpy().max()), "the window reaches into the new world"
+    assert str(manifest.data.until) > str(parcels()["at"].to_numpy().max()), (
+        "the window reaches into the new world"
+    )
     rows = collect(fill(ibis.memtable(later), PARCELS, outcome_labels(store))[0], PARCELS)
     new, old = (
-        open_bundle(path, PARCELS.fields, binary.baseline, digest=version.digest).runtime.score(rows.columns)
+        open_bundle(path, PARCELS.fields, binary.baseline, digest=version.digest).runtime.score(
+            rows.columns
+        )
         for path, version in ((bundle, challenger), (trained.bundle, before))
     )
-    assert np.mean((new - rows.y) ** 2) < 0.5 * np.mean((old - rows.y) ** 2), "it knows what the champion cannot"
+    assert np.mean((new - rows.y) ** 2) < 0.5 * np.mean((old - rows.y) ** 2), (
+        "it knows what the champion cannot"
+    )
     last = registry.history()[-1]
-    assert (last["action"], last["before"], last["version"]) == ("retrain", before.number, challenger.number)
+    assert (last["action"], last["before"], last["version"]) == (
+        "retrain",
+        before.number,
+        challenger.number,
+    )
     assert last["why"] == "drift: weight moved"
 
     blind = train_with_governance(drifted, settings, silent).version
-    assert registry.version(blind.number).digest == before.digest, "without outcomes there is nothing new to learn"
+    assert registry.version(blind.number).digest == before.digest, (
+        "without outcomes there is nothing new to learn"
+    )
 
 
 @pytest.mark.parametrize("tier", ["A", "B", "C"])
 def test_no_tier_lets_a_retraining_promote(
-    settings: Settings, registry: Registry, store: Store, trained_baseline: Trained, tmp_path: Path, tier: str
+    settings: Settings,
+    registry: Registry,
+    store: Store,
+    trained_baseline: Trained,
+    tmp_path: Path,
+    tier: str,
 ) -> None:
     folder = Path(shutil.copytree(settings.governance_dir, tmp_path / "governance"))
-    asked = ("about_people", "personal_data", "acts_without_review")
-    yes = {name: place < {"A": 2, "B": 1, "C": 0}[tier] for place, name in enumerate(asked)}
+    requested = ("about_people", "personal_data", "acts_without_review")
+    yes = {name: place < {"A": 2, "B": 1, "C": 0}[tier] for place, name in enumerate(requested)}
     (folder / "risk.yaml").write_text(f"tier_questions: {json.dumps(yes)}\n")
     here = settings.model_copy(update={"governance_dir": folder})
     champion = release(registry, trained_baseline.bundle)
@@ -176,7 +212,9 @@ def test_no_tier_lets_a_retraining_promote(
     assert challenger.number != champion.number
     assert registry.get_by_alias(CHALLENGER) == registry.version(challenger.number)
     assert registry.get_by_alias(CHAMPION) == registry.version(champion.number)
-    assert [event["action"] for event in registry.history()] == ["promote", "retrain"], "the first was the release"
+    assert [event["action"] for event in registry.history()] == ["promote", "retrain"], (
+        "the first was the release"
+    )
 
 
 def test_a_refused_retraining_leaves_everything_as_it_was(
@@ -196,14 +234,16 @@ def test_the_champion_once_more_is_no_answer_to_a_drift(
     settings: Settings, registry: Registry, store: Store, trained: Trained
 ) -> None:
     champion = release(registry, trained.bundle)
-    with pytest.raises(ModelUnchangedError, match=f"version {champion.number}, once more.*Does load"):
+    with pytest.raises(
+        ModelUnchangedError, match=f"version {champion.number}, once more.*Does load"
+    ):
         retrain(binary, settings, store, silent, because="drift", who="you")
     assert not any(event["action"] == "retrain" for event in registry.history())
 
 
 def test_a_person_says_why(settings: Settings, store: Store) -> None:
     for why in ("", "  ", "x" * 501):
-        with pytest.raises(MissingReasonError, match='--why "a new fraud"'):
+        with pytest.raises(MissingReasonError, match='--reason "a new fraud"'):
             retrain(binary, settings, store, silent, because="person", who="you", why=why)
 
 
@@ -234,9 +274,9 @@ def test_a_young_challenger_waits_for_a_person_and_is_not_made_again(
 ) -> None:
     champion = release(registry, dated(model, 100)).number
     waiting = challenge(registry, dated(baseline, 2), champion)
-    old, said = due(registry, 90)
+    old, message = due(registry, 90)
     assert not old
-    assert said.endswith(f"version {waiting} was made 2.0 days ago and waits: make promote")
+    assert message.endswith(f"version {waiting} was made 2.0 days ago and waits: make promote")
     registry.tag(waiting, "compared_with", "17")  # of another champion: promote would refuse it
     assert due(registry, 90)[0] is True
 
@@ -249,5 +289,7 @@ def test_without_a_reason_a_young_champion_is_left_alone(
     monkeypatch.setenv("ML_STATE_DIR", str(settings.state_dir))
     monkeypatch.setenv("ML_MODEL_NAME", settings.model_name)
     assert main(["retrain"]) == 0
-    assert capsys.readouterr().out.startswith("nothing to do: the champion, version 1, is 3.0 days old")
+    assert capsys.readouterr().out.startswith(
+        "nothing to do: the champion, version 1, is 3.0 days old"
+    )
     assert len(registry.versions()) == 1

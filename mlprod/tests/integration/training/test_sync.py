@@ -27,11 +27,13 @@ def released(registry: Registry, folder: Path, name: str) -> Version:
 
 
 def pointer(models: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((models / "champion.json").read_text())
-    return found
+    result: dict[str, object] = json.loads((models / "champion.json").read_text())
+    return result
 
 
-def test_the_champion_arrives_whole_and_is_then_pointed_at(registry: Registry, models: Path, tmp_path: Path) -> None:
+def test_the_champion_arrives_whole_and_is_then_pointed_at(
+    registry: Registry, models: Path, tmp_path: Path
+) -> None:
     champion = released(registry, tmp_path, "a")
     assert sync(registry, models) == champion.digest
     since = registry.version(1).since
@@ -60,7 +62,9 @@ def test_without_a_champion_nothing_comes(registry: Registry, models: Path) -> N
     assert list(models.iterdir()) == []
 
 
-def test_a_rollback_arrives_and_names_what_it_replaced(registry: Registry, models: Path, tmp_path: Path) -> None:
+def test_a_rollback_arrives_and_names_what_it_replaced(
+    registry: Registry, models: Path, tmp_path: Path
+) -> None:
     digests = []
     for name in "ab":
         digests.append(released(registry, tmp_path, name).digest)
@@ -85,7 +89,9 @@ def test_what_is_not_what_was_registered_leaves_all_as_it_was(
     assert registry.local_artifacts
     (stored,) = (registry.local_artifacts / run).rglob("card.md")
     stored.write_text("c") if damage == "changed" else shutil.rmtree(stored.parent)
-    with pytest.raises(RegistryError, match="refused" if damage == "changed" else "cannot be fetched"):
+    with pytest.raises(
+        RegistryError, match="refused" if damage == "changed" else "cannot be fetched"
+    ):
         sync(registry, models)
     assert pointer(models) == before
     assert [path.name for path in (models / "versions").iterdir()] == [before["digest"]]
@@ -107,7 +113,9 @@ def test_old_bundles_are_removed_but_never_one_that_may_answer(
     assert left == set(used)
 
 
-def test_a_damaged_pointer_is_written_anew(registry: Registry, models: Path, tmp_path: Path) -> None:
+def test_a_damaged_pointer_is_written_anew(
+    registry: Registry, models: Path, tmp_path: Path
+) -> None:
     champion = released(registry, tmp_path, "a")
     sync(registry, models)
     (models / "champion.json").write_text("")
@@ -121,10 +129,10 @@ def test_a_bundle_that_was_damaged_here_is_fetched_again(
 ) -> None:
     champion = released(registry, tmp_path, "a")
     sync(registry, models)
-    kept = models / "versions" / champion.digest
-    (kept / "card.md").write_text("b") if damage == "changed" else shutil.rmtree(kept)
+    stored = models / "versions" / champion.digest
+    (stored / "card.md").write_text("b") if damage == "changed" else shutil.rmtree(stored)
     assert sync(registry, models) == champion.digest
-    assert (kept / "card.md").read_text() == "a"
+    assert (stored / "card.md").read_text() == "a"
 
 
 def test_a_follower_brings_every_promotion_and_rollback(
@@ -147,16 +155,20 @@ def test_a_follower_brings_every_promotion_and_rollback(
 
 
 def test_a_follower_outlives_what_it_cannot_bring(
-    settings: Settings, registry: Registry, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    registry: Registry,
+    models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     broken = registry.register(registry.log_run({}, {}, {}, None), "f" * 64, {})
     registry.point(CHAMPION, broken)
-    stop, said = threading.Event(), ""
+    stop, message = threading.Event(), ""
 
     def has_complained() -> bool:
-        nonlocal said
-        said += capsys.readouterr().out
-        return "cannot be fetched" in said
+        nonlocal message
+        message += capsys.readouterr().out
+        return "cannot be fetched" in message
 
     follower = threading.Thread(target=follow, args=(settings, stop))
     follower.start()
@@ -167,11 +179,15 @@ def test_a_follower_outlives_what_it_cannot_bring(
     finally:
         stop.set()
         follower.join(10)
-    assert said.count("cannot be fetched") == 1
+    assert message.count("cannot be fetched") == 1
 
 
-def test_a_champion_that_names_no_bundle_changes_nothing(registry: Registry, models: Path, tmp_path: Path) -> None:
-    """Somebody made a version in the registry's own pages, or wrote into its tag: it must lead to no other folder."""
+def test_a_champion_that_names_no_bundle_changes_nothing(
+    registry: Registry, models: Path, tmp_path: Path
+) -> None:
+    """Somebody made a version in the registry's own pages, or wrote into its tag: it must lead to
+    no other folder.
+    """
     released(registry, tmp_path, "a")
     sync(registry, models)
     before = pointer(models)
@@ -194,15 +210,18 @@ def test_a_bundle_larger_than_the_limit_is_not_even_fetched(
     small = Registry(settings.model_copy(update={"model_megabytes": 1}))
     release(registry, tmp_path / "a")
     with pytest.raises(
-        RegistryError, match=r"of version 2 has 2 MB of files; the limit is 1 MB \(ML_MODEL_MEGABYTES\)"
+        RegistryError,
+        match=r"of version 2 has 2 MB of files; the limit is 1 MB \(ML_MODEL_MEGABYTES\)",
     ):
         sync(small, models)
     assert not (models / "versions").exists() or list((models / "versions").iterdir()) == []
     assert sync(registry, models)
 
 
-def test_two_syncs_at_once_leave_one_whole_champion(settings: Settings, registry: Registry, tmp_path: Path) -> None:
-    """The follower, and somebody who typed `make sync`, while promotions arrive."""
+def test_two_syncs_at_once_leave_one_whole_champion(
+    settings: Settings, registry: Registry, tmp_path: Path
+) -> None:
+    """The follower, and somebody who typed `make fetch-model`, while promotions arrive."""
     models, failed = settings.models, []
     digests = [released(registry, tmp_path, name).digest for name in "ab"]
 

@@ -69,8 +69,8 @@ def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) 
 
 
 def test_a_first_model_has_no_champion_to_meet(trained: Trained) -> None:
-    found = verdict(trained.result.verdicts, "holds-champion")
-    assert (found.passed, found.says) == (None, "does not apply: there is no champion yet")
+    result = verdict(trained.result.verdicts, "holds-champion")
+    assert (result.passed, result.says) == (None, "does not apply: there is no champion yet")
 
 
 def test_the_same_inputs_give_the_same_bundle_elsewhere(
@@ -81,19 +81,20 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
         "from pathlib import Path; from conftest import silent; from seams import binary; "
         "from mlprod.settings import Settings; "
         "from mlprod.training.governed_training import train_with_governance; "
-        f"settings = Settings(state_dir=Path({str(tmp_path)!r}), governance_dir=Path({str(governance)!r}), "
+        f"settings = Settings(state_dir=Path({str(tmp_path)!r}), "
+        f"governance_dir=Path({str(governance)!r}), "
         "tracking_uri='', model_name='parcels'); "
         "print(train_with_governance(binary, settings, silent).version.digest)"
     )
     folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": folders, "PYTHONHASHSEED": "7"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said.stdout.split()[-1] == trained.bundle.name
+    assert message.stdout.split()[-1] == trained.bundle.name
 
 
 @pytest.mark.parametrize(("kind", "builds"), [("model", 2), ("baseline", 1)])
@@ -111,14 +112,20 @@ def test_a_training_builds_the_estimator_once_for_its_task_and_once_to_fit_it(
 
 
 def test_other_rows_give_another_bundle(settings: Settings, trained_baseline: Trained) -> None:
-    other = train_with_governance(replace(binary, load=given(parcels(seed=1))), settings, silent, kind="baseline")
+    other = train_with_governance(
+        replace(binary, load=given(parcels(seed=1))), settings, silent, kind="baseline"
+    )
     assert other.version.digest != trained_baseline.bundle.name
 
 
 def test_only_rows_before_until_are_learnt_from(settings: Settings) -> None:
     lines: list[str] = []
     train_with_governance(
-        binary, settings, lines.append, kind="baseline", until=datetime(2026, 1, 1) + timedelta(minutes=2_000)
+        binary,
+        settings,
+        lines.append,
+        kind="baseline",
+        until=datetime(2026, 1, 1) + timedelta(minutes=2_000),
     )
     assert "2,000 rows hold it" in lines[0]
 
@@ -134,22 +141,40 @@ def test_a_baseline_is_judged_and_registered_like_a_model(trained_baseline: Trai
 def test_a_near_copy_of_the_label_is_refused_by_name(settings: Settings, copy: str) -> None:
     late = [label or 0 for label in parcels()["late"].to_pylist()]
     noise = np.random.Generator(np.random.Philox(3)).random(len(late))
-    values = np.array(late) * 20 + noise * 9 if copy == "weight" else [None if label else 5.0 for label in late]
-    with pytest.raises(GateError, match=f"no-copy-of-the-label: single_field_power in {copy} = 1, must be <= 0.99"):
-        train_with_governance(replace(binary, load=given(with_column(copy, values))), settings, silent)
+    values = (
+        np.array(late) * 20 + noise * 9
+        if copy == "weight"
+        else [None if label else 5.0 for label in late]
+    )
+    with pytest.raises(
+        GateError, match=f"no-copy-of-the-label: single_field_power in {copy} = 1, must be <= 0.99"
+    ):
+        train_with_governance(
+            replace(binary, load=given(with_column(copy, values))), settings, silent
+        )
 
 
-def test_a_refused_model_is_logged_and_not_registered(settings: Settings, registry: Registry) -> None:
+def test_a_refused_model_is_logged_and_not_registered(
+    settings: Settings, registry: Registry
+) -> None:
     useless = replace(binary, load=given(with_column("stops", [1] * 3_000)), payoff=lambda *_: 1.0)
-    with pytest.raises(GateError, match=r"beats-baseline: .*lower bound = 0, must be > 0: short by 0") as refused:
+    with pytest.raises(
+        GateError, match=r"beats-baseline: .*lower bound = 0, must be > 0: short by 0"
+    ) as refused:
         train_with_governance(useless, settings, silent)
-    assert [verdict.gate.id for verdict in refused.value.verdicts if verdict.passed is False] == ["beats-baseline"]
+    assert [verdict.gate.id for verdict in refused.value.verdicts if verdict.passed is False] == [
+        "beats-baseline"
+    ]
     assert [run["verdict"] for run in runs(registry)] == ["refused"]
     assert registry.versions() == []
 
 
 def test_a_broken_contract_stops_before_training(settings: Settings, registry: Registry) -> None:
-    seam = replace(text, load=given(parcels(50).rename_columns({"parcel": "key", "late": "label"})), build_model=never)
+    seam = replace(
+        text,
+        load=given(parcels(50).rename_columns({"parcel": "key", "late": "label"})),
+        build_model=never,
+    )
     waive(settings)
     with pytest.raises(ContractViolationError, match="body: no such column"):
         train_with_governance(seam, settings, silent)
@@ -158,9 +183,15 @@ def test_a_broken_contract_stops_before_training(settings: Settings, registry: R
 
 def test_an_unknown_metric_stops_before_training(settings: Settings, tmp_path: Path) -> None:
     shutil.copytree(settings.governance_dir, tmp_path / "governance")
-    (tmp_path / "governance" / "gates.yaml").write_text(GATES.replace("parity_difference", "beauty"))
-    with pytest.raises(GovernanceError, match="gate exact-export: no metric 'beauty'; there are average_precision"):
-        train_with_governance(binary, settings.model_copy(update={"governance_dir": tmp_path / "governance"}), silent)
+    (tmp_path / "governance" / "gates.yaml").write_text(
+        GATES.replace("parity_difference", "beauty")
+    )
+    with pytest.raises(
+        GovernanceError, match="gate exact-export: no metric 'beauty'; there are average_precision"
+    ):
+        train_with_governance(
+            binary, settings.model_copy(update={"governance_dir": tmp_path / "governance"}), silent
+        )
 
 
 def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
@@ -168,7 +199,9 @@ def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
 ) -> None:
     lines: list[str] = []
     with pytest.raises(BundleError, match="the limit is 1 MB"):
-        train_with_governance(binary, settings.model_copy(update={"model_megabytes": 1}), lines.append)
+        train_with_governance(
+            binary, settings.model_copy(update={"model_megabytes": 1}), lines.append
+        )
     assert not any(line.startswith("gate") for line in lines)
     assert registry.versions() == []
 
@@ -176,25 +209,32 @@ def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
 def test_a_training_tells_what_its_model_takes(settings: Settings) -> None:
     lines: list[str] = []
     train_with_governance(binary, settings, lines.append)
-    (said,) = [line for line in lines if line.startswith("size")]
-    assert said.endswith(" MB of memory; the limit is 128 MB")
+    (message,) = [line for line in lines if line.startswith("size")]
+    assert message.endswith(" MB of memory; the limit is 128 MB")
 
 
 def test_a_frame_instead_of_a_table_is_named_with_what_works(settings: Settings) -> None:
     framed: Any = replace(binary, load=lambda since=None, until=None: parcels().to_pandas())
-    with pytest.raises(ContractError, match=r"a DataFrame; it must give an Ibis table: ibis.memtable\(frame\)"):
+    with pytest.raises(
+        ContractError, match=r"a DataFrame; it must give an Ibis table: ibis.memtable\(frame\)"
+    ):
         train_with_governance(framed, settings, silent)
 
 
 def test_a_payoff_that_is_no_money_is_named(settings: Settings) -> None:
-    with pytest.raises(InvalidScoresError, match=r"payoff\('\w+', ...\) gave None; it must give money"):
-        train_with_governance(replace(binary, payoff=lambda decision, outcome, row: None), settings, silent)  # type: ignore[arg-type,return-value]
+    payoff: Any = lambda decision, outcome, row: None  # noqa: E731
+    with pytest.raises(
+        InvalidScoresError, match=r"payoff\('\w+', ...\) gave None; it must give money"
+    ):
+        train_with_governance(replace(binary, payoff=payoff), settings, silent)
 
 
 def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Settings) -> None:
     with pytest.raises(ExportError, match=r"no predict_proba, .* Wrap it: CalibratedClassifierCV"):
         train_with_governance(
-            replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())), settings, silent
+            replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())),
+            settings,
+            silent,
         )
 
 

@@ -31,8 +31,8 @@ def shown(settings: Settings) -> dict[str, Evidence]:
 
 def test_a_training_leaves_evidence_of_its_bundle(settings: Settings) -> None:
     version = train_with_governance(binary, settings, silent).version
-    found = shown(settings)
-    about = digests(settings, binary, version)
+    result = shown(settings)
+    subject = digests(settings, binary, version)
     for check in (
         "gates-passed",
         "beats-baseline",
@@ -41,14 +41,17 @@ def test_a_training_leaves_evidence_of_its_bundle(settings: Settings) -> None:
         "same-features-in-serving",
         "split-by-time",
     ):
-        assert found[check].passed, found[check]
-        assert found[check].digests["bundle"] == version.digest
-    assert found["gates-passed"].digests["gates"] == about["gates"]
-    assert found["contract-holds"].digests == {"contract": about["contract"], "domain": "of the tests"}
-    assert isinstance(found["beats-baseline"].value, float)
-    assert found["beats-baseline"].value > 0
-    assert not found["card-complete"].passed
-    assert "governance/problem.yaml problem.statement" in str(found["card-complete"].value)
+        assert result[check].passed, result[check]
+        assert result[check].digests["bundle"] == version.digest
+    assert result["gates-passed"].digests["gates"] == subject["gates"]
+    assert result["contract-holds"].digests == {
+        "contract": subject["contract"],
+        "domain": "of the tests",
+    }
+    assert isinstance(result["beats-baseline"].value, float)
+    assert result["beats-baseline"].value > 0
+    assert not result["card-complete"].passed
+    assert "governance/problem.yaml problem.statement" in str(result["card-complete"].value)
 
 
 def test_a_baseline_says_nothing_of_a_model(settings: Settings) -> None:
@@ -59,20 +62,24 @@ def test_a_baseline_says_nothing_of_a_model(settings: Settings) -> None:
 
 def test_made_up_rows_and_a_random_split_are_told(settings: Settings) -> None:
     train_with_governance(replace(regression, made_up=True), settings, silent)
-    found = shown(settings)
-    assert not found["data-is-real"].passed
-    assert not found["split-by-time"].passed
-    assert "no-slice-left-behind" not in found, "without slices nothing was shown of any"
+    result = shown(settings)
+    assert not result["data-is-real"].passed
+    assert not result["split-by-time"].passed
+    assert "no-slice-left-behind" not in result, "without slices nothing was shown of any"
 
 
 def test_a_refused_model_leaves_no_evidence(settings: Settings) -> None:
-    worse = replace(binary, payoff=lambda decision, outcome, row: -1000.0 if decision == "call" else 0.0)
+    worse = replace(
+        binary, payoff=lambda decision, outcome, row: -1000.0 if decision == "call" else 0.0
+    )
     with pytest.raises(GateError):
         train_with_governance(worse, settings, silent)
     assert shown(settings) == {}
 
 
-@pytest.mark.parametrize(("commit", "passed"), [("a" * 40, True), ("a" * 40 + "-dirty", False), ("", False)])
+@pytest.mark.parametrize(
+    ("commit", "passed"), [("a" * 40, True), ("a" * 40 + "-dirty", False), ("", False)]
+)
 def test_files_that_are_not_committed_are_told(
     commit: str, passed: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,15 +90,21 @@ def test_files_that_are_not_committed_are_told(
 
 def test_a_field_that_the_model_needs_is_worth_something_and_one_that_it_ignores_is_not() -> None:
     only_stops = FunctionTransformer(lambda matrix: matrix[:, [1]])
-    seam = replace(binary, build_model=lambda fields: make_pipeline(only_stops, LogisticRegression()))
+    seam = replace(
+        binary, build_model=lambda fields: make_pipeline(only_stops, LogisticRegression())
+    )
     _, rows = load_rows(seam)
     parts = split(rows, "binary")
     estimator = fit(seam, rows.take(parts.train))
 
     class Runtime:
         def score(self, columns: Columns) -> Scores:
-            return np.asarray(estimator.predict_proba(encode(seam.terms.fields, columns))[:, 1], dtype=np.float64)
+            return np.asarray(
+                estimator.predict_proba(encode(seam.terms.fields, columns))[:, 1], dtype=np.float64
+            )
 
-    worth = worth_of_fields(seam, Candidate("model", Runtime(), {}, 0.5, None), rows.take(parts.test))
+    worth = worth_of_fields(
+        seam, Candidate("model", Runtime(), {}, 0.5, None), rows.take(parts.test)
+    )
     assert worth["stops"] > 0.01
     assert worth["city"] == worth["weight"] == 0

@@ -39,17 +39,24 @@ def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
     shutil.copy(empty_state / "mlflow.db", tmp_path)
     folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     command = [sys.executable, "-c", TRAINING, str(tmp_path), str(governance)]
-    own = Settings(state_dir=tmp_path, governance_dir=governance, tracking_uri="", model_name="parcels")
+    own = Settings(
+        state_dir=tmp_path, governance_dir=governance, tracking_uri="", model_name="parcels"
+    )
     with subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": folders}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=os.environ | {"PYTHONPATH": folders},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as first:
         assert first.stdin
         assert first.stdout
         assert "hold it" in first.stdout.readline()
-        words = (
-            rf"the training of a baseline of .+, process {first.pid} on .+ since .+ works with {tmp_path}\. Wait for it"
+        parts = (
+            rf"the training of a baseline of .+, process {first.pid} on .+ since .+ works with "
+            rf"{tmp_path}\. Wait for it"
         )
-        with pytest.raises(LockHeldError, match=words):
+        with pytest.raises(LockHeldError, match=parts):
             train_with_governance(binary, own, silent, kind="baseline")
         assert Registry(own).versions() == []
         if end == "kill -9":

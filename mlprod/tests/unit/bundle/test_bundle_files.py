@@ -60,7 +60,15 @@ def odd_name(folder: Path) -> None:
     (folder / "a b\nc").write_text("")
 
 
-HARM = [link_to_a_file, link_to_the_same_file, link_to_a_folder, link_as_provenance, pipe, pipe_as_provenance, odd_name]
+HARM = [
+    link_to_a_file,
+    link_to_the_same_file,
+    link_to_a_folder,
+    link_as_provenance,
+    pipe,
+    pipe_as_provenance,
+    odd_name,
+]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
@@ -68,12 +76,16 @@ HARM = [link_to_a_file, link_to_the_same_file, link_to_a_folder, link_as_provena
 def test_what_is_no_plain_file_is_named_and_never_opened(folder: Path, harm: object) -> None:
     assert callable(harm)
     harm(folder)
-    with pytest.raises(BundleFilesError, match=r"link, a pipe or a device|no name of a bundle's file"):
+    with pytest.raises(
+        BundleFilesError, match=r"link, a pipe or a device|no name of a bundle's file"
+    ):
         bundle_files(folder)
     assert folder_digest(folder) != bundle_digest(CONTENT)
 
 
-@pytest.mark.parametrize("name", ["../card.md", "a/../b", "/etc/passwd", "", ".", "a//b", "a\n", "a b", "a\\b", "a/."])
+@pytest.mark.parametrize(
+    "name", ["../card.md", "a/../b", "/etc/passwd", "", ".", "a//b", "a\n", "a b", "a\\b", "a/."]
+)
 def test_a_name_that_could_lead_out_of_the_folder_is_refused(name: str) -> None:
     with pytest.raises(BundleFilesError, match="no name of a bundle's file"):
         require_name(name)

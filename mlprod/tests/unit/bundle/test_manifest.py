@@ -1,4 +1,6 @@
-"""The format of a manifest: unknown keys of a known format do no harm, a newer format is refused by name."""
+"""The format of a manifest: unknown keys of a known format do no harm, a newer format is refused by
+name.
+"""
 
 import json
 from pathlib import Path
@@ -31,7 +33,10 @@ def test_keys_that_a_later_version_adds_to_the_format_do_no_harm() -> None:
 
 @pytest.mark.parametrize("format", [FORMAT + 1, 99])
 def test_a_newer_format_is_refused_whatever_else_the_manifest_holds(format: int) -> None:
-    message = rf"format {format}, and this version of mlprod reads formats up to {FORMAT}. Works: make update"
+    message = (
+        rf"format {format}, and this version of mlprod reads formats up to {FORMAT}. Works: "
+        rf"make update"
+    )
     for content in (changed(format=format), json.dumps({"format": format}).encode()):
         with pytest.raises(FormatError, match=message):
             read_manifest(content)

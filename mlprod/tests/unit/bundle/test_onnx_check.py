@@ -5,11 +5,26 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto
-from onnx_models import SECRET, constant, external, foreign_models, graph, model, reading_models, sums
+from onnx_models import (
+    SECRET,
+    constant,
+    external,
+    foreign_models,
+    graph,
+    model,
+    reading_models,
+    sums,
+)
 from seams import PARCELS
 
 from mlprod.bundle.errors import UnsafeModelError
-from mlprod.bundle.onnx_check import DATA_LOCATION, DOMAIN, EXTERNAL_DATA, MESSAGES, require_self_contained
+from mlprod.bundle.onnx_check import (
+    DATA_LOCATION,
+    DOMAIN,
+    EXTERNAL_DATA,
+    MESSAGES,
+    require_self_contained,
+)
 from mlprod.bundle.runtime import OnnxRuntime
 
 READING, FOREIGN = reading_models(), foreign_models()
@@ -32,9 +47,16 @@ def test_an_operator_that_is_not_standard_is_refused_wherever_it_stands(place: s
         OnnxRuntime(FOREIGN[place].SerializeToString(), PARCELS.fields)
 
 
-@pytest.mark.parametrize("place", ["initializer", "constant", "body of If", "function", "sparse initializer"])
-def test_onnx_runtime_itself_reads_no_file_either(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second lock, should the check ever miss a place. Without both it reads the file, as the last line shows."""
+@pytest.mark.parametrize(
+    "place", ["initializer", "constant", "body of If", "function", "sparse initializer"]
+)
+def test_onnx_runtime_itself_reads_no_file_either(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second lock, should the check ever miss a place.
+
+    Without both it reads the file, as the last line shows.
+    """
     (tmp_path / "keys.json").write_bytes(SECRET)
     monkeypatch.chdir(tmp_path)
     check = "mlprod.bundle.runtime.require_self_contained"
@@ -54,7 +76,9 @@ def test_settings_of_onnx_runtime_inside_a_model_are_refused() -> None:
 
 @pytest.mark.parametrize("place", [b"", b"ai.onnx", b"ai.onnx.ml"])
 def test_standard_operators_and_own_data_are_let_through(place: bytes) -> None:
-    made = model(graph(constant(TensorProto(data_type=TensorProto.UINT8, dims=[3], raw_data=b"123"))))
+    made = model(
+        graph(constant(TensorProto(data_type=TensorProto.UINT8, dims=[3], raw_data=b"123")))
+    )
     made.graph.node[0].domain = place.decode()
     made.metadata_props.add(key="author", value="ort_config")
     require_self_contained(made.SerializeToString())
@@ -69,26 +93,36 @@ def test_the_table_knows_every_message_in_which_a_tensor_a_graph_or_a_domain_may
 
     def leads(message: Any, seen: tuple[Any, ...] = ()) -> bool:
         """Whether a message holds one of those whose content is looked at."""
-        inner = [each.message_type for each in message.fields if each.message_type]
-        return message in looked_at or any(leads(each, (*seen, message)) for each in inner if each not in seen)
+        inner = [item.message_type for item in message.fields if item.message_type]
+        return message in looked_at or any(
+            leads(each, (*seen, message)) for each in inner if each not in seen
+        )
 
     for message, descriptor in proto.items():
-        leading = {e.number: e.message_type for e in descriptor.fields if e.message_type and leads(e.message_type)}
-        known = {number: proto[name] for number, name in MESSAGES[message].items() if name != "Entry"}
+        leading = {
+            e.number: e.message_type
+            for e in descriptor.fields
+            if e.message_type and leads(e.message_type)
+        }
+        known = {
+            number: proto[name] for number, name in MESSAGES[message].items() if name != "Entry"
+        }
         assert known == leading, message
-        domains = [each.number for each in descriptor.fields if each.name == "domain"]
+        domains = [element.number for element in descriptor.fields if element.name == "domain"]
         assert message == "Model" or domains == ([DOMAIN[message]] if message in DOMAIN else [])
-    numbers = {each.name: each.number for each in proto["Tensor"].fields}
+    numbers = {entry.name: entry.number for entry in proto["Tensor"].fields}
     assert (numbers["external_data"], numbers["data_location"]) == (EXTERNAL_DATA, DATA_LOCATION)
 
 
 @pytest.mark.parametrize(
     "hidden",
     [
-        external().SerializeToString() + b"\x70\x00",  # the last location wins for a parser: here it is "default"
+        external().SerializeToString()
+        + b"\x70\x00",  # the last location wins for a parser: here it is "default"
         field(8, b"w") + b"\x70\x81\x80\x80\x80\x80\x00",  # 1, written in six bytes
         field(8, b"w") + b"\xf0\x80\x00\x01",  # its tag in three bytes
-        field(8, b"w") + b"\x70\x81\x80\x80\x80\x80\x80\x80\x80\x80\x01",  # a number whose lower half is 1
+        field(8, b"w")
+        + b"\x70\x81\x80\x80\x80\x80\x80\x80\x80\x80\x01",  # a number whose lower half is 1
     ],
 )
 def test_no_spelling_of_the_bytes_hides_it(hidden: bytes) -> None:
@@ -97,7 +131,8 @@ def test_no_spelling_of_the_bytes_hides_it(hidden: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "attribute", [b"\x3d\x00\x00\x80\x3f", b"\x40\x05", b"\x40\x85\x80\x01", field(9, b"BRANCH_LEQ")]
+    "attribute",
+    [b"\x3d\x00\x00\x80\x3f", b"\x40\x05", b"\x40\x85\x80\x01", field(9, b"BRANCH_LEQ")],
 )
 def test_long_lists_of_an_attribute_hide_nothing_that_follows(attribute: bytes) -> None:
     tensor = field(5, external().SerializeToString())
@@ -131,6 +166,8 @@ def test_it_is_refused_by_name_at_every_length_of_what_stands_before(place: str)
     for size in (1, 200, 70_000):
         made = ModelProto()
         made.CopyFrom(READING[place])
-        made.graph.initializer.insert(0, TensorProto(name="z", data_type=2, dims=[size], raw_data=b"0" * size))
+        made.graph.initializer.insert(
+            0, TensorProto(name="z", data_type=2, dims=[size], raw_data=b"0" * size)
+        )
         with pytest.raises(UnsafeModelError, match=r"external data|domain 'f'"):
             require_self_contained(made.SerializeToString())

@@ -3,29 +3,34 @@ import numpy as np
 from mlprod.bundle.reference_profile import Distribution, describe
 from mlprod.contract.schema import Field, Fields
 
-NUMBER, WORD = Field("size", "number"), Field("city", "category", categories=("bergen", "oslo"), open=True)
+NUMBER, WORD = (
+    Field("size", "number"),
+    Field("city", "category", categories=("bergen", "oslo"), open=True),
+)
 
 
 def described(field: Field, values: list[object]) -> Distribution:
     column = np.array(values, dtype=float if field.kind == "number" else object)
-    return describe(Fields((field,)), {field.name: column}, np.zeros(len(values))).fields[field.name]
+    return describe(Fields((field,)), {field.name: column}, np.zeros(len(values))).fields[
+        field.name
+    ]
 
 
 def test_numbers_fall_in_bins_of_equal_shares() -> None:
-    found = described(NUMBER, list(range(100)))
-    assert np.allclose(found.shares, 0.1)
-    assert found.cumulative[-1] == 1
+    result = described(NUMBER, list(range(100)))
+    assert np.allclose(result.shares, 0.1)
+    assert result.cumulative[-1] == 1
 
 
 def test_missing_values_are_counted_apart() -> None:
-    found = described(NUMBER, [1, 2, None, 4])
-    assert (found.missing, found.rows, round(sum(found.shares), 6)) == (0.25, 4, 1)
+    result = described(NUMBER, [1, 2, None, 4])
+    assert (result.missing, result.rows, round(sum(result.shares), 6)) == (0.25, 4, 1)
 
 
 def test_the_last_share_of_words_is_of_the_unknown() -> None:
-    found = described(WORD, ["oslo", "oslo", "tromso", "bergen", None])
-    assert found.edges == ("bergen", "oslo")
-    assert found.shares == (0.25, 0.5, 0.25)
+    result = described(WORD, ["oslo", "oslo", "tromso", "bergen", None])
+    assert result.edges == ("bergen", "oslo")
+    assert result.shares == (0.25, 0.5, 0.25)
 
 
 def test_the_typical_number_is_near_the_median() -> None:
@@ -41,5 +46,5 @@ def test_a_field_that_is_always_missing_has_no_typical_value() -> None:
 
 
 def test_text_has_nothing_but_its_missing_share() -> None:
-    found = described(Field("body", "text"), ["hello", None])
-    assert (found.edges, found.missing) == ((), 0.5)
+    result = described(Field("body", "text"), ["hello", None])
+    assert (result.edges, result.missing) == ((), 0.5)

@@ -27,14 +27,20 @@ FILES = {"card.md": b"# A card\n", "model/model.pkl": b"\x00\x01"}
 
 def test_the_folder_is_named_by_the_digest_of_its_files(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path, MANIFEST, FILES)
-    there = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    there = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
     assert set(there) == {*FILES, "manifest.json"}
     assert folder.name == bundle_digest(there)
 
 
 def test_equal_content_is_one_folder_whatever_the_order(tmp_path: Path) -> None:
     again = dict(reversed(MANIFEST.items()))
-    assert write_bundle(tmp_path, MANIFEST, FILES) == write_bundle(tmp_path, again, dict(reversed(FILES.items())))
+    assert write_bundle(tmp_path, MANIFEST, FILES) == write_bundle(
+        tmp_path, again, dict(reversed(FILES.items()))
+    )
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -44,7 +50,9 @@ def test_any_other_fact_is_another_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o755), (0o077, 0o700)])
-def test_a_bundle_is_readable_for_whom_the_umask_lets_it_be(tmp_path: Path, umask: int, mode: int) -> None:
+def test_a_bundle_is_readable_for_whom_the_umask_lets_it_be(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
     before = os.umask(umask)
     try:
         folder = write_bundle(tmp_path, MANIFEST, FILES)

@@ -8,13 +8,18 @@ def test_the_page_tells_meaning_rule_and_marks_of_every_field() -> None:
     page = document(PARCELS)
     assert "| `weight` | Weight | number from 0 to 30 kg | no |" in page
     assert "| `courier` | Who brings it (slice) | one of bike, van | no |" in page
-    assert "| `city` | Where to | a word; known are bergen, oslo; others count as unknown | no |" in page
+    assert (
+        "| `city` | Where to | a word; known are bergen, oslo; others count as unknown | no |"
+        in page
+    )
     assert "| `distance` | Way to go (personal) | number from 0 to 100 | yes |" in page
 
 
 @pytest.mark.parametrize("name", PARCELS.fields.names)
 def test_the_example_of_a_field_is_accepted_by_the_contract(name: str) -> None:
-    Parcel.__pydantic_validator__.validate_assignment(Parcel.model_construct(), name, example(PARCELS.fields[name]))
+    Parcel.__pydantic_validator__.validate_assignment(
+        Parcel.model_construct(), name, example(PARCELS.fields[name])
+    )
 
 
 def test_text_is_documented_too() -> None:

@@ -10,14 +10,18 @@ from seams import PARCELS, Flat, Message, terms_of
 from mlprod.contract.open_data_contract import ContractFacts, open_data_contract
 from mlprod.contract.schema import Contract, ContractSchema
 
-NOBODY = ContractFacts("parcels", "Says which parcels come late.", None, "TODO", "TODO", None, "0.1.0", "draft", None)
+NOBODY = ContractFacts(
+    "parcels", "Says which parcels come late.", None, "TODO", "TODO", None, "0.1.0", "draft", None
+)
 TERMS = {"parcels": PARCELS, "flats": terms_of(Flat), "messages": terms_of(Message)}
 HOSTILE = ["yes", "null", "1", "~", "a: b", "# no", "- c", "'", '"', "{x}", "a\\nb", "|", "ø", "😀"]
 
 
 def read(terms: ContractSchema, facts: ContractFacts = NOBODY) -> dict[str, Any]:
     """The document as a reader of its YAML gets it."""
-    document: dict[str, Any] = yaml.safe_load(yaml.safe_dump(open_data_contract(terms, facts), sort_keys=False))
+    document: dict[str, Any] = yaml.safe_load(
+        yaml.safe_dump(open_data_contract(terms, facts), sort_keys=False)
+    )
     return document
 
 
@@ -50,8 +54,14 @@ def test_what_is_written_is_what_was_said(name: str) -> None:
 
 def test_a_field_says_type_bounds_unit_and_meaning() -> None:
     weight, stops, express = (columns(PARCELS)[name] for name in ("weight", "stops", "express"))
-    assert (weight["logicalType"], weight["logicalTypeOptions"]) == ("number", {"minimum": 0, "maximum": 30})
-    assert (stops["logicalType"], stops["logicalTypeOptions"]) == ("integer", {"minimum": 0, "maximum": 50})
+    assert (weight["logicalType"], weight["logicalTypeOptions"]) == (
+        "number",
+        {"minimum": 0, "maximum": 30},
+    )
+    assert (stops["logicalType"], stops["logicalTypeOptions"]) == (
+        "integer",
+        {"minimum": 0, "maximum": 50},
+    )
     assert (express["logicalType"], "logicalTypeOptions" in express) == ("boolean", False)
     assert weight["description"] == "Weight"
     assert {"property": "unit", "value": "kg"} in weight["customProperties"]
@@ -65,11 +75,13 @@ def test_a_text_says_its_longest_length() -> None:
 
 @pytest.mark.parametrize("name", TERMS)
 def test_only_what_may_be_missing_is_not_required(name: str) -> None:
-    terms, found = TERMS[name], columns(TERMS[name])
+    terms, result = TERMS[name], columns(TERMS[name])
     optional = {field.name for field in terms.fields if field.optional} | {terms.label}
-    assert {name for name, column in found.items() if not column["required"]} == optional
+    assert {name for name, column in result.items() if not column["required"]} == optional
     never_null = {"type": "library", "metric": "nullValues", "mustBe": 0}
-    assert {name for name, column in found.items() if never_null not in column.get("quality", [])} == optional
+    assert {
+        name for name, column in result.items() if never_null not in column.get("quality", [])
+    } == optional
 
 
 def test_a_closed_set_forbids_other_words_and_an_open_set_does_not() -> None:
@@ -83,26 +95,38 @@ def test_a_closed_set_forbids_other_words_and_an_open_set_does_not() -> None:
 
 def test_hostile_words_survive() -> None:
     class Tone(Contract):
-        heard: Literal["yes", "null", "1", "~", "- a", "b:"] = Field(description="# A: 'tone'\nof \"it\"")
+        heard: Literal["yes", "null", "1", "~", "- a", "b:"] = Field(
+            description="# A: 'tone'\nof \"it\""
+        )
         guessed: str = Field(description="- {x}", json_schema_extra={"known": list(HOSTILE)})
 
     heard, guessed = (columns(terms_of(Tone))[name] for name in ("heard", "guessed"))
-    assert heard["quality"][-1]["arguments"] == {"validValues": ["yes", "null", "1", "~", "- a", "b:"]}
+    assert heard["quality"][-1]["arguments"] == {
+        "validValues": ["yes", "null", "1", "~", "- a", "b:"]
+    }
     assert guessed["customProperties"] == [{"property": "knownValues", "value": HOSTILE}]
-    assert [column["description"] for column in (heard, guessed)] == ["# A: 'tone'\nof \"it\"", "- {x}"]
+    assert [column["description"] for column in (heard, guessed)] == [
+        "# A: 'tone'\nof \"it\"",
+        "- {x}",
+    ]
 
 
 def test_only_personal_fields_are_restricted() -> None:
-    found = columns(PARCELS)
-    assert {name: column["classification"] for name, column in found.items() if "classification" in column} == {
-        "distance": "restricted"
-    }
-    assert found["distance"]["tags"] == ["personal"]
+    result = columns(PARCELS)
+    assert {
+        name: column["classification"]
+        for name, column in result.items()
+        if "classification" in column
+    } == {"distance": "restricted"}
+    assert result["distance"]["tags"] == ["personal"]
 
 
 def test_the_columns_beside_the_fields_are_told_apart() -> None:
-    found = columns(PARCELS)
-    tags = {name: found[name].get("tags") for name in ("parcel", "customer", "at", "late", "courier", "weight")}
+    result = columns(PARCELS)
+    tags = {
+        name: result[name].get("tags")
+        for name in ("parcel", "customer", "at", "late", "courier", "weight")
+    }
     assert tags == {
         "parcel": ["id"],
         "customer": ["unit"],
@@ -111,10 +135,16 @@ def test_the_columns_beside_the_fields_are_told_apart() -> None:
         "courier": ["slice"],
         "weight": None,
     }
-    assert [name for name, column in found.items() if column.get("primaryKey") and column.get("unique")] == ["parcel"]
-    assert metrics(found["parcel"]) == ["nullValues", "duplicateValues"]
-    assert [name for name, column in found.items() if "logicalType" not in column] == ["parcel", "customer", "late"]
-    assert found["at"]["logicalType"] == "timestamp"
+    assert [
+        name for name, column in result.items() if column.get("primaryKey") and column.get("unique")
+    ] == ["parcel"]
+    assert metrics(result["parcel"]) == ["nullValues", "duplicateValues"]
+    assert [name for name, column in result.items() if "logicalType" not in column] == [
+        "parcel",
+        "customer",
+        "late",
+    ]
+    assert result["at"]["logicalType"] == "timestamp"
 
 
 def test_a_label_may_be_unknown_but_not_everywhere() -> None:
@@ -126,12 +156,17 @@ def test_who_answers_and_where_to_ask_stand_there_once_they_are_known() -> None:
     unknown = read(PARCELS)
     assert not {"team", "support", "domain"} & set(unknown)
     assert set(unknown["description"]) == {"purpose", "usage"}
-    named = replace(NOBODY, owner_name="Your Name", owner_email="you@example.org", domain="delivery")
-    told = read(PARCELS, replace(named, support_channel="#parcels", limitations="Norway only"))
+    named = replace(
+        NOBODY, owner_name="Your Name", owner_email="you@example.org", domain="delivery"
+    )
+    received = read(PARCELS, replace(named, support_channel="#parcels", limitations="Norway only"))
     owner = {"username": "you@example.org", "name": "Your Name", "role": "Data Owner"}
-    assert told["team"] == {"members": [owner]}
-    assert told["support"] == [{"channel": "#parcels"}]
-    assert (told["domain"], told["description"]["limitations"]) == ("delivery", "Norway only")
+    assert received["team"] == {"members": [owner]}
+    assert received["support"] == [{"channel": "#parcels"}]
+    assert (received["domain"], received["description"]["limitations"]) == (
+        "delivery",
+        "Norway only",
+    )
 
 
 @pytest.mark.parametrize(("name", "email"), [("Your Name", "TODO"), ("TODO", "you@example.org")])
@@ -141,5 +176,12 @@ def test_half_an_owner_is_nobody(name: str, email: str) -> None:
 
 def test_the_document_is_the_same_contract_after_a_change_of_its_terms() -> None:
     document = read(PARCELS)
-    assert (document["apiVersion"], document["kind"], document["status"]) == ("v3.1.0", "DataContract", "draft")
-    assert document["id"] == read(terms_of(Flat), replace(NOBODY, version="0.2.0", status="active"))["id"]
+    assert (document["apiVersion"], document["kind"], document["status"]) == (
+        "v3.1.0",
+        "DataContract",
+        "draft",
+    )
+    assert (
+        document["id"]
+        == read(terms_of(Flat), replace(NOBODY, version="0.2.0", status="active"))["id"]
+    )

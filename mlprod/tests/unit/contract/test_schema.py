@@ -58,11 +58,15 @@ def test_positions_tell_categories_from_numbers() -> None:
 
 
 def test_another_meaning_is_another_digest() -> None:
-    assert fields_of(bool).digest() == fields_of(bool).digest() != fields_of(bool, description="Else").digest()
+    assert (
+        fields_of(bool).digest()
+        == fields_of(bool).digest()
+        != fields_of(bool, description="Else").digest()
+    )
 
 
 @pytest.mark.parametrize(
-    ("annotation", "said", "works"),
+    ("annotation", "message", "works"),
     [
         (float, {}, "Field(ge=0, le=50_000)"),
         (float, {"ge": 0}, "Field(ge=0, le=50_000)"),
@@ -82,14 +86,18 @@ def test_another_meaning_is_another_digest() -> None:
         (float, {"gt": 0, "le": 1}, "use ge, le"),
         (int, {"ge": 0, "le": 9, "multiple_of": 3}, "use ge, le"),
         (str, {"max_length": 9, "pattern": "^a"}, "Literal or max_length"),
-        (Annotated[float, Field(ge=0, le=1)] | None, {"default": None}, "float or int with ge and le"),
+        (
+            Annotated[float, Field(ge=0, le=1)] | None,
+            {"default": None},
+            "float or int with ge and le",
+        ),
     ],
 )
 def test_a_field_that_cannot_be_checked_is_refused_by_name_with_what_works(
-    annotation: Any, said: dict[str, Any], works: str
+    annotation: Any, message: dict[str, Any], works: str
 ) -> None:
     with pytest.raises(ContractError) as refused:
-        fields_of(annotation, **said)
+        fields_of(annotation, **message)
     assert "'speed'" in str(refused.value)
     assert works in str(refused.value)
 
@@ -107,16 +115,16 @@ class Inner(BaseModel):
 
 
 @pytest.mark.parametrize(
-    ("annotation", "said", "works"),
+    ("annotation", "message", "works"),
     [
-        (float, {**SPEED, "default": 5.0}, "default=5.0 would be filled into a request and never into a table"),
+        (float, {**SPEED, "default": 5.0}, "default=5.0 would be filled into a request and never into a " "table"),
         (float | None, {**SPEED, "default": 0.0}, "`| None` and Field(default=None, ...)"),
         (bool, {"default": False}, "leave it out"),
         (Literal["a"], {"default": "a"}, "default='a'"),
         (float, {**SPEED, "default": None}, "write `float | None`"),
         (float, {**SPEED, "default_factory": lambda: 5.0}, "default=None"),
         (float | None, {**SPEED, "default_factory": lambda: None}, "default=None"),
-        (float, {**SPEED, "alias": "velocity"}, "alias='velocity' would work on requests and never on a table"),
+        (float, {**SPEED, "alias": "velocity"}, "alias='velocity' would work on requests and never on a " "table"),
         (float, {**SPEED, "validation_alias": "velocity"}, "rename the field"),
         (float, {**SPEED, "serialization_alias": "velocity"}, "rename the field"),
         (float, {**SPEED, "exclude": True}, "exclude=True"),
@@ -164,22 +172,22 @@ class Inner(BaseModel):
         (Literal["a"] | Literal["b"], {}, "Literal of words"),
         (Literal["a", ""], {}, "'' is empty"),
         (Literal["a", "b "], {}, "'b ' is empty, or has blanks around it"),
-        (str, known(["a", "b\u200b"]), "'b\\u200b' is empty, or has blanks around it or signs that nobody sees"),
+        (str, known(["a", "b\u200b"]), "'b\\u200b' is empty, or has blanks around it or signs that nobody " "sees"),
         (str, known(["a b", "a  b"]), "look the same"),
         (str, known([NFD]), "'cafe\\u0301' is not in Unicode's form NFC; write 'caf\\xe9'"),
     ],
 )  # fmt: skip
 def test_what_a_table_never_sees_is_refused_by_name_with_what_works(
-    annotation: Any, said: dict[str, Any], works: str
+    annotation: Any, message: dict[str, Any], works: str
 ) -> None:
     with pytest.raises(ContractError) as refused:
-        fields_of(annotation, **said)
+        fields_of(annotation, **message)
     assert "'speed'" in str(refused.value)
     assert works in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("annotation", "said"),
+    ("annotation", "message"),
     [
         (float, {**SPEED, "title": "Speed", "examples": [3.5]}),
         (float | None, {**SPEED, "default": None}),
@@ -190,8 +198,8 @@ def test_what_a_table_never_sees_is_refused_by_name_with_what_works(
         (bool | None, {"default": None}),
     ],
 )
-def test_what_a_table_sees_as_well_is_read(annotation: Any, said: dict[str, Any]) -> None:
-    assert fields_of(annotation, **said).names == ("speed",)
+def test_what_a_table_sees_as_well_is_read(annotation: Any, message: dict[str, Any]) -> None:
+    assert fields_of(annotation, **message).names == ("speed",)
 
 
 class Plain(Contract):
@@ -300,7 +308,9 @@ def test_a_contract_without_fields_is_refused() -> None:
 
 def test_names_that_differ_by_case_alone_are_refused() -> None:
     more: Any = {name: (bool, Field(description="Something")) for name in ("late", "Late")}
-    with pytest.raises(ContractError, match=r"'late' and 'Late' differ by case or Unicode form alone.*rename one"):
+    with pytest.raises(
+        ContractError, match=r"'late' and 'Late' differ by case or Unicode form alone.*rename one"
+    ):
         terms_of(create_model("Row", __base__=Contract, __module__=Flat.__module__, **more))
     with pytest.raises(ContractError, match="'floor' and 'Floor' differ by case"):
         terms_of(Flat, LABEL="Floor")
@@ -312,13 +322,17 @@ def test_a_column_is_named_by_visible_letters(name: str) -> None:
         terms_of(Flat, ID=name)
 
 
-@pytest.mark.parametrize("name", ["score", "decision", "refused", "arm", "model_version", "mode", "at", "Mode"])
+@pytest.mark.parametrize(
+    "name", ["score", "decision", "refused", "arm", "model_version", "mode", "at", "Mode"]
+)
 def test_an_id_is_not_called_as_a_column_of_the_file_of_scores(name: str) -> None:
-    with pytest.raises(ContractError, match=f"a file of scores has a column '{name}' of its own; rename"):
+    with pytest.raises(
+        ContractError, match=f"a file of scores has a column '{name}' of its own; rename"
+    ):
         terms_of(Flat, ID=name)
 
 
-@pytest.mark.parametrize("constant", ["ID", "UNIT", "TIME", "LABEL"])
+@pytest.mark.parametrize("constant", ["ID", "GROUP", "EVENT_TIME", "LABEL"])
 def test_a_column_beside_the_fields_cannot_be_a_field(constant: str) -> None:
     with pytest.raises(ContractError, match=f"{constant} = 'floor' is also a field"):
         terms_of(Flat, **{constant: "floor"})
@@ -326,13 +340,15 @@ def test_a_column_beside_the_fields_cannot_be_a_field(constant: str) -> None:
 
 @pytest.mark.parametrize("constant", ["ID", "LABEL"])
 def test_id_and_label_must_be_named(constant: str) -> None:
-    with pytest.raises(ContractError, match=f'{constant} must name a column, for example {constant} = "'):
+    with pytest.raises(
+        ContractError, match=f'{constant} must name a column, for example {constant} = "'
+    ):
         terms_of(Flat, **{constant: None})
 
 
 def test_the_columns_beside_the_fields_are_different_ones() -> None:
     with pytest.raises(ContractError, match="must name different columns"):
-        terms_of(Flat, UNIT="flat_id", ID="flat_id")
+        terms_of(Flat, GROUP="flat_id", ID="flat_id")
 
 
 def test_a_tuple_without_its_comma_is_refused() -> None:
@@ -355,13 +371,15 @@ def test_validators_that_the_data_check_cannot_run_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["size", "colour"])
 def test_a_slice_must_be_a_category_or_boolean_field(name: str) -> None:
-    with pytest.raises(ContractError, match=f"SLICES names '{name}'; a slice is a category or boolean"):
+    with pytest.raises(
+        ContractError, match=f"SLICES names '{name}'; a slice is a category or boolean"
+    ):
         terms_of(Flat, SLICES=(name,))
 
 
 def test_a_personal_field_must_exist() -> None:
-    with pytest.raises(ContractError, match=r"PERSONAL names \['colour'\]"):
-        terms_of(Flat, PERSONAL=("colour",))
+    with pytest.raises(ContractError, match=r"PII names \['colour'\]"):
+        terms_of(Flat, PII=("colour",))
 
 
 def test_a_module_defines_one_contract() -> None:

@@ -61,24 +61,32 @@ def test_a_broken_rule_is_counted(name: str, values: dict[int, Any], rule: str) 
     assert broken(changed(**{name: values})) == [(name, rule, 2)]
 
 
-def test_words_and_ids_of_the_greatest_length_hold_the_contract_and_bad_ones_are_shown_in_part() -> None:
+def test_words_and_ids_of_the_greatest_length_hold_the_contract_and_bad_ones_are_shown_in_part() -> (
+    None
+):
     longest = {"city": {3: "x" * 1_000}, "customer": {3: "y" * 128}, "parcel": {3: "z" * 128}}
     assert found(changed(**longest)).ok
-    said = found(changed(city={3: "x" * 900_000})).describe()
-    assert "'xxxxx" in said
-    assert len(said) < 500
+    message = found(changed(city={3: "x" * 900_000})).describe()
+    assert "'xxxxx" in message
+    assert len(message) < 500
 
 
 @pytest.mark.parametrize("bound", [0.1 + 0.2, 0.9448268413543701, 1.1 * 1.1, 123456.7890123456])
 def test_a_bound_of_many_digits_belongs_to_what_is_allowed(bound: float) -> None:
-    field = create_model("Field", __base__=Contract, share=(float, Field(ge=-bound, le=bound, description="A share")))
+    field = create_model(
+        "Field", __base__=Contract, share=(float, Field(ge=-bound, le=bound, description="A share"))
+    )
     table = flats(2).append_column("share", pa.array([-bound, bound]))
     assert check(ibis.memtable(table), terms_of(field), "regression").ok
 
 
 def test_every_broken_rule_is_told_at_once() -> None:
     report = found(changed(weight={1: -1.0, 2: 99.0}, courier={1: "drone"}))
-    assert [(item.field, item.count) for item in report.violations] == [("weight", 1), ("weight", 1), ("courier", 1)]
+    assert [(item.field, item.count) for item in report.violations] == [
+        ("weight", 1),
+        ("weight", 1),
+        ("courier", 1),
+    ]
 
 
 def test_an_absent_column_is_named_with_those_that_are_there() -> None:
@@ -94,51 +102,60 @@ def test_an_absent_column_is_named_with_those_that_are_there() -> None:
         (
             "weight",
             ["heavy"] * 100,
-            "type string does not hold a number; write the column as float64, in load() by .cast('float64'); "
+            "type string does not hold a number; write the column as float64, in load() by "
+            ".cast('float64'); "
             "it has 'heavy'",
         ),
         (
             "weight",
             [True] * 100,
-            "type boolean does not hold a number; write the column as float64, in load() by .cast('float64')",
+            "type boolean does not hold a number; write the column as float64, in load() "
+            "by .cast('float64')",
         ),
         (
             "stops",
             [True] * 100,
-            "type boolean does not hold an integer; write the column as int64, in load() by .cast('int64')",
+            "type boolean does not hold an integer; write the column as int64, in load() "
+            "by .cast('int64')",
         ),
         (
             "courier",
             [1] * 100,
-            "type int64 does not hold a category; write the column as string, in load() by .cast('string')",
+            "type int64 does not hold a category; write the column as string, in load() by "
+            ".cast('string')",
         ),
         (
             "express",
             ["ja", "nein"] * 50,
-            "type string does not hold a boolean; write it as true or false, in load() by comparing it with the word "
+            "type string does not hold a boolean; write it as true or false, in load() by "
+            "comparing it with the word "
             "that means true: table.column == '...'; it has 'ja', 'nein'",
         ),
         (
             "at",
             ["today"] * 100,
-            "type string does not hold a time; write the column as timestamp, in load() by .cast('timestamp'); "
+            "type string does not hold a time; write the column as timestamp, in load() by "
+            ".cast('timestamp'); "
             "it has 'today'",
         ),
         (
             "late",
             ["no", "yes"] * 50,
-            "type string does not hold a label; write it as true or false, in load() by comparing it with the word "
+            "type string does not hold a label; write it as true or false, in load() by "
+            "comparing it with the word "
             "that means true: table.column == '...'; it has 'no', 'yes'",
         ),
         (
             "parcel",
             [1.5] * 100,
-            "type float64 does not hold an id; write the column as int64, in load() by .cast('int64')",
+            "type float64 does not hold an id; write the column as int64, in load() by "
+            ".cast('int64')",
         ),
         (
             "distance",
             ["far"] * 100,
-            "type string does not hold a number; write the column as float64, in load() by .cast('float64')",
+            "type string does not hold a number; write the column as float64, in load() by "
+            ".cast('float64')",
         ),
     ],
 )
@@ -149,7 +166,9 @@ def test_a_column_of_a_wrong_type_is_named(name: str, values: list[Any], rule: s
 
 def test_a_column_of_another_case_is_named() -> None:
     (violation,) = found(GOOD.rename_columns({"stops": "Stops"})).violations
-    assert violation.rule.startswith("no such column in the table, and 'Stops' is another name: rename it in load()")
+    assert violation.rule.startswith(
+        "no such column in the table, and 'Stops' is another name: rename it in load()"
+    )
 
 
 def cast(**types: pa.DataType) -> pa.Table:
@@ -157,7 +176,9 @@ def cast(**types: pa.DataType) -> pa.Table:
     for name, type in types.items():
         column = table[name]
         if pa.types.is_decimal(type) and pa.types.is_floating(column.type):
-            column = pa.array([None if each is None else Decimal(str(each)) for each in column.to_pylist()])
+            column = pa.array(
+                [None if item is None else Decimal(str(item)) for item in column.to_pylist()]
+            )
         table = table.set_column(table.column_names.index(name), name, column.cast(type))
     return table
 
@@ -169,7 +190,11 @@ def cast(**types: pa.DataType) -> pa.Table:
         {"weight": pa.decimal128(12, 2), "stops": pa.uint64(), "distance": pa.float32()},
         {"stops": pa.float64(), "express": pa.int8()},
         {"stops": pa.decimal128(38, 0), "express": pa.float64(), "late": pa.bool_()},
-        {"courier": pa.dictionary(pa.int8(), pa.string()), "city": pa.large_string(), "parcel": pa.string_view()},
+        {
+            "courier": pa.dictionary(pa.int8(), pa.string()),
+            "city": pa.large_string(),
+            "parcel": pa.string_view(),
+        },
         {"at": pa.timestamp("ns", "UTC"), "late": pa.float64()},
     ],
 )
@@ -177,7 +202,7 @@ def test_types_with_one_meaning_are_cast(types: dict[str, pa.DataType]) -> None:
     table = cast(**types)
     report = found(table)
     assert (report.ok, report.describe()) == (True, found(GOOD).describe())
-    rows, others = (collect(ibis.memtable(each), PARCELS) for each in (GOOD, table))
+    rows, others = (collect(ibis.memtable(item), PARCELS) for item in (GOOD, table))
     if types.get("weight") == pa.float32() or types.get("distance") == pa.float32():
         assert rows.columns["weight"] == pytest.approx(others.columns["weight"])
     else:
@@ -193,22 +218,32 @@ def test_a_column_without_any_value_is_missing_whatever_its_type() -> None:
 def test_a_cell_that_its_type_cannot_hold_is_neither_missing_nor_another_value() -> None:
     halves = [1.5, None, float("nan"), *GOOD["stops"].to_pylist()[3:]]
     twos = [0.0, 2.0, 1.0, *map(float, GOOD["express"].to_pylist()[3:])]
-    table = GOOD.set_column(GOOD.column_names.index("stops"), "stops", pa.array(halves, pa.float64()))
+    table = GOOD.set_column(
+        GOOD.column_names.index("stops"), "stops", pa.array(halves, pa.float64())
+    )
     table = table.set_column(table.column_names.index("express"), "express", pa.array(twos))
     assert broken(table) == [
         ("stops", "not a whole number", 1),
         ("stops", "missing", 2),
         ("express", "neither true nor false", 1),
     ]
-    assert "stops: not a whole number: 1 rows, for example '1.5' in row 'p00000'" in found(table).describe()
+    assert (
+        "stops: not a whole number: 1 rows, for example '1.5' in row 'p00000'"
+        in found(table).describe()
+    )
 
 
 def test_a_word_that_looks_like_an_allowed_one_is_named_with_its_difference() -> None:
-    couriers = changed(courier={3: "Bike", 5: "van\u00a0"}, city={7: "Oslo", 8: "oslo ", 9: "oslo "})
+    couriers = changed(
+        courier={3: "Bike", 5: "van\u00a0"}, city={7: "Oslo", 8: "oslo ", 9: "oslo "}
+    )
     text = found(couriers).describe()
     assert "'Bike' (other case than 'bike') in row 'p00003'" in text
     assert "(other blanks or invisible signs: 'van\\xa0', not 'van') in row 'p00005'" in text
-    assert "city: 'Oslo' (other case than 'oslo') looks like a known category and counts as unknown: 1 rows" in text
+    assert (
+        "city: 'Oslo' (other case than 'oslo') looks like a known category and counts as "
+        "unknown: 1 rows" in text
+    )
     assert "'oslo ' (other blanks or invisible signs: 'oslo ', not 'oslo')" in text
 
 
@@ -219,33 +254,59 @@ class Shop(Contract):
     """A field for each way in which words are looked up."""
 
     few: Literal["a", "b"] = Field(description="Compared one by one")
-    some: str = Field(description="In one literal", json_schema_extra={"known": [f"s{n}" for n in range(50)]})
-    many: str = Field(description="In a table", json_schema_extra={"known": [f"m{n}" for n in range(5_000)]})
+    some: str = Field(
+        description="In one literal", json_schema_extra={"known": [f"s{n}" for n in range(50)]}
+    )
+    many: str = Field(
+        description="In a table", json_schema_extra={"known": [f"m{n}" for n in range(5_000)]}
+    )
     closed: Literal[CLOSED] | None = Field(default=None, description="The same")  # type: ignore[valid-type]
 
 
 def test_thousands_of_words_and_hundreds_of_fields_are_checked() -> None:
-    wide: Any = {f"n{n}": (float | None, Field(default=None, ge=0, le=9, description="N")) for n in range(300)}
+    wide: Any = {
+        f"n{n}": (float | None, Field(default=None, ge=0, le=9, description="N"))
+        for n in range(300)
+    }
     terms = terms_of(create_model("Wide", __base__=Shop, __module__=Shop.__module__, **wide))
-    columns: dict[str, Any] = {f"n{number}": pa.array([1.0, None, 10.0, 2.0]) for number in range(300)}
-    columns |= {"few": ["a", "b", "c", None], "some": ["s1", "s50", None, "s49"], "many": ["m1", "m4999", "M1", None]}
-    columns |= {"closed": ["c1", "c4999", "c5000", None], "key": [1, 2, 3, 4], "label": [0, 1, 0, 1]}
+    columns: dict[str, Any] = {
+        f"n{number}": pa.array([1.0, None, 10.0, 2.0]) for number in range(300)
+    }
+    columns |= {
+        "few": ["a", "b", "c", None],
+        "some": ["s1", "s50", None, "s49"],
+        "many": ["m1", "m4999", "M1", None],
+    }
+    columns |= {
+        "closed": ["c1", "c4999", "c5000", None],
+        "key": [1, 2, 3, 4],
+        "label": [0, 1, 0, 1],
+    }
     table = ibis.memtable(pa.table(columns))
     report = check(table, terms, "binary")
     counted = {(item.field, item.rule.split(" (")[0]): item.count for item in report.violations}
     assert counted.pop(("few", "not one of a, b")) == 1
     assert [counted.pop((name, "missing")) for name in ("few", "some", "many")] == [1, 1, 1]
     assert [count for (name, _), count in counted.items() if name == "closed"] == [1]
-    assert {name: count for name, count in report.unknown.items() if count} == {"some": 1, "many": 1}
+    assert {name: count for name, count in report.unknown.items() if count} == {
+        "some": 1,
+        "many": 1,
+    }
     assert all(report.missing[f"n{number}"] == 1 for number in range(300))
     assert len(report.describe()) < 20_000
     assert "many: 'M1' (other case than 'm1') looks like" in report.describe()
     assert "(5,000 in all)" in report.describe()
     assert "and 265 more rules broken" in report.describe()
     prepared_rows = prepared(table, terms)
-    refused = prepared_rows.select(rule=first_violation(prepared_rows, terms)).to_pyarrow()["rule"].to_pylist()
+    refused = (
+        prepared_rows.select(rule=first_violation(prepared_rows, terms))
+        .to_pyarrow()["rule"]
+        .to_pylist()
+    )
     assert [rule and rule.split(":")[0] for rule in refused] == [None, None, "few", "few"]
-    assert len(ibis.to_sql(prepared_rows.select(rule=first_violation(prepared_rows, terms)))) < 200_000
+    assert (
+        len(ibis.to_sql(prepared_rows.select(rule=first_violation(prepared_rows, terms)))) < 200_000
+    )
 
 
 def test_no_rows_are_a_violation() -> None:
@@ -302,7 +363,11 @@ def test_a_label_that_is_nan_is_not_yet_known() -> None:
 def test_a_text_has_a_longest_length() -> None:
     texts = pa.table({"key": [1, 2], "label": [0, 1], "body": ["x" * 200, "x" * 201]})
     (violation,) = check(ibis.memtable(texts), terms_of(Message), "binary").violations
-    assert (violation.rule, violation.count, violation.examples[0][0]) == ("longer than 200 characters", 1, 2)
+    assert (violation.rule, violation.count, violation.examples[0][0]) == (
+        "longer than 200 characters",
+        1,
+        2,
+    )
 
 
 def test_a_binary_label_may_be_a_boolean() -> None:

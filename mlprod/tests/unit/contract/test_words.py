@@ -20,7 +20,9 @@ NFD = unicodedata.normalize("NFD", "café")
         ("саfé", "'\\u0441\\u0430f\\xe9'"),  # two Cyrillic letters
     ],
 )
-def test_a_word_that_looks_like_a_known_one_is_shown_with_its_difference(given: str, difference: str) -> None:
+def test_a_word_that_looks_like_a_known_one_is_shown_with_its_difference(
+    given: str, difference: str
+) -> None:
     assert difference in explained(given, by_look(["café", "bar"]))
 
 

@@ -52,9 +52,11 @@ def test_a_reason_that_holds_it_is_refused_with_its_place(hidden: str) -> None:
     assert violation(f"a{hidden}b").startswith(f"character 2 is {display(hidden[0])}; ")
 
 
-@pytest.mark.parametrize(("text", "wrong"), [(" ", "it is empty"), ("x" * 501, "it has 501 characters; at most 500")])
-def test_a_reason_has_a_length(text: str, wrong: str) -> None:
-    assert violation(text).startswith(wrong)
+@pytest.mark.parametrize(
+    ("text", "errors"), [(" ", "it is empty"), ("x" * 501, "it has 501 characters; at most 500")]
+)
+def test_a_reason_has_a_length(text: str, errors: str) -> None:
+    assert violation(text).startswith(errors)
     assert violation("x" * 500 + "\n") == ""
 
 

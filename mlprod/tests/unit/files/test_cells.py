@@ -9,14 +9,16 @@ from mlprod.files.cells import Cells
 from mlprod.files.columns import Column
 
 
-def read(kind: str, *cells: str | None, words: frozenset[str] = frozenset(), reader: Cells | None = None) -> list[Any]:
+def read(
+    kind: str, *cells: str | None, words: frozenset[str] = frozenset(), reader: Cells | None = None
+) -> list[Any]:
     """The values of cells; a cell that means nothing is given back as `!` and its text."""
     column = Column("x", kind, words)
-    values, odd = (reader or Cells()).read({column: pa.array(cells, pa.string())})[column]
-    assert len(values) == len(odd) == len(cells)
-    pairs = zip(values.to_pylist(), odd.to_pylist(), strict=True)
+    values, anomalies = (reader or Cells()).read({column: pa.array(cells, pa.string())})[column]
+    assert len(values) == len(anomalies) == len(cells)
+    pairs = zip(values.to_pylist(), anomalies.to_pylist(), strict=True)
     assert all(value is None or text is None for value, text in pairs)
-    pairs = zip(values.to_pylist(), odd.to_pylist(), strict=True)
+    pairs = zip(values.to_pylist(), anomalies.to_pylist(), strict=True)
     return [value if text is None else f"!{text}" for value, text in pairs]
 
 
@@ -40,10 +42,21 @@ def test_a_number_is_read_missing_or_named(cell: str | None, value: object) -> N
 
 
 def test_a_decimal_comma_is_known_by_a_fraction_that_separates_no_thousands() -> None:
-    assert read("number", "85,38", "1,234", "7", "1234,5", ",5", "1,5e3") == [85.38, 1.234, 7, 1234.5, 0.5, 1500]
+    assert read("number", "85,38", "1,234", "7", "1234,5", ",5", "1,5e3") == [
+        85.38,
+        1.234,
+        7,
+        1234.5,
+        0.5,
+        1500,
+    ]
     assert read("number", "85,38", "1.234,56", "1.234", "7") == [85.38, "!1.234,56", "!1.234", 7]
-    assert read("number", "12.5", "85,38") == [12.5, "!85,38"], "a file with both has a decimal point"
-    assert read("number", "1,234", "12,345") == ["!1,234", "!12,345"], "thousands or thousandths: nobody knows"
+    assert read("number", "12.5", "85,38") == [12.5, "!85,38"], (
+        "a file with both has a decimal point"
+    )
+    assert read("number", "1,234", "12,345") == ["!1,234", "!12,345"], (
+        "thousands or thousandths: nobody knows"
+    )
 
 
 def test_the_first_fraction_speaks_for_the_whole_file() -> None:
@@ -66,11 +79,28 @@ def test_a_whole_number_is_read_missing_or_named(cell: str | None, value: object
     assert read("integer", cell) == [value]
 
 
-TRUE = ["true", "True", "TRUE", "t", "yes", "Y", "on", "1", "1.0", " true ", "WAHR", "VRAI", "VERDADERO", "VERO"]
+TRUE = [
+    "true",
+    "True",
+    "TRUE",
+    "t",
+    "yes",
+    "Y",
+    "on",
+    "1",
+    "1.0",
+    " true ",
+    "WAHR",
+    "VRAI",
+    "VERDADERO",
+    "VERO",
+]
 FALSE = ["false", "F", "no", "N", "OFF", "0", "0.0", "FALSCH", "FAUX", "FALSO", "ONWAAR"]
 
 
-@pytest.mark.parametrize(("cell", "value"), [(cell, True) for cell in TRUE] + [(cell, False) for cell in FALSE])
+@pytest.mark.parametrize(
+    ("cell", "value"), [(cell, True) for cell in TRUE] + [(cell, False) for cell in FALSE]
+)
 def test_yes_and_no_are_read_in_the_words_that_programs_write(cell: str, value: bool) -> None:
     assert read("boolean", cell) == [value]
 
@@ -81,9 +111,17 @@ def test_another_word_is_neither_missing_nor_true_nor_false(cell: str) -> None:
 
 
 def test_a_word_is_kept_as_it_stands_there() -> None:
-    assert read("category", "chip", " chip", "Chip", "None", "NA") == ["chip", " chip", "Chip", "None", "NA"]
+    assert read("category", "chip", " chip", "Chip", "None", "NA") == [
+        "chip",
+        " chip",
+        "Chip",
+        "None",
+        "NA",
+    ]
     assert read("category", None, " ", "NULL", "#N/A", "\\N") == [None] * 5
-    assert read("category", "NULL", "NaN", words=frozenset({"NULL"})) == ["NULL", None], "a category may be called so"
+    assert read("category", "NULL", "NaN", words=frozenset({"NULL"})) == ["NULL", None], (
+        "a category may be called so"
+    )
     assert read("text", "1,5", "2026-06-01") == ["1,5", "2026-06-01"]
 
 
@@ -114,16 +152,30 @@ def test_an_id_is_kept_as_it_stands_there_unless_a_spreadsheet_has_rounded_it() 
     ],
 )
 def test_a_time_is_read_in_one_order_only(cell: str, value: str) -> None:
-    assert [str(each) for each in read("time", cell)] == [value]
+    assert [str(item) for item in read("time", cell)] == [value]
 
 
 def test_a_label_is_a_number_or_yes_and_no() -> None:
-    assert read("label", "1", "0", "12.5", "true", "FALSCH", None, "late") == [1, 0, 12.5, 1, 0, None, "!late"]
+    assert read("label", "1", "0", "12.5", "true", "FALSCH", None, "late") == [
+        1,
+        0,
+        12.5,
+        1,
+        0,
+        None,
+        "!late",
+    ]
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9), min_size=1))
+@given(
+    st.lists(
+        st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9), min_size=1
+    )
+)
 def test_what_a_program_writes_is_read_as_it_was(numbers: list[float]) -> None:
-    assert read("number", *(repr(number) for number in numbers)) == [float(number) for number in numbers]
+    assert read("number", *(repr(number) for number in numbers)) == [
+        float(number) for number in numbers
+    ]
 
 
 @given(st.text())

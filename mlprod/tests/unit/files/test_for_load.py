@@ -17,7 +17,13 @@ from mlprod.training.dataset import collect, load_rows
 @pytest.fixture
 def contract() -> ModuleType:
     module = ModuleType(Parcel.__module__)
-    names = {"ID": "parcel", "UNIT": "customer", "TIME": "at", "LABEL": "late", "PERSONAL": ("distance",)}
+    names = {
+        "ID": "parcel",
+        "GROUP": "customer",
+        "EVENT_TIME": "at",
+        "LABEL": "late",
+        "PII": ("distance",),
+    }
     vars(module).update({"row": Parcel} | names)
     return module
 
@@ -29,9 +35,13 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "temporary"
 
 
-def test_a_model_learns_from_a_csv_as_from_any_table(tmp_path: Path, temporary: Path, contract: ModuleType) -> None:
+def test_a_model_learns_from_a_csv_as_from_any_table(
+    tmp_path: Path, temporary: Path, contract: ModuleType
+) -> None:
     table = parcels(300)
-    table.to_pandas().to_csv(tmp_path / "rows.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig")
+    table.to_pandas().to_csv(
+        tmp_path / "rows.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig"
+    )
     read = rows_of(tmp_path / "rows.csv", contract)
     assert collect(read, PARCELS).digest() == collect(ibis.memtable(table), PARCELS).digest()
     assert len(list(temporary.iterdir())) == 1
@@ -46,14 +56,19 @@ def test_a_cell_that_cannot_be_read_is_named_before_anything_is_learned(
     frame: Any = parcels(300).to_pandas().astype({"weight": str})
     frame.loc[7, "weight"] = "12.5 kg"
     frame.to_csv(tmp_path / "rows.csv", index=False)
-    seam = replace(binary, load=lambda since=None, until=None: rows_of(tmp_path / "rows.csv", contract))
+    seam = replace(
+        binary, load=lambda since=None, until=None: rows_of(tmp_path / "rows.csv", contract)
+    )
     with pytest.raises(
-        ContractViolationError, match=r"weight: not a number: 1 rows, for example '12.5 kg' in line 9. Works"
+        ContractViolationError,
+        match=r"weight: not a number: 1 rows, for example '12.5 kg' in line 9. Works",
     ):
         load_rows(seam)
 
 
-def test_a_file_that_is_none_leaves_nothing_behind(tmp_path: Path, temporary: Path, contract: ModuleType) -> None:
+def test_a_file_that_is_none_leaves_nothing_behind(
+    tmp_path: Path, temporary: Path, contract: ModuleType
+) -> None:
     with pytest.raises(FileError, match="no such file"):
         rows_of(tmp_path / "rows.csv", contract)
     assert list(temporary.iterdir()) == []

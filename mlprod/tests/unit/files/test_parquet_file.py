@@ -67,9 +67,12 @@ def test_parts_with_other_whole_numbers_are_one_table(tmp_path: Path) -> None:
 
 def test_a_folder_named_by_a_value_gives_the_column(tmp_path: Path) -> None:
     for courier in ("bike", "van"):
-        rows = GOOD.filter(pa.array([each == courier for each in GOOD["courier"].to_pylist()]))
+        rows = GOOD.filter(pa.array([item == courier for item in GOOD["courier"].to_pylist()]))
         (tmp_path / "june" / f"courier={courier}").mkdir(parents=True)
-        pq.write_table(rows.drop_columns(["courier"]), tmp_path / "june" / f"courier={courier}" / "part-0.parquet")
+        pq.write_table(
+            rows.drop_columns(["courier"]),
+            tmp_path / "june" / f"courier={courier}" / "part-0.parquet",
+        )
     assert described(tmp_path / "june") == EXPECTED
     assert "courier from the folders' names" in found(tmp_path / "june").described
 
@@ -81,11 +84,19 @@ def test_what_pandas_writes_of_gaps_is_read_as_meant(tmp_path: Path) -> None:
     frame["courier"] = frame["courier"].astype("category")
     frame.loc[3, "stops"] = np.nan
     frame.index = pd.Index(range(1_000, 1_200))
-    frame[frame["weight"] >= 0].sample(frac=1, random_state=1).sort_index().to_parquet(tmp_path / "june.parquet")
-    assert "stops: missing: 1 rows, for example None in row 'p00003'" in described(tmp_path / "june.parquet") or (
-        "stops: missing: 1 rows, for example nan in row 'p00003'" in described(tmp_path / "june.parquet")
+    frame[frame["weight"] >= 0].sample(frac=1, random_state=1).sort_index().to_parquet(
+        tmp_path / "june.parquet"
     )
-    assert "the index __index_level_0__ of pandas left out" in found(tmp_path / "june.parquet").described
+    assert "stops: missing: 1 rows, for example None in row 'p00003'" in described(
+        tmp_path / "june.parquet"
+    ) or (
+        "stops: missing: 1 rows, for example nan in row 'p00003'"
+        in described(tmp_path / "june.parquet")
+    )
+    assert (
+        "the index __index_level_0__ of pandas left out"
+        in found(tmp_path / "june.parquet").described
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,8 +104,8 @@ def test_what_pandas_writes_of_gaps_is_read_as_meant(tmp_path: Path) -> None:
     [
         ("weight", pa.array([Decimal("1.50")] * 200, pa.decimal256(50, 2)), "column 'weight' has type "
          "decimal256(50, 2), which is not read; write it as float64"),
-        ("weight", pa.array([1] * 200, pa.duration("s")), "column 'weight' has type duration[s], which is not read"),
-        ("weight", pa.array([[1.0]] * 200), "column 'weight' has type list<element: double>, which is not read"),
+        ("weight", pa.array([1] * 200, pa.duration("s")), "column 'weight' has type duration[s], which is not " "read"),
+        ("weight", pa.array([[1.0]] * 200), "column 'weight' has type list<element: double>, which is not " "read"),
         ("courier", pa.array([b"bike"] * 200), "column 'courier' has type binary, which is not read; write it as "
          "string"),
     ],
@@ -109,7 +120,9 @@ def test_a_type_that_would_become_another_value_is_refused(
 
 
 def test_text_is_no_number_in_parquet_whatever_it_looks_like(tmp_path: Path) -> None:
-    pq.write_table(replaced(GOOD, "weight", GOOD["weight"].cast(pa.string())), tmp_path / "june.parquet")
+    pq.write_table(
+        replaced(GOOD, "weight", GOOD["weight"].cast(pa.string())), tmp_path / "june.parquet"
+    )
     assert "weight: type string does not hold a number; write the column as float64" in described(
         tmp_path / "june.parquet"
     )
@@ -117,13 +130,21 @@ def test_text_is_no_number_in_parquet_whatever_it_looks_like(tmp_path: Path) -> 
 
 def test_parts_that_do_not_fit_together_are_refused_by_name(tmp_path: Path) -> None:
     text = replaced(GOOD, "weight", GOOD["weight"].cast(pa.string()))
-    with pytest.raises(FileError, match=r"column 'weight' is double in part-0.parquet and string in part-1.parquet"):
+    with pytest.raises(
+        FileError, match=r"column 'weight' is double in part-0.parquet and string in part-1.parquet"
+    ):
         found(parts(tmp_path / "june", GOOD, text))
-    with pytest.raises(FileError, match=r"part-1.parquet: it has no column 'stops', which the model needs"):
+    with pytest.raises(
+        FileError, match=r"part-1.parquet: it has no column 'stops', which the model needs"
+    ):
         found(parts(tmp_path / "july", GOOD, GOOD.drop_columns(["stops"])))
-    with pytest.raises(FileError, match="columns 'stops' and 'Stops' differ by case alone; rename one of them"):
+    with pytest.raises(
+        FileError, match="columns 'stops' and 'Stops' differ by case alone; rename one of them"
+    ):
         found(parts(tmp_path / "may", GOOD.append_column("Stops", GOOD["stops"])))
-    with pytest.raises(FileError, match=r"no column 'stops', which the model needs.*Other names for them: 'stops'"):
+    with pytest.raises(
+        FileError, match=r"no column 'stops', which the model needs.*Other names for them: 'stops'"
+    ):
         found(parts(tmp_path / "april", GOOD.rename_columns({"stops": "Stops"})))
     (tmp_path / "broken.parquet").write_text("no")
     with pytest.raises(FileError, match=r"broken.parquet: it cannot be read as Parquet"):

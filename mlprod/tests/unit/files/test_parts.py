@@ -17,16 +17,26 @@ def names(named: Path | str, root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in parts_of(named).paths]
 
 
-@pytest.mark.parametrize("name", ["june.parquet", "june.PARQUET", "june.csv", "june.tsv", "june.txt", "june.csv.gz"])
+@pytest.mark.parametrize(
+    "name", ["june.parquet", "june.PARQUET", "june.csv", "june.tsv", "june.txt", "june.csv.gz"]
+)
 def test_a_file_is_meant(tmp_path: Path, name: str) -> None:
     make(tmp_path, name)
     assert names(tmp_path / name, tmp_path) == [name]
     assert parts_of(tmp_path / name).format == ("Parquet" if "parquet" in name.lower() else "CSV")
 
 
-def test_the_parts_of_a_folder_are_meant_and_what_jobs_leave_beside_them_is_not(tmp_path: Path) -> None:
+def test_the_parts_of_a_folder_are_meant_and_what_jobs_leave_beside_them_is_not(
+    tmp_path: Path,
+) -> None:
     parts = ["day=2026-06-01/part-1.snappy.parquet", "day=2026-06-02/part-0.snappy.parquet"]
-    beside = ["_SUCCESS", "_metadata", "_common_metadata", ".part-1.crc", "day=2026-06-01/.part-1.snappy.parquet.crc"]
+    beside = [
+        "_SUCCESS",
+        "_metadata",
+        "_common_metadata",
+        ".part-1.crc",
+        "day=2026-06-01/.part-1.snappy.parquet.crc",
+    ]
     beside += ["_committed_1", ".ipynb_checkpoints/part-1.parquet"]
     folder = make(tmp_path / "june.parquet", *parts, empty=tuple(beside))
     assert names(folder, folder) == parts
@@ -36,7 +46,9 @@ def test_a_pattern_means_files_in_the_order_of_their_names(tmp_path: Path) -> No
     make(tmp_path, "june-2.csv", "june-1.csv", "july-1.csv")
     assert names(f"{tmp_path}/june-*.csv", tmp_path) == ["june-1.csv", "june-2.csv"]
     make(tmp_path, "june-[1].csv")
-    assert names(tmp_path / "june-[1].csv", tmp_path) == ["june-[1].csv"], "a file may be called as a pattern is"
+    assert names(tmp_path / "june-[1].csv", tmp_path) == ["june-[1].csv"], (
+        "a file may be called as a pattern is"
+    )
 
 
 def test_a_part_of_a_csv_without_rows_is_left_out(tmp_path: Path) -> None:
@@ -49,18 +61,18 @@ def test_a_part_of_a_csv_without_rows_is_left_out(tmp_path: Path) -> None:
     [
         ((), (), "june.parquet", "june.parquet: no such file. A table is Parquet or CSV"),
         ((), (), "june-*.parquet", "june-*.parquet: no file has such a name"),
-        (("june.xlsx",), (), "june.xlsx", "june.xlsx: .xlsx is not read. A table is Parquet or CSV"),
+        (("june.xlsx",), (), "june.xlsx", "june.xlsx: .xlsx is not read. A table is Parquet or " "CSV"),
         ((), (), "june.json", "june.json: .json is not read"),
         (("june",), (), "june", "june: a file without an ending is not read"),
-        ((), ("june.parquet/_SUCCESS",), "june.parquet", "june.parquet: it is a folder without any file of rows"),
-        ((), ("june.parquet/part-0.parquet",), "june.parquet", "it is a folder, and its part part-0.parquet is empty"),
-        ((), ("june/part-0.csv",), "june", "it is a folder, and its part part-0.csv is empty (0 bytes)"),
-        (("june/a.parquet", "june/b.csv"), (), "june", "june: it has a.parquet (Parquet) and b.csv (CSV); a table is"),
+        ((), ("june.parquet/_SUCCESS",), "june.parquet", "june.parquet: it is a folder without any file of " "rows"),
+        ((), ("june.parquet/part-0.parquet",), "june.parquet", "it is a folder, and its part part-0.parquet is " "empty"),
+        ((), ("june/part-0.csv",), "june", "it is a folder, and its part part-0.csv is empty (0 " "bytes)"),
+        (("june/a.parquet", "june/b.csv"), (), "june", "june: it has a.parquet (Parquet) and b.csv (CSV); a table " "is"),
         (("june/a.parquet", "june/README.md"), (), "june", "README.md: .md is not read"),
-        (("june/_delta_log/0.json", "june/a.parquet"), (), "june", "june: it is a Delta table, whose own log says"),
+        (("june/_delta_log/0.json", "june/a.parquet"), (), "june", "june: it is a Delta table, whose own log " "says"),
         (("june/metadata/v1.metadata.json", "june/data/a.parquet"), (), "june", "june: it is an Iceberg table"),
-        (("june/_temporary/0/a.parquet", "june/a.parquet"), (), "june", "june: it has a folder _temporary: a job is"),
-        (("a/june.csv", "b/june.csv"), (), "?", "a is a folder. Works: the folder alone, or a pattern of files"),
+        (("june/_temporary/0/a.parquet", "june/a.parquet"), (), "june", "june: it has a folder _temporary: a job " "is"),
+        (("a/june.csv", "b/june.csv"), (), "?", "a is a folder. Works: the folder alone, or a pattern of " "files"),
     ],
 )  # fmt: skip
 def test_a_path_that_means_no_table_is_named_for_what_it_is(

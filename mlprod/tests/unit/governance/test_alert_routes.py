@@ -1,4 +1,6 @@
-"""The routes that are generated: who is reached for which outcome, by walking them as Alertmanager does."""
+"""The routes that are generated: who is reached for which outcome, by walking them as Alertmanager
+does.
+"""
 
 import json
 import re
@@ -8,7 +10,14 @@ import pytest
 from filled import Filled, filled
 
 from mlprod.assets import runbook
-from mlprod.governance.alert_routes import FALLBACK, NOT_ON_CALL, PAGERDUTY, SECRETS, SHOWN, alertmanager
+from mlprod.governance.alert_routes import (
+    FALLBACK,
+    NOT_ON_CALL,
+    PAGERDUTY,
+    SECRETS,
+    SHOWN,
+    alertmanager,
+)
 from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.yaml_loader import GovernanceError
 
@@ -17,21 +26,27 @@ BEA = "name: Bea Invented, email: bea@example.org"
 TEAM = '  - {id: fraud-team, members: [model_owner, author], channel: "#fraud", on_call: author}'
 
 
-def reached(configuration: dict[str, Any], outcome: str, severity: str, system: str = "fraud-scoring") -> list[str]:
-    """The receivers that Alertmanager would find: a child that fits ends the search unless it says continue."""
+def reached(
+    configuration: dict[str, Any], outcome: str, severity: str, system: str = "fraud-scoring"
+) -> list[str]:
+    """The receivers that Alertmanager would find: a child that fits ends the search unless it says
+    continue.
+    """
     labels = {"outcome": outcome, "severity": severity, "system": system}
 
     def fits(route: dict[str, Any]) -> bool:
         parts = [re.fullmatch(r"(\w+)(=~?)(.*)", matcher) for matcher in route.get("matchers", ())]
-        return all(part and _matches(labels[part[1]], part[2], json.loads(part[3])) for part in parts)
+        return all(
+            part and _matches(labels[part[1]], part[2], json.loads(part[3])) for part in parts
+        )
 
     def walk(route: dict[str, Any]) -> list[str]:
-        found: list[str] = []
+        result: list[str] = []
         for child in filter(fits, route.get("routes", ())):
-            found += walk(child)
+            result += walk(child)
             if not child.get("continue"):
                 break
-        return found or [route["receiver"]]
+        return result or [route["receiver"]]
 
     return walk(configuration["route"])
 
@@ -41,7 +56,7 @@ def _matches(value: str, operator: str, wanted: str) -> bool:
 
 
 def addresses(configuration: dict[str, Any], receivers: list[str]) -> set[str]:
-    named = {each["name"]: each.get("email_configs", []) for each in configuration["receivers"]}
+    named = {item["name"]: item.get("email_configs", []) for item in configuration["receivers"]}
     return {mail["to"] for receiver in receivers for mail in named[receiver]}
 
 
@@ -52,7 +67,9 @@ def said(filled: Filled, alerting: str) -> None:
 
 @pytest.mark.parametrize("severity", ["page", "ticket"])
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_each_outcome_reaches_who_answers_for_it(filled: Filled, outcome: str, severity: str) -> None:
+def test_each_outcome_reaches_who_answers_for_it(
+    filled: Filled, outcome: str, severity: str
+) -> None:
     made = alertmanager(filled.org)
     owner = filled.org.ownership.answers_for(outcome)
     assert owner
@@ -67,7 +84,9 @@ def test_alerts_of_another_system_reach_nobody_who_answers_for_this_one(
     made = alertmanager(filled.org)
     for system in ("fraud-scoring-2", "a-fraud-scoring", "other"):
         assert reached(made, outcome, severity, system) == [FALLBACK]
-    assert reached(made, outcome, severity, "") == reached(made, outcome, severity), "without the label: our own"
+    assert reached(made, outcome, severity, "") == reached(made, outcome, severity), (
+        "without the label: our own"
+    )
 
 
 def test_the_name_of_a_system_is_no_pattern(filled: Filled) -> None:
@@ -86,21 +105,33 @@ def test_alerts_of_different_systems_and_environments_share_no_message(filled: F
     for rule in made["inhibit_rules"]:
         assert set(rule["equal"]) == {"system", "environment", "namespace"}
         for matcher in rule["source_matchers"] + rule["target_matchers"]:
-            assert runbook(json.loads(matcher.removeprefix("alertname="))), "an alert that silences another exists"
+            assert runbook(json.loads(matcher.removeprefix("alertname="))), (
+                "an alert that silences another exists"
+            )
 
 
 def test_the_one_on_call_is_woken_by_a_page_and_the_channel_sees_both(filled: Filled) -> None:
     made = alertmanager(filled.org)
-    assert reached(made, "model_quality", "page") == ["person/author", "team/fraud-team", "person/model_owner"]
+    assert reached(made, "model_quality", "page") == [
+        "person/author",
+        "team/fraud-team",
+        "person/model_owner",
+    ]
     assert reached(made, "model_quality", "ticket") == ["team/fraud-team", "person/model_owner"]
-    (slack,) = (each["slack_configs"] for each in made["receivers"] if each["name"] == "team/fraud-team")
+    (slack,) = (
+        item["slack_configs"] for item in made["receivers"] if item["name"] == "team/fraud-team"
+    )
     assert slack[0]["channel"] == "#fraud"
     assert made["global"]["slack_api_url_file"].endswith("/slack_url")
 
 
 @pytest.mark.parametrize("outcome", NOT_ON_CALL)
 def test_value_and_adoption_never_wake_an_engineer(filled: Filled, outcome: str) -> None:
-    filled.change("ownership.yaml", TEAM, TEAM.replace("[model_owner,", "[value_owner, adoption_owner, model_owner,"))
+    filled.change(
+        "ownership.yaml",
+        TEAM,
+        TEAM.replace("[model_owner,", "[value_owner, adoption_owner, model_owner,"),
+    )
     made = alertmanager(filled.org)
     assert "person/author" not in reached(made, outcome, "page")
     assert reached(made, outcome, "page") == reached(made, outcome, "ticket")
@@ -111,7 +142,7 @@ def test_information_is_sent_to_nobody(filled: Filled, outcome: str) -> None:
     said(filled, "{webhook: 'https://hooks.example.org/in', pagerduty: true}")
     made = alertmanager(filled.org)
     assert reached(made, outcome, "info") == [SHOWN]
-    assert [each for each in made["receivers"] if each["name"] == SHOWN] == [{"name": SHOWN}]
+    assert [item for item in made["receivers"] if item["name"] == SHOWN] == [{"name": SHOWN}]
 
 
 def test_pagerduty_gets_pages_but_not_those_that_wake_nobody(filled: Filled) -> None:
@@ -122,7 +153,7 @@ def test_pagerduty_gets_pages_but_not_those_that_wake_nobody(filled: Filled) -> 
     assert reached(made, "serving", "ticket") == ["person/platform_owner"]
     for outcome in NOT_ON_CALL:
         assert PAGERDUTY not in reached(made, outcome, "page")
-    (sent,) = (each["pagerduty_configs"] for each in made["receivers"] if each["name"] == PAGERDUTY)
+    (sent,) = (item["pagerduty_configs"] for item in made["receivers"] if item["name"] == PAGERDUTY)
     assert sent == [{"routing_key_file": f"{SECRETS}/pagerduty_key", "send_resolved": True}]
 
 
@@ -134,7 +165,9 @@ def test_a_page_comes_again_sooner_than_a_ticket(filled: Filled) -> None:
     assert alertmanager(filled.org)["route"]["repeat_interval"] == "1d"
 
 
-def test_nobody_named_is_reached_by_the_fallback_which_whoever_runs_the_service_reads(filled: Filled) -> None:
+def test_nobody_named_is_reached_by_the_fallback_which_whoever_runs_the_service_reads(
+    filled: Filled,
+) -> None:
     filled.change("ownership.yaml", BEA, "name: TODO, email: TODO")
     made = alertmanager(filled.org)
     assert reached(made, "model_quality", "page")[-1] == FALLBACK
@@ -156,12 +189,16 @@ def test_secrets_are_files(filled: Filled) -> None:
         if not receiver["name"].startswith("team/") and receiver["name"] != SHOWN:
             (hook,) = receiver["webhook_configs"]
             assert hook["url"] == "https://hooks.example.org/in"
-            assert hook["http_config"]["authorization"] == {"credentials_file": f"{SECRETS}/webhook_token"}
+            assert hook["http_config"]["authorization"] == {
+                "credentials_file": f"{SECRETS}/webhook_token"
+            }
 
 
-@pytest.mark.parametrize("wrong", ["smarthost: mail", "sender: nobody", "webhook: hooks.example.org", "password: x"])
-def test_what_alertmanager_could_not_use_is_refused(filled: Filled, wrong: str) -> None:
+@pytest.mark.parametrize(
+    "errors", ["smarthost: mail", "sender: nobody", "webhook: hooks.example.org", "password: x"]
+)
+def test_what_alertmanager_could_not_use_is_refused(filled: Filled, errors: str) -> None:
     path = filled.folder / "ownership.yaml"
-    path.write_text(f"{path.read_text()}alerting:\n  {wrong}\n")
-    with pytest.raises(GovernanceError, match=f"alerting.{wrong.partition(':')[0]}"):
+    path.write_text(f"{path.read_text()}alerting:\n  {errors}\n")
+    with pytest.raises(GovernanceError, match=f"alerting.{errors.partition(':')[0]}"):
         _ = filled.org

@@ -6,12 +6,21 @@ from mlprod.governance.change_plan import ChangePlan, Phase
 __all__ = ["filled"]
 FILE = "governance/change_plan.yaml"
 GROUP = "  - {group: payments desk, size: 12, consulted: [{date: 2026-05-05, ref: workshop}]}\n"
-MESSAGE = "  - {audience: desk, message: what it cannot do, limits_first: true, owner: value_owner, sent: 2026-05-21}\n"
+MESSAGE = (
+    "  - {audience: desk, message: what it cannot do, limits_first: true, owner: value_owner, "
+    "sent: 2026-05-21}\n"
+)
 
 
 def test_a_plan_that_says_nothing_fails_every_check_of_it(filled: Filled) -> None:
     (filled.folder / "change_plan.yaml").unlink()
-    expected = {"users-consulted", "job-question-answered", "limits-said-first", "training-planned", "training-done"}
+    expected = {
+        "users-consulted",
+        "job-question-answered",
+        "limits-said-first",
+        "training-planned",
+        "training-done",
+    }
     assert filled.failing().keys() == expected
 
 
@@ -19,37 +28,86 @@ def test_a_plan_that_says_nothing_fails_every_check_of_it(filled: Filled) -> Non
     ("check", "before", "after", "says"),
     [
         ("users-consulted", f"stakeholders:\n{GROUP}", "", "stakeholders: none"),
-        ("users-consulted", ", consulted: [{date: 2026-05-05, ref: workshop}]", "", "stakeholders[0] (payments desk)"),
-        ("users-consulted", "date: 2026-05-05", "date: 2026-06-02", "stakeholders[0] (payments desk): consulted"),
+        (
+            "users-consulted",
+            ", consulted: [{date: 2026-05-05, ref: workshop}]",
+            "",
+            "stakeholders[0] (payments desk)",
+        ),
+        (
+            "users-consulted",
+            "date: 2026-05-05",
+            "date: 2026-06-02",
+            "stakeholders[0] (payments desk): consulted",
+        ),
         ("job-question-answered", '  answer: "No."\n', "", "workforce_impact.answer is not said"),
-        ("job-question-answered", "  reviewed_by: works council\n", "", "workforce_impact.reviewed_by is not said"),
-        ("job-question-answered", "  told_on: 2026-05-20\n", "", "workforce_impact.told_on is not said"),
-        ("job-question-answered", "told_on: 2026-05-20", "told_on: 2026-06-02", "workforce_impact.told_on: 2026-06-02"),
+        (
+            "job-question-answered",
+            "  reviewed_by: works council\n",
+            "",
+            "workforce_impact.reviewed_by is not said",
+        ),
+        (
+            "job-question-answered",
+            "  told_on: 2026-05-20\n",
+            "",
+            "workforce_impact.told_on is not said",
+        ),
+        (
+            "job-question-answered",
+            "told_on: 2026-05-20",
+            "told_on: 2026-06-02",
+            "workforce_impact.told_on: 2026-06-02",
+        ),
         ("limits-said-first", f"communications:\n{MESSAGE}", "", "communications: none"),
-        ("limits-said-first", "limits_first: true", "limits_first: false", "communications[0] (desk): limits_first"),
-        ("limits-said-first", "owner: value_owner", "owner: nobody", "communications[0] (desk): owner: nobody"),
+        (
+            "limits-said-first",
+            "limits_first: true",
+            "limits_first: false",
+            "communications[0] (desk): limits_first",
+        ),
+        (
+            "limits-said-first",
+            "owner: value_owner",
+            "owner: nobody",
+            "communications[0] (desk): owner: nobody",
+        ),
         ("people-told", ", sent: 2026-05-21", "", "communications[0] (desk): sent"),
         ("people-told", "sent: 2026-05-21", "sent: 2026-06-02", "communications[0] (desk): sent"),
         ("training-planned", "  - {mode: automate}\n", "", "rollout: automate is missing"),
-        ("training-planned", "adoption: {intended_users: 12}\n", "", "adoption.intended_users is not said"),
-        ("training-done", "completed: 9", "completed: 8", "training: 80% of those intended have completed it"),
+        (
+            "training-planned",
+            "adoption: {intended_users: 12}\n",
+            "",
+            "adoption.intended_users is not said",
+        ),
+        (
+            "training-done",
+            "completed: 9",
+            "completed: 8",
+            "training: 80% of those intended have completed it",
+        ),
     ],
 )
-def test_one_thing_that_is_missing_is_named(filled: Filled, check: str, before: str, after: str, says: str) -> None:
+def test_one_thing_that_is_missing_is_named(
+    filled: Filled, check: str, before: str, after: str, says: str
+) -> None:
     filled.change("change_plan.yaml", before, after)
     filled.only(check, f"{FILE}: {says}")
 
 
 def test_a_training_for_nobody_is_no_training(filled: Filled) -> None:
     filled.change("change_plan.yaml", "intended: 10, completed: 9", "completed: 9")
-    found = filled.failing()
-    assert found.keys() == {"training-planned", "training-done"}
-    assert all(f"{FILE}: training: intended" in said for (said,) in found.values())
+    result = filled.failing()
+    assert result.keys() == {"training-planned", "training-done"}
+    assert all(f"{FILE}: training: intended" in message for (message,) in result.values())
 
 
 def test_more_than_intended_does_not_make_up_for_others(filled: Filled) -> None:
     filled.change(
-        "change_plan.yaml", "completed: 9}", "completed: 99}\n  - {audience: hall, content: limits, intended: 10}"
+        "change_plan.yaml",
+        "completed: 9}",
+        "completed: 99}\n  - {audience: hall, content: limits, intended: 10}",
     )
     filled.only("training-done", f"{FILE}: training: 50%")
 
@@ -59,7 +117,8 @@ def test_more_than_intended_does_not_make_up_for_others(filled: Filled) -> None:
     [
         (", fallback: approve below 50 EUR", "", "consumers[0] (checkout): fallback is not said"),
         (
-            "consumers:\n  - {system: checkout, owner: payments team, via: api, fallback: approve below 50 EUR}\n",
+            "consumers:\n  - {system: checkout, owner: payments team, via: api, fallback: "
+            "approve below 50 EUR}\n",
             "",
             "consumers: none",
         ),

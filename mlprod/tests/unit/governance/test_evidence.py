@@ -10,18 +10,22 @@ from mlprod.governance.evidence import Evidence
 from mlprod.governance.evidence_status import EvidenceStatus, judge
 
 TRIED = "beats-baseline"  # must be > 0, of a bundle
-WHOLE = CheckDefinition(id="whole", section="Model", title="all", outcome="serving", by="make it", tied_to=SUBJECTS)
+WHOLE = CheckDefinition(
+    id="whole", section="Model", title="all", outcome="serving", by="make it", tied_to=SUBJECTS
+)
 DAY = timedelta(days=1)
 
 
-def judged(check: str, *records: Evidence, digests: dict[Subject, str] = DIGESTS, **how: Any) -> EvidenceStatus:
+def judged(
+    check: str, *records: Evidence, digests: dict[Subject, str] = DIGESTS, **how: Any
+) -> EvidenceStatus:
     return judge(entry(check), records, digests, NOW, **how)
 
 
 def test_what_was_shown_yesterday_of_what_is_here_counts() -> None:
-    found = judged(TRIED, evidence(TRIED))
-    assert found.status == "passed"
-    assert found.why == "2, must be > 0 (2026-05-31, gil@example.org, ci 17)"
+    result = judged(TRIED, evidence(TRIED))
+    assert result.status == "passed"
+    assert result.why == "2, must be > 0 (2026-05-31, gil@example.org, ci 17)"
 
 
 def test_what_was_never_shown_is_unmeasured() -> None:
@@ -30,8 +34,8 @@ def test_what_was_never_shown_is_unmeasured() -> None:
 
 
 def test_what_did_not_pass_has_failed() -> None:
-    found = judged(TRIED, evidence(TRIED, value=-1.0, passed=False))
-    assert (found.status, found.why[:2]) == ("failed", "-1")
+    result = judged(TRIED, evidence(TRIED, value=-1.0, passed=False))
+    assert (result.status, result.why[:2]) == ("failed", "-1")
 
 
 @pytest.mark.parametrize(
@@ -50,10 +54,12 @@ def test_what_did_not_pass_has_failed() -> None:
         ({"digests": {"code": "today's code"}}, "does not say of which bundle"),
     ],
 )
-def test_what_the_command_cannot_have_written_does_not_count(forged: dict[str, Any], why: str) -> None:
-    found = judged(TRIED, evidence(TRIED, **forged))
-    assert found.status == "stale"
-    assert why in found.why
+def test_what_the_command_cannot_have_written_does_not_count(
+    forged: dict[str, Any], why: str
+) -> None:
+    result = judged(TRIED, evidence(TRIED, **forged))
+    assert result.status == "stale"
+    assert why in result.why
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -63,7 +69,7 @@ def test_a_value_is_a_number(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "anomalies",
     [
         {"valid_days": 0},
         {"valid_days": 367},
@@ -73,9 +79,9 @@ def test_a_value_is_a_number(value: float) -> None:
         {"more": 1},
     ],
 )
-def test_what_is_no_record_is_refused(odd: dict[str, Any]) -> None:
+def test_what_is_no_record_is_refused(anomalies: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Evidence.model_validate(evidence(TRIED).model_dump() | odd)
+        Evidence.model_validate(evidence(TRIED).model_dump() | anomalies)
 
 
 def test_clocks_may_differ_by_minutes() -> None:
@@ -94,9 +100,9 @@ def test_clocks_may_differ_by_minutes() -> None:
     ],
 )
 def test_evidence_grows_old(check: str, says: int, days: int, status: str) -> None:
-    found = judged(check, evidence(check, at=NOW - days * DAY, valid_days=says))
-    assert found.status == status
-    assert status == "passed" or "too long ago" in found.why
+    result = judged(check, evidence(check, at=NOW - days * DAY, valid_days=says))
+    assert result.status == status
+    assert status == "passed" or "too long ago" in result.why
 
 
 @pytest.mark.parametrize("changed", SUBJECTS)
@@ -104,10 +110,14 @@ def test_what_was_shown_of_something_else_is_stale(changed: Subject) -> None:
     record = evidence(TRIED).model_copy(update={"check": "whole", "digests": DIGESTS})
     assert judge(WHOLE, [record], DIGESTS, NOW).status == "passed"
     today: dict[Subject, str] = {**DIGESTS, changed: "another"}
-    found = judge(WHOLE, [record], today, NOW)
-    assert found.status == "stale"
-    ends = f"; {changed} has changed since" if changed in ROOMS else f" of another {changed} than today's"
-    assert found.why == f"was shown on 2026-05-31{ends}"
+    result = judge(WHOLE, [record], today, NOW)
+    assert result.status == "stale"
+    ends = (
+        f"; {changed} has changed since"
+        if changed in ROOMS
+        else f" of another {changed} than today's"
+    )
+    assert result.why == f"was shown on 2026-05-31{ends}"
 
 
 def test_without_a_model_nothing_is_shown_of_it() -> None:
@@ -134,19 +144,27 @@ def test_of_the_same_second_the_failure_counts() -> None:
 
 def test_where_the_ci_must_have_written_it_nothing_else_counts() -> None:
     assert judged(TRIED, by_hand(TRIED)).status == "passed"
-    found = judged(TRIED, by_hand(TRIED), only_ci=True)
-    assert found.status == "stale"
-    assert "outside the CI" in found.why
+    result = judged(TRIED, by_hand(TRIED), only_ci=True)
+    assert result.status == "stale"
+    assert "outside the CI" in result.why
     assert (
-        judged(TRIED, evidence(TRIED), by_hand(TRIED, at=NOW, value=-1.0, passed=False), only_ci=True).status
+        judged(
+            TRIED, evidence(TRIED), by_hand(TRIED, at=NOW, value=-1.0, passed=False), only_ci=True
+        ).status
         == "passed"
     )
 
 
 @pytest.mark.parametrize(
-    ("actor", "status"), [("ada@example.org", "passed"), ("ADA@example.org", "passed"), ("gil@example.org", "stale")]
+    ("actor", "status"),
+    [("ada@example.org", "passed"), ("ADA@example.org", "passed"), ("gil@example.org", "stale")],
 )
 def test_where_somebody_must_say_it_nobody_else_can(actor: str, status: str) -> None:
-    found = judged("payoff-accepted", by_hand("payoff-accepted", actor=actor), only_by="ada@example.org")
-    assert found.status == status
-    assert status == "passed" or "gil@example.org said so on 2026-05-31; ada@example.org must" in found.why
+    result = judged(
+        "payoff-accepted", by_hand("payoff-accepted", actor=actor), only_by="ada@example.org"
+    )
+    assert result.status == status
+    assert (
+        status == "passed"
+        or "gil@example.org said so on 2026-05-31; ada@example.org must" in result.why
+    )

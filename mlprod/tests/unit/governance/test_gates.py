@@ -10,7 +10,10 @@ from mlprod.governance.gates import Figure, Gate, Verdict, judge, read_gates
 from mlprod.governance.yaml_loader import GovernanceError
 
 METRICS = frozenset({"value", "roc_auc"})
-BEATS = '- {id: beats, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth it}'
+BEATS = (
+    '- {id: beats, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: '
+    "worth it}"
+)
 SLICED = '- {id: fair, metric: roc_auc, slice: "*", op: ">", threshold: 0.5, why: for everyone}'
 
 
@@ -28,10 +31,14 @@ def gate(**said: Any) -> Gate:
 
 
 def verdict(
-    asked: Gate, *figures: Measure, parts: tuple[str, ...] = ("",), absent: Mapping[str, str] | None = None
+    asked: Gate,
+    *figures: Measure,
+    parts: tuple[str, ...] = ("",),
+    absent: Mapping[str, str] | None = None,
 ) -> Verdict:
     measured: dict[tuple[str, str, str], Figure] = {
-        (asked.compare, asked.metric, part): figure for part, figure in zip(parts, figures, strict=False)
+        (asked.compare, asked.metric, part): figure
+        for part, figure in zip(parts, figures, strict=False)
     }
     return judge((asked,), measured, absent or {})[0]
 
@@ -44,7 +51,14 @@ def written(tmp_path: Path, *gates: str) -> Path:
 
 @pytest.mark.parametrize(
     ("op", "value", "passed"),
-    [(">", 0, False), (">", 0.1, True), (">=", 0, True), ("<", 0, False), ("<", -0.1, True), ("<=", 0, True)],
+    [
+        (">", 0, False),
+        (">", 0.1, True),
+        (">=", 0, True),
+        ("<", 0, False),
+        ("<", -0.1, True),
+        ("<=", 0, True),
+    ],
 )
 def test_the_figure_is_compared_with_the_threshold(op: str, value: float, passed: bool) -> None:
     assert verdict(gate(op=op), Measure(value, value, value)).passed is passed
@@ -73,14 +87,16 @@ def test_a_pass_says_what_is_to_spare() -> None:
 
 def test_of_all_slices_the_worst_is_named() -> None:
     figures = (Measure(1, 1, 1), Measure(-2, -2, -2), Measure(-1, -1, -1))
-    found = verdict(gate(slice="*"), *figures, parts=("city=oslo", "city=bergen", "city=malmo"))
-    assert found.passed is False
-    assert "in city=bergen" in found.says
+    result = verdict(gate(slice="*"), *figures, parts=("city=oslo", "city=bergen", "city=malmo"))
+    assert result.passed is False
+    assert "in city=bergen" in result.says
 
 
 def test_each_slice_does_not_mean_everything() -> None:
-    found = verdict(gate(slice="*"), Measure(-1, -1, -1), Measure(1, 1, 1), parts=("", "city=oslo"))
-    assert found.passed
+    result = verdict(
+        gate(slice="*"), Measure(-1, -1, -1), Measure(1, 1, 1), parts=("", "city=oslo")
+    )
+    assert result.passed
 
 
 def test_one_slice_may_be_asked_for() -> None:
@@ -99,9 +115,9 @@ def test_a_figure_that_is_no_number_does_not_pass() -> None:
 
 @pytest.mark.parametrize("absent", [{"value": "no such thing"}, {"champion": "there is none yet"}])
 def test_a_gate_that_does_not_apply_says_why(absent: dict[str, str]) -> None:
-    found = verdict(gate(compare="champion"), absent=absent)
-    assert found.passed is None
-    assert found.says == f"does not apply: {next(iter(absent.values()))}"
+    result = verdict(gate(compare="champion"), absent=absent)
+    assert result.passed is None
+    assert result.says == f"does not apply: {next(iter(absent.values()))}"
 
 
 def test_gates_are_read_in_order(tmp_path: Path) -> None:
@@ -112,7 +128,10 @@ def test_gates_are_read_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ((BEATS, BEATS.replace("beats", "odd").replace("value", "speed")), "gate odd: no metric 'speed'; there are"),
+        (
+            (BEATS, BEATS.replace("beats", "odd").replace("value", "speed")),
+            "gate odd: no metric 'speed'; there are",
+        ),
         ((BEATS, BEATS), "gate beats: the id is used twice"),
         ((BEATS, SLICED), "gate fair: roc_auc has no slices; value have"),
         ((BEATS.replace("baseline", "absolute"),), "no gate compares the value with the baseline"),

@@ -12,7 +12,16 @@ from filled import Filled, filled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlprod.governance.generated import BEGIN, END, OLD_END, codeowners, expected, outdated, to_yaml, write
+from mlprod.governance.generated import (
+    BEGIN,
+    END,
+    OLD_END,
+    codeowners,
+    expected,
+    outdated,
+    to_yaml,
+    write,
+)
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]
@@ -49,12 +58,19 @@ def test_what_was_written_agrees_and_is_not_written_again(filled: Filled, root: 
 
 def test_a_change_in_governance_makes_pages_differ(filled: Filled, root: Path) -> None:
     filled.change("ownership.yaml", "name: Bea Invented", "name: Eve Invented")
-    assert outdated(expected(filled.org, {}, root), root) == ("governance/RACI.md", "governance/risk.md")
+    assert outdated(expected(filled.org, {}, root), root) == (
+        "governance/RACI.md",
+        "governance/risk.md",
+    )
 
 
 @pytest.mark.parametrize("name", ["CODEOWNERS", "catalog-info.yaml", "governance/RACI.md"])
-@pytest.mark.parametrize("mine", ["* ops@example.org", "two\n\n  lines", "a\fb\u2028c\x1cd", "# yours"])
-def test_what_people_wrote_between_the_marks_survives(filled: Filled, root: Path, name: str, mine: str) -> None:
+@pytest.mark.parametrize(
+    "mine", ["* ops@example.org", "two\n\n  lines", "a\fb\u2028c\x1cd", "# yours"]
+)
+def test_what_people_wrote_between_the_marks_survives(
+    filled: Filled, root: Path, name: str, mine: str
+) -> None:
     path = root / name
     begin = next(line for line in path.read_text().splitlines() if BEGIN in line)
     path.write_text(path.read_text().replace(begin, f"{begin}\n{mine}"), encoding="utf-8")
@@ -70,7 +86,9 @@ def test_what_people_wrote_survives_between_the_marks_of_the_first_version(
 ) -> None:
     path = root / name
     begin = next(line for line in path.read_text().splitlines() if BEGIN in line)
-    path.write_text(path.read_text().replace(begin, f"{begin}\nmine").replace(END, OLD_END), encoding="utf-8")
+    path.write_text(
+        path.read_text().replace(begin, f"{begin}\nmine").replace(END, OLD_END), encoding="utf-8"
+    )
     assert name in write(again(filled, root), root)
     assert f"{begin}\nmine\n" in path.read_text()
     assert END in path.read_text()
@@ -87,7 +105,9 @@ def test_marks_that_are_broken_are_an_error_and_nothing_is_written(
     path.write_text(path.read_text().replace(line, line * times) + "mine")
     filled.change("ownership.yaml", "name: Bea Invented", "name: Eve Invented")
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    with pytest.raises(GovernanceError, match="the two marks at its end are needed, each once") as refused:
+    with pytest.raises(
+        GovernanceError, match="the two marks at its end are needed, each once"
+    ) as refused:
         write(again(filled, root), root)
     assert str(path) in str(refused.value)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
@@ -98,7 +118,9 @@ def test_an_interrupted_write_leaves_the_old_file(filled: Filled, root: Path) ->
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     files = expected(filled.org, {}, root)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))  # bytes that a file of this process may have
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (50, hard)
+    )  # bytes that a file of this process may have
     try:
         with pytest.raises(OSError, match="File too large"):
             write(files, root)
@@ -129,13 +151,13 @@ def test_the_mode_of_a_file_is_kept(filled: Filled, root: Path) -> None:
 
 def owners(lines: str, path: str) -> list[str]:
     """Who must approve a change of a path: the last line that fits counts."""
-    found: list[str] = []
+    result: list[str] = []
     for line in lines.splitlines():
         pattern, *people = line.split()
         glob = f"{pattern}*" if pattern.endswith("/") else pattern
         if pattern == "*" or fnmatch(f"/{path}", glob):
-            found = people
-    return found
+            result = people
+    return result
 
 
 @pytest.mark.parametrize(
@@ -164,7 +186,9 @@ def test_a_change_is_approved_by_who_answers_for_it(filled: Filled, path: str, o
         ("Dee Invented", "README.md", []),
     ],
 )
-def test_nobody_known_gives_no_line(filled: Filled, nobody: str, path: str, instead: list[str]) -> None:
+def test_nobody_known_gives_no_line(
+    filled: Filled, nobody: str, path: str, instead: list[str]
+) -> None:
     filled.change("ownership.yaml", f"name: {nobody}", "name: TODO")
     assert owners(codeowners(filled.org), path) == instead
     assert "TODO" not in codeowners(filled.org)
@@ -172,9 +196,14 @@ def test_nobody_known_gives_no_line(filled: Filled, nobody: str, path: str, inst
 
 def test_every_author_may_approve_and_a_team_is_its_members(filled: Filled) -> None:
     filled.change(
-        "ownership.yaml", "model_owner, responsible: [author]", "model_owner, responsible: [fraud-team, author]"
+        "ownership.yaml",
+        "model_owner, responsible: [author]",
+        "model_owner, responsible: [fraud-team, author]",
     )
-    assert owners(codeowners(filled.org), "src/parcels/model.py") == ["bea@example.org", "gil@example.org"]
+    assert owners(codeowners(filled.org), "src/parcels/model.py") == [
+        "bea@example.org",
+        "gil@example.org",
+    ]
 
 
 def test_a_deeper_folder_wins_whatever_the_order_of_the_outcomes(filled: Filled) -> None:
@@ -184,9 +213,9 @@ def test_a_deeper_folder_wins_whatever_the_order_of_the_outcomes(filled: Filled)
         "paths: [src/*/model.py, src/*/decision.py], alerts: []",
     )
     filled.change("ownership.yaml", "paths: [src]", "paths: [src/*/terms, src]")
-    found = codeowners(filled.org)
-    assert owners(found, "src/parcels/contract/terms/a.py") == ["dee@example.org"]
-    assert owners(found, "src/parcels/contract/a.py") == ["cy@example.org"]
+    result = codeowners(filled.org)
+    assert owners(result, "src/parcels/contract/terms/a.py") == ["dee@example.org"]
+    assert owners(result, "src/parcels/contract/a.py") == ["cy@example.org"]
 
 
 @pytest.mark.parametrize(
@@ -240,9 +269,9 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_yaml_reads_what_was_written(value: Any) -> None:
-    found = yaml.safe_load(to_yaml(value))
-    assert found == value
-    assert repr(found) == repr(value), "1 is not 1.0, and true is not 1"
+    result = yaml.safe_load(to_yaml(value))
+    assert result == value
+    assert repr(result) == repr(value), "1 is not 1.0, and true is not 1"
 
 
 def test_plain_keys_stay_plain() -> None:
@@ -253,8 +282,8 @@ def test_plain_keys_stay_plain() -> None:
 
 
 def test_the_catalogue_entry_says_who_owns_it(filled: Filled) -> None:
-    found = yaml.safe_load(expected(filled.org, {}, filled.folder)["catalog-info.yaml"])
-    assert found["spec"] == {
+    result = yaml.safe_load(expected(filled.org, {}, filled.folder)["catalog-info.yaml"])
+    assert result["spec"] == {
         "type": "service",
         "lifecycle": "experimental",
         "owner": "group:fraud-team",
@@ -262,10 +291,11 @@ def test_the_catalogue_entry_says_who_owns_it(filled: Filled) -> None:
     }
     filled.change(
         "ownership.yaml",
-        'teams:\n  - {id: fraud-team, members: [model_owner, author], channel: "#fraud", on_call: author}\n',
+        'teams:\n  - {id: fraud-team, members: [model_owner, author], channel: "#fraud", '
+        "on_call: author}\n",
         "",
     )
     filled.change("ownership.yaml", "stage: poc", "stage: production")
-    found = yaml.safe_load(expected(filled.org, {}, filled.folder)["catalog-info.yaml"])
-    assert (found["spec"]["owner"], found["spec"]["lifecycle"]) == ("user:dee", "production")
-    assert re.fullmatch("[a-z0-9-]+", found["metadata"]["name"])
+    result = yaml.safe_load(expected(filled.org, {}, filled.folder)["catalog-info.yaml"])
+    assert (result["spec"]["owner"], result["spec"]["lifecycle"]) == ("user:dee", "production")
+    assert re.fullmatch("[a-z0-9-]+", result["metadata"]["name"])

@@ -25,8 +25,14 @@ def test_nobody_is_told_as_todo(tmp_path: Path, outcome: str) -> None:
 
 
 def test_an_accountable_stranger_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GovernanceError, match=r"model_quality: accountable 'somebody' is not in people"):
-        read_ownership(written(tmp_path, OWNERSHIP.replace("accountable: model_owner", "accountable: somebody")))
+    with pytest.raises(
+        GovernanceError, match=r"model_quality: accountable 'somebody' is not in people"
+    ):
+        read_ownership(
+            written(
+                tmp_path, OWNERSHIP.replace("accountable: model_owner", "accountable: somebody")
+            )
+        )
 
 
 def test_two_accountable_for_one_outcome_are_refused(tmp_path: Path) -> None:
@@ -40,7 +46,9 @@ PEOPLE = """  - {id: a, name: A, email: a@example.org}
   - {id: c, name: TODO, email: TODO}
   - {id: d, name: TODO, email: TODO}
 """
-WHOLE = OWNERSHIP.replace("outcomes:\n", PEOPLE + "teams:\n  - {id: team, members: [a, c]}\noutcomes:\n")
+WHOLE = OWNERSHIP.replace(
+    "outcomes:\n", PEOPLE + "teams:\n  - {id: team, members: [a, c]}\noutcomes:\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -54,27 +62,42 @@ WHOLE = OWNERSHIP.replace("outcomes:\n", PEOPLE + "teams:\n  - {id: team, member
         ("a", "x", False),
     ],
 )
-def test_two_ids_with_one_address_are_one_person(tmp_path: Path, one: str, other: str, same: bool) -> None:
+def test_two_ids_with_one_address_are_one_person(
+    tmp_path: Path, one: str, other: str, same: bool
+) -> None:
     ownership = read_ownership(written(tmp_path, WHOLE))
     assert ownership.same(one, other) is ownership.same(other, one) is same
 
 
 def test_a_team_stands_for_its_members(tmp_path: Path) -> None:
     ownership = read_ownership(written(tmp_path, WHOLE))
-    assert [person.id for person in ownership.people_of(["b", "team", "a", "nobody"])] == ["b", "a", "c"]
+    assert [person.id for person in ownership.people_of(["b", "team", "a", "nobody"])] == [
+        "b",
+        "a",
+        "c",
+    ]
 
 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
         ("people:", "the key 'people' is said twice"),
-        ("  - {id: model_quality2, accountable: team}", "accountable 'team' is a team; one person answers"),
-        ("  - {id: x, accountable: a, informed: [y]}", "outcomes: x: informed 'y' is not in people"),
+        (
+            "  - {id: model_quality2, accountable: team}",
+            "accountable 'team' is a team; one person answers",
+        ),
+        (
+            "  - {id: x, accountable: a, informed: [y]}",
+            "outcomes: x: informed 'y' is not in people",
+        ),
         (
             "accepted: [{person: team, outcome: x, date: 2026-01-01, review_by: 2026-02-01}]",
             "accepted: person 'team' is a team",
         ),
-        ("skills: {covered: {ml: [{person: z, level: mentor}]}}", "skills: covered: ml: person 'z' is not in people"),
+        (
+            "skills: {covered: {ml: [{person: z, level: mentor}]}}",
+            "skills: covered: ml: person 'z' is not in people",
+        ),
         (
             "skills: {gaps: [{skill: ml, action: hire, owner: z, due: 2026-01-01}]}",
             "skills: gaps: ml: owner 'z' is not in",
@@ -93,10 +116,20 @@ def test_an_id_that_is_nobodys_is_refused(tmp_path: Path, more: str, says: str) 
     [
         ("id: b,", "id: a,", r"people: \['a'\] are said twice"),
         ("members: [a, c]", "members: [a, q]", "teams: team 'q' is not in people"),
-        ("{id: team, members: [a, c]}", "{id: t, members: []}, {id: t, members: []}", "not readable as YAML"),
-        ("- {id: model_quality, ", "- {id: quality, ", r"outcomes: \['model_quality'\] is missing. What works"),
+        (
+            "{id: team, members: [a, c]}",
+            "{id: t, members: []}, {id: t, members: []}",
+            "not readable as YAML",
+        ),
+        (
+            "- {id: model_quality, ",
+            "- {id: quality, ",
+            r"outcomes: \['model_quality'\] is missing. What works",
+        ),
     ],
 )
-def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, before: str, after: str, says: str) -> None:
+def test_a_list_that_contradicts_itself_is_refused(
+    tmp_path: Path, before: str, after: str, says: str
+) -> None:
     with pytest.raises(GovernanceError, match=says):
         read_ownership(written(tmp_path, WHOLE.replace(before, after)))

@@ -9,22 +9,31 @@ FILE = "governance/problem.yaml"
 
 def test_a_file_that_says_nothing_fails_every_check_of_it(filled: Filled) -> None:
     (filled.folder / "problem.yaml").write_text("")
-    assert filled.failing().keys() == {"problem-stated", "non-ml-alternative", "value-targeted", "kill-criteria"}
+    assert filled.failing().keys() == {
+        "problem-stated",
+        "non-ml-alternative",
+        "value-targeted",
+        "kill-criteria",
+    }
 
 
 @pytest.mark.parametrize(
-    ("said", "key"),
+    ("message", "key"),
     [
         ("  statement: Fraudulent payments settle before anyone looks.\n", "problem.statement"),
         ("  affected: card holders\n", "problem.affected"),
-        ("  today: {process: a rule, cost: 2 million EUR a year, performance: a third is found}\n", "problem.today"),
+        (
+            "  today: {process: a rule, cost: 2 million EUR a year, performance: a third "
+            "is found}\n",
+            "problem.today",
+        ),
         (", cost: 2 million EUR a year", "problem.today"),
         ("who: the payments desk, ", "decision.who"),
         (", outcome: fraud reported by the bank", "decision.outcome"),
     ],
 )
-def test_the_problem_has_no_blanks(filled: Filled, said: str, key: str) -> None:
-    filled.change("problem.yaml", said, "")
+def test_the_problem_has_no_blanks(filled: Filled, message: str, key: str) -> None:
+    filled.change("problem.yaml", message, "")
     filled.only("problem-stated", f"{FILE}: {key} is not said")
 
 
@@ -35,18 +44,26 @@ def test_a_way_without_ml_was_looked_at(filled: Filled) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "key"),
-    [("a few more are found", "result"), ("every merchant needs a rule", "why_not"), ("heuristic", "option")],
+    ("message", "key"),
+    [
+        ("a few more are found", "result"),
+        ("every merchant needs a rule", "why_not"),
+        ("heuristic", "option"),
+    ],
 )
-def test_an_alternative_has_a_result_and_a_reason(filled: Filled, said: str, key: str) -> None:
-    filled.change("problem.yaml", said, "''")
+def test_an_alternative_has_a_result_and_a_reason(filled: Filled, message: str, key: str) -> None:
+    filled.change("problem.yaml", message, "''")
     with pytest.raises(GovernanceError, match=rf"alternatives\[0\].{key}: "):
         filled.failing()
 
 
-@pytest.mark.parametrize("key", ["kpi", "unit", "baseline", "target", "payoff_a_month", "by", "owner"])
+@pytest.mark.parametrize(
+    "key", ["kpi", "unit", "baseline", "target", "payoff_a_month", "by", "owner"]
+)
 def test_the_value_has_no_blanks(filled: Filled, key: str) -> None:
-    line = next(line for line in FILES["problem.yaml"].splitlines() if line.startswith(f"  {key}: "))
+    line = next(
+        line for line in FILES["problem.yaml"].splitlines() if line.startswith(f"  {key}: ")
+    )
     filled.change("problem.yaml", f"{line}\n", "")
     filled.only("value-targeted", f"{FILE}: value.{key}")
 
@@ -68,7 +85,9 @@ def test_the_target_is_a_gain(filled: Filled, direction: str, target: str, gain:
     if gain:
         assert filled.failing() == {}
     else:
-        filled.only("value-targeted", f"{FILE}: value.target", f"no gain over 175000 when {direction}")
+        filled.only(
+            "value-targeted", f"{FILE}: value.target", f"no gain over 175000 when {direction}"
+        )
 
 
 @pytest.mark.parametrize("target", [".nan", "-.inf"])
@@ -90,14 +109,19 @@ def test_the_value_is_that_of_a_known_person(filled: Filled, owner: str) -> None
 
 
 def test_what_would_end_it_is_said(filled: Filled) -> None:
-    filled.change("problem.yaml", "kill_criteria:\n  - {when: losses stay above 160000, by: 2026-09-30}\n", "")
+    filled.change(
+        "problem.yaml", "kill_criteria:\n  - {when: losses stay above 160000, by: 2026-09-30}\n", ""
+    )
     filled.only("kill-criteria", f"{FILE}: kill_criteria: none")
 
 
 def test_a_kill_criterion_whose_day_has_passed_stops_every_stage(filled: Filled) -> None:
     assert all(filled.card().reached(stage) for stage in ("poc", "pilot", "production"))
     filled.change("problem.yaml", "by: 2026-09-30", "by: 2026-05-31")
-    filled.only("kill-criteria", f"{FILE}: kill_criteria[0]: 2026-05-31 has passed (losses stay above 160000)")
+    filled.only(
+        "kill-criteria",
+        f"{FILE}: kill_criteria[0]: 2026-05-31 has passed (losses stay above 160000)",
+    )
     card = filled.card()
     assert not any(card.reached(stage) for stage in ("poc", "pilot", "production"))
     assert card.gaps("poc") == ()

@@ -11,7 +11,9 @@ from mlprod.governance.config import GovernanceConfig
 
 __all__ = ["filled"]
 PAGES = (reports.raci, reports.problem, reports.change_plan, reports.risks)
-HOSTILE = "| [x](http://evil.test) <img src=x> **b** `c`\n\n# Heading\n- item <!-- to here survives -->"
+HOSTILE = (
+    "| [x](http://evil.test) <img src=x> **b** `c`\n\n# Heading\n- item <!-- to here survives -->"
+)
 Page = Callable[[GovernanceConfig], str]
 
 
@@ -26,7 +28,9 @@ def shape(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_depends_on_the_day(filled: Filled, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_depends_on_the_day(
+    filled: Filled, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert page(filled.org) == page(filled.org)
     assert date.today().isoformat() not in page(filled.org)
 
@@ -36,15 +40,18 @@ def test_nothing_depends_on_the_day(filled: Filled, page: Page, monkeypatch: pyt
     [
         (
             reports.raci,
-            "| business value | **Ada Invented (value_owner)** | Flo Invented (adoption_owner) | *not said yet* |",
+            "| business value | **Ada Invented (value_owner)** | Flo Invented "
+            "(adoption_owner) | *not said yet* |",
         ),
         (
             reports.raci,
-            "| Dee Invented (platform_owner) | dee@example.org | Gil Invented (author) | serving (2026-05-04), sec",
+            "| Dee Invented (platform_owner) | dee@example.org | Gil Invented (author) | "
+            "serving (2026-05-04), sec",
         ),
         (
             reports.raci,
-            "| fraud-team | Bea Invented (model_owner), Gil Invented (author) | \\#fraud | Gil Invented (author) |",
+            "| fraud-team | Bea Invented (model_owner), Gil Invented (author) | \\#fraud | "
+            "Gil Invented (author) |",
         ),
         (reports.raci, "- checkout (api), payments team. Without an answer: approve below 50 EUR"),
         (reports.problem, "**Who has it.** card holders"),
@@ -52,21 +59,30 @@ def test_nothing_depends_on_the_day(filled: Filled, page: Page, monkeypatch: pyt
         (reports.problem, "fraud losses, in EUR a month: 175000 today, 120000 by 2026-12-31"),
         (reports.problem, "- losses stay above 160000, looked at on 2026-09-30"),
         (reports.change_plan, "## Will I lose my job?\n\nNo.\n"),
-        (reports.change_plan, "| assist | *not said yet* | 28 days, 900 cases | *not said yet* | *not said yet* |"),
         (
             reports.change_plan,
-            "| desk | what it cannot do (limits first) | *not said yet* | *not said yet* | 2026-05-21 |",
+            "| assist | *not said yet* | 28 days, 900 cases | *not said yet* | *not said yet* |",
+        ),
+        (
+            reports.change_plan,
+            "| desk | what it cannot do (limits first) | *not said yet* | *not said yet* | "
+            "2026-05-21 |",
         ),
         (reports.change_plan, "| desk | training: limits | | *not said yet* | 9 of 10 |"),
         (reports.raci, "| ml | Gil Invented (author), practitioner | beats-baseline |  |"),
         (
             reports.raci,
-            "| kubernetes | *not said yet* | rollback-drilled | hire: Dee Invented (platform_owner) by 2026-09-30 |",
+            "| kubernetes | *not said yet* | rollback-drilled | hire: Dee Invented "
+            "(platform_owner) by 2026-09-30 |",
         ),
-        (reports.risks, "Tier **A**. About people: yes; personal data: yes; acts without review: no."),
         (
             reports.risks,
-            "| honest customers are declined | medium | medium | a gate | Bea Invented (model_owner) | 2026-08-01 |",
+            "Tier **A**. About people: yes; personal data: yes; acts without review: no.",
+        ),
+        (
+            reports.risks,
+            "| honest customers are declined | medium | medium | a gate | Bea Invented "
+            "(model_owner) | 2026-08-01 |",
         ),
         (reports.risks, "Not legal advice"),
     ],
@@ -86,8 +102,8 @@ def test_what_is_not_said_is_shown_as_not_said(filled: Filled, page: Page) -> No
 @pytest.mark.parametrize("page", PAGES)
 def test_hostile_words_are_shown_as_words(filled: Filled, page: Page) -> None:
     before = shape(page(filled.org))
-    told = json.dumps(HOSTILE)
-    for file, said in (
+    received = json.dumps(HOSTILE)
+    for file, message in (
         ("ownership.yaml", "name: Bea Invented"),
         ("ownership.yaml", "name: Gil Invented"),
         ("ownership.yaml", "fallback: approve below 50 EUR"),
@@ -102,12 +118,12 @@ def test_hostile_words_are_shown_as_words(filled: Filled, page: Page) -> None:
         ("change_plan.yaml", "group: payments desk"),
         ("change_plan.yaml", "content: limits"),
     ):
-        filled.change(file, said, f"{said.partition(':')[0]}: {told}")
-    found = page(filled.org)
-    assert shape(found) == before
-    assert "evil.test" in found
-    assert "<img" not in found
-    assert "[x]" not in found.replace("\\[x\\]", "")
+        filled.change(file, message, f"{message.partition(':')[0]}: {received}")
+    result = page(filled.org)
+    assert shape(result) == before
+    assert "evil.test" in result
+    assert "<img" not in result
+    assert "[x]" not in result.replace("\\[x\\]", "")
 
 
 def test_every_file_has_a_page() -> None:

@@ -12,13 +12,19 @@ from mlprod.governance.ownership import STAGES, Stage
 from mlprod.governance.scorecard import MOST, as_json, markdown, next_steps, prometheus, terminal
 
 __all__ = ["filled"]
-HOSTILE = "| [here](http://evil.test) <script>alert(1)</script> `x` *y*\n\n# Ready\n- **all** is well \\"
+HOSTILE = (
+    "| [here](http://evil.test) <script>alert(1)</script> `x` *y*\n\n# Ready\n- **all** is well \\"
+)
 
 
 @pytest.fixture
 def waived(filled: Filled) -> Filled:
-    facts = "reason: the table is late, risk: wrong rows, approved_by: data_owner, expires: 2026-07-01"
-    (filled.folder / "waivers.yaml").write_text("waivers:\n  - {check: contract-holds, " + facts + "}\n")
+    facts = (
+        "reason: the table is late, risk: wrong rows, approved_by: data_owner, expires: 2026-07-01"
+    )
+    (filled.folder / "waivers.yaml").write_text(
+        "waivers:\n  - {check: contract-holds, " + facts + "}\n"
+    )
     return filled
 
 
@@ -39,34 +45,49 @@ def test_next_steps_are_few_and_by_person(filled: Filled) -> None:
 
 def test_what_one_command_shows_is_one_step(filled: Filled) -> None:
     tests = [
-        each for each in catalogue().checks if each.by == "make train" and each.demanded("pilot", "A") and not each.fix
+        element
+        for element in catalogue().checks
+        if element.by == "make train" and element.demanded("pilot", "A") and not element.fix
     ]
     steps = next_steps(filled.card(filled.without(*(each.id for each in tests))), "pilot")
-    (why,) = [why for person, does, why in steps if (person, does) == ("Bea Invented", "make train")]
-    assert why == "; ".join(each.title for each in tests)
+    (why,) = [
+        why for person, does, why in steps if (person, does) == ("Bea Invented", "make train")
+    ]
+    assert why == "; ".join(item.title for item in tests)
 
 
 def test_what_no_command_shows_yet_comes_last_with_the_waiver_that_helps(filled: Filled) -> None:
     card = filled.card(filled.without("contract-holds", "sbom"))
     not_yet = [
-        replace(result, entry=result.entry.model_copy(update={"later": True})) if result.entry.id == "sbom" else result
+        replace(result, entry=result.entry.model_copy(update={"later": True}))
+        if result.entry.id == "sbom"
+        else result
         for result in card.pilot
     ]
     steps = [what for _, what, _ in next_steps(replace(card, pilot=tuple(not_yet)), "pilot")]
-    assert "make contract" in steps[0]
+    assert "make validate" in steps[0]
     assert "{check: sbom, reason: …, risk: …, approved_by: platform_owner, expires: …}" in steps[-1]
 
 
 def test_the_terminal_shows_each_gap_with_its_mending(filled: Filled) -> None:
     filled.change("ownership.yaml", "deputy: author", "deputy: ''")
     card = filled.card(filled.without("contract-holds"))
-    said = terminal(card, "pilot")
-    assert "contract-holds (unmeasured): the data holds its contract. Cy Invented answers for it." in said
-    assert "-> make contract" in said
-    assert "governance/ownership.yaml: people: platform_owner: deputy: has no deputy; name another" in said
-    assert "ML Test Score 6" in said
-    assert said.endswith("2 checks are missing for pilot. All 28 of the ML Test Score: make readiness FORMAT=markdown")
-    assert "fraud-scoring: poc for 30 days, tier A" in said
+    message = terminal(card, "pilot")
+    assert (
+        "contract-holds (unmeasured): the data holds its contract. Cy Invented answers for it."
+        in message
+    )
+    assert "-> make validate" in message
+    assert (
+        "governance/ownership.yaml: people: platform_owner: deputy: has no deputy; name another"
+        in message
+    )
+    assert "ML Test Score 6" in message
+    assert message.endswith(
+        "2 checks are missing for pilot. All 28 of the ML Test Score: make readiness "
+        "FORMAT=markdown"
+    )
+    assert "fraud-scoring: poc for 30 days, tier A" in message
     assert "2 checks are missing for pilot" in terminal(card, "pilot", whole=False)
 
 
@@ -88,10 +109,13 @@ def test_a_payoff_that_nobody_accepted_is_called_assumed(filled: Filled, accepte
 def test_a_waiver_is_loud_in_every_format(waived: Filled, stage: Stage) -> None:
     card = waived.card(waived.without("contract-holds"))
     assert "WAIVED until 2026-07-01: contract-holds: the table is late" in terminal(card, stage)
-    assert "- **Waived until 2026-07-01**: the data holds its contract. the table is late (wrong rows)" in markdown(
-        card, stage
+    assert (
+        "- **Waived until 2026-07-01**: the data holds its contract. the table is late (wrong rows)"
+        in markdown(card, stage)
     )
-    (row,) = [check for check in json.loads(as_json(card, stage))["checks"] if check["status"] == "waived"]
+    (row,) = [
+        check for check in json.loads(as_json(card, stage))["checks"] if check["status"] == "waived"
+    ]
     assert (row["id"], row["waived_until"]) == ("contract-holds", "2026-07-01")
     assert f'stage="{stage}",status="waived"' + "} 1" in prometheus(card)
 
@@ -100,11 +124,16 @@ def test_a_waiver_is_loud_in_every_format(waived: Filled, stage: Stage) -> None:
 def test_what_has_expired_is_loud_in_every_format(waived: Filled, stage: Stage) -> None:
     waived.change("waivers.yaml", "2026-07-01", "2026-05-01")
     card = waived.card()
-    assert "STOPS EVERY STAGE: governance/waivers.yaml: contract-holds: expired on 2026-05-01" in terminal(card, stage)
-    assert "- **Stops every stage**: governance/waivers.yaml: contract-holds: expired" in markdown(card, stage)
-    found = json.loads(as_json(card, stage))
-    assert "expired on 2026-05-01" in found["stops_every_stage"][0]
-    assert not any(found["reached"].values())
+    assert (
+        "STOPS EVERY STAGE: governance/waivers.yaml: contract-holds: expired on 2026-05-01"
+        in terminal(card, stage)
+    )
+    assert "- **Stops every stage**: governance/waivers.yaml: contract-holds: expired" in markdown(
+        card, stage
+    )
+    result = json.loads(as_json(card, stage))
+    assert "expired on 2026-05-01" in result["stops_every_stage"][0]
+    assert not any(result["reached"].values())
 
 
 def test_a_low_score_stops_production_only_and_says_so(filled: Filled) -> None:
@@ -117,11 +146,13 @@ def test_a_low_score_stops_production_only_and_says_so(filled: Filled) -> None:
 
 @pytest.mark.parametrize("shown", [True, False])
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_lacks_in_a_section_is_said_in_every_format(filled: Filled, shown: bool, stage: Stage) -> None:
+def test_what_lacks_in_a_section_is_said_in_every_format(
+    filled: Filled, shown: bool, stage: Stage
+) -> None:
     card = filled.card(filled.everything if shown else [])
     table = json.loads(as_json(card, stage))["ml_test_score_lacks"]
-    asked = {"terminal": terminal(card, stage, whole=False), "markdown": markdown(card, stage)}
-    for text in asked.values() if stage != "poc" else ():
+    requested = {"terminal": terminal(card, stage, whole=False), "markdown": markdown(card, stage)}
+    for text in requested.values() if stage != "poc" else ():
         assert ("What adds to it:" in text) is not shown
         assert ("make tune  (" in text or "- make tune: " in text) is not shown
     assert set(table) == (set() if shown else set(SCORE_SECTIONS))
@@ -131,13 +162,20 @@ def test_what_lacks_in_a_section_is_said_in_every_format(filled: Filled, shown: 
 @pytest.mark.parametrize("stage", STAGES)
 def test_json_has_every_check(filled: Filled, shown: bool, stage: Stage) -> None:
     card = filled.card(filled.everything if shown else [])
-    found = json.loads(as_json(card, stage), parse_constant=pytest.fail)
-    assert [check["id"] for check in found["checks"]] == [each.id for each in catalogue().checks]
-    assert len(found["ml_tests"]) == 28
-    assert found["ml_test_score"]["score"] == card.score
-    for check in found["checks"]:
+    result = json.loads(as_json(card, stage), parse_constant=pytest.fail)
+    assert [check["id"] for check in result["checks"]] == [item.id for item in catalogue().checks]
+    assert len(result["ml_tests"]) == 28
+    assert result["ml_test_score"]["score"] == card.score
+    for check in result["checks"]:
         assert check["demanded"] is entry(check["id"]).demanded(stage, "A")
-        assert check["status"] in ("passed", "failed", "stale", "unmeasured", "waived", "not applicable")
+        assert check["status"] in (
+            "passed",
+            "failed",
+            "stale",
+            "unmeasured",
+            "waived",
+            "not applicable",
+        )
         assert check["accountable"].endswith(" Invented")
         assert check["says"] or check["evidence"] == "declared"
         assert check["evidence"] == (
@@ -146,8 +184,8 @@ def test_json_has_every_check(filled: Filled, shown: bool, stage: Stage) -> None
 
 
 def test_json_tells_of_what_evidence_the_check_rests(filled: Filled) -> None:
-    found = json.loads(as_json(filled.card(), "production"))
-    (row,) = [check for check in found["checks"] if check["id"] == "beats-baseline"]
+    result = json.loads(as_json(filled.card(), "production"))
+    (row,) = [check for check in result["checks"] if check["id"] == "beats-baseline"]
     expected = {
         "value": 2.0,
         "threshold": "> 0",
@@ -159,21 +197,27 @@ def test_json_tells_of_what_evidence_the_check_rests(filled: Filled) -> None:
 
 
 def test_markdown_shows_hostile_words_as_words(waived: Filled) -> None:
-    told = json.dumps(HOSTILE)
-    waived.change("waivers.yaml", "the table is late", told)
-    waived.change("ownership.yaml", "name: Ada Invented", f"name: {told}")
-    waived.change("problem.yaml", "when: losses stay above 160000", f"when: {told}")
+    received = json.dumps(HOSTILE)
+    waived.change("waivers.yaml", "the table is late", received)
+    waived.change("ownership.yaml", "name: Ada Invented", f"name: {received}")
+    waived.change("problem.yaml", "when: losses stay above 160000", f"when: {received}")
     waived.change("problem.yaml", "by: 2026-09-30", "by: 2026-05-01")
-    said = evidence("data-is-real", value=HOSTILE, passed=False)
+    message = evidence("data-is-real", value=HOSTILE, passed=False)
     plain = markdown(waived.card(waived.without("contract-holds")), "pilot")
-    page = markdown(waived.card([*waived.without("contract-holds", "data-is-real"), said]), "pilot")
+    page = markdown(
+        waived.card([*waived.without("contract-holds", "data-is-real"), message]), "pilot"
+    )
     assert "evil.test" in page
     for line in page.splitlines():
         assert "<script" not in line
         assert "[here]" not in line.replace("\\[here\\]", "")
         assert not line.startswith(("# Ready\n", "- **all"))
     assert page.count("\n# ") == 0
-    assert {len(_cells(row)) for row in rows(page)} == {len(_cells(row)) for row in rows(plain)} == {3, 4}
+    assert (
+        {len(_cells(row)) for row in rows(page)}
+        == {len(_cells(row)) for row in rows(plain)}
+        == {3, 4}
+    )
 
 
 def _cells(row: str) -> list[str]:
@@ -181,31 +225,41 @@ def _cells(row: str) -> list[str]:
 
 
 def test_a_line_of_the_terminal_is_one_line(waived: Filled) -> None:
-    waived.change("waivers.yaml", "the table is late", '"late\\n\\nEvery demand of pilot is met.\\e[8m"')
-    said = terminal(waived.card(waived.without("contract-holds", "tests-green")), "pilot")
-    assert "Every demand of pilot is met." not in said.splitlines()
-    assert "\x1b" not in said
+    waived.change(
+        "waivers.yaml", "the table is late", '"late\\n\\nEvery demand of pilot is met.\\e[8m"'
+    )
+    message = terminal(waived.card(waived.without("contract-holds", "tests-green")), "pilot")
+    assert "Every demand of pilot is met." not in message.splitlines()
+    assert "\x1b" not in message
 
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_prometheus_reads_the_text(filled: Filled, shown: bool) -> None:
     card = filled.card(filled.everything if shown else [])
-    found = {family.name: family.samples for family in text_string_to_metric_families(prometheus(card))}
-    assert found.keys() == {"ml_readiness_checks", "ml_test_score", "ml_readiness_stage_days"}
-    assert {sample.labels["system"] for samples in found.values() for sample in samples} == {"fraud-scoring"}
+    result = {
+        family.name: family.samples for family in text_string_to_metric_families(prometheus(card))
+    }
+    assert result.keys() == {"ml_readiness_checks", "ml_test_score", "ml_readiness_stage_days"}
+    assert {sample.labels["system"] for samples in result.values() for sample in samples} == {
+        "fraud-scoring"
+    }
     for stage in ("pilot", "production"):
-        states = {s.labels["status"]: s.value for s in found["ml_readiness_checks"] if s.labels["stage"] == stage}
-        assert sum(states.values()) == sum(each.demanded(stage, "A") for each in catalogue().checks)
-        missing = sum(states[each] for each in ("failed", "stale", "unmeasured"))
+        states = {
+            s.labels["status"]: s.value
+            for s in result["ml_readiness_checks"]
+            if s.labels["stage"] == stage
+        }
+        assert sum(states.values()) == sum(item.demanded(stage, "A") for item in catalogue().checks)
+        missing = sum(states[element] for element in ("failed", "stale", "unmeasured"))
         assert missing == len(card.gaps("pilot" if stage == "pilot" else "production"))
-    assert min(sample.value for sample in found["ml_test_score"]) == card.score
-    assert [sample.value for sample in found["ml_readiness_stage_days"]] == [30]
+    assert min(sample.value for sample in result["ml_test_score"]) == card.score
+    assert [sample.value for sample in result["ml_readiness_stage_days"]] == [30]
 
 
 def test_the_law_is_shown_with_its_caveat_and_what_carries_it(filled: Filled) -> None:
     page = markdown(filled.card(facts=ProjectState(DIGESTS, WORKFLOWS)), "production")
     assert "Not legal advice" in page
     assert (
-        "| EU AI Act 14 | competent people can stop it | 2027-12-02 | oversight-named (passed), stop-drilled (passed) |"
-        in page
+        "| EU AI Act 14 | competent people can stop it | 2027-12-02 | oversight-named "
+        "(passed), stop-drilled (passed) |" in page
     )

@@ -79,7 +79,9 @@ def uncommented(folder: Path, name: str) -> Path:
     return path
 
 
-def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answer(tmp_path: Path) -> None:
+def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answer(
+    tmp_path: Path,
+) -> None:
     held: dict[str, dict[str, str]] = {"problem.yaml": {}, "risk.yaml": {}, "change_plan.yaml": {}}
     for name, text in (("ownership.yaml", FIRST_DAY), ("gates.yaml", GATES)):
         (tmp_path / name).write_text(text)
@@ -98,12 +100,21 @@ def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answe
         assert len(org.ownership.accepted) == len(OUTCOMES)
         view = CheckContext(org, DAY)
         left = list(own_words(view))
-        for key in ("problem.statement", "workforce_impact.answer", "people[0].name", "classification.why"):
-            assert any(f": {key} is still the example's" in said for said in left), key
+        for key in (
+            "problem.statement",
+            "workforce_impact.answer",
+            "people[0].name",
+            "classification.why",
+        ):
+            assert any(f": {key} is still the example's" in message for message in left), key
         missing = [
-            said for check in ("people-told", "users-consulted", "value-targeted") for said in DECLARED[check](view)
+            output
+            for check in ("people-told", "users-consulted", "value-targeted")
+            for output in DECLARED[check](view)
         ]
-        assert not [said for said in missing if "passed" in said or "still to come" in said], "days are from today"
+        assert not [
+            reported for reported in missing if "passed" in reported or "still to come" in reported
+        ], "days are from today"
     assert org.change_plan.communications[0].sent
     assert org.problem.assumptions
     for name, parts in held.items():
@@ -122,21 +133,42 @@ def test_every_line_of_an_example_is_a_comment(tmp_path: Path, stage: str) -> No
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("system: {name: x, stage: poc, since: 2026-01-05}", "system: {name: x, stage: pilot, since: 2026-06-01}"),
-        ("system: {since: 2026-01-05, stage: poc, name: x}", "system: {since: 2026-06-01, stage: pilot, name: x}"),
+        (
+            "system: {name: x, stage: poc, since: 2026-01-05}",
+            "system: {name: x, stage: pilot, since: 2026-06-01}",
+        ),
+        (
+            "system: {since: 2026-01-05, stage: poc, name: x}",
+            "system: {since: 2026-06-01, stage: pilot, name: x}",
+        ),
         ("system: {name: x, stage: poc}", "system: {name: x, stage: pilot, since: 2026-06-01}"),
-        ("system: {name: x, stage: poc}  # ours", "system: {name: x, stage: pilot, since: 2026-06-01}  # ours"),
+        (
+            "system: {name: x, stage: poc}  # ours",
+            "system: {name: x, stage: pilot, since: 2026-06-01}  # ours",
+        ),
         (
             'system: {name: "the stage: poc", stage: "poc", since: 2026-01-05}',
             'system: {name: "the stage: poc", stage: pilot, since: 2026-06-01}',
         ),
-        ("system:\n  name: x\n  stage: poc", "system:\n  name: x\n  stage: pilot\n  since: 2026-06-01"),
-        ("system:\n  stage: poc\n  since:\n  name: x", "system:\n  stage: pilot\n  since: 2026-06-01\n  name: x"),
+        (
+            "system:\n  name: x\n  stage: poc",
+            "system:\n  name: x\n  stage: pilot\n  since: 2026-06-01",
+        ),
+        (
+            "system:\n  stage: poc\n  since:\n  name: x",
+            "system:\n  stage: pilot\n  since: 2026-06-01\n  name: x",
+        ),
     ],
 )
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_a_stage_is_entered_and_nothing_else_changes(tmp_path: Path, before: str, after: str, ends: str) -> None:
-    path, head, tail = tmp_path / "ownership.yaml", "# é ours\n\n", "\n\npeople:   # stage: poc\n  - {id: a} \n\n"
+def test_a_stage_is_entered_and_nothing_else_changes(
+    tmp_path: Path, before: str, after: str, ends: str
+) -> None:
+    path, head, tail = (
+        tmp_path / "ownership.yaml",
+        "# é ours\n\n",
+        "\n\npeople:   # stage: poc\n  - {id: a} \n\n",
+    )
     path.write_bytes((head + before + tail).replace("\n", ends).encode())
     set_stage(path, "pilot", DAY)
     assert path.read_bytes().decode() == (head + after + tail).replace("\n", ends)
@@ -148,6 +180,8 @@ def test_a_stage_is_entered_and_nothing_else_changes(tmp_path: Path, before: str
 def test_a_file_without_a_stage_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
     path = tmp_path / "ownership.yaml"
     path.write_text(text)
-    with pytest.raises(GovernanceError, match=r"ownership.yaml: system.stage is missing. What works: system: {"):
+    with pytest.raises(
+        GovernanceError, match=r"ownership.yaml: system.stage is missing. What works: system: {"
+    ):
         set_stage(path, "pilot", DAY)
     assert path.read_text() == text

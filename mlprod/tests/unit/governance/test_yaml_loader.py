@@ -53,7 +53,9 @@ def test_a_missing_file_is_answered_with_one_that_works(path: Path) -> None:
         (b"#" * 60_001, "at most 60,000"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_file_and_key(path: Path, content: bytes, says: str) -> None:
+def test_what_cannot_be_used_is_refused_with_file_and_key(
+    path: Path, content: bytes, says: str
+) -> None:
     message = refused(path, content)
     assert str(path) in message
     assert says in message
@@ -66,9 +68,17 @@ def test_of_many_errors_the_first_are_told(path: Path) -> None:
     assert len(message) < 3_000
 
 
-SEVERAL = ("ownership.yaml", "problem.yaml", "risk.yaml", "change_plan.yaml", "gates.yaml", "waivers.yaml")
+SEVERAL = (
+    "ownership.yaml",
+    "problem.yaml",
+    "risk.yaml",
+    "change_plan.yaml",
+    "gates.yaml",
+    "waivers.yaml",
+)
 BOMB = "a: &a [x, x]\n" + "".join(
-    f"{later}: &{later} [*{early}, *{early}]\n" for early, later in zip("abcdef", "bcdefg", strict=True)
+    f"{later}: &{later} [*{early}, *{early}]\n"
+    for early, later in zip("abcdef", "bcdefg", strict=True)
 )
 HOSTILE = {
     "aliases": (BOMB, "aliases (*name) are not allowed here"),
@@ -83,7 +93,10 @@ HOSTILE = {
     "bytes": ("a: !!binary aGk=", "tags (tag:yaml.org,2002:binary)"),
     "its own tag": ("a: !mine b", "tags (!mine)"),
     "an unknown key": ("colour: red", "colour: Extra inputs are not permitted"),
-    "a key said twice": ("colour: red\ncolour: red", "the key 'colour' is said twice, on lines [1, 2]"),
+    "a key said twice": (
+        "colour: red\ncolour: red",
+        "the key 'colour' is said twice, on lines [1, 2]",
+    ),
     "a key in a key said twice": ("a: {b: 1, b: 2}", "the key 'b' is said twice"),
     "a list": ("- a\n- b", "the file: Input should be a valid dictionary"),
     "a word": ("hello", "the file: Input should be a valid dictionary"),
@@ -102,8 +115,14 @@ LARGE = {
     "deep lists": ("[" * 50_000, "not readable as YAML"),
     "deep mappings": ("{a: " * 12_000, "not readable as YAML"),
     "deep blocks": ("- " * 25_000, "not readable as YAML"),
-    "20,000 keys": ("\n".join(f"key{number}: 1" for number in range(20_000)), "bytes; a governance file has at most"),
-    "many keys": ("\n".join(f"key{number}: 1" for number in range(4_500)), "key0: Extra inputs are not permitted"),
+    "20,000 keys": (
+        "\n".join(f"key{number}: 1" for number in range(20_000)),
+        "bytes; a governance file has at most",
+    ),
+    "many keys": (
+        "\n".join(f"key{number}: 1" for number in range(4_500)),
+        "key0: Extra inputs are not permitted",
+    ),
     "many of nothing": ("? \n" * 15_000, "the key 'None' is said twice"),
     "a huge number": ("a: " + "9" * 50_000, "a number of 50,000 signs; 40 at most"),
     "a huge hexadecimal": ("a: 0x" + "f" * 50_000, "a number of 50,002 signs"),
@@ -116,8 +135,12 @@ LARGE = {
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        *(pytest.param(name, *each, id=f"{name} {key}") for name in SEVERAL for key, each in HOSTILE.items()),
-        *(pytest.param("problem.yaml", *each, id=key) for key, each in LARGE.items()),
+        *(
+            pytest.param(name, *item, id=f"{name} {key}")
+            for name in SEVERAL
+            for key, item in HOSTILE.items()
+        ),
+        *(pytest.param("problem.yaml", *item, id=key) for key, item in LARGE.items()),
     ],
 )
 def test_a_hostile_file_is_refused_soon_with_what_works(
@@ -141,7 +164,12 @@ def test_a_hostile_file_is_refused_soon_with_what_works(
 @pytest.mark.parametrize(
     ("name", "before", "after", "key"),
     [
-        ("ownership.yaml", "stage: poc", "stage: done", "system.stage: Input should be 'poc', 'pilot' or 'production'"),
+        (
+            "ownership.yaml",
+            "stage: poc",
+            "stage: done",
+            "system.stage: Input should be 'poc', 'pilot' or 'production'",
+        ),
         ("ownership.yaml", "since: 2026-05-02", "since: soon", "system.since: "),
         ("ownership.yaml", "name: Bea Invented", "name: {first: Bea}", "people[2].name: "),
         (
@@ -156,12 +184,22 @@ def test_a_hostile_file_is_refused_soon_with_what_works(
         ("problem.yaml", "direction: down", "direction: sideways", "value.direction: "),
         ("problem.yaml", "by: 2026-09-30", "by: 30.9.2026", "kill_criteria[0].by: "),
         ("problem.yaml", "option: heuristic", "option: magic", "alternatives[0].option: "),
-        ("risk.yaml", "about_people: true", "about_people: perhaps", "tier_questions.about_people: "),
+        (
+            "risk.yaml",
+            "about_people: true",
+            "about_people: perhaps",
+            "tier_questions.about_people: ",
+        ),
         ("risk.yaml", "eu_ai_act: limited", "eu_ai_act: none", "classification.eu_ai_act: "),
         ("risk.yaml", "retention_days: 365", "retention_days: a year", "logging.retention_days: "),
         ("change_plan.yaml", "completed: 9", "completed: -9", "training[0].completed: "),
         ("change_plan.yaml", "mode: assist", "mode: boost", "rollout[1].mode: "),
-        ("change_plan.yaml", "limits_first: true", "limits_first: later", "communications[0].limits_first: "),
+        (
+            "change_plan.yaml",
+            "limits_first: true",
+            "limits_first: later",
+            "communications[0].limits_first: ",
+        ),
         ("gates.yaml", "override_stop: 0.3", "override_stop: .inf", "people.override_stop: "),
         ("gates.yaml", "threshold: 0", "threshold: .nan", "gates[0].threshold: "),
     ],
@@ -194,7 +232,9 @@ def test_the_errors_of_all_files_come_together(filled: Filled) -> None:
         ("change_plan.yaml", False),
     ],
 )
-def test_two_files_are_needed_and_the_others_may_say_nothing(filled: Filled, name: str, needed: bool) -> None:
+def test_two_files_are_needed_and_the_others_may_say_nothing(
+    filled: Filled, name: str, needed: bool
+) -> None:
     (filled.folder / name).unlink()
     if needed:
         with pytest.raises(GovernanceError, match=r"no such file. What works"):
@@ -211,7 +251,9 @@ def test_a_file_is_parsed_once_in_a_command_and_again_once_it_was_edited(path: P
     assert read(path, Switch, "").on == "half"
 
 
-def test_each_check_of_the_files_looks_at_what_was_read_once(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_check_of_the_files_looks_at_what_was_read_once(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     org = filled.org
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("a check read a file"))
     monkeypatch.setattr(Filled, "org", org)

@@ -1,4 +1,6 @@
-"""The wheel: the same bytes everywhere, what flit would build, and installed by a pin that says which it is."""
+"""The wheel: the same bytes everywhere, what flit would build, and installed by a pin that says
+which it is.
+"""
 
 import csv
 import hashlib
@@ -19,16 +21,29 @@ from packaging.requirements import Requirement
 
 BUILD = LIBRARY / "build_wheel.py"
 BUILDER = runpy.run_path(str(BUILD))
-SKIPPED = {"mlprod-0.1.0.dist-info/METADATA", "mlprod-0.1.0.dist-info/WHEEL", "mlprod-0.1.0.dist-info/RECORD"}
+SKIPPED = {
+    "mlprod-0.1.0.dist-info/METADATA",
+    "mlprod-0.1.0.dist-info/WHEEL",
+    "mlprod-0.1.0.dist-info/RECORD",
+}
 PYENV = sorted(Path.home().glob(".pyenv/versions/3.1[123].*/bin/python"))
-PYTHONS = [sys.executable, *(path for name in ("3.12", "3.13") if (path := shutil.which(f"python{name}"))), *PYENV]
+PYTHONS = [
+    sys.executable,
+    *(path for name in ("3.12", "3.13") if (path := shutil.which(f"python{name}"))),
+    *PYENV,
+]
 
 
 @pytest.mark.parametrize("python", sorted({str(path) for path in PYTHONS}))
 def test_every_python_builds_the_same_bytes(python: str, tmp_path: Path) -> None:
     here = BUILDER["write_wheel"](tmp_path / "here", "0.1.0")
-    code = "import runpy, pathlib, sys; runpy.run_path(sys.argv[1])['write_wheel'](pathlib.Path(sys.argv[2]), '0.1.0')"
-    done = subprocess.run([python, "-c", code, BUILD, tmp_path], capture_output=True, text=True, check=False)
+    code = (
+        "import runpy, pathlib, sys; "
+        "runpy.run_path(sys.argv[1])['write_wheel'](pathlib.Path(sys.argv[2]), '0.1.0')"
+    )
+    done = subprocess.run(
+        [python, "-c", code, BUILD, tmp_path], capture_output=True, text=True, check=False
+    )
     if "tomllib" in done.stderr or "not found" in done.stderr:
         pytest.skip(f"{python} cannot run here")
     assert done.returncode == 0, done.stderr
@@ -36,10 +51,14 @@ def test_every_python_builds_the_same_bytes(python: str, tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipFile]]:
+def wheels(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipFile]]:
     """Ours, and what flit builds of the same folder."""
     copy = Path(
-        shutil.copytree(LIBRARY, tmp_path_factory.mktemp("copy") / "mlprod", ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(
+            LIBRARY, tmp_path_factory.mktemp("copy") / "mlprod", ignore=shutil.ignore_patterns(".*")
+        )
     )
     version = copy / "src" / "mlprod" / "version.py"
     version.write_text(version.read_text().replace('VERSION = ""', 'VERSION = "0.1.0"'))
@@ -53,24 +72,40 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[zipfile.Z
 
 
 def test_flit_builds_the_same_files(wheels: tuple[zipfile.ZipFile, zipfile.ZipFile]) -> None:
-    one, other = ({row[0]: row[1:] for row in csv.reader(io.StringIO(record(wheel)))} for wheel in wheels)
+    one, other = (
+        {row[0]: row[1:] for row in csv.reader(io.StringIO(record(wheel)))} for wheel in wheels
+    )
     assert one.keys() == other.keys()
     assert {name for name in one if one[name] != other[name]} <= SKIPPED
 
 
 def test_flit_writes_the_same_metadata(wheels: tuple[zipfile.ZipFile, zipfile.ZipFile]) -> None:
-    one, other = (Parser().parsestr(wheel.read("mlprod-0.1.0.dist-info/METADATA").decode()) for wheel in wheels)
-    for name in ("Name", "Version", "Summary", "Requires-Python", "License-Expression", "Description-Content-Type"):
+    one, other = (
+        Parser().parsestr(wheel.read("mlprod-0.1.0.dist-info/METADATA").decode())
+        for wheel in wheels
+    )
+    for name in (
+        "Name",
+        "Version",
+        "Summary",
+        "Requires-Python",
+        "License-Expression",
+        "Description-Content-Type",
+    ):
         assert one[name] == other[name]
     for name in ("Requires-Dist", "Provides-Extra"):
-        found, wanted = one.get_all(name, []), other.get_all(name, [])
+        result, wanted = one.get_all(name, []), other.get_all(name, [])
         if name == "Requires-Dist":
-            found, wanted = (sorted(str(Requirement(each)) for each in lines) for lines in (found, wanted))
-        assert found == wanted
+            result, wanted = (
+                sorted(str(Requirement(item)) for item in lines) for lines in (result, wanted)
+            )
+        assert result == wanted
     assert str(one.get_payload()).strip() == str(other.get_payload()).strip()
 
 
-def test_each_file_is_recorded_with_its_checksum(wheels: tuple[zipfile.ZipFile, zipfile.ZipFile]) -> None:
+def test_each_file_is_recorded_with_its_checksum(
+    wheels: tuple[zipfile.ZipFile, zipfile.ZipFile],
+) -> None:
     names = [row[0] for row in csv.reader(io.StringIO(record(wheels[0])))]
     assert names == wheels[0].namelist()
     assert {entry.compress_type for entry in wheels[0].infolist()} == {zipfile.ZIP_STORED}
@@ -80,15 +115,18 @@ def test_the_pin_of_a_bake_is_that_of_its_wheel() -> None:
     (wheel,) = (PROJECT / "vendor").glob("*.whl")
     checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert (
-        f"mlprod=={wheel.name.split('-')[1]} --hash=sha256:{checksum}\n" in Path("requirements/mlprod.txt").read_text()
+        f"mlprod=={wheel.name.split('-')[1]} --hash=sha256:{checksum}\n"
+        in Path("requirements/mlprod.txt").read_text()
     )
 
 
 def test_the_version_is_the_tag_or_counts_commits_since(tmp_path: Path) -> None:
-    def git(*words: str) -> None:
+    def git(*parts: str) -> None:
         identity = ["-c", "user.name=Your Name", "-c", "user.email=you@example.org"]
         subprocess.run(
-            [str(shutil.which("git")), "-C", str(tmp_path), *identity, *words], check=True, capture_output=True
+            [str(shutil.which("git")), "-C", str(tmp_path), *identity, *parts],
+            check=True,
+            capture_output=True,
         )
 
     version = BUILDER["version_of"]

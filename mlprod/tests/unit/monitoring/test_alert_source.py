@@ -1,4 +1,6 @@
-"""A bad source of the alerts is refused: the message names file and alert, what was given, and what works."""
+"""A bad source of the alerts is refused: the message names file and alert, what was given, and what
+works.
+"""
 
 import re
 import shutil
@@ -27,12 +29,17 @@ def package(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("file", "before", "after", "message"),
     [
-        (ALERTS, "    severity: page\n", "", "alerts.ErrorBudgetBurnsFast.severity: Field required"),
+        (
+            ALERTS,
+            "    severity: page\n",
+            "",
+            "alerts.ErrorBudgetBurnsFast.severity: Field required",
+        ),
         (
             ALERTS,
             "    summary: The service runs and has no model\n",
             "",
-            "alerts.NoModelAnswers.summary: Field required",
+            "alerts.NoModelLoaded.summary: Field required",
         ),
         (
             ALERTS,
@@ -40,11 +47,36 @@ def package(tmp_path: Path) -> Path:
             "severity: urgent",
             r"severity: Input should be 'page', 'ticket' or 'info'; given: 'urg",
         ),
-        (ALERTS, "    outcome: serving", "    outcome: ops", r"Fast.outcome: 'ops' is unknown; works: .*serving"),
-        (ALERTS, "  RequestsShed:", "  LatencyHigh:", r"the key 'LatencyHigh' is said twice, on lines \[\d+, \d+\]"),
-        (ALERTS, "for: 10m", "for: ten minutes", "alerts.LatencyHigh.for: .*; given: 'ten minutes'"),
-        (ALERTS, "    for: 10m", "    fore: 10m", "alerts.LatencyHigh.fore: Extra inputs are not permitted"),
-        (ALERTS, "group: ml-load", "group: ml-lode", "alerts.LatencyHigh.group: 'ml-lode' is not in rule_groups.yaml"),
+        (
+            ALERTS,
+            "    outcome: serving",
+            "    outcome: ops",
+            r"Fast.outcome: 'ops' is unknown; works: .*serving",
+        ),
+        (
+            ALERTS,
+            "  RequestsShed:",
+            "  LatencyHigh:",
+            r"the key 'LatencyHigh' is said twice, on lines \[\d+, \d+\]",
+        ),
+        (
+            ALERTS,
+            "for: 10m",
+            "for: ten minutes",
+            "alerts.LatencyHigh.for: .*; given: 'ten minutes'",
+        ),
+        (
+            ALERTS,
+            "    for: 10m",
+            "    fore: 10m",
+            "alerts.LatencyHigh.fore: Extra inputs are not permitted",
+        ),
+        (
+            ALERTS,
+            "group: ml-load",
+            "group: ml-lode",
+            "alerts.LatencyHigh.group: 'ml-lode' is not in rule_groups.yaml",
+        ),
         (
             ALERTS,
             "max_slow_share: 0.05",
@@ -63,7 +95,12 @@ def package(tmp_path: Path) -> Path:
             "${max_slow_share|per}",
             r"LatencyHigh.fires_when: \$\{max_slow_share\|per\}",
         ),
-        (ALERTS, "> ${max_slow_share}", "> 0.05", "LatencyHigh.thresholds.max_slow_share: no rule reads it; write"),
+        (
+            ALERTS,
+            "> ${max_slow_share}",
+            "> 0.05",
+            "LatencyHigh.thresholds.max_slow_share: no rule reads it; write",
+        ),
         (
             ALERTS,
             "more than ${max_slow_share|percent}",
@@ -118,12 +155,22 @@ def package(tmp_path: Path) -> Path:
             "    file: servant",
             "groups.ml-availability.file: 'servant' is none of files; works",
         ),
-        (GROUPS, "${slow_seconds}", "${slow_minutes}", r"ratio_rate5m.expr: \$\{slow_minutes\} names no threshold"),
+        (
+            GROUPS,
+            "${slow_seconds}",
+            "${slow_minutes}",
+            r"ratio_rate5m.expr: \$\{slow_minutes\} names no threshold",
+        ),
         (ALERTS, "\nalerts:", "\nalerts: [", "not readable as YAML"),
     ],
 )
 def test_a_bad_source_is_refused_with_what_works(
-    package: Path, file: str, before: str, after: str, message: str, capsys: pytest.CaptureFixture[str]
+    package: Path,
+    file: str,
+    before: str,
+    after: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = package / "assets" / file
     assert before in path.read_text()
@@ -137,7 +184,11 @@ def test_a_bad_source_is_refused_with_what_works(
 
 def test_every_error_is_named_at_once(package: Path) -> None:
     path = package / "assets" / ALERTS
-    path.write_text(path.read_text().replace("outcome: serving", "outcome: ops").replace("${slow_seconds}", "${slow}"))
+    path.write_text(
+        path.read_text()
+        .replace("outcome: serving", "outcome: ops")
+        .replace("${slow_seconds}", "${slow}")
+    )
     with pytest.raises(AlertSourceError) as refused:
         read_source(package / "assets")
     assert str(refused.value).count("'ops' is unknown") > 5
@@ -149,7 +200,9 @@ def test_what_an_error_shows_as_an_example_can_be_read() -> None:
     groups = Groups.model_validate(yaml.safe_load(EXAMPLE_GROUPS))
     source = AlertSource(alerts, groups.files, groups.groups)
     assert source.fill(alerts["LatencyHigh"].expr) == "ml:predict_slow:ratio_rate5m > 0.05"
-    assert source.fill(alerts["LatencyHigh"].fires_when).startswith("more than 5 % of the predictions")
+    assert source.fill(alerts["LatencyHigh"].fires_when).startswith(
+        "more than 5 % of the predictions"
+    )
 
 
 @pytest.mark.parametrize("mark", [BEGIN, END])
@@ -162,7 +215,16 @@ def test_the_page_without_a_mark_is_refused(package: Path, mark: str) -> None:
 
 def test_a_summary_that_yaml_would_misread_is_quoted(package: Path) -> None:
     path = package / "assets" / ALERTS
-    path.write_text(path.read_text().replace("Predictions take too long", '"Slow: predictions # all of them"'))
-    rules = yaml.safe_load(generate(package)["assets/project/monitoring/prometheus/service.rules.yml"])
-    summaries = {r["annotations"]["summary"] for group in rules["groups"] for r in group["rules"] if "alert" in r}
+    path.write_text(
+        path.read_text().replace("Predictions take too long", '"Slow: predictions # all of them"')
+    )
+    rules = yaml.safe_load(
+        generate(package)["assets/project/monitoring/prometheus/service.rules.yml"]
+    )
+    summaries = {
+        r["annotations"]["summary"]
+        for group in rules["groups"]
+        for r in group["rules"]
+        if "alert" in r
+    }
     assert "Slow: predictions # all of them" in summaries

@@ -27,7 +27,12 @@ from mlprod.records.outcome_stats import OutcomeStats
 
 TEST = Estimate(value=0.1, low=0.08, high=0.12, n=5_000)
 CITY = Distribution(
-    name="city", edges=("bergen", "oslo"), shares=(0.5, 0.4, 0.1), cumulative=(0.5, 0.9, 1.0), missing=0.2, rows=10_000
+    name="city",
+    edges=("bergen", "oslo"),
+    shares=(0.5, 0.4, 0.1),
+    cumulative=(0.5, 0.9, 1.0),
+    missing=0.2,
+    rows=10_000,
 )
 
 
@@ -41,23 +46,26 @@ def city(present: int = 800, missing: int = 200, unknown: int = 80) -> Drift:
 
 
 def outcomes(cases: int, error: float = 0.1, money: float = 0.0, failures: int = 0) -> OutcomeStats:
-    found = OutcomeStats(
-        Counter({("call", "1"): cases}), squared_error=cases * error, paid=cases - failures, failures=failures
+    result = OutcomeStats(
+        Counter({("call", "1"): cases}),
+        squared_error=cases * error,
+        paid=cases - failures,
+        failures=failures,
     )
-    found.gain, found.loss = max(money, 0), max(-money, 0)
-    return found
+    result.gain, result.loss = max(money, 0), max(-money, 0)
+    return result
 
 
 def test_a_field_and_the_score_that_drift_are_told_apart() -> None:
     drifting = replace(city(), verdict="drifts", gap=0.11, allowed=0.05)
     assert list(of_drift([drifting, city()])) == [
         Alert(
-            "FieldDrifts",
+            "FeatureDrift",
             "city is 11.0% away from what the model learnt from; 5.0% is allowed",
             "city",
         )
     ]
-    assert alerts(of_drift([replace(drifting, name=SCORE)])) == ["ScoreDrifts"]
+    assert alerts(of_drift([replace(drifting, name=SCORE)])) == ["PredictionDrift"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,7 @@ def test_a_field_and_the_score_that_drift_are_told_apart() -> None:
         ({"present": 0, "missing": 49, "unknown": 0}, []),
         ({"missing": 0}, []),
         ({"unknown": 155}, []),
-        ({"unknown": 165}, ["UnknownWords"]),
+        ({"unknown": 165}, ["UnknownCategories"]),
         ({"present": 40, "missing": 0, "unknown": 40}, []),
         ({"present": 100, "missing": 20, "unknown": 25}, []),
     ],
@@ -80,24 +88,26 @@ def test_what_fails_to_come_and_what_nobody_knows(rows: dict[str, int], alert: l
 
 
 @pytest.mark.parametrize(
-    ("judged", "ways", "alert"),
+    ("judged", "routes", "alert"),
     [
-        ({"overridden": 9, "accepted": 21}, {"ai": 45, "manual": 5}, []),
-        ({"overridden": 10, "accepted": 20}, {"ai": 50, "manual": 0}, ["OverrideRateHigh"]),
-        ({"overridden": 29}, {"ai": 0, "manual": 49}, []),
-        ({}, {"ai": 44, "manual": 6}, ["BypassHigh"]),
-        ({}, {"ai": 0, "manual": 0}, []),
+        ({"overridden": 9, "accepted": 21}, {"model": 45, "manual": 5}, []),
+        ({"overridden": 10, "accepted": 20}, {"model": 50, "manual": 0}, ["OverrideRateHigh"]),
+        ({"overridden": 29}, {"model": 0, "manual": 49}, []),
+        ({}, {"model": 44, "manual": 6}, ["BypassHigh"]),
+        ({}, {"model": 0, "manual": 0}, []),
     ],
 )
-def test_people_who_overrule_it_or_go_around_it(judged: dict[str, int], ways: dict[str, int], alert: list[str]) -> None:
-    assert alerts(of_people(Counter(judged), ways, 0.3, 0.1)) == alert
+def test_people_who_overrule_it_or_go_around_it(
+    judged: dict[str, int], routes: dict[str, int], alert: list[str]
+) -> None:
+    assert alerts(of_people(Counter(judged), routes, 0.3, 0.1)) == alert
 
 
 @pytest.mark.parametrize(
     ("now", "before", "alert"),
     [
-        ((0, 1_000), (50, 1_000), ["OutcomesStopped"]),
-        ((24, 1_000), (50, 1_000), ["OutcomesStopped"]),
+        ((0, 1_000), (50, 1_000), ["OutcomesMissing"]),
+        ((24, 1_000), (50, 1_000), ["OutcomesMissing"]),
         ((26, 1_000), (50, 1_000), []),
         ((20, 60), (50, 1_000), []),  # as many for each case
         ((0, 49), (50, 1_000), []),
@@ -105,7 +115,9 @@ def test_people_who_overrule_it_or_go_around_it(judged: dict[str, int], ways: di
         ((0, 1_000), (50, 0), []),
     ],
 )
-def test_outcomes_that_no_longer_come(now: tuple[int, int], before: tuple[int, int], alert: list[str]) -> None:
+def test_outcomes_that_no_longer_come(
+    now: tuple[int, int], before: tuple[int, int], alert: list[str]
+) -> None:
     assert alerts(of_outcomes(now, before)) == alert
 
 
@@ -121,7 +133,9 @@ def test_outcomes_that_no_longer_come(now: tuple[int, int], before: tuple[int, i
         (100_000, 0.181, "binary", ["QualityBelowTest"]),
     ],
 )
-def test_worse_on_real_cases_than_on_the_test_rows(cases: int, error: float, task: Any, alert: list[str]) -> None:
+def test_worse_on_real_cases_than_on_the_test_rows(
+    cases: int, error: float, task: Any, alert: list[str]
+) -> None:
     assert alerts(of_quality(outcomes(cases, error), 1, task, TEST)) == alert
 
 
@@ -141,7 +155,7 @@ def test_outcomes_that_come_first_judge_nothing() -> None:
         ([outcomes(30, money=69), outcomes(30, money=70)], 200, []),
         ([outcomes(30, money=0), outcomes(29, money=0)], 200, []),
         ([outcomes(30, money=0), outcomes(30, money=0)], None, []),
-        ([outcomes(100, failures=2), outcomes(100)], None, ["PayoffFails"]),
+        ([outcomes(100, failures=2), outcomes(100)], None, ["PayoffErrors"]),
         ([outcomes(100, failures=1), outcomes(100)], None, []),
     ],
 )
@@ -154,20 +168,27 @@ def test_worth_less_than_promised_for_two_weeks(
 def test_an_old_model_and_a_day_that_has_passed() -> None:
     assert alerts(of_age(NOW - timedelta(days=90), NOW, 90)) == []
     assert alerts(of_age(NOW - timedelta(days=91), NOW, 90)) == ["ModelStale"]
-    assert alerts(of_age(None, NOW, 90)) == alerts(of_age(NOW - timedelta(days=999), NOW, None)) == []
+    assert (
+        alerts(of_age(None, NOW, 90)) == alerts(of_age(NOW - timedelta(days=999), NOW, None)) == []
+    )
     due = [("a file: a key", date(2026, 6, 14)), ("another", date(2026, 6, 15))]
-    assert [signal.id for signal in of_dates(due, date(2026, 6, 15))] == ["GovernanceOverdue: a file: a key"]
+    assert [signal.id for signal in of_dates(due, date(2026, 6, 15))] == [
+        "GovernanceOverdue: a file: a key"
+    ]
 
 
 def test_real_money_agrees_with_the_test_rows_within_chance() -> None:
-    told = outcomes(400, money=40)
-    told.squared_money = 400 * 1.01  # a spread of one
-    assert told.money_each == pytest.approx((0.1, 0.05), rel=1e-2)
-    assert agreement(told, TEST)[0]
-    assert agreement(told, Estimate(value=0.3, low=0.197, high=0.4, n=9))[0]
-    agrees, said = agreement(told, Estimate(value=0.3, low=0.199, high=0.4, n=9))
+    received = outcomes(400, money=40)
+    received.squared_money = 400 * 1.01  # a spread of one
+    assert received.money_each == pytest.approx((0.1, 0.05), rel=1e-2)
+    assert agreement(received, TEST)[0]
+    assert agreement(received, Estimate(value=0.3, low=0.197, high=0.4, n=9))[0]
+    agrees, message = agreement(received, Estimate(value=0.3, low=0.199, high=0.4, n=9))
     assert not agrees
-    assert said == "0.1 a case over 400 real ones, give or take 0.098; 0.3 (0.199 to 0.4) on the test rows"
+    assert (
+        message
+        == "0.1 a case over 400 real ones, give or take 0.098; 0.3 (0.199 to 0.4) on the test rows"
+    )
     assert not agreement(OutcomeStats(), TEST)[0]
 
 

@@ -3,7 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from mlprod.monitoring.distance import drift_threshold, ks_critical_value, ks_statistic, population_stability_index
+from mlprod.monitoring.distance import (
+    drift_threshold,
+    ks_critical_value,
+    ks_statistic,
+    population_stability_index,
+)
 from mlprod.monitoring.thresholds import CHANCE_COEFFICIENT
 
 
@@ -28,7 +33,9 @@ def test_equal_samples_exceed_the_bound_hardly_ever() -> None:
     edges = np.arange(1, 10) / 10
     above = 0
     for _ in range(2_000):
-        one, other = (np.searchsorted(np.sort(random.random(n)), edges, side="right") / n for n in (300, 500))
+        one, other = (
+            np.searchsorted(np.sort(random.random(n)), edges, side="right") / n for n in (300, 500)
+        )
         above += ks_statistic(one.tolist(), other.tolist()) > ks_critical_value(300, 500)
     assert above <= 6, "a thousandth at most, and less at ten edges"
 

@@ -16,10 +16,24 @@ from mlprod.contract.schema import Field, Fields
 from mlprod.files.columns import of_scored
 from mlprod.files.read import read
 from mlprod.monitoring.drift import Drift, compare
-from mlprod.monitoring.drift_counts import SCORE, Counts, SchemaMismatchError, count, readable, total
+from mlprod.monitoring.drift_counts import (
+    SCORE,
+    Counts,
+    SchemaMismatchError,
+    count,
+    readable,
+    total,
+)
 from mlprod.training.dataset import collect
 
-HOSTILE = ["<script>", "Robert'); DROP TABLE x;--", 'a "quoted" one', "emoji 🦉", "per%cent_and\\back", ""]
+HOSTILE = [
+    "<script>",
+    "Robert'); DROP TABLE x;--",
+    'a "quoted" one',
+    "emoji 🦉",
+    "per%cent_and\\back",
+    "",
+]
 WORDS = Fields((Field("word", "category", categories=tuple(HOSTILE), open=True),))
 ONE = Fields((Field("x", "number", optional=True),))
 
@@ -38,11 +52,11 @@ def of(values: Iterable[Any]) -> Reference:
 
 
 def by_name(drifts: list[Drift]) -> dict[str, Drift]:
-    return {each.name: each for each in drifts}
+    return {item.name: item for item in drifts}
 
 
 def drifted(counts: Counts, learnt: Reference = LEARNT) -> set[str]:
-    return {each.name for each in compare(learnt, counts) if each.verdict == "drifts"}
+    return {item.name for item in compare(learnt, counts) if item.verdict == "drifts"}
 
 
 def normal(rows: int, seed: int, shift: float = 0) -> NDArray[np.float64]:
@@ -54,84 +68,104 @@ def normal(rows: int, seed: int, shift: float = 0) -> NDArray[np.float64]:
 
 def test_counts_agree_with_numpy_to_the_row() -> None:
     table = parcels(5_000, seed=9)
-    found = count(ibis.memtable(table), PARCELS.fields, LEARNT)
+    result = count(ibis.memtable(table), PARCELS.fields, LEARNT)
     for name in ("weight", "stops", "express", "distance"):
         values = np.array(table[name].to_pylist(), dtype=np.float64)
         present = values[~np.isnan(values)]
         expected = [int((present <= float(edge)).sum()) for edge in LEARNT.fields[name].edges]
-        assert found[name].cumulative == tuple(expected)
-        assert (found[name].present, found[name].missing) == (len(present), len(values) - len(present))
+        assert result[name].cumulative == tuple(expected)
+        assert (result[name].present, result[name].missing) == (
+            len(present),
+            len(values) - len(present),
+        )
     city = table["city"].to_pylist()
-    assert found["city"].cumulative == (city.count("bergen"), city.count("bergen") + city.count("oslo"))
-    unknown = by_name(compare(LEARNT, found))["city"].unknown
+    assert result["city"].cumulative == (
+        city.count("bergen"),
+        city.count("bergen") + city.count("oslo"),
+    )
+    unknown = by_name(compare(LEARNT, result))["city"].unknown
     assert unknown == pytest.approx(city.count("tromso") / len(city))
 
 
 def test_the_rows_that_were_learnt_from_are_at_no_distance_from_themselves() -> None:
     table = ibis.memtable(parcels(3_000, seed=0)).filter(lambda t: t.late.notnull())
-    for each in compare(LEARNT, count(table, PARCELS.fields, LEARNT)):
-        assert each.verdict == "steady"
-        assert each.gap == pytest.approx(0, abs=1e-8)
-        assert each.missing == pytest.approx(each.reference.missing, abs=1e-8)
-        assert each.shares == pytest.approx(each.reference.shares, abs=1e-8)
+    for item in compare(LEARNT, count(table, PARCELS.fields, LEARNT)):
+        assert item.verdict == "steady"
+        assert item.gap == pytest.approx(0, abs=1e-8)
+        assert item.missing == pytest.approx(item.reference.missing, abs=1e-8)
+        assert item.shares == pytest.approx(item.reference.shares, abs=1e-8)
 
 
-@pytest.mark.parametrize("edge", [0.1, 1 / 3, 5.548000000000001, 1e-300, 123456789.123456789, -0.0, 2**53 + 2.0])
+@pytest.mark.parametrize(
+    "edge", [0.1, 1 / 3, 5.548000000000001, 1e-300, 123456789.123456789, -0.0, 2**53 + 2.0]
+)
 def test_a_value_on_an_edge_belongs_to_the_bin_that_ends_there(edge: float) -> None:
     learnt = of([edge])
     assert learnt.fields["x"].edges == (edge,)
     values = [edge, np.nextafter(edge, -np.inf), np.nextafter(edge, np.inf), None]
-    found = count(ibis.memtable(pa.table({"x": pa.array(values, pa.float64())})), ONE, learnt)["x"]
-    assert (found.cumulative, found.present, found.missing) == ((2,), 3, 1)
+    result = count(ibis.memtable(pa.table({"x": pa.array(values, pa.float64())})), ONE, learnt)["x"]
+    assert (result.cumulative, result.present, result.missing) == ((2,), 3, 1)
 
 
 def test_nan_is_missing_and_infinities_lie_at_the_ends() -> None:
     values = pa.array([float("nan"), float("inf"), float("-inf"), 0.5])
-    found = count(ibis.memtable(pa.table({"x": values})), ONE, of([0.0, 1.0]))["x"]
-    assert (found.present, found.missing, found.cumulative[0]) == (3, 1, 1)
+    result = count(ibis.memtable(pa.table({"x": values})), ONE, of([0.0, 1.0]))["x"]
+    assert (result.present, result.missing, result.cumulative[0]) == (3, 1, 1)
 
 
 @pytest.mark.parametrize("kind", [pa.float32(), pa.int16(), pa.uint64(), pa.decimal128(10, 2)])
 def test_numbers_may_be_stored_in_any_way(kind: pa.DataType) -> None:
     values = pa.array([0, 1, 1, None]).cast(pa.int8()).cast(kind)
-    found = count(ibis.memtable(pa.table({"x": values})), ONE, of([0.0, 1.0]))["x"]
-    assert (found.present, found.missing, found.cumulative[0]) == (3, 1, 1)
+    result = count(ibis.memtable(pa.table({"x": values})), ONE, of([0.0, 1.0]))["x"]
+    assert (result.present, result.missing, result.cumulative[0]) == (3, 1, 1)
 
 
 @pytest.mark.parametrize("values", [["0", "1,5"], [True, False]])
-def test_a_type_with_more_than_one_meaning_is_refused_and_not_taken_for_missing(values: list[Any]) -> None:
+def test_a_type_with_more_than_one_meaning_is_refused_and_not_taken_for_missing(
+    values: list[Any],
+) -> None:
     with pytest.raises(
-        SchemaMismatchError, match=r"column 'x': type \w+ does not hold a number; write the column as float64"
+        SchemaMismatchError,
+        match=r"column 'x': type \w+ does not hold a number; write the column as float64",
     ):
         count(ibis.memtable(pa.table({"x": values})), ONE, of([0.0, 1.0]))
 
 
 def test_cells_that_cannot_be_read_are_left_out_and_said_and_many_are_another_table() -> None:
     table = parcels(500, seed=3)
-    stops = [each + 0.5 if row in (7, 9) else float(each) for row, each in enumerate(table["stops"].to_pylist())]
+    stops = [
+        item + 0.5 if row in (7, 9) else float(item)
+        for row, item in enumerate(table["stops"].to_pylist())
+    ]
     halves = table.set_column(table.column_names.index("stops"), "stops", pa.array(stops))
     rows, note = readable(ibis.memtable(halves), PARCELS.fields)
     assert note.startswith("2 rows are left out: stops: not a whole number: 2 rows, for example '")
     whole = table.filter(pa.array([row not in (7, 9) for row in range(500)]))
-    assert count(rows, PARCELS.fields, LEARNT) == count(ibis.memtable(whole), PARCELS.fields, LEARNT)
+    assert count(rows, PARCELS.fields, LEARNT) == count(
+        ibis.memtable(whole), PARCELS.fields, LEARNT
+    )
     with pytest.raises(
-        SchemaMismatchError, match="more than 1% of 100 rows cannot be read: stops: not a whole number: 2"
+        SchemaMismatchError,
+        match="more than 1% of 100 rows cannot be read: stops: not a whole number: 2",
     ):
         count(ibis.memtable(halves.slice(0, 100)), PARCELS.fields, LEARNT)
 
 
 def test_a_field_of_thousands_of_words_is_counted_as_one_of_few() -> None:
-    words = [f"w{number}" for number in range(5_000)]
-    fields = Fields((Field("word", "category", categories=tuple(words), open=True, optional=True),))
+    parts = [f"w{number}" for number in range(5_000)]
+    fields = Fields((Field("word", "category", categories=tuple(parts), open=True, optional=True),))
     random = np.random.Generator(np.random.Philox(1))
-    given = np.array([*words, "other"], dtype=object)[random.integers(0, 5_001, 20_000)]
+    given = np.array([*parts, "other"], dtype=object)[random.integers(0, 5_001, 20_000)]
     given[:10] = None
     learnt = describe(fields, {"word": given}, np.zeros(20_000))
-    found = count(ibis.memtable(pa.table({"word": given.tolist()})), fields, learnt)["word"]
-    assert (found.present, found.missing) == (19_990, 10)
-    assert found.cumulative == tuple(int((given == word).sum()) for word in words[:1]) + found.cumulative[1:]
-    assert found.cumulative[-1] == 19_990 - int((given == "other").sum())
-    (drift,) = compare(learnt, {"word": found})
+    result = count(ibis.memtable(pa.table({"word": given.tolist()})), fields, learnt)["word"]
+    assert (result.present, result.missing) == (19_990, 10)
+    assert (
+        result.cumulative
+        == tuple(int((given == word).sum()) for word in parts[:1]) + result.cumulative[1:]
+    )
+    assert result.cumulative[-1] == 19_990 - int((given == "other").sum())
+    (drift,) = compare(learnt, {"word": result})
     assert drift.verdict == "steady"
     assert drift.gap == pytest.approx(0, abs=1e-6)
 
@@ -139,7 +173,10 @@ def test_a_field_of_thousands_of_words_is_counted_as_one_of_few() -> None:
 def test_pieces_add_up_to_the_whole() -> None:
     table = parcels(2_000, seed=3)
     whole = count(ibis.memtable(table), PARCELS.fields, LEARNT)
-    pieces = (count(ibis.memtable(table.slice(start, 700)), PARCELS.fields, LEARNT) for start in (0, 700, 1_400))
+    pieces = (
+        count(ibis.memtable(table.slice(start, 700)), PARCELS.fields, LEARNT)
+        for start in (0, 700, 1_400)
+    )
     assert total(pieces) == whole
     assert total([]) == {}
 
@@ -159,13 +196,17 @@ def test_a_shift_of_one_field_is_found_there_and_comes_first() -> None:
     table = parcels(4_000, seed=5)
     place = table.column_names.index("weight")
     heavier = table.set_column(place, "weight", pa.array(np.array(table["weight"]) * 0.8))
-    found = compare(LEARNT, count(ibis.memtable(heavier), PARCELS.fields, LEARNT))
-    assert [each.name for each in found if each.verdict == "drifts"] == ["weight"]
-    assert found[0].name == "weight"
-    assert [each.excess for each in found] == sorted((each.excess for each in found), reverse=True)
+    result = compare(LEARNT, count(ibis.memtable(heavier), PARCELS.fields, LEARNT))
+    assert [element.name for element in result if element.verdict == "drifts"] == ["weight"]
+    assert result[0].name == "weight"
+    assert [item.excess for item in result] == sorted(
+        (entry.excess for entry in result), reverse=True
+    )
 
 
-def test_a_word_that_takes_the_place_of_another_is_a_drift_and_so_is_one_that_nobody_knows() -> None:
+def test_a_word_that_takes_the_place_of_another_is_a_drift_and_so_is_one_that_nobody_knows() -> (
+    None
+):
     table = ibis.memtable(parcels(4_000, seed=5))
     for word in ("bergen", "elsewhere"):
         changed = table.mutate(city=ibis.ifelse(table.city == "oslo", word, table.city))
@@ -183,7 +224,9 @@ def test_the_score_is_compared_where_the_table_has_one() -> None:
 def test_a_field_called_score_is_a_field() -> None:
     fields = Fields((Field("score", "number"),))
     learnt = describe(fields, {"score": normal(500, 1)}, normal(500, 2))
-    assert list(count(ibis.memtable(pa.table({"score": normal(500, 3)})), fields, learnt)) == ["score"]
+    assert list(count(ibis.memtable(pa.table({"score": normal(500, 3)})), fields, learnt)) == [
+        "score"
+    ]
 
 
 def test_of_few_rows_nothing_is_said_but_what_is_plain() -> None:
@@ -194,29 +237,35 @@ def test_of_few_rows_nothing_is_said_but_what_is_plain() -> None:
 
 
 def test_of_no_rows_nothing_is_said() -> None:
-    found = by_name(compare(LEARNT, count(ibis.memtable(parcels(10).slice(0, 0)), PARCELS.fields, LEARNT)))
-    assert {each.verdict for each in found.values()} == {"too few rows"}
-    assert {each.gap for each in found.values()} == {None}
+    result = by_name(
+        compare(LEARNT, count(ibis.memtable(parcels(10).slice(0, 0)), PARCELS.fields, LEARNT))
+    )
+    assert {item.verdict for item in result.values()} == {"too few rows"}
+    assert {entry.gap for entry in result.values()} == {None}
 
 
 def test_what_is_left_out_is_not_recorded_and_text_is_not_compared() -> None:
-    found = by_name(compare(LEARNT, count(ibis.memtable(parcels(500)), PARCELS.fields, LEARNT, ("distance",))))
-    assert found["distance"].verdict == "not recorded"
-    assert found["distance"].shares == ()
+    result = by_name(
+        compare(LEARNT, count(ibis.memtable(parcels(500)), PARCELS.fields, LEARNT, ("distance",)))
+    )
+    assert result["distance"].verdict == "not recorded"
+    assert result["distance"].shares == ()
     text = Fields((Field("body", "text", longest=9),))
     learnt = describe(text, {"body": np.array(["a", None], dtype=object)}, np.zeros(2))
-    (said,) = compare(learnt, count(ibis.memtable(pa.table({"body": ["a", "b", None]})), text, learnt))
-    assert said.verdict == "not compared"
-    assert said.missing == pytest.approx(1 / 3)
+    (message,) = compare(
+        learnt, count(ibis.memtable(pa.table({"body": ["a", "b", None]})), text, learnt)
+    )
+    assert message.verdict == "not compared"
+    assert message.missing == pytest.approx(1 / 3)
 
 
 def test_hostile_words_are_only_words() -> None:
     values = np.array(HOSTILE * 10, dtype=object)
     learnt = describe(WORDS, {"word": values}, np.zeros(len(values)))
     table = ibis.memtable(pa.table({"word": [*HOSTILE * 20, "' OR 1=1 --"]}))
-    found = count(table, WORDS, learnt)["word"]
-    assert found.cumulative == tuple(20 * (place + 1) for place in range(len(HOSTILE)))
-    assert found.present == 20 * len(HOSTILE) + 1
+    result = count(table, WORDS, learnt)["word"]
+    assert result.cumulative == tuple(20 * (place + 1) for place in range(len(HOSTILE)))
+    assert result.present == 20 * len(HOSTILE) + 1
 
 
 # What cannot be compared
@@ -226,7 +275,9 @@ def test_a_column_that_lacks_or_holds_something_else_is_named() -> None:
     table = ibis.memtable(parcels(10))
     with pytest.raises(SchemaMismatchError, match="no column 'city', which the model needs"):
         count(table.drop("city"), PARCELS.fields, LEARNT)
-    with pytest.raises(SchemaMismatchError, match=r"column 'weight': type timestamp\(6\) does not hold a number"):
+    with pytest.raises(
+        SchemaMismatchError, match=r"column 'weight': type timestamp\(6\) does not hold a number"
+    ):
         count(table.mutate(weight=table["at"]), PARCELS.fields, LEARNT)
 
 
@@ -236,5 +287,5 @@ def test_files_are_compared_as_tables_are(tmp_path: Path) -> None:
     pc.write_csv(table, tmp_path / "rows.csv")
     expected = count(ibis.memtable(table), PARCELS.fields, LEARNT)
     for name in ("rows.parquet", "rows.csv"):
-        found = read(tmp_path / name, of_scored(PARCELS.fields), tmp_path).table
-        assert count(found, PARCELS.fields, LEARNT) == expected
+        result = read(tmp_path / name, of_scored(PARCELS.fields), tmp_path).table
+        assert count(result, PARCELS.fields, LEARNT) == expected

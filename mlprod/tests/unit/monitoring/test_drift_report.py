@@ -44,14 +44,18 @@ def drifts(word: str = "oslo", shift: float = 1.0, rows: int = 4_000) -> list[Dr
     cities = np.array(["bergen", word] * 4_500, dtype=object)
     learnt = describe(fields, {"weight": weight, "city": cities, "calm": calm}, calm)
     table = pa.table(
-        {"weight": RANDOM.normal(shift, 1, rows), "calm": RANDOM.normal(0, 1, rows), "city": [word] * rows}
+        {
+            "weight": RANDOM.normal(shift, 1, rows),
+            "calm": RANDOM.normal(0, 1, rows),
+            "city": [word] * rows,
+        }
     )
     return compare(learnt, count(ibis.memtable(table), fields, learnt))
 
 
 def test_the_worst_field_comes_first_in_words_and_bars() -> None:
-    found = drifts(shift=3.0)
-    content = page(FACTS, found)
+    result = drifts(shift=3.0)
+    content = page(FACTS, result)
     assert re.findall(r"<h2>(.*?)</h2>", content) == [
         "weight: drifts", "city: drifts", "What to do", "The others", "calm: as learnt",
     ]  # fmt: skip
@@ -79,7 +83,7 @@ def test_hostile_words_are_only_words_on_the_page() -> None:
 
 
 def test_nothing_and_too_little_are_told_apart() -> None:
-    calm = [each for each in drifts() if each.name == "calm"]
+    calm = [item for item in drifts() if item.name == "calm"]
     assert summary(FACTS, calm) == "Nothing has drifted, by 4,000 rows."
     few = DriftReportHeader("parcels", "some", 99, "7", "f" * 64, "")
     assert summary(few, calm) == "99 rows are too few to say that nothing has drifted."
@@ -87,22 +91,24 @@ def test_nothing_and_too_little_are_told_apart() -> None:
 
 
 def test_a_number_is_told_by_the_limit_where_the_difference_is_largest() -> None:
-    (weight,) = (each for each in drifts(shift=1.0) if each.name == "weight")
-    said = sentence(weight)
+    (weight,) = (item for item in drifts(shift=1.0) if item.name == "weight")
+    message = sentence(weight)
     share = sum(weight.reference.shares[: weight.reference.edges.index(weight.at) + 1])
-    then = format(share, ".1%")
-    assert said.startswith(f"{then} of the values that the model learnt from were {short(weight.at)} or less; ")
-    assert said.endswith("more than the 5.0% that are allowed.")
+    reference = format(share, ".1%")
+    assert message.startswith(
+        f"{reference} of the values that the model learnt from were {short(weight.at)} or less; "
+    )
+    assert message.endswith("more than the 5.0% that are allowed.")
 
 
 def test_in_a_terminal_each_field_is_a_line() -> None:
-    found = list(lines(FACTS, drifts(shift=3.0)))
-    assert [line.split()[0] for line in found[2:5]] == ["weight", "city", "calm"]
-    assert found[-1] == "weight and city have drifted, by 4,000 rows."
+    result = list(lines(FACTS, drifts(shift=3.0)))
+    assert [line.split()[0] for line in result[2:5]] == ["weight", "city", "calm"]
+    assert result[-1] == "weight and city have drifted, by 4,000 rows."
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("message", "shown"),
     [
         (7.79629e-05, "0.00007796"),
         (118.882, "118.9"),
@@ -112,6 +118,6 @@ def test_in_a_terminal_each_field_is_a_line() -> None:
         ("a\nb", "a\ufffdb"),
     ],
 )
-def test_numbers_and_words_fit_a_line(said: Any, shown: str) -> None:
-    assert short(said) == shown
+def test_numbers_and_words_fit_a_line(message: Any, shown: str) -> None:
+    assert short(message) == shown
     assert len(short("x" * 500)) == 60

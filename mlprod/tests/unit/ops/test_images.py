@@ -1,4 +1,7 @@
-"""What can be known of the images without an engine. The template's own tests build and run them."""
+"""What can be known of the images without an engine.
+
+The template's own tests build and run them.
+"""
 
 import sys
 from pathlib import Path
@@ -15,17 +18,24 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="engines here ar
 def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder of the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    for variable in ("PIP_CONFIG_FILE", *CERTIFICATES, *PROXIES, *(name for names in INDEX.values() for name in names)):
+    for variable in (
+        "PIP_CONFIG_FILE",
+        *CERTIFICATES,
+        *PROXIES,
+        *(name for names in INDEX.values() for name in names),
+    ):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
 
 def install(folder: Path, name: str, info: int = 0, build: int = 0) -> Path:
     """An engine that writes down what it is asked, and ends as it is told to."""
-    said, program = folder / f"{name}.said", folder / name
-    program.write_text(f'#!/bin/sh\necho "$@" >>{said}\n[ "$1" = info ] && exit {info}\nexit {build}\n')
+    message, program = folder / f"{name}.said", folder / name
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >>{message}\n[ "$1" = info ] && exit {info}\nexit {build}\n'
+    )
     program.chmod(0o755)
-    return said
+    return message
 
 
 def test_without_an_engine_the_error_names_those_that_would_do(engines: Path) -> None:
@@ -37,22 +47,24 @@ def test_a_client_of_docker_without_its_server_is_passed_over(engines: Path) -> 
     docker, podman = install(engines, "docker", info=1), install(engines, "podman")
     assert build("scoring") == [f"scoring:{target}" for target in TARGETS]
     assert docker.read_text().split() == ["info"]
-    assert podman.read_text().count("--format docker") == len(TARGETS), "or the health check is lost"
+    assert podman.read_text().count("--format docker") == len(TARGETS), (
+        "or the health check is lost"
+    )
 
 
 def test_what_pip_needs_here_is_lent_as_a_secret_and_never_as_an_argument(
     engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said, lent = install(engines, "docker"), engines / "pip.conf"
+    message, lent = install(engines, "docker"), engines / "pip.conf"
     lent.touch()
     monkeypatch.setenv("PIP_CONFIG_FILE", str(lent))
     monkeypatch.setenv("PIP_CERT", str(engines / "absent"))
     build("scoring", base="python@sha256:0")
-    words = said.read_text()
-    assert f"--secret id=pip_conf,src={lent}" in words
-    assert "id=ca" not in words
-    assert "--build-arg BASE=python@sha256:0" in words
-    assert "--format" not in words
+    parts = message.read_text()
+    assert f"--secret id=pip_conf,src={lent}" in parts
+    assert "id=ca" not in parts
+    assert "--build-arg BASE=python@sha256:0" in parts
+    assert "--format" not in parts
 
 
 @pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"])
@@ -60,12 +72,19 @@ def test_an_index_and_a_proxy_of_the_environment_reach_the_build_without_being_s
     variable: str, engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is lent is read while the engine runs, since it is gone afterwards."""
-    said, lent = install(engines, "docker"), engines / "lent.conf"
+    message, lent = install(engines, "docker"), engines / "lent.conf"
     (engines / "cat").symlink_to("/bin/cat")
     program = engines / "docker"
-    copy = 'for word; do case $word in id=pip_conf,src=*) IFS==; set -- $word; cat "$3" > LENT;; esac; done\n'
-    program.write_text(program.read_text().removesuffix("exit 0\n") + copy.replace("LENT", str(lent)))
-    (engines / "pip.conf").write_text("[global]\nindex-url = https://before.example.org\ntimeout = 60\n")
+    copy = (
+        'for word; do case $word in id=pip_conf,src=*) IFS==; set -- $word; cat "$3" > LENT;; '
+        "esac; done\n"
+    )
+    program.write_text(
+        program.read_text().removesuffix("exit 0\n") + copy.replace("LENT", str(lent))
+    )
+    (engines / "pip.conf").write_text(
+        "[global]\nindex-url = https://before.example.org\ntimeout = 60\n"
+    )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(engines / "pip.conf"))
     monkeypatch.setenv(variable, "https://reader:c4n4ry%40@index.example.org/simple")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
@@ -76,16 +95,18 @@ def test_an_index_and_a_proxy_of_the_environment_reach_the_build_without_being_s
         "index-url = https://reader:c4n4ry%40@index.example.org/simple",
         "timeout = 60",
     ]
-    words = said.read_text()
-    assert "--build-arg HTTPS_PROXY" in words
-    assert f"--secret id=ca,src={engines}/pip.conf" in words
-    assert "c4n4ry" not in words
-    assert "proxy.example.org" not in words
+    parts = message.read_text()
+    assert "--build-arg HTTPS_PROXY" in parts
+    assert f"--secret id=ca,src={engines}/pip.conf" in parts
+    assert "c4n4ry" not in parts
+    assert "proxy.example.org" not in parts
 
 
 def test_a_build_that_fails_is_told(engines: Path) -> None:
     install(engines, "buildah", build=1)
-    with pytest.raises(ImageError, match="scoring:serve could not be built; what buildah said is above"):
+    with pytest.raises(
+        ImageError, match="scoring:serve could not be built; what buildah said is above"
+    ):
         build("scoring")
 
 

@@ -14,11 +14,17 @@ from mlprod.settings import Settings
 
 
 def test_the_estimator_tells_the_task() -> None:
-    assert [seam.task() for seam in (binary, regression, text)] == ["binary", "regression", "binary"]
+    assert [seam.task() for seam in (binary, regression, text)] == [
+        "binary",
+        "regression",
+        "binary",
+    ]
 
 
 def test_an_estimator_of_neither_task_is_refused_by_name() -> None:
-    with pytest.raises(ContractError, match="KMeans, neither a scikit-learn classifier nor regressor"):
+    with pytest.raises(
+        ContractError, match="KMeans, neither a scikit-learn classifier nor regressor"
+    ):
         replace(binary, build_model=lambda fields: KMeans()).task()
 
 
@@ -41,7 +47,9 @@ def test_a_task_that_does_not_exist_is_refused() -> None:
 
         def fit(self, columns: object, y: object) -> None: ...
 
-    with pytest.raises(ContractError, match='task of Ranker is \'ranking\'; it must be "binary" or "regression"'):
+    with pytest.raises(
+        ContractError, match='task of Ranker is \'ranking\'; it must be "binary" or "regression"'
+    ):
         replace(text, build_model=lambda fields: Ranker()).task()
 
 
@@ -50,11 +58,15 @@ def test_the_root_is_the_folder_of_pyproject_above_src(tmp_path: Path) -> None:
     assert root_of(tmp_path / "src" / "parcels") == tmp_path
 
 
-@pytest.mark.parametrize("code", ["src/parcels", ".venv/lib/python3.13/site-packages/parcels", "parcels"])
+@pytest.mark.parametrize(
+    "code", ["src/parcels", ".venv/lib/python3.13/site-packages/parcels", "parcels"]
+)
 def test_without_a_pyproject_above_src_the_root_is_the_working_folder(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in an image of the service, which holds /app/src alone, and for a package that is installed."""
+    """As in an image of the service, which holds /app/src alone, and for a package that is
+    installed.
+    """
     if "site-packages" in code:
         (tmp_path / "pyproject.toml").touch()  # that of the project which the environment is of
     work = tmp_path / "work"
@@ -83,7 +95,13 @@ def test_relative_paths_of_settings_are_those_of_the_project_wherever_it_is_used
 
 
 @pytest.mark.parametrize(
-    "url", ["", "sqlite:////data/records.db", "sqlite:///C:/records.db", "postgresql://user@host/database"]
+    "url",
+    [
+        "",
+        "sqlite:////data/records.db",
+        "sqlite:///C:/records.db",
+        "postgresql://user@host/database",
+    ],
 )
 def test_an_address_that_needs_no_folder_stays_as_it_is(url: str, tmp_path: Path) -> None:
     assert Settings(database_url=url).in_folder(tmp_path).database_url == url

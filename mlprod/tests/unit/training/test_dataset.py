@@ -24,7 +24,9 @@ def test_rows_come_in_the_same_order_whatever_the_engine_does() -> None:
     assert collected(table).digest() == collected(shuffled).digest()
 
 
-@pytest.mark.parametrize(("name", "value"), [("weight", 1.5), ("city", "rome"), ("late", 1), ("customer", "k999")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("weight", 1.5), ("city", "rome"), ("late", 1), ("customer", "k999")]
+)
 def test_another_value_is_another_digest(name: str, value: object) -> None:
     table = parcels(50)
     values = [value, *table[name].to_pylist()[1:]]

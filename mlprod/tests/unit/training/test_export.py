@@ -25,7 +25,9 @@ from mlprod.training.export import ExportError, export, parity, runtime_of, try_
 from mlprod.training.fit import fit
 
 ROWS = collect(ibis.memtable(parcels(800)), PARCELS)
-KNOWN = ROWS.take(np.flatnonzero(~np.isnan(ROWS.columns["distance"]) & (ROWS.columns["city"] != "tromso")))
+KNOWN = ROWS.take(
+    np.flatnonzero(~np.isnan(ROWS.columns["distance"]) & (ROWS.columns["city"] != "tromso"))
+)
 
 
 class HomeMade(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -55,9 +57,9 @@ def fitted() -> tuple[Any, Runtime]:
 
 
 def test_the_export_says_what_the_estimator_says(fitted: tuple[Any, Runtime]) -> None:
-    found = parity(binary, *fitted, ROWS)
-    assert found.max_difference < 1e-6
-    assert found.rows > len(ROWS)
+    result = parity(binary, *fitted, ROWS)
+    assert result.max_difference < 1e-6
+    assert result.rows > len(ROWS)
 
 
 @pytest.mark.parametrize("field", ["distance", "city"])
@@ -70,15 +72,21 @@ def test_parity_looks_at_missing_and_unknown_values_even_when_the_rows_hold_none
 
 @pytest.mark.parametrize("estimator", [RidgeClassifier(), LinearSVC(), SGDClassifier(), SVC()])
 def test_a_classifier_without_probabilities_is_refused_by_its_name(estimator: Any) -> None:
-    seam = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), clone(estimator)))
+    seam = replace(
+        binary, build_model=lambda fields: make_pipeline(SimpleImputer(), clone(estimator))
+    )
     name = type(estimator).__name__
-    with pytest.raises(ExportError, match=f"^{name} has no predict_proba, .*CalibratedClassifierCV\\({name}"):
+    with pytest.raises(
+        ExportError, match=f"^{name} has no predict_proba, .*CalibratedClassifierCV\\({name}"
+    ):
         export(seam, fit(seam, ROWS.take(np.arange(200))))
 
 
 def test_an_export_that_onnx_runtime_cannot_run_is_refused_by_its_name() -> None:
     some = ROWS.take(np.arange(60))
-    many = replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), KNeighborsClassifier(40)))
+    many = replace(
+        binary, build_model=lambda fields: make_pipeline(SimpleImputer(), KNeighborsClassifier(40))
+    )
     estimator = fit(many, some)
     estimator[-1].n_neighbors = 10_000  # more than the rows that it knows
     with pytest.raises(ExportError, match="Pipeline was exported, but ONNX Runtime cannot run it"):
@@ -105,7 +113,9 @@ def test_an_export_that_no_service_would_load_is_named(
         (reading_models()["constant"], "external"),
     ):
         monkeypatch.setattr(exporting, "to_onnx", lambda *_, made=made, **__: made)
-        with pytest.raises(ExportError, match=rf'no service loads: .*{says}[\s\S]*RUNTIME = "python"'):
+        with pytest.raises(
+            ExportError, match=rf'no service loads: .*{says}[\s\S]*RUNTIME = "python"'
+        ):
             export(binary, fitted[0])
 
 
@@ -115,7 +125,9 @@ def test_a_model_that_no_service_could_hold_is_refused_with_the_number_and_the_r
     files = export(binary, fitted[0])
     size, memory = try_export(binary, files, 128)
     assert 0 < size < memory < 128
-    with pytest.raises(BundleError, match=r"MB of memory; the limit is 1 MB.*raise ML_MODEL_MEGABYTES") as refused:
+    with pytest.raises(
+        BundleError, match=r"MB of memory; the limit is 1 MB.*raise ML_MODEL_MEGABYTES"
+    ) as refused:
         try_export(binary, files, 1)
     assert refused.value.reason == "size"
     with pytest.raises(BundleError, match="130 MB of files; the limit is 128 MB") as refused:
@@ -130,7 +142,10 @@ def test_the_same_rows_give_the_same_bytes(fitted: tuple[Any, Runtime]) -> None:
 
 
 def test_a_pipeline_is_exported_whole() -> None:
-    scaled = replace(binary, build_model=lambda fields: make_pipeline(StandardScaler(), binary.build_model(fields)))
+    scaled = replace(
+        binary,
+        build_model=lambda fields: make_pipeline(StandardScaler(), binary.build_model(fields)),
+    )
     files = export(scaled, fit(scaled, ROWS))
     scores = runtime_of(scaled, files).score(ROWS.columns)
     assert ((scores > 0) & (scores < 1)).all()

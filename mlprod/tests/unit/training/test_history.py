@@ -7,12 +7,21 @@ from mlprod.training.history import champions, line_back, number_of, read_events
 
 
 def event(action: str, version: int, before: int | None = None, **more: Any) -> dict[str, Any]:
-    return {"action": action, "at": "2026-01-01", "before": before, "version": version, "who": "a", "why": "b"} | more
+    return {
+        "action": action,
+        "at": "2026-01-01",
+        "before": before,
+        "version": version,
+        "who": "a",
+        "why": "b",
+    } | more
 
 
 def line(*moves: str) -> list[int]:
     """`champions` of moves such as p1 and r1."""
-    return champions(event("promote" if move[0] == "p" else "rollback", int(move[1:])) for move in moves)
+    return champions(
+        event("promote" if move[0] == "p" else "rollback", int(move[1:])) for move in moves
+    )
 
 
 MOVES = {
@@ -27,7 +36,9 @@ MOVES = {
 
 
 @pytest.mark.parametrize(("moves", "left"), MOVES.items())
-def test_the_line_of_champions_is_what_rollbacks_can_come_to(moves: tuple[str, ...], left: list[int]) -> None:
+def test_the_line_of_champions_is_what_rollbacks_can_come_to(
+    moves: tuple[str, ...], left: list[int]
+) -> None:
     assert line(*moves) == left
 
 
@@ -67,7 +78,7 @@ EVENTS = [event("promote", number) for number in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize(
-    ("previous", "found"),
+    ("previous", "result"),
     [
         ({4: "3", 3: "2", 2: "1", 1: ""}, [3, 2, 1]),
         ({4: "", 3: "2", 2: "1", 1: ""}, []),  # the first champion says nothing, and is no fault
@@ -81,9 +92,9 @@ EVENTS = [event("promote", number) for number in (1, 2, 3, 4)]
     ],
 )
 def test_the_way_back_follows_the_tags_and_where_they_break_the_history(
-    previous: dict[int, str], found: list[int]
+    previous: dict[int, str], result: list[int]
 ) -> None:
-    assert line_back(4, previous, EVENTS) == found
+    assert line_back(4, previous, EVENTS) == result
 
 
 def test_without_tags_and_without_history_there_is_no_way_back() -> None:

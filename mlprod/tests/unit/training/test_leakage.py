@@ -15,7 +15,9 @@ Y = RANDOM.integers(0, 2, 400).astype(np.float64)
 
 def power(field: Field, values: object, y: np.ndarray = Y, task: Task = "binary") -> float:
     column = np.array(values, dtype=object if field.kind == "category" else float)
-    rows = Dataset(y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column})
+    rows = Dataset(
+        y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column}
+    )
     return field_powers(Fields((field,)), rows, task)[field.name].power
 
 
@@ -23,7 +25,9 @@ NUMBER = Field("x", "number")
 WORD = Field("x", "category", categories=("a", "b"), open=True)
 
 
-@pytest.mark.parametrize("values", [Y, -Y, Y * 100 + RANDOM.random(400), np.where(Y == 1, np.nan, RANDOM.random(400))])
+@pytest.mark.parametrize(
+    "values", [Y, -Y, Y * 100 + RANDOM.random(400), np.where(Y == 1, np.nan, RANDOM.random(400))]
+)
 def test_a_number_that_copies_the_label_has_full_power(values: object) -> None:
     assert power(NUMBER, values) == 1
 
@@ -47,9 +51,9 @@ def test_a_band_that_copies_the_label_is_seen_though_its_order_says_nothing() ->
 
 
 def test_many_words_of_noise_have_no_power() -> None:
-    words = [f"w{number}" for number in RANDOM.integers(0, 200, 400)]
-    field = Field("x", "category", categories=tuple(sorted(set(words))))
-    assert power(field, words) < 0.65
+    parts = [f"w{number}" for number in RANDOM.integers(0, 200, 400)]
+    field = Field("x", "category", categories=tuple(sorted(set(parts))))
+    assert power(field, parts) < 0.65
 
 
 def test_words_that_nobody_knows_have_no_power_of_their_own() -> None:
@@ -68,7 +72,9 @@ KNOWN_LATER = (RARE == 1) & (RANDOM.random(4_000) < 0.97)  # 97 % of the positiv
 
 def powers(field: Field, values: object, y: np.ndarray = RARE) -> dict[str, FieldPower]:
     column = np.array(values, dtype=float if field.kind in ("number", "boolean") else object)
-    rows = Dataset(y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column})
+    rows = Dataset(
+        y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column}
+    )
     return field_powers(Fields((field,)), rows, "binary")
 
 
@@ -81,30 +87,43 @@ def powers(field: Field, values: object, y: np.ndarray = RARE) -> dict[str, Fiel
         (NUMBER, np.where(KNOWN_LATER, np.nan, RANDOM.random(4_000)), "x missing"),
         (Field("x", "boolean"), KNOWN_LATER, "x 1"),
         (WORD, np.where(KNOWN_LATER, "b", "a"), "x 'b'"),
-        (WORD, [f"case {row}" if late else None for row, late in enumerate(KNOWN_LATER)], "x present"),
+        (
+            WORD,
+            [f"case {row}" if late else None for row, late in enumerate(KNOWN_LATER)],
+            "x present",
+        ),
         (
             Field("x", "text", longest=99),
-            [f"paid {row} {'Chargeback,' if late else ''} ok" for row, late in enumerate(KNOWN_LATER)],
+            [
+                f"paid {row} {'Chargeback,' if late else ''} ok"
+                for row, late in enumerate(KNOWN_LATER)
+            ],
             "the word 'chargeback,' in x",
         ),
-        (Field("x", "text", longest=99), ["a note" if late else "" for late in KNOWN_LATER], "x present"),
+        (
+            Field("x", "text", longest=99),
+            ["a note" if late else "" for late in KNOWN_LATER],
+            "x present",
+        ),
     ],
 )
 def test_a_field_that_is_filled_for_most_of_one_class_is_a_copy_of_the_label(
     field: Field, values: object, group: str
 ) -> None:
-    found = powers(field, values)
-    assert found["x"].power > 0.99 or "the word" in group  # a telling word is warned of, and stops nothing
-    (warning,) = warnings(found)
+    result = powers(field, values)
+    assert (
+        result["x"].power > 0.99 or "the word" in group
+    )  # a telling word is warned of, and stops nothing
+    (warning,) = warnings(result)
     assert f"rows with {group} have nearly one label only" in warning
     assert f"{format(KNOWN_LATER.sum() / RARE.sum(), '.0%')} of all" in warning
 
 
 def test_a_small_pure_group_is_warned_of_and_stops_nothing() -> None:
     some = KNOWN_LATER & (RANDOM.random(4_000) < 0.35)
-    found = powers(NUMBER, np.where(some, 1.0, np.nan))
-    assert found["x"].power < 0.8
-    assert len(list(warnings(found))) == 1
+    result = powers(NUMBER, np.where(some, 1.0, np.nan))
+    assert result["x"].power < 0.8
+    assert len(list(warnings(result))) == 1
 
 
 def test_a_group_without_the_rare_class_is_no_sign_of_a_leak() -> None:

@@ -1,4 +1,7 @@
-"""The ways in which people write load(). The locked Ibis, DuckDB and sqlglot install together; here they also run."""
+"""The ways in which people write load().
+
+The locked Ibis, DuckDB and sqlglot install together; here they also run.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -90,9 +93,11 @@ WAYS = [by_sql, by_sql_on_a_table, by_view, by_database_file, by_parquet_folder,
         by_group_and_window]  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_each_way_to_write_load_gives_the_same_rows(way: Callable[[Path], ir.Table], tmp_path: Path) -> None:
-    table = loaded(lambda since=None, until=None: way(tmp_path))
+@pytest.mark.parametrize("route", WAYS)
+def test_each_way_to_write_load_gives_the_same_rows(
+    route: Callable[[Path], ir.Table], tmp_path: Path
+) -> None:
+    table = loaded(lambda since=None, until=None: route(tmp_path))
     report = check(table, PARCELS, "binary")
     assert report.ok, report.describe()
     assert collect(table, PARCELS).digest() == collect(ibis.memtable(TABLE), PARCELS).digest()

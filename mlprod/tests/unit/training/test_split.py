@@ -14,7 +14,9 @@ NO_TIME = replace(ROWS, at=None)
 
 
 def test_no_unit_stands_in_two_parts() -> None:
-    train, validation, test = (set(ROWS.units[part]) for part in vars(split(ROWS, "binary")).values())
+    train, validation, test = (
+        set(ROWS.units[part]) for part in vars(split(ROWS, "binary")).values()
+    )
     assert not train & validation
     assert not train & test
     assert not validation & test
@@ -23,7 +25,9 @@ def test_no_unit_stands_in_two_parts() -> None:
 def test_what_is_learnt_lies_before_what_is_measured() -> None:
     parts = split(ROWS, "binary")
     assert ROWS.at is not None
-    assert ROWS.at[parts.train].max() < min(ROWS.at[parts.validation].min(), ROWS.at[parts.test].min())
+    assert ROWS.at[parts.train].max() < min(
+        ROWS.at[parts.validation].min(), ROWS.at[parts.test].min()
+    )
 
 
 def test_without_a_time_every_row_is_used() -> None:
@@ -51,7 +55,9 @@ def test_without_a_unit_a_change_of_a_feature_moves_no_row_to_another_part() -> 
     rounded = pa.array(np.round(table["size"].to_numpy()))
     after = collect(ibis.memtable(table.set_column(1, "size", rounded)), terms_of(Flat))
     for part, other in zip(
-        vars(split(before, "regression")).values(), vars(split(after, "regression")).values(), strict=True
+        vars(split(before, "regression")).values(),
+        vars(split(after, "regression")).values(),
+        strict=True,
     ):
         assert part.tolist() == other.tolist()
 
@@ -60,7 +66,8 @@ def test_a_planted_unit_is_found() -> None:
     parts = split(NO_TIME, "binary")
     leaking = replace(parts, test=np.append(parts.test, parts.train[0]))
     with pytest.raises(
-        LeakageError, match=f"1 units stand in train and in test, for example '{ROWS.units[parts.train[0]]}'"
+        LeakageError,
+        match=f"1 units stand in train and in test, for example '{ROWS.units[parts.train[0]]}'",
     ):
         verify(NO_TIME, leaking)
 
@@ -75,40 +82,54 @@ def test_a_planted_row_of_the_future_is_found() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 100])
 def test_too_few_rows_are_refused_with_their_number(rows: int) -> None:
-    with pytest.raises(SplitError, match=rf"of {rows} labelled rows fall to \w+; it needs 30: load more rows"):
+    with pytest.raises(
+        SplitError, match=rf"of {rows} labelled rows fall to \w+; it needs 30: load more rows"
+    ):
         split(ROWS.take(np.arange(rows)), "binary", PARCELS)
 
 
 def test_rows_of_one_time_are_refused_with_the_column_and_the_time() -> None:
     assert ROWS.at is not None
     snapshot = replace(ROWS, at=np.full(len(ROWS), ROWS.at[0]))
-    with pytest.raises(SplitError, match=r"at has 1 distinct value, and .* rows are at 2026-01-01") as refused:
+    with pytest.raises(
+        SplitError, match=r"at has 1 distinct value, and .* rows are at 2026-01-01"
+    ) as refused:
         split(snapshot, "binary", PARCELS)
-    assert "TIME = None" in str(refused.value)
+    assert "EVENT_TIME = None" in str(refused.value)
     assert "load more rows" not in str(refused.value)
 
 
 def test_a_time_that_most_rows_share_is_named_too() -> None:
     assert ROWS.at is not None
     shared = np.where(np.arange(len(ROWS)) < len(ROWS) * 0.9, ROWS.at[0], ROWS.at)
-    with pytest.raises(SplitError, match=r"at has .* distinct values, and .* rows are at 2026-01-01 00:00:00"):
+    with pytest.raises(
+        SplitError, match=r"at has .* distinct values, and .* rows are at 2026-01-01 00:00:00"
+    ):
         split(replace(ROWS, at=shared), "binary", PARCELS)
 
 
 def test_a_unit_with_few_values_is_refused_by_its_name() -> None:
-    few = replace(NO_TIME, units=np.array([("ann", "bob")[row % 2] for row in range(len(ROWS))], dtype=object))
-    with pytest.raises(SplitError, match=r"customer has 2 distinct values, and 'ann' stands in .* rows") as refused:
+    few = replace(
+        NO_TIME, units=np.array([("ann", "bob")[row % 2] for row in range(len(ROWS))], dtype=object)
+    )
+    with pytest.raises(
+        SplitError, match=r"customer has 2 distinct values, and 'ann' stands in .* rows"
+    ) as refused:
         split(few, "binary", PARCELS)
-    assert "UNIT = None" in str(refused.value)
+    assert "GROUP = None" in str(refused.value)
 
 
 def test_labels_of_one_class_only_are_refused_with_their_column() -> None:
-    with pytest.raises(SplitError, match=r"late is 0 in all .* labelled rows; a classifier needs rows with 0 and"):
+    with pytest.raises(
+        SplitError, match=r"late is 0 in all .* labelled rows; a classifier needs rows with 0 and"
+    ):
         split(replace(ROWS, y=np.zeros(len(ROWS))), "binary", PARCELS)
 
 
 def test_a_part_with_one_class_is_refused_with_where_the_other_is() -> None:
     y = np.zeros(len(ROWS))
     y[:5] = 1
-    with pytest.raises(SplitError, match=r"late is 1 in 5 of .* rows between 2026-01-01 .* in 5 units"):
+    with pytest.raises(
+        SplitError, match=r"late is 1 in 5 of .* rows between 2026-01-01 .* in 5 units"
+    ):
         split(replace(ROWS, y=y), "binary", PARCELS)

@@ -11,9 +11,11 @@ from mlprod.training.staleness import AGES, NoTimeColumnError, staleness
 
 def test_where_nothing_changes_age_costs_next_to_nothing() -> None:
     aged = staleness(binary, load_rows(binary)[1])
-    assert [each.days for each in aged] == pytest.approx([aged[-1].days * age / AGES[-1] for age in AGES])
+    assert [item.days for item in aged] == pytest.approx(
+        [aged[-1].days * age / AGES[-1] for age in AGES]
+    )
     assert aged[0].loss.value == 0
-    assert all(each.loss.low <= 0 <= each.loss.high for each in aged)
+    assert all(entry.loss.low <= 0 <= entry.loss.high for entry in aged)
 
 
 def test_where_the_world_turned_an_older_model_loses() -> None:
@@ -22,11 +24,15 @@ def test_where_the_world_turned_an_older_model_loses() -> None:
     late = table["late"].to_numpy(zero_copy_only=False)
     known = ~np.isnan(late)
     turned = np.where(flipped & known, 1 - late, late)
-    table = table.set_column(table.schema.get_field_index("late"), "late", pa.array(turned, mask=~known).cast("int64"))
-    aged = staleness(replace(binary, load=given(table)), load_rows(replace(binary, load=given(table)))[1])
+    table = table.set_column(
+        table.schema.get_field_index("late"), "late", pa.array(turned, mask=~known).cast("int64")
+    )
+    aged = staleness(
+        replace(binary, load=given(table)), load_rows(replace(binary, load=given(table)))[1]
+    )
     assert aged[-1].loss.low > 0
 
 
 def test_without_a_time_no_model_is_older() -> None:
-    with pytest.raises(NoTimeColumnError, match="names no TIME"):
+    with pytest.raises(NoTimeColumnError, match="names no EVENT_TIME"):
         staleness(regression, load_rows(regression)[1])

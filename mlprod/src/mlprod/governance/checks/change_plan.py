@@ -12,8 +12,11 @@ def consulted(view: CheckContext) -> Iterator[str]:
     if not plan.stakeholders:
         yield f"{FILE}: stakeholders: none; name the groups that use or feel the decisions"
     for position, group in enumerate(plan.stakeholders):
-        if not any(each.date <= view.today for each in group.consulted):
-            yield f"{FILE}: stakeholders[{position}] ({group.group}): consulted: nobody was asked how they work today"
+        if not any(item.date <= view.today for item in group.consulted):
+            yield (
+                f"{FILE}: stakeholders[{position}] ({group.group}): consulted: nobody was "
+                f"asked how they work today"
+            )
 
 
 def answered(view: CheckContext) -> Iterator[str]:
@@ -29,27 +32,27 @@ def limits_first(view: CheckContext) -> Iterator[str]:
     plan = view.org.change_plan
     if not plan.communications:
         yield f"{FILE}: communications: none"
-    for position, each in enumerate(plan.communications):
-        key = f"{FILE}: communications[{position}] ({each.audience})"
-        if not each.limits_first:
+    for position, item in enumerate(plan.communications):
+        key = f"{FILE}: communications[{position}] ({item.audience})"
+        if not item.limits_first:
             yield f"{key}: limits_first: begin with what it cannot do, then set it to true"
-        if view.known(each.owner) is None:
-            yield f"{key}: owner: {each.owner or 'nobody'} is no known person of ownership.yaml"
+        if view.known(item.owner) is None:
+            yield f"{key}: owner: {item.owner or 'nobody'} is no known person of ownership.yaml"
 
 
 def told_in_time(view: CheckContext) -> Iterator[str]:
-    for position, each in enumerate(view.org.change_plan.communications):
-        if each.sent is None or each.sent > view.today:
-            yield f"{FILE}: communications[{position}] ({each.audience}): sent: not yet"
+    for position, item in enumerate(view.org.change_plan.communications):
+        if item.sent is None or item.sent > view.today:
+            yield f"{FILE}: communications[{position}] ({item.audience}): sent: not yet"
 
 
 def planned(view: CheckContext) -> Iterator[str]:
     plan = view.org.change_plan
     if plan.trained is None:
         yield f"{FILE}: training: intended: say how many people each training is for"
-    for position, each in enumerate(plan.training):
-        if each.due and each.due < view.today and each.completed < TRAINED * each.intended:
-            yield f"{FILE}: training[{position}] ({each.audience}): due: {each.due} has passed"
+    for position, item in enumerate(plan.training):
+        if item.due and item.due < view.today and item.completed < TRAINED * item.intended:
+            yield f"{FILE}: training[{position}] ({item.audience}): due: {item.due} has passed"
     if missing := [mode for mode in MODES if mode not in {phase.mode for phase in plan.rollout}]:
         yield f"{FILE}: rollout: {', '.join(missing)} is missing"
     if not plan.adoption.intended_users:
@@ -61,7 +64,10 @@ def trained(view: CheckContext) -> Iterator[str]:
     if share is None:
         yield f"{FILE}: training: intended: say how many people each training is for"
     elif share < TRAINED:
-        yield f"{FILE}: training: {share:.0%} of those intended have completed it, {TRAINED:.0%} are needed"
+        yield (
+            f"{FILE}: training: {share:.0%} of those intended have completed it, {TRAINED:.0%} "
+            f"are needed"
+        )
 
 
 def with_a_fallback(view: CheckContext) -> Iterator[str]:
@@ -69,9 +75,12 @@ def with_a_fallback(view: CheckContext) -> Iterator[str]:
     consumers = view.org.ownership.consumers
     if not consumers:
         yield "governance/ownership.yaml: consumers: none; name the systems that use the answers"
-    for position, each in enumerate(consumers):
-        if not each.fallback:
-            yield f"governance/ownership.yaml: consumers[{position}] ({each.system}): fallback is not said"
+    for position, item in enumerate(consumers):
+        if not item.fallback:
+            yield (
+                f"governance/ownership.yaml: consumers[{position}] ({item.system}): fallback "
+                f"is not said"
+            )
 
 
 CHECKS: dict[str, Check] = {

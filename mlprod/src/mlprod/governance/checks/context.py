@@ -21,8 +21,10 @@ class Drill:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """The organisation on a day, and what lies in the project: source folders, (alert, outcome) of the rules,
-    generated files that are not up to date, who ran what lately, and the contract's fields about a person."""
+    """The organisation on a day, and what lies in the project: source folders, (alert, outcome) of
+    the rules, generated files that are not up to date, who ran what lately, and the contract's
+    fields about a person.
+    """
 
     org: GovernanceConfig
     today: date

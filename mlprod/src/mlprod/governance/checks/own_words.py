@@ -11,9 +11,9 @@ def own_words(view: CheckContext) -> Iterator[str]:
     """What still stands there as the examples say it."""
     org = view.org
     for name in ("ownership", "problem", "risk", "change_plan"):
-        for key, said in _texts("", getattr(org, name).model_dump()):
-            if said.startswith(EXAMPLE):
-                yield f"governance/{name}.yaml: {key} is still the example's: {said!r:.60}"
+        for key, message in _texts("", getattr(org, name).model_dump()):
+            if message.startswith(EXAMPLE):
+                yield f"governance/{name}.yaml: {key} is still the example's: {message!r:.60}"
 
 
 def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:

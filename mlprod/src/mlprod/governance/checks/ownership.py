@@ -1,4 +1,6 @@
-"""The rules of ownership: one accountable person for each outcome, who is there, has agreed and can be replaced."""
+"""The rules of ownership: one accountable person for each outcome, who is there, has agreed and can
+be replaced.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -39,9 +41,16 @@ def named(view: CheckContext) -> Iterator[str]:
     for outcome in ownership.outcomes:
         person = ownership.person(outcome.accountable)
         if person is None or not person.known:
-            yield f"{FILE}: people: {outcome.accountable}: nobody is named who answers for {outcome.id}"
+            yield (
+                f"{FILE}: people: {outcome.accountable}: nobody is named who answers for "
+                f"{outcome.id}"
+            )
         elif not person.there(view.today):
-            gone = f"left on {person.until}" if person.until and person.until <= view.today else f"comes {person.from_}"
+            gone = (
+                f"left on {person.until}"
+                if person.until and person.until <= view.today
+                else f"comes {person.from_}"
+            )
             heir = f"; name {person.replaced_by}" if person.replaced_by else ""
             yield f"{FILE}: outcomes: {outcome.id}: accountable: {person.name} {gone}{heir}"
 
@@ -64,17 +73,26 @@ def responsible(view: CheckContext) -> Iterator[str]:
 
 
 def accepted(view: CheckContext) -> Iterator[str]:
-    """Named is not accepted; accepted without evidence, or longer ago than its review, is not either."""
+    """Named is not accepted; accepted without evidence, or longer ago than its review, is not
+    either.
+    """
     ownership = view.org.ownership
     for outcome in ownership.outcomes:
-        found = [a for a in ownership.accepted if a.outcome == outcome.id and a.person == outcome.accountable]
+        result = [
+            a
+            for a in ownership.accepted
+            if a.outcome == outcome.id and a.person == outcome.accountable
+        ]
         key = f"{FILE}: accepted: {outcome.id}"
-        if not found:
+        if not result:
             yield f"{key}: {outcome.accountable} has not accepted"
             continue
-        last = max(found, key=lambda acceptance: acceptance.date)
+        last = max(result, key=lambda acceptance: acceptance.date)
         if not last.evidence:
-            yield f"{key}: evidence: name the merge request in which {outcome.accountable} approved this"
+            yield (
+                f"{key}: evidence: name the merge request in which {outcome.accountable} "
+                f"approved this"
+            )
         elif last.date > view.today:
             yield f"{key}: date: {last.date} is still to come"
         elif last.review_by < view.today:
@@ -88,10 +106,15 @@ def not_overloaded(view: CheckContext) -> Iterator[str]:
     if view.org.risk.tier != "A":
         raise NotApplicableError("only tier A limits how many outcomes one person answers for")
     for id in dict.fromkeys(_accountable(view)):
-        mine = [outcome.id for outcome in ownership.outcomes if ownership.same(outcome.accountable, id)]
+        mine = [
+            outcome.id for outcome in ownership.outcomes if ownership.same(outcome.accountable, id)
+        ]
         first = next(o.accountable for o in ownership.outcomes if ownership.same(o.accountable, id))
         if len(mine) > MOST and first == id and view.known(id):
-            yield f"{FILE}: outcomes: {id} answers for {len(mine)} ({', '.join(mine)}); {MOST} at most at tier A"
+            yield (
+                f"{FILE}: outcomes: {id} answers for {len(mine)} ({', '.join(mine)}); {MOST} "
+                f"at most at tier A"
+            )
 
 
 def gates_apart(view: CheckContext) -> Iterator[str]:
@@ -101,7 +124,8 @@ def gates_apart(view: CheckContext) -> Iterator[str]:
     for author in ownership.people_of(model.responsible if model else ()):
         if owner and ownership.same(owner.accountable, author.id):
             yield (
-                f"{FILE}: outcomes: model_quality: responsible: {author.id} makes the model and, as accountable for "
+                f"{FILE}: outcomes: model_quality: responsible: {author.id} makes the "
+                f"model and, as accountable for "
                 "business_value, approves its gates; another person must"
             )
 
@@ -113,14 +137,20 @@ def covered(view: CheckContext) -> Iterator[str]:
     for folder in view.folders:
         if not any(fnmatch(folder, glob) or fnmatch(folder, f"{glob}/*") for glob in globs):
             yield f"{FILE}: outcomes: covers.paths: no outcome covers the folder {folder}"
-    alerts, ids = {name for outcome in outcomes for name in outcome.covers.alerts}, {outcome.id for outcome in outcomes}
+    alerts, ids = (
+        {name for outcome in outcomes for name in outcome.covers.alerts},
+        {outcome.id for outcome in outcomes},
+    )
     for alert, outcome in view.alerts:
         if alert not in alerts and outcome not in ids:
             yield f"{FILE}: outcomes: covers.alerts: no outcome covers the alert {alert}"
-    risks = {id for found in outcomes for id in found.covers.risks}
+    risks = {id for result in outcomes for id in result.covers.risks}
     for risk in view.org.risk.risks:
         if risk.id not in risks and view.org.ownership.person(risk.owner) is None:
-            yield f"{FILE}: outcomes: covers.risks: no outcome covers the risk {risk.id}, and it has no owner"
+            yield (
+                f"{FILE}: outcomes: covers.risks: no outcome covers the risk {risk.id}, and it "
+                f"has no owner"
+            )
 
 
 def skilled(view: CheckContext) -> Iterator[str]:
@@ -131,18 +161,23 @@ def skilled(view: CheckContext) -> Iterator[str]:
             continue
         gap = next((gap for gap in skills.gaps if gap.skill == skill), None)
         if gap is None:
-            yield f"{FILE}: skills: {skill}: nobody has shown it in {SKILL_DAYS} days, and gaps has no action for it"
+            yield (
+                f"{FILE}: skills: {skill}: nobody has shown it in {SKILL_DAYS} days, and gaps "
+                f"has no action for it"
+            )
         elif gap.due < view.today:
             yield f"{FILE}: skills: gaps: {skill}: due {gap.due} has passed"
         elif view.known(gap.owner) is None:
-            yield f"{FILE}: skills: gaps: {skill}: owner: {gap.owner} is no known person who is there"
+            yield (
+                f"{FILE}: skills: gaps: {skill}: owner: {gap.owner} is no known person who is there"
+            )
 
 
 def _practised(view: CheckContext, skill: str) -> list[str]:
     """Names of the people listed for a skill who did lately what shows it."""
-    found = []
-    for each in view.org.ownership.skills.covered.get(skill, ()):
-        person = view.known(each.person)
+    result = []
+    for item in view.org.ownership.skills.covered.get(skill, ()):
+        person = view.known(item.person)
         shown = person and [
             drill
             for drill in view.drills
@@ -151,8 +186,8 @@ def _practised(view: CheckContext, skill: str) -> list[str]:
             and (view.today - drill.on).days <= SKILL_DAYS
         ]
         if person and shown:
-            found.append(person.name)
-    return found
+            result.append(person.name)
+    return result
 
 
 def up_to_date(view: CheckContext) -> Iterator[str]:

@@ -7,11 +7,11 @@ from .context import Check, CheckContext
 
 
 def stated(view: CheckContext) -> Iterator[str]:
-    said, decision = view.org.problem.problem, view.org.problem.decision
+    message, decision = view.org.problem.problem, view.org.problem.decision
     for key, value in (
-        ("problem.statement", said.statement),
-        ("problem.affected", said.affected),
-        ("problem.today", said.today and said.today.cost),
+        ("problem.statement", message.statement),
+        ("problem.affected", message.affected),
+        ("problem.today", message.today and message.today.cost),
         ("decision.who", decision.who),
         ("decision.outcome", decision.outcome),
     ):
@@ -21,7 +21,10 @@ def stated(view: CheckContext) -> Iterator[str]:
 
 def compared(view: CheckContext) -> Iterator[str]:
     if not view.org.problem.alternatives:
-        yield f"{FILE}: alternatives: none was looked at; name one without ML, its result, and why it is not enough"
+        yield (
+            f"{FILE}: alternatives: none was looked at; name one without ML, its result, and "
+            f"why it is not enough"
+        )
 
 
 def targeted(view: CheckContext) -> Iterator[str]:
@@ -32,16 +35,26 @@ def targeted(view: CheckContext) -> Iterator[str]:
     if value.by and value.by < view.today:
         yield f"{FILE}: value.by: {value.by} has passed; review the value, then set the next date"
     if value.baseline is not None and value.target is not None:
-        gained = value.target - value.baseline if value.direction == "up" else value.baseline - value.target
+        gained = (
+            value.target - value.baseline
+            if value.direction == "up"
+            else value.baseline - value.target
+        )
         if gained <= 0:
-            yield f"{FILE}: value.target {value.target:g} is no gain over {value.baseline:g} when {value.direction}"
+            yield (
+                f"{FILE}: value.target {value.target:g} is no gain over {value.baseline:g} "
+                f"when {value.direction}"
+            )
     if view.known(value.owner) is None:
         yield f"{FILE}: value.owner: {value.owner or 'nobody'} is no known person of ownership.yaml"
 
 
 def killable(view: CheckContext) -> Iterator[str]:
     if not view.org.problem.kill_criteria:
-        yield f"{FILE}: kill_criteria: none; say what would end this, and the day on which that is looked at"
+        yield (
+            f"{FILE}: kill_criteria: none; say what would end this, and the day on which that "
+            f"is looked at"
+        )
     yield from overdue(view)
 
 
@@ -49,7 +62,8 @@ def overdue(view: CheckContext) -> Iterator[str]:
     for position, kill in enumerate(view.org.problem.kill_criteria):
         if kill.by < view.today:
             yield (
-                f"{FILE}: kill_criteria[{position}]: {kill.by} has passed ({kill.when}): end it, or set a new day "
+                f"{FILE}: kill_criteria[{position}]: {kill.by} has passed ({kill.when}): "
+                f"end it, or set a new day "
                 "in a change that the sponsor approves"
             )
 

@@ -20,10 +20,10 @@ def owned(view: CheckContext) -> Iterator[str]:
 
 
 def classified(view: CheckContext) -> Iterator[str]:
-    found = view.org.risk.classification
-    if found is None or not found.why:
+    result = view.org.risk.classification
+    if result is None or not result.why:
         yield f"{FILE}: classification: say eu_ai_act and why; confirm it with counsel"
-    elif found.eu_ai_act == "unacceptable":
+    elif result.eu_ai_act == "unacceptable":
         yield f"{FILE}: classification.eu_ai_act: unacceptable; such a system must not be built"
 
 
@@ -37,7 +37,10 @@ def kept(view: CheckContext) -> Iterator[str]:
     """At least six months: EU AI Act, article 26(6)."""
     days = view.org.risk.logging.retention_days
     if days is None or days < 183:
-        yield f"{FILE}: logging.retention_days: {days or 'not said'}; six months (183) at least, confirm with counsel"
+        yield (
+            f"{FILE}: logging.retention_days: {days or 'not said'}; six months (183) at least, "
+            f"confirm with counsel"
+        )
 
 
 CHECKS: dict[str, Check] = {

@@ -1,4 +1,7 @@
-"""The governance files as pages, for people who do not read YAML. Nothing here depends on the day."""
+"""The governance files as pages, for people who do not read YAML.
+
+Nothing here depends on the day.
+"""
 
 from .change_page import change_plan
 from .problem_page import problem

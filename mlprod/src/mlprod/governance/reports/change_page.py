@@ -25,7 +25,7 @@ def change_plan(org: GovernanceConfig) -> str:
         "",
     ]
     for group in plan.stakeholders:
-        when = ", ".join(f"{each.date} ({cell(each.ref)})" for each in group.consulted) or ABSENT
+        when = ", ".join(f"{item.date} ({cell(item.ref)})" for item in group.consulted) or ABSENT
         lines.append(f"- {cell(group.group)}: asked {when}. Concerns: {list_of(group.concerns)}")
     lines += [] if plan.stakeholders else [ABSENT]
     lines += [
@@ -50,14 +50,14 @@ def change_plan(org: GovernanceConfig) -> str:
         "| to whom | what | how | when | sent |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for each in plan.communications:
-        first = " (limits first)" if each.limits_first else ""
+    for entry in plan.communications:
+        first = " (limits first)" if entry.limits_first else ""
         cells = (
-            cell(each.audience),
-            f"{cell(each.message)}{first}",
-            value_of(each.channel),
-            value_of(each.when),
-            value_of(each.sent),
+            cell(entry.audience),
+            f"{cell(entry.message)}{first}",
+            value_of(entry.channel),
+            value_of(entry.when),
+            value_of(entry.sent),
         )
         lines.append(f"| {' | '.join(cells)} |")
     for training in plan.training:

@@ -9,30 +9,34 @@ from .text import ABSENT, people_of, person_of, stage_of, value_of
 def risks(org: GovernanceConfig) -> str:
     """What may go wrong, who may stop it, and how long what is kept."""
     risk = org.risk
-    answers, found, logging = risk.tier_questions, risk.classification, risk.logging
+    answers, result, logging = risk.tier_questions, risk.classification, risk.logging
     lines = [
         "# Risks and oversight",
         "",
         stage_of(org, "security_and_compliance"),
         "",
         f"Tier **{risk.tier}**. About people: {_yes(answers.about_people)}; "
-        f"personal data: {_yes(answers.personal_data)}; acts without review: {_yes(answers.acts_without_review)}.",
-        f"Class under the EU AI Act: {found.eu_ai_act if found else ABSENT}. Why: {value_of(found and found.why)}.",
+        f"personal data: {_yes(answers.personal_data)}; acts without review: "
+        f"{_yes(answers.acts_without_review)}.",
+        f"Class under the EU AI Act: {result.eu_ai_act if result else ABSENT}. Why: "
+        f"{value_of(result and result.why)}.",
         "",
         "| what may happen | likely | bad | what is done | whose | looked at again |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for each in risk.risks:
-        owner = person_of(org, each.owner) if each.owner else ABSENT
+    for item in risk.risks:
+        owner = person_of(org, item.owner) if item.owner else ABSENT
         lines.append(
-            f"| {cell(each.harm)} | {each.likelihood} | {each.impact} | {value_of(each.mitigation)} | {owner} | "
-            f"{value_of(each.review_by)} |"
+            f"| {cell(item.harm)} | {item.likelihood} | {item.impact} | "
+            f"{value_of(item.mitigation)} | {owner} | "
+            f"{value_of(item.review_by)} |"
         )
     lines += [
         "",
         "## Who may stop it",
         "",
-        f'{people_of(org, risk.oversight.stop)}. The stop is `make mode MODE=shadow WHY="..."` or `POST /v1/mode`.',
+        f"{people_of(org, risk.oversight.stop)}. "
+        'The kill switch is `make set-mode MODE=shadow REASON="..."` or `POST /v1/mode`.',
         f"Able to judge its answers: {people_of(org, risk.oversight.competent_people)}.",
         "",
         f"Logs are kept for {value_of(logging.retention_days)} days.",

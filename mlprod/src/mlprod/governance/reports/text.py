@@ -11,8 +11,15 @@ ABSENT = "*not said yet*"
 def stage_of(org: GovernanceConfig, outcome: str) -> str:
     """Where this stands, and whom to ask."""
     system, person = org.ownership.system, org.ownership.answers_for(outcome)
-    state = {"poc": "an experiment: nothing is decided yet", "pilot": "a pilot", "production": "in production"}
-    return f"{cell(system.name)} is {state[system.stage]}. Ask {person_of(org, person.id) if person else ABSENT}."
+    state = {
+        "poc": "an experiment: nothing is decided yet",
+        "pilot": "a pilot",
+        "production": "in production",
+    }
+    return (
+        f"{cell(system.name)} is {state[system.stage]}. Ask "
+        f"{person_of(org, person.id) if person else ABSENT}."
+    )
 
 
 def person_of(org: GovernanceConfig, id: str) -> str:
@@ -25,7 +32,11 @@ def people_of(org: GovernanceConfig, ids: Iterable[str]) -> str:
 
 
 def value_of(value: object) -> str:
-    return ABSENT if value in (None, "") else cell(f"{value:.15g}" if isinstance(value, float) else value)
+    return (
+        ABSENT
+        if value in (None, "")
+        else cell(f"{value:.15g}" if isinstance(value, float) else value)
+    )
 
 
 def list_of(values: Iterable[str]) -> str:

@@ -21,9 +21,15 @@ def as_json(card: Scorecard, stage: Stage) -> str:
         "tier": tier,
         "looked_at": card.looked_at,
         "asked_for": stage,
-        "reached": {each: card.reached(each) for each in STAGES},
-        "ml_test_score": {"score": card.score, **{section: card.sum_of(section) for section in SCORE_SECTIONS}},
-        "ml_tests": [{"id": p.test.id, "title": p.test.title, "points": p.points, "why": p.why} for p in card.points],
+        "reached": {item: card.reached(item) for item in STAGES},
+        "ml_test_score": {
+            "score": card.score,
+            **{section: card.sum_of(section) for section in SCORE_SECTIONS},
+        },
+        "ml_tests": [
+            {"id": p.test.id, "title": p.test.title, "points": p.points, "why": p.why}
+            for p in card.points
+        ],
         "ml_test_score_lacks": {
             section: remedies for section in SCORE_SECTIONS if (remedies := card.remedies(section))
         },
@@ -32,7 +38,9 @@ def as_json(card: Scorecard, stage: Stage) -> str:
         "break_even": card.break_even() or None,
         "stops_every_stage": list(card.alarms),
         "missing": list(card.missing(stage)),
-        "next_steps": [{"who": who, "does": what, "why": why} for who, what, why in next_steps(card, stage)],
+        "next_steps": [
+            {"who": who, "does": what, "why": why} for who, what, why in next_steps(card, stage)
+        ],
         "checks": [_row(result, stage, tier) for result in card.results(stage)],
     }
     return display_json(document) + "\n"
@@ -46,17 +54,27 @@ def prometheus(card: Scorecard) -> str:
         "# TYPE ml_readiness_checks gauge",
     ]
     for stage in STAGES[1:]:
-        found = [r.status for r in card.results(stage) if r.entry.demanded(stage, card.org.risk.tier)]
+        result = [
+            r.status for r in card.results(stage) if r.entry.demanded(stage, card.org.risk.tier)
+        ]
         for status in (*sorted(OK_STATES), "failed", "stale", "unmeasured"):
             label = status.replace(" ", "_")
-            lines.append(f'ml_readiness_checks{{{system},stage="{stage}",status="{label}"}} {found.count(status)}')
+            lines.append(
+                f'ml_readiness_checks{{{system},stage="{stage}",status="{label}"}} {result.count(status)}'
+            )
     lines += ["# HELP ml_test_score Points of 7 (Breck et al. 2017).", "# TYPE ml_test_score gauge"]
     lines += [
-        f'ml_test_score{{{system},section="{section.lower()}"}} {card.sum_of(section):g}' for section in SCORE_SECTIONS
+        f'ml_test_score{{{system},section="{section.lower()}"}} {card.sum_of(section):g}'
+        for section in SCORE_SECTIONS
     ]
     if card.days is not None:
-        lines += ["# HELP ml_readiness_stage_days Days at this stage.", "# TYPE ml_readiness_stage_days gauge"]
-        lines.append(f'ml_readiness_stage_days{{{system},stage="{card.org.ownership.system.stage}"}} {card.days}')
+        lines += [
+            "# HELP ml_readiness_stage_days Days at this stage.",
+            "# TYPE ml_readiness_stage_days gauge",
+        ]
+        lines.append(
+            f'ml_readiness_stage_days{{{system},stage="{card.org.ownership.system.stage}"}} {card.days}'
+        )
     return "\n".join(lines) + "\n"
 
 

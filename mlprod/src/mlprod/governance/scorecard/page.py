@@ -18,24 +18,30 @@ def markdown(card: Scorecard, stage: Stage) -> str:
         f"# Readiness of {cell(system.name)}",
         "",
         f"{state} Stage: {system.stage}{age}. Tier {tier}. On {card.today}, of {card.looked_at}.",
-        f"ML Test Score {card.score:g} of 7. MLOps maturity {card.maturity} of 4: {LEVELS[card.maturity]}.",
+        f"ML Test Score {card.score:g} of 7. MLOps maturity {card.maturity} of 4: "
+        f"{LEVELS[card.maturity]}.",
     ]
-    if said := card.break_even():
-        lines.append(f"Break-even: {said}; what a decision is worth is {payoff_state(card)}.")
+    if message := card.break_even():
+        lines.append(f"Break-even: {message}; what a decision is worth is {payoff_state(card)}.")
     lines += [
-        f"- **Waived until {w.waiver.expires}**: {cell(w.entry.title)}. {cell(w.waiver.reason)} ({cell(w.waiver.risk)})"
+        f"- **Waived until {w.waiver.expires}**: {cell(w.entry.title)}. "
+        f"{cell(w.waiver.reason)} ({cell(w.waiver.risk)})"
         for w in waived(card, stage)
     ]
     lines += [
-        f"- **{'Stops every stage' if said in card.alarms else 'Missing'}**: {cell(said)}"
-        for said in card.missing(stage)
+        f"- **{'Stops every stage' if text in card.alarms else 'Missing'}**: {cell(text)}"
+        for text in card.missing(stage)
     ]
     if steps := next_steps(card, stage):
         lines += ["", "## Next", "", "| who | does | then it is so that |", "| --- | --- | --- |"]
         lines += [f"| {cell(person)} | {cell(what)} | {cell(why)} |" for person, what, why in steps]
     for section in SECTIONS:
-        asked = [r for r in card.results(stage) if r.entry.section == section and r.entry.demanded(stage, tier)]
-        if asked:
+        requested = [
+            r
+            for r in card.results(stage)
+            if r.entry.section == section and r.entry.demanded(stage, tier)
+        ]
+        if requested:
             lines += [
                 "",
                 f"## {section}",
@@ -43,7 +49,10 @@ def markdown(card: Scorecard, stage: Stage) -> str:
                 "| | check | what was found | answers for it |",
                 "| --- | --- | --- | --- |",
             ]
-            lines += [f"| {r.status} | {cell(r.entry.title)} | {_found(r)} | {cell(r.person)} |" for r in asked]
+            lines += [
+                f"| {r.status} | {cell(r.entry.title)} | {_found(r)} | {cell(r.person)} |"
+                for r in requested
+            ]
     lines += ["", "## ML Test Score", "", "| | test | points | why |", "| --- | --- | --- | --- |"]
     lines += [
         f"| {point.test.id} | {cell(point.test.title)} | {point.points:g} | {cell(point.why)} |"
@@ -53,11 +62,18 @@ def markdown(card: Scorecard, stage: Stage) -> str:
         if remedies := card.remedies(section):
             lines += [
                 "",
-                f"**{section}** has {card.sum_of(section):g}, a well-kept project {TARGET_SCORE}. What adds to it:",
+                f"**{section}** has {card.sum_of(section):g}, a well-kept project "
+                f"{TARGET_SCORE}. What adds to it:",
                 "",
             ]
-            lines += [f"- {cell(command)}: {cell('; '.join(titles))}" for command, titles in remedies.items()]
-    duties = [(duty, [r for r in card.results(stage) if duty.article in r.entry.maps_to]) for duty in law().duties]
+            lines += [
+                f"- {cell(command)}: {cell('; '.join(titles))}"
+                for command, titles in remedies.items()
+            ]
+    duties = [
+        (duty, [r for r in card.results(stage) if duty.article in r.entry.maps_to])
+        for duty in law().duties
+    ]
     lines += [
         "",
         "## Law",
@@ -69,8 +85,8 @@ def markdown(card: Scorecard, stage: Stage) -> str:
     ]
     lines += [
         f"| {duty.article} | {duty.says} | {duty.applies_from} | "
-        f"{', '.join(f'{r.entry.id} ({r.status})' for r in found) or 'none here'} |"
-        for duty, found in duties
+        f"{', '.join(f'{r.entry.id} ({r.status})' for r in result) or 'none here'} |"
+        for duty, result in duties
     ]
     return "\n".join(lines) + "\n"
 

@@ -8,24 +8,38 @@ from ..ownership import Stage
 from ..readiness import Scorecard
 
 MOST = 10  # next steps
-LEVELS = ("no MLOps", "tested like software", "training is automated", "deployment is automated", "it keeps itself")
+LEVELS = (
+    "no MLOps",
+    "tested like software",
+    "training is automated",
+    "deployment is automated",
+    "it keeps itself",
+)
 
 
 def next_steps(card: Scorecard, stage: Stage) -> list[tuple[str, str, str]]:
-    """(person, what to do, why) of what can be done now for a stage, what one command shows together; at most ten."""
+    """(person, what to do, why) of what can be done now for a stage, what one command shows
+    together; at most ten.
+    """
     steps: dict[tuple[str, str], list[Result]] = {}
-    for gap in sorted(card.gaps(stage), key=lambda gap: gap.entry.later):  # what can be measured comes first
+    for gap in sorted(
+        card.gaps(stage), key=lambda gap: gap.entry.later
+    ):  # what can be measured comes first
         steps.setdefault((gap.person, gap.fix or gap.says[0]), []).append(gap)
-    found = []
+    result = []
     for (person, what), gaps in steps.items():
         more = len(gaps[0].says) - 1
         others = f", and {more} more like it" if more and not gaps[0].fix else ""
-        found.append((person, what + others, "; ".join(gap.entry.title for gap in gaps)))
-    return sorted(found[:MOST], key=lambda step: step[0])
+        result.append((person, what + others, "; ".join(gap.entry.title for gap in gaps)))
+    return sorted(result[:MOST], key=lambda step: step[0])
 
 
 def payoff_state(card: Scorecard) -> str:
-    return "ASSUMED: its owner has not said make attest CHECK=payoff-accepted" if card.assumed else "accepted"
+    return (
+        "ASSUMED: its owner has not said make attest CHECK=payoff-accepted"
+        if card.assumed
+        else "accepted"
+    )
 
 
 def waived(card: Scorecard, stage: Stage) -> Iterator[Any]:

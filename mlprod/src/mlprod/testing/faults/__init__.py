@@ -1,1 +1,4 @@
-"""The service as a process, hurt: what a project runs to show that its own service survives. `make faults` runs it."""
+"""Faults injected into a running service, which must survive them.
+
+`make chaos-test` runs these tests in a project.
+"""

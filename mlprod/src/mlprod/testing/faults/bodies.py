@@ -42,7 +42,12 @@ def body_of(number: int = 1, named: str = "") -> bytes:
     """A body of some rows, with ids when `named` says how they begin."""
     picked = itertools.islice(itertools.cycle(ROWS), number)
     return json.dumps(
-        {"rows": [row | ({"id": f"{named}-{place}"} if named else {}) for place, row in enumerate(picked)]}
+        {
+            "rows": [
+                row | ({"id": f"{named}-{place}"} if named else {})
+                for place, row in enumerate(picked)
+            ]
+        }
     ).encode()
 
 

@@ -32,14 +32,14 @@ class Caller:
         try:
             self.connection.request("POST", route, body)
             response = self.connection.getresponse()
-            told = response.read()
+            received = response.read()
         except NOTHING:
             self.close()
             raise
         headers = {name.lower(): value for name, value in response.headers.items()}
         if headers.get("connection") == "close":
             self.close()
-        return response.status, headers, told
+        return response.status, headers, received
 
     def close(self) -> None:
         if self.connection:
@@ -50,10 +50,13 @@ class Caller:
 class CallerLoad:
     """Callers on threads who predict until told to stop, and remember what they were answered.
 
-    What breaks or is refused with a time to come back is asked again, with the same id, as a careful caller does.
+    What breaks or is refused with a time to come back is asked again, with the same id, as a
+    careful caller does.
     """
 
-    def __init__(self, service: ServiceProcess, callers: int = 4, rows: int = 1, pause: float = 0.0) -> None:
+    def __init__(
+        self, service: ServiceProcess, callers: int = 4, rows: int = 1, pause: float = 0.0
+    ) -> None:
         self.service, self.rows, self.pause = service, rows, pause
         self.answered: dict[str, float] = {}  # id → score
         self.asked: set[str] = set()
@@ -62,7 +65,9 @@ class CallerLoad:
         self.wrong: list[str] = []  # any other answer
         self.broken: list[float] = []  # when a connection broke
         self.times: list[tuple[float, float]] = []  # when answered with 200, after how many seconds
-        self.unclosed: list[float] = []  # when asked what was answered 200 without a call for another connection
+        self.unclosed: list[
+            float
+        ] = []  # when asked what was answered 200 without a call for another connection
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
 
@@ -80,15 +85,23 @@ class CallerLoad:
             thread.join(60)
 
     def stored(self) -> None:
-        """Asserts that the database holds every answer once, with the score that was told, and nothing unasked."""
-        found = stored(self.service.url)
-        ids = [id for id, _ in found]
-        scores = dict(found)
+        """Asserts that the database holds every answer once, with the score that was told, and
+        nothing unasked.
+        """
+        result = stored(self.service.url)
+        ids = [id for id, _ in result]
+        scores = dict(result)
         assert len(ids) == len(scores), "a prediction is stored twice"
         lost = self.answered.keys() - scores.keys()
-        assert not lost, f"{len(lost)} of {len(self.answered)} answers are lost, for example {sorted(lost)[:3]}"
-        other = {id: (score, scores[id]) for id, score in self.answered.items() if scores[id] != score}
-        assert not other, f"{len(other)} scores differ from those told, for example {list(other.items())[:3]}"
+        assert not lost, (
+            f"{len(lost)} of {len(self.answered)} answers are lost, for example {sorted(lost)[:3]}"
+        )
+        other = {
+            id: (score, scores[id]) for id, score in self.answered.items() if scores[id] != score
+        }
+        assert not other, (
+            f"{len(other)} scores differ from those told, for example {list(other.items())[:3]}"
+        )
         assert {id for id in scores if id.startswith("load-")} <= self.asked
 
     def _call(self) -> None:
@@ -111,7 +124,7 @@ class CallerLoad:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
-                status, headers, told = caller.post("/v1/predict", body)
+                status, headers, received = caller.post("/v1/predict", body)
             except NOTHING:
                 self.broken.append(time.monotonic())
                 time.sleep(0.02)
@@ -122,13 +135,15 @@ class CallerLoad:
                 self.times.append((now, now - began))
                 if headers.get("connection") != "close":
                     self.unclosed.append(began)
-                self.answered.update({each["id"]: each["score"] for each in json.loads(told)["predictions"]})
+                self.answered.update(
+                    {item["id"]: item["score"] for item in json.loads(received)["predictions"]}
+                )
                 return
             if status == 503 and "retry-after" in headers:
-                self.reasons.append(json.loads(told)["detail"])
+                self.reasons.append(json.loads(received)["detail"])
                 time.sleep(0.05)  # sooner than asked for: it is to hurt
                 continue
-            self.wrong.append(f"{status} {told[:200]!r}")
+            self.wrong.append(f"{status} {received[:200]!r}")
             return
 
 
@@ -137,7 +152,10 @@ def stored(url: str) -> list[tuple[str, float]]:
     engine = engine_of(url)
     try:
         with engine.connect() as connection:
-            return [(id, score) for id, score in connection.execute(select(predictions.c.id, predictions.c.score))]
+            return [
+                (id, score)
+                for id, score in connection.execute(select(predictions.c.id, predictions.c.score))
+            ]
     finally:
         engine.dispose()
 

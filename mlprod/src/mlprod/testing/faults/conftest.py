@@ -1,4 +1,6 @@
-"""What the tests of faults share: a trained model of the project, a folder that serves it, and databases."""
+"""What the tests of faults share: a trained model of the project, a folder that serves it, and
+databases.
+"""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +18,10 @@ from ..waiting import point
 from .bodies import PACKAGE
 from .postgres_server import Postgres, postgres_programs
 
-MARKERS = ("faults: hurts the running service", "soak: of these the one that lasts as long as SOAK_MINUTES says")
+MARKERS = (
+    "faults: hurts the running service",
+    "soak: of these the one that lasts as long as SOAK_MINUTES says",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,7 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def bare_environment() -> None:
     """A developer's own settings must not reach the tests."""
-    for name in [name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"]:
+    for name in [
+        name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"
+    ]:
         del os.environ[name]
     bypass_proxies()
 
@@ -53,12 +60,12 @@ def server() -> Iterator[Postgres]:
     programs = postgres_programs()
     if not programs:
         pytest.skip("PostgreSQL's programs are not installed (initdb, pg_ctl)")
-    found = Postgres(programs)
+    result = Postgres(programs)
     try:
-        found.start()
-        yield found
+        result.start()
+        yield result
     finally:
-        found.remove()
+        result.remove()
 
 
 @pytest.fixture

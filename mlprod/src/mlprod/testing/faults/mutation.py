@@ -5,13 +5,15 @@ import random
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
     """The content with a few bytes, runs of bytes or numbers changed."""
-    found = bytearray(content)
+    result = bytearray(content)
     for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(len(found) + 1)
-        end = min(len(found), place + chance.choice((1, 1, 2, 8, 64)))
+        place = chance.randrange(len(result) + 1)
+        end = min(len(result), place + chance.choice((1, 1, 2, 8, 64)))
         random_bytes = chance.randbytes(chance.choice((1, 1, 4, 32)))
-        found[place:end] = chance.choice((b"", random_bytes, bytes(found[place:end]) * 2, chance.choice(ODD)))
-    return bytes(found)
+        result[place:end] = chance.choice(
+            (b"", random_bytes, bytes(result[place:end]) * 2, chance.choice(ODD))
+        )
+    return bytes(result)
 
 
 ODD = (

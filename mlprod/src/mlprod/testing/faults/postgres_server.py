@@ -26,7 +26,9 @@ class Postgres:
 
     def start(self) -> None:
         options = f"-p {self.port} -h {HOST} -k ''"
-        self._run("pg_ctl", "--wait", f"--log={self.folder / 'log'}", f"--options={options}", "start")
+        self._run(
+            "pg_ctl", "--wait", f"--log={self.folder / 'log'}", f"--options={options}", "start"
+        )
 
     def stop(self) -> None:
         self._run("pg_ctl", "--wait", "--mode=immediate", "stop")
@@ -41,7 +43,9 @@ class Postgres:
     def database(self) -> str:
         """The URL of a new, empty database."""
         name = f"records_{uuid.uuid4().hex[:8]}"
-        with psycopg.connect(f"postgresql://records@{HOST}:{self.port}/postgres", autocommit=True) as connection:
+        with psycopg.connect(
+            f"postgresql://records@{HOST}:{self.port}/postgres", autocommit=True
+        ) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql://records@{HOST}:{self.port}/{name}"
 
@@ -65,7 +69,7 @@ class Postgres:
 
 def postgres_programs() -> Path | None:
     """The folder of PostgreSQL's programs, of the newest that is installed."""
-    found = shutil.which("pg_ctl")
+    result = shutil.which("pg_ctl")
     beside = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")]
     newest = sorted(beside, key=lambda path: float(path.parent.name))
-    return newest[-1] if newest else Path(found).parent if found else None
+    return newest[-1] if newest else Path(result).parent if result else None

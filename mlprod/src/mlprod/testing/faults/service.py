@@ -30,12 +30,15 @@ def free_port() -> int:
 
 
 class ServiceProcess:
-    """`serve --no-follow` in a folder of its own. It may be killed and started again on the same folder."""
+    """`serve --no-follow` in a folder of its own.
+
+    It may be killed and started again on the same folder.
+    """
 
     def __init__(self, folder: Path, models: Path, url: str, **environment: object) -> None:
         self.url, self.port, self.ops_port = url, free_port(), free_port()
         self.spool, self.log = folder / "spool", folder / "log"
-        said = {
+        message = {
             "ML_STATE_DIR": folder,
             "ML_MODEL_DIR": models,
             "ML_EVENT_LOG_DIR": self.spool,
@@ -45,7 +48,10 @@ class ServiceProcess:
             "ML_ALLOW_PICKLE": "true",  # the model is one that the tests have just trained
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
-        self.environment = {**os.environ, **{name: str(value) for name, value in (said | environment).items()}}
+        self.environment = {
+            **os.environ,
+            **{name: str(value) for name, value in (message | environment).items()},
+        }
         self.spool = Path(self.environment["ML_EVENT_LOG_DIR"])
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -88,39 +94,59 @@ class ServiceProcess:
 
     def operations(self, route: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{self.ops_port}/{route}", timeout=5) as response:
+            with urllib.request.urlopen(
+                f"http://{HOST}:{self.ops_port}/{route}", timeout=5
+            ) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
     def metric(self, name: str) -> float:
         """A metric, as it stands on the second port; 0 when nothing has counted yet."""
-        lines = [line for line in self.operations("metrics")[1].splitlines() if line.startswith(f"{name} ")]
+        lines = [
+            line
+            for line in self.operations("metrics")[1].splitlines()
+            if line.startswith(f"{name} ")
+        ]
         return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
-    def ask(self, route: str, body: bytes | None = None, key: str = "") -> tuple[int, dict[str, str], Any]:
+    def ask(
+        self, route: str, body: bytes | None = None, key: str = ""
+    ) -> tuple[int, dict[str, str], Any]:
         """Status, headers in small letters and the answer, over a connection of its own."""
         connection = HTTPConnection(HOST, self.port, timeout=30)
         try:
             given = {"authorization": f"Bearer {key}"} if key else {}
             connection.request("GET" if body is None else "POST", route, body, given)
             response = connection.getresponse()
-            told = response.read()
+            received = response.read()
         finally:
             connection.close()
-        return response.status, {name.lower(): value for name, value in response.headers.items()}, json.loads(told)
+        return (
+            response.status,
+            {name.lower(): value for name, value in response.headers.items()},
+            json.loads(received),
+        )
 
     def answers(self) -> bool:
         """Whether a good body is answered; a moment in which it is too busy does not count."""
         until = time.monotonic() + 30
-        while (said := self.ask("/v1/predict", body_of()))[0] == 503 and time.monotonic() < until:
+        while (message := self.ask("/v1/predict", body_of()))[
+            0
+        ] == 503 and time.monotonic() < until:
             time.sleep(0.1)
-        return said[0] == 200
+        return message[0] == 200
 
     def shipped(self) -> None:
-        """Returns once nothing waits for the database: shipping comes after answering, and may last."""
+        """Returns once nothing waits for the database: shipping comes after answering, and may
+        last.
+        """
         until = time.monotonic() + 120
-        while self.alive() and (left := self.metric("ml_events_pending")) and time.monotonic() < until:
+        while (
+            self.alive()
+            and (left := self.metric("ml_record_backlog_events"))
+            and time.monotonic() < until
+        ):
             time.sleep(0.2)
         assert not left, f"{left:g} answers still wait for the database: {self.said()}"
 
@@ -134,7 +160,9 @@ class ServiceProcess:
 
 
 @contextlib.contextmanager
-def running(folder: Path, models: Path, url: str, **environment: object) -> Iterator[ServiceProcess]:
+def running(
+    folder: Path, models: Path, url: str, **environment: object
+) -> Iterator[ServiceProcess]:
     """A service that is gone afterwards, however the test ends."""
     service = ServiceProcess(folder, models, url, **environment)
     try:

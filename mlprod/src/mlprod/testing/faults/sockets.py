@@ -7,15 +7,19 @@ from .service import HOST, ServiceProcess
 
 
 def head(length: object, *lines: str, route: str = "/v1/predict") -> bytes:
-    said = [f"POST {route} HTTP/1.1", "host: localhost", "content-type: application/json"]
-    return "\r\n".join([*said, *([f"content-length: {length}"] if length is not None else []), *lines, "", ""]).encode()
+    message = [f"POST {route} HTTP/1.1", "host: localhost", "content-type: application/json"]
+    return "\r\n".join(
+        [*message, *([f"content-length: {length}"] if length is not None else []), *lines, "", ""]
+    ).encode()
 
 
 def request(body: bytes, *lines: str, route: str = "/v1/predict") -> bytes:
     return head(len(body), *lines, route=route) + body
 
 
-def connected(service: ServiceProcess, content: bytes = b"", receive_buffer: int = 0) -> socket.socket:
+def connected(
+    service: ServiceProcess, content: bytes = b"", receive_buffer: int = 0
+) -> socket.socket:
     """A bare connection on which something was sent already."""
     made = socket.socket()
     if receive_buffer:
@@ -28,7 +32,9 @@ def connected(service: ServiceProcess, content: bytes = b"", receive_buffer: int
 
 
 def statuses_of(made: socket.socket) -> list[int]:
-    """The status of every answer that comes until the connection is closed or nothing more comes for a while."""
+    """The status of every answer that comes until the connection is closed or nothing more comes
+    for a while.
+    """
     made.settimeout(7)  # longer than any answer takes
     content = b""
     with contextlib.suppress(OSError):

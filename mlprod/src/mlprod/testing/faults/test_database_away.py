@@ -1,4 +1,6 @@
-"""The database of records goes away and comes back: predictions go on, the rest says when to come again."""
+"""The database of records goes away and comes back: predictions go on, the rest says when to come
+again.
+"""
 
 import json
 import signal
@@ -44,35 +46,38 @@ def mode_of(service: ServiceProcess) -> str:
 def test_predictions_go_on_while_the_database_is_away(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
-    told: list[tuple[int, dict[str, str], Any]] = []
+    received: list[tuple[int, dict[str, str], Any]] = []
     enough = threading.Event()
 
-    def tell(service: ServiceProcess) -> None:
+    def send(service: ServiceProcess) -> None:
         while not enough.wait(0.2):
-            told.append(outcome_of(service, f"case-{len(told)}"))
+            received.append(outcome_of(service, f"case-{len(received)}"))
 
-    with running(tmp_path, models, postgresql) as service, CallerLoad(service, callers=3, pause=0.005) as load:
-        teller = threading.Thread(target=tell, args=(service,), daemon=True)
+    with (
+        running(tmp_path, models, postgresql) as service,
+        CallerLoad(service, callers=3, pause=0.005) as load,
+    ):
+        teller = threading.Thread(target=send, args=(service,), daemon=True)
         teller.start()
-        eventually(lambda: len(told) > 3)
-        assert {status for status, _, _ in told} == {200}, told[0]
+        eventually(lambda: len(received) > 3)
+        assert {status for status, _, _ in received} == {200}, received[0]
         server.stop()
         until = time.monotonic() + AWAY_SECONDS
-        eventually(lambda: service.metric("ml_store_up") == 0)
-        before, refused = len(load.answered), len(told)
+        eventually(lambda: service.metric("ml_record_store_up") == 0)
+        before, refused = len(load.answered), len(received)
         time.sleep(max(0.0, until - time.monotonic()))
         assert len(load.answered) > before + 100
-        assert {status for status, _, _ in told[refused + 1 :]} == {503}
-        assert service.metric("ml_events_pending") > 100
+        assert {status for status, _, _ in received[refused + 1 :]} == {503}
+        assert service.metric("ml_record_backlog_events") > 100
         server.start()
-        eventually(lambda: service.metric("ml_store_up") == 1)
-        eventually(lambda: told[-1][0] == 200)
+        eventually(lambda: service.metric("ml_record_store_up") == 1)
+        eventually(lambda: received[-1][0] == 200)
         enough.set()
         teller.join(30)
         load.stop()
         service.shipped()
-    assert all("retry-after" in headers for status, headers, _ in told if status == 503)
-    assert {status for status, _, _ in told} == {200, 503}
+    assert all("retry-after" in headers for status, headers, _ in received if status == 503)
+    assert {status for status, _, _ in received} == {200, 503}
     assert set(load.statuses) == {200}
     assert not load.broken
     load.stored()
@@ -91,9 +96,9 @@ def test_a_service_that_starts_without_its_database_keeps_the_mode_that_held(
         service.kill()
         service.start()
         assert mode_of(service) == remembered
-        status, _, told = service.ask("/v1/predict", body_of())
-        assert (status, told["mode"]) == (200, remembered)
-        assert (told["predictions"][0]["decision"] is None) == (remembered == "shadow")
+        status, _, received = service.ask("/v1/predict", body_of())
+        assert (status, received["mode"]) == (200, remembered)
+        assert (received["predictions"][0]["decision"] is None) == (remembered == "shadow")
         assert outcome_of(service, "a case")[0] == 503
         server.start()
         service.shipped()
@@ -104,9 +109,12 @@ def test_a_new_service_without_a_database_decides_nothing(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     server.stop()
-    with running(tmp_path, models, postgresql, ML_MODE="automate") as service, CallerLoad(service, pause=0.01) as load:
-        told = service.ask("/v1/predict", body_of())[2]
-        assert (told["mode"], told["predictions"][0]["decision"]) == ("shadow", None)
+    with (
+        running(tmp_path, models, postgresql, ML_MODE="automate") as service,
+        CallerLoad(service, pause=0.01) as load,
+    ):
+        received = service.ask("/v1/predict", body_of())[2]
+        assert (received["mode"], received["predictions"][0]["decision"]) == ("shadow", None)
         server.start()
         eventually(lambda: mode_of(service) == "automate")
         load.stop()
@@ -121,7 +129,7 @@ def test_ending_while_the_database_is_away_loses_nothing(
     with running(tmp_path, models, postgresql) as service, CallerLoad(service, callers=3) as load:
         eventually(lambda: len(load.answered) > 100)
         server.stop()
-        eventually(lambda: service.metric("ml_events_pending") > 100)
+        eventually(lambda: service.metric("ml_record_backlog_events") > 100)
         service.tell_to_end()
         assert service.ended() in (0, -signal.SIGTERM)
         load.stop()
@@ -131,13 +139,18 @@ def test_ending_while_the_database_is_away_loses_nothing(
     load.stored()
 
 
-def test_tables_that_come_late_get_everything(models: Path, tmp_path: Path, server: Postgres) -> None:
+def test_tables_that_come_late_get_everything(
+    models: Path, tmp_path: Path, server: Postgres
+) -> None:
     url = server.database()
-    with running(tmp_path, models, url) as service, CallerLoad(service, callers=2, pause=0.005) as load:
+    with (
+        running(tmp_path, models, url) as service,
+        CallerLoad(service, callers=2, pause=0.005) as load,
+    ):
         eventually(lambda: len(load.answered) > 100)
-        assert service.metric("ml_store_up") == 0
+        assert service.metric("ml_record_store_up") == 0
         migrate(url)
-        eventually(lambda: service.metric("ml_store_up") == 1)
+        eventually(lambda: service.metric("ml_record_store_up") == 1)
         load.stop()
         service.shipped()
     assert set(load.statuses) == {200}

@@ -1,4 +1,6 @@
-"""The end of the service: callers are sent elsewhere, and nothing that was answered or logged is lost."""
+"""The end of the service: callers are sent elsewhere, and nothing that was answered or logged is
+lost.
+"""
 
 import json
 import os
@@ -20,17 +22,24 @@ pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", re
 DRAIN = 2
 
 
-def test_while_draining_every_request_is_answered_and_sent_elsewhere(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service, CallerLoad(service, pause=0.002) as load:
+def test_while_draining_every_request_is_answered_and_sent_elsewhere(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
+    with (
+        running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service,
+        CallerLoad(service, pause=0.002) as load,
+    ):
         eventually(lambda: len(load.answered) > 100)
-        told = time.monotonic()
+        received = time.monotonic()
         service.tell_to_end()
         eventually(lambda: service.operations("readyz")[0] == 503)
-        draining, drained = time.monotonic(), told + DRAIN - 0.5
+        draining, drained = time.monotonic(), received + DRAIN - 0.5
         time.sleep(max(0.0, drained - time.monotonic()))
         assert not [when for when in load.broken if when < drained]
         assert not [when for when in load.unclosed if draining < when]
-        assert [when for when, _ in load.times if draining < when], "nothing was answered while draining"
+        assert [when for when, _ in load.times if draining < when], (
+            "nothing was answered while draining"
+        )
         assert set(load.statuses) == {200}
         assert service.ended() == 0
         load.stop()
@@ -38,8 +47,13 @@ def test_while_draining_every_request_is_answered_and_sent_elsewhere(models: Pat
     load.stored()
 
 
-def test_a_service_that_ends_at_once_stores_what_it_answered(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=6, rows=20) as load:
+def test_a_service_that_ends_at_once_stores_what_it_answered(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
+    with (
+        running(tmp_path, models, sqlite) as service,
+        CallerLoad(service, callers=6, rows=20) as load,
+    ):
         eventually(lambda: len(load.answered) > 2_000)
         service.tell_to_end()
         assert service.ended() == 0
@@ -49,7 +63,10 @@ def test_a_service_that_ends_at_once_stores_what_it_answered(models: Path, tmp_p
 
 
 def test_a_second_signal_ends_the_drain(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=600) as service, CallerLoad(service) as load:
+    with (
+        running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=600) as service,
+        CallerLoad(service) as load,
+    ):
         eventually(lambda: len(load.answered) > 100)
         service.tell_to_end()
         eventually(lambda: service.operations("readyz")[0] == 503)
@@ -70,21 +87,30 @@ def terminal() -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="SIGHUP")
 @pytest.mark.usefixtures("terminal")
 def test_the_end_of_a_terminal_drains_as_well(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service, CallerLoad(service, pause=0.002) as load:
+    with (
+        running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service,
+        CallerLoad(service, pause=0.002) as load,
+    ):
         eventually(lambda: len(load.answered) > 100)
         service.tell_to_end(signal.SIGHUP)
         eventually(lambda: service.operations("readyz")[0] == 503)
         draining = time.monotonic()
         assert service.ended() == 0
         load.stop()
-    assert [when for when, _ in load.times if draining < when], "nothing was answered while draining"
+    assert [when for when, _ in load.times if draining < when], (
+        "nothing was answered while draining"
+    )
     assert not load.wrong
     load.stored()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="SIGHUP")
-def test_a_service_that_is_to_outlive_its_terminal_does(models: Path, tmp_path: Path, sqlite: str) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does, for the processes that come after
+def test_a_service_that_is_to_outlive_its_terminal_does(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
+    before = signal.signal(
+        signal.SIGHUP, signal.SIG_IGN
+    )  # as nohup does, for the processes that come after
     try:
         with running(tmp_path, models, sqlite) as service:
             service.tell_to_end(signal.SIGHUP)
@@ -108,14 +134,16 @@ def test_every_answer_has_its_line_in_the_log_however_the_service_is_told_to_end
         assert service.ended() == 0
         load.stop()
     events = service.events()
-    answered = sum(each["event"] == "request" and each["status"] == 200 for each in events)
+    answered = sum(item["event"] == "request" and item["status"] == 200 for item in events)
     assert answered >= load.statuses[200]
     assert events[-1]["event"] == "ended"
     assert "Traceback" not in service.said()
     load.stored()
 
 
-def test_a_log_that_is_read_slowly_has_its_last_lines_too(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_a_log_that_is_read_slowly_has_its_last_lines_too(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
     service = ServiceProcess(tmp_path, models, sqlite)
     os.mkfifo(service.log)
     reader = os.open(service.log, os.O_RDWR)

@@ -1,4 +1,6 @@
-"""No room for the event log: nothing is answered that cannot be written down, and it goes on by itself."""
+"""No room for the event log: nothing is answered that cannot be written down, and it goes on by
+itself.
+"""
 
 import contextlib
 import shutil
@@ -54,9 +56,9 @@ def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
         eventually(lambda: service.operations("readyz")[0] == 503)
         service.kill()  # and it starts without room too
         service.start("healthz")
-        status, headers, told = service.ask("/v1/predict", full_body())
+        status, headers, received = service.ask("/v1/predict", full_body())
         assert (status, "retry-after" in headers) == (503, True)
-        assert "cannot be recorded" in told["detail"]
+        assert "cannot be recorded" in received["detail"]
         assert service.operations("readyz")[0] == 503
         migrate(url)
         before = len(load.answered)
@@ -64,7 +66,7 @@ def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
         load.stop()
         service.shipped()
         eventually(lambda: service.operations("readyz")[0] == 200)
-        assert service.metric("ml_events_lost_total") == 0
+        assert service.metric("ml_records_lost_total") == 0
     assert not load.wrong
     assert set(load.statuses) == {200, 503}
     assert all("cannot be recorded" in reason for reason in load.reasons)
@@ -92,7 +94,7 @@ def test_what_fills_the_disk_beside_the_event_log_stops_answers_only_while_it_is
                 eventually(lambda before=before: len(load.answered) > before + 1_000)  # type: ignore[misc]
             load.stop()
             service.shipped()
-            assert service.metric("ml_events_lost_total") == 0
+            assert service.metric("ml_records_lost_total") == 0
         assert not load.wrong
         load.stored()
 
@@ -110,7 +112,10 @@ def moved(folder: Path) -> None:
 def test_a_removed_folder_loses_no_answer_while_the_service_runs(
     models: Path, tmp_path: Path, sqlite: str, harm: Callable[[Path], object]
 ) -> None:
-    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=3, pause=0.001) as load:
+    with (
+        running(tmp_path, models, sqlite) as service,
+        CallerLoad(service, callers=3, pause=0.001) as load,
+    ):
         for _ in range(5):
             before = len(load.answered)
             eventually(lambda before=before: len(load.answered) > before + 200)  # type: ignore[misc]
@@ -119,9 +124,13 @@ def test_a_removed_folder_loses_no_answer_while_the_service_runs(
             shutil.rmtree(tmp_path / "moved", ignore_errors=True)
         load.stop()
         service.shipped()
-        assert service.metric("ml_events_lost_total") == 0
+        assert service.metric("ml_records_lost_total") == 0
         assert service.metric("ml_event_log_writable") == 1
-        eventually(lambda: any("was removed while the service ran" in each["event"] for each in service.events()))
+        eventually(
+            lambda: any(
+                "was removed while the service ran" in item["event"] for item in service.events()
+            )
+        )
     assert not load.wrong
     assert set(load.statuses) == {200}
     load.stored()
@@ -134,12 +143,12 @@ def test_answers_that_go_with_a_removed_folder_are_counted_although_the_database
     with running(tmp_path, models, url) as service:
         while len(list(service.spool.glob("*.log"))) < 2:
             assert service.ask("/v1/predict", full_body())[0] == 200
-        waiting = service.metric("ml_events_pending")
+        waiting = service.metric("ml_record_backlog_events")
         shutil.rmtree(service.spool)
-        eventually(lambda: service.metric("ml_events_lost_total") > 0)
-        lost = service.metric("ml_events_lost_total")
+        eventually(lambda: service.metric("ml_records_lost_total") > 0)
+        lost = service.metric("ml_records_lost_total")
         assert service.answers()
-        assert service.metric("ml_events_pending") == waiting - lost + 1
+        assert service.metric("ml_record_backlog_events") == waiting - lost + 1
         migrate(url)
         service.shipped()
-        assert service.metric("ml_events_lost_total") == lost
+        assert service.metric("ml_records_lost_total") == lost

@@ -39,10 +39,18 @@ ROUTES = ("/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback", "/v1/mod
 EXPECTED = {200, 400, 401, 403, 404, 405, 409, 413, 422, 307}
 AT = "2026-01-31T12:00:00Z"
 GOOD: dict[str, Any] = {
-    "/v1/outcomes": {"outcomes": [{"prediction_id": "a", "outcome": 1, "at": AT, "correction": True}] * 2},
+    "/v1/outcomes": {
+        "outcomes": [{"prediction_id": "a", "outcome": 1, "at": AT, "correction": True}] * 2
+    },
     "/v1/feedback": {
         "feedback": [
-            {"prediction_id": "a", "verdict": "edited", "decision_taken": "b", "reason": "c", "reviewer": "d"},
+            {
+                "prediction_id": "a",
+                "verdict": "edited",
+                "decision_taken": "b",
+                "reason": "c",
+                "reviewer": "d",
+            },
             {"prediction_id": "a", "verdict": "accepted", "reviewer": "d", "handling_seconds": 1.5},
         ]
     },
@@ -75,7 +83,7 @@ def guarded(
     with running(folder, models, url, ML_KEYS_FILE=folder / "keys.json") as service:
         yield Guarded(service, keys)
         service.shipped()
-        assert service.metric("ml_events_lost_total") == 0
+        assert service.metric("ml_records_lost_total") == 0
 
 
 def fine(status: int, headers: dict[str, str]) -> bool:
@@ -85,21 +93,28 @@ def fine(status: int, headers: dict[str, str]) -> bool:
 @pytest.mark.parametrize("role", ["none", *ROLES, "all"])
 def test_no_documented_request_makes_it_fail(guarded: Guarded, role: str) -> None:
     _, _, documented = guarded.service.ask("/openapi.json", key=guarded.keys["all"])
-    documented["components"].pop("securitySchemes", None)  # or a made-up key takes the place of the one that is tried
+    documented["components"].pop(
+        "securitySchemes", None
+    )  # or a made-up key takes the place of the one that is tried
     for verbs in documented["paths"].values():
-        for said in verbs.values():
-            said.pop("security", None)
-    operations = [made.ok() for made in schemathesis.openapi.from_dict(documented).get_all_operations()]  # type: ignore[union-attr]
+        for message in verbs.values():
+            message.pop("security", None)
+    schema: Any = schemathesis.openapi.from_dict(documented)
+    operations = [made.ok() for made in schema.get_all_operations()]
     assert {operation.path for operation in operations} == {*ROUTES, "/v1/model"}
     share = 0.3 if role == "all" else 0.06  # of the time, for each of two databases
     seconds = SECONDS * share / len(operations)
-    seen = sum((asked(guarded, operation, role, seconds) for operation in operations), Counter[int]())
+    seen = sum(
+        (asked(guarded, operation, role, seconds) for operation in operations), Counter[int]()
+    )
     assert seen.total() > len(operations)
     print(f"\n{role}: {dict(seen)}")
 
 
 def asked(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counter[int]:
-    """Ask what fits the documentation of an operation and what does not, for some time; gives the statuses."""
+    """Ask what fits the documentation of an operation and what does not, for some time; gives the
+    statuses.
+    """
     given = {"authorization": f"Bearer {guarded.keys[role]}"} if role != "none" else {}
     seen, until = Counter[int](), time.monotonic() + seconds
     modes = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
@@ -117,11 +132,13 @@ def asked(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counte
             raise TimeOverError
         for name in [name for name in case.headers or {} if name.lower() == "authorization"]:
             del case.headers[name]
-        said = case.call(base_url=guarded.base(), headers=given, timeout=30)
-        seen[said.status_code] += 1
-        headers = {name.lower(): str(value) for name, value in said.headers.items()}
-        assert fine(said.status_code, headers), f"{said.status_code} {said.text[:300]} to {case.as_curl_command()}"
-        assert (said.status_code == 401) == (role == "none")
+        message = case.call(base_url=guarded.base(), headers=given, timeout=30)
+        seen[message.status_code] += 1
+        headers = {name.lower(): str(value) for name, value in message.headers.items()}
+        assert fine(message.status_code, headers), (
+            f"{message.status_code} {message.text[:300]} to {case.as_curl_command()}"
+        )
+        assert (message.status_code == 401) == (role == "none")
 
     with contextlib.suppress(TimeOverError):
         ask()
@@ -132,10 +149,18 @@ class TimeOverError(Exception):
     """The time is over."""
 
 
-@pytest.mark.parametrize("path", [*ROUTES, "/v1/model", "/openapi.json", "/docs", "/", "/v1/none", "/%761/mode", "//"])
+@pytest.mark.parametrize(
+    "path", [*ROUTES, "/v1/model", "/openapi.json", "/docs", "/", "/v1/none", "/%761/mode", "//"]
+)
 def test_without_a_key_there_is_nothing(guarded: Guarded, path: str) -> None:
     for verb in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"):
-        for key in ("", "Bearer ", "Bearer none", "Basic YWxsOmFsbA==", f"Bearer {guarded.keys['all'][:-1]}"):
+        for key in (
+            "",
+            "Bearer ",
+            "Bearer none",
+            "Basic YWxsOmFsbA==",
+            f"Bearer {guarded.keys['all'][:-1]}",
+        ):
             connection = HTTPConnection(HOST, guarded.service.port, timeout=30)
             connection.request(verb, path, body_of(), {"authorization": key} if key else {})
             assert connection.getresponse().status == 401
@@ -158,13 +183,17 @@ def test_no_damaged_body_makes_it_fail(guarded: Guarded) -> None:
     while time.monotonic() < until:
         route, body = chance.choice(bodies)
         damaged = mutated(body, chance)
-        connection.request("POST", route, damaged, {"authorization": f"Bearer {guarded.keys['all']}"})
+        connection.request(
+            "POST", route, damaged, {"authorization": f"Bearer {guarded.keys['all']}"}
+        )
         response = connection.getresponse()
-        told = response.read()
+        received = response.read()
         seen[response.status] += 1
         headers = {name.lower(): value for name, value in response.headers.items()}
-        assert fine(response.status, headers), f"{response.status} {told!r} to {route} {damaged!r}"
-        json.loads(told)
+        assert fine(response.status, headers), (
+            f"{response.status} {received!r} to {route} {damaged!r}"
+        )
+        json.loads(received)
     connection.close()
     assert seen[200] > 0
     assert guarded.service.alive()
@@ -177,7 +206,9 @@ ENDS = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00
 @pytest.mark.parametrize("at", ENDS)
 def test_a_time_at_the_end_of_times_is_taken_or_refused(guarded: Guarded, at: str) -> None:
     given = {"outcomes": [{"prediction_id": at, "outcome": 1, "at": at}]}
-    status, headers, _ = guarded.service.ask("/v1/outcomes", json.dumps(given).encode(), guarded.keys["outcomes"])
+    status, headers, _ = guarded.service.ask(
+        "/v1/outcomes", json.dumps(given).encode(), guarded.keys["outcomes"]
+    )
     assert fine(status, headers)
 
 
@@ -186,7 +217,10 @@ def test_no_damaged_request_makes_it_fail(guarded: Guarded) -> None:
     bodies, seen, closed = list(good_bodies(guarded).items()), Counter[int](), 0
     while time.monotonic() < until:
         route, body = chance.choice(bodies)
-        lines = f"POST {route} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: {len(body)}"
+        lines = (
+            f"POST {route} HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: "
+            f"{len(body)}"
+        )
         head = f"{lines}\r\nauthorization: Bearer {guarded.keys['all']}\r\n\r\n".encode()
         made = connected(guarded.service, mutated(head, chance) + body)
         try:

@@ -21,13 +21,16 @@ pytestmark = [
 DEFECTS = 'ml_requests_total{route="/v1/predict",status="500"}'
 HOSTILE: dict[str, bytes] = {
     "10 MB": request(b'{"rows":[' + b" " * 10_000_000 + b"]}"),
-    "10 MB unannounced": head(None, "transfer-encoding: chunked") + (b"10000\r\n" + b" " * 65_536 + b"\r\n") * 160,
+    "10 MB unannounced": head(None, "transfer-encoding: chunked")
+    + (b"10000\r\n" + b" " * 65_536 + b"\r\n") * 160,
     "100,000 rows": request(b'{"rows":[' + b",".join([b"{}"] * 100_000) + b"]}"),
     "as many unknown fields as fit": request(
         b'{"rows":[{' + b",".join(b'"%d":0' % number for number in range(LIMIT // 11)) + b"}]}"
     ),
     "deep lists": request(b'{"rows":' + b"[" * (LIMIT // 3) + b"]" * (LIMIT // 3) + b"}"),
-    "deep objects": request(b'{"rows":' + b'{"a":' * (LIMIT // 7) + b"1" + b"}" * (LIMIT // 7) + b"}"),
+    "deep objects": request(
+        b'{"rows":' + b'{"a":' * (LIMIT // 7) + b"1" + b"}" * (LIMIT // 7) + b"}"
+    ),
     "no UTF-8": request(b'{"rows":[{"id":"\xff\xfe\xc3\x28"}]}'),
     "half a character": request(b'{"rows":[{"id":"\\ud800"}]}'),
     "a long number": request(b'{"rows":[{"id":' + b"9" * (LIMIT // 2) + b"}]}"),
@@ -43,13 +46,15 @@ HOSTILE: dict[str, bytes] = {
     "100,000 headers": b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 100_000 + b"\r\n",
     "a long path": b"GET /" + b"x" * 1_000_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "a path of other bytes": b"GET /\xff\xfe\x00 HTTP/1.1\r\nhost: localhost\r\n\r\n",
-    "an escaped path": b"GET /%ff%00%0d%0a..%2f..%2f HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+    "an escaped path": b"GET /%ff%00%0d%0a..%2f..%2f HTTP/1.1\r\nhost: localhost\r\nconnection: "
+    b"close\r\n\r\n",
     "a path with a host": b"GET http://[::1 HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "an unknown verb": b"BREW /v1/predict HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "a tunnel": b"CONNECT here:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "another version": b"GET / HTTP/9.9\r\nhost: localhost\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "an upgrade": b"GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    "an upgrade": b"GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: "
+    b"upgrade\r\n"
     b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
     "zeroes": bytes(100_000),
@@ -66,22 +71,38 @@ def sturdy(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 def test_what_is_no_good_request_is_refused_or_cut_off(sturdy: ServiceProcess) -> None:
     with ThreadPoolExecutor(len(HOSTILE)) as pool:
-        answers = pool.map(lambda content: statuses_of(connected(sturdy, content)), HOSTILE.values())
+        answers = pool.map(
+            lambda content: statuses_of(connected(sturdy, content)), HOSTILE.values()
+        )
         given = dict(zip(HOSTILE, answers, strict=True))
-    refused = {name: [status for status in said if status != 503] for name, said in given.items()}
-    assert not {name: said for name, said in refused.items() if not all(400 <= status < 500 for status in said)}
+    refused = {
+        name: [status for status in message if status != 503] for name, message in given.items()
+    }
+    assert not {
+        name: text
+        for name, text in refused.items()
+        if not all(400 <= status < 500 for status in text)
+    }
     assert sturdy.metric(DEFECTS) == 0
     assert sturdy.answers()
-    print(f"\n{len(HOSTILE)} bad requests: {Counter(status for said in given.values() for status in said or [0])}")
+    print(
+        f"\n{len(HOSTILE)} bad requests: "
+        f"{Counter(status for output in given.values() for status in output or [0])}"
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["10 MB", "100,000 rows", "as many unknown fields as fit", "deep lists", "a long number"]
+    "name",
+    ["10 MB", "100,000 rows", "as many unknown fields as fit", "deep lists", "a long number"],
 )
-def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(sturdy: ServiceProcess, name: str) -> None:
+def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(
+    sturdy: ServiceProcess, name: str
+) -> None:
     with CallerLoad(sturdy, callers=1, pause=0.005) as load:
         eventually(lambda: len(load.times) > 20)
-        made = connected(sturdy, HOSTILE[name].replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
+        made = connected(
+            sturdy, HOSTILE[name].replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
+        )
         assert [status for status in statuses_of(made) if not 400 <= status < 500] == []
     assert not load.wrong
     assert len(load.reasons) <= 3, load.reasons
@@ -91,7 +112,11 @@ def test_one_bad_body_keeps_others_waiting_for_a_moment_at_most(sturdy: ServiceP
 
 
 def test_requests_in_a_row_are_answered_in_order(sturdy: ServiceProcess) -> None:
-    good, bad, no = request(body_of(3)), request(b"{"), b"GET /none HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    good, bad, no = (
+        request(body_of(3)),
+        request(b"{"),
+        b"GET /none HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    )
     assert statuses_of(connected(sturdy, (good + bad + no) * 20)) == [200, 400, 404] * 20
 
 

@@ -36,5 +36,8 @@ def test_no_kill_loses_or_doubles_an_answer(
         assert not load.wrong
         service.shipped()
         load.stored()
-        assert service.metric("ml_events_lost_total") == 0
-    print(f"\n{database}: {kills} kills, {len(load.answered)} answers, {len(load.broken)} broken, all stored once")
+        assert service.metric("ml_records_lost_total") == 0
+    print(
+        f"\n{database}: {kills} kills, {len(load.answered)} answers, {len(load.broken)} "
+        f"broken, all stored once"
+    )

@@ -1,4 +1,6 @@
-"""The kill switch works when everything else does not: no database, a full disk, kill -9, a server that hangs."""
+"""The kill switch works when everything else does not: no database, a full disk, kill -9, a server
+that hangs.
+"""
 
 import json
 import os
@@ -20,7 +22,10 @@ from .service import ServiceProcess, running
 from .small_disk import small_disk
 from .test_full_disk import fill
 
-pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="kill -9, SIGSTOP")]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform == "win32", reason="kill -9, SIGSTOP"),
+]
 STOP = json.dumps({"mode": "shadow", "reason": "it declines everybody"}).encode()
 
 
@@ -50,9 +55,11 @@ def processes(server: Postgres) -> list[int]:
 
 
 def verb(service: ServiceProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The verb mode, on the machine of the service."""
-    command = [sys.executable, "-m", PACKAGE, "mode", *arguments]
-    return subprocess.run(command, env=service.environment, capture_output=True, text=True, check=False, timeout=60)
+    """The verb set-mode, on the machine of the service."""
+    command = [sys.executable, "-m", PACKAGE, "set-mode", *arguments]
+    return subprocess.run(
+        command, env=service.environment, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def test_a_stop_without_the_database_outlives_the_process_and_reaches_everybody_once_it_is_back(
@@ -95,21 +102,25 @@ def test_the_verb_stops_the_service_of_its_machine_without_the_database(
     with running(tmp_path, models, postgresql) as service:
         assert decides(service)
         server.stop()
-        done = verb(service, "shadow", "--why", "it declines everybody", "--who", "grace")
+        done = verb(service, "shadow", "--reason", "it declines everybody", "--actor", "grace")
         assert done.returncode == 0, done.stdout + done.stderr
         assert str(service.spool) in done.stdout
         eventually(lambda: mode_of(service) == ("shadow", "replica"))
         service.kill()
         service.start()
         assert not decides(service)
-        assert verb(service, "assist", "--why", "all is well").returncode == 1
+        assert verb(service, "assist", "--reason", "all is well").returncode == 1
         server.start()
         eventually(lambda: mode_of(service) == ("shadow", "database"))
         assert "by grace: it declines everybody" in verb(service).stdout
-        assert verb(service, "assist", "--why", "all is well", "--who", "grace").returncode in (0, 1)
+        assert verb(
+            service, "assist", "--reason", "all is well", "--actor", "grace"
+        ).returncode in (0, 1)
 
 
-def test_a_stop_with_a_full_disk_and_without_the_database_outlives_the_process(models: Path, tmp_path: Path) -> None:
+def test_a_stop_with_a_full_disk_and_without_the_database_outlives_the_process(
+    models: Path, tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path / 'records.db'}"  # without tables
     with small_disk(tmp_path / "disk", megabytes=1) as folder:
         if not folder:
@@ -171,7 +182,9 @@ def test_replicas_that_share_nothing_but_the_file_stop_and_go_on_together(
         assert not decides(here)
         assert not decides(there)
         file.write_text("no such word")
-        eventually(lambda: here.metric("ml_mode_file_invalid") == there.metric("ml_mode_file_invalid") == 1)
+        eventually(
+            lambda: here.metric("ml_mode_file_invalid") == there.metric("ml_mode_file_invalid") == 1
+        )
         assert not decides(here)
         file.unlink()
         eventually(lambda: decides(here) and decides(there))

@@ -1,4 +1,7 @@
-"""What packages do over the network of their own accord. A listener on loopback poses as the proxy of a company."""
+"""What packages do over the network of their own accord.
+
+A listener on loopback poses as the proxy of a company.
+"""
 
 import os
 import socket
@@ -45,8 +48,15 @@ class Outside:
     def environment(self) -> dict[str, str]:
         proxy = f"http://127.0.0.1:{self.server.getsockname()[1]}"
         path = os.pathsep.join([str(self.folder / "site"), *sys.path])
-        own = {"HOME": str(self.home), "OUTBOUND": str(self.heard), "PYTHONPATH": path, "NO_PROXY": "", "no_proxy": ""}
-        # What pytest's own process has set is taken away, so that the command itself must switch it off.
+        own = {
+            "HOME": str(self.home),
+            "OUTBOUND": str(self.heard),
+            "PYTHONPATH": path,
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
+        # What pytest's own process has set is taken away, so that the command itself must switch it
+        # off.
         inherited = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
         return inherited | dict.fromkeys(PROXIES, proxy) | own
 
@@ -56,7 +66,11 @@ class Outside:
 
     @property
     def left_at_home(self) -> list[str]:
-        return [path.name for path in self.home.rglob("*") if path.name in ("deviceid", "onnxruntime.db")]
+        return [
+            path.name
+            for path in self.home.rglob("*")
+            if path.name in ("deviceid", "onnxruntime.db")
+        ]
 
     def _listen(self) -> None:
         while True:
@@ -76,9 +90,9 @@ class Outside:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Outside]:
-    found = Outside(tmp_path)
-    yield found
-    found.server.close()
+    result = Outside(tmp_path)
+    yield result
+    result.server.close()
 
 
 def test_the_listener_notices_what_goes_to_the_proxy_and_past_it(outside: Outside) -> None:
@@ -90,25 +104,33 @@ def test_the_listener_notices_what_goes_to_the_proxy_and_past_it(outside: Outsid
         "    except OSError: pass\n"
     )
     subprocess.run([sys.executable, "-c", code], env=outside.environment, check=True, timeout=60)
-    eventually(lambda: any(line.startswith("GET http://example.invalid") for line in outside.requests))
+    eventually(
+        lambda: any(line.startswith("GET http://example.invalid") for line in outside.requests)
+    )
     assert any("192.0.2.1" in line for line in outside.requests)
 
 
 def run(outside: Outside, state: Path, *command: str) -> None:
     environment = outside.environment | {"ML_STATE_DIR": str(state)}
     done = subprocess.run(
-        [sys.executable, "-m", PACKAGE, *command], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", PACKAGE, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert "Traceback" not in done.stderr, done.stderr
 
 
-def test_training_scoring_and_service_connect_to_nobody_outside(outside: Outside, tmp_path: Path, sqlite: str) -> None:
+def test_training_scoring_and_service_connect_to_nobody_outside(
+    outside: Outside, tmp_path: Path, sqlite: str
+) -> None:
     state = tmp_path / "state"
     run(outside, state, "train", "--baseline")
-    run(outside, state, "promote", "--why", "a test", "--who", "a test")
+    run(outside, state, "promote", "--reason", "a test", "--actor", "a test")
     run(outside, state, "train")  # whatever the gates say: it has exported a model and run it
-    run(outside, state, "score", "--trial", "--to", str(tmp_path / "scores.parquet"))
-    run(outside, state, "sync")
+    run(outside, state, "score", "--dry-run", "--output", str(tmp_path / "scores.parquet"))
+    run(outside, state, "fetch-model")
     with running(tmp_path, state / "models", sqlite, **outside.environment) as service:
         assert service.ask("/v1/predict", body_of())[0] == 200
         time.sleep(UPLOADS_AFTER)

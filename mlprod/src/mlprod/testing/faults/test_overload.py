@@ -36,18 +36,22 @@ async def _hurry(service: ServiceProcess, rounds: int) -> tuple[Counter[str], di
             writer.write(content)
             lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines[1:] if line)
-            told = json.loads(await reader.readexactly(int(headers["content-length"])))
+            received = json.loads(await reader.readexactly(int(headers["content-length"])))
             status = lines[0].split()[1]
-            counted[status if status != "503" or "retry-after" in headers else "503 unannounced"] += 1
+            counted[
+                status if status != "503" or "retry-after" in headers else "503 unannounced"
+            ] += 1
             if status == "200":
-                answered.update({each["id"]: each["score"] for each in told["predictions"]})
+                answered.update({item["id"]: item["score"] for item in received["predictions"]})
         writer.close()
 
     await asyncio.wait_for(asyncio.gather(*(call() for _ in range(CALLERS))), 120)
     return counted, answered
 
 
-def test_everyone_is_answered_or_told_when_to_come_again(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_everyone_is_answered_or_told_when_to_come_again(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
     with running(tmp_path, models, sqlite) as service:
         counted, answered = asyncio.run(_hurry(service, ROUNDS))
         assert set(counted) <= {"200", "503"}
@@ -60,9 +64,14 @@ def test_everyone_is_answered_or_told_when_to_come_again(models: Path, tmp_path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file handles")
-def test_connections_that_say_nothing_shut_no_caller_out(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_connections_that_say_nothing_shut_no_caller_out(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
     raise_handles()
-    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=2, pause=0.005) as load:
+    with (
+        running(tmp_path, models, sqlite) as service,
+        CallerLoad(service, callers=2, pause=0.005) as load,
+    ):
         silent = [connected(service) for _ in range(MAX_CONNECTIONS + 100)]
         before = len(load.answered)
         assert [service.ask("/v1/predict", body_of())[0] for _ in range(20)] == [200] * 20
@@ -78,7 +87,9 @@ def test_connections_that_say_nothing_shut_no_caller_out(models: Path, tmp_path:
 def test_an_idle_connection_is_kept_longer_than_load_balancers_keep_it(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
-    assert Settings.model_fields["keep_alive_seconds"].default > 600  # Google's; those of nginx and AWS keep it for 60
+    assert (
+        Settings.model_fields["keep_alive_seconds"].default > 600
+    )  # Google's; those of nginx and AWS keep it for 60
     with running(tmp_path, models, sqlite) as service:
         made = connected(service, request(body_of()))
         assert answer_of(made).startswith(b"HTTP/1.1 200")

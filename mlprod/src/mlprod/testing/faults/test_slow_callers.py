@@ -24,8 +24,13 @@ MEMORY = 100_000_000  # bytes that a flood of small requests may cost
 SLOW = 'ml_requests_shed_total{reason="slow"}'
 
 
-def test_who_sends_slowly_is_cut_off_while_others_are_answered(models: Path, tmp_path: Path, sqlite: str) -> None:
-    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=2, pause=0.005) as load:
+def test_who_sends_slowly_is_cut_off_while_others_are_answered(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
+    with (
+        running(tmp_path, models, sqlite) as service,
+        CallerLoad(service, callers=2, pause=0.005) as load,
+    ):
         began = time.monotonic()
         silent = [connected(service) for _ in range(20)]
         halves = [connected(service, head(50_000) + b'{"rows":') for _ in range(20)]
@@ -52,9 +57,14 @@ def test_who_sends_slowly_is_cut_off_while_others_are_answered(models: Path, tmp
     assert max(seconds for _, seconds in load.times) < 2
 
 
-def test_who_does_not_read_is_cut_off_while_others_are_answered(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_who_does_not_read_is_cut_off_while_others_are_answered(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
     content = request(full_body()) * 4
-    with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=2, pause=0.005) as load:
+    with (
+        running(tmp_path, models, sqlite) as service,
+        CallerLoad(service, callers=2, pause=0.005) as load,
+    ):
         deaf = connected(service, receive_buffer=4_096)
         deaf.setblocking(False)
         view, began = memoryview(content), time.monotonic()
@@ -92,7 +102,9 @@ def test_a_flood_of_small_requests_on_one_connection_costs_little_memory(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
-@pytest.mark.parametrize("line", [b"x: " + b"y" * 100_000 + b"\r\n", b"x: y\r\n" * 10_000, b"z" * 100_000])
+@pytest.mark.parametrize(
+    "line", [b"x: " + b"y" * 100_000 + b"\r\n", b"x: y\r\n" * 10_000, b"z" * 100_000]
+)
 @pytest.mark.parametrize("second_port", [False, True])
 def test_a_head_without_end_costs_no_memory(
     models: Path, tmp_path: Path, sqlite: str, line: bytes, second_port: bool
@@ -101,7 +113,9 @@ def test_a_head_without_end_costs_no_memory(
         assert service.answers()
         before = memory(service)
         for _ in range(5):
-            made = socket.create_connection((HOST, service.ops_port if second_port else service.port), timeout=10)
+            made = socket.create_connection(
+                (HOST, service.ops_port if second_port else service.port), timeout=10
+            )
             with made, contextlib.suppress(ConnectionError):
                 made.sendall(b"POST /v1/predict HTTP/1.1\r\n")
                 for _ in range(1_000):

@@ -25,7 +25,9 @@ SLOWER = 3.0  # p99 of the last quarter, less than so many times that of the sec
 AT = "2026-01-31T12:00:00Z"
 
 
-def test_steady_work_leaves_the_service_as_it_was(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_steady_work_leaves_the_service_as_it_was(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
     seconds, samples = MINUTES * 60, list[tuple[float, int, int, int]]()
     with running(tmp_path, models, sqlite) as service:
         single, hundreds = (
@@ -47,11 +49,21 @@ def test_steady_work_leaves_the_service_as_it_was(models: Path, tmp_path: Path, 
         stored_by_one = {**single.answered, **hundreds.answered}
         single.answered, single.asked = stored_by_one, single.asked | hundreds.asked
         single.stored()
-    quarters = [[sample for sample in samples if int(sample[0] / seconds * 4) == number] for number in range(4)]
-    memory, files, threads = ([[sample[kind] for sample in quarter] for quarter in quarters] for kind in (1, 2, 3))
+    quarters = [
+        [sample for sample in samples if int(sample[0] / seconds * 4) == number]
+        for number in range(4)
+    ]
+    memory, files, threads = (
+        [[sample[kind] for sample in quarter] for quarter in quarters] for kind in (1, 2, 3)
+    )
     first, last = statistics.median(memory[0][-5:]), statistics.median(memory[3])
-    late = [[took for when, took in single.times if int((when - began) / seconds * 4) == n] for n in range(4)]
-    p50, p99 = (statistics.quantiles(itertools.chain(*late), n=100)[place] * 1_000 for place in (49, 98))
+    late = [
+        [took for when, took in single.times if int((when - began) / seconds * 4) == n]
+        for n in range(4)
+    ]
+    p50, p99 = (
+        statistics.quantiles(itertools.chain(*late), n=100)[place] * 1_000 for place in (49, 98)
+    )
     print(
         f"\n{MINUTES:g} min, {len(single.times) + len(hundreds.times) + later.told} requests, "
         f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, rss {memory[0][0] / 1e6:.0f} MB at first, {first / 1e6:.0f} MB after a "
@@ -85,14 +97,20 @@ class Later:
     def _tell(self) -> None:
         caller, given = Caller(self.service), dict[str, dict[str, object]]()
         while not self._stop.wait(0.1):
-            about = f"case-{uuid.uuid4().hex}"
+            subject = f"case-{uuid.uuid4().hex}"
             given = {
-                "outcomes": {"prediction_id": about, "outcome": self.told % 2, "at": AT},
-                "feedback": {"prediction_id": about, "verdict": "accepted", "reviewer": f"desk-{self.told % 5}"},
+                "outcomes": {"prediction_id": subject, "outcome": self.told % 2, "at": AT},
+                "feedback": {
+                    "prediction_id": subject,
+                    "verdict": "accepted",
+                    "reviewer": f"desk-{self.told % 5}",
+                },
             }
-            for name, said in given.items():
+            for name, message in given.items():
                 try:
-                    status, _, answer = caller.post(f"/v1/{name}", json.dumps({name: [said]}).encode())
+                    status, _, answer = caller.post(
+                        f"/v1/{name}", json.dumps({name: [message]}).encode()
+                    )
                 except NOTHING as error:
                     self.wrong.append(repr(error))
                     continue
@@ -105,5 +123,11 @@ class Later:
 def held(pid: int) -> tuple[int, int, int]:
     """Bytes of memory, open files and threads of a process."""
     folder = Path(f"/proc/{pid}")
-    said = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line)
-    return int(said["VmRSS"].split()[0]) * 1_024, len(list((folder / "fd").iterdir())), int(said["Threads"])
+    message = dict(
+        line.split(":", 1) for line in (folder / "status").read_text().splitlines() if ":" in line
+    )
+    return (
+        int(message["VmRSS"].split()[0]) * 1_024,
+        len(list((folder / "fd").iterdir())),
+        int(message["Threads"]),
+    )

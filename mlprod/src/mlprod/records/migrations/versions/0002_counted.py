@@ -11,4 +11,6 @@ def upgrade() -> None:
     for table, key in (("outcomes", "prediction_id"), ("feedback", "id")):
         op.add_column(table, sa.Column("counted_at", sa.DateTime))
         waiting = sa.text("counted_at IS NULL")
-        op.create_index(f"{table}_not_counted", table, [key], sqlite_where=waiting, postgresql_where=waiting)
+        op.create_index(
+            f"{table}_not_counted", table, [key], sqlite_where=waiting, postgresql_where=waiting
+        )

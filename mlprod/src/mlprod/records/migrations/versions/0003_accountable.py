@@ -1,4 +1,6 @@
-"""Who sent what is recorded, the number of each answer, and the answers that came under an id that was known."""
+"""Who sent what is recorded, the number of each answer, and the answers that came under an id that
+was known.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,68 @@
+"""The documentation site builds strictly: every page has a place, every link and anchor leads
+somewhere.
+"""
+
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Bake
+
+sys.path.insert(0, str(ROOT / "templates"))
+import build_site
+import draw_path
+
+
+def test_the_site_builds_strictly_from_a_baked_project(
+    bake: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert build_site.build(bake().path, tmp_path / "site") == 0, capfd.readouterr().out
+    site = tmp_path / "site" / "site"
+    for page in ("index", "tutorial", "project/docs/drift", "reference/verbs", "adr/index"):
+        assert (site / f"{page}.html").is_file(), page
+
+
+def test_the_navigation_names_every_page_once(bake: Bake, tmp_path: Path) -> None:
+    build_site.assemble(bake().path, tmp_path)
+    config = tomllib.loads((ROOT / "docs" / "zensical.toml").read_text(encoding="utf-8"))
+    named = list(pages_of(config["project"]["nav"]))
+    assert len(named) == len(set(named))
+    made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.md")}
+    assert set(named) <= made
+    elsewhere = {
+        name
+        for name in made
+        if name.startswith(("adr/", "project/governance/")) or name.count("/") == 1
+    }
+    assert made - set(named) - elsewhere == set()
+
+
+def pages_of(nav: list[dict[str, Any]]) -> Iterator[str]:
+    """The pages that a navigation names, those of its sections included."""
+    for entry in nav:
+        for target in entry.values():
+            yield from [target] if isinstance(target, str) else pages_of(target)
+
+
+def test_a_link_that_leads_nowhere_fails_the_build(
+    bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    copy = tmp_path / "project"
+    shutil.copytree(bake().path, copy)
+    page = copy / "docs" / "drift.md"
+    page.write_text(
+        page.read_text(encoding="utf-8") + "\n[nowhere](metrics.md#no-such-heading)\n",
+        encoding="utf-8",
+    )
+    assert build_site.build(copy, tmp_path / "site") != 0
+
+
+def test_the_picture_of_the_readme_is_drawn_by_its_command() -> None:
+    assert (ROOT / "docs" / "path.svg").read_text(encoding="utf-8") == draw_path.picture()
