@@ -182,4 +182,4 @@ def test_what_a_program_writes_is_read_as_it_was(numbers: list[float]) -> None:
 def test_no_text_becomes_a_number_that_it_is_not(text: str) -> None:
     (value,) = read("number", text)
     if value is not None and not isinstance(value, str):
-        assert value == float(text.replace(",", "."))
+        assert value == float(text.strip().replace(",", "."))
