@@ -19,7 +19,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-pytest_plugins = ["sample"]
+pytest_plugins = ["sample", "longest_first"]
 ROOT = Path(__file__).resolve().parent.parent
 UNBAKED = ROOT / "{{cookiecutter.project_slug}}"
 LIBRARY = ROOT / "mlprod" / "src" / "mlprod"
