@@ -1,4 +1,4 @@
-"""A pytest plugin: files that take minutes run first, so that no process ends long after the others.
+"""A pytest plugin: files that take minutes run first, so that all processes end together.
 
 The order follows the durations that `make test` prints at its end.
 """
@@ -20,6 +20,7 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(Path(item.path).name, len(LONGEST)))

@@ -29,11 +29,11 @@ def test_the_site_builds_strictly_from_a_baked_project(
 
 
 def test_the_navigation_names_every_page_once(bake: Bake, tmp_path: Path) -> None:
-    build_site.assemble(bake().path, tmp_path)
+    build_site.assemble(bake().path, pages := tmp_path / "pages")
     config = tomllib.loads((ROOT / "docs" / "zensical.toml").read_text(encoding="utf-8"))
     named = list(pages_of(config["project"]["nav"]))
     assert len(named) == len(set(named))
-    made = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.md")}
+    made = {path.relative_to(pages).as_posix() for path in pages.rglob("*.md")}
     assert set(named) <= made
     elsewhere = {
         name
