@@ -1,6 +1,7 @@
-"""Jinja filters through which answers reach the files of the baked project."""
+"""Jinja filters that write answers into the files of the baked project."""
 
-from __future__ import annotations  # an older Python must get as far as the message for it
+# An older Python must reach the message that names the required version.
+from __future__ import annotations
 
 import datetime
 import json
@@ -19,50 +20,48 @@ OLDEST = (3, 11)
 PERSON = re.compile(r"(?P<name>.*?) *<(?P<email>.*)>", re.DOTALL)
 TEMPLATE = Path(__file__).resolve().parent
 LINK = ".cruft.json"
-# The library's own functions, so that `make generate` shows the same text as the bake:
+# The library's own functions, so that `make generate` writes the same text as the bake.
 TEXT = runpy.run_path(str(TEMPLATE / "mlprod" / "src" / "mlprod" / "display" / "plain_text.py"))
 
 
 def folded(value: str) -> str:
-    """Return the value as one line: every run of spaces, tabs and line breaks becomes one space."""
+    """Return the value as one line; each run of spaces, tabs and line breaks becomes one space."""
     return str(TEXT["BREAKS"].sub(" ", str(value)).strip(" "))
 
 
 def quoted(value: str) -> str:
-    """Return the folded value as a quoted string that YAML, TOML and JSON all read back as it was
-    answered.
-    """
-    return json.dumps(
-        folded(value), ensure_ascii=False
-    )  # TOML knows no \\ud83d\\ude00: an emoji must stay itself
+    """Return the folded value as a quoted string that YAML, TOML and JSON read back unchanged."""
+    # TOML does not accept an emoji as two escapes (\\ud83d\\ude00).
+    return json.dumps(folded(value), ensure_ascii=False)
 
 
 def markdown(value: str) -> str:
-    """Return the folded value so that Markdown shows it as it was answered, and what turns other
-    text as an escape.
+    """Return the folded value so that Markdown shows it unchanged.
+
+    Characters that change the direction of other text become escapes.
     """
     return str(TEXT["cell"](value))
 
 
 def person_name(owner: str) -> str:
     """Return the name in "Name <email>"; "TODO" stays "TODO"."""
-    found = PERSON.fullmatch(folded(owner))
-    return found["name"] if found else folded(owner)
+    result = PERSON.fullmatch(folded(owner))
+    return result["name"] if result else folded(owner)
 
 
 def person_email(owner: str) -> str:
     """Return the e-mail address in "Name <email>"; "TODO" stays "TODO"."""
-    found = PERSON.fullmatch(folded(owner))
-    return found["email"] if found else folded(owner)
+    result = PERSON.fullmatch(folded(owner))
+    return result["email"] if result else folded(owner)
 
 
 def accepted(answers: dict[str, Any]) -> str:
-    """Raise FailedHookException with every refusal of the pre_gen hook; return "yes" when there is
-    none.
+    """Check all answers as the pre_gen hook does, and return "yes".
 
-    Asked before Cookiecutter makes a folder: the hook itself comes after `a/b` has made `a`, and
-    Cookiecutter follows a failed hook with a traceback. The hook still guards a replay, which
-    renders no private variable.
+    Raises FailedHookException with every error. Cookiecutter calls this filter before it creates a
+    folder. The hook itself runs too late: a slug `a/b` has created the folder `a` by then, and
+    Cookiecutter prints a traceback after a failed hook. The hook remains for a replay, which does
+    not render private variables.
     """
     refused = "\n".join(
         runpy.run_path(str(TEMPLATE / "hooks" / "pre_gen_project.py"))["refusals"](answers)
@@ -74,19 +73,23 @@ def accepted(answers: dict[str, Any]) -> str:
 
 
 def updated_project() -> Path:
-    """The project that cruft updates or compares: the folder it was started in, or was told."""
-    words = [word.partition("=") for word in sys.argv]
-    for number, (option, _, value) in enumerate(words):
+    """Return the project that cruft updates or compares.
+
+    It is the folder in --project-dir, by default the current folder.
+    """
+    options = [argument.partition("=") for argument in sys.argv]
+    for number, (option, _, value) in enumerate(options):
         if option in ("-p", "--project-dir"):
             return Path(value or "".join(sys.argv[number + 1 : number + 2]) or ".")
     return Path()
 
 
 def package_of_today(answers: dict[str, Any], project: Path) -> str:
-    """The package's name, also where the project renamed its folder since it was baked.
+    """Return the current name of the package, which a project may have renamed since its bake.
 
-    cruft leaves out of an update what the project does not have: with the old name, every change of
-    the package. Raises FailedHookException where the name has to be written down first.
+    An update by cruft skips files that the project does not have. With the old name it would skip
+    every change of the package. Raises FailedHookException if .cruft.json must name the package
+    first.
     """
     name, link = str(answers["package_name"]), project / LINK
     packages = [path.parent.name for path in sorted(project.glob("src/*/__main__.py"))]
@@ -99,29 +102,31 @@ def package_of_today(answers: dict[str, Any], project: Path) -> str:
         for question, answer in answers.items()
         if question[0] != "_"
     ):
-        return name  # another project, baked by somebody who happens to be in this folder
-    works = f"write its name as package_name into {link}, commit, and update again"
+        # The current folder is another project; this is a new bake.
+        return name
+    works = f"Works: write its name as package_name into {link}, commit, and update again"
     if len(packages) != 1:
-        found = (
-            f"there are {', '.join(packages)}"
+        given = (
+            f"src/ has the packages {', '.join(packages)}"
             if packages
-            else "no folder of src/ holds a __main__.py"
+            else "no folder of src/ has a __main__.py"
         )
-        raise FailedHookException(f"{link}: the package is {name}, but {found}; {works}")
+        raise FailedHookException(f"{link}: the package is {name}, but {given}. {works}")
     if not _knew_renames(state["commit"]):
         raise FailedHookException(
-            f"{link}: the package is {name}, but it is called {packages[0]} now; {works}"
+            f"{link}: the package is {name}, but its name is {packages[0]} now. {works}"
         )
     print(
-        f"{link}: the package {name} is called {packages[0]} now, and is updated under that name",
+        f"{link}: the package {name} is now {packages[0]}; the update uses that name",
         file=sys.stderr,
     )
     return packages[0]
 
 
 def _knew_renames(commit: str) -> bool:
-    """Whether the template of that commit bakes the renamed package too, so that the two bakes can
-    be compared.
+    """Return whether the template of that commit also bakes the renamed package.
+
+    Only then can cruft compare the two bakes.
     """
     shown = ["git", "-C", str(TEMPLATE), "show", f"{commit}:{Path(__file__).name}"]
     return (
@@ -131,15 +136,15 @@ def _knew_renames(commit: str) -> bool:
 
 
 class Filters(Extension):
-    """The filters above, under their own names, and where the template lies."""
+    """Jinja extension with the filters above, the folder of the template and the date of today."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         if sys.version_info[:2] < tuple(OLDEST):
             raise FailedHookException(
-                f"Cookiecutter runs on Python {sys.version.split()[0]}; this template "
-                f"needs Python 3.11 or later, and "
-                "its projects 3.11 to 3.13. Works: uvx --python 3.13 cookiecutter ..."
+                f"this template needs Python 3.11 or later, and its projects need 3.11 to 3.13; "
+                f"given: Cookiecutter on Python {sys.version.split()[0]}; "
+                "works: uvx --python 3.13 cookiecutter ..."
             )
         filters: dict[str, Any] = {
             f.__name__: f for f in (folded, quoted, markdown, person_name, person_email, accepted)
@@ -149,6 +154,6 @@ class Filters(Extension):
         environment.globals["today"] = lambda: (
             datetime.datetime.now(datetime.UTC).date().isoformat()
         )
-        # `cruft update` bakes the old and the new template in one process: the next bake must not
-        # get this module.
+        # `cruft update` bakes the old and the new template in one process. The second bake must
+        # load its own module.
         sys.modules.pop(__name__, None)

@@ -1,4 +1,4 @@
-"""A bake, hooks included, against what Cookiecutter itself needs for the same files."""
+"""A bake with its hooks, against plain Cookiecutter with the same files."""
 
 import json
 import shutil
@@ -14,8 +14,9 @@ TOKENS = ("{{", "{%", "{#")
 
 
 def lines(checkout: Path, pairs: int) -> list[Line]:
-    """The table's lines. Raises ValueError when the two sides did not make the same files."""
-    with TemporaryDirectory() as folder:  # outside every repository, so that the hook makes its own
+    """Return the lines of the table. Raises ValueError if the sides create different files."""
+    # Outside every repository, so that the hook creates one.
+    with TemporaryDirectory() as folder:
         root = Path(folder)
         env = home(root)
         ours, baked = snapshot(checkout, root / "template", env), root / "first"
@@ -23,7 +24,9 @@ def lines(checkout: Path, pairs: int) -> list[Line]:
         project = next(baked.iterdir())
         for made in (".git", ".cruft.json"):
             if not (project / made).exists():
-                raise ValueError(f"the hooks did not make {made}: {(root / 'said').read_text()}")
+                raise ValueError(
+                    f"the hooks did not create {made}: {(root / 'output').read_text()}"
+                )
         copied = json.loads((ours / "cookiecutter.json").read_text())["_copy_without_render"]
         sides = {
             "ours": ours,
@@ -33,17 +36,17 @@ def lines(checkout: Path, pairs: int) -> list[Line]:
         for name in ("rendered", "copied"):
             bake(sides[name], root / f"first-{name}", env, root)
             if contents(root / f"first-{name}" / project.name) != contents(project):
-                raise ValueError(f"the constant template {name} did not make the same files")
+                raise ValueError(f"the constant template {name} created different files")
         result = alternate(
             {name: lambda t=t: bake(t, root / "out", env, root) for name, t in sides.items()}, pairs
         )
         count = len(contents(project))
-    beside = f"Cookiecutter alone, same {count} files"
+    beside = f"plain Cookiecutter, same {count} files"
     return [
         compare("cpu", result["ours"], result["rendered"], f"{beside}, each rendered", TARGET),
         compare("wall", result["ours"], result["rendered"], f"{beside}, each rendered"),
         compare(
-            "cpu", result["ours"], result["copied"], f"{beside}, only copied where we only copy"
+            "cpu", result["ours"], result["copied"], f"{beside}, copied where the template copies"
         ),
     ]
 
@@ -67,13 +70,13 @@ def compare(
 
 
 def home(root: Path) -> dict[str, str]:
-    """An environment with a git identity, and without the configuration of whoever measures."""
+    """Return an environment with a git identity, and without the user's own configuration."""
     (root / "gitconfig").write_text("[user]\nname = Your Name\nemail = you@example.org\n")
     return environment(HOME=root, GIT_CONFIG_GLOBAL=root / "gitconfig", GIT_CONFIG_NOSYSTEM=1)
 
 
 def bake(template: Path, out: Path, env: dict[str, str], root: Path, *answers: str) -> Figures:
-    """One whole process of Cookiecutter, with default answers where none is given."""
+    """Run one process of Cookiecutter with these answers, and defaults for the others."""
     shutil.rmtree(out, ignore_errors=True)
     command = [
         sys.executable,
@@ -85,13 +88,11 @@ def bake(template: Path, out: Path, env: dict[str, str], root: Path, *answers: s
         template,
         *answers,
     ]
-    return timed(command, env, root / "said")
+    return timed(command, env, root / "output")
 
 
 def snapshot(checkout: Path, copy: Path, env: dict[str, str]) -> Path:
-    """The template as a clone would hold it, with what is not committed yet: the hooks ask git for
-    its state.
-    """
+    """Copy the template with uncommitted changes into a repository, as the hooks require."""
     listed = ["git", "-C", checkout, "ls-files", "-coz", "--exclude-standard"]
     for name in subprocess.run(
         listed, env=env, check=True, capture_output=True, text=True
@@ -106,9 +107,7 @@ def snapshot(checkout: Path, copy: Path, env: dict[str, str]) -> Path:
 
 
 def constant(project: Path, template: Path, copied: list[str]) -> Path:
-    """A template with one question that makes the same files: no hooks, no extension, nothing to
-    fill in.
-    """
+    """Create a template with the same files, without hooks, extensions and answers to fill in."""
     answers = {"project_slug": project.name, "_copy_without_render": copied}
     for name, content in contents(project).items():
         path = template / "{{cookiecutter.project_slug}}" / name
@@ -124,7 +123,7 @@ def constant(project: Path, template: Path, copied: list[str]) -> Path:
 
 
 def contents(project: Path) -> dict[str, str]:
-    """Every baked file, without what git and cruft keep."""
+    """Return every baked file, without those of git and cruft."""
     result = {
         path.relative_to(project).as_posix(): path for path in project.rglob("*") if path.is_file()
     }

@@ -1,5 +1,6 @@
-"""Scores for tables of 20 fields, Parquet to Parquet, whole processes, beside pandas with the same
-estimator.
+"""Batch scoring of tables with 20 fields, against pandas with the same estimator.
+
+Both sides are complete processes that read and write Parquet.
 """
 
 import json
@@ -11,21 +12,23 @@ from measure import Figures, Line, alternate, environment, middle, ratio, timed
 from twenty import SIDES, trained
 
 ROWS, MANY = 1_000_000, 5_000_000
-RECORDED = 100_000  # rows that are recorded as well
-FASTER = {ROWS: 3.0, MANY: 4.0}  # times pandas
-FLAT = 1.1  # times the memory, five times the rows
+# Rows for the measurement with records.
+RECORDED = 100_000
+# Minimum speed as a multiple of pandas.
+FASTER = {ROWS: 3.0, MANY: 4.0}
+# Maximum growth of memory for five times the rows.
+FLAT = 1.1
 PANDAS = "pandas + scikit-learn"
 
 
 def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
-    """The table's lines.
+    """Return the lines of the table.
 
-    Raises ValueError when the two sides do not give the same scores under the same ids.
+    Raises ValueError if the two sides have different scores or ids.
     """
-    made, message = trained(data, project, python), data / "said"
-    made.run(
-        python, SIDES / "serving_model.py", made.state / "models", data, 1
-    )  # the estimator of the model
+    made, message = trained(data, project, python), data / "output"
+    # Writes the estimator of the model.
+    made.run(python, SIDES / "serving_model.py", made.state / "models", data, 1)
     made.run(python, "-m", "baked", "create-key", "--name", "bench", "--role", "predict")
     for rows in (RECORDED, ROWS, MANY):
         made.run(python, SIDES / "batch_rows.py", data, rows)
@@ -56,14 +59,14 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
         times = alternate({"ours": ours(rows, "--dry-run"), PANDAS: theirs(rows)}, pairs)
         timed([python, SIDES / "batch_same.py", data, rows], made.env, message)
         if (off := json.loads(message.read_text().splitlines()[-1])) != 0:
-            raise ValueError(f"of {rows:,} rows {off} have another score or id")
+            raise ValueError(f"{off} of {rows:,} rows have another score or id")
         memory[rows] = {name: middle(figures, "memory") for name, figures in times.items()}
         faster = ratio(times[PANDAS], times["ours"], "wall")
         result.append(
             Line(
                 f"batch scoring, {rows:,} rows × 20, Parquet to Parquet, whole process",
-                words(times["ours"]),
-                f"{PANDAS}: {words(times[PANDAS])}",
+                formatted(times["ours"]),
+                f"{PANDAS}: {formatted(times[PANDAS])}",
                 f"{faster:.2f}",
                 f"≥ {most:g}",
                 faster >= most,
@@ -83,11 +86,11 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
     stored = alternate({"ours": recorded}, pairs)["ours"]
     return [
         *result,
-        Line(f"batch scoring, {RECORDED:,} rows, each answer recorded (SQLite)", words(stored), ""),
+        Line(f"batch scoring, {RECORDED:,} rows, with records (SQLite)", formatted(stored), ""),
     ]
 
 
-def words(figures: list[Figures]) -> str:
+def formatted(figures: list[Figures]) -> str:
     return (
         f"{middle(figures, 'wall'):.2f} s (CPU {middle(figures, 'cpu'):.2f} s, "
         f"{middle(figures, 'memory'):.0f} MB)"

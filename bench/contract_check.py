@@ -1,5 +1,6 @@
-"""The data check on a million rows of 20 fields in Parquet, against data frame validators with the
-same rules.
+"""The contract check on a million rows with 20 fields, against data frame validators.
+
+All sides read Parquet and have the same rules.
 """
 
 import json
@@ -11,18 +12,19 @@ from measure import Figures, Line, alternate, environment, middle, ratio, source
 
 SIDES = Path(__file__).parent / "sides"
 ROWS = 1_000_000
-AGAIN = 5  # checks in one process, for the fastest
+# Repeated checks in one process; the fastest counts.
+AGAIN = 5
 TARGETS = {"whole process": 2.0, "check alone, engine warm": 0.3}
 PEERS = {"dataframely": "with_dataframely.py", "pandera on polars": "with_pandera.py"}
 
 
 def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
-    """The table's lines.
+    """Return the lines of the table.
 
-    Raises ValueError when a side does not find exactly what is broken in the broken copy.
+    Raises ValueError if a side does not detect exactly the planted errors.
     """
     data.mkdir(parents=True, exist_ok=True)
-    env, message = environment(PYTHONPATH=sources(project)), data / "said"
+    env, message = environment(PYTHONPATH=sources(project)), data / "output"
     timed([python, SIDES / "rows.py", data, ROWS], env, message)
     planted = json.loads(message.read_text())
     commands = {"ours": [python, SIDES / "ours.py"]} | {
@@ -40,12 +42,12 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
             )
             del commands[name]
         else:
-            same(name, planted, answer(message)["broken"])
+            same(name, planted, result_of(message)["broken"])
 
     def whole(command: list[Path]) -> Callable[[], Figures]:
         def measure() -> Figures:
             figures = timed([*command, data / "good.parquet"], env, message)
-            same(str(command), {}, answer(message)["broken"])
+            same(str(command), {}, result_of(message)["broken"])
             return figures
 
         return measure
@@ -53,7 +55,7 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
     def alone(command: list[Path]) -> Callable[[], Figures]:
         def measure() -> Figures:
             timed([*command, data / "good.parquet", AGAIN], env, message)
-            return {"wall": answer(message)["again"]}
+            return {"wall": result_of(message)["again"]}
 
         return measure
 
@@ -70,23 +72,23 @@ def compare(what: str, name: str, ours: list[Figures], theirs: list[Figures]) ->
     seconds = middle(ours, "wall")
     return Line(
         f"contract check, {ROWS:,} rows × 20, {what}",
-        words(ours),
-        f"{name}: {words(theirs)}",
+        formatted(ours),
+        f"{name}: {formatted(theirs)}",
         f"{ratio(ours, theirs, 'wall'):.2f}",
         f"≤ {TARGETS[what]} s",
         seconds <= TARGETS[what],
     )
 
 
-def words(figures: list[Figures]) -> str:
+def formatted(figures: list[Figures]) -> str:
     wall = f"{middle(figures, 'wall'):.2f} s"
     if "cpu" not in figures[0]:
         return wall
     return f"{wall} (CPU {middle(figures, 'cpu'):.2f} s, {middle(figures, 'memory'):.0f} MB)"
 
 
-def answer(said: Path) -> dict[str, dict[str, int] | float]:
-    return json.loads(said.read_text().splitlines()[-1])
+def result_of(output: Path) -> dict[str, dict[str, int] | float]:
+    return json.loads(output.read_text().splitlines()[-1])
 
 
 def same(side: str, planted: dict[str, int], counted: dict[str, int]) -> None:
@@ -95,5 +97,5 @@ def same(side: str, planted: dict[str, int], counted: dict[str, int]) -> None:
         rule = min(errors)
         raise ValueError(
             f"{side} counts {len(errors)} rules differently, for example {rule}: "
-            f"{counted.get(rule, 0)} rows, planted were {planted.get(rule, 0)}"
+            f"{counted.get(rule, 0)} rows instead of {planted.get(rule, 0)}"
         )

@@ -1,5 +1,6 @@
-"""Drift of a million rows of 20 fields in Parquet against 100,000 learnt from, beside Evidently and
-SciPy's tests.
+"""Drift of a million rows with 20 fields against 100,000 training rows.
+
+The peers are Evidently and the tests of SciPy. All sides read Parquet.
 """
 
 import json
@@ -10,22 +11,26 @@ from pathlib import Path
 from measure import Figures, Line, alternate, environment, middle, ratio, sources, timed
 
 SIDES = Path(__file__).parent / "sides"
-LEARNT, ROWS, MANY = 100_000, 1_000_000, 10_000_000
-AGAIN = 5  # comparisons in one process, for the fastest
+REFERENCE_ROWS, ROWS, MANY = 100_000, 1_000_000, 10_000_000
+# Repeated comparisons in one process; the fastest counts.
+AGAIN = 5
 PEERS = {"Evidently": "drift_evidently.py", "SciPy": "drift_scipy.py"}
-QUICK = "SciPy"  # of the peers, what can be asked again and again
-WHOLE, ALONE, LARGE = 2.0, 0.6, 8.0  # seconds at most
+# The peer that is fast enough for repeated comparisons.
+QUICK = "SciPy"
+# Maximum seconds.
+WHOLE, ALONE, LARGE = 2.0, 0.6, 8.0
 
 
 def lines(folder: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
-    """The table's lines.
+    """Return the lines of the table.
 
-    Raises ValueError when a side does not find exactly the field that was shifted.
+    Raises ValueError if a side does not detect exactly the shifted field.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    env, message = environment(PYTHONPATH=sources(project)), folder / "said"
-    for rows in (MANY, ROWS):  # the last one leaves the reference
-        timed([python, SIDES / "drift_rows.py", folder, LEARNT, rows], env, message)
+    env, message = environment(PYTHONPATH=sources(project)), folder / "output"
+    # The last run writes the reference that the comparisons use.
+    for rows in (MANY, ROWS):
+        timed([python, SIDES / "drift_rows.py", folder, REFERENCE_ROWS, rows], env, message)
     planted = json.loads(message.read_text())
     commands = {"ours": [python, SIDES / "drift_ours.py"]} | {
         name: [peers, SIDES / at] for name, at in PEERS.items()
@@ -34,9 +39,9 @@ def lines(folder: Path, project: Path, python: Path, peers: Path, pairs: int) ->
     def whole(command: list[Path], rows: int = ROWS) -> Callable[[], Figures]:
         def measure() -> Figures:
             figures = timed([*command, folder, rows], env, message)
-            if (matches := answer(message)["drifted"]) != planted:
+            if (matches := result_of(message)["drifted"]) != planted:
                 raise ValueError(
-                    f"{command[-1].name} finds that {matches} drift; shifted was {planted}"
+                    f"{command[-1].name} detects drift of {matches} instead of {planted}"
                 )
             return figures
 
@@ -45,7 +50,7 @@ def lines(folder: Path, project: Path, python: Path, peers: Path, pairs: int) ->
     def alone(command: list[Path]) -> Callable[[], Figures]:
         def measure() -> Figures:
             timed([*command, folder, ROWS, AGAIN], env, message)
-            return {"wall": answer(message)["again"]}
+            return {"wall": result_of(message)["again"]}
 
         return measure
 
@@ -77,20 +82,20 @@ def compare(
     seconds = middle(ours, "wall")
     return Line(
         f"drift, {rows:,} rows × 20, {what}",
-        words(ours),
-        f"{name}: {words(theirs)}" if theirs else "",
+        formatted(ours),
+        f"{name}: {formatted(theirs)}" if theirs else "",
         f"{ratio(ours, theirs, 'wall'):.3f}" if theirs else "",
         f"≤ {most:g} s",
         seconds <= most,
     )
 
 
-def words(figures: list[Figures]) -> str:
+def formatted(figures: list[Figures]) -> str:
     wall = f"{middle(figures, 'wall'):.2f} s"
     if "cpu" not in figures[0]:
         return wall
     return f"{wall} (CPU {middle(figures, 'cpu'):.2f} s, {middle(figures, 'memory'):.0f} MB)"
 
 
-def answer(said: Path) -> dict[str, list[str] | float]:
-    return json.loads(said.read_text().splitlines()[-1])
+def result_of(output: Path) -> dict[str, list[str] | float]:
+    return json.loads(output.read_text().splitlines()[-1])

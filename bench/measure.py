@@ -1,5 +1,6 @@
-"""Run commands in turn and compare them pair by pair: ratios hold on a shared machine, absolute
-figures do not.
+"""Run commands in turn and compare them in pairs.
+
+On a shared machine, ratios are reliable, and absolute figures are not.
 """
 
 import os
@@ -12,14 +13,15 @@ from pathlib import Path
 from statistics import median
 
 Figures = dict[str, float]
-MEGABYTE = 2**20 if sys.platform == "darwin" else 2**10  # in the unit of ru_maxrss
+# In the unit of ru_maxrss.
+MEGABYTE = 2**20 if sys.platform == "darwin" else 2**10
 LIBRARY = Path(__file__).resolve().parent.parent / "mlprod" / "src"
 DISTORTING = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED", "COOKIECUTTER_CONFIG")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table, its figures already in words."""
+    """One line of the table, with formatted figures."""
 
     what: str
     ours: str
@@ -30,27 +32,28 @@ class Line:
 
     def markdown(self) -> str:
         verdict = {True: "met", False: "**missed**", None: ""}[self.met]
-        return f"| {self.what} | {self.ours} | {self.beside} | {self.ratio} | {self.target} | {verdict} |"
+        cells = self.what, self.ours, self.beside, self.ratio, self.target, verdict
+        return f"| {' | '.join(cells)} |"
 
 
 def environment(**more: object) -> dict[str, str]:
-    """This process's environment without what would slow down or redirect a child; `more` is added."""
+    """Return the environment with `more`, without variables that distort a measurement."""
     stored = {name: value for name, value in os.environ.items() if name not in DISTORTING}
     return stored | {name: str(value) for name, value in more.items()}
 
 
 def sources(project: Path) -> str:
-    """Where the package of a project and the library lie, as PYTHONPATH has it."""
+    """Return the PYTHONPATH of the package of a project and the library."""
     return os.pathsep.join(map(str, (project / "src", LIBRARY)))
 
 
-def timed(command: Sequence[object], env: dict[str, str], said: Path) -> Figures:
-    """CPU (user and system, of the process and all that it waited for) and wall seconds, and peak
-    memory in MB.
+def timed(command: Sequence[object], env: dict[str, str], output: Path) -> Figures:
+    """Run a command and return CPU seconds, wall seconds and peak memory in MB.
 
-    What it printed is in the file `said`. Raises CalledProcessError, with that text, when it fails.
+    CPU is user and system time of the process and of all children that it waited for. The file
+    `output` has the printed text. Raises CalledProcessError with that text if the command fails.
     """
-    with said.open("wb") as out:
+    with output.open("wb") as out:
         start = time.perf_counter()
         child = subprocess.Popen(
             [str(part) for part in command], env=env, stdout=out, stderr=subprocess.STDOUT
@@ -60,7 +63,7 @@ def timed(command: Sequence[object], env: dict[str, str], said: Path) -> Figures
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise subprocess.CalledProcessError(
-            child.returncode, child.args, said.read_text(errors="replace")
+            child.returncode, child.args, output.read_text(errors="replace")
         )
     return {
         "wall": wall,
@@ -70,8 +73,9 @@ def timed(command: Sequence[object], env: dict[str, str], said: Path) -> Figures
 
 
 def alternate(sides: dict[str, Callable[[], Figures]], pairs: int) -> dict[str, list[Figures]]:
-    """Figures of each side, `pairs` times in turn, every second round in the other order; a first
-    round warms up.
+    """Measure all sides in turn and return `pairs` figures of each.
+
+    Every second round has the reverse order. A first round warms up.
     """
     result: dict[str, list[Figures]] = {name: [] for name in sides}
     for turn in range(-1, pairs):
@@ -87,5 +91,5 @@ def middle(figures: list[Figures], name: str) -> float:
 
 
 def ratio(ours: list[Figures], theirs: list[Figures], name: str) -> float:
-    """The median of the ratios of the pairs."""
+    """Return the median of the ratios of the pairs."""
     return median(a[name] / b[name] for a, b in zip(ours, theirs, strict=True))

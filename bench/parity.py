@@ -1,6 +1,4 @@
-"""Rows on which the exported model says something else than the fitted estimator: our design, and
-those it avoids.
-"""
+"""Rows with different scores of the exported model and the estimator, for several designs."""
 
 import json
 from pathlib import Path
@@ -17,29 +15,29 @@ AVOIDED = {
 
 
 def lines(data: Path, project: Path, python: Path) -> list[Line]:
-    """The table's lines. One run each: the same seed gives the same answer."""
+    """Return the lines of the table. One run each, because the seed determines the result."""
     data.mkdir(parents=True, exist_ok=True)
     result = {}
     for design in ("ours", *AVOIDED):
         timed(
             [python, SIDES / "designs.py", design, ROWS],
             environment(PYTHONPATH=sources(project)),
-            data / "said",
+            data / "output",
         )
-        result[design] = json.loads((data / "said").read_text().splitlines()[-1])
+        result[design] = json.loads((data / "output").read_text().splitlines()[-1])
     return [
         Line(
-            f"parity: of {ROWS:,} made-up rows, off by more than 1e-5",
-            words(result["ours"]),
-            f"{says}: {words(result[design])}",
+            f"parity: of {ROWS:,} synthetic rows, off by more than 1e-5",
+            formatted(result["ours"]),
+            f"{title}: {formatted(result[design])}",
             target="0 rows",
             met=result["ours"].get("off") == 0,
         )
-        for design, says in AVOIDED.items()
+        for design, title in AVOIDED.items()
     ]
 
 
-def words(result: dict[str, float | str]) -> str:
+def formatted(result: dict[str, float | str]) -> str:
     if "refused" in result:
-        return f"refused at export ({str(result['refused'])[:120]})"
+        return f"rejected at export ({str(result['refused'])[:120]})"
     return f"{result['off']:,} (largest difference {result['largest']:.1g})"

@@ -1,10 +1,10 @@
-"""Measure what this template promises beside its peers; prints a Markdown table.
+"""Measure the template against its peers and print a Markdown table.
 
 python bench/run.py [bake] [contract] [parity] [drift] [batch] [serving] [--pairs N]
 
-Run by the template's own environment (Cookiecutter, uv). What it sets up, and the table, stay in
-BENCH_DIR, by default .bench. A missed target is shown and fails nothing; sides that do not count
-the same fail everything.
+Run it in the template's own environment (Cookiecutter, uv). Environments and the table remain in
+BENCH_DIR, by default .bench. A missed target is only shown. Sides with different results fail the
+run.
 """
 
 import argparse
@@ -40,7 +40,8 @@ NAMED = (
     "onnxruntime",
 )
 NAMED += ("mlflow", "bentoml", "fastapi", "uvicorn", "evidently", "scipy", "pandas")
-LEAST = 5  # pairs, for a figure that is worth quoting
+# Minimum number of pairs for a reliable figure.
+MIN_PAIRS = 5
 
 
 def main() -> int:
@@ -55,7 +56,7 @@ def main() -> int:
         print(f"{failure}\n{getattr(failure, 'output', None) or ''}", file=sys.stderr)
         return 1
     table = (
-        "| what | ours | beside it | ratio | target | |\n| --- | --- | --- | --- | --- | --- |\n"
+        "| measurement | ours | peer | ratio | target | |\n| --- | --- | --- | --- | --- | --- |\n"
     )
     table += "\n".join(line.markdown() for line in result)
     table += (
@@ -63,8 +64,8 @@ def main() -> int:
         f"{machine(locks)}"
     )
     table += f" Load average at the start: {load:.1f}."
-    if args.pairs < LEAST:
-        table += f" Fewer than {LEAST} rounds: not to be quoted."
+    if args.pairs < MIN_PAIRS:
+        table += f" These figures are not reliable: they need at least {MIN_PAIRS} rounds."
     table = "\n\n".join([table, *more])
     (store / "table.md").write_text(table + "\n", encoding="utf-8")
     print(table)
@@ -74,15 +75,15 @@ def main() -> int:
 def measured(
     rows: list[str], pairs: int, store: Path, locks: list[Path], more: list[str]
 ) -> list[Line]:
-    """The lines of the table.
+    """Return the lines of the table.
 
-    Adds to `locks` what was installed, and to `more` what has a table of its own.
+    Adds the installed locks to `locks`, and additional tables to `more`.
     """
     result: list[Line] = []
     if "serving" in rows:
         serving.ready()
     if "bake" in rows:
-        say("bake")
+        report_progress("bake")
         result += bake.lines(CHECKOUT, pairs)
     if {"contract", "parity", "drift", "batch", "serving"} & set(rows):
         project = baked(store)
@@ -91,41 +92,44 @@ def measured(
     if {"contract", "drift", "batch", "serving"} & set(rows):
         peers = installed(store / "peers", PEERS)
     if "contract" in rows:
-        say("contract check")
+        report_progress("contract check")
         result += contract_check.lines(store / "rows", project, python, peers, pairs)
     if "parity" in rows:
-        say("parity")
+        report_progress("parity")
         result += parity.lines(store / "rows", project, python)
     if "drift" in rows:
-        say("drift")
+        report_progress("drift")
         result += drift.lines(store / "drift", project, python, peers, pairs)
     if "batch" in rows:
-        say("batch scoring")
+        report_progress("batch scoring")
         result += batch.lines(store / "batch", project, python, peers, pairs)
     if "serving" in rows:
-        say("serving")
+        report_progress("serving")
         result += serving.lines(store / "serving", project, python, peers, pairs)
         more.append(serving.microseconds(store / "serving", python))
     return result
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the template beside its peers.")
+    parser = argparse.ArgumentParser(description="Measure the template against its peers.")
     parser.add_argument("rows", nargs="*", help=f"{', '.join(ROWS)}; default: all")
     parser.add_argument(
-        "--pairs", type=int, default=LEAST, help="rounds of each measurement, default %(default)s"
+        "--pairs",
+        type=int,
+        default=MIN_PAIRS,
+        help="rounds of each measurement, default %(default)s",
     )
     args = parser.parse_args()
     args.rows = args.rows or list(ROWS)
     if unknown := set(args.rows) - set(ROWS):
-        parser.error(f"no row called {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+        parser.error(f"unknown row: {', '.join(sorted(unknown))}; works: {', '.join(ROWS)}")
     if args.pairs < 1:
-        parser.error(f"--pairs must be at least 1, given {args.pairs}")
+        parser.error(f"--pairs is too small; given: {args.pairs}; works: 1 or more")
     return args
 
 
 def baked(store: Path) -> Path:
-    """The project of this template with default answers, but a package name that the sides know."""
+    """Bake a project with default answers, except the package name that the sides import."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         env = bake.home(root)
@@ -135,13 +139,14 @@ def baked(store: Path) -> Path:
 
 
 def installed(folder: Path, lock: Path) -> Path:
-    """Python of an environment with exactly this lock; made anew when the lock or the Python
-    changes.
+    """Return the Python of an environment with exactly this lock.
+
+    Creates the environment again if the lock or the Python version changes.
     """
     state = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
     python, stamp = folder / "bin" / "python", folder / "locked"
     if not stamp.is_file() or stamp.read_text() != state:
-        say(f"installing {folder.name}")
+        report_progress(f"installing {folder.name}")
         uv = [sys.executable, "-m", "uv"]
         for command in (
             [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder],
@@ -153,7 +158,7 @@ def installed(folder: Path, lock: Path) -> Path:
 
 
 def machine(locks: list[Path]) -> str:
-    """Cores, processor, Python and what else the figures depend on."""
+    """Return cores, processor, Python and package versions, on which the figures depend."""
     pins = dict(
         re.findall(
             r"^([\w.-]+)==(\S+)", "\n".join(lock.read_text() for lock in locks), re.MULTILINE
@@ -174,7 +179,7 @@ def processor() -> str:
     return result[1] if result else platform.processor() or "unknown processor"
 
 
-def say(what: str) -> None:
+def report_progress(what: str) -> None:
     print(f"bench: {what}", file=sys.stderr, flush=True)
 
 

@@ -1,9 +1,7 @@
-"""Requests answered by the baked service with everything on, and by what one would start or write
-instead.
+"""Throughput of the baked service with all features, and of alternative servers.
 
-The server has one core and the load the other. A side's whole life is one round: start, one row at
-a time, a hundred rows at a time, end. A request that is not answered with 2xx makes the run
-invalid.
+The server has one core, and the load has the other. One round of a side is: start, requests with
+one row, requests with a hundred rows, end. A response other than 2xx makes the run invalid.
 """
 
 import json
@@ -24,52 +22,57 @@ from twenty import trained
 
 SIDES = Path(__file__).parent / "sides"
 CONNECTIONS, SECONDS, WARM_SECONDS = 16, 3, 1
-SIZES = (1, 100)  # rows of one request
-PATIENCE = 120.0  # seconds for a side to answer for the first time
+# Rows of one request.
+SIZES = (1, 100)
+# Seconds until the first response of a side.
+PATIENCE = 120.0
 MLFLOW, BENTOML, FASTAPI, ECHO = "MLflow", "BentoML", "FastAPI by hand", "echo"
+# Minimum throughput as a multiple of the other side's.
 FASTER = {
     (MLFLOW, 1): 100,
     (FASTAPI, 1): 1.5,
     (ECHO, 1): 0.3,
     (MLFLOW, 100): 15,
-}  # times the requests of the other
-SLOWEST, COLD, RESIDENT = 5.0, 0.8, 150.0  # ms at one row, s, MB
+}
+# Maximum latency of one row in ms, start in s, and memory in MB.
+SLOWEST, COLD, RESIDENT = 5.0, 0.8, 150.0
 
 
 @dataclass(frozen=True)
 class Side:
-    """A server as a command in which {port} stands for its port, and how it is spoken to."""
+    """A server: its command with the placeholder {port}, and its request and response format."""
 
     command: Sequence[object]
     path: str
     env: dict[str, str]
     folder: Path
-    asked: Callable[[list[dict[str, Any]]], Any] = lambda rows: {"rows": rows}
+    to_body: Callable[[list[dict[str, Any]]], Any] = lambda rows: {"rows": rows}
     scores: Callable[[Any], list[float]] = lambda message: message["scores"]
     key: str = ""
     begin: Callable[[], None] = field(default=lambda: None)
 
 
 def ready() -> None:
-    """Raises ValueError where this cannot be measured."""
+    """Raise ValueError if this machine cannot run the measurement."""
     if not shutil.which("wrk"):
         raise ValueError(
-            "the load for row serving comes from wrk, which is not installed: apt-get install wrk"
+            "the serving measurement needs wrk, which is not installed; works: apt-get install wrk"
         )
     if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
         raise ValueError(
-            "row serving gives server and load a core each: it needs Linux and two cores"
+            "the serving measurement needs Linux and two cores, one each for server and load"
         )
 
 
 def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> list[Line]:
-    """The table's lines.
+    """Return the lines of the table.
 
-    Raises ValueError when a side scores differently or leaves a request unanswered.
+    Raises ValueError if a side has other scores or does not respond to a request.
     """
     sides = prepared(data, project, python, peers)
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})  # the load's; a server gets another below
+    # The core of the load. A server gets another core.
+    os.sched_setaffinity(0, {max(cores)})
     try:
         lives = {
             name: lambda side=side: life(side, min(cores), data) for name, side in sides.items()
@@ -79,66 +82,69 @@ def lines(data: Path, project: Path, python: Path, peers: Path, pairs: int) -> l
         os.sched_setaffinity(0, cores)
     return [
         *(compare(name, rows, result) for rows in SIZES for name in sides if name != "ours"),
-        together("answer of one row, 99th percentile", "p99 of 1", "ms", SLOWEST, result),
-        together("start until the first answer", "cold", "s", COLD, result),
-        together("resident after the load", "resident", "MB", RESIDENT, result),
+        compare_all("latency of one row, 99th percentile", "p99 of 1", "ms", SLOWEST, result),
+        compare_all("start until the first response", "cold", "s", COLD, result),
+        compare_all("resident memory after the load", "resident", "MB", RESIDENT, result),
     ]
 
 
 def microseconds(data: Path, python: Path) -> str:
-    """A table of where the time of one request goes inside the service, without server and network."""
+    """Return a table of the time of one request inside the service, without server and network."""
     spool, core = data / "spool", str(min(os.sched_getaffinity(0)))
     shutil.rmtree(spool, ignore_errors=True)
     env = environment(
         PYTHONPATH=sources(data / "project"), ML_STATE_DIR=data / "state", ML_EVENT_LOG_DIR=spool
     )
     command = ["taskset", "--cpu-list", core, python, SIDES / "microseconds.py", data / "rows.json"]
-    timed([*command, data / "keys.json"], env, data / "said")
-    result = json.loads((data / "said").read_text().splitlines()[-1])
+    timed([*command, data / "keys.json"], env, data / "output")
+    result = json.loads((data / "output").read_text().splitlines()[-1])
     counts = list(result)
-    table = f"| where a request's time goes, µs | {' | '.join(f'rows: {count}' for count in counts)} |\n| --- |"
+    heads = " | ".join(f"rows: {count}" for count in counts)
+    table = f"| time of a request by step, µs | {heads} |\n| --- |"
     table += " --- |" * len(counts)
     for part in result[counts[0]]:
         table += f"\n| {part} | {' | '.join(f'{result[count][part]:,.1f}' for count in counts)} |"
     return table
 
 
-def compare(name: str, rows: int, found: dict[str, list[Figures]]) -> Line:
+def compare(name: str, rows: int, figures_of: dict[str, list[Figures]]) -> Line:
     def parts(figures: list[Figures]) -> str:
-        return f"{middle(figures, f'rate of {rows}'):,.0f}/s (p99 {middle(figures, f'p99 of {rows}'):.1f} ms)"
+        rate, p99 = middle(figures, f"rate of {rows}"), middle(figures, f"p99 of {rows}")
+        return f"{rate:,.0f}/s (p99 {p99:.1f} ms)"
 
-    times, target = ratio(found["ours"], found[name], f"rate of {rows}"), FASTER.get((name, rows))
+    times, target = (
+        ratio(figures_of["ours"], figures_of[name], f"rate of {rows}"),
+        FASTER.get((name, rows)),
+    )
     return Line(
         f"serving, {CONNECTIONS} connections × {rows} rows".replace(" 1 rows", " 1 row"),
-        parts(found["ours"]),
-        f"{name}: {parts(found[name])}",
+        parts(figures_of["ours"]),
+        f"{name}: {parts(figures_of[name])}",
         f"{times:.2f}",
         f"≥ {target}" if target else "",
         times >= target if target else None,
     )
 
 
-def together(
-    what: str, figure: str, unit: str, most: float, found: dict[str, list[Figures]]
+def compare_all(
+    what: str, figure: str, unit: str, most: float, figures_of: dict[str, list[Figures]]
 ) -> Line:
     def parts(name: str) -> str:
-        value = middle(found[name], figure)
+        value = middle(figures_of[name], figure)
         return f"{value:.0f} {unit}" if unit == "MB" else f"{value:.2f} {unit}"
 
-    beside = ", ".join(f"{name} {parts(name)}" for name in found if name != "ours")
+    beside = ", ".join(f"{name} {parts(name)}" for name in figures_of if name != "ours")
     return Line(
         f"serving, {what}",
         parts("ours"),
         beside,
         target=f"< {most:g} {unit}",
-        met=middle(found["ours"], figure) < most,
+        met=middle(figures_of["ours"], figure) < most,
     )
 
 
 def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, Side]:
-    """Train and promote by the project's own verbs, then give every side the same model and the
-    same rows.
-    """
+    """Train and promote with the project's verbs, and prepare each side with the same model."""
     made = trained(data, project, python)
     project, state, env, run = made.project, made.state, made.env, made.run
     key = run(python, "-m", "baked", "create-key", "--name", "bench", "--role", "predict")
@@ -153,7 +159,7 @@ def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, 
     run(peers, SIDES / "serving_mlflow.py", data / "estimator.pkl", data / "mlflow", env=theirs)
 
     def fresh() -> None:
-        """An event log and a database of their own for each round."""
+        """Create a new event log and database for each round."""
         shutil.rmtree(data / "round", ignore_errors=True)
         (data / "round").mkdir()
         shutil.copy2(state / "records.db", data / "round" / "records.db")
@@ -185,7 +191,7 @@ def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, 
             "/invocations",
             theirs,
             data,
-            asked=lambda rows: {
+            to_body=lambda rows: {
                 "dataframe_split": {
                     "columns": [*rows[0]],
                     "data": [[*row.values()] for row in rows],
@@ -219,9 +225,9 @@ def prepared(data: Path, project: Path, python: Path, peers: Path) -> dict[str, 
 
 
 def life(side: Side, core: int, data: Path) -> Figures:
-    """Start a side, ask it, end it."""
+    """Start a side, measure it and end it; return its figures."""
     known = json.loads((data / "rows.json").read_text())
-    bodies = {rows: json.dumps(side.asked(known["rows"][:rows])).encode() for rows in SIZES}
+    bodies = {rows: json.dumps(side.to_body(known["rows"][:rows])).encode() for rows in SIZES}
     side.begin()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -234,7 +240,7 @@ def life(side: Side, core: int, data: Path) -> Figures:
         *(str(part).replace("{port}", port) for part in side.command),
     ]
     env = {name: value.replace("{port}", port) for name, value in side.env.items()}
-    with (data / "said").open("wb") as message:
+    with (data / "output").open("wb") as message:
         began = time.perf_counter()
         server = subprocess.Popen(
             command,
@@ -246,22 +252,22 @@ def life(side: Side, core: int, data: Path) -> Figures:
             process_group=0,
         )
     try:
-        while (answer := ask(url, bodies[1], side.key)) is None:
+        while (answer := send(url, bodies[1], side.key)) is None:
             if server.poll() is not None or time.perf_counter() - began > PATIENCE:
                 raise ValueError(
-                    f"{command[3:]} does not answer: {(data / 'said').read_text()[-1_000:]}"
+                    f"{command[3:]} does not respond: {(data / 'said').read_text()[-1_000:]}"
                 )
             time.sleep(0.01)
         figures = {"cold": time.perf_counter() - began}
         for rows, body in bodies.items():
-            answer = ask(url, body, side.key)
+            answer = send(url, body, side.key)
             same(command, known, rows, side.scores(answer))
             (data / "body").write_bytes(body)
             load(url, side.key, data / "body", WARM_SECONDS)
             measured = load(url, side.key, data / "body", SECONDS)
             if measured["failed"]:
                 raise ValueError(
-                    f"{command[3:]} left {measured['failed']:.0f} requests without an answer"
+                    f"{command[3:]} did not respond to {measured['failed']:.0f} requests"
                 )
             figures[f"rate of {rows}"] = measured["requests"] / measured["seconds"]
             figures[f"p99 of {rows}"] = measured["p99"]
@@ -270,24 +276,25 @@ def life(side: Side, core: int, data: Path) -> Figures:
         end(server)
 
 
-def ask(url: str, body: bytes, key: str) -> Any:
-    """The answer, None while there is none."""
+def send(url: str, body: bytes, key: str) -> Any:
+    """Send a request and return the response, or None if there is no valid one yet."""
     headers = {"content-type": "application/json"} | (
         {"authorization": f"Bearer {key}"} if key else {}
     )
     try:
-        request = urllib.request.Request(url, body, headers)  # noqa: S310 - a side's own loopback address
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the same
+        request = urllib.request.Request(url, body, headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
             return json.load(answer)
-    except OSError:  # nobody listens yet, or not with what we ask for
+    # The server is not up, or its model is not loaded.
+    except OSError:
         return None
 
 
 def same(command: Sequence[str], known: dict[str, Any], rows: int, scores: list[Any]) -> None:
-    """Raises ValueError unless a side says what the bundle says; the echo must give the rows back."""
+    """Raise ValueError unless the scores equal those of the bundle; the echo returns the rows."""
     for mine, row, score in zip(known["scores"][:rows], known["rows"][:rows], scores, strict=True):
         if score != row and not (isinstance(score, float) and abs(score - mine) < 1e-5):
-            raise ValueError(f"{command[3:]} scores {score} where the bundle scores {mine}")
+            raise ValueError(f"{command[3:]} returns the score {score}, the bundle {mine}")
 
 
 def load(url: str, key: str, body: Path, seconds: int) -> dict[str, float]:
@@ -313,7 +320,7 @@ def load(url: str, key: str, body: Path, seconds: int) -> dict[str, float]:
 
 
 def resident(server: int) -> float:
-    """MB of a process and of all that it started."""
+    """Return the resident memory of a process and its descendants in MB."""
     parents, pages = {}, {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -321,7 +328,8 @@ def resident(server: int) -> float:
                 (process / "stat").read_text().rpartition(")")[2].split()[1]
             )
             pages[int(process.name)] = int((process / "statm").read_text().split()[1])
-        except OSError:  # it ended while we looked
+        # The process has just ended.
+        except OSError:
             continue
     family = {server}
     while result := {child for child, parent in parents.items() if parent in family} - family:

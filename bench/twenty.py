@@ -1,6 +1,4 @@
-"""A baked project whose four files speak of 20 fields, with a promoted model, for serving and batch
-scoring.
-"""
+"""A baked project with 20 fields and a promoted model, for serving and batch scoring."""
 
 import shutil
 import subprocess
@@ -14,7 +12,7 @@ SIDES = Path(__file__).parent / "sides"
 
 @dataclass(frozen=True)
 class Trained:
-    """`env` is the environment of its verbs; `state` what they leave behind."""
+    """The project; `env` is the environment of its verbs, `state` the folder of their results."""
 
     project: Path
     python: Path
@@ -22,7 +20,7 @@ class Trained:
     env: dict[str, str]
 
     def run(self, *command: object, env: dict[str, str] | None = None) -> str:
-        """What a command says. Raises ValueError, with that, when it fails."""
+        """Run a command and return its output. Raises ValueError with the output if it fails."""
         message = subprocess.run(
             [*map(str, command)],
             cwd=self.project,
@@ -36,8 +34,9 @@ class Trained:
 
 
 def trained(data: Path, project: Path, python: Path) -> Trained:
-    """Lay the domain over a copy of the project below `data`, made anew; train and promote by its
-    own verbs.
+    """Copy the project to `data` with the four files of `sides/domain`, train and promote.
+
+    Replaces an existing folder.
     """
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(project, data / "project", ignore=shutil.ignore_patterns(".git", "var"))
@@ -48,6 +47,6 @@ def trained(data: Path, project: Path, python: Path) -> Trained:
         PYTHONPATH=sources(project), ML_STATE_DIR=state, ML_KEYS_FILE=data / "keys.json"
     )
     made = Trained(project, python, state, env)
-    for verb in ("train", "promote --reason bench", "sync", "migrate"):
+    for verb in ("train", "promote --reason bench", "fetch-model", "migrate"):
         made.run(python, "-m", "baked", *verb.split())
     return made

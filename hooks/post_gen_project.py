@@ -1,5 +1,7 @@
-"""Remove what was not chosen, add the wheel and its files, link to the template, commit, say what
-comes next.
+"""Complete a new project.
+
+Remove the files of choices that were not selected, add the library's wheel and its files, link the
+project to the template, commit, and print the next steps.
 """
 
 import json
@@ -8,16 +10,15 @@ import runpy
 import subprocess
 import sys
 
-UNCHOSEN = {  # answer -> files and folders that go
+# Answer -> files and folders that this answer excludes.
+UNCHOSEN = {
     ("ci_provider", "github"): [".gitlab-ci.yml"],
     ("ci_provider", "gitlab"): [".github"],
     ("ci_provider", "none"): [".github", ".gitlab-ci.yml"],
 }
-MACHINE = (
-    "_repo_dir",
-    "_output_dir",
-    "_checkout",
-)  # facts of this machine and this call, not answers
+# Variables of this machine and this call; they are not answers.
+LOCAL_VARIABLES = ("_repo_dir", "_output_dir", "_checkout")
+# Variables that point git at another repository; git sets them while one of its hooks runs.
 REDIRECTS = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -26,22 +27,27 @@ REDIRECTS = (
     "GIT_COMMON_DIR",
     "GIT_NAMESPACE",
 )
-FIRST_COMMIT = {  # the caller's hooks, signing and ignore rules meet the second commit
+# The user's own hooks, signing and ignore rules apply from the second commit on.
+FIRST_COMMIT = {
     "init.defaultBranch": "main",
-    "user.useConfigOnly": "true",  # no identity guessed from the host's name
+    # Git must not derive an identity from the name of the host.
+    "user.useConfigOnly": "true",
     "commit.gpgSign": "false",
     "core.hooksPath": os.devnull,
     "core.excludesFile": os.devnull,
     "core.fsmonitor": "false",
-    "core.bigFileThreshold": "1",  # one pack instead of a loose object for each file,
-    "core.compression": "0",  # and quickly: together a third of the time
+    # One uncompressed pack instead of a loose object for each file takes a third of the time.
+    "core.bigFileThreshold": "1",
+    "core.compression": "0",
     "maintenance.auto": "false",
 }
 
 
 def git(*arguments):
-    """Run git and return what it printed; raises CalledProcessError, OSError, or TimeoutExpired
-    after a minute.
+    """Run git and return its output.
+
+    Raises CalledProcessError if git fails, OSError if it is missing, and TimeoutExpired after a
+    minute.
     """
     done = subprocess.run(
         ["git", *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
@@ -49,16 +55,16 @@ def git(*arguments):
     return done.stdout.decode(errors="replace")
 
 
-def why(failure):
-    """The last line of a failed git, where it says the cause."""
+def git_error(failure):
+    """Return the reason why git failed: the last line of its error output."""
     if isinstance(failure, FileNotFoundError):
         return "git is not on the PATH"
     parts = getattr(failure, "stderr", None) or str(failure).encode()
     return parts.decode(errors="replace").strip().rpartition("\n")[2]
 
 
-def public(url):
-    """The URL without a password or token: .cruft.json is committed."""
+def without_credentials(url):
+    """Return the URL without a password or token, because .cruft.json is committed."""
     scheme, mark, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return (
@@ -69,30 +75,32 @@ def public(url):
 
 
 def remove_unchosen(answers):
+    """Remove the files that the answers exclude."""
     for (question, answer), paths in UNCHOSEN.items():
         if answers[question] == answer:
             for path in paths:
                 if os.path.isfile(path):
                     os.remove(path)
                 else:
-                    import shutil  # 5 ms that only these answers pay
+                    # Imported here because it takes 5 ms, which most bakes do not need.
+                    import shutil
 
                     shutil.rmtree(path, ignore_errors=True)
 
 
-def vendor(template):
-    """Build the wheel of the library into vendor/, and write requirements/mlprod.txt, which names
-    it.
-    """
-    from pathlib import Path  # which imports what no other step needs
+def build_library(template):
+    """Build the library's wheel into vendor/, and pin it in requirements/mlprod.txt."""
+    # Imported here because no other step needs it.
+    from pathlib import Path
 
     library = runpy.run_path(os.path.join(template, "mlprod", "build_wheel.py"))
     library["build"](Path(template), Path())
 
 
 def copy_assets(template):
-    """Copy the files that must match the library's version, as `make generate` writes them later
-    from the wheel.
+    """Copy the files that must match the library's version.
+
+    Later, `make generate` writes the same files from the wheel.
     """
     source = os.path.join(template, "mlprod", "src", "mlprod", "assets", "project")
     for folder, _, names in os.walk(source):
@@ -103,27 +111,32 @@ def copy_assets(template):
                 open(os.path.join(folder, name), "rb") as asset,
                 open(os.path.join(target, name), "wb") as copy,
             ):
-                copy.write(asset.read().replace(b"\r\n", b"\n"))  # of a checkout on Windows
+                # A checkout on Windows may have CRLF line ends.
+                copy.write(asset.read().replace(b"\r\n", b"\n"))
 
 
 def link(answers, template):
-    """Write .cruft.json, so that `cruft update` works although plain cookiecutter made the project."""
+    """Write .cruft.json, so that `cruft update` also works after a plain cookiecutter.
+
+    Returns a note if the link is missing or incomplete, else None.
+    """
     if not os.path.exists(os.path.join(template, ".git")):
-        return f"No link to the template: {template} is no git repository, so cruft cannot update the project."
+        return no_link(f"{template} is not a git repository")
     try:
         head, *changes = git("-C", template, "status", "--porcelain=v2", "--branch").splitlines()
-        local = answers["_template"] == answers["_repo_dir"]  # then Cookiecutter ignores --checkout
+        # Cookiecutter ignores --checkout for a local template.
+        local = answers["_template"] == answers["_repo_dir"]
         source = (
             template
             if local
-            else public(git("-C", template, "remote", "get-url", "origin").strip())
+            else without_credentials(git("-C", template, "remote", "get-url", "origin").strip())
         )
     except (OSError, subprocess.SubprocessError) as failure:
-        return f"No link to the template: {why(failure)}."
+        return no_link(git_error(failure))
     commit = head.removeprefix("# branch.oid ")
     if commit == "(initial)":
-        return f"No link to the template: {template} has no commit yet, so cruft cannot update the project."
-    context = {name: answer for name, answer in answers.items() if name not in MACHINE}
+        return no_link(f"{template} has no commit yet")
+    context = {name: answer for name, answer in answers.items() if name not in LOCAL_VARIABLES}
     state = {
         "template": source,
         "commit": commit,
@@ -134,14 +147,20 @@ def link(answers, template):
     with open(".cruft.json", "w", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps(state, ensure_ascii=False, indent=2) + "\n")
     if any(not line.startswith("# ") for line in changes):
-        return "The template has changes that are not committed; .cruft.json names its last commit."
+        return "The template has uncommitted changes; .cruft.json names its last commit."
     return None
 
 
+def no_link(reason):
+    """Return the note that the project has no link to the template."""
+    return (
+        f"No link to the template: {reason}. cruft cannot update this project. "
+        "Works: bake from a clone of the template."
+    )
+
+
 def ignored(folder):
-    """Whether the repository around the folder ignores it, as a repository of a home does: then it
-    is no part of it.
-    """
+    """Return whether the repository around the folder ignores it, as one of a home folder may."""
     try:
         git("-C", folder, "check-ignore", "-q", folder)
     except (OSError, subprocess.SubprocessError):
@@ -150,14 +169,18 @@ def ignored(folder):
 
 
 def commit():
-    """Make a repository with a first commit, or leave none and return the reason."""
+    """Create a repository with a first commit.
+
+    Returns None, or a note with the reason if the project has no repository.
+    """
     project = above = os.getcwd()
     while not os.path.exists(os.path.join(above, ".git")) and above != os.path.dirname(above):
         above = os.path.dirname(above)
     if os.path.exists(os.path.join(above, ".git")) and not ignored(project):
         return (
-            f"No git repository made: the folder lies in the repository {above}. Workflows, CODEOWNERS and the like "
-            "are read only at the root of the repository: docs/setup.md has what to copy there."
+            f"No git repository created: the folder is inside the repository {above}. "
+            "A git host reads workflows and CODEOWNERS only at the root of the repository. "
+            "Works: copy them there, see docs/setup.md."
         )
     settings = [part for name, value in FIRST_COMMIT.items() for part in ("-c", f"{name}={value}")]
     try:
@@ -168,22 +191,24 @@ def commit():
         import shutil
 
         shutil.rmtree(os.path.join(project, ".git"), ignore_errors=True)
-        return f"No git repository made: {why(failure)}. Later: git init && git add -A && git commit -m 'First commit'"
+        return (
+            f"No git repository created: {git_error(failure)}. "
+            "Works: git init && git add -A && git commit -m 'First commit'"
+        )
     return None
 
 
 def main(answers, template):
-    sys.stdout.reconfigure(
-        errors="replace"
-    )  # a terminal that cannot show a name must not cost the project
-    for name in REDIRECTS:  # set while a git hook runs: they point at another repository
+    """Run all steps and print the notes and the next commands."""
+    # A terminal that cannot show a character of a name must not stop the bake.
+    sys.stdout.reconfigure(errors="replace")
+    for name in REDIRECTS:
         os.environ.pop(name, None)
     remove_unchosen(answers)
-    vendor(template)
+    build_library(template)
     copy_assets(template)
-    if (
-        "_commit" in answers
-    ):  # cruft writes .cruft.json itself, and compares bakes that hold no repository
+    # cruft writes .cruft.json itself, and it compares bakes without a repository.
+    if "_commit" in answers:
         return
     for note in (link(answers, template), commit()):
         if note:

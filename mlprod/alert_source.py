@@ -1,6 +1,4 @@
-"""What alerts.yaml and rule_groups.yaml hold: alerts with their thresholds, and what Prometheus
-computes for them.
-"""
+"""The models of alerts.yaml and rule_groups.yaml: alerts, thresholds and recording rules."""
 
 import re
 from collections.abc import Mapping
@@ -36,15 +34,16 @@ class Alert(StrictModel):
 
 
 class Recording(StrictModel):
-    """A recording rule: what Prometheus computes under a name of its own."""
+    """A recording rule: a series that Prometheus computes and stores under a new name."""
 
     comment: str = ""
     expr: Text
 
 
 class Group(StrictModel):
-    """A group of rules, which Prometheus evaluates in order: its recordings, then the alerts that
-    name it.
+    """A group of rules, which Prometheus evaluates in order.
+
+    Its recordings come first, then the alerts that name the group.
     """
 
     file: Text
@@ -56,23 +55,28 @@ class Group(StrictModel):
 
 
 class Alerts(StrictModel):
+    """The content of alerts.yaml."""
+
     alerts: dict[Annotated[str, Field(pattern=r"^([A-Z][a-z0-9]+)+$")], Alert] = Field(min_length=1)
 
 
 class Groups(StrictModel):
+    """The content of rule_groups.yaml."""
+
     files: dict[Annotated[str, Field(pattern=r"^[a-z]+$")], Text]
     groups: dict[Annotated[str, Field(pattern=r"^ml-[a-z]+$")], Group]
 
 
 @dataclass(frozen=True)
 class AlertSource:
-    """Both files. A threshold has one name in all of them."""
+    """The content of both files. A threshold's name is unique among all alerts."""
 
     alerts: Mapping[str, Alert]
     files: Mapping[str, str]
     groups: Mapping[str, Group]
 
     def thresholds(self) -> dict[str, int | float]:
+        """Return the thresholds of all alerts by name."""
         return {
             name: value
             for alert in self.alerts.values()
@@ -80,7 +84,7 @@ class AlertSource:
         }
 
     def fill(self, text: str) -> str:
-        """The text with each ${threshold} as its number, and each ${threshold|percent} in percent."""
+        """Return the text with numbers for ${threshold}, and percent for ${threshold|percent}."""
         values = self.thresholds()
         return PLACEHOLDER.sub(
             lambda result: (

@@ -1,8 +1,7 @@
-"""Build the wheel of the library into a project, with the pin that names it: `python
-mlprod/build_wheel.py PROJECT`.
+"""Build the wheel of the library into a project, and write its pin.
 
-Standard library only, since the hook runs it where nothing is installed. Every Python makes the
-same bytes.
+Usage: `python mlprod/build_wheel.py PROJECT`. Standard library only, since the hook runs it where
+nothing is installed. Every Python builds the same bytes.
 """
 
 import hashlib
@@ -14,19 +13,20 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VENDOR, PIN = "vendor", "requirements/mlprod.txt"
-WHEEL = runpy.run_path(
-    str(HERE / "src" / "mlprod" / "installation" / "wheel.py")
-)  # the library's own, by which it knows its bytes
+# The library's own code, by which an installed library knows its wheel.
+WHEEL = runpy.run_path(str(HERE / "src" / "mlprod" / "installation" / "wheel.py"))
 PIN_TEXT = """--find-links ../vendor
-# The library, by version and checksum. With an index of your own delete the line above and the wheel,
-# and add "vendor/*.whl" to [tool.cruft] skip in pyproject.toml, so that an update brings no wheel.
+# The library, by version and checksum. With an index of your own delete the line above and the
+# wheel. Also add "vendor/*.whl" to [tool.cruft] skip in pyproject.toml, so that an update adds no
+# wheel.
 mlprod=={version} --hash=sha256:{checksum}
 """
 
 
 def version_of(template: Path, base: str) -> str:
-    """The tag of this commit; without one the next version, as .devN after N commits since the last
-    tag.
+    """Return the tag of this commit, or without a tag the next version as .devN.
+
+    N is the number of commits since the last tag.
     """
     exact = _git(template, "describe", "--tags", "--exact-match", "--match", "v[0-9]*")
     if exact:
@@ -37,7 +37,7 @@ def version_of(template: Path, base: str) -> str:
 
 
 def metadata(project: dict, version: str, readme: str) -> str:
-    """The METADATA of the wheel, as the core metadata specification has it."""
+    """Return the METADATA of the wheel, in the form of the core metadata specification."""
     lines = [
         "Metadata-Version: 2.4",
         f"Name: {project['name']}",
@@ -58,7 +58,7 @@ def metadata(project: dict, version: str, readme: str) -> str:
 
 
 def content(version: str) -> dict[str, bytes]:
-    """Every file of the wheel but RECORD, by its name there."""
+    """Return every file of the wheel except RECORD, by its name in the wheel."""
     project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     files: dict[str, bytes] = WHEEL["read_tree"](HERE / "src" / "mlprod")
     mark = b'VERSION = ""'
@@ -75,7 +75,7 @@ def content(version: str) -> dict[str, bytes]:
 
 
 def write_wheel(folder: Path, version: str) -> Path:
-    """Write the wheel into `folder`, in place of every other one of the library; gives its path."""
+    """Write the wheel into `folder`, remove every other wheel of the library, return the path."""
     folder.mkdir(parents=True, exist_ok=True)
     for other in folder.glob("mlprod-*.whl"):
         other.unlink()
@@ -85,7 +85,7 @@ def write_wheel(folder: Path, version: str) -> Path:
 
 
 def build(template: Path, project: Path) -> str:
-    """Build the wheel into the project's vendor/ and write the pin; gives the version."""
+    """Build the wheel into the project's vendor/, write the pin, and return the version."""
     base = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "version"
     ]
@@ -100,7 +100,7 @@ def build(template: Path, project: Path) -> str:
 
 
 def _git(folder: Path, *parts: str) -> str:
-    """What git prints; empty where it fails, or where the folder is no repository of its own."""
+    """Return the output of git; empty if it fails, or if the folder has no .git of its own."""
     if not (folder / ".git").exists():
         return ""
     try:

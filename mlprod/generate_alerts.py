@@ -1,8 +1,7 @@
-"""Write what follows from alerts.yaml: rule files, the table of docs/alerts.md,
-monitoring/thresholds.py.
+"""Generate rule files, the table of docs/alerts.md and monitoring/thresholds.py from alerts.yaml.
 
 `make alerts` runs it, and a test compares the committed files. The hook copies the rule files into
-a project without any package, so they are generated here and not there.
+a project and has no packages, so the files are generated here.
 """
 
 import json
@@ -24,9 +23,9 @@ COLUMNS = ("alert", "fires when", "for", "severity", "outcome", "`make check-ale
 
 
 def generate(package: Path) -> dict[str, str]:
-    """Text of each generated file by its name below the package's folder.
+    """Return the text of each generated file by its path below the package's folder.
 
-    Raises AlertSourceError.
+    Raises AlertSourceError if the source is not valid.
     """
     source = read_source(package / "assets")
     files = {RULES.format(name): rule_file(source, name) for name in source.files}
@@ -34,7 +33,7 @@ def generate(package: Path) -> dict[str, str]:
 
 
 def rule_file(source: AlertSource, file: str) -> str:
-    """A file of rules for Prometheus."""
+    """Return a file of rules for Prometheus."""
     lines = [*_comment(source, source.files[file], ""), "groups:"]
     for name, group in source.groups.items():
         if group.file != file:
@@ -56,16 +55,17 @@ def rule_file(source: AlertSource, file: str) -> str:
 
 
 def page(source: AlertSource, path: Path) -> str:
-    """The page on alerts with the table between its marks.
+    """Return the page on alerts with the table between its marks.
 
-    Raises AlertSourceError when a mark is missing.
+    Raises AlertSourceError if a mark is missing.
     """
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(f"{BEGIN}\n")
     _, end, after = rest.partition(f"{END}\n")
     if not (begin and end):
         raise AlertSourceError(
-            f"{path}: the table needs two marks around it, each on a line:\n{BEGIN}\n{END}"
+            f"{path}: a mark of the table is missing; works: these two lines around the table:\n"
+            f"{BEGIN}\n{END}"
         )
     rows = [
         COLUMNS,
@@ -77,7 +77,7 @@ def page(source: AlertSource, path: Path) -> str:
 
 
 def thresholds(source: AlertSource) -> str:
-    """A module of the figures and outcomes of the alerts that `make check-alerts` checks."""
+    """Return a module with thresholds and outcomes of the alerts of `make check-alerts`."""
     watched = {name: alert for name, alert in source.alerts.items() if alert.watch}
     figures = [
         f"{name.upper()} = {value!r}"
@@ -85,15 +85,16 @@ def thresholds(source: AlertSource) -> str:
         for name, value in alert.thresholds.items()
     ]
     outcomes = [f'    "{name}": "{alert.outcome}",' for name, alert in watched.items()]
-    head = '''"""What `make check-alerts` compares with. Generated from assets/alerts.yaml by `make alerts`.
+    head = '''"""Thresholds of `make check-alerts`. Generated from alerts.yaml by `make alerts`.
 
-Reasons and units stand there. Limits of use, age and value are in a project's governance/, as for Prometheus.
+alerts.yaml explains them, with units. The limits of use, age and payoff are in a project's
+governance/, for Prometheus too.
 """'''
     return "\n".join([head, "", *figures, "OUTCOMES = {", *outcomes, "}"]) + "\n"
 
 
 def _alert(source: AlertSource, alert: Alert) -> Iterator[str]:
-    """The keys of a rule below its name."""
+    """Yield the keys of a rule below its name."""
     yield from _expression(source, alert.expr)
     if alert.duration:
         yield f"        for: {alert.duration}"
@@ -118,7 +119,7 @@ def _row(source: AlertSource, name: str, alert: Alert) -> tuple[str, ...]:
 
 
 def _expression(source: AlertSource, text: str) -> Iterator[str]:
-    """A block of lines as it stands in the source, or one line."""
+    """Yield the expression: a block of lines as in the source, or one line."""
     first, *lines = source.fill(text).split("\n")
     if not lines:
         yield f"        expr: {_plain(first)}"
@@ -132,7 +133,7 @@ def _comment(source: AlertSource, text: str, indent: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A text of YAML, without quotes where they are not needed."""
+    """Return a text for YAML, with quotes only if they are needed."""
     try:
         plain = yaml.safe_load(f"text: {text}") == {"text": text}
     except yaml.YAMLError:
@@ -141,7 +142,7 @@ def _plain(text: str) -> str:
 
 
 def main(package: Path) -> int:
-    """Write the files that differ, and name them."""
+    """Write the files that differ, and print their names; return the exit code."""
     try:
         files = generate(package)
     except AlertSourceError as error:

@@ -1,8 +1,8 @@
-"""Write the reference pages of assets/reference from the code: verbs, settings, metrics, API,
-governance keys, checks.
+"""Generate the reference pages of assets/reference from the code.
 
-`make reference` runs it, and a test compares the committed pages. They travel in the wheel, where
-`python -m <package> docs` prints them, and the documentation site shows them.
+They cover verbs, settings, metrics, API, governance keys and checks. `make reference` runs it, and
+a test compares the committed pages. The wheel contains them, `python -m <package> docs` prints
+them, and the documentation site shows them.
 """
 
 import json
@@ -42,8 +42,8 @@ STAGES = ("poc", "pilot", "production")
 
 
 def pages() -> dict[str, str]:
-    """Text of each reference page by its file name."""
-    made = {
+    """Return the text of each reference page by its file name."""
+    result = {
         "verbs.md": verbs(),
         "settings.md": settings(),
         "metric-names.md": metrics(),
@@ -51,11 +51,11 @@ def pages() -> dict[str, str]:
         "governance-keys.md": governance(),
         "checks.md": checks(),
     }
-    return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
+    return {name: "\n".join(lines).rstrip() + "\n" for name, lines in result.items()}
 
 
 def verbs() -> Iterator[str]:
-    """Every verb with its options."""
+    """Yield the page of all verbs with their options."""
     yield from (
         "# Verbs",
         "",
@@ -82,7 +82,7 @@ def _option(option: Option) -> tuple[str, str]:
 
 
 def settings() -> Iterator[str]:
-    """Every setting of the environment."""
+    """Yield the page of all settings of the environment."""
     yield from (
         "# Settings",
         "",
@@ -93,20 +93,23 @@ def settings() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         alias = getattr(field.validation_alias, "choices", [f"ML_{name.upper()}"])
         default = "" if field.default in (None, "") else f"`{field.default}`"
-        rows.append((", ".join(f"`{each}`" for each in alias), default, str(field.description)))
+        names = ", ".join(f"`{variable}`" for variable in alias)
+        rows.append((names, default, str(field.description)))
     yield from table(("variable", "default", "meaning"), rows)
 
 
 def metrics() -> Iterator[str]:
-    """Every metric of the service."""
+    """Yield the page of all metrics of the service."""
     yield from ("# Metric names", "", "The admin port serves these metrics at `/metrics`.", "")
-    kept = Metrics()
-    OutcomeMetrics(SimpleNamespace(fields={}, slices=(), personal=()), None, None, kept)  # type: ignore[arg-type]
+    known = Metrics()
+    terms: Any = SimpleNamespace(fields={}, slices=(), personal=())
+    nothing: Any = None
+    OutcomeMetrics(terms, nothing, nothing, known)
     series = dict(
         re.findall(r"^(ml_\w+)\{(.+)\}$", NAMES.read_text(encoding="utf-8"), re.MULTILINE)
     )
     rows: list[tuple[str, ...]] = []
-    for family in sorted(kept.registry.collect(), key=lambda family: family.name):
+    for family in sorted(known.registry.collect(), key=lambda family: family.name):
         ends = ("_total", "") if family.type == "counter" else ("", "_count")
         labels = next(
             (series[family.name + end] for end in ends if family.name + end in series), ""
@@ -117,7 +120,7 @@ def metrics() -> Iterator[str]:
 
 
 def api(document: dict[str, Any]) -> Iterator[str]:
-    """Every route of the API, of the example project."""
+    """Yield the page of all routes and bodies of the API, for the example project."""
     yield from (
         "# API",
         "",
@@ -152,7 +155,7 @@ def api(document: dict[str, Any]) -> Iterator[str]:
 
 
 def governance() -> Iterator[str]:
-    """Every key of the governance files."""
+    """Yield the page of all keys of the governance files."""
     yield from (
         "# Governance keys",
         "",
@@ -181,7 +184,7 @@ def _keys(
 
 
 def _inner(value: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """The object that a key holds, or that its list or mapping holds."""
+    """Return the schema of the object in a key, or in its list or mapping."""
     for part in (
         value,
         value.get("items", {}),
@@ -194,7 +197,7 @@ def _inner(value: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 
 def checks() -> Iterator[str]:
-    """Every check of the readiness scorecard."""
+    """Yield the page of all checks of the readiness scorecard."""
     yield from (
         "# Checks",
         "",
@@ -218,7 +221,7 @@ def checks() -> Iterator[str]:
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """A Markdown table and an empty line."""
+    """Yield a Markdown table and an empty line."""
     for row in (head, ("---",) * len(head), *rows):
         yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
     yield ""

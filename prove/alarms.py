@@ -1,13 +1,12 @@
-"""Days without drift, and days with a planted shift, through the baked rules as Prometheus runs
-them: what alarms?
+"""Measure the drift alerts of the baked rules on days without drift and days with a planted shift.
 
 python alarms.py DAYS SEED
 
-Runs in the folder of a baked project. Counters as a service would report them, every ten minutes: a
-number that follows the normal distribution, whose mean and whose traffic rise and fall with the
-day. promtool evaluates the rules each hour and lists what fires. Prints one line. Raises
-AssertionError when more than MAX_FALSE of the quiet field-days alarm, or fewer than MIN_FOUND of
-the shifts are found where traffic is highest.
+Runs in the folder of a baked project. It simulates the counters of a service every ten minutes, for
+a number with a normal distribution. Its mean and the traffic follow the time of day. promtool
+evaluates the rules each hour and lists the firing alerts. Prints one line. Raises AssertionError if
+more than MAX_FALSE of the quiet field-days have an alert, or if the rules detect fewer than
+MIN_FOUND of the shifts at the highest traffic.
 """
 
 import json
@@ -22,13 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 RULES = Path("monitoring/prometheus/model.rules.yml")
-DAYS, STEP = int(sys.argv[1]) + 1, 10  # of which the first is not judged; minutes
-FIELDS = 10  # of each kind
-TRAFFIC = (10, 100, 1_000)  # rows an hour
-RHYTHM, SHIFT = 0.3, 0.2  # standard deviations: of the mean over the day, and of what is planted
-MAX_FALSE = 0.01  # of the field-days without a shift
-MIN_FOUND = 0.9  # of the planted shifts, at the highest traffic
-LEARNT = 20_000  # rows of the reference
+# The first day is not evaluated. STEP is in minutes.
+DAYS, STEP = int(sys.argv[1]) + 1, 10
+# Number of fields of each kind.
+FIELDS = 10
+# Rows an hour.
+TRAFFIC = (10, 100, 1_000)
+# In standard deviations: the variation of the mean over the day, and the planted shift.
+RHYTHM, SHIFT = 0.3, 0.2
+# Share of the field-days without a shift.
+MAX_FALSE = 0.01
+# Share of the planted shifts at the highest traffic.
+MIN_FOUND = 0.9
+REFERENCE_ROWS = 20_000
 TICKS = DAYS * 24 * 60 // STEP
 HOUR = np.arange(TICKS) * STEP / 60
 
@@ -83,18 +88,20 @@ def tests(random: np.random.Generator) -> dict[str, object]:
 def one_field(
     name: str, traffic: int, shift: float, random: np.random.Generator
 ) -> list[dict[str, str]]:
-    """Cumulated counts by bin of deciles of what was learnt, and the shares then."""
+    """Return the cumulative counts by deciles of the reference, and the reference shares."""
     often = traffic * STEP / 60 * (1 + 0.8 * np.sin(2 * np.pi * HOUR / 24))
-    learnt = values(random.choice(TICKS, LEARNT, p=often / often.sum()), random)
-    edges = np.quantile(learnt, np.arange(1, 10) / 10)
+    reference = values(random.choice(TICKS, REFERENCE_ROWS, p=often / often.sum()), random)
+    edges = np.quantile(reference, np.arange(1, 10) / 10)
     ticks = np.repeat(np.arange(TICKS), random.poisson(often))
     codes = np.searchsorted(edges, values(ticks, random) + shift)
     counts = np.zeros((TICKS, len(edges) + 1), dtype=np.int64)
     np.add.at(counts, (ticks, codes), 1)
     received = counts.cumsum(axis=1).cumsum(axis=0)
-    shares = [*np.searchsorted(np.sort(learnt), edges, side="right") / LEARNT, 1.0]
+    shares = [*np.searchsorted(np.sort(reference), edges, side="right") / REFERENCE_ROWS, 1.0]
     labels = f'job="ml-service", field="{name}", reference="r"'
-    result = [{"series": f"ml_feature_reference_rows{{{labels}}}", "values": f"{LEARNT}x{TICKS}"}]
+    result = [
+        {"series": f"ml_feature_reference_rows{{{labels}}}", "values": f"{REFERENCE_ROWS}x{TICKS}"}
+    ]
     for place, share in enumerate(shares):
         le = f'{labels}, le="{edges[place] if place < len(edges) else "+Inf"}"'
         result.append(
@@ -113,32 +120,30 @@ def values(ticks: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.
     return random.normal(RHYTHM * np.sqrt(2) * np.sin(2 * np.pi * HOUR[ticks] / 24 + 1), 1)
 
 
-def alarms(said: str) -> dict[int, dict[str, float]]:
-    """By traffic: field-days on which a quiet field alarmed, shifted fields that did, and after how
-    many hours.
-    """
+def alarms(output: str) -> dict[int, dict[str, float]]:
+    """Return by traffic: false alerts, detected shifts and the median hours until detection."""
     result: dict[str, dict[int, set[str]]] = {}
     first: dict[str, int] = {}
     hour = 0
-    for line in said.splitlines():
+    for line in output.splitlines():
         if at := re.search(r"time: (?:(\d+)d)?(?:(\d+)h)?", line):
             hour = 24 * int(at[1] or 0) + int(at[2] or 0)
         for field in re.findall(r'field="([^"]+)"', line):
             result.setdefault(field, {}).setdefault(hour // 24, set()).add(field)
             first.setdefault(field, hour)
-    answer = {}
+    summary = {}
     for traffic in TRAFFIC:
         quiet = [f"quiet-{traffic}-{number}" for number in range(FIELDS)]
         shifted = [f"shifted-{traffic}-{number}" for number in range(FIELDS)]
         hours = sorted(first[name] for name in shifted if name in first)
-        answer[traffic] = {
+        summary[traffic] = {
             "false": sum(len(result.get(name, {})) for name in quiet),
             "days": FIELDS * (DAYS - 1),
             "found": len(hours),
             "planted": FIELDS,
             "hours": float(np.median(hours)) if hours else float("nan"),
         }
-    return answer
+    return summary
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A baked project in which proofs run, and the commands there."""
+"""A baked project in which proofs run commands."""
 
 import os
 import subprocess
@@ -11,24 +11,21 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Place:
-    """A baked project with a champion, and the seed of the sample; without a seed everything is
-    proved.
-    """
+    """A baked project with a champion, and the seed of the sample; "" runs proofs in full."""
 
     project: Path
     seed: str = ""
 
     def run(self, *command: object, cwd: Path | None = None, **environment: object) -> str:
-        """What a command prints, which is shown as well.
+        """Run a command, show its output and return it.
 
-        Raises CalledProcessError when it fails.
+        Raises CalledProcessError if the command fails.
         """
         inherited = {
             name: value for name, value in os.environ.items() if name not in ("SAMPLE", "VENV")
         }
-        inherited["PATH"] = os.pathsep.join(
-            [str(CHECKOUT / ".venv" / "bin"), inherited["PATH"]]
-        )  # uv is there
+        # This folder has uv.
+        inherited["PATH"] = os.pathsep.join([str(CHECKOUT / ".venv" / "bin"), inherited["PATH"]])
         sample = {"SAMPLE": self.seed} if self.seed else {}
         env = inherited | sample | {name: str(value) for name, value in environment.items()}
         parts, lines = [*map(str, command)], []
@@ -49,7 +46,7 @@ class Place:
         return "".join(lines)
 
     def python(self, *command: object, **environment: object) -> str:
-        """The same by the project's Python, which finds the plugin that takes a sample of tests."""
+        """Run the project's Python, with the pytest plugin that selects a sample of tests."""
         path = os.pathsep.join([str(self.project / "src"), str(CHECKOUT / "tests")])
         return self.run(
             self.project / ".venv" / "bin" / "python", *command, PYTHONPATH=path, **environment
@@ -57,7 +54,7 @@ class Place:
 
 
 def baked(folder: Path, seed: str) -> Place:
-    """A project with default answers, its environment made, and a model promoted."""
+    """Bake a project with default answers, create its environment and promote a model."""
     bake = (
         "-m",
         "cookiecutter",
@@ -70,5 +67,5 @@ def baked(folder: Path, seed: str) -> Place:
     subprocess.run([sys.executable, *bake], check=True, stdout=subprocess.DEVNULL)
     place = Place(folder / "fraud-scoring", seed)
     place.run("make", "train", f"PYTHON={sys.executable}")
-    place.run("make", "promote", "REASON=to be proved")
+    place.run("make", "promote", "REASON=a champion for the proofs")
     return place

@@ -1,11 +1,10 @@
-"""Score many rows of the example and compare: each has one score under its id, whatever rows stand
-beside it.
+"""Score many rows of the example: each id has one score, which does not depend on other rows.
 
 python rows.py FOLDER DAYS SEED
 
-Runs in the folder of a baked project with a champion; a day has 1,000 rows. Writes into FOLDER;
-prints one line. Raises AssertionError when a score is missing, doubled, or another when the row is
-scored among few.
+Runs in the folder of a baked project with a champion. A day has 1,000 rows. Writes into FOLDER and
+prints one line. Raises AssertionError if a score is missing or duplicate, or if it differs when the
+row is scored in a small table.
 """
 
 import random
@@ -21,10 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 CHUNK_DAYS = 500
-FIRST_DAYS = 10_000  # the seed chooses one of them as the first
-CHECKED = 2_000  # rows that are scored once more, among themselves
-MAX_MEGABYTES = 1_200  # of memory, of the process that scores, for any number of rows
-KILOBYTES_PER_MEGABYTE = 1_024  # ru_maxrss on Linux
+# The seed chooses one of these days as the first.
+FIRST_DAYS = 10_000
+# Rows that are scored again in a small table.
+CHECKED = 2_000
+# Memory of the scoring process for any number of rows.
+MAX_MEGABYTES = 1_200
+# ru_maxrss is in kilobytes on Linux.
+KILOBYTES_PER_MEGABYTE = 1_024
 
 
 def main() -> None:
@@ -47,7 +50,7 @@ def main() -> None:
         )
         writer = writer or pq.ParquetWriter(folder / "rows.parquet", rows.schema)
         writer.write_table(rows)
-    assert writer, f"{days} days hold no rows"
+    assert writer, f"{days} days have no rows"
     writer.close()
     pq.write_table(pa.concat_tables(few), folder / "few.parquet")
 
@@ -57,25 +60,29 @@ def main() -> None:
     ids = pq.read_table(folder / "rows.parquet", columns=[contract.ID])[contract.ID]
     assert len(many) == len(ids), f"{len(ids):,} rows and {len(many):,} scores"
     by_id = dict(zip(many[contract.ID].to_pylist(), many["score"].to_pylist(), strict=True))
-    assert by_id.keys() == set(ids.to_pylist()), "the scores stand under the ids of the rows"
+    assert by_id.keys() == set(ids.to_pylist()), (
+        "the ids of the scores differ from the ids of the rows"
+    )
     alone = scores(package, folder, "few").to_pylist()
     others = [row for row in alone if by_id[row[contract.ID]] != row["score"]]
     assert not others, (
-        f"{len(others)} of {len(alone)} rows have another score among few, for example {others[0]}"
+        f"{len(others)} of {len(alone)} rows have another score in a small table, "
+        f"for example {others[0]}"
     )
     megabytes = memory / KILOBYTES_PER_MEGABYTE
     assert megabytes < MAX_MEGABYTES, (
-        f"{megabytes:.0f} MB of memory, at most {MAX_MEGABYTES} are allowed"
+        f"scoring used {megabytes:.0f} MB of memory, the maximum is {MAX_MEGABYTES} MB"
     )
     print(
         f"{len(ids):,} rows of {days:,} days since {first:%Y-%m-%d}: {len(by_id):,} ids "
-        f"with a score each, "
-        f"{len(alone):,} scored again among few and equal, {megabytes:.0f} MB, {took:.0f} s"
+        f"with one score each, "
+        f"{len(alone):,} scored again in a small table with equal scores, "
+        f"{megabytes:.0f} MB, {took:.0f} s"
     )
 
 
 def scores(package: str, folder: Path, name: str) -> pa.Table:
-    """The scores of a table, by the verb."""
+    """Score a table with the verb `score` and return the scores."""
     table, to = folder / f"{name}.parquet", folder / f"{name}-scores.parquet"
     to.unlink(missing_ok=True)
     verb = [sys.executable, "-m", package, "score", "--input", table, "--output", to, "--dry-run"]

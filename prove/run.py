@@ -1,10 +1,9 @@
-"""Long proofs: whole, weekly and before a release; of each a sample by a seed, in the gate of a
-change.
+"""Run the long proofs: in full weekly and before a release, as a sample for each change.
 
 python prove/run.py [faults] [soak] [rows] [alarms] [cases] [projects] [--sample SEED]
 
-Prints a Markdown table. Without --sample and names it writes the table into docs/proofs.md as well.
-Fails when a proof does, after the others have run.
+Prints a Markdown table. Without --sample and names it also writes the table into docs/proofs.md.
+If a proof fails, the command runs the others and then fails.
 """
 
 import argparse
@@ -37,9 +36,7 @@ def faults(place: Place) -> str:
         "--pyargs",
         "mlprod.testing.faults",
     )
-    return (
-        f"{passed(place.python(*tests, FUZZ_SECONDS=seconds))}, {seconds} s of fuzzing among them"
-    )
+    return f"{passed(place.python(*tests, FUZZ_SECONDS=seconds))}, including {seconds} s of fuzzing"
 
 
 def soak(place: Place) -> str:
@@ -63,45 +60,48 @@ def alarms(place: Place) -> str:
 
 
 def cases(place: Place) -> str:
-    return whole(passed(place.run("make", "test-library", "TESTS=-m sampled", cwd=CHECKOUT)))
+    return complete(passed(place.run("make", "test-library", "TESTS=-m sampled", cwd=CHECKOUT)))
 
 
 def projects(place: Place) -> str:
     tests = ("-m", "pytest", "-m", "slow and sampled", "-n", 3, "--dist", "loadfile")
-    return whole(passed(place.run(sys.executable, *tests, cwd=CHECKOUT)))
+    return complete(passed(place.run(sys.executable, *tests, cwd=CHECKOUT)))
 
 
-def passed(said: str) -> str:
-    return re.findall(r"(\d+ passed(?:, \d+ (?:skipped|deselected))*)", said)[-1]
+def passed(output: str) -> str:
+    return re.findall(r"(\d+ passed(?:, \d+ (?:skipped|deselected))*)", output)[-1]
 
 
-def whole(result: str) -> str:
-    """The result as it is. Raises NotWholeError when tests were skipped for want of a program."""
+def complete(result: str) -> str:
+    """Return the result. Raises IncompleteError if tests were skipped."""
     if "skipped" in result:
-        raise NotWholeError(f"{result}; `.ci/run prove` installs the programs that these need")
+        raise IncompleteError(
+            f"{result}; works: `.ci/run prove`, which installs the required programs"
+        )
     return result
 
 
-class NotWholeError(Exception):
-    """A proof left something out."""
+class IncompleteError(Exception):
+    """A proof skipped some of its tests."""
 
 
 PROOFS: dict[str, tuple[Callable[[Place], str], str]] = {
     "faults": (
         faults,
-        "the service as a process: kill -9, database away, full disk, overload, slow "
+        "the service as a process: kill -9, database outage, full disk, overload, slow "
         "clients, fuzzing",
     ),
-    "soak": (soak, "steady load: memory, open files, threads and p99 stay as they were"),
+    "soak": (soak, "steady load: memory, open files, threads and p99 stay stable"),
     "rows": (
         rows,
-        "a large table scored: each row once, the same among many and few, in bounded memory",
+        "batch scoring of a large table: one score for each row, independent of other rows, in "
+        "bounded memory",
     ),
-    "alarms": (alarms, "drift alarms by the rules, on quiet days and after a shift"),
-    "cases": (cases, "like cases of the library"),
+    "alarms": (alarms, "drift alerts by the rules, on quiet days and after a shift"),
+    "cases": (cases, "similar test cases of the library"),
     "projects": (
         projects,
-        "whole lives of projects in every variant: providers, installers, servers, public data",
+        "life cycles of projects in every variant: providers, installers, servers, public data",
     ),
 }
 
@@ -110,7 +110,8 @@ def main() -> int:
     args = arguments()
     names = args.proofs or list(PROOFS)
     if args.sample and not args.proofs:
-        names = names[: names.index("cases")]  # `make test` runs the samples of the last two
+        # `make test` runs the samples of the last two proofs.
+        names = names[: names.index("cases")]
     failed, lines = [], []
     with TemporaryDirectory() as folder:
         place = baked(Path(folder), args.sample)
@@ -119,12 +120,12 @@ def main() -> int:
             began = time.monotonic()
             try:
                 result = prove(place)
-            except (subprocess.CalledProcessError, NotWholeError) as failure:
+            except (subprocess.CalledProcessError, IncompleteError) as failure:
                 failed.append(name)
                 result = f"**failed**: {failure}"
             lines.append(f"| {what} | {result} | {(time.monotonic() - began) / 60:.1f} |")
     table = "\n".join(
-        ["| proof | found | minutes |", "| --- | --- | --- |", *lines, "", described(args.sample)]
+        ["| proof | result | minutes |", "| --- | --- | --- |", *lines, "", described(args.sample)]
     )
     print(table)
     if not (args.sample or args.proofs or failed):
@@ -145,7 +146,7 @@ def arguments() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if unknown := set(args.proofs) - set(PROOFS):
-        parser.error(f"no proof called {', '.join(sorted(unknown))}; there are {', '.join(PROOFS)}")
+        parser.error(f"unknown proof: {', '.join(sorted(unknown))}; works: {', '.join(PROOFS)}")
     return args
 
 
@@ -153,7 +154,7 @@ def described(seed: str) -> str:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True
     )
-    what = f"A sample by the seed {seed}" if seed else "Whole"
+    what = f"A sample by the seed {seed}" if seed else "All proofs in full"
     return (
         f"{what}, on {datetime.now(UTC):%Y-%m-%d} at commit {commit.stdout.strip() or 'unknown'}, "
         f"{len(os.sched_getaffinity(0))} cores, "

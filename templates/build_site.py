@@ -1,7 +1,7 @@
-"""Build the documentation site: pages of the template, of a baked example project, and the
-library's reference.
+"""Build the documentation site.
 
-`make site` runs it. The build is strict: a link or an anchor that leads nowhere fails it.
+It has the pages of the template, of a baked example project, and the library's reference. `make
+site` runs this script. A link or an anchor without a target fails the build.
 """
 
 import os
@@ -16,9 +16,8 @@ from tempfile import TemporaryDirectory
 TEMPLATE = Path(__file__).resolve().parent.parent
 REFERENCE = TEMPLATE / "mlprod" / "src" / "mlprod" / "assets" / "reference"
 LINK = re.compile(r"(!?)\[([^\]\n]*)\]\(([^)\s]+)\)")
-ASSETS = (
-    "mlprod/src/mlprod/assets/"  # as pages of the template name what a project and the library have
-)
+# The prefix in links of the template's pages to files of a project or of the library.
+ASSETS = "mlprod/src/mlprod/assets/"
 HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
@@ -47,7 +46,7 @@ def _decisions() -> Iterator[str]:
 
 
 def _without_dead_links(page: Path, pages: Path) -> str:
-    """The page's text, in which a link to a file that the site does not show became its text."""
+    """Return the page, with plain text instead of links to files that the site does not have."""
 
     def shown(link: re.Match[str]) -> str:
         _, assets, rest = link[3].partition(ASSETS)

@@ -57,9 +57,7 @@ STYLE = """
 
 
 def picture() -> str:
-    """The SVG's text: three rows of boxes, an arrow to each next box, and one from a row to the
-    next.
-    """
+    """Return the SVG: three rows of boxes, with arrows between boxes and between rows."""
     width = LEFT + len(ROWS[0][1]) * (WIDE + GAP)
     height = TOP + len(ROWS) * STEP - (STEP - HIGH) + TOP
     lines = [

@@ -1,8 +1,7 @@
-"""Bake the files that `make generate` generates: with marked answers, whose marks then become Jinja
-again.
+"""Write the template's copies of the files that `make generate` writes in a project.
 
-Run by `make generated` after a change of what the baked project generates; a test of whole lives
-compares the two.
+It bakes a project with marked answers, generates the files, and replaces the marks with Jinja. Run
+it by `make generated` after a change of the generator. A test compares both versions.
 """
 
 import re
@@ -42,14 +41,12 @@ def answer(question: str, *filters: str) -> str:
 
 
 def given(owner: str, text: str) -> str:
-    """Text that stands there only when somebody was named."""
+    """Return Jinja for a text that appears only if the owner is named."""
     return "{% if cookiecutter." + owner + " | person_name != 'TODO' %}" + text + "{% endif %}"
 
 
 def routes(text: str) -> str:
-    """Alertmanager's configuration, in which who is not named has no receiver and is reached by the
-    fallback.
-    """
+    """Return the Alertmanager configuration in which an unnamed owner has the fallback receiver."""
     route, mark, receivers = text.partition("\nreceivers:\n")
     for owner in OWNERS:
         known = (
@@ -71,11 +68,9 @@ def routes(text: str) -> str:
 
 
 def unmarked(name: str, text: str) -> str:
-    """The text with the marks turned into what Cookiecutter fills in."""
-    if name in (
-        CONSTANTS,
-        *RULES,
-    ):  # within quotes, beside the braces of Prometheus's own templates
+    """Return the text with Jinja instead of the marks."""
+    # These files have the braces of Prometheus's own templates.
+    if name in (CONSTANTS, *RULES):
         text = re.sub(r"\{\{|\}\}", lambda matches: "{{ '" + matches[0] + "' }}", text)
         return text.replace(ANSWERS["project_slug"], answer("project_slug"))
     if name == "CODEOWNERS":
@@ -103,7 +98,8 @@ def unmarked(name: str, text: str) -> str:
     for question in ("project_slug", "description"):
         mark = f'"{ANSWERS[question]}"' if kind == "quoted" else ANSWERS[question]
         text = text.replace(mark, answer(question, *([kind] if kind else [])))
-    if name == ALERTS:  # within a matcher, and of letters, digits and hyphens alone
+    # The slug is in a matcher. It has only letters, digits and hyphens, so it needs no quotes.
+    if name == ALERTS:
         text = text.replace(ANSWERS["project_slug"], answer("project_slug"))
     return text
 
@@ -130,7 +126,9 @@ def main() -> int:
         for name in FILES:
             text = unmarked(name, (project / name).read_text(encoding="utf-8"))
             if left := re.findall(r"(?i)marked[ .-]\w*", text):
-                raise SystemExit(f"{name}: {left} is no answer that could be filled in")
+                raise SystemExit(
+                    f"{name}: the marks {left} remain; works: add their answer to this script"
+                )
             (PRODUCT / name).write_text(text, encoding="utf-8")
     return 0
 

@@ -1,9 +1,9 @@
-"""Build the wheel of a release, or compare a file with it: `python templates/release.py build TAG
-FOLDER` and `python templates/release.py check TAG WHEEL`.
+"""Build the wheel of a release, or compare a file with it.
 
-Both build from a clean checkout of the tag with the builder of that commit, so that nothing of this
-folder's state reaches the wheel. `python templates/release.py tests` lists the library's tests that
-checks of the scorecard rest on. Standard library only.
+`python templates/release.py build TAG FOLDER` builds the wheel. `python templates/release.py check
+TAG WHEEL` compares a file with it. Both build from a clean checkout of the tag with the builder of
+that commit, so the state of this folder does not affect the wheel. `python templates/release.py
+tests` lists the library's tests that checks of the scorecard need. Standard library only.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = "mlprod/pyproject.toml"
-CATALOGUE = "mlprod/src/mlprod/governance/check_catalogue.yaml"
+CATALOG = "mlprod/src/mlprod/governance/check_catalogue.yaml"
 
 
 class ReleaseError(Exception):
@@ -29,21 +29,20 @@ class ReleaseError(Exception):
 
 
 def release_version(template: Path, tag: str) -> str:
-    """The version that a tag releases.
+    """Return the version that a tag releases.
 
     Raises ReleaseError for a tag that is not vX.Y.Z, is missing, or differs from the version of its
     commit, and for a working tree with changes.
     """
     if not (result := re.fullmatch(r"v(\d+\.\d+\.\d+)", tag)):
-        raise ReleaseError(f"TAG={tag} is not a release tag. Example: TAG=v0.1.0")
+        raise ReleaseError(f"TAG={tag} is not a release tag. Works: TAG=v0.1.0")
     if changed := _git(template, "status", "--porcelain").splitlines():
         names = ", ".join(line[3:] for line in changed[:3])
-        message = f"the working tree has {len(changed)} changes that no tag contains: {names}"
+        message = f"the working tree has {len(changed)} uncommitted changes: {names}"
         raise ReleaseError(f"{message}. Works: commit them, or git stash --include-untracked")
     if tag not in (tags := _git(template, "tag", "--list", "--sort=-creatordate").split()):
         message = (
-            f"this repository has no tag {tag}; its newest tags are: "
-            f"{', '.join(tags[:3]) or 'none'}"
+            f"this repository has no tag {tag}; the newest tags are {', '.join(tags[:3]) or 'none'}"
         )
         raise ReleaseError(
             f"{message}. Works: git fetch --tags, or git tag {tag} on the commit to release"
@@ -59,10 +58,9 @@ def release_version(template: Path, tag: str) -> str:
 
 
 def build_release(template: Path, tag: str, folder: Path) -> Path:
-    """Build the wheel of a tag into a folder, in place of any other wheel of the library; returns
-    its path.
+    """Build the wheel of a tag into a folder and return its path.
 
-    Raises ReleaseError as `release_version` does.
+    Replaces any other wheel of the library there. Raises ReleaseError as `release_version` does.
     """
     version = release_version(template, tag)
     with tempfile.TemporaryDirectory() as temporary:
@@ -82,21 +80,21 @@ def build_release(template: Path, tag: str, folder: Path) -> Path:
 
 
 def check_release(template: Path, tag: str, wheel: Path) -> str:
-    """Rebuild the wheel of a tag and compare it with a file; returns the SHA-256 of both.
+    """Rebuild the wheel of a tag and compare it with a file; return the SHA-256 of both.
 
-    Raises ReleaseError when the file is missing or differs.
+    Raises ReleaseError if the file is missing or differs.
     """
     if not wheel.is_file():
         example = f"gh release download {tag} --pattern '*.whl'"
         raise ReleaseError(
-            f"WHEEL={wheel} is not a file. Example: {example}, then "
+            f"WHEEL={wheel} is not a file. Works: {example}, then "
             f"WHEEL=mlprod-X.Y.Z-py3-none-any.whl"
         )
     with tempfile.TemporaryDirectory() as temporary:
         expected = checksum(build_release(template, tag, Path(temporary)))
     if (given := checksum(wheel)) != expected:
         message = (
-            f"{wheel} is not the wheel of {tag}: its SHA-256 is {given}, that of a new build "
+            f"{wheel} is not the wheel of {tag}: its SHA-256 is {given}, that of a new build is "
             f"{expected}"
         )
         raise ReleaseError(f"{message}. Do not publish or install it")
@@ -104,20 +102,18 @@ def check_release(template: Path, tag: str, wheel: Path) -> str:
 
 
 def verified_tests(template: Path) -> list[str]:
-    """The paths of tests that the check catalogue names, below mlprod/: what verified.json must
-    cover.
-    """
-    catalogue = (template / CATALOGUE).read_text(encoding="utf-8")
+    """Return the tests of the check catalog below mlprod/; verified.json needs their results."""
+    catalogue = (template / CATALOG).read_text(encoding="utf-8")
     return sorted(set(re.findall(r"mlprod/(tests/[\w/.]+)", catalogue)))
 
 
 def checksum(wheel: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
+    """Return the SHA-256 of a file as hexadecimal digits."""
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def _git(folder: Path, *parts: str) -> str:
-    """The output of git. Raises ReleaseError with its message when it fails."""
+    """Run git and return its output. Raises ReleaseError with its message if it fails."""
     done = subprocess.run(
         ["git", "-C", str(folder), *parts], capture_output=True, text=True, check=False
     )
@@ -132,9 +128,7 @@ def main() -> None:
         description="build the wheel of a release, or compare a file with it"
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser(
-        "tests", help="list the library's tests that checks of the scorecard rest on"
-    )
+    commands.add_parser("tests", help="list the library's tests that checks of the scorecard need")
     for name, path in (("build", "folder to write to"), ("check", "wheel to compare")):
         command = commands.add_parser(name)
         command.add_argument("tag", help="vX.Y.Z")

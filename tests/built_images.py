@@ -1,5 +1,6 @@
-"""The images of a baked project with a champion: built once a module, run as a cluster does, put
-under load.
+"""The images of a baked project with a champion.
+
+Built once for each module, run as in a cluster, and put under load.
 """
 
 import json
@@ -20,12 +21,13 @@ from conftest import baking
 from containers import Engine
 from test_baked_life import Project, free_port, get, readme_request
 
-UID = 54321  # nobody's
-DRAIN = 3  # seconds
+# A user id without an account.
+UID = 54321
+DRAIN_SECONDS = 3
 
 
 class Built:
-    """A project with a champion, its images, and what pip was lent while they were built."""
+    """A project with a champion, its images, and the marker of the build secret of pip."""
 
     def __init__(self, project: Project, engine: Engine, base: str, marker: str) -> None:
         self.project, self.engine, self.base, self.marker = project, engine, base, marker
@@ -37,7 +39,7 @@ class Built:
         self.key = ""
 
     def size(self, image: str) -> int:
-        """Megabytes."""
+        """Return the size of an image in megabytes."""
         return (
             int(self.engine("podman", "image", "inspect", "--format", "{{.Size}}", image))
             // 1_000_000
@@ -47,8 +49,8 @@ class Built:
         return int(self.engine("podman", "inspect", "--format", "{{.State.Pid}}", container))
 
     @contextmanager
-    def serving(self, state: Path, *words: object) -> Iterator[tuple[str, str, str]]:
-        """The image as a cluster runs it; gives container, address and address of the second port."""
+    def serving(self, state: Path, *options: object) -> Iterator[tuple[str, str, str]]:
+        """Run the image as a cluster does; yields container, address and admin address."""
         port, second = free_port(), free_port()
         user, where = f"--user={UID}:0", f"--volume={state}:/var/lib/ml"
         if not state.exists():
@@ -73,15 +75,16 @@ class Built:
                 "--cap-drop=ALL",
                 "--security-opt=no-new-privileges",
             ),
-            *(user, where, "--memory=256m", f"--env=ML_DRAIN_SECONDS={DRAIN}"),
-            "--env=ML_MAX_QUEUE_SECONDS=5",  # how it sheds load on a busy machine is not what is tried here
+            *(user, where, "--memory=256m", f"--env=ML_DRAIN_SECONDS={DRAIN_SECONDS}"),
+            # These tests do not check load shedding on a busy machine.
+            "--env=ML_MAX_QUEUE_SECONDS=5",
             *(f"--publish=127.0.0.1:{port}:8000", f"--publish=127.0.0.1:{second}:8001"),
             f"--volume={self.models}:/models:ro",
             *(
                 f"--volume={self.keys.parent}:/run/keys:ro",
                 "--env=ML_KEYS_FILE=/run/keys/keys.json",
             ),
-            *words,
+            *options,
         )
         try:
             yield container, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{second}"
@@ -91,15 +94,15 @@ class Built:
         finally:
             self.engine("podman", "rm", "--force", "--time=0", container, check=False)
 
-    def ask(self, address: str, key: str | None = None) -> tuple[int, dict[str, Any]]:
-        """What the README's request is answered."""
+    def predict(self, address: str, key: str | None = None) -> tuple[int, dict[str, Any]]:
+        """Send the request of the README; return status and body."""
         body = json.dumps({"rows": [readme_request(self.project)]}).encode()
         headers = {
             "authorization": f"Bearer {self.key if key is None else key}",
             "content-type": "application/json",
         }
         try:
-            request = urllib.request.Request(f"{address}/v1/predict", body, headers)  # noqa: S310 - our own address
+            request = urllib.request.Request(f"{address}/v1/predict", body, headers)  # noqa: S310
             with urllib.request.urlopen(request, timeout=5) as message:  # noqa: S310
                 return message.status, json.load(message)
         except urllib.error.HTTPError as error:
@@ -113,7 +116,7 @@ def built(
     project = Project(baking(cookies_session)(), environment)
     marker = secrets.token_hex(20)
     built = Built(project, engine, base, marker)
-    settings = tmp_path_factory.mktemp("lent") / "pip.conf"
+    settings = tmp_path_factory.mktemp("build-secret") / "pip.conf"
     settings.write_text(f"[global]\ntimeout = 180\n# {marker}\n")
     project.environment |= engine.environment | {"PIP_CONFIG_FILE": str(settings)}
     project.environment.setdefault("PIP_CERT", os.environ.get("SSL_CERT_FILE", ""))
@@ -122,9 +125,8 @@ def built(
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     print(f"both images: {time.monotonic() - began:.0f} s on a base of {built.size(base)} MB")
     for image in ("serve", "pipeline"):
-        print(
-            f"{image}: {built.size(f'{built.name}:{image}') - built.size(base)} MB more than the base"
-        )
+        added = built.size(f"{built.name}:{image}") - built.size(base)
+        print(f"{image}: {added} MB more than the base")
     project.makes("train")
     project.makes("promote", REASON="it beats the rule")
     built.models.parent.mkdir()
@@ -140,7 +142,7 @@ def built(
 
 
 class Load:
-    """Four callers that keep their connections, as the service lets them."""
+    """Four callers with persistent connections."""
 
     def __init__(self, built: Built, address: str) -> None:
         self.host, self.row = address.removeprefix("http://"), readme_request(built.project)
@@ -177,7 +179,7 @@ class Load:
         connection.close()
 
 
-def refuses(address: str) -> bool:
+def is_unavailable(address: str) -> bool:
     try:
         get(address)
     except urllib.error.HTTPError as error:

@@ -1,4 +1,4 @@
-"""The project's own services of compose.yaml, run by podman."""
+"""The services of compose.yaml that the project defines, run by podman."""
 
 import json
 import os
@@ -16,8 +16,9 @@ from test_baked_life import free_port
 
 
 class Compose:
-    """The project's own services of compose.yaml, by podman, in one network where every name is
-    127.0.0.1.
+    """The services of compose.yaml, run by podman in one network.
+
+    Every service name resolves to 127.0.0.1.
     """
 
     def __init__(self, built: Built, folder: Path) -> None:
@@ -28,17 +29,16 @@ class Compose:
         publish = f"--publish=127.0.0.1:{self.port}:8000"
         self.network = self.engine.start(built.base, *names, publish, command=("sleep", "900"))
         self.servers: list[subprocess.Popen[bytes]] = []
-        for volume in self.file[
-            "volumes"
-        ]:  # made like the folders of the images that they are first mounted over
+        # With the permissions of the folders in the images on which they are mounted first.
+        for volume in self.file["volumes"]:
             (folder / volume).mkdir()
             (folder / volume).chmod(0o755 if volume in ("secrets", "bundles") else 0o770)
 
     def secret(self, name: str) -> str:
         return (self.folder / "secrets" / name).read_text().strip()
 
-    def said(self, text: str) -> str:
-        """What Compose makes of a text of the file."""
+    def substituted(self, text: str) -> str:
+        """Replace the variables in a text of the file, as Compose does."""
         own = {"IMAGE": self.built.name}
         return re.sub(
             r"\$\$|\$\{(\w+):-([^}]*)\}", lambda m: own.get(m[1], m[2]) if m[1] else "$", text
@@ -48,7 +48,7 @@ class Compose:
         received = self.file["services"][service]
         parts = [f"--network=container:{self.network}"]
         parts += [
-            f"--env={name}={self.said(value)}"
+            f"--env={name}={self.substituted(value)}"
             for name, value in received.get("environment", {}).items()
         ]
         for mount in received.get("volumes", []):
@@ -71,11 +71,11 @@ class Compose:
             if "entrypoint" in received
             else []
         )
-        started = tuple(command) or tuple(map(self.said, received.get("command", [])))
-        return self.engine.start(self.said(received["image"]), *parts, command=started)
+        started = tuple(command) or tuple(map(self.substituted, received.get("command", [])))
+        return self.engine.start(self.substituted(received["image"]), *parts, command=started)
 
     def run(self, service: str, *command: str) -> str:
-        """To its end, which must be a good one; gives what it said."""
+        """Run a service to its end and return its output; fails unless the exit code is 0."""
         container = self.start(service, *command)
         code = self.engine("podman", "wait", container)
         message = self.engine("sh", "-c", f"podman logs {container} 2>&1")
@@ -83,7 +83,7 @@ class Compose:
         return message
 
     def inside(self, *command: object, **more: Any) -> list[str]:
-        """A command of this machine in that network."""
+        """Return a command that runs a program of this machine in that network."""
         return [
             "nsenter",
             "-n",
@@ -100,7 +100,7 @@ class Compose:
         )
 
     def postgres(self) -> None:
-        """A real one, in the place of the image, with what the file says of it."""
+        """Start PostgreSQL of this machine instead of the image, as the file configures it."""
         received, data = (
             self.file["services"]["postgres"]["environment"],
             self.folder / "postgres" / "data",
@@ -108,10 +108,8 @@ class Compose:
         programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))[-1].parent
         shutil.chown(data.parent, "nobody")
         data.parent.chmod(0o755)
-        for folder in (
-            self.folder,
-            *self.folder.parents,
-        ):  # pytest's own, which others may not enter
+        # Other users cannot enter the folders of pytest.
+        for folder in (self.folder, *self.folder.parents):
             folder.chmod(0o755)
             if folder.name.startswith("pytest-of-"):
                 break
@@ -127,7 +125,7 @@ class Compose:
         self.serve(
             *self.inside("runuser", "-u", "nobody", "--", programs / "postgres", "-D", data, *where)
         )
-        ask = self.inside(
+        psql = self.inside(
             "psql",
             "-h",
             "127.0.0.1",
@@ -143,9 +141,9 @@ class Compose:
             f"CREATE DATABASE {received['POSTGRES_DB']}",
             self.file["configs"]["databases"]["content"],
         ):
-            eventually(lambda: self.asks([*ask, "-c", statement], password), statement)  # noqa: B023
+            eventually(lambda: self.succeeds([*psql, "-c", statement], password), statement)  # noqa: B023
 
-    def asks(self, command: list[str], environment: dict[str, str]) -> bool:
+    def succeeds(self, command: list[str], environment: dict[str, str]) -> bool:
         return (
             subprocess.run(
                 command, env=os.environ | environment, capture_output=True, check=False
@@ -154,9 +152,9 @@ class Compose:
         )
 
     def s3(self) -> None:
-        """The file's own command, by this machine's rclone."""
+        """Run the command of the file with the rclone of this machine."""
         received = self.file["services"]["s3"]
-        (script,) = map(self.said, received["command"])
+        (script,) = map(self.substituted, received["command"])
         script = script.replace("/secrets/", f"{self.folder}/secrets/").replace(
             "/data", f"{self.folder}/bundles"
         )

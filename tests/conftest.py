@@ -1,6 +1,4 @@
-"""bake(**answers) makes a project and returns it as a BakedProject, with the questions that tests
-ask.
-"""
+"""Fixtures: bake(**answers) returns a BakedProject, whose methods read the files of a project."""
 
 import hashlib
 import json
@@ -23,7 +21,8 @@ pytest_plugins = ["sample", "longest_first"]
 ROOT = Path(__file__).resolve().parent.parent
 UNBAKED = ROOT / "{{cookiecutter.project_slug}}"
 LIBRARY = ROOT / "mlprod" / "src" / "mlprod"
-ASSETS = LIBRARY / "assets" / "project"  # what the hook copies into a bake
+# Files that the hook copies into a bake.
+ASSETS = LIBRARY / "assets" / "project"
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 COMBINATIONS: dict[str, dict[str, str]] = {
@@ -55,7 +54,7 @@ class BakedProject:
     path: Path
 
     def read(self, name: str) -> str:
-        """The text of a file; of the wheel, which is no text, its checksum."""
+        """Return the text of a file; for the wheel, which is binary, its checksum."""
         if name.endswith(".whl"):
             return hashlib.sha256((self.path / name).read_bytes()).hexdigest()
         return (self.path / name).read_text(encoding="utf-8")
@@ -70,9 +69,7 @@ class BakedProject:
         return json.loads(self.read(name))
 
     def shown(self, name: str) -> list[str]:
-        """The words of each block of a Markdown file, as a reader sees them; markup among them
-        shows as <type>.
-        """
+        """Return the visible text of each block of a Markdown file, with other markup as <type>."""
         blocks = [
             token.children or []
             for token in MARKDOWN.parse(self.read(name))
@@ -84,7 +81,7 @@ class BakedProject:
         ]
 
     def files(self) -> list[str]:
-        """Every baked file, without what git or cruft keeps."""
+        """Return every baked file, without those of git and cruft."""
         result = (p.relative_to(self.path) for p in self.path.rglob("*") if p.is_file())
         return sorted(
             p.as_posix() for p in result if p.parts[0] != ".git" and p.as_posix() != ".cruft.json"
@@ -97,7 +94,7 @@ class BakedProject:
 
 
 def make_targets(makefile: str) -> dict[str, str]:
-    """The targets of a project's Makefile, each with what it needs first."""
+    """Return the targets of a project's Makefile with their prerequisites."""
     joined = makefile.replace("\\\n", " ")
     grouped = re.findall(r"^\$\(OTHERS\).*:(.*)$", joined, re.MULTILINE)[0]
     others = re.findall(r"^OTHERS := (.*)$", joined, re.MULTILINE)[0].split()
@@ -108,7 +105,7 @@ def make_targets(makefile: str) -> dict[str, str]:
 
 
 class BakeRefusedError(Exception):
-    """The bake stopped; the message is what the user reads."""
+    """The bake stopped; the message is the one that the user reads."""
 
 
 Bake = Callable[..., BakedProject]
@@ -116,9 +113,8 @@ Bake = Callable[..., BakedProject]
 
 def baking(cookies: Any) -> Bake:
     def bake(template: Path = ROOT, **answers: str) -> BakedProject:
-        with (
-            pytest.MonkeyPatch.context() as patch
-        ):  # pytest-cookies reads the answers before Cookiecutter sets the path
+        # pytest-cookies reads the answers before Cookiecutter sets the path.
+        with pytest.MonkeyPatch.context() as patch:
             patch.syspath_prepend(template)
             result = cookies.bake(extra_context=answers, template=str(template))
         if result.exception:
@@ -135,13 +131,13 @@ def bake(cookies: Any) -> Bake:
 
 @pytest.fixture(scope="session", params=COMBINATIONS)
 def baked(request: pytest.FixtureRequest, cookies_session: Any) -> BakedProject:
-    """One project for each named combination, to look at only."""
+    """Bake one project for each named combination; tests must not change it."""
     return baking(cookies_session)(**COMBINATIONS[request.param])
 
 
 @pytest.fixture(scope="session", autouse=True)
 def git_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Git with an identity and without the configuration of whoever runs the tests."""
+    """Configure git with an identity and without the configuration of the user."""
     home = tmp_path_factory.mktemp("home")
     config = home / ".gitconfig"
     config.write_text(
@@ -160,12 +156,12 @@ def git_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def load_hook(name: str) -> dict[str, Any]:
-    """What a hook defines, before Cookiecutter fills in its last line."""
+    """Return the names that a hook defines, without running its last line."""
     return runpy.run_path(str(ROOT / "hooks" / f"{name}.py"))
 
 
 def template_files() -> list[str]:
-    """The files of the template that git tracks or would track."""
+    """Return the files of the template that git tracks or would track."""
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
     )
@@ -182,7 +178,7 @@ def copy_template(folder: Path) -> None:
 
 
 def run(*command: object, cwd: Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run a tool of this environment as a user would; returns whatever came of it."""
+    """Run a tool of this environment; returns the result, also after a failure."""
     return subprocess.run(
         [sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, **more
     )

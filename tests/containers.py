@@ -1,4 +1,4 @@
-"""Images and containers by buildah and podman, on a stand-in for the official Python image."""
+"""Images and containers by buildah and podman, on a substitute for the official Python image."""
 
 import fcntl
 import os
@@ -25,6 +25,7 @@ PROGRAMS = (
     "rclone",
     "promtool",
 )
+# Settings that work without systemd, and on kernels with cgroups of version 1.
 CONTAINERS = """[containers]
 default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 [engine]
@@ -33,7 +34,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
 tmp_dir = "FOLDER/libpod"
-"""  # what is sure to work without systemd, and on kernels with the first kind of cgroups
+"""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -44,7 +45,7 @@ pytestmark = [
 
 
 class Engine:
-    """Podman and buildah with a storage of their own."""
+    """Podman and buildah with their own storage."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.names = folder, []
@@ -58,12 +59,13 @@ class Engine:
             "BUILDAH_ISOLATION": "chroot",
             "CONTAINERS_CONF": str(folder / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
-            "DOCKER_HOST": f"unix://{folder}/no-docker",  # a Docker that runs here has no stand-in
+            # A Docker daemon of this machine does not have the substitute image.
+            "DOCKER_HOST": f"unix://{folder}/no-docker",
         }
 
     def __call__(self, *parts: object, check: bool = True, **more: Any) -> str:
         done = subprocess.run(
-            [str(word) for word in parts],
+            [str(part) for part in parts],
             env=os.environ | self.environment,
             capture_output=True,
             text=True,
@@ -74,7 +76,7 @@ class Engine:
         )
         return done.stdout.strip()
 
-    def start(self, image: str, *words: object, command: tuple[str, ...] = ()) -> str:
+    def start(self, image: str, *options: object, command: tuple[str, ...] = ()) -> str:
         name = f"baked-{secrets.token_hex(4)}"
         self.names.append(name)
         self(
@@ -85,13 +87,13 @@ class Engine:
             name,
             "--pull=never",
             "--no-healthcheck",
-            *words,
+            *options,
             image,
             *command,
         )
         return name
 
-    def ask(self, container: str, *command: object) -> str:
+    def run_in(self, container: str, *command: object) -> str:
         return self("podman", "exec", container, *command)
 
     def works(self, container: str, *command: str) -> bool:
@@ -101,7 +103,7 @@ class Engine:
         ).returncode
 
     def end(self, container: str, seconds: int = 20) -> int:
-        """The code with which it ends when it is told to; 137 when it has to be killed."""
+        """Stop a container and return its exit code; 137 means that podman had to kill it."""
         self("podman", "stop", "--time", seconds, container)
         return int(self("podman", "inspect", "--format", "{{.State.ExitCode}}", container))
 
@@ -123,12 +125,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def base(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Like python:3.x-slim, made once a run: each process of it has a storage of its own, and loads
-    what is there.
+    """Build an image like python:3.x-slim once for each test run.
+
+    Each pytest process has its own storage and loads the image from an archive.
     """
     folder = tmp_path_factory.getbasetemp()
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    image, archive = "localhost/stand-in", folder / "stand-in.tar"
+    image, archive = "localhost/substitute", folder / "substitute.tar"
     with archive.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if archive.exists():
@@ -140,12 +143,12 @@ def base(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def make_base(engine: Engine, image: str) -> None:
-    """Debian, Python with pip below /usr/local, no bytecode. Python is the one that runs this."""
+    """Build Debian with the Python and pip of this process below /usr/local, without bytecode."""
     prefix = Path(sys.base_prefix)
     if prefix == Path("/usr"):
         pytest.skip(
-            "the Python that runs the tests must have a folder of its own; .ci/run says "
-            "which Pythons it takes"
+            "the Python that runs the tests is the system's; works: a Python in its own folder, "
+            "see .ci/run"
         )
     lib = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
     linked = engine("ldd", prefix / "bin" / "python3", *(prefix / lib / "lib-dynload").glob("*.so"))
@@ -187,7 +190,7 @@ def make_base(engine: Engine, image: str) -> None:
 
 
 def eventually(holds: Callable[[], Any], what: str, seconds: float = 60) -> float:
-    """Seconds until something held."""
+    """Wait until `holds` returns a true value; return the seconds that it took."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         try:
@@ -196,4 +199,4 @@ def eventually(holds: Callable[[], Any], what: str, seconds: float = 60) -> floa
         except (OSError, HTTPException):
             pass
         time.sleep(0.02)
-    raise AssertionError(f"not within {seconds:g} s: {what}")
+    raise AssertionError(f"the condition was not met within {seconds:g} s: {what}")

@@ -1,5 +1,6 @@
-"""A git host on loopback that signs tokens for jobs, as GitHub's and GitLab's do: that of the
-library's own tests.
+"""A git host on loopback that signs tokens for jobs, as GitHub and GitLab do.
+
+It is the git host of the library's own tests.
 """
 
 import re
@@ -21,9 +22,9 @@ SCRIPT = """if True:
 
 @contextmanager
 def git_host(python: Path, project: BakedProject) -> Iterator[str]:
-    """Let the project trust it, and give the token of a job on main.
+    """Configure the project to trust the host; yields the token of a job on main.
 
-    `python` is that of the project's environment.
+    `python` is the interpreter of the project's environment.
     """
     with subprocess.Popen(
         [python, "-c", SCRIPT],
@@ -36,7 +37,7 @@ def git_host(python: Path, project: BakedProject) -> Iterator[str]:
         assert host.stdout is not None
         url, token = host.stdout.readline().split()
         owners = project.path / "governance" / "ownership.yaml"
-        # as its tokens say
+        # These values are in the tokens of the host.
         trusted = f"ci:\n  issuer: {url}\n  repository: org/parcels\n  branch: main\n"
         text, changed = re.subn(
             r"^ci:\n(?:  .*\n)+", trusted, owners.read_text(), flags=re.MULTILINE

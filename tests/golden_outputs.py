@@ -1,6 +1,4 @@
-"""What people and programs see of a baked project, word for word: the verbs, the API, the metrics,
-the demo.
-"""
+"""Exact outputs of a baked project: help of the verbs, API, metrics and demo."""
 
 import json
 import re
@@ -14,19 +12,20 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def compare(name: str, found: str, folder: Path) -> None:
-    """To accept a change: copy the file that the message names over the golden one, and read its
-    diff.
+def compare(name: str, received: str, folder: Path) -> None:
+    """Compare a text with a golden file.
+
+    To accept a change, run the command of the message and review the diff.
     """
     actual = folder / name
-    actual.write_text(found, encoding="utf-8")
-    assert found.splitlines() == (GOLDEN / name).read_text(encoding="utf-8").splitlines(), (
+    actual.write_text(received, encoding="utf-8")
+    assert received.splitlines() == (GOLDEN / name).read_text(encoding="utf-8").splitlines(), (
         f"cp {actual} {GOLDEN}"
     )
 
 
 def compare_demo(printed: str, folder: Path) -> None:
-    """The lines of the demo without what differs from run to run and from machine to machine."""
+    """Compare the output of the demo, without values that differ between runs and machines."""
     lines = printed[printed.index("\n1  ") + 1 :].splitlines()
     text = "\n".join(line.rstrip() for line in lines if not line.startswith("make"))
     text = re.sub(r"\b[0-9a-f]{12,32}\b", "<hex>", text)
@@ -35,7 +34,7 @@ def compare_demo(printed: str, folder: Path) -> None:
 
 
 def compare_help(project: "Project", folder: Path) -> None:
-    """The list of the verbs, and the help of each."""
+    """Compare the list of the verbs, and the help of each verb."""
     environment = {"COLUMNS": "120"}
     listed = project.run("help", **environment).stdout
     verbs = re.findall(r"^  ([a-z-]+) +[A-Z]", listed, re.MULTILINE)
@@ -45,8 +44,8 @@ def compare_help(project: "Project", folder: Path) -> None:
 
 
 def compare_api(project: "Project", address: str, folder: Path) -> None:
-    """OpenAPI of a service with its first model, and which metrics with which labels it shows."""
-    with urllib.request.urlopen(f"{address}/openapi.json", timeout=5) as response:  # noqa: S310 - our own address
+    """Compare the OpenAPI document and the metrics with their labels of a new service."""
+    with urllib.request.urlopen(f"{address}/openapi.json", timeout=5) as response:  # noqa: S310
         openapi = json.load(response)
     with urllib.request.urlopen(
         f"http://127.0.0.1:{project.operations}/metrics", timeout=5

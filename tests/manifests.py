@@ -1,4 +1,4 @@
-"""Manifests of a baked project, built by kustomize, for the tests that look at them."""
+"""Manifests of a baked project, built by kustomize, for tests."""
 
 import functools
 import shutil
@@ -14,7 +14,7 @@ from conftest import Bake, BakedProject
 
 ENVIRONMENTS = ("staging", "production")
 DIGEST = "sha256:" + "0" * 64
-NO_KUBECTL = "kubectl is not on this machine; .ci/run asks for it"
+NO_KUBECTL = "kubectl is not installed; .ci/run reports this"
 needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason=NO_KUBECTL)
 
 
@@ -32,7 +32,7 @@ class Built:
         return result
 
     def templates(self) -> dict[str, Any]:
-        """The pods by the name of what makes them."""
+        """Return the pod templates by the name of their workload."""
         result = {}
         for item in self.documents:
             spec = item.get("spec", {})
@@ -54,7 +54,7 @@ class Built:
         return dict(self.containers())[name]
 
     def chosen(self, policy: str) -> set[str]:
-        """The makers of the pods that a policy is about."""
+        """Return the workloads whose pods a policy selects."""
         selector = self.of("NetworkPolicy")[policy]["spec"]["podSelector"]
         return {
             name
@@ -63,7 +63,7 @@ class Built:
         }
 
     def variables(self, container: Any) -> dict[str, Any]:
-        """What the manifests set; a Secret of free choice is left out."""
+        """Return the variables that the manifests set, without those of an envFrom Secret."""
         result: dict[str, Any] = {}
         for source in container.get("envFrom", []):
             if "configMapRef" in source:
@@ -104,7 +104,7 @@ def built(baked: BakedProject, request: pytest.FixtureRequest) -> Built:
 
 @pytest.fixture
 def pinned(bake: Bake) -> BakedProject:
-    """A project whose overlays name the images by digest, as docs/cluster.md says."""
+    """Return a project whose overlays pin the images by digest, as docs/cluster.md describes."""
     project = bake()
     images = project.yaml("deploy/values/values.yaml")["images"].values()
     named = [{"name": image.rpartition(":")[0], "digest": DIGEST} for image in images]

@@ -1,7 +1,7 @@
-"""A pytest plugin: of each group of tests the gate runs some, chosen by the seed in SAMPLE; without
-SAMPLE all run.
+"""A pytest plugin that runs a sample of each group of tests, chosen by the seed in SAMPLE.
 
-Of the tests that a marker `sampled("a name")` groups it runs one, of each file of faults a sixth.
+It runs one test of each group of the marker `sampled("a name")`, and a sixth of each file of fault
+tests. Without SAMPLE it runs all tests.
 """
 
 import os
@@ -10,7 +10,8 @@ from collections import defaultdict
 
 import pytest
 
-FEWER = 6  # of the tests of a file of faults, one in so many
+# The sample has one in so many tests of a file of fault tests.
+FAULT_TESTS_PER_SAMPLE = 6
 CHOICE = pytest.StashKey[str]()
 
 
@@ -21,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def group(item: pytest.Item) -> str:
-    """The name of the group, or "" for a test that always runs."""
+    """Return the group of a test, or "" for a test that always runs."""
     if marker := item.get_closest_marker("sampled"):
         return str(marker.args[0])
     return item.nodeid.partition("::")[0] if item.get_closest_marker("faults") else ""
@@ -34,11 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         groups[group(item) or item.nodeid].append(item)
     config.stash[CHOICE] = (
-        f"of like cases one each, by SAMPLE={seed}; make test SAMPLE= runs them all"
+        f"one test of each group, chosen by SAMPLE={seed}; make test SAMPLE= runs all"
     )
     chosen = set[pytest.Item]()
     for name, members in sorted(groups.items()):
-        count = max(1, len(members) // FEWER) if members[0].get_closest_marker("faults") else 1
+        count = (
+            max(1, len(members) // FAULT_TESTS_PER_SAMPLE)
+            if members[0].get_closest_marker("faults")
+            else 1
+        )
         chosen |= set(random.Random(seed + name).sample(members, count))
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]

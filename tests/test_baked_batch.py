@@ -1,4 +1,4 @@
-"""Tables scored by a baked project: into a bucket, out of a database, and by Spark. Slow."""
+"""Batch scoring by a baked project: to a bucket, with a database, and by Spark. Slow."""
 
 import json
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_baked_life import Project, environment, project, tell, wait_for_version
+from test_baked_life import Project, environment, post_json, project, wait_for_version
 from test_baked_registry import RegistryServer, registry
 
 __all__ = ["environment", "project", "registry"]  # fixtures
 pytestmark = pytest.mark.slow
 
-# Prints a file of scores as lines of JSON; the template's own environment holds no pyarrow.
+# Prints a file of scores as JSON; the template's own environment does not have pyarrow.
 SHOW = """import json, sys
 import pyarrow.parquet as pq
 print(json.dumps(pq.read_table(sys.argv[1]).drop_columns(["at"]).to_pylist()))
@@ -32,12 +32,13 @@ from mlprod.batch import open_scorer
 from mlprod.training.dataset import collect
 from mlprod.project.project import Project
 from mlprod.batch.job import score
-from mlprod.batch.selection import ScoringInput, domain_of
+from mlprod.batch.selection import ScoringInput, load_scoring_functions
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
-there, here = (each.read_parquet("june.parquet") for each in (ibis.pyspark.connect(spark), ibis.duckdb.connect()))
+connections = ibis.pyspark.connect(spark), ibis.duckdb.connect()
+there, here = (connection.read_parquet("june.parquet") for connection in connections)
 project = Project("PACKAGE")
 seam = project.seam()
 champion = json.loads(Path("var/models/champion.json").read_text())["digest"]
@@ -45,20 +46,22 @@ scores = spark.read.parquet("june.parquet").repartition(4).mapInArrow(
     open_scorer(f"var/models/versions/{champion}", "PACKAGE"),
     "transaction_id string, score double, decision string, refused string"
 )
-found = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
+decided = {row.transaction_id: (row.score, row.decision, row.refused) for row in scores.collect()}
 for place, table in (("spark.parquet", there), ("here.parquet", here)):
-    score(domain_of(project), project.settings(), ScoringInput(table, place, place), place, None, who="you@example.org")
+    source = ScoringInput(table, place, place)
+    functions = load_scoring_functions(project)
+    score(functions, project.settings(), source, place, None, who="you@example.org")
 print(json.dumps({
     "checked": [repr(check(table, seam.terms, seam.task())) for table in (there, here)],
     "rows": [collect(table, seam.terms).digest() for table in (there, here)],
-    "scores": found,
+    "scores": decided,
 }))
 """
 
 
-def python(project: Project, program: str, *words: str, **more: str) -> str:
-    """What a program prints in the baked project's environment."""
-    command = [str(project.python), "-c", of_this(project, program), *words]
+def python(project: Project, program: str, *arguments: str, **more: str) -> str:
+    """Run a program in the baked project's environment and return its output."""
+    command = [str(project.python), "-c", for_project(project, program), *arguments]
     done = subprocess.run(
         command,
         cwd=project.path,
@@ -71,7 +74,7 @@ def python(project: Project, program: str, *words: str, **more: str) -> str:
     return done.stdout
 
 
-def of_this(project: Project, program: str) -> str:
+def for_project(project: Project, program: str) -> str:
     return program.replace("PACKAGE", project.package)
 
 
@@ -85,7 +88,7 @@ def champion(project: Project) -> None:
 
 
 @pytest.mark.sampled("batch where a company has its data")
-def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined_with_its_outcomes(
+def test_batch_scores_to_a_bucket_records_in_postgresql_stops_and_joins_outcomes(
     project: Project, registry: RegistryServer
 ) -> None:
     (registry.objects / "scores").mkdir()
@@ -101,8 +104,9 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
     file = registry.objects / "scores" / "2026-06-01.parquet"
     first = rows_of(project, file)
     assert {row["decision"] for row in first} == {"approve", "decline"}
-    assert "0 recorded, 1,000 were known: given is what was recorded first" in project.makes(
-        "score", *day
+    assert (
+        "0 recorded, 1,000 were already recorded: the output has the recorded responses"
+        in project.makes("score", *day)
     )
 
     with project.serving() as address:
@@ -111,7 +115,7 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
             {"prediction_id": row["transaction_id"], "outcome": 0, "at": "2026-06-03T00:00:00Z"}
             for row in first
         ]
-        assert tell(f"{address}/v1/outcomes", {"outcomes": known}) == {
+        assert post_json(f"{address}/v1/outcomes", {"outcomes": known}) == {
             "accepted": 1_000, "repeated": 0, "corrected": 0, "unknown": 0,
         }  # fmt: skip
 
@@ -129,8 +133,8 @@ def test_a_day_is_scored_into_a_bucket_recorded_in_postgresql_stopped_and_joined
 
 
 @pytest.mark.sampled("batch where a company has its data")
-def test_spark_checks_trains_on_and_scores_the_same_rows(project: Project) -> None:
-    """pyspark lies beside the project's packages, as its extra would bring it."""
+def test_spark_and_duckdb_check_load_and_score_the_same_rows(project: Project) -> None:
+    """pyspark is next to the project's packages, as after an install of its extra."""
     spark = next(
         (
             Path(item)
@@ -140,11 +144,10 @@ def test_spark_checks_trains_on_and_scores_the_same_rows(project: Project) -> No
         None,
     )
     if not spark or not shutil.which("java"):
-        pytest.skip("pyspark or java is not on this machine; .ci/run installs the first")
+        pytest.skip("pyspark or java is not installed; .ci/run installs pyspark")
     champion(project)
-    project.makes(
-        "score", "SINCE=2026-06-01", "UNTIL=2026-06-02"
-    )  # also an environment that is whole
+    # This also completes the environment.
+    project.makes("score", "SINCE=2026-06-01", "UNTIL=2026-06-02")
     assert project.run("fetch-model").returncode == 0
     python(project, MONTH)
     both = {

@@ -1,6 +1,4 @@
-"""Examples for clusters as they are: each component is built into the production overlay and
-checked there.
-"""
+"""Examples for clusters: each component is built into the production overlay and checked."""
 
 import re
 import subprocess
@@ -11,7 +9,7 @@ import pytest
 import yaml
 from conftest import UNBAKED, Bake, BakedProject, baking
 from manifests import Built, build, needs_kubectl
-from test_manifest_schemas import held, needs_tools, versions
+from test_manifest_schemas import needs_tools, schema_errors, versions
 
 COMPONENTS = sorted(
     path.parent.name for path in (UNBAKED / "deploy" / "clusters").glob("*/kustomization.yaml")
@@ -41,16 +39,16 @@ def project(cookies_session: Any) -> BakedProject:
     return baking(cookies_session)()
 
 
-def addresses(policy: dict[str, Any], way: str, side: str) -> set[str]:
+def addresses(policy: dict[str, Any], direction: str, side: str) -> set[str]:
     return {
         peer["ipBlock"]["cidr"]
-        for rule in policy["spec"][way]
+        for rule in policy["spec"][direction]
         for peer in rule[side]
         if "ipBlock" in peer
     }
 
 
-def test_there_is_an_example_for_each_cluster_and_need() -> None:
+def test_each_cluster_and_purpose_has_an_example() -> None:
     assert COMPONENTS == [
         "aks",
         "eks",
@@ -65,17 +63,15 @@ def test_there_is_an_example_for_each_cluster_and_need() -> None:
 
 @needs_tools
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_the_schemas_have_nothing_against_what_a_component_makes(
-    project: BakedProject, component: str
-) -> None:
+def test_schemas_accept_the_output_of_each_component(project: BakedProject, component: str) -> None:
     documents = built_with(project, component).documents
     known = [item for item in documents if item["kind"] not in FOREIGN_KINDS]
     assert len(known) >= len(documents) - 3
-    assert held(known, [versions()[0], versions()[-1]]) == ""
+    assert schema_errors(known, [versions()[0], versions()[-1]]) == ""
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_what_a_component_adds_lies_in_the_namespace_and_comes_with_the_first_step(
+def test_objects_of_a_component_are_in_the_namespace_and_in_the_first_step(
     project: BakedProject, component: str
 ) -> None:
     plain = {(entry["kind"], entry["metadata"]["name"]) for entry in built_with(project).documents}
@@ -92,7 +88,7 @@ def test_what_a_component_adds_lies_in_the_namespace_and_comes_with_the_first_st
     ("component", "resolver"),
     [("gke", "169.254.20.10"), ("eks", "169.254.20.10"), ("aks", "169.254.10.10")],
 )
-def test_names_are_resolved_where_the_node_caches_them(
+def test_pods_may_reach_the_dns_cache_of_the_node(
     project: BakedProject, component: str, resolver: str
 ) -> None:
     policies = built_with(project, component).of("NetworkPolicy")
@@ -109,7 +105,7 @@ def test_names_are_resolved_where_the_node_caches_them(
         ("eks", "to-pod-identity", "169.254.170.23/32", "eks.amazonaws.com/role-arn"),
     ],
 )
-def test_pods_reach_what_gives_them_the_clouds_tokens(
+def test_pods_may_reach_the_token_service_of_the_cloud(
     project: BakedProject, component: str, policy: str, address: str, annotation: str
 ) -> None:
     built = built_with(project, component)
@@ -120,7 +116,7 @@ def test_pods_reach_what_gives_them_the_clouds_tokens(
         assert account["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"] == "-2"
 
 
-def test_azure_knows_pods_and_accounts_by_its_own_marks(project: BakedProject) -> None:
+def test_azure_labels_and_annotations_are_set_on_pods_and_accounts(project: BakedProject) -> None:
     built = built_with(project, "aks")
     assert all(
         "azure.workload.identity/client-id" in entry["metadata"]["annotations"]
@@ -132,7 +128,7 @@ def test_azure_knows_pods_and_accounts_by_its_own_marks(project: BakedProject) -
     )
 
 
-def test_load_balancers_ask_the_serving_port_for_a_path_that_wants_no_key(
+def test_load_balancer_health_check_uses_a_path_without_a_key(
     project: BakedProject,
 ) -> None:
     gke = built_with(project, "gke")
@@ -146,7 +142,7 @@ def test_load_balancers_ask_the_serving_port_for_a_path_that_wants_no_key(
     assert alb["alb.ingress.kubernetes.io/target-type"] == "ip"
 
 
-def test_a_route_of_the_gateway_api_takes_the_place_of_the_ingress(project: BakedProject) -> None:
+def test_gateway_api_route_replaces_the_ingress(project: BakedProject) -> None:
     built = built_with(project, "gateway")
     assert not built.of("Ingress")
     route, ingress = built.only("HTTPRoute")["spec"], built_with(project).only("Ingress")["spec"]
@@ -161,7 +157,7 @@ def test_a_route_of_the_gateway_api_takes_the_place_of_the_ingress(project: Bake
     assert route["rules"][0]["backendRefs"] == [{"name": "serve", "port": port}]
 
 
-def test_each_replica_has_volumes_of_its_own(project: BakedProject) -> None:
+def test_each_replica_has_its_own_volumes(project: BakedProject) -> None:
     plain, built = built_with(project), built_with(project, "replica-volumes")
     assert not built.of("Deployment")
     result, before = built.only("StatefulSet")["spec"], plain.only("Deployment")["spec"]
@@ -177,19 +173,19 @@ def test_each_replica_has_volumes_of_its_own(project: BakedProject) -> None:
         item["name"] for item in old["volumes"]
     }
     mounted = {
-        each["name"] for container in pod["containers"] for each in container["volumeMounts"]
+        mount["name"] for container in pod["containers"] for mount in container["volumeMounts"]
     }
-    assert mounted <= {each["name"] for each in pod["volumes"]} | claims.keys()
+    assert mounted <= {volume["name"] for volume in pod["volumes"]} | claims.keys()
     assert pod["containers"] == old["containers"]
     assert result["selector"] == before["selector"]
     assert built.only("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"] == "StatefulSet"
     assert result["serviceName"] in built.of("Service")
     assert result["podManagementPolicy"] == "Parallel", (
-        "a pod that is not ready must not keep the others from starting"
+        "a pod that is not ready must not block the start of the others"
     )
 
 
-def test_the_service_goes_before_what_may_wait(project: BakedProject) -> None:
+def test_service_has_priority_over_batch_jobs(project: BakedProject) -> None:
     built = built_with(project, "priority")
     name = built.only("PriorityClass")["metadata"]["name"]
     assert {
@@ -199,18 +195,18 @@ def test_the_service_goes_before_what_may_wait(project: BakedProject) -> None:
     } == {"serve": name}
 
 
-def test_a_namespace_that_is_there_is_not_made(project: BakedProject) -> None:
+def test_existing_namespace_is_not_created(project: BakedProject) -> None:
     assert not built_with(project, "existing-namespace").of("Namespace")
     assert built_with(project).of("Namespace")
 
 
-def test_every_secret_that_is_made_by_hand_can_come_from_a_store(project: BakedProject) -> None:
+def test_every_manual_secret_can_come_from_a_secret_store(project: BakedProject) -> None:
     names = set(built_with(project, "external-secrets").of("ExternalSecret"))
     values = project.yaml("deploy/values/values.yaml")["secrets"]
     assert names == {values["database"], values["keys"], values["pipeline"]}
 
 
-def test_all_that_fit_together_build_together(project: BakedProject) -> None:
+def test_compatible_components_build_together(project: BakedProject) -> None:
     for cloud in ("gke", "eks", "aks"):
         built_with(
             project, cloud, "priority", "replica-volumes", "existing-namespace", "external-secrets"
@@ -218,14 +214,14 @@ def test_all_that_fit_together_build_together(project: BakedProject) -> None:
     built_with(project, "gke", "gateway")
 
 
-def test_registries_that_ask_who_pulls_are_answered(project: BakedProject) -> None:
+def test_pods_have_pull_secrets_for_a_private_registry(project: BakedProject) -> None:
     wanted = project.yaml("deploy/values/values.yaml")["secrets"]["pull"]
     accounts = built_with(project).of("ServiceAccount")
     assert len(accounts) == 2
     assert all(account["imagePullSecrets"] == wanted for account in accounts.values())
 
 
-def test_what_deploys_from_git_runs_the_migration_after_what_it_needs_and_before_the_rest(
+def test_gitops_runs_the_migration_after_its_dependencies_and_before_the_rest(
     project: BakedProject,
 ) -> None:
     built = built_with(project)
@@ -242,7 +238,7 @@ def test_what_deploys_from_git_runs_the_migration_after_what_it_needs_and_before
         ]["name"]
 
 
-def test_the_nightly_retraining_is_the_clusters_or_the_cis_and_never_both(
+def test_nightly_retraining_runs_in_the_cluster_or_in_ci_but_never_in_both(
     project: BakedProject,
 ) -> None:
     assert built_with(project).of("CronJob")["retrain"]["spec"]["suspend"] is True
@@ -254,7 +250,7 @@ def test_the_nightly_retraining_is_the_clusters_or_the_cis_and_never_both(
     assert "RETRAIN_ON" in project.read(".github/workflows/scheduled.yml")
 
 
-def test_no_package_of_a_pod_reports_usage_to_its_maker(project: BakedProject) -> None:
+def test_no_package_in_a_pod_sends_telemetry(project: BakedProject) -> None:
     built = built_with(project)
     for name, container in built.containers():
         message = built.variables(container)
@@ -263,10 +259,10 @@ def test_no_package_of_a_pod_reports_usage_to_its_maker(project: BakedProject) -
 
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
-def test_an_older_run_that_is_approved_late_deploys_nothing_over_a_newer_one(
+def test_late_approval_of_an_older_run_does_not_replace_a_newer_deployment(
     provider: str, tmp_path: Path, bake: Bake
 ) -> None:
-    """The step itself, with the git host's answer played by curl and git of its own."""
+    """Run the step itself; substitutes for curl and git return the response of the git host."""
     baked = bake(ci_provider=provider)
     if provider == "github":
         job = baked.yaml(".github/workflows/ci.yml")["jobs"]["production"]
@@ -305,13 +301,13 @@ def test_an_older_run_that_is_approved_late_deploys_nothing_over_a_newer_one(
     assert "NEW by now" in done.stdout
 
 
-def test_images_go_where_the_git_host_keeps_them(bake: Bake) -> None:
+def test_images_are_pushed_to_the_registry_of_the_git_host(bake: Bake) -> None:
     text = bake().read(".github/workflows/ci.yml")
     assert re.findall(r"ghcr\.io|github\.com", re.sub(r"uses: .*", "", text)) == ["ghcr.io"]
     assert "vars.IMAGE_REGISTRY || 'ghcr.io'" in text
 
 
-def test_the_image_does_not_take_over_the_modes_of_a_checkout(bake: Bake) -> None:
+def test_image_does_not_copy_the_file_modes_of_a_checkout(bake: Bake) -> None:
     text = bake().read("Dockerfile")
     for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE):
         name = line.split()[-2]

@@ -1,6 +1,6 @@
-"""Dashboards of a baked project: well formed, of metrics that exist.
+"""Dashboards of a baked project: valid format and existing metrics.
 
-No Grafana draws them; Prometheus runs them.
+The tests run the queries in Prometheus. They do not start Grafana.
 """
 
 import json
@@ -21,9 +21,9 @@ from test_baked_life import (
     free_port,
     get,
     post,
+    post_json,
     project,
     readme_request,
-    tell,
     wait_for_version,
 )
 from test_baked_operations import (
@@ -37,7 +37,8 @@ from test_baked_operations import (
 )
 
 __all__ = ["environment", "project"]  # fixtures
-CONSTANTS = {  # of governance/: they carry the system alone
+# Metrics from governance/; their only label is the system.
+CONSTANTS = {
     "ml_active_users_limit_ratio",
     "ml_bypass_limit_ratio",
     "ml_governance_due_timestamp_seconds",
@@ -53,18 +54,15 @@ BOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted(GRAFANA.glob("dashboards/*.json"))
 }
-CORE = set(
-    "barchart bargauge heatmap stat state-timeline table timeseries".split()
-)  # panels that need no plug-in
-UNITS = set(
-    "locale percentunit reqps rowsps s short".split()
-)  # of Grafana's list; another word would be printed
+# Panel types that need no plug-in.
+CORE = set("barchart bargauge heatmap stat state-timeline table timeseries".split())
+# Units of Grafana's list. Grafana prints an unknown unit as text.
+UNITS = set("locale percentunit reqps rowsps s short".split())
 CORE_TRANSFORMATIONS = {"filterFieldsByName", "merge", "organize", "sortBy"}
-# of what is read from a healthy service in use, in a project whose people have said their figures
+# Metrics without data for a healthy service in use, in a project with complete governance files.
 MAY_BE_EMPTY = {
-    "ALERTS": "nothing fires",
-    "ml_model_data_age_limit_seconds": "nobody has to say how old data may be; it is not watched until somebody "
-    "does",
+    "ALERTS": "no alert fires",
+    "ml_model_data_age_limit_seconds": "the maximum age of data is optional",
 }
 
 
@@ -73,9 +71,7 @@ def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def panel_expressions(folder: Path) -> list[tuple[str, str, str]]:
-    """(dashboard, panel's title, expression) of each target of each dashboard in the folder, as the
-    files say it.
-    """
+    """Return (dashboard, title of the panel, expression) for each target of each dashboard."""
     boards = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("*.json"))
@@ -89,7 +85,7 @@ def panel_expressions(folder: Path) -> list[tuple[str, str, str]]:
 
 
 def filled_in(expression: str, rate_interval: str = "5m", span: str = "1h") -> str:
-    """What Grafana sends: its variables replaced."""
+    """Return the query that Grafana sends, with its variables replaced."""
     values = {
         "$__rate_interval": rate_interval,
         "$__range": span,
@@ -104,9 +100,7 @@ def filled_in(expression: str, rate_interval: str = "5m", span: str = "1h") -> s
 
 
 def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, str, str]]:
-    """Those of `panel_expressions` that return nothing from a running Prometheus, but for
-    MAY_BE_EMPTY.
-    """
+    """Return the `panel_expressions` without data in a running Prometheus, except MAY_BE_EMPTY."""
 
     def samples(expression: str) -> list[Any]:
         query = urllib.parse.urlencode({"query": filled_in(expression)})
@@ -119,34 +113,33 @@ def expressions_without_data(prometheus: str, folder: Path) -> list[tuple[str, s
     ]
 
 
-@pytest.mark.sampled("watched by Prometheus")
+@pytest.mark.sampled("what takes five minutes")
 @needs_prometheus
 @pytest.mark.slow
-def test_each_panel_shows_something_of_the_real_service(project: Project, tmp_path: Path) -> None:
+def test_each_panel_has_data_from_a_running_service(project: Project, tmp_path: Path) -> None:
     fill_in(project)
     for verb in ("generate", "baseline", "train"):
         project.makes(verb)
     project.makes("promote", REASON="it beats the rule")
-    nobody = f"http://127.0.0.1:{free_port()}"  # where no Alertmanager listens
+    # No Alertmanager listens at this address.
+    unused = f"http://127.0.0.1:{free_port()}"
     with project.serving() as address:
         wait_for_version(address, "2")
-        with prometheus(project, nobody, tmp_path / "prometheus") as prom:
+        with prometheus(project, unused, tmp_path / "prometheus") as prom:
             empty: list[tuple[str, str, str]] = []
 
-            def all_show_something() -> bool:
+            def all_have_data() -> bool:
                 in_use(project, address)
                 empty[:] = expressions_without_data(
                     prom, project.path / "monitoring" / "grafana" / "dashboards"
                 )
                 return not empty
 
-            eventually(all_show_something, "each panel has data", lambda: empty, seconds=300)
+            eventually(all_have_data, "each panel has data", lambda: empty, seconds=300)
 
 
 def in_use(project: Project, address: str) -> None:
-    """Everything that people and callers do: answers, mistakes, outcomes of both kinds, and six
-    people's feedback.
-    """
+    """Send predictions, an invalid request, outcomes of both kinds and feedback of six people."""
     bad = readme_request(project)
     good = bad | {"amount": 12.5, "channel": "chip", "merchant": "groceries", "hour": 11}
     answers = post(f"{address}/v1/predict", [bad, good] * 6)["predictions"]
@@ -157,17 +150,17 @@ def in_use(project: Project, address: str) -> None:
         {"prediction_id": answer["id"], "outcome": number // 2 % 2, "at": at}
         for number, answer in enumerate(answers)
     ]
-    tell(f"{address}/v1/outcomes", {"outcomes": outcomes})
+    post_json(f"{address}/v1/outcomes", {"outcomes": outcomes})
     judged = {"verdict": "overridden", "reason": "known-customer", "handling_seconds": 40}
     given = [
         judged | {"prediction_id": answer["id"], "reviewer": f"desk-{number % 6}"}
         for number, answer in enumerate(answers)
     ]
-    tell(f"{address}/v1/feedback", {"feedback": given})
+    post_json(f"{address}/v1/feedback", {"feedback": given})
 
 
 def named(expression: str) -> set[str]:
-    """The metrics and recorded series that an expression reads."""
+    """Return the metrics and recorded series that an expression reads."""
     return set(re.findall(r"\b(?:ml[_:][a-zA-Z0-9_:]+|up|ALERTS)\b", expression))
 
 
@@ -183,37 +176,34 @@ def recorded() -> set[str]:
 
 
 def served() -> set[str]:
-    """Every name that the project's code gives to a metric, as Prometheus sees it; those made from
-    governance/ too.
-    """
+    """Return every metric name in the code, with the suffixes that Prometheus sees."""
     source = "".join(path.read_text(encoding="utf-8") for path in LIBRARY.rglob("*.py"))
     endings = ("", "_total", "_bucket", "_count", "_sum")
     return {name + ending for name in re.findall(r'"(ml_[a-z0-9_]+)', source) for ending in endings}
 
 
-def test_there_is_one_dashboard_for_each_reader() -> None:
+def test_each_audience_has_one_dashboard() -> None:
     assert set(BOARDS) == {"service", "model", "value-and-adoption"}
     assert len({board["uid"] for board in BOARDS.values()}) == len(BOARDS)
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_it_is_what_grafana_reads(name: str) -> None:
+def test_dashboard_has_the_format_of_grafana(name: str) -> None:
     board = BOARDS[name]
     assert re.fullmatch(r"[\w-]{1,40}", board["uid"])
-    assert "id" not in board, "Grafana gives the id"
-    assert board["schemaVersion"] == 39  # Grafana 10.3; later ones carry it on when they load it
+    assert "id" not in board, "Grafana assigns the id"
+    # Grafana 10.3. Later versions migrate the dashboard when they load it.
+    assert board["schemaVersion"] == 39
     ids = [panel["id"] for panel in board["panels"]]
     assert len(set(ids)) == len(ids)
     assert all(isinstance(number, int) and number > 0 for number in ids)
     for variable in board["templating"]["list"]:
         assert variable["datasource"]["uid"] == "prometheus"
-        assert f"${variable['name']}" in json.dumps(board["panels"]), (
-            "a variable that nothing reads"
-        )
+        assert f"${variable['name']}" in json.dumps(board["panels"]), "a variable is unused"
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_no_panel_lies_on_another_or_leaves_the_page(name: str) -> None:
+def test_panels_do_not_overlap_or_exceed_the_grid(name: str) -> None:
     taken = [(panel["title"], panel["gridPos"]) for panel in BOARDS[name]["panels"]]
     for title, at in taken:
         assert at["w"] > 0 <= at["x"] <= 24 - at["w"], title
@@ -221,22 +211,22 @@ def test_no_panel_lies_on_another_or_leaves_the_page(name: str) -> None:
     for (one, a), (other, b) in combinations(taken, 2):
         apart_across = a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"]
         apart_down = a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"]
-        assert apart_across or apart_down, f"{one} lies on {other}"
+        assert apart_across or apart_down, f"{one} overlaps {other}"
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_each_panel_says_what_it_is_and_what_to_do(name: str) -> None:
+def test_each_panel_has_a_title_and_an_instruction(name: str) -> None:
     for panel in panels(BOARDS[name]):
         assert panel["type"] in CORE, panel["title"]
         assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}, panel["title"]
         assert panel["title"]
-        assert len(panel["description"]) > 60, f"{panel['title']}: what should the reader do?"
+        assert len(panel["description"]) > 60, (
+            f"{panel['title']}: the description must say what to do"
+        )
         defaults = panel["fieldConfig"]["defaults"]
         assert defaults["unit"] in UNITS, panel["title"]
-        if panel["type"] in (
-            "stat",
-            "bargauge",
-        ):  # Grafana paints red what is above 80 unless it is told
+        # By default, Grafana shows values above 80 in red.
+        if panel["type"] in ("stat", "bargauge"):
             assert {"thresholds", "color"} & set(defaults), panel["title"]
         references = [target["refId"] for target in panel["targets"]]
         assert references, panel["title"]
@@ -247,17 +237,19 @@ def test_each_panel_says_what_it_is_and_what_to_do(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_legends_columns_and_overrides_name_what_the_query_gives(name: str) -> None:
-    """Grafana shows nothing, and no error, for a label or a column that is not there."""
+def test_legends_columns_and_overrides_name_labels_of_the_query(name: str) -> None:
+    """For a missing label or column, Grafana shows neither data nor an error."""
     for panel in panels(BOARDS[name]):
         title, targets = panel["title"], panel["targets"]
         for target in targets:
             labels = re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", ""))
-            assert set(labels) <= set(kept(target["expr"])), title
+            assert set(labels) <= set(grouping_labels(target["expr"])), title
         values = (
             {f"Value #{target['refId']}" for target in targets} if len(targets) > 1 else {"Value"}
         )
-        columns = {label for target in targets for label in kept(target["expr"])} | values
+        columns = {
+            label for target in targets for label in grouping_labels(target["expr"])
+        } | values
         shown: set[str] = set()
         for change in panel.get("transformations", []):
             options = change["options"]
@@ -284,8 +276,8 @@ def test_legends_columns_and_overrides_name_what_the_query_gives(name: str) -> N
             assert matcher["options"] in known, title
 
 
-def kept(expression: str) -> list[str]:
-    """The labels by which an expression aggregates; `le` is one of them."""
+def grouping_labels(expression: str) -> list[str]:
+    """Return the labels by which an expression aggregates, including `le`."""
     return [
         label
         for group in re.findall(r"\bby \(([^)]*)\)", expression)
@@ -293,11 +285,8 @@ def kept(expression: str) -> list[str]:
     ]
 
 
-CHOSEN = (
-    'system="$system"',
-    'environment="$environment"',
-    'namespace="$namespace"',
-)  # at the top of each dashboard
+# Matchers of the variables at the top of each dashboard.
+CHOSEN = ('system="$system"', 'environment="$environment"', 'namespace="$namespace"')
 ALERTS_CHOSEN = ('system="$system"', 'environment=~"$environment|"', 'namespace=~"$namespace|"')
 SELECTOR = re.compile(
     r'"[^"]*"|\b(?P<metric>up\b|ALERTS|ml[_:][a-z0-9_:]+)(?:\{(?P<matchers>[^}]*)\})?'
@@ -305,11 +294,11 @@ SELECTOR = re.compile(
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_everything_that_is_shown_is_of_the_system_and_environment_chosen(name: str) -> None:
+def test_every_query_filters_by_the_selected_system_and_environment(name: str) -> None:
     variables = {variable["name"]: variable for variable in BOARDS[name]["templating"]["list"]}
     assert list(variables)[:3] == ["system", "environment", "namespace"]
     for variable in ("system", "environment", "namespace"):
-        assert not variables[variable]["includeAll"], "two environments would be added up"
+        assert not variables[variable]["includeAll"], "the dashboard would sum two environments"
         assert not variables[variable]["multi"]
     shown = [target["expr"] for panel in panels(BOARDS[name]) for target in panel["targets"]]
     shown += [
@@ -333,7 +322,7 @@ def test_everything_that_is_shown_is_of_the_system_and_environment_chosen(name: 
         )
 
 
-def test_rates_are_taken_over_what_grafana_chooses_or_a_whole_day() -> None:
+def test_rates_use_the_rate_interval_of_grafana_or_a_day() -> None:
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
         for function, window in re.findall(r"\b(rate|increase)\([^\[]*\[([^\]]+)\]", expression):
             assert window in {"$__rate_interval", "$__range", "1d", "7d", "24h"}, (
@@ -342,14 +331,14 @@ def test_rates_are_taken_over_what_grafana_chooses_or_a_whole_day() -> None:
             assert function != "rate" or window == "$__rate_interval", f"{board}, {title}"
 
 
-def test_each_metric_that_a_panel_shows_exists() -> None:
-    known = served() | recorded() | {"up", "ALERTS"}  # the last two are Prometheus's own
+def test_each_metric_of_a_panel_exists() -> None:
+    known = served() | recorded() | {"up", "ALERTS"}
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
         assert named(expression) <= known, f"{board}, {title}: {sorted(named(expression) - known)}"
 
 
 @needs_prometheus
-def test_promtool_reads_each_expression(tmp_path: Path) -> None:
+def test_promtool_accepts_each_expression(tmp_path: Path) -> None:
     rules = [
         {"record": "panel", "expr": filled_in(expression), "labels": {"number": str(number)}}
         for number, (_, _, expression) in enumerate(panel_expressions(GRAFANA / "dashboards"))
@@ -362,7 +351,7 @@ def test_promtool_reads_each_expression(tmp_path: Path) -> None:
     )
 
 
-def test_limits_that_are_drawn_are_those_of_the_alerts() -> None:
+def test_thresholds_of_panels_equal_those_of_the_alerts() -> None:
     service = {panel["title"]: panel for panel in panels(BOARDS["service"])}
 
     def drawn(title: str) -> set[float]:
@@ -380,7 +369,7 @@ def test_limits_that_are_drawn_are_those_of_the_alerts() -> None:
     )
 
 
-def test_what_could_tell_of_one_person_is_shown_of_five_or_more() -> None:
+def test_figures_about_people_need_at_least_five_people() -> None:
     for board, title, expression in panel_expressions(GRAFANA / "dashboards"):
         if (
             "ml_handling_seconds" in expression
@@ -389,7 +378,7 @@ def test_what_could_tell_of_one_person_is_shown_of_five_or_more() -> None:
             assert "and on () max(ml_active_reviewers{" in expression, f"{board}, {title}"
 
 
-def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: BakedProject) -> None:
+def test_dashboards_page_names_each_row_and_only_existing_ones(baked: BakedProject) -> None:
     page = baked.read("docs/metrics.md")
     targets = make_targets(baked.read("Makefile")).keys()
     for name, board in BOARDS.items():
@@ -404,8 +393,8 @@ def test_the_page_about_them_names_each_row_and_what_is_named_exists(baked: Bake
             assert (baked.path / file).exists(), file
 
 
-def test_grafana_is_told_where_all_this_lies(baked: BakedProject) -> None:
-    """By compose.yaml, and by the page for a Grafana elsewhere, which has the same two files."""
+def test_grafana_is_provisioned_with_the_dashboards(baked: BakedProject) -> None:
+    """compose.yaml has the two files, and the page shows the same files for another Grafana."""
     compose, page = baked.yaml("compose.yaml"), baked.read("docs/metrics.md")
     shown = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
     configs = [
@@ -417,7 +406,7 @@ def test_grafana_is_told_where_all_this_lies(baked: BakedProject) -> None:
     scraped = baked.yaml("monitoring/prometheus/prometheus.yml")["global"]["scrape_interval"]
     assert (source["uid"], source["type"]) == ("prometheus", "prometheus")
     assert source["jsonData"]["timeInterval"] == scraped, (
-        "four times this is the rate interval of the panels"
+        "the rate interval of the panels is four times the scrape interval"
     )
     assert provider["options"]["path"] == "/var/lib/grafana/dashboards"
     for name in BOARDS:

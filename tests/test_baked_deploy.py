@@ -1,4 +1,4 @@
-"""Manifests of a baked project: built by kustomize, held against what the code says."""
+"""Manifests of a baked project, built by kustomize and compared with the code."""
 
 import ast
 import re
@@ -11,14 +11,15 @@ from conftest import LIBRARY, Bake, BakedProject
 from manifests import DIGEST, ENVIRONMENTS, Built, build, built, matches, needs_kubectl, pinned
 
 __all__ = ["built", "pinned"]  # fixtures
+# Environment variables that other packages read.
 FOREIGN = {"MLFLOW_TRACKING_URI", "OMP_NUM_THREADS", "TMPDIR", "PGPASSWORD"}
-FOREIGN |= {"ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY"}  # variables that others read
+FOREIGN |= {"ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_TELEMETRY"}
 NAME, COMPONENT = "app.kubernetes.io/name", "app.kubernetes.io/component"
 FIRST = ("ml-service/step", "first")
 
 
 def defaults() -> dict[str, Any]:
-    """The fields of the settings with their defaults, as far as these are written out."""
+    """Return the fields of the settings with their defaults; None if a default is not literal."""
     (settings,) = (
         n
         for n in ast.parse((LIBRARY / "settings.py").read_text()).body
@@ -31,7 +32,7 @@ def defaults() -> dict[str, Any]:
     for field in fields:
         assert isinstance(field.target, ast.Name)
         assert isinstance(field.value, ast.Call)
-        (default,) = (word.value for word in field.value.keywords if word.arg == "default")
+        (default,) = (keyword.value for keyword in field.value.keywords if keyword.arg == "default")
         result[field.target.id] = default.value if isinstance(default, ast.Constant) else None
     assert {"port", "admin_port", "keys_file"} <= result.keys()
     return result
@@ -42,8 +43,8 @@ def source(name: str) -> str:
 
 
 @needs_kubectl
-def test_every_value_reaches_a_manifest(bake: Bake) -> None:
-    """Each is replaced by a word or number of its own, which must be found again."""
+def test_every_value_is_used_in_a_manifest(bake: Bake) -> None:
+    """Each value is replaced by a unique mark, which must appear in the manifests."""
     project, marks = bake(), iter(range(1000, 2000))
     wanted: list[Any] = []
 
@@ -83,7 +84,7 @@ def test_every_value_reaches_a_manifest(bake: Bake) -> None:
     }
 
 
-def test_nothing_that_stands_for_a_value_is_left(built: Built) -> None:
+def test_no_placeholder_of_a_value_remains(built: Built) -> None:
     slug, package = (
         built.project.path.name,
         next(built.project.path.glob("src/*/__main__.py")).parent.name,
@@ -106,13 +107,14 @@ def test_nothing_that_stands_for_a_value_is_left(built: Built) -> None:
     settings = built.variables(built.container("serve/serve"))
     assert settings["ML_ENVIRONMENT"] == built.environment
     assert settings["MLFLOW_TRACKING_URI"].startswith("https://")
-    for policy in built.of("NetworkPolicy").values():  # an empty list would let everybody in
+    # An empty list would allow every peer.
+    for policy in built.of("NetworkPolicy").values():
         for rule in [*policy["spec"].get("ingress", []), *policy["spec"].get("egress", [])]:
             assert rule.get("from") or rule.get("to"), policy["metadata"]["name"]
             assert rule["ports"], policy["metadata"]["name"]
 
 
-def test_every_pod_meets_the_restricted_standard_that_its_namespace_enforces(built: Built) -> None:
+def test_every_pod_meets_the_restricted_pod_security_standard(built: Built) -> None:
     labels = built.only("Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     accounts = built.of("ServiceAccount")
@@ -144,7 +146,7 @@ def test_every_pod_meets_the_restricted_standard_that_its_namespace_enforces(bui
         }, name
 
 
-def test_selectors_choose_the_pods_of_the_service_and_no_others(built: Built) -> None:
+def test_selectors_match_only_the_pods_of_the_service(built: Built) -> None:
     deployment = built.only("Deployment")
     pod = deployment["spec"]["template"]
     selectors = [
@@ -165,15 +167,15 @@ def test_selectors_choose_the_pods_of_the_service_and_no_others(built: Built) ->
     assert scaler["metrics"][0]["containerResource"]["container"] in {
         c["name"] for c in pod["spec"]["containers"]
     }
-    assert "replicas" not in deployment["spec"], "each deployment would undo the autoscaler"
+    assert "replicas" not in deployment["spec"], "each deployment would reset the autoscaler"
     assert scaler["minReplicas"] >= (2 if built.environment == "production" else 1)
     assert scaler["maxReplicas"] > scaler["minReplicas"]
     assert built.only("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1, (
-        "with one replica a node can still be drained"
+        "it must be possible to drain a node with one replica"
     )
 
 
-def test_ports_are_those_of_the_settings_and_probes_ask_what_they_mean(built: Built) -> None:
+def test_ports_equal_the_settings_and_probes_use_the_right_paths(built: Built) -> None:
     serve, known = built.container("serve/serve"), defaults()
     ports = {port["name"]: port["containerPort"] for port in serve["ports"]}
     assert ports == {"http": known["port"], "ops": known["admin_port"]}
@@ -197,11 +199,11 @@ def test_ports_are_those_of_the_settings_and_probes_ask_what_they_mean(built: Bu
         for probe in requested
     }
     assert patience["readiness"] < patience["liveness"], (
-        "traffic goes elsewhere long before anything is restarted"
+        "a pod must lose its traffic long before it is restarted"
     )
 
 
-def test_prometheus_finds_the_service_under_the_name_that_the_rules_ask_for(built: Built) -> None:
+def test_prometheus_scrapes_the_service_under_the_job_name_of_the_rules(built: Built) -> None:
     monitor, service = built.only("ServiceMonitor")["spec"], built.only("Service")
     assert matches(monitor["selector"], service["metadata"]["labels"])
     (endpoint,) = monitor["endpoints"]
@@ -212,7 +214,7 @@ def test_prometheus_finds_the_service_under_the_name_that_the_rules_ask_for(buil
 
 
 def scraped_labels(built: Built) -> dict[str, str]:
-    """What the relabelings of the ServiceMonitor make of the Service's labels, as Prometheus does."""
+    """Apply the relabelings of the ServiceMonitor to the labels of the Service."""
     monitor, labels = (
         built.only("ServiceMonitor")["spec"],
         built.only("Service")["metadata"]["labels"],
@@ -231,7 +233,7 @@ def scraped_labels(built: Built) -> dict[str, str]:
     return result
 
 
-def test_what_is_scraped_carries_the_labels_by_which_the_rules_know_it(built: Built) -> None:
+def test_scraped_series_have_the_labels_of_the_rules(built: Built) -> None:
     system = built.project.yaml("governance/ownership.yaml")["system"]["name"]
     assert scraped_labels(built) == {"system": system, "environment": built.environment}
     (scrape,) = built.project.yaml("monitoring/prometheus/prometheus.yml")["scrape_configs"]
@@ -240,7 +242,7 @@ def test_what_is_scraped_carries_the_labels_by_which_the_rules_know_it(built: Bu
         assert result["labels"] == {"system": system, "environment": "local"}
 
 
-def test_the_rules_are_those_of_the_files_for_this_environment_alone(built: Built) -> None:
+def test_rules_equal_the_files_and_select_only_this_environment(built: Built) -> None:
     files = sorted(built.project.path.glob("monitoring/prometheus/*.rules.yml"))
     groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
     assert groups
@@ -248,9 +250,7 @@ def test_the_rules_are_those_of_the_files_for_this_environment_alone(built: Buil
     matchers = ", ".join(f'{label}="{value}"' for label, value in ours.items())
 
     def unrestricted(text: str) -> str:
-        """Without the matchers of this environment, each of which stands at the beginning of a
-        selector.
-        """
+        """Remove the matchers of this environment, which start each selector."""
         text = text.replace(f"{{{matchers}}}", "").replace(f"{{{matchers}, ", "{")
         return text.replace(f'{{environment="{built.environment}", ', "{")
 
@@ -261,10 +261,12 @@ def test_the_rules_are_those_of_the_files_for_this_environment_alone(built: Buil
             assert rule["labels"].pop("environment") == built.environment
         for key, text in rule.get("annotations", {}).items():
             rule["annotations"][key] = unrestricted(text)
-    assert result == {group["name"]: group for group in groups}, "make generated, in the template"
+    assert result == {group["name"]: group for group in groups}, (
+        "works: make generated, in the template"
+    )
 
 
-def test_every_variable_is_one_that_somebody_reads(built: Built) -> None:
+def test_every_environment_variable_is_read_by_a_program(built: Built) -> None:
     known = {f"ML_{name.upper()}" for name in defaults()}
     for name, container in built.containers():
         assert set(built.variables(container)) <= known | FOREIGN, name
@@ -308,16 +310,16 @@ def test_commands_are_verbs_of_the_command_line(built: Built) -> None:
         "forget/forget": "purge-records",
     }
     assert built.of("CronJob")["forget"]["spec"]["suspend"] is True, (
-        "nothing is deleted before a period was agreed on"
+        "no record may be deleted before a retention period is set"
     )
     assert built.of("CronJob")["score"]["spec"]["suspend"] is True, (
-        "no table is scored before a place was named"
+        "no table may be scored before an output is set"
     )
     place = built.project.yaml("deploy/values/values.yaml")[built.environment]["scores"]
     assert built.container("score/score")["command"][3:] == ["score", "--output", place]
 
 
-def test_what_is_referred_to_is_there_or_documented(built: Built) -> None:
+def test_every_referenced_object_exists_or_is_documented(built: Built) -> None:
     secrets, maps = {built.only("Ingress")["spec"]["tls"][0]["secretName"]}, set()
     for _, container in built.containers():
         for item in [
@@ -348,10 +350,10 @@ def test_what_is_referred_to_is_there_or_documented(built: Built) -> None:
     serve = built.container("serve/serve")
     (keys,) = (mount for mount in serve["volumeMounts"] if mount["name"] == "keys")
     assert built.variables(serve)["ML_KEYS_FILE"].startswith(f"{keys['mountPath']}/")
-    assert "subPath" not in keys, "a file mounted alone never follows its Secret"
+    assert "subPath" not in keys, "a single mounted file does not follow its Secret"
 
 
-def test_the_kill_switch_is_a_config_map_that_pods_follow_and_can_do_without(built: Built) -> None:
+def test_kill_switch_is_an_optional_config_map_that_pods_follow(built: Built) -> None:
     for name in ("serve", "score"):
         container = built.container(f"{name}/{name}")
         mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
@@ -359,45 +361,42 @@ def test_the_kill_switch_is_a_config_map_that_pods_follow_and_can_do_without(bui
         assert "subPath" not in mounts["mode"], "a single file would not follow the ConfigMap"
         volumes = {volume["name"]: volume for volume in built.templates()[name]["spec"]["volumes"]}
         assert volumes["mode"]["configMap"] == {"name": "mode", "optional": True}
-    assert "mode" not in built.of("ConfigMap"), "a deployment must not set it: it would end a stop"
+    assert "mode" not in built.of("ConfigMap"), "a deployment must not end the kill switch"
 
 
-def test_a_pod_has_the_time_to_end_and_the_room_to_remember(built: Built) -> None:
+def test_pod_has_enough_time_to_drain_and_space_for_the_event_log(built: Built) -> None:
     serve, pod = built.variables(built.container("serve/serve")), built.templates()["serve"]["spec"]
     last = float(
         re.findall(r"^LAST_SECONDS = ([\d.]+)", source("serving/server.py"), re.MULTILINE)[0]
     )
-    leave = float(
-        re.findall(r"^LEAVE_SECONDS = ([\d.]+)", source("serving/record_shipper.py"), re.MULTILINE)[
-            0
-        ]
-    )
+    shipper = source("serving/record_shipper.py")
+    leave = float(re.findall(r"^DRAIN_SECONDS = ([\d.]+)", shipper, re.MULTILINE)[0])
     drain = float(serve["ML_DRAIN_SECONDS"])
     readiness = built.container("serve/serve")["readinessProbe"]
     assert drain >= readiness["periodSeconds"] * readiness["failureThreshold"], (
-        "the drain is noticed while it lasts"
+        "the readiness probe must fail during the drain"
     )
     assert pod["terminationGracePeriodSeconds"] >= drain + last + leave + 5
     assert "lifecycle" not in built.container("serve/serve")
     (spool,) = (volume for volume in pod["volumes"] if volume["name"] == "spool")
     assert spool["emptyDir"]["sizeLimit"] == "1Gi"
     assert float(serve["ML_EVENT_LOG_MAX_MB"]) * 1e6 < 0.8 * 2**30, (
-        "a full log refuses; a full volume evicts the pod"
+        "the log must be full before its volume is: a full volume evicts the pod"
     )
 
 
-def test_the_largest_model_fits_into_a_pod_beside_the_one_that_answers(built: Built) -> None:
-    """What docs/cluster.md and the values say: 130 MB for the service, and three times a model."""
+def test_largest_model_fits_into_a_pod_together_with_the_champion(built: Built) -> None:
+    """docs/cluster.md requires 130 MB for the service, and three times the size of a model."""
     serve, limit = built.container("serve/serve"), 2**20 * 512
     assert serve["resources"]["limits"]["memory"] == "512Mi"
     assert limit >= (130 + 3 * float(built.variables(serve)["ML_MODEL_MEGABYTES"])) * 1e6
     trains = built.variables(built.container("retrain/retrain"))
     assert trains["ML_MODEL_MEGABYTES"] == built.variables(serve)["ML_MODEL_MEGABYTES"], (
-        "training refuses the same"
+        "training must have the same limit"
     )
 
 
-def test_the_network_lets_through_what_each_pod_needs_and_nothing_else(built: Built) -> None:
+def test_network_policies_allow_only_the_connections_of_each_pod(built: Built) -> None:
     policies = {name: item["spec"] for name, item in built.of("NetworkPolicy").items()}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert built.chosen("to-dns") == set(built.templates())
@@ -420,7 +419,7 @@ def test_the_network_lets_through_what_each_pod_needs_and_nothing_else(built: Bu
     assert built.chosen("from-callers") == built.chosen("from-prometheus") == {"serve"}
 
 
-def test_what_comes_first_is_all_that_the_migration_needs_and_replaces_nothing(
+def test_first_step_has_only_what_the_migration_needs(
     built: Built,
 ) -> None:
     first = [
@@ -434,7 +433,7 @@ def test_what_comes_first_is_all_that_the_migration_needs_and_replaces_nothing(
     assert f"-l {'='.join(FIRST)}" in built.project.read("docs/cluster.md")
 
 
-def test_jobs_by_the_clock_never_overlap_nor_pile_up(built: Built) -> None:
+def test_scheduled_jobs_neither_overlap_nor_accumulate(built: Built) -> None:
     for name, job in built.of("CronJob").items():
         spec = job["spec"]
         assert spec["concurrencyPolicy"] == "Forbid", name
@@ -450,7 +449,7 @@ def test_jobs_by_the_clock_never_overlap_nor_pile_up(built: Built) -> None:
 
 @needs_kubectl
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_an_overlay_names_both_images_by_digest(environment: str, pinned: BakedProject) -> None:
+def test_overlay_pins_both_images_by_digest(environment: str, pinned: BakedProject) -> None:
     images = {
         c["image"]
         for _, c in Built(pinned, environment, build(pinned.path, environment)).containers()

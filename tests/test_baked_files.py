@@ -1,6 +1,4 @@
-"""What lies in a baked project: exactly these files, all of which parse, mean the answers and are
-tracked.
-"""
+"""The files of a baked project: the exact list, valid formats, correct answers, all tracked."""
 
 import ast
 import json
@@ -15,7 +13,8 @@ import yaml
 from conftest import ASSETS, COMBINATIONS, ROOT, Bake, BakedProject, load_hook
 
 TREE = ROOT / "tests" / "baked_tree.txt"
-CARRY_ANSWERS = {  # two bakes of one package name differ in these and in nothing else
+# Two bakes with the same package name differ only in these files.
+FILES_WITH_ANSWERS = {
     ".cruft.json",
     "CODEOWNERS",
     "LICENSE",
@@ -42,10 +41,8 @@ NOT_ON_WINDOWS = re.compile(
 )
 
 
-def test_the_tree_is_exactly_this(bake: Bake, tmp_path: Path) -> None:
-    """To accept a change: copy the file that the message names over tests/baked_tree.txt, and read
-    its diff.
-    """
+def test_tree_of_a_project_equals_the_list(bake: Bake, tmp_path: Path) -> None:
+    """To accept a change, run the command of the message and review the diff."""
     named = [name.replace("/fraud_scoring/", "/<package_name>/") for name in bake().files()]
     result = [re.sub(r"(?<=/mlprod-).*(?=-py3)", "<version>", name) for name in named]
     actual = tmp_path.parent / "baked_tree.txt"
@@ -60,7 +57,7 @@ def test_the_tree_is_exactly_this(bake: Bake, tmp_path: Path) -> None:
     }, f"cp {actual} {TREE}"
 
 
-def test_a_project_is_small_enough_to_be_owned(bake: Bake) -> None:
+def test_project_stays_below_its_size_limits(bake: Bake) -> None:
     project = bake()
     assert len(project.files()) <= 110
     assert (
@@ -71,10 +68,8 @@ def test_a_project_is_small_enough_to_be_owned(bake: Bake) -> None:
     )
 
 
-def test_an_update_leaves_to_generate_what_generate_writes(baked: BakedProject) -> None:
-    """A change of a generated file that cruft merged as well would conflict with what was generated
-    here.
-    """
+def test_cruft_skips_the_files_that_generate_writes(baked: BakedProject) -> None:
+    """A merge of a generated file by cruft would conflict with the output of `make generate`."""
     assets = {path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*") if path.is_file()}
     assert assets <= set(baked.files())
     assert [
@@ -93,7 +88,7 @@ def test_an_update_leaves_to_generate_what_generate_writes(baked: BakedProject) 
     assert skipped == assets | of_governance | yours
 
 
-def test_no_jinja_is_left(baked: BakedProject) -> None:
+def test_no_jinja_remains(baked: BakedProject) -> None:
     for name in baked.files():
         text = baked.read(name)
         assert "cookiecutter." not in text, name
@@ -103,7 +98,7 @@ def test_no_jinja_is_left(baked: BakedProject) -> None:
             assert not re.search(r"\{\{|\{%|%\}", text), name
 
 
-def test_every_yaml_toml_and_json_file_parses(baked: BakedProject) -> None:
+def test_every_yaml_toml_and_json_file_is_valid(baked: BakedProject) -> None:
     parsers = {
         ".yaml": lambda t: list(yaml.safe_load_all(t)),
         ".toml": tomllib.loads,
@@ -115,13 +110,13 @@ def test_every_yaml_toml_and_json_file_parses(baked: BakedProject) -> None:
         assert parsers[Path(name).suffix](baked.read(name)), name
 
 
-def test_every_python_file_is_python_3_11(baked: BakedProject) -> None:
+def test_every_python_file_is_valid_python_3_11(baked: BakedProject) -> None:
     for name in baked.files():
         if name.endswith(".py"):
             ast.parse(baked.read(name), name, feature_version=(3, 11))
 
 
-def test_the_licence_is_the_one_answered(bake: Bake) -> None:
+def test_license_is_the_selected_one(bake: Bake) -> None:
     starts = {
         "MIT": "MIT License",
         "Apache-2.0": "Apache License",
@@ -140,7 +135,7 @@ def test_the_licence_is_the_one_answered(bake: Bake) -> None:
     assert "Copyright (c) the authors of Fraud Scoring\n" in bake(license="MIT").read("LICENSE")
 
 
-def test_links_between_the_documents_lead_somewhere(baked: BakedProject) -> None:
+def test_links_between_documents_have_targets(baked: BakedProject) -> None:
     for name in baked.files():
         if not name.endswith(".md"):
             continue
@@ -154,24 +149,25 @@ def test_links_between_the_documents_lead_somewhere(baked: BakedProject) -> None
 
 
 def anchors(file: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings."""
+    """Return the anchors of the headings as GitHub names them."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_windows_accepts_every_name(baked: BakedProject) -> None:
+def test_every_file_name_is_valid_on_windows(baked: BakedProject) -> None:
     names = baked.files()
     assert [name for name in names for part in name.split("/") if NOT_ON_WINDOWS.search(part)] == []
     assert len({name.lower() for name in names}) == len(names)
-    assert max(map(len, names)) <= 120  # Windows allows 260 with the folders above
+    # Windows allows 260 characters, including the folders above.
+    assert max(map(len, names)) <= 120
 
 
-def test_gitignore_swallows_no_baked_file(baked: BakedProject) -> None:
+def test_gitignore_ignores_no_baked_file(baked: BakedProject) -> None:
     assert sorted(set(baked.files()) - set(baked.git("ls-files", "-z").split("\0"))) == []
     assert baked.git("ls-files", "--cached", "--ignored", "--exclude-standard") == ""
 
 
-def test_other_answers_change_only_the_files_that_carry_them(bake: Bake) -> None:
+def test_other_answers_change_only_the_files_with_answers(bake: Bake) -> None:
     one = bake(package_name="fraud_scoring")
     answers = {
         **COMBINATIONS["everything else"],
@@ -181,10 +177,10 @@ def test_other_answers_change_only_the_files_that_carry_them(bake: Bake) -> None
     other = bake(**answers)
     assert other.files() == one.files()
     differing = {name for name in one.files() if one.read(name) != other.read(name)}
-    assert differing | {".cruft.json"} == CARRY_ANSWERS
+    assert differing | {".cruft.json"} == FILES_WITH_ANSWERS
 
 
-def test_another_package_name_changes_only_its_token(bake: Bake) -> None:
+def test_another_package_name_changes_only_the_name(bake: Bake) -> None:
     one, other = bake(package_name="fraud_scoring"), bake(package_name="other_name")
     for name in one.files():
         if name != ".cruft.json":
@@ -201,7 +197,7 @@ def test_two_bakes_of_the_same_answers_are_equal(bake: Bake) -> None:
 
 
 @pytest.mark.parametrize("lock", ["dev", "pipeline", "serve"])
-def test_no_dependency_can_be_taken_as_the_package_name(lock: str, bake: Bake) -> None:
+def test_every_dependency_is_rejected_as_package_name(lock: str, bake: Bake) -> None:
     refused = load_hook("pre_gen_project")["DEPENDENCIES"]
     names = re.findall(
         r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", bake().read(f"requirements/{lock}.txt"), re.MULTILINE

@@ -1,5 +1,6 @@
-"""The images of a baked project, built and run: by buildah and podman, on a stand-in for the
-official Python image.
+"""The images of a baked project, built and run by buildah and podman.
+
+Their base is a substitute for the official Python image.
 """
 
 import json
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from built_images import DRAIN, UID, Built, Load, built, refuses
+from built_images import DRAIN_SECONDS, UID, Built, Load, built, is_unavailable
 from compose_services import Compose, compose
 from conftest import BakedProject
 from containers import base, engine, eventually, pytestmark
@@ -26,25 +27,21 @@ from git_host import git_host
 from test_baked_life import environment, get, readme_request, wait_for_version
 from test_install_paths import PIN, index
 
-__all__ = [
-    "base",
-    "built",
-    "compose",
-    "engine",
-    "environment",
-    "pytestmark",
-]  # fixtures, and what all tests need
-CI = {"CI": "true", "GITHUB_RUN_ID": "1"}  # its evidence counts for production with a token
+# Fixtures, and the marks of all tests.
+__all__ = ["base", "built", "compose", "engine", "environment", "pytestmark"]
+# Evidence of a CI run with a token counts for production.
+CI = {"CI": "true", "GITHUB_RUN_ID": "1"}
+# Changes of the row in the README.
 CHANGES: tuple[dict[str, Any], ...] = (
     {},
     {"amount": 9.9, "merchant": "groceries", "channel": "chip"},
     {"amount": 1_200, "foreign": True, "spent_24h": 800.5},
     {"card_age": None, "distance": 1_250.75},
     {"merchant": "never seen before", "hour": 23},
-)  # of the README's row
+)
 
 
-def test_nothing_is_wrong_with_the_dockerfile_and_compose(
+def test_linters_accept_the_dockerfile_and_compose(
     bake: Callable[..., BakedProject],
 ) -> None:
     folder = bake().path
@@ -56,19 +53,22 @@ def test_nothing_is_wrong_with_the_dockerfile_and_compose(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_path: Path) -> None:
-    """Read-only root and nothing writable but the state's folder, no capabilities, a uid that
-    nobody chose, 256 MB.
+def test_image_serves_only_callers_with_a_key(built: Built, tmp_path: Path) -> None:
+    """The container has a read-only root, one writable folder, no capabilities and 256 MB.
+
+    Its user id has no account.
     """
     began = time.monotonic()
     with built.serving(tmp_path / "state") as (container, address, second):
-        eventually(lambda: built.ask(address)[0] == 200, "an answer")
-        print(f"first answer after {time.monotonic() - began:.2f} s, the engine's start included")
+        eventually(lambda: built.predict(address)[0] == 200, "a prediction")
+        print(
+            f"first response after {time.monotonic() - began:.2f} s, the start of podman included"
+        )
         eventually(lambda: get(f"{second}/readyz")["mode"] == "assist", "the mode is known")
-        assert built.ask(address)[1]["predictions"][0]["decision"] == "decline"
-        assert built.ask(address, key="")[0] == 401
-        assert built.ask(address, key="x" * 43)[0] == 401
-        status = built.engine.ask(container, "cat", "/proc/1/status")
+        assert built.predict(address)[1]["predictions"][0]["decision"] == "decline"
+        assert built.predict(address, key="")[0] == 401
+        assert built.predict(address, key="x" * 43)[0] == 401
+        status = built.engine.run_in(container, "cat", "/proc/1/status")
         facts = dict(re.findall(r"^(\w+):\s+(\S+)", status, re.MULTILINE))
         assert (facts["Uid"], facts["Gid"]) == (str(UID), "0")
         assert (int(facts["CapEff"], 16), int(facts["CapBnd"], 16), facts["NoNewPrivs"]) == (
@@ -81,13 +81,13 @@ def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_pat
             tried = built.engine(
                 "podman", "exec", container, "touch", f"{place}/written", check=False
             )
-            assert "written" not in built.engine.ask(container, "ls", place), (place, tried)
+            assert "written" not in built.engine.run_in(container, "ls", place), (place, tried)
         subject = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:serve"))[0]
         check = subject["Healthcheck"]["Test"]
-        built.engine.ask(container, *check[1:])
-        os.kill(
-            process := built.process(container), signal.SIGSTOP
-        )  # a check that cannot fail would say nothing
+        built.engine.run_in(container, *check[1:])
+        # The health check must fail for a blocked process.
+        process = built.process(container)
+        os.kill(process, signal.SIGSTOP)
         sick = subprocess.run(
             ["nsenter", "-n", "-t", str(process), sys.executable, *check[2:]], capture_output=True
         )
@@ -95,8 +95,8 @@ def test_the_image_answers_whoever_has_a_key_and_only_them(built: Built, tmp_pat
         assert sick.returncode
 
 
-def answers(address: str, built: Built, key: str) -> tuple[str, list[Any], list[Any]]:
-    """The model version, the predictions of a few rows and the reasons for them, from one service."""
+def responses(address: str, built: Built, key: str) -> tuple[str, list[Any], list[Any]]:
+    """Return the model version of a service, and predictions and explanations of a few rows."""
     rows = [
         readme_request(built.project) | change | {"id": secrets.token_hex(8)} for change in CHANGES
     ]
@@ -105,7 +105,7 @@ def answers(address: str, built: Built, key: str) -> tuple[str, list[Any], list[
     for route in ("predict", "explain"):
         body = json.dumps({"rows": rows if route == "predict" else rows[:1]}).encode()
         whole, url = headers | {"content-type": "application/json"}, f"{address}/v1/{route}"
-        request = urllib.request.Request(url, body, whole)  # noqa: S310 - our own address
+        request = urllib.request.Request(url, body, whole)  # noqa: S310
         with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
             result.append(json.load(response))
     predicted, explained = result
@@ -117,8 +117,10 @@ def answers(address: str, built: Built, key: str) -> tuple[str, list[Any], list[
 
 
 @pytest.mark.sampled("the serving set")
-def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Path) -> None:
-    """Scores, decisions, version and reasons. The index is a folder of the wheel on loopback."""
+def test_vendored_wheel_index_and_image_return_the_same_predictions(
+    built: Built, tmp_path: Path
+) -> None:
+    """Compare scores, decisions, version and reasons. The index on loopback has the wheel."""
     project, local = built.project, {}
     served = tmp_path / "served" / "simple" / "mlprod"
     served.mkdir(parents=True)
@@ -134,7 +136,8 @@ def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Pat
         subprocess.run([*install, "-r", lock], check=True)
         eventually(lambda: urllib.request.urlopen(f"{packages}/mlprod/"), "the index")  # noqa: S310
         subprocess.run([*install, "--no-deps", "--default-index", packages, "-r", pin], check=True)
-    migrated = project.run("migrate")  # a service without its database is in shadow
+    # A service without its database is in shadow.
+    migrated = project.run("migrate")
     assert migrated.returncode == 0, migrated.stderr
     for name, venv in (
         ("vendored", project.environment["VENV"]),
@@ -150,19 +153,17 @@ def test_vendored_wheel_index_and_image_answer_alike(built: Built, tmp_path: Pat
                 patch.setitem(project.environment, variable, value)
             with project.serving("--no-follow") as address:
                 wait_for_version(address, "1")
-                local[name] = answers(address, built, "")
+                local[name] = responses(address, built, "")
     with built.serving(tmp_path / "state") as (_, address, second):
         eventually(lambda: get(f"{second}/readyz")["mode"] == "assist", "the mode is known")
-        image = answers(address, built, built.key)
+        image = responses(address, built, built.key)
     assert len(image[1]) == len(CHANGES)
-    assert len({item["score"] for item in image[1]}) > 2, (
-        "rows that all score alike compare nothing"
-    )
+    assert len({item["score"] for item in image[1]}) > 2, "the rows must have different scores"
     assert image[2][0]["fields"]
     assert local == {"vendored": image, "index": image}
 
 
-def test_without_keys_the_image_starts_nothing(built: Built, tmp_path: Path) -> None:
+def test_image_without_keys_does_not_start(built: Built, tmp_path: Path) -> None:
     message = subprocess.run(
         ["podman", "run", "--rm", "--pull=never", "--no-healthcheck", f"{built.name}:serve"],
         env=os.environ | built.engine.environment, capture_output=True, text=True,
@@ -172,9 +173,9 @@ def test_without_keys_the_image_starts_nothing(built: Built, tmp_path: Path) -> 
     assert "Traceback" not in message.stderr
 
 
-def test_under_load_it_ends_without_one_failed_request(built: Built, tmp_path: Path) -> None:
+def test_shutdown_under_load_fails_no_request(built: Built, tmp_path: Path) -> None:
     with built.serving(tmp_path / "state") as (container, address, second):
-        eventually(lambda: built.ask(address)[0] == 200, "an answer")
+        eventually(lambda: built.predict(address)[0] == 200, "a prediction")
         with Load(built, address) as load:
             time.sleep(1.5)
             before, ended = (
@@ -185,35 +186,36 @@ def test_under_load_it_ends_without_one_failed_request(built: Built, tmp_path: P
             received = time.monotonic()
             ended.start()
             eventually(
-                lambda: refuses(f"{second}/readyz"), "the second port says that it ends", DRAIN - 1
+                lambda: is_unavailable(f"{second}/readyz"),
+                "the admin port reports the shutdown",
+                DRAIN_SECONDS - 1,
             )
-            time.sleep(
-                max(0.0, received + DRAIN - 0.7 - time.monotonic())
-            )  # by then a load balancer sends nobody any more
+            # By then, a load balancer sends no more requests.
+            time.sleep(max(0.0, received + DRAIN_SECONDS - 0.7 - time.monotonic()))
         ended.join()
         print(
-            f"{before:,} answers before SIGTERM, {len(load.answered) - before:,} while it drained"
+            f"{before:,} responses before SIGTERM, {len(load.answered) - before:,} during the drain"
         )
         assert load.failed == []
         assert len(load.answered) > before + 50
         assert codes == [0]
-        assert DRAIN < time.monotonic() - received < DRAIN + 12
+        assert DRAIN_SECONDS < time.monotonic() - received < DRAIN_SECONDS + 12
 
 
-def test_it_starts_again_with_the_model_that_it_had(built: Built, tmp_path: Path) -> None:
-    """There is no registry in reach of this container: it needs a folder."""
+def test_restarted_container_serves_the_model_that_it_had(built: Built, tmp_path: Path) -> None:
+    """This container cannot reach a registry; it needs only its folder."""
     for _ in range(2):
         with built.serving(tmp_path / "state", "--env=MLFLOW_TRACKING_URI=http://127.0.0.1:9") as (
             container,
             address,
             _,
         ):
-            eventually(lambda: built.ask(address)[0] == 200, "an answer")
-            assert built.ask(address)[1]["model_version"] == "1"
+            eventually(lambda: built.predict(address)[0] == 200, "a prediction")
+            assert built.predict(address)[1]["model_version"] == "1"
             os.kill(built.process(container), signal.SIGKILL)
 
 
-def test_what_answers_holds_nothing_that_trains_or_installs(built: Built) -> None:
+def test_serving_image_has_no_training_package_and_no_installer(built: Built) -> None:
     run = ("podman", "run", "--rm", "--pull=never", "--no-healthcheck", "--entrypoint")
     listed = built.engine(*run, "find", f"{built.name}:serve", "/opt", "/usr", "/app", "-type", "d")
     gone = ("sklearn", "mlflow", "alembic", "pandas", "pyarrow", "pip", "ensurepip", "setuptools")
@@ -223,7 +225,7 @@ def test_what_answers_holds_nothing_that_trains_or_installs(built: Built) -> Non
     compilers = "for tool in cc gcc g++ ld make pip uv; do command -v $tool; done; true"
     assert built.engine(*run, "sh", f"{built.name}:serve", "-c", compilers) == ""
     whole = built.engine(*run, "find", f"{built.name}:pipeline", "/opt", "-type", "d")
-    assert "site-packages/sklearn\n" in whole, "the names above must be the packages' own"
+    assert "site-packages/sklearn\n" in whole, "the list above must have the names of the packages"
     for target in ("serve", "pipeline"):
         subject = json.loads(built.engine("podman", "image", "inspect", f"{built.name}:{target}"))[
             0
@@ -240,7 +242,7 @@ def test_what_answers_holds_nothing_that_trains_or_installs(built: Built) -> Non
         )
 
 
-def test_what_pip_was_lent_is_in_no_layer(built: Built, tmp_path: Path) -> None:
+def test_build_secret_of_pip_is_in_no_layer(built: Built, tmp_path: Path) -> None:
     for target in ("serve", "pipeline"):
         image = f"{built.name}:{target}"
         for received in (("history", "--no-trunc", image), ("image", "inspect", image)):
@@ -250,21 +252,23 @@ def test_what_pip_was_lent_is_in_no_layer(built: Built, tmp_path: Path) -> None:
         result = subprocess.run(
             ["grep", "-c", built.marker, archive], capture_output=True, text=True
         )
-        assert result.stdout.strip() == "0", "podman saves layers as they are, uncompressed"
+        assert result.stdout.strip() == "0", (
+            "a layer has the marker; podman saves layers uncompressed"
+        )
         shown = subprocess.run(
             ["grep", "-c", "verify_folder\\|def folder_digest", archive],
             capture_output=True,
             text=True,
         )
-        assert int(shown.stdout) > 0, (
-            "the project's own source must be found this way, or nothing would"
-        )
+        assert int(shown.stdout) > 0, "this search must match the project's own source"
         archive.unlink()
 
 
-def test_evidence_from_the_pipeline_image_is_about_the_same_code(built: Built) -> None:
-    poll = "from mlprod.training.evidence_store import digests; from mlprod.settings import Settings as S"
-    command = ["-c", f"{poll}; print(digests(S())['code'])"]
+def test_evidence_from_the_pipeline_image_has_the_digests_of_the_checkout(built: Built) -> None:
+    imports = (
+        "from mlprod.training.evidence_store import digests; from mlprod.settings import Settings"
+    )
+    command = ["-c", f"{imports}; print(digests(Settings())['code'])"]
     python = built.project.python
     where = {"cwd": built.project.path, "env": built.project.environment}
     here = subprocess.run([python, *command], **where, capture_output=True, text=True, check=True)
@@ -281,7 +285,7 @@ def test_evidence_from_the_pipeline_image_is_about_the_same_code(built: Built) -
     assert built.engine(*run, f"{built.name}:pipeline", *command) == here.stdout.strip()
 
 
-def test_the_drill_leaves_evidence_that_counts(built: Built) -> None:
+def test_image_test_records_valid_evidence(built: Built) -> None:
     assert status(built) == "unmeasured"
     with git_host(built.project.python, built.project.baked) as token:
         message = built.project.makes("test-image", f"IMAGE={built.name}", **CI, ML_ID_TOKEN=token)
@@ -295,8 +299,8 @@ def test_the_drill_leaves_evidence_that_counts(built: Built) -> None:
     dockerfile.write_text(as_it_was)
 
 
-def test_the_drill_of_an_image_that_can_install_fails(built: Built) -> None:
-    """What answers all the same and holds pip and all that trains is not what should run."""
+def test_image_test_fails_for_an_image_with_an_installer(built: Built) -> None:
+    """An image that serves predictions, but has pip and the training packages, must fail."""
     container = built.engine("buildah", "from", "--pull-never", f"{built.name}:pipeline")
     built.engine(
         "buildah", "config", "--cmd", "serve --no-follow", "--env", "ML_HOST=0.0.0.0", container
@@ -315,13 +319,13 @@ def test_the_drill_of_an_image_that_can_install_fails(built: Built) -> None:
 
 
 def status(built: Built) -> str:
-    """What the scorecard says of the image."""
+    """Return the status of the check image-runs on the scorecard."""
     card = json.loads(built.project.run("readiness", "--stage=production", "--format=json").stdout)
     (result,) = (item["status"] for item in card["checks"] if item["id"] == "image-runs")
     return str(result)
 
 
-def test_what_compose_configures_prometheus_understands(
+def test_prometheus_accepts_the_configuration_of_compose(
     bake: Callable[..., BakedProject], tmp_path: Path
 ) -> None:
     project = bake()
@@ -343,10 +347,8 @@ def test_what_compose_configures_prometheus_understands(
 
 
 @pytest.mark.sampled("images elsewhere")
-def test_compose_brings_a_promoted_model_from_the_registry_to_the_caller(compose: Compose) -> None:
-    """Its secrets, migration, MLflow server, jobs, follower and service; PostgreSQL and rclone are
-    this machine's.
-    """
+def test_compose_serves_a_promoted_model_from_the_registry(compose: Compose) -> None:
+    """Run all services of compose.yaml, with PostgreSQL and rclone of this machine."""
     compose.run("secrets")
     stored = {path.name: path.read_bytes() for path in (compose.folder / "secrets").iterdir()}
     compose.run("secrets")
@@ -359,17 +361,21 @@ def test_compose_brings_a_promoted_model_from_the_registry_to_the_caller(compose
     registry = compose.start("mlflow")
     compose.healthy("mlflow", registry)
     compose.run("pipeline", "train", "--baseline")
-    compose.run("pipeline", "promote", "--reason", "something must answer")
+    compose.run("pipeline", "promote", "--reason", "the service needs a model")
     assert list((compose.folder / "bundles" / "mlflow").rglob("manifest.json")), (
-        "the bundle lies in the S3 store"
+        "the S3 store must have the bundle"
     )
     follower, service = compose.start("follower"), compose.start("serve")
     compose.built.key, address = compose.secret("caller"), f"http://127.0.0.1:{compose.port}"
-    eventually(lambda: compose.built.ask(address)[0] == 200, "an answer")
-    assert compose.built.ask(address, key="")[0] == 401
+    eventually(lambda: compose.built.predict(address)[0] == 200, "a prediction")
+    assert compose.built.predict(address, key="")[0] == 401
     compose.engine.end(registry)
     assert compose.engine.end(service) == 0
     compose.engine("podman", "start", service)
-    eventually(lambda: compose.built.ask(address)[0] == 200, "an answer without the registry")
+    eventually(
+        lambda: compose.built.predict(address)[0] == 200, "a prediction without the registry"
+    )
     compose.engine.end(service)
-    assert compose.engine.end(follower, seconds=5) in (0, 130), "130: SIGINT, as the image asks for"
+    assert compose.engine.end(follower, seconds=5) in (0, 130), (
+        "the image stops with SIGINT, exit code 130"
+    )

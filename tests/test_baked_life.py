@@ -1,6 +1,6 @@
-"""Whole lives of baked projects, by the README's commands only.
+"""Complete life cycles of baked projects, with only the commands of the README.
 
-Slow: they install the lock once and run for real.
+Slow: they install the lock once and run all commands.
 """
 
 import json
@@ -36,30 +36,35 @@ def load(since: datetime | None = None, until: datetime | None = None) -> ir.Tab
     frame = pd.read_csv("data/payments.csv", parse_dates=["at"], dtype={"card_age": "Int64"})
     return ibis.memtable(frame)
 '''
-# A newcomer's shell has no registry, and is no run of a CI, which may run these tests:
-OF_OTHERS = ("ML_", "MLFLOW_", "CI", "GITHUB_", "GITLAB_", "ACTIONS_", "BUILD_ID")
-LINES_TYPED = 60  # at most, for a use case of one's own: blank lines and docstrings left out
+# A new user's shell has no registry and no CI variables, even if a CI runs these tests.
+REMOVED_PREFIXES = ("ML_", "MLFLOW_", "CI", "GITHUB_", "GITLAB_", "ACTIONS_", "BUILD_ID")
+# Maximum number of lines for a new use case, without blank lines and docstrings.
+MAX_LINES = 60
 
 
 class Project:
-    """A baked project under the hands of a newcomer, who types make verbs."""
+    """A baked project and its make targets, as a new user runs them."""
 
-    second_port = "ML_ADMIN_PORT"  # the setting's name
+    # The setting with the admin port.
+    second_port = "ML_ADMIN_PORT"
 
     def __init__(self, baked: BakedProject, environment: Path) -> None:
         self.path, self.baked = baked.path, baked
-        self.service: subprocess.Popen[bytes] | None = (
-            None  # what `serving` runs, and its second port
-        )
+        # The process of `serving`.
+        self.service: subprocess.Popen[bytes] | None = None
         self.port = self.operations = 0
         self.source = next(self.path.glob("src/*/__main__.py")).parent
         self.package = self.source.name
-        tools = Path(sys.executable).parent  # uv, when the template's own environment holds it
+        # The template's own environment may have uv.
+        tools = Path(sys.executable).parent
         stored = {
-            name: value for name, value in os.environ.items() if not name.startswith(OF_OTHERS)
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(REMOVED_PREFIXES)
         }
         self.environment = stored | {
-            "ML_NEW_SERIES_SECONDS": "1",  # Prometheus scrapes each second in these tests
+            # Prometheus scrapes each second in these tests.
+            "ML_NEW_SERIES_SECONDS": "1",
             "VENV": str(environment),
             "PYTHONPATH": "src",
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
@@ -70,9 +75,9 @@ class Project:
         return Path(self.environment["VENV"]) / "bin" / "python"
 
     def make(
-        self, *words: str, timeout: float = 1_800, **more: str
+        self, *arguments: str, timeout: float = 1_800, **more: str
     ) -> subprocess.CompletedProcess[str]:
-        command = ["make", f"PYTHON={sys.executable}", *words]
+        command = ["make", f"PYTHON={sys.executable}", *arguments]
         return subprocess.run(
             command,
             cwd=self.path,
@@ -82,17 +87,17 @@ class Project:
             text=True,
         )
 
-    def makes(self, *words: str, **more: str) -> str:
-        """What a verb prints; the test fails when the verb does."""
-        done = self.make(*words, **more)
+    def makes(self, *arguments: str, **more: str) -> str:
+        """Run a make target and return its output; the test fails if the target fails."""
+        done = self.make(*arguments, **more)
         assert done.returncode == 0, (
-            f"make {' '.join(words)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+            f"make {' '.join(arguments)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
         )
         return done.stdout + done.stderr
 
-    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """A verb without make."""
-        command = [self.python, "-m", self.package, *words]
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb without make."""
+        command = [self.python, "-m", self.package, *arguments]
         return subprocess.run(
             command,
             cwd=self.path,
@@ -104,7 +109,7 @@ class Project:
 
     @contextmanager
     def serving(self, *options: str, again: bool = False) -> Iterator[str]:
-        """The service as a process; `again`: where it listened before."""
+        """Run the service as a process; with `again`, on the same ports as before."""
         if not again:
             self.port, self.operations = free_port(), free_port()
         port = self.port
@@ -132,17 +137,18 @@ def free_port() -> int:
 
 
 def get(address: str) -> Any:
-    with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own address
+    with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310
         return json.load(response)
 
 
 def post(address: str, rows: list[dict[str, Any]]) -> Any:
-    return tell(address, {"rows": rows})
+    return post_json(address, {"rows": rows})
 
 
-def tell(address: str, content: dict[str, Any]) -> Any:
+def post_json(address: str, content: dict[str, Any]) -> Any:
     headers = {"content-type": "application/json"}
-    request = urllib.request.Request(address, json.dumps(content).encode(), headers)  # noqa: S310 - http, to the service that this test started on loopback
+    body = json.dumps(content).encode()
+    request = urllib.request.Request(address, body, headers)  # noqa: S310
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
         return json.load(response)
 
@@ -156,21 +162,22 @@ def wait_for_version(
             if model["model_version"] == version and model["mode"] == mode:
                 return dict(model)
         except OSError:
-            pass  # not up, or 503: not ready yet
+            # The service is not up, or not ready (503).
+            pass
         time.sleep(0.1)
-    raise AssertionError(f"version {version} never answered")
+    raise AssertionError(f"{address} did not serve version {version} within {seconds} s")
 
 
 def readme_request(project: Project) -> dict[str, Any]:
-    """The row of the curl command that the README shows."""
+    """Return the row in the curl command of the README."""
     shown = re.search(r"-d '(\{.*?\})'", project.baked.read("README.md"), re.DOTALL)
-    assert shown, "README.md shows no request"
+    assert shown, "README.md has no curl command with a request"
     return dict(json.loads(shown[1])["rows"][0])
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One environment for all baked projects, since their lock is the same."""
+    """Return one environment for all baked projects, because they have the same lock."""
     return tmp_path_factory.mktemp("environment") / "venv"
 
 
@@ -179,9 +186,7 @@ def project(cookies: Any, environment: Path) -> Project:
     return Project(baking(cookies)(), environment)
 
 
-def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(
-    project: Project, tmp_path: Path
-) -> None:
+def test_demo_trains_serves_promotes_and_rolls_back(project: Project, tmp_path: Path) -> None:
     message = project.makes("demo")
     for gate in project.baked.yaml("governance/gates.yaml")["gates"]:
         assert f"passed {gate['id']}" in message
@@ -190,37 +195,37 @@ def test_demo_goes_from_nothing_to_a_served_model_a_promotion_and_a_rollback(
     )
     assert "Its reasons, strongest first:" in message
     assert "feedback-works: outcome {'accepted': 1" in message
-    assert re.search(r"stopped within \d\.\d+ s, and went on in assist", message)
-    assert "rolled back: version 1, the baseline, answers" in message
+    assert re.search(r"the kill switch took \d\.\d+ s; then the mode was assist again", message)
+    assert "rolled back: version 1, the baseline, serves" in message
     assert "rollback 2 -> 1" in message
     assert re.search(r"Data +2 of +3 for pilot +ML Test Score 2 of 7", message), (
-        "what the demo has shown stands there"
+        "the scorecard must have the results of the demo"
     )
     assert "ML Test Score 2, the smallest of the four" in message
     for section, command in (
         ("Data", "test"),
         ("Model", "tune"),
         ("Infrastructure", "test"),
-        ("Monitoring", "upstream"),
+        ("Monitoring", "check-source"),
     ):
         assert re.search(
             rf"{section} has \d, a well-kept project 6.*?make {command}  \(", message, re.DOTALL
         ), section
     assert "Next: read README.md" in message
     assert not (project.path / "var" / "mlflow.db").exists(), (
-        "the demo must leave the project's own registry alone"
+        "the demo must not use the project's own registry"
     )
     compare_demo(message, tmp_path)
 
 
-def test_the_first_ten_minutes_of_the_readme(project: Project, tmp_path: Path) -> None:
+def test_commands_of_the_readme_run(project: Project, tmp_path: Path) -> None:
     project.makes("baseline")
-    project.makes("promote", REASON="something must answer")
+    project.makes("promote", REASON="the service needs a model")
     with project.serving() as address:
         assert wait_for_version(address, "1")["kind"] == "baseline"
         compare_api(project, address, tmp_path)
         project.makes("train")
-        assert get(f"{address}/v1/model")["model_version"] == "1", "a challenger answers nobody"
+        assert get(f"{address}/v1/model")["model_version"] == "1", "a challenger must not serve"
         project.makes("promote", REASON="it beats the rule")
         assert wait_for_version(address, "2")["kind"] == "model"
         row = readme_request(project)
@@ -232,7 +237,7 @@ def test_the_first_ten_minutes_of_the_readme(project: Project, tmp_path: Path) -
         withheld = post(f"{address}/v1/predict", [row | {"id": "mine"}])["predictions"][0]
         assert withheld["decision"] is None
         outcome = {"prediction_id": "mine", "outcome": 1, "at": "2026-06-01T12:00:00Z"}
-        assert tell(f"{address}/v1/outcomes", {"outcomes": [outcome]})["accepted"] == 1
+        assert post_json(f"{address}/v1/outcomes", {"outcomes": [outcome]})["accepted"] == 1
         project.makes("set-mode", "MODE=assist", REASON="all is well")
         project.makes("rollback", REASON="complaints since noon")
         assert wait_for_version(address, "1")["kind"] == "baseline"
@@ -240,17 +245,17 @@ def test_the_first_ten_minutes_of_the_readme(project: Project, tmp_path: Path) -
     assert "rollback 2 -> 1  you@example.org: complaints since noon" in message
     refused = project.make("rollback", REASON="again")
     assert refused.returncode != 0
-    assert "nothing came before it" in refused.stderr
+    assert "there is no predecessor" in refused.stderr
     assert "Traceback" not in refused.stderr
     compare_help(project, tmp_path)
 
 
 @pytest.mark.sampled("the serving set")
-def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: Path) -> None:
+def test_locked_serving_set_is_enough_to_serve(project: Project, tmp_path: Path) -> None:
     project.makes("baseline")
     project.makes("train")
     project.makes("promote", REASON="it beats the rule")
-    for verb in ("sync", "migrate"):
+    for verb in ("fetch-model", "migrate"):
         done = project.run(verb)
         assert done.returncode == 0, done.stderr
     small = tmp_path / "serving"
@@ -294,18 +299,19 @@ def test_the_locked_serving_set_is_enough_to_answer(project: Project, tmp_path: 
         )
 
 
-@pytest.mark.sampled("a project filled in")
+@pytest.mark.sampled("what takes five minutes")
 @pytest.mark.parametrize(
     ("usecase", "row"),
     [
-        ("breast_cancer", {"worst_radius": 25.4, "worst_texture": 17.3, "worst_perimeter": 184.6, "worst_area": 2019,
-                           "worst_smoothness": 0.16, "worst_compactness": 0.66, "worst_concavity": 0.71,
-                           "worst_concave_points": 0.26, "worst_symmetry": 0.46}),
-        ("diabetes", {"age": 59, "sex": 2, "bmi": 32.1, "bp": 101, "s1": 157, "s2": 93.2, "s3": 38, "s4": 4, "s5": 4.86,
-                      "s6": 87}),
+        ("breast_cancer", {"worst_radius": 25.4, "worst_texture": 17.3, "worst_perimeter": 184.6,
+                           "worst_area": 2019, "worst_smoothness": 0.16, "worst_compactness": 0.66,
+                           "worst_concavity": 0.71, "worst_concave_points": 0.26,
+                           "worst_symmetry": 0.46}),
+        ("diabetes", {"age": 59, "sex": 2, "bmi": 32.1, "bp": 101, "s1": 157, "s2": 93.2, "s3": 38,
+                      "s4": 4, "s5": 4.86, "s6": 87}),
     ],
 )  # fmt: skip
-def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
+def test_public_data_is_trained_and_served_by_editing_only_the_four_files(
     project: Project, usecase: str, row: dict[str, Any]
 ) -> None:
     typed = 0
@@ -319,9 +325,8 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
             typed += sum(1 for line in code.splitlines() if line.strip())
 
     edit("contract.py", "data.py")
-    if (
-        usecase == "diabetes"
-    ):  # a number as label: the README's first step lets the model be a regressor
+    # The label is a number, so the first step of the README makes the model a regressor.
+    if usecase == "diabetes":
         model = project.source / "model.py"
         model.write_text(model.read_text().replace("Classifier", "Regressor"))
     assert "0 rules broken" in project.makes("validate")
@@ -330,28 +335,29 @@ def test_public_data_goes_the_whole_way_by_editing_the_four_files_only(
     edit("model.py")
     project.makes("train")
     print(f"{usecase}: {typed} lines typed")
-    assert typed <= LINES_TYPED
-    (project.path / "tests" / "test_example.py").unlink()  # it tests the example, which is gone
-    project.makes("promote", REASON="it beats what is done today")
+    assert typed <= MAX_LINES
+    # This file tests the example, which the edits replaced.
+    (project.path / "tests" / "test_example.py").unlink()
+    project.makes("promote", REASON="it beats the baseline")
     with project.serving() as address:
         model = wait_for_version(address, "2")
-        assert model["metrics"]["value"]["high"] < 0  # both payoffs are costs
+        # Both payoffs are costs.
+        assert model["metrics"]["value"]["high"] < 0
         answered = post(f"{address}/v1/predict", [row])["predictions"][0]
     if usecase == "breast_cancer":
-        assert (
-            answered["decision"] == "biopsy"
-        )  # the first aspirate of the data, which was malignant
+        # The first sample of the data, which was malignant.
+        assert answered["decision"] == "biopsy"
         assert 0.5 < answered["score"] <= 1
     else:
         assert answered["decision"] == pytest.approx(answered["score"] / 10)
-        assert 100 < answered["score"] < 300  # the first patient progressed by 151 points
-    assert "datacontract.yaml" in project.makes(
-        "generate"
-    )  # the contract's export follows the contract
+        # The first patient progressed by 151 points.
+        assert 100 < answered["score"] < 300
+    # The export of the contract follows the contract.
+    assert "datacontract.yaml" in project.makes("generate")
     project.makes("ci" if usecase == "diabetes" else "check")
 
 
-def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
+def test_clone_without_data_passes_its_tests_and_names_the_skipped_ones(
     project: Project,
 ) -> None:
     data = project.source / "data.py"
@@ -381,7 +387,7 @@ def test_a_clone_without_the_data_passes_its_own_tests_and_says_what_it_skipped(
     assert "load() finds no rows here" in without.stdout
 
 
-def test_a_broken_contract_stops_before_training(project: Project) -> None:
+def test_violated_contract_fails_before_training(project: Project) -> None:
     contract = project.source / "contract.py"
     contract.write_text(
         contract.read_text().replace(
@@ -394,7 +400,7 @@ def test_a_broken_contract_stops_before_training(project: Project) -> None:
     assert "learn" not in refused.stdout
 
 
-def test_a_model_that_earns_less_than_today_is_refused_and_says_by_how_much(
+def test_model_below_the_baseline_is_rejected_with_the_difference(
     project: Project,
 ) -> None:
     model = project.source / "model.py"

@@ -1,5 +1,6 @@
-"""Alerts of a baked project: rules by promtool, routes by amtool, and, slow, the whole way by the
-real servers.
+"""Alerts of a baked project: rules by promtool, routes by amtool.
+
+The slow tests run the complete path with the real servers.
 """
 
 import json
@@ -35,7 +36,8 @@ from test_baked_life import (
 __all__ = ["environment", "project"]  # fixtures
 PROMETHEUS = ASSETS / "monitoring" / "prometheus"
 ROUTES = "monitoring/alertmanager/alertmanager.yml"
-FILLED = ROOT / "tests" / "filled"  # invented, and says so
+# Governance files of an invented organization.
+FILLED = ROOT / "tests" / "filled"
 FILES = sorted(path.name for path in PROMETHEUS.glob("*.rules.yml"))
 GROUPS = [
     group for name in FILES for group in yaml.safe_load((PROMETHEUS / name).read_text())["groups"]
@@ -46,7 +48,8 @@ DASHBOARDS = [
     f"monitoring/grafana/dashboards/{name}.json"
     for name in ("model", "service", "value-and-adoption")
 ]
-LOOKED_AT = {  # by the runbooks alone
+# Metrics that only the runbooks use.
+RUNBOOK_METRICS = {
     "ml_calibration_outcomes_total",
     "ml_calibration_scores_total",
     "ml_events",
@@ -57,23 +60,21 @@ LOOKED_AT = {  # by the runbooks alone
 }
 needs_prometheus = pytest.mark.skipif(
     not all(map(shutil.which, ("promtool", "amtool", "prometheus", "prometheus-alertmanager"))),
-    reason="Prometheus and Alertmanager are not on this machine; .ci/run installs both",
+    reason="Prometheus and Alertmanager are not installed; .ci/run installs both",
 )
 
 
 def tool(*command: object, cwd: Path) -> str:
     done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @needs_prometheus
-def test_promtool_finds_nothing_in_rules_and_configuration(
-    baked: BakedProject, tmp_path: Path
-) -> None:
-    """Also in the example of the project's own rules, which Prometheus loads beside the others."""
+def test_promtool_accepts_rules_and_configuration(baked: BakedProject, tmp_path: Path) -> None:
+    """Also for the example of the project's own rules, which Prometheus loads as well."""
     folder = shutil.copytree(baked.path / "monitoring" / "prometheus", tmp_path / "prometheus")
     mine = folder / "project.rules.yml"
     check = ("promtool", "check", "config", "--lint=all", "--lint-fatal", "prometheus.yml")
@@ -90,7 +91,7 @@ def test_prometheus_loads_every_file_of_rules(baked: BakedProject) -> None:
     assert loaded == {*FILES, "governance.rules.yml", "project.rules.yml"}
 
 
-def test_each_alert_says_how_urgent_it_is_whose_it_is_and_what_to_do(baked: BakedProject) -> None:
+def test_each_alert_has_severity_owner_and_runbook(baked: BakedProject) -> None:
     outcomes = {outcome["id"] for outcome in baked.yaml("governance/ownership.yaml")["outcomes"]}
     for name, rule in ALERTS.items():
         assert rule["labels"]["severity"] in ("page", "ticket", "info"), name
@@ -102,13 +103,13 @@ def test_each_alert_says_how_urgent_it_is_whose_it_is_and_what_to_do(baked: Bake
 
 
 def sections(page: Path) -> dict[str, str]:
-    """The text below each heading of a runbook: an alert's name, so an anchor that a rule can name."""
+    """Return the text below each heading of a runbook; a heading is the name of an alert."""
     parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 @pytest.mark.parametrize("name", ["docs/alerts.md", "docs/metrics.md", *DASHBOARDS])
-def test_every_runbook_that_is_named_anywhere_is_there(baked: BakedProject, name: str) -> None:
+def test_every_named_runbook_exists(baked: BakedProject, name: str) -> None:
     named = re.findall(r"runbooks/(\w+\.md)(?:#(\w+))?", baked.read(name))
     assert named or name == "docs/metrics.md" or name.endswith("model.json")
     for page, anchor in named:
@@ -123,16 +124,16 @@ def test_the_commands_of_the_runbooks_exist(baked: BakedProject) -> None:
         assert typed <= targets, path.name
         for named in re.findall(r"ml_[a-z0-9_]*[a-z0-9]\b", path.read_text()):
             assert any(
-                named in metric or metric.startswith(named) for metric in needed() | LOOKED_AT
+                named in metric or metric.startswith(named) for metric in needed() | RUNBOOK_METRICS
             ), named
 
 
 def needed() -> set[str]:
-    """The metrics that recording rules and alerts read."""
+    """Return the metrics that recording rules and alerts read."""
     return {name for rule in RULES for name in re.findall(r"\bml_[a-z0-9_]+", rule["expr"])}
 
 
-def test_what_governance_says_is_what_the_rules_compare_with(baked: BakedProject) -> None:
+def test_thresholds_of_governance_are_those_of_the_rules(baked: BakedProject) -> None:
     made = yaml.safe_load(baked.read("monitoring/prometheus/governance.rules.yml"))["groups"][0][
         "rules"
     ]
@@ -146,7 +147,7 @@ def test_what_governance_says_is_what_the_rules_compare_with(baked: BakedProject
 
 
 @needs_prometheus
-def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> None:
+def test_each_responsibility_is_routed_to_its_accountable_person(baked: BakedProject) -> None:
     tool("amtool", "check-config", ROUTES, cwd=baked.path)
     ownership = baked.yaml("governance/ownership.yaml")
     known = {person["id"] for person in ownership["people"] if person["name"] != "TODO"}
@@ -157,7 +158,7 @@ def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> No
     (shown,) = (
         receiver for receiver in baked.yaml(ROUTES)["receivers"] if receiver["name"] == "shown"
     )
-    assert shown == {"name": "shown"}, "information is sent to nobody"
+    assert shown == {"name": "shown"}, "the receiver of information must send no message"
     for outcome in ownership["outcomes"]:
         who = outcome["accountable"]
         receiver = f"person/{who}" if who in known else "fallback"
@@ -171,9 +172,10 @@ def test_each_outcome_is_routed_to_who_is_accountable(baked: BakedProject) -> No
 
 
 def fill_in(project: Project) -> None:
-    """The governance files of an invented organisation, in which everybody has just accepted."""
+    """Write the governance files of an invented organization with acceptances of today."""
     today = date.today()
-    for file in FILLED.glob("*.yaml"):  # an acceptance is asked for again each quarter
+    # An acceptance is due again each quarter.
+    for file in FILLED.glob("*.yaml"):
         text = (
             file.read_text()
             .replace("THIS-DAY", str(today))
@@ -192,11 +194,11 @@ def routed(folder: Path, receivers: str, outcome: str, severity: str) -> None:
 
 @contextmanager
 def running(*command: object, ready: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server of our own on loopback, up until the block ends."""
+    """Run a server on loopback until the block ends."""
     with log.open("w") as message:
-        process = subprocess.Popen([str(word) for word in command], stdout=message, stderr=message)
+        process = subprocess.Popen([str(part) for part in command], stdout=message, stderr=message)
     try:
-        eventually(lambda: answers(ready), f"{command[0]} is up: {log}")
+        eventually(lambda: is_up(ready), f"{command[0]} is up: {log}")
         yield process
     finally:
         process.terminate()
@@ -204,29 +206,32 @@ def running(*command: object, ready: str, log: Path) -> Iterator[subprocess.Pope
 
 
 def wait_until_ready(project: Project) -> None:
-    """By the second port: a request that is refused before a model answers counts among the failed
-    ones.
+    """Wait for readiness on the admin port.
+
+    A request without a loaded model would count as failed.
     """
     eventually(
-        lambda: answers(f"http://127.0.0.1:{project.operations}/readyz"), "the service is ready"
+        lambda: is_up(f"http://127.0.0.1:{project.operations}/readyz"), "the service is ready"
     )
 
 
-def answers(address: str) -> bool:
+def is_up(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
+        with urllib.request.urlopen(address, timeout=5):  # noqa: S310
             return True
     except OSError:
         return False
 
 
 def eventually(
-    holds: Callable[[], Any], what: str, found: Callable[[], Any] = str, seconds: float = 60
+    holds: Callable[[], Any], what: str, state: Callable[[], Any] = str, seconds: float = 60
 ) -> None:
-    """Wait until something holds; `found` tells what there was instead."""
+    """Wait until `holds` returns a true value; after a timeout, report `state`."""
     until = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < until, f"not within {seconds:g} s: {what}; {found()}"
+        assert time.monotonic() < until, (
+            f"the condition was not met within {seconds:g} s: {what}; state: {state()}"
+        )
         time.sleep(0.2)
 
 
@@ -247,7 +252,7 @@ def alertmanager(configuration: Path, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """What Alertmanager sends arrives in the list."""
+    """Run a webhook; yields its address and the list of the notifications."""
     arrived: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -269,7 +274,7 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def reached(arrived: list[dict[str, Any]], alert: str) -> set[str]:
-    """The receivers under whose name an alert arrived."""
+    """Return the receivers of the notifications of an alert."""
     return {
         received["receiver"]
         for received in arrived
@@ -280,10 +285,10 @@ def reached(arrived: list[dict[str, Any]], alert: str) -> set[str]:
 
 @needs_prometheus
 @pytest.mark.slow
-def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: Path) -> None:
-    """The service, Prometheus and Alertmanager for real.
+def test_each_fault_alerts_the_accountable_person(project: Project, tmp_path: Path) -> None:
+    """Run the service, Prometheus and Alertmanager.
 
-    Copies of the rules and routes with seconds for minutes.
+    The copies of the rules and routes have seconds instead of minutes.
     """
     with webhook() as (hook, arrived):
         fill_in(project)
@@ -300,7 +305,7 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
         routed(project.path, "team/fraud-team,person/model_owner", "model_quality", "ticket")
         routed(project.path, "person/adoption_owner", "adoption", "page")
         project.makes("baseline")
-        project.makes("promote", REASON="something must answer")
+        project.makes("promote", REASON="the service needs a model")
 
         quick = tmp_path / "alertmanager.yml"
         quick.write_text(
@@ -317,7 +322,8 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
                 eventually(
                     lambda: sample(prom, 'up{job="ml-service"} == 1'), "the service is scraped"
                 )
-                for _ in range(40):  # of fewer than 50 rows nobody says what is missing in them
+                # With fewer than 50 rows, there is no rate of missing values.
+                for _ in range(40):
                     post(f"{address}/v1/predict", [row])
                     time.sleep(0.3)
                 rules = [
@@ -328,7 +334,7 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
                 assert {rule["health"] for rule in rules} == {"ok"}
                 assert sample(prom, "ml:requests_failed:ratio_rate5m") == ["0"]
                 assert get(f"{prom}/api/v1/alerts")["data"]["alerts"] == [], (
-                    "a quiet stretch is silent"
+                    "no alert must fire without a fault"
                 )
                 assert arrived == []
 
@@ -338,14 +344,16 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
                         return (arrived, *alerts)
 
                     eventually(lambda: reached(arrived, alert), alert, known)
-                    assert reached(arrived, alert) == {receiver}, "it reaches nobody else"
+                    assert reached(arrived, alert) == {receiver}, (
+                        "the alert reached another receiver"
+                    )
 
                 def refused() -> list[str]:
-                    """The follower may mend the pointer before the service looks at it."""
+                    """Break the pointer; the follower may repair it before the service reads it."""
                     (project.path / "var" / "models" / "champion.json").write_text("no pointer")
                     return sample(prom, 'ml_model_load_failures_total{reason="pointer"} > 0')
 
-                eventually(refused, "the pointer is refused")
+                eventually(refused, "the service rejects the pointer")
                 arrives("ModelLoadFailed", "person/model_owner")
                 assert project.service
                 project.service.kill()
@@ -372,38 +380,41 @@ def test_what_goes_wrong_reaches_who_answers_for_it(project: Project, tmp_path: 
                 ownership.read_text().replace("dee@example.org", "eve@example.org")
             )
             stale = project.make("alert-drill", f"URL={manager}", "DURATION=0")
-            assert stale.returncode != 0, "Alertmanager has not loaded the new routes"
+            assert stale.returncode != 0, (
+                "the drill must fail before Alertmanager loads the new routes"
+            )
             assert (
-                "WRONG serving, page: does not reach Dee Invented <eve@example.org>" in stale.stdout
+                "FAILED serving, page: does not reach Dee Invented <eve@example.org>"
+                in stale.stdout
             )
 
 
-@pytest.mark.sampled("watched by Prometheus")
+@pytest.mark.sampled("what takes five minutes")
 @needs_prometheus
 @pytest.mark.slow
-def test_two_prometheus_agree_about_a_series_that_somebody_else_saw_first(
+def test_two_prometheus_servers_agree_on_a_series_that_a_person_read_first(
     project: Project, tmp_path: Path
 ) -> None:
-    """What is born late counts from 0 for both, although a person looked first and one of them came
-    later.
+    """A new series starts at 0 for both servers, even if a person requested /metrics before.
+
+    One of the servers starts later than the other.
     """
-    project.environment["ML_NEW_SERIES_SECONDS"] = (
-        "90"  # in which a busy machine starts the other one
-    )
+    # A busy machine starts the other server within this time.
+    project.environment["ML_NEW_SERIES_SECONDS"] = "90"
     project.makes("baseline")
-    project.makes("promote", REASON="something must answer")
-    nobody = f"http://127.0.0.1:{free_port()}"
+    project.makes("promote", REASON="the service needs a model")
+    unused = f"http://127.0.0.1:{free_port()}"
     with project.serving() as address:
         wait_until_ready(project)
         row = readme_request(project)
-        with prometheus(project, nobody, tmp_path / "one") as one:
+        with prometheus(project, unused, tmp_path / "one") as one:
             eventually(lambda: sample(one, 'up{job="ml-service"} == 1'), "it is scraped")
             post(f"{address}/v1/predict", [row] * 7)
             for _ in range(3):
                 with pytest.raises(urllib.error.HTTPError, match="422"):
                     post(f"{address}/v1/predict", [row | {"amount": -1}])
             get_text(f"http://127.0.0.1:{project.operations}/metrics")
-            with prometheus(project, nobody, tmp_path / "other") as other:
+            with prometheus(project, unused, tmp_path / "other") as other:
                 post(f"{address}/v1/predict", [row] * 5)
                 for series, expected in (
                     ("ml_predictions_total", 12),
@@ -423,7 +434,7 @@ def test_two_prometheus_agree_about_a_series_that_somebody_else_saw_first(
 
 
 def get_text(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own address
+    with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310
         return str(response.read().decode())
 
 
@@ -434,9 +445,9 @@ def sample(prometheus: str, expression: str) -> list[str]:
 
 @contextmanager
 def prometheus(project: Project, manager: str, folder: Path) -> Iterator[str]:
-    """Prometheus by the baked configuration, with other addresses, every second.
+    """Run Prometheus with the baked configuration, other addresses and an interval of a second.
 
-    Each `for` is ten seconds, longer than the first scrape takes to come.
+    Each `for` is ten seconds, longer than the time until the first scrape.
     """
     folder.mkdir()
     received = project.baked.read("monitoring/prometheus/prometheus.yml")

@@ -1,5 +1,6 @@
-"""Retraining, and the registry as an organisation runs it: MLflow on PostgreSQL, bundles in an S3
-store. Slow.
+"""Retraining, and the registry as an organization runs it. Slow.
+
+MLflow has its data in PostgreSQL, and the bundles in an S3 store.
 """
 
 import json
@@ -24,9 +25,9 @@ from test_baked_life import (
     free_port,
     get,
     post,
+    post_json,
     project,
     readme_request,
-    tell,
     wait_for_version,
 )
 
@@ -37,15 +38,16 @@ POSTGRES = max(
     key=lambda path: float(path.parent.name),
     default=Path(),
 )
-SHIFT = 100  # the day from which the example's world is another
+# The first day of the simulated drift.
+SHIFT = 100
 
 
 @contextmanager
 def started(command: list[object], log: Path, **more: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A server with its children; all of them end with it."""
+    """Run a server; kills it with all its children at the end of the block."""
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [str(word) for word in command], stdout=out, stderr=out, start_new_session=True, **more
+            [str(part) for part in command], stdout=out, stderr=out, start_new_session=True, **more
         )
     try:
         yield process
@@ -55,18 +57,18 @@ def started(command: list[object], log: Path, **more: Any) -> Iterator[subproces
         process.wait(20)
 
 
-def answers(address: str, log: Path, seconds: float = 90) -> None:
+def wait_until_up(address: str, log: Path, seconds: float = 90) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        with suppress(OSError), urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own address
+        with suppress(OSError), urllib.request.urlopen(address, timeout=2):  # noqa: S310
             return
         time.sleep(0.2)
-    raise AssertionError(f"{address} never answered: {log.read_text()[-2000:]}")
+    raise AssertionError(f"{address} is not up after {seconds:g} s: {log.read_text()[-2000:]}")
 
 
 @dataclass
 class RegistryServer:
-    """`mlflow server` with the credentials of a store that nobody else has."""
+    """`mlflow server`; only it has the credentials of its store."""
 
     folder: Path
     database: int
@@ -100,7 +102,7 @@ class RegistryServer:
         with started(
             [*command, "--artifacts-destination", "s3://models/"], log, env=theirs
         ) as process:
-            answers(f"{self.address}/health", log)
+            wait_until_up(f"{self.address}/health", log)
             yield process
 
 
@@ -108,11 +110,8 @@ class RegistryServer:
 def postgres(folder: Path) -> Iterator[int]:
     owner: dict[str, Any] = {}
     if os.geteuid() == 0:
-        owner = {
-            "user": "postgres",
-            "group": "postgres",
-            "extra_groups": [],
-        }  # it refuses to run as root
+        # PostgreSQL does not run as root.
+        owner = {"user": "postgres", "group": "postgres", "extra_groups": []}
         shutil.chown(folder, "postgres", "postgres")
     port, data, log = free_port(), folder / "data", folder.parent / "postgres.log"
     made = [
@@ -143,13 +142,12 @@ def postgres(folder: Path) -> Iterator[int]:
 @pytest.fixture
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
     if not (POSTGRES / "initdb").exists() or not all(map(shutil.which, ("mlflow", "rclone"))):
-        pytest.skip(
-            "PostgreSQL, mlflow or rclone is not on this machine; .ci/run installs all three"
-        )
+        pytest.skip("PostgreSQL, mlflow or rclone is not installed; .ci/run installs all three")
     folder = Path(
         subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip()
     )
-    folder.chmod(0o755)  # pytest's own folders are closed to the user postgres
+    # The user postgres cannot enter the folders of pytest.
+    folder.chmod(0o755)
     try:
         with ExitStack() as stack:
             (folder / "database").mkdir()
@@ -165,16 +163,17 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
 
 
 @pytest.mark.sampled("registries")
-def test_a_registry_on_postgresql_and_s3_trains_promotes_is_followed_rolls_back_and_dies(
+def test_registry_on_postgresql_and_s3_supports_train_promote_follow_rollback_and_outage(
     project: Project, registry: RegistryServer
 ) -> None:
     project.environment |= {"MLFLOW_TRACKING_URI": registry.address}
+    # Training and serving have no credentials of the store.
     for name in [name for name in project.environment if name.startswith("AWS_")]:
-        del project.environment[name]  # who trains and who serves holds no key of the store
+        del project.environment[name]
     with ExitStack() as life:
         server = life.enter_context(registry.running())
         project.makes("baseline")
-        project.makes("promote", REASON="something must answer")
+        project.makes("promote", REASON="the service needs a model")
         address = life.enter_context(project.serving())
         wait_for_version(address, "1")
         project.makes("train")
@@ -188,7 +187,7 @@ def test_a_registry_on_postgresql_and_s3_trains_promotes_is_followed_rolls_back_
         followed = project.path / "var/models/versions" / pointer["digest"] / "model.onnx"
         stored = list((registry.objects / "models").rglob("bundle/model.onnx"))
         assert [path.read_bytes() for path in stored] == [followed.read_bytes()], (
-            "the bundle lies in the store, once"
+            "the store must have the bundle exactly once"
         )
         assert not (project.path / "var/artifacts").exists()
         project.makes("rollback", REASON="complaints since noon")
@@ -201,19 +200,19 @@ def test_a_registry_on_postgresql_and_s3_trains_promotes_is_followed_rolls_back_
         assert refused.returncode == 1
         assert "the registry http://127.0.0.1" in refused.stderr
         assert "Traceback" not in refused.stderr
-        assert get(f"{address}/v1/model")["model_version"] == "1", "what serves goes on serving"
+        assert get(f"{address}/v1/model")["model_version"] == "1", (
+            "the service must continue without the registry"
+        )
 
         life.enter_context(registry.running())
         project.makes("promote", "VERSION=2", REASON="they were about something else")
         assert wait_for_version(address, "2")["kind"] == "model", (
-            "the follower found the server again"
+            "the follower must reconnect to the server"
         )
 
 
-def plant(project: Project) -> None:
-    """From a day on payments are three times as large, and what became of them is in no label of
-    load().
-    """
+def simulate_drift(project: Project) -> None:
+    """Triple the payments from one day on, and leave their labels out of load()."""
     data = project.source / "data.py"
     text = data.read_text().replace(
         "DAYS = 100", f'DAYS = int(__import__("os").environ.get("EXAMPLE_DAYS", {SHIFT}))'
@@ -221,18 +220,20 @@ def plant(project: Project) -> None:
     known = "    known = table.settled <= ibis.literal(until)\n"
     assert known in text
     changed = f"""    later = table["at"] >= ibis.literal(START + timedelta(days={SHIFT}))
-    table = table.mutate(amount=ibis.ifelse(later, ibis.least(table.amount * 3, 50_000.0), table.amount))
+    tripled = ibis.least(table.amount * 3, 50_000.0)
+    table = table.mutate(amount=ibis.ifelse(later, tripled, table.amount))
     known = (table.settled <= ibis.literal(until)) & ~later
 """
     data.write_text(text.replace(known, changed))
 
 
 def truth(project: Project, days: int) -> dict[str, int]:
-    """What became of the payments since then, as only the service's callers know it."""
+    """Return the labels of the payments since then, which only the callers of the service know."""
     package = project.package
     program = f"""import json
 from {package}.data import _day
-days = [_day(day).select(["transaction_id", "fraud"]).to_pylist() for day in range({SHIFT}, {SHIFT + days})]
+columns = ["transaction_id", "fraud"]
+days = [_day(day).select(columns).to_pylist() for day in range({SHIFT}, {SHIFT + days})]
 print(json.dumps({{row["transaction_id"]: row["fraud"] for day in days for row in day}}))
 """
     python = project.python
@@ -248,10 +249,10 @@ print(json.dumps({{row["transaction_id"]: row["fraud"] for day in days for row i
 
 
 @pytest.mark.sampled("registries")
-def test_a_planted_drift_leads_to_a_retrained_challenger_that_a_person_promotes(
+def test_simulated_drift_leads_to_a_challenger_that_a_person_promotes(
     project: Project,
 ) -> None:
-    plant(project)
+    simulate_drift(project)
     project.makes("train")
     project.makes("promote", REASON="it beats the rule")
     assert "nothing to do: the champion, version 1, is 0.0 days old" in project.makes("retrain")
@@ -264,20 +265,20 @@ def test_a_planted_drift_leads_to_a_retrained_challenger_that_a_person_promotes(
         ]
         for first in range(0, len(received), 1_000):
             assert (
-                tell(f"{address}/v1/outcomes", {"outcomes": received[first : first + 1_000]})[
+                post_json(f"{address}/v1/outcomes", {"outcomes": received[first : first + 1_000]})[
                     "accepted"
                 ]
                 == 1_000
             )
         smoke = {"prediction_id": "smoke-1", "outcome": 1, "at": "2026-05-11T00:00:00Z"}
-        tell(f"{address}/v1/outcomes", {"outcomes": [smoke]})
+        post_json(f"{address}/v1/outcomes", {"outcomes": [smoke]})
 
         message = project.makes(
             "retrain", "TRIGGER=drift", REASON="payments have tripled", EXAMPLE_DAYS="130"
         )
-        assert f"{len(outcomes):,} told to sqlite" in message
+        assert f"{len(outcomes):,} in sqlite" in message
         used = int(
-            re.findall(r": ([\d,]+) are labels that load\(\) lacks", message)[0].replace(",", "")
+            re.findall(r": ([\d,]+) fill missing labels of load", message)[0].replace(",", "")
         )
         assert used == len(outcomes)
         assert "Next: make promote" in message
@@ -293,5 +294,5 @@ def test_a_planted_drift_leads_to_a_retrained_challenger_that_a_person_promotes(
         assert wait_for_version(address, "2")["kind"] == "model"
     again = project.make("retrain", "TRIGGER=drift", EXAMPLE_DAYS="130")
     assert again.returncode != 0
-    assert "once more; nothing moved" in again.stderr
+    assert "again; nothing moved" in again.stderr
     assert "Traceback" not in again.stderr

@@ -1,6 +1,7 @@
-"""A watched service with the real servers: what goes wrong reaches who answers for it, and nobody
-else; a quiet stretch is silent; what PromQL computes is what the records say. A week is a minute
-here: a copy of the rules, scaled.
+"""Monitoring of a service with the real servers.
+
+Each fault alerts only the accountable person. Without a fault, no alert fires. Figures in PromQL
+equal the records. The tests use copies of the rules in which a week is a minute.
 """
 
 import json
@@ -50,13 +51,12 @@ SECONDS = {
     "7d": 60,
 }
 HOURS = {"24h": 24, "1d": 24, "7d": 168}
-FOR = "10s"  # longer than the first scrape takes to come
+# Longer than the time until the first scrape.
+FOR = "10s"
 
 
 def scaled(rules: str) -> str:
-    """The rules with windows of seconds: what is compared, and with how many rows and outcomes,
-    stays as it is.
-    """
+    """Return the rules with windows of seconds; expressions and minimum counts stay the same."""
 
     def window(result: re.Match[str]) -> str:
         length, step = result[2], result[3]
@@ -70,9 +70,9 @@ def scaled(rules: str) -> str:
 
 @contextmanager
 def prometheus(project: Project, manager: str, folder: Path, *services: int) -> Iterator[str]:
-    """Prometheus by the baked configuration, every second, with every rule file scaled.
+    """Run Prometheus with the baked configuration, an interval of a second and scaled rules.
 
-    SIGHUP: see `reloaded`.
+    `reloaded` reloads the rules.
     """
     folder.mkdir()
     received = yaml.safe_load(project.baked.read("monitoring/prometheus/prometheus.yml"))
@@ -103,21 +103,18 @@ def scale_rules(project: Project, folder: Path) -> None:
 
 
 def reloaded(address: str) -> None:
-    """As an operator does after `make generate`."""
+    """Reload the rules, as an operator does after `make generate`."""
     process, project, folder = RELOAD[address]
     scale_rules(project, folder)
     process.send_signal(signal.SIGHUP)
 
 
 class Watch:
-    """Alerts that Prometheus shows as firing, and the receivers that they reached."""
+    """The firing alerts in Prometheus, and the receivers of their notifications."""
 
     def __init__(self, prometheus: str, arrived: list[dict[str, Any]]) -> None:
-        self.prometheus, self.arrived, self.known = (
-            prometheus,
-            arrived,
-            {"OverrideRateLow"},
-        )  # which is sent to nobody
+        # OverrideRateLow has no receiver.
+        self.prometheus, self.arrived, self.known = prometheus, arrived, {"OverrideRateLow"}
 
     def firing(self) -> dict[str, list[str]]:
         result = defaultdict(list)
@@ -134,28 +131,28 @@ class Watch:
         while time.monotonic() < until:
             assert self.new() == {}
             time.sleep(0.5)
-        assert {name for name in told(self.arrived) if name not in self.known} == set()
+        assert {name for name in notified(self.arrived) if name not in self.known} == set()
 
     def only(self, *alerts: str, receiver: str, seconds: float = 150) -> None:
-        """These fire, no other does, and they reach this receiver alone."""
+        """Assert that exactly these alerts fire and reach only this receiver."""
         eventually(lambda: set(self.new()) >= set(alerts), f"{alerts} fire", self.firing, seconds)
         for alert in alerts:
             eventually(
                 lambda alert=alert: reached(self.arrived, alert),
                 f"{alert} arrives",
-                lambda: told(self.arrived),
+                lambda: notified(self.arrived),
             )
             assert reached(self.arrived, alert) == {receiver}
         assert set(self.new()) == set(alerts)
         self.known |= set(alerts)
 
 
-def told(arrived: list[dict[str, Any]]) -> set[str]:
+def notified(arrived: list[dict[str, Any]]) -> set[str]:
     return {item["labels"]["alertname"] for message in arrived for item in message["alerts"]}
 
 
 def examples(project: Project) -> tuple[list[dict[str, Any]], str]:
-    """Rows of the example's first sixty days, with what became of them."""
+    """Return the rows of the first sixty days of the example with their labels."""
     package, python = project.package, project.python
     command = [python, "-c", ROWS.format(package=package)]
     done = subprocess.run(
@@ -166,7 +163,7 @@ def examples(project: Project) -> tuple[list[dict[str, Any]], str]:
 
 
 def governed(project: Project, prometheus: str, file: str, before: str, after: str) -> None:
-    """An edit of governance/, and what follows from it."""
+    """Edit a file of governance/, generate the files and reload the rules."""
     path = project.path / "governance" / file
     assert path.read_text().count(before) == 1, (file, before)
     path.write_text(path.read_text().replace(before, after))
@@ -176,21 +173,19 @@ def governed(project: Project, prometheus: str, file: str, before: str, after: s
 
 @pytest.fixture
 def filled(project: Project) -> Project:
-    """With people, a target that is met, and a model that answers."""
+    """Return a project with people, a reachable target and a champion."""
     fill_in(project)
     problem = project.path / "governance" / "problem.yaml"
     problem.write_text(re.sub(r"payoff_a_month: \d+", "payoff_a_month: 1", problem.read_text()))
     project.makes("baseline")
-    project.makes("promote", REASON="something must answer")
+    project.makes("promote", REASON="the service needs a model")
     project.makes("train")
     project.makes("promote", REASON="it beats the rule")
     return project
 
 
-@pytest.mark.sampled("watched by Prometheus")
-def test_each_fault_reaches_who_answers_for_it_and_nobody_else(
-    filled: Project, tmp_path: Path
-) -> None:
+@pytest.mark.sampled("what takes five minutes")
+def test_each_fault_alerts_only_the_accountable_person(filled: Project, tmp_path: Path) -> None:
     project = filled
     with webhook() as (hook, arrived):
         ownership = project.path / "governance" / "ownership.yaml"
@@ -251,7 +246,7 @@ def unchanged(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def older_cards(row: dict[str, Any]) -> dict[str, Any]:
-    """A third of a standard deviation."""
+    """Shift card_age by a third of a standard deviation."""
     return row | {"card_age": row["card_age"] and min(3_999, row["card_age"] + 400)}
 
 
@@ -260,7 +255,7 @@ def accepted() -> str:
 
 
 def made_old(project: Project) -> None:
-    """As if the model that answers had been trained 100 days ago, and it is loaded anew."""
+    """Make the champion 100 days old and reload it."""
     pointer = project.path / "var" / "models" / "champion.json"
     message = json.loads(pointer.read_text())
     provenance = pointer.parent / "versions" / message["digest"] / "provenance.json"
@@ -273,8 +268,8 @@ def made_old(project: Project) -> None:
     project.makes("promote", "VERSION=2", REASON="to and fro")
 
 
-@pytest.mark.sampled("watched by Prometheus")
-def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(
+@pytest.mark.sampled("what takes five minutes")
+def test_figures_in_prometheus_equal_the_records_after_a_restart_of_a_replica(
     filled: Project, tmp_path: Path
 ) -> None:
     project = filled
@@ -292,16 +287,17 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(
                 time.sleep(30)
             assert min(one.sent, two.sent) > 2_000
             settled(prom, project)
-            counted_is_recorded(prom, project)
+            assert_figures_equal_records(prom, project)
 
             received, mine = (
                 "sum(ml_outcomes_total)",
                 f'{{instance="127.0.0.1:{project.operations}"}}',
             )
             everything, lost = (
-                float(sample(prom, ask)[0]) for ask in (received, f"sum(ml_outcomes_total{mine})")
+                float(sample(prom, query)[0])
+                for query in (received, f"sum(ml_outcomes_total{mine})")
             )
-            assert lost > 0, "both replicas took some"
+            assert lost > 0, "both replicas must have outcomes"
             assert project.service
             project.service.terminate()
             project.service.wait(20)
@@ -312,10 +308,12 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(
                     time.sleep(10)
                 settled(prom, project)
                 now = float(sample(prom, received)[0])
-                assert now + lost == everything + three.told, "nothing twice, nothing lost"
+                assert now + lost == everything + three.accepted, (
+                    "each outcome must count exactly once"
+                )
                 (increase,) = sample(prom, "sum(increase(ml_outcomes_total[5m]))")
-                assert float(increase) == pytest.approx(everything + three.told, rel=0.1), (
-                    "which extrapolates"
+                assert float(increase) == pytest.approx(everything + three.accepted, rel=0.1), (
+                    "the tolerance is for the extrapolation of increase()"
                 )
                 result = per_field(prom)
                 for field, expected in recorded(project)["fields"].items():
@@ -323,7 +321,7 @@ def test_prometheus_says_of_two_replicas_and_a_restart_what_the_records_say(
 
 
 def settled(prometheus: str, project: Project) -> None:
-    """Until every outcome is counted and scraped."""
+    """Wait until every outcome is counted and scraped."""
     with closing(sqlite3.connect(project.path / "var" / "records.db")) as records:
         waiting = "SELECT count(*) FROM outcomes WHERE counted_at IS NULL"
         eventually(lambda: records.execute(waiting).fetchone() == (0,), "all outcomes are counted")
@@ -331,7 +329,7 @@ def settled(prometheus: str, project: Project) -> None:
 
 
 def per_field(prometheus: str) -> dict[str, list[float]]:
-    """Cumulated shares of each field over all that was scored, by the increase of five minutes."""
+    """Return the cumulative shares of each field over all scored rows, by increase()."""
     shares = (
         "sum by (field, le) (increase(ml_feature_bucket_total[5m])) / on (field) group_left () "
         'sum by (field) (increase(ml_feature_bucket_total{le="+Inf"}[5m]))'
@@ -344,8 +342,8 @@ def per_field(prometheus: str) -> dict[str, list[float]]:
     return {field: [share for _, share in sorted(pairs)] for field, pairs in matches.items()}
 
 
-def counted_is_recorded(prometheus: str, project: Project) -> None:
-    """Each figure by PromQL, and by plain arithmetic over the database."""
+def assert_figures_equal_records(prometheus: str, project: Project) -> None:
+    """Assert that each figure by PromQL equals the arithmetic over the database."""
     message = recorded(project)
     for (decision, outcome), count in message["confusion"].items():
         requested = f'sum(ml_outcomes_total{{decision="{decision}", outcome="{outcome}"}})'
@@ -388,7 +386,8 @@ from pathlib import Path
 
 records = sqlite3.connect("var/records.db")
 joined = records.execute(
-    "SELECT p.score, p.decision, p.row, o.outcome FROM outcomes o JOIN predictions p ON p.id = o.prediction_id"
+    "SELECT p.score, p.decision, p.row, o.outcome"
+    " FROM outcomes o JOIN predictions p ON p.id = o.prediction_id"
 ).fetchall()
 confusion, error, value = {{}}, 0.0, 0.0
 for score, decision, row, outcome in joined:
@@ -399,28 +398,35 @@ for score, decision, row, outcome in joined:
 judged = [verdict for verdict, in records.execute("SELECT verdict FROM feedback")]
 people, = records.execute("SELECT count(DISTINCT pseudonym) FROM feedback").fetchone()
 digest = json.loads(Path("var/models/champion.json").read_text())["digest"]
-reference = Reference.model_validate_json(Path("var/models/versions", digest, "reference.json").read_bytes())
+file = Path("var/models/versions", digest, "reference.json")
+reference = Reference.model_validate_json(file.read_bytes())
 rows = [json.loads(row) for row, in records.execute("SELECT row FROM predictions")]
 fields = {{}}
-for name, told in reference.fields.items():
+for name, profile in reference.fields.items():
     values = [row[name] for row in rows if row.get(name) is not None]
     if not values:
-        continue  # PII: not recorded
-    if isinstance(told.edges[0], str):
-        codes = {{word: code for code, word in enumerate(told.edges)}}
+        # PII is not recorded.
+        continue
+    if isinstance(profile.edges[0], str):
+        codes = {{category: code for code, category in enumerate(profile.edges)}}
         places = [codes.get(value, len(codes)) for value in values]
     else:
-        places = [bisect_left(told.edges, value) for value in values]
-    fields[name] = [sum(place <= bound for place in places) / len(places) for bound in range(len(told.edges) + 1)]
+        places = [bisect_left(profile.edges, value) for value in values]
+    fields[name] = [
+        sum(place <= bound for place in places) / len(places)
+        for bound in range(len(profile.edges) + 1)
+    ]
 print(json.dumps({{
-    "confusion": confusion, "squared_error": error, "value": value, "fields": fields, "people": people,
-    "overridden": judged.count("overridden") / len(judged), "base_rate": sum(o for *_, o in joined) / len(joined),
+    "confusion": confusion, "squared_error": error, "value": value,
+    "fields": fields, "people": people,
+    "overridden": judged.count("overridden") / len(judged),
+    "base_rate": sum(o for *_, o in joined) / len(joined),
 }}))
 """
 
 
 def recorded(project: Project) -> dict[str, Any]:
-    """What plain arithmetic over the database says."""
+    """Compute the figures by plain arithmetic over the database."""
     python = project.python
     script = OFFLINE.format(package=project.package)
     command = [python, "-c", script]

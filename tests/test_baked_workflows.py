@@ -1,8 +1,6 @@
-"""The workflows of a baked project: both providers say the same, and no job may do more than it
-needs.
+"""The workflows of a baked project: both providers do the same, with minimal permissions.
 
-What runs them is .ci/run: act and gitlab-ci-local execute what needs no platform, linters read the
-rest.
+tests/test_executed_workflows.py executes the jobs that need no platform, and runs the linters.
 """
 
 import json
@@ -28,7 +26,7 @@ KEYWORDS = {
     "variables",
     "default",
     "stages",
-}  # of GitLab, beside jobs and what they extend
+}
 TEXTS = [
     path.read_text()
     for path in [*(UNBAKED / ".github/workflows").glob("*.yml"), UNBAKED / ".gitlab-ci.yml"]
@@ -39,7 +37,7 @@ USES = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 @dataclass(frozen=True)
 class When:
-    """What brings a pipeline about, as each of them calls it, and what the organisation has set up."""
+    """The event that starts a pipeline, by its name at each provider, and the configuration."""
 
     github: str
     gitlab: str
@@ -60,8 +58,9 @@ WHENS = [
 
 
 def evaluated(condition: str) -> bool:
-    """A condition in which each name is a value by now; both languages write and, or, equal alike."""
-    return bool(eval(condition.replace("&&", " and ").replace("||", " or "), {"__builtins__": {}}))  # noqa: S307 - ours
+    """Evaluate a condition without variables; both providers have the same operators."""
+    expression = condition.replace("&&", " and ").replace("||", " or ")
+    return bool(eval(expression, {"__builtins__": {}}))  # noqa: S307
 
 
 def of_github(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
@@ -81,9 +80,8 @@ def of_github(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
         condition = str(job.get("if", "True")).strip("${} ").replace("!cancelled()", "True")
         return evaluated(re.sub(r"[a-z]+(\.\w+)+", lambda name: repr(known[name[0]]), condition))
 
-    brought = [
-        workflow for workflow in WORKFLOWS.values() if when.github in workflow[True]
-    ]  # YAML reads `on` so
+    # YAML reads the key `on` as True.
+    brought = [workflow for workflow in WORKFLOWS.values() if when.github in workflow[True]]
     return {
         name: {
             "makes": made("\n".join(step.get("run", "") for step in job["steps"])),
@@ -123,12 +121,12 @@ def of_gitlab(when: When, retrain_on: str = "") -> dict[str, dict[str, Any]]:
 
 
 def lines(script: list[Any]) -> list[str]:
-    """Commands, of which an anchor may have put several in one place."""
+    """Return the commands of a script, in which an anchor may be a nested list."""
     return [line for item in script for line in (item if isinstance(item, list) else [item])]
 
 
 def gitlab_jobs() -> dict[str, dict[str, Any]]:
-    """Each job with all that it extends."""
+    """Return each job, merged with the jobs that it extends."""
 
     def whole(job: dict[str, Any]) -> dict[str, Any]:
         parents = job.get("extends", [])
@@ -147,8 +145,9 @@ def gitlab_jobs() -> dict[str, dict[str, Any]]:
 
 
 def made(script: str) -> list[str]:
-    """What a script makes, word for word, without what is done with the output; `setup` is part of
-    every target.
+    """Return the make commands of a script without redirections.
+
+    `setup` is left out, because it is part of every target.
     """
     result = [command.strip() for command in re.findall(r"\bmake ([^\n|;&]+)", script)]
     return [command for command in result if command != "setup"]
@@ -157,12 +156,10 @@ def made(script: str) -> list[str]:
 @pytest.mark.parametrize(
     "when", WHENS, ids=lambda when: " ".join(filter(None, vars(when).values()))
 )
-def test_both_providers_run_the_same_targets_at_the_same_time(when: When) -> None:
+def test_both_providers_run_the_same_targets_on_the_same_events(when: When) -> None:
     github, gitlab = of_github(when), of_gitlab(when)
-    for jobs in (
-        github,
-        gitlab,
-    ):  # GitLab has no environment that only holds secrets: its variables are protected
+    # GitLab protects variables, so it needs no environment that only has secrets.
+    for jobs in (github, gitlab):
         for job in jobs.values():
             job["environment"] = (
                 job["environment"]
@@ -172,7 +169,7 @@ def test_both_providers_run_the_same_targets_at_the_same_time(when: When) -> Non
     assert github == gitlab
 
 
-def test_where_the_cluster_retrains_the_ci_does_not() -> None:
+def test_ci_does_not_retrain_if_the_cluster_does() -> None:
     when = When("schedule", "schedule", deploy_to="staging")
     assert "retrain" in of_github(when)
     for jobs in (of_github(when, "cluster"), of_gitlab(when, "cluster")):
@@ -180,14 +177,14 @@ def test_where_the_cluster_retrains_the_ci_does_not() -> None:
         assert "readiness" in jobs
 
 
-def test_the_two_know_the_same_jobs() -> None:
+def test_both_providers_have_the_same_jobs() -> None:
     assert GITHUB.keys() == gitlab_jobs().keys()
     assert len(GITHUB) == sum(len(workflow["jobs"]) for workflow in WORKFLOWS.values()), (
-        "a job's name is one job"
+        "two workflows have a job with the same name"
     )
 
 
-def test_nothing_is_pushed_or_deployed_until_it_was_asked_for() -> None:
+def test_nothing_is_pushed_or_deployed_before_it_is_enabled() -> None:
     change, main = (of_github(When(*BROUGHT[by])) for by in ("change", "main"))
     assert change == main
     assert {make.split()[0] for job in main.values() for make in job["makes"]}.isdisjoint(
@@ -197,9 +194,10 @@ def test_nothing_is_pushed_or_deployed_until_it_was_asked_for() -> None:
     assert "production" not in of_github(When(*BROUGHT["main"], deploy_to="staging"))
 
 
-def test_what_needs_the_most_is_drilled_last() -> None:
-    """In shadow, where every service begins, there is nothing to stop; the other drills must have
-    run by then.
+def test_kill_switch_drill_runs_last() -> None:
+    """A new service is in shadow, where the kill switch has no effect.
+
+    The other drills must have run before.
     """
     makes = [
         make.split()[0]
@@ -208,22 +206,22 @@ def test_what_needs_the_most_is_drilled_last() -> None:
     assert makes == ["alert-drill", "rollback-drill", "kill-switch-drill"]
 
 
-def test_time_alone_promotes_nothing() -> None:
+def test_scheduled_run_promotes_nothing() -> None:
     for when in WHENS:
         for name, job in of_github(when).items():
             if any(make.startswith("promote ENVIRONMENT=") for make in job["makes"]):
                 assert (name, when.github, when.gitlab) == ("promote", "workflow_dispatch", "web")
 
 
-def test_the_scorecard_is_asked_before_production_and_a_person_too() -> None:
+def test_production_needs_the_scorecard_and_an_approval() -> None:
     makes = of_github(When(*BROUGHT["main"], deploy_to="production"))["production"]["makes"]
     assert makes[0] == "readiness STAGE=production FORMAT=markdown"
     assert GITHUB["production"]["environment"] == "production"
     assert gitlab_jobs()["production"]["rules"][0]["when"] == "manual"
 
 
-def test_the_way_back_waits_for_nothing_else() -> None:
-    """A promotion that waits for its approval holds what it holds until somebody is awake."""
+def test_rollback_job_waits_for_no_other_job() -> None:
+    """A promotion that waits for its approval blocks its group until a person approves it."""
     group = WORKFLOWS["by-hand.yml"]["concurrency"]["group"].partition("${{")[2].partition("}}")[0]
     groups = {
         task: evaluated(group.replace("inputs.task", repr(task)))
@@ -236,12 +234,12 @@ def test_the_way_back_waits_for_nothing_else() -> None:
 
 @pytest.mark.parametrize("code", [0, 1])
 @pytest.mark.parametrize("name", ["staging", "production", "readiness"])
-def test_the_scorecard_of_gitlab_stops_its_job_and_is_kept_in_a_folder_that_holds_nothing(
+def test_gitlab_scorecard_fails_its_job_and_is_stored_in_an_empty_folder(
     name: str, code: int, tmp_path: Path
 ) -> None:
     job = gitlab_jobs()[name]
     (line,) = [line for line in job["script"] if "tee" in line]
-    (tmp_path / "make").write_text(f"#!/bin/sh\necho the card\nexit {code}\n")
+    (tmp_path / "make").write_text(f"#!/bin/sh\necho the scorecard\nexit {code}\n")
     (tmp_path / "make").chmod(0o755)
     here = tmp_path / "checkout"
     here.mkdir()
@@ -252,10 +250,10 @@ def test_the_scorecard_of_gitlab_stops_its_job_and_is_kept_in_a_folder_that_hold
     )
     assert done.returncode == code
     (stored,) = job["artifacts"]["paths"]
-    assert (here / stored).read_text() == "the card\n"
+    assert (here / stored).read_text() == "the scorecard\n"
 
 
-def test_images_are_built_once_and_deployed_by_what_publishing_printed() -> None:
+def test_images_are_built_once_and_deployed_by_their_published_digests() -> None:
     jobs = of_github(When(*BROUGHT["main"], deploy_to="production"))
     assert [
         name
@@ -286,7 +284,7 @@ def test_every_target_is_in_the_makefile() -> None:
     assert sorted(called - TARGETS.keys()) == []
 
 
-def test_what_the_ml_test_score_counts_as_repeated_is_in_both() -> None:
+def test_repeated_checks_of_the_ml_test_score_run_in_both_providers() -> None:
     catalogue = yaml.safe_load(
         (LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8")
     )
@@ -308,12 +306,12 @@ def test_each_action_is_pinned_to_one_commit() -> None:
     }
     assert used
     assert [entry for entry in used if not USES.fullmatch(entry)] == []
-    assert len({item.partition("@")[0] for item in used}) == len(used), "one action, one pin"
+    assert len({item.partition("@")[0] for item in used}) == len(used), "an action has two pins"
 
 
 @pytest.mark.parametrize("name", GITHUB)
-def test_a_job_has_a_time_limit_and_says_what_it_may(name: str) -> None:
-    """Jobs that write evidence may ask for a token, which proves to it which run wrote it."""
+def test_each_job_has_a_timeout_and_explicit_permissions(name: str) -> None:
+    """Jobs that write evidence may request a token, which proves the run that wrote it."""
     job = GITHUB[name]
     assert 0 < job["timeout-minutes"] <= 75
     writes = {what for what, may in job["permissions"].items() if may == "write"}
@@ -329,7 +327,7 @@ def test_a_job_has_a_time_limit_and_says_what_it_may(name: str) -> None:
             assert step["with"]["persist-credentials"] is False
 
 
-def test_a_workflow_gives_nothing_by_itself() -> None:
+def test_workflow_grants_no_permission_by_default() -> None:
     for name, workflow in WORKFLOWS.items():
         assert workflow["permissions"] == {}, name
         assert set(workflow["concurrency"]) == {"group", "cancel-in-progress"}, name
@@ -338,8 +336,8 @@ def test_a_workflow_gives_nothing_by_itself() -> None:
         ), name
 
 
-def test_no_shell_holds_what_somebody_else_wrote() -> None:
-    """Not even what looks harmless: every value comes through the environment."""
+def test_no_shell_script_contains_an_expression() -> None:
+    """Every value comes through the environment, including harmless ones."""
     for name, job in GITHUB.items():
         for step in job["steps"]:
             assert "${{" not in step.get("run", ""), name
@@ -352,13 +350,13 @@ def test_no_shell_holds_what_somebody_else_wrote() -> None:
             assert not typed.search(rest), f"{name}: {line}"
 
 
-def test_what_may_write_runs_none_of_the_projects_python() -> None:
+def test_jobs_with_write_access_run_no_python_of_the_project() -> None:
     assert "setup" not in TARGETS["publish"]
     assert of_github(When(*BROUGHT["main"], deploy_to="staging"))["publish"]["makes"] == ["publish"]
     assert of_github(When(*BROUGHT["time"], updates="set"))["template-change"]["makes"] == []
 
 
-def test_a_change_gets_no_secret() -> None:
+def test_pull_request_gets_no_secret() -> None:
     for name in of_github(When(*BROUGHT["change"])):
         job = GITHUB[name]
         if "secrets." in json.dumps(job):

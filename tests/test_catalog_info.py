@@ -1,6 +1,4 @@
-"""catalog-info.yaml against what Backstage's catalogue takes of a component; where the schemas are
-from: schemas/.
-"""
+"""catalog-info.yaml against the schemas of a component in Backstage's catalog (tests/schemas)."""
 
 import copy
 import json
@@ -21,7 +19,7 @@ REGISTRY: Registry[Any] = Registry().with_resources(
     (schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS
 )
 COMPONENT = Draft7Validator({"$ref": "ComponentV1alpha1"}, registry=REGISTRY)
-# Formats that the catalogue asks for beyond its schemas: FieldFormatEntityPolicy of
+# Formats that the catalog requires beyond its schemas: FieldFormatEntityPolicy of
 # @backstage/catalog-model.
 NAME = re.compile(r"(?=.{1,63}\Z)([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 NAMESPACE = re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(-+[a-z0-9]+)*")
@@ -33,7 +31,7 @@ GOOD: dict[str, Any] = {
     "metadata": {
         "name": "parcels",
         "title": "Parcels",
-        "description": "Says which parcels come late.",
+        "description": "Predicts which parcels arrive late.",
         "annotations": {"backstage.io/techdocs-ref": "dir:."},
         "tags": ["machine-learning"],
         "links": [{"url": "https://example.org/runbook", "title": "Runbook", "type": "runbook"}],
@@ -48,7 +46,7 @@ GOOD: dict[str, Any] = {
 
 
 def problems(entity: Any) -> list[str]:
-    """What the catalogue would refuse, or, for a reference, what could name no entity of it."""
+    """Return the errors of the catalog, and references that cannot name an entity."""
     if result := [f"{error.json_path}: {error.message}" for error in COMPONENT.iter_errors(entity)]:
         return result
     metadata, spec = entity["metadata"], entity["spec"]
@@ -83,7 +81,7 @@ def problems(entity: Any) -> list[str]:
     ]
 
 
-def test_a_good_component_passes() -> None:
+def test_valid_component_is_accepted() -> None:
     assert problems(GOOD) == []
 
 
@@ -113,17 +111,17 @@ def test_a_good_component_passes() -> None:
         (["spec"], "providesApis", "parcels"),
     ],
 )
-def test_a_wrong_component_fails(place: list[str], key: str, value: Any) -> None:
-    errors = copy.deepcopy(GOOD)
-    part = errors
+def test_invalid_component_is_rejected(place: list[str], key: str, value: Any) -> None:
+    invalid = copy.deepcopy(GOOD)
+    part = invalid
     for step in place:
         part = part[step]
     part[key] = value
-    assert problems(errors) != []
+    assert problems(invalid) != []
 
 
 @pytest.mark.parametrize("key", ["type", "lifecycle", "owner"])
-def test_a_component_without_a_needed_key_fails(key: str) -> None:
+def test_component_without_a_required_key_is_rejected(key: str) -> None:
     assert (
         problems(
             GOOD | {"spec": {name: value for name, value in GOOD["spec"].items() if name != key}}
@@ -132,12 +130,12 @@ def test_a_component_without_a_needed_key_fails(key: str) -> None:
     )
 
 
-def test_the_baked_component_is_one_of_the_catalogue(baked: BakedProject) -> None:
-    """With the owners TODO and with owners named: both are among the combinations."""
+def test_baked_component_is_valid(baked: BakedProject) -> None:
+    """The combinations have projects with the owner TODO and with named owners."""
     (entity,) = yaml.safe_load_all(baked.read("catalog-info.yaml"))
     assert problems(entity) == []
 
 
-def test_the_baked_component_is_this_project(baked: BakedProject) -> None:
+def test_baked_component_describes_the_project(baked: BakedProject) -> None:
     (entity,) = yaml.safe_load_all(baked.read("catalog-info.yaml"))
     assert entity["metadata"]["name"] == baked.toml("pyproject.toml")["project"]["name"]

@@ -1,5 +1,6 @@
-"""datacontract.yaml against the JSON schema of the Open Data Contract Standard 3.1, as a Python
-package carries it.
+"""datacontract.yaml against the JSON schema of the Open Data Contract Standard 3.1.
+
+A Python package contains the schema.
 """
 
 import copy
@@ -50,13 +51,13 @@ def problems(contract: Any) -> list[str]:
     ]
 
 
-def test_the_schema_is_that_of_3_1() -> None:
-    """A newer package brings the schema of a newer standard, which takes what 3.1 refuses."""
+def test_schema_has_version_3_1() -> None:
+    """A newer package has the schema of a newer standard, which accepts more than 3.1."""
     assert SCHEMA["$schema"].endswith("2019-09/schema")
     assert SCHEMA["properties"]["apiVersion"]["default"] == "v3.1.0"
 
 
-def test_a_good_contract_passes() -> None:
+def test_valid_contract_is_accepted() -> None:
     assert problems(GOOD) == []
 
 
@@ -79,7 +80,7 @@ def test_a_good_contract_passes() -> None:
         (["schema", 0, "properties", 0, "quality", 0], "mustBeLessThan", 1),
     ],
 )
-def test_a_wrong_contract_fails(place: list[Any], key: str, value: Any) -> None:
+def test_invalid_contract_is_rejected(place: list[Any], key: str, value: Any) -> None:
     errors = copy.deepcopy(GOOD)
     part = errors
     for step in place:
@@ -89,17 +90,17 @@ def test_a_wrong_contract_fails(place: list[Any], key: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["apiVersion", "kind", "id", "version", "status"])
-def test_a_contract_without_a_needed_key_fails(key: str) -> None:
+def test_contract_without_a_required_key_is_rejected(key: str) -> None:
     assert problems({name: value for name, value in GOOD.items() if name != key}) != []
 
 
-def test_the_baked_contract_is_one_of_the_standard(baked: BakedProject) -> None:
+def test_baked_contract_is_valid(baked: BakedProject) -> None:
     contract = baked.yaml("datacontract.yaml")
     assert problems(contract) == []
     assert contract["apiVersion"] == "v3.1.0"
 
 
-def test_the_baked_contract_names_the_data_owner_once_there_is_one(baked: BakedProject) -> None:
+def test_baked_contract_names_the_data_owner_if_known(baked: BakedProject) -> None:
     people = {person["id"]: person for person in baked.yaml("governance/ownership.yaml")["people"]}
     owner = people["data_owner"]
     members = baked.yaml("datacontract.yaml").get("team", {"members": []})["members"]

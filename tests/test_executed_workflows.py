@@ -1,9 +1,8 @@
-"""The workflows of a baked project, read by linters and executed: by act and by gitlab-ci-local, on
-this machine.
+"""The workflows of a baked project, checked by linters and executed by act and gitlab-ci-local.
 
-Executed: what a change must pass (`ci`), the images (`build`), and that they are pushed by digest,
-to a registry on loopback. What needs a platform (signing, a cluster, an approval) is read by the
-linters and by test_baked_workflows.py.
+The tests execute the checks of a change (`ci`), the images (`build`), and their push by digest to a
+registry on loopback. The linters and test_baked_workflows.py check the jobs that need a platform,
+such as signing, a cluster or an approval.
 """
 
 import json
@@ -33,7 +32,7 @@ PROGRAMS = (
     "skopeo",
 )
 PROGRAMS += ("docker-registry", "jq")
-STAND_INS = ROOT / "tests" / "actions"
+SUBSTITUTES = ROOT / "tests" / "actions"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -44,15 +43,16 @@ pytestmark = [
 needs_engine = [mark for mark in images if mark.name == "skipif"]
 
 
-def said(*command: object, cwd: Path, timeout: float = 300, **more: str) -> str:
-    """What a command says; the test fails when it fails.
+def run(*command: object, cwd: Path, timeout: float = 300, **more: str) -> str:
+    """Run a command and return its output; the test fails if the command fails.
 
-    What pip and uv need here is in the environment.
+    The environment has the settings that pip and uv need on this machine.
     """
     stored = {name: value for name, value in os.environ.items() if name != "VENV"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # uv
+    # The folder of this Python has uv.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [str(word) for word in command],
+        [str(part) for part in command],
         cwd=cwd,
         env=stored | {"PATH": path} | more,
         stdin=subprocess.DEVNULL,
@@ -65,21 +65,22 @@ def said(*command: object, cwd: Path, timeout: float = 300, **more: str) -> str:
     return done.stdout
 
 
-def act(project: BakedProject, job: str, *words: str, timeout: float, **more: str) -> str:
-    """Run a job of ci.yml as a push to main would; checkout is act's own, other actions are
-    stand-ins.
+def act(project: BakedProject, job: str, *arguments: str, timeout: float, **more: str) -> str:
+    """Run a job of ci.yml as after a push to main.
+
+    Checkout is act's own; substitutes replace other actions.
     """
     used = set(re.findall(r"uses: (\S+/(\S+)@\S+)", project.read(".github/workflows/ci.yml")))
     here = [
-        f"--local-repository={pin}={STAND_INS / name}"
+        f"--local-repository={pin}={SUBSTITUTES / name}"
         for pin, name in used
-        if (STAND_INS / name).is_dir()
+        if (SUBSTITUTES / name).is_dir()
     ]
-    words = ("push", "--workflows", ".github/workflows/ci.yml", "--job", job, *here, *words)
+    arguments = ("push", "--workflows", ".github/workflows/ci.yml", "--job", job, *here, *arguments)
     settings = [f"--env={name}={value}" for name, value in more.items()]
-    return said(
+    return run(
         "act",
-        *words,
+        *arguments,
         *settings,
         "--platform=ubuntu-latest=-self-hosted",
         cwd=project.path,
@@ -87,13 +88,13 @@ def act(project: BakedProject, job: str, *words: str, timeout: float, **more: st
     )
 
 
-def gitlab(project: BakedProject, job: str, *words: str, timeout: float, **more: str) -> str:
-    words = ("--force-shell-executor", "--no-color", *words, job)
-    return said("gitlab-ci-local", *words, cwd=project.path, timeout=timeout, **more)
+def gitlab(project: BakedProject, job: str, *arguments: str, timeout: float, **more: str) -> str:
+    arguments = ("--force-shell-executor", "--no-color", *arguments, job)
+    return run("gitlab-ci-local", *arguments, cwd=project.path, timeout=timeout, **more)
 
 
 def works(python: str) -> bool:
-    """Is it an interpreter, and no stand-in for one that was not chosen?"""
+    """Return whether the program is an interpreter; a pyenv shim may not be."""
     result = shutil.which(python)
     return (
         bool(result)
@@ -101,21 +102,21 @@ def works(python: str) -> bool:
     )
 
 
-def test_the_linters_find_nothing(bake: Bake) -> None:
+def test_linters_accept_the_workflows(bake: Bake) -> None:
     github, gitlab = bake(ci_provider="github").path, bake(ci_provider="gitlab").path
     workflows = sorted((github / ".github" / "workflows").iterdir())
-    said("actionlint", "-shellcheck", shutil.which("shellcheck"), *workflows, cwd=github)
+    run("actionlint", "-shellcheck", shutil.which("shellcheck"), *workflows, cwd=github)
     strict = ("--offline", "--persona=pedantic", "--config", ROOT / "tests" / "zizmor.yml")
-    said("zizmor", *strict, ".github", cwd=github)
+    run("zizmor", *strict, ".github", cwd=github)
     schema = ("check-jsonschema", "--builtin-schema")
-    said(*schema, "vendor.github-workflows", *workflows, cwd=github)
-    said(*schema, "vendor.dependabot", ".github/dependabot.yml", cwd=github)
-    said(*schema, "vendor.gitlab-ci", "--data-transform", "gitlab-ci", ".gitlab-ci.yml", cwd=gitlab)
-    said("shellcheck", "--shell=sh", *sorted(github.glob("deploy/*.sh")), cwd=github)
+    run(*schema, "vendor.github-workflows", *workflows, cwd=github)
+    run(*schema, "vendor.dependabot", ".github/dependabot.yml", cwd=github)
+    run(*schema, "vendor.gitlab-ci", "--data-transform", "gitlab-ci", ".gitlab-ci.yml", cwd=gitlab)
+    run("shellcheck", "--shell=sh", *sorted(github.glob("deploy/*.sh")), cwd=github)
 
 
-def test_zizmor_would_notice_what_a_stranger_can_write(bake: Bake) -> None:
-    """What would pass whatever the workflows say would prove nothing."""
+def test_zizmor_detects_untrusted_input_in_a_script(bake: Bake) -> None:
+    """Prove that the linter of the test above can fail."""
     folder = bake(ci_provider="github").path
     file = folder / ".github" / "workflows" / "by-hand.yml"
     file.write_text(
@@ -124,15 +125,15 @@ def test_zizmor_would_notice_what_a_stranger_can_write(bake: Bake) -> None:
         )
     )
     with pytest.raises(AssertionError, match="template-injection"):
-        said("zizmor", "--offline", ".github", cwd=folder)
+        run("zizmor", "--offline", ".github", cwd=folder)
 
 
 @pytest.mark.sampled("check and tests by a provider")
 def test_github_runs_check_and_tests_on_the_newest_python(bake: Bake) -> None:
-    """GitLab's, below, runs them on the oldest: each takes minutes."""
+    """The test for GitLab runs them on the oldest Python, because each run takes minutes."""
     received = act(bake(ci_provider="github"), "ci", "--matrix=python:3.13", timeout=1_800)
     assert received.count("🏁  Job succeeded") == 1
-    assert "making .venv with Python 3.13" in received
+    assert "creating .venv with Python 3.13" in received
     assert len(re.findall(r"\d+ passed", received)) == 1
 
 
@@ -144,14 +145,15 @@ def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_product
     home = f"sqlite:///{tmp_path}/mlflow.db"
     minor = next(item for item in ("3.11", "3.13") if works(f"python{item}"))
     life = Project(project, environment)
-    life.makes("setup")  # what the git host is made with
+    # The git host runs in this environment.
+    life.makes("setup")
     with git_host(life.python, project) as token:
         facts = (f"MLFLOW_TRACKING_URI={home}", f"ML_ID_TOKEN={token}")
-        variables = [word for fact in facts for word in ("--variable", fact)]
+        variables = [option for fact in facts for option in ("--variable", fact)]
         output = gitlab(project, f"ci: [{minor}]", *variables, timeout=1_800)
         assert f" PASS  ci: [{minor}]" in output
         assert len(re.findall(r"\d+ passed", output)) == 1
-        card = said(
+        card = run(
             *("make", "-s", "readiness", "STAGE=production", "FORMAT=json", "--ignore-errors"),
             cwd=project.path, MLFLOW_TRACKING_URI=home,
         )  # fmt: skip
@@ -162,11 +164,11 @@ def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_product
 @pytest.mark.sampled("images elsewhere")
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 @needs_engine[0]
-def test_the_images_are_built_tried_and_left_for_publishing(
+def test_images_are_built_tested_and_passed_to_publishing(
     provider: str, engine: Engine, base: str, bake: Bake
 ) -> None:
     project = bake(ci_provider=provider)
-    lent = {
+    secrets = {
         name: os.environ[name] for name in ("PIP_CERT", "PIP_CONFIG_FILE") if name in os.environ
     }
     if provider == "github":
@@ -176,7 +178,7 @@ def test_the_images_are_built_tried_and_left_for_publishing(
             "--var",
             f"BASE_IMAGE={base}",
             timeout=1_800,
-            **lent,
+            **secrets,
             **engine.environment,
         )
         assert "🏁  Job succeeded" in received
@@ -187,24 +189,26 @@ def test_the_images_are_built_tried_and_left_for_publishing(
             "--variable",
             f"BASE_IMAGE={base}",
             timeout=1_800,
-            **lent,
+            **secrets,
             **engine.environment,
         )
         assert re.search(r"PASS +build", received)
     assert "passed image-runs: " in received
     for name in ("serving.tar", "pipeline.tar", "serving.cdx.json", "pipeline.cdx.json"):
-        if provider == "github":  # the stand-in for the upload lists what it was given
+        # The substitute for the upload action prints the list of its files.
+        if provider == "github":
             assert f"images: var/images/{name}, " in received
         else:
             assert (project.path / "var" / "images" / name).stat().st_size
 
 
 @needs_engine[0]
-def test_publishing_pushes_what_was_built_and_tells_its_digests(
+def test_publishing_pushes_the_built_images_and_prints_their_digests(
     engine: Engine, bake: Bake, tmp_path: Path
 ) -> None:
-    """A real registry, and skopeo; cosign only writes down what it was asked: nothing here could be
-    signed.
+    """Use a real registry and skopeo.
+
+    A substitute for cosign only records its arguments, because nothing can be signed here.
     """
     folder, port, signed = bake().path, free_port(), tmp_path / "signed"
     (folder / "var" / "images").mkdir(parents=True)
@@ -240,7 +244,7 @@ def test_publishing_pushes_what_was_built_and_tells_its_digests(
     ) as server:
         try:
             eventually(lambda: get(f"http://127.0.0.1:{port}/v2/") == {}, "the registry is up")
-            said(
+            run(
                 "make",
                 "publish",
                 cwd=folder,
@@ -256,7 +260,7 @@ def test_publishing_pushes_what_was_built_and_tells_its_digests(
             for image, name in zip(printed, ("pipeline", "serving"), strict=True):
                 assert image.startswith(f"127.0.0.1:{port}/team/{name}@sha256:")
                 there = json.loads(
-                    said("skopeo", "inspect", f"docker://{image}", cwd=folder, **facts)
+                    run("skopeo", "inspect", f"docker://{image}", cwd=folder, **facts)
                 )
                 assert (there["Labels"]["is"], there["RepoTags"]) == (name, ["0123abc"])
                 assert image.endswith(there["Digest"])

@@ -1,4 +1,4 @@
-"""docs/first-day.md is true: its commands run in a fresh bake and print what the page shows."""
+"""docs/first-day.md is correct: its commands run in a new project and print what it shows."""
 
 import os
 import re
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 
 def steps(page: str) -> Iterator[Step | str]:
-    """The page's commands, and its changes as patches, in their order."""
+    """Yield the commands of the page, and its edits as patches, in their order."""
     for language, more, text in BLOCK.findall(page):
         if language == "diff":
             yield text
@@ -38,8 +38,9 @@ def steps(page: str) -> Iterator[Step | str]:
 
 
 def first_missing(shown: list[str], printed: str) -> str | None:
-    """The first shown line that was not printed after the lines before it; `…` stands for any text
-    of a line.
+    """Return the first shown line that is not printed in this order, or None.
+
+    `…` matches any text of a line.
     """
     lines = iter(printed.splitlines())
     for line in shown:
@@ -52,13 +53,13 @@ def first_missing(shown: list[str], printed: str) -> str | None:
 
 
 def in_this_project(text: str, project: Project) -> str:
-    """The page's text with the names of this project: its package, and the port of its service."""
+    """Return the text of the page with the package and the port of this project."""
     named = text.replace("PACKAGE", project.package)
     return named.replace("127.0.0.1:8000", f"127.0.0.1:{project.port}")
 
 
 @pytest.mark.slow
-def test_the_first_day_is_as_the_page_shows_it(bake: Bake, environment: Path) -> None:
+def test_commands_of_the_first_day_print_what_the_page_shows(bake: Bake, environment: Path) -> None:
     project = Project(bake(), environment)
     project.port, project.operations = free_port(), free_port()
     shell = project.environment | {
@@ -123,7 +124,5 @@ def stop(service: subprocess.Popen[bytes] | None) -> None:
         (["a"], "a b", "a"),
     ],
 )
-def test_a_line_that_was_not_printed_is_found(
-    shown: list[str], printed: str, missing: str | None
-) -> None:
+def test_missing_line_is_detected(shown: list[str], printed: str, missing: str | None) -> None:
     assert first_missing(shown, printed) == missing

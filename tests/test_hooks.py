@@ -1,6 +1,4 @@
-"""The post_gen hook: what it removes, the link to the template, the first commit; a failing git
-loses nothing.
-"""
+"""The post_gen hook: removed files, the link to the template, the first commit, failures of git."""
 
 import json
 import os
@@ -19,7 +17,7 @@ NEXT_STEPS = 3
 GENERATED = ("docs/drift.md", "monitoring/prometheus/service.rules.yml")
 
 
-def said(capfd: pytest.CaptureFixture[str]) -> list[str]:
+def printed(capfd: pytest.CaptureFixture[str]) -> list[str]:
     return capfd.readouterr().out.splitlines()
 
 
@@ -32,7 +30,7 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("answer", "own"), [("github", ".github/"), ("gitlab", ".gitlab-ci.yml"), ("none", ())]
 )
-def test_a_bake_has_only_the_files_of_the_ci_that_was_chosen(
+def test_bake_has_only_the_files_of_the_selected_ci(
     answer: str, own: str | tuple[()], bake: Bake
 ) -> None:
     files = bake(ci_provider=answer).files()
@@ -40,11 +38,11 @@ def test_a_bake_has_only_the_files_of_the_ci_that_was_chosen(
     assert of_a_ci == [name for name in files if name.startswith(own)]
     assert bool(of_a_ci) == bool(own)
     assert {"Makefile", "docs/delivery.md"} < set(files), (
-        "the targets stay, and the page that says in which order"
+        "the make targets and their page must remain"
     )
 
 
-def test_the_first_commit_holds_every_file_and_leaves_the_tree_clean(
+def test_first_commit_has_every_file_and_the_tree_is_clean(
     bake: Bake, capfd: pytest.CaptureFixture[str], template: Path
 ) -> None:
     project = bake(template)
@@ -55,14 +53,14 @@ def test_the_first_commit_holds_every_file_and_leaves_the_tree_clean(
     assert sorted(project.git("ls-files").split()) == sorted([*project.files(), ".cruft.json"])
     assert project.git("status", "--porcelain") == ""
     project.git("fsck", "--strict")
-    assert len(said(capfd)) == NEXT_STEPS
+    assert len(printed(capfd)) == NEXT_STEPS
 
 
-def test_the_next_steps_work_from_anywhere(
+def test_next_steps_name_the_absolute_path(
     bake: Bake, capfd: pytest.CaptureFixture[str], template: Path
 ) -> None:
     project = bake(template)
-    assert said(capfd)[0] == f'cd "{project.path}"'
+    assert printed(capfd)[0] == f'cd "{project.path}"'
 
 
 def without_git(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def without_identity(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def unversioned(name: str) -> str:
-    """The wheel without its version, which counts commits."""
+    """Return the name of the wheel without its version, which counts commits."""
     return re.sub(r"(?<=/mlprod)-.*(?=\.whl)", "", name)
 
 
@@ -92,7 +90,7 @@ def with_a_git_that_fails(config: Path, patch: pytest.MonkeyPatch, tmp_path: Pat
         (with_a_git_that_fails, "fatal: disk full"),
     ],
 )
-def test_without_git_or_an_identity_the_project_is_baked_and_the_reason_said(
+def test_bake_without_git_or_identity_succeeds_and_prints_the_reason(
     state: Callable[..., None],
     reason: str,
     bake: Bake,
@@ -102,30 +100,30 @@ def test_without_git_or_an_identity_the_project_is_baked_and_the_reason_said(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     whole = [unversioned(name) for name in bake().files()]
-    said(capfd)
+    printed(capfd)
     state(git_user, monkeypatch, tmp_path)
     project = bake()
     assert [unversioned(name) for name in project.files()] == whole
     assert not (project.path / ".git").exists()
-    (note,) = [line for line in said(capfd) if line.startswith("No git repository made: ")]
+    (note,) = [line for line in printed(capfd) if line.startswith("No git repository created: ")]
     assert reason in note
     assert "git init && git add -A && git commit" in note
 
 
-def test_a_folder_inside_a_repository_gets_none_of_its_own(
+def test_folder_inside_a_repository_gets_no_own_repository(
     bake: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     git(tmp_path, "init", "-q")
     project = bake()
     assert not (project.path / ".git").exists()
-    (note,) = [line for line in said(capfd) if line.startswith("No git repository made: ")]
-    assert f"the folder lies in the repository {tmp_path}." in note
-    assert "read only at the root of the repository: docs/setup.md" in note
+    (note,) = [line for line in printed(capfd) if line.startswith("No git repository created: ")]
+    assert f"the folder is inside the repository {tmp_path}." in note
+    assert "only at the root of the repository. Works: copy them there, see docs/setup.md" in note
     assert (project.path / "docs" / "setup.md").exists()
     assert git(tmp_path, "diff", "--cached", "--name-only") == ""
 
 
-def test_a_folder_that_the_repository_around_it_ignores_gets_one_of_its_own(
+def test_folder_that_the_outer_repository_ignores_gets_its_own_repository(
     bake: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     git(tmp_path, "init", "-q")
@@ -135,7 +133,7 @@ def test_a_folder_that_the_repository_around_it_ignores_gets_one_of_its_own(
     assert sorted(project.git("ls-files").split()) == sorted(
         [*project.files(), *([".cruft.json"] * has_link(project))]
     )
-    assert not [line for line in said(capfd) if line.startswith("No git repository made: ")]
+    assert not [line for line in printed(capfd) if line.startswith("No git repository created: ")]
 
 
 def has_link(project: BakedProject) -> bool:
@@ -192,7 +190,7 @@ def inside_a_git_hook(config: Path, patch: pytest.MonkeyPatch, tmp_path: Path) -
         inside_a_git_hook,
     ],
 )
-def test_the_first_commit_is_made_whatever_git_is_configured_to_do(
+def test_first_commit_succeeds_with_any_git_configuration(
     state: Callable[..., str],
     bake: Bake,
     git_user: Path,
@@ -220,14 +218,15 @@ def test_the_first_commit_is_made_whatever_git_is_configured_to_do(
         ("file:///srv/repo", "file:///srv/repo"),
     ],
 )
-def test_the_link_names_no_password(url: str, public: str) -> None:
-    assert POST_GEN["public"](url) == public
+def test_link_contains_no_password(url: str, public: str) -> None:
+    assert POST_GEN["without_credentials"](url) == public
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as a repository with two tags; the second changes a file, a filter's use and the
-    filters.
+    """Return the template as a repository with two tags.
+
+    The second tag changes a file, the use of a filter and the filters.
     """
     folder = tmp_path_factory.mktemp("released") / "ml-prod-template"
     copy_template(folder)
@@ -275,9 +274,7 @@ def cruft(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return run("cruft", *arguments, cwd=cwd)
 
 
-def test_a_plain_bake_is_linked_as_cruft_would_have_linked_it(
-    template: Path, tmp_path: Path
-) -> None:
+def test_link_of_a_plain_bake_equals_the_link_of_cruft(template: Path, tmp_path: Path) -> None:
     url, owner = f"file://{template}", "model_owner=Zoë <zoe@example.org>"
     plain = cookiecutter(f"git+{url}", tmp_path / "plain", "--checkout", "v1", owner).json(
         ".cruft.json"
@@ -308,7 +305,7 @@ def test_a_plain_bake_is_linked_as_cruft_would_have_linked_it(
 
 
 @pytest.mark.parametrize("spelling", ["absolute", "relative", "here"])
-def test_a_local_template_is_linked_by_its_whole_path(
+def test_local_template_is_linked_by_its_absolute_path(
     spelling: str, template: Path, tmp_path: Path
 ) -> None:
     given = {
@@ -324,7 +321,7 @@ def test_a_local_template_is_linked_by_its_whole_path(
     assert cruft("check", cwd=tmp_path / "fraud-scoring").returncode == 0
 
 
-def test_changes_that_are_not_committed_are_mentioned(
+def test_uncommitted_changes_of_the_template_are_reported(
     template: Path, bake: Bake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (template / "scratch").write_text("")
@@ -332,24 +329,23 @@ def test_changes_that_are_not_committed_are_mentioned(
         bake(template)
     finally:
         (template / "scratch").unlink()
-    assert (
-        "The template has changes that are not committed; .cruft.json names its last commit."
-        in said(capfd)
+    assert "The template has uncommitted changes; .cruft.json names its last commit." in printed(
+        capfd
     )
 
 
-def test_a_template_without_git_is_not_linked(
+def test_template_without_git_is_not_linked(
     template: Path, tmp_path: Path, bake: Bake, capfd: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(template, tmp_path / "copy", ignore=shutil.ignore_patterns(".git"))
     project = bake(copy)
     assert not (project.path / ".cruft.json").exists()
-    assert any(line.startswith("No link to the template: ") for line in said(capfd))
+    assert any(line.startswith("No link to the template: ") for line in printed(capfd))
     assert project.git("log", "--format=%s") == "First commit\n"
 
 
 @pytest.mark.parametrize("hook", ["pre_gen_project", "post_gen_project"])
-def test_a_hook_needs_the_standard_library_alone_and_no_network(hook: str) -> None:
+def test_hook_imports_only_the_standard_library_and_no_network_module(hook: str) -> None:
     code = f"import runpy, sys; runpy.run_path('hooks/{hook}.py'); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -359,7 +355,7 @@ def test_a_hook_needs_the_standard_library_alone_and_no_network(hook: str) -> No
     assert not loaded & {"socket", "ssl", "urllib", "http"}
 
 
-def test_an_old_python_is_named_before_anything_is_baked(tmp_path: Path) -> None:
+def test_old_python_is_rejected_before_the_bake(tmp_path: Path) -> None:
     pretended = (
         "import sys; sys.version_info = (3, 10, 0, 'final', 0); sys.argv = ['cookiecutter', "
         "*sys.argv[1:]]; "

@@ -1,6 +1,4 @@
-"""The library comes as a vendored wheel or from an index, by uv or by pip alone; what was changed
-stays out.
-"""
+"""The library installs from a vendored wheel or an index, by uv or pip; a changed wheel fails."""
 
 import os
 import shutil
@@ -21,7 +19,7 @@ PIN = "requirements/mlprod.txt"
 
 @contextmanager
 def index(folder: Path) -> Iterator[str]:
-    """A folder of wheels as a package index on loopback."""
+    """Serve a folder of wheels as a package index on loopback."""
     port = free_port()
     command = [
         sys.executable,
@@ -45,8 +43,8 @@ def without_uv() -> str:
     return os.pathsep.join(item for item in result if not shutil.which("uv", path=item))
 
 
-def answer(project: Project) -> list[dict[str, Any]]:
-    """What the service of this project says about one row and the same id each time."""
+def predictions(project: Project) -> list[dict[str, Any]]:
+    """Start the service and return its predictions for the row of the README, without ids."""
     with project.serving() as address:
         wait_for_version(address, "1")
         row = readme_request(project) | {"id": os.urandom(8).hex()}
@@ -55,7 +53,7 @@ def answer(project: Project) -> list[dict[str, Any]]:
 
 @pytest.mark.sampled("installers")
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_the_library_comes_from_the_vendored_wheel_or_from_an_index(
+def test_library_installs_from_the_vendored_wheel_or_an_index(
     cookies: Any, tmp_path: Path, installer: str
 ) -> None:
     project = Project(baking(cookies)(), tmp_path / "venv")
@@ -63,8 +61,8 @@ def test_the_library_comes_from_the_vendored_wheel_or_from_an_index(
         project.environment["PATH"] = without_uv()
     assert f"installing {PIN} with {installer}" in project.makes("setup")
     project.makes("baseline")
-    project.makes("promote", REASON="something must answer")
-    vendored = answer(project)
+    project.makes("promote", REASON="the service needs a model")
+    vendored = predictions(project)
 
     wheel, pin = next(project.path.glob("vendor/*.whl")), project.path / PIN
     (tmp_path / "served" / "simple" / "mlprod").mkdir(parents=True)
@@ -75,11 +73,11 @@ def test_the_library_comes_from_the_vendored_wheel_or_from_an_index(
     with index(tmp_path / "served") as address:
         project.environment |= {"PIP_EXTRA_INDEX_URL": address, "UV_INDEX": address}
         assert f"installing {PIN} with {installer}" in project.makes("setup")
-        assert answer(project) == vendored
+        assert predictions(project) == vendored
 
         published.write_bytes(published.read_bytes() + b"changed")
         pin.touch()
         refused = project.make("setup")
     assert refused.returncode != 0
     assert "hash" in (refused.stdout + refused.stderr).lower()
-    assert answer(project) == vendored, "the library of before goes on"
+    assert predictions(project) == vendored, "the installed library must remain"

@@ -1,4 +1,4 @@
-"""The locks of the baked project: three sets that agree, hashed, and free of addresses."""
+"""The locks of the baked project: three consistent sets with hashes and without addresses."""
 
 import hashlib
 import os
@@ -30,33 +30,33 @@ KEPT_OUT_OF_THE_SERVICE = {
 
 
 def locked(name: str) -> dict[str, str]:
-    """Package → version with its marker."""
+    """Return package → version with its marker."""
     text = (UNBAKED / "requirements" / f"{name}.txt").read_text()
     return dict(re.findall(r"^([a-z0-9-]+)(==[^\\\n]+?) \\$", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize(("smaller", "larger"), [("serve", "pipeline"), ("pipeline", "dev")])
-def test_a_smaller_set_is_part_of_the_larger_one(smaller: str, larger: str) -> None:
+def test_smaller_lock_is_a_subset_of_the_larger_one(smaller: str, larger: str) -> None:
     versions, all_versions = locked(smaller), locked(larger)
     assert len(versions) > 10
     bare = {name: version.partition(" ;")[0] for name, version in versions.items()}
     assert bare == {name: all_versions[name].partition(" ;")[0] for name in versions}
 
 
-def test_the_service_holds_nothing_that_trains() -> None:
+def test_serving_lock_has_no_training_package() -> None:
     assert not KEPT_OUT_OF_THE_SERVICE & set(locked("serve"))
     assert set(locked("pipeline")) >= {"scikit-learn", "mlflow-skinny"}, (
-        "the names above must be the locks' own"
+        "the list above must have the names of the locks"
     )
 
 
-def test_the_server_of_the_registry_is_of_the_version_that_is_spoken_to() -> None:
+def test_registry_server_and_client_have_the_same_version() -> None:
     assert locked("registry")["mlflow"] == locked("pipeline")["mlflow-skinny"]
     assert set(locked("registry")) >= {"boto3", "psycopg-binary"}
 
 
 @pytest.mark.parametrize("name", [*SETS, "registry"])
-def test_every_package_is_hashed_and_no_address_is_written(name: str) -> None:
+def test_every_package_has_a_hash_and_no_lock_has_an_address(name: str) -> None:
     text = (UNBAKED / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text
     assert "--index" not in text
@@ -66,9 +66,7 @@ def test_every_package_is_hashed_and_no_address_is_written(name: str) -> None:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """An index of one's own, on loopback, with a few empty packages: its address, and what it was
-    asked for.
-    """
+    """Run an index on loopback with a few empty packages; yields its address and its requests."""
     for name in ("tiny", "mlflow-skinny", "mlflow", "boto3", "psycopg"):
         folder, stem = tmp_path / "index" / "simple" / name, f"{name.replace('-', '_')}-1.0"
         folder.mkdir(parents=True)
@@ -97,10 +95,10 @@ def index(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize(
     "variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL", "pip.conf"]
 )
-def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_locked_hash(
+def test_packages_install_from_the_organizations_index_with_the_locked_hash_only(
     variable: str, index: tuple[str, list[str]], tmp_path: Path, bake: Bake
 ) -> None:
-    """As `make setup` installs, with uv on the PATH, and a proxy that nobody answers at."""
+    """Install as `make setup` does, with uv on the PATH and a proxy that is not up."""
     address, requested = index
     stored = {
         name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_"))
@@ -123,8 +121,9 @@ def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_lock
     wheel = next((tmp_path / "index" / "simple" / "tiny").iterdir())
     code = (
         "import sys; from pathlib import Path; from mlprod.installation.environments "
-        "import install, make; "
-        "make(Path('env'), Path.cwd()); sys.exit(install(Path('env'), '--require-hashes', "
+        "import install, make_environment; "
+        "make_environment(Path('env'), Path.cwd()); "
+        "sys.exit(install(Path('env'), '--require-hashes', "
         "'-r', sys.argv[1]))"
     )
     project = bake().path
@@ -148,7 +147,7 @@ def test_packages_come_from_the_index_of_the_organisation_and_only_with_the_lock
 
 
 @pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
-def test_make_lock_asks_the_index_of_the_organisation_and_writes_no_address(
+def test_make_lock_uses_the_organizations_index_and_writes_no_address(
     variable: str, index: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     address, requested = index

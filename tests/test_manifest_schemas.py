@@ -1,7 +1,6 @@
-"""Manifests of a baked project against schemas of Kubernetes and the Prometheus operator, and
-checkov's policies.
+"""Manifests of a baked project against the schemas of Kubernetes and the Prometheus operator.
 
-No API server is asked: none can be had here.
+The tests also run the policies of checkov. They do not need an API server.
 """
 
 import json
@@ -19,42 +18,40 @@ __all__ = ["pinned"]  # a fixture
 TOOLS = Path(shutil.which("kubernetes-validate") or "")
 needs_tools = pytest.mark.skipif(
     not all(map(shutil.which, ("kubectl", "kubernetes-validate", "checkov"))),
-    reason="kubectl, kubernetes-validate or checkov is not on this machine; .ci/run installs the "
-    "last two",
+    reason="kubectl, kubernetes-validate or checkov is not installed; .ci/run installs the last 2",
 )
-# Runs where kubernetes-validate is installed. The operator's schemas come as models that drop what
-# they do not know, so
-# what comes back must be what went in.
-HOLD = """
+# Runs in the environment of kubernetes-validate. The models of the operator's schemas drop unknown
+# keys, so a document must be the same after validation.
+VALIDATE = """
 import json, sys, kubernetes_validate
 from cloudcoil.models.prometheus_operator import v1
-asked = json.load(sys.stdin)
-for document in asked["documents"]:
+requested = json.load(sys.stdin)
+for document in requested["documents"]:
     try:
         if document["apiVersion"] == "monitoring.coreos.com/v1":
             model = getattr(v1, document["kind"]).model_validate(document)
             known = model.model_dump(mode="json", by_alias=True, exclude_none=True)
             if known != document:
-                print(document["kind"], "holds what the schema does not know")
+                print(document["kind"], "has keys that the schema does not have")
             continue
-        for version in asked["versions"]:
+        for version in requested["versions"]:
             kubernetes_validate.validate(document, version, strict=True)
     except Exception as error:
         print(document["kind"], repr(error)[:300])
 """
 
 
-def held(documents: list[Any], versions: list[str]) -> str:
-    """What the schemas have against the documents."""
+def schema_errors(documents: list[Any], versions: list[str]) -> str:
+    """Return the errors of the schemas for the documents."""
     requested = json.dumps({"documents": documents, "versions": versions})
-    command = [str(TOOLS.parent / "python"), "-c", HOLD]
+    command = [str(TOOLS.parent / "python"), "-c", VALIDATE]
     done = subprocess.run(command, input=requested, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def versions() -> list[str]:
-    """Every version from 1.29, where sidecars began, whose schemas kubernetes-validate brings."""
+    """Return the versions with a schema since 1.29, the first version with sidecars."""
     (folder,) = TOOLS.parent.parent.glob(
         "lib/*/site-packages/kubernetes_validate/kubernetes-json-schema"
     )
@@ -64,32 +61,32 @@ def versions() -> list[str]:
 
 
 @needs_tools
-def test_schemas_have_nothing_against_a_manifest_but_notice_a_misspelt_key(bake: Bake) -> None:
+def test_schemas_accept_a_manifest_and_reject_a_misspelled_key(bake: Bake) -> None:
     documents = build(bake().path, "production")
     errors = {"Deployment": "replica", "ServiceMonitor": "jobLable", "PrometheusRule": "group"}
-    misspelt = [
+    misspelled = [
         item | {"spec": item["spec"] | {errors[item["kind"]]: "a"}}
         for item in documents
         if item["kind"] in errors
     ]
-    message = held(documents + misspelt, [versions()[0], versions()[-1]])
+    message = schema_errors(documents + misspelled, [versions()[0], versions()[-1]])
     assert [line.split()[0] for line in message.splitlines()] == [
-        entry["kind"] for entry in misspelt
+        entry["kind"] for entry in misspelled
     ]
-    assert len(misspelt) == len(errors)
+    assert len(misspelled) == len(errors)
 
 
 @needs_tools
 @pytest.mark.slow
-def test_no_version_has_anything_against_a_manifest(baked: BakedProject) -> None:
+def test_every_kubernetes_version_accepts_the_manifests(baked: BakedProject) -> None:
     documents = [
         document for item in ENVIRONMENTS for document in built_once(baked, item).documents
     ]
-    assert held(documents, versions()) == ""
+    assert schema_errors(documents, versions()) == ""
 
 
 def policies(documents: list[Any], folder: Path) -> tuple[set[str], set[str]]:
-    """The policies that fail, and those that are excepted by an annotation."""
+    """Return the policies that fail, and those with an exception by an annotation."""
     file = folder / "manifests.yaml"
     file.write_text(yaml.safe_dump_all(documents))
     command = [
@@ -111,21 +108,21 @@ def policies(documents: list[Any], folder: Path) -> tuple[set[str], set[str]]:
         result["results"].get("skipped_checks", []),
     )
     assert all(len(check["check_result"]["suppress_comment"]) > 40 for check in skipped), (
-        "an exception has its reason"
+        "an exception needs a reason"
     )
     return {check["check_id"] for check in failed}, {check["check_id"] for check in skipped}
 
 
 @needs_tools
 @pytest.mark.slow
-def test_the_policies_are_met_but_for_two_exceptions(pinned: BakedProject, tmp_path: Path) -> None:
+def test_policies_pass_with_two_exceptions(pinned: BakedProject, tmp_path: Path) -> None:
     documents = [document for item in ENVIRONMENTS for document in build(pinned.path, item)]
     assert policies(documents, tmp_path) == (set(), {"CKV_K8S_35", "CKV_K8S_40"})
 
 
 @needs_tools
 @pytest.mark.slow
-def test_without_exceptions_and_digests_the_policies_fail(bake: Bake, tmp_path: Path) -> None:
+def test_policies_fail_without_exceptions_and_digests(bake: Bake, tmp_path: Path) -> None:
     documents = build(bake().path, "production")
     for document in documents:
         document["metadata"].pop("annotations", None)

@@ -1,6 +1,4 @@
-"""A project in a folder of a larger repository: what is looked at, what is said, and copies for the
-root that work.
-"""
+"""A project in a folder of a larger repository: its checks, messages and copies for the root."""
 
 import os
 import random
@@ -37,7 +35,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def unread(project: Path) -> list[str]:
-    """The files of which the project's own code says that nobody reads them."""
+    """Return the files that the project's own code reports as unread."""
     command, environment = (
         [sys.executable, "-c", UNREAD],
         os.environ | {"PYTHONPATH": str(LIBRARY.parent)},
@@ -50,7 +48,7 @@ def unread(project: Path) -> list[str]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A larger repository, with files of its own."""
+    """Return a larger repository with its own files."""
     folder = tmp_path / "platform"
     folder.mkdir()
     git(folder, "init", "-q")
@@ -68,12 +66,12 @@ def baked_into(root: Path, project: BakedProject) -> Path:
 
 
 def run(root: Path, *blocks: str) -> None:
-    """What the page says, typed in the root."""
+    """Run commands of the page in the root of the repository."""
     first = PAGE[PAGE.index("folder=") :].partition("\n")[0]
     subprocess.run(["sh", "-euc", "\n".join([first, *blocks])], cwd=root, check=True)
 
 
-def test_copies_for_github_run_in_the_folder(root: Path, bake: Bake) -> None:
+def test_copied_github_workflows_run_in_the_folder(root: Path, bake: Bake) -> None:
     project = baked_into(root, bake(ci_provider="github", **OWNERS))
     assert unread(project) == [
         ".github/workflows",
@@ -92,7 +90,7 @@ def test_copies_for_github_run_in_the_folder(root: Path, bake: Bake) -> None:
         assert copy["defaults"]["run"] == {"shell": "bash", "working-directory": FOLDER.as_posix()}
         assert copy["name"] == f"fraud-scoring {mine['name']}"
         assert copy["concurrency"]["group"].startswith("fraud-scoring-")
-        assert paths_of(copy) == [placed(path) for path in paths_of(mine)]
+        assert paths_of(copy) == [path_in_root(path) for path in paths_of(mine)]
         assert copy["jobs"].keys() == mine["jobs"].keys()
     owners = (root / ".github" / "CODEOWNERS").read_text().splitlines()
     rules = [line for line in owners if not line.startswith("#") and line]
@@ -109,16 +107,16 @@ def test_copies_for_github_run_in_the_folder(root: Path, bake: Bake) -> None:
 
 
 def paths_of(workflow: dict[str, Any]) -> list[str]:
-    """Files that a step hands to another job."""
+    """Return the files that a step passes to another job."""
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     return [step["with"]["path"] for step in steps if "path" in step.get("with", {})]
 
 
-def placed(path: str) -> str:
+def path_in_root(path: str) -> str:
     return path if path.startswith("$") else f"{FOLDER}/{path}"
 
 
-def test_copies_for_gitlab_run_in_the_folder(root: Path, bake: Bake) -> None:
+def test_copied_gitlab_pipeline_runs_in_the_folder(root: Path, bake: Bake) -> None:
     project = baked_into(root, bake(ci_provider="gitlab"))
     assert ".gitlab-ci.yml" in unread(project)
     run(root, GITLAB)
@@ -133,21 +131,21 @@ def test_copies_for_gitlab_run_in_the_folder(root: Path, bake: Bake) -> None:
             assert job["script"] == [f'cd "$CI_PROJECT_DIR/{FOLDER}"', *mine[name]["script"]]
         if isinstance(job, dict) and "artifacts" in job:
             stored, own = job["artifacts"], mine[name]["artifacts"]
-            assert stored.get("paths", []) == [placed(path) for path in own.get("paths", [])]
+            assert stored.get("paths", []) == [path_in_root(path) for path in own.get("paths", [])]
             assert stored.get("reports", {}) == {
-                key: placed(path) for key, path in own.get("reports", {}).items()
+                key: path_in_root(path) for key, path in own.get("reports", {}).items()
             }
 
 
 @pytest.mark.sampled("installers")
 @pytest.mark.slow
-def test_gates_look_at_the_files_of_the_folder(root: Path, cookies: Any, environment: Path) -> None:
-    """Also where the repository around it ignores half of what a project holds."""
+def test_gates_check_the_files_of_the_folder(root: Path, cookies: Any, environment: Path) -> None:
+    """Also if the outer repository ignores half of the files of the project."""
     baked = baking(cookies)()
     (root / ".gitignore").write_text("src/\n*.py\n")
     path = baked_into(root, baked)
     git(root, "add", "-f", "ml")
-    git(root, "commit", "-qm", "What was ignored")
+    git(root, "commit", "-qm", "Ignored files")
     project = Project(BakedProject(path), environment)
     message = project.makes("check", "check-licenses", "scan-secrets")
     assert (
@@ -157,16 +155,16 @@ def test_gates_look_at_the_files_of_the_folder(root: Path, cookies: Any, environ
         re.findall(r"committed files: (\d+) were read, and a planted key was found", message)[0]
     )
     assert read > len(project.baked.git("ls-files").split()) - 10, (
-        "all but the wheel, empty files and the like"
+        "only the wheel, empty files and similar ones may be left out"
     )
     invented = "AKIA" + "".join(
         random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16)
     )
-    (path / "src" / "fraud_scoring" / "words.py").write_text(f'WORD = "{invented}"\nimport  os\n')
+    (path / "src" / "fraud_scoring" / "leaked.py").write_text(f'KEY = "{invented}"\nimport  os\n')
     git(root, "add", "-f", "ml")
     refused = project.make("scan-secrets")
     assert refused.returncode != 0
-    assert "src/fraud_scoring/words.py:1: AWS Access Key" in refused.stderr
+    assert "src/fraud_scoring/leaked.py:1: AWS Access Key" in refused.stderr
     refused = project.make("check")
     assert refused.returncode != 0
-    assert "words.py:2" in refused.stdout
+    assert "leaked.py:2" in refused.stdout

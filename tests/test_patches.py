@@ -1,6 +1,4 @@
-"""Patches of the library in a project: an update of the template keeps them, or names what no
-longer fits.
-"""
+"""Patches of the library in a project: an update applies them again, or names the conflict."""
 
 import difflib
 import os
@@ -26,7 +24,7 @@ def lines_of(template: Path) -> list[str]:
 
 
 def commit_change(template: Path, name: str, line: str) -> None:
-    """Another version of the library: a line at the top of one of its files."""
+    """Commit another version of the library, with a line at the top of one of its files."""
     path = template / "mlprod" / "src" / name
     path.write_text(line + path.read_text(encoding="utf-8"), encoding="utf-8")
     git(template, "commit", "-qam", "a change of the library")
@@ -47,7 +45,7 @@ def wheels(project: BakedProject) -> list[str]:
 
 @pytest.fixture
 def patched(changing: tuple[Path, BakedProject]) -> tuple[Path, BakedProject]:
-    """A template, and a project of it with one patch, all of it committed."""
+    """Return a template and a committed project with one patch."""
     template, project = changing
     before = lines_of(template)
     text = "".join(difflib.unified_diff(before, [PATCHED, *before[1:]], f"a/{FILE}", f"b/{FILE}"))
@@ -64,7 +62,7 @@ def patched(changing: tuple[Path, BakedProject]) -> tuple[Path, BakedProject]:
     return template, project
 
 
-def test_a_patch_survives_an_update(patched: tuple[Path, BakedProject]) -> None:
+def test_patch_remains_after_an_update(patched: tuple[Path, BakedProject]) -> None:
     template, project = patched
     released = pin(project).partition("+")[0]
     commit_change(template, "mlprod/locks.py", "# newer\n")
@@ -88,20 +86,20 @@ def test_a_patch_survives_an_update(patched: tuple[Path, BakedProject]) -> None:
     assert project.json(".cruft.json")["commit"] == git(template, "rev-parse", "HEAD")
     project.git("commit", "-qam", "Updated")
     assert project.git("status", "--porcelain") == "", (
-        "a commit of all tracked files is the whole update"
+        "a commit of all tracked files must contain the whole update"
     )
     assert update(project).returncode == 0
     assert project.git("status", "--porcelain") == ""
 
 
-def test_an_update_whose_library_a_patch_does_not_fit_names_both_and_changes_nothing(
+def test_update_with_a_patch_that_does_not_apply_changes_nothing(
     patched: tuple[Path, BakedProject],
 ) -> None:
     template, project = patched
     commit_change(template, FILE, "# newer\n")
     changed = lines_of(template)
     (template / "mlprod" / "src" / FILE).write_text("".join(["# other\n", *changed[2:]]))
-    git(template, "commit", "-qam", "what the patch changes has changed")
+    git(template, "commit", "-qam", "a change of the patched line")
     before = project.read("requirements/mlprod.txt"), wheels(project)
     refused = update(project)
     assert refused.returncode == 1
@@ -111,7 +109,7 @@ def test_an_update_whose_library_a_patch_does_not_fit_names_both_and_changes_not
     assert project.git("status", "--porcelain") == ""
 
 
-def test_an_update_that_brings_no_other_library_leaves_the_patched_one(
+def test_update_with_the_same_library_keeps_the_patched_one(
     patched: tuple[Path, BakedProject],
 ) -> None:
     template, project = patched

@@ -1,6 +1,4 @@
-"""A release: the wheel of a tag has the same bytes wherever it is built, and the workflow attaches
-no other.
-"""
+"""A release: the wheel of a tag is reproducible, and the workflow attaches only that wheel."""
 
 import json
 import os
@@ -17,20 +15,20 @@ from conftest import LIBRARY, ROOT, copy_template
 TAG, WHEEL = "v0.1.0", "mlprod-0.1.0-py3-none-any.whl"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LINTERS = ("actionlint", "shellcheck", "zizmor", "check-jsonschema")
-STAND_INS = ROOT / "tests" / "actions"
+SUBSTITUTES = ROOT / "tests" / "actions"
 needs_linters = pytest.mark.skipif(
     not all(map(shutil.which, LINTERS)), reason=f"needs {', '.join(LINTERS)}; .ci/run installs them"
 )
 
 
-def git(folder: Path, *words: object) -> str:
-    command = ["git", "-C", str(folder), *map(str, words)]
+def git(folder: Path, *arguments: object) -> str:
+    command = ["git", "-C", str(folder), *map(str, arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="module")
 def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of the template as it is here, with one tag; clone it."""
+    """Return a repository of the current template with one tag; tests clone it."""
     folder = tmp_path_factory.mktemp("tagged") / "template"
     copy_template(folder)
     git(folder.parent, "init", "-q", "-b", "main", folder)
@@ -46,8 +44,8 @@ def repository(tagged: Path, tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def release(repository: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, repository / "templates" / "release.py", *words]
+def release(repository: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, repository / "templates" / "release.py", *arguments]
     return subprocess.run(
         list(map(str, command)), cwd=repository.parent, capture_output=True, text=True, check=False
     )
@@ -61,12 +59,10 @@ def built(repository: Path, folder: Path) -> bytes:
     return wheel.read_bytes()
 
 
-def test_two_builds_of_a_tag_and_the_wheel_of_a_bake_have_the_same_bytes(
+def test_builds_of_a_tag_and_the_wheel_of_a_bake_are_identical(
     repository: Path, tagged: Path, tmp_path: Path
 ) -> None:
-    """The second clone is shallow, as a workflow's, converts line ends, and was made under another
-    umask.
-    """
+    """The second clone is shallow as in a workflow, converts line ends and has another umask."""
     first = built(repository, tmp_path / "first")
     convert = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf")
     before = os.umask(0o077)
@@ -91,10 +87,10 @@ def test_two_builds_of_a_tag_and_the_wheel_of_a_bake_have_the_same_bytes(
     assert (tmp_path / "project" / "vendor" / WHEEL).read_bytes() == first
 
 
-def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(
+def test_release_check_accepts_the_wheel_of_the_tag_and_rejects_a_changed_one(
     repository: Path, tmp_path: Path
 ) -> None:
-    """By make, and after the branch has moved on."""
+    """The test runs make, after another commit on the branch."""
     wheel = tmp_path / "given" / WHEEL
     built(repository, wheel.parent)
     version = repository / "mlprod" / "src" / "mlprod" / "version.py"
@@ -118,12 +114,12 @@ def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(
 @pytest.mark.parametrize(
     ("tag", "message"),
     [
-        ("0.1.0", "TAG=0.1.0 is not a release tag. Example: TAG=v0.1.0"),
-        ("", "TAG= is not a release tag. Example: TAG=v0.1.0"),
-        ("v0.1.0rc1", "TAG=v0.1.0rc1 is not a release tag. Example: TAG=v0.1.0"),
+        ("0.1.0", "TAG=0.1.0 is not a release tag. Works: TAG=v0.1.0"),
+        ("", "TAG= is not a release tag. Works: TAG=v0.1.0"),
+        ("v0.1.0rc1", "TAG=v0.1.0rc1 is not a release tag. Works: TAG=v0.1.0"),
         (
             "v0.3.0",
-            "this repository has no tag v0.3.0; its newest tags are: v0.1.0. Works: git "
+            "this repository has no tag v0.3.0; the newest tags are v0.1.0. Works: git "
             "fetch --tags",
         ),
         (
@@ -133,9 +129,7 @@ def test_release_check_accepts_the_wheel_of_its_tag_and_refuses_a_changed_one(
         ),
     ],
 )
-def test_a_tag_that_releases_nothing_is_refused(
-    tag: str, message: str, repository: Path, tmp_path: Path
-) -> None:
+def test_invalid_tag_is_rejected(tag: str, message: str, repository: Path, tmp_path: Path) -> None:
     if tag == "v0.2.0":
         git(repository, "tag", tag)
     refused = release(repository, "build", tag, tmp_path / "dist")
@@ -145,25 +139,25 @@ def test_a_tag_that_releases_nothing_is_refused(
     assert not (tmp_path / "dist").exists()
 
 
-def test_changes_that_no_tag_contains_are_refused(repository: Path, tmp_path: Path) -> None:
+def test_uncommitted_changes_are_rejected(repository: Path, tmp_path: Path) -> None:
     (repository / "mlprod" / "src" / "mlprod" / "extra.py").touch()
     refused = release(repository, "build", TAG, tmp_path / "dist")
     assert refused.returncode == 1
     assert (
-        "the working tree has 1 changes that no tag contains: mlprod/src/mlprod/extra.py. Works: "
+        "the working tree has 1 uncommitted changes: mlprod/src/mlprod/extra.py. Works: "
         in refused.stderr
     )
     assert not (tmp_path / "dist").exists()
 
 
-def test_check_without_a_wheel_is_refused(repository: Path, tmp_path: Path) -> None:
+def test_check_without_a_wheel_is_rejected(repository: Path, tmp_path: Path) -> None:
     refused = release(repository, "check", TAG, tmp_path / WHEEL)
     assert refused.returncode == 1
-    assert f"{WHEEL} is not a file. Example: gh release download {TAG}" in refused.stderr
+    assert f"{WHEEL} is not a file. Works: gh release download {TAG}" in refused.stderr
 
 
-def test_the_wheel_reports_tests_for_each_check_that_rests_on_them() -> None:
-    """What the catalogue names and verified.json does not cover would never pass in a project."""
+def test_wheel_has_the_test_results_of_each_check_that_needs_them() -> None:
+    """A check whose tests are not in verified.json could never pass in a project."""
     catalogue = yaml.safe_load(
         (LIBRARY / "governance" / "check_catalogue.yaml").read_text(encoding="utf-8")
     )
@@ -179,7 +173,7 @@ def test_the_wheel_reports_tests_for_each_check_that_rests_on_them() -> None:
         assert any(file.startswith(path) and count for file, count in passed.items()), path
 
 
-def test_each_action_is_pinned_and_no_job_keeps_or_gets_more_than_it_needs() -> None:
+def test_each_action_is_pinned_and_each_job_has_minimal_permissions() -> None:
     jobs = {
         name: job
         for path in WORKFLOWS
@@ -209,13 +203,13 @@ def test_each_action_is_pinned_and_no_job_keeps_or_gets_more_than_it_needs() -> 
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] is False
     assert not any("checkout" in step.get("uses", "") for step in jobs["publish"]["steps"]), (
-        "it runs no code of ours"
+        "the job must not run code of this repository"
     )
     assert set(jobs["publish"]["needs"]) == {"wheel", "verify"}
 
 
 @needs_linters
-def test_the_linters_find_nothing_in_the_templates_own_workflows() -> None:
+def test_linters_accept_the_workflows_of_the_template() -> None:
     strict = ("--offline", "--persona=pedantic", "--config", ROOT / "tests" / "zizmor.yml")
     for command in (
         ("actionlint", "-shellcheck", shutil.which("shellcheck"), *WORKFLOWS),
@@ -229,15 +223,15 @@ def test_the_linters_find_nothing_in_the_templates_own_workflows() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("act"), reason="needs act; .ci/run installs it")
 def test_act_builds_the_same_wheel_in_the_workflow_twice(repository: Path, tmp_path: Path) -> None:
-    """Checkout is act's own; setup-python and the upload are stand-ins."""
+    """Checkout is act's own; substitutes replace setup-python and the upload."""
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"ref": f"refs/tags/{TAG}"}))
     text = (repository / ".github" / "workflows" / "release.yml").read_text()
     used = set(re.findall(r"uses: (\S+/(\S+)@\S+)", text))
     here = [
-        f"--local-repository={pin}={STAND_INS / name}"
+        f"--local-repository={pin}={SUBSTITUTES / name}"
         for pin, name in used
-        if (STAND_INS / name).is_dir()
+        if (SUBSTITUTES / name).is_dir()
     ]
     command = [
         "act",

@@ -1,5 +1,6 @@
-"""A rollout from the first version to today's: both serve from one database and registry, and
-nothing is lost.
+"""A rollout from the first version to the current one, without the loss of a record.
+
+Both versions serve at the same time with one database and one registry.
 """
 
 import re
@@ -15,24 +16,27 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, BakedProject, baking
-from test_baked_life import Project, environment, post, readme_request, tell, wait_for_version
+from test_baked_life import Project, environment, post, post_json, readme_request, wait_for_version
 
 __all__ = ["environment"]  # a fixture
 pytestmark = pytest.mark.slow
-FIRST = "55006c7"  # the commit of the first version
-ROWS = 20  # that each service scores in each phase
-START = 120  # seconds that a service may take, on a machine that does other work too
+# The commit of the first version.
+FIRST = "55006c7"
+# Rows that each service scores in each phase.
+ROWS = 20
+# Seconds until a service must be up, on a busy machine.
+START = 120
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A bake of the first version, with an environment of its own lock."""
+    """Bake the first version, with an environment of its own lock."""
     if subprocess.run(
         ["git", "cat-file", "-e", f"{FIRST}^{{commit}}"], cwd=ROOT, capture_output=True
     ).returncode:
         pytest.skip(
-            f"this clone does not contain commit {FIRST}, the first version. Example: git "
-            f"fetch --unshallow"
+            f"this clone does not contain commit {FIRST}, the first version. "
+            "Works: git fetch --unshallow"
         )
     folder = tmp_path_factory.mktemp("first")
     template = folder / "template"
@@ -51,13 +55,14 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Project:
     ]
     subprocess.run(bake, cwd=template, capture_output=True, check=True)
     project = Project(BakedProject(folder / "fraud-scoring"), folder / "venv")
-    project.second_port = "ML_OPS_PORT"  # its name then
+    # The name of the setting in the first version.
+    project.second_port = "ML_OPS_PORT"
     project.makes("setup")
     return project
 
 
-def ask(address: str, ids: list[str], row: dict[str, Any]) -> list[str]:
-    """Score one row under each id, a request each; gives the ids."""
+def predict(address: str, ids: list[str], row: dict[str, Any]) -> list[str]:
+    """Score one row under each id in separate requests; return the ids."""
     for id in ids:
         (prediction,) = post(f"{address}/v1/predict", [row | {"id": id}])["predictions"]
         assert prediction["id"] == id
@@ -66,18 +71,20 @@ def ask(address: str, ids: list[str], row: dict[str, Any]) -> list[str]:
 
 
 def send_outcome(address: str, id: str) -> dict[str, Any]:
-    """Report one outcome; gives how many were accepted and how many the records held already."""
+    """Report one outcome; return the numbers of accepted and of repeated outcomes."""
     outcome = {"prediction_id": id, "outcome": 1, "at": "2026-06-01T12:00:00Z"}
-    return dict(tell(f"{address}/v1/outcomes", {"outcomes": [outcome]}))
+    return dict(post_json(f"{address}/v1/outcomes", {"outcomes": [outcome]}))
 
 
 def joined(project: Project) -> float:
-    """How many outcomes this service has joined with their predictions, by its metrics."""
+    """Return the number of outcomes that this service has joined, by its metrics."""
     with urllib.request.urlopen(
         f"http://127.0.0.1:{project.operations}/metrics", timeout=5
     ) as response:
         result = re.search(
-            r'^ml_cases_total\{path="ai"\} (\S+)', response.read().decode(), re.MULTILINE
+            r'^ml_cases_total\{(?:path="ai"|decided_by="model")\} (\S+)',
+            response.read().decode(),
+            re.MULTILINE,
         )
     assert result, "the metric ml_cases_total is missing"
     return float(result[1])
@@ -92,7 +99,7 @@ def eventually(value: Callable[[], Any], expected: Any, seconds: float = START) 
     assert result == expected
 
 
-@pytest.mark.sampled("two versions at once")
+@pytest.mark.sampled("what takes five minutes")
 def test_rollout_from_the_first_version_loses_no_record(
     first: Project, cookies: Any, environment: Path, tmp_path: Path
 ) -> None:
@@ -104,13 +111,13 @@ def test_rollout_from_the_first_version_loses_no_record(
     other_row = row | {"amount": row["amount"] + 100}
 
     first.makes("baseline")
-    first.makes("promote", WHY="something must answer")
+    first.makes("promote", WHY="the service needs a model")
     first.makes("train")
     first.makes("promote", WHY="it beats the rule")
     with first.serving() as before:
         assert wait_for_version(before, "2", seconds=START)["kind"] == "model"
-        requested += ask(before, [f"before-{number}" for number in range(ROWS)], row)
-        requested += ask(before, ["same-row", "other-row"], row)
+        requested += predict(before, [f"before-{number}" for number in range(ROWS)], row)
+        requested += predict(before, ["same-row", "other-row"], row)
         assert send_outcome(before, "before-0")["accepted"] == 1
 
         migrated = today.run("migrate")
@@ -118,10 +125,10 @@ def test_rollout_from_the_first_version_loses_no_record(
         with today.serving() as after:
             assert wait_for_version(after, "2", seconds=START)["kind"] == "model"
             for number in range(ROWS):
-                requested += ask(before, [f"beside-before-{number}"], row)
-                requested += ask(after, [f"beside-after-{number}"], row)
-            ask(after, ["same-row"], row)
-            ask(after, ["other-row"], other_row)
+                requested += predict(before, [f"beside-before-{number}"], row)
+                requested += predict(after, [f"beside-after-{number}"], row)
+            predict(after, ["same-row"], row)
+            predict(after, ["other-row"], other_row)
             assert send_outcome(after, "before-0")["repeated"] == 1
             assert send_outcome(after, "before-1")["accepted"] == 1
             assert send_outcome(before, "beside-after-0")["accepted"] == 1
@@ -132,15 +139,15 @@ def test_rollout_from_the_first_version_loses_no_record(
             first.service.terminate()
             assert first.service.wait(60) in (0, -signal.SIGTERM)
 
-            requested += ask(after, ["alone-0"], row)
+            requested += predict(after, ["alone-0"], row)
             assert send_outcome(after, "alone-0")["accepted"] == 1
             today.makes("rollback", REASON="complaints since noon")
             assert wait_for_version(after, "1", seconds=START)["kind"] == "baseline"
-            requested += ask(after, ["rolled-back"], row)
+            requested += predict(after, ["rolled-back"], row)
             today.makes("promote", "VERSION=2", REASON="the complaints had another reason")
             wait_for_version(after, "2", seconds=START)
             today.makes("train")
-            requested += ask(after, ["trained"], row)
+            requested += predict(after, ["trained"], row)
             eventually(lambda: joined_before + joined(today), 4.0)
 
     versions = today.makes("list-versions")

@@ -1,6 +1,4 @@
-"""The documentation site builds strictly: every page has a place, every link and anchor leads
-somewhere.
-"""
+"""The documentation site builds in strict mode: all pages are placed, all links have targets."""
 
 import os
 import shutil
@@ -18,7 +16,7 @@ import build_site
 import draw_path
 
 
-def test_the_site_builds_strictly_from_a_baked_project(
+def test_site_builds_in_strict_mode_from_a_baked_project(
     bake: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -44,13 +42,13 @@ def test_the_navigation_names_every_page_once(bake: Bake, tmp_path: Path) -> Non
 
 
 def pages_of(nav: list[dict[str, Any]]) -> Iterator[str]:
-    """The pages that a navigation names, those of its sections included."""
+    """Yield the pages of a navigation, including those of its sections."""
     for entry in nav:
         for target in entry.values():
             yield from [target] if isinstance(target, str) else pages_of(target)
 
 
-def test_a_link_that_leads_nowhere_fails_the_build(
+def test_dead_link_fails_the_build(
     bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -64,5 +62,5 @@ def test_a_link_that_leads_nowhere_fails_the_build(
     assert build_site.build(copy, tmp_path / "site") != 0
 
 
-def test_the_picture_of_the_readme_is_drawn_by_its_command() -> None:
+def test_picture_of_the_readme_is_the_output_of_its_command() -> None:
     assert (ROOT / "docs" / "path.svg").read_text(encoding="utf-8") == draw_path.picture()

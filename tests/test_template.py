@@ -1,4 +1,4 @@
-"""The un-baked tree: what can be known before anything is baked."""
+"""The template itself, before any bake."""
 
 import ast
 import fnmatch
@@ -21,9 +21,8 @@ PYTHON = [name for name in INSIDE if name.endswith(".py")]
 
 def verbatim(name: str) -> bool:
     parts = Path(name).parts
-    starts = [
-        "/".join(parts[: n + 1]) for n in range(len(parts))
-    ]  # a folder that matches is copied with all in it
+    # A matching folder is copied with its content.
+    starts = ["/".join(parts[: n + 1]) for n in range(len(parts))]
     return any(
         fnmatch.fnmatch(start, glob)
         for start in starts
@@ -43,14 +42,14 @@ def test_the_package_name_is_the_only_jinja_in_python() -> None:
         assert verbatim(name) or "{{" not in rest, f"{name}: cookiecutter would evaluate the braces"
 
 
-def test_every_python_file_parses_once_the_package_is_named() -> None:
+def test_every_python_file_is_valid_with_a_package_name() -> None:
     for name in PYTHON:
         text = (UNBAKED / name).read_text(encoding="utf-8")
         ast.parse(substituted(text, "fraud_scoring"), name, feature_version=(3, 11))
 
 
 @pytest.mark.parametrize("package", ["c", "p" * 40])
-def test_ruff_finds_nothing_whatever_the_length_of_the_package_name(
+def test_ruff_passes_for_short_and_long_package_names(
     package: str, tmp_path: Path, bake: Bake
 ) -> None:
     tree = tmp_path / "substituted"
@@ -66,7 +65,7 @@ def test_ruff_finds_nothing_whatever_the_length_of_the_package_name(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_files_copied_verbatim_hold_nothing_to_render() -> None:
+def test_verbatim_files_contain_no_jinja() -> None:
     for name in filter(verbatim, INSIDE):
         assert b"cookiecutter." not in (UNBAKED / name).read_bytes(), name
 
@@ -79,25 +78,22 @@ def test_each_verbatim_pattern_matches_a_file_and_no_conditional_name(glob: str)
 
 
 @pytest.mark.parametrize("question", PUBLIC)
-def test_each_question_is_worded_with_an_example(question: str) -> None:
+def test_each_prompt_has_an_example(question: str) -> None:
     prompt = QUESTIONS["__prompts__"][question]
     choices = QUESTIONS[question] if isinstance(QUESTIONS[question], list) else []
     assert "e.g. " in (prompt["__prompt__"] if choices else prompt)
     assert all(choice in prompt for choice in choices)
 
 
-def test_each_answer_and_variable_is_read_somewhere() -> None:
+def test_each_answer_and_variable_is_used() -> None:
     readers = [name for name in template_files() if not name.startswith(("tests/", "docs/"))]
     text = "".join(
         name + (ROOT / name).read_text(encoding="utf-8", errors="replace") for name in readers
     )
-    own = {
-        "__prompts__",
-        "_extensions",
-        "_copy_without_render",
-        "__accepted",
-    }  # Cookiecutter's, and the check itself
-    switches = {"ci_provider"}  # read by the table of the post_gen hook
+    # Variables of Cookiecutter, and the check of the answers.
+    own = {"__prompts__", "_extensions", "_copy_without_render", "__accepted"}
+    # The post_gen hook reads this answer.
+    switches = {"ci_provider"}
     assert switches == {question for question, _ in load_hook("post_gen_project")["UNCHOSEN"]}
     assert not [
         name for name in QUESTIONS.keys() - own - switches if f"cookiecutter.{name}" not in text

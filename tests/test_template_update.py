@@ -15,7 +15,7 @@ __all__ = ["template"]  # a fixture
 
 
 @pytest.mark.parametrize("made_by", ["cookiecutter", "cruft"])
-def test_a_project_is_checked_and_updated_to_a_new_version(
+def test_project_is_checked_and_updated_to_a_new_version(
     made_by: str, template: Path, tmp_path: Path
 ) -> None:
     url = f"file://{template}"
@@ -36,7 +36,8 @@ def test_a_project_is_checked_and_updated_to_a_new_version(
     assert cruft("check", cwd=project.path).returncode == 1
     mine = project.path / "governance" / "ownership.yaml"
     mine.write_text(mine.read_text().replace("TODO works", "TODO still works"))
-    for name in GENERATED:  # comes with the wheel, so an edit of it stops no update
+    # These files come with the wheel, so an edit does not block the update.
+    for name in GENERATED:
         assert project.read(name) == (ASSETS / name).read_text()
         (project.path / name).write_text("edited\n")
     rules = project.path / "monitoring" / "prometheus" / "project.rules.yml"
@@ -58,7 +59,8 @@ def test_a_project_is_checked_and_updated_to_a_new_version(
     assert "still works" in mine.read_text()
     assert {project.read(name) for name in GENERATED} == {"edited\n"}
     assert rules.read_text() == "groups: [] # ours\n"
-    with zipfile.ZipFile(wheel) as archive:  # from which `make generate` writes them
+    # `make generate` writes the files from the wheel.
+    with zipfile.ZipFile(wheel) as archive:
         assert all(
             archive.read(f"mlprod/assets/project/{name}").endswith(b"New in v2.\n")
             for name in GENERATED
@@ -67,9 +69,7 @@ def test_a_project_is_checked_and_updated_to_a_new_version(
     assert cruft("diff", cwd=project.path).returncode == 0
 
 
-def test_a_project_that_takes_the_library_from_an_index_is_updated_to_a_new_version(
-    template: Path, tmp_path: Path
-) -> None:
+def test_project_with_the_library_from_an_index_is_updated(template: Path, tmp_path: Path) -> None:
     project = cookiecutter(f"git+file://{template}", tmp_path, "--checkout", "v1")
     pin, (wheel,) = (
         project.path / "requirements" / "mlprod.txt",
@@ -90,14 +90,14 @@ def test_a_project_that_takes_the_library_from_an_index_is_updated_to_a_new_vers
     changed = project.git("diff", "HEAD", "--name-only").split()
     assert sorted(changed) == [".cruft.json", "README.md", "requirements/mlprod.txt"]
     assert "find-links" not in pin.read_text()
-    assert pin.read_text().splitlines()[-1] not in before, "the version of now"
+    assert pin.read_text().splitlines()[-1] not in before, "the pin must have the new version"
     assert not [*(project.path / "vendor").glob("*.whl"), *project.path.rglob("*.rej")]
     assert cruft("check", cwd=project.path).returncode == 0
 
 
 @pytest.fixture
 def changing(tmp_path: Path) -> tuple[Path, BakedProject]:
-    """A template of one's own, and a project that was baked of it."""
+    """Return a copy of the template, and a project that was baked from it."""
     folder = tmp_path / "template"
     copy_template(folder)
     git(folder, "init", "-q", "-b", "main")
@@ -107,7 +107,7 @@ def changing(tmp_path: Path) -> tuple[Path, BakedProject]:
 
 
 def change(template: Path, **texts: str) -> None:
-    """Append to files of the product, named by their last part, and commit."""
+    """Append to files of the template, named by their last part, and commit."""
     for name, text in texts.items():
         (file,) = (template / "{{cookiecutter.project_slug}}").rglob(name.replace("__", "."))
         file.write_text(file.read_text() + text)
@@ -115,33 +115,31 @@ def change(template: Path, **texts: str) -> None:
 
 
 def update(project: BakedProject) -> subprocess.CompletedProcess[str]:
-    """As `make update` does, in an environment that holds cruft already."""
+    """Update as `make update` does, in an environment with cruft."""
     command = [sys.executable, "-P", LIBRARY / "ops" / "template_update.py"]
     return subprocess.run(command, cwd=project.path, capture_output=True, text=True, check=False)
 
 
 def lines(message: str) -> str:
-    """As it reads without the line breaks of a narrow terminal."""
+    """Return the message without the line breaks of a narrow terminal."""
     return " ".join(message.split())
 
 
 def rename(project: BakedProject) -> Path:
-    """The package under another name."""
+    """Rename the package and commit; return its new folder."""
     project.git("mv", "src/fraud_scoring", "src/risk_scoring")
     project.git("commit", "-qm", "rename")
     return project.path / "src" / "risk_scoring"
 
 
 @pytest.mark.parametrize("by", ["cruft", "make"])
-def test_an_update_reaches_a_package_that_was_renamed(
-    by: str, changing: tuple[Path, BakedProject]
-) -> None:
+def test_update_reaches_a_renamed_package(by: str, changing: tuple[Path, BakedProject]) -> None:
     template, project = changing
     package = rename(project)
     change(template, decision__py="# a security fix\n", SECURITY__md="\nA sentence.\n")
     done = cruft("update", "-y", cwd=project.path) if by == "cruft" else update(project)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the package fraud_scoring is called risk_scoring now" in done.stderr
+    assert "the package fraud_scoring is now risk_scoring" in lines(done.stderr)
     assert (package / "decision.py").read_text().endswith("# a security fix\n")
     assert project.read("SECURITY.md").endswith("A sentence.\n")
     state = project.json(".cruft.json")
@@ -150,7 +148,7 @@ def test_an_update_reaches_a_package_that_was_renamed(
     assert not (project.path / "src" / "fraud_scoring").exists()
 
 
-def test_an_update_from_a_template_that_knew_no_renames_is_refused(
+def test_update_from_a_template_without_rename_support_is_rejected(
     changing: tuple[Path, BakedProject],
 ) -> None:
     template, project = changing
@@ -159,21 +157,21 @@ def test_an_update_from_a_template_that_knew_no_renames_is_refused(
     call = '    answers["package_name"] = package_of_today(answers, updated_project())\n'
     assert call in whole
     extensions.write_text(whole.replace(call, "").replace("package_of_today", "unused"))
-    git(template, "commit", "-qam", "as it was before")
+    git(template, "commit", "-qam", "without rename support")
     link = project.path / ".cruft.json"
     link.write_text(
         link.read_text().replace(
             project.json(".cruft.json")["commit"], git(template, "rev-parse", "HEAD")
         )
     )
-    project.git("commit", "-qam", "baked of it")
+    project.git("commit", "-qam", "baked from it")
     rename(project)
     extensions.write_text(whole)
     change(template, decision__py="# a security fix\n")
     refused = cruft("update", "-y", cwd=project.path)
     assert refused.returncode != 0
     assert (
-        "it is called risk_scoring now; write its name as package_name into .cruft.json"
+        "its name is risk_scoring now. Works: write its name as package_name into .cruft.json"
         in lines(refused.stderr)
     )
     assert project.git("status", "--porcelain") == ""
@@ -187,7 +185,7 @@ def test_an_update_from_a_template_that_knew_no_renames_is_refused(
     assert project.read("src/risk_scoring/decision.py").endswith("# a security fix\n")
 
 
-def test_a_package_that_cannot_be_told_from_others_is_asked_for(
+def test_ambiguous_package_must_be_named(
     changing: tuple[Path, BakedProject],
 ) -> None:
     template, project = changing
@@ -198,12 +196,12 @@ def test_a_package_that_cannot_be_told_from_others_is_asked_for(
     change(template, decision__py="# a security fix\n")
     refused = cruft("update", "-y", cwd=project.path)
     assert refused.returncode != 0
-    assert "the package is fraud_scoring, but there are another, risk_scoring" in lines(
+    assert "the package is fraud_scoring, but src/ has the packages another, risk_scoring" in lines(
         refused.stderr
     )
 
 
-def test_a_bake_beside_a_project_takes_nothing_from_it(
+def test_bake_in_the_folder_of_another_project_ignores_that_project(
     changing: tuple[Path, BakedProject], tmp_path: Path
 ) -> None:
     template, project = changing
@@ -221,7 +219,7 @@ def test_a_bake_beside_a_project_takes_nothing_from_it(
     assert (tmp_path / "churn" / "src" / "churn").is_dir()
 
 
-def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(
+def test_update_for_a_missing_file_changes_nothing_and_fails(
     changing: tuple[Path, BakedProject],
 ) -> None:
     template, project = changing
@@ -232,7 +230,8 @@ def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(
     refused = update(project)
     assert refused.returncode == 1
     assert (
-        "which this project does not have. Nothing was updated:\n  SECURITY.md\n" in refused.stdout
+        "but this project does not have them. Nothing was updated:\n  SECURITY.md\n"
+        in refused.stdout
     )
     assert project.json(".cruft.json") == before
     assert project.git("status", "--porcelain") == ""
@@ -248,7 +247,7 @@ def test_an_update_whose_change_finds_no_place_changes_nothing_and_fails(
     assert project.read("README.md").endswith("A sentence.\n")
 
 
-def test_an_update_names_what_is_left_to_merge_by_hand(changing: tuple[Path, BakedProject]) -> None:
+def test_update_lists_the_conflicts_to_merge_by_hand(changing: tuple[Path, BakedProject]) -> None:
     template, project = changing
     page = project.path / "README.md"
     page.write_text("Mine alone.\n")

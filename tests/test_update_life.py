@@ -1,6 +1,4 @@
-"""One life of an update: an edited project serves all the time while its library gets a patch and a
-minor version.
-"""
+"""Updates during operation: an edited project serves while its library is updated twice."""
 
 import threading
 import time
@@ -19,11 +17,12 @@ from test_template_update import update
 
 pytestmark = pytest.mark.slow
 LIBRARY = "mlprod/src/mlprod"
-START = 120  # seconds that a service may take, on a machine that does other work too
+# Seconds until a service must be up, on a busy machine.
+START = 120
 
 
 def release(template: Path, version: str, *edited: str) -> None:
-    """A version of the library in which these files have another last line, under its tag."""
+    """Commit and tag a version of the library in which these files have another last line."""
     settings = template / "mlprod" / "pyproject.toml"
     lines = settings.read_text().splitlines(True)
     place = next(number for number, line in enumerate(lines) if line.startswith("version = "))
@@ -37,7 +36,7 @@ def release(template: Path, version: str, *edited: str) -> None:
 
 
 class Caller:
-    """Asks for one prediction after the other, at the address that a load balancer would choose."""
+    """Requests predictions in sequence, from the service that a load balancer would choose."""
 
     def __init__(self, address: str, row: dict[str, Any]) -> None:
         self.address, self.row = address, row
@@ -51,7 +50,8 @@ class Caller:
                 self.answered += 0 <= prediction["score"] <= 1
             except HTTPError as error:
                 self.failed.append(f"{error.code} {error.read().decode()}")
-            except Exception as error:  # whatever it is, a caller had no answer
+            # Any exception means that the caller got no response.
+            except Exception as error:
                 self.failed.append(repr(error))
 
     @contextmanager
@@ -66,19 +66,16 @@ class Caller:
 
 
 def with_environment(project: Project, name: str) -> Project:
-    """The same folder, with an environment and an event log of its own, as a new image has them."""
+    """Return the same project with its own environment and event log, as in a new image."""
     again = Project(project.baked, project.path.parent / name)
     again.environment["ML_EVENT_LOG_DIR"] = str(project.path.parent / f"spool-{name}")
-    again.environment["ML_MAX_QUEUE_SECONDS"] = (
-        "5"  # how it sheds load on a busy machine is not what is tried here
-    )
+    # This test does not check load shedding on a busy machine.
+    again.environment["ML_MAX_QUEUE_SECONDS"] = "5"
     return again
 
 
 def updated(project: Project, name: str) -> Project:
-    """The project as the newest release of the template has it, committed; its services run on
-    until they are ended.
-    """
+    """Update the project to the newest release and commit; its services continue to run."""
     done = update(project.baked)
     assert done.returncode == 0, done.stdout + done.stderr
     newer = with_environment(project, name)
@@ -94,15 +91,15 @@ def commit(project: Project, message: str) -> None:
 
 
 def checks(project: Project) -> dict[str, tuple[str, str]]:
-    """Status and texts of each check, by its id."""
+    """Return status and texts of each check by its id."""
     return {
         check["id"]: (check["status"], " ".join(check["says"]))
         for check in scorecard(project, "pilot")[1]["checks"]
     }
 
 
-@pytest.mark.sampled("two versions at once")
-def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: Path) -> None:
+@pytest.mark.sampled("what takes five minutes")
+def test_project_updates_to_a_patch_and_a_minor_version_while_it_serves(tmp_path: Path) -> None:
     template = tmp_path / "template"
     copy_template(template)
     git(template, "init", "-q", "-b", "main")
@@ -116,7 +113,7 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
     project.makes("setup")
     commit(project, "Ours")
     project.makes("baseline")
-    project.makes("promote", REASON="something must answer")
+    project.makes("promote", REASON="the service needs a model")
     project.makes("train")
     project.makes("promote", REASON="it beats the rule")
     project.makes("ci")
@@ -125,7 +122,8 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
         address = services.enter_context(project.serving())
         wait_for_version(address, "2", seconds=START)
         caller = Caller(address, readme_request(project))
-        with caller.calling():  # which ends before the services do
+        # The caller ends before the services.
+        with caller.calling():
             project.makes("kill-switch-drill", f"URL={address}")
             before = checks(project)
             assert {before[id][0] for id in ("stop-drilled", "tests-green", "checks-green")} == {
@@ -136,10 +134,10 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
             patched = updated(project, "patched")
             with_patch = checks(patched)
             assert with_patch["stop-drilled"][0] == "passed", (
-                "a patch of another room does not touch the kill switch"
+                "a patch of another package must not make this evidence stale"
             )
             assert {with_patch[id][0] for id in ("tests-green", "checks-green")} == {"stale"}
-            moved(services, project, patched, caller)
+            roll_out(services, project, patched, caller)
             patched.makes("ci")
             assert {
                 checks(patched)[id][0] for id in ("stop-drilled", "tests-green", "checks-green")
@@ -150,7 +148,7 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
             status, says = checks(minor)["stop-drilled"]
             assert status == "stale"
             assert "mlprod.serving has changed since" in says
-            moved(services, patched, minor, caller)
+            roll_out(services, patched, minor, caller)
             minor.makes("kill-switch-drill", f"URL={caller.address}")
             minor.makes("ci")
             assert {
@@ -162,12 +160,13 @@ def test_a_project_takes_a_patch_and_a_minor_version_while_it_serves(tmp_path: P
     assert decision.read_text().endswith('TEAM = "ours"\n')
 
 
-def moved(services: ExitStack, old: Project, new: Project, caller: Caller) -> None:
-    """A rollout: the new service answers before the old one ends."""
+def roll_out(services: ExitStack, old: Project, new: Project, caller: Caller) -> None:
+    """Start the new service before the old one ends."""
     address = services.enter_context(new.serving())
     wait_for_version(address, "2", seconds=START)
     caller.address = address
-    time.sleep(1)  # a request that began before goes to the old one
+    # A request that started before uses the old service.
+    time.sleep(1)
     assert old.service
     old.service.terminate()
     old.service.wait(60)

@@ -1,6 +1,4 @@
-"""Callers of a baked service: rows of the example's own data, outcomes, and people who judge; until
-told to stop.
-"""
+"""Callers of a baked service until `stop`: rows of the example data, outcomes and feedback."""
 
 import http.client
 import itertools
@@ -13,9 +11,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-BATCH = 40  # rows in a request
-PAUSE = 0.2  # seconds between two requests: 200 rows a second
-JUDGED = 2  # of a batch, by people
+# Rows in a request.
+BATCH = 40
+# Seconds between two requests: 200 rows a second.
+PAUSE = 0.2
+# Rows of a batch with feedback.
+JUDGED = 2
 PEOPLE = 12
 
 Row = dict[str, Any]
@@ -23,8 +24,8 @@ ROWS = """
 import json, sys
 from datetime import datetime
 from {package} import contract, data
-from mlprod.contract.schema import read_terms
-terms = read_terms(contract)
+from mlprod.contract.schema import read_contract
+terms = read_contract(contract)
 table = data.load(until=datetime(2026, 3, 1))
 table = table.filter(table[terms.label].notnull()).select(*terms.fields.names, terms.label)
 json.dump(table.to_pyarrow().to_pylist(), sys.stdout)
@@ -32,10 +33,9 @@ json.dump(table.to_pyarrow().to_pylist(), sys.stdout)
 
 
 class Traffic:
-    """Sends rows, tells what became of them, and lets people judge a few.
+    """Sends rows, their outcomes, and feedback for a few of them.
 
-    What goes wrong in the world is planted by replacing `changed`, `truth` and `verdict`, each a
-    plain function.
+    A test simulates a fault by replacing one of the functions `changed`, `truth` and `verdict`.
     """
 
     def __init__(self, address: str, rows: list[Row], label: str, name: str = "case") -> None:
@@ -45,7 +45,8 @@ class Traffic:
         self.truth: Callable[[float], float] = lambda outcome: outcome
         draw = random.random
         self.verdict: Callable[[], str] = lambda: "overridden" if draw() < 0.1 else "accepted"
-        self.sent = self.told = 0  # rows that were answered, and outcomes that were taken
+        # Number of scored rows and of accepted outcomes.
+        self.sent = self.accepted = 0
         self._stop, self._random = threading.Event(), random.Random(0)  # noqa: S311 - no secret
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -60,15 +61,14 @@ class Traffic:
     def _run(self) -> None:
         began = time.monotonic()
         for turn in itertools.count(1):
-            with suppress(
-                OSError, http.client.HTTPException
-            ):  # a dead service is what some tests plant
+            # Some tests stop the service on purpose.
+            with suppress(OSError, http.client.HTTPException):
                 self.turn()
             if self._stop.wait(max(0.0, began + turn * PAUSE - time.monotonic())):
                 return
 
     def turn(self) -> None:
-        """A batch of cases: asked, judged, and what became of them."""
+        """Send a batch of rows, their outcomes and some feedback."""
         drawn = self._random.choices(self.rows, k=BATCH)
         ids = [f"{self.name}-{next(self.names)}" for _ in drawn]
         rows = [
@@ -79,7 +79,7 @@ class Traffic:
             }
             for row in drawn
         ]
-        status = self.tell(
+        status = self.post(
             "predict", {"rows": [row | {"id": id} for id, row in zip(ids, rows, strict=True)]}
         )
         if status != 200:
@@ -88,7 +88,7 @@ class Traffic:
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         truths = zip(ids, (self.truth(float(row[self.label])) for row in drawn), strict=True)
         received = [{"prediction_id": id, "outcome": y, "at": at} for id, y in truths]
-        self.told += BATCH * (self.tell("outcomes", {"outcomes": received}) == 200)
+        self.accepted += BATCH * (self.post("outcomes", {"outcomes": received}) == 200)
         judged = [
             {
                 "prediction_id": id,
@@ -98,9 +98,9 @@ class Traffic:
             | {"handling_seconds": 40, "reason": "known-customer"}
             for id in ids[:JUDGED]
         ]
-        self.tell("feedback", {"feedback": judged})
+        self.post("feedback", {"feedback": judged})
 
-    def tell(self, route: str, content: dict[str, Any]) -> int:
+    def post(self, route: str, content: dict[str, Any]) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request(

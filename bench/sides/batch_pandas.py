@@ -1,6 +1,4 @@
-"""What one writes with pandas: the whole table, coded as the estimator was fitted, scored, decided,
-written.
-"""
+"""A typical script with pandas: read the table, encode, score, decide and write it."""
 
 import pickle
 import sys
@@ -10,9 +8,10 @@ import numpy as np
 import pandas as pd
 from rules import CATEGORIES, NUMBERS
 
-THRESHOLD = 0.5  # a comparison like any other: decisions are not compared
+# Decisions are not compared, so any threshold works.
+THRESHOLD = 0.5
 folder, rows, to = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-estimator = pickle.loads((folder / "estimator.pkl").read_bytes())  # noqa: S301 - written by the measurement itself
+estimator = pickle.loads((folder / "estimator.pkl").read_bytes())  # noqa: S301
 frame = pd.read_parquet(folder / f"rows-{rows}.parquet")
 coded = [
     frame[name].map({word: code for code, word in enumerate(parts)})

@@ -1,6 +1,4 @@
-"""Write rows-N.parquet: the domain's made-up rows, a million at a time, each under an id of its
-own.
-"""
+"""Write rows-N.parquet: synthetic rows with unique ids, a million at a time."""
 
 import sys
 from pathlib import Path
@@ -9,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from baked import data
 
-PIECE = 1_000_000
+CHUNK_ROWS = 1_000_000
 folder, rows = Path(sys.argv[1]), int(sys.argv[2])
-data.ROWS = min(PIECE, rows)
+data.ROWS = min(CHUNK_ROWS, rows)
 table = data.load().to_pyarrow()
 place, writer = table.schema.get_field_index("id"), None
 for start in range(0, rows, data.ROWS):

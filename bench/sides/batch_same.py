@@ -1,5 +1,6 @@
-"""Print how many rows have another id, or a score that is more than 1e-5 off, in ours.parquet and
-theirs.parquet.
+"""Print how many rows of ours.parquet and theirs.parquet differ by more than 1e-5.
+
+Fails if the ids differ.
 """
 
 import json
@@ -15,5 +16,5 @@ ours, theirs = (
     for name in ("ours", "theirs")
 )
 if len(ours) != rows or not ours["id"].equals(theirs["id"].cast(ours["id"].type)):
-    sys.exit("the two files have other rows")
+    sys.exit("ours.parquet and theirs.parquet have different rows")
 print(json.dumps(int((np.abs(ours["score"].to_numpy() - theirs["score"].to_numpy()) > 1e-5).sum())))

@@ -1,6 +1,4 @@
-"""How far the exported model is from the estimator, for one design: the project's own, or one that
-it avoids.
-"""
+"""Print the difference between exported model and estimator for one design of the model."""
 
 import dataclasses
 import json
@@ -8,7 +6,7 @@ import sys
 from typing import Any
 
 import numpy as np
-from mlprod.contract.encoding import sample
+from mlprod.contract.encoding import sample_columns
 from mlprod.contract.schema import Fields
 from mlprod.project.project import Project
 from mlprod.training.dataset import load_rows
@@ -29,7 +27,7 @@ TOLERANCE = 1e-5
 
 
 def scaled(fields: Fields) -> Any:
-    """The project's design with a scaler before the trees."""
+    """Return the project's design with a scaler before the trees."""
     categories = [fields.codes(position) for position in fields.categorical]
     one_hot = OneHotEncoder(
         categories=categories, handle_unknown="ignore", sparse_output=False, dtype="float32"
@@ -42,14 +40,12 @@ def scaled(fields: Fields) -> Any:
 
 
 def native(fields: Fields) -> Any:
-    """scikit-learn's own categorical support, on the codes as they come."""
+    """Return a design with scikit-learn's categorical support on the codes."""
     return HistGradientBoostingClassifier(categorical_features=fields.categorical, **TREES)
 
 
 def ordinal(fields: Fields) -> Any:
-    """scikit-learn's own categorical support, behind its own encoder: the design of its
-    documentation.
-    """
+    """Return the design of scikit-learn's documentation: categorical support after an encoder."""
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     columns = ColumnTransformer(
         [("categories", encoder, fields.categorical)], remainder="passthrough"
@@ -72,7 +68,7 @@ try:
 except ExportError as refusal:
     print(json.dumps({"refused": str(refusal.__cause__).strip().splitlines()[0]}))
 else:
-    made_up = sample(seam.terms.fields, count, seed=3)
+    made_up = sample_columns(seam.terms.fields, count, seed=3)
     difference = np.abs(predict(seam, estimator, made_up) - exported.score(made_up))
     print(
         json.dumps({"off": int((difference > TOLERANCE).sum()), "largest": float(difference.max())})

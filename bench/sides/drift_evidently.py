@@ -1,6 +1,4 @@
-"""The same by Evidently's preset for data drift, as its documentation calls it, with the distance
-of each field.
-"""
+"""Detect drift with Evidently's preset for data drift, as in its documentation."""
 
 from pathlib import Path
 

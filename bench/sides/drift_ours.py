@@ -1,6 +1,4 @@
-"""The baked project's own comparison, through Ibis on DuckDB, with the reference that lies in a
-bundle.
-"""
+"""Detect drift with the baked project, by Ibis on DuckDB and the reference of a bundle."""
 
 from pathlib import Path
 
@@ -8,8 +6,8 @@ import ibis
 from drift_report import report
 from mlprod.bundle.reference_profile import Reference
 from mlprod.contract.schema import Field, Fields
-from mlprod.monitoring.drift import compare
-from mlprod.monitoring.drift_counts import count
+from mlprod.monitoring.drift import compare_distributions
+from mlprod.monitoring.drift_counts import count_features
 from rules import CATEGORIES, NUMBERS
 
 FIELDS = Fields(
@@ -25,8 +23,8 @@ FIELDS = Fields(
 
 def drifted(reference: Path, now: Path) -> list[str]:
     learnt = Reference.model_validate_json((reference.parent / "reference.json").read_bytes())
-    counts = count(ibis.duckdb.connect().read_parquet(now), FIELDS, learnt)
-    return [item.name for item in compare(learnt, counts) if item.verdict == "drifts"]
+    counts = count_features(ibis.duckdb.connect().read_parquet(now), FIELDS, learnt)
+    return [item.name for item in compare_distributions(learnt, counts) if item.verdict == "drifts"]
 
 
 report(drifted)

@@ -1,6 +1,4 @@
-"""What every side of the drift measurement prints: the fields that drifted, and how long it takes
-when asked again.
-"""
+"""Output of every side of the drift measurement: drifted fields, and the fastest time."""
 
 import json
 import sys
@@ -10,9 +8,7 @@ from pathlib import Path
 
 
 def report(drifted: Callable[[Path, Path], list[str]]) -> None:
-    """Compare two files of a folder; with a third argument that many times more, and the fastest
-    time.
-    """
+    """Compare two files of a folder; a third argument is the number of repetitions to time."""
     folder, rows = Path(sys.argv[1]), sys.argv[2]
     again = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     files = folder / "reference.parquet", folder / f"now-{rows}.parquet"

@@ -1,6 +1,4 @@
-"""Write reference.parquet and now.parquet of 20 fields, and a bundle's reference of the first; one
-field is shifted.
-"""
+"""Write reference.parquet, now-N.parquet with one shifted field, and a bundle's reference."""
 
 import json
 import sys
@@ -9,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from mlprod.bundle.reference_profile import describe
+from mlprod.bundle.reference_profile import build_reference
 from mlprod.contract.schema import Field, Fields
 from rules import CATEGORIES, NUMBERS, OPTIONAL
 
-PLANTED, SHIFT = "number_05", 0.2  # of a standard deviation
-PIECE = 1_000_000
-folder, learnt, rows = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+# The shift is in standard deviations.
+PLANTED, SHIFT = "number_05", 0.2
+CHUNK_ROWS = 1_000_000
+folder, reference_rows, rows = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 random = np.random.Generator(np.random.Philox(2))
 FIELDS = Fields(
     (
@@ -51,15 +50,15 @@ def table(columns: dict[str, np.ndarray]) -> pa.Table:
     )
 
 
-first = made_up(learnt, 0)
+first = made_up(reference_rows, 0)
 pq.write_table(table(first), folder / "reference.parquet", row_group_size=122_880)
-described = describe(FIELDS, first, random.random(learnt))
+described = build_reference(FIELDS, first, random.random(reference_rows))
 (folder / "reference.json").write_text(described.model_dump_json())
 writer = None
-for start in range(0, rows, PIECE):
-    piece = table(made_up(min(PIECE, rows - start), SHIFT))
-    writer = writer or pq.ParquetWriter(folder / f"now-{rows}.parquet", piece.schema)
-    writer.write_table(piece, row_group_size=122_880)
+for start in range(0, rows, CHUNK_ROWS):
+    chunk = table(made_up(min(CHUNK_ROWS, rows - start), SHIFT))
+    writer = writer or pq.ParquetWriter(folder / f"now-{rows}.parquet", chunk.schema)
+    writer.write_table(chunk, row_group_size=122_880)
 if writer:
     writer.close()
 print(json.dumps([PLANTED]))

@@ -1,7 +1,6 @@
-"""Where the time of one request goes, inside the baked service: its own parts with a clock around
-each.
+"""Time of one request inside the baked service, by step.
 
-A part that the service does not call any more is an error, so the list cannot grow old unnoticed.
+A step that the service no longer calls is an error, so the list stays current.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from baked import contract, decision
-from mlprod.contract.schema import read_terms
+from mlprod.contract.schema import read_contract
 from mlprod.serving import predict_handler as predicting
 from mlprod.serving.api_keys import add_key
 from mlprod.serving.container import Container
@@ -25,8 +24,9 @@ spent: dict[str, list[float]] = defaultdict(list)
 
 
 def clock(owner: Any, name: str, *parts: str) -> None:
-    """Put a clock around a callable of `owner`; called more than once in a request, its calls are
-    `parts` in turn.
+    """Time a callable of `owner`.
+
+    If a request calls it more than once, the calls are `parts` in turn.
     """
     work: Callable[..., Any] = getattr(owner, name)
 
@@ -37,28 +37,29 @@ def clock(owner: Any, name: str, *parts: str) -> None:
         spent[min(parts, key=lambda part: len(spent[part]))].append(seconds)
         return done
 
-    vars(owner)[name] = timed  # a bundle is frozen
+    # A bundle is frozen, so setattr would fail.
+    vars(owner)[name] = timed
 
 
 keys = Path(sys.argv[2])
 key = add_key(keys, "microseconds", ["predict"])
 settings = Settings(keys_file=keys)
 assembly = Container(
-    read_terms(contract), decision.baseline, decision.decide, decision.payoff, settings
+    read_contract(contract), decision.baseline, decision.decide, decision.payoff, settings
 )
-assembly.models.look()
+assembly.models.reload_if_changed()
 assembly.keeper.mode = "assist"
-service, current = assembly.service, assembly.models.required()
+service, current = assembly.service, assembly.models.get_or_503()
 clock(service.predict, "validate", "validate the body")
 clock(current.bundle, "encoder", "rows to matrix")
 clock(current.bundle.runtime.session, "run", "ONNX Runtime")
 clock(predicting, "build_event", "event to JSON")
 clock(predicting, "to_json", "answer to JSON")
 clock(assembly.spool, "append", "append to the event log")
-clock(service.metrics, "predicted", "count predictions")
+clock(service.metrics, "count_predictions", "count predictions")
 clock(current.counts, "add", "count the fields")
 clock(service.predict, "answer", "predict")
-clock(service.metrics, "answered", "count the request")
+clock(service.metrics, "count_request", "count the request")
 clock(service.access, "add", "line for the access log")
 INSIDE = (
     "validate the body",
@@ -77,7 +78,7 @@ async def request(body: bytes) -> None:
 
     async def send(message: dict[str, Any]) -> None:
         if message.get("status", 200) != 200:
-            sys.exit(f"answered {message['status']}")
+            sys.exit(f"the response has status {message['status']} instead of 200")
 
     headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
     headers += [
@@ -93,7 +94,8 @@ async def request(body: bytes) -> None:
 async def table(body: bytes, times: int) -> dict[str, float]:
     for turn in range(times + times // 10):
         if turn == times // 10:
-            spent.clear()  # the first tenth warms up
+            # The first tenth warms up.
+            spent.clear()
         await request(body)
     result = {name: median(item) * 1e6 for name, item in spent.items()}
     rest = result["predict"] - sum(result[name] for name in INSIDE)

@@ -1,10 +1,10 @@
-"""The baked project's own check, through Ibis on DuckDB."""
+"""The baked project's own contract check, by Ibis on DuckDB."""
 
 import sys
 from typing import Any, Literal
 
 import ibis
-from mlprod.contract.schema import Contract, read_terms
+from mlprod.contract.schema import Contract, read_contract
 from mlprod.contract.validation import check
 from pydantic import Field, create_model
 from report import report
@@ -30,7 +30,7 @@ RULES = {"missing": "missing", "below": "below", "above": "above", "repeated:": 
 
 def count(path: str) -> dict[str, int]:
     result = check(
-        ibis.duckdb.connect().read_parquet(path), read_terms(sys.modules[__name__]), "binary"
+        ibis.duckdb.connect().read_parquet(path), read_contract(sys.modules[__name__]), "binary"
     )
     return {
         f"{broken.field}|{RULES.get(broken.rule.split()[0], 'other')}": broken.count

@@ -1,4 +1,4 @@
-"""What every side prints: the rules broken, and how long the check takes when it is asked again."""
+"""Output of every side of the contract check: broken rules, and the fastest time."""
 
 import json
 import sys
@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 
 def report(check: Callable[[str], dict[str, int]]) -> None:
-    """Check the file of the first argument; with a second argument, that many times more and the
-    fastest time.
-    """
+    """Check the file of the first argument; a second one is the number of repetitions to time."""
     path, again = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
     broken = {rule: count for rule, count in check(path).items() if count}
     seconds = []

@@ -1,6 +1,4 @@
-"""Write good.parquet and broken.parquet, and print what is broken in the second: {"field|rule":
-rows}.
-"""
+"""Write good.parquet and broken.parquet, and print the planted errors: {"field|rule": rows}."""
 
 import json
 import sys
@@ -22,7 +20,8 @@ def made_up() -> dict[str, NDArray[Any]]:
         "id": np.arange(rows),
         "label": random.integers(0, 2, rows).astype(float),
     }
-    columns["label"][random.random(rows) < 0.2] = np.nan  # not known yet
+    # Some labels are not known yet.
+    columns["label"][random.random(rows) < 0.2] = np.nan
     for name, (low, high) in NUMBERS.items():
         columns[name] = random.uniform(low, high, rows)
     for name, parts in CATEGORIES.items():
@@ -33,9 +32,7 @@ def made_up() -> dict[str, NDArray[Any]]:
 
 
 def damage(columns: dict[str, NDArray[Any]]) -> dict[str, int]:
-    """Break every rule that there is, each a different number of times, at most one of a column in
-    a row.
-    """
+    """Break every rule a different number of times, at most one rule of a column in a row."""
     planted: dict[str, int] = {}
 
     def plant(field: str, *broken: tuple[str, Any]) -> None:
@@ -50,9 +47,10 @@ def damage(columns: dict[str, NDArray[Any]]) -> dict[str, int]:
         missing = [] if name in OPTIONAL else [("missing", np.nan)]
         plant(name, ("below", low - 1), ("above", high + 1), *missing)
     for name in CATEGORIES:
-        plant(name, ("other", "never heard"), *([] if name in OPTIONAL else [("missing", None)]))
+        plant(name, ("other", "unknown"), *([] if name in OPTIONAL else [("missing", None)]))
     plant("label", ("other", 2.0))
-    columns["id"][-len(planted) :] = columns["id"][: len(planted)]  # pairs
+    # Pairs of equal ids.
+    columns["id"][-len(planted) :] = columns["id"][: len(planted)]
     planted["id|repeated"] = len(planted)
     return planted
 

@@ -1,6 +1,4 @@
-"""The floor: what the server, its protocol and the standard library's JSON cost before anything is
-done.
-"""
+"""The lower limit: the cost of the server, its protocol and the standard library's JSON."""
 
 import json
 import sys

@@ -1,5 +1,6 @@
-"""Save the estimator as MLflow's scikit-learn flavour, for `mlflow models serve`: a pipeline that
-takes the words.
+"""Save the estimator as MLflow's scikit-learn flavor, for `mlflow models serve`.
+
+It is a pipeline that accepts the categories as text.
 """
 
 import pickle
@@ -20,7 +21,7 @@ CODES = {
 
 
 def coded(frame: pd.DataFrame) -> np.ndarray:
-    """The matrix that the estimator was fitted on, by lists: pandas maps words more slowly."""
+    """Return the matrix for the estimator; lists are faster than a mapping by pandas."""
     parts = [
         [code.get(word, np.nan) for word in frame[name].tolist()] for name, code in CODES.items()
     ]
@@ -28,9 +29,10 @@ def coded(frame: pd.DataFrame) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    from serving_mlflow import coded  # by the name under which the server finds it
+    # The server imports the function by this name.
+    from serving_mlflow import coded
 
-    estimator = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - written by ourselves a moment ago
+    estimator = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301
     mlflow.sklearn.save_model(
         make_pipeline(FunctionTransformer(coded), *(step for _, step in estimator.steps)),
         sys.argv[2],

@@ -1,7 +1,6 @@
-"""What every serving side is given: the trained estimator, its ONNX form, and rows with the scores
-that must come back.
+"""Write the input of every serving side: estimator, ONNX model, and rows with expected scores.
 
-Run by the project's Python after its verbs have trained and promoted.
+Run it with the project's Python after training and promotion.
 """
 
 import json
@@ -10,7 +9,7 @@ import sys
 from pathlib import Path
 
 from mlprod.bundle.loader import open_bundle
-from mlprod.contract.encoding import sample
+from mlprod.contract.encoding import sample_columns
 from mlprod.project.project import Project
 from mlprod.serving.model_loader import Pointer
 from mlprod.training.dataset import load_rows
@@ -26,14 +25,15 @@ bundle = (
     / Pointer.model_validate_json((models / "champion.json").read_bytes()).digest
 )
 rows = load_rows(seam)[1]
-estimator = fit(seam, rows.take(split(rows, seam.task()).train))
+estimator = fit(seam, rows.subset(split(rows, seam.task()).train))
 onnx = (bundle / "model.onnx").read_bytes()
 if export(seam, estimator)["model.onnx"] != onnx:
-    sys.exit("the estimator for the other sides is not the one in the bundle")
+    sys.exit("the estimator for the other sides differs from the one in the bundle")
 (folder / "model.onnx").write_bytes(onnx)
 (folder / "estimator.pkl").write_bytes(pickle.dumps(estimator))
 columns = {
-    name: values.tolist() for name, values in sample(seam.terms.fields, count, seed=5).items()
+    name: values.tolist()
+    for name, values in sample_columns(seam.terms.fields, count, seed=5).items()
 }
 made_up = [
     {

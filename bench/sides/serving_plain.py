@@ -1,6 +1,4 @@
-"""What one would write by hand around the ONNX file: a shape for the row, an encoding, a session on
-one thread.
-"""
+"""A handwritten server around the ONNX file: row schema, encoding, session with one thread."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -39,7 +39,7 @@ def count(path: str) -> dict[str, int]:
     result = {}
     for name, rows in counts.items():
         field, _, rule = name.partition("|")
-        # of a pair of equal ids both rows count here, the second one elsewhere
+        # Both rows of a pair of equal ids count here. The other sides count the second one.
         result[f"{field}|{RULES[rule]}"] = rows // (1 + (field == "id"))
     return result
 

@@ -30,7 +30,7 @@ def count(path: str) -> dict[str, int]:
         schema.validate(pl.read_parquet(path), lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases.group_by("column", "check").len().rows()
-        # of a pair of equal ids both rows count here, the second one elsewhere
+        # Both rows of a pair of equal ids count here. The other sides count the second one.
         return {
             f"{field}|{rule_of(check)}": rows // (1 + (field == "id"))
             for field, check, rows in cases

@@ -1,4 +1,4 @@
-"""A table of parcels that the champion scores, and what is recorded of it."""
+"""A table of parcels that the champion scores, and its records."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,9 +34,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(trained: Trained, registry: Registry, settings: Settings, store: Store, place: Path) -> Run:
-    """Score a table with the champion, recorded in this test's database unless it brings another or
-    none.
-    """
+    """Score a table with the champion; by default it is recorded in this test's database."""
     release(registry, trained.bundle)
 
     def scored(
@@ -60,7 +58,7 @@ def recorded(store: Store) -> dict[str, dict[str, Any]]:
 
 
 def spoilt(table: pa.Table, rows: int, weight: float = 31.0) -> pa.Table:
-    """The same, the first rows of another weight, by default too heavy."""
+    """Return the table with another weight in its first rows, by default one that is too heavy."""
     given = table.to_pylist()
     for row in given[:rows]:
         row["weight"] = weight

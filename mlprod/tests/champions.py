@@ -13,12 +13,12 @@ from seams import binary
 
 from mlprod.bundle.loader import open_bundle
 from mlprod.governance.evidence import Evidence
-from mlprod.monitoring.champion import ChampionInfo, answering
+from mlprod.monitoring.champion import ChampionInfo, load_champion
 from mlprod.project.project import Project
 from mlprod.records.database import now
 from mlprod.records.store import Store
 from mlprod.settings import Settings
-from mlprod.training.evidence_store import read
+from mlprod.training.evidence_store import read_evidence
 from mlprod.training.registry import Registry
 
 DAY = timedelta(days=1)
@@ -40,7 +40,7 @@ def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def champion(here: Settings, trained: Trained, registry: Registry) -> ChampionInfo:
     release(registry, trained.bundle)
-    return answering(registry)
+    return load_champion(registry)
 
 
 @pytest.fixture
@@ -75,4 +75,4 @@ def heavier(table: pa.Table) -> pa.Table:
 
 
 def kept(settings: Settings, check: str) -> list[Evidence]:
-    return [record for record in read(Registry(settings)) if record.check == check]
+    return [record for record in read_evidence(Registry(settings)) if record.check == check]

@@ -100,7 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
-    """Let go of DuckDB before the interpreter ends, or its bindings report what is left as leaks."""
+    """Release DuckDB before the interpreter ends, or its bindings report leaks."""
     ibis.options.default_backend = None
     gc.collect()
     shutil.rmtree(fixture_project.PROJECT.parent, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Event logs in a folder, and what is read back from them."""
+"""Event logs in a folder, and functions that read them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +26,13 @@ def spool(folder: Path) -> Iterator[EventLog]:
 
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file holds three events or so."""
+    """Files of about three events."""
     monkeypatch.setattr(log_segments, "SEGMENT", 50)
 
 
 @contextmanager
 def opened(folder: Path, limit: int = LIMIT) -> Iterator[EventLog]:
-    """What the next process finds."""
+    """Open the log like the next process."""
     spool = EventLog(folder, limit)
     try:
         yield spool
@@ -42,7 +42,7 @@ def opened(folder: Path, limit: int = LIMIT) -> Iterator[EventLog]:
 
 @contextmanager
 def full_disk(at: int) -> Iterator[None]:
-    """No file of this process may grow beyond so many bytes."""
+    """Limit the size of every file of this process to `at` bytes."""
     resource = pytest.importorskip("resource")
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (at, most))
@@ -65,11 +65,11 @@ def fill(spool: EventLog, events: list[bytes] = EVENTS) -> None:
 
 
 def shipped(spool: EventLog) -> list[bytes]:
-    """Everything, taken out."""
+    """Read and acknowledge all events; return them."""
     result = []
     while events := spool.read():
         result += events
-        spool.shipped()
+        spool.acknowledge()
     return result
 
 

@@ -1,6 +1,6 @@
-"""A filled organisation, invented: on TODAY every check of what its files say passes.
+"""Invented governance files that are complete: on TODAY every check of them passes.
 
-A test breaks one thing of it.
+A test changes one thing in them.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from mlprod.governance.check_catalogue import SUBJECTS, CheckDefinition, Subject, catalogue
-from mlprod.governance.check_results import ProjectState, Result
+from mlprod.governance.check_results import CheckResult, ProjectState
 from mlprod.governance.checks import DECLARED
 from mlprod.governance.checks.context import CheckContext, Drill, NotApplicableError
 from mlprod.governance.ci_identity import RUN_VARIABLES
-from mlprod.governance.config import GovernanceConfig, read_organisation
+from mlprod.governance.config import GovernanceConfig, read_governance
 from mlprod.governance.evidence import Evidence
 from mlprod.governance.ml_test_score import TestScore
 from mlprod.governance.ownership import Stage
@@ -26,13 +26,18 @@ from mlprod.settings import Settings
 
 TODAY = date(2026, 6, 1)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-PROOF = "https://git.example.org org/parcels@main"  # of the token of a run of the CI
+# Proof by the token of a run of the CI.
+PROOF = "https://git.example.org org/parcels@main"
+ACCEPTED = "date: 2026-05-04, review_by: 2026-07-31, evidence: p/1"
 FILES = {
-    "ownership.yaml": """system: {name: fraud-scoring, domain: payments, stage: poc, since: 2026-05-02}
+    "ownership.yaml": """\
+system: {name: fraud-scoring, domain: payments, stage: poc, since: 2026-05-02}
 ci: {issuer: "https://git.example.org", repository: org/parcels}
 people:
-  - {id: value_owner, name: Ada Invented, email: ada@example.org, handle: ada, deputy: adoption_owner}
-  - {id: adoption_owner, name: Flo Invented, email: flo@example.org, handle: flo, deputy: value_owner}
+  - {id: value_owner, name: Ada Invented, email: ada@example.org, handle: ada,
+      deputy: adoption_owner}
+  - {id: adoption_owner, name: Flo Invented, email: flo@example.org, handle: flo,
+      deputy: value_owner}
   - {id: model_owner, name: Bea Invented, email: bea@example.org, handle: bea, deputy: data_owner}
   - {id: author, name: Gil Invented, email: gil@example.org, handle: gil, deputy: model_owner}
   - {id: data_owner, name: Cy Invented, email: cy@example.org, handle: cy, deputy: model_owner}
@@ -43,32 +48,37 @@ outcomes:
   - {id: business_value, accountable: value_owner, responsible: [adoption_owner]}
   - {id: model_quality, accountable: model_owner, responsible: [author],
       covers: {paths: [src/*/model.py, src/*/decision.py]}}
-  - {id: data_quality, accountable: data_owner, responsible: [author], covers: {paths: [src/*/contract]}}
-  - {id: serving, accountable: platform_owner, responsible: [platform_owner], covers: {paths: [src], alerts: [Late]}}
+  - {id: data_quality, accountable: data_owner, responsible: [author],
+      covers: {paths: [src/*/contract]}}
+  - {id: serving, accountable: platform_owner, responsible: [platform_owner],
+      covers: {paths: [src], alerts: [Late]}}
   - {id: security_and_compliance, accountable: platform_owner, responsible: [platform_owner]}
   - {id: adoption, accountable: adoption_owner, responsible: [adoption_owner]}
   - {id: cost, accountable: value_owner, responsible: [platform_owner]}
 consumers:
   - {system: checkout, owner: payments team, via: api, fallback: approve below 50 EUR}
 accepted:
-  - {person: value_owner, outcome: business_value, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
-  - {person: model_owner, outcome: model_quality, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
-  - {person: data_owner, outcome: data_quality, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
-  - {person: platform_owner, outcome: serving, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
-  - {person: platform_owner, outcome: security_and_compliance, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
-  - {person: adoption_owner, outcome: adoption, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
-  - {person: value_owner, outcome: cost, date: 2026-05-04, review_by: 2026-07-31, evidence: p/1}
+  - {person: value_owner, outcome: business_value, ACCEPTED}
+  - {person: model_owner, outcome: model_quality, ACCEPTED}
+  - {person: data_owner, outcome: data_quality, ACCEPTED}
+  - {person: platform_owner, outcome: serving, ACCEPTED}
+  - {person: platform_owner, outcome: security_and_compliance, ACCEPTED}
+  - {person: adoption_owner, outcome: adoption, ACCEPTED}
+  - {person: value_owner, outcome: cost, ACCEPTED}
 skills:
   required: [ml, kubernetes]
   covered: {ml: [{person: author, level: practitioner}]}
   gaps:
     - {skill: kubernetes, action: hire, owner: platform_owner, due: 2026-09-30}
-""",
+""".replace("ACCEPTED", ACCEPTED),
     "problem.yaml": """problem:
   statement: Fraudulent payments settle before anyone looks.
   affected: card holders
   today: {process: a rule, cost: 2 million EUR a year, performance: a third is found}
-decision: {who: the payments desk, changes_what: approve or decline, outcome: fraud reported by the bank}
+decision:
+  who: the payments desk
+  changes_what: approve or decline
+  outcome: fraud reported by the bank
 alternatives:
   - {option: heuristic, result: a few more are found, why_not: every merchant needs a rule}
 value:
@@ -84,10 +94,12 @@ value:
 kill_criteria:
   - {when: losses stay above 160000, by: 2026-09-30}
 """,
-    "risk.yaml": """tier_questions: {about_people: true, personal_data: true, acts_without_review: false}
+    "risk.yaml": """\
+tier_questions: {about_people: true, personal_data: true, acts_without_review: false}
 classification: {eu_ai_act: limited, why: a person reviews it; confirmed by counsel}
 risks:
-  - {id: unfair, harm: honest customers are declined, mitigation: a gate, owner: model_owner, review_by: 2026-08-01}
+  - {id: unfair, harm: honest customers are declined, mitigation: a gate,
+      owner: model_owner, review_by: 2026-08-01}
 oversight: {stop: [platform_owner], competent_people: [model_owner]}
 logging: {retention_days: 365}
 """,
@@ -98,7 +110,8 @@ workforce_impact:
   reviewed_by: works council
   told_on: 2026-05-20
 communications:
-  - {audience: desk, message: what it cannot do, limits_first: true, owner: value_owner, sent: 2026-05-21}
+  - {audience: desk, message: what it cannot do, limits_first: true,
+      owner: value_owner, sent: 2026-05-21}
 training:
   - {audience: desk, content: limits, intended: 10, completed: 9}
 rollout:
@@ -108,7 +121,8 @@ rollout:
 adoption: {intended_users: 12}
 """,
     "gates.yaml": """gates:
-  - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth its upkeep}
+  - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower,
+      why: worth its upkeep}
 people: {override_stop: 0.3}
 """,
 }
@@ -127,10 +141,10 @@ WORKFLOWS = "\n".join(
     for test in catalogue().ml_test_score
     for target in test.repeated_by
 )
-SHOWN = tuple(
-    entry for entry in catalogue().checks if not entry.declared
-)  # by evidence, not by files
-READ: dict[tuple[tuple[str, bytes], ...], GovernanceConfig] = {}  # the same files are read once
+# Checks that evidence proves, not the files.
+SHOWN = tuple(entry for entry in catalogue().checks if not entry.declared)
+# The same files are read once.
+READ: dict[tuple[tuple[str, bytes], ...], GovernanceConfig] = {}
 
 
 def entry(check: str) -> CheckDefinition:
@@ -139,8 +153,8 @@ def entry(check: str) -> CheckDefinition:
     return result
 
 
-def evidence(check: str, **said: Any) -> Evidence:
-    """What the CI found yesterday, of what is here today; passed."""
+def evidence(check: str, **changes: Any) -> Evidence:
+    """Evidence of the CI from yesterday for the subjects of today; passed, unless changed."""
     requested = entry(check)
     facts = {
         "check": check,
@@ -154,11 +168,11 @@ def evidence(check: str, **said: Any) -> Evidence:
         "valid_days": requested.valid_days,
         "digests": {subject: DIGESTS[subject] for subject in requested.tied_to},
     }
-    return Evidence.model_validate(facts | said)
+    return Evidence.model_validate(facts | changes)
 
 
-def by_hand(check: str, **said: Any) -> Evidence:
-    return evidence(check, **{"writer": "local", "run": "", "proof": ""} | said)
+def by_hand(check: str, **changes: Any) -> Evidence:
+    return evidence(check, **{"writer": "local", "run": "", "proof": ""} | changes)
 
 
 @dataclass(frozen=True)
@@ -168,14 +182,14 @@ class Filled:
     folder: Path
 
     def change(self, file: str, before: str, after: str) -> None:
-        """Replace what stands once in a file."""
+        """Replace a text that appears once in a file."""
         path = self.folder / file
         text = path.read_text()
-        assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {file}"
+        assert text.count(before) == 1, f"{before!r} appears {text.count(before)} times in {file}"
         path.write_text(text.replace(before, after))
 
     def answer(self, **answers: bool) -> None:
-        """Answer the questions that give the tier."""
+        """Answer the questions that set the tier."""
         before = FILES["risk.yaml"].partition("\n")[0]
         self.change("risk.yaml", before, f"tier_questions: {json.dumps(answers)}")
 
@@ -184,14 +198,14 @@ class Filled:
 
     @property
     def org(self) -> GovernanceConfig:
-        message = tuple(
+        content = tuple(
             sorted(
                 (path.name, path.read_bytes()) for path in self.folder.iterdir() if path.is_file()
             )
         )
-        if message not in READ:
-            READ[message] = read_organisation(self.folder)
-        return READ[message]
+        if content not in READ:
+            READ[content] = read_governance(self.folder)
+        return READ[content]
 
     def view(self, **facts: Any) -> CheckContext:
         known: Mapping[str, Any] = {
@@ -202,7 +216,7 @@ class Filled:
         return CheckContext(self.org, TODAY, **{**known, **facts})
 
     def failing(self, **facts: Any) -> dict[str, list[str]]:
-        """The checks of the files that do not pass, and what each says."""
+        """The checks of the files that do not pass, with their messages."""
         view, result = self.view(**facts), {}
         for check, says in DECLARED.items():
             try:
@@ -212,27 +226,30 @@ class Filled:
                 continue
         return result
 
-    def only(self, check: str, *words: str, **facts: Any) -> None:
-        """Exactly this check fails, in one sentence that holds the words, the first of them file
-        and key.
+    def only(self, check: str, *texts: str, **facts: Any) -> None:
+        """Assert that only this check fails, with one message that contains the texts.
+
+        The message begins with the first text, which is file and key.
         """
         result = self.failing(**facts)
         assert list(result) == [check], result
         assert len(result[check]) == 1, result[check]
-        assert result[check][0].startswith(words[0]), result[check]
-        for word in words[1:]:
-            assert word in result[check][0]
+        assert result[check][0].startswith(texts[0]), result[check]
+        for text in texts[1:]:
+            assert text in result[check][0]
 
     @property
     def everything(self) -> list[Evidence]:
-        """Evidence of all that evidence shows."""
-        owners = self.org.ownership
-        message = {item.id: owners.answers_for(item.outcome) for item in SHOWN if item.by_hand}
+        """Evidence for every check that evidence proves."""
+        ownership = self.org.ownership
+        owners = {
+            item.id: ownership.accountable_person(item.outcome) for item in SHOWN if item.by_hand
+        }
         return [
-            evidence(element.id, actor=owner.email)
-            if (owner := message.get(element.id))
-            else evidence(element.id)
-            for element in SHOWN
+            evidence(item.id, actor=owner.email)
+            if (owner := owners.get(item.id))
+            else evidence(item.id)
+            for item in SHOWN
         ]
 
     def card(
@@ -249,11 +266,11 @@ class Filled:
 
 
 def gaps(card: Scorecard, stage: Stage) -> set[str]:
-    """The checks that a stage asks for and does not have."""
+    """The checks that a stage requires and that are not met."""
     return {result.entry.id for result in card.gaps(stage)}
 
 
-def state(card: Scorecard, check: str, stage: Stage = "pilot") -> Result:
+def state(card: Scorecard, check: str, stage: Stage = "pilot") -> CheckResult:
     return next(result for result in card.results(stage) if result.entry.id == check)
 
 
@@ -281,9 +298,7 @@ def filled(tmp_path: Path) -> Filled:
 
 @pytest.fixture
 def at_home(filled: Filled, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings of a project in a folder of its own, with the filled organisation, out of the
-    CI.
-    """
+    """Settings of a project in its own folder, with the complete files, outside the CI."""
     monkeypatch.chdir(filled.folder.parent)
     for name in ("CI", *RUN_VARIABLES, "ML_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
-"""A folder governance/ of the tests' own: gates, an owner, and a waiver where one is asked for."""
+"""A folder governance/ for tests: gates, an owner, and a waiver if a test requires one."""
 
 from datetime import date
 from pathlib import Path
@@ -9,11 +9,16 @@ from mlprod.governance.gates import Verdict
 from mlprod.settings import Settings
 
 GATES = """gates:
-  - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower, why: worth its upkeep}
-  - {id: holds-champion, metric: value, compare: champion, op: ">=", threshold: 0, on: upper, why: not surely worse}
-  - {id: slices, metric: value, slice: "*", compare: baseline, op: ">=", threshold: 0, on: upper, why: for everyone}
-  - {id: no-copy-of-the-label, metric: single_field_power, slice: "*", op: "<=", threshold: 0.99, why: known too late}
-  - {id: exact-export, metric: parity_difference, op: "<=", threshold: 0.01, why: what was measured must answer}
+  - {id: beats-baseline, metric: value, compare: baseline, op: ">", threshold: 0, on: lower,
+      why: worth its upkeep}
+  - {id: holds-champion, metric: value, compare: champion, op: ">=", threshold: 0, on: upper,
+      why: not surely worse}
+  - {id: slices, metric: value, slice: "*", compare: baseline, op: ">=", threshold: 0, on: upper,
+      why: for everyone}
+  - {id: no-copy-of-the-label, metric: single_field_power, slice: "*", op: "<=", threshold: 0.99,
+      why: known too late}
+  - {id: exact-export, metric: parity_difference, op: "<=", threshold: 0.01,
+      why: the service must serve what was measured}
 """
 OWNERSHIP = """system: {name: parcels, stage: poc}
 people:

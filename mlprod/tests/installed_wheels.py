@@ -16,7 +16,7 @@ from fixture_project import LIBRARY
 
 from mlprod.governance.check_catalogue import ROOMS, CheckDefinition, Subject, catalogue
 from mlprod.governance.evidence import Evidence
-from mlprod.governance.evidence_status import EvidenceStatus, judge
+from mlprod.governance.evidence_status import EvidenceStatus, judge_evidence
 from mlprod.installation.installed import Library, read_library
 
 BUILDER = runpy.run_path(str(LIBRARY / "build_wheel.py"))
@@ -95,4 +95,4 @@ def drilled(entry: CheckDefinition, library: Library) -> Evidence:
 
 def judged(entry: CheckDefinition, record: Evidence, library: Library) -> EvidenceStatus:
     """As of today, with another library; everything else is as it was."""
-    return judge(entry, [record], of_today(library), NOW, library=library)
+    return judge_evidence(entry, [record], of_today(library), NOW, library=library)

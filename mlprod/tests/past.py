@@ -1,6 +1,4 @@
-"""A past to look back at: predictions, outcomes and feedback as the service writes them, at any
-time.
-"""
+"""Records of the past: predictions, outcomes and feedback, written as the service writes them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,24 +10,24 @@ import pytest
 from mlprod.records.store import Store
 
 NOW = datetime(2026, 6, 15, 12, 30)
-RECORDED = ("weight", "stops", "courier", "city", "express")  # of a parcel; `distance` is PII
+# the recorded fields of a parcel; `distance` is PII
+RECORDED = ("weight", "stops", "courier", "city", "express")
 
 
 def hours(number: float) -> datetime:
     return NOW - timedelta(hours=number)
 
 
-def scored(store: Store, rows: Sequence[Mapping[str, Any]], at: datetime, **said: Any) -> None:
-    """Ship rows that hold id, score, decision and the fields; `said` replaces what is told of all
-    of them.
-    """
-    facts = {"bundle": "f" * 64, "model_version": "7", "arm": "champion", "mode": "assist"} | said
+def scored(store: Store, rows: Sequence[Mapping[str, Any]], at: datetime, **changes: Any) -> None:
+    """Store rows with id, score, decision and the fields; `changes` replace facts of all rows."""
+    facts = {"bundle": "f" * 64, "model_version": "7", "arm": "champion", "mode": "assist"}
+    facts |= changes
     stored = [
         {name: row[name] for name in ("id", "score", "decision")}
         | {"row": {name: row.get(name) for name in RECORDED}, "unit": None}
         for row in rows
     ]
-    store.ship(
+    store.insert_events(
         [json.dumps(facts | {"at": f"{at:%Y-%m-%d %H:%M:%S.%f}", "predictions": stored}).encode()]
     )
 
@@ -37,7 +35,7 @@ def scored(store: Store, rows: Sequence[Mapping[str, Any]], at: datetime, **said
 def became(
     store: Store, outcomes: Mapping[str, float], at: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Outcomes that were told at a time; one that is known already is corrected."""
+    """Store outcomes received at a time; a known outcome is corrected."""
     monkeypatch.setattr("mlprod.records.outcome_store.now", lambda: at)
     facts = {"at": at, "correction": True}
     store.add_outcomes(
@@ -52,7 +50,7 @@ def judged(
     monkeypatch: pytest.MonkeyPatch,
     who: str = "p",
 ) -> None:
-    """Feedback of one person by prediction."""
+    """Store feedback of one person, by prediction."""
     monkeypatch.setattr("mlprod.records.outcome_store.now", lambda: at)
     facts = {
         "decision_taken": None,

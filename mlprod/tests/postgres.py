@@ -1,7 +1,7 @@
-"""A PostgreSQL server of the tests' own, a pooler in front of it, where their programs are
-installed, and databases of records of every kind.
+"""A PostgreSQL server and a pooler for the tests, and databases of records of every kind.
 
-A test module that wants these fixtures says `pytest_plugins = ["postgres"]`.
+A test is skipped if their programs are not installed. A test module that needs these fixtures sets
+`pytest_plugins = ["postgres"]`.
 """
 
 import contextlib
@@ -26,14 +26,16 @@ from mlprod.records.tables import metadata
 KINDS = ["sqlite", "postgresql", "pgbouncer"]
 FREE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-STARTING = 30  # seconds at most
-QUICK = {"fsync": "off", "full_page_writes": "off"}  # nothing here outlives the machine
+# maximum seconds of a start
+STARTING = 30
+# No data has to survive a crash of the machine.
+QUICK = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Server:
-    """One that listens on 127.0.0.1 only.
+    """A server that listens on 127.0.0.1 only.
 
-    It may be stopped and started again; what it holds stays.
+    It may be stopped and started again; its data stays.
     """
 
     def __init__(self, programs: Path, folder: Path, owner: dict[str, Any]) -> None:
@@ -55,20 +57,20 @@ class Server:
             connection.execute(statement.encode())
 
     def new(self) -> str:
-        """The URL of a new database."""
+        """Create a database; return its URL."""
         name = f"t{uuid.uuid4().hex[:12]}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url(name)
 
     def start(self) -> None:
         """Return once it answers."""
-        message = {
+        settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": str(self.folder),
         }
         options = [
-            part for name, value in (message | QUICK).items() for part in ("-c", f"{name}={value}")
+            part for name, value in (settings | QUICK).items() for part in ("-c", f"{name}={value}")
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -84,7 +86,7 @@ class Server:
         raise RuntimeError((self.folder / "log").read_text())
 
     def stop(self) -> None:
-        """At once, as a crash does: who is connected is cut off."""
+        """Stop at once, like a crash: all connections are lost."""
         process, self._process = self._process, None
         if process:
             process.send_signal(signal.SIGQUIT)
@@ -92,9 +94,7 @@ class Server:
 
 
 class Pooler:
-    """PgBouncer in front of a server, as it is installed: each transaction may run on another
-    connection.
-    """
+    """PgBouncer in front of a server: each transaction may run on another connection."""
 
     def __init__(self, program: str, folder: Path, server: Server) -> None:
         self.program, self.folder, self.server = program, folder, server
@@ -116,7 +116,7 @@ class Pooler:
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, direct: str) -> str:
-        """The URL of a database of the server by way of the pooler."""
+        """Return the URL of a database of the server through the pooler."""
         return direct.replace(f":{self.server.port}/", f":{self.port}/")
 
     def start(self) -> None:
@@ -140,12 +140,11 @@ class Pooler:
             process.terminate()
             process.wait(STARTING)
 
-    def let_go(self, database: str) -> None:
-        """Cut everyone off who uses a database."""
+    def close_connections(self, database: str) -> None:
+        """Close all connections to a database."""
         for command in ("KILL", "RESUME"):
-            with contextlib.suppress(
-                psycopg.Error
-            ):  # a database that nobody used through it is unknown to it
+            # The pooler does not know a database that was never used through it.
+            with contextlib.suppress(psycopg.Error):
                 self.execute(f"{command} {database}")
 
     def execute(self, command: str) -> None:
@@ -154,18 +153,18 @@ class Pooler:
 
 
 def programs() -> Path | None:
-    """The folder of PostgreSQL's programs, the newest where there are several."""
+    """Find the folder of PostgreSQL's programs, the newest if there are several."""
     if result := shutil.which("initdb"):
         return Path(result).resolve().parent
-    stored = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    installed = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     return max(
-        (path.parent for path in stored), key=lambda path: float(path.parent.name), default=None
+        (path.parent for path in installed), key=lambda path: float(path.parent.name), default=None
     )
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """A server for the session. Skips the test where there can be none."""
+    """A server for the session. Skips the test if PostgreSQL cannot run."""
     owner: dict[str, Any] = {}
     if (here := programs()) is None:
         pytest.skip(
@@ -173,11 +172,8 @@ def postgres() -> Iterator[Server]:
         )
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as made:
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            owner = {
-                "user": "postgres",
-                "group": "postgres",
-                "extra_groups": [],
-            }  # it refuses to run as root
+            # It refuses to run as root.
+            owner = {"user": "postgres", "group": "postgres", "extra_groups": []}
             try:
                 shutil.chown(made, "postgres", "postgres")
             except LookupError:
@@ -192,7 +188,7 @@ def postgres() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def pooler(postgres: Server) -> Iterator[Pooler]:
-    """A pooler for the session. Skips the test where there can be none."""
+    """A pooler for the session. Skips the test if PgBouncer is not installed."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if not program:
         pytest.skip("PgBouncer is not installed: no pgbouncer on PATH or in /usr/sbin")
@@ -211,7 +207,7 @@ def pooler(postgres: Server) -> Iterator[Pooler]:
 def postgres_records(postgres: Server) -> str:
     """The name of a database of records.
 
-    To empty it takes a tenth of the time that a copy takes.
+    Emptying it takes a tenth of the time of a copy.
     """
     url = postgres.new()
     migrate(url)
@@ -230,7 +226,7 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(params=KINDS)
 def records_url(request: pytest.FixtureRequest, tmp_path: Path, empty_records: Path) -> str:
-    """A database of records in which nothing happened yet."""
+    """An empty database of records."""
     if request.param == "sqlite":
         return f"sqlite:///{shutil.copy(empty_records, tmp_path / 'records.db')}"
     server: Server = request.getfixturevalue("postgres")
@@ -244,7 +240,7 @@ def records_url(request: pytest.FixtureRequest, tmp_path: Path, empty_records: P
 
 
 def pooled(request: pytest.FixtureRequest, direct: str) -> str:
-    """The URL by way of the pooler, which nobody uses just now."""
+    """Return the URL through the pooler, and close all its connections to the database."""
     pooler: Pooler = request.getfixturevalue("pooler")
-    pooler.let_go(direct.rpartition("/")[2])
+    pooler.close_connections(direct.rpartition("/")[2])
     return pooler.url(direct)

@@ -56,7 +56,7 @@ def run(follower: ModeFollower) -> Iterator[ModeState]:
     for thread in threads:
         thread.start()
     try:
-        eventually(lambda: follower.state.looked)
+        eventually(lambda: follower.state.checked)
         yield follower.state
     finally:
         stop.set()

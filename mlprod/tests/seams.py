@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from mlprod.contract.schema import Columns, Contract, ContractSchema, Fields, read_terms
+from mlprod.contract.schema import Columns, Contract, ContractSchema, Fields, read_contract
 from mlprod.project.project import Load, Seam
 
 START = np.datetime64("2026-01-01", "us")
@@ -25,7 +25,7 @@ def terms_of(row: type[Contract], **constants: Any) -> ContractSchema:
     vars(module).update(
         {"row": row, "ID": "key", "GROUP": None, "EVENT_TIME": None, "LABEL": "label"} | constants
     )
-    return read_terms(module)
+    return read_contract(module)
 
 
 def given(table: pa.Table) -> Load:

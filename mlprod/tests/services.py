@@ -49,7 +49,7 @@ def serve(seam: Seam, settings: Settings) -> Iterator[Client]:
     """A running service, once it has looked up its mode."""
     assembly = assemble(seam, settings)
     with Client(assembly) as client:
-        eventually(lambda: assembly.keeper.looked and assembly.mode_state.looked)
+        eventually(lambda: assembly.keeper.checked and assembly.mode_state.checked)
         Client.running.append(client)
         try:
             yield client

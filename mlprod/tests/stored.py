@@ -1,4 +1,4 @@
-"""What tests of the database of records write into it and read out of it."""
+"""Records that the tests write to the database, and functions that read them."""
 
 import json
 import threading
@@ -30,8 +30,8 @@ def prediction(id: str, **more: Any) -> dict[str, Any]:
     return {"id": id, "score": 0.25, "decision": "call", "unit": "ab" * 16, "row": ROW} | more
 
 
-def event(*kept: dict[str, Any], **said: Any) -> bytes:
-    """What the service writes down for a request."""
+def event(*predicted: dict[str, Any], **changes: Any) -> bytes:
+    """Build an event like the service's for a request."""
     facts = {
         "at": "2026-01-31 12:00:00.123456",
         "bundle": "f" * 64,
@@ -39,7 +39,7 @@ def event(*kept: dict[str, Any], **said: Any) -> bytes:
         "arm": "champion",
     }
     return json.dumps(
-        facts | {"mode": "assist"} | said | {"predictions": kept}, ensure_ascii=False
+        facts | {"mode": "assist"} | changes | {"predictions": predicted}, ensure_ascii=False
     ).encode()
 
 
@@ -49,15 +49,15 @@ def outcome(
     return {"prediction_id": id, "outcome": float(value), "at": at, "correction": correction}
 
 
-def opinion(id: str, about: str, **more: Any) -> dict[str, Any]:
-    message = {
+def opinion(id: str, subject: str, **more: Any) -> dict[str, Any]:
+    facts = {
         "verdict": "edited",
         "decision_taken": None,
         "reason": None,
         "pseudonym": "p" * 32,
         "handling_seconds": 1.5,
     }
-    return {"id": id, "prediction_id": about} | message | more
+    return {"id": id, "prediction_id": subject} | facts | more
 
 
 def stored(store: Store, table: Table) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def stored(store: Store, table: Table) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def stores(records_url: str) -> Iterator[Callable[[], Store]]:
-    """As many replicas as are asked for."""
+    """A function that creates a replica's store."""
     made: list[Store] = []
 
     def make() -> Store:
@@ -86,7 +86,7 @@ def store(stores: Callable[[], Store]) -> Store:
 
 
 def at_once(works: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What each gives, all begun in the same moment."""
+    """Call all functions at the same moment; return their results."""
     gate = threading.Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:

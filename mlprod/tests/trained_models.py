@@ -1,4 +1,4 @@
-"""A model and a baseline of the parcels, through the whole pipeline, and copies of their bundles."""
+"""A model and a baseline of the parcels from the whole pipeline, and copies of the bundles."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Made-up rows, whose label depends on a few of the fields."""
+"""Synthetic rows whose label depends on a few of the fields."""
 
 from datetime import datetime
 

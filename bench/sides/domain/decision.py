@@ -1,4 +1,4 @@
-"""A decision of two words, worth one when it is right."""
+"""A decision with two values and a payoff of 1 if it is correct."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,20 +1,19 @@
-"""Train, serve and govern a model by four files: contract, data, model, decision.
+"""Train, serve and govern a model defined by four files: contract, data, model, decision.
 
-Everything else is this library.
-
-What stands in `__all__` is public and follows semantic versioning; the rest may change with any
-version.
+This library does everything else. The names in `__all__` are public and follow semantic
+versioning. All other names may change with any version.
 """
 
 import os
 
-# Both send usage data to their makers by default, so this stands before any import of them:
-# ONNX Runtime since 1.29 on Linux (Privacy.md of its repository), MLflow since 3.2
+# Both libraries send usage data to their makers by default, so these lines come before any import
+# of them. ONNX Runtime: since 1.29 on Linux (Privacy.md of its repository). MLflow: since 3.2
 # (mlflow.org/docs, "Usage Tracking").
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-TYPE_CHECKING = False  # as typing's, whose import costs what `help` need not pay
+# Not imported from typing: the import would slow down the verb `help`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pydantic import Field
 
@@ -37,8 +36,9 @@ HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Loads a public name when it is first asked for: a contract must not pay for a service, nor
-    `setup` for either.
+    """Load a public name when it is first used.
+
+    A contract must not import a service, and `setup` must import neither.
     """
     if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,12 +1,14 @@
-"""Starts the verbs of the project in this folder: `python -m mlprod VERB`, and `python
-vendor/mlprod-….whl/mlprod VERB` where nothing is installed yet. Python 3.6 can read this file, and
-say no.
+"""Run a verb of the project in this folder: `python -m mlprod VERB`.
+
+`python vendor/mlprod-….whl/mlprod VERB` works before anything is installed. Python 3.6 can read
+this file, so an old Python gets a message and not a syntax error.
 """
 
 import sys
 from pathlib import Path
 
-if __package__ in (None, ""):  # started as a folder of the wheel
+# Started as a folder of the wheel.
+if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 if __name__ == "__main__":

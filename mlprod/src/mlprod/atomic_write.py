@@ -1,4 +1,4 @@
-"""A file that is there whole: written beside its place, made durable, then renamed.
+"""Write a file completely or not at all: draft beside it, flush to disk, rename.
 
 Standard library only.
 """
@@ -10,23 +10,22 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-# characters of the file's name in that of its draft, which a file system may limit to 255 bytes
+# Characters of the file's name that its draft's name repeats. File systems limit a name, for
+# example to 255 bytes.
 MAX_NAME_LENGTH = 64
 
 
 def atomic_write(path: Path, content: bytes | BinaryIO, permissions: int | None = None) -> None:
-    """Replace a file, or make it; after a power cut it holds the old content or the new.
+    """Create or replace a file; after a power cut it holds the old content or the new one.
 
-    Its folder must exist.
+    The file's folder must exist. `content`: bytes, or an open file that is copied from its current
+    position. `permissions` apply whatever the umask is. Without `permissions` the umask applies, as
+    for any new file.
 
-    `content`: bytes, or an open file that is copied from where it stands. `permissions` count
-    whatever the umask is; without them the umask decides, as for any new file. Raises OSError, and
-    leaves the file as it was.
+    Raises OSError if the file cannot be written, and leaves the file as it was.
     """
-    draft, mode = (
-        path.with_name(f".{path.name[:MAX_NAME_LENGTH]}.{secrets.token_hex(8)}"),
-        permissions or 0o666,
-    )
+    draft = path.with_name(f".{path.name[:MAX_NAME_LENGTH]}.{secrets.token_hex(8)}")
+    mode = permissions or 0o666
     try:
         with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             if permissions:
@@ -38,13 +37,13 @@ def atomic_write(path: Path, content: bytes | BinaryIO, permissions: int | None 
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except BaseException:  # an interrupt leaves no draft either
+    except BaseException:
+        # An interrupt must leave no draft either.
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
-    with contextlib.suppress(
-        OSError
-    ):  # a system that cannot open folders keeps their entries without this
+    # Some systems cannot open a folder. They store its entries without this step.
+    with contextlib.suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -1,6 +1,6 @@
-"""For consumers: ask for decisions in time, safely, and have an answer when there is none.
+"""A client for consumers: it requests decisions within a time limit and falls back without one.
 
-Standard library only, so that it can be copied into a system that has nothing else of this project.
+Standard library only, so that the file can be copied into a system without this project.
 
     client = Client("https://scoring.example.org", key, fallback=lambda row: "approve")
     for answer in client.predict([{"amount": 12.5, ...}]):
@@ -22,14 +22,16 @@ from urllib.parse import urlsplit
 
 __all__ = ["Answer", "Client", "RequestRejectedError"]
 
-TOO_MANY = 429  # the only rejection worth a retry
+# The only rejection worth retrying.
+TOO_MANY_REQUESTS = 429
 Row = Mapping[str, Any]
 Decision = str | float
 
 
 class RequestRejectedError(Exception):
-    """The service rejected the request, and a retry would not change that; `problem` is its answer
-    (RFC 9457).
+    """The service rejected the request, and a retry would not change that.
+
+    `problem` is the service's response (RFC 9457).
     """
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
@@ -42,9 +44,8 @@ class RequestRejectedError(Exception):
 class Answer:
     """A decision to act on.
 
-    `by` is "model", or "fallback" when none came in time or the service is in shadow.
-
-    `score` and `id` (for outcomes and feedback) are None when no answer came at all.
+    `by` is "model", or "fallback" if no decision arrived in time or the service is in shadow mode.
+    `score` and `id` (for outcomes and feedback) are None if no response arrived.
     """
 
     decision: Decision
@@ -55,39 +56,40 @@ class Answer:
 
 
 class Client:
-    """One connection, kept open; one for each thread.
+    """One open connection to the service. Use one client for each thread.
 
-    `seconds` is for a call as a whole, tries included.
+    `seconds` limits a whole call, including its retries.
     """
 
     def __init__(
         self, url: str, key: str, fallback: Callable[[Row], Decision], seconds: float = 1.0
     ) -> None:
-        """`fallback` decides a row without the service, as consumers did before it.
+        """Prepare the client; it connects with the first request.
 
-        Raises ValueError for a URL without http:// or https://.
+        `fallback` decides a row without the service, as the consumer did before the service.
+        `key` may end with a newline, as in a key file. Raises ValueError if the URL does not begin
+        with http:// or https://, or names no host.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f'a URL like "https://scoring.example.org" is needed, given {url!r}')
+            raise ValueError(
+                f"the URL names no http or https address: given {url!r}; "
+                f'works: "https://scoring.example.org"'
+            )
         self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
         self._connection: HTTPConnection | None = None
-        self.key, self.fallback, self.seconds = (
-            key.strip(),
-            fallback,
-            seconds,
-        )  # a file of a key ends with a newline
+        self.key, self.fallback, self.seconds = key.strip(), fallback, seconds
 
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
-        """A decision for each row, in order, within `seconds`: the model's, or else the fallback's.
+        """Return a decision of the model or the fallback for each row, in order, within `seconds`.
 
-        A row without an id gets one, so that a second try is the same prediction. Raises
-        RequestRejectedError when the rows break the contract or the key does not hold: that is a
+        A row without an id gets one, so that a retry counts as the same prediction. Raises
+        RequestRejectedError if the rows break the contract or the key is not valid. That is a
         defect of the caller, which no fallback should hide.
         """
         named = [{**row, "id": row.get("id") or uuid.uuid4().hex} for row in rows]
-        received = self._ask("predict", {"rows": named})
+        received = self._post("predict", {"rows": named})
         try:
             result = (
                 [(item["decision"], item["id"], item["score"]) for item in received["predictions"]]
@@ -96,22 +98,25 @@ class Client:
             )
             version = received["model_version"] if received else ""
         except (KeyError, TypeError):
-            result = []  # a proxy answered in the service's place
+            # A proxy responded instead of the service.
+            result = []
         if len(result) != len(rows):
             return [Answer(self.fallback(row), "fallback") for row in rows]
         return [self._answer(row, *entry, version) for row, entry in zip(rows, result, strict=True)]
 
     def send_outcomes(self, outcomes: Sequence[Row]) -> bool:
-        """Send {prediction_id, outcome, at}; False when the service could not take them now: send
-        them again, which is safe. Raises RequestRejectedError.
+        """Send outcomes as {prediction_id, outcome, at}; return False if the service is not there.
+
+        After False, send them again; this is safe. Raises RequestRejectedError as `predict` does.
         """
-        return self._ask("outcomes", {"outcomes": list(outcomes)}) is not None
+        return self._post("outcomes", {"outcomes": list(outcomes)}) is not None
 
     def send_feedback(self, feedback: Sequence[Row]) -> bool:
-        """Send {prediction_id, verdict, reviewer, ...}; as `send_outcomes`."""
-        return self._ask("feedback", {"feedback": list(feedback)}) is not None
+        """Send feedback as {prediction_id, verdict, reviewer, ...}; as `send_outcomes` does."""
+        return self._post("feedback", {"feedback": list(feedback)}) is not None
 
     def close(self) -> None:
+        """Close the connection; the next request opens another one."""
         if self._connection:
             self._connection.close()
         self._connection = None
@@ -123,54 +128,57 @@ class Client:
             return Answer(self.fallback(row), "fallback", id, score, version)
         return Answer(decision, "model", id, score, version)
 
-    def _ask(self, route: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What the service answers; None when it does not in time."""
+    def _post(self, route: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Send a request until it succeeds; return the response, or None if the time is over."""
         body, until, pause = json.dumps(content).encode(), time.monotonic() + self.seconds, 0.05
         while time.monotonic() < until:
             try:
-                status, wait, received = self._once(route, body, until)
+                status, wait, received = self._post_once(route, body, until)
             except (OSError, HTTPException, ValueError):
                 self.close()
                 status, wait, received = 0, 0.0, {}
             if status == 200:
                 return received
-            if 400 <= status < 500 and status != TOO_MANY:
+            if 400 <= status < 500 and status != TOO_MANY_REQUESTS:
                 raise RequestRejectedError(received)
             if (rest := max(wait, pause)) > until - time.monotonic():
-                return None  # no time for another try: the fallback need not wait
+                # No time is left for another try, so the fallback need not wait.
+                return None
             time.sleep(rest)
             pause *= 2
         return None
 
-    def _once(self, route: str, body: bytes, until: float) -> tuple[int, float, dict[str, Any]]:
+    def _post_once(
+        self, route: str, body: bytes, until: float
+    ) -> tuple[int, float, dict[str, Any]]:
+        """Send one request; return status, seconds of the Retry-After header and JSON body."""
         connection = self._connection = self._connection or self._connect(self._host, self._port)
-        connection.timeout = _left(until)
+        connection.timeout = _seconds_left(until)
         if connection.sock:
-            connection.sock.settimeout(_left(until))
+            connection.sock.settimeout(_seconds_left(until))
         headers = {"content-type": "application/json", "authorization": f"Bearer {self.key}"}
         connection.request("POST", f"{self._prefix}/v1/{route}", body, headers)
-        watch = threading.Timer(
-            _left(until), _cut, [connection.sock]
-        )  # each byte may come in time, the whole too late
-        watch.daemon = True
-        watch.start()
+        # The socket's timeout counts for each byte. A slow response as a whole needs this timer.
+        timer = threading.Timer(_seconds_left(until), _shut_down, [connection.sock])
+        timer.daemon = True
+        timer.start()
         try:
             response = connection.getresponse()
             wait, received = response.headers.get("retry-after", "0"), json.loads(response.read())
         finally:
-            watch.cancel()
+            timer.cancel()
         if not isinstance(received, dict):
-            raise HTTPException("no answer of the service")
+            raise HTTPException("the response has no JSON object, so it is not the service's")
         return response.status, float(wait) if wait.isdigit() else 0.0, received
 
 
-def _cut(connection: socket.socket) -> None:
+def _shut_down(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _left(until: float) -> float:
-    """Seconds. Raises TimeoutError when there are none."""
+def _seconds_left(until: float) -> float:
+    """Return the seconds until then. Raises TimeoutError if none are left."""
     if (left := until - time.monotonic()) <= 0:
         raise TimeoutError
     return left

@@ -1,9 +1,10 @@
-"""Old names that work for two minor versions more, with a line that prints the new one.
+"""Old names that still work for two minor versions; using one prints the new name.
 
 Standard library only.
 
-The rule: a verb, an option or a setting that gets another name in version X.Y keeps the old one
-until X.(Y+2). A test fails once that version is reached, so that the old name goes in time.
+The rule: a verb, an option, a constant or a setting that gets another name in version X.Y keeps the
+old one until X.(Y+2). A test fails once that version is reached, so that the old name is removed in
+time.
 """
 
 import sys
@@ -14,10 +15,10 @@ from typing import Any, NamedTuple
 
 
 class Renamed(NamedTuple):
-    """The name of today, and the first version that does not know the old one."""
+    """The current name, and the first version that does not accept the old one."""
 
     name: str
-    gone_in: tuple[int, int]
+    removed_in: tuple[int, int]
 
 
 VERBS = {
@@ -41,7 +42,8 @@ VERBS = {
     "versions": Renamed("list-versions", (0, 3)),
     "watch": Renamed("check-alerts", (0, 3)),
 }
-OPTIONS = {  # by the verb's current name and the option's old one
+# By the verb's current name and the option's old one.
+OPTIONS = {
     ("alert-drill", "--hold"): Renamed("--duration", (0, 3)),
     ("attest", "--why"): Renamed("--reason", (0, 3)),
     ("drift", "--table"): Renamed("--input", (0, 3)),
@@ -61,7 +63,8 @@ OPTIONS = {  # by the verb's current name and the option's old one
     ("set-mode", "--why"): Renamed("--reason", (0, 3)),
     ("validate", "--table"): Renamed("--input", (0, 3)),
 }
-CONSTANTS = {  # of the project's four files
+# Constants of the project's four files.
+CONSTANTS = {
     "LET_THROUGH": Renamed("EXPLORATION", (0, 3)),
     "MADE_UP": Renamed("SYNTHETIC", (0, 3)),
     "PERSONAL": Renamed("PII", (0, 3)),
@@ -81,41 +84,43 @@ SETTINGS = {
 }
 
 
-def with_new_names(words: Sequence[str]) -> list[str]:
-    """The words of a command line with the names of today; prints a line for each old one to
-    standard error.
+def with_new_names(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command line with the current names.
+
+    Prints a line to standard error for each old name.
     """
-    verb, *rest = [*words] or [""]
+    verb, *rest = [*arguments] or [""]
     if renamed := VERBS.get(verb):
         _warn("verb", verb, renamed)
         verb = renamed.name
-    for place, word in enumerate(rest):
-        option, equals, value = word.partition("=")
+    for place, argument in enumerate(rest):
+        option, equals, value = argument.partition("=")
         if renamed := OPTIONS.get((verb, option)):
             _warn("option", option, renamed)
             rest[place] = f"{renamed.name}{equals}{value}"
-    return [verb, *rest] if words else []
+    return [verb, *rest] if arguments else []
 
 
-def constant(module: ModuleType, name: str, default: Any = None) -> Any:
-    """A constant of one of the four files, also under its old name, which prints a line to standard
-    error.
+def read_constant(module: ModuleType, name: str, default: Any = None) -> Any:
+    """Return a constant of one of the four files, also if it has its old name.
+
+    Prints a line to standard error for the old name.
     """
     old = next((old for old, renamed in CONSTANTS.items() if renamed.name == name), "")
     if not hasattr(module, old):
         return getattr(module, name, default)
     if hasattr(module, name):
-        _print_once(f"{module.__name__}: {old} is ignored, since {name} is there as well")
+        _print_once(f"{module.__name__}: {old} is ignored, since {name} is set as well")
         return getattr(module, name)
     _print_once(_message("constant", old, CONSTANTS[old]))
     return getattr(module, old)
 
 
 def rename_settings(environ: MutableMapping[str, str]) -> None:
-    """Give the settings of an environment their names of today; prints a line for each old one to
-    standard error.
+    """Rename the settings of an environment to their current names, in place.
 
-    A setting that is given under both names keeps the value under the new one.
+    Prints a line to standard error for each old name. A setting with both names keeps the value of
+    the new one.
     """
     for old, renamed in SETTINGS.items():
         if old not in environ:
@@ -136,7 +141,7 @@ def _warn(kind: str, old: str, renamed: Renamed) -> None:
 
 
 def _message(kind: str, old: str, renamed: Renamed) -> str:
-    until = ".".join(map(str, renamed.gone_in))
+    until = ".".join(map(str, renamed.removed_in))
     return f"the {kind} {old} is now {renamed.name}; the old name works until mlprod {until}"
 
 

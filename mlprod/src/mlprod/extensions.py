@@ -1,9 +1,8 @@
-"""What a project may replace or add without a change of the library: six functions of its own, each
-of them optional.
+"""Types of the six optional functions by which a project extends the library.
 
-They stand in `extensions.py` beside the four files, under the names below. A function that is
-absent leaves its part as it is; a helper of yours begins with an underscore. docs/library.md has an
-example of each.
+The functions are in `extensions.py` beside the four files, under the names below. Without a
+function the library's own part applies. The name of a helper begins with an underscore.
+docs/library.md has an example of each function.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -31,21 +30,23 @@ __all__ = [
 
 Role = Literal["predict", "outcomes", "feedback", "operate", "smoke"]
 ReadinessCheck = Callable[[], str]
-"""Returns why this replica should get no traffic; an empty text while it should."""
+"""Returns the reason why this replica should get no traffic, or an empty text."""
 Command = Callable[[Sequence[str]], int]
-"""Runs a verb with the words that follow it on the command line; returns the exit code."""
+"""Runs a verb with the arguments that follow it on the command line; returns the exit code."""
 
 
 class ExtensionError(Exception):
-    """The project's extensions.py cannot be used; the message names the function and shows what
-    works.
+    """The project's extensions.py cannot be used.
+
+    The message names the function and shows what works.
     """
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request: the name of a system rather than of a person, recorded with everything
-    that it sends.
+    """The sender of a request. The service records the name with everything that it sends.
+
+    `name` is the name of a system rather than of a person.
     """
 
     name: str
@@ -53,75 +54,73 @@ class Caller:
 
 
 class RouteAdder(Protocol):
-    """The part of the API that `routes` gets."""
+    """The part of the API that the function `routes` receives."""
 
     def get(
         self, path: str, **described: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Decorate a function that answers GET `path`; `described` is what FastAPI's decorator of
-        this name takes.
+        """Decorate a function that serves GET `path`.
 
-        Raises ExtensionError for a path that the library answers itself.
+        `described` are the arguments of FastAPI's decorator of this name. Raises ExtensionError if
+        the library serves the path already.
         """
         ...
 
 
 class MetricsHook(Protocol):
-    """`metrics()`: Prometheus collectors of the project, shown on /metrics beside those of the
-    service.
+    """`metrics()`: returns Prometheus collectors, which /metrics shows beside the service's own.
 
-    A name does not begin with `ml_`, which is the library's. When one of them fails, a scrape has
-    only the service's.
+    A name must not begin with `ml_`, the library's prefix. If a collector fails, the scrape holds
+    the service's metrics only.
     """
 
     def __call__(self) -> "Iterable[Collector]": ...
 
 
 class ExportHook(Protocol):
-    """`export(estimator)`: the fitted estimator as an ONNX model, in place of the library's call of
-    skl2onnx.
+    """`export(estimator)`: returns the fitted estimator as ONNX, instead of the library's skl2onnx.
 
     Returns an onnx.ModelProto or its bytes, with one input float32 [rows, fields]. A classifier has
-    an output named `probabilities` [rows, 2]; the first output of a regressor is its number [rows,
-    1]. Size, operators and equality with the estimator are checked as before.
+    an output named `probabilities` [rows, 2]. The first output of a regressor is its number
+    [rows, 1]. The library checks size, operators and equality with the estimator as before.
     """
 
     def __call__(self, estimator: Any) -> Any: ...
 
 
 class AuthenticateHook(Protocol):
-    """`authenticate(request)`: who sends a request that shows no key of ML_KEYS_FILE; None for
-    nobody.
+    """`authenticate(request)`: returns the caller of a request without a key of ML_KEYS_FILE.
 
-    It is asked only where keys are needed, and on a thread. It may grant predict, outcomes and
-    feedback. The roles operate (the kill switch) and smoke come from a key alone. The body of the
-    request cannot be read here.
+    Returns None if the caller is unknown. The service calls it only where keys are required, and on
+    a thread. It may grant the roles predict, outcomes and feedback. Only a key grants the roles
+    operate (the kill switch) and smoke. The function cannot read the body of the request.
     """
 
     def __call__(self, request: "Request") -> Caller | None: ...
 
 
 class RoutesHook(Protocol):
-    """`routes(app)`: adds routes that read.
+    """`routes(app)`: adds routes that read data.
 
-    Each needs a caller, as every route does; none may write.
+    Each route requires a caller, as every route does. None may write.
     """
 
     def __call__(self, app: RouteAdder) -> None: ...
 
 
 class ChecksHook(Protocol):
-    """`checks()`: readiness checks by name.
+    """`checks()`: returns readiness checks by name.
 
-    Each is run every few seconds; a replica is ready while all return "".
+    The service runs each every few seconds. A replica is ready while all of them return "".
     """
 
     def __call__(self) -> Mapping[str, ReadinessCheck]: ...
 
 
 class CommandsHook(Protocol):
-    """`commands()`: verbs of the project by name; the docstring of a function is its line in
-    `help`.
+    """`commands()`: returns verbs of the project by name.
+
+    The docstring of a function is its line in `help`.
     """
 
     def __call__(self) -> Mapping[str, Command]: ...

@@ -1,6 +1,6 @@
-"""Who runs a command, for the record.
+"""The name of the person who runs a command, for the records.
 
-It imports the standard library only: the kill switch must not wait.
+Standard library only, so that the kill switch starts without delay.
 """
 
 import getpass
@@ -9,15 +9,16 @@ import subprocess
 
 
 def whoami() -> str:
-    """The e-mail address that git knows, else the account's name."""
+    """Return the e-mail address of git's configuration, or the name of the account."""
     if git := shutil.which("git"):
-        requested = [git, "config", "user.email"]
+        command = [git, "config", "user.email"]
         done = subprocess.run(
-            requested, capture_output=True, encoding="utf-8", errors="replace", check=False
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
         )
         if done.stdout.strip():
             return done.stdout.strip()
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        return "unknown"  # a container may run under a uid without a name
+        # A container may run under a user id without a name.
+        return "unknown"

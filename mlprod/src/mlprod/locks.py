@@ -1,4 +1,4 @@
-"""One at a time in a folder of this machine: a lock that ends with its process, however that ends."""
+"""A lock on a file or folder of this machine; the kernel releases it when its process ends."""
 
 import contextlib
 import errno
@@ -15,32 +15,28 @@ from .display.plain_text import display
 
 try:
     import fcntl
-except ImportError:  # Windows: that only one works in a folder is up to you there
+except ImportError:
+    # Windows has no such locks. There the users make sure that one process works in a folder.
     fcntl = None  # type: ignore[assignment]
 
 PAUSE = 0.1  # seconds between two attempts
-NO_LOCKS = (
-    errno.ENOLCK,
-    errno.ENOTSUP,
-    errno.EROFS,
-    errno.EACCES,
-    errno.ENOENT,
-)  # where nobody could hold one, or write anything
+# Errors of a place where no process can hold a lock or write anything.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EROFS, errno.EACCES, errno.ENOENT)
 
 
 class LockHeldError(Exception):
-    """Another process works there; the message says which, and since when."""
+    """Another process holds the lock; the message names the process and since when."""
 
 
 @contextmanager
 def locked(path: Path, what: str, who: str, works: str, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock of a file, or of a folder as it is, while the body runs.
 
-    `what` and `who` are shown to others, and what `works` for them; `wait` is how many seconds
-    another holder is waited for.
+    Another process gets a message with `what` and `who`, and with what `works` for it. `wait` is
+    how many seconds to wait for another holder. The kernel releases the lock when the process ends,
+    so a dead process leaves no lock behind.
 
-    Raises LockHeldError. The kernel gives the lock back when the process ends, so none is left
-    behind.
+    Raises LockHeldError if another process still holds the lock after `wait` seconds.
     """
     with contextlib.ExitStack() as opened:
         try:
@@ -77,12 +73,13 @@ def locked(path: Path, what: str, who: str, works: str, wait: float = 0.0) -> It
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-    except (PermissionError, IsADirectoryError):  # another account made it, or it is a folder
-        return os.open(path, os.O_RDONLY)  # which is enough to lock it
+    except (PermissionError, IsADirectoryError):
+        # Another account made the file, or it is a folder. Reading is enough to lock it.
+        return os.open(path, os.O_RDONLY)
 
 
 def _acquire(handle: int, until: float) -> None:
-    """Raises BlockingIOError when another process has it until then."""
+    """Take the lock. Raises BlockingIOError if another process holds it until then."""
     while fcntl:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,15 +94,16 @@ def _acquire(handle: int, until: float) -> None:
 def _holder(handle: int) -> str:
     try:
         result = json.loads(os.pread(handle, 10_000, 0))
-        return f"{result['what']} of {result['who']}, process {result['pid']} on {result['host']} since {result['since']},"
+        process = f"process {result['pid']} on {result['host']} since {result['since']}"
+        return f"{result['what']} of {result['who']}, {process},"
     except (OSError, ValueError, KeyError, TypeError):
-        return "another process"  # of a folder, or one that has not written its name yet
+        # The lock is on a folder, or its holder has not written its name yet.
+        return "another process"
 
 
 def _write(handle: int, facts: dict[str, object] | None) -> None:
-    with contextlib.suppress(
-        OSError
-    ):  # a full disk, or the file of another account: the lock holds without a name
+    # With a full disk, or in a file of another account, the lock holds without a name.
+    with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(facts).encode() if facts else b"", 0)
 

@@ -1,16 +1,16 @@
-"""The modes of decisions. The one place that lists them."""
+"""The decision modes. This is the only list of them."""
 
 from enum import StrEnum
 from typing import Literal
 
 ModeName = Literal["shadow", "assist", "automate"]
-"""A mode as bodies, settings and files hold it: plain text. A test compares it with the enum."""
+"""A mode as plain text in bodies, settings and files. A test compares it with the enum."""
 
 
 class DecisionMode(StrEnum):
-    """What decisions are for, the strictest first.
+    """How a decision is used, the strictest mode first.
 
-    Shadow is the kill switch: decisions are recorded and not given.
+    Shadow is the kill switch: the service records decisions and does not return them.
     """
 
     SHADOW = "shadow"
@@ -20,4 +20,5 @@ class DecisionMode(StrEnum):
 
 MODES: tuple[str, ...] = tuple(mode.value for mode in DecisionMode)
 SAFEST = MODES[0]
-DECIDING_MODES = MODES[1:]  # modes in which decisions leave
+# Modes in which the service returns its decisions.
+DECIDING_MODES = MODES[1:]

@@ -1,3 +1,4 @@
-"""The version of the installed library; the wheel has its own here."""
+"""The version of the installed library. build_wheel.py writes it into the wheel."""
 
-VERSION = ""  # a checkout has none
+# A checkout has no version.
+VERSION = ""

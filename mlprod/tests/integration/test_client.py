@@ -19,7 +19,8 @@ from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings
 
 NOON = "2026-01-31T12:00:00Z"
-PATIENT = 20.0  # seconds, for what is not about time
+# Seconds, for tests that do not depend on time.
+PATIENT = 20.0
 HASTY = 0.3
 
 
@@ -29,13 +30,15 @@ def careful(row: Any) -> str:
 
 @contextmanager
 def listening(settings: Settings, port: int = 0) -> Iterator[int]:
-    """A real service; gives its port."""
+    """Run a real service; yield its port."""
     assembly = assemble(binary, settings)
     server = uvicorn.Server(uvicorn.Config(assembly.service, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        eventually(lambda: server.started and assembly.keeper.looked and assembly.mode_state.looked)
+        eventually(
+            lambda: server.started and assembly.keeper.checked and assembly.mode_state.checked
+        )
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
@@ -43,8 +46,9 @@ def listening(settings: Settings, port: int = 0) -> Iterator[int]:
 
 
 class Scripted(ThreadingHTTPServer):
-    """A service, or what stands before it, that does as told: one act for each request, the last
-    one for ever.
+    """A service or a proxy that follows a script.
+
+    There is one act for each request; the last one serves all further requests.
     """
 
     daemon_threads = True
@@ -52,12 +56,12 @@ class Scripted(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Acting)
         self.acts: list[Callable[[Acting], None]] = []
-        self.asked: list[Any] = []  # the bodies that came
+        self.bodies: list[Any] = []
         self.keys: list[str] = []
         self.over = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of callers who left."""
+        """Print nothing on callers that left."""
 
     def called(self, seconds: float = PATIENT, key: str = "k", prefix: str = "") -> Client:
         return Client(f"http://127.0.0.1:{self.server_port}{prefix}", key, careful, seconds)
@@ -69,12 +73,12 @@ class Acting(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.asked.append(body)
+        self.server.bodies.append(body)
         self.server.keys.append(self.headers["authorization"])
         acts = self.server.acts
         (acts.pop(0) if len(acts) > 1 else acts[0])(self)
 
-    def say(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
+    def send(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         for name, value in ({"content-length": str(len(content))} | (headers or {})).items():
             self.send_header(name, value)
@@ -82,23 +86,23 @@ class Acting(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Print nothing."""
 
 
 def good(request: Acting) -> None:
-    rows = request.server.asked[-1].get("rows", [])
+    rows = request.server.bodies[-1].get("rows", [])
     result = [{"id": row["id"], "score": 0.9, "decision": "call"} for row in rows]
     message = {"model_version": "7", "arm": "champion", "mode": "assist", "predictions": result}
-    request.say(200, json.dumps(message).encode())
+    request.send(200, json.dumps(message).encode())
 
 
-def says(status: int, content: object = None, **headers: str) -> Callable[[Acting], None]:
+def responds(status: int, content: object = None, **headers: str) -> Callable[[Acting], None]:
     received = (
         content
         if isinstance(content, bytes)
         else json.dumps(content or {"status": status, "detail": "so"}).encode()
     )
-    return lambda request: request.say(
+    return lambda request: request.send(
         status, received, {name.replace("_", "-"): value for name, value in headers.items()}
     )
 
@@ -109,7 +113,7 @@ def hangs(request: Acting) -> None:
 
 
 def trickles(request: Acting) -> None:
-    """A byte at a time, each well within any time allowed for one."""
+    """Send a byte at a time, each well within the time limit of a byte."""
     request.send_response(200)
     request.send_header("content-length", "1000000")
     request.end_headers()
@@ -149,20 +153,20 @@ def scripted() -> Iterator[Scripted]:
 @pytest.mark.parametrize(
     "act",
     [
-        says(503, retry_after="0"),
-        says(502, b"<html>Bad gateway</html>"),
-        says(504, b""),
-        says(429, retry_after="soon"),
-        says(500),
-        says(200, b"<html>Log in first</html>"),
-        says(200, b"[]"),
-        says(200, b"\xff\xfe"),
-        says(302, b"", location="http://127.0.0.1:9/"),
+        responds(503, retry_after="0"),
+        responds(502, b"<html>Bad gateway</html>"),
+        responds(504, b""),
+        responds(429, retry_after="soon"),
+        responds(500),
+        responds(200, b"<html>Log in first</html>"),
+        responds(200, b"[]"),
+        responds(200, b"\xff\xfe"),
+        responds(302, b"", location="http://127.0.0.1:9/"),
         resets,
         stops_halfway,
     ],
 )
-def test_what_may_pass_is_tried_again_as_the_same_prediction(
+def test_a_temporary_failure_is_retried_as_the_same_prediction(
     scripted: Scripted, act: Callable[[Acting], None]
 ) -> None:
     scripted.acts = [act, good]
@@ -175,24 +179,24 @@ def test_what_may_pass_is_tried_again_as_the_same_prediction(
         "7",
     )
     assert second.id == "mine"
-    assert len(scripted.asked) == 2
-    assert scripted.asked[0] == scripted.asked[1]
-    assert scripted.asked[0]["rows"][0]["id"] == first.id
+    assert len(scripted.bodies) == 2
+    assert scripted.bodies[0] == scripted.bodies[1]
+    assert scripted.bodies[0]["rows"][0]["id"] == first.id
 
 
 @pytest.mark.parametrize(
     "act",
     [
-        says(503, retry_after="3600"),
-        says(503),
-        says(500),
+        responds(503, retry_after="3600"),
+        responds(503),
+        responds(500),
         hangs,
         trickles,
         resets,
-        says(200, b"nonsense"),
-        says(200, {"predictions": "none"}),
-        says(200, {"model_version": "7", "predictions": [{"id": "a"}]}),
-        says(200, {"model_version": "7", "predictions": []}),
+        responds(200, b"nonsense"),
+        responds(200, {"predictions": "none"}),
+        responds(200, {"model_version": "7", "predictions": [{"id": "a"}]}),
+        responds(200, {"model_version": "7", "predictions": []}),
     ],
 )
 def test_without_an_answer_in_time_the_fallback_decides(
@@ -202,10 +206,11 @@ def test_without_an_answer_in_time_the_fallback_decides(
     with closing(scripted.called(HASTY)) as client:
         began = time.monotonic()
         assert client.predict([PARCEL]) == [Answer("by hand", "fallback")]
-        assert time.monotonic() - began < 10  # the allowed time, and a slow machine
+        # The allowed time on a slow machine.
+        assert time.monotonic() - began < 10
 
 
-def test_an_address_where_nobody_listens_leaves_it_to_the_fallback() -> None:
+def test_without_a_service_the_fallback_decides() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         client = Client(f"http://127.0.0.1:{unused.getsockname()[1]}", "k", careful, HASTY)
@@ -213,7 +218,7 @@ def test_an_address_where_nobody_listens_leaves_it_to_the_fallback() -> None:
         assert client.send_outcomes([{"prediction_id": "p", "outcome": 1, "at": NOON}]) is False
 
 
-def test_after_a_failure_the_same_client_goes_on(scripted: Scripted) -> None:
+def test_the_same_client_works_after_a_failure(scripted: Scripted) -> None:
     scripted.acts = [hangs, good]
     with closing(scripted.called(HASTY)) as client:
         assert client.predict([PARCEL])[0].by == "fallback"
@@ -227,7 +232,7 @@ def test_a_defect_of_the_caller_is_not_hidden_and_not_tried_again(
 ) -> None:
     error = {"row": 0, "field": "stops", "rule": "at most 50", "given": "99", "example": 12}
     scripted.acts = [
-        says(status, {"status": status, "detail": "it breaks the contract", "errors": [error]}),
+        responds(status, {"status": status, "detail": "it breaks the contract", "errors": [error]}),
         good,
     ]
     with closing(scripted.called()) as client:
@@ -237,7 +242,7 @@ def test_a_defect_of_the_caller_is_not_hidden_and_not_tried_again(
             client.predict([PARCEL])
         assert received.value.problem["errors"] == [error]
         assert client.predict([PARCEL])[0].by == "model"
-    assert len(scripted.asked) == 2
+    assert len(scripted.bodies) == 2
 
 
 @pytest.mark.parametrize("key", ["k", "k\n", " k\r\n"])
@@ -251,12 +256,12 @@ def test_a_key_is_sent_as_it_was_read_from_a_file(scripted: Scripted, key: str) 
 @pytest.mark.parametrize(
     "url", ["scoring.example.org", "ftp://scoring.example.org", "http://", "", "localhost:8000"]
 )
-def test_an_address_that_cannot_be_is_told_at_once(url: str) -> None:
+def test_an_invalid_address_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="https://"):
         Client(url, "k", careful)
 
 
-def test_with_a_service_a_decision_has_all_that_later_outcomes_need(
+def test_a_decision_of_the_service_has_the_id_that_outcomes_need(
     settings: Settings, trained: Trained, tmp_path: Path
 ) -> None:
     point(settings.models, trained.bundle, 1)
@@ -273,11 +278,11 @@ def test_with_a_service_a_decision_has_all_that_later_outcomes_need(
             assert client.send_feedback(
                 [{"prediction_id": answer.id, "verdict": "accepted", "reviewer": "desk-7"}]
             )
-            with pytest.raises(RequestRejectedError, match=r"409: .*is known of"):
+            with pytest.raises(RequestRejectedError, match=r"409: .*is stored for"):
                 client.send_outcomes([outcome | {"outcome": 0}])
             with pytest.raises(RequestRejectedError, match=r"422: .*weight"):
                 client.predict([PARCEL | {"weight": 31}])
-        with pytest.raises(RequestRejectedError, match="401: a key is needed"):
+        with pytest.raises(RequestRejectedError, match="401: the key is missing"):
             Client(f"http://127.0.0.1:{port}", "another", careful, PATIENT).predict([PARCEL])
 
 
@@ -298,7 +303,9 @@ def test_in_shadow_the_fallback_decides_and_the_prediction_is_still_named(
     assert answer.score is not None
 
 
-def test_a_restart_of_the_service_is_not_noticed(settings: Settings, trained: Trained) -> None:
+def test_a_restart_of_the_service_does_not_disturb_a_client(
+    settings: Settings, trained: Trained
+) -> None:
     point(settings.models, trained.bundle, 1)
     with listening(settings) as port:
         client = Client(f"http://127.0.0.1:{port}", "", careful, PATIENT)

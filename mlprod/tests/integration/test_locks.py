@@ -41,7 +41,7 @@ def held(path: Path, wait: float = 0.0) -> str:
     return str(error.value)
 
 
-def test_who_holds_it_is_named_with_process_and_time(
+def test_the_holder_is_named_with_process_and_time(
     holder: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     message = held(tmp_path / "deep" / "lock", 0.2)
@@ -58,7 +58,7 @@ def test_a_holder_that_is_killed_leaves_nothing_behind(
         assert "process" in held(tmp_path / "deep" / "lock")
 
 
-def test_it_is_free_again_after_the_body_and_after_an_error(tmp_path: Path) -> None:
+def test_the_lock_is_released_after_the_body_and_after_an_error(tmp_path: Path) -> None:
     for _ in range(2):
         with (
             pytest.raises(ZeroDivisionError),
@@ -68,7 +68,9 @@ def test_it_is_free_again_after_the_body_and_after_an_error(tmp_path: Path) -> N
     assert (tmp_path / "lock").read_bytes() == b""
 
 
-def test_one_waits_for_a_holder_that_ends(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_lock_is_waited_for_until_its_holder_ends(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
     subprocess.Popen(
         [sys.executable, "-c", f"import os, time; time.sleep(0.5); os.kill({holder.pid}, 9)"]
     ).wait(30)
@@ -77,13 +79,13 @@ def test_one_waits_for_a_holder_that_ends(holder: subprocess.Popen[str], tmp_pat
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
-def test_a_holder_without_a_name_is_one_all_the_same(tmp_path: Path, content: str) -> None:
+def test_a_holder_without_a_name_holds_the_lock_too(tmp_path: Path, content: str) -> None:
     with locked(tmp_path / "lock", "tune", "ada", "Wait for it"):
         (tmp_path / "lock").write_text(content)
         assert held(tmp_path / "lock").startswith("another process works with ")
 
 
-def test_where_nothing_can_be_written_nobody_is_kept_from_reading(tmp_path: Path) -> None:
+def test_a_folder_where_nothing_can_be_written_needs_no_lock(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with locked(Path("/proc/none/lock"), "tune", "ada", "Wait for it"):
         pass

@@ -1,4 +1,4 @@
-"""A proxy in the environment is asked for other machines, never for this one."""
+"""A proxy of the environment serves other machines, never this one."""
 
 import json
 import os
@@ -11,8 +11,8 @@ import pytest
 import requests
 from fixture_project import main
 
-from mlprod.loopback import bypass_proxies, is_loopback, open_address, proxy_of
-from mlprod.monitoring.notifier import DeliveryError, post
+from mlprod.loopback import bypass_proxies, describe_proxy, is_loopback, open_address
+from mlprod.monitoring.notifier import DeliveryError, post_message
 from mlprod.ops.alert_drill import Alertmanager
 from mlprod.ops.drills import DrilledService, DrillError
 
@@ -21,7 +21,7 @@ NOBODY = "http://127.0.0.1:9"  # a proxy that does not answer
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answers everything with the facts of a model."""
+    """A service that responds to every request with the facts of a model."""
 
     def do_GET(self) -> None:
         body = json.dumps({"model_version": "7", "mode": "assist", "kind": "model"}).encode()
@@ -34,7 +34,7 @@ class Answering(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
@@ -67,16 +67,16 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", False),
     ],
 )
-def test_which_addresses_are_of_this_machine(host: str, near: bool) -> None:
+def test_addresses_of_this_machine_are_recognized(host: str, near: bool) -> None:
     assert is_loopback(host) is near
 
 
-def test_drills_ask_the_service_of_this_machine_itself(address: str) -> None:
-    assert DrilledService(address).ask("model")["model_version"] == "7"
+def test_drills_reach_the_service_of_this_machine_without_the_proxy(address: str) -> None:
+    assert DrilledService(address).call("model")["model_version"] == "7"
     assert DrilledService(address).wait_for(lambda facts: facts, "an answer", seconds=10) < 10
-    assert DrilledService(address.replace("127.0.0.1", "localhost")).ask("model")
-    assert Alertmanager(address).ask("status")
-    post(f"{address}/alerts", {"system": "parcels"})
+    assert DrilledService(address.replace("127.0.0.1", "localhost")).call("model")
+    assert Alertmanager(address).call("status")
+    post_message(f"{address}/alerts", {"system": "parcels"})
 
 
 def test_every_command_keeps_its_libraries_and_children_from_the_proxy(
@@ -91,7 +91,7 @@ def test_every_command_keeps_its_libraries_and_children_from_the_proxy(
     assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "localhost,127.0.0.1,::1,[::1]"
 
 
-def test_what_no_proxy_said_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_of_no_proxy_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", ".example.org, 127.0.0.1")
     bypass_proxies()
     assert os.environ["NO_PROXY"] == ".example.org,127.0.0.1,localhost,::1,[::1]"
@@ -100,7 +100,7 @@ def test_what_no_proxy_said_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["no_proxy"] == "*"
 
 
-def test_without_a_proxy_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_proxy_no_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PROXIES:
         for spelling in (name, name.upper()):
             monkeypatch.delenv(spelling)
@@ -108,28 +108,29 @@ def test_without_a_proxy_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None
     assert "no_proxy" not in os.environ, "it would switch off the proxies of the system"
 
 
-def test_who_is_asked_through_a_proxy_that_fails_is_told_of_it() -> None:
+def test_the_message_names_a_proxy_that_fails() -> None:
     with pytest.raises(
-        DrillError, match=r"last seen: .*refused.*, asked through the proxy http://127\.0\.0\.1:9"
+        DrillError,
+        match=r"last seen: .*refused.*, requested through the proxy http://127\.0\.0\.1:9",
     ):
         DrilledService("http://scoring.example.org").wait_for(
             lambda facts: facts, "an answer", seconds=0.2
         )
-    with pytest.raises(DeliveryError, match=r"hooks\.example\.org .*asked through the proxy"):
-        post("https://hooks.example.org/alerts", {})
-    with pytest.raises(DrillError, match="asked through the proxy"):
-        Alertmanager("http://alerts.example.org").ask("status")
+    with pytest.raises(DeliveryError, match=r"hooks\.example\.org .*requested through the proxy"):
+        post_message("https://hooks.example.org/alerts", {})
+    with pytest.raises(DrillError, match="requested through the proxy"):
+        Alertmanager("http://alerts.example.org").call("status")
     with pytest.raises(OSError, match="refused"):
         open_address(urllib.request.Request("http://scoring.example.org"), 5)
-    assert proxy_of("http://127.0.0.1:8000") == ""
+    assert describe_proxy("http://127.0.0.1:8000") == ""
 
 
 @pytest.mark.parametrize(
     "url", ["", "hooks", "ftp://h/c4n4ry", "http://[c4n4ry", "http://", "http://h/c4n4ry word"]
 )
-def test_an_address_of_a_webhook_that_cannot_be_used_is_refused_without_being_shown(
+def test_an_invalid_webhook_address_is_refused_and_not_shown(
     url: str,
 ) -> None:
     with pytest.raises(DeliveryError) as caught:
-        post(url, {})
+        post_message(url, {})
     assert "c4n4ry" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The Makefile hands over what was typed, in order, to this folder's code."""
+"""The Makefile passes typed values in order and unchanged to this folder's code."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ TYPED = [
 
 
 class Folder:
-    """A project of a Makefile alone, whose Python writes down what it is asked."""
+    """A project with a Makefile only, whose Python writes down its arguments."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,9 +55,9 @@ class Folder:
         program.chmod(0o755)
         return program
 
-    def make(self, *words: str, **environment: str) -> list[str]:
-        """What the Pythons were asked, word by word."""
-        done = self.run(*words, **environment)
+    def make(self, *arguments: str, **environment: str) -> list[str]:
+        """Return the arguments of the Python calls."""
+        done = self.run(*arguments, **environment)
         assert done.returncode == 0, done.stderr
         return [
             word
@@ -65,11 +65,11 @@ class Folder:
             if word not in ("-m", f"in {self.path}/src")
         ]
 
-    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         known = {
             name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL")
         }
-        command = [str(MAKE), "--silent", f"PYTHON={self.python}", *words]
+        command = [str(MAKE), "--silent", f"PYTHON={self.python}", *arguments]
         known |= environment
         return subprocess.run(
             command, cwd=self.path, env=known, capture_output=True, text=True, check=False
@@ -129,7 +129,7 @@ def test_a_reason_of_the_environment_arrives_as_well(typed: str, folder: Folder)
     assert not list(folder.path.rglob("run-by-*"))
 
 
-def test_a_variable_that_no_target_reads_is_not_run_either(folder: Folder) -> None:
+def test_a_variable_that_no_target_reads_is_not_executed(folder: Folder) -> None:
     folder.make("list-versions", "COMMENT=$(shell touch run-by-make)", "DRY_RUN=yes")
     assert not list(folder.path.rglob("run-by-*"))
 
@@ -191,7 +191,7 @@ def test_patches_are_applied_by_the_wheel_before_anything_is_installed(folder: F
     assert folder.make("mlprod-patch") == ["requirements/bootstrap.py", "mlprod-patch"]
 
 
-def test_targets_follow_each_other_whatever_make_is_told(folder: Folder) -> None:
+def test_targets_run_in_order_even_with_parallel_make(folder: Folder) -> None:
     script = '#!/bin/sh\necho "begin $3"\nsleep 0.3\necho "end $3"\n'
     (folder.path / ".venv" / "bin" / "python").write_text(script)
     lines = folder.run("-j4", "train", "promote", "REASON=it is time").stdout.splitlines()

@@ -1,7 +1,6 @@
-"""Which rooms of the library a thing passes: whose functions get it as an argument, or give it
-back.
+"""The rooms of the library through which an object passes, as an argument or a return value.
 
-A room more is a decision: change what stands here with the reason.
+An additional room is a decision: change the expected rooms here, and give the reason.
 """
 
 import os
@@ -36,13 +35,15 @@ from mlprod.training.registry import Registry
 
 __all__ = ["at_home", "champion", "filled", "here", "send", "store"]
 LIBRARY = f"{Path(mlprod.__file__).parent}{os.sep}"
-FOUNDATION = {"atomic_write", "display"}  # what every room may use
+# Every room may use these.
+FOUNDATION = {"atomic_write", "display"}
 
 
 class Walk:
-    """Follows what `holds` knows again, in every thread that begins after it.
+    """A profiler that notes the rooms through which an object passes.
 
-    It looks while it is `on`.
+    `holds` recognizes the object. The profiler covers every thread that starts after it, and works
+    while it is `on`.
     """
 
     def __init__(self, holds: Callable[[Any], bool]) -> None:
@@ -56,7 +57,8 @@ class Walk:
             or not code.co_filename.startswith(LIBRARY)
         ):
             return
-        self.on = False  # looking calls functions as well
+        # The code below calls functions itself.
+        self.on = False
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         values = (
             [given]
@@ -89,7 +91,7 @@ def of_rows(value: Any) -> bool:
     )
 
 
-def test_rows_are_read_checked_learnt_from_and_described(
+def test_rows_of_a_training_pass_contract_training_and_bundle(
     settings: Settings, registry: Registry
 ) -> None:
     waive(settings)
@@ -99,7 +101,9 @@ def test_rows_are_read_checked_learnt_from_and_described(
     assert walk.passed == {"contract", "training", "bundle"}
 
 
-def test_a_request_is_answered_and_recorded(trained: Trained, settings: Settings) -> None:
+def test_a_request_passes_serving_contract_bundle_and_records(
+    trained: Trained, settings: Settings
+) -> None:
     point(settings.models, trained.bundle, 1)
     with walking(lambda value: "marked" in repr(value)) as walk, serve(binary, settings) as client:
         walk.on = True
@@ -110,7 +114,7 @@ def test_a_request_is_answered_and_recorded(trained: Trained, settings: Settings
     assert walk.passed == {"serving", "contract", "bundle", "records"}
 
 
-def test_an_outcome_is_taken_and_recorded(trained: Trained, settings: Settings) -> None:
+def test_an_outcome_passes_serving_and_records(trained: Trained, settings: Settings) -> None:
     point(settings.models, trained.bundle, 1)
     with walking(lambda value: "marked" in repr(value)) as walk, serve(binary, settings) as client:
         walk.on = True
@@ -119,15 +123,17 @@ def test_an_outcome_is_taken_and_recorded(trained: Trained, settings: Settings) 
     assert walk.passed == {"serving", "records"}
 
 
-def test_an_alert_is_found_and_told(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_checks, "due", lambda org: [("a key", date(2020, 1, 1))])
+def test_an_alert_passes_monitoring_and_assets(
+    here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_checks, "due_days", lambda org: [("a key", date(2020, 1, 1))])
     with walking(lambda value: "GovernanceOverdue" in repr(value)) as walk:
         walk.on = True
         assert main(["check-alerts"]) == 1
     assert walk.passed - FOUNDATION == {"monitoring", "assets"}
 
 
-def test_a_check_is_decided_and_shown(
+def test_a_check_passes_governance_and_ops(
     at_home: Settings, registry: Registry, filled: Filled
 ) -> None:
     with walking(

@@ -32,7 +32,7 @@ def test_an_argument_beats_the_environment(monkeypatch: pytest.MonkeyPatch, name
     ("name", "value"),
     [("ML_PORT", "70000"), ("ML_PORT", "web"), ("ML_MODE", "auto"), ("ML_POLL_SECONDS", "0")],
 )
-def test_a_setting_that_cannot_be_is_refused(
+def test_an_invalid_setting_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -51,7 +51,7 @@ def test_a_setting_that_cannot_be_is_refused(
         "postgres+psycopg://h1,h2:6432",
     ],
 )
-def test_a_database_is_named_as_the_engine_reads_it(
+def test_an_accepted_database_address_is_readable_for_the_engine(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("ML_DATABASE_URL", url)

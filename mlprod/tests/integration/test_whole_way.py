@@ -21,7 +21,7 @@ def predictions(client: TestClient, *rows: dict[str, Any]) -> list[Any]:
     return result
 
 
-def test_a_classifier_goes_the_whole_way_and_back(
+def test_a_classifier_is_trained_served_and_rolled_back(
     settings: Settings, registry: Registry, trained_baseline: Trained
 ) -> None:
     release(registry, trained_baseline.bundle)
@@ -39,8 +39,8 @@ def test_a_classifier_goes_the_whole_way_and_back(
         assert predictions(client, PARCEL)[0]["score"] == pytest.approx(3.5 / 30)
 
 
-def test_a_regression_goes_the_whole_way(settings: Settings, registry: Registry) -> None:
-    whole = train_with_governance(regression, settings, silent).evaluation.whole()
+def test_a_regression_is_trained_and_served(settings: Settings, registry: Registry) -> None:
+    whole = train_with_governance(regression, settings, silent).evaluation.overall()
     assert set(whole) == {"value", "mae", "rmse", "r2"}
     assert whole["r2"].value > 0.9
     promote(registry, "you", "it passed the gates")
@@ -51,7 +51,7 @@ def test_a_regression_goes_the_whole_way(settings: Settings, registry: Registry)
     assert small["decision"] == round(small["score"])
 
 
-def test_text_goes_the_whole_way_with_a_waiver_and_where_pickles_are_allowed(
+def test_a_text_model_is_served_with_a_waiver_and_allowed_pickles(
     settings: Settings, registry: Registry
 ) -> None:
     waive(settings)

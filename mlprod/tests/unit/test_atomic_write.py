@@ -8,7 +8,7 @@ import pytest
 from mlprod.atomic_write import atomic_write
 
 
-def test_content_replaces_what_was_there_and_no_draft_stays(tmp_path: Path) -> None:
+def test_write_replaces_the_content_and_leaves_no_draft(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     for content in (b"first, and longer", b"second", b""):
         atomic_write(path, content)
@@ -18,7 +18,7 @@ def test_content_replaces_what_was_there_and_no_draft_stays(tmp_path: Path) -> N
         )
 
 
-def test_an_open_file_is_copied_from_where_it_stands(tmp_path: Path) -> None:
+def test_an_open_file_is_copied_from_its_current_position(tmp_path: Path) -> None:
     source = BytesIO(b"read already, the rest")
     source.seek(len(b"read already, "))
     atomic_write(tmp_path / "copy", source)
@@ -32,7 +32,7 @@ class Broken(BytesIO):
         return super().read(4)
 
 
-def test_an_end_in_between_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     atomic_write(path, b"whole")
     with pytest.raises(KeyboardInterrupt):
@@ -75,7 +75,7 @@ def test_the_longest_name_of_a_file_system_can_be_written(tmp_path: Path) -> Non
     assert (tmp_path / ("n" * 255)).read_bytes() == b"content"
 
 
-def test_without_its_folder_nothing_is_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         atomic_write(tmp_path / "absent" / "file", b"content")
     assert list(tmp_path.iterdir()) == []

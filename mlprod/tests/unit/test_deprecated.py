@@ -1,4 +1,4 @@
-"""Old names work for two minor versions and print the new one."""
+"""Old names work for two minor versions, and using one prints the new name."""
 
 import argparse
 import tomllib
@@ -22,7 +22,7 @@ def test_an_old_verb_runs_as_the_new_one_and_prints_its_name(
     checks: list[bool] = []
 
     def generate(args: argparse.Namespace) -> int:
-        "Stands in."
+        "Replaces the verb."
         checks.append(args.check)
         return 0
 
@@ -53,17 +53,20 @@ def test_an_old_option_is_the_new_one_for_its_verb_alone(
 def test_an_old_setting_is_read_under_the_new_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("ML_ADMIN_PORT", "0")  # which monkeypatch takes away again
+    # So that monkeypatch removes the variable after the test.
+    monkeypatch.setenv("ML_ADMIN_PORT", "0")
     monkeypatch.delenv("ML_ADMIN_PORT")
     monkeypatch.setenv("ML_OPS_PORT", "8011")
     assert Project(PACKAGE).settings().admin_port == 8011
     message = "the setting ML_OPS_PORT is now ML_ADMIN_PORT; the old name works until mlprod 0.3\n"
     assert capsys.readouterr().err == message
     assert Project(PACKAGE).settings().admin_port == 8011
-    assert capsys.readouterr().err == "", "said once"
+    assert capsys.readouterr().err == "", "printed once"
 
 
-def test_of_two_names_of_a_setting_the_new_one_holds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_setting_with_both_names_has_the_value_of_the_new_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     environ = {
         "ML_STATE": "old",
         "ML_STATE_DIR": "new",
@@ -80,20 +83,20 @@ def test_of_two_names_of_a_setting_the_new_one_holds(capsys: pytest.CaptureFixtu
     ]
 
 
-def test_a_name_of_today_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_current_name_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert with_new_names(["promote", "governance"]) == ["promote", "governance"]
     assert with_new_names([]) == []
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("old", "renamed"), RENAMED)
-def test_an_old_name_goes_after_two_minor_versions(old: str, renamed: Renamed) -> None:
+def test_an_old_name_is_removed_after_two_minor_versions(old: str, renamed: Renamed) -> None:
     project = tomllib.loads((LIBRARY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = tuple(map(int, project["version"].split(".")[:2]))
-    assert version < renamed.gone_in, f"remove {old} from mlprod/deprecated.py: its time is over"
+    assert version < renamed.removed_in, f"remove {old} from mlprod/deprecated.py: it is too old"
 
 
-def test_an_old_name_leads_to_one_of_today() -> None:
+def test_an_old_name_maps_to_a_current_one() -> None:
     for old, renamed in deprecated.VERBS.items():
         assert renamed.name in VERBS
         assert old not in VERBS

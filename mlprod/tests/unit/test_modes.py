@@ -9,7 +9,7 @@ from mlprod.records.mode import rank
 def test_every_mode_is_a_mode_of_bodies_settings_and_files() -> None:
     assert get_args(ModeName) == MODES == tuple(DecisionMode)
     assert all(type(mode) is str for mode in (*MODES, *DECIDING_MODES, SAFEST)), (
-        "they go to JSON and into the database"
+        "they are written to JSON and the database"
     )
 
 
@@ -21,5 +21,5 @@ def test_only_shadow_gives_no_decisions() -> None:
 @pytest.mark.parametrize(
     ("mode", "expected"), [("shadow", 0), ("assist", 1), ("automate", 2), ("Automate", 0), ("", 0)]
 )
-def test_a_word_that_is_no_mode_ranks_with_the_strictest(mode: str, expected: int) -> None:
+def test_a_text_that_is_not_a_mode_ranks_with_the_strictest(mode: str, expected: int) -> None:
     assert rank(mode) == expected

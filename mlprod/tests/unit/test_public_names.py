@@ -1,6 +1,4 @@
-"""What pages tell a project to import is public and there, and a project that imports anything else
-is refused.
-"""
+"""Pages show imports of public names only, and a project that imports a private name is refused."""
 
 import os
 import re
@@ -26,12 +24,12 @@ MODULES = re.findall(r"mlprod\.[\w.]+", GUIDANCE)
 
 
 @pytest.mark.parametrize("name", mlprod.__all__)
-def test_a_public_name_is_there(name: str) -> None:
+def test_a_public_name_can_be_imported(name: str) -> None:
     assert getattr(mlprod, name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_a_page_imports_what_is_public(page: Path) -> None:
+def test_a_page_imports_public_names_only(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "from .." not in text
     for names in re.findall(r"from mlprod import ([\w, ]+)", text):
@@ -41,11 +39,11 @@ def test_a_page_imports_what_is_public(page: Path) -> None:
         assert {name.strip() for name in names.split(",")} <= set(import_module(module).__all__)
 
 
-def test_some_page_imports_something() -> None:
+def test_at_least_one_page_imports_rows_of() -> None:
     assert any("from mlprod import rows_of" in page.read_text(encoding="utf-8") for page in PAGES)
 
 
-def test_the_guidance_of_the_contract_names_what_is_public_and_there() -> None:
+def test_the_guidance_of_the_import_contract_names_the_public_modules_and_names() -> None:
     (names,) = re.findall(r"from mlprod import (.*)", GUIDANCE)
     assert names.split(", ") == sorted(mlprod.__all__)
     assert [import_module(module).__name__ for module in MODULES] == MODULES
@@ -60,9 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lint(project: Path, line: str) -> subprocess.CompletedProcess[str]:
-    """The import contract of the project, as `make check` runs it, with a line added to a module of
-    its own.
-    """
+    """Run the import contract of the project, as `make check` does, with a line in a new module."""
     (project / "src" / PACKAGE / "features.py").write_text(f"{line}\n")
     paths = os.pathsep.join(str(folder / "src") for folder in (project, LIBRARY))
     assert LINT_IMPORTS[0] == sys.executable
@@ -83,7 +79,7 @@ def lint(project: Path, line: str) -> subprocess.CompletedProcess[str]:
         "def late():\n    from mlprod.serving.api import create_api",
     ],
 )
-def test_a_private_import_is_refused_and_the_message_names_what_is_public(
+def test_a_private_import_is_refused_and_the_message_lists_the_public_names(
     project: Path, line: str
 ) -> None:
     done = lint(project, line)
@@ -102,6 +98,6 @@ def test_a_private_import_is_refused_and_the_message_names_what_is_public(
         "from mlprod import client",
     ],
 )
-def test_a_public_import_is_kept(project: Path, line: str) -> None:
+def test_a_public_import_is_allowed(project: Path, line: str) -> None:
     done = lint(project, line)
     assert done.returncode == 0, done.stdout

@@ -1,6 +1,4 @@
-"""The public names and their signatures are those of a committed list, and all others are closed to
-a project.
-"""
+"""The public names and signatures equal a committed list, and a project may use no others."""
 
 import ast
 import inspect
@@ -28,7 +26,7 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def surface() -> Iterator[str]:
-    """A line for each public name, and below it one for each public attribute of a class."""
+    """Yield a line for each public name, and below it one for each public attribute of a class."""
     for module in PUBLIC:
         for name in sorted(import_module(module).__all__):
             if name in (values := assigned(module)):
@@ -38,7 +36,7 @@ def surface() -> Iterator[str]:
 
 
 def assigned(module: str) -> dict[str, str]:
-    """What a module gives a name by `=`: an alias of a type."""
+    """Return the names that a module assigns with `=`, such as an alias of a type."""
     body = ast.parse(inspect.getsource(import_module(module))).body
     return {
         ast.unparse(node.targets[0]): ast.unparse(node.value)
@@ -47,13 +45,14 @@ def assigned(module: str) -> dict[str, str]:
     }
 
 
-def described(name: str, found: Any) -> Iterator[str]:
-    """Read from the source, since each Python version prints annotations in its own way."""
-    if not getattr(found, "__module__", "mlprod").startswith("mlprod"):
-        yield f"{name} = {found.__module__.partition('.')[0]}.{found.__qualname__}"
+def described(name: str, value: Any) -> Iterator[str]:
+    """Describe a name from its source, since each Python version prints annotations differently."""
+    if not getattr(value, "__module__", "mlprod").startswith("mlprod"):
+        yield f"{name} = {value.__module__.partition('.')[0]}.{value.__qualname__}"
         return
-    function = getattr(found, "_get_wrapped_function", None)  # of a pytest fixture
-    (node,) = ast.parse(inspect.getsource(function() if function else found)).body
+    # The function of a pytest fixture.
+    function = getattr(value, "_get_wrapped_function", None)
+    (node,) = ast.parse(inspect.getsource(function() if function else value)).body
     if isinstance(node, DEFINITIONS):
         yield signature(name, node)
         return
@@ -75,9 +74,10 @@ def signature(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 
 
 def test_the_public_names_and_signatures_are_those_of_the_list(tmp_path: Path) -> None:
-    """To accept a change: copy the file that the message names over public_surface.txt, and read
-    its diff. A name that goes or takes other arguments is a change for the changelog, after two
-    minor versions of warning.
+    """To accept a change, copy the file of the message over public_surface.txt, and read its diff.
+
+    A name that is removed, or that gets other arguments, needs two minor versions of warning and a
+    line in the changelog.
     """
     actual = tmp_path.parent / SURFACE.name
     actual.write_text("".join(f"{line}\n" for line in surface()), encoding="utf-8")
@@ -86,7 +86,7 @@ def test_the_public_names_and_signatures_are_those_of_the_list(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("module", PUBLIC)
-def test_every_public_module_names_what_is_public_in_it(module: str) -> None:
+def test_every_public_module_lists_its_public_names(module: str) -> None:
     names = import_module(module).__all__
     assert names == sorted(set(names))
     assert [name for name in names if name.startswith("_")] == []
@@ -103,5 +103,5 @@ def test_a_project_may_import_public_modules_and_no_others() -> None:
     assert opened == [module for module in PUBLIC if module.count(".") == 1]
 
 
-def test_a_public_name_of_the_package_is_found_lazily_under_its_type() -> None:
+def test_every_public_name_of_the_package_is_loaded_lazily() -> None:
     assert sorted(mlprod.HOMES) == mlprod.__all__

@@ -17,7 +17,7 @@ def test_the_committed_reference_pages_follow_from_the_code(
 
     for name, text in generate_reference.pages().items():
         assert (REFERENCE / name).read_text(encoding="utf-8") == text, (
-            f"{name} is old: make reference"
+            f"{name} is out of date: run make reference"
         )
 
 

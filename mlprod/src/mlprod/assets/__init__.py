@@ -1,8 +1,8 @@
-"""The files of a project that must match the library's version: rules, dashboards, runbooks, pages,
-`deploy/base`.
+"""Files of a project that must match the library's version.
 
-Below `project/` each stands under its name in a project. The hook copies them into a bake, and
-`make generate` writes them later from the installed wheel.
+These are rules, dashboards, runbooks, pages and `deploy/base`. Each file below `project/` has the
+path that it has in a project. The hook copies the files into a new project. Later `make generate`
+writes them from the installed wheel.
 """
 
 import re
@@ -19,16 +19,17 @@ WITHOUT = "[tool.mlprod] without"
 
 
 class AssetError(Exception):
-    """The setting that leaves out generated files cannot be used; the message names the value and
-    what works.
+    """The setting that leaves out generated files cannot be used.
+
+    The message names the value and what works.
     """
 
 
 def asset_files(root: Path) -> dict[str, str]:
-    """Text of each file by its name in the project at `root`, less those that its pyproject.toml
-    leaves out.
+    """Return the text of each file by its path in the project at `root`.
 
-    Raises AssetError for a setting that names no such file.
+    Files that the project's pyproject.toml leaves out are not included. Raises AssetError if that
+    setting names a file or folder that is not generated.
     """
     files = {
         path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8")
@@ -48,8 +49,9 @@ def asset_files(root: Path) -> dict[str, str]:
 
 
 def pages() -> dict[str, str]:
-    """Text of each documentation page by its topic, such as `drift`, `runbooks/model` or
-    `reference/verbs`.
+    """Return the text of each documentation page by its topic.
+
+    Topics are, for example, `drift`, `runbooks/model` and `reference/verbs`.
     """
     result = {}
     for folder, prefix in (
@@ -64,9 +66,9 @@ def pages() -> dict[str, str]:
 
 
 def runbook(alert: str) -> str:
-    """The page and anchor of an alert, as its rule names it in runbook_url.
+    """Return the page and anchor of an alert, as its rule names them in runbook_url.
 
-    Raises KeyError for an unknown alert.
+    Raises KeyError if no page has a section for the alert.
     """
     for page in sorted(RUNBOOKS.glob("*.md")):
         if re.search(rf"^## {re.escape(alert)}$", page.read_text(encoding="utf-8"), re.MULTILINE):
@@ -75,7 +77,7 @@ def runbook(alert: str) -> str:
 
 
 def _without(settings: Path) -> list[str]:
-    """Folders and files that the project does without."""
+    """Return the folders and files that the project leaves out."""
     content = tomllib.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
     given: Any = content.get("tool", {}).get("mlprod", {}).get("without", [])
     if not isinstance(given, list) or not all(

@@ -1,6 +1,4 @@
-"""Scores of whole tables, as the service gives them: by the verb `score`, and by `open_scorer` in a
-job of your own.
-"""
+"""Scoring of whole tables: with the verb `score`, or with `open_scorer` in a job of your own."""
 
 from .scorer import Scorer, open_scorer
 

@@ -1,5 +1,6 @@
-"""Score a table with the champion: one file, whole or not at all, and each answer recorded as the
-service's are.
+"""The scoring job: it scores a table with the champion and writes one file.
+
+The file is complete or absent. Each prediction is recorded like a prediction of the service.
 """
 
 import os
@@ -16,33 +17,36 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..contract.columns import MAX_REFUSED
+from ..contract.columns import MAX_INVALID_SHARE
 from ..contract.schema import ContractSchema
-from ..contract.validation import first_violation, prepared
+from ..contract.validation import first_violation, prepare
 from ..ops.mode_switch import mode_now
 from ..records.database import now
 from ..records.errors import StoreUnavailableError
 from ..records.store import Store
 from ..settings import Settings
 from ..training.registry import CHAMPION, Registry
-from ..training.sources import stream
+from ..training.sources import stream_batches
 from .output import KIND, MODEL, SOURCE, ScoringError, open_target, publish
-from .recorder import ANOTHER_ROW, Recorder, secret
+from .recorder import ANOTHER_ROW, Recorder, load_salt
 from .row_check import engine_errors, refused_rows
 from .scorer import REFUSED, Scorer
 from .selection import ScoringFunctions, ScoringInput
 
-CHUNK_ROWS = 50_000  # rows at once; a few pieces are in memory
+# Rows of a chunk. A few chunks are in memory at a time.
+CHUNK_ROWS = 50_000
 TRIAL = "trial"
-Take = Callable[[pa.RecordBatch, pa.RecordBatch], pa.RecordBatch]
+# the rows and their answers → the answers of the file
+ConvertAnswers = Callable[[pa.RecordBatch, pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """What was done.
+    """The result of a run.
 
-    `refused` counts rows that broke the contract, by rule; `new` the cases not recorded before;
-    `notes` say which rows these are, and which unknown words look like known ones.
+    `refused` counts the rows that broke the contract, by rule. `new` counts the cases that were not
+    recorded before. `notes` describe the refused rows and the unknown categories that look like
+    known ones.
     """
 
     rows: int
@@ -61,34 +65,34 @@ def score(
     store: Store | None,
     who: str,
 ) -> ScoringResult:
-    """Score rows into the Parquet file `to`, a path or an address such as
-    s3://bucket/scores/june.parquet.
+    """Score rows into the Parquet file `to`.
 
-    `who` is recorded as the caller. Without a store it is a trial: nothing is recorded, and no
-    decision given. Raises ScoringError, RegistryError, BundleError, KeysError,
-    StoreUnavailableError, and ContractViolationError for absent columns; then the file is as it
-    was, and so are the records.
+    `to` is a path or an address such as s3://bucket/scores/june.parquet. `who` is recorded as the
+    caller. Without a store it is a dry run: it records nothing and writes no decisions.
+
+    Raises ScoringError, RegistryError, BundleError, KeysError, StoreUnavailableError, and
+    ContractViolationError for missing columns. Then the file and the records are as before.
     """
     terms, registry = domain.terms, Registry(settings)
-    subject = {
+    metadata = {
         MODEL: settings.model_name.encode(),
         SOURCE: rows.source.encode(),
         KIND: b"answers" if store else b"trial",
     }
-    filesystem, path = open_target(to, subject)
+    filesystem, path = open_target(to, metadata)
     if (champion := registry.get_by_alias(CHAMPION)) is None:
         raise ScoringError(
-            "nothing was promoted yet; make train (or make baseline), then make promote "
-            'REASON="..."'
+            "nothing was promoted yet; run make train (or make baseline), then "
+            'make promote REASON="..."'
         )
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="scores-", dir=settings.state_dir) as folder, engine_errors():
-        table = prepared(rows.table, terms)
+        table = prepare(rows.table, terms)
         refused, count, notes = refused_rows(table, terms)
         bundle, draft = registry.download(champion, Path(folder)), Path(folder) / "draft.parquet"
-        what = bundle, champion.digest, terms, domain.baseline, domain.decide
-        allowed = settings.allow_pickle, _cores(), settings.model_megabytes
-        scorer = Scorer(*what, *allowed)
+        model = bundle, champion.digest, terms, domain.baseline, domain.decide
+        limits = settings.allow_pickle, _cores(), settings.model_megabytes
+        scorer = Scorer(*model, *limits)
         recorder = None
         if store:
             facts = (
@@ -96,26 +100,25 @@ def score(
                 champion.digest,
                 mode_now(settings, store).mode,
                 store,
-                secret(settings),
+                load_salt(settings),
             )
             recorder = Recorder(terms, *facts, Path(folder) / "ids", who, domain.explored)
-        claim = (
+        convert = (
             partial(_recorded, recorder, count)
             if recorder
             else partial(_as_trial, str(champion.number))
         )
         try:
-            _write(
-                draft, _answers(scorer, claim, stream(_wanted(table, terms), CHUNK_ROWS)), subject
-            )
+            batches = stream_batches(_select_columns(table, terms), CHUNK_ROWS)
+            _write(draft, _answers(scorer, convert, batches), metadata)
             if recorder:
-                _demand_mode(recorder, settings)
+                _require_same_mode(recorder, settings)
             publish(draft, filesystem, path)
-        except (
-            BaseException
-        ):  # whatever it is: what nobody was given must not stand in the records as given
+        except BaseException:
+            # After any error, also an interruption: nobody received these predictions, so the
+            # records must not contain them.
             if recorder:
-                _withdraw(recorder)
+                _delete_predictions(recorder)
             raise
     if recorder and recorder.conflicting:
         refused[f"{terms.id}: {ANOTHER_ROW}"] = recorder.conflicting
@@ -127,46 +130,44 @@ def score(
 def _recorded(
     recorder: Recorder, count: int, rows: pa.RecordBatch, answers: pa.RecordBatch
 ) -> pa.RecordBatch:
-    """Answers as they are recorded.
+    """Record answers and return them as recorded.
 
-    Raises ScoringError when too many of the `count` rows come under ids of other rows.
+    Raises ScoringError if too many of the `count` rows have the id of another row.
     """
-    result = recorder.take(rows, answers)
-    if recorder.conflicting > MAX_REFUSED * count:
+    result = recorder.record(rows, answers)
+    if recorder.conflicting > MAX_INVALID_SHARE * count:
         id = recorder.terms.id
         raise ScoringError(
-            f"more than {MAX_REFUSED:.0%} of {count:,} rows come under an {id} that "
-            f"{ANOTHER_ROW}; an id names one "
-            "case, for ever. Where the same things are scored again and again, put the "
-            "date into the id"
+            f"more than {MAX_INVALID_SHARE:.0%} of {count:,} rows have an {id} that "
+            f"{ANOTHER_ROW}; an id names one case, forever. If you score the same entity "
+            "repeatedly, put the date into the id"
         )
     return result
 
 
-def _demand_mode(recorder: Recorder, settings: Settings) -> None:
-    if (holds := mode_now(settings, recorder.store).mode) != recorder.mode:
-        began = recorder.mode
+def _require_same_mode(recorder: Recorder, settings: Settings) -> None:
+    if (current := mode_now(settings, recorder.store).mode) != recorder.mode:
         raise ScoringError(
-            f"the mode was {began} at first and is {holds} now: these decisions are not "
-            f"given; run again"
+            f"the mode changed from {recorder.mode} to {current} during the run; "
+            "the output is discarded, run it again"
         )
 
 
-def _withdraw(recorder: Recorder) -> None:
+def _delete_predictions(recorder: Recorder) -> None:
     try:
         recorder.delete_predictions()
     except StoreUnavailableError as error:
         message = (
-            f"{error}: {recorder.new:,} answers stay in the records that nobody was given; run "
-            f"it again to give them"
+            f"{error}: the records keep {recorder.new:,} predictions of this failed run; run it "
+            "again to get them"
         )
         print(message, file=sys.stderr)
 
 
 def _as_trial(version: str, _: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
-    """Scores alone, in the columns of answers."""
-    count, message = len(answers), {"model_version": version, "arm": None, "mode": TRIAL}
-    kinds = {name: pa.array([value], pa.string())[0] for name, value in message.items()}
+    """Return only the scores, in the columns of recorded answers."""
+    count, facts = len(answers), {"model_version": version, "arm": None, "mode": TRIAL}
+    kinds = {name: pa.array([value], pa.string())[0] for name, value in facts.items()}
     given = {name: answers.column(name) for name in (answers.schema.names[0], "refused", "score")}
     given["decision"] = pa.nulls(count, answers.schema.field("decision").type)
     given |= {name: pa.repeat(value, count) for name, value in kinds.items()}
@@ -175,9 +176,10 @@ def _as_trial(version: str, _: pa.RecordBatch, answers: pa.RecordBatch) -> pa.Re
     )
 
 
-def _wanted(table: ir.Table, terms: ContractSchema) -> ir.Table:
-    """The columns that are scored and recorded, and what the contract says of each row; an id that
-    is no number becomes a word.
+def _select_columns(table: ir.Table, terms: ContractSchema) -> ir.Table:
+    """Select the columns to score and record, and the rule that each row breaks.
+
+    An id that is not an integer becomes text.
     """
     names = [name for name in (*terms.fields.names, terms.unit) if name in table.columns]
     id = table[terms.id]
@@ -186,23 +188,23 @@ def _wanted(table: ir.Table, terms: ContractSchema) -> ir.Table:
 
 
 def _answers(
-    scorer: Scorer, claim: Take, rows: Iterator[pa.RecordBatch]
+    scorer: Scorer, convert: ConvertAnswers, rows: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """Answers in the order of the rows, which wait here until they were scored."""
+    """Yield the answers in the order of the rows, which wait here until they are scored."""
     waiting: deque[pa.RecordBatch] = deque()
 
-    def noted() -> Iterator[pa.RecordBatch]:
+    def remembered() -> Iterator[pa.RecordBatch]:
         for batch in rows:
             waiting.append(batch)
             yield batch
 
-    for answers in scorer(noted()):
-        yield claim(waiting.popleft(), answers)
+    for answers in scorer(remembered()):
+        yield convert(waiting.popleft(), answers)
 
 
-def _write(draft: Path, batches: Iterator[pa.RecordBatch], subject: dict[bytes, bytes]) -> None:
+def _write(draft: Path, batches: Iterator[pa.RecordBatch], metadata: dict[bytes, bytes]) -> None:
     first = next(batches)
-    with pq.ParquetWriter(draft, first.schema.with_metadata(subject)) as writer:
+    with pq.ParquetWriter(draft, first.schema.with_metadata(metadata)) as writer:
         for batch in chain([first], batches):
             writer.write_batch(batch)
 

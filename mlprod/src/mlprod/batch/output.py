@@ -1,5 +1,6 @@
-"""Where a file of scores goes: a path or an address, there whole or not at all, and never over
-something else.
+"""The target of a file of scores: a path or an address.
+
+The file is complete or absent, and it never replaces a file of another kind.
 """
 
 import os
@@ -12,22 +13,19 @@ from pyarrow import fs
 
 from ..atomic_write import atomic_write
 
-# An upload is sent without its length otherwise, which stores other than Amazon's refuse.
+# Without this setting an upload has no length, which stores other than Amazon's refuse.
 os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
 
-MODEL, SOURCE, KIND = (
-    b"scores_of",
-    b"rows_of",
-    b"kind",
-)  # in a file's metadata: what a later run may replace
+# Keys of a file's metadata, by which a later run decides whether it may replace the file.
+MODEL, SOURCE, KIND = b"scores_of", b"rows_of", b"kind"
 
 
 class ScoringError(Exception):
-    """Nothing was put in place; the message says why, and what helps."""
+    """The run wrote no file; the message has the reason and the remedy."""
 
 
 def resolve_target(to: str, name: str) -> str:
-    """The file that is meant: `to` itself, or one of that name in the folder `to`.
+    """Return the target file: `to` itself, or the file `name` in the folder `to`.
 
     An address keeps its options.
     """
@@ -36,10 +34,10 @@ def resolve_target(to: str, name: str) -> str:
     return file + mark + options
 
 
-def open_target(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
-    """Where the file goes.
+def open_target(to: str, metadata: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]:
+    """Return the file system and the path of the target.
 
-    Raises ScoringError when that cannot be written to, or holds what must not be replaced.
+    Raises ScoringError if the target cannot be written, or if its file must not be replaced.
     """
     try:
         if "://" in to:
@@ -48,34 +46,31 @@ def open_target(to: str, about: dict[bytes, bytes]) -> tuple[fs.FileSystem, str]
             filesystem, path = fs.LocalFileSystem(), str(Path(to).absolute())
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             NamedTemporaryFile(dir=Path(path).parent).close()
-        there = filesystem.get_file_info(path).type != fs.FileType.NotFound
-        holds = (pq.read_schema(path, filesystem=filesystem).metadata or {}) if there else about
+        exists = filesystem.get_file_info(path).type != fs.FileType.NotFound
+        old = (pq.read_schema(path, filesystem=filesystem).metadata or {}) if exists else metadata
     except (OSError, ValueError) as error:
         works = "var/scores/june.parquet, s3://bucket/june.parquet"
         raise ScoringError(f"{to} cannot be written to: {error}. What works: {works}") from error
-    if holds.get(MODEL) != about[MODEL]:
+    if old.get(MODEL) != metadata[MODEL]:
         raise ScoringError(
-            f"{to} is there and holds no scores of {about[MODEL].decode()}: it is not replaced"
+            f"{to} exists and has no scores of {metadata[MODEL].decode()}; it is not replaced. "
+            "Choose another path: OUTPUT=..."
         )
-    if holds.get(SOURCE) != about[SOURCE] or (about[KIND], holds.get(KIND)) == (
-        b"trial",
-        b"answers",
-    ):
-        stored = (
-            f"the {holds.get(KIND, b'scores').decode()} to "
-            f"{holds.get(SOURCE, b'other rows').decode()}"
-        )
+    is_trial_over_answers = (metadata[KIND], old.get(KIND)) == (b"trial", b"answers")
+    if old.get(SOURCE) != metadata[SOURCE] or is_trial_over_answers:
+        kind, rows = old.get(KIND, b"scores").decode(), old.get(SOURCE, b"other rows").decode()
         raise ScoringError(
-            f"{to} is there and holds {stored}: it is not replaced. Name another: OUTPUT=..."
+            f"{to} already contains the {kind} for {rows}; it is not replaced. "
+            "Choose another path: OUTPUT=..."
         )
     return filesystem, path
 
 
 def publish(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
-    """The file is there whole or not at all: by a rename, or as one upload, which is there once its
-    stream is closed.
+    """Move the draft to its target, by a rename or as one upload.
 
-    Raises ScoringError.
+    An upload exists once its stream is closed, so the file is complete or absent. Raises
+    ScoringError if it cannot be written.
     """
     try:
         if not isinstance(filesystem, fs.LocalFileSystem):
@@ -83,6 +78,7 @@ def publish(draft: Path, filesystem: fs.FileSystem, path: str) -> None:
                 shutil.copyfileobj(source, sink)
             return
         with draft.open("rb") as source:
-            atomic_write(Path(path), source)  # readable for whom the umask lets it be
+            # The umask decides who may read it.
+            atomic_write(Path(path), source)
     except OSError as error:
         raise ScoringError(f"{path} cannot be written: {error}") from error

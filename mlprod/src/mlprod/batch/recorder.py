@@ -1,5 +1,6 @@
-"""What a batch answered, in the records as the service's answers are: same words, same secrets,
-same withholding.
+"""The recorder of a batch: it records predictions in the same form as the service.
+
+It uses the same salt, and withholds decisions by the same rules.
 """
 
 import json
@@ -22,21 +23,23 @@ from ..serving.api_keys import ApiKeys, KeysError
 from ..serving.exploration import Exploration
 from ..settings import Settings
 
-EVENT = 500  # rows in one transaction: a short one, so that outcomes need not wait for it
+# Rows of one transaction. It is short, so that outcomes do not wait for it.
+EVENT_ROWS = 500
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 ANOTHER_ROW = "was answered before for another row"
-SAID = ("model_version", "arm", "mode", "at")  # of an answer, beside score and decision
+# the columns of an answer besides score and decision
+ANSWER_COLUMNS = ("model_version", "arm", "mode", "at")
 
 
-def secret(settings: Settings) -> bytes:
-    """What hides units in the records and draws the explored share: the service's own.
+def load_salt(settings: Settings) -> bytes:
+    """Load the salt of the service, which pseudonymizes units and draws the explored share.
 
-    Raises KeysError.
+    Raises KeysError if it is required and missing.
     """
     if settings.environment != "local" and not settings.keys_file:
         raise KeysError(
-            f"in {settings.environment} ML_KEYS_FILE is needed: a secret in it hides units "
-            f"in the records"
+            f"ML_KEYS_FILE is not set and {settings.environment} requires it: its salt "
+            "pseudonymizes units in the records. Set it to the keys file of the service"
         )
     settings.spooled.mkdir(parents=True, exist_ok=True)
     return ApiKeys(settings.keys_file, settings.spooled / "salt").salt
@@ -44,12 +47,12 @@ def secret(settings: Settings) -> bytes:
 
 @dataclass
 class Recorder:
-    """Records the answers of one run, and gives what the records hold: a case that is known by its
-    id was answered.
+    """Records the answers of one run, and returns the recorded ones.
 
-    A row under the id of another row is refused. `new` counts the cases that were not known before;
-    their ids lie in the file `ids`, for `withdraw`. `caller` is the person who runs it, and
-    `request` stands for the run in the records.
+    A case with a known id keeps its recorded answer. A row with the id of another row is refused.
+    `new` counts the cases that were not known before. The file `ids` has the ids of the run, for
+    `delete_predictions`. `caller` is the person who runs it; `request` is the id of the run in the
+    records.
     """
 
     terms: ContractSchema
@@ -66,20 +69,20 @@ class Recorder:
     request: str = field(default_factory=lambda: f"batch-{event_number()}")
     at: datetime = field(default_factory=now)
 
-    def take(self, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
-        """Record answers {ID, score, decision, refused} to `rows`, which hold the contract's
-        columns, in one order.
+    def record(self, rows: pa.RecordBatch, answers: pa.RecordBatch) -> pa.RecordBatch:
+        """Record answers {ID, score, decision, refused} for `rows` in the same order.
 
-        Gives them with model_version, arm, mode and at (UTC); the decision only where it was
-        recorded in a mode that gives decisions. A row without a score is not recorded; one under
-        the id of another row has none either. Raises StoreUnavailableError and EventsRefusedError.
+        `rows` have the contract's columns. Returns the answers with model_version, arm, mode and at
+        (UTC). A decision is included only if it was recorded in a mode that releases decisions. A
+        row without a score is not recorded. A row with the id of another row gets no score. Raises
+        StoreUnavailableError and EventsRefusedError.
         """
         ids = [str(id) for id in answers.column(self.terms.id).to_pylist()]
         scores, decisions = (
             answers.column("score").to_pylist(),
             answers.column("decision").to_pylist(),
         )
-        received = [
+        predictions = [
             self._prediction(id, score, decision, unit, row)
             for id, score, decision, (unit, row) in zip(
                 ids, scores, decisions, self._rows(rows), strict=True
@@ -89,9 +92,9 @@ class Recorder:
         kind = answers.schema.field("decision").type
         held: dict[str, dict[str, Any]] = {}
         with self.ids.open("a", encoding="utf-8") as file:
-            for start in range(0, len(received), EVENT):
-                held |= self._recorded(received[start : start + EVENT], kind, file)
-        absent = dict.fromkeys(("score", "decision", *SAID))
+            for start in range(0, len(predictions), EVENT_ROWS):
+                held |= self._recorded(predictions[start : start + EVENT_ROWS], kind, file)
+        absent = dict.fromkeys(("score", "decision", *ANSWER_COLUMNS))
         result = [
             held.get(id, absent) if score is not None else absent
             for id, score in zip(ids, scores, strict=True)
@@ -113,24 +116,23 @@ class Recorder:
         )
 
     def delete_predictions(self) -> None:
-        """Take back what this run recorded, since nobody was given it.
+        """Delete the predictions of this run, which nobody received.
 
         Raises StoreUnavailableError.
         """
         if not self.ids.exists():
             return
         with self.ids.open(encoding="utf-8") as file:
-            while ids := [json.loads(line) for line in islice(file, EVENT)]:
+            while ids := [json.loads(line) for line in islice(file, EVENT_ROWS)]:
                 self.store.delete_predictions(ids, self.at)
 
     def _recorded(
         self, sent: list[dict[str, Any]], kind: pa.DataType, file: TextIO
     ) -> dict[str, dict[str, Any]]:
-        """What the records hold of these cases once they were sent, but for those known by the id
-        of another row.
-        """
+        """Record predictions; return the recorded ones by id, without those of another row."""
         file.writelines(json.dumps(one["id"]) + "\n" for one in sent)
-        # before they are there: what is withdrawn needlessly is not found, or of another time
+        # Before the insert, so that every recorded id is in the file. Deleting an id that this run
+        # did not record does no harm: it does not exist, or it has another time.
         file.flush()
         version, mode = str(self.version), self.mode
         event = build_event(
@@ -152,8 +154,10 @@ class Recorder:
         }
         mine = {one["id"]: facts | one for one in sent if not known.get(one["id"])}
         if new < len(sent):
-            for id, row in self.store.recorded(list(mine)).items():
-                mine[id] = {name: getattr(row, name) for name in ("score", "decision", *SAID)}
+            for id, row in self.store.find_predictions(list(mine)).items():
+                mine[id] = {
+                    name: getattr(row, name) for name in ("score", "decision", *ANSWER_COLUMNS)
+                }
         for one in mine.values():
             given = one["mode"] in DECIDING_MODES and self.mode in DECIDING_MODES
             number = pa.types.is_floating(kind)
@@ -165,22 +169,22 @@ class Recorder:
     def _prediction(
         self, id: str, score: float, decision: Any, unit: str | None, row: dict[str, Any]
     ) -> dict[str, Any]:
-        """What is recorded of a row.
+        """Build the prediction of a row.
 
-        Where decisions are given, the share of EXPLORATION is drawn as in the service.
+        If the mode releases decisions, the share of EXPLORATION is drawn as in the service.
         """
         let, arm = self.explored, None
         if (
             let
             and self.mode in DECIDING_MODES
             and decision != let.decision
-            and let.takes(id, self.salt)
+            and let.includes(id, self.salt)
         ):
             decision, arm = let.decision, EXPLORED
         return build_prediction(id, score, decision, unit, row, self.salt, arm)
 
     def _rows(self, rows: pa.RecordBatch) -> Iterator[tuple[str | None, dict[str, Any]]]:
-        """The unit and the fields of each row, without PII fields, which are not recorded."""
+        """Yield the unit and the fields of each row, without PII fields: they are not recorded."""
         stored = [field for field in self.terms.fields if field.name not in self.terms.personal]
         fields = pa.RecordBatch.from_pydict(
             {field.name: _plain(field, rows.column(field.name)) for field in stored}
@@ -195,8 +199,7 @@ class Recorder:
 
 
 def _plain(field: Field, cells: pa.Array) -> pa.Array:
-    """The cells as a request would have brought them; NaN, which JSON cannot say, as missing."""
-    cells = pc.cast(
-        cells, TYPES.get(field.kind, pa.string()), safe=False
-    )  # of refused rows are not recorded
+    """Convert cells to the types of a request; NaN becomes null, because JSON has no NaN."""
+    # An unsafe cast is fine: the cells of refused rows are not recorded.
+    cells = pc.cast(cells, TYPES.get(field.kind, pa.string()), safe=False)
     return pc.if_else(pc.is_nan(cells), None, cells) if field.kind == "number" else cells

@@ -1,4 +1,4 @@
-"""The rows of a batch by the rules of the contract, before any of them is scored."""
+"""The check of a batch against the contract, before any row is scored."""
 
 import re
 from collections.abc import Iterator
@@ -7,27 +7,29 @@ from contextlib import contextmanager
 import duckdb
 import ibis.expr.types as ir
 
-from ..contract.columns import MAX_REFUSED
+from ..contract.columns import MAX_INVALID_SHARE
 from ..contract.membership import is_duckdb
 from ..contract.schema import ContractSchema
-from ..contract.unknown_words import look_alikes
+from ..contract.unknown_words import describe_look_alikes
 from ..contract.validation import first_violation, violations
 from .output import ScoringError
 
-MAX_SHOWN = 10  # rules in a message
+# the rules that a message shows
+MAX_SHOWN = 10
 
 
 @contextmanager
 def engine_errors() -> Iterator[None]:
-    """DuckDB says what it could not read with the row in which it stood; where that is said on is a
-    log.
+    """Replace errors of DuckDB with a ScoringError that does not quote the row.
+
+    DuckDB's message contains the unreadable row, and messages end up in logs.
     """
     try:
         yield
     except duckdb.Error as error:
         line = re.search(r"[Ll]ine:? (\d+)", str(error))
         where = (
-            f" about line {line[1]}: has it a cell for each column?"
+            f" near line {line[1]}; each line needs one cell for each column"
             if line
             else f": {str(error)[:60]}"
         )
@@ -37,9 +39,10 @@ def engine_errors() -> Iterator[None]:
 def refused_rows(
     table: ir.Table, terms: ContractSchema
 ) -> tuple[dict[str, int], int, tuple[str, ...]]:
-    """How many rows break the contract, by rule, how many there are, and notes about them.
+    """Check the rows.
 
-    Raises ScoringError before anything is done.
+    Returns the number of rows that break the contract by rule, the number of all rows, and notes
+    about the refused ones. Raises ScoringError if the run must not start.
     """
     counts = (
         table.select(rule=first_violation(table, terms))
@@ -50,27 +53,27 @@ def refused_rows(
     rows, id = sum(result.values()), table[terms.id]
     refused = {rule: count for rule, count in sorted(result.items(), key=str) if rule is not None}
     if not rows:
-        raise ScoringError("there are no rows; does load() look at the right place and time?")
+        raise ScoringError("there are no rows; check the source and the period of load()")
     broken = violations(table, terms, refused, MAX_SHOWN)
     more = (
         [f"… and {len(refused) - len(broken):,} more rules broken"]
         if len(refused) > len(broken)
         else []
     )
-    if sum(refused.values()) > MAX_REFUSED * rows:
+    if sum(refused.values()) > MAX_INVALID_SHARE * rows:
         message = "; ".join([*(entry.describe() for entry in broken), *more])
         raise ScoringError(
-            f"more than {MAX_REFUSED:.0%} of {rows:,} rows break the contract: {message}"
+            f"more than {MAX_INVALID_SHARE:.0%} of {rows:,} rows break the contract: {message}"
         )
     ids = table.aggregate(known=id.count(), different=id.nunique()).to_pyarrow().to_pylist()[0]
     if repeated := ids["known"] - ids["different"]:
         raise ScoringError(
-            f"{terms.id} stands {repeated:,} times again under another row; an id names one case"
+            f"{terms.id} has {repeated:,} duplicate values; ids must be unique, because an id "
+            "names one case"
         )
-    open_fields = (
-        [field for field in terms.fields if field.open] if is_duckdb(table) else []
-    )  # a query for each
-    alike = look_alikes(table, open_fields, terms.personal)
+    # One query for each open field: only DuckDB is fast enough.
+    open_fields = [field for field in terms.fields if field.open] if is_duckdb(table) else []
+    alike = describe_look_alikes(table, open_fields, terms.personal)
     lines = [
         f"{element.count:,} rows have no score: {element.field}: {element.rule}{element.shown}"
         for element in broken

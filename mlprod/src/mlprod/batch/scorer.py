@@ -1,6 +1,4 @@
-"""Scores of whole tables: one function over Arrow record batches, which Spark's mapInArrow takes
-unchanged.
-"""
+"""The scorer of tables: a function over Arrow record batches, also for Spark's mapInArrow."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,25 +15,25 @@ from numpy.typing import NDArray
 from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.loader import Bundle, open_bundle
 from ..bundle.runtime import OnnxRuntime, Scores
-from ..contract.encoding import codes_of, column
-from ..contract.membership import words_of
+from ..contract.encoding import category_codes, column
+from ..contract.membership import category_table
 from ..contract.schema import Columns, ContractSchema, Field, Fields
-from ..contract.validation import first_violation, prepared
+from ..contract.validation import first_violation, prepare
 from ..project.project import Project
 from ..training.sources import cells_of
 
-REFUSED = "_refused"  # begins as no field can
+# A name that no field can have, because of the underscore.
+REFUSED = "_refused"
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """Turns record batches of rows into record batches {ID, score, decision, refused}, as many and
-    in their order.
+    """Converts record batches of rows to record batches {ID, score, decision, refused}.
 
-    A row that breaks the contract has neither score nor decision; `refused` says why, and is null
-    for all others. Rows that bring a column REFUSED were checked where they come from. It may be
-    pickled: each process that it runs in verifies and opens the bundle in `folder` for itself.
-    `workers` are threads; an engine that spreads the work itself wants one.
+    The batches keep their number and order. A row that breaks the contract has neither score nor
+    decision; `refused` has the reason, and is null for all other rows. Rows with a column REFUSED
+    are checked already. The scorer may be pickled: each process verifies and opens the bundle in
+    `folder`. `workers` is the number of threads; use 1 with an engine that distributes the work.
     """
 
     folder: Path
@@ -48,8 +46,10 @@ class Scorer:
     megabytes: int = MODEL_MEGABYTES
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Raises BundleError, ContractViolationError for a column that is absent or of another
-        kind, and ValueError for a score that is no finite number.
+        """Score record batches.
+
+        Raises BundleError, ContractViolationError if a column is missing or has another kind, and
+        ValueError if a score is not a finite number.
         """
         bundle = open_bundle(
             self.folder,
@@ -79,12 +79,13 @@ class Scorer:
             self.decide(score, threshold) if score == score else None for score in scores.tolist()
         ]
         if any(
-            message is None or message != message
-            for message, fits in zip(decisions, fit.tolist(), strict=True)
+            decision is None or decision != decision
+            for decision, fits in zip(decisions, fit.tolist(), strict=True)
             if fits
         ):
             raise ValueError(
-                "decide() gave None or NaN for a score; it gives a decision for every score"
+                "decide() returned None or NaN for a score; it must return a decision for every "
+                "score"
             )
         kind = pa.float64() if bundle.manifest.task == "regression" else pa.string()
         return pa.RecordBatch.from_arrays(
@@ -99,11 +100,10 @@ class Scorer:
 
 
 def open_scorer(folder: str | Path, package: str) -> Scorer:
-    """The scorer of the bundle in `folder`, which its digest names, with the four files of
-    `package`.
+    """Create the scorer of the bundle in `folder` with the four files of `package`.
 
-    The verb `fetch-model` leaves such a folder below MODEL_DIR/versions. Raises ContractError for a
-    contract that cannot be read.
+    The folder's name is the bundle's digest. The verb `fetch-model` writes such a folder below
+    MODEL_DIR/versions. Raises ContractError if the contract cannot be read.
     """
     project = Project(package)
     decision = project.decision
@@ -113,28 +113,28 @@ def open_scorer(folder: str | Path, package: str) -> Scorer:
 
 
 class _Check:
-    """Rows of a batch as the fields hold them, and REFUSED, by the rules of the data check.
+    """Converts the rows of a batch to the types of the fields, and adds the column REFUSED.
 
-    They become SQL once.
+    It applies the rules of the data check, and compiles them to SQL once for a schema.
     """
 
     def __init__(self, terms: ContractSchema) -> None:
         self.terms, self.engine, self._schema, self._sql = terms, ibis.duckdb.connect(), None, ""
-        self._words = words_of(terms.fields)
+        self._categories = category_table(terms.fields)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if batch.schema != self._schema:
             table = ibis.table(ibis.Schema.from_pyarrow(batch.schema), name="rows")
-            parts = ibis.table(ibis.Schema.from_pyarrow(self._words.schema), name="words")
-            rows = prepared(table, self.terms)
+            categories = ibis.table(ibis.Schema.from_pyarrow(self._categories.schema), name="words")
+            rows = prepare(table, self.terms)
             columns = [self.terms.id, *self.terms.fields.names]
             self._sql = self.engine.compile(
-                rows.select(*columns, first_violation(rows, self.terms, parts).name(REFUSED))
+                rows.select(*columns, first_violation(rows, self.terms, categories).name(REFUSED))
             )
             self._schema = batch.schema
         with self.engine.con.cursor() as cursor:
             cursor.register("rows", pa.Table.from_batches([batch]))
-            cursor.register("words", self._words)
+            cursor.register("words", self._categories)
             result: pa.RecordBatch = (
                 cursor.sql(self._sql).to_arrow_table().combine_chunks().to_batches()[0]
             )
@@ -150,8 +150,9 @@ def _score(bundle: Bundle, rows: pa.RecordBatch) -> Scores:
 
 
 def matrix(fields: Fields, rows: pa.RecordBatch) -> NDArray[np.float32]:
-    """The float32 matrix [rows, fields] that `encode` makes of the same rows; a word is looked up
-    once for a batch.
+    """Encode rows to a float32 matrix [rows, fields], like `encode`.
+
+    Each category is looked up once for a batch.
     """
     result = np.empty((len(rows), len(fields)), dtype=np.float32)
     for position, field in enumerate(fields):
@@ -163,12 +164,12 @@ def matrix(fields: Fields, rows: pa.RecordBatch) -> NDArray[np.float32]:
 
 
 def _codes(field: Field, cells: pa.Array) -> NDArray[np.float64]:
-    index, unknown = codes_of(field)
-    worded = cells.dictionary_encode()
+    index, unknown = category_codes(field)
+    encoded = cells.dictionary_encode()
     codes = np.array(
-        [*(index.get(word, unknown) for word in worded.dictionary.to_pylist()), index[None]]
+        [*(index.get(value, unknown) for value in encoded.dictionary.to_pylist()), index[None]]
     )
-    result: NDArray[np.float64] = codes[np.asarray(worded.indices.fill_null(len(codes) - 1))]
+    result: NDArray[np.float64] = codes[np.asarray(encoded.indices.fill_null(len(codes) - 1))]
     return result
 
 
@@ -177,7 +178,7 @@ def _ahead(
     batches: Iterable[pa.RecordBatch],
     workers: int,
 ) -> Iterator[pa.RecordBatch]:
-    """The same as map, on threads and no further ahead than they are: memory stays flat."""
+    """Like map, on threads. At most one batch for each thread is ahead, which limits the memory."""
     waiting: deque[Future[pa.RecordBatch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for batch in batches:

@@ -1,4 +1,4 @@
-"""What is scored: the rows of a file, or of load() by time; and the four files' part in it."""
+"""The selection of the rows to score: from a file, or from load() by time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +10,20 @@ import ibis.expr.types as ir
 
 from ..bundle.runtime import Scores
 from ..contract.schema import Columns, ContractSchema
-from ..deprecated import constant
-from ..files.columns import of_scoring
-from ..files.read import read
+from ..deprecated import read_constant
+from ..files.columns import columns_to_score
+from ..files.read import read_table
 from ..project.project import Load, Project
 from ..records.database import now
-from ..serving.exploration import Exploration, let_through
-from ..training.sources import NoRowsError, loaded
+from ..serving.exploration import Exploration, read_exploration
+from ..training.sources import NoRowsError, load_table
 
 
 @dataclass(frozen=True)
 class ScoringFunctions:
-    """What the four files say of answers, without the model, whose libraries take a second to
-    import.
+    """The functions of the four files for scoring.
+
+    The model is not one of them, because its libraries take a second to import.
     """
 
     terms: ContractSchema
@@ -34,8 +35,9 @@ class ScoringFunctions:
 
 @dataclass(frozen=True)
 class ScoringInput:
-    """Rows to be scored, a name for their scores, where they come from, and how a file of them is
-    written, in words.
+    """The rows to score, a name for their scores, and their source.
+
+    `described` is a description of the format of their file.
     """
 
     table: ir.Table
@@ -44,47 +46,51 @@ class ScoringInput:
     described: str = ""
 
 
-def domain_of(project: Project) -> ScoringFunctions:
-    """The project's. Raises ContractError and ExploreError."""
+def load_scoring_functions(project: Project) -> ScoringFunctions:
+    """Load the scoring functions of a project. Raises ContractError and ExplorationError."""
     decision = project.decision
-    explored = let_through(constant(decision, "EXPLORATION"))
+    explored = read_exploration(read_constant(decision, "EXPLORATION"))
     return ScoringFunctions(
         project.terms, project.data.load, decision.baseline, decision.decide, explored
     )
 
 
-def chosen(
+def select_rows(
     domain: ScoringFunctions,
     path: str | None,
     since: datetime | None,
     until: datetime | None,
     folder: Path,
 ) -> ScoringInput:
-    """The rows of a file or of load(), by default of yesterday (UTC).
+    """Select the rows of a file or of load(), by default those of yesterday (UTC).
 
-    `folder` holds what is made of a file while its rows are read. Raises NoRowsError, FileError and
+    `folder` has the converted file while its rows are read. Raises NoRowsError, FileError and
     ContractError.
     """
     if path:
         if since or until:
-            raise NoRowsError("--input is all of a file; --since and --until choose from load()")
-        result = read(path, of_scoring(domain.terms), folder)
+            raise NoRowsError(
+                "--input reads the whole file, so --since and --until do not apply: leave them out"
+            )
+        result = read_table(path, columns_to_score(domain.terms), folder)
         return ScoringInput(result.table, result.name, result.source, result.described)
     today = now().replace(hour=0, minute=0, second=0, microsecond=0)
     if domain.terms.time is None:
         if since or until:
             raise NoRowsError(
-                "the contract names no EVENT_TIME, so --since and --until choose nothing: "
+                "the contract names no EVENT_TIME, so --since and --until do not apply: "
                 "leave them out"
             )
-        return ScoringInput(loaded(domain.load), f"{today:%Y-%m-%d}", "load()")
+        return ScoringInput(load_table(domain.load), f"{today:%Y-%m-%d}", "load()")
     until = until or today
     since = since or until - timedelta(days=1)
     if since >= until:
-        raise NoRowsError(f"--since {since} is not before --until {until}")
+        raise NoRowsError(
+            f"--since {since} is not before --until {until}; choose an earlier --since"
+        )
     name = (
         f"{since:%Y-%m-%d}"
         if until - since == timedelta(days=1)
         else f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}"
     )
-    return ScoringInput(loaded(domain.load, since, until), name, f"load(), {since} to {until}")
+    return ScoringInput(load_table(domain.load, since, until), name, f"load(), {since} to {until}")

@@ -1,1 +1,1 @@
-"""The unit that moves: what a model is made of, how it is written, and when it is trusted."""
+"""The bundle: the files of a model, how they are written, and the checks before they are used."""

@@ -1,4 +1,4 @@
-"""Why a bundle is not used."""
+"""The reasons why a bundle is refused."""
 
 from typing import Literal
 
@@ -6,13 +6,13 @@ Reason = Literal["size", "digest", "manifest", "contract", "pickle", "unsafe", "
 
 
 class BundleFilesError(Exception):
-    """The folder holds something that cannot be part of a bundle; the message names it."""
+    """The folder holds a file that cannot be part of a bundle; the message names it."""
 
 
 class BundleError(Exception):
-    """This bundle must not answer.
+    """The bundle is refused, so the service must not use it.
 
-    `reason` is a short word for metrics, the message is for people.
+    `reason` is a short text for metrics. The message is for people.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -21,4 +21,4 @@ class BundleError(Exception):
 
 
 class UnsafeModelError(ValueError):
-    """The model reads files or needs operators that are not standard."""
+    """The model reads files or needs nonstandard operators."""

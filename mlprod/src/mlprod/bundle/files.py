@@ -1,6 +1,4 @@
-"""The files of a bundle's folder: which ones there are, how many bytes they have, and the digest
-that names them.
-"""
+"""The files of a bundle's folder: their names, their sizes, and the digest of the bundle."""
 
 import hashlib
 import os
@@ -11,15 +9,16 @@ from pathlib import Path
 
 from .errors import BundleFilesError
 
-PROVENANCE = "provenance.json"  # who, when, where: beside the bundle, outside its digest
+# Who made the bundle, when and where. It lies beside the bundle's files, outside the digest.
+PROVENANCE = "provenance.json"
 NAME = re.compile(r"(?!\.\.?(?:/|$))[\w.-]+(?:/(?!\.\.?(?:/|$))[\w.-]+)*", re.ASCII)
 
 
 def bundle_files(folder: Path) -> dict[str, Path]:
-    """Name → path of the files of a bundle, provenance left out.
+    """Return the paths of a bundle's files by name, without the provenance.
 
-    Raises BundleFilesError for a link, a pipe, a device or an odd name, OSError for what cannot be
-    read.
+    Raises BundleFilesError for a link, a pipe, a device or an invalid name, and OSError if the
+    folder cannot be read.
     """
     result = {}
     for path in _paths(folder):
@@ -32,16 +31,15 @@ def bundle_files(folder: Path) -> dict[str, Path]:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Of everything that lies there."""
+    """Return the bytes of all files below a folder."""
     return sum(path.lstat().st_size for path in _paths(folder))
 
 
 def folder_digest(folder: Path) -> str:
-    """The digest of the bundle that lies in a folder, its provenance left out; read in pieces,
-    however large it is.
+    """Return the digest of the bundle in a folder, without the provenance.
 
-    What cannot be part of a bundle has a digest that no bundle has, so such a folder is never taken
-    for one.
+    Files are read in pieces, so that their size does not matter. A folder with a file that cannot
+    be part of a bundle gets a digest that no bundle has. So it is never mistaken for a bundle.
     """
     lines = []
     for path in _paths(folder):
@@ -54,33 +52,40 @@ def folder_digest(folder: Path) -> str:
 
 
 def bundle_digest(files: Mapping[str, bytes]) -> str:
-    """sha256 over the sorted (name, sha256) of a bundle's files, the manifest among them."""
+    """Return the SHA-256 of the sorted pairs of name and SHA-256 of a bundle's files.
+
+    The manifest is one of the files.
+    """
     return sha256(
         "".join(sorted(_line(name, sha256(content)) for name, content in files.items())).encode()
     )
 
 
 def require_name(name: str) -> None:
-    """Raises BundleFilesError for a name that could lead out of the folder, or that its digest
-    would not pin.
+    """Raises BundleFilesError for a name that is not valid for a file of a bundle.
+
+    Such a name could lead out of the folder, or the digest would not pin it.
     """
     if not NAME.fullmatch(name):
         raise BundleFilesError(
-            f"{name!r} is no name of a bundle's file; works: letters, digits, . _ - and folders"
+            f"{name!r} is not a valid name for a file of a bundle; "
+            f"works: letters, digits, . _ - and folders"
         )
 
 
 def sha256(content: bytes) -> str:
+    """Return the SHA-256 of some bytes as hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _paths(folder: Path) -> Iterator[Path]:
-    """Everything below a folder but folders; links are not followed."""
+    """Yield everything below a folder except folders. Links are not followed."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = folder / entry.name
         if entry.is_dir(follow_symlinks=False):
@@ -90,7 +95,7 @@ def _paths(folder: Path) -> Iterator[Path]:
 
 
 def _problem(name: str, path: Path) -> str:
-    """Why this cannot be a file of a bundle; empty if it can."""
+    """Return why this cannot be a file of a bundle; empty if it can."""
     if not stat.S_ISREG(path.lstat().st_mode):
         return f"{name} is a link, a pipe or a device, not a file"
     try:

@@ -1,11 +1,12 @@
-"""What a bundle may cost the process that loads it."""
+"""Limits of memory and time for the process that loads a bundle."""
 
 MEGABYTE = 1_000_000
-MODEL_MEGABYTES = (
-    128  # of its files, and of the memory that it takes when it is loaded: ML_MODEL_MEGABYTES
-)
-TRIAL_SECONDS = 10  # of computing, to load a small model and to score its probe
-BYTES_A_SECOND = (
-    4 * MEGABYTE
-)  # a larger model may take longer: a forest of 38 MB loads within one second
-PATIENCE = 6  # times as long by the clock, on a machine that is busy with other work
+# Megabytes of a model's files, and of the memory that the loaded model uses: ML_MODEL_MEGABYTES.
+MODEL_MEGABYTES = 128
+# Seconds of CPU time to load a small model and to score its probe.
+TRIAL_SECONDS = 10
+# A larger model gets a second more for each of these bytes. A forest of 38 MB loads within one
+# second.
+BYTES_PER_SECOND = 4 * MEGABYTE
+# The limit by the clock is so many times the CPU time, since the machine may be busy.
+WALL_CLOCK_FACTOR = 6

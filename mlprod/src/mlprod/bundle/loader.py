@@ -1,4 +1,4 @@
-"""A bundle is trusted only after its files, its contract and its answers have been checked."""
+"""Load a bundle after the checks of its files, its contract and its scores."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,15 +20,17 @@ from .limits import MEGABYTE, MODEL_MEGABYTES
 from .manifest import MANIFEST, FormatError, Manifest, read_manifest
 from .reference_profile import Reference
 from .runtime import MODEL_FILES, BaselineRuntime, OnnxRuntime, PythonRuntime, Runtime, Scores
-from .trial import SMALLER, Exported, Trials
+from .trial import SMALLER_MODEL, ExportedModel, Trials
 
-TRIALS = Trials()  # of this process
-PROBE_TOLERANCE = 1e-5  # of a score of about one; CPUs differ in the last bits of a float32
+# The trials of this process.
+TRIALS = Trials()
+# For a score of about one. CPUs differ in the last bits of a float32.
+PROBE_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was verified and can score."""
+    """A bundle that passed all checks and can score rows."""
 
     digest: str
     manifest: Manifest
@@ -37,16 +39,18 @@ class Bundle:
 
     @cached_property
     def fields(self) -> Fields:
-        """The fields that the model needs, with the categories that it knows."""
+        """The fields that the model needs, with the categories of its training."""
         return self.manifest.fields
 
     @cached_property
     def encoder(self) -> RowEncoder:
+        """The encoder of rows for the model."""
         return RowEncoder(self.fields)
 
     def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], Scores]:
-        """The encoded matrix [rows, fields] and the scores [rows] of rows that hold every field,
-        None for missing.
+        """Return the encoded matrix [rows, fields] and the scores [rows].
+
+        Each row holds every field, None for missing.
         """
         matrix = self.encoder(rows)
         if isinstance(self.runtime, OnnxRuntime):
@@ -64,13 +68,15 @@ def open_bundle(
     megabytes: int = MODEL_MEGABYTES,
     trials: Trials = TRIALS,
 ) -> Bundle:
-    """Read, verify and load the bundle in `folder`; `digest` is the one asked for, by default the
-    folder's name.
+    """Read, verify and load the bundle in `folder`.
 
-    `megabytes` is what it may take, of files and of memory; `trials` know which models passed
-    before. Raises BundleError when it takes more, when a file is missing, added or changed, when
-    today's contract no longer provides what the model needs, or when the model reads files, does
-    not end, or does not answer as it did where it was made.
+    `digest` is the expected one, by default the folder's name. `megabytes` limits both its files
+    and its memory. `trials` stores which models passed before.
+
+    Raises BundleError if
+    - the bundle is larger than the limit, or a file is missing, added or changed,
+    - the current contract no longer provides the fields or categories of the model,
+    - the model reads files, does not end, or gives other scores than at its training.
     """
     content = _verified_files(folder, digest or folder.name, megabytes)
     try:
@@ -84,21 +90,23 @@ def open_bundle(
         ) from error
     if strangers := set(content) - {MANIFEST} ^ set(manifest.files):
         raise BundleError(
-            "digest", f"{folder.name}: files and manifest disagree on {sorted(strangers)}"
+            "digest", f"{folder.name}: files and manifest differ in {sorted(strangers)}"
         )
     if changed := [
         name for name, known in manifest.files.items() if sha256(content[name]) != known
     ]:
-        raise BundleError("digest", f"{folder.name}: not the bytes of the manifest: {changed}")
-    _fit(manifest, fields)
+        raise BundleError(
+            "digest", f"{folder.name}: these files differ from their digests: {changed}"
+        )
+    _require_inputs(manifest, fields)
     if manifest.kind == "model":
         if manifest.runtime == "python" and not allow_pickle:
             raise BundleError(
                 "pickle",
-                "this bundle holds a pickle, which can run any code; set "
-                "ML_ALLOW_PICKLE=true to accept it",
+                "the bundle holds a pickle, which can run any code; works: "
+                "ML_ALLOW_PICKLE=true accepts it",
             )
-        _try(manifest, content, megabytes, trials)
+        _try_elsewhere(manifest, content, megabytes, trials)
     runtime = _runtime(manifest, content, baseline)
     _probe(manifest, content, runtime)
     return Bundle(bundle_digest(content), manifest, reference, runtime)
@@ -121,18 +129,19 @@ def _verified_files(folder: Path, digest: str, megabytes: int) -> dict[str, byte
 
 
 def require_size(folder: Path, megabytes: int) -> None:
-    """Raises BundleError for more bytes than a process may load; nothing of them is read."""
+    """Raises BundleError if the files are larger than the limit. It reads no contents."""
     if (size := folder_bytes(folder)) > megabytes * MEGABYTE:
         raise BundleError(
             "size",
-            f"its files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. {SMALLER}",
+            f"the bundle's files have {size / MEGABYTE:,.0f} MB; the limit is {megabytes} MB. "
+            f"{SMALLER_MODEL}",
         )
 
 
-def _fit(manifest: Manifest, fields: Fields) -> None:
-    """Does today's contract provide every field and category that the bundle needs?
+def _require_inputs(manifest: Manifest, fields: Fields) -> None:
+    """Raises BundleError if the current contract misses a field or category of the bundle.
 
-    New ones do no harm.
+    New fields and categories are allowed.
     """
     provided = {field.name: field for field in fields}
     for item in manifest.inputs:
@@ -141,36 +150,39 @@ def _fit(manifest: Manifest, fields: Fields) -> None:
             now = "is gone" if field is None else f"is now {field.kind}"
             raise BundleError(
                 "contract",
-                f"the model needs the {item.kind} field {item.name!r}, which {now}; train "
-                f"a new one",
+                f"the model needs the {item.kind} field {item.name!r}, which {now}; works: train "
+                f"a new model",
             )
         if field.optional and not item.optional:
             raise BundleError(
-                "contract", f"{item.name!r} may be missing now, which the model never saw"
+                "contract",
+                f"field {item.name!r} may be missing now, but the model was trained without "
+                f"missing values",
             )
         if gone := set(item.categories) - set(field.categories):
             raise BundleError(
                 "contract",
                 f"field {item.name!r}: the model needs the categories {sorted(gone)}, "
-                f"which are gone",
+                f"which are gone; works: train a new model",
             )
 
 
-def _try(manifest: Manifest, content: Mapping[str, bytes], megabytes: int, trials: Trials) -> None:
-    """Load the model and score its probe elsewhere first, where it can neither take all memory nor
-    go on for ever.
+def _try_elsewhere(
+    manifest: Manifest, content: Mapping[str, bytes], megabytes: int, trials: Trials
+) -> None:
+    """Load the model and score its probe in another process first.
+
+    There it can neither use all memory nor run without end.
     """
     try:
-        model, recorded = (
-            content[MODEL_FILES[manifest.runtime]],
-            json.loads(content["probe.json"])["columns"],
-        )
+        model = content[MODEL_FILES[manifest.runtime]]
+        recorded = json.loads(content["probe.json"])["columns"]
         columns = {field.name: list(recorded[field.name]) for field in manifest.fields}
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(
             "probe", f"the model's file or its probe cannot be read: {error!r}"
         ) from error
-    trials.run(Exported(manifest.runtime, model, manifest.fields, columns), megabytes)
+    trials.run(ExportedModel(manifest.runtime, model, manifest.fields, columns), megabytes)
 
 
 def _runtime(
@@ -203,12 +215,12 @@ def _probe(manifest: Manifest, content: dict[str, bytes], runtime: Runtime) -> N
         expected = np.array(recorded["scores"])
         difference = float(np.max(np.abs(scores - expected) / np.maximum(1, np.abs(expected))))
     except Exception as error:
-        raise BundleError("probe", f"the model does not answer its own probe: {error}") from error
+        raise BundleError("probe", f"the model cannot score its own probe: {error}") from error
     if not difference <= PROBE_TOLERANCE:
         cause = (
-            "baseline() was changed since: register it anew"
+            "baseline() has changed since; works: register it again"
             if manifest.kind == "baseline"
-            else "other code or machine"
+            else "the code or the machine is another one"
         )
         raise BundleError(
             "probe", f"scores differ by {difference:.2g} from those recorded at training ({cause})"

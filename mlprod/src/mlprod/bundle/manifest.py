@@ -1,7 +1,7 @@
-"""What a bundle says of itself, and how it is named: by the digest of its files.
+"""The manifest of a bundle: its metadata. The digest of the bundle's files is its name.
 
-A key that this code does not know is left out of account: a later version may add one within the
-same format. What must be understood is another format.
+Unknown keys are ignored, since a later version may add keys within the same format. A key that
+every reader must understand needs a new format.
 """
 
 import json
@@ -17,9 +17,8 @@ from .files import folder_digest as folder_digest
 from .files import sha256 as sha256
 
 MANIFEST = "manifest.json"
-FORMAT = (
-    1  # the newest that this code reads; that of the first version, whose manifests do not name it
-)
+# The newest format that this code reads. The first version had it too, without naming it.
+FORMAT = 1
 
 
 class _Frozen(BaseModel):
@@ -27,7 +26,7 @@ class _Frozen(BaseModel):
 
 
 class Estimate(_Frozen):
-    """A measured figure with its 95 % interval over `n` rows."""
+    """A measured value with its 95 % confidence interval over `n` rows."""
 
     value: float
     low: float
@@ -36,7 +35,7 @@ class Estimate(_Frozen):
 
 
 class Input(_Frozen):
-    """A field that the model needs, with the categories that it knows in encoding order."""
+    """A field that the model needs, with its categories in encoding order."""
 
     name: str
     kind: Kind
@@ -46,13 +45,15 @@ class Input(_Frozen):
 
 
 class SliceMetrics(_Frozen):
+    """The metrics of the rows with one value of a slice field."""
+
     field: str
     value: str
     metrics: dict[str, Estimate]
 
 
 class Data(_Frozen):
-    """The window of labelled rows that the bundle was made from."""
+    """The window of labeled rows from which the bundle was trained."""
 
     since: str | None
     until: str | None
@@ -61,8 +62,9 @@ class Data(_Frozen):
 
 
 class Parity(_Frozen):
-    """Largest difference between the fitted estimator and the exported model over `rows` rows; see
-    `parity`.
+    """The largest difference between the fitted estimator and the exported model over `rows` rows.
+
+    See the function `parity`.
     """
 
     rows: int
@@ -70,10 +72,12 @@ class Parity(_Frozen):
 
 
 class FormatError(ValueError):
-    """The bundle is of a newer format; the message shows what works."""
+    """The bundle has a newer format; the message shows what works."""
 
 
 class Manifest(_Frozen):
+    """The content of manifest.json. `files` holds the SHA-256 of each other file by name."""
+
     format: int = Field(default=FORMAT, ge=1)
     kind: Literal["model", "baseline"]
     task: Task
@@ -91,8 +95,9 @@ class Manifest(_Frozen):
 
     @property
     def fields(self) -> Fields:
-        """The inputs as fields, for encoding: the bundle's own categories, whatever the contract
-        says by now.
+        """The inputs as fields, for encoding.
+
+        They have the bundle's own categories, not those of the current contract.
         """
         return Fields(
             tuple(
@@ -103,25 +108,26 @@ class Manifest(_Frozen):
 
 
 def read_manifest(content: bytes) -> Manifest:
-    """The manifest of a bundle.
+    """Read the manifest of a bundle.
 
-    Raises FormatError for a newer format, ValidationError for what is no manifest.
+    Raises FormatError if the format is newer, and ValidationError if the content is not a manifest.
     """
     try:
         result = json.loads(content).get("format", FORMAT)
     except (ValueError, AttributeError):
-        result = FORMAT  # the model below names what is wrong with it
+        # The validation below names what is wrong.
+        result = FORMAT
     if isinstance(result, int) and result > FORMAT:
         raise FormatError(
-            f"the bundle has format {result}, and this version of mlprod reads formats up "
-            f"to {FORMAT}. Works: make "
-            "update to the version that made the bundle, or a newer one; or make rollback "
-            "to a bundle of before"
+            f"the bundle has format {result}, and this version of mlprod reads formats up to "
+            f"{FORMAT}. Works: make update to the version that made the bundle or a newer one, or "
+            f"make rollback to an earlier bundle"
         )
     return Manifest.model_validate_json(content)
 
 
 def inputs_of(fields: Fields) -> tuple[Input, ...]:
+    """Return the inputs of a manifest for these fields."""
     return tuple(
         Input(
             name=f.name, kind=f.kind, categories=f.categories, bounds=f.bounds, optional=f.optional

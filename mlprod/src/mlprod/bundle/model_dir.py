@@ -1,6 +1,4 @@
-"""What MODEL_DIR says beside its bundles: the champion, and a rollback that was made while the
-registry was away.
-"""
+"""The state files in MODEL_DIR: the champion, and a rollback during an outage of the registry."""
 
 from pathlib import Path
 
@@ -10,7 +8,7 @@ CHAMPION_FILE, ROLLBACK_FILE, VERSIONS = "champion.json", "rollback.json", "vers
 
 
 class ModelRef(BaseModel):
-    """A bundle in MODEL_DIR, under the number that the registry gave it."""
+    """A bundle in MODEL_DIR, with its version number in the registry."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,11 +17,11 @@ class ModelRef(BaseModel):
 
 
 class Pointer(ModelRef):
-    """champion.json: who answers, and who answered before, newest first.
+    """champion.json: the champion, and the previous champions, newest first.
 
-    `since` is the registry's time of the move that made it champion, and tells two such moves of
-    one version apart. `back` are the versions that a rollback in the registry would come to,
-    nearest first; None: nobody knows.
+    `since` is the registry's time of the promotion or rollback to this champion. It distinguishes
+    two moves to the same version. `back` are the versions to which a rollback in the registry would
+    lead, nearest first. It is None if they are unknown.
     """
 
     previous: tuple[ModelRef, ...] = ()
@@ -32,12 +30,13 @@ class Pointer(ModelRef):
 
     @property
     def champion(self) -> ModelRef:
+        """The champion without the previous ones."""
         return ModelRef(digest=self.digest, version=self.version)
 
     def predecessors(self) -> list[ModelRef]:
-        """Those that a rollback may come to.
+        """Return the bundles to which a rollback may lead, nearest first.
 
-        A version that was itself left by a rollback is not among them.
+        A version from which a rollback led away is not among them.
         """
         if self.back is None:
             return list(self.previous)
@@ -45,9 +44,7 @@ class Pointer(ModelRef):
 
 
 class LocalRollback(BaseModel):
-    """rollback.json: `to` answers in the place of the champion that was left, until the registry
-    moves.
-    """
+    """rollback.json: `to` replaces the champion `left` until the registry's champion changes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,12 +56,18 @@ class LocalRollback(BaseModel):
     at: str
 
     def applies(self, pointer: Pointer) -> bool:
-        """Whether the registry's champion has not moved since, be it forth and back again."""
+        """Return whether the registry's champion has not changed since.
+
+        A change away from it and back counts as a change.
+        """
         return self.left == pointer.champion and self.since == pointer.since
 
 
 def read_pointer(models: Path) -> Pointer | None:
-    """None when nothing was promoted yet. Raises OSError and ValidationError."""
+    """Read champion.json; return None before the first promotion.
+
+    Raises OSError if the file cannot be read, and ValidationError if its content is not valid.
+    """
     try:
         return Pointer.model_validate_json((models / CHAMPION_FILE).read_bytes())
     except FileNotFoundError:
@@ -72,7 +75,10 @@ def read_pointer(models: Path) -> Pointer | None:
 
 
 def read_rollback(models: Path) -> LocalRollback | None:
-    """None when there is none. Raises OSError and ValidationError."""
+    """Read rollback.json; return None if there is no such rollback.
+
+    Raises OSError if the file cannot be read, and ValidationError if its content is not valid.
+    """
     try:
         return LocalRollback.model_validate_json((models / ROLLBACK_FILE).read_bytes())
     except FileNotFoundError:

@@ -1,17 +1,19 @@
-"""Whether an ONNX model is self-contained: standard operators, and all its data inside the file.
+"""Check that an ONNX model is self-contained: standard operators, and all data inside the file.
 
-ONNX Runtime resolves external data against the working folder, and has no switch against it. The
-serving image holds no onnx package, so this walks the bytes of the protobuf message (onnx.proto of
-ONNX 1.23; encoding: https://protobuf.dev/programming-guides/encoding/). It is stricter than any
-parser: every occurrence of a field counts.
+ONNX Runtime resolves external data against the working folder and has no switch to turn that off.
+The serving image has no onnx package, so this code walks the bytes of the protobuf message
+(onnx.proto of ONNX 1.23; encoding: https://protobuf.dev/programming-guides/encoding/). It is
+stricter than any parser: every occurrence of a field counts.
 """
 
 import re
 
 from .errors import UnsafeModelError
 
-STANDARD = (b"", b"ai.onnx", b"ai.onnx.ml")  # domains whose operators compute and do nothing else
-MESSAGES: dict[str, dict[int, str]] = {  # message → field number → message in it
+# Domains whose operators compute and do nothing else.
+STANDARD = (b"", b"ai.onnx", b"ai.onnx.ml")
+# Message → field number → message in that field.
+MESSAGES: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 8: "OperatorSetId", 14: "Entry", 20: "TrainingInfo", 25: "Function"},
     "TrainingInfo": {1: "Graph", 2: "Graph"},
     "Function": {7: "Node", 9: "OperatorSetId", 11: "Attribute"},
@@ -30,22 +32,26 @@ MESSAGES: dict[str, dict[int, str]] = {  # message → field number → message 
     "OperatorSetId": {},
     "Entry": {},
 }
-DOMAIN = {"OperatorSetId": 1, "Node": 7, "Function": 10}  # message → field number of its domain
-EXTERNAL_DATA, DATA_LOCATION = 13, 14  # of Tensor
-KEY, SETTINGS = 1, b"ort_config"  # of Entry; what would configure ONNX Runtime from inside a model
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # kinds of fields
-SHORT_WORDS = b"|".join(re.escape(bytes([size])) + b"." * size for size in range(32))
-# fields 7, 8 and 9 of Attribute: numbers and words, of which a forest has millions
+# Message → field number of its domain.
+DOMAIN = {"OperatorSetId": 1, "Node": 7, "Function": 10}
+# Field numbers of Tensor.
+EXTERNAL_DATA, DATA_LOCATION = 13, 14
+# The field number of Entry's key, and the key by which a model would configure ONNX Runtime.
+KEY, SETTINGS = 1, b"ort_config"
+# Kinds of fields.
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+SHORT_STRINGS = b"|".join(re.escape(bytes([size])) + b"." * size for size in range(32))
+# Fields 7, 8 and 9 of Attribute: numbers and strings, of which a forest has millions.
 BULK = re.compile(
-    rb"(?s)(?:(?:\x3d....)++|(?:\x40[\x00-\x7f])++|(?:\x40[\x80-\xff]{1,9}+[\x00-\x7f])++|(?:\x4a(?:"
-    + SHORT_WORDS
-    + rb"))++)++"
+    rb"(?s)(?:(?:\x3d....)++|(?:\x40[\x00-\x7f])++|(?:\x40[\x80-\xff]{1,9}+[\x00-\x7f])++"
+    rb"|(?:\x4a(?:" + SHORT_STRINGS + rb"))++)++"
 )
 
 
 def require_self_contained(model: bytes) -> None:
-    """Raises UnsafeModelError unless all that the model computes with stands in these bytes,
-    ValueError for no ONNX.
+    """Raises UnsafeModelError if the model reads other files or needs nonstandard operators.
+
+    Raises ValueError if the bytes cannot be read as ONNX.
     """
     waiting = [("Model", 0, len(model))]
     while waiting:
@@ -71,22 +77,22 @@ def _require_harmless(message: str, field: int, value: bytes) -> None:
     if field == DOMAIN.get(message) and value not in STANDARD:
         raise UnsafeModelError(
             f"it needs operators of the domain {value.decode(errors='replace')[:80]!r}; "
-            f"only those of ai.onnx and "
-            "ai.onnx.ml are loaded, since others may read files or run code"
+            f"works: operators of ai.onnx and ai.onnx.ml, since others may read files or run code"
         )
     if message == "Entry" and field == KEY and value == SETTINGS:
         raise UnsafeModelError(
-            "its metadata holds settings of ONNX Runtime (ort_config); export it without them"
+            "its metadata holds settings of ONNX Runtime (ort_config); works: export it without "
+            "them"
         )
 
 
 EXTERNAL = (
-    "it names other files as its data (external data); export it with all its data in model.onnx"
+    "its data are in other files (external data); works: export it with all its data in model.onnx"
 )
 
 
 def _field(model: bytes, position: int, end: int) -> tuple[int, int, int, int]:
-    """(number, kind, begin of its value, end of its value) of the field at `position`."""
+    """Return number, kind, start of the value and end of the value of the field at `position`."""
     tag, position = _varint(model, position, end, 5)
     field, kind, start = tag >> 3, tag & 7, position
     if kind == VARINT:
@@ -96,7 +102,8 @@ def _field(model: bytes, position: int, end: int) -> tuple[int, int, int, int]:
         position = start + size
     elif kind in (FIXED32, FIXED64):
         position += 4 if kind == FIXED32 else 8
-    else:  # groups, which ONNX does not use
+    else:
+        # Groups, which ONNX does not use.
         raise ValueError(f"it is not readable as ONNX: a field of kind {kind}")
     if not field or tag >> 32 or position > end:
         raise ValueError("it is not readable as ONNX: a field is damaged or cut off")
@@ -104,7 +111,7 @@ def _field(model: bytes, position: int, end: int) -> tuple[int, int, int, int]:
 
 
 def _varint(model: bytes, position: int, end: int, longest: int) -> tuple[int, int]:
-    """A number of at most `longest` bytes, and where it ends."""
+    """Return a number of at most `longest` bytes, and the position after it."""
     value = 0
     for shift in range(longest):
         if position >= end:

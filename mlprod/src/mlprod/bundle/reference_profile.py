@@ -1,5 +1,6 @@
-"""How fields and scores were distributed when the model was made: what drift and explanations
-compare with.
+"""The reference profile: the distributions of fields and scores at the training.
+
+Drift and explanations compare with it.
 """
 
 from typing import Any
@@ -14,10 +15,10 @@ BINS = 10
 
 
 class Distribution(BaseModel):
-    """How one field was distributed. `cumulative` sums the `shares`; both leave missing values out.
+    """The distribution of one field. `cumulative` sums the `shares`; both exclude missing values.
 
-    Numbers: shares of the bins that end at each of `edges`, and of what lies above the last one.
-    Categories: `edges` are the words, the last share is of unknown ones.
+    Numbers: the shares of the bins that end at each of `edges`, and of the values above the last
+    edge. Categories: `edges` are the categories, and the last share is that of unknown ones.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -31,7 +32,7 @@ class Distribution(BaseModel):
 
     @property
     def typical(self) -> float | str | None:
-        """The most frequent word, or the edge next to the median."""
+        """The most frequent category, or the edge next to the median."""
         if not self.edges:
             return None
         if isinstance(self.edges[0], str):
@@ -40,15 +41,18 @@ class Distribution(BaseModel):
 
 
 class Reference(BaseModel):
+    """The distributions of each field by name, and of the score."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     fields: dict[str, Distribution]
     score: Distribution
 
 
-def describe(fields: Fields, columns: Columns, scores: NDArray[np.float64]) -> Reference:
-    """Distributions of the columns [rows] and of the scores [rows]; text has none but its missing
-    share.
+def build_reference(fields: Fields, columns: Columns, scores: NDArray[np.float64]) -> Reference:
+    """Return the distributions of the columns [rows] and of the scores [rows].
+
+    Of a text field only the missing share is known.
     """
     return Reference(
         fields={field.name: _distribution(field, columns[field.name]) for field in fields},
@@ -68,9 +72,8 @@ def _distribution(field: Field, values: NDArray[Any]) -> Distribution:
         present = values[~np.isnan(values)]
         inner = np.quantile(present, np.arange(1, BINS) / BINS) if len(present) else np.zeros(0)
         edges = tuple(float(edge) for edge in np.unique(inner))
-        codes = np.searchsorted(
-            edges, present, side="left"
-        )  # a value on an edge belongs to the bin that ends there
+        # A value on an edge belongs to the bin that ends there.
+        codes = np.searchsorted(edges, present, side="left")
     shares = np.bincount(codes, minlength=len(edges) + 1) / max(len(present), 1)
     return Distribution(
         name=field.name,

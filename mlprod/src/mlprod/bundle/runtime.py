@@ -1,4 +1,4 @@
-"""The ways to run a model; each turns columns [rows] into scores [rows]."""
+"""The runtimes of a model; each turns columns [rows] into scores [rows]."""
 
 import os
 import pickle
@@ -15,20 +15,24 @@ from ..contract.schema import Columns, Fields
 from .onnx_check import require_self_contained
 
 Scores = NDArray[np.float64]
-MODEL_FILES = {"onnx": "model.onnx", "python": "model/model.pkl"}  # of a bundle
-NO_FOLDER = f"{os.devnull}/none"  # below what is no folder, nothing can ever be
+# The model's file in a bundle, by runtime.
+MODEL_FILES = {"onnx": "model.onnx", "python": "model/model.pkl"}
+# A path that cannot exist, since its parent is a device.
+NO_FOLDER = f"{os.devnull}/none"
 
 
 class Runtime(Protocol):
+    """A model that scores columns."""
+
     def score(self, columns: Columns) -> Scores: ...
 
 
 class OnnxRuntime:
-    """A model exported to ONNX, run on one thread: replicas scale a service, threads only disturb
-    its tail.
+    """A model exported to ONNX, which runs on one thread.
 
-    Raises UnsafeModelError for a model that is not self-contained; ONNX Runtime is given no folder
-    to read from either.
+    Replicas scale a service; more threads only make its slowest responses slower. Raises
+    UnsafeModelError if the model is not self-contained. In addition, ONNX Runtime gets no folder
+    from which to read.
     """
 
     def __init__(self, model: bytes, fields: Fields) -> None:
@@ -52,21 +56,22 @@ class OnnxRuntime:
         return self.run(encode(self.fields, columns))
 
     def run(self, matrix: NDArray[np.float32]) -> Scores:
-        """Scores [rows] of an encoded matrix [rows, fields]."""
-        (answer,) = self.session.run([self.output], {self.input: matrix})
-        scores = answer[:, 1] if self.output == "probabilities" else answer.reshape(-1)
+        """Return the scores [rows] of an encoded matrix [rows, fields]."""
+        (output,) = self.session.run([self.output], {self.input: matrix})
+        scores = output[:, 1] if self.output == "probabilities" else output.reshape(-1)
         return np.asarray(scores, dtype=np.float64)
 
 
-class FirstVersion(pickle.Unpickler):
-    """Finds classes also where the first version had them: the four files in a folder domain/,
-    beside a contract/.
+class FirstVersionUnpickler(pickle.Unpickler):
+    """An unpickler that also finds classes under their module names of the first version.
+
+    That version had the four files in a folder domain/, beside a folder contract/.
     """
 
     CONTRACT: ClassVar[dict[str, str]] = {"terms": "schema", "check": "validation"}
 
     def find_class(self, module_name: str, global_name: str) -> Any:
-        """Raises ModuleNotFoundError under the name of today."""
+        """Return a class by its name. Raises ModuleNotFoundError with the current module name."""
         package, _, rest = module_name.partition(".")
         room, _, name = rest.partition(".")
         if room == "domain" and name:
@@ -77,22 +82,21 @@ class FirstVersion(pickle.Unpickler):
 
 
 class PythonRuntime:
-    """The escape: a pickled object with predict(columns) → scores.
+    """A pickled object with predict(columns) → scores, for models without an ONNX export.
 
-    A pickle can run any code when it is read.
+    Reading a pickle can run any code.
     """
 
     def __init__(self, content: bytes) -> None:
-        self.model: Any = FirstVersion(
-            BytesIO(content)
-        ).load()  # reached only with a waiver and allow_pickle
+        # Reached only with a waiver and ML_ALLOW_PICKLE.
+        self.model: Any = FirstVersionUnpickler(BytesIO(content)).load()
 
     def score(self, columns: Columns) -> Scores:
         return np.asarray(self.model.predict(columns), dtype=np.float64)
 
 
 class BaselineRuntime:
-    """What is done today: the baseline of decision.py."""
+    """The current process without a model: baseline() of decision.py."""
 
     def __init__(self, baseline: Callable[[Columns], Scores]) -> None:
         self.baseline = baseline

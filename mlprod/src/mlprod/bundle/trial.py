@@ -1,5 +1,6 @@
-"""A model is loaded and scores its probe in a process of its own first: one that never ends, or
-that takes all memory, ends that process and not the one that answers.
+"""Trials: a model is first loaded and scores its probe in a process of its own.
+
+A model that never ends, or that uses all memory, ends that process and not the service.
 """
 
 import hashlib
@@ -17,25 +18,26 @@ import onnxruntime
 
 from ..contract.schema import Fields
 from .errors import BundleError, UnsafeModelError
-from .limits import BYTES_A_SECOND, PATIENCE, TRIAL_SECONDS
+from .limits import BYTES_PER_SECOND, TRIAL_SECONDS, WALL_CLOCK_FACTOR
 from .trial_process import try_in_fork, try_in_process
 
 Attempt = Callable[[dict[str, Any], bytes, float], tuple[bytes, int]]
-HOLDS_SECONDS = 600.0  # after which a model that failed is tried again
-ENDED_BY_TIME = {
-    -getattr(signal, name, 0) for name in ("SIGXCPU", "SIGALRM")
-}  # exit codes, where there are signals
+# After this time a model that failed is tried again.
+FAILURE_VALID_SECONDS = 600.0
+# Exit codes of a process that a time limit ended, on systems with signals.
+ENDED_BY_TIME = {-getattr(signal, name, 0) for name in ("SIGXCPU", "SIGALRM")}
 KILLED = -9
 OUT_OF_MEMORY = re.compile("alloc|MemoryError", re.IGNORECASE)
-SMALLER = (
-    "Make the model smaller (fewer or shallower trees, fewer fields), or raise ML_MODEL_MEGABYTES together with the "
-    "memory of whatever loads it (deploy/values/values.yaml has the rule)"
+SMALLER_MODEL = (
+    "Works: make the model smaller (fewer or shallower trees, fewer fields), or raise "
+    "ML_MODEL_MEGABYTES together with the memory of the processes that load the model "
+    "(deploy/values/values.yaml has the rule)"
 )
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What is tried: a model's bytes, how they run, and the rows of its probe, as JSON writes them."""
+class ExportedModel:
+    """A model to try: its bytes, their runtime, and the rows of its probe as JSON values."""
 
     runtime: Literal["onnx", "python"]
     model: bytes
@@ -43,7 +45,7 @@ class Exported:
     columns: Mapping[str, list[Any]]
 
     def key(self, megabytes: int) -> str:
-        """Names this model with this probe, these limits and this version of what runs it."""
+        """Return a digest of the model, its probe, the limit and the versions of the runtime."""
         facts = [
             self.runtime,
             sorted(self.columns.items()),
@@ -57,10 +59,10 @@ class Exported:
 
 
 class Trials:
-    """What this process tried.
+    """The trials of this process and their results.
 
-    With `fork` the trial is a copy of this process, which costs milliseconds and not half a second:
-    only where the process has no other thread yet, and on Linux.
+    With `fork` a trial runs in a copy of this process, which takes milliseconds and not half a
+    second. It works only on Linux, and only while the process has no other thread.
     """
 
     _passed: ClassVar[dict[str, float]] = {}
@@ -69,17 +71,17 @@ class Trials:
     def __init__(self) -> None:
         self.fork = False
 
-    def run(self, exported: Exported, megabytes: int) -> float:
-        """Megabytes of memory that the model takes.
+    def run(self, exported: ExportedModel, megabytes: int) -> float:
+        """Try a model once; return the megabytes of memory that it uses.
 
-        Raises BundleError when it takes more than `megabytes`, does not end, or cannot be loaded;
-        OSError when no process can be started.
+        Raises BundleError if the model uses more than `megabytes`, does not end, or cannot be
+        loaded. Raises OSError if no process can be started.
         """
         key = exported.key(megabytes)
         if key in self._passed:
             return self._passed[key]
-        failed_at, refusal = self._failed.get(key, (-HOLDS_SECONDS, None))
-        if refusal and time.monotonic() < failed_at + HOLDS_SECONDS:
+        failed_at, refusal = self._failed.get(key, (-FAILURE_VALID_SECONDS, None))
+        if refusal and time.monotonic() < failed_at + FAILURE_VALID_SECONDS:
             raise refusal
         may_fork = self.fork and sys.platform == "linux" and threading.active_count() == 1
         try:
@@ -92,18 +94,18 @@ class Trials:
         return self._passed[key]
 
 
-def _run(exported: Exported, megabytes: int, attempt: Attempt) -> float:
-    seconds = TRIAL_SECONDS + len(exported.model) // BYTES_A_SECOND
+def _run(exported: ExportedModel, megabytes: int, attempt: Attempt) -> float:
+    seconds = TRIAL_SECONDS + len(exported.model) // BYTES_PER_SECOND
     task = {
         "runtime": exported.runtime,
         "fields": [asdict(field) for field in exported.fields],
         "columns": dict(exported.columns),
         "megabytes": megabytes,
         "seconds": seconds,
-        "longest": seconds * PATIENCE,
+        "longest": seconds * WALL_CLOCK_FACTOR,
     }
     try:
-        message, code = attempt(task, exported.model, seconds * PATIENCE)
+        message, code = attempt(task, exported.model, seconds * WALL_CLOCK_FACTOR)
     except TimeoutError as error:
         raise BundleError("probe", _endless(seconds)) from error
     return _result(message, code, seconds, megabytes)
@@ -115,7 +117,7 @@ def _result(text: bytes, code: int, seconds: int, megabytes: int) -> float:
             raise BundleError("probe", _endless(seconds))
         if code == KILLED:
             raise BundleError(
-                "size", f"there is not enough memory here to load the model. {SMALLER}"
+                "size", f"this machine has too little memory to load the model. {SMALLER_MODEL}"
             )
         raise BundleError(
             "runtime", f"the process that tried the model ended with code {code} and no message"
@@ -126,20 +128,25 @@ def _result(text: bytes, code: int, seconds: int, megabytes: int) -> float:
             return used
         raise BundleError(
             "size",
-            f"the model takes {used:,.0f} MB of memory; the limit is {megabytes} MB. {SMALLER}",
+            f"the model uses {used:,.0f} MB of memory; the limit is {megabytes} MB. "
+            f"{SMALLER_MODEL}",
         )
     kind, message = result["kind"], result["message"]
     if OUT_OF_MEMORY.search(f"{kind} {message}"):
         raise BundleError(
             "size",
-            f"the model asks for more memory than the limit, {megabytes} MB, allows ({message}). {SMALLER}",
+            f"the model needs more memory than the limit of {megabytes} MB ({message}). "
+            f"{SMALLER_MODEL}",
         )
     if kind == UnsafeModelError.__name__:
         raise BundleError("unsafe", f"model.onnx is not loaded: {message}")
     if result["stage"] == "load":
         raise BundleError("runtime", f"the model cannot be loaded: {message}")
-    raise BundleError("probe", f"the model does not answer its own probe: {message}")
+    raise BundleError("probe", f"the model cannot score its own probe: {message}")
 
 
 def _endless(seconds: int) -> str:
-    return f"the model did not load and score its probe within {seconds} seconds of computing; does it ever end?"
+    return (
+        f"the model did not load and score its probe within {seconds} seconds of CPU time; "
+        f"does it ever end?"
+    )

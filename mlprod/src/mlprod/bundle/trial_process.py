@@ -1,8 +1,7 @@
-"""The process in which a model is tried: either a new one, which reads a task and writes a line of
-JSON, or a fork.
+"""The process in which a model is tried: a new process or a fork.
 
-Linux holds all limits. Elsewhere the caller's clock ends what does not end, and memory is measured
-afterwards.
+A new process reads a task and writes a line of JSON. On Linux the kernel enforces all limits.
+Elsewhere the caller ends a process that takes too long, and the memory is measured afterwards.
 """
 
 import contextlib
@@ -22,17 +21,21 @@ from .runtime import OnnxRuntime, PythonRuntime, Runtime
 
 try:
     import resource
-except ImportError:  # Windows
+except ImportError:
+    # Windows has no such module.
     resource = None  # type: ignore[assignment]
 
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of Linux
-SLACK = (
-    64 * MEGABYTE
-)  # beyond the limit, so that what is a little too large is measured and not only refused
+# Files of Linux.
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+# Bytes beyond the limit, so that a model that is a little too large is measured and not only ended.
+SLACK = 64 * MEGABYTE
 
 
 def try_in_process(task: dict[str, Any], model: bytes, longest: float) -> tuple[bytes, int]:
-    """What a new process says, and how it ended. Raises TimeoutError after `longest` seconds."""
+    """Try a model in a new process; return its output and its exit code.
+
+    Raises TimeoutError after `longest` seconds.
+    """
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "OPENBLAS_NUM_THREADS": "1",
@@ -56,14 +59,16 @@ def try_in_process(task: dict[str, Any], model: bytes, longest: float) -> tuple[
 
 
 def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[bytes, int]:
-    """The same in a copy of this process, which has no other thread."""
+    """Try a model in a fork of this process, which has no other thread.
+
+    Returns its output and its exit code. Raises TimeoutError after `longest` seconds.
+    """
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.closerange(
-                3, theirs
-            )  # among them the lock of the event log, which must end with the service
+            # One of them is the lock of the event log, which must end with the service.
+            os.closerange(3, theirs)
             os.closerange(theirs + 1, os.sysconf("SC_OPEN_MAX"))
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.write(theirs, json.dumps(_try(task, model)).encode())
@@ -75,7 +80,8 @@ def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[byt
             ended = bool(select.select([result], [], [], longest)[0])
             message = result.read() if ended else b""
         finally:
-            os.kill(child, signal.SIGKILL)  # where it has not ended; where it has, nothing happens
+            # A process that has ended already ignores the signal.
+            os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
     if not ended:
         raise TimeoutError
@@ -83,11 +89,14 @@ def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[byt
 
 
 def main() -> None:
-    """One trial: {"megabytes": n}, or {"stage": "load" or "probe", "kind": of the exception,
+    """Run one trial and print its result as JSON.
+
+    The result is {"megabytes": n}, or {"stage": "load" or "probe", "kind": name of the exception,
     "message": …}.
     """
     with os.fdopen(os.dup(1), "w") as output:
-        os.dup2(2, 1)  # what a model prints is no result
+        # Output that the model prints must not mix with the result.
+        os.dup2(2, 1)
         head, _, model = sys.stdin.buffer.read().partition(b"\n")
         json.dump(_try(json.loads(head), model), output)
 
@@ -99,17 +108,18 @@ def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
     _limit_time(task["seconds"], task["longest"])
     stage, load = "load", OnnxRuntime if task["runtime"] == "onnx" else _pickled
     try:
-        first = (
-            load(model, fields) if load is _pickled else None
-        )  # imports libraries, which are no memory of the model
+        # This imports libraries, whose memory does not count as the model's.
+        first = load(model, fields) if load is _pickled else None
         before = _begin_measuring()
         _limit_memory(task["megabytes"] * MEGABYTE + SLACK)
         runtime: Runtime = load(model, fields)
         stage = "probe"
         runtime.score({field.name: column(field, task["columns"][field.name]) for field in fields})
         used = _memory("VmHWM") - before + len(model)
-        del first  # not before: the second would take its place
-    except Exception as error:  # whatever a library or a pickled object raises
+        # Deleted only now: the second model would reuse the memory of the first.
+        del first
+    except Exception as error:
+        # A library or a pickled object may raise any exception.
         return {"stage": stage, "kind": type(error).__name__, "message": str(error)[:500]}
     return {"megabytes": max(used, 0) / MEGABYTE}
 
@@ -119,33 +129,36 @@ def _pickled(model: bytes, _: Fields) -> Runtime:
 
 
 def _limit_time(seconds: int, longest: int) -> None:
-    """Seconds of computing, and seconds by the clock."""
+    """Limit the seconds of CPU time, and the seconds by the clock."""
     if resource:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        signal.alarm(longest)  # ends this process also when the one that started it is gone
+        # This ends the process also after the end of the process that started it.
+        signal.alarm(longest)
 
 
 def _limit_memory(more: int) -> None:
-    """Bytes on top of what the process has."""
+    """Limit the memory to this many bytes more than the process has."""
     if resource and STATUS.exists():
         most = _memory("VmData") + more
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def _begin_measuring() -> int:
-    """Bytes that are resident now; the peak counts from here."""
-    with contextlib.suppress(OSError):  # no Linux, or a kernel that does not let it
+    """Reset the peak of the memory; return the bytes that are resident now."""
+    # Not possible outside Linux, and on a kernel that forbids it.
+    with contextlib.suppress(OSError):
         CLEAR.write_text("5")
     return _memory("VmRSS")
 
 
 def _memory(name: str) -> int:
-    """Bytes: VmRSS is resident, VmHWM its peak, VmData what is allocated."""
+    """Return bytes: VmRSS is resident memory, VmHWM its peak, VmData allocated memory."""
     if STATUS.exists():
         result = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
         return int(result[name].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else 0  # bytes on macOS
+    # In bytes on macOS.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A bundle written whole or not at all, into a folder named by its digest."""
+"""Write a bundle completely or not at all, into a folder whose name is its digest."""
 
 import json
 import secrets
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..contract.encoding import sample
+from ..contract.encoding import sample_columns
 from ..contract.schema import Fields
 from .files import bundle_digest, require_name, sha256
 from .manifest import FORMAT, MANIFEST, Manifest
@@ -19,10 +19,10 @@ PROBE_ROWS = 16
 
 
 def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> Path:
-    """Write `files` and their manifest below `root`; gives the folder, whose name is the bundle's
-    digest.
+    """Write `files` and their manifest below `root`; return the folder of the bundle.
 
-    Raises BundleFilesError for a name that could lead elsewhere.
+    The folder's name is the bundle's digest. Raises BundleFilesError if a file's name is not valid,
+    and ValidationError if the manifest is not.
     """
     content = dict(files)
     for name in content:
@@ -35,7 +35,8 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
         return target
     root.mkdir(parents=True, exist_ok=True)
     draft = root / f".writing-{secrets.token_hex(8)}"
-    draft.mkdir()  # readable for whom the umask lets it be
+    # The umask decides who can read it.
+    draft.mkdir()
     try:
         for name, data in content.items():
             path = draft / name
@@ -48,15 +49,18 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
     return target
 
 
-def probe(fields: Fields, runtime: Runtime) -> bytes:
-    """A few made-up rows with the scores they got here: whoever loads the bundle must get the same."""
-    scores = [round(float(score), 9) for score in runtime.score(sample(fields, PROBE_ROWS, seed=1))]
+def make_probe(fields: Fields, runtime: Runtime) -> bytes:
+    """Return random rows with their scores on this machine; a loader must get the same scores."""
+    scores = [
+        round(float(score), 9)
+        for score in runtime.score(sample_columns(fields, PROBE_ROWS, seed=1))
+    ]
     return canonical({"columns": probe_columns(fields), "scores": scores})
 
 
 def probe_columns(fields: Fields) -> dict[str, list[Any]]:
-    """The rows of a probe, as JSON holds them: None for missing."""
-    columns = sample(fields, PROBE_ROWS, seed=1)
+    """Return the rows of a probe as JSON values: None for missing."""
+    columns = sample_columns(fields, PROBE_ROWS, seed=1)
     return {
         name: [None if _is_missing(value) else value for value in values.tolist()]
         for name, values in columns.items()
@@ -64,7 +68,7 @@ def probe_columns(fields: Fields) -> dict[str, list[Any]]:
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with one spelling: sorted keys, UTF-8, no NaN."""
+    """Return JSON in a canonical form: sorted keys, UTF-8, no NaN."""
     return (
         json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     ).encode()

@@ -1,3 +1,4 @@
-"""What each verb of the command line does; it imports what it needs when it is called, or `help`
-would take seconds.
+"""The verbs of the command line.
+
+Each verb imports what it needs when it runs; otherwise `help` would take seconds.
 """

@@ -20,23 +20,22 @@ from .verb import INPUT, SINCE, UNTIL, option, verb
         default="",
         help="file.parquet, a folder or an address such as s3://bucket/scores",
     ),
-    option("--dry-run", action="store_true", help="record nothing, and give no decisions"),
+    option("--dry-run", action="store_true", help="record no prediction and output no decision"),
 )
 def score(args: argparse.Namespace) -> int:
     """Score yesterday's rows of load(), or a file, into a file, and record the predictions."""
     from ..batch.job import score as run
     from ..batch.output import resolve_target
-    from ..batch.selection import chosen, domain_of
+    from ..batch.selection import load_scoring_functions, select_rows
     from ..identity import whoami
     from .service import records
 
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # as an exception, so that nothing is left half done
-    settings, domain = args.project.settings(), domain_of(args.project)
+    # SIGTERM raises an exception, so that no output stays half written.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    settings, domain = args.project.settings(), load_scoring_functions(args.project)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
-        rows = chosen(domain, args.input, args.since, args.until, Path(folder))
+        rows = select_rows(domain, args.input, args.since, args.until, Path(folder))
         name = rows.name + (".trial" if args.dry_run else "")
         to = resolve_target(args.output or str(settings.state_dir / "scores"), name)
         if rows.described:
@@ -51,6 +50,10 @@ def score(args: argparse.Namespace) -> int:
         known = done.rows - sum(done.refused.values()) - done.new
         print(
             f"{done.new:,} recorded"
-            + (f", {known:,} were known: given is what was recorded first" if known else "")
+            + (
+                f", {known:,} were already recorded: the output has the recorded responses"
+                if known
+                else ""
+            )
         )
     return 0

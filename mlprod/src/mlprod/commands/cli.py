@@ -1,6 +1,6 @@
-"""All verbs by group, and how one of them runs.
+"""The command line: all verbs by group, and the function that runs one.
 
-Everything works without make: python -m <package> help.
+Every verb works without make: python -m <package> help.
 """
 
 import argparse
@@ -98,14 +98,14 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
     ),
 }
 VERBS = {verb.name: verb for group in GROUPS.values() for verb in group}
-BREAK = "\n"  # an error may have several lines
+# An error may have several lines.
+BREAK = "\n"
 
 
 def run(package: str, argv: Sequence[str] | None = None, root: Path | None = None) -> int:
-    """Run a verb of the project whose four files are in `package`, in its folder `root`; gives the
-    exit code.
+    """Run a verb of the project whose four files are in `package`; return the exit code.
 
-    Without a `root` the verb runs in the working folder.
+    It runs in the project's folder `root`, or without it in the working folder.
     """
     show_any_text()
     bypass_proxies()
@@ -114,7 +114,8 @@ def run(package: str, argv: Sequence[str] | None = None, root: Path | None = Non
     if not parts or parts[0] not in VERBS:
         try:
             own = own_commands(package, (*VERBS, "help"))
-        except ExtensionError as error:  # which must not take the list of verbs away
+        except ExtensionError as error:
+            # The library's verbs must stay available.
             print(
                 f"\n{type(error).__name__}: {display(masked(str(error)), keep=BREAK)}",
                 file=sys.stderr,
@@ -137,17 +138,19 @@ def run(package: str, argv: Sequence[str] | None = None, root: Path | None = Non
         return VERBS[args.verb](args)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:
+        # The reader of the pipe, such as `head`, has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         if type(error).__name__ == "ValidationError" and getattr(error, "title", "") == "Settings":
-            from ..settings import unusable
+            from ..settings import describe_unusable_settings
 
-            print(f"\n{unusable(error)}", file=sys.stderr)
+            print(f"\n{describe_unusable_settings(error)}", file=sys.stderr)
             return 1
         if type(error).__module__.partition(".")[0] != __name__.partition(".")[0]:
-            raise  # a defect, or an error of your own files: the traceback says where
+            # A defect, or an error in the project's own files: the traceback shows where.
+            raise
         print(
             f"\n{type(error).__name__}: {display(masked(str(error)), keep=BREAK)}", file=sys.stderr
         )
@@ -155,9 +158,7 @@ def run(package: str, argv: Sequence[str] | None = None, root: Path | None = Non
 
 
 def _enter(root: Path, args: argparse.Namespace) -> None:
-    """Work in `root`, where every file of the project is found; a path that was typed stays where
-    it was typed.
-    """
+    """Change to `root`, and keep the paths that the user typed relative to the old folder."""
     for name in ("input", "output"):
         typed = getattr(args, name, None)
         if typed and "://" not in typed:
@@ -167,15 +168,15 @@ def _enter(root: Path, args: argparse.Namespace) -> None:
         for item in os.environ.get("PYTHONPATH", "").split(os.pathsep)
         if item
     ]
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [*listed, str(root / "src")]
-    )  # child processes find the package too
+    # Child processes must find the package too.
+    os.environ["PYTHONPATH"] = os.pathsep.join([*listed, str(root / "src")])
     os.chdir(root)
 
 
 def show_any_text() -> None:
-    """Show a character that the terminal's encoding does not have by its number, as JSON does: no
-    verb fails on one.
+    """Print characters outside the terminal's encoding by their number, as JSON does.
+
+    Otherwise a verb would fail on such a character.
     """
     codecs.register_error("number", _numbered)
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""Verbs that bring the project to a cluster: images, and what runs there."""
+"""Verbs of deployment: build images, deploy them, and verify the cluster."""
 
 import argparse
 
@@ -13,12 +13,12 @@ IMAGES = option(
 @verb("deploy", ENVIRONMENT, IMAGES)
 def deploy(args: argparse.Namespace) -> int:
     """Deploy images to the Kubernetes cluster of kubectl, by digest."""
-    from ..ops.deploy import deploy as run
-    from ..ops.deploy import images
+    from ..ops.deploy import deploy_images as run
+    from ..ops.deploy import parse_images
 
     run(
         args.environment,
-        images(args.images),
+        parse_images(args.images),
         args.project.settings().state_dir / "deploy" / args.environment,
     )
     return 0
@@ -27,17 +27,16 @@ def deploy(args: argparse.Namespace) -> int:
 @verb("verify-deploy", ENVIRONMENT, IMAGES)
 def verify_deploy(args: argparse.Namespace) -> int:
     """Check that the cluster runs exactly these images."""
-    from ..ops.deploy import deployed as run
-    from ..ops.deploy import images
+    from ..ops.deploy import parse_images
+    from ..ops.deploy import verify_images as run
     from ..training.evidence_store import digests
     from ..training.registry import Registry
     from .evidence import save_evidence
 
     settings = args.project.settings()
-    result = run(args.environment, images(args.images), digests(settings))
-    Registry(settings).mark_environment(
-        args.environment
-    )  # from now on a promotion moves what serves there
+    result = run(args.environment, parse_images(args.images), digests(settings))
+    # From now on a promotion changes the version that serves there.
+    Registry(settings).mark_environment(args.environment)
     return save_evidence(settings, result)
 
 
@@ -48,7 +47,7 @@ def verify_deploy(args: argparse.Namespace) -> int:
 )
 def image(args: argparse.Namespace) -> int:
     """Build the images NAME:serve and NAME:pipeline with docker, podman or buildah."""
-    from ..ops.images import build
+    from ..ops.images import build_images
 
-    print("\n".join(build(image_name(args), args.base)))
+    print("\n".join(build_images(image_name(args), args.base)))
     return 0

@@ -23,8 +23,10 @@ LOCK, PIN = Path("requirements/dev.txt"), Path("requirements/mlprod.txt")
 LINK = Path(".cruft.json")
 CRUFT = "cruft==2.16.0"
 FAULTS = "mlprod.testing.faults"
-LIBRARY_TESTS = "mlprod/tests/"  # begins the paths of tests that a project does not have
-BAD = {"failure", "error"}  # in a report of pytest
+# The paths of the library's tests, which a project does not have, begin with it.
+LIBRARY_TESTS = "mlprod/tests/"
+# In a JUnit report of pytest.
+FAILED_TAGS = {"failure", "error"}
 RUFF = [sys.executable, "-m", "ruff"]
 LINT_IMPORTS = [
     sys.executable,
@@ -37,24 +39,22 @@ LINT_IMPORTS = [
 def setup(_: argparse.Namespace) -> int:
     """Create .venv with the locked packages, or repair it after the folder was moved."""
     folder, project = Path(os.environ.get("VENV", ".venv")), Path.cwd()
-    environments.make(folder, project)
-    near = (
+    environments.make_environment(folder, project)
+    no_index = (
         ["--no-index"]
         if PIN.is_file() and "--find-links" in PIN.read_text(encoding="utf-8")
         else []
     )
-    again = [
-        "--force-reinstall",
-        "--no-deps",
-    ]  # of one version with other bytes an installer says that it is there
+    # An installer would keep another wheel of the same version.
+    reinstall = ["--force-reinstall", "--no-deps"]
     for what in (
         ["--require-hashes", "-r", str(LOCK)],
-        [*again, *near, "--require-hashes", "-r", str(PIN)],
+        [*reinstall, *no_index, "--require-hashes", "-r", str(PIN)],
         ["--no-deps", "--no-build-isolation", "--editable", "."],
     ):
         if code := environments.install(folder, *what):
             return code
-    environments.finish(folder, project)
+    environments.mark_ready(folder, project)
     return 0
 
 
@@ -66,38 +66,49 @@ def check(args: argparse.Namespace) -> int:
     )
     code |= _run([args.project.package, "generate", "--check"])
     package = args.project.package
-    for line in (errors := [*_unlooked(package), *_unlinked(package), *_unpatched()]):
+    for line in (
+        errors := [*_unchecked_folders(package), *_renamed_package(package), *_outdated_wheel()]
+    ):
         print(line, file=sys.stderr)
     code |= bool(errors)
-    _keep(args.project, {"checks-green": (code == 0, None)})
+    _save_results(args.project, {"checks-green": (code == 0, None)})
     return code
 
 
-def _unlooked(package: str) -> Iterator[str]:
-    """What makes a tool green because it looked at nothing."""
+def _unchecked_folders(package: str) -> Iterator[str]:
+    """Yield the settings by which a tool passes without checking anything."""
     listed = subprocess.run(
         [*RUFF, "check", "--show-files", "."], capture_output=True, encoding="utf-8", check=False
     )
     paths = [Path(line) for line in listed.stdout.splitlines()]
     for folder in (Path("src", package).resolve(), Path("tests").resolve()):
         if not any(folder in path.parents for path in paths):
-            yield f"ruff looked at no file of {folder}: what does [tool.ruff] of pyproject.toml leave out?"
+            yield (
+                f"ruff checked no file of {folder}; check the excludes in [tool.ruff] of "
+                f"pyproject.toml"
+            )
     if not tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"][
         "importlinter"
     ].get("contracts"):
-        yield "lint-imports held no contract against the imports: [tool.importlinter] of pyproject.toml has none"
+        yield (
+            "lint-imports checked no contract: [tool.importlinter] of pyproject.toml has no "
+            "contracts; restore them from the template"
+        )
 
 
-def _unlinked(package: str) -> Iterator[str]:
-    """A package that was renamed gets no change of the template until the link knows its new name."""
+def _renamed_package(package: str) -> Iterator[str]:
+    """Yield an error if the package was renamed: the template's updates would not reach it."""
     if LINK.is_file():
         answers = json.loads(LINK.read_text(encoding="utf-8"))["context"]["cookiecutter"]
         if answers.get("package_name", package) != package:
-            yield f"{LINK}: package_name is {answers['package_name']}, but the package is {package}; write {package}"
+            yield (
+                f"{LINK}: package_name is {answers['package_name']}, but the package is {package}; "
+                f"write {package}"
+            )
 
 
-def _unpatched() -> Iterator[str]:
-    """An edited patch has no effect until the wheel was made of it."""
+def _outdated_wheel() -> Iterator[str]:
+    """Yield an error if the pinned wheel does not contain the current patches."""
     from ..ops.patching import outdated_patches
 
     if reason := outdated_patches(Path.cwd()):
@@ -113,13 +124,12 @@ def update(_: argparse.Namespace) -> int:
         print(f"nothing to do: no {LINK} with the template's URL")
         return 0
     folder, project = Path("var/cruft"), Path.cwd()
-    environments.make(folder, project)
+    environments.make_environment(folder, project)
     if code := environments.install(folder, CRUFT):
         return code
-    environments.finish(folder, project)
-    script = (
-        Path(__file__).parents[1] / "ops" / "template_update.py"
-    )  # beside cruft alone, not beside this environment
+    environments.mark_ready(folder, project)
+    # It runs in the environment of cruft alone, not in this one.
+    script = Path(__file__).parents[1] / "ops" / "template_update.py"
     command = [str(environments.python_of(folder)), "-P", str(script)]
     return subprocess.run(command, env=os.environ | {"PYTHONPATH": ""}, check=False).returncode
 
@@ -137,19 +147,22 @@ def format_code(_: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Run the project's tests."""
     if args.rest:
-        return _run(["pytest", *args.rest])  # some of them: no evidence of all
-    os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
-    code, _, _ = _reported()
-    _keep(args.project, _topics(code == 0))
+        # A selection of the tests is not evidence.
+        return _run(["pytest", *args.rest])
+    # Only the whole test suite is evidence.
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    code, _, _ = _run_tests()
+    _save_results(args.project, _results_by_check(code == 0))
     return code
 
 
 @verb("chaos-test")
 def chaos_test(args: argparse.Namespace) -> int:
-    """Inject faults into a running service: kill -9, database outage, full disk, overload, fuzzing."""
-    os.environ.pop("PYTEST_ADDOPTS", None)  # all of them, or it is no evidence
-    code, passed, skipped = _reported("-m", "faults and not soak", "--pyargs", FAULTS)
-    _keep(
+    """Inject faults into a service: kill -9, database outage, full disk, overload, fuzzing."""
+    # Only the whole test suite is evidence.
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    code, passed, skipped = _run_tests("-m", "faults and not soak", "--pyargs", FAULTS)
+    _save_results(
         args.project,
         {"survives-faults": (code == 0 and not skipped, f"{passed} passed, {skipped} skipped")},
     )
@@ -160,15 +173,16 @@ def chaos_test(args: argparse.Namespace) -> int:
 def load_test(args: argparse.Namespace) -> int:
     """Load the service steadily; memory, latency and open files must stay flat."""
     os.environ["SOAK_MINUTES"] = str(args.minutes)
-    code, _, _ = _reported("-m", "soak", "-s", "--pyargs", FAULTS)
-    message = f"{args.minutes:g} minutes, 30 are asked for"
-    _keep(args.project, {"slo-under-load": (code == 0 and args.minutes >= 30, message)})
+    code, _, _ = _run_tests("-m", "soak", "-s", "--pyargs", FAULTS)
+    message = f"{args.minutes:g} minutes; 30 are required"
+    _save_results(args.project, {"slo-under-load": (code == 0 and args.minutes >= 30, message)})
     return code
 
 
-def _reported(*parts: str) -> tuple[int, int, int]:
-    """Run tests; gives the exit code, which is 1 when none was run to its end, and how many passed
-    and were skipped.
+def _run_tests(*parts: str) -> tuple[int, int, int]:
+    """Run tests; return the exit code, and the numbers of passed and skipped tests.
+
+    The exit code is not 0 if no test ran to its end.
     """
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.unlink(missing_ok=True)
@@ -176,33 +190,36 @@ def _reported(*parts: str) -> tuple[int, int, int]:
     cases = _cases()
     passed, skipped = len(_passed(cases)), sum(case.find("skipped") is not None for case in cases)
     if not passed:
-        print(f"nothing was shown: none of {len(cases)} tests was run to its end", file=sys.stderr)
+        print(
+            f"this run is not evidence: none of {len(cases)} tests ran to its end", file=sys.stderr
+        )
     return (code if passed else 1), passed, skipped
 
 
 def _cases() -> list[ElementTree.Element]:
-    """The tests of the report that pytest wrote just now."""
+    """Return the tests in the report of the last run."""
     return list(ElementTree.parse(REPORT).iter("testcase")) if REPORT.is_file() else []  # noqa: S314
 
 
 def _passed(cases: list[ElementTree.Element]) -> list[ElementTree.Element]:
-    return [case for case in cases if not any(child.tag in {*BAD, "skipped"} for child in case)]
+    return [
+        case for case in cases if not any(child.tag in {*FAILED_TAGS, "skipped"} for child in case)
+    ]
 
 
-def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
-    """What a whole run of the tests shows, by check: all of it, and for some checks the tests of
-    certain files.
+def _results_by_check(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
+    """Return the results of the whole test suite by check.
+
+    Some checks depend on the tests of certain files only.
     """
     from ..governance.check_catalogue import catalogue
     from ..installation.installed import read_library
 
     if not REPORT.is_file():
-        return {"tests-green": (False, "no report was written")}
+        return {"tests-green": (False, "pytest wrote no report")}
     cases, library = _cases(), read_library(Path())
     counted = (
-        f"{len(cases)} tests"
-        if _passed(cases)
-        else f"none of {len(cases)} tests was run to its end"
+        f"{len(cases)} tests" if _passed(cases) else f"none of {len(cases)} tests ran to its end"
     )
     result: dict[str, tuple[bool, str | float | None]] = {"tests-green": (green, counted)}
     for entry in catalogue().checks:
@@ -216,37 +233,37 @@ def _topics(green: bool) -> "dict[str, tuple[bool, str | float | None]]":
 
 
 def _shown_by(paths: tuple[str, ...], cases: list[ElementTree.Element]) -> tuple[bool, str]:
-    """Whether the project's tests of these files passed, and how many."""
+    """Return whether the project's tests of these files passed, and a summary."""
     starts = tuple(f"{path.removesuffix('.py').replace('/', '.')}." for path in paths)
     mine = [case for case in cases if f"{case.get('classname')}.".startswith(starts)]
     passed, failed = (
         _passed(mine),
-        [case for case in mine if any(child.tag in BAD for child in case)],
+        [case for case in mine if any(child.tag in FAILED_TAGS for child in case)],
     )
     return bool(passed) and not failed, f"{len(passed)} tests, {len(failed)} failed"
 
 
-def _keep(project: "Project", result: "dict[str, tuple[bool, str | float | None]]") -> None:
+def _save_results(project: "Project", result: "dict[str, tuple[bool, str | float | None]]") -> None:
     """Write evidence.
 
-    Whatever stands in its way, such as a registry that is away, the result stays.
+    An error, for example an unavailable registry, is reported and does not change the exit code.
     """
-    from ..training.evidence_store import digests, finding, write
+    from ..training.evidence_store import digests, finding, write_evidence
     from ..training.registry import Registry
 
     try:
         settings = project.settings()
         subject = digests(settings, project.seam())
-        write(
+        write_evidence(
             Registry(settings),
             [finding(id, passed, subject, value) for id, (passed, value) in result.items()],
         )
     except Exception as error:
-        print(f"no evidence was kept: {error}", file=sys.stderr)
+        print(f"no evidence was recorded: {error}", file=sys.stderr)
 
 
 def _run(*tools: list[str]) -> int:
-    """Run each tool of this environment; all are run, so that one look shows everything."""
+    """Run each tool of this environment, even after a failure; return 1 if one fails."""
     failed = 0
     for tool in tools:
         command = LINT_IMPORTS if tool == ["lint-imports"] else [sys.executable, "-m", *tool]

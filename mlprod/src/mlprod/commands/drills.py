@@ -1,4 +1,4 @@
-"""Verbs that try what runs: a service, its way back, its kill switch, its alerts, its image."""
+"""Verbs of drills: smoke test, kill switch, rollback, alerts and image."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @verb("smoke-test", SERVICE_URL)
 def smoke_test(args: argparse.Namespace) -> int:
     """Try a running service: prediction, reasons, outcome and feedback."""
-    from ..ops.drills import smoke as run
+    from ..ops.drills import smoke_test as run
     from ..training.evidence_store import digests
     from .evidence import run_drill
 
@@ -27,7 +27,7 @@ def smoke_test(args: argparse.Namespace) -> int:
 def kill_switch_drill(args: argparse.Namespace) -> int:
     """Use the kill switch on a running service, time it, and restore the mode."""
     from ..identity import whoami
-    from ..ops.drills import stop_drill as run
+    from ..ops.drills import kill_switch_drill as run
     from ..training.evidence_store import digests
     from .evidence import run_drill
     from .service import records
@@ -63,7 +63,7 @@ def rollback_drill(args: argparse.Namespace) -> int:
     settings = args.project.settings()
     subject, registry = digests(settings), Registry(settings)
     if args.unattended and (why := reason_to_skip(registry, subject)):
-        print(f"nothing was moved: {why}")
+        print(f"the drill was skipped: {why}")
         return 0
     service = _service(args.url)
     return run_drill(
@@ -84,14 +84,16 @@ def rollback_drill(args: argparse.Namespace) -> int:
 def alert_drill(args: argparse.Namespace) -> int:
     """Send a test alert for each outcome through Alertmanager; check who receives it."""
     from ..governance.ownership import read_ownership
-    from ..ops.alert_drill import Alertmanager, drill
+    from ..ops.alert_drill import Alertmanager, run_alert_drill
     from ..training.evidence_store import digests
     from .evidence import save_evidence
 
     settings = args.project.settings()
     ownership = read_ownership(settings.governance_dir / "ownership.yaml")
     manager = Alertmanager(args.url.rstrip("/"))
-    return save_evidence(settings, drill(manager, ownership, digests(settings), args.duration))
+    return save_evidence(
+        settings, run_alert_drill(manager, ownership, digests(settings), args.duration)
+    )
 
 
 @verb("test-image", IMAGE_NAME)
@@ -110,11 +112,11 @@ def test_image(args: argparse.Namespace) -> int:
 
 
 def _service(url: str) -> "DrilledService":
-    """A service that answers. Raises DrillError when none does."""
+    """Return a service that responds. Raises DrillError if it does not."""
     from ..ops.drills import DrilledService
 
     service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
     service.wait_for(
-        lambda facts: facts, "an answer (make serve in another terminal gives one)", seconds=5
+        lambda facts: facts, "a response (start one with make serve in another terminal)", seconds=5
     )
     return service

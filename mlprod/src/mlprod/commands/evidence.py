@@ -1,4 +1,4 @@
-"""Verbs that write down what was found, and how every verb keeps its evidence."""
+"""Verbs that record evidence, and the functions by which every verb records its evidence."""
 
 import argparse
 import sys
@@ -17,53 +17,53 @@ if TYPE_CHECKING:
 @verb("attest", option("--check", required=True, help="id of a check that a person does"), REASON)
 def attest(args: argparse.Namespace) -> int:
     """Record a check that you did by hand, as the accountable person."""
-    from ..display.plain_text import MAX_LENGTH, display, violation
+    from ..display.plain_text import MAX_LENGTH, display, text_violation
     from ..governance.check_catalogue import catalogue
     from ..governance.ci_identity import in_ci, proven_run
     from ..governance.ownership import read_ownership
-    from ..training.evidence_store import digests, finding, write
+    from ..training.evidence_store import digests, finding, write_evidence
     from ..training.registry import Registry
 
     allowed = [entry.id for entry in catalogue().checks if entry.by_hand]
     if args.check not in allowed:
         print(
-            f"{args.check!r} cannot be said by hand; these can: {', '.join(allowed)}",
+            f"--check: {args.check!r} cannot be attested by hand; works: {', '.join(allowed)}",
             file=sys.stderr,
         )
         return 1
-    if errors := violation(args.reason):
+    if errors := text_violation(args.reason):
         message = (
-            f'say what you found, in 1 to {MAX_LENGTH} characters: --reason "..." (make: '
-            f'REASON="..."); {errors}'
+            f"--reason: {errors}. Works: what you found, in 1 to {MAX_LENGTH} characters: "
+            f'--reason "..." (make: REASON="...")'
         )
         print(message, file=sys.stderr)
         return 1
     settings = args.project.settings()
-    # there the name that git is given proves nothing: a person says it, or a proven run of the CI
+    # In the CI the name in git proves nothing: an attestation requires a proven run of the CI.
     if in_ci():
         proven_run(read_ownership(settings.governance_dir / "ownership.yaml").ci)
     record = finding(args.check, True, digests(settings, args.project.seam()), args.reason.strip())
     entry = catalogue().entry(args.check)
-    owner = read_ownership(settings.governance_dir / "ownership.yaml").answers_for(
+    owner = read_ownership(settings.governance_dir / "ownership.yaml").accountable_person(
         entry.outcome if entry else ""
     )
-    if owner is None or not owner.known or owner.email.lower() != record.actor.lower():
-        whose = owner.shown if owner else "TODO"
+    if owner is None or not owner.is_named or owner.email.lower() != record.actor.lower():
+        whose = owner.display_name if owner else "TODO"
         print(
-            f"nothing was kept: {whose} answers for it and must say so; git knows you as "
-            f"{display(record.actor)}",
+            f"nothing was recorded: {whose} is the accountable person and must attest it; your "
+            f"user.email in git is {display(record.actor)}",
             file=sys.stderr,
         )
         return 1
-    if not write(Registry(settings), [record]):
+    if not write_evidence(Registry(settings), [record]):
         return 1
     print(
-        f"{args.check}: {display(record.actor)} said so on {record.at:%Y-%m-%d}; it holds "
+        f"{args.check}: {display(record.actor)} attested it on {record.at:%Y-%m-%d}; it is valid "
         f"for {record.valid_days} days"
         + (
             ""
             if record.proof
-            else ". This name is what git says, which proves nothing: it counts for a pilot"
+            else ". The name comes from git and is not proven, so it counts for a pilot only"
         )
     )
     return 0
@@ -72,11 +72,11 @@ def attest(args: argparse.Namespace) -> int:
 @verb("collect-evidence")
 def collect_evidence(args: argparse.Namespace) -> int:
     """Record evidence from the records: shadow, overrides, outcomes, quality, value, use."""
-    from ..governance.config import read_organisation
+    from ..governance.config import read_governance
     from ..modes import DecisionMode
     from ..monitoring.champion import champion_if_any
     from ..monitoring.live_checks import collect_evidence
-    from ..ops.readiness_report import observed
+    from ..ops.readiness_report import usage_evidence
     from ..records.database import now
     from ..records.usage_stats import usage
     from ..training.evidence_store import digests
@@ -85,10 +85,10 @@ def collect_evidence(args: argparse.Namespace) -> int:
     settings = args.project.settings()
     store, org, subject = (
         records(settings),
-        read_organisation(settings.governance_dir),
+        read_governance(settings.governance_dir),
         digests(settings),
     )
-    result = observed(
+    result = usage_evidence(
         org, usage(store, DecisionMode.SHADOW), usage(store, DecisionMode.ASSIST), subject
     )
     save_evidence(
@@ -100,16 +100,17 @@ def collect_evidence(args: argparse.Namespace) -> int:
             ),
         ],
     )
-    return 0  # a reading, which is no failure
+    # A measurement below its limit is not a failure of this verb.
+    return 0
 
 
 def run_drill(
     settings: "Settings",
-    about: "dict[Subject, str]",
+    subject: "dict[Subject, str]",
     checks: list[str],
     drill: "Callable[[], list[Evidence]]",
 ) -> int:
-    """Keep what a drill shows. One that fails is kept as failed too, and raises what it raised."""
+    """Run a drill and record its evidence; a failed drill is recorded too, and its error raised."""
     from ..ops.drills import DrillError
     from ..training.evidence_store import finding
 
@@ -117,17 +118,15 @@ def run_drill(
         return save_evidence(settings, drill())
     except (DrillError, OSError) as error:
         save_evidence(
-            settings, [finding(check, False, about, f"{error}"[:300]) for check in checks]
+            settings, [finding(check, False, subject, f"{error}"[:300]) for check in checks]
         )
         raise
 
 
 def save_evidence(settings: "Settings", records: "list[Evidence]") -> int:
-    """Print what was found, and write it into the registry; 1 when something did not pass, or was
-    not kept.
-    """
+    """Print evidence and write it to the registry; return 1 if a check failed or was not stored."""
     from ..display.plain_text import display
-    from ..training.evidence_store import write
+    from ..training.evidence_store import write_evidence
     from ..training.registry import Registry
 
     for record in records:
@@ -137,5 +136,5 @@ def save_evidence(settings: "Settings", records: "list[Evidence]") -> int:
                 f"{'passed' if record.passed else 'FAILED'} {record.check}: {record.value}{limit}"
             )
         )
-    stored = not records or write(Registry(settings), records)
+    stored = not records or write_evidence(Registry(settings), records)
     return 0 if stored and all(record.passed for record in records) else 1

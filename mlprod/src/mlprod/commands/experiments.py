@@ -1,4 +1,4 @@
-"""Verbs of those who try other models than theirs: older ones, and other settings."""
+"""Verbs of experiments: older models, and other hyperparameters."""
 
 import argparse
 
@@ -11,26 +11,27 @@ def staleness(args: argparse.Namespace) -> int:
     from ..identity import whoami
     from ..locks import locked
     from ..training.dataset import load_rows
-    from ..training.evidence_store import digests, finding, write
+    from ..training.evidence_store import digests, finding, write_evidence
     from ..training.registry import Registry
     from ..training.staleness import staleness as run
-    from ..training.train import LOCK, LOCK_WORKS
+    from ..training.train import TRAINING_LOCK, TRAINING_LOCK_REMEDY
 
     seam, settings = args.project.seam(), args.project.settings()
     if seam.terms.time is None:
-        print("nothing to do: the contract names no EVENT_TIME, so no row is older than another")
+        print("nothing to do: contract.py sets no EVENT_TIME, so no row is older than another")
         return 0
-    registry = Registry(settings)  # before the long work: a registry that is away is known at once
-    with locked(settings.state_dir / LOCK, "staleness", whoami(), LOCK_WORKS):
+    # Before the long work, so that an unavailable registry fails at once.
+    registry = Registry(settings)
+    with locked(settings.state_dir / TRAINING_LOCK, "staleness", whoami(), TRAINING_LOCK_REMEDY):
         aged = run(seam, load_rows(seam)[1])
     for item in aged[1:]:
         loss = f"{item.loss.value:.4f} ({item.loss.low:.4f} to {item.loss.high:.4f})"
         print(
-            f"{item.days:5.1f} days older: worth {loss} less a row, learnt from {item.rows:,} rows"
+            f"{item.days:5.1f} days older: worth {loss} less per row, trained on {item.rows:,} rows"
         )
     oldest = aged[-1]
-    message = f"{oldest.days:.0f} days older: {oldest.loss.value:.4g} less a row"
-    write(registry, [finding("staleness-known", True, digests(settings, seam), message)])
+    message = f"{oldest.days:.0f} days older: {oldest.loss.value:.4g} less per row"
+    write_evidence(registry, [finding("staleness-known", True, digests(settings, seam), message)])
     return 0
 
 
@@ -45,40 +46,40 @@ def tune(args: argparse.Namespace) -> int:
     from ..training.dataset import load_rows
     from ..training.evidence_store import digests, finding
     from ..training.registry import Registry
-    from ..training.train import LOCK, LOCK_WORKS
-    from ..training.tune import EXAMPLE, WORTH
+    from ..training.train import TRAINING_LOCK, TRAINING_LOCK_REMEDY
+    from ..training.tune import MIN_RELATIVE_GAIN, SEARCH_SPACE_EXAMPLE
     from ..training.tune import tune as run
     from .evidence import save_evidence
 
     seam, settings = args.project.seam(), args.project.settings()
-    if not seam.space:
+    if not seam.search_space:
         print(
-            f"nothing to do: model.py names no SEARCH_SPACE of settings to try; for "
-            f"example {EXAMPLE}"
+            f"nothing to do: model.py sets no SEARCH_SPACE with settings to try; "
+            f"works: {SEARCH_SPACE_EXAMPLE}"
         )
         return 0
-    Registry(settings)  # before the long work: a registry that is away is known at once
+    # Before the long work, so that an unavailable registry fails at once.
+    Registry(settings)
     result = []
-    with locked(settings.state_dir / LOCK, "tune", whoami(), LOCK_WORKS):
+    with locked(settings.state_dir / TRAINING_LOCK, "tune", whoami(), TRAINING_LOCK_REMEDY):
         for entry in run(seam, load_rows(seam)[1], args.trials):
-            below = f"{entry.gain.value:.2g} ({entry.gain.low:.2g} to {entry.gain.high:.2g})"
+            gain = f"{entry.gain.value:.2g} ({entry.gain.low:.2g} to {entry.gain.high:.2g})"
             print(
-                f"error {entry.error:.4g}, {below} below that of the model as it is: {entry.said}",
+                f"error {entry.error:.4g}, {gain} below that of the current settings: "
+                f"{entry.description}",
                 flush=True,
             )
             result.append(entry)
-    least = min(result, key=lambda element: element.error)
+    best = min(result, key=lambda item: item.error)
     better = [item for item in result if item.better]
     if better:
-        print(
-            f"put {min(better, key=lambda each: each.error).said} into build_model() of "
-            f"model.py, make train"
-        )
+        choice = min(better, key=lambda item: item.error).description
+        print(f"Next: put {choice} into build_model() of model.py, then make train")
     message = (
-        f"{len(better) or 'none'} of {len(result)} settings surely better by {WORTH:.0%}; the "
-        f"best, {least.said}: "
+        f"{len(better) or 'none'} of {len(result)} settings surely better by "
+        f"{MIN_RELATIVE_GAIN:.0%}; the best, {best.description}: error {best.error:.4g}, the "
+        f"current settings {best.error + best.gain.value:.4g}"
     )
-    message += f"error {least.error:.4g}, as it is {least.error + least.gain.value:.4g}"
     return save_evidence(
         settings,
         [finding("hyperparameters-tuned", not better, digests(settings, seam), message[:500])],

@@ -1,4 +1,4 @@
-"""Verbs of those who answer for it."""
+"""Verbs of governance: generated files, readiness, stages and reports."""
 
 import argparse
 import sys
@@ -24,20 +24,20 @@ VERSION = option("--version", type=int, help="a model version; default: the cham
 def generate(args: argparse.Namespace) -> int:
     """Write the generated files, from the library and from governance/."""
     from ..assets import asset_files
-    from ..governance.config import read_organisation
-    from ..governance.generated import outdated, write
+    from ..governance.config import read_governance
+    from ..governance.generated import outdated_files, write_files
     from ..governance.repository import unread_files
-    from ..ops.readiness_report import generated
+    from ..ops.readiness_report import generated_files
 
-    files = generated(
-        read_organisation(args.project.settings().governance_dir), args.project.seam()
+    files = generated_files(
+        read_governance(args.project.settings().governance_dir), args.project.seam()
     )
     library, present = asset_files(Path()), {name for name in files if Path(name).exists()}
     if not args.check:
-        changed = write(files, Path())
+        changed = write_files(files, Path())
         for name in changed:
             print(
-                f"{name}: replaced by that of {_library()}"
+                f"{name}: replaced by the version of {_library()}"
                 if name in library and name in present
                 else name
             )
@@ -46,14 +46,14 @@ def generate(args: argparse.Namespace) -> int:
         return 0
     for line in unread_files(Path.cwd()):
         print(f"note: {line}")
-    for name in (differing := outdated(files, Path())):
+    for name in (differing := outdated_files(files, Path())):
         if name not in present:
             what = "is missing"
         elif name in library:
-            what = f"is not that of {_library()}: it was edited, or is of another version"
+            what = f"differs from {_library()}: it was edited, or is from another version"
         else:
-            what = "differs from what governance/ says"
-        print(f"{name} {what}. Run make generate, which writes it, and commit")
+            what = "differs from governance/"
+        print(f"{name} {what}. Run make generate, which writes it, then commit")
     return 1 if differing else 0
 
 
@@ -97,8 +97,8 @@ def readiness(args: argparse.Namespace) -> int:
         "prometheus": lambda: shown.prometheus(card),
     }
     print(texts[args.format](), end="")
-    demanded = args.stage or card.org.ownership.system.stage
-    return 0 if card.reached(demanded) else 1
+    required = args.stage or card.org.ownership.system.stage
+    return 0 if card.reached(required) else 1
 
 
 @verb("advance-stage", option("stage", choices=STAGES[1:]))
@@ -115,15 +115,16 @@ def advance_stage(args: argparse.Namespace) -> int:
         args.project.seam_if_readable(), settings, registry, assessed_version(registry, None)
     )
     if STAGES.index(args.stage) <= STAGES.index(card.org.ownership.system.stage):
-        print(f"{card.org.ownership.system.name} is at {card.org.ownership.system.stage} already")
+        system = card.org.ownership.system
+        print(f"{system.name} is already at stage {system.stage}")
         return 0
     if card.reached(args.stage):
         set_stage(settings.governance_dir / "ownership.yaml", args.stage, date.today())
-        print(f"{args.stage} is entered; run make generate, and commit governance/")
+        print(f"The stage is now {args.stage}. Run make generate, then commit governance/")
         return 0
     if changed := add_examples(settings.governance_dir, args.stage, date.today()):
         print(
-            f"Examples of what {args.stage} asks for are now, as comments, in: "
+            f"Examples of the missing entries for {args.stage} were added as comments to: "
             f"{', '.join(changed)}\n"
         )
     print(terminal(card, args.stage))
@@ -141,36 +142,35 @@ def report(args: argparse.Namespace) -> int:
     registry = registry_if_any(settings)
     version = assessed_version(registry, args.version)
     card = scorecard(args.project.seam_if_readable(), settings, registry, version)
-    folder = (
-        settings.state_dir / "report"
-    )  # not in governance/: a page that is made is no change to approve
+    # Not in governance/, where a generated page would be a change to approve.
+    folder = settings.state_dir / "report"
     if registry and version:
         write_report(registry, version, folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scorecard.md").write_text(markdown(card, card.next_stage), encoding="utf-8")
     (folder / "readiness.json").write_text(as_json(card, card.next_stage), encoding="utf-8")
-    print(f"Looked at: {card.looked_at}")
+    print(f"Assessed: {card.assessed}")
     print("\n".join(sorted(str(path) for path in folder.iterdir())))
     return 0
 
 
 def _verified(settings: "Settings") -> "list[Evidence]":
-    """Ask the git host whether the acceptances are theirs who are said to have accepted."""
+    """Confirm with the git host that the named people made the acceptances; record the result."""
     from ..display.plain_text import display
-    from ..governance.config import read_organisation
-    from ..governance.git_host import verify
+    from ..governance.config import read_governance
+    from ..governance.git_host import unconfirmed_acceptances
     from ..training.evidence_store import digests, finding
     from .evidence import save_evidence
 
-    message = verify(read_organisation(settings.governance_dir).ownership)
-    for line in message:
+    errors = unconfirmed_acceptances(read_governance(settings.governance_dir).ownership)
+    for line in errors:
         print(display(line), file=sys.stderr)
     result = [
         finding(
             "acceptance-verified",
-            not message,
+            not errors,
             digests(settings),
-            "; ".join(message)[:500] or "all confirmed",
+            "; ".join(errors)[:500] or "all confirmed",
         )
     ]
     save_evidence(settings, result)

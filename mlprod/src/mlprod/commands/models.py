@@ -1,4 +1,4 @@
-"""Verbs that move the champion, and bring it to the services."""
+"""Verbs of models: promote, roll back, list and fetch versions."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ FOLLOWED_URL = option(
     "--url", default="", help="wait until the service at this address serves the version"
 )
 SKIP_LOAD_CHECK = option(
-    "--skip-load-check", action="store_true", help="do not try the model with this code first"
+    "--skip-load-check", action="store_true", help="do not load the model with this code first"
 )
 
 
@@ -33,21 +33,20 @@ SKIP_LOAD_CHECK = option(
 def promote(args: argparse.Namespace) -> int:
     """Make the challenger the champion."""
     from ..identity import whoami
-    from ..ops.readiness_report import ASKED, NotReadyError, require_stage
+    from ..ops.readiness_report import REQUIRED_STAGE, NotReadyError, require_stage
     from ..training.promotion import promote as move
     from ..training.registry import Registry, Version
 
     settings = args.project.settings()
-    registry, strictest = Registry(settings), list(ASKED)
+    registry, strictest = Registry(settings), list(REQUIRED_STAGE)
     named = [args.environment or "local", settings.environment, registry.environment()]
-    environment = max(named, key=strictest.index)  # what a registry is for cannot be talked away
-    if (
-        args.environment and args.environment != environment
-    ):  # nor the approval that a workflow's environment asks for
+    environment = max(named, key=strictest.index)
+    # An option must not weaken the environment of a registry, nor avoid the approval of a workflow.
+    if args.environment and args.environment != environment:
         raise NotReadyError(
-            f"{environment} follows this registry's champion, so what is promoted here "
-            f"answers there; nothing was "
-            f"promoted. Works: --environment {environment} (make: ENVIRONMENT={environment})"
+            f"--environment {args.environment} was given, but {environment} follows this "
+            f"registry's champion; nothing was promoted. "
+            f"Works: --environment {environment} (make: ENVIRONMENT={environment})"
         )
 
     def ready(version: Version) -> None:
@@ -89,39 +88,37 @@ def promote(args: argparse.Namespace) -> int:
 def rollback(args: argparse.Namespace) -> int:
     """Make the previous champion the champion again; works without the registry."""
     from ..identity import whoami
-    from ..training.local_rollback import roll_back_here, undo
+    from ..training.local_rollback import roll_back_locally, undo_local_rollback
     from ..training.promotion import rollback as move
-    from ..training.reason import demand_reason
+    from ..training.reason import require_reason
     from ..training.registry import Registry, RegistryError
 
     settings, who = args.project.settings(), args.actor or whoami()
-    demand_reason(who, args.reason)
+    require_reason(who, args.reason)
     if args.undo:
-        ended = undo(settings.models)
-        print(
-            f"services that read {settings.models} answer with version {ended.left.version} again"
-        )
+        ended = undo_local_rollback(settings.models)
+        print(f"services that read {settings.models} serve version {ended.left.version} again")
         return 0
     try:
-        registry = Registry.existing(settings)
+        registry = Registry.open_existing(settings)
         seam = None if args.skip_load_check else args.project.seam()
         before, after = move(registry, who, args.reason, args.version, seam=seam, settings=settings)
     except RegistryError as error:
-        if error.answered:
+        if error.refused:
             raise
-        done = roll_back_here(settings.models, who, args.reason, args.version)
-        print(display(f"the registry is away: {error}"))
+        done = roll_back_locally(settings.models, who, args.reason, args.version)
+        print(display(f"the registry is unavailable: {error}"))
         print(
-            f"services that read {settings.models}: version {done.left.version} -> "
-            f"{done.to.version}, within seconds"
+            f"services that read {settings.models} change from version {done.left.version} to "
+            f"{done.to.version} within seconds"
         )
         print(
-            "NOT reached: replicas with another MODEL_DIR; run this where each has its own "
+            "NOT reached: replicas with another MODEL_DIR; run this command there too "
             "(docs/cluster.md)"
         )
         print(
-            f"The registry still names version {done.left.version}. Once it answers: make "
-            f'rollback REASON="..."'
+            f"The registry still names version {done.left.version}. Once it is available: "
+            f'make rollback REASON="..."'
         )
         _wait_for(args.url, done.to.version)
         return 0
@@ -131,20 +128,20 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 def _wait_for(url: str, number: int) -> None:
-    """With the address of a service, until it answers with the version.
+    """Wait until the service at `url`, if one is given, serves the version.
 
-    Raises DrillError when it does not follow.
+    Raises DrillError if it does not.
     """
     if url:
         from ..ops.drills import DrilledService
 
         service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
         what = (
-            f"the champion, version {number} by now (does the follower run and reach the "
-            f"registry?),"
+            f"the champion, version {number} by now (does the follower run, and does it reach the "
+            f"registry?)"
         )
         seconds = service.wait_for(lambda facts: facts["model_version"] == str(number), what)
-        print(f"{url} answers with version {number} after {seconds:.1f} s")
+        print(f"{url} serves version {number} after {seconds:.1f} s")
 
 
 @verb("list-versions")
@@ -175,9 +172,11 @@ def list_versions(args: argparse.Namespace) -> int:
         moved = f"{event['action']} {event['before'] or '-'} -> {event['version']}"
         print(display(f"{event['at'][:19]}  {moved}  {event['who']}: {event['why']}"))
     for name, text in unreadable.items():
-        print(display(f"the tag {name} of the model holds no event and is left out: {text[:80]!r}"))
+        print(
+            display(f"the tag {name} of the model is not an event and is left out: {text[:80]!r}")
+        )
     if not result:
-        print("nothing is registered yet: make train")
+        print("no version is registered yet; the next step is make train")
     return 0
 
 
@@ -189,9 +188,8 @@ def list_versions(args: argparse.Namespace) -> int:
 def fetch_model(args: argparse.Namespace) -> int:
     """Copy the champion's bundle into MODEL_DIR."""
     settings, stop = args.project.settings(), threading.Event()
-    if (
-        args.follow_parent and not settings.database_url
-    ):  # the embedded database belongs to this machine alone
+    # The embedded database belongs to this machine alone, so its tables are created here.
+    if args.follow_parent and not settings.database_url:
         from ..ops.migrate import migrate as make_tables
 
         make_tables(settings.records_url)
@@ -199,12 +197,13 @@ def fetch_model(args: argparse.Namespace) -> int:
     from ..training.sync import follow
     from ..training.sync import sync as once
 
-    if args.follow_parent:  # its end of the pipe closes when the parent ends, even by kill -9
+    if args.follow_parent:
+        # The pipe closes when the parent ends, even by kill -9.
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
     if args.follow or args.follow_parent:
         follow(settings, stop)
         return 0
-    print(once(Registry(settings), settings.models) or "nothing new")
+    print(once(Registry(settings), settings.models) or "MODEL_DIR already holds the champion")
     return 0
 
 

@@ -1,6 +1,6 @@
-"""The verb of patches/.
+"""The verb mlprod-patch.
 
-Standard library only, since it runs from the wheel, before anything is installed.
+Standard library only, since it runs from the wheel before anything is installed.
 """
 
 import argparse

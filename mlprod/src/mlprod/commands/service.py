@@ -1,4 +1,4 @@
-"""Verbs of those who run the service."""
+"""Verbs of the service: run it, migrate its database, set its mode, manage records and keys."""
 
 import argparse
 import sys
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ..records.store import Store
     from ..settings import Settings
 
-PROGRESS_SECONDS = 5.0  # between two lines about work that takes long
+# Between two lines about the progress of long work.
+PROGRESS_SECONDS = 5.0
 
 
 @verb("serve", option("--no-follow", action="store_true", help="read MODEL_DIR only"))
@@ -31,11 +32,11 @@ def migrate(args: argparse.Namespace) -> int:
     """Migrate the database of records; run it before a new version of the service."""
     from ..ops.migrate import migrate as run
 
-    mine = run(args.project.settings().records_url)
+    matches = run(args.project.settings().records_url)
     print(
         "the database of records has every table"
-        if mine
-        else "the database is of newer code: it stays as it is"
+        if matches
+        else "the database belongs to newer code; it was not changed"
     )
     return 0
 
@@ -45,19 +46,20 @@ def set_mode(args: argparse.Namespace) -> int:
     """Show or set the decision mode: shadow (kill switch), assist or automate."""
     from ..display.plain_text import display
     from ..identity import whoami
-    from ..ops.mode_switch import modes_here, open_store, read_mode, switch
+    from ..ops.mode_switch import modes_here, open_store, read_mode, switch_mode
     from ..records.errors import StoreUnavailableError
     from ..records.mode import Mode, rank
 
     settings = args.project.settings()
     if args.mode and not args.reason.strip():
         raise SystemExit(
-            'a switch requires a reason: --reason "complaints since noon" (make: REASON="...")'
+            "--reason is missing: a switch of the mode requires a reason, such as "
+            '--reason "complaints since noon" (make: REASON="...")'
         )
     now: Mode | None = None
-    away: StoreUnavailableError | None = None
+    down: StoreUnavailableError | None = None
     if args.mode:
-        done = switch(settings, args.mode, args.actor or whoami(), args.reason)
+        done = switch_mode(settings, args.mode, args.actor or whoami(), args.reason)
         if done.holds is None:
             print("\n".join(map(display, done.reached)))
             return 0 if done.effective else 1
@@ -66,18 +68,19 @@ def set_mode(args: argparse.Namespace) -> int:
         try:
             now = read_mode(settings, open_store(settings))
         except StoreUnavailableError as error:
-            away = error
+            down = error
     if now and now.at:
         print(display(f"{now.mode}, since {now.at:%Y-%m-%d %H:%M} by {now.who}: {now.why}"))
-    elif not away:
-        print(
-            f"{settings.first_mode}{' (ML_MODE)' if settings.environment == 'local' else ''}, never switched"
-        )
+    elif not down:
+        source = " (ML_MODE)" if settings.environment == "local" else ""
+        print(f"{settings.first_mode}{source}, never switched")
     for item in modes_here(settings):
-        if away or rank(item.mode) < rank(now.mode if now else settings.first_mode):
-            print(display(f"on this machine {item.mode} holds, through {item.who}: {item.why}"))
-    if away:
-        raise away
+        if down or rank(item.mode) < rank(now.mode if now else settings.first_mode):
+            print(
+                display(f"on this machine the mode is {item.mode}, set by {item.who}: {item.why}")
+            )
+    if down:
+        raise down
     return 0
 
 
@@ -95,7 +98,7 @@ def purge_records(args: argparse.Namespace) -> int:
             shown = time.monotonic()
             print(f"{sum(gone.values()):,} rows deleted so far", file=sys.stderr, flush=True)
 
-    gone = records(args.project.settings()).forget(
+    gone = records(args.project.settings()).delete_before(
         datetime.combine(args.before, datetime.min.time()), progress
     )
     print("deleted: " + ", ".join(f"{number:,} {name}" for name, number in gone.items()))
@@ -103,9 +106,9 @@ def purge_records(args: argparse.Namespace) -> int:
 
 
 def records(settings: "Settings") -> "Store":
-    """The database of records.
+    """Open the database of records.
 
-    The embedded one belongs to this machine alone, so its tables are made if need be.
+    An embedded database belongs to this machine alone, so missing tables are created.
     """
     from ..ops.migrate import migrate as make_tables
     from ..records.store import Store
@@ -133,5 +136,5 @@ def create_key(args: argparse.Namespace) -> int:
 
     path = args.project.settings().keys_file or Path("keys.json")
     print(add_key(path, args.name, args.role, args.until))
-    print(f"{path} holds its hash; the key itself is kept nowhere", file=sys.stderr)
+    print(f"{path} holds the hash of the key; the key itself is stored nowhere", file=sys.stderr)
     return 0

@@ -1,17 +1,18 @@
-"""Starts a verb, once this Python and this folder are the right ones.
+"""The start of every verb: it checks this Python and this folder first.
 
-Python 3.6 can read this file, and say no.
+Python 3.6 can parse this file, so an old Python gets a clear message.
 """
 
 import os
 import sys
 from pathlib import Path
 
-OLDEST, NEWEST = (3, 11), (3, 13)  # that the locks cover
+# The Python versions that the locks cover.
+OLDEST, NEWEST = (3, 11), (3, 13)
 
 
 def unfit_python(package: str, major: int, minor: int) -> str:
-    """Why a Python of this version cannot run the project; empty when it can."""
+    """Return why this Python version cannot run the project; empty if it can."""
     if OLDEST <= (major, minor) <= NEWEST:
         return ""
     return (
@@ -22,12 +23,11 @@ def unfit_python(package: str, major: int, minor: int) -> str:
 
 
 def foreign_code(package: str, folder: Path, imported: Path) -> str:
-    """Why the package at `imported` must not work in `folder`, a project with code of its own;
-    empty when it may.
+    """Return why the package at `imported` must not run in `folder`; empty if it may.
 
-    A copied or moved environment leads to the project that it was made for, and PYTHONPATH may name
-    another one. In a folder without such code, as in an image or beside an installed wheel, any
-    code may run.
+    A copied or moved environment imports the project for which it was created, and PYTHONPATH may
+    name another project. In a folder without project code, as in an image or beside an installed
+    wheel, any code may run.
     """
     own = folder / "src" / package
     if not (own / "__main__.py").is_file() or own.samefile(imported):
@@ -40,19 +40,19 @@ def foreign_code(package: str, folder: Path, imported: Path) -> str:
     if imported.parent in listed:
         return refused + "PYTHONPATH names the other project. Works: unset PYTHONPATH"
     return (
-        refused + f"{sys.prefix} was made for the other project. Works: make setup, and .venv of "
-        f"this folder"
+        refused + f"{sys.prefix} was created for the other project. Works: make setup, then the "
+        f".venv of this folder"
     )
 
 
 def package_here(folder: Path) -> str:
-    """The package of the project in `folder`.
+    """Return the package of the project in `folder`.
 
-    Ends the process with a message when there is none, or more than one.
+    Exits with a message if there is none, or more than one.
     """
     result = sorted(path.parent.name for path in folder.glob("src/*/__main__.py"))
     if len(result) != 1:
-        listed = "they are " + ", ".join(result) if result else "there is none"
+        listed = "found: " + ", ".join(result) if result else "found none"
         sys.exit(
             f"{folder}: a project has one folder src/<package> with a __main__.py; "
             f"{listed}. Works: cd my-project"
@@ -61,8 +61,9 @@ def package_here(folder: Path) -> str:
 
 
 def main(package: str, argv: "list[str] | None" = None) -> int:
-    """Run a verb of the project whose four files are in `package`, from any folder; gives the exit
-    code.
+    """Run a verb of the project whose four files are in `package`, from any folder.
+
+    Returns the exit code.
     """
     from ..project.folder import code_of, root_of
 
@@ -74,11 +75,11 @@ def main(package: str, argv: "list[str] | None" = None) -> int:
     if refusal:
         sys.exit(refusal)
     from ..display.masking import Masked
-    from ..installation.pinned import FROM_WHEEL, other_version
+    from ..installation.pinned import FROM_WHEEL, version_mismatch
     from ..version import VERSION
     from .cli import run
 
-    refusal = "" if parts[:1] and parts[0] in FROM_WHEEL else other_version(root, VERSION)
+    refusal = "" if parts[:1] and parts[0] in FROM_WHEEL else version_mismatch(root, VERSION)
     if refusal:
         sys.exit(refusal)
 

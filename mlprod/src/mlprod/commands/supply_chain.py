@@ -1,6 +1,4 @@
-"""Verbs of the supply chain: what it is built from, under which licences, with which holes, and no
-secret in it.
-"""
+"""Verbs of the supply chain: bill of materials, licenses, vulnerabilities and secrets."""
 
 import argparse
 import json
@@ -16,16 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from ..installation.pinned import LINE, PIN
-from ..ops.secret_scan import CheckNotRunError, search
+from ..ops.secret_scan import CheckNotRunError, search_secrets
 from .verb import verb
 
 LOCKS = Path("requirements")
-LONGEST = timedelta(days=183)  # for which a known hole may be borne, as any waiver
+# A vulnerability can be accepted for this long, as any waiver.
+MAX_ACCEPTANCE = timedelta(days=183)
 BASELINE = Path(".secrets.baseline")
-CANNOT_AUDIT = """pip-audit could not get the advisories of every locked package. A mirror of an index may have none.
-Works: a network that reaches the public advisories, with HTTPS_PROXY and REQUESTS_CA_BUNDLE behind a proxy; or another
-source, by PIP_AUDIT_VULNERABILITY_SERVICE=osv and PIP_AUDIT_OSV_URL"""
-PLANTED = ("django", "2.0")  # locked nowhere here; advisories of many years name it
+AUDIT_HELP = """pip-audit could not get the advisories of every locked package. A mirror of an
+index may have none. Works: a network that reaches the public advisories, with HTTPS_PROXY and
+REQUESTS_CA_BUNDLE behind a proxy; or another source, by PIP_AUDIT_VULNERABILITY_SERVICE=osv and
+PIP_AUDIT_OSV_URL"""
+# A version with many known vulnerabilities. No lock holds it; the audit must report it.
+PLANTED = ("django", "2.0")
 
 
 @verb("sbom")
@@ -38,19 +39,18 @@ def sbom(args: argparse.Namespace) -> int:
     counts = {}
     for name in ("serve", "pipeline"):
         file = settings.state_dir / "sbom" / f"{name}.cdx.json"
-        counts[name] = components(LOCKS / f"{name}.txt", file)
+        counts[name] = write_sbom(LOCKS / f"{name}.txt", file)
         print(f"{file}: {counts[name]} components")
     return save_evidence(
         settings, [finding("sbom", True, digests(settings), float(counts["pipeline"]))]
     )
 
 
-def components(lock: Path, file: Path) -> int:
-    """Write the bill of a lock and of the pinned library, valid by CycloneDX's schema; gives the
-    number of components.
+def write_sbom(lock: Path, file: Path) -> int:
+    """Write the bill of materials of a lock and of the pinned library; return its size.
 
-    Raises CheckNotRunError when it could not be made, or when it does not list every locked package
-    with its hashes.
+    It is valid by CycloneDX's schema. Raises CheckNotRunError if it cannot be written, or if it
+    does not list every locked package with its hashes.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     requested = [
@@ -72,33 +72,35 @@ def components(lock: Path, file: Path) -> int:
             source.write_text(f"{lock.read_text(encoding='utf-8')}\n{pin[0]}\n", encoding="utf-8")
         done = _tool("cyclonedx_py", "requirements", *requested, str(source))
     if done.returncode:
-        raise CheckNotRunError(f"no bill was made of {lock}: {done.stderr.strip()[-500:]}")
+        raise CheckNotRunError(
+            f"no bill of materials was written for {lock}: {done.stderr.strip()[-500:]}"
+        )
     listed = {
         (part["name"], part["version"])
         for part in json.loads(file.read_text(encoding="utf-8")).get("components", [])
         if any(reference.get("hashes") for reference in part.get("externalReferences", []))
     }
-    if lacking := locked(lock).items() - listed:
+    if missing := locked_packages(lock).items() - listed:
         raise CheckNotRunError(
-            f"{file} does not list with hashes what {lock} holds: {sorted(lacking)[:5]}"
+            f"{file} does not list these packages of {lock} with hashes: {sorted(missing)[:5]}"
         )
     return len(listed)
 
 
-def locked(lock: Path) -> dict[str, str]:
-    """Package → version, for every system."""
+def locked_packages(lock: Path) -> dict[str, str]:
+    """Return package → version of a lock, for every system. Raises CheckNotRunError if empty."""
     result = dict(
         re.findall(
             r"^([A-Za-z0-9._-]+)==([^ ;\\\n]+)", lock.read_text(encoding="utf-8"), re.MULTILINE
         )
     )
     if not result:
-        raise CheckNotRunError(f"{lock} locks nothing")
+        raise CheckNotRunError(f"{lock} locks no package. Works: a lock with name==version lines")
     return result
 
 
-def applicable(lock: Path) -> set[str]:
-    """The packages that a lock installs on this system."""
+def applicable_packages(lock: Path) -> set[str]:
+    """Return the packages that a lock installs on this system."""
     from packaging.requirements import Requirement
 
     lines = re.findall(
@@ -107,7 +109,7 @@ def applicable(lock: Path) -> set[str]:
     wanted = [Requirement(line) for line in lines]
     names = {_normal(item.name) for item in wanted if item.marker is None or item.marker.evaluate()}
     if not names:
-        raise CheckNotRunError(f"{lock} locks nothing for this system")
+        raise CheckNotRunError(f"{lock} locks no package for this system")
     return names
 
 
@@ -115,33 +117,38 @@ def applicable(lock: Path) -> set[str]:
 def check_licenses(_: argparse.Namespace) -> int:
     """Refuse packages whose license [tool.licenses] of pyproject.toml forbids."""
     tools = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    policy = tools.get("licenses") or tools["licences"]  # the spelling of version 0.1
+    # Version 0.1 spelled the table [tool.licences].
+    policy = tools.get("licenses") or tools["licences"]
     if not policy["refuse"]:
         raise CheckNotRunError(
-            "[tool.licenses] of pyproject.toml refuses nothing, so no license was checked; name one"
+            "[tool.licenses] of pyproject.toml: refuse is empty, so no license was checked; "
+            "name one"
         )
     result = installed_licenses(LOCKS / "serve.txt")
-    bad = refused(result, policy["refuse"], policy["accepted"])
-    for name, license in bad.items():
+    refused = forbidden_licenses(result, policy["refuse"], policy["accepted"])
+    for name, license in refused.items():
         print(f"{name}: {license} is refused by [tool.licenses] of pyproject.toml", file=sys.stderr)
-    if bad:
-        print("use another package, or accept it there by name, with the reason", file=sys.stderr)
+    if refused:
+        print(
+            "use another package, or accept it by name in [tool.licenses], with the reason",
+            file=sys.stderr,
+        )
         return 1
     print(f"{len(result)} packages of the service: no license is refused")
     return 0
 
 
 def installed_licenses(lock: Path) -> dict[str, str]:
-    """Package → licence, of what a lock installs on this system.
+    """Return package → license of the packages that a lock installs on this system.
 
-    Raises CheckNotRunError when one is not installed here.
+    Raises CheckNotRunError if a package is not installed here.
     """
     here = {_normal(item.metadata["Name"]) for item in metadata.distributions()}
-    wanted = applicable(lock)
+    wanted = applicable_packages(lock)
     if absent := wanted - here:
         raise CheckNotRunError(
-            f"{sorted(absent)} of {lock} are not installed here, so nobody knows their "
-            f"licences: make setup"
+            f"{sorted(absent)} of {lock} are not installed here, so their licenses are unknown. "
+            f"Works: make setup"
         )
     done = _tool(
         "piplicenses",
@@ -156,51 +163,51 @@ def installed_licenses(lock: Path) -> dict[str, str]:
         if not done.returncode
         else {}
     )
-    if lacking := wanted - set(result):
+    if missing := wanted - set(result):
         raise CheckNotRunError(
-            f"nothing is said of {sorted(lacking)}: {done.stderr.strip()[-300:]}"
+            f"pip-licenses reported no license of {sorted(missing)}: {done.stderr.strip()[-300:]}"
         )
     return result
 
 
-def refused(
-    found: Mapping[str, str], refuse: Iterable[str], accepted: Mapping[str, str]
+def forbidden_licenses(
+    licenses: Mapping[str, str], refuse: Iterable[str], accepted: Mapping[str, str]
 ) -> dict[str, str]:
-    """What may not be carried.
+    """Return package → license of the packages whose license is refused.
 
-    Of a choice (A OR B) one that is not refused suffices; of several at once all count.
+    Of a choice (A OR B) one license that is not refused suffices; of A AND B every one counts.
     """
 
-    def bad(licence: str) -> bool:
-        choices = licence.split(" OR ") if " AND " not in licence else [licence]
+    def is_refused(license: str) -> bool:
+        choices = license.split(" OR ") if " AND " not in license else [license]
         return all(
             any(re.search(pattern, choice, re.IGNORECASE) for pattern in refuse)
             for choice in choices
         )
 
     return {
-        name: licence for name, licence in found.items() if name not in accepted and bad(licence)
+        name: license
+        for name, license in licenses.items()
+        if name not in accepted and is_refused(license)
     }
 
 
 @verb("scan-secrets")
 def scan_secrets(_: argparse.Namespace) -> int:
     """Search the committed files for passwords and keys."""
-    result = search(BASELINE)
-    for name, line, kind in result.found:
+    result = search_secrets(BASELINE)
+    for name, line, kind in result.matches:
         print(f"{name}:{line}: {kind}", file=sys.stderr)
-    if result.found:
+    if result.matches:
         print(
-            "a secret that was committed must be changed where it opens something. What is "
-            "none gets a comment on its "
-            f"line, `pragma: allowlist secret`, or an entry: detect-secrets scan "
-            f"--no-verify --baseline {BASELINE}",
+            "Revoke a committed secret where it grants access. Mark a false positive with the "
+            "comment `pragma: allowlist secret` on its line, or add it to the baseline: "
+            f"detect-secrets scan --no-verify --baseline {BASELINE}",
             file=sys.stderr,
         )
         return 1
     print(
-        f"no secret among the committed files: {result.files} were read, and a planted key "
-        f"was found"
+        f"no secret in the committed files: {result.files} were read, and a planted key was found"
     )
     return 0
 
@@ -213,7 +220,7 @@ def audit(args: argparse.Namespace) -> int:
 
     settings = args.project.settings()
     try:
-        holes = known_vulnerabilities(LOCKS / "dev.txt")
+        vulnerabilities = known_vulnerabilities(LOCKS / "dev.txt")
     except CheckNotRunError as error:
         save_evidence(
             settings,
@@ -222,59 +229,64 @@ def audit(args: argparse.Namespace) -> int:
                     "dependencies-audited",
                     False,
                     digests(settings),
-                    f"could not look: {error}"[:500],
+                    f"the audit could not run: {error}"[:500],
                 )
             ],
         )
-        print(CANNOT_AUDIT, file=sys.stderr)
+        print(AUDIT_HELP, file=sys.stderr)
         return 1
     accepted = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["audit"][
         "accepted"
     ]
-    left = []
-    for name, version, hole, mended in holes:
-        where = "the service" if name in locked(LOCKS / "serve.txt") else "pipeline or development"
-        excuse, why_not = accepted_reason(accepted.get(hole), datetime.now(UTC).date())
-        end = (
-            f"accepted: {excuse}" if excuse else f"mended in {mended or 'no version yet'}{why_not}"
+    open_ones = []
+    for name, version, id, fixed_in in vulnerabilities:
+        where = (
+            "the service"
+            if name in locked_packages(LOCKS / "serve.txt")
+            else "pipeline or development"
         )
-        print(f"{name} {version} ({where}): {hole}, {end}", file=sys.stderr)
-        left += [] if excuse else [f"{name} {hole}"]
-    borne = len(holes) - len(left)
-    message = "; ".join(left) or (
-        f"no hole is known but {borne} that are borne for now" if borne else "no hole is known"
+        reason, why_not = accepted_reason(accepted.get(id), datetime.now(UTC).date())
+        state = (
+            f"accepted: {reason}" if reason else f"fixed in {fixed_in or 'no version yet'}{why_not}"
+        )
+        print(f"{name} {version} ({where}): {id}, {state}", file=sys.stderr)
+        open_ones += [] if reason else [f"{name} {id}"]
+    count = len(vulnerabilities) - len(open_ones)
+    message = "; ".join(open_ones) or (
+        f"no unaccepted vulnerabilities ({count} accepted)" if count else "no known vulnerabilities"
     )
     return save_evidence(
-        settings, [finding("dependencies-audited", not left, digests(settings), message[:500])]
+        settings, [finding("dependencies-audited", not open_ones, digests(settings), message[:500])]
     )
 
 
 def accepted_reason(entry: Mapping[str, Any] | None, today: date) -> tuple[str, str]:
-    """Why a known hole is borne for now, or else what an entry lacks that [tool.audit.accepted] has
-    for it.
+    """Return the reason for accepting a vulnerability, or what is wrong with its entry.
+
+    `entry` is its table in [tool.audit.accepted] of pyproject.toml.
     """
     if entry is None:
         return "", ""
     until, why = entry.get("until"), str(entry.get("why", "")).strip()
-    if not isinstance(until, date) or not why or until > today + LONGEST:
-        works = f'until = {today + LONGEST}, why = "never reads what others send"'
+    if not isinstance(until, date) or not why or until > today + MAX_ACCEPTANCE:
+        works = f'until = {today + MAX_ACCEPTANCE}, why = "never reads untrusted input"'
         return (
             "",
-            f"; its entry in [tool.audit.accepted] needs a reason and a day within half a "
-            f"year, as in {works}",
+            f"; its entry in [tool.audit.accepted] needs a reason and a day within half a year; "
+            f"works: {works}",
         )
     if until < today:
-        return "", f"; it was accepted until {until}"
+        return "", f"; its acceptance ended on {until}"
     return f"{why} (until {until})", ""
 
 
 def known_vulnerabilities(lock: Path) -> list[tuple[str, str, str, str]]:
-    """(package, version, id, versions that mend it).
+    """Return (package, version, id, versions that fix it) of each known vulnerability.
 
-    Raises CheckNotRunError when not every package could be looked up, and when the service of
-    advisories knows nothing of PLANTED: a mirror may answer without advisories.
+    Raises CheckNotRunError if a package could not be looked up, or if the advisory service reports
+    none for PLANTED: a mirror may respond without advisories.
     """
-    wanted = applicable(lock)
+    wanted = applicable_packages(lock)
     with tempfile.TemporaryDirectory() as folder:
         file, planted = Path(folder) / "audit.json", Path(folder) / "planted.txt"
         planted.write_text(f"{'=='.join(PLANTED)} --hash=sha256:{'0' * 64}\n", encoding="utf-8")
@@ -285,23 +297,24 @@ def known_vulnerabilities(lock: Path) -> list[tuple[str, str, str, str]]:
             raise CheckNotRunError(
                 done.stderr.strip()[-300:] or f"pip-audit ended with {done.returncode}"
             )
-    looked = json.loads(text)["dependencies"]
-    if lacking := wanted - {_normal(item["name"]) for item in looked if "vulns" in item}:
-        raise CheckNotRunError(f"nothing is said of {sorted(lacking)[:5]}")
-    if not any(entry["vulns"] for entry in looked if (entry["name"], entry["version"]) == PLANTED):
+    audited = json.loads(text)["dependencies"]
+    if missing := wanted - {_normal(item["name"]) for item in audited if "vulns" in item}:
+        raise CheckNotRunError(f"pip-audit reported nothing about {sorted(missing)[:5]}")
+    if not any(item["vulns"] for item in audited if (item["name"], item["version"]) == PLANTED):
         raise CheckNotRunError(
-            f"the service of advisories knows none of {' '.join(PLANTED)}, so it knows none at all"
+            f"the advisory service reports no vulnerability of {' '.join(PLANTED)}, which has "
+            f"many; it has no advisories"
         )
     return [
-        (element["name"], element["version"], hole["id"], ", ".join(hole["fix_versions"]))
-        for element in looked
-        if (element["name"], element["version"]) != PLANTED
-        for hole in element["vulns"]
+        (item["name"], item["version"], entry["id"], ", ".join(entry["fix_versions"]))
+        for item in audited
+        if (item["name"], item["version"]) != PLANTED
+        for entry in item["vulns"]
     ]
 
 
 def _normal(name: str) -> str:
-    """As indexes compare names."""
+    """Return the normalized package name, by which indexes compare names."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -1,4 +1,4 @@
-"""Verbs of those who train: the data against its contract, a model through the gates."""
+"""Verbs of training: validate the data, train a model, retrain it, and the demo."""
 
 import argparse
 import time
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 def validate(args: argparse.Namespace) -> int:
     """Compare the data with the contract; train nothing."""
     from ..contract.validation import ContractViolationError, check
-    from ..files.columns import of_terms
-    from ..files.read import read
-    from ..training.evidence_store import digests, write
+    from ..files.columns import columns_of_contract
+    from ..files.read import read_table
+    from ..training.evidence_store import digests, write_evidence
     from ..training.registry import Registry
-    from ..training.sources import loaded
-    from ..training.training_evidence import of_data
+    from ..training.sources import load_table
+    from ..training.training_evidence import data_evidence
 
     seam, settings = args.project.seam(), args.project.settings()
     if args.input:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
-            file = read(args.input, of_terms(seam.terms), Path(folder))
+            file = read_table(args.input, columns_of_contract(seam.terms), Path(folder))
             report = check(file.table, seam.terms, seam.task(), of_file=True)
         if file.described:
             print(file.described)
@@ -38,8 +38,8 @@ def validate(args: argparse.Namespace) -> int:
             raise ContractViolationError(report)
         print(report.describe())
         return 0
-    report = check(loaded(seam.load), seam.terms, seam.task())
-    write(Registry(settings), of_data(seam, report, digests(settings, seam)))
+    report = check(load_table(seam.load), seam.terms, seam.task())
+    write_evidence(Registry(settings), data_evidence(seam, report, digests(settings, seam)))
     if not report.ok:
         raise ContractViolationError(report)
     print(display(report.describe(), keep="\n"))
@@ -65,26 +65,26 @@ def train(args: argparse.Namespace) -> int:
 
 
 def _next_step(registry: "Registry", version: "Version") -> str:
-    """What to type so that a version that was just trained answers."""
+    """Return the next command that brings a just trained version into service."""
     from ..training.registry import CHALLENGER, CHAMPION
 
     champion, challenger = registry.get_by_alias(CHAMPION), registry.get_by_alias(CHALLENGER)
     if champion and champion.number == version.number:
         return (
-            f"Version {version.number} is the champion already: the same rows and files make "
+            f"Version {version.number} is already the champion: the same rows and files produce "
             f"the same bundle."
         )
     if challenger and challenger.number == version.number:
         named = f"VERSION={version.number} " if challenger.rolled_back else ""
-        return f'Next: make promote {named}REASON="..." makes version {version.number} answer.'
+        return f'Next: make promote {named}REASON="..." puts version {version.number} into service.'
     if version.kind == "model":
         return (
-            f"Version {version.number} did not become the challenger: the champion moved "
+            f"Version {version.number} did not become the challenger, since the champion changed "
             f"meanwhile. Train again."
         )
     return (
-        f"A baseline challenges no champion; make promote VERSION={version.number} "
-        f'REASON="..." goes back to it.'
+        f"A baseline never becomes the challenger. To return to it: "
+        f'make promote VERSION={version.number} REASON="..."'
     )
 
 
@@ -107,30 +107,27 @@ def _next_step(registry: "Registry", version: "Version") -> str:
 def retrain(args: argparse.Namespace) -> int:
     """Train again with the outcomes sent to the service."""
     from ..identity import whoami
-    from ..monitoring.retrain_trigger import reason
+    from ..monitoring.retrain_trigger import detect_trigger
     from ..training.registry import Registry
     from ..training.retrain import retrain as run
     from .service import records
 
-    settings, because, why = (
-        args.project.settings(),
-        args.trigger or ("person" if args.reason else ""),
-        args.reason,
-    )
+    settings, why = args.project.settings(), args.reason
+    trigger = args.trigger or ("person" if args.reason else "")
     seam, store = args.project.seam(), records(settings)
-    if not because:
-        because, why = reason(settings, seam, store, args.days)
-        print(display(why if because else f"nothing to do: {why}"), flush=True)
-        if not because:
+    if not trigger:
+        trigger, why = detect_trigger(settings, seam, store, args.days)
+        print(display(why if trigger else f"nothing to do: {why}"), flush=True)
+        if not trigger:
             return 0
     who = args.actor or whoami()
-    version = run(seam, settings, store, timed_printer(), because=because, who=who, why=why).version
-    print(f"Nothing answers with it yet. {_next_step(Registry(settings), version)}")
+    result = run(seam, settings, store, timed_printer(), trigger=trigger, who=who, why=why)
+    print(f"It does not serve yet. {_next_step(Registry(settings), result.version)}")
     return 0
 
 
 def timed_printer() -> "Callable[[str], None]":
-    """Print each step behind the seconds that have passed."""
+    """Return a function that prints each step with the seconds since the start."""
     started = time.perf_counter()
     return lambda line: print(
         f"{time.perf_counter() - started:6.1f} s  {display(line)}", flush=True
@@ -139,7 +136,7 @@ def timed_printer() -> "Callable[[str], None]":
 
 @verb("demo")
 def demo(args: argparse.Namespace) -> int:
-    """Go the whole way in a folder of its own: train, serve, promote, roll back."""
-    from ..ops.demo import demo as run
+    """Train, serve, promote and roll back a model, in a folder of its own."""
+    from ..ops.demo import run_demo as run
 
     return run(args.project)

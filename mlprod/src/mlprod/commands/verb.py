@@ -1,4 +1,4 @@
-"""What a verb is: its name, its options and the function that runs it. Standard library only."""
+"""Verbs: name, options and the function that runs each one. Standard library only."""
 
 import argparse
 from collections.abc import Callable
@@ -44,12 +44,12 @@ def verb(name: str, *options: Option) -> Callable[[Run], Verb]:
 
 
 def utc(text: str) -> datetime:
-    """A time in UTC without a time zone, as load() takes it. Raises ValueError."""
+    """Parse a time as UTC without a time zone, as load() accepts it. Raises ValueError."""
     time = datetime.fromisoformat(text)
     return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
-REASON = option("--reason", default="", help="why; kept in the record")
+REASON = option("--reason", default="", help="why; recorded")
 ACTOR = option("--actor", default="", help="who; default: git's user.email")
 SERVICE_URL = option(
     "--url",
@@ -62,7 +62,7 @@ INPUT = option("--input", help="a file or folder of rows, Parquet or CSV, instea
 
 
 def image_name(args: argparse.Namespace) -> str:
-    """The name of the project's images, also where --name is not given."""
+    """Return the name of the project's images, by default that of the package."""
     return str(args.name or args.project.package.replace("_", "-"))
 
 

@@ -1,1 +1,1 @@
-"""What the contract means. Knows no domain."""
+"""The data contract: its schema, and the check of rows against it. Independent of any domain."""

@@ -1,11 +1,11 @@
-"""The fields as a page for people, written from the contract."""
+"""The documentation of the fields, generated from the contract."""
 
 from .schema import ContractSchema, Field
-from .words import listed
+from .words import join_shortened
 
 
-def document(terms: ContractSchema) -> str:
-    """A Markdown table of the fields, their meaning and their rules."""
+def fields_table(terms: ContractSchema) -> str:
+    """Return a Markdown table of the fields with their meaning and rules."""
     lines = ["| field | meaning | rule | may be missing |", "| --- | --- | --- | --- |"]
     for item in terms.fields:
         marks = [
@@ -15,25 +15,25 @@ def document(terms: ContractSchema) -> str:
         ]
         meaning = item.description + (f" ({', '.join(marks)})" if marks else "")
         lines.append(
-            f"| `{item.name}` | {meaning} | {rule(item)} | "
+            f"| `{item.name}` | {meaning} | {rule_text(item)} | "
             f"{'yes' if item.optional else 'no'} |".replace("\n", " ")
         )
     return "\n".join(lines)
 
 
-def rule(item: Field) -> str:
-    """What a value of this field must be, in words."""
+def rule_text(item: Field) -> str:
+    """Describe the values that a field allows."""
     if item.bounds:
         low, high = item.bounds
-        return f"{item.kind} from {plain(low)} to {plain(high)}" + (
+        return f"{item.kind} from {plain_number(low)} to {plain_number(high)}" + (
             f" {item.unit}" if item.unit else ""
         )
     if item.categories:
-        parts = listed(item.categories)
+        parts = join_shortened(item.categories)
         return (
             f"one of {parts}"
             if not item.open
-            else f"a word; known are {parts}; others count as unknown"
+            else f"a category; known are {parts}; others count as unknown"
         )
     return (
         "true or false"
@@ -42,13 +42,13 @@ def rule(item: Field) -> str:
     )
 
 
-def plain(number: float) -> str:
-    """A bound as people write it, with every digit."""
+def plain_number(number: float) -> str:
+    """Format a bound with every digit, and without .0 for a whole number."""
     return f"{number:.0f}" if number == round(number) and abs(number) < 1e15 else repr(number)
 
 
-def example(item: Field) -> object:
-    """A value that the contract accepts."""
+def example_value(item: Field) -> object:
+    """Return a value that the contract accepts."""
     if item.bounds:
         low, high = item.bounds
         middle = low + (high - low) / 4

@@ -1,5 +1,6 @@
-"""Rows to columns to one float32 matrix: the same code in training and in serving, so they cannot
-differ.
+"""Encode rows as columns, and columns as one float32 matrix.
+
+Training and serving use the same code, so that they cannot differ.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +13,12 @@ from .schema import Columns, Field, Fields
 
 
 def columns_of(fields: Fields, rows: Sequence[Mapping[str, Any]]) -> Columns:
-    """Columns of validated rows; each holds every field, None for missing."""
+    """Return the columns of validated rows; each row holds every field, None for missing."""
     return {field.name: column(field, [row[field.name] for row in rows]) for field in fields}
 
 
 def column(field: Field, values: Iterable[Any]) -> NDArray[Any]:
-    """One column [rows]: float64 with NaN for missing, or object with None for missing."""
+    """Return one column [rows]: float64 with NaN for missing, or object with None for missing."""
     if field.kind in ("category", "text"):
         array = np.empty(len(listed := list(values)), dtype=object)
         array[:] = listed
@@ -26,9 +27,10 @@ def column(field: Field, values: Iterable[Any]) -> NDArray[Any]:
 
 
 def encode(fields: Fields, columns: Columns) -> NDArray[np.float32]:
-    """Matrix [rows, fields] in field order: numbers as they are, a category as its index, unknown
-    as the next index, missing as NaN. Raises KeyError when a column is absent and ValueError for a
-    text field.
+    """Return the matrix [rows, fields] in field order.
+
+    Numbers stay as they are. A category becomes its index, an unknown one the next index, and a
+    missing value NaN. Raises KeyError if a column is absent, and ValueError if a field is text.
     """
     rows = len(next(iter(columns.values())))
     matrix = np.empty((rows, len(fields)), dtype=np.float32)
@@ -36,52 +38,58 @@ def encode(fields: Fields, columns: Columns) -> NDArray[np.float32]:
         values = columns[field.name]
         if field.kind == "text":
             raise ValueError(
-                f'field {field.name!r} is text and has no number: set RUNTIME = "python" in model.py'
+                f"field {field.name!r} is text, which cannot be encoded as a number; "
+                f'works: RUNTIME = "python" in model.py'
             )
         if field.kind == "category":
-            index, unknown = codes_of(field)
+            index, unknown = category_codes(field)
             matrix[:, position] = [index.get(value, unknown) for value in values]
         else:
             matrix[:, position] = values
     return matrix
 
 
-def codes_of(field: Field) -> tuple[dict[Any, float], float]:
-    """The number of each word of a category, missing among them, and the number of any other word."""
+def category_codes(field: Field) -> tuple[dict[Any, float], float]:
+    """Return the code of each category of a field, and the code of any unknown one.
+
+    The code of None, a missing value, is NaN.
+    """
     return {word: float(code) for code, word in enumerate(field.categories)} | {
         None: np.nan
     }, float(len(field.categories))
 
 
 class RowEncoder:
-    """The matrix of `encode` for a few rows at a time, without columns in between: ten times as
-    fast for one row. Text, which no exported model takes, is 0 where it is there: what is counted
-    of it is only that it is missing.
+    """An encoder of few rows at a time, with the same matrix as `encode`.
+
+    It builds no columns in between, so that it is ten times as fast for one row. A text is encoded
+    as 0: no exported model reads it, and only missing texts are counted.
     """
 
     def __init__(self, fields: Fields) -> None:
         self._names = fields.names
-        worded = [
+        coded = [
             (place, field)
             for place, field in enumerate(fields)
             if field.kind in ("category", "text")
         ]
-        self._words = [(place, *codes_of(field)) for place, field in worded]
+        self._codes = [(place, *category_codes(field)) for place, field in coded]
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
-        """Matrix [rows, fields]; each row holds every field, None for missing."""
+        """Return the matrix [rows, fields]; each row holds every field, None for missing."""
         cells = [[row[name] for name in self._names] for row in rows]
-        for position, index, unknown in self._words:
+        for position, index, unknown in self._codes:
             for row in cells:
                 row[position] = index.get(row[position], unknown)
         return np.array(cells, dtype=np.float32)
 
 
-def sample(fields: Fields, rows: int, seed: int) -> Columns:
-    """Made-up columns within the contract: every fourth optional value missing, every fourth open
-    category never seen.
+def sample_columns(fields: Fields, rows: int, seed: int) -> Columns:
+    """Return random columns [rows] within the contract, the same for the same seed.
 
-    For the parity check, the probe of a bundle and load tests; no real row is needed or revealed.
+    About every fourth optional value is missing, and about every fourth value of an open category
+    is unknown. The parity check, the probe of a bundle and load tests use them, so that no real row
+    is needed or revealed.
     """
     random = np.random.Generator(np.random.Philox(seed))
     columns: dict[str, NDArray[Any]] = {}

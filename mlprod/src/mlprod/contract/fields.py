@@ -1,4 +1,4 @@
-"""The fields of a row: their kinds, bounds, words and meaning."""
+"""The fields of a row: their kinds, bounds, categories and meaning."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -12,24 +12,31 @@ from pydantic import BaseModel, ConfigDict
 Kind = Literal["number", "integer", "boolean", "category", "text"]
 Task = Literal["binary", "regression"]
 Columns = Mapping[str, NDArray[Any]]
-"""Field name → array [rows]: numbers as float64 with NaN for missing, categories and text as object with None."""
+"""Field name → array [rows].
 
-EXACT_IN_FLOAT32 = 2**24  # the largest range in which float32 holds every integer
+Numbers are float64 with NaN for missing. Categories and text are object with None for missing.
+"""
+
+# The largest range in which float32 holds every integer.
+EXACT_IN_FLOAT32 = 2**24
 MAX_NUMBER = float(np.finfo(np.float32).max)
-MAX_LENGTH = 1_000  # characters of a word, and of a text that sets no limit of its own
-MAX_ID_LENGTH = 128  # characters of an id or a unit
-RESERVED = ("id", "unit")  # a request carries these beside the fields
+# Characters of a category, and of a text without a limit of its own.
+MAX_TEXT_LENGTH = 1_000
+# Characters of an id or a unit.
+MAX_ID_LENGTH = 128
+# A request has these names beside the fields.
+RESERVED = ("id", "unit")
 
 
 class ContractError(ValueError):
-    """The contract itself is wrong; the message names the field and shows what works."""
+    """The contract itself is not valid; the message names the field and shows what works."""
 
 
 class Contract(BaseModel):
-    """Base of the row: strict types, nothing extra, no infinities, no word without an end."""
+    """Base class of a row: strict types, no extra fields, no infinities, limited text lengths."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", allow_inf_nan=False, str_max_length=MAX_LENGTH
+        strict=True, extra="forbid", allow_inf_nan=False, str_max_length=MAX_TEXT_LENGTH
     )
 
 
@@ -37,7 +44,8 @@ class Contract(BaseModel):
 class Field:
     """One field of a row.
 
-    `bounds` are inclusive, `categories` in encoding order; `open` scores others as unknown.
+    `bounds` are inclusive, and `categories` are in encoding order. An `open` field also accepts
+    other categories, as unknown ones.
     """
 
     name: str
@@ -46,15 +54,17 @@ class Field:
     bounds: tuple[float, float] | None = None
     categories: tuple[str, ...] = ()
     open: bool = False
-    longest: int = 0  # characters of a text
+    # Characters of a text.
+    longest: int = 0
     description: str = ""
     unit: str = ""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of a row in contract order; positions are columns of the encoded matrix [rows,
-    fields].
+    """The fields of a row in contract order.
+
+    Positions are columns of the encoded matrix [rows, fields].
     """
 
     items: tuple[Field, ...]
@@ -74,20 +84,21 @@ class Fields:
 
     @property
     def categorical(self) -> list[int]:
-        """Positions of the category fields."""
+        """The positions of the category fields."""
         return [i for i, field in enumerate(self.items) if field.kind == "category"]
 
     @property
     def numeric(self) -> list[int]:
-        """Positions of numbers, integers and booleans."""
+        """The positions of numbers, integers and booleans."""
         return [i for i, field in enumerate(self.items) if field.kind not in ("category", "text")]
 
     def digest(self) -> str:
-        """sha256 of what the contract says of its fields."""
+        """Return the SHA-256 of the fields, with their kinds, limits and descriptions."""
         return hashlib.sha256(repr(self.items).encode()).hexdigest()
 
     def codes(self, position: int) -> NDArray[np.float32]:
-        """Codes that a category column may hold: one for each category, then one for unknown;
-        missing is NaN.
+        """Return the codes of a category column: one for each category, then one for unknown.
+
+        A missing value is NaN and has no code here.
         """
         return np.arange(len(self.items[position].categories) + 1, dtype=np.float32)

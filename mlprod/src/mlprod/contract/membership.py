@@ -1,5 +1,6 @@
-"""Which words are none of a field's: without an expression that grows with them, and fast on
-whatever engine.
+"""Find unknown categories in a column, fast on every engine.
+
+The expression does not grow with the number of categories.
 """
 
 import functools
@@ -13,41 +14,46 @@ import pyarrow as pa
 
 from .fields import Field
 
-COMPARED = 10  # words that are compared one by one: nothing is faster, and every engine can
-IN_A_TEXT = 100  # words in one literal: a DuckDB query may ask for hundreds of fields that way
+# Categories that are compared one by one. This is the fastest way, and every engine supports it.
+MAX_COMPARED = 10
+# Categories in one literal: a DuckDB query may test hundreds of fields in this way.
+MAX_IN_LITERAL = 100
 SEPARATOR = "\x1f"
 SCHEMA = pa.schema({"field": pa.string(), "word": pa.string()})
 
 
-def words_of(fields: Iterable[Field]) -> pa.Table:
-    """The words of the fields that have too many for an expression."""
+def category_table(fields: Iterable[Field]) -> pa.Table:
+    """Return the categories of the fields that have too many for an expression."""
     pairs = [
         (field.name, word)
         for field in fields
-        if len(field.categories) > COMPARED
+        if len(field.categories) > MAX_COMPARED
         for word in field.categories
     ]
     return pa.table([[name for name, _ in pairs], [word for _, word in pairs]], schema=SCHEMA)
 
 
-def none_of(column: Any, field: Field, words: ir.Table, duckdb: bool) -> ir.BooleanValue:
-    """Rows whose word is there and is none of the field's.
+def is_unknown_category(
+    column: Any, field: Field, categories: ir.Table, duckdb: bool
+) -> ir.BooleanValue:
+    """Return a predicate for rows whose value is present and not a category of the field.
 
-    `words` is a table of `words_of` the field and others.
+    `categories` is the table that `category_table` makes of this field and possibly others.
     """
-    if len(field.categories) <= COMPARED:
+    if len(field.categories) <= MAX_COMPARED:
         different: ir.BooleanValue = functools.reduce(
             operator.and_, [column != word for word in field.categories]
         )
         return different
-    if duckdb and len(field.categories) <= IN_A_TEXT:
+    if duckdb and len(field.categories) <= MAX_IN_LITERAL:
         known = ibis.literal(SEPARATOR.join(field.categories)).split(SEPARATOR).contains(column)
         return column.notnull() & ~known
-    return column.notnull() & column.notin(words.filter(words["field"] == field.name)["word"])
+    known_here = categories.filter(categories["field"] == field.name)["word"]
+    return column.notnull() & column.notin(known_here)
 
 
 def is_duckdb(table: ir.Table) -> bool:
-    """Whether DuckDB holds the table; it does if the table has no engine yet."""
+    """Return whether DuckDB holds the table; a table without an engine counts as DuckDB's."""
     try:
         return bool(ibis.get_backend(table).name == "duckdb")
     except ibis.IbisError:

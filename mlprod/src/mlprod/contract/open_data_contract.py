@@ -1,5 +1,6 @@
-"""The contract for whoever delivers or catalogues the rows: Open Data Contract Standard (ODCS) 3.1,
-by bitol-io.
+"""The contract as a document of the Open Data Contract Standard (ODCS) 3.1, by bitol-io.
+
+Teams that deliver or catalog the rows read it.
 """
 
 import inspect
@@ -13,8 +14,9 @@ TODO = "TODO"
 
 @dataclass(frozen=True)
 class ContractFacts:
-    """What the terms do not say of the data; None is left out, as is an owner while name or e-mail
-    is TODO.
+    """Facts about the data that contract.py does not hold.
+
+    The document leaves out what is None, and the owner while name or e-mail is TODO.
     """
 
     name: str
@@ -29,8 +31,9 @@ class ContractFacts:
 
 
 def open_data_contract(terms: ContractSchema, facts: ContractFacts) -> dict[str, Any]:
-    """A document of ODCS v3.1.0 in dicts, lists, strings, numbers and booleans, its keys in the
-    order for a reader.
+    """Return a document of ODCS v3.1.0, with its keys in an order for readers.
+
+    It consists of dicts, lists, strings, numbers and booleans.
     """
     usage = (
         f"Trains and measures a model of {terms.label}; a request to the model brings the same "
@@ -68,8 +71,9 @@ def _rows(terms: ContractSchema) -> dict[str, Any]:
 
 
 def _beside_the_fields(terms: ContractSchema) -> list[dict[str, Any]]:
-    """ID, GROUP, EVENT_TIME and LABEL; without a logicalType where the data check takes more than
-    one.
+    """Return the properties of ID, GROUP, EVENT_TIME and LABEL.
+
+    A property has no logicalType if the data check accepts more than one.
     """
     columns = [
         _column(terms.id, "id", "Names one row: a string, an integer or a UUID")
@@ -82,7 +86,7 @@ def _beside_the_fields(terms: ContractSchema) -> list[dict[str, Any]]:
         _column(
             terms.label,
             "label",
-            "What is to be known, null until then: yes or no, 0 or 1, or a number",
+            "The outcome to predict, null until it is known: yes or no, 0 or 1, or a number",
         )
         | {"required": False, "quality": [_rule("nullValues", mustBeLessThan=100, unit="percent")]},
     ]
@@ -102,7 +106,7 @@ def _column(name: str | None, tag: str, description: str) -> dict[str, Any]:
 
 def _property(item: Field, terms: ContractSchema) -> dict[str, Any]:
     marks = {"slice": terms.slices, "personal": terms.personal}
-    # The standard has no key for a unit of measure, nor for words beside which others are allowed.
+    # The standard has no key for a unit of measure, nor for the known categories of an open set.
     further = {"unit": item.unit, "knownValues": list(item.categories) if item.open else []}
     return _known(
         name=item.name,
@@ -121,9 +125,7 @@ def _property(item: Field, terms: ContractSchema) -> dict[str, Any]:
 
 
 def _options(item: Field) -> dict[str, float] | None:
-    """Bounds and length: the data check counts them, and the standard has them here and not among
-    its metrics.
-    """
+    """Return bounds and length, which the standard has here and not among its quality metrics."""
     if item.bounds:
         return dict(zip(("minimum", "maximum"), item.bounds, strict=True))
     return {"maxLength": item.longest} if item.kind == "text" else None
@@ -139,5 +141,5 @@ def _rules(item: Field) -> list[dict[str, Any]]:
     ]
 
 
-def _rule(metric: str, **message: Any) -> dict[str, Any]:
-    return {"type": "library", "metric": metric} | message
+def _rule(metric: str, **limits: Any) -> dict[str, Any]:
+    return {"type": "library", "metric": metric} | limits

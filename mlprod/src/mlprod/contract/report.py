@@ -1,17 +1,19 @@
-"""What the data check found, in words."""
+"""The report of the data check: the broken rules with counts and examples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .words import by_look, explained
+from .words import by_folded_text, describe_category
 
-MAX_VIOLATIONS = 40  # lines of a report
-SHOWN_LENGTH = 40  # characters of a cell in a message
+# Lines of a report.
+MAX_VIOLATIONS = 40
+# Characters of a cell in a message.
+SHOWN_LENGTH = 40
 
 
 class ContractViolationError(Exception):
-    """The data breaks the contract; `report` says where, how often, and shows examples."""
+    """The data breaks the contract; `report` shows where and how often, with examples."""
 
     def __init__(self, report: "CheckReport") -> None:
         super().__init__(report.describe())
@@ -22,41 +24,43 @@ class ContractViolationError(Exception):
 class Violation:
     """One broken rule of one column.
 
-    `examples` holds (row id or line, value) pairs; `words` those that are allowed.
+    `examples` holds pairs of row id or line, and value. `categories` are the allowed ones. `by` is
+    "row" or "line", and empty if a row has no name.
     """
 
     field: str
     rule: str
     count: int
     examples: tuple[tuple[Any, Any], ...] = ()
-    words: tuple[str, ...] = ()
-    by: str = "row"  # or "line"; empty where nothing names a row
+    categories: tuple[str, ...] = ()
+    by: str = "row"
     remedy: str = ""
 
     def describe(self) -> str:
+        """Return the broken rule as one line."""
         counted = f": {self.count:,} rows" if self.count else ""
         return f"{self.field}: {self.rule}{counted}{self.shown}"
 
     @property
     def shown(self) -> str:
         """Some rows that break the rule, and what works."""
-        looks = by_look(self.words) if self.examples else {}
+        known = by_folded_text(self.categories) if self.examples else {}
         places = {key: f" in {self.by} {key!r}" if self.by else "" for key, _ in self.examples}
-        examples = ", ".join(f"{_shown(value, looks)}{places[key]}" for key, value in self.examples)
+        examples = ", ".join(f"{_shown(value, known)}{places[key]}" for key, value in self.examples)
         remedy = f". Works: {self.remedy}" if self.remedy else ""
         return (f", for example {examples}" if examples else "") + remedy
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What the check counted.
+    """The counts of the data check.
 
-    `missing` and `unknown` are allowed by the contract and counted for information; `alike` says of
-    unknown words which known one they look like.
+    The contract allows `missing` and `unknown`, which are counted for information. `alike` are
+    sentences on unknown categories that look like known ones.
     """
 
     rows: int
-    labelled: int
+    labeled: int
     violations: tuple[Violation, ...]
     missing: dict[str, int] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
@@ -64,12 +68,15 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
+        """Whether no rule is broken."""
         return not self.violations
 
     def describe(self) -> str:
-        shaped = all(broken.count for broken in self.violations)  # else nothing could be counted
-        labelled = f", {self.labelled:,} with a label" if shaped else ""
-        lines = [f"{self.rows:,} rows{labelled}, {len(self.violations)} rules broken"]
+        """Return the report as lines of text."""
+        # A violation without a count is one of the table's columns. Then nothing could be counted.
+        shaped = all(broken.count for broken in self.violations)
+        labeled = f", {self.labeled:,} with a label" if shaped else ""
+        lines = [f"{self.rows:,} rows{labeled}, {len(self.violations)} rules broken"]
         lines += [f"  {broken.describe()}" for broken in self.violations[:MAX_VIOLATIONS]]
         if (others := len(self.violations) - MAX_VIOLATIONS) > 0:
             lines.append(f"  … and {others:,} more rules broken")
@@ -83,8 +90,8 @@ class CheckReport:
         return "\n".join([*lines, *(f"  {line}" for line in self.alike)])
 
 
-def _shown(value: Any, looks: Mapping[str, str]) -> str:
-    if isinstance(value, str) and looks:
-        return explained(value, looks)
+def _shown(value: Any, known: Mapping[str, str]) -> str:
+    if isinstance(value, str) and known:
+        return describe_category(value, known)
     shown = repr(value)
     return shown if len(shown) <= SHOWN_LENGTH else f"{shown[: SHOWN_LENGTH - 1]}…"

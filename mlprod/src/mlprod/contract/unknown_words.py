@@ -1,4 +1,4 @@
-"""Words that count as unknown although they look like known ones."""
+"""Find categories that count as unknown although they look like known ones."""
 
 from collections.abc import Collection, Iterable
 
@@ -6,39 +6,48 @@ import ibis
 import ibis.expr.types as ir
 
 from .fields import Field
-from .membership import is_duckdb, none_of, words_of
-from .words import by_look, explained, folded
+from .membership import category_table, is_duckdb, is_unknown_category
+from .words import by_folded_text, describe_category, fold
 
-LOOKED_AT = 1_000  # unknown words of a field, the most frequent first
-SHOWN = 20  # lines
+# Unknown categories of a field that are compared, the most frequent first.
+MAX_UNKNOWN = 1_000
+# Lines of a report.
+MAX_LINES = 20
 
 
-def look_alikes(
+def describe_look_alikes(
     table: ir.Table, fields: Iterable[Field], personal: Collection[str] = ()
 ) -> list[str]:
-    """What stands in these open fields, is unknown and looks like a known word; one sentence for
-    each word.
+    """Describe unknown categories of these open fields that look like known ones.
+
+    Returns a sentence for each category. The values of personal fields are not shown.
     """
     result = []
     for field in fields:
-        looks, column = by_look(field.categories), table[field.name]
-        unknown = none_of(column, field, ibis.memtable(words_of([field])), is_duckdb(table))
+        known, column = by_folded_text(field.categories), table[field.name]
+        unknown = is_unknown_category(
+            column, field, ibis.memtable(category_table([field])), is_duckdb(table)
+        )
         counts = (
             table.filter(unknown).group_by(word=column).aggregate(rows=lambda rows: rows.count())
         )
         frequent = (
-            counts.order_by(ibis.desc("rows"), "word").limit(LOOKED_AT).to_pyarrow().to_pylist()
+            counts.order_by(ibis.desc("rows"), "word").limit(MAX_UNKNOWN).to_pyarrow().to_pylist()
         )
         for word, rows in ((item["word"], item["rows"]) for item in frequent):
-            if folded(word) in looks:
+            if fold(word) in known:
                 shown = (
-                    "a word (personal, not shown)"
+                    "a category (personal, not shown)"
                     if field.name in personal
-                    else explained(word, looks)
+                    else describe_category(word, known)
                 )
                 result.append(
                     f"{field.name}: {shown} looks like a known category and counts as "
                     f"unknown: {rows:,} rows"
                 )
-    more = [f"… and {len(result) - SHOWN:,} more such words"] if len(result) > SHOWN else []
-    return [*result[:SHOWN], *more]
+    more = (
+        [f"… and {len(result) - MAX_LINES:,} more such categories"]
+        if len(result) > MAX_LINES
+        else []
+    )
+    return [*result[:MAX_LINES], *more]

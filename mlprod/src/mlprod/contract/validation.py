@@ -1,5 +1,6 @@
-"""The data check: a few Ibis aggregates count what breaks the contract, on whatever engine holds
-the table.
+"""The data check: Ibis aggregates count the rows that break the contract.
+
+They run on the engine that holds the table.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -8,15 +9,15 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from .columns import UNREADABLE, conformed, exact, missing, type_violation, unreadable
-from .documentation import plain
-from .examples import EXAMPLES, violation
-from .fields import MAX_ID_LENGTH, MAX_LENGTH, Field, Task
-from .membership import is_duckdb, none_of, words_of
+from .columns import UNREADABLE, conform, float64_literal, is_missing, type_violation, unreadable
+from .documentation import plain_number
+from .examples import MAX_EXAMPLES, violation_with_examples
+from .fields import MAX_ID_LENGTH, MAX_TEXT_LENGTH, Field, Task
+from .membership import category_table, is_duckdb, is_unknown_category
 from .report import CheckReport, ContractViolationError, Violation
 from .schema import ContractSchema
-from .unknown_words import look_alikes
-from .words import by_look, explained, folded, listed
+from .unknown_words import describe_look_alikes
+from .words import by_folded_text, describe_category, fold, join_shortened
 
 __all__ = [
     "CheckReport",
@@ -25,22 +26,22 @@ __all__ = [
     "check",
     "first_violation",
     "known_label",
-    "prepared",
+    "prepare",
     "violations",
 ]
 
-AT_ONCE = 100  # predicates counted in one query: engines plan some hundreds badly
+# Engines plan a query with several hundred predicates badly.
+PREDICATES_PER_QUERY = 100
 Rule = tuple[str, str, ir.BooleanValue]
 
 
 def check(
     table: ir.Table, terms: ContractSchema, task: Task, *, of_file: bool = False
 ) -> CheckReport:
-    """Compare a table with the contract: aggregates for the counts, one over the ids, examples for
-    broken rules.
+    """Compare a table with the contract; return the counts, with examples of broken rules.
 
-    The rows of a file may come without GROUP, EVENT_TIME and LABEL: they can be scored, though not
-    learned from.
+    Rows `of_file` may come without GROUP, EVENT_TIME and LABEL: such rows can be scored, but not
+    used for training.
     """
     kinds = {item.name: str(item.kind) for item in terms.fields} | {terms.id: "id"}
     beside = {
@@ -51,14 +52,14 @@ def check(
     kinds |= {name: kind for name, kind in beside.items() if not of_file or name in table.columns}
     if shape := _shape(table, kinds, task, shown=set(kinds) - set(terms.personal)):
         return CheckReport(
-            rows=int(table.count().to_pyarrow().as_py()), labelled=0, violations=tuple(shape)
+            rows=int(table.count().to_pyarrow().as_py()), labeled=0, violations=tuple(shape)
         )
-    table, parts = conformed(table, kinds), ibis.memtable(words_of(terms.fields))
-    rules = [*_field_rules(table, terms, parts), *_rules_beside(table, terms, task, kinds)]
-    allowed = _allowed(table, terms, parts)
+    table, categories = conform(table, kinds), ibis.memtable(category_table(terms.fields))
+    rules = [*_field_rules(table, terms, categories), *_rules_beside(table, terms, task, kinds)]
+    allowed = _allowed(table, terms, categories)
     labels = [(terms.label, "known", known_label(table, terms))] if terms.label in kinds else []
     rows, totals = _counted(table, [*rules, *allowed, *labels])
-    labelled = totals.get((terms.label, "known"), 0)
+    labeled = totals.get((terms.label, "known"), 0)
     broken = [
         _violation(table, terms, name, rule, totals[name, rule], predicate)
         for name, rule, predicate in rules
@@ -68,7 +69,7 @@ def check(
         broken.append(
             Violation(terms.id, "no rows at all; does load() look at the right place and time?", 0)
         )
-    elif labels and not labelled:
+    elif labels and not labeled:
         broken.append(Violation(terms.label, "no row has a label yet", rows))
     ids = (
         table.filter(table[terms.id].notnull())
@@ -84,57 +85,62 @@ def check(
     unknown = {name: totals[name, kind] for name, kind, _ in allowed if kind == "unknown"}
     return CheckReport(
         rows=rows,
-        labelled=labelled,
+        labeled=labeled,
         violations=tuple(broken),
         missing={name: totals[name, kind] for name, kind, _ in allowed if kind == "optional"},
         unknown=unknown,
         alike=tuple(
-            look_alikes(
+            describe_look_alikes(
                 table, [terms.fields[name] for name in unknown if unknown[name]], terms.personal
             )
         ),
     )
 
 
-def prepared(table: ir.Table, terms: ContractSchema) -> ir.Table:
-    """The rows to be scored, their columns as the fields hold them.
+def prepare(table: ir.Table, terms: ContractSchema) -> ir.Table:
+    """Return the rows to score, with the columns cast to the types of their fields.
 
-    Raises ContractViolationError when a column is absent or of a type that cannot hold the field.
+    Raises ContractViolationError if a column is absent, or if its type cannot hold the field.
     """
     kinds = {item.name: str(item.kind) for item in terms.fields} | {terms.id: "id"}
     if shape := _shape(table, kinds, "binary"):
-        raise ContractViolationError(CheckReport(rows=0, labelled=0, violations=tuple(shape)))
-    return conformed(table, kinds)
+        raise ContractViolationError(CheckReport(rows=0, labeled=0, violations=tuple(shape)))
+    return conform(table, kinds)
 
 
 def first_violation(
-    table: ir.Table, terms: ContractSchema, words: ir.Table | None = None
+    table: ir.Table, terms: ContractSchema, categories: ir.Table | None = None
 ) -> ir.StringValue:
-    """For each row of a `prepared` table the first rule that its id or a field of it breaks, as
-    "field: rule"; null where it breaks none. `words` is what `words_of` gives, for an engine that
-    holds it already.
+    """Return for each row the first rule that its id or a field breaks, as "field: rule".
+
+    It is null for a row that breaks no rule. The table comes from `prepare`. `categories` is the
+    table of `category_table`, for an engine that holds it already.
     """
-    rules = _row_rules(table, terms, words)
+    rules = _row_rules(table, terms, categories)
     first: ir.StringValue = ibis.cases(
         *((predicate, f"{name}: {rule}") for name, rule, predicate in rules)
     )
     return first
 
 
-def _row_rules(table: ir.Table, terms: ContractSchema, words: ir.Table | None = None) -> list[Rule]:
+def _row_rules(
+    table: ir.Table, terms: ContractSchema, categories: ir.Table | None = None
+) -> list[Rule]:
     rules = [*_presence(table, terms.id, "id"), *_length_rules(table, terms.id)]
-    return rules + _field_rules(
-        table, terms, ibis.memtable(words_of(terms.fields)) if words is None else words
-    )
+    if categories is None:
+        categories = ibis.memtable(category_table(terms.fields))
+    return rules + _field_rules(table, terms, categories)
 
 
 def violations(
-    table: ir.Table, terms: ContractSchema, counts: Mapping[str, int], most: int
+    table: ir.Table, terms: ContractSchema, counts: Mapping[str, int], limit: int
 ) -> list[Violation]:
-    """The rules that most rows of a `prepared` table break, as `first_violation` names and somebody
-    counted them, with some of these rows.
+    """Return the rules that most rows break, at most `limit` of them, with example rows.
+
+    The table comes from `prepare`. `counts`: how many rows break each rule, by the names of
+    `first_violation`.
     """
-    frequent = sorted(counts, key=lambda rule: -counts[rule])[:most]
+    frequent = sorted(counts, key=lambda rule: -counts[rule])[:limit]
     rules = {
         f"{name}: {rule}": (name, rule, predicate)
         for name, rule, predicate in _row_rules(table, terms)
@@ -148,23 +154,29 @@ def violations(
 def _violation(
     table: ir.Table, terms: ContractSchema, name: str, rule: str, count: int, predicate: Any
 ) -> Violation:
-    parts = terms.fields[name].categories if name in terms.fields.names else ()
-    return violation(
-        table, name, rule, count, predicate, id=terms.id, personal=terms.personal, words=parts
+    return violation_with_examples(
+        table,
+        name,
+        rule,
+        count,
+        predicate,
+        id=terms.id,
+        personal=terms.personal,
+        categories=terms.fields[name].categories if name in terms.fields.names else (),
     )
 
 
 def known_label(table: ir.Table, terms: ContractSchema) -> ir.BooleanValue:
-    """Rows whose label is known: neither NULL nor NaN."""
-    return ~missing(table[terms.label])
+    """Return a predicate for rows whose label is known: neither NULL nor NaN."""
+    return ~is_missing(table[terms.label])
 
 
 def _counted(table: ir.Table, rules: Sequence[Rule]) -> tuple[int, dict[tuple[str, str], int]]:
-    """How many rows there are, and for how many of them each rule's predicate holds."""
+    """Count the rows, and for each rule the rows for which its predicate holds."""
     totals: dict[tuple[str, str], int] = {}
     rows = 0
-    for start in range(0, max(len(rules), 1), AT_ONCE):
-        part = rules[start : start + AT_ONCE]
+    for start in range(0, max(len(rules), 1), PREDICATES_PER_QUERY):
+        part = rules[start : start + PREDICATES_PER_QUERY]
         sums = {
             f"c{place}": predicate.ifelse(1, 0).sum()
             for place, (_, _, predicate) in enumerate(part)
@@ -183,42 +195,44 @@ def _counted(table: ir.Table, rules: Sequence[Rule]) -> tuple[int, dict[tuple[st
 def _shape(
     table: ir.Table, kinds: dict[str, str], task: Task, shown: Collection[str] = ()
 ) -> list[Violation]:
-    """Columns that are absent or of a type that cannot hold the field; with some of its text, where
-    it may be shown.
+    """Return columns that are absent, or whose type cannot hold the field.
+
+    The message has some values of a text column in `shown`.
     """
     schema, broken = table.schema(), []
-    looks, listing = by_look(schema), f"; it has {listed(schema)}"
+    similar, listing = by_folded_text(schema), f"; it has {join_shortened(schema)}"
     for name, kind in kinds.items():
         if name not in schema:
-            near = looks.get(folded(name))
+            near = similar.get(fold(name))
             hint = f", and {near!r} is another name: rename it in load()" if near else ""
             broken.append(Violation(name, f"no such column in the table{hint}{listing}", 0))
-            listing = ""  # once is enough
+            # The columns are listed once.
+            listing = ""
         elif (reason := type_violation(schema[name], kind, task)) is not None:
-            parts = _some_words(table, name) if name in shown and schema[name].is_string() else ""
-            broken.append(Violation(name, reason + parts, 0))
+            values = _some_values(table, name) if name in shown and schema[name].is_string() else ""
+            broken.append(Violation(name, reason + values, 0))
     return broken
 
 
-def _some_words(table: ir.Table, name: str) -> str:
-    parts = (
+def _some_values(table: ir.Table, name: str) -> str:
+    values = (
         table.filter(table[name].notnull())
         .select(name)
         .distinct()
         .order_by(name)
-        .limit(EXAMPLES)
+        .limit(MAX_EXAMPLES)
         .to_pyarrow()
     )
     return (
-        f"; it has {', '.join(explained(word, {}) for word in parts[name].to_pylist())}"
-        if len(parts)
+        f"; it has {', '.join(describe_category(text, {}) for text in values[name].to_pylist())}"
+        if len(values)
         else ""
     )
 
 
 def _presence(table: ir.Table, name: str, kind: str, optional: bool = False) -> list[Rule]:
-    """A cell is there, and can be read."""
-    anomalies, absent = unreadable(table, name), missing(table[name])
+    """Return the rules that a cell has a value and can be read."""
+    anomalies, absent = unreadable(table, name), is_missing(table[name])
     if anomalies is None:
         return [] if optional else [(name, "missing", absent)]
     return [
@@ -227,12 +241,13 @@ def _presence(table: ir.Table, name: str, kind: str, optional: bool = False) -> 
     ]
 
 
-def _field_rules(table: ir.Table, terms: ContractSchema, words: ir.Table) -> list[Rule]:
+def _field_rules(table: ir.Table, terms: ContractSchema, categories: ir.Table) -> list[Rule]:
     result: list[Rule] = []
     for item in terms.fields:
         result += _presence(table, item.name, item.kind, item.optional)
         result += [
-            (item.name, rule, predicate) for rule, predicate in _value_rules(item, table, words)
+            (item.name, rule, predicate)
+            for rule, predicate in _value_rules(item, table, categories)
         ]
     return result
 
@@ -240,7 +255,7 @@ def _field_rules(table: ir.Table, terms: ContractSchema, words: ir.Table) -> lis
 def _rules_beside(
     table: ir.Table, terms: ContractSchema, task: Task, kinds: dict[str, str]
 ) -> list[Rule]:
-    """Rules of the columns beside the fields."""
+    """Return the rules of the columns beside the fields."""
     result = [
         rule
         for name in (terms.id, terms.unit, terms.time)
@@ -271,7 +286,7 @@ def _rules_beside(
 
 
 def _length_rules(table: ir.Table, name: str) -> list[Rule]:
-    """Of an id or a unit, where it is a string."""
+    """Return the rules for the length of an id or a unit, if it is a string."""
     column: Any = table[name]
     if not column.type().is_string():
         return []
@@ -284,37 +299,46 @@ def _length_rules(table: ir.Table, name: str) -> list[Rule]:
     ]
 
 
-def _value_rules(item: Field, table: ir.Table, words: ir.Table) -> list[tuple[str, Any]]:
+def _value_rules(item: Field, table: ir.Table, categories: ir.Table) -> list[tuple[str, Any]]:
     column: Any = table[item.name]
     if item.bounds:
         low, high = item.bounds
-        above = column > exact(high)  # engines sort NaN above every number
+        # Engines sort NaN above every number.
+        above = column > float64_literal(high)
         if column.type().is_floating():
             above = above & ~column.isnan()
-        return [(f"below {plain(low)}", column < exact(low)), (f"above {plain(high)}", above)]
+        return [
+            (f"below {plain_number(low)}", column < float64_literal(low)),
+            (f"above {plain_number(high)}", above),
+        ]
     if item.kind == "category" and not item.open:
         return [
             (
-                f"not one of {listed(item.categories)}",
-                none_of(column, item, words, is_duckdb(table)),
+                f"not one of {join_shortened(item.categories)}",
+                is_unknown_category(column, item, categories, is_duckdb(table)),
             )
         ]
     if item.kind in ("category", "text"):
-        longest = item.longest or MAX_LENGTH
+        longest = item.longest or MAX_TEXT_LENGTH
         return [(f"longer than {longest:,} characters", column.length() > longest)]
     return []
 
 
-def _allowed(table: ir.Table, terms: ContractSchema, words: ir.Table) -> list[Rule]:
+def _allowed(table: ir.Table, terms: ContractSchema, categories: ir.Table) -> list[Rule]:
+    """Return predicates for allowed missing values and unknown categories."""
     result: list[Rule] = []
     for item in terms.fields:
         if item.optional:
-            anomalies, absent = unreadable(table, item.name), missing(table[item.name])
+            anomalies, absent = unreadable(table, item.name), is_missing(table[item.name])
             result.append(
                 (item.name, "optional", absent if anomalies is None else absent & ~anomalies)
             )
         if item.open:
             result.append(
-                (item.name, "unknown", none_of(table[item.name], item, words, is_duckdb(table)))
+                (
+                    item.name,
+                    "unknown",
+                    is_unknown_category(table[item.name], item, categories, is_duckdb(table)),
+                )
             )
     return result

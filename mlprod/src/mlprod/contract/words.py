@@ -1,84 +1,91 @@
-"""Words that look alike and differ: in their Unicode form, in blanks or in case.
+"""Compare category names that look alike but differ in Unicode form, spaces or case.
 
-They are compared as they are written, in requests and tables alike; so where one is refused or
-unknown, the message names the difference.
+Requests and tables compare names exactly. So the message on a refused or unknown name describes how
+it differs from a known one.
 """
 
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+# Names in a list in a message.
 SHOWN_WORDS = 12
-SHOWN_LENGTH = 40  # characters of a word in a message
+# Characters of a name in a message.
+SHOWN_LENGTH = 40
 
 
-def folded(word: str) -> str:
-    """The same text for all words that people take for one: letters without form, case, blanks and
-    invisible signs.
+def fold(word: str) -> str:
+    """Return the same text for all names that look the same to people.
+
+    It ignores Unicode form, case, repeated spaces and invisible characters.
     """
     seen = _visible(unicodedata.normalize("NFKC", word))
     return _visible(unicodedata.normalize("NFKC", seen.casefold()))
 
 
-def by_look(words: Iterable[str]) -> dict[str, str]:
-    """A word for each look, to find what a word looks like."""
-    return {folded(word): word for word in words}
+def by_folded_text(names: Iterable[str]) -> dict[str, str]:
+    """Return the names by their folded text, to find the name that another one looks like."""
+    return {fold(name): name for name in names}
 
 
 def difference(given: str, known: str) -> str:
-    """How two different words that look alike differ."""
+    """Describe how two different names that look alike differ."""
     composed, wanted = (unicodedata.normalize("NFC", word) for word in (given, known))
     if composed == wanted:
         return (
-            f"the same letters in another Unicode form: {given!a} is {form(given)}, {known!a} "
-            f"is {form(known)}"
+            f"the same letters in another Unicode form: {given!a} is {unicode_form(given)}, "
+            f"{known!a} is {unicode_form(known)}"
         )
     if _visible(composed) == _visible(wanted):
-        return f"other blanks or invisible signs: {given!a}, not {known!a}"
+        return f"other spaces or invisible characters: {given!a}, not {known!a}"
     if composed.casefold() == wanted.casefold():
         return f"other case than {known!r}"
-    return f"other case, blanks or Unicode signs: {given!a}, not {known!a}"
+    return f"other case, spaces or Unicode characters: {given!a}, not {known!a}"
 
 
-def form(word: str) -> str:
-    """The Unicode form of a word, as people call it."""
+def unicode_form(word: str) -> str:
+    """Return the name of a text's Unicode form: NFC, NFD or a mixed form."""
     return next(
         (name for name in ("NFC", "NFD") if unicodedata.is_normalized(name, word)), "a mixed form"
     )
 
 
-def explained(given: str, looks: Mapping[str, str]) -> str:
-    """A word as a message shows it: with what it looks like (see `by_look`), and never as if it
-    were another.
+def describe_category(given: str, known_names: Mapping[str, str]) -> str:
+    """Quote a name for a message, with its difference from the known name that it looks like.
+
+    `known_names` is the result of `by_folded_text`. A name with other than ASCII characters is also
+    shown with escapes.
     """
     short = given if len(given) <= SHOWN_LENGTH else given[: SHOWN_LENGTH - 1] + "…"
-    known = looks.get(folded(given))
+    known = known_names.get(fold(given))
     if known is not None and known != given:
         return f"{short!r} ({difference(given, known)})"
     return f"{short!r}" if given.isascii() else f"{short!r} ({short!a})"
 
 
-def listed(words: Iterable[str]) -> str:
-    """Some words, for a message: the first ones, and how many there are."""
-    every = list(words)
+def join_shortened(names: Iterable[str]) -> str:
+    """Join names for a message: at most the first 12, and then how many there are in all."""
+    every = list(names)
     if len(every) <= SHOWN_WORDS:
         return ", ".join(every)
     return f"{', '.join(every[:SHOWN_WORDS])}, … ({len(every):,} in all)"
 
 
-def look_alikes(words: Iterable[str]) -> tuple[str, str] | None:
-    """Two words that differ in nothing that people see, if there are any.
+def find_look_alikes(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two names that look the same, or None.
 
-    Case is seen: "A" and "a" may be two.
+    Case is visible, so "A" and "a" are two names.
     """
     first: dict[str, str] = {}
-    for word in words:
-        poll = _visible(unicodedata.normalize("NFC", word))
-        if poll in first:
-            return first[poll], word
-        first[poll] = word
+    for name in names:
+        visible = _visible(unicodedata.normalize("NFC", name))
+        if visible in first:
+            return first[visible], name
+        first[visible] = name
     return None
 
 
 def _visible(word: str) -> str:
-    """Without invisible signs, and with one blank wherever there are some."""
-    return " ".join("".join(sign for sign in word if unicodedata.category(sign) != "Cf").split())
+    """Return the text without invisible characters, and with one space for each run of them."""
+    return " ".join(
+        "".join(character for character in word if unicodedata.category(character) != "Cf").split()
+    )

@@ -1,3 +1,1 @@
-"""Text as people see it: without secrets and without what a terminal or a page would take for a
-command.
-"""
+"""Safe text for people: without secrets, and without control characters or markup."""

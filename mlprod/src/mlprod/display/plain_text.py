@@ -1,5 +1,4 @@
-"""Text that people write: shown without characters that a terminal or a page acts on, and stored
-without them.
+"""Show and store text without characters that a terminal or a page interprets.
 
 Standard library only: local_extensions.py of the template loads this file by its path.
 """
@@ -9,17 +8,13 @@ import re
 import unicodedata
 
 MAX_LENGTH = 500
-ACTED_ON = (
-    "Cc",
-    "Cf",
-    "Cs",
-    "Zl",
-    "Zp",
-)  # control, format (bidirectional), half a character, line, paragraph
-# Joiners of letters and emoji, which Persian and Hindi need, and marks of direction, which turn no
-# letters:
+# Unicode categories: control, format (bidirectional), surrogate, line and paragraph separator.
+CONTROL_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
+# Joiners of letters and emoji, which Persian and Hindi need, and direction marks, which do not
+# reverse letters.
 HARMLESS = "\u061c\u200c\u200d\u200e\u200f"
-BREAKS = re.compile("[ \t\r\n\u2028\u2029]+")  # what YAML folds or an editor shows as a new line
+# Characters that YAML folds, or that an editor shows as a new line.
+BREAKS = re.compile("[ \t\r\n\u2028\u2029]+")
 MARKS = re.compile(
     r"""[\\`*\[\]|~$]              # code, emphasis, links, tables, strike-through, formulas
     |(?<![^\W_])_|_(?![^\W_])      # emphasis, but not the underscore inside snake_case
@@ -33,53 +28,55 @@ HTML = re.compile(r"[<>]|&(?=#?\w+;)")
 
 
 def display(text: object, keep: str = "") -> str:
-    """The text with an escape such as \\x1b for each character that would move, hide or turn what
-    stands around it.
+    """Return the text with escapes, such as \\x1b, for control characters.
 
-    `keep` names characters that stay, such as the line break of a message of several lines.
+    These are characters that would move, hide or reverse the text around them. `keep` are
+    characters that stay, such as the line break of a message of several lines.
     """
     shown = str(text)
     if shown.isprintable():
         return shown
     return "".join(
-        _escape(sign) if sign not in keep and _is_acted_on(sign) else sign for sign in shown
+        _escape(character) if character not in keep and _is_control(character) else character
+        for character in shown
     )
 
 
 def display_json(value: object) -> str:
-    """JSON in which letters stay letters, and what `display` escapes is an escape of JSON."""
+    """Return JSON with letters as they are, and JSON escapes for what `display` escapes."""
     written = json.dumps(value, ensure_ascii=False, indent=1)
     return re.sub(
         r"[^\n -~]",
-        lambda result: json.dumps(result[0])[1:-1] if _is_acted_on(result[0]) else result[0],
+        lambda result: json.dumps(result[0])[1:-1] if _is_control(result[0]) else result[0],
         written,
     )
 
 
 def cell(value: object) -> str:
-    """The value in one line, with nothing in it that Markdown acts on."""
+    """Return the value in one line, with escapes for characters that Markdown interprets."""
     escaped = MARKS.sub(
         lambda result: "\\" + result[0], display(BREAKS.sub(" ", str(value)).strip(" "))
     )
     return HTML.sub(lambda matches: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[matches[0]], escaped)
 
 
-def violation(text: str, longest: int = MAX_LENGTH) -> str:
-    """Why the text cannot be stored as a reason or a name; empty if it can."""
+def text_violation(text: str, longest: int = MAX_LENGTH) -> str:
+    """Return why the text cannot be stored as a reason or a name; empty if it can."""
     text = text.strip()
     if not text:
         return "it is empty"
     if len(text) > longest:
-        return f"it has {len(text):,} characters; at most {longest} work"
-    for position, sign in enumerate(text, start=1):
-        if _is_acted_on(sign):
-            return f"character {position} is {_escape(sign)}; one line of visible text works"
+        return f"it has {len(text):,} characters; at most {longest} are allowed"
+    for position, character in enumerate(text, start=1):
+        if _is_control(character):
+            shown = _escape(character)
+            return f"character {position} is {shown}; only one line of visible text is allowed"
     return ""
 
 
-def _is_acted_on(sign: str) -> bool:
-    return unicodedata.category(sign) in ACTED_ON and sign not in HARMLESS
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in CONTROL_CATEGORIES and character not in HARMLESS
 
 
-def _escape(sign: str) -> str:
-    return sign.encode("unicode_escape").decode()
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()

@@ -1,4 +1,4 @@
-"""Tables in files that people make: read by one set of rules, whatever command asks.
+"""Tables in files: every command reads them by the same rules.
 
-Knows no domain.
+This package does not depend on a domain.
 """

@@ -1,6 +1,6 @@
-"""The cells of a CSV: what their text means, by one set of rules.
+"""The conversion of CSV cells from text to values.
 
-A cell that means nothing is never another value.
+An unreadable cell never becomes another value.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from .columns import Column
 
+# text that is a missing value for a number, a boolean or a time, in any case
 MISSING = {
     "",
     "\\n",
@@ -24,7 +25,8 @@ MISSING = {
     "#n/a",
     "#nv",
     "#n/d",
-}  # for a number, in any case
+}
+# text that is a missing value for a category, a text or an id, as written
 MISSING_WORDS = {"", "\\N", "NULL", "null", "NaN", "nan", "NaT", "<NA>", "#N/A", "#NV", "#N/D"}
 TRUE = {
     "true",
@@ -43,39 +45,44 @@ TRUE = {
     "waar",
 }
 FALSE = {"false", "f", "no", "n", "off", "0", "0.0", "0,0", "falsch", "faux", "falso", "onwaar"}
-LONGEST = 200  # characters of a cell that are kept to be shown
+# the characters of an unreadable cell that a message may show
+MAX_SHOWN_CHARACTERS = 200
 NUMBERS = ("number", "integer", "label")
 NUMBER = {mark: rf"^[+-]?(\d+([{mark}]\d*)?|[{mark}]\d+)([eE][+-]?\d+)?$" for mark in ".,"}
-# A mark before three digits may as well separate thousands; these cannot.
+# Numbers whose mark must be a decimal mark. In others, a mark before three digits may separate
+# thousands.
 FRACTION = {
-    mark: rf"^[+-]?(\d*[{mark}]\d{{1,2}}|\d*[{mark}]\d{{4,}}|0?[{mark}]\d+|\d{{4,}}[{mark}]\d*)([eE][+-]?\d+)?$"
+    mark: (
+        rf"^[+-]?(\d*[{mark}]\d{{1,2}}|\d*[{mark}]\d{{4,}}|0?[{mark}]\d+|\d{{4,}}[{mark}]\d*)"
+        r"([eE][+-]?\d+)?$"
+    )
     for mark in ".,"
 }
-ROUNDED = r"^-?\d([.,]\d+)?E\+\d{2,}$"  # 1.23E+15: a spreadsheet's way to write a long number
+# 1.23E+15: a long number that a spreadsheet has rounded
+ROUNDED = r"^-?\d([.,]\d+)?E\+\d{2,}$"
 TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.]\d{1,9})?)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?$"
-Read = tuple[
-    pa.Array, pa.Array
-]  # the values, and the text of the cells that mean nothing: null for all others
+# the values, and the text of the unreadable cells (null for all others)
+ParsedColumn = tuple[pa.Array, pa.Array]
 
 
 class Cells:
     """Reads the columns of one file.
 
-    The first number with a fraction says whether the file has a decimal comma.
+    The first number with a fraction decides whether the file has a decimal comma.
     """
 
     def __init__(self) -> None:
         self.mark = ""
 
-    def read(self, columns: Mapping[Column, pa.Array]) -> dict[Column, Read]:
-        """Columns of text [rows], null where a cell is empty."""
+    def read(self, columns: Mapping[Column, pa.Array]) -> dict[Column, ParsedColumn]:
+        """Convert columns of text [rows], in which empty cells are null."""
         if not self.mark:
             self.mark = _mark(
                 [cells for column, cells in columns.items() if column.kind in NUMBERS]
             )
         return {column: self._column(column, cells) for column, cells in columns.items()}
 
-    def _column(self, column: Column, cells: pa.Array) -> Read:
+    def _column(self, column: Column, cells: pa.Array) -> ParsedColumn:
         if column.kind in ("number", "integer"):
             return (
                 _whole(*self._numbers(cells)) if column.kind == "integer" else self._numbers(cells)
@@ -86,16 +93,17 @@ class Cells:
             return _booleans(cells)
         if column.kind == "time":
             return _times(cells)
-        return _words(column, cells)
+        return _texts(column, cells)
 
-    def _numbers(self, cells: pa.Array) -> Read:
+    def _numbers(self, cells: pa.Array) -> ParsedColumn:
         if self.mark != ",":
             try:
                 values = pc.cast(cells, pa.float64())
                 if pc.all(pc.is_finite(values)).as_py() is not False:
                     return values, pa.nulls(len(cells), pa.string())
             except pa.ArrowInvalid:
-                pass  # cell by cell, below
+                # The code below converts cell by cell.
+                pass
         text = pc.utf8_trim_whitespace(cells)
         shaped = pc.match_substring_regex(text, NUMBER[self.mark or "."])
         digits = pc.if_else(shaped, text, None)
@@ -107,8 +115,9 @@ class Cells:
 
 
 def _mark(columns: Iterable[pa.Array]) -> str:
-    """The decimal mark of these numbers: a comma where it cannot be anything else, empty where
-    there is no fraction.
+    """Return the decimal mark of these numbers.
+
+    It is a comma only if the commas cannot be anything else, and empty if no number has a fraction.
     """
     points = commas = fractions = False
     for cells in columns:
@@ -125,10 +134,12 @@ def _any(text: pa.Array, pattern: str) -> bool:
 
 
 def _unread(cells: pa.Array, values: pa.Array, absent: pa.Array) -> pa.Array:
-    """The text of cells that are there, do not say that they are missing, and have no value."""
+    """Return the text of cells that are neither empty nor marked as missing, and have no value."""
     unread = pc.and_(pc.and_(pc.is_valid(cells), pc.is_null(values)), pc.invert(absent))
     return pc.if_else(
-        unread, pc.utf8_slice_codeunits(cells, 0, LONGEST), pa.scalar(None, pa.string())
+        unread,
+        pc.utf8_slice_codeunits(cells, 0, MAX_SHOWN_CHARACTERS),
+        pa.scalar(None, pa.string()),
     )
 
 
@@ -136,7 +147,7 @@ def _among(text: pa.Array, parts: set[str]) -> pa.Array:
     return pc.is_in(pc.utf8_lower(text), pa.array(sorted(parts)))
 
 
-def _whole(values: pa.Array, unread: pa.Array) -> Read:
+def _whole(values: pa.Array, unread: pa.Array) -> ParsedColumn:
     anomalies = pc.fill_null(pc.not_equal(values, pc.round(values)), False)
     if not pc.any(anomalies).as_py():
         return values, unread
@@ -145,21 +156,21 @@ def _whole(values: pa.Array, unread: pa.Array) -> Read:
     )
 
 
-def _booleans(cells: pa.Array) -> Read:
+def _booleans(cells: pa.Array) -> ParsedColumn:
     text = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
     true, false = (pc.is_in(text, pa.array(sorted(parts))) for parts in (TRUE, FALSE))
     values = pc.if_else(true, True, pc.if_else(false, False, pa.scalar(None, pa.bool_())))
     return values, _unread(cells, values, _among(text, MISSING))
 
 
-def _or_booleans(values: pa.Array, unread: pa.Array) -> Read:
-    """Numbers, or yes and no as 1 and 0."""
+def _or_booleans(values: pa.Array, unread: pa.Array) -> ParsedColumn:
+    """Convert yes and no among unread cells to 1 and 0."""
     truths, unread = _booleans(unread)
     return pc.coalesce(values, pc.cast(pc.cast(truths, pa.int8()), pa.float64())), unread
 
 
 def _time(text: str | None) -> datetime | None:
-    """In UTC, without saying so. A day that no calendar has is none."""
+    """Convert text to a time in UTC without a time zone; None for a date that does not exist."""
     if text is None:
         return None
     try:
@@ -169,16 +180,16 @@ def _time(text: str | None) -> datetime | None:
     return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
 
 
-def _times(cells: pa.Array) -> Read:
+def _times(cells: pa.Array) -> ParsedColumn:
     text = pc.utf8_trim_whitespace(cells)
     shaped = pc.if_else(pc.match_substring_regex(text, TIME), text, None)
     values = pa.array([_time(item) for item in shaped.to_pylist()], pa.timestamp("us"))
     return values, _unread(cells, values, _among(text, MISSING))
 
 
-def _words(column: Column, cells: pa.Array) -> Read:
+def _texts(column: Column, cells: pa.Array) -> ParsedColumn:
     absent = pc.is_in(
-        pc.utf8_trim_whitespace(cells), pa.array(sorted(MISSING_WORDS - column.words))
+        pc.utf8_trim_whitespace(cells), pa.array(sorted(MISSING_WORDS - column.categories))
     )
     values = pc.if_else(absent, None, cells)
     if column.kind != "id":

@@ -1,11 +1,11 @@
-"""Which columns a command reads from a file, and what their cells mean."""
+"""The columns that a command reads from a file, and their kinds."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract.schema import ContractSchema, Field
-from ..contract.words import by_look, explained, folded, listed
+from ..contract.words import by_folded_text, describe_category, fold, join_shortened
 from .errors import FileError
 
 SCORE = "score"
@@ -13,54 +13,56 @@ SCORE = "score"
 
 @dataclass(frozen=True)
 class Column:
-    """A column by the name of its first line.
+    """A column of a file, by its name in the first line.
 
-    `words` are a category's; `required` where a command needs it.
+    `categories` are the known ones of a category. `required`: whether a file must have the column.
     """
 
     name: str
     kind: str
-    words: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
     required: bool = True
 
 
 def require_columns(path: Path, names: Sequence[str], columns: Iterable[Column]) -> None:
-    """Raises FileError when a required column is not among the names of a file."""
+    """Raises FileError if `names` of a file miss a required column."""
     absent = [column.name for column in columns if column.required and column.name not in names]
     if not absent:
         return
-    looks = by_look(names)
+    looks = by_folded_text(names)
     near = [
-        f"{name!r} ({explained(looks[folded(name)], {folded(name): name})})"
+        f"{name!r} ({describe_category(looks[fold(name)], {fold(name): name})})"
         for name in absent
-        if folded(name) in looks
+        if fold(name) in looks
     ]
-    shown = listed(map(repr, absent))
+    shown = join_shortened(map(repr, absent))
     raise FileError(
-        f"{path}: it has no column {shown}, which the model needs; it has {listed(names)}"
-        + (f". Other names for them: {listed(near)}; rename them" if near else "")
+        f"{path}: it has no column {shown}, which the model needs; it has {join_shortened(names)}"
+        + (f". Similar names: {join_shortened(near)}; rename them" if near else "")
     )
 
 
-def of_fields(fields: Iterable[Field]) -> tuple[Column, ...]:
-    """The fields of a contract or of a bundle."""
+def columns_of_fields(fields: Iterable[Field]) -> tuple[Column, ...]:
+    """Return the columns of the fields of a contract or of a bundle."""
     return tuple(Column(field.name, field.kind, frozenset(field.categories)) for field in fields)
 
 
-def of_terms(terms: ContractSchema) -> tuple[Column, ...]:
-    """Everything that a contract names; a file may come without GROUP, EVENT_TIME and LABEL."""
+def columns_of_contract(terms: ContractSchema) -> tuple[Column, ...]:
+    """Return all columns of a contract. GROUP, EVENT_TIME and LABEL are optional in a file."""
     beside = [(terms.unit, "id"), (terms.time, "time"), (terms.label, "label")]
     optional = [Column(name, kind, required=False) for name, kind in beside if name]
-    return (Column(terms.id, "id"), *of_fields(terms.fields), *optional)
+    return (Column(terms.id, "id"), *columns_of_fields(terms.fields), *optional)
 
 
-def of_scoring(terms: ContractSchema) -> tuple[Column, ...]:
-    """What is scored and recorded."""
-    return tuple(column for column in of_terms(terms) if column.kind not in ("time", "label"))
+def columns_to_score(terms: ContractSchema) -> tuple[Column, ...]:
+    """Return the columns that are scored and recorded."""
+    return tuple(
+        column for column in columns_of_contract(terms) if column.kind not in ("time", "label")
+    )
 
 
-def of_scored(fields: Iterable[Field]) -> tuple[Column, ...]:
-    """Fields, and a column `score` if there is one."""
-    result = of_fields(fields)
+def columns_of_scored(fields: Iterable[Field]) -> tuple[Column, ...]:
+    """Return the columns of the fields, and an optional column `score`."""
+    result = columns_of_fields(fields)
     score = Column(SCORE, "number", required=False)
     return result if SCORE in (column.name for column in result) else (*result, score)

@@ -1,5 +1,6 @@
-"""A CSV, cell by cell into Parquet of the contract's types, in one pass: whatever asks for its rows
-reads the same.
+"""The conversion of CSV files to Parquet with the contract's types, in one pass.
+
+Every command reads the converted file, so all of them see the same rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,10 +10,10 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from ..contract.columns import LINE, MARK
+from ..contract.columns import LINE_COLUMN, UNREADABLE_PREFIX
 from .cells import Cells
 from .columns import Column, require_columns
-from .dialect import Dialect, dialect, utf8
+from .dialect import Dialect, detect_dialect, utf8
 from .errors import FileError
 from .records import Block, blocks
 
@@ -23,29 +24,24 @@ ARROW = {
     "boolean": pa.bool_(),
 }
 ARROW |= {"time": pa.timestamp("us")} | dict.fromkeys(("category", "text", "id"), pa.string())
-MARKED = (
-    "number",
-    "integer",
-    "label",
-    "boolean",
-    "time",
-    "id",
-)  # kinds with cells that may be unreadable
+# kinds whose cells may be unreadable
+MARKED = ("number", "integer", "label", "boolean", "time", "id")
 
 
 def convert(paths: Sequence[Path], columns: Sequence[Column], to: Path) -> str:
-    """Write the rows of these files, one below the other, as Parquet; each with the line where it
-    began.
+    """Write the rows of all files to one Parquet file, each with the number of its first line.
 
-    Returns how they are written, in words. Raises FileError.
+    Returns a description of the format. Raises FileError.
     """
     hows = [_dialect(path, columns) for path in paths]
     here = [column for column in columns if column.name in hows[0].names]
     fields = [pa.field(column.name, ARROW[column.kind]) for column in here]
     fields += [
-        pa.field(MARK + column.name, pa.string()) for column in here if column.kind in MARKED
+        pa.field(UNREADABLE_PREFIX + column.name, pa.string())
+        for column in here
+        if column.kind in MARKED
     ]
-    schema, cells, rows = pa.schema([*fields, pa.field(LINE, pa.int64())]), Cells(), 0
+    schema, cells, rows = pa.schema([*fields, pa.field(LINE_COLUMN, pa.int64())]), Cells(), 0
     with pq.ParquetWriter(to, schema, compression="lz4") as writer:
         for path, how in zip(paths, hows, strict=True):
             if missing := [column.name for column in here if column.name not in how.names]:
@@ -60,14 +56,14 @@ def convert(paths: Sequence[Path], columns: Sequence[Column], to: Path) -> str:
             except FileError as error:
                 raise FileError(f"{path}: {error}") from error
     if not rows:
-        raise FileError(f"{paths[0]}: it has a first line and no row below it")
+        raise FileError(f"{paths[0]}: it has a first line and no row below it; add rows")
     mark = {",": ", decimal comma", ".": ", decimal point"}.get(cells.mark, "")
     return f"CSV, {hows[0].described}{mark}, {rows:,} rows"
 
 
 def _dialect(path: Path, columns: Sequence[Column]) -> Dialect:
     try:
-        how = dialect(path, [column.name for column in columns])
+        how = detect_dialect(path, [column.name for column in columns])
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
     require_columns(path, how.names, columns)
@@ -84,7 +80,7 @@ def _dialect(path: Path, columns: Sequence[Column]) -> Dialect:
 
 
 def _rows(path: Path, how: Dialect) -> Iterator[Block]:
-    """Blocks of the rows below the first line."""
+    """Yield blocks of the rows below the first line."""
     above = how.above
     for block in blocks(utf8(path, how), how.delimiter):
         here = min(above, len(block.lines))
@@ -104,7 +100,7 @@ def _batch(
 
 
 def _texts(block: Block, how: Dialect, places: Sequence[int]) -> list[pa.Array]:
-    """The cells in these places of each record, as they stand there; null where they are empty."""
+    """Return the cells at these positions of each record as written; empty cells are null."""
     anomalies: list[pc.InvalidRow] = []
 
     def remember(row: pc.InvalidRow) -> str:
@@ -131,14 +127,15 @@ def _texts(block: Block, how: Dialect, places: Sequence[int]) -> list[pa.Array]:
     except pa.ArrowInvalid as error:
         if not anomalies:
             raise FileError(
-                f"from line {block.lines[0]} on it is no CSV: {str(error)[:80]}"
+                f"it is not valid CSV from line {block.lines[0]} on: {str(error)[:80]}"
             ) from error
-        line, result = block.lines[anomalies[0].number - 1], anomalies[0].actual_columns
+        line, cells = block.lines[anomalies[0].number - 1], anomalies[0].actual_columns
         raise FileError(
-            f"line {line}: it has {result} cells, and the first line names {len(names)} columns"
+            f"line {line}: it has {cells} cells, and the first line names {len(names)} columns"
         ) from error
     if len(table) != len(block.lines):
         raise FileError(
-            f"between lines {block.lines[0]} and {block.lines[-1]}: line breaks of different kinds"
+            f"lines {block.lines[0]} to {block.lines[-1]} have line breaks of different kinds; "
+            "use one kind in the whole file"
         )
     return [table[name].combine_chunks() for name in wanted]

@@ -1,4 +1,4 @@
-"""How a CSV is written: compression, encoding and delimiter, from its first bytes."""
+"""The dialect of a CSV file: compression, encoding and delimiter, from its first bytes."""
 
 import codecs
 import csv
@@ -13,13 +13,15 @@ from typing import BinaryIO, cast
 
 from .errors import FileError
 
-CHUNK = 2**22  # bytes read at once
-HEAD = 2**16  # bytes that hold the first line
+# bytes of one read
+CHUNK = 2**22
+# bytes that contain the first line
+HEAD = 2**16
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 NOT_TEXT = {
     b"PK\x03\x04": "an Excel workbook or a zip",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
-    b"PAR1": "Parquet: call it .parquet",
+    b"PAR1": "Parquet: name it .parquet",
     b"\x1f\x8b": "compressed twice",
     b"BZh": "compressed with bzip2",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
@@ -33,7 +35,10 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Dialect:
-    """`names` are those of the first line; `above` counts it and what stands above it."""
+    """The dialect of a file.
+
+    `names` are the columns of the first line. `above` counts this line and any line before it.
+    """
 
     encoding: str
     marked: bool
@@ -53,25 +58,26 @@ class Dialect:
         )
 
 
-def dialect(path: Path, wanted: Collection[str]) -> Dialect:
-    """How the file is written: the delimiter by which its first line names most of the wanted
-    columns.
+def detect_dialect(path: Path, wanted: Collection[str]) -> Dialect:
+    """Detect the dialect of a file.
+
+    The delimiter is the one by which the first line names most of the wanted columns. Raises
+    FileError if the file is not a CSV with such a line.
     """
     with path.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     with _opened(path, gzipped) as file:
         head = _read(file, HEAD)
     if not head.strip():
-        raise FileError("it is empty")
+        raise FileError("it is empty; a CSV needs a first line with the names of its columns")
     for mark, what in NOT_TEXT.items():
         if head.startswith(mark):
             raise FileError(f"it is {what}. Works: save it as CSV UTF-8, or as Parquet")
     encoding, marked = _encoding(head)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
     delimiters, above = list(DELIMITERS), 1
-    if announced := re.match(
-        r'"?sep=([^\w"])"?[\r\n]+', text, re.IGNORECASE
-    ):  # a line that spreadsheets read
+    # `sep=;` is a line for spreadsheets that names the delimiter.
+    if announced := re.match(r'"?sep=([^\w"])"?[\r\n]+', text, re.IGNORECASE):
         delimiters, above, text = [announced[1]], 2, text[announced.end() :]
     rows = {delimiter: _first_row(text, delimiter) for delimiter in delimiters}
     best = max(
@@ -86,7 +92,7 @@ def dialect(path: Path, wanted: Collection[str]) -> Dialect:
 
 
 def utf8(path: Path, how: Dialect) -> Iterator[bytes]:
-    """The text as UTF-8, in chunks, without its byte order mark."""
+    """Yield the text as UTF-8 in chunks, without its byte order mark."""
     decoder = codecs.getincrementaldecoder(how.encoding)() if how.encoding != "utf-8" else None
     with _opened(path, how.gzipped) as file:
         file.read(len(_mark(how)))
@@ -97,7 +103,8 @@ def utf8(path: Path, how: Dialect) -> Iterator[bytes]:
                 decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             raise FileError(
-                f"it is not {how.encoding.upper()} to its end: {error.reason}"
+                f"it is not valid {how.encoding.upper()} to its end: {error.reason}. "
+                "Works: save it as CSV UTF-8"
             ) from error
 
 
@@ -109,7 +116,9 @@ def _read(file: BinaryIO, size: int) -> bytes:
     try:
         return file.read(size)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FileError(f"its compression breaks off: {error}") from error
+        raise FileError(
+            f"its compressed data is incomplete or damaged: {error}. Works: copy the file again"
+        ) from error
 
 
 def _encoding(head: bytes) -> tuple[str, bool]:

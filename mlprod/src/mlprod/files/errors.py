@@ -1,5 +1,5 @@
-"""What can be wrong with a file."""
+"""Errors of files."""
 
 
 class FileError(Exception):
-    """The file cannot be read as rows of the contract; the message says where, and what works."""
+    """The file cannot be read as rows of the contract; the message has the place and the remedy."""

@@ -1,5 +1,6 @@
-"""Files for load(): read by the rules of every other command, so that a model learns from what is
-scored later.
+"""Files for load(), read by the same rules as in every command.
+
+So training sees the same values as scoring.
 """
 
 import shutil
@@ -10,22 +11,24 @@ from types import ModuleType
 
 import ibis.expr.types as ir
 
-from ..contract.schema import read_terms
+from ..contract.schema import read_contract
 from ..project.folder import root_of
-from .columns import of_terms
-from .read import read
+from .columns import columns_of_contract
+from .read import read_table
 
 
 def rows_of(named: str | Path, contract: ModuleType) -> ir.Table:
-    """The rows of a file, a folder of parts or a pattern of files: the contract's columns in their
-    types.
+    """Read the rows of a file, a folder of parts or a pattern of files.
 
-    A relative path is one in the project's folder. What is made of a CSV lies in a temporary folder
-    until nothing uses the table any more. Raises FileError.
+    Returns the contract's columns in their types. A relative path starts in the project's folder. A
+    CSV is converted in a temporary folder, which is removed when nothing uses the table any more.
+    Raises FileError.
     """
     folder = Path(tempfile.mkdtemp(prefix="rows-"))
     try:
-        table = read(_in_project(named, contract), of_terms(read_terms(contract)), folder).table
+        table = read_table(
+            _in_project(named, contract), columns_of_contract(read_contract(contract)), folder
+        ).table
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -34,6 +37,7 @@ def rows_of(named: str | Path, contract: ModuleType) -> ir.Table:
 
 
 def _in_project(named: str | Path, contract: ModuleType) -> str | Path:
-    file = getattr(contract, "__file__", None)  # a contract typed into a notebook has none
+    # A contract in a notebook has no file.
+    file = getattr(contract, "__file__", None)
     root = root_of(Path(file).resolve().parent) if file else Path.cwd()
     return named if root == Path.cwd() else root / named

@@ -1,6 +1,6 @@
-"""Parquet: one file or the parts of a folder, as a table of DuckDB.
+"""Parquet files: one file or the parts of a folder, as a table of DuckDB.
 
-Types that it would read otherwise are refused.
+Types that DuckDB would change are refused.
 """
 
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..contract.columns import TYPES
+from ..contract.columns import COLUMN_TYPES
 from .columns import Column, require_columns
 from .errors import FileError
 from .parts import Parts
 
 
-def table(parts: Parts, columns: Sequence[Column]) -> tuple[ir.Table, str]:
-    """The rows of these files, one below the other, and what they are, in words.
+def open_parquet(parts: Parts, columns: Sequence[Column]) -> tuple[ir.Table, str]:
+    """Open these files as one table; return it with a description of the format.
 
     Raises FileError.
     """
@@ -36,26 +36,28 @@ def table(parts: Parts, columns: Sequence[Column]) -> tuple[ir.Table, str]:
     }
     for path, schema in schemas.items():
         require_columns(path, [*schema.names, *keys], columns)
-        _demand_names(path, schema, columns)
+        _require_distinct_names(path, schema, columns)
     for column in columns:
-        _demand_one_type(schemas, column)
+        _require_one_type(schemas, column)
     try:
         files = [str(path) for path in parts.paths]
         result = ibis.duckdb.connect().read_parquet(
             files, union_by_name=True, hive_partitioning=hive
         )
-    except Exception as error:  # DuckDB's own
+    except Exception as error:
+        # DuckDB raises errors of several kinds.
         raise FileError(
             f"{parts.root}: it cannot be read as Parquet: {str(error).splitlines()[0][:200]}"
         ) from error
-    for column in columns:  # DuckDB reads a column of nulls as numbers
+    # DuckDB reads a column of nulls as numbers.
+    for column in columns:
         here = [
             schema.field(column.name).type
             for schema in schemas.values()
             if column.name in schema.names
         ]
         if here and all(pa.types.is_null(type) for type in here):
-            result = result.mutate(**{column.name: ibis.null(TYPES[column.kind])})
+            result = result.mutate(**{column.name: ibis.null(COLUMN_TYPES[column.kind])})
     index = [name for name in result.columns if name.startswith("__index_level_")]
     ignored = f", the index {', '.join(index)} of pandas left out" if index else ""
     by = f", {', '.join(sorted(keys))} from the folders' names" if keys else ""
@@ -71,19 +73,19 @@ def _schema(path: Path) -> pa.Schema:
         ) from error
 
 
-def _demand_names(path: Path, schema: pa.Schema, columns: Sequence[Column]) -> None:
-    """DuckDB takes names that differ by case for one, and calls the second otherwise."""
+def _require_distinct_names(path: Path, schema: pa.Schema, columns: Sequence[Column]) -> None:
+    """Raises FileError for names that differ by case only, because DuckDB renames the second."""
     for column in columns:
         same = [name for name in schema.names if name.casefold() == column.name.casefold()]
         if len(same) > 1:
             raise FileError(
-                f"{path}: columns {' and '.join(map(repr, same))} differ by case alone; "
+                f"{path}: columns {' and '.join(map(repr, same))} differ by case only; "
                 f"rename one of them"
             )
 
 
-def _demand_one_type(schemas: dict[Path, pa.Schema], column: Column) -> None:
-    """What a type holds does not depend on the part, and DuckDB reads it as it is."""
+def _require_one_type(schemas: dict[Path, pa.Schema], column: Column) -> None:
+    """Raises FileError for an unsupported type, or for types of different families."""
     first: dict[str, Path] = {}
     for path, schema in schemas.items():
         if column.name not in schema.names:
@@ -92,8 +94,8 @@ def _demand_one_type(schemas: dict[Path, pa.Schema], column: Column) -> None:
         family = _family(type)
         if family is None:
             raise FileError(
-                f"{path}: column {column.name!r} has type {type}, which is not read; write "
-                f"it as {TYPES[column.kind]}"
+                f"{path}: column {column.name!r} has type {type}, which is not supported; write "
+                f"it as {COLUMN_TYPES[column.kind]}"
             )
         first.setdefault(family, path)
     kinds = [family for family in first if family != "null"]
@@ -102,13 +104,11 @@ def _demand_one_type(schemas: dict[Path, pa.Schema], column: Column) -> None:
             f"{schemas[first[kind]].field(column.name).type} in {first[kind].name}"
             for kind in kinds
         )
-        raise FileError(f"column {column.name!r} is {message}; write every part with one type")
+        raise FileError(f"column {column.name!r} is {message}; write all parts with the same type")
 
 
 def _family(type: pa.DataType) -> str | None:
-    """What such a column holds; None for types with other things in them, or that DuckDB reads as
-    something else.
-    """
+    """Return the family of a type; None for a type that is not supported or that DuckDB changes."""
     if pa.types.is_dictionary(type):
         type = type.value_type
     if isinstance(type, pa.UuidType):

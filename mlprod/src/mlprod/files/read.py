@@ -1,4 +1,4 @@
-"""A table from a file, whatever its format: the same rows for whatever command asks."""
+"""Reading of a table from a file of any supported format, the same way for every command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,7 @@ from .parts import parts_of, table_name
 
 @dataclass(frozen=True)
 class TableFile:
-    """The rows, a name for what is made of them, where they come from, and how they are written, in
-    words.
-    """
+    """The rows of a file, a name for the results, their source, and a description of the format."""
 
     table: ir.Table
     name: str
@@ -24,15 +22,15 @@ class TableFile:
     described: str
 
 
-def read(named: str | Path, columns: Sequence[Column], folder: Path) -> TableFile:
-    """The rows of a file, of a folder of parts, or of the files of a pattern.
+def read_table(named: str | Path, columns: Sequence[Column], folder: Path) -> TableFile:
+    """Read the rows of a file, of a folder of parts, or of the files of a pattern.
 
-    A CSV becomes Parquet in `folder`, which has to stay as long as the table is used. Raises
+    A CSV is converted to Parquet in `folder`, which must exist as long as the table is used. Raises
     FileError.
     """
     parts = parts_of(named)
     if parts.format == "Parquet":
-        table, described = parquet_file.table(parts, columns)
+        table, described = parquet_file.open_parquet(parts, columns)
     else:
         described = parts.described + csv_file.convert(
             parts.paths, columns, folder / "rows.parquet"

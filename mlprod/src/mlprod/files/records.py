@@ -1,4 +1,4 @@
-"""The records of a CSV (RFC 4180) in blocks of whole ones, each with the line where it begins."""
+"""The split of a CSV file (RFC 4180) into blocks of complete records with their line numbers."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from .errors import FileError
 
 QUOTE, LINE_FEED, RETURN = 34, 10, 13
-LONGEST_RECORD = 2**24  # bytes; a quote that is never closed ends here and not with the memory
+# A quote that is never closed fails at this size, before the memory is full.
+MAX_RECORD_BYTES = 2**24
 Bytes = NDArray[np.uint8]
 
 
 class Block(NamedTuple):
-    """Whole records, the byte where each begins, and its line in the file.
+    """Complete records, the first byte of each, and its line in the file.
 
-    Empty lines are no records.
+    Empty lines are not records.
     """
 
     data: bytes
@@ -24,16 +25,16 @@ class Block(NamedTuple):
     lines: NDArray[np.int64]
 
     def without(self, records: int) -> "Block":
-        """The same but the first records."""
+        """Return the block without its first records."""
         first = int(self.starts[records]) if records < len(self.starts) else len(self.data)
         return Block(self.data[first:], self.starts[records:] - first, self.lines[records:])
 
 
 def blocks(chunks: Iterable[bytes], delimiter: str) -> Iterator[Block]:
-    """Blocks of records. A record ends with its line, unless the line ends within quotes.
+    """Yield blocks of records. A record ends with its line, unless the line ends within quotes.
 
-    Raises FileError for a quote that opens or closes within a cell, or never closes, and for bytes
-    that are not UTF-8.
+    Raises FileError for a quote that opens or closes within a cell, for a quote that never closes,
+    and for bytes that are not UTF-8.
     """
     rest, line = b"", 1
     for chunk in chunks:
@@ -42,7 +43,7 @@ def blocks(chunks: Iterable[bytes], delimiter: str) -> Iterator[Block]:
         rest = data[end:]
         if len(block.lines):
             yield block
-        if len(rest) > LONGEST_RECORD:
+        if len(rest) > MAX_RECORD_BYTES:
             raise _unclosed(rest, delimiter, line)
     if rest:
         block, line, end = _split(rest, delimiter, line, final=True)
@@ -53,20 +54,21 @@ def blocks(chunks: Iterable[bytes], delimiter: str) -> Iterator[Block]:
 
 
 def _split(data: bytes, delimiter: str, line: int, *, final: bool) -> tuple[Block, int, int]:
-    """The whole records of the data, the line and the byte where the rest begins."""
+    """Return the complete records of the data, and the line and the byte where the rest begins."""
     every = np.frombuffer(data, dtype=np.uint8)
     inside, breaks = _inside_quotes(every), _line_breaks(every, final)
     ends = breaks[~inside[breaks]] if len(inside) else breaks
     if final and not (len(inside) and inside[-1]) and (not len(ends) or ends[-1] < len(data) - 1):
-        ends = np.append(ends, len(data))  # the last line needs no break
+        # The last line needs no line break.
+        ends = np.append(ends, len(data))
     if not len(ends):
         return Block(b"", np.zeros(0, np.int64), np.zeros(0, np.int64)), line, 0
     end = min(int(ends[-1]) + 1, len(data))
     starts = np.concatenate([[0], ends[:-1] + 1])
     lines = line + np.searchsorted(breaks, starts)
-    _demand_utf8(data[:end], starts, lines)
+    _require_utf8(data[:end], starts, lines)
     if len(inside):
-        _demand_quotes(every[:end], inside[:end], ord(delimiter), starts, lines)
+        _require_valid_quotes(every[:end], inside[:end], ord(delimiter), starts, lines)
     empty = (ends == starts) | (
         (ends == starts + 1) & (every[np.minimum(starts, len(data) - 1)] == RETURN)
     )
@@ -78,16 +80,20 @@ def _unclosed(rest: bytes, delimiter: str, line: int) -> FileError:
     every = np.frombuffer(rest, dtype=np.uint8)
     inside = _inside_quotes(every)
     if len(inside):
-        _demand_quotes(every, inside, ord(delimiter), np.zeros(1, np.intp), np.full(1, line))
+        starts, lines = np.zeros(1, np.intp), np.full(1, line)
+        _require_valid_quotes(every, inside, ord(delimiter), starts, lines)
         return FileError(
-            f"line {line}: it opens a quote that is not closed in the {len(rest):,} bytes "
-            f"from there on"
+            f"line {line}: it opens a quote that is not closed in the next {len(rest):,} bytes. "
+            "Works: close the quote, or write each quote within a cell twice"
         )
-    return FileError(f"line {line}: it does not end in {len(rest):,} bytes; is this a CSV?")
+    return FileError(
+        f"line {line}: it has no end within {len(rest):,} bytes. Works: a CSV file with one line "
+        "for each row"
+    )
 
 
 def _inside_quotes(every: Bytes) -> NDArray[np.bool_]:
-    """Whether a quote is open behind each byte; empty where there is no quote at all."""
+    """Return whether a quote is open after each byte; empty if there is no quote at all."""
     quotes = every == QUOTE
     if not quotes.any():
         return np.zeros(0, dtype=np.bool_)
@@ -95,8 +101,9 @@ def _inside_quotes(every: Bytes) -> NDArray[np.bool_]:
 
 
 def _line_breaks(every: Bytes, final: bool) -> NDArray[np.intp]:
-    """The last byte of each line break: \\n, \\r\\n, or a lone \\r, which at the end of a chunk may
-    not be alone.
+    """Return the position of the last byte of each line break: \\n, \\r\\n, or a single \\r.
+
+    A \\r at the end of a chunk may be the first half of \\r\\n, so it counts only if `final`.
     """
     breaks = every == LINE_FEED
     returns = every == RETURN
@@ -107,14 +114,16 @@ def _line_breaks(every: Bytes, final: bool) -> NDArray[np.intp]:
     return np.flatnonzero(breaks)
 
 
-def _demand_quotes(
+def _require_valid_quotes(
     every: Bytes,
     inside: NDArray[np.bool_],
     delimiter: int,
     starts: NDArray[np.intp],
     lines: NDArray[np.intp],
 ) -> None:
-    """A quote opens behind a delimiter or a line break, closes before one, and stands twice within
+    """Raises FileError for a misplaced quote.
+
+    A quote opens after a delimiter or a line break, closes before one, and is doubled within
     quotes.
     """
     places = np.flatnonzero(every == QUOTE)
@@ -126,16 +135,16 @@ def _demand_quotes(
     if len(errors):
         line = lines[np.searchsorted(starts, errors[0], side="right") - 1]
         raise FileError(
-            f"line {line}: a quote stands within a cell. Works: the whole cell in quotes, "
+            f"line {line}: there is a quote within a cell. Works: the whole cell in quotes, "
             f"and each quote in it twice"
         )
 
 
-def _demand_utf8(data: bytes, starts: NDArray[np.intp], lines: NDArray[np.intp]) -> None:
+def _require_utf8(data: bytes, starts: NDArray[np.intp], lines: NDArray[np.intp]) -> None:
     if b"\0" in data:
         line = lines[np.searchsorted(starts, data.index(b"\0"), side="right") - 1]
         raise FileError(
-            f"line {line}: it has a byte 0, which no text has. Works: save the file as CSV UTF-8"
+            f"line {line}: it has a byte 0, which is not text. Works: save the file as CSV UTF-8"
         )
     try:
         data.decode()

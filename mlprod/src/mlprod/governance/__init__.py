@@ -1,1 +1,1 @@
-"""The organisation as data: files that are read, checked and obeyed."""
+"""Governance as data: files of the organization that are read, checked and enforced."""

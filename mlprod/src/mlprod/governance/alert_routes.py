@@ -1,6 +1,4 @@
-"""Alertmanager's configuration: an alert names an outcome, and goes to the person who is
-accountable for it.
-"""
+"""Configuration of Alertmanager: an alert goes to the person accountable for its outcome."""
 
 import json
 import re
@@ -9,39 +7,35 @@ from typing import Any
 from .config import GovernanceConfig
 from .ownership import Ownership, Person, Responsibility, Team
 
-FALLBACK = "fallback"  # where an outcome goes while nobody is named for it
-SHOWN = "shown"  # sends nothing: information stands in Alertmanager's own list
+# Receiver of the alerts of an outcome while nobody is named for it.
+FALLBACK = "fallback"
+# Receiver that sends nothing: Alertmanager's own list shows information.
+LISTED_ONLY = "shown"
 PAGERDUTY = "pagerduty"
-NOT_ON_CALL = (
-    "business_value",
-    "adoption",
-    "cost",
-)  # a figure below its target wakes nobody, an engineer least of all
+# Nobody is paged at night because a business figure is below its target.
+NOT_ON_CALL = ("business_value", "adoption", "cost")
 SECRETS = "/etc/alertmanager/secrets"
 PAGE = {"group_wait": "10s", "group_interval": "1m", "repeat_interval": "30m"}
 TICKET = {"group_wait": "30s", "group_interval": "5m", "repeat_interval": "1d"}
-APART = [
-    "system",
-    "environment",
-    "namespace",
-]  # alerts of different projects or environments never share a message
-LOCAL = ("localhost", "127.0.0.1", "[::1]")
+# Alerts of different projects or environments never share a message.
+SEPARATING_LABELS = ["system", "environment", "namespace"]
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
-def alertmanager(org: GovernanceConfig) -> dict[str, Any]:
-    """The whole configuration, for Alertmanager 0.25 and later.
+def alertmanager_config(org: GovernanceConfig) -> dict[str, Any]:
+    """Render the configuration, for Alertmanager 0.25 and later.
 
-    No secret stands in it, only names of files.
+    It contains no secret, only names of files.
     """
     ownership = org.ownership
     return {
         "global": _mail(ownership),
         "route": {
             "receiver": FALLBACK,
-            "group_by": ["alertname", "outcome", *APART],
+            "group_by": ["alertname", "outcome", *SEPARATING_LABELS],
             **TICKET,
             "routes": [
-                {"matchers": ['severity="info"'], "receiver": SHOWN},
+                {"matchers": ['severity="info"'], "receiver": LISTED_ONLY},
                 {
                     "matchers": [_own_system(ownership.system.name)],
                     "receiver": FALLBACK,
@@ -53,7 +47,7 @@ def alertmanager(org: GovernanceConfig) -> dict[str, Any]:
             {
                 "source_matchers": ['alertname="ErrorBudgetBurnsFast"'],
                 "target_matchers": ['alertname="ErrorBudgetBurnsSlowly"'],
-                "equal": APART,
+                "equal": SEPARATING_LABELS,
             }
         ],
         "receivers": _receivers(ownership),
@@ -61,9 +55,7 @@ def alertmanager(org: GovernanceConfig) -> dict[str, Any]:
 
 
 def team_of(ownership: Ownership, outcome: Responsibility) -> Team | None:
-    """The team that works for an outcome: responsible for it, or with the accountable among its
-    members.
-    """
+    """The team that is responsible for an outcome, or that the accountable person belongs to."""
     return next(
         (
             team
@@ -75,30 +67,32 @@ def team_of(ownership: Ownership, outcome: Responsibility) -> Team | None:
 
 
 def on_call(ownership: Ownership, outcome: Responsibility) -> Person | None:
-    """Who is woken beside the accountable person, when somebody is."""
+    """The person who is paged beside the accountable person; None if there is none."""
     team = team_of(ownership, outcome)
     person = ownership.person(team.on_call) if team and outcome.id not in NOT_ON_CALL else None
-    return person if person and person.known and person.id != outcome.accountable else None
+    return person if person and person.is_named and person.id != outcome.accountable else None
 
 
 def _own_system(name: str) -> str:
-    """Matches the alerts of this system, and those without the label: another system's people are
-    not known here.
+    """Matcher for the alerts of this system, and for those without the label.
+
+    The people of another system are not known here.
     """
     escaped = re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", name)
     return f"system=~{json.dumps(f'{escaped}|', ensure_ascii=False)}"
 
 
 def _route(ownership: Ownership, outcome: Responsibility) -> dict[str, Any]:
-    """To PagerDuty and the one on call (pages only), the team's channel and the accountable person,
-    whose route ends the search.
+    """Route of an outcome: PagerDuty and on call (pages only), team channel, accountable person.
+
+    The route of the accountable person comes last and ends the search.
     """
     owner, team, woken = (
         ownership.person(outcome.accountable),
         team_of(ownership, outcome),
         on_call(ownership, outcome),
     )
-    receiver = _person(owner) if owner and owner.known else FALLBACK
+    receiver = _person(owner) if owner and owner.is_named else FALLBACK
     page = {"matchers": ['severity="page"']}
     routes: list[dict[str, Any]] = []
     if ownership.alerting.pagerduty and outcome.id not in NOT_ON_CALL:
@@ -110,9 +104,8 @@ def _route(ownership: Ownership, outcome: Responsibility) -> dict[str, Any]:
     if outcome.id not in NOT_ON_CALL:
         routes.append({**page, "receiver": receiver, **PAGE})
     if team and _slack(team):
-        routes.append(
-            {"receiver": receiver}
-        )  # since an alert that went to the channel comes back to no parent
+        # An alert that matched the channel's route does not return to the parent.
+        routes.append({"receiver": receiver})
     result = {
         "matchers": [f"outcome={json.dumps(outcome.id, ensure_ascii=False)}"],
         "receiver": receiver,
@@ -121,13 +114,15 @@ def _route(ownership: Ownership, outcome: Responsibility) -> dict[str, Any]:
 
 
 def _receivers(ownership: Ownership) -> list[dict[str, Any]]:
-    serving = ownership.answers_for("serving")
+    serving = ownership.accountable_person("serving")
     result = [
-        _receiver(ownership, FALLBACK, serving if serving and serving.known else None),
-        {"name": SHOWN},
+        _receiver(ownership, FALLBACK, serving if serving and serving.is_named else None),
+        {"name": LISTED_ONLY},
     ]
     result += [
-        _receiver(ownership, _person(person), person) for person in ownership.people if person.known
+        _receiver(ownership, _person(person), person)
+        for person in ownership.people
+        if person.is_named
     ]
     if ownership.alerting.pagerduty:
         key = f"{SECRETS}/pagerduty_key"
@@ -161,15 +156,15 @@ def _receiver(ownership: Ownership, name: str, person: Person | None) -> dict[st
 
 
 def _mail(ownership: Ownership) -> dict[str, Any]:
-    message = ownership.alerting
+    alerting = ownership.alerting
     result: dict[str, Any] = {
-        "smtp_smarthost": message.smarthost,
-        "smtp_from": message.sender,
-        "smtp_require_tls": message.smarthost.rpartition(":")[0] not in LOCAL,
+        "smtp_smarthost": alerting.smarthost,
+        "smtp_from": alerting.sender,
+        "smtp_require_tls": alerting.smarthost.rpartition(":")[0] not in LOCAL_HOSTS,
     }
-    if message.username:
+    if alerting.username:
         result |= {
-            "smtp_auth_username": message.username,
+            "smtp_auth_username": alerting.username,
             "smtp_auth_password_file": f"{SECRETS}/smtp_password",
         }
     if any(_slack(team) for team in ownership.teams):

@@ -1,5 +1,6 @@
-"""What the alert rules compare with, from governance/: Prometheus records it, so that the rules
-stay as they are.
+"""Thresholds of the alert rules, from governance/.
+
+Prometheus records them as series, so the rules themselves do not change.
 """
 
 from collections.abc import Iterator
@@ -8,14 +9,15 @@ from typing import Any
 
 from .config import GovernanceConfig
 
-DAY = 86_400  # seconds
+SECONDS_A_DAY = 86_400
 EPOCH = date(1970, 1, 1).toordinal()
 
 
-def rules(org: GovernanceConfig, environment: str = "") -> dict[str, Any]:
-    """A file of recording rules, labeled with the system that they hold for, and with one
-    environment where each has rules of its own. A figure that is not filled in is not in it, and
-    the alert that needs it is silent.
+def threshold_rules(org: GovernanceConfig, environment: str = "") -> dict[str, Any]:
+    """Recording rules of the thresholds, as the content of a rule file.
+
+    A label names the system, and another one the environment if each environment has its own
+    rules. A figure that is not filled in is left out, and its alert never fires.
     """
     labels = {"system": org.ownership.system.name} | (
         {"environment": environment} if environment else {}
@@ -28,30 +30,28 @@ def rules(org: GovernanceConfig, environment: str = "") -> dict[str, Any]:
     days = [
         {
             "record": "ml_governance_due_timestamp_seconds",
-            "expr": f"vector({_over(day)})",
+            "expr": f"vector({_end_of(day)})",
             "labels": labels | {"what": what},
         }
-        for what, day in due(org)
+        for what, day in due_days(org)
     ]
     return {"groups": [{"name": "ml-governance", "rules": [*figures, *days]}]}
 
 
 def _constants(org: GovernanceConfig) -> Iterator[tuple[str, float | None]]:
-    value, people, watch = org.problem.value, org.people_figures, org.watch
+    value, people, watch = org.problem.value, org.usage_limits, org.watch
     yield "ml_payoff_target", value.payoff_a_month
     yield "ml_running_cost_monthly", value.cost_a_month
     yield "ml_intended_users", org.change_plan.adoption.intended_users
     yield "ml_active_users_limit_ratio", people.active_users
     yield "ml_override_limit_ratio", people.override_stop
     yield "ml_bypass_limit_ratio", people.bypass
-    yield "ml_model_age_limit_seconds", watch.model_days and watch.model_days * DAY
-    yield "ml_model_data_age_limit_seconds", watch.data_days and watch.data_days * DAY
+    yield "ml_model_age_limit_seconds", watch.model_days and watch.model_days * SECONDS_A_DAY
+    yield "ml_model_data_age_limit_seconds", watch.data_days and watch.data_days * SECONDS_A_DAY
 
 
-def due(org: GovernanceConfig) -> Iterator[tuple[str, date]]:
-    """Each day on which something is to be looked at, under the file and key where the next day is
-    written.
-    """
+def due_days(org: GovernanceConfig) -> Iterator[tuple[str, date]]:
+    """Days on which an entry must be reviewed, with file and key of the entry."""
     owners, problem = org.ownership, org.problem
     for outcome in owners.outcomes:
         mine = [
@@ -74,6 +74,6 @@ def due(org: GovernanceConfig) -> Iterator[tuple[str, date]]:
         )
 
 
-def _over(day: date) -> int:
-    """The moment at which a day is over, in seconds since 1970 (UTC)."""
-    return (day.toordinal() + 1 - EPOCH) * DAY
+def _end_of(day: date) -> int:
+    """The end of a day, in seconds since 1970 (UTC)."""
+    return (day.toordinal() + 1 - EPOCH) * SECONDS_A_DAY

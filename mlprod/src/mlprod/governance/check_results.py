@@ -1,4 +1,4 @@
-"""The state of each check: what the files declare, what evidence shows, and what is waived."""
+"""State of each check: by the governance files, by evidence, and by waivers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,34 +11,40 @@ from .check_catalogue import CheckDefinition, Subject, catalogue
 from .checks import DECLARED
 from .checks.context import CheckContext, NotApplicableError
 from .evidence import Evidence
-from .evidence_status import UNINSTALLED, Status, judge
+from .evidence_status import UNINSTALLED, Status, judge_evidence
 from .people import TODO
 from .waivers import Waiver
 
-NO_OWNER = "who answers for it, once named,"  # is no address
-LONGEST = timedelta(days=180)  # of a waiver
+# A text that differs from every address.
+NO_OWNER = "the accountable person, once named,"
+# The longest time until a waiver expires.
+MAX_WAIVER = timedelta(days=180)
 State = Literal["passed", "failed", "stale", "unmeasured", "waived", "not applicable"]
 OK_STATES: frozenset[State] = frozenset({"passed", "waived", "not applicable"})
 
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What is here today: digests by subject, the text of the workflows, whether a model or the
-    baseline is looked at, how it is called, and the library that is installed.
+    """The project today.
+
+    `digests` are by subject, `workflows` is their text, `assessed` names the model version, and
+    `library` is the installed one.
     """
 
     digests: Mapping[Subject, str]
     workflows: str = ""
     kind: Literal["model", "baseline"] = "model"
-    looked_at: str = "no model yet"
+    assessed: str = "no model yet"
     library: Library = UNINSTALLED
 
 
 @dataclass(frozen=True)
-class Result:
-    """A check's state.
+class CheckResult:
+    """The state of a check.
 
-    `says`: what is missing, each with file and key, or of the evidence that counts.
+    `says` has what is missing, with file and key, or a description of the evidence that counts.
+    `person` and `owner` are name and id of the accountable person. `only_ci` is true if evidence
+    exists and only a run of the CI is missing.
     """
 
     entry: CheckDefinition
@@ -46,23 +52,24 @@ class Result:
     says: tuple[str, ...]
     person: str
     owner: str = ""
-    only_ci: bool = False  # it was shown, and what lacks is a run of the CI
+    only_ci: bool = False
     waiver: Waiver | None = None
     record: Evidence | None = None
 
     @property
     def fix(self) -> str:
-        """What mends it; empty where a file is to be edited, as `says` tells."""
+        """What to do; empty if a file must be edited, which `says` names."""
         entry = self.entry
         if entry.later:
             facts = f"check: {entry.id}, reason: …, risk: …, approved_by: {self.owner}, expires: …"
             return (
-                f"nothing measures it yet; until then governance/waivers.yaml may hold {{{facts}}}"
+                f"no command measures it yet; until then add a waiver to governance/waivers.yaml: "
+                f"{{{facts}}}"
             )
         if self.only_ci and entry.by_hand:
             return (
-                f"{self.person} starts the workflow by hand, task attest, for {entry.id}: a "
-                f"token proves who did"
+                f"{self.person} starts the task attest of the workflow for {entry.id}, where a "
+                f"token proves the account"
             )
         if self.only_ci:
             return f"let the CI run {entry.by}, with MLFLOW_TRACKING_URI"
@@ -81,8 +88,8 @@ def check_results(
     now: datetime,
     *,
     only_ci: bool,
-) -> tuple[Result, ...]:
-    """Every check of the catalogue; with `only_ci` by what the CI has shown."""
+) -> tuple[CheckResult, ...]:
+    """Results of every check of the catalog; with `only_ci` by evidence of the CI."""
     return tuple(
         _waived(view, _result(view, entry, evidence, facts, now, only_ci=only_ci))
         for entry in catalogue().checks
@@ -97,31 +104,33 @@ def _result(
     now: datetime,
     *,
     only_ci: bool,
-) -> Result:
-    owner = view.org.ownership.answers_for(entry.outcome)
+) -> CheckResult:
+    owner = view.org.ownership.accountable_person(entry.outcome)
     id = owner.id if owner else entry.outcome
-    shown = owner.name if owner and owner.known else f"{TODO} ({id})"
+    shown = owner.name if owner and owner.is_named else f"{TODO} ({id})"
     if entry.models_only and facts.kind == "baseline":
-        return Result(entry, "not applicable", ("the baseline is what is looked at",), shown, id)
+        return CheckResult(
+            entry, "not applicable", ("the assessed version is the baseline",), shown, id
+        )
     if entry.declared:
         try:
             result = tuple(DECLARED[entry.id](view))
         except NotApplicableError as reason:
-            return Result(entry, "not applicable", (str(reason),), shown, id)
-        return Result(entry, "failed" if result else "passed", result, shown, id)
-    only_by = (owner.email if owner and owner.known else NO_OWNER) if entry.by_hand else ""
+            return CheckResult(entry, "not applicable", (str(reason),), shown, id)
+        return CheckResult(entry, "failed" if result else "passed", result, shown, id)
+    only_by = (owner.email if owner and owner.is_named else NO_OWNER) if entry.by_hand else ""
     judged = partial(
-        judge, entry, evidence, facts.digests, now, library=facts.library, only_by=only_by
+        judge_evidence, entry, evidence, facts.digests, now, library=facts.library, only_by=only_by
     )
     anyone, ci = judged(), view.org.ownership.ci
     by_ci = judged(only_ci=True, proof=ci.proof if ci else "") if only_ci else anyone
-    lacks_ci = by_ci.status != "passed" and anyone.status == "passed"
+    missing_ci = by_ci.status != "passed" and anyone.status == "passed"
     status: Status = by_ci.status
-    return Result(entry, status, (by_ci.why,), shown, id, lacks_ci, record=by_ci.record)
+    return CheckResult(entry, status, (by_ci.why,), shown, id, missing_ci, record=by_ci.record)
 
 
-def _waived(view: CheckContext, result: Result) -> Result:
-    """Only the accountable of a check's outcome may waive it, and only until a day."""
+def _waived(view: CheckContext, result: CheckResult) -> CheckResult:
+    """Apply a waiver, if the accountable person of the check's outcome approved it."""
     if result.status in OK_STATES:
         return result
     outcome = view.org.ownership.outcome(result.entry.outcome)
@@ -130,17 +139,18 @@ def _waived(view: CheckContext, result: Result) -> Result:
         if waiver.check == result.entry.id and waiver.expires >= view.today and outcome:
             key = f"governance/waivers.yaml: {waiver.check}"
             if result.entry.no_waiver:
-                errors.append(f"{key}: nobody may excuse this")
+                errors.append(f"{key}: this check allows no waiver")
                 continue
-            if waiver.expires - view.today > LONGEST:
+            if waiver.expires - view.today > MAX_WAIVER:
                 errors.append(
-                    f"{key}: expires: {waiver.expires} is more than {LONGEST.days} days away"
+                    f"{key}: expires: {waiver.expires} is more than {MAX_WAIVER.days} days away; "
+                    f"set an earlier day"
                 )
                 continue
-            if view.org.ownership.same(waiver.approved_by, outcome.accountable) and view.known(
-                waiver.approved_by
-            ):
+            if view.org.ownership.is_same_person(
+                waiver.approved_by, outcome.accountable
+            ) and view.active_person(waiver.approved_by):
                 return replace(result, status="waived", waiver=waiver)
-            only = f"only {outcome.accountable} may, once known"
+            only = f"only {outcome.accountable} may approve it, once named"
             errors.append(f"{key}: approved_by: {waiver.approved_by}; {only}")
     return replace(result, says=(*result.says, *errors))

@@ -1,9 +1,10 @@
-"""Which run of the CI this command is part of, proven by an OpenID Connect token of the git host.
+"""Identity of the CI run of a command, proven by an OpenID Connect token of the git host.
 
-Variables prove nothing: anybody sets CI=true. A token is signed by the issuer, names repository,
-branch, run and account, and holds for minutes. governance/ownership.yaml says under `ci` whose
-tokens count. GitHub: docs.github.com, "OpenID Connect reference"; GitLab: docs.gitlab.com, "ID
-token authentication".
+Variables prove nothing, because anybody can set CI=true. The issuer signs a token, which names
+repository, branch, run and account, and is valid for minutes. `ci` in governance/ownership.yaml
+names the trusted issuer.
+
+Sources: docs.github.com, "OpenID Connect reference"; docs.gitlab.com, "ID token authentication".
 """
 
 import functools
@@ -19,19 +20,23 @@ from ..display.plain_text import display
 from ..loopback import open_address
 from .ownership import Ci
 
-AUDIENCE = "ml-evidence"  # a token made for another purpose is refused
-RUN_VARIABLES = ("GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_ID")  # GitHub, GitLab, Jenkins
+# A token for another purpose is refused.
+AUDIENCE = "ml-evidence"
+# GitHub, GitLab, Jenkins
+RUN_VARIABLES = ("GITHUB_RUN_ID", "CI_JOB_ID", "BUILD_ID")
 TIMEOUT = 10  # seconds
-EXAMPLE = "ci: {issuer: https://token.actions.githubusercontent.com, repository: example-org/fraud-scoring}"
+EXAMPLE = """ci:
+  issuer: https://token.actions.githubusercontent.com
+  repository: example-org/fraud-scoring"""
 
 
 class IdentityError(Exception):
-    """A token is absent where one is needed, or proves something else; the message says what."""
+    """A required token is missing, or proves something else; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class CiRun:
-    """`account` of the git host started the run `run` of the CI; `proof` is that of the trusted CI."""
+    """A run of the CI, with the account that started it. `proof` is that of the trusted CI."""
 
     account: str
     run: str
@@ -39,7 +44,7 @@ class CiRun:
 
 
 def claimed_run() -> str:
-    """The run that the variables name, or empty. Anybody can set them."""
+    """The run that the variables name, or empty. Anybody can set the variables."""
     return next((os.environ[name] for name in RUN_VARIABLES if os.environ.get(name)), "")
 
 
@@ -48,9 +53,9 @@ def in_ci() -> bool:
 
 
 def proven_run(ci: Ci | None) -> CiRun:
-    """The run that this process is part of. Raises IdentityError when nothing proves it."""
+    """The run that this process is part of. Raises IdentityError if nothing proves it."""
     if ci is None:
-        raise IdentityError(f"governance/ownership.yaml trusts no CI. What works: {EXAMPLE}")
+        raise IdentityError(f"governance/ownership.yaml trusts no CI. What works:\n{EXAMPLE}")
     return _verified(_token(), ci)
 
 
@@ -59,26 +64,28 @@ def _token() -> str:
         os.environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}", "") for name in ("URL", "TOKEN")
     )
     if url and bearer:
-        answer = _get(
+        response = _get(
             f"{url}{'&' if '?' in url else '?'}audience={AUDIENCE}",
             {"authorization": f"Bearer {bearer}"},
         )
-        return str(answer.get("value", ""))
+        return str(response.get("value", ""))
     if token := os.environ.get("ML_ID_TOKEN", ""):
         return token
     raise IdentityError(
-        "no token proves which run of the CI this is. GitHub: permissions: {id-token: write}. GitLab: "
-        f"id_tokens: {{ML_ID_TOKEN: {{aud: {AUDIENCE}}}}}. Elsewhere: ML_ID_TOKEN with the audience {AUDIENCE}"
+        "no token proves which run of the CI this is. GitHub: permissions: {id-token: write}. "
+        f"GitLab: id_tokens: {{ML_ID_TOKEN: {{aud: {AUDIENCE}}}}}. Elsewhere: ML_ID_TOKEN with the "
+        f"audience {AUDIENCE}"
     )
 
 
 @functools.lru_cache(maxsize=4)
 def _verified(token: str, ci: Ci) -> CiRun:
-    import jwt  # with cryptography; few commands need it
+    # It imports cryptography, which few commands need.
+    import jwt
 
     try:
         discovered = _get(f"{ci.issuer}/.well-known/openid-configuration", {})
-        keys = jwt.PyJWKClient(_safe(str(discovered.get("jwks_uri", ""))), timeout=TIMEOUT)
+        keys = jwt.PyJWKClient(_require_https(str(discovered.get("jwks_uri", ""))), timeout=TIMEOUT)
         claims: dict[str, Any] = jwt.decode(
             token,
             keys.get_signing_key_from_jwt(token).key,
@@ -89,17 +96,18 @@ def _verified(token: str, ci: Ci) -> CiRun:
         )
     except jwt.PyJWTError as error:
         raise IdentityError(
-            f"the token of this run of the CI does not hold: {display(str(error))}"
+            f"the token of this run of the CI is not valid: {display(str(error))}"
         ) from error
     repository = str(claims.get("repository") or claims.get("project_path") or "")
     if repository.lower() != ci.repository.lower():
         raise IdentityError(
-            f"the token is of the repository {display(repository)!r}, not of {ci.repository}"
+            f"the token is for the repository {display(repository)!r}, not for {ci.repository}"
         )
     ref = str(claims.get("ref", ""))
     if ref.removeprefix("refs/heads/") != ci.branch or claims.get("ref_type", "branch") != "branch":
         raise IdentityError(
-            f"the token is of {display(ref)!r}, not of the branch {ci.branch}: what was not reviewed counts for nothing"
+            f"the token is for {display(ref)!r}, not for the branch {ci.branch}: only reviewed "
+            f"commits count"
         )
     account = str(
         claims.get("actor") or claims.get("user_login") or claims.get("email") or claims["sub"]
@@ -109,26 +117,27 @@ def _verified(token: str, ci: Ci) -> CiRun:
 
 
 def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
-    """The JSON object at an address.
+    """Read the JSON object at an address.
 
-    The message of an error leaves out the query, which may hold a secret.
+    An error message leaves out the query, which may contain a secret.
     """
     where = url.partition("?")[0]
     try:
-        request = urllib.request.Request(_safe(url), headers=headers)  # noqa: S310 - https, or this machine
+        request = urllib.request.Request(_require_https(url), headers=headers)  # noqa: S310 - above
         with open_address(request, TIMEOUT) as response:
             result = json.load(response)
     except (OSError, ValueError, HTTPException) as error:
-        raise IdentityError(f"{where} does not answer: {error}") from error
+        raise IdentityError(f"{where} does not respond: {error}") from error
     if not isinstance(result, dict):
-        raise IdentityError(f"{where} gave no JSON object")
+        raise IdentityError(f"{where} returned something other than a JSON object")
     return result
 
 
-def _safe(url: str) -> str:
+def _require_https(url: str) -> str:
     if not url.startswith(("https://", "http://127.0.0.1:")):
         where = url.partition("?")[0]
         raise IdentityError(
-            f"{where!r} is no https address, so anybody on the way could answer in its place"
+            f"{where!r} is not an https address, so anybody on the network path could impersonate "
+            f"it"
         )
     return url

@@ -1,4 +1,4 @@
-"""All governance files as one value."""
+"""The content of all governance files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,32 +13,34 @@ from .ownership import Ownership, read_ownership
 from .problem import Problem
 from .risk import Risks
 from .waivers import Waiver, read_waivers
-from .yaml_loader import GovernanceError, Model, read
+from .yaml_loader import GovernanceError, Model, read_yaml
 
-Found = TypeVar("Found")
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
 class GovernanceConfig:
+    """The content of all governance files."""
+
     ownership: Ownership
     problem: Problem
     risk: Risks
     change_plan: ChangePlan
-    people_figures: UsageLimits
+    usage_limits: UsageLimits
     watch: AgeLimits
     waivers: tuple[Waiver, ...]
 
 
-def read_organisation(folder: Path) -> GovernanceConfig:
-    """The files of governance/.
+def read_governance(folder: Path) -> GovernanceConfig:
+    """Read the files of a folder.
 
-    One that is not there says nothing, but ownership.yaml and gates.yaml are needed.
+    ownership.yaml and gates.yaml are required. Another missing file counts as empty.
 
-    Raises GovernanceError with the errors of all files together.
+    Raises GovernanceError with the errors of all files.
     """
     errors: list[str] = []
 
-    def held(reader: Callable[[], Found]) -> Found | None:
+    def collected(reader: Callable[[], Content]) -> Content | None:
         try:
             return reader()
         except GovernanceError as error:
@@ -47,14 +49,14 @@ def read_organisation(folder: Path) -> GovernanceConfig:
 
     def optional(name: str, model: type[Model], example: str) -> Callable[[], Model]:
         path = folder / name
-        return lambda: read(path, model, example) if path.is_file() else model()
+        return lambda: read_yaml(path, model, example) if path.is_file() else model()
 
-    ownership = held(lambda: read_ownership(folder / "ownership.yaml"))
-    problem = held(optional("problem.yaml", Problem, problem_file.EXAMPLE))
-    risk = held(optional("risk.yaml", Risks, risk_file.EXAMPLE))
-    plan = held(lambda: read_change_plan(folder / "change_plan.yaml"))
-    gates = held(lambda: read_gates_file(folder / "gates.yaml"))
-    waivers = held(lambda: read_waivers(folder / "waivers.yaml"))
+    ownership = collected(lambda: read_ownership(folder / "ownership.yaml"))
+    problem = collected(optional("problem.yaml", Problem, problem_file.EXAMPLE))
+    risk = collected(optional("risk.yaml", Risks, risk_file.EXAMPLE))
+    plan = collected(lambda: read_change_plan(folder / "change_plan.yaml"))
+    gates = collected(lambda: read_gates_file(folder / "gates.yaml"))
+    waivers = collected(lambda: read_waivers(folder / "waivers.yaml"))
     if (
         ownership is None
         or problem is None

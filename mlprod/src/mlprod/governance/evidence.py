@@ -1,6 +1,6 @@
-"""Evidence: what a command found, when, run by whom, and of what.
+"""Evidence: the result of a command, with its time, author and subject.
 
-It counts while that is what is here today.
+It counts while its subject is unchanged.
 """
 
 import json
@@ -16,11 +16,12 @@ Writer = Literal["ci", "local"]
 
 
 class Evidence(StrictModel):
-    """A command's finding.
+    """The result of a command.
 
-    `digests` say what it is about; `run` is the CI's run, or empty; `proof` is issuer, repository
-    and branch of the token that proved it. Without a proof writer, actor and run are declared only.
-    `library` is the version of mlprod that wrote it; empty for sources that are not installed.
+    `digests` has the digest of each subject. `run` is the CI's run, or empty. `proof` is issuer,
+    repository and branch of the token that proved it; without a proof, writer, actor and run are
+    only declared. `library` is the version of mlprod that wrote it, empty for sources that are not
+    installed.
     """
 
     check: str = Field(min_length=1)
@@ -38,9 +39,10 @@ class Evidence(StrictModel):
 
     @classmethod
     def parse(cls, text: str) -> "Evidence | None":
-        """The record that some version of mlprod wrote as JSON; None for what is no record.
+        """Parse a record that some version of mlprod wrote as JSON; None if it is not a record.
 
-        What only a later version knows is left out: a check that is tied to it shows as stale.
+        Keys and subjects of a later version are left out: a check that is tied to such a subject is
+        stale.
         """
         try:
             content = json.loads(text)

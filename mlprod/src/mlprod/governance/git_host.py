@@ -1,9 +1,7 @@
-"""Ask the git host whether the people who are said to have accepted did so with their own account,
-and what they saw.
+"""Verification of acceptances with the git host: did the people approve with their own account?
 
-An approval counts for the file that was approved: the request is merged, it changed
-governance/ownership.yaml, and that file, as it was when it was approved, named this person for this
-outcome.
+An approval counts if the request is merged, it changed governance/ownership.yaml, and the approved
+version of that file names this person for this outcome.
 """
 
 import functools
@@ -25,11 +23,8 @@ from .people import Acceptance, Person
 
 PULL = re.compile(r"https://[^/]+/(?P<repository>[^/]+/[^/]+)/pull/(?P<number>\d+)/?")
 MERGE = re.compile(r"https://[^/]+/(?P<repository>.+?)/-/merge_requests/(?P<number>\d+)/?")
-JUDGEMENTS = (
-    "APPROVED",
-    "CHANGES_REQUESTED",
-    "DISMISSED",
-)  # a remark after an approval takes nothing back
+# The last of these states counts. A later comment does not revoke an approval.
+REVIEW_STATES = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
 FILE = "governance/ownership.yaml"
 
 
@@ -39,8 +34,9 @@ class _UnconfirmedError(Exception):
 
 @dataclass(frozen=True)
 class Approval:
-    """A pull or merge request: who approved its last commit, whether it is merged, and FILE as it
-    was approved, or None where the request did not change it.
+    """A pull or merge request, with the accounts that approved its last commit.
+
+    `file` is FILE as it was approved, or None if the request did not change it.
     """
 
     accounts: frozenset[str]
@@ -48,15 +44,15 @@ class Approval:
     file: str | None
 
 
-def verify(ownership: Ownership) -> list[str]:
-    """What the git host does not confirm; nothing when it confirms every acceptance.
+def unconfirmed_acceptances(ownership: Ownership) -> list[str]:
+    """A line for each acceptance that the git host does not confirm.
 
-    GitHub is asked with GITHUB_TOKEN (at GITHUB_API_URL), GitLab with GITLAB_TOKEN (at
+    GitHub is queried with GITHUB_TOKEN (at GITHUB_API_URL), GitLab with GITLAB_TOKEN (at
     CI_API_V4_URL).
     """
     if not ownership.outcomes:
-        return [f"{FILE}: outcomes: none is named, so nothing was confirmed"]
-    message, approval = [], functools.cache(_approval)
+        return [f"{FILE}: outcomes: none, so nothing was confirmed"]
+    errors, approval = [], functools.cache(_approval)
     for outcome in ownership.outcomes:
         result = [
             a
@@ -65,31 +61,29 @@ def verify(ownership: Ownership) -> list[str]:
         ]
         key = f"governance/ownership.yaml: accepted: {outcome.id}"
         if not result:
-            message.append(f"{key}: {outcome.accountable} has not accepted")
+            errors.append(f"{key}: {outcome.accountable} has not accepted")
             continue
         last, person = (
             max(result, key=lambda acceptance: acceptance.date),
             ownership.person(outcome.accountable),
         )
         if person is None or not person.handle:
-            message.append(
-                f"{key}: people: {outcome.accountable}: handle: the account's name on the "
-                f"git host is needed"
+            errors.append(
+                f"{key}: people: {outcome.accountable}: handle: not filled in; the account name at "
+                f"the git host works"
             )
             continue
         try:
             _confirm(approval(last.evidence), last, outcome, person)
-        except _UnconfirmedError as errors:
-            message.append(f"{key}: {errors}")
-    return message
+        except _UnconfirmedError as error:
+            errors.append(f"{key}: {error}")
+    return errors
 
 
 def _confirm(
     approval: Approval, acceptance: Acceptance, outcome: Responsibility, person: Person
 ) -> None:
-    """Raises _UnconfirmedError unless this person approved, in what was merged, to be accountable
-    for this outcome.
-    """
+    """Raises _UnconfirmedError unless a merged request shows the acceptance by this person."""
     if person.handle.lower().lstrip("@") not in approval.accounts:
         raise _UnconfirmedError(
             f"{person.handle} has not approved {acceptance.evidence}, or not its last commit"
@@ -98,7 +92,7 @@ def _confirm(
         raise _UnconfirmedError(f"{acceptance.evidence} is not merged")
     if approval.file is None:
         raise _UnconfirmedError(
-            f"{acceptance.evidence} did not change {FILE}: it was about something else"
+            f"{acceptance.evidence} did not change {FILE}, so it was about something else"
         )
     if _accountable(approval.file, outcome.id) != person.handle.lower().lstrip("@"):
         raise _UnconfirmedError(
@@ -108,9 +102,7 @@ def _confirm(
 
 
 def _accountable(text: str, outcome: str) -> str:
-    """The account of who was accountable for an outcome in a file of then; empty when it does not
-    say.
-    """
+    """The account of the accountable person in an old file; empty if the file has none."""
     try:
         file = yaml.safe_load(text)
         id = next(item["accountable"] for item in file["outcomes"] if item["id"] == outcome)
@@ -127,7 +119,9 @@ def _approval(address: str) -> Approval:
     own = os.environ.get("GITHUB_REPOSITORY") or os.environ.get("CI_PROJECT_PATH")
     pull, merge = PULL.fullmatch(address), MERGE.fullmatch(address)
     if not (result := pull or merge):
-        raise _UnconfirmedError(f"evidence: {address!r} is no address of a pull or merge request")
+        raise _UnconfirmedError(
+            f"evidence: {address!r} is not the address of a pull or merge request"
+        )
     if own and result["repository"].lower() != own.lower():
         raise _UnconfirmedError(f"evidence: {address} is of another repository than {own}")
     return (
@@ -147,9 +141,10 @@ def _at_github(repository: str, number: str) -> Approval:
     reviews = _list(_get(f"{url}/reviews?per_page=100", headers))
     pull = _one(_get(url, headers))
     head = str((pull.get("head") or {}).get("sha", ""))
-    states: dict[str, bool] = {}  # the last judgement of each account counts
+    # Account → whether its last review approves the last commit.
+    states: dict[str, bool] = {}
     for review in reviews:
-        if review.get("user") and review.get("state") in JUDGEMENTS:
+        if review.get("user") and review.get("state") in REVIEW_STATES:
             approved = (
                 review["state"] == "APPROVED" and bool(head) and review.get("commit_id") == head
             )
@@ -207,17 +202,15 @@ def _text(content: bytes | None) -> str | None:
 
 def _get(url: str, headers: dict[str, str] | None) -> bytes:
     if headers is None:
-        raise _UnconfirmedError(
-            "declared only: set GITHUB_TOKEN or GITLAB_TOKEN to have it confirmed"
-        )
+        raise _UnconfirmedError("only declared: set GITHUB_TOKEN or GITLAB_TOKEN to confirm it")
     if not url.startswith(("https://", "http://127.0.0.1:")):
-        raise _UnconfirmedError(f"{url} is no https address")
+        raise _UnconfirmedError(f"{url} is not an https address")
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
         with open_address(request, 10) as response:
             content: bytes = response.read()
     except (OSError, ValueError, HTTPException) as error:
-        raise _UnconfirmedError(f"the git host does not answer {url}: {error}") from error
+        raise _UnconfirmedError(f"the git host does not respond to {url}: {error}") from error
     return content
 
 
@@ -225,7 +218,7 @@ def _json(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError as error:
-        raise _UnconfirmedError(f"the git host does not answer in JSON: {error}") from error
+        raise _UnconfirmedError(f"the git host does not respond with JSON: {error}") from error
 
 
 def _list(content: bytes) -> list[dict[str, Any]]:

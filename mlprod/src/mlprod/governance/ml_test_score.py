@@ -1,29 +1,29 @@
-"""The ML Test Score: 28 tests in four sections, and what a point of each rests on (Breck et al.
-
-2017).
-"""
+"""ML Test Score: 28 tests in four sections, and the checks behind them (Breck et al. 2017)."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .check_catalogue import MlTest, Section, catalogue
-from .check_results import ProjectState, Result
+from .check_results import CheckResult, ProjectState
 
 SCORE_SECTIONS: tuple[Section, ...] = (
     "Data",
     "Model",
     "Infrastructure",
     "Monitoring",
-)  # its sections
-MIN_SCORE_BY_TIER = {"A": 5, "B": 4, "C": 3}  # what production asks for, by tier
-TARGET_SCORE = 6  # points of 7 that a well-kept project has in each section
+)
+# The score that production requires.
+MIN_SCORE_BY_TIER = {"A": 5, "B": 4, "C": 3}
+# Points of 7 that a well-kept project has in each section.
+TARGET_SCORE = 6
 
 
 @dataclass(frozen=True)
 class TestScore:
-    """`remedy`: what makes it more, with `title`, what then holds; both empty where it is all that
-    can be had.
+    """Points of a test.
+
+    `remedy` is what adds to them and `title` is what then holds. Both are empty if nothing adds.
     """
 
     test: MlTest
@@ -33,8 +33,8 @@ class TestScore:
     title: str = ""
 
 
-def most_today() -> int:
-    """The largest ML Test Score that today's commands could show."""
+def max_score_today() -> int:
+    """The highest ML Test Score that today's commands can prove."""
     later = {entry.id for entry in catalogue().checks if entry.later}
     measured = [
         test.section for test in catalogue().ml_test_score if not later.issuperset(test.checks)
@@ -42,7 +42,7 @@ def most_today() -> int:
     return min(measured.count(section) for section in SCORE_SECTIONS)
 
 
-def points_of(results: Sequence[Result], facts: ProjectState) -> tuple[TestScore, ...]:
+def score_tests(results: Sequence[CheckResult], facts: ProjectState) -> tuple[TestScore, ...]:
     by_id = {result.entry.id: result for result in results}
     return tuple(
         _point(test, [by_id[id] for id in test.checks], facts.workflows)
@@ -50,27 +50,30 @@ def points_of(results: Sequence[Result], facts: ProjectState) -> tuple[TestScore
     )
 
 
-def _point(test: MlTest, results: list[Result], workflows: str) -> TestScore:
-    """1: a run has shown it, and a workflow repeats it; 0.5: done by hand only; else 0 (Breck et
-    al. 2017).
+def _point(test: MlTest, results: list[CheckResult], workflows: str) -> TestScore:
+    """Points of a test: 1 if its checks passed and a workflow repeats it, 0.5 if none repeats it.
+
+    Otherwise 0 (Breck et al. 2017).
     """
     errors = next((result for result in results if result.status != "passed"), None)
     if errors:
         why = f"{errors.status}: {errors.says[0] if errors.says else ''}"
-        remedy = "nothing measures it yet" if errors.entry.later else errors.fix or errors.says[0]
+        remedy = (
+            "no command measures it yet" if errors.entry.later else errors.fix or errors.says[0]
+        )
         return TestScore(test, 0, why, remedy, errors.entry.title)
     if repeated := next((word for word in test.repeated_by if _repeats(workflows, word)), ""):
         return TestScore(
             test, 1, f"{results[0].says[0]}; repeated by make {repeated} in a workflow"
         )
-    remedy = f"let a workflow run make {test.repeated_by[0]} by itself" if test.repeated_by else ""
+    remedy = f"let a workflow run make {test.repeated_by[0]}" if test.repeated_by else ""
     return TestScore(
         test, 0.5, f"{results[0].says[0]}; no workflow repeats it", remedy, results[0].entry.title
     )
 
 
 def _repeats(workflows: str, target: str) -> bool:
-    """Does a line of the workflows, not a comment, make this very target?"""
+    """Whether a line of the workflows that is not a comment makes this target."""
     return (
         re.search(rf"^[^#\n]*\bmake[ \t]+{target}(?![\w.-])", workflows, re.MULTILINE) is not None
     )

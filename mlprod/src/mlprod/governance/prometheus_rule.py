@@ -1,5 +1,6 @@
-"""The alert rules for the Prometheus operator: one resource for each environment, which reads its
-own series alone.
+"""Alert rules for the Prometheus operator: one resource for each environment.
+
+A resource reads only the series of its own environment.
 """
 
 import json
@@ -9,18 +10,18 @@ from typing import Any
 
 import yaml
 
-from .alert_thresholds import rules
+from .alert_thresholds import threshold_rules
 from .config import GovernanceConfig
 from .ownership import System
 from .yaml_loader import GovernanceError
 
 ENVIRONMENTS = ("staging", "production")
-# A comment and a quoted text stay as they are. The matchers of a metric, if it has some, follow its
-# name.
+# Comments and quoted text stay unchanged. The matchers of a metric, if any, follow its name.
 METRIC = re.compile(
     r'#[^\n]*|"(?:\\.|[^"\\])*"|\b(?P<metric>up\b|ml[_:][a-z0-9_:]+)(?P<matchers>\{)?'
 )
-QUERY = re.compile(r"`[^`]*`")  # in the text of an alert
+# A query in the text of an alert.
+QUERY = re.compile(r"`[^`]*`")
 SYSTEM_FILES = {
     "deploy/values/values.yaml": "project",
     "monitoring/prometheus/prometheus.yml": "system",
@@ -30,12 +31,10 @@ SYSTEM_FILES = {
 def prometheus_rule(
     folder: Path, org: GovernanceConfig, environment: str, library: Path | None = None
 ) -> dict[str, Any]:
-    """The rule files of a folder as one resource; those that the folder `library` has are read from
-    there.
+    """The rule files of a folder as one resource. A file of the folder `library` replaces its own.
 
-    Many projects and environments may load theirs into one Prometheus: each series is evaluated by
-    the rules of its own environment and by no others. Raises GovernanceError for a file that holds
-    no groups of rules.
+    Many projects and environments may load their resources into one Prometheus: only the rules of
+    its own environment evaluate a series. Raises GovernanceError if a file has no groups of rules.
     """
     matchers = {"system": org.ownership.system.name, "environment": environment}
     files = {
@@ -45,7 +44,10 @@ def prometheus_rule(
         for path in source.glob("*.rules.yml")
     }
     files.pop("governance.rules.yml", None)
-    contents = [rules(org, environment), *(_groups(path) for _, path in sorted(files.items()))]
+    contents = [
+        threshold_rules(org, environment),
+        *(_groups(path) for _, path in sorted(files.items())),
+    ]
     labels = {
         "app.kubernetes.io/name": "ml-service",
         "app.kubernetes.io/instance": org.ownership.system.name,
@@ -65,7 +67,7 @@ def prometheus_rule(
 
 
 def restrict(expression: str, matchers: dict[str, str]) -> str:
-    """The expression with these matchers in every selector."""
+    """Add matchers to every selector of an expression."""
     added = ", ".join(
         f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in matchers.items()
     )
@@ -79,8 +81,9 @@ def restrict(expression: str, matchers: dict[str, str]) -> str:
 
 
 def require_one_name(system: System, root: Path) -> None:
-    """Raises GovernanceError when a file gives another name to the system than
-    governance/ownership.yaml does: its alerts would compare nothing with nothing.
+    """Raises GovernanceError if a file and governance/ownership.yaml name different systems.
+
+    The alerts would find no thresholds then.
     """
     for name, key in SYSTEM_FILES.items():
         names = _values(root / name, key)
@@ -88,13 +91,13 @@ def require_one_name(system: System, root: Path) -> None:
             raise GovernanceError(
                 f"{root / name}: {key}: {', '.join(sorted(names))}, but "
                 f"governance/ownership.yaml: system.name: "
-                f"{system.name}; alerts find their limits and their people by this name: "
-                f"write the same one in both"
+                f"{system.name}; alerts find their thresholds and people by this name: write the "
+                f"same one in both"
             )
 
 
 def _groups(path: Path) -> dict[str, Any]:
-    """What a rule file holds."""
+    """The content of a rule file."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -103,14 +106,13 @@ def _groups(path: Path) -> dict[str, Any]:
     if isinstance(groups, list) and all(map(_is_group, groups)):
         return {"groups": groups}
     raise GovernanceError(
-        f"{path}: groups: must list groups, each of a name and rules with expr; works: groups: []"
+        f"{path}: groups: must be a list of groups, each with a name and rules with expr; this "
+        f"works: groups: []"
     )
 
 
 def _is_group(group: Any) -> bool:
-    """Whether its rules can be restricted to an environment; promtool checks what else Prometheus
-    requires of them.
-    """
+    """Whether the rules can be restricted to an environment. promtool checks everything else."""
     rules = group.get("rules") if isinstance(group, dict) else None
     return isinstance(rules, list) and all(
         isinstance(rule, dict) and "expr" in rule for rule in rules
@@ -118,7 +120,7 @@ def _is_group(group: Any) -> bool:
 
 
 def _restricted(rule: dict[str, Any], matchers: dict[str, str]) -> dict[str, Any]:
-    """A rule of one environment, with its queries: those in a text name the system themselves."""
+    """A rule restricted to one environment. Queries in its texts name the system themselves."""
     environment = {"environment": matchers["environment"]}
     rule = rule | {"expr": restrict(str(rule["expr"]), matchers)}
     if "annotations" in rule:
@@ -131,7 +133,7 @@ def _restricted(rule: dict[str, Any], matchers: dict[str, str]) -> dict[str, Any
 
 
 def _values(path: Path, key: str) -> set[str]:
-    """Every text behind a key, at any depth of a YAML file."""
+    """Every text value of a key, at any depth of a YAML file."""
     if not path.is_file():
         return set()
     result: set[str] = set()

@@ -1,7 +1,4 @@
-"""How ready is it?
-
-The state of every check, the ML Test Score, the maturity level, and what stops every stage.
-"""
+"""Readiness scorecard: checks, ML Test Score, maturity level, and what blocks every stage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,26 +6,25 @@ from datetime import date, datetime
 from difflib import get_close_matches
 
 from .check_catalogue import Section, catalogue
-from .check_results import OK_STATES, ProjectState, Result, check_results
+from .check_results import OK_STATES, CheckResult, ProjectState, check_results
 from .checks.context import CheckContext, Drill
 from .checks.problem import overdue
 from .config import GovernanceConfig
 from .evidence import Evidence
-from .evidence_status import unsound
+from .evidence_status import reason_unsound
 from .ml_test_score import (
     MIN_SCORE_BY_TIER,
     SCORE_SECTIONS,
     TARGET_SCORE,
     TestScore,
-    most_today,
-    points_of,
+    max_score_today,
+    score_tests,
 )
 from .ownership import STAGES, Stage
 from .waivers import PICKLE
 
-MATURITY: tuple[
-    tuple[str, ...], ...
-] = (  # Microsoft's MLOps maturity model: a level needs all lower ones
+# Microsoft's MLOps maturity model: a level requires all lower ones.
+MATURITY: tuple[tuple[str, ...], ...] = (
     ("checks-green", "tests-green"),
     ("gates-passed", "training-reproducible"),
     ("deployed-by-digest", "rollback-drilled"),
@@ -38,19 +34,25 @@ MATURITY: tuple[
 
 @dataclass(frozen=True)
 class Scorecard:
+    """The readiness of a system on a day.
+
+    `pilot` are the results by all evidence, `production` those by evidence of the CI. `alarms` are
+    the findings that block every stage. `assessed` names the model version.
+    """
+
     org: GovernanceConfig
     today: date
-    pilot: tuple[Result, ...]
-    production: tuple[Result, ...]
+    pilot: tuple[CheckResult, ...]
+    production: tuple[CheckResult, ...]
     points: tuple[TestScore, ...]
     alarms: tuple[str, ...]
-    looked_at: str
+    assessed: str
 
-    def results(self, stage: Stage) -> tuple[Result, ...]:
+    def results(self, stage: Stage) -> tuple[CheckResult, ...]:
         return self.production if stage == "production" else self.pilot
 
-    def gaps(self, stage: Stage) -> tuple[Result, ...]:
-        """What a stage demands and does not have, in the order of the catalogue."""
+    def gaps(self, stage: Stage) -> tuple[CheckResult, ...]:
+        """Checks that a stage requires and that are not met, in the order of the catalog."""
         tier = self.org.risk.tier
         return tuple(
             r
@@ -59,12 +61,13 @@ class Scorecard:
         )
 
     def missing(self, stage: Stage) -> tuple[str, ...]:
-        """What stops a stage beside its gaps: what has run out, and for production a score that is
-        too low.
-        """
+        """What blocks a stage beside its gaps: the alarms, and a score too low for production."""
         least = MIN_SCORE_BY_TIER[self.org.risk.tier]
         low = stage == "production" and self.score < least
-        needed = f"tier {self.org.risk.tier} needs {least}, this version measures {most_today()}"
+        needed = (
+            f"tier {self.org.risk.tier} requires {least}, this version can measure up to "
+            f"{max_score_today()}"
+        )
         message = f"ML Test Score {self.score:g}; {needed}"
         return self.alarms + ((message,) if low else ())
 
@@ -73,15 +76,16 @@ class Scorecard:
 
     @property
     def next_stage(self) -> Stage:
-        """The first stage that is not reached; production when all are."""
+        """The first stage that is not reached; production if all are."""
         return next((stage for stage in STAGES[1:] if not self.reached(stage)), STAGES[-1])
 
     def sum_of(self, section: Section) -> float:
         return sum(point.points for point in self.points if point.test.section == section)
 
     def remedies(self, section: Section) -> dict[str, list[str]]:
-        """What mends a section that is below AIM, by command → what then holds; empty for one that
-        is not.
+        """Commands that improve a section below the target score → what then holds.
+
+        Empty for a section that reaches the target.
         """
         result: dict[str, list[str]] = {}
         for point in self.points if self.sum_of(section) < TARGET_SCORE else ():
@@ -110,12 +114,13 @@ class Scorecard:
 
     @property
     def assumed(self) -> bool:
-        """Has the owner of the value not yet accepted what payoff() says a decision is worth?"""
+        """Whether the owner of the value has not yet accepted the payoffs of payoff()."""
         return not any(r.entry.id == "payoff-accepted" and r.status == "passed" for r in self.pilot)
 
     def break_even(self) -> str:
-        """What it must decide to pay for itself, at the cautious end of its gain; empty when
-        nothing is known.
+        """Decisions a month that pay for the running costs, by the lower bound of the gain.
+
+        Empty if the gain is unknown.
         """
         result = next(
             (
@@ -131,7 +136,7 @@ class Scorecard:
         message = (
             "the running costs"
             if cost is not None
-            else "each 1,000 of running costs (value.cost_a_month is not said)"
+            else "each 1,000 of running costs (value.cost_a_month is not filled in)"
         )
         return (
             f"{(1_000 if cost is None else cost) / result.value:,.0f} decisions a month pay "
@@ -142,9 +147,9 @@ class Scorecard:
 def assess(
     view: CheckContext, evidence: Sequence[Evidence], facts: ProjectState, now: datetime
 ) -> Scorecard:
-    """The scorecard of the organisation in `view`, with the evidence of its registry.
+    """Assess the files and the project in `view` with the evidence of the registry.
 
-    Times are aware.
+    Times have a time zone.
     """
     known = catalogue()
     drills = tuple(
@@ -152,7 +157,7 @@ def assess(
         for record in evidence
         if record.passed
         and (entry := known.entry(record.check))
-        and not unsound(entry, record, now)
+        and not reason_unsound(entry, record, now)
     )
     view = replace(view, drills=drills)
     anyone, by_ci = (
@@ -163,26 +168,26 @@ def assess(
         today=view.today,
         pilot=anyone,
         production=by_ci,
-        points=points_of(anyone, facts),
+        points=score_tests(anyone, facts),
         alarms=tuple(_alarms(view)),
-        looked_at=facts.looked_at,
+        assessed=facts.assessed,
     )
 
 
 def _alarms(view: CheckContext) -> list[str]:
-    """What has run out or names nothing, and fails at every stage."""
+    """Findings that block every stage: expired, unknown or contradictory entries."""
     ended = [w for w in view.org.waivers if w.expires < view.today]
     ids = [*(entry.id for entry in catalogue().checks), PICKLE]
     strangers = [w.check for w in view.org.waivers if w.check not in ids]
     return [
         *(
-            f"governance/waivers.yaml: {check}: there is no such check; the nearest is "
-            f"{_nearest(check, ids)}"
+            f"governance/waivers.yaml: {check}: there is no such check; the most similar "
+            f"is {_nearest(check, ids)}"
             for check in strangers
         ),
         *(
-            f"governance/waivers.yaml: {w.check}: expired on {w.expires}: mend it, or have "
-            f"it approved anew"
+            f"governance/waivers.yaml: {w.check}: expired on {w.expires}: make the check "
+            f"pass, or get a new approval"
             for w in ended
         ),
         *overdue(view),
@@ -193,8 +198,10 @@ def _alarms(view: CheckContext) -> list[str]:
 def _hidden_personal_data(view: CheckContext) -> list[str]:
     if not view.personal or view.org.risk.tier_questions.personal_data:
         return []
-    message = f"contract.py has PII fields ({', '.join(view.personal)})"
-    return [f"governance/risk.yaml: tier_questions.personal_data: false, but {message}"]
+    return [
+        f"governance/risk.yaml: tier_questions.personal_data: false, but contract.py has PII "
+        f"fields ({', '.join(view.personal)}); set it to true"
+    ]
 
 
 def _nearest(word: str, known: list[str]) -> str:

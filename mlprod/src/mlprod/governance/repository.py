@@ -1,5 +1,6 @@
-"""What a host of git reads only at the root of the repository, where a project may lie in a folder
-of a larger one.
+"""Files that a git host reads only at the root of a repository.
+
+A project may be in a folder of a larger repository.
 """
 
 import shutil
@@ -7,8 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-# Name here: places at the root, and what stands in one of them once the project is known there
-# (default: its folder).
+# Name in the project → (places at the root, text in one of them that shows that the project is
+# included; default: the project's folder).
 AT_ROOT: dict[str, tuple[tuple[str, ...], str]] = {
     ".github/workflows": ((".github/workflows/*.yml", ".github/workflows/*.yaml"), ""),
     ".github/dependabot.yml": (
@@ -25,16 +26,14 @@ AT_ROOT: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def unread_files(project: Path) -> list[str]:
-    """A line for each file of this project that nobody reads, since it does not lie at the root of
-    the repository.
-    """
+    """A line for each file that the git host does not read, because it is not at the root."""
     root = _root(project)
     if root is None or root.samefile(project):
         return []
     folder = project.resolve().relative_to(root.resolve()).as_posix()
     return [
         f"{name} is not read in {folder}, only at the root of the repository, {root}: "
-        f"docs/setup.md has what to copy"
+        f"docs/setup.md lists what to copy"
         for name, (places, sign) in AT_ROOT.items()
         if (project / name).exists()
         and not any((sign or folder) in text for text in _texts(root, places))

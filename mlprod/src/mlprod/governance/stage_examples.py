@@ -1,6 +1,4 @@
-"""What comes next: examples of what the next stage asks for, put into the governance files as
-comments.
-"""
+"""Examples of the entries that a stage requires, as comments in the governance files."""
 
 import re
 from datetime import date, timedelta
@@ -10,59 +8,62 @@ import yaml
 
 from .yaml_loader import GovernanceError
 
-EXAMPLES = Path(__file__).parent / "stages"
-DAY = re.compile(r"\bDAY([+-]\d+)")
-EXAMPLE = "e.g. "  # begins each text of an example that somebody has to say in their own words
-MARK = "# For the {stage} stage. Uncomment a key, delete the one of its name above, and say yours for each 'e.g. '."
+EXAMPLE_DIR = Path(__file__).parent / "stages"
+DAY_OFFSET = re.compile(r"\bDAY([+-]\d+)")
+# Begins each text of an example that somebody must replace.
+EXAMPLE_PREFIX = "e.g. "
+# A file that has this line has the examples already.
+MARK = "# For the {stage} stage."
+STEPS = """# Uncomment a key, and delete the key of the same name above.
+# Replace each value that begins with 'e.g. ' by your own."""
 
 
 def add_examples(folder: Path, stage: str, today: date) -> list[str]:
-    """Append to each governance file the commented keys that `stage` needs; gives the names of the
-    files changed.
+    """Append the keys that `stage` requires to each governance file, as comments.
 
-    Nothing that stands there is touched, and a second call changes nothing. In the examples DAY+30
-    is a day from `today`.
+    Returns the names of the changed files. The content above stays as it is, and a second call
+    changes nothing. In the examples DAY+30 is 30 days after `today`.
     """
     changed = []
-    for example in sorted((EXAMPLES / stage).glob("*.yaml")):
+    for example in sorted((EXAMPLE_DIR / stage).glob("*.yaml")):
         path, mark = folder / example.name, MARK.format(stage=stage)
         text = path.read_bytes().decode() if path.is_file() else ""
         if mark in text:
             continue
-        dated = DAY.sub(
+        dated = DAY_OFFSET.sub(
             lambda result: str(today + timedelta(days=int(result[1]))),
             example.read_text(encoding="utf-8"),
         )
         commented = "".join(f"# {line}".rstrip() + "\n" for line in dated.splitlines())
-        path.write_bytes(f"{text.rstrip()}\n\n{mark}\n{commented}".lstrip().encode())
+        path.write_bytes(f"{text.rstrip()}\n\n{mark}\n{STEPS}\n{commented}".lstrip().encode())
         changed.append(example.name)
     return changed
 
 
 def set_stage(path: Path, stage: str, today: date) -> None:
-    """Write the stage and its first day into ownership.yaml, leaving everything else byte for byte."""
-    text = path.read_bytes().decode()  # read_text would change the ends of lines
+    """Write the stage and its first day into ownership.yaml. Every other byte stays the same."""
+    # read_text would change the line ends.
+    text = path.read_bytes().decode()
     system = _entries(yaml.compose(text, yaml.SafeLoader)).get("system")
-    message = _entries(system[1]) if system else {}
-    if system is None or "stage" not in message:
+    keys = _entries(system[1]) if system else {}
+    if system is None or "stage" not in keys:
         raise GovernanceError(
-            f"{path}: system.stage is missing. What works: system: {{name: fraud-scoring, stage: {stage}}}"
+            f"{path}: system.stage is missing. What works:\nsystem:\n  name: fraud-scoring\n"
+            f"  stage: {stage}"
         )
     changes = {"stage": stage, "since": str(today)}
-    if "since" not in message:
+    if "since" not in keys:
         flow = getattr(system[1], "flow_style", False)
-        line = ("\r\n" if "\r\n" in text else "\n") + " " * message["stage"][0].start_mark.column
+        line = ("\r\n" if "\r\n" in text else "\n") + " " * keys["stage"][0].start_mark.column
         changes = {"stage": f"{stage}{', ' if flow else line}since: {today}"}
-    places = {
-        key: (message[key][1].start_mark.index, message[key][1].end_mark.index) for key in changes
-    }
+    places = {key: (keys[key][1].start_mark.index, keys[key][1].end_mark.index) for key in changes}
     for key, (begin, end) in sorted(places.items(), key=lambda place: -place[1][0]):
         text = text[:begin] + (" " if begin == end else "") + changes[key] + text[end:]
     path.write_bytes(text.encode())
 
 
 def _entries(node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-    """The keys of a mapping, with the nodes of key and value, which know where they stand."""
+    """The keys of a mapping → the nodes of key and value, which have their positions."""
     return (
         {key.value: (key, value) for key, value in node.value}
         if isinstance(node, yaml.MappingNode)

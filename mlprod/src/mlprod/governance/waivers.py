@@ -1,38 +1,49 @@
-"""Dated exceptions, as governance/waivers.yaml says."""
+"""Dated exceptions from checks: governance/waivers.yaml."""
 
 from datetime import date
 from pathlib import Path
 
 from pydantic import Field
 
-from .yaml_loader import GovernanceError, StrictModel, read
+from .yaml_loader import GovernanceError, StrictModel, read_yaml
 
-PICKLE = "pickle"  # asked for by the pipeline itself, at every stage
+# Training requires a waiver of this at every stage, if a model has no ONNX form.
+PICKLE = "pickle"
 EXAMPLE = """waivers:
-  - {check: pickle, reason: no ONNX form, risk: code runs at load, approved_by: model_owner, expires: 2027-03-31}"""
+  - check: pickle
+    reason: the model has no ONNX form
+    risk: code runs when the model is loaded
+    approved_by: model_owner
+    expires: 2027-03-31"""
 
 
 class Waiver(StrictModel):
-    check: str
-    reason: str = Field(min_length=1)
-    risk: str = Field(min_length=1)
-    approved_by: str = Field(min_length=1)
-    expires: date
+    """An exception from a check, until a day."""
+
+    check: str = Field(description="Id of the check, or `pickle`.")
+    reason: str = Field(min_length=1, description="Why the check cannot pass yet.")
+    risk: str = Field(min_length=1, description="What may go wrong because of it.")
+    approved_by: str = Field(
+        min_length=1, description="Id of the person accountable for the outcome of the check."
+    )
+    expires: date = Field(description="Last day of the exception, at most 180 days away.")
 
 
 class Waivers(StrictModel):
-    waivers: tuple[Waiver, ...] = ()
+    """The whole file."""
+
+    waivers: tuple[Waiver, ...] = Field(default=(), description="The exceptions.")
 
 
 def read_waivers(path: Path) -> tuple[Waiver, ...]:
-    """The waivers of the file; none when there is no file."""
-    return read(path, Waivers, EXAMPLE).waivers if path.is_file() else ()
+    """Read the waivers; none if the file does not exist."""
+    return read_yaml(path, Waivers, EXAMPLE).waivers if path.is_file() else ()
 
 
-def demand_waiver(path: Path, check: str, today: date) -> Waiver:
-    """The waiver of a check that is valid today.
+def require_waiver(path: Path, check: str, today: date) -> Waiver:
+    """Return the waiver of a check that is valid today.
 
-    Raises GovernanceError when there is none or it has expired.
+    Raises GovernanceError if there is none or it has expired.
     """
     waivers = [waiver for waiver in read_waivers(path) if waiver.check == check]
     if valid := [waiver for waiver in waivers if waiver.expires >= today]:

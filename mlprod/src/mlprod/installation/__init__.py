@@ -1,3 +1,1 @@
-"""The library as a project has it: the wheel, its pin, and the environment in which it is
-installed.
-"""
+"""The installed library: its wheel, its pin in the project, and its virtual environment."""

@@ -1,4 +1,4 @@
-"""Virtual environments: made, filled from a lock, and fitted to a folder that was moved.
+"""Create virtual environments, install packages into them, and repair moved ones.
 
 Standard library only.
 """
@@ -12,53 +12,53 @@ import sys
 import venv
 from pathlib import Path
 
-READY = "ready"  # file of an environment that is whole; it names the folder of the project
-ASIDE = (
+# A file of a complete environment; it holds the folder of the project.
+READY = "ready"
+# These variables would lead pip or Python to another place.
+IGNORED_VARIABLES = (
     "PIP_USER",
     "PIP_TARGET",
     "PIP_PREFIX",
     "PIP_ROOT",
     "PIP_REQUIRE_VIRTUALENV",
     "PYTHONHOME",
-)  # lead elsewhere
-OWN_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE")
+)
+UV_INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE")
 HINT = "Behind a proxy or with an index of your own: docs/setup.md"
 
 
 def python_of(folder: Path) -> Path:
-    """The interpreter of an environment."""
+    """Return the interpreter of an environment."""
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def make(folder: Path, project: Path) -> None:
-    """Make the environment, or make one that is there fit the project's folder."""
+def make_environment(folder: Path, project: Path) -> None:
+    """Create the environment, or adapt an existing one to the project's folder."""
     ready, here = folder / READY, project.as_posix()
     before = ready.read_text(encoding="utf-8").strip() if ready.is_file() else None
-    if before is None or not _works(
-        str(python_of(folder)), "-c", ""
-    ):  # new, left half made, or its Python is gone
-        print(f"making {folder} with Python {sys.version.split()[0]}", flush=True)
+    # The environment is new, was not completed, or its Python is gone.
+    if before is None or not _works(str(python_of(folder)), "-c", ""):
+        print(f"creating {folder} with Python {sys.version.split()[0]}", flush=True)
         venv.create(folder, with_pip=not _uv(), clear=True)
     elif before not in ("", here):
         print(
-            f"{folder} was made for {before}; the project was moved or copied to {here}, "
-            f"so it is fitted",
+            f"{folder} was created for {before}; the project was moved or copied to {here}, "
+            f"so the environment is adapted",
             flush=True,
         )
         _replace(folder, str(Path(before, folder)), str(project / folder))
 
 
-def finish(folder: Path, project: Path) -> None:
-    """Note that the environment is whole, and for which folder."""
+def mark_ready(folder: Path, project: Path) -> None:
+    """Write down that the environment is complete, and for which folder."""
     (folder / READY).write_text(project.as_posix() + "\n", encoding="utf-8")
 
 
 def install(folder: Path, *what: str) -> int:
-    """Install into the environment with uv, or with pip where uv is absent or knows less; gives the
-    exit code.
+    """Install packages into the environment; return the exit code.
 
-    Settings of pip that lead elsewhere do not count. Those that say where packages come from do:
-    see `_uv`.
+    uv installs them, or pip if uv is absent or does not know the index (see `_uv`). Settings of pip
+    that lead to another place are ignored. Settings for the source of packages apply.
     """
     python, uv = str(python_of(folder)), _uv()
     print(f"installing {what[-1]} with {'uv' if uv else 'pip'}", flush=True)
@@ -70,7 +70,8 @@ def install(folder: Path, *what: str) -> int:
             environment["SSL_CERT_FILE"] = certificates
     else:
         command = [python, "-m", "pip", "install", "--disable-pip-version-check"]
-        if not _works(python, "-m", "pip", "--version"):  # uv made the environment, without pip
+        # An environment that uv created has no pip.
+        if not _works(python, "-m", "pip", "--version"):
             _works(python, "-m", "ensurepip")
     code = subprocess.run([*command, "--quiet", *what], check=False, env=environment).returncode
     if code:
@@ -89,23 +90,25 @@ def _works(*command: str) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of this process without what leads pip or Python to another place."""
-    return {name: value for name, value in os.environ.items() if name not in ASIDE} | {
+    """Return the variables of this process without those that lead pip or Python elsewhere."""
+    return {name: value for name, value in os.environ.items() if name not in IGNORED_VARIABLES} | {
         "PIP_USER": "0"
     }
 
 
 def _uv() -> str | None:
-    """uv, unless only pip knows the index of this company: uv reads neither PIP_INDEX_URL nor
-    pip.conf.
+    """Return the path of uv, or None if only pip knows the index of packages.
+
+    uv reads neither PIP_INDEX_URL nor pip.conf.
     """
-    known = any(os.environ.get(name) for name in OWN_INDEX) or not _index_of_pip()
+    known = any(os.environ.get(name) for name in UV_INDEX_VARIABLES) or not _index_of_pip()
     return shutil.which("uv") if known else None
 
 
 def _index_of_pip() -> str:
-    """The index that pip's variable or files name. pip itself may be absent, as from an environment
-    that uv made.
+    """Return the index that pip's variable or files name; empty if they name none.
+
+    The files are read here, since pip may be absent, as in an environment that uv created.
     """
     named = os.environ.get("PIP_CONFIG_FILE", "")
     files = [
@@ -116,20 +119,19 @@ def _index_of_pip() -> str:
         named,
     ]
     settings = configparser.RawConfigParser(strict=False)
-    if named != os.devnull:  # which switches all files off
-        with contextlib.suppress(
-            configparser.Error, OSError, ValueError, RuntimeError
-        ):  # no home, or no settings
+    # The null device switches all files off.
+    if named != os.devnull:
+        # There may be no home folder, or no readable settings.
+        with contextlib.suppress(configparser.Error, OSError, ValueError, RuntimeError):
             settings.read([Path(file).expanduser() for file in files if file], encoding="utf-8")
     sections = (settings.get(name, "index-url", fallback="") for name in ("install", "global"))
     return os.environ.get("PIP_INDEX_URL", "") or next(filter(None, sections), "")
 
 
 def _replace(folder: Path, before: str, now: str) -> None:
-    """Scripts of an environment name its interpreter by the whole path."""
+    """Replace a path in the scripts, which name the interpreter by its absolute path."""
     for script in python_of(folder).parent.iterdir():
         content = b"" if script.is_symlink() or not script.is_file() else script.read_bytes()
-        if (
-            before.encode() in content and b"\0" not in content
-        ):  # a program, as on Windows, is no text
+        # A script can be a binary program, as on Windows. Such a file is not changed.
+        if before.encode() in content and b"\0" not in content:
             script.write_bytes(content.replace(before.encode(), now.encode()))

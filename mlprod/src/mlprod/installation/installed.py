@@ -1,8 +1,7 @@
-"""The library as it is installed: which wheel it is, the digest of each room, and which of its
-tests passed.
+"""The installed library: its wheel, the digest of each room, and its passed tests.
 
-The files themselves are read, so one that was edited after its installation counts as what it is
-now. Standard library only.
+The code reads the files themselves, so a file that was edited after its installation counts with
+its current content. A room is a package or module directly below `mlprod`. Standard library only.
 """
 
 import hashlib
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .pinned import other_wheel
+from .pinned import wheel_mismatch
 from .wheel import INFO, info_folder, pack, read_tree
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -21,10 +20,14 @@ RELEASE = re.compile(r"(\d+\.\d+)\.(\d+)")
 
 @dataclass(frozen=True)
 class Library:
-    """`version` is empty for sources that are not installed; `checksum` is that of the wheel, or of
-    the sources. `rooms`: digest by name, such as "mlprod.serving". `passed`: how many of the
-    library's tests passed before its release, by file, and `passed_with`: the rooms that they ran
-    with. `refusal`: why this is not the library that the project pins; empty when it is.
+    """Facts about the library that runs.
+
+    - `version`: empty for sources that are not installed.
+    - `checksum`: of the wheel, or of the sources.
+    - `rooms`: digest by name, such as "mlprod.serving".
+    - `passed`: how many of the library's tests passed before its release, by file.
+    - `passed_with`: the digests of the rooms with which those tests ran.
+    - `refusal`: why this is not the library that the project pins; empty if it is.
     """
 
     version: str = ""
@@ -35,8 +38,9 @@ class Library:
     refusal: str = ""
 
     def count_passed(self, tests: Iterable[str]) -> int:
-        """How many tests below these paths passed before the release; 0 unless some did below each
-        of them.
+        """Return how many tests below these paths passed before the release.
+
+        Returns 0 if no test passed below one of the paths.
         """
         counts = [
             sum(count for file, count in self.passed.items() if file.startswith(path))
@@ -46,23 +50,24 @@ class Library:
 
     @property
     def tested_release(self) -> str:
-        """The release whose tests `passed` counts, in words; a project's own patches came after
-        them.
-        """
+        """The name of the release whose tests `passed` counts, without a project's own patches."""
         released, patched, _ = self.version.partition("+")
         return f"mlprod {released}".strip() + (" before patches/" if patched else "")
 
     def is_patch_of(self, version: str) -> bool:
-        """Is this a later patch release of the same minor version?
+        """Return whether this is a later patch release of the same minor version.
 
-        A version between releases is a patch of none.
+        A development version between releases is not a patch of any release.
         """
         mine, other = RELEASE.fullmatch(self.version), RELEASE.fullmatch(version)
         return bool(mine and other and mine[1] == other[1] and int(mine[2]) > int(other[2]))
 
 
 def read_library(project: Path, package: Path = PACKAGE) -> Library:
-    """The library in `package`, installed or a folder of sources, beside the pin of the project."""
+    """Read the library in `package`, and compare it with the pin of the project.
+
+    `package` is an installed package or a folder of sources.
+    """
     files = read_tree(package)
     version = _version(files["mlprod/version.py"])
     checksum = _wheel_checksum(package.parent, version, files) if version else _digest(files)
@@ -73,7 +78,7 @@ def read_library(project: Path, package: Path = PACKAGE) -> Library:
         _rooms(files),
         verified.get("passed", {}),
         verified.get("rooms", {}),
-        other_wheel(project, version, checksum),
+        wheel_mismatch(project, version, checksum),
     )
 
 
@@ -83,8 +88,9 @@ def _version(content: bytes) -> str:
 
 
 def _wheel_checksum(folder: Path, version: str, files: Mapping[str, bytes]) -> str:
-    """The checksum of the wheel that these files came from, made once more; empty when its metadata
-    are missing.
+    """Return the checksum of the wheel of these files, which is built again for it.
+
+    It is empty if the metadata of the wheel are missing.
     """
     info = info_folder(version)
     paths = {f"{info}/{name}": folder / info / name for name in INFO}

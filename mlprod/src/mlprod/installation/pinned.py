@@ -1,4 +1,4 @@
-"""The pin of the library in requirements/mlprod.txt, beside the library that runs.
+"""Compare the library that runs with the project's pin in requirements/mlprod.txt.
 
 Standard library only.
 """
@@ -7,21 +7,18 @@ import re
 from pathlib import Path
 
 PIN = Path("requirements/mlprod.txt")
-FROM_WHEEL = (
-    "setup",
-    "mlprod-patch",
-)  # verbs that run from the wheel itself, whichever is installed
+# Verbs that run from the wheel itself, whatever version is installed.
+FROM_WHEEL = ("setup", "mlprod-patch")
 LINE = re.compile(
     r"^mlprod==(?P<version>\S+) --hash=sha256:(?P<checksum>[0-9a-f]{64})", re.MULTILINE
 )
 
 
-def other_version(project: Path, running: str) -> str:
-    """What is wrong when the project pins another version than the one that runs; empty when
-    nothing is.
+def version_mismatch(project: Path, running: str) -> str:
+    """Return an error message if the project pins another version than the one that runs.
 
-    A project without a pin fits every version, and a checkout of the library, which has none, every
-    project.
+    The message is empty if the versions agree. A project without a pin accepts every version. A
+    checkout of the library has no version, so every project accepts it.
     """
     result = _pin(project) if running else None
     if result is None or result["version"] == running:
@@ -29,11 +26,11 @@ def other_version(project: Path, running: str) -> str:
     return f"{PIN} pins mlprod {result['version']}, but {running} is installed. Works: make setup"
 
 
-def other_wheel(project: Path, running: str, checksum: str) -> str:
-    """What is wrong when the wheel that is installed has other bytes than the pinned one; empty
-    when nothing is.
+def wheel_mismatch(project: Path, running: str, checksum: str) -> str:
+    """Return an error message if the installed wheel differs from the pinned one.
 
-    `checksum` is the SHA-256 of the wheel of version `running`; empty when it is not known.
+    The message is empty if they agree. `checksum` is the SHA-256 of the wheel of version `running`;
+    it is empty if it is unknown.
     """
     result = _pin(project) if running else None
     if result is None or (result["version"], result["checksum"]) == (running, checksum):

@@ -1,9 +1,8 @@
-"""The bytes of the library's wheel.
+"""Build the bytes of the library's wheel.
 
-Standard library only: build_wheel.py loads this file by its path.
-
-Stored and not deflated, with one timestamp and sorted names: every Python makes the same bytes of
-the same files, so an installed library shows by its checksum which wheel it came from.
+Standard library only: build_wheel.py loads this file by its path. The wheel is stored without
+compression, with one timestamp and sorted names. So every Python builds the same bytes from the
+same files, and the checksum of an installed library shows from which wheel it came.
 """
 
 import base64
@@ -15,14 +14,12 @@ from pathlib import Path
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-INFO = (
-    "METADATA",
-    "WHEEL",
-)  # beside RECORD; what else lies in an installed folder, the installer has written
+# The files beside RECORD. The installer writes the other files of an installed folder.
+INFO = ("METADATA", "WHEEL")
 
 
 def read_tree(package: Path) -> dict[str, bytes]:
-    """Every file of a package, by its name in the wheel, sorted; line ends as on Unix."""
+    """Return every file of a package by its name in the wheel, sorted, with Unix line ends."""
     result = {}
     for path in sorted(package.rglob("*")):
         relative = path.relative_to(package.parent)
@@ -32,17 +29,17 @@ def read_tree(package: Path) -> dict[str, bytes]:
 
 
 def wheel_name(version: str) -> str:
-    """The file name of the library's wheel."""
+    """Return the file name of the library's wheel."""
     return f"mlprod-{version}-py3-none-any.whl"
 
 
 def info_folder(version: str) -> str:
-    """The folder of the wheel that holds its metadata."""
+    """Return the folder of the wheel that holds its metadata."""
     return f"mlprod-{version}.dist-info"
 
 
 def record(files: Mapping[str, bytes], version: str) -> bytes:
-    """RECORD: name, checksum and size of every file."""
+    """Return the content of RECORD: name, checksum and size of every file."""
     lines = []
     for name, data in files.items():
         checksum = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
@@ -51,15 +48,13 @@ def record(files: Mapping[str, bytes], version: str) -> bytes:
 
 
 def pack(files: Mapping[str, bytes], version: str) -> bytes:
-    """The wheel of these files, which hold no RECORD, in their order."""
+    """Return the wheel of these files in their order; RECORD is added."""
     path = f"{info_folder(version)}/RECORD"
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for name, data in {**files, path: record(files, version)}.items():
             entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system, entry.external_attr = (
-                3,
-                0o100644 << 16,
-            )  # as on Unix, wherever it is built
+            # As on Unix, whatever the system is.
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16
             archive.writestr(entry, data)
     return content.getvalue()

@@ -1,1 +1,1 @@
-"""What is watched offline: drift, quality and value of real cases, and what of it is wrong today."""
+"""Offline monitoring: drift, quality and payoff of real cases, and the alerts that follow."""

@@ -1,5 +1,6 @@
-"""What is wrong today, in words, from figures: the alerts of monitoring/prometheus for those who
-watch without it.
+"""Alerts computed from the records, for projects that run without Prometheus.
+
+They mirror the alert rules in monitoring/prometheus.
 """
 
 import math
@@ -20,35 +21,40 @@ from .windows import MONTH, WEEK
 
 @dataclass(frozen=True)
 class Alert:
-    """`alert` is what Prometheus would raise, `about` what it is of."""
+    """An active alert.
+
+    `alert` is the name of the Prometheus alert. `subject` is the field or file that it concerns.
+    """
 
     alert: str
-    says: str
-    about: str = ""
+    message: str
+    subject: str = ""
 
     @property
     def outcome(self) -> str:
-        """Id in governance/ownership.yaml: whose it is."""
+        """Id of the outcome in governance/ownership.yaml; its owner receives the alert."""
         return thresholds.OUTCOMES[self.alert]
 
     @property
     def id(self) -> str:
-        return f"{self.alert}: {self.about}" if self.about else self.alert
+        """The alert's name, with its subject where there is one."""
+        return f"{self.alert}: {self.subject}" if self.subject else self.alert
 
 
-def of_drift(drifts: Sequence[Drift]) -> Iterator[Alert]:
+def drift_alerts(drifts: Sequence[Drift]) -> Iterator[Alert]:
+    """Yield an alert for each field, and for the score, that drifts."""
     for item in drifts:
         if item.verdict == "drifts" and item.gap is not None and item.allowed is not None:
             alert = "PredictionDrift" if item.name == SCORE else "FeatureDrift"
-            says = (
-                f"{item.name} is {item.gap:.1%} away from what the model learnt from; "
-                f"{item.allowed:.1%} is allowed"
+            message = (
+                f"{item.name} differs by {item.gap:.1%} from the training data; "
+                f"the limit is {item.allowed:.1%}"
             )
-            yield Alert(alert, says, item.name)
+            yield Alert(alert, message, item.name)
 
 
-def of_inputs(drifts: Sequence[Drift]) -> Iterator[Alert]:
-    """Values that fail to come, and words that the model does not know."""
+def input_alerts(drifts: Sequence[Drift]) -> Iterator[Alert]:
+    """Yield alerts for missing values and for categories that the model does not know."""
     for item in drifts:
         reference, now = item.reference, item.counted
         if (
@@ -60,66 +66,74 @@ def of_inputs(drifts: Sequence[Drift]) -> Iterator[Alert]:
         if item.missing > reference.missing + max(
             thresholds.MAX_MISSING_INCREASE, ks_critical_value(rows, reference.rows)
         ):
-            says = (
-                f"{item.name} is missing in {item.missing:.1%} of the rows; it was in "
-                f"{reference.missing:.1%}"
+            message = (
+                f"{item.name} is missing in {item.missing:.1%} of the rows; in the training data "
+                f"it was {reference.missing:.1%}"
             )
-            yield Alert("MissingValues", says, item.name)
-        chance = ks_critical_value(now.present, item.learnt)
+            yield Alert("MissingValues", message, item.name)
+        chance = ks_critical_value(now.present, item.reference_rows)
         if item.unknown is not None and item.unknown > reference.shares[-1] + max(
             thresholds.MAX_UNKNOWN_INCREASE, chance
         ):
-            says = f"{item.unknown:.1%} of {item.name} are words that the model does not know"
-            yield Alert("UnknownCategories", f"{says}; {reference.shares[-1]:.1%} were", item.name)
+            message = (
+                f"{item.unknown:.1%} of the values of {item.name} are categories that the model "
+                f"does not know; in the training data it was {reference.shares[-1]:.1%}"
+            )
+            yield Alert("UnknownCategories", message, item.name)
 
 
-def of_people(
-    judged: Counter[str], ways: Mapping[str, int], override: float, bypass: float
+def usage_alerts(
+    judged: Counter[str], routes: Mapping[str, int], override: float, bypass: float
 ) -> Iterator[Alert]:
-    """Decisions of a week overruled, or taken without the system, more than governance/gates.yaml
-    lets them be.
+    """Yield alerts if people overrule or bypass the system more than governance/gates.yaml allows.
+
+    `judged` counts the verdicts of 7 days, `routes` the cases by who decided them.
     """
     rate = override_rate(judged["overridden"], judged.total()) or 0.0
     if judged.total() >= thresholds.MIN_JUDGED_DECISIONS and rate > override:
-        says = (
-            f"{rate:.0%} of {judged.total():,} judged decisions were overruled in 7 days; "
-            f"{override:.0%} may be"
+        message = (
+            f"people overruled {rate:.0%} of {judged.total():,} judged decisions in 7 days; "
+            f"the limit is {override:.0%}"
         )
-        yield Alert("OverrideRateHigh", says)
-    cases = sum(ways.values())
-    if cases >= thresholds.MIN_CASES and (rate := ways["manual"] / cases) > bypass:
-        says = (
+        yield Alert("OverrideRateHigh", message)
+    cases = sum(routes.values())
+    if cases >= thresholds.MIN_CASES and (rate := routes["manual"] / cases) > bypass:
+        message = (
             f"{rate:.0%} of {cases:,} cases of 7 days were decided without the system; "
-            f"{bypass:.0%} may be"
+            f"the limit is {bypass:.0%}"
         )
-        yield Alert("BypassHigh", says)
+        yield Alert("BypassHigh", message)
 
 
-def of_outcomes(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Alert]:
-    """(outcomes that came, rows scored) in the last week and in the week before."""
-    (received, scored), (came_before, scored_before) = now, before
+def outcome_alerts(now: tuple[int, int], before: tuple[int, int]) -> Iterator[Alert]:
+    """Yield an alert if far fewer outcomes arrive than in the week before.
+
+    `now` and `before` are (outcomes received, rows scored) of the last week and of the week before.
+    """
+    (received, scored), (received_before, scored_before) = now, before
     if (
-        came_before < thresholds.MIN_WEEKLY_OUTCOMES
+        received_before < thresholds.MIN_WEEKLY_OUTCOMES
         or scored < thresholds.MIN_WEEKLY_OUTCOMES
         or not scored_before
     ):
         return
     ratio = thresholds.MIN_OUTCOME_RATIO
-    if received < ratio * came_before and received / scored < ratio * came_before / scored_before:
-        says = (
-            f"{received:,} outcomes came in 7 days for {scored:,} rows scored; {came_before:,} "
-            f"for {scored_before:,} before"
+    share_before = received_before / scored_before
+    if received < ratio * received_before and received / scored < ratio * share_before:
+        message = (
+            f"{received:,} outcomes arrived in 7 days for {scored:,} scored rows; in the week "
+            f"before {received_before:,} arrived for {scored_before:,}"
         )
-        yield Alert("OutcomesMissing", says)
+        yield Alert("OutcomesMissing", message)
 
 
-def of_quality(
+def quality_alerts(
     stats: OutcomeStats, before: int, task: Task, figure: Estimate | None
 ) -> Iterator[Alert]:
-    """The model errs more on real cases than on the test rows.
+    """Yield an alert if the mean squared error on real cases is worse than on the test rows.
 
-    `figure`: the mean squared error there; `before`: its outcomes of earlier weeks, without which
-    these are only those that come first.
+    `figure` is the mean squared error on the test rows. `before` counts the outcomes of earlier
+    weeks: without any, the first outcomes to arrive are not representative, and nothing is raised.
     """
     if (
         figure is None
@@ -128,65 +142,77 @@ def of_quality(
         or not before
     ):
         return
-    # a squared error of a share is at most 1, so its variance at most its mean; of numbers a
-    # kurtosis of 10 is allowed
-    strays = (
+    # The squared error of a probability is at most 1, so its variance is at most its mean.
+    # For numbers a kurtosis of 10 is assumed.
+    standard_error = (
         math.sqrt(figure.high / stats.cases)
         if task == "binary"
         else 3 * figure.high / math.sqrt(stats.cases)
     )
     error = stats.mean_squared_error
     if error > max(
-        thresholds.MAX_MSE_RATIO * figure.high, figure.high + thresholds.MIN_SIGMAS * strays
+        thresholds.MAX_MSE_RATIO * figure.high, figure.high + thresholds.MIN_SIGMAS * standard_error
     ):
-        says = (
+        message = (
             f"the mean squared error of {stats.cases:,} real cases is {error:.4g}; on the test "
-            f"rows it was "
+            f"rows it was {figure.value:.4g}, at most {figure.high:.4g}"
         )
-        yield Alert("QualityBelowTest", f"{says}{figure.value:.4g}, {figure.high:.4g} at most")
+        yield Alert("QualityBelowTest", message)
 
 
-def of_value(weeks: Sequence[OutcomeStats], target: float | None, cost: float) -> Iterator[Alert]:
-    """Two weeks of what was acted upon, each worth less than the target, money in 30 days after
-    costs.
+def value_alerts(
+    weeks: Sequence[OutcomeStats], target: float | None, cost: float
+) -> Iterator[Alert]:
+    """Yield alerts if payoff() fails, or if two weeks in a row stay below the target.
+
+    `weeks` holds the cases that people acted upon, newest week first. `target` and `cost` are money
+    per 30 days; the target is compared after costs.
     """
     newest, *_ = weeks
     if newest.failures > thresholds.MAX_PAYOFF_FAILURE_SHARE * newest.cases:
         yield Alert(
-            "PayoffErrors", f"payoff() gave no number for {newest.failures:,} outcomes of 7 days"
+            "PayoffErrors",
+            f"payoff() returned no number for {newest.failures:,} outcomes of 7 days",
         )
     months = [week.net * (MONTH / WEEK) - cost for week in weeks]
     enough = all(week.paid >= thresholds.MIN_PAID_OUTCOMES for week in weeks)
     if target is not None and enough and all(month < target for month in months):
-        says = (
-            f"at the rate of 7 days it is worth {months[0]:,.0f} in 30 days after costs; "
-            f"{target:,.0f} is the target"
+        message = (
+            f"at the rate of the last 7 days the payoff is {months[0]:,.0f} in 30 days after "
+            f"costs; the target is {target:,.0f}"
         )
-        yield Alert("ValueBelowTarget", says)
+        yield Alert("ValueBelowTarget", message)
 
 
-def of_age(made: datetime | None, now: datetime, most_days: float | None) -> Iterator[Alert]:
-    if made and most_days is not None and now - made > timedelta(days=most_days):
-        says = f"the model was trained {(now - made).days} days ago; {most_days:g} are allowed"
-        yield Alert("ModelStale", says)
+def age_alerts(
+    trained_at: datetime | None, now: datetime, max_days: float | None
+) -> Iterator[Alert]:
+    """Yield an alert if the model was trained more than `max_days` ago."""
+    if trained_at and max_days is not None and now - trained_at > timedelta(days=max_days):
+        days = (now - trained_at).days
+        yield Alert(
+            "ModelStale", f"the model was trained {days} days ago; the limit is {max_days:g}"
+        )
 
 
-def of_dates(due: Iterable[tuple[str, date]], today: date) -> Iterator[Alert]:
-    """`due`: what, by file and key, and its day."""
+def overdue_alerts(due: Iterable[tuple[str, date]], today: date) -> Iterator[Alert]:
+    """Yield an alert for each overdue entry of `due`: (file and key, day)."""
     for what, day in due:
         if day < today:
             yield Alert("GovernanceOverdue", f"{what} was due on {day}", what)
 
 
-def agreement(stats: OutcomeStats, figure: Estimate) -> tuple[bool, str]:
-    """Is the money of a real case what the test rows promised, and in words: within their interval,
-    which is made as much wider as chance may move the mean of the real cases.
+def payoff_agreement(stats: OutcomeStats, figure: Estimate) -> tuple[bool, str]:
+    """Return whether the payoff of real cases agrees with the test rows, and a sentence about it.
+
+    It agrees if the mean of the real cases lies within the interval of the test rows. That interval
+    is widened by 1.96 standard errors of the mean of the real cases.
     """
-    mean, error = stats.money_each
+    mean, error = stats.mean_money
     wide = 1.96 * error
     agrees = math.isfinite(mean) and figure.low - wide <= mean <= figure.high + wide
     message = (
-        f"{mean:.4g} a case over {stats.paid:,} real ones, give or take {wide:.2g}; "
-        f"{figure.value:.4g} "
+        f"{mean:.4g} per case over {stats.paid:,} real cases, plus or minus {wide:.2g}; "
+        f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g}) on the test rows"
     )
-    return agrees, message + f"({figure.low:.4g} to {figure.high:.4g}) on the test rows"
+    return agrees, message

@@ -1,6 +1,4 @@
-"""Monitoring wired to the project: the champion beside the records of what it answered, and who is
-told.
-"""
+"""The champion of a project: its training data profile, and what the records hold about it."""
 
 import json
 from collections.abc import Sequence
@@ -19,32 +17,32 @@ from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import predictions
 from ..settings import Settings
-from ..training.evidence_store import digests, finding, write
+from ..training.evidence_store import digests, finding, write_evidence
 from ..training.registry import CHAMPION, Registry, RegistryError
-from ..training.sources import loaded
+from ..training.sources import load_table
 from . import alerts
-from .drift import Drift, compare
-from .drift_counts import SCORE, Counts, count, total
-from .drift_text import DriftReportHeader, summary
-from .scored_rows import stored
+from .drift import Drift, compare_distributions
+from .drift_counts import SCORE, Counts, count_features, sum_counts
+from .drift_text import DriftReportHeader, drift_summary
+from .scored_rows import read_scored_rows
 
 
 class NoChampionError(Exception):
-    """There is no champion; the message says what helps."""
+    """There is no champion; the message names the commands that create one."""
 
 
 @dataclass(frozen=True)
 class ChampionInfo:
-    """The champion: what it learnt from and how good it was.
+    """The champion: the profile of its training data, and its metrics on the test rows.
 
-    `made` is UTC, None when its provenance does not tell.
+    `trained_at` is UTC; None if its provenance records no time.
     """
 
     version: str
     bundle: str
     manifest: Manifest
     reference: Reference
-    made: datetime | None
+    trained_at: datetime | None
 
     @property
     def squared_error(self) -> Estimate | None:
@@ -54,61 +52,66 @@ class ChampionInfo:
         return self.manifest.metrics.get("brier")
 
 
-def answering(registry: Registry) -> ChampionInfo:
-    """The champion, as the registry has it.
+def load_champion(registry: Registry) -> ChampionInfo:
+    """Load the champion from the registry.
 
-    Raises RegistryError, and NoChampionError when there is none.
+    Raises RegistryError, and NoChampionError if there is no champion.
     """
     champion = registry.get_by_alias(CHAMPION)
     if champion is None:
         raise NoChampionError(
-            'nothing was promoted yet; make train, then make promote REASON="..."'
+            "the registry has no champion: no version was promoted yet. "
+            'Works: make train, then make promote REASON="..."'
         )
     with TemporaryDirectory() as folder:
         bundle = registry.download(champion, Path(folder))
         if (result := folder_digest(bundle)) != champion.digest:
             raise RegistryError(
-                f"version {champion.number} is {champion.digest[:12]} but came as {result[:12]}"
+                f"version {champion.number}: the bundle has digest {result[:12]}, but the registry "
+                f"records {champion.digest[:12]}. Train and promote again"
             )
         manifest = read_manifest((bundle / MANIFEST).read_bytes())
         reference = Reference.model_validate_json((bundle / "reference.json").read_bytes())
-        made = _made(bundle / PROVENANCE)
-    return ChampionInfo(str(champion.number), champion.digest, manifest, reference, made)
+        trained_at = _trained_at(bundle / PROVENANCE)
+    return ChampionInfo(str(champion.number), champion.digest, manifest, reference, trained_at)
 
 
 def champion_if_any(settings: Settings) -> ChampionInfo | None:
-    """The same; None while nothing was ever promoted. Raises RegistryError."""
+    """Load the champion; None if no version was ever promoted. Raises RegistryError."""
     registry = registry_if_any(settings)
-    return answering(registry) if registry and registry.get_by_alias(CHAMPION) else None
+    return load_champion(registry) if registry and registry.get_by_alias(CHAMPION) else None
 
 
 def feature_counts(
     seam: Seam, store: Store, champion: ChampionInfo, since: datetime, until: datetime
 ) -> Counts:
-    """Of the rows that the champion scored (UTC).
+    """Count the rows that the champion scored from `since` until before `until` (UTC).
 
-    PII fields are not recorded. Raises StoreUnavailableError.
+    PII fields are not recorded, so they are left out. Raises StoreUnavailableError.
     """
     fields, absent = champion.manifest.fields, seam.terms.personal
-    tables = stored(store, fields, champion.bundle, since, until)
-    return total(count(table, fields, champion.reference, absent, SCORE) for table in tables)
+    tables = read_scored_rows(store, fields, champion.bundle, since, until)
+    return sum_counts(
+        count_features(table, fields, champion.reference, absent, SCORE) for table in tables
+    )
 
 
 def rows_since_training(seam: Seam, champion: ChampionInfo) -> tuple[int, list[str]]:
-    """How many rows load() has that are newer than what the champion was made of, and what fails to
-    come in them, or comes in words that it does not know. Without a time no row is newer. Raises
-    SchemaMismatchError.
+    """Count the rows of load() that are newer than the champion's training data, and check them.
+
+    Returns their number, and a message for each field with missing values or unknown categories.
+    Without an event time no row is newer. Raises SchemaMismatchError.
     """
     if seam.terms.time is None or champion.manifest.data.until is None:
         return 0, []
-    table = loaded(seam.load, since=datetime.fromisoformat(champion.manifest.data.until))
-    counts = count(table, champion.manifest.fields, champion.reference)
-    anomalies = alerts.of_inputs(compare(champion.reference, counts))
-    return rows_of(counts), [item.says for item in anomalies]
+    table = load_table(seam.load, since=datetime.fromisoformat(champion.manifest.data.until))
+    counts = count_features(table, champion.manifest.fields, champion.reference)
+    anomalies = alerts.input_alerts(compare_distributions(champion.reference, counts))
+    return row_count(counts), [item.message for item in anomalies]
 
 
 def first_prediction_at(store: Store, champion: ChampionInfo, since: datetime) -> datetime | None:
-    """When the champion scored a case for the first time since then."""
+    """Return when the champion first scored a case since `since` (UTC); None if it scored none."""
     requested = select(func.min(predictions.c.at)).where(
         predictions.c.at >= since, predictions.c.bundle == champion.bundle, of_cases(predictions)
     )
@@ -116,30 +119,34 @@ def first_prediction_at(store: Store, champion: ChampionInfo, since: datetime) -
         return connection.execute(requested).scalar_one()  # type: ignore[no-any-return]
 
 
-def rows_of(counts: Counts) -> int:
+def row_count(counts: Counts) -> int:
+    """Return how many rows were counted."""
     return max((item.present + item.missing for item in counts.values()), default=0)
 
 
-def keep_drift(
+def save_drift_evidence(
     settings: Settings,
     registry: Registry,
-    facts: DriftReportHeader,
+    header: DriftReportHeader,
     drifts: Sequence[Drift],
-    odd: Sequence[str],
+    anomalies: Sequence[str],
 ) -> None:
-    """Write down that drift was looked at on real rows, and whether values and words come as
-    learnt. Raises RegistryError.
+    """Record as evidence that drift was checked on real rows, and whether the inputs are complete.
+
+    `anomalies` are messages about missing values and unknown categories. Raises RegistryError.
     """
     subject = digests(settings)
-    seen = "; ".join(odd)[:500] or f"values and words are there as learnt, by {facts.rows:,} rows"
+    seen = "; ".join(anomalies)[:500] or (
+        f"values and categories are as in the training data, by {header.rows:,} rows"
+    )
     records = [
-        finding("drift-watched", True, subject, summary(facts, drifts)[:500]),
-        finding("inputs-watched", not odd, subject, seen),
+        finding("drift-watched", True, subject, drift_summary(header, drifts)[:500]),
+        finding("inputs-watched", not anomalies, subject, seen),
     ]
-    write(registry, records)
+    write_evidence(registry, records)
 
 
-def _made(path: Path) -> datetime | None:
+def _trained_at(path: Path) -> datetime | None:
     try:
         message = datetime.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["created_at"])
     except (OSError, ValueError, KeyError, TypeError):

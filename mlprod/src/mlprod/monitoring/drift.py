@@ -1,4 +1,4 @@
-"""Rows compared with what a bundle learnt from, by their counts in each bin."""
+"""Drift of each field: recent rows compared with a bundle's training data, by counts per bin."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -9,15 +9,17 @@ from .distance import drift_threshold, ks_statistic, population_stability_index
 from .drift_counts import SCORE, Counts, FeatureCounts
 
 Verdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
-FEWEST_ROWS = 100  # from fewer, nothing smaller than a fifth of all rows can be told from chance
+# Below this, only shifts above 20 % of the rows are distinguishable from chance.
+MIN_DRIFT_ROWS = 100
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One field.
+    """The drift of one field.
 
-    `gap` is the largest distance of cumulative shares and `at` the edge where it lies; `index` the
-    population stability index. None where there is nothing to compare.
+    `gap` is the largest distance between the cumulative shares, `at` the bin edge where it lies and
+    `allowed` the limit. `index` is the population stability index. They are None if there is
+    nothing to compare.
     """
 
     name: str
@@ -31,9 +33,7 @@ class Drift:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """Of each bin, as the reference has them: the last one above all edges, or of unknown
-        words.
-        """
+        """The share of each bin; the last bin is above all edges, or holds unknown categories."""
         if self.counted is None:
             return ()
         ends = (0, *self.counted.cumulative, self.counted.present)
@@ -41,7 +41,7 @@ class Drift:
 
     @property
     def missing(self) -> float | None:
-        """Share of the rows without a value."""
+        """The share of the rows without a value."""
         return (
             self.counted.missing / max(self.counted.missing + self.counted.present, 1)
             if self.counted
@@ -49,28 +49,30 @@ class Drift:
         )
 
     @property
-    def learnt(self) -> int:
-        """Present values that the reference was made of."""
+    def reference_rows(self) -> int:
+        """The number of present values in the training data."""
         return round(self.reference.rows * (1 - self.reference.missing))
 
     @property
-    def words(self) -> bool:
+    def is_category(self) -> bool:
+        """Whether the bins are categories, not ranges of numbers."""
         return bool(self.reference.edges) and isinstance(self.reference.edges[0], str)
 
     @property
     def unknown(self) -> float | None:
-        """Share of words that the model does not know; None for numbers."""
-        return self.shares[-1] if self.words and self.counted else None
+        """The share of categories that the model does not know; None for numbers."""
+        return self.shares[-1] if self.is_category and self.counted else None
 
     @property
     def excess(self) -> float:
-        """The gap in units of what is allowed; sorts the worst first."""
+        """The gap divided by the limit; sorts the largest drift first."""
         return self.gap / self.allowed if self.gap is not None and self.allowed else -1.0
 
 
-def compare(reference: Reference, counts: Counts) -> list[Drift]:
-    """Each field of the reference and the score, the worst first; what was not counted is not
-    recorded.
+def compare_distributions(reference: Reference, counts: Counts) -> list[Drift]:
+    """Compare each field of the reference, and the score; the largest drift comes first.
+
+    A field that was not counted gets the verdict "not recorded".
     """
     names = [*reference.fields, *([SCORE] if SCORE in counts else [])]
     result = [_compared(name, _described(reference, name), counts.get(name)) for name in names]
@@ -89,10 +91,10 @@ def _compared(name: str, reference: Distribution, counted: FeatureCounts | None)
     now = [item / counted.present for item in counted.cumulative]
     gap, allowed = (
         ks_statistic(now, reference.cumulative[: len(now)]),
-        drift_threshold(counted.present, bare.learnt),
+        drift_threshold(counted.present, bare.reference_rows),
     )
     verdict: Verdict = (
-        "drifts" if gap > allowed else "steady" if counted.present >= FEWEST_ROWS else few
+        "drifts" if gap > allowed else "steady" if counted.present >= MIN_DRIFT_ROWS else few
     )
     place = max(range(len(now)), key=lambda k: abs(now[k] - reference.cumulative[k]))
     result = Drift(name, verdict, counted, reference, gap, allowed, at=reference.edges[place])

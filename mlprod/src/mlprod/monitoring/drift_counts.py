@@ -1,5 +1,6 @@
-"""A table counted by the bins of a bundle's reference, in one Ibis aggregate, on whatever engine
-holds it.
+"""Counts of a table by the bins of a bundle's reference profile.
+
+Ibis aggregates them in the engine that holds the table.
 """
 
 import itertools
@@ -11,26 +12,36 @@ import ibis
 import ibis.expr.types as ir
 
 from ..bundle.reference_profile import Reference
-from ..contract.columns import MAX_REFUSED, conformed, exact, missing, type_violation
-from ..contract.examples import any_of as any_unreadable
-from ..contract.examples import unreadable_cells
+from ..contract.columns import (
+    MAX_INVALID_SHARE,
+    conform,
+    float64_literal,
+    is_missing,
+    type_violation,
+)
+from ..contract.examples import has_unreadable_cell, unreadable_cells
 from ..contract.schema import Field, Fields
-from ..contract.words import listed
+from ..contract.words import join_shortened
 
-SCORE = "(score)"  # among the fields; no field can be called so
-MANY_WORDS = 50  # of a field, which are counted apart
-FIELDS_AT_ONCE = 20  # in one query: engines plan some thousands of sums badly
-MAX_SHOWN = 5  # columns in a message
+# The name of the score among the fields; no field can have this name.
+SCORE = "(score)"
+# A field with more categories is counted in a query of its own.
+MANY_CATEGORIES = 50
+# Query engines plan thousands of sums in one query badly.
+FIELDS_PER_QUERY = 20
+MAX_COLUMNS_NAMED = 5  # in a message
 
 
 class SchemaMismatchError(Exception):
-    """The table is not one of the bundle's rows; the message names the column."""
+    """The table does not hold rows of the bundle's schema; the message names the column."""
 
 
 @dataclass(frozen=True)
 class FeatureCounts:
-    """One field: `cumulative` [edges] counts present values up to each edge or, for words, of the
-    words up to each.
+    """The counts of one field.
+
+    `cumulative` [edges] counts the present values up to each edge. For categories it counts the
+    values of the categories up to each one.
     """
 
     present: int
@@ -45,14 +56,13 @@ class FeatureCounts:
 Counts = dict[str, FeatureCounts]
 
 
-def readable(
+def readable_rows(
     table: ir.Table, fields: Iterable[Field], score: str = "score", personal: Collection[str] = ()
 ) -> tuple[ir.Table, str]:
-    """The rows whose cells can all be read, as the fields hold them, and what was left out, in
-    words.
+    """Return the rows whose cells can all be read, and a note about the rows left out.
 
-    Raises SchemaMismatchError when a column is absent or cannot hold its field, and when more rows
-    cannot be read than MAX_REFUSED.
+    Raises SchemaMismatchError if a column is missing or has the wrong type, or if a larger share of
+    the rows than MAX_INVALID_SHARE cannot be read.
     """
     schema, kinds = table.schema(), {field.name: str(field.kind) for field in fields}
     if score in schema and score not in kinds:
@@ -60,56 +70,61 @@ def readable(
     for name, kind in kinds.items():
         if name not in schema:
             raise SchemaMismatchError(
-                f"the table has no column {name!r}, which the model needs; it has {listed(schema)}"
+                f"the table has no column {name!r}, which the model needs; "
+                f"it has {join_shortened(schema)}"
             )
         if reason := type_violation(schema[name], kind, "binary"):
             raise SchemaMismatchError(f"column {name!r}: {reason}")
-    table = conformed(table, kinds)
+    table = conform(table, kinds)
     rows, anomalies, broken = unreadable_cells(table, kinds, personal)
-    shown = "; ".join(item.describe() for item in broken[:MAX_SHOWN])
-    if anomalies > MAX_REFUSED * rows:
+    shown = "; ".join(item.describe() for item in broken[:MAX_COLUMNS_NAMED])
+    if anomalies > MAX_INVALID_SHARE * rows:
         raise SchemaMismatchError(
-            f"more than {MAX_REFUSED:.0%} of {rows:,} rows cannot be read: {shown}"
+            f"more than {MAX_INVALID_SHARE:.0%} of {rows:,} rows cannot be read: {shown}"
         )
     return (
-        (table.filter(~any_unreadable(table, kinds)), f"{anomalies:,} rows are left out: {shown}")
+        (
+            table.filter(~has_unreadable_cell(table, kinds)),
+            f"{anomalies:,} rows are left out: {shown}",
+        )
         if anomalies
         else (table, "")
     )
 
 
-def count(
+def count_features(
     table: ir.Table,
     fields: Fields,
     reference: Reference,
     absent: Collection[str] = (),
     score: str = "score",
 ) -> Counts:
-    """Counts of a table's `readable` rows by field, but those `absent`; of the column `score` under
-    SCORE when there is one. Raises SchemaMismatchError.
+    """Count a table's readable rows by field, without the fields in `absent`.
+
+    If the table has a column `score`, its counts stand under SCORE. Raises SchemaMismatchError.
     """
     columns = {field.name: field for field in fields if field.name not in absent}
-    table, _ = readable(table, columns.values(), score)
+    table, _ = readable_rows(table, columns.values(), score)
     if score in table.columns and score not in fields.names:
         columns[score] = Field(score, "number")
     rows = 0
     result: Counts = {}
-    many = [field for field in columns.values() if len(field.categories) > MANY_WORDS]
+    many = [field for field in columns.values() if len(field.categories) > MANY_CATEGORIES]
     few = [field for field in columns.values() if field not in many]
-    for start in range(0, max(len(few), 1), FIELDS_AT_ONCE):
-        part = few[start : start + FIELDS_AT_ONCE]
-        rows, counts = _counted(table, part, reference)
+    for start in range(0, max(len(few), 1), FIELDS_PER_QUERY):
+        part = few[start : start + FIELDS_PER_QUERY]
+        rows, counts = _count_fields(table, part, reference)
         result |= counts
     for field in many:
-        result[field.name] = _counted_words(table, field, rows)
+        result[field.name] = _count_categories(table, field, rows)
     return {
         SCORE if name == score and score not in fields.names else name: result[name]
         for name in columns
     }
 
 
-def total(parts: Iterable[Counts]) -> Counts:
-    """The counts of several tables of the same fields together."""
+def sum_counts(parts: Iterable[Counts]) -> Counts:
+    """Add up the counts of several tables of the same fields."""
     whole: Counts = {}
     for part in parts:
         whole = {
@@ -119,12 +134,14 @@ def total(parts: Iterable[Counts]) -> Counts:
     return whole
 
 
-def _counted(table: ir.Table, fields: Sequence[Field], reference: Reference) -> tuple[int, Counts]:
+def _count_fields(
+    table: ir.Table, fields: Sequence[Field], reference: Reference
+) -> tuple[int, Counts]:
     requested: dict[str, Any] = {"rows": table.count()}
     edges = {field.name: _edges(reference, field.name) for field in fields}
     for place, field in enumerate(fields):
-        column = _numbered(table[field.name], field)
-        requested[f"m{place}"] = missing(column).sum()
+        column = _as_number(table[field.name], field)
+        requested[f"m{place}"] = is_missing(column).sum()
         same = field.kind == "category"
         compared = [
             column == edge if same else column <= edge for edge in map(_literal, edges[field.name])
@@ -142,10 +159,10 @@ def _counted(table: ir.Table, fields: Sequence[Field], reference: Reference) -> 
     return rows, result
 
 
-def _counted_words(table: ir.Table, field: Field, rows: int) -> FeatureCounts:
-    """The same for a field of thousands of words, which no expression should hold."""
+def _count_categories(table: ir.Table, field: Field, rows: int) -> FeatureCounts:
+    """Count a field with thousands of categories by a join, not by one expression for each."""
     column = table[field.name]
-    gone = int(missing(column).sum().to_pyarrow().as_py() or 0)
+    gone = int(is_missing(column).sum().to_pyarrow().as_py() or 0)
     known = ibis.memtable({"word": list(field.categories)})
     counts = (
         table.filter(column.isin(known["word"]))
@@ -162,12 +179,12 @@ def _edges(reference: Reference, name: str) -> tuple[float, ...] | tuple[str, ..
 
 
 def _literal(edge: float | str) -> Any:
-    """An edge is a value of the rows, so its last digit counts."""
-    return ibis.literal(edge, type="string") if isinstance(edge, str) else exact(edge)
+    """Return an edge as an exact literal: it is a value of the rows, so its last digit counts."""
+    return ibis.literal(edge, type="string") if isinstance(edge, str) else float64_literal(edge)
 
 
-def _numbered(column: Any, field: Field) -> Any:
-    """A field's column as text or float64; booleans as 1 and 0."""
+def _as_number(column: Any, field: Field) -> Any:
+    """Return a field's column as text or float64; booleans as 1 and 0."""
     if field.kind in ("category", "text"):
         return column
     if column.type().is_boolean():

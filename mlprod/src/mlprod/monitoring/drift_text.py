@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .drift import FEWEST_ROWS, Drift, Verdict
+from .drift import MIN_DRIFT_ROWS, Drift, Verdict
 from .drift_counts import SCORE
 
-LONGEST = 60  # characters of a word
-MOST = 5  # fields named in a sentence
-SAID: dict[Verdict, str] = {
+MAX_TEXT_LENGTH = 60  # characters
+MAX_FIELDS_NAMED = 5  # in a sentence
+VERDICT_TEXT: dict[Verdict, str] = {
     "drifts": "drifts",
-    "steady": "as learnt",
-    "too few rows": "too few rows to say",
+    "steady": "no drift",
+    "too few rows": "too few rows",
     "not recorded": "not recorded",
     "not compared": "not compared",
 }
@@ -20,9 +20,9 @@ SAID: dict[Verdict, str] = {
 
 @dataclass(frozen=True)
 class DriftReportHeader:
-    """What was compared: `rows` of `source`, beside what a version learnt from.
+    """What was compared: `rows` rows of `source` with the training data of a version.
 
-    `note`: what to bear in mind.
+    `note` holds a caveat about the rows.
     """
 
     system: str
@@ -34,112 +34,117 @@ class DriftReportHeader:
     note: str = ""
 
 
-def summary(facts: DriftReportHeader, drifts: Sequence[Drift]) -> str:
-    """One sentence."""
-    worse = [
-        "the score" if item.name == SCORE else short(item.name)
+def drift_summary(header: DriftReportHeader, drifts: Sequence[Drift]) -> str:
+    """Return the result in one sentence."""
+    drifted = [
+        "the score" if item.name == SCORE else short_text(item.name)
         for item in drifts
         if item.verdict == "drifts"
     ]
-    if worse:
+    if drifted:
         message = (
-            f"{_listed(worse)} {'has' if len(worse) == 1 else 'have'} drifted, by "
-            f"{facts.rows:,} rows."
+            f"{_listed(drifted)} {'has' if len(drifted) == 1 else 'have'} drifted "
+            f"({header.rows:,} rows compared)."
         )
-        return message[0].upper() + message[1:] if worse[0] == "the score" else message
-    if facts.rows < FEWEST_ROWS:
-        return f"{facts.rows:,} rows are too few to say that nothing has drifted."
-    return f"Nothing has drifted, by {facts.rows:,} rows."
+        return message[0].upper() + message[1:] if drifted[0] == "the score" else message
+    if header.rows < MIN_DRIFT_ROWS:
+        return f"{header.rows:,} rows are too few to rule out drift."
+    return f"No field has drifted ({header.rows:,} rows compared)."
 
 
-def sentence(each: Drift) -> str:
-    """What happened to a field."""
-    if each.counted is None:
-        return "Its values are not kept with the predictions, so they cannot be compared here."
-    if each.gap is None or each.allowed is None:
+def describe_drift(item: Drift) -> str:
+    """Return what changed in a field, in one or two sentences."""
+    if item.counted is None:
+        return "The records do not hold its values, so they cannot be compared here."
+    if item.gap is None or item.allowed is None:
         return (
-            f"{each.missing or 0:.1%} of the rows have no value; {each.reference.missing:.1%} "
-            f"had none."
+            f"{item.missing or 0:.1%} of the rows have no value; in the training data it was "
+            f"{item.reference.missing:.1%}."
         )
-    edges, reference, now = each.reference.edges, each.reference.shares, each.shares
-    if each.words:
+    edges, reference, now = item.reference.edges, item.reference.shares, item.shares
+    if item.is_category:
         place = max(range(len(now)), key=lambda k: abs(now[k] - reference[k]))
-        word = (
-            f"“{short(edges[place])}”"
+        category = (
+            f"“{short_text(edges[place])}”"
             if place < len(edges)
-            else "Words that the model does not know"
+            else "Categories that the model does not know"
         )
-        message = (
-            f"{word}: {reference[place]:.1%} of the rows that the model learnt from, "
-            f"{now[place]:.1%} now."
-        )
+        message = f"{category}: {reference[place]:.1%} of the training data, {now[place]:.1%} now."
     else:
-        place = next(k for k, edge in enumerate(edges) if edge == each.at)
-        what = "scores" if each.name == SCORE else "values"
+        place = next(k for k, edge in enumerate(edges) if edge == item.at)
+        what = "scores" if item.name == SCORE else "values"
         message = (
-            f"{sum(reference[: place + 1]):.1%} of the {what} that the model learnt from were "
-            f"{short(each.at)} or less; "
+            f"{sum(reference[: place + 1]):.1%} of the {what} in the training data were "
+            f"{short_text(item.at)} or less; now it is {sum(now[: place + 1]):.1%}."
         )
-        message += f"{sum(now[: place + 1]):.1%} are now."
-    more = "more" if each.verdict == "drifts" else "not more"
+    relation = "above" if item.verdict == "drifts" else "not above"
     return (
-        f"{message} The largest difference is {each.gap:.1%}, {more} than the "
-        f"{each.allowed:.1%} that are allowed."
+        f"{message} The largest difference is {item.gap:.1%}, {relation} the limit of "
+        f"{item.allowed:.1%}."
     )
 
 
-def lines(facts: DriftReportHeader, drifts: Sequence[Drift]) -> Iterator[str]:
-    """For a terminal, the worst first."""
+def terminal_lines(header: DriftReportHeader, drifts: Sequence[Drift]) -> Iterator[str]:
+    """Yield the lines of the terminal report, the largest drift first."""
     yield (
-        f"{facts.source}, beside what version {facts.version} learnt from (bundle "
-        f"{facts.bundle[:12]})"
+        f"Compares {header.source} with the training data of version {header.version} (bundle "
+        f"{header.bundle[:12]})"
     )
-    yield from [facts.note] if facts.note else []
-    wide = max((len(short(entry.name)) for entry in drifts), default=5)
-    yield f"{'field':{wide}}  {'':19}  difference  allowed    PSI  missing  (then)  unknown  (then)"
+    yield from [header.note] if header.note else []
+    width = max((len(short_text(item.name)) for item in drifts), default=5)
+    yield (
+        f"{'field':{width}}  {'':12}  difference    limit    PSI  missing  (training)  unknown  "
+        f"(training)"
+    )
     for item in drifts:
         figures = (
             f"{_share(item.gap, 10)}  {_share(item.allowed, 7)}  {_plain(item.index)}  "
             f"{_share(item.missing, 7)}  "
         )
-        figures += f"{_share(item.reference.missing, 6)}  {_share(item.unknown, 7)}  "
-        figures += _share(item.reference.shares[-1] if item.words else None, 6)
-        yield f"{short(item.name):{wide}}  {SAID[item.verdict]:19}  {figures}".rstrip()
-    yield summary(facts, drifts)
+        figures += f"{_share(item.reference.missing, 10)}  {_share(item.unknown, 7)}  "
+        figures += _share(item.reference.shares[-1] if item.is_category else None, 10)
+        verdict = VERDICT_TEXT[item.verdict]
+        yield f"{short_text(item.name):{width}}  {verdict:12}  {figures}".rstrip()
+    yield drift_summary(header, drifts)
 
 
-def bins(each: Drift) -> list[str]:
-    """What each bin is called."""
-    edges = each.reference.edges
-    if each.words:
-        return [*(short(edge) for edge in edges), "(unknown words)"]
+def bin_labels(item: Drift) -> list[str]:
+    """Return the label of each bin."""
+    edges = item.reference.edges
+    if item.is_category:
+        return [*(short_text(edge) for edge in edges), "(unknown categories)"]
     return (
-        [*(f"up to {short(edge)}" for edge in edges), f"above {short(edges[-1])}"] if edges else []
+        [*(f"up to {short_text(edge)}" for edge in edges), f"above {short_text(edges[-1])}"]
+        if edges
+        else []
     )
 
 
-def short(said: object) -> str:
-    """A word or a number as it can stand in a line, whatever it holds."""
-    word = _number(said) if isinstance(said, float) else str(said)
-    shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in word)
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+def short_text(value: object) -> str:
+    """Return a text or a number that fits on one line, without control characters."""
+    text = _number(value) if isinstance(value, float) else str(value)
+    shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+    return shown if len(shown) <= MAX_TEXT_LENGTH else shown[: MAX_TEXT_LENGTH - 1] + "…"
 
 
-def _number(message: float) -> str:
-    """Four digits that count, without an exponent where that is short."""
-    if 1e-8 < abs(message) < 1e-4:
-        return f"{message:.{3 - math.floor(math.log10(abs(message)))}f}"
+def _number(value: float) -> str:
+    """Return four significant digits, without an exponent where the number stays short."""
+    if 1e-8 < abs(value) < 1e-4:
+        return f"{value:.{3 - math.floor(math.log10(abs(value)))}f}"
     return (
-        f"{message:,.4g}"
-        if abs(message) < 1_000
-        else f"{message:,.0f}"
-        if abs(message) < 1e12
-        else f"{message:.4g}"
+        f"{value:,.4g}"
+        if abs(value) < 1_000
+        else f"{value:,.0f}"
+        if abs(value) < 1e12
+        else f"{value:.4g}"
     )
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = [*names[:MOST], *([f"{len(names) - MOST} more"] if len(names) > MOST else [])]
+    shown = [
+        *names[:MAX_FIELDS_NAMED],
+        *([f"{len(names) - MAX_FIELDS_NAMED} more"] if len(names) > MAX_FIELDS_NAMED else []),
+    ]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 

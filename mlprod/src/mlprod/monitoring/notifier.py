@@ -1,4 +1,4 @@
-"""What is wrong, told once to one address: what is new, what goes on, what has ended.
+"""Notifications about alerts to one webhook: active alerts, and alerts that have ended.
 
 Standard library only.
 """
@@ -15,87 +15,87 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..assets import runbook
 from ..atomic_write import atomic_write
-from ..loopback import open_address, proxy_of
+from ..loopback import describe_proxy, open_address
 from .alerts import Alert
 
-SECONDS = 10  # for the address to take it
-Wrong = dict[str, dict[str, Any]]
-"""Signal's id → what is told of it."""
+TIMEOUT_SECONDS = 10
+AlertFacts = dict[str, dict[str, Any]]
+"""Id of an alert → its fields in the message."""
 
 
 class DeliveryError(Exception):
-    """The address did not take the message; the next run tells it again."""
+    """The webhook did not accept the message; the next run sends it again."""
 
 
 @dataclass(frozen=True)
 class AlertDigest:
-    """`wrong` now, and what has `ended` since it was last told."""
+    """The `active` alerts, and those that have `ended` since the last message."""
 
-    wrong: Wrong
-    ended: Wrong
+    active: AlertFacts
+    ended: AlertFacts
 
     def message(self, system: str, at: datetime) -> dict[str, Any]:
+        """Return the JSON payload of the webhook."""
         message = {
-            name: [{"id": id, **facts} for id, facts in sorted(getattr(self, name).items())]
-            for name in FIELDS
+            key: [{"id": id, **facts} for id, facts in sorted(group.items())]
+            for key, group in (("wrong", self.active), ("ended", self.ended))
         }
         return {"system": system, "at": _iso(at), **message}
 
 
-FIELDS = ("wrong", "ended")
-
-
-def news(
-    path: Path, signals: Iterable[Alert], owners: Mapping[str, str], now: datetime
+def build_digest(
+    path: Path, alerts: Iterable[Alert], owners: Mapping[str, str], now: datetime
 ) -> AlertDigest:
-    """What is wrong, compared with what was told last. What went wrong before keeps its `since`."""
+    """Compare the alerts with the last digest in `path`; a known alert keeps its `since`."""
     before = _read(path)
-    errors: Wrong = {}
-    for signal in signals:
-        since = before.get(signal.id, {}).get("since", _iso(now))
-        owner = owners.get(signal.outcome, "TODO")
+    active: AlertFacts = {}
+    for alert in alerts:
+        since = before.get(alert.id, {}).get("since", _iso(now))
+        owner = owners.get(alert.outcome, "TODO")
         facts = {
-            "alert": signal.alert,
-            "says": signal.says,
-            "outcome": signal.outcome,
+            "alert": alert.alert,
+            "says": alert.message,
+            "outcome": alert.outcome,
             "owner": owner,
         }
-        errors[signal.id] = {**facts, "since": since, "runbook": runbook(signal.alert)}
-    return AlertDigest(errors, {id: facts for id, facts in before.items() if id not in errors})
+        active[alert.id] = {**facts, "since": since, "runbook": runbook(alert.alert)}
+    return AlertDigest(active, {id: facts for id, facts in before.items() if id not in active})
 
 
-def remember(path: Path, found: AlertDigest, *, taken: bool) -> None:
-    """Keep what was told, at once or not at all.
+def save_digest(path: Path, digest: AlertDigest, *, delivered: bool) -> None:
+    """Save the digest in one atomic step.
 
-    What ended and was not taken is kept, to be told again.
+    If the message was not delivered, the ended alerts stay in the file, so the next run sends them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stored = found.wrong if taken else found.ended | found.wrong
+    stored = digest.active if delivered else digest.ended | digest.active
     atomic_write(path, json.dumps(stored, indent=1).encode())
 
 
-def post(url: str, message: Mapping[str, Any], token: str = "") -> None:
-    """One POST of JSON; `token` goes along as Authorization: Bearer. Raises DeliveryError."""
+def post_message(url: str, message: Mapping[str, Any], token: str = "") -> None:
+    """Send one POST of JSON, with `token` as bearer token. Raises DeliveryError."""
     headers = {"content-type": "application/json"} | (
         {"authorization": f"Bearer {token}"} if token else {}
     )
-    where = _split(url)
-    if where is None or where.scheme not in ("http", "https") or not where.hostname:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        # The URL itself may hold a secret, so it is not repeated.
         raise DeliveryError(
-            "the address of the webhook cannot be used; give https://hooks.example.org/alerts"
+            "the webhook URL is not an http or https URL with a host; "
+            "works: https://hooks.example.org/alerts"
         )
     request = urllib.request.Request(url, json.dumps(message).encode(), headers, method="POST")  # noqa: S310
     try:
-        with open_address(request, SECONDS, _Straight):
+        with open_address(request, TIMEOUT_SECONDS, _NoRedirect):
             return
-    except OSError as error:  # the address itself may hold a secret
-        reason = (
-            f"{getattr(error, 'reason', error)}{proxy_of(f'{where.scheme}://{where.hostname}')}"
-        )
-        raise DeliveryError(f"{where.hostname} did not take the message: {reason}") from None
+    except OSError as error:
+        # The path of the URL may hold a secret, so only the host is named.
+        proxy = describe_proxy(f"{parts.scheme}://{parts.hostname}")
+        reason = f"{getattr(error, 'reason', error)}{proxy}"
+        raise DeliveryError(f"{parts.hostname} did not accept the message: {reason}") from None
     except (ValueError, HTTPException) as error:
         raise DeliveryError(
-            f"{where.hostname} did not take the message: {type(error).__name__}"
+            f"{parts.hostname} did not accept the message: {type(error).__name__}"
         ) from None
 
 
@@ -106,15 +106,15 @@ def _split(url: str) -> SplitResult | None:
         return None
 
 
-class _Straight(urllib.request.HTTPRedirectHandler):
-    """A message and its token go where they were meant to go, or nowhere."""
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects, so that the token reaches no other host."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
-def _read(path: Path) -> Wrong:
-    """What was told last; nothing when the file is absent or damaged: then all counts as new."""
+def _read(path: Path) -> AlertFacts:
+    """Return the last digest; empty if the file is missing or damaged: then all alerts are new."""
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         return {id: dict(facts) for id, facts in result.items()}

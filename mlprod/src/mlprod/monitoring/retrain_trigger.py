@@ -1,63 +1,61 @@
-"""Does anything ask for a retraining?
-
-The champion's age, and what the records show: drift, and real errors.
-"""
+"""The trigger of a retraining: the champion's age, drift, or quality on real cases."""
 
 from ..display.plain_text import display
-from ..governance.config import read_organisation
+from ..governance.config import read_governance
 from ..project.project import Seam
 from ..records.database import now
 from ..records.errors import StoreUnavailableError
 from ..records.store import Store
 from ..settings import Settings
-from ..training.reason import LONGEST_REASON
+from ..training.reason import MAX_REASON_LENGTH
 from ..training.registry import CHALLENGER, Registry
-from ..training.retrain import age, due
+from ..training.retrain import retraining_due, version_age
 from .champion import champion_if_any
 from .live_checks import active_alerts
 
+# Alert → trigger.
 TRIGGERS = {
     "FeatureDrift": "drift",
     "PredictionDrift": "drift",
     "QualityBelowTest": "quality",
-}  # alert → reason
-COOLDOWN_DAYS = 7  # days in which a challenger that was made for such a reason is not made again
+}
+# Days during which the same trigger does not train a second challenger.
+COOLDOWN_DAYS = 7
 
 
-def reason(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[str, str]:
-    """What asks for a retraining (age, drift, quality), and what is to be said of it; nothing does:
-    "", and why.
+def detect_trigger(settings: Settings, seam: Seam, store: Store, days: float) -> tuple[str, str]:
+    """Return the trigger (age, drift, quality) and its reason, or "" and why there is none.
 
-    Raises StoreUnavailableError when the records cannot be looked at: what nobody saw is no reason
-    to go on as before.
+    Raises StoreUnavailableError if the records cannot be read.
     """
     registry = Registry(settings)
-    old, message = due(registry, days)
+    old, message = retraining_due(registry, days)
     if old:
         return "age", message
     result = list(
         active_alerts(
-            read_organisation(settings.governance_dir),
+            read_governance(settings.governance_dir),
             seam,
             store,
             champion_if_any(settings),
             now(),
         )
     )
-    if away := next((signal for signal in result if signal.alert == "RecordStoreDown"), None):
-        raise StoreUnavailableError(away.says)
-    asks = next((signal for signal in result if signal.alert in TRIGGERS), None)
-    if asks is None:
-        return "", f"{message}; the records show neither drift nor more errors than the test"
-    because, challenger = TRIGGERS[asks.alert], registry.get_by_alias(CHALLENGER)
+    if down := next((alert for alert in result if alert.alert == "RecordStoreDown"), None):
+        raise StoreUnavailableError(down.message)
+    cause = next((alert for alert in result if alert.alert in TRIGGERS), None)
+    if cause is None:
+        return "", f"{message}; the records show no drift, and no more errors than on the test rows"
+    trigger, challenger = TRIGGERS[cause.alert], registry.get_by_alias(CHALLENGER)
     waits = (
         challenger
         and not challenger.rolled_back
-        and challenger.tags.get("retrain.because") == because
+        and challenger.tags.get("retrain.because") == trigger
     )
-    if challenger and waits and age(registry, challenger) < COOLDOWN_DAYS:
+    if challenger and waits and version_age(registry, challenger) < COOLDOWN_DAYS:
         return (
             "",
-            f"{asks.says}; version {challenger.number} was made for it and waits: make promote",
+            f"{cause.message}; version {challenger.number} was already trained for it. "
+            f'Works: make promote REASON="..."',
         )
-    return because, display(asks.says)[:LONGEST_REASON]
+    return trigger, display(cause.message)[:MAX_REASON_LENGTH]

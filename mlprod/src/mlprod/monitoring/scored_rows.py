@@ -1,5 +1,6 @@
-"""The rows that were scored lately, out of the records: in pieces, so that memory stays flat and no
-writer waits.
+"""Recently scored rows, read from the records in chunks.
+
+Chunks keep memory flat, and no writer has to wait.
 """
 
 import json
@@ -30,14 +31,16 @@ TYPES = {
 KINDS = {"DOUBLE": dt.float64, "BIGINT": dt.int64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
 
 
-def stored(
+def read_scored_rows(
     store: Store, fields: Fields, bundle: str, since: datetime, until: datetime
 ) -> Iterator[ir.Table]:
-    """Tables of the rows that a bundle scored from `since` until before `until` (UTC): the fields,
-    and SCORE. A field that is not recorded, as PII ones are not, is missing everywhere. Raises
-    StoreUnavailableError.
+    """Yield tables of the rows that a bundle scored from `since` until before `until` (UTC).
+
+    The columns are the fields and SCORE. A field that is not recorded, such as a PII field, is
+    missing everywhere. Raises StoreUnavailableError.
     """
-    row = cast(predictions.c.row, Text)  # as it lies there: DuckDB reads JSON faster than Python
+    # The row stays JSON text: DuckDB parses it faster than Python.
+    row = cast(predictions.c.row, Text)
     requested = (
         select(predictions.c.at, predictions.c.id, predictions.c.score, row)
         .where(predictions.c.at < until, predictions.c.bundle == bundle)
@@ -52,7 +55,7 @@ def stored(
         if not rows:
             return
         _, _, scores, texts = zip(*rows, strict=True)
-        yield _unpacked(
+        yield _unpack_json(
             pa.table({SCORE: pa.array(scores, pa.float64()), "row": pa.array(texts, pa.string())}),
             fields,
         )
@@ -60,8 +63,8 @@ def stored(
         after = tuple_(predictions.c.at, predictions.c.id) > tuple_(*last)
 
 
-def _unpacked(rows: pa.Table, fields: Fields) -> ir.Table:
-    """The row's JSON as columns, within the scan that counts them."""
+def _unpack_json(rows: pa.Table, fields: Fields) -> ir.Table:
+    """Return the row's JSON as columns, parsed within the scan that counts them."""
     shape = {field.name: TYPES[field.kind] for field in fields}
     kind = dt.Struct({name: KINDS[type] for name, type in shape.items()})
 

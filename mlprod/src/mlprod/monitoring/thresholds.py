@@ -1,6 +1,7 @@
-"""What `make check-alerts` compares with. Generated from assets/alerts.yaml by `make alerts`.
+"""Thresholds of `make check-alerts`. Generated from alerts.yaml by `make alerts`.
 
-Reasons and units stand there. Limits of use, age and value are in a project's governance/, as for Prometheus.
+alerts.yaml explains them, with units. The limits of use, age and payoff are in a project's
+governance/, for Prometheus too.
 """
 
 DRIFT_GAP = 0.05

@@ -1,10 +1,11 @@
-"""The spans of time that monitoring looks at.
+"""Time windows of monitoring.
 
-The rules hold them in their names, such as ml:feature_drift:24h.
+The recording rules have them in their names, such as ml:feature_drift:24h.
 """
 
 from datetime import timedelta
 
-DAY = timedelta(hours=24)  # that drift is judged on: an hour is no sample of a day
+# The drift window: one hour does not represent a day.
+DAY = timedelta(hours=24)
 WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)

@@ -1,1 +1,1 @@
-"""What runs the project: images, the cluster, drills, the demo, updates."""
+"""Operations: images, the cluster, drills, the demo, readiness and updates."""

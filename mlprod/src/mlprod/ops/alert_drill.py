@@ -1,5 +1,6 @@
-"""Test alerts through a running Alertmanager: where does it take them, and is that who answers for
-the outcome?
+"""The alert drill: test alerts through a running Alertmanager.
+
+It checks that each alert reaches the accountable person of its outcome.
 """
 
 import json
@@ -19,29 +20,36 @@ from ..governance.alert_routes import FALLBACK, on_call
 from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
 from ..governance.ownership import Ownership, Responsibility
-from ..loopback import open_address, proxy_of
+from ..loopback import describe_proxy, open_address
 from ..training.evidence_store import finding
 from .drills import DrillError
 
-NAME = "AlertDrill"
+DRILL_ALERT = "AlertDrill"
 SEVERITIES = ("page", "ticket")
-WAIT = 10.0  # seconds until Alertmanager shows what was posted
-DURATION = 45.0  # longer than the group_wait of every route, so that the messages leave
-EXPIRES_AFTER = timedelta(minutes=10)  # ends by itself when this command cannot end it
+# Seconds until Alertmanager shows the posted alerts.
+ROUTING_TIMEOUT = 10.0
+# Seconds. Longer than the group_wait of every route, so that the messages are sent.
+DURATION = 45.0
+# Alertmanager ends the test alerts after this time if the command cannot end them.
+EXPIRES_AFTER = timedelta(minutes=10)
 ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
 class Alertmanager:
-    """An Alertmanager at an address (http://host:port), by its API v2."""
+    """An Alertmanager at an address (http://host:port), used by its API v2."""
 
     address: str
 
-    def ask(self, route: str, content: Any = None) -> Any:
-        """Raises DrillError when it refuses or is not there."""
+    def call(self, route: str, content: Any = None) -> Any:
+        """Send a request to the API and return its JSON.
+
+        Raises DrillError if Alertmanager refuses or cannot be reached.
+        """
         message = None if content is None else json.dumps(content).encode()
         try:
-            request = urllib.request.Request(  # noqa: S310 - the address is who runs the command's own
+            # The user of the command chooses the address.
+            request = urllib.request.Request(  # noqa: S310
                 f"{self.address}/api/v2/{route}", message, {"Content-Type": "application/json"}
             )
             with open_address(request, 10) as response:
@@ -51,14 +59,15 @@ class Alertmanager:
             raise DrillError(f"{self.address}/api/v2/{route}: {error.code}: {detail}") from error
         except (OSError, ValueError, HTTPException) as error:
             raise DrillError(
-                f"no Alertmanager answers at {self.address}{proxy_of(self.address)}: "
+                f"no Alertmanager answers at {self.address}{describe_proxy(self.address)}: "
                 f"{error}; start one with "
-                "monitoring/alertmanager/alertmanager.yml, or say which: URL=http://host:9093"
+                "monitoring/alertmanager/alertmanager.yml, or give another address: "
+                "URL=http://host:9093"
             ) from error
 
     def addresses(self) -> dict[str, frozenset[str]]:
-        """The e-mail addresses behind each receiver of the configuration that it has loaded."""
-        loaded = yaml.safe_load(self.ask("status")["config"]["original"])
+        """Return the e-mail addresses of each receiver in the loaded configuration."""
+        loaded = yaml.safe_load(self.call("status")["config"]["original"])
         return {
             receiver["name"]: frozenset(
                 mail["to"].lower() for mail in receiver.get("email_configs") or ()
@@ -67,27 +76,29 @@ class Alertmanager:
         }
 
     def post(self, alerts: list[dict[str, str]], until: datetime) -> None:
+        """Post test alerts that end at `until`."""
         note = {
-            "summary": "A drill: nothing is wrong",
-            "description": "Tell whoever ran it that this reached you.",
+            "summary": "This is a drill: no problem exists",
+            "description": "Please confirm to the sender of the drill that you received this.",
         }
         end = until.strftime(ISO)
-        self.ask(
+        self.call(
             "alerts", [{"labels": labels, "annotations": note, "endsAt": end} for labels in alerts]
         )
 
     def routed(self, system: str) -> dict[tuple[str, str], "AlertRoute"]:
-        """The test alerts of a system that it knows, by outcome and severity; another may drill at
-        the same time.
+        """Return the routes of the test alerts of a system, by outcome and severity.
+
+        The filter on the system matters: another system may run a drill at the same time.
         """
         matchers = (
-            f'alertname="{NAME}"',
+            f'alertname="{DRILL_ALERT}"',
             'drill="true"',
             f"system={json.dumps(system, ensure_ascii=False)}",
         )
         requested = urllib.parse.urlencode([("filter", matcher) for matcher in matchers])
         result = {}
-        for alert in self.ask(f"alerts?{requested}"):
+        for alert in self.call(f"alerts?{requested}"):
             labels, state = alert["labels"], alert["status"]["state"]
             receivers = frozenset(receiver["name"] for receiver in alert["receivers"])
             result[labels["outcome"], labels["severity"]] = AlertRoute(
@@ -98,27 +109,27 @@ class Alertmanager:
 
 @dataclass(frozen=True)
 class AlertRoute:
-    """Where Alertmanager takes an alert; `muted` when a silence or an inhibition keeps it back."""
+    """The receivers of an alert; `muted` if a silence or an inhibition suppresses it."""
 
     receivers: frozenset[str]
     muted: bool
 
 
-def drill(
+def run_alert_drill(
     manager: Alertmanager,
     ownership: Ownership,
     digests: dict[Subject, str],
-    hold: float = DURATION,
+    duration: float = DURATION,
     say: Callable[[str], None] = print,
 ) -> list[Evidence]:
-    """A page and a ticket for each outcome, held until the messages have left, then ended.
+    """Send a page and a ticket for each outcome, check their routes, and end them.
 
-    Raises DrillError.
+    `duration`: seconds until the alerts end. Raises DrillError.
     """
     known = manager.addresses()
     alerts = [
         {
-            "alertname": NAME,
+            "alertname": DRILL_ALERT,
             "drill": "true",
             "system": ownership.system.name,
             "outcome": outcome.id,
@@ -128,53 +139,57 @@ def drill(
         for severity in SEVERITIES
     ]
     if not alerts:
-        raise DrillError("governance/ownership.yaml names no outcome, so there is no alert to try")
+        raise DrillError(
+            "governance/ownership.yaml: outcomes is empty, so no alert can be sent. "
+            "Works: an entry for each outcome"
+        )
     manager.post(alerts, datetime.now(UTC) + EXPIRES_AFTER)
     try:
-        routed = _all_routed(manager, ownership.system.name, len(alerts))
+        routed = _wait_until_routed(manager, ownership.system.name, len(alerts))
         errors = [
             line
             for outcome in ownership.outcomes
-            for line in _compared(ownership, outcome, routed, known, say)
+            for line in _route_errors(ownership, outcome, routed, known, say)
         ]
         say(
-            f"The messages leave within {hold:g} s. Ask those named whether they came: no "
-            f"command can see that."
+            f"Alertmanager sends the messages within {duration:g} s. Ask these people whether they "
+            f"received them: no command can check that."
         )
-        time.sleep(hold)
+        time.sleep(duration)
     finally:
         manager.post(alerts, datetime.now(UTC))
     for line in errors:
-        say(f"WRONG {line}")
+        say(f"FAILED {line}")
     value = (
-        f"{len(errors)} of {len(alerts)} go wrong: {errors[0]}"[:500]
+        f"{len(errors)} routing errors for {len(alerts)} alerts: {errors[0]}"[:500]
         if errors
         else f"{len(alerts)} alerts routed"
     )
     return [finding("alert-reaches-owner", not errors, digests, value)]
 
 
-def _all_routed(
+def _wait_until_routed(
     manager: Alertmanager, system: str, number: int
 ) -> dict[tuple[str, str], AlertRoute]:
     began = time.monotonic()
     while len(result := manager.routed(system)) < number:
-        if time.monotonic() - began > WAIT:
+        if time.monotonic() - began > ROUTING_TIMEOUT:
             raise DrillError(
-                f"{manager.address} shows {len(result)} of {number} test alerts after {WAIT:g} s"
+                f"{manager.address} shows {len(result)} of {number} test alerts after "
+                f"{ROUTING_TIMEOUT:g} s"
             )
         time.sleep(0.1)
     return result
 
 
-def _compared(
+def _route_errors(
     ownership: Ownership,
     outcome: Responsibility,
     routed: Mapping[tuple[str, str], AlertRoute],
     known: Mapping[str, frozenset[str]],
     say: Callable[[str], None],
 ) -> Iterator[str]:
-    """What is wrong with the way of an outcome's alerts; says who is reached."""
+    """Yield the routing errors of an outcome's alerts, and report who is reached."""
     owner, woken = ownership.person(outcome.accountable), on_call(ownership, outcome)
     for severity in SEVERITIES:
         result = routed[outcome.id, severity]
@@ -184,9 +199,9 @@ def _compared(
             f"{what}: {', '.join(sorted(reached)) or 'nobody'} "
             f"({', '.join(sorted(result.receivers))})"
         )
-        if owner is None or not owner.known:
+        if owner is None or not owner.is_named:
             yield (
-                f"{what}: nobody is named (governance/ownership.yaml: people: "
+                f"{what}: no person is named (governance/ownership.yaml: people: "
                 f"{outcome.accountable})"
             )
             continue
@@ -194,13 +209,13 @@ def _compared(
             {woken.email.lower()} if woken and severity == "page" else set()
         )
         if result.muted:
-            yield f"{what}: a silence or an inhibition of this Alertmanager keeps it back"
+            yield f"{what}: a silence or an inhibition of this Alertmanager suppresses it"
         if FALLBACK in result.receivers:
             yield (
-                f"{what}: goes to the fallback; load monitoring/alertmanager/alertmanager.yml "
-                f"as it is now"
+                f"{what}: goes to the fallback receiver; load the current "
+                f"monitoring/alertmanager/alertmanager.yml"
             )
         elif owner.email.lower() not in reached:
-            yield f"{what}: does not reach {owner.shown}, who answers for it"
+            yield f"{what}: does not reach {owner.display_name}, who is accountable for it"
         if strangers := reached - allowed:
-            yield f"{what}: reaches {', '.join(sorted(strangers))}, who does not answer for it"
+            yield f"{what}: reaches {', '.join(sorted(strangers))}, who is not accountable for it"

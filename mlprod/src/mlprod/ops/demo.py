@@ -1,6 +1,4 @@
-"""From nothing to a served model, a promotion and a rollback: the path of every project, in a
-minute.
-"""
+"""The demo: from an empty folder to a served model, a promotion and a rollback, in a minute."""
 
 import json
 import os
@@ -21,7 +19,7 @@ from ..modes import DecisionMode
 from ..project.project import Project
 from ..records.store import Store
 from ..settings import Settings
-from ..training.evidence_store import digests, write
+from ..training.evidence_store import digests, write_evidence
 from ..training.governed_training import train_with_governance
 from ..training.promotion import promote
 from ..training.registry import Registry, Version
@@ -29,23 +27,23 @@ from .drills import (
     DrilledService,
     DrillError,
     highest_scoring_row,
+    kill_switch_drill,
     rollback_drill,
-    smoke,
-    stop_drill,
+    smoke_test,
 )
 from .readiness_report import scorecard
 
-WHO = "make demo"
-MODE = (
-    DecisionMode.ASSIST
-)  # what holds until it is switched; a service that has not read its records yet says shadow
+DEMO_ACTOR = "make demo"
+# The mode until somebody sets one. Before it has read its records, the service reports shadow.
+DEMO_MODE = DecisionMode.ASSIST
 
 
-def demo(project: Project) -> int:
-    """Runs in var/demo, so that the project's own registry is not touched."""
+def run_demo(project: Project) -> int:
+    """Run the demo in var/demo, so that it does not touch the project's own registry."""
     for name in [name for name in os.environ if name.startswith(("ML_", "MLFLOW_"))]:
         if name not in ("ML_ALLOW_PICKLE", "ML_GOVERNANCE", "ML_GOVERNANCE_DIR"):
-            del os.environ[name]  # the demo is the same whatever the shell says
+            # The demo must not depend on the settings of the shell.
+            del os.environ[name]
     settings = Settings(
         model_name=project.name,
         state_dir=Path("var/demo"),
@@ -63,55 +61,56 @@ def demo(project: Project) -> int:
 
     seam = project.seam()
     print(
-        "\n1  The baseline first: what is done today goes through contract, gates and "
-        "registry before any model exists."
+        "\n1  The baseline. Today's rule passes the contract, the gates and the registry "
+        "before any model."
     )
     first = train_with_governance(seam, settings, say, kind="baseline")
     registry = Registry(settings)
-    promote(registry, WHO, "something must answer from the first day", first.version.number)
-    print("\n2  A model, which must be worth more than that.")
+    promote(registry, DEMO_ACTOR, "the first version to serve", first.version.number)
+    print("\n2  A model. It must be worth more than the baseline, in money.")
     second = train_with_governance(seam, settings, say)
-    print("\n3  A service that follows the champion.")
+    print("\n3  A service. It follows the champion.")
     stored: list[Evidence] = []
-    with serving(project.package, settings) as address:
+    with service_process(project.package, settings) as address:
         service = DrilledService(address)
-        seen = wait_for(service, first.version)
+        seen = wait_for_version(service, first.version)
         say(f"GET  {address}/v1/model -> version {seen['model_version']}, a {seen['kind']}")
-        promote(registry, WHO, "it passed the gates", second.version.number)
-        seen = wait_for(service, second.version)
+        promote(registry, DEMO_ACTOR, "it passed the gates", second.version.number)
+        seen = wait_for_version(service, second.version)
         say(
-            f"promoted: version {seen['model_version']}, a {seen['kind']}, answers; nobody "
-            f"restarted anything"
+            f"promoted: the service switched to version {seen['model_version']}, "
+            f"a {seen['kind']}, without a restart"
         )
         row = highest_scoring_row(service, seam)
         print(f"\n4  A request.\n          POST {address}/v1/predict {json.dumps({'rows': [row]})}")
-        answered = service.ask("predict", {"rows": [row]})
-        print(f"          -> {json.dumps(answered)}")
-        print("   Its reasons, strongest first:")
-        for reason in service.ask("explain", {"rows": [row]})["explanations"][0]["fields"][:3]:
+        response = service.call("predict", {"rows": [row]})
+        print(f"          -> {json.dumps(response)}")
+        print("   The reasons for the score, strongest first:")
+        for reason in service.call("explain", {"rows": [row]})["explanations"][0]["fields"][:3]:
             given, typical = reason["given"], reason["typical"]
             print(
                 f"          {reason['field']} = {given} (typical: {typical}): "
                 f"{reason['effect']:+.4f}"
             )
         print(
-            "\n5  What became of it, told by the prediction's id; and the stop, which "
-            "takes the decision away."
+            "\n5  The outcome of a prediction, feedback on it, and the kill switch, which "
+            "withholds decisions."
         )
         subject = digests(settings, seam, second.version)
-        stored += smoke(service, seam, subject)
+        stored += smoke_test(service, seam, subject)
         for record in stored:
             print(f"          {record.check}: {record.value}")
-        stored += stop_drill(service, Store(settings.records_url), WHO, subject)
-        print(f"          stopped within {stored[-1].value} s, and went on in {MODE}")
-        print("\n6  Back again.")
-        stored += rollback_drill(service, registry, WHO, subject)
+        stored += kill_switch_drill(service, Store(settings.records_url), DEMO_ACTOR, subject)
+        seconds = stored[-1].value
+        print(f"          the kill switch took {seconds} s; then the mode was {DEMO_MODE} again")
+        print("\n6  A rollback.")
+        stored += rollback_drill(service, registry, DEMO_ACTOR, subject)
         say(
-            f"rolled back: version 1, the baseline, answers after {stored[-1].value} s; "
-            f"and forward again"
+            f"rolled back: version 1, the baseline, serves after {stored[-1].value} s; "
+            f"then version 2 was promoted again"
         )
-    write(registry, stored)
-    print("\n7  What the registry knows.")
+    write_evidence(registry, stored)
+    print("\n7  The registry: its versions and their history.")
     for version in registry.versions():
         print(f"          version {version.number}  {version.kind:8}  bundle {version.digest[:12]}")
     for event in registry.history():
@@ -121,7 +120,9 @@ def demo(project: Project) -> int:
                 f"{event['version']}: {event['why']}"
             )
         )
-    print("\n8  Where this stands: what the demo has shown, and what people have still to do.\n")
+    print(
+        "\n8  The readiness scorecard: what the demo has shown, and what people still have to do.\n"
+    )
     card = scorecard(seam, settings, registry, second.version)
     print(
         "\n".join(
@@ -129,8 +130,8 @@ def demo(project: Project) -> int:
         )
     )
     print(
-        "   All of it, with the 28 of the ML Test Score: ML_STATE_DIR=var/demo make "
-        "readiness FORMAT=markdown"
+        "   The whole scorecard, with the 28 tests of the ML Test Score: "
+        "ML_STATE_DIR=var/demo make readiness FORMAT=markdown"
     )
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Your own registry is untouched.")
     print(
@@ -141,10 +142,10 @@ def demo(project: Project) -> int:
 
 
 @contextmanager
-def serving(package: str, settings: Settings) -> Iterator[str]:
-    """The service as its own process, on a free port of this machine.
+def service_process(package: str, settings: Settings) -> Iterator[str]:
+    """Run the service as a process of its own, on a free port of this machine.
 
-    A drill that fails shows the end of its log.
+    If a drill fails, the error shows the end of the service's log.
     """
     message = {
         "ML_STATE_DIR": str(settings.state_dir),
@@ -160,7 +161,8 @@ def serving(package: str, settings: Settings) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{settings.port}"
     except DrillError as error:
-        ended = "" if process.poll() is None else f"\nThe service ended with {process.returncode}."
+        code = process.poll()
+        ended = "" if code is None else f"\nThe service ended with exit code {code}."
         last = "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
         raise DrillError(f"{error}{ended}\nThe end of {path}:\n{last}") from error
     finally:
@@ -168,16 +170,16 @@ def serving(package: str, settings: Settings) -> Iterator[str]:
         process.wait(20)
 
 
-def wait_for(service: DrilledService, version: Version) -> dict[str, Any]:
-    """What /v1/model says once `version` answers and its mode is known.
+def wait_for_version(service: DrilledService, version: Version) -> dict[str, Any]:
+    """Wait until the service serves `version` in the demo's mode; return the JSON of /v1/model.
 
-    Raises DrillError when it does not come.
+    Raises DrillError if that does not happen.
     """
-    wanted = (str(version.number), MODE)
+    wanted = (str(version.number), DEMO_MODE)
     service.wait_for(
         lambda facts: (facts["model_version"], facts["mode"]) == wanted, f"version {version.number}"
     )
-    return service.ask("model")
+    return service.call("model")
 
 
 def _free_port() -> int:

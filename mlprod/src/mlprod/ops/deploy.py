@@ -1,6 +1,4 @@
-"""The service onto a cluster, named by digest, and the question of what runs there: it is the
-cluster that answers.
-"""
+"""Deployment of the images to a cluster, by digest, and verification of what runs there."""
 
 import json
 import re
@@ -15,11 +13,13 @@ from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
 from ..training.evidence_store import finding
 from . import kubectl
-from .kubectl import WAIT, DeploymentError, name_of, namespace_of, rendered
+from .kubectl import ROLLOUT_SECONDS, DeploymentError, name_of, namespace_of, render_overlay
 
 OVERLAYS = Path("deploy/overlays")
-FIRST = "ml-service/step=first"  # label of what must be there before anything is replaced
-REPLICATED = ("Deployment", "StatefulSet")  # the second by deploy/clusters/replica-volumes
+# The label of the manifests that must be ready before anything is replaced.
+FIRST_STEP = "ml-service/step=first"
+# deploy/clusters/replica-volumes uses a StatefulSet.
+REPLICATED = ("Deployment", "StatefulSet")
 DIGEST = re.compile(r"([^\s@]+)@(sha256:[0-9a-f]{64})")
 
 
@@ -32,50 +32,50 @@ class Image:
 
     @property
     def name(self) -> str:
-        """The last part of its path: what the manifests call it."""
+        """The last part of the repository, by which the manifests name the image."""
         return _last(self.repository)
 
 
-def images(said: str) -> list[Image]:
-    """The images that a line names, each once.
+def parse_images(text: str) -> list[Image]:
+    """Return the images that a line names.
 
-    Raises DeploymentError without a digest: a tag may move.
+    Raises DeploymentError if an image has no digest, since a tag may move, or is named twice.
     """
     result = []
-    for word in said.split():
-        fits = DIGEST.fullmatch(word)
-        if not fits:
+    for reference in text.split():
+        match = DIGEST.fullmatch(reference)
+        if not match:
             raise DeploymentError(
-                f"{word!r} names no digest; works: registry.example.org/team/name@sha256:{'0' * 64}"
+                f"IMAGES: {reference!r} has no digest; works: "
+                f"registry.example.org/team/name@sha256:{'0' * 64}"
             )
-        result.append(Image(fits[1], fits[2]))
+        result.append(Image(match[1], match[2]))
         if [image.name for image in result].count(result[-1].name) > 1:
-            raise DeploymentError(f"{result[-1].name} is named twice: {said}")
+            raise DeploymentError(f"IMAGES names {result[-1].name} twice: {text}")
     if not result:
         raise DeploymentError(
-            'which images? IMAGES="registry.example.org/team/name@sha256:…", as publishing '
-            "printed them"
+            "IMAGES names no image. Works: the line that the publishing workflow printed, such as "
+            'IMAGES="registry.example.org/team/name@sha256:…"'
         )
     return result
 
 
-def deploy(
+def deploy_images(
     environment: str, wanted: Sequence[Image], folder: Path, say: Callable[[str], object] = print
 ) -> None:
-    """Apply the overlay with the images wanted, and wait until they have replaced what ran.
+    """Apply the overlay with the wanted images, and wait until they run.
 
-    Raises DeploymentError.
-
-    What is marked as the first step, with the job that brings the tables up, is done before
-    anything is replaced. `folder`, inside the project, gets the kustomization that names the
-    digests.
+    The first step, with the job that migrates the tables, completes before anything is replaced.
+    `folder` lies inside the project and gets the kustomization with the digests. Raises
+    DeploymentError.
     """
     overlay = OVERLAYS / environment
-    known = {_bare(image) for document in rendered(overlay) for image in _images(document)}
+    known = {_bare(image) for document in render_overlay(overlay) for image in _images(document)}
     for image in wanted:
         if image.name not in {_last(name) for name in known}:
             raise DeploymentError(
-                f"{overlay} uses no image {image.name!r}; it uses {', '.join(sorted(known))}"
+                f"IMAGES: {overlay} uses no image {image.name!r}; "
+                f"it uses {', '.join(sorted(known))}"
             )
     folder.mkdir(parents=True, exist_ok=True)
     above = "/".join([".."] * len(folder.resolve().relative_to(Path.cwd().resolve()).parts))
@@ -88,53 +88,56 @@ def deploy(
     (folder / "kustomization.yaml").write_text(
         yaml.safe_dump({"resources": [f"{above}/{overlay}"], "images": named}), encoding="utf-8"
     )
-    documents = rendered(folder)
+    documents = render_overlay(folder)
     used = {image for document in documents for image in _images(document)}
     if moving := sorted(image for image in used if not DIGEST.fullmatch(image)):
         raise DeploymentError(
-            f"nothing was applied: IMAGES and {overlay} name no digest of {', '.join(moving)}"
+            f"nothing was applied: IMAGES and {overlay} give no digest for {', '.join(moving)}"
         )
     jobs = [name_of(document) for document in documents if document["kind"] == "Job"]
-    for job in jobs:  # one that ran cannot be changed
-        kubectl.kubectl("delete", *job, "--ignore-not-found")
-    if jobs:
-        say(kubectl.kubectl("apply", "-k", str(folder), "-l", FIRST))
+    # Kubernetes does not allow changes of a job that ran.
     for job in jobs:
-        kubectl.wait_for(job)
+        kubectl.run_kubectl("delete", *job, "--ignore-not-found")
+    if jobs:
+        say(kubectl.run_kubectl("apply", "-k", str(folder), "-l", FIRST_STEP))
+    for job in jobs:
+        kubectl.wait_for_job(job)
         say(f"{job[0]} is done")
-    say(kubectl.kubectl("apply", "-k", str(folder)))
+    say(kubectl.run_kubectl("apply", "-k", str(folder)))
     for document in documents:
         if document["kind"] in REPLICATED:
-            say(kubectl.kubectl("rollout", "status", *name_of(document), f"--timeout={WAIT}s"))
+            timeout = f"--timeout={ROLLOUT_SECONDS}s"
+            say(kubectl.run_kubectl("rollout", "status", *name_of(document), timeout))
 
 
-def deployed(
+def verify_images(
     environment: str, wanted: Sequence[Image], digests: dict[Subject, str]
 ) -> list[Evidence]:
-    """Ask the cluster which digests the pods of the overlay's deployments run.
+    """Compare the digests that the pods of the overlay run with the wanted ones.
 
-    Raises DeploymentError when it is silent.
+    Raises DeploymentError if the cluster does not respond.
     """
     digest_of = {image.name: image.digest for image in wanted}
     seen, counted, errors = set(), 0, []
-    for document in rendered(OVERLAYS / environment):
+    for document in render_overlay(OVERLAYS / environment):
         if document["kind"] not in REPLICATED:
             continue
         labels = ",".join(
             f"{key}={value}" for key, value in document["spec"]["selector"]["matchLabels"].items()
         )
         pods = json.loads(
-            kubectl.kubectl("get", "pods", "-l", labels, *namespace_of(document), "-o", "json")
+            kubectl.run_kubectl("get", "pods", "-l", labels, *namespace_of(document), "-o", "json")
         )["items"]
         pinned = {
             _last(_bare(image)): image.partition("@")[2] for image in _images(document)
         } | digest_of
-        for name, container, image, runs in _run_by(filter(_lives, pods)):
-            if image in pinned:  # another one was put beside them by the cluster
+        for name, container, image, runs in _running_images(filter(_is_running, pods)):
+            # The cluster may inject other containers, such as a mesh proxy.
+            if image in pinned:
                 seen.add(image)
                 counted += 1
                 if not pinned[image] or not runs.endswith(f"@{pinned[image]}"):
-                    requested = pinned[image] or f"what a digest names: IMAGES says none of {image}"
+                    requested = pinned[image] or f"a known digest: IMAGES gives none for {image}"
                     errors.append(f"{name}/{container} runs {runs or 'nothing'}, not {requested}")
     if missing := digest_of.keys() - seen:
         errors.append(f"no pod of {OVERLAYS / environment} runs {' or '.join(sorted(missing))}")
@@ -149,9 +152,11 @@ def _containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
 
 
-def _lives(pod: dict[str, Any]) -> bool:
-    """One that was evicted stays listed with what it ran; one that the autoscaler just added runs
-    nothing yet.
+def _is_running(pod: dict[str, Any]) -> bool:
+    """Return whether a pod runs.
+
+    An evicted pod stays listed with its images. A pod that the autoscaler just added runs nothing
+    yet.
     """
     return (pod.get("status") or {}).get("phase") == "Running" and not pod["metadata"].get(
         "deletionTimestamp"
@@ -159,7 +164,7 @@ def _lives(pod: dict[str, Any]) -> bool:
 
 
 def _images(document: Any) -> Iterator[str]:
-    """The images that a manifest uses, at whatever depth."""
+    """Yield the images that a manifest uses, at any depth."""
     if isinstance(document, dict):
         for container in _containers(document):
             if isinstance(container, dict) and "image" in container:
@@ -171,19 +176,20 @@ def _images(document: Any) -> Iterator[str]:
 
 
 def _bare(image: str) -> str:
-    """registry:5000/team/name:tag@sha256:… → registry:5000/team/name"""
+    """Return the repository: registry:5000/team/name:tag@sha256:… → registry:5000/team/name"""
     path, slash, name = image.partition("@")[0].rpartition("/")
     return path + slash + name.partition(":")[0]
 
 
 def _last(repository: str) -> str:
-    """registry:5000/team/name → name"""
+    """Return the last part: registry:5000/team/name → name"""
     return repository.rpartition("/")[2]
 
 
-def _run_by(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
-    """(pod, container, name of its image, what its node says it runs); the kubelet writes
-    registry/name@sha256:…
+def _running_images(pods: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (pod, container, name of its image, reference that its node runs).
+
+    The kubelet reports the reference as registry/name@sha256:…
     """
     for pod in pods:
         status = pod.get("status") or {}

@@ -1,6 +1,6 @@
-"""A running service, tried for real: does it answer, can it be stopped, is there a way back?
+"""Drills on a running service: smoke test, kill switch and rollback.
 
-Each leaves evidence.
+Each one leaves evidence.
 """
 
 import contextlib
@@ -19,39 +19,42 @@ from typing import Any
 from ..atomic_write import atomic_write
 from ..governance.check_catalogue import Subject, catalogue
 from ..governance.evidence import Evidence, utc_now
-from ..governance.evidence_status import judge
+from ..governance.evidence_status import judge_evidence
 from ..installation.installed import read_library
-from ..loopback import open_address, proxy_of
+from ..loopback import describe_proxy, open_address
 from ..modes import SAFEST, DecisionMode
 from ..project.project import Seam
 from ..records.smoke import SMOKE_ID_PREFIX
 from ..records.store import Store
-from ..training.evidence_store import finding, read
-from ..training.predecessors import predecessors, unusable
+from ..training.evidence_store import finding, read_evidence
+from ..training.predecessors import predecessors, reason_unusable
 from ..training.promotion import promote, rollback
 from ..training.registry import CHAMPION, Registry
 
-WAIT = 60.0  # seconds until something must have arrived
-VALIDITY = timedelta(days=7)  # enough for a drill of the same code
-LOOKED_AT = 500  # rows of the data, among which the most remarkable one is asked
+# Seconds until the service must show a change.
+DRILL_TIMEOUT = 60.0
+# For this long, a drill of the CI need not be repeated for the same code.
+VALIDITY = timedelta(days=7)
+# Rows of the data from which the one with the highest score is chosen.
+SAMPLE_ROWS = 500
 
 
 class DrillError(Exception):
-    """The service did not do what was tried; the message says what it did."""
+    """The service did not pass the drill; the message describes what it did."""
 
 
 @dataclass(frozen=True)
 class DrilledService:
-    """A service at an address (http://host:port), and a key for it where one is needed."""
+    """A service at an address (http://host:port), and an API key if the service requires one."""
 
     address: str
     key: str = ""
 
-    def ask(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What a route under /v1 answers.
+    def call(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request to a route under /v1 and return its JSON.
 
-        Raises DrillError for a refusal and for an answer of something else, OSError when nobody
-        answers.
+        Raises DrillError if the service refuses or the response is not JSON, and OSError if nothing
+        responds.
         """
         url = f"{self.address}/v1/{route}"
         headers = {"content-type": "application/json"} | (
@@ -59,73 +62,78 @@ class DrilledService:
         )
         body = None if content is None else json.dumps(content).encode()
         try:
-            request = urllib.request.Request(url, body, headers)  # noqa: S310 - the caller's address
+            # The user of the command chooses the address.
+            request = urllib.request.Request(url, body, headers)  # noqa: S310
             with open_address(request, 10) as response:
                 result: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
-            raise DrillError(f"{url} answered {error.code}: {detail}{proxy_of(url)}") from error
+            raise DrillError(
+                f"{url} responded with {error.code}: {detail}{describe_proxy(url)}"
+            ) from error
         except (HTTPException, ValueError) as error:
             raise DrillError(
-                f"{url} is not answered by this service: {error}{proxy_of(self.address)}"
+                f"{url}: the response is not one of this service: "
+                f"{error}{describe_proxy(self.address)}"
             ) from error
         return result
 
     def wait_for(
         self, holds: Callable[[dict[str, Any]], object], what: str, seconds: float = 0.0
     ) -> float:
-        """Seconds until what /v1/model says `holds`.
+        """Wait until `holds` is true of the JSON of /v1/model; return the seconds that it took.
 
-        Raises DrillError when it does not within `seconds`, or WAIT.
+        `what` names the expected state in the error. Raises DrillError if it is not reached within
+        `seconds`, or DRILL_TIMEOUT.
         """
-        began, longest, last = time.monotonic(), seconds or WAIT, "nothing was asked"
-        while time.monotonic() - began < longest:
+        start, timeout, last = time.monotonic(), seconds or DRILL_TIMEOUT, "no request was sent"
+        while time.monotonic() - start < timeout:
             try:
-                facts = self.ask("model")
+                facts = self.call("model")
                 if holds(facts):
-                    return time.monotonic() - began
+                    return time.monotonic() - start
                 last = f"version {facts['model_version']} in mode {facts['mode']}"
             except KeyError as error:
-                last = f"an answer without {error}, so not of this service"
+                last = f"a response without {error}, so not one of this service"
             except DrillError as error:
                 last = str(error)
             except OSError as error:
-                last = f"{error}{proxy_of(self.address)}"
+                last = f"{error}{describe_proxy(self.address)}"
             time.sleep(0.05)
         raise DrillError(
-            f"{what} did not come to hold at {self.address} within {longest:g} s; last seen: {last}"
+            f"{self.address} did not reach {what} within {timeout:g} s; last seen: {last}"
         )
 
 
-def smoke(service: DrilledService, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
-    """A row of the data goes in, its score, reasons, outcome and feedback come back.
+def smoke_test(service: DrilledService, seam: Seam, digests: dict[Subject, str]) -> list[Evidence]:
+    """Send a row of the data to the service; check prediction, reasons, outcome and feedback.
 
     Raises DrillError or OSError.
     """
-    facts = service.ask("model")
+    facts = service.call("model")
     if "smoke" not in facts["roles"]:
         roles = " ".join(f"--role {role}" for role in ("predict", "outcomes", "feedback", "smoke"))
         raise DrillError(
-            f"the key {facts['caller']!r} has not the role 'smoke', so what it tries would "
-            f"count as a case; nothing "
-            f"was sent. What works is a key that has it: create-key --name smoke {roles}"
+            f"the key {facts['caller']!r} does not have the role 'smoke', so its requests would "
+            f"count as cases; nothing was sent. Works: create-key --name smoke {roles}"
         )
     row = highest_scoring_row(service, seam)
     id = SMOKE_ID_PREFIX + uuid.uuid4().hex
-    (answer,) = service.ask("predict", {"rows": [row | {"id": id}]})["predictions"]
-    if answer["id"] != id or not isinstance(answer["score"], float | int):
-        raise DrillError(f"asked for {id}, and the answer was {answer}")
-    reasons = service.ask("explain", {"rows": [row]})["explanations"][0]["fields"]
-    time.sleep(1)  # a prediction is in the database a fifth of a second after its answer
+    (prediction,) = service.call("predict", {"rows": [row | {"id": id}]})["predictions"]
+    if prediction["id"] != id or not isinstance(prediction["score"], float | int):
+        raise DrillError(f"the prediction for {id} has another id or no score: {prediction}")
+    reasons = service.call("explain", {"rows": [row]})["explanations"][0]["fields"]
+    # A prediction reaches the database a fifth of a second after its response.
+    time.sleep(1)
     received = {
         "prediction_id": id,
         "outcome": 1,
         "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    outcome = service.ask("outcomes", {"outcomes": [received]})
+    outcome = service.call("outcomes", {"outcomes": [received]})
     message = {"prediction_id": id, "verdict": "accepted", "reviewer": "smoke"}
-    feedback = service.ask("feedback", {"feedback": [message]})
-    taken = (
+    feedback = service.call("feedback", {"feedback": [message]})
+    stored = (
         outcome["accepted"] == feedback["accepted"] == 1
         and not outcome["unknown"]
         and not feedback["unknown"]
@@ -133,62 +141,66 @@ def smoke(service: DrilledService, seam: Seam, digests: dict[Subject, str]) -> l
     version = f"version {facts['model_version']}, {len(reasons)} fields explained"
     return [
         finding("served-end-to-end", bool(reasons), digests, version),
-        finding("feedback-works", taken, digests, f"outcome {outcome}, feedback {feedback}"),
+        finding("feedback-works", stored, digests, f"outcome {outcome}, feedback {feedback}"),
     ]
 
 
-def stop_drill(
+def kill_switch_drill(
     service: DrilledService,
     store: Store,
     who: str,
     digests: dict[Subject, str],
     file: Path | None = None,
 ) -> list[Evidence]:
-    """Stop through the database, as `make set-mode` does, and through the mode file, if one is
-    given; time both, and go back to the mode before. The slower counts.
+    """Use the kill switch, time it, and restore the mode before.
 
-    Raises DrillError, before anything is switched, when there is nothing to stop, when the service
-    does not live on this database, or when the file is in use. A stop that somebody else orders
-    meanwhile stays.
+    It is used through the database, as `make set-mode` does, and through the mode file if one is
+    given. The slower time counts. Raises DrillError before anything is switched if the service is
+    in shadow mode, if it uses another database, or if the file is in use. If somebody else uses the
+    kill switch meanwhile, the service stays in shadow mode.
     """
-    known, facts = store.mode(), service.ask("model")
+    known, facts = store.mode(), service.call("model")
     shown, source = facts["mode"], facts.get("mode_source", "database")
     if shown == DecisionMode.SHADOW:
         raise DrillError(
-            "the service is in shadow: there is nothing to stop; drill where it is in "
-            "assist or automate"
+            "the service is in shadow mode, so the kill switch would change nothing. "
+            "Works: a service in assist or automate mode"
         )
     if source in ("file", "replica"):
         raise DrillError(
-            f"the service is in {shown} through the {source}, not its database: nothing "
-            f"was switched"
+            f"the {source}, not the database, sets the mode {shown} of the service; nothing was "
+            f"switched"
         )
     if known and known.mode != shown:
         raise DrillError(
-            f"the service is in {shown}, its database says {known.mode}: is this its database?"
+            f"the service is in {shown} mode, but this database records {known.mode}; nothing was "
+            f"switched. Does the service use another database?"
         )
     if file and file.exists():
-        raise DrillError(f"{file} is in use: remove it first; nothing was switched")
-    drill = store.set_mode(SAFEST, who, "stop drill")
+        raise DrillError(f"the mode file {file} is in use; nothing was switched. Remove it first")
+    drill = store.set_mode(SAFEST, who, "kill switch drill")
     try:
-        seconds = service.wait_for(lambda facts: facts["mode"] == DecisionMode.SHADOW, "the stop")
+        seconds = service.wait_for(
+            lambda facts: facts["mode"] == DecisionMode.SHADOW, "shadow mode"
+        )
     finally:
-        store.set_mode(shown, who, "stop drill: as before", after=drill)
+        store.set_mode(shown, who, "kill switch drill: restored", after=drill)
     if file:
-        service.wait_for(lambda facts: facts["mode"] == shown, "the mode before")
-        seconds = max(seconds, _stop_by_file(service, file))
+        service.wait_for(lambda facts: facts["mode"] == shown, f"the mode {shown}")
+        seconds = max(seconds, _switch_by_file(service, file))
     return [finding("stop-drilled", seconds <= 5, digests, round(seconds, 3))]
 
 
-def _stop_by_file(service: DrilledService, file: Path) -> float:
-    """Write the mode file, wait until the service stops through it, and remove it unless somebody
-    else has written.
+def _switch_by_file(service: DrilledService, file: Path) -> float:
+    """Switch to shadow mode by the mode file; return the seconds that it took.
+
+    The file is removed afterwards, unless somebody else has written to it.
     """
-    content = b"shadow stop drill"
+    content = b"shadow kill switch drill"
     atomic_write(file, content, 0o644)
     try:
         return service.wait_for(
-            lambda facts: facts["mode_source"] == "file", f"the stop through {file}"
+            lambda facts: facts["mode_source"] == "file", f"shadow mode through {file}"
         )
     finally:
         with contextlib.suppress(OSError):
@@ -199,12 +211,10 @@ def _stop_by_file(service: DrilledService, file: Path) -> float:
 def rollback_drill(
     service: DrilledService, registry: Registry, who: str, digests: dict[Subject, str]
 ) -> list[Evidence]:
-    """Back to the version before, until it answers; then forward again.
+    """Roll back to the version before, wait until the service serves it, and promote again.
 
-    The time is that of the way back.
-
-    Raises DrillError, and NoTargetVersionError when nothing came before the champion. A champion
-    that somebody moves meanwhile stays where it was moved.
+    The time of the rollback counts. If somebody else moves the champion meanwhile, it stays there.
+    Raises DrillError, and NoTargetVersionError if the champion has no predecessor.
     """
     before, after = rollback(registry, who, "rollback drill")
     try:
@@ -214,7 +224,7 @@ def rollback_drill(
     finally:
         champion = registry.get_by_alias(CHAMPION)
         if champion and champion.number == after.number:
-            promote(registry, who, "rollback drill: as before", before.number)
+            promote(registry, who, "rollback drill: restored", before.number)
     service.wait_for(
         lambda facts: facts["model_version"] == str(before.number), f"version {before.number}"
     )
@@ -222,28 +232,35 @@ def rollback_drill(
 
 
 def reason_to_skip(registry: Registry, digests: dict[Subject, str]) -> str:
-    """Why a drill that nobody watches moves nothing: production follows, nothing is to go back to,
-    or the CI has tried this very code within a week. Empty when it may.
+    """Return why an unattended rollback drill must be skipped; empty if it may run.
+
+    It is skipped if production follows the registry, if no earlier version exists, or if the CI ran
+    it with the same code within a week.
     """
     champion = registry.get_by_alias(CHAMPION)
     if registry.environment() == "production":
-        return "production follows this registry too: drill by hand, while somebody watches"
-    if champion is None or all(map(unusable, predecessors(registry, champion))):
-        return "there is no version yet to go back to"
+        return "production follows this registry too: run the drill by hand, while somebody watches"
+    if champion is None or all(map(reason_unusable, predecessors(registry, champion))):
+        return "no earlier version exists to roll back to"
     entry = catalogue().entry("rollback-drilled")
     library, now = read_library(Path()), utc_now()
     result = (
-        judge(entry, read(registry), digests, now, library=library, only_ci=True) if entry else None
+        judge_evidence(entry, read_evidence(registry), digests, now, library=library, only_ci=True)
+        if entry
+        else None
     )
     if result and result.status == "passed" and result.record and now - result.record.at < VALIDITY:
-        return f"the CI drilled this code already: {result.why}"
+        return f"the CI already ran the drill with this code: {result.why}"
     return ""
 
 
 def highest_scoring_row(service: DrilledService, seam: Seam) -> dict[str, Any]:
-    """Of some rows of the data, the one that the service scores highest."""
-    result = seam.load().select(*seam.terms.fields.names).limit(LOOKED_AT).to_pyarrow().to_pylist()
+    """Return the row of the data with the highest score, out of SAMPLE_ROWS rows."""
+    result = (
+        seam.load().select(*seam.terms.fields.names).limit(SAMPLE_ROWS).to_pyarrow().to_pylist()
+    )
     rows = [{name: value for name, value in row.items() if value is not None} for row in result]
     named = [row | {"id": SMOKE_ID_PREFIX + uuid.uuid4().hex} for row in rows]
-    scores = [answer["score"] for answer in service.ask("predict", {"rows": named})["predictions"]]
+    predictions = service.call("predict", {"rows": named})["predictions"]
+    scores = [item["score"] for item in predictions]
     return rows[scores.index(max(scores))]

@@ -1,6 +1,6 @@
-"""Bring the database of records to the tables that this code knows.
+"""Migrations of the database of records.
 
-The service never does this itself.
+The service never runs them.
 """
 
 import time
@@ -13,34 +13,33 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import records
 from ..records.database import engine_of
 from ..records.errors import StoreUnavailableError
-from ..records.failures import explained, waits_for_others
+from ..records.failures import to_store_error, waits_for_others
 from ..records.tables import VERSIONS, metadata
 from ..records.time_limits import LONG_WAIT, WAIT
 
-RETRY_SECONDS = 5.0  # between two tries to get a lock that others hold
-PATIENCE = 600.0  # seconds until others had it for too long
+# Between two attempts to get a lock that other processes hold.
+RETRY_SECONDS = 5.0
+# Seconds until the migration gives up on such a lock.
+PATIENCE = 600.0
 
 
 def config_of(url: str) -> Config:
-    """What Alembic's commands take."""
+    """Return the configuration of Alembic's commands."""
     config = Config()
     config.set_main_option(
         "script_location", str(Path(records.__file__).parent / "migrations").replace("%", "%%")
     )
-    # Who waits for the lock of a table keeps everyone out who comes later: wait shortly, and try
-    # again.
+    # A process that waits for the lock of a table blocks all later ones: wait briefly, and retry.
     engine = engine_of(url, LONG_WAIT, lock_wait=WAIT)
     config.attributes.update(engine=engine, metadata=metadata, versions=VERSIONS)
     return config
 
 
 def migrate(url: str) -> bool:
-    """Run the migrations that are still missing, all or none.
+    """Run the missing migrations, all or none; return whether the tables now match this code.
 
-    Safe to repeat, and to run twice at once.
-
-    Gives whether the tables are this code's now. Those of newer code stay as they are: code must be
-    able to go back. Raises StoreUnavailableError.
+    It is safe to repeat, and to run twice at the same time. Tables of newer code stay unchanged, so
+    that the code can be rolled back. Raises StoreUnavailableError.
     """
     config = config_of(url)
     until = time.monotonic() + PATIENCE
@@ -53,14 +52,14 @@ def migrate(url: str) -> bool:
 
 
 def _upgraded(config: Config, last: bool) -> bool:
-    """False when others hold what the migrations need; on the `last` try that is an error.
+    """Run the migrations; return False if other processes hold a lock that they need.
 
-    Raises StoreUnavailableError.
+    On the `last` attempt such a lock raises StoreUnavailableError.
     """
     try:
         command.upgrade(config, "head")
     except SQLAlchemyError as error:
         if waits_for_others(error) and not last:
             return False
-        raise StoreUnavailableError(str(explained(error))) from error
+        raise StoreUnavailableError(str(to_store_error(error))) from error
     return True

@@ -1,5 +1,6 @@
-"""Switch the mode by a command: through the database, and while that is away through the folder of
-this machine.
+"""The mode switch of the command line.
+
+It switches through the database, or through a folder of this machine while the database is down.
 """
 
 from dataclasses import dataclass
@@ -16,17 +17,19 @@ from ..settings import Settings
 if TYPE_CHECKING:
     from ..records.store import Store
 
-ELSEWHERE = "switch each with POST /v1/mode, or all with the mode file (docs/records.md)"
+OTHER_REPLICAS = "switch each with POST /v1/mode, or all with the mode file (docs/records.md)"
 
 
 class NotSwitchedError(Exception):
-    """The mode is as it was; the message says why and what works."""
+    """The mode was not switched; the message states why and what works."""
 
 
 @dataclass(frozen=True)
 class SwitchedMode:
-    """`holds` is what the database says now, None while it is away; `reached` says in words whom
-    the switch reached.
+    """The result of a switch.
+
+    `holds` is the mode in the database; None while the database is down. `reached` lists in
+    sentences which services the switch reached.
     """
 
     holds: Mode | None
@@ -35,9 +38,9 @@ class SwitchedMode:
 
 
 def open_store(settings: Settings) -> "Store":
-    """The database of records, which answers within seconds or raises StoreUnavailableError.
+    """Open the database of records, and create the tables of an embedded one.
 
-    The embedded one gets its tables.
+    Raises StoreUnavailableError within seconds.
     """
     from ..records.store import Store
 
@@ -54,8 +57,9 @@ def open_store(settings: Settings) -> "Store":
 
 
 def modes_here(settings: Settings) -> list[Mode]:
-    """What counts on this machine beside the database: the mode file, and switches that are not
-    stored there yet.
+    """Return the modes that apply on this machine besides the database.
+
+    They are the mode file, and the switches that the database does not hold yet.
     """
     in_file = read_mode_file(settings.mode_file).mode if settings.mode_file else None
     waiting = [*SwitchFolder(settings.switches).read().values(), *_memory(settings).read()[1]]
@@ -63,42 +67,41 @@ def modes_here(settings: Settings) -> list[Mode]:
 
 
 def mode_now(settings: Settings, store: "Store") -> Mode:
-    """The strictest of the database and of what counts here. Raises StoreUnavailableError."""
-    return strictest([store.mode() or _first(settings), *modes_here(settings)])
+    """Return the strictest mode of the database and this machine. Raises StoreUnavailableError."""
+    return strictest([store.mode() or _initial_mode(settings), *modes_here(settings)])
 
 
 def read_mode(settings: Settings, store: "Store") -> Mode | None:
-    """What the database says, once it has the switches of this machine.
+    """Store the switches of this machine in the database; return the mode that it holds.
 
     Raises StoreUnavailableError.
     """
     folder = SwitchFolder(settings.switches)
-    for path, switch in folder.read().items():
-        if switch.at:
-            store.add_late_switch(switch, _first(settings))
+    for path, waiting in folder.read().items():
+        if waiting.at:
+            store.add_late_switch(waiting, _initial_mode(settings))
             folder.remove(path)
     return store.mode()
 
 
-def switch(settings: Settings, wanted: str, who: str, why: str) -> SwitchedMode:
-    """A step down asks nothing, and is taken here while the database is away.
+def switch_mode(settings: Settings, wanted: str, who: str, why: str) -> SwitchedMode:
+    """Switch the mode.
 
-    A step up must be earned.
-
-    Raises StoreUnavailableError for a step up without the database, NotReadyError for one that is
-    not earned, and NotSwitchedError.
+    A step down requires nothing, and works on this machine while the database is down. A step up
+    must meet the criteria of the change plan. Raises StoreUnavailableError for a step up without
+    the database, NotReadyError if a criterion is not met, and NotSwitchedError.
     """
     who, why = storable(who, MAX_ACTOR), storable(why, MAX_REASON)
     try:
         store = open_store(settings)
-        before = read_mode(settings, store) or _first(settings)
+        before = read_mode(settings, store) or _initial_mode(settings)
         if rank(wanted) > rank(before.mode) and (
             settings.environment != "local" or settings.database_url
         ):
             from ..records.usage_stats import usage
-            from .readiness_report import demand_mode
+            from .readiness_report import require_mode
 
-            demand_mode(settings, wanted, before.mode, usage(store, before.mode))
+            require_mode(settings, wanted, before.mode, usage(store, before.mode))
         return SwitchedMode(store.set_mode(wanted, who, why), [])
     except StoreUnavailableError as error:
         return _switch_here(settings, wanted, who, why, error)
@@ -111,7 +114,7 @@ def _switch_here(
     holds = [*([known] if known else []), *modes_here(settings)]
     if rank(wanted) > (rank(strictest(holds).mode) if holds else rank(DecisionMode.ASSIST)):
         raise StoreUnavailableError(
-            f"{error}. A step up to {wanted} needs the database; nothing was switched"
+            f"{error}. A step up to {wanted} requires the database; nothing was switched"
         ) from error
     try:
         SwitchFolder(settings.switches).add(
@@ -119,31 +122,30 @@ def _switch_here(
         )
     except OSError as problem:
         raise NotSwitchedError(
-            f"the database does not answer ({error}), and {settings.switches} cannot be "
-            f"written ({problem}). "
-            f"What works: {ELSEWHERE}"
+            f"the database is unavailable ({error}), and {settings.switches} cannot be written "
+            f"({problem}). Works: {OTHER_REPLICAS}"
         ) from error
     running = sorted(str(lock.parent) for lock in _locks(settings) if _is_locked(lock))
-    reached = [f"the database of records does not answer: {error}"]
+    reached = [f"the database of records is unavailable: {error}"]
     if running:
         reached.append(
-            f"{wanted} holds within a second for the service that runs with "
+            f"The mode is {wanted} within a second for the service that runs with "
             f"{' and with '.join(running)}."
         )
     else:
         reached.append(
-            f"No service runs with {settings.spooled}: a service that starts here begins "
-            f"in {wanted}."
+            f"No service runs with {settings.spooled}. A service that starts here begins in "
+            f"{wanted}."
         )
     reached.append(
-        f"It waits in {settings.switches}: services of this machine store it when the "
-        f"database is back."
+        f"The switch waits in {settings.switches}. The services of this machine store it when "
+        f"the database is back."
     )
-    reached.append(f"NOT reached: replicas elsewhere; {ELSEWHERE}")
+    reached.append(f"NOT reached: replicas on other machines; {OTHER_REPLICAS}")
     return SwitchedMode(None, reached, effective=bool(running) or not settings.database_url)
 
 
-def _first(settings: Settings) -> Mode:
+def _initial_mode(settings: Settings) -> Mode:
     return Mode(settings.first_mode, "settings", "ML_MODE")
 
 
@@ -152,12 +154,12 @@ def _memory(settings: Settings) -> ModeMemory:
 
 
 def _locks(settings: Settings) -> set[Path]:
-    """Of the event logs that services of this machine may use."""
+    """Return the lock files of the event logs that services of this machine may use."""
     return {settings.spooled / "lock", *settings.state_dir.glob("*/lock")}
 
 
 def _is_locked(path: Path) -> bool:
-    """Whether a service has the event log that this file belongs to."""
+    """Return whether a service uses the event log of this lock file."""
     try:
         import fcntl
 

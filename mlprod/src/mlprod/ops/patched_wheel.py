@@ -1,4 +1,4 @@
-"""The library with the project's patches/*.patch: unpacked, patched by git, rebuilt.
+"""A wheel of the library with the project's patches/*.patch: unpacked, patched by git, rebuilt.
 
 Standard library only.
 """
@@ -18,18 +18,18 @@ VERSION_FILE = "mlprod/version.py"
 
 
 class PatchError(Exception):
-    """A patch does not fit, or the library cannot be patched here; nothing was changed."""
+    """A patch does not apply, or the library cannot be patched here; nothing was changed."""
 
 
 def patch_files(project: Path) -> list[Path]:
-    """The patches of a project, in the order in which they apply: that of their names."""
+    """Return the patches of a project in the order in which they apply: by name."""
     return sorted((project / "patches").glob("*.patch"))
 
 
 def patched_wheel(wheel: Path, patches: Sequence[Path], version: str) -> bytes:
-    """The wheel of that file with the patches, as `version`. The same input gives the same bytes.
+    """Return the wheel with the patches, as `version`; the same input gives the same bytes.
 
-    Raises PatchError, with the patch and the file of the library that do not fit.
+    Raises PatchError with the patch and the library file to which it does not apply.
     """
     released = wheel.name.split("-")[1]
     with tempfile.TemporaryDirectory(prefix="mlprod-patch-") as name:
@@ -37,16 +37,15 @@ def patched_wheel(wheel: Path, patches: Sequence[Path], version: str) -> bytes:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
         for patch in patches:
-            _apply(patch.resolve(), folder, released)
+            _apply_patch(patch.resolve(), folder, released)
         result = sorted(
             path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
         )
         files = {name: (folder / name).read_bytes() for name in result}
     _require_own_files(files, wheel, released)
     del files[f"{info_folder(released)}/RECORD"]
-    ordered = sorted(
-        files, key=lambda name: (not name.startswith("mlprod/"), name)
-    )  # the metadata at the end
+    # The metadata comes last.
+    ordered = sorted(files, key=lambda name: (not name.startswith("mlprod/"), name))
     content = {
         _renamed(name, released, version): _versioned(name, files[name], released, version)
         for name in ordered
@@ -54,11 +53,11 @@ def patched_wheel(wheel: Path, patches: Sequence[Path], version: str) -> bytes:
     return pack(content, version)
 
 
-def _apply(patch: Path, folder: Path, released: str) -> None:
+def _apply_patch(patch: Path, folder: Path, released: str) -> None:
     git = shutil.which("git")
     if git is None:
-        raise PatchError("git is not on the PATH; it applies patches/*.patch. Works: install git")
-    # A repository around the folder would make git leave out what is not below its own paths.
+        raise PatchError("git is not on the PATH, but patches/*.patch need it. Works: install git")
+    # In a repository around the folder, git would skip files outside that repository's paths.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_CEILING_DIRECTORIES"] = str(folder.parent)
     command = [git, "apply", "--whitespace=nowarn", str(patch)]
@@ -71,7 +70,7 @@ def _apply(patch: Path, folder: Path, released: str) -> None:
             for line in done.stderr.splitlines()
             if line.startswith("error: ")
         ]
-        # git names a file twice: with the line of the patch that fails, and alone.
+        # git reports a file twice: with the failing line of the patch, and alone.
         reasons = [line for line in lines if not line.startswith("patch failed: ")] or [
             done.stderr.strip()
         ]
@@ -81,7 +80,7 @@ def _apply(patch: Path, folder: Path, released: str) -> None:
 
 
 def _require_own_files(files: dict[str, bytes], wheel: Path, released: str) -> None:
-    """A patch changes the library's own code: neither another package nor what the installer reads."""
+    """Raise PatchError if a patch changes files outside the library's code."""
     with zipfile.ZipFile(wheel) as archive:
         info = {
             name: archive.read(name)
@@ -92,7 +91,9 @@ def _require_own_files(files: dict[str, bytes], wheel: Path, released: str) -> N
     if changed := sorted(
         name for name in others.keys() | info.keys() if others.get(name) != info.get(name)
     ):
-        raise PatchError(f"patches/ change {changed[0]}; a patch changes files below mlprod/ alone")
+        raise PatchError(
+            f"patches/ change {changed[0]}; a patch may only change files below mlprod/"
+        )
 
 
 def _renamed(name: str, released: str, version: str) -> str:
@@ -100,7 +101,7 @@ def _renamed(name: str, released: str, version: str) -> str:
 
 
 def _versioned(name: str, data: bytes, released: str, version: str) -> bytes:
-    """The file with the new version, where it states the version."""
+    """Return the file's bytes, with the new version if the file states one."""
     if name == f"{info_folder(released)}/METADATA":
         return re.sub(rb"(?m)^Version: .*$", f"Version: {version}".encode(), data, count=1)
     if name == VERSION_FILE:

@@ -1,4 +1,4 @@
-"""Keeps vendor/ and requirements/mlprod.txt at the library with the project's patches.
+"""The verb mlprod-patch: keeps vendor/ and requirements/mlprod.txt in step with patches/.
 
 Standard library only.
 """
@@ -19,31 +19,28 @@ RELEASED = re.compile(
     rf"--hash=sha256:(?P<checksum>[0-9a-f]{{64}}))\n",
     re.M,
 )
-WORKS = f"Works: git checkout -- vendor {PIN.as_posix()}"
+REMEDY = f"Works: git checkout -- vendor {PIN.as_posix()}"
 FROM_INDEX = (
-    f"{PIN.as_posix()} takes mlprod from an index, and vendor/ holds no wheel to patch. "
-    f"Works: write "
-    f'"{FIND_LINKS} ../vendor" into its first line, python -m pip download --no-deps '
-    f"--dest vendor --requirement "
-    f"{PIN.as_posix()}, then make mlprod-patch; publish the patched wheel, and remove the "
-    f"line and the wheels"
+    f"{PIN.as_posix()} takes mlprod from an index, so vendor/ holds no wheel to patch. "
+    f'Works: write "{FIND_LINKS} ../vendor" into its first line, run python -m pip download '
+    f"--no-deps --dest vendor --requirement {PIN.as_posix()}, then make mlprod-patch. Publish "
+    f"the patched wheel, and remove the line and the wheels"
 )
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """The pin of a project: its text, the version that it installs, and the release that the
-    patches apply to.
-    """
+    """The pin of a project: its text, the installed version, and the release that is patched."""
 
     text: str
     version: str
     released: str
-    checksum: str  # sha256 of the release's wheel
+    # SHA-256 of the wheel of the release.
+    checksum: str
 
     @property
     def original(self) -> str:
-        """The text as it is without patches."""
+        """The text without patches."""
         note = RELEASED.search(self.text)
         return (
             LINE.sub(note["line"], self.text[: note.start()] + self.text[note.end() :])
@@ -52,21 +49,21 @@ class Pinned:
         )
 
     def patched(self, version: str, wheel: bytes) -> str:
-        """The text that pins a patched wheel, and names the release in a comment."""
+        """Return the text that pins a patched wheel and names the release in a comment."""
         line = f"mlprod=={version} --hash=sha256:{hashlib.sha256(wheel).hexdigest()}"
-        return LINE.sub(lambda result: f"{NOTE}{result[0]}\n{line}", self.original)
+        return LINE.sub(lambda match: f"{NOTE}{match[0]}\n{line}", self.original)
 
 
 def read_pin(project: Path) -> Pinned:
-    """The pin of the project.
+    """Read the pin of the project.
 
-    Raises PatchError where there is none, or the library comes from an index.
+    Raises PatchError if there is none, or if the library comes from an index.
     """
     path = project / PIN
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     result = LINE.search(text)
     if not result:
-        raise PatchError(f"{PIN.as_posix()} pins no mlprod. {WORKS}")
+        raise PatchError(f"{PIN.as_posix()} does not pin mlprod. {REMEDY}")
     if FIND_LINKS not in text:
         raise PatchError(FROM_INDEX)
     released = RELEASED.search(text) or result
@@ -74,25 +71,25 @@ def read_pin(project: Path) -> Pinned:
 
 
 def released_wheel(project: Path, pin: Pinned) -> Path:
-    """The wheel that the patches apply to, as it was released.
+    """Return the released wheel to which the patches apply.
 
-    Raises PatchError when it is absent or changed.
+    Raises PatchError if it is missing or changed.
     """
     wheel = project / "vendor" / wheel_name(pin.released)
     if not wheel.is_file():
         raise PatchError(
-            f"vendor/{wheel.name}: no such file; it is patched, so it stays beside the "
-            f"patched wheel. {WORKS}"
+            f"vendor/{wheel.name}: no such file; the patches apply to it, so it must stay beside "
+            f"the patched wheel. {REMEDY}"
         )
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != pin.checksum:
         raise PatchError(
-            f"vendor/{wheel.name}: it was changed, {PIN.as_posix()} has another checksum. {WORKS}"
+            f"vendor/{wheel.name}: it was changed, {PIN.as_posix()} has another checksum. {REMEDY}"
         )
     return wheel
 
 
 def apply_patches(project: Path) -> str:
-    """Make wheel and pin agree with patches/; gives what was done.
+    """Update wheel and pin from patches/; return a sentence about the change.
 
     Raises PatchError, and then changes nothing.
     """
@@ -101,24 +98,24 @@ def apply_patches(project: Path) -> str:
     if not patches:
         _write(project, pin.original, {})
         return (
-            "patches/ holds no *.patch: the library is the released one, as docs/library.md "
-            "explains"
+            "patches/ holds no *.patch file, so the project uses the released library "
+            "(docs/library.md)"
         )
     version, content = _next(project, pin, wheel, patches)
     if version == pin.version:
         return (
-            f"nothing to do: vendor/{wheel_name(version)} has the {len(patches)} patches of "
-            f"patches/"
+            f"nothing to do: vendor/{wheel_name(version)} already contains the {len(patches)} "
+            f"patches"
         )
     _write(project, pin.patched(version, content), {wheel_name(version): content})
     return (
-        f"mlprod {version} is in vendor/ and named by {PIN.as_posix()}: {pin.released} with "
-        f"{len(patches)} patches"
+        f"mlprod {version} is in vendor/ and pinned in {PIN.as_posix()}: release "
+        f"{pin.released} with {len(patches)} patches"
     )
 
 
 def outdated_patches(project: Path) -> str:
-    """Why the pinned library is not that of patches/; empty when it is."""
+    """Return why the pinned library does not match patches/; empty if it matches."""
     path = project / PIN
     if not patch_files(project) and not (
         path.is_file() and NOTE in path.read_text(encoding="utf-8")
@@ -133,13 +130,16 @@ def outdated_patches(project: Path) -> str:
     return (
         ""
         if version == pin.version
-        else f"{PIN.as_posix()}: mlprod {pin.version} is not that of patches/. Run make "
+        else f"{PIN.as_posix()}: mlprod {pin.version} does not match patches/. Run make "
         f"mlprod-patch"
     )
 
 
 def _next(project: Path, pin: Pinned, wheel: Path, patches: list[Path]) -> tuple[str, bytes]:
-    """Version and bytes of the patched wheel: those that are pinned, or else the next number."""
+    """Return version and bytes of the patched wheel.
+
+    An unchanged wheel keeps its version; a changed one gets the next number.
+    """
     number = int(pin.version.rpartition("+org.")[2]) if "+org." in pin.version else 0
     if number:
         content = patched_wheel(wheel, patches, pin.version)
@@ -151,8 +151,9 @@ def _next(project: Path, pin: Pinned, wheel: Path, patches: list[Path]) -> tuple
 
 
 def _write(project: Path, pin: str, wheels: dict[str, bytes]) -> None:
-    """Write the new wheel, then the pin that names it, then remove patched wheels of before: a stop
-    between two steps leaves a project that installs.
+    """Write the new wheel, then its pin, then remove older patched wheels.
+
+    In this order an interruption between two steps leaves a project that installs.
     """
     vendor, target = project / "vendor", project / PIN
     for name, content in wheels.items():

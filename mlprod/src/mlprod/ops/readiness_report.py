@@ -1,6 +1,4 @@
-"""Governance wired to the project: today's scorecard, generated files, and what a stage or a mode
-asks for.
-"""
+"""Readiness of a project: scorecard, generated files, and requirements of stages and modes."""
 
 import re
 import shutil
@@ -18,9 +16,9 @@ from ..governance import change_plan
 from ..governance.check_catalogue import Subject
 from ..governance.check_results import ProjectState
 from ..governance.checks.context import CheckContext
-from ..governance.config import GovernanceConfig, read_organisation
+from ..governance.config import GovernanceConfig, read_governance
 from ..governance.evidence import Evidence, utc_now
-from ..governance.generated import expected, outdated, to_yaml
+from ..governance.generated import outdated_files, render_files, to_yaml
 from ..governance.ownership import Stage
 from ..governance.people import TODO
 from ..governance.prometheus_rule import ENVIRONMENTS, prometheus_rule, require_one_name
@@ -31,20 +29,18 @@ from ..project.project import Seam
 from ..records.usage_stats import Usage
 from ..settings import Settings
 from ..training import evidence_store as home
-from ..training.challenger import not_compared
+from ..training.challenger import reason_not_compared
 from ..training.predecessors import was_champion
 from ..training.registry import CHALLENGER, CHAMPION, Registry, Version
 
 Environment = Literal["local", "staging", "production"]
-ASKED: dict[str, Stage] = {"local": "poc", "staging": "pilot", "production": "production"}
-FEWEST = 30  # judged cases from which an override rate says something
+REQUIRED_STAGE: dict[str, Stage] = {"local": "poc", "staging": "pilot", "production": "production"}
+# Below this number of judged cases an override rate is not meaningful.
+MIN_JUDGED_CASES = 30
 
 
 class NotReadyError(Exception):
-    """A stage is not reached; the message is the list of what is missing, and who does what.
-
-    Nothing was changed.
-    """
+    """A stage or mode is not reached; the message lists what is missing. Nothing was changed."""
 
 
 def scorecard(
@@ -54,19 +50,17 @@ def scorecard(
     version: Version | None,
     more: Iterable[Evidence] = (),
 ) -> Scorecard:
-    """Where the project stands today, with `version` as what would answer.
+    """Assess the project today, with `version` as the version to serve.
 
-    `more`: evidence that is not written yet.
-
-    Raises GovernanceError when a file cannot be read.
+    `more` is evidence that is not written yet. Raises GovernanceError if a file cannot be read.
     """
-    org = read_organisation(settings.governance_dir)
-    view = CheckContext(
+    org = read_governance(settings.governance_dir)
+    context = CheckContext(
         org=org,
         today=date.today(),
         folders=tuple(_folders()),
         alerts=tuple(_alerts(Path("monitoring"))),
-        outdated=outdated(generated(org, seam), Path()),
+        outdated=outdated_files(generated_files(org, seam), Path()),
         personal=tuple(seam.terms.personal) if seam else (),
     )
     kind: Literal["model", "baseline"] = (
@@ -74,18 +68,18 @@ def scorecard(
     )
     library = read_library(Path())
     subject = home.digests(settings, seam, version, library)
-    facts = ProjectState(subject, _workflows(), kind, described(registry, version), library)
-    stored = home.read(registry) if registry else []
-    return assess(view, [*stored, *more], facts, utc_now())
+    facts = ProjectState(subject, _workflows(), kind, describe_version(registry, version), library)
+    stored = home.read_evidence(registry) if registry else []
+    return assess(context, [*stored, *more], facts, utc_now())
 
 
 def registry_if_any(settings: Settings) -> Registry | None:
-    """The registry; None while nothing was ever registered here, since making one takes seconds."""
+    """Return the registry; None if nothing was registered, since creating one takes seconds."""
     return Registry(settings) if settings.tracking_uri or settings.database.exists() else None
 
 
-def described(registry: Registry | None, version: Version | None) -> str:
-    """Which version a scorecard is of, which one serves, and which one would be promoted next."""
+def describe_version(registry: Registry | None, version: Version | None) -> str:
+    """Return which version is assessed, which one serves and which one would be promoted next."""
     if registry is None or version is None:
         return "no model yet"
     what = "the baseline" if version.kind == "baseline" else "a model"
@@ -107,7 +101,7 @@ def described(registry: Registry | None, version: Version | None) -> str:
 
 
 def assessed_version(registry: Registry | None, number: int | None) -> Version | None:
-    """The version `number`, else the challenger, if it would be promoted next, else the champion."""
+    """Return the version to assess: `number`, or the waiting challenger, or the champion."""
     if registry is None:
         return None
     if number:
@@ -125,104 +119,122 @@ def require_stage(
     environment: str,
     version: Version | None,
 ) -> None:
-    """Raises NotReadyError when the stage that an environment asks for is not reached with
-    `version`. Local asks nothing.
+    """Raise NotReadyError if `version` does not reach the stage that an environment requires.
 
-    A model that never served must have met today's champion, also when it is named by its number.
+    The environment local requires nothing. A model that never served must have been compared with
+    today's champion, even if it is chosen by its number.
     """
     if environment == "local":
         return
-    _demand_own_files(settings, environment)
-    stage = ASKED[environment]
+    _require_own_files(settings, environment)
+    stage = REQUIRED_STAGE[environment]
     if version and seam and version.tags.get("domain", seam.digest) != seam.digest:
         raise NotReadyError(
-            f"version {version.number} was made from other files than today's four; nothing was promoted. "
-            "Train anew, or promote from the commit that it was made of"
+            f"version {version.number} was trained with other project files than today's four; "
+            "nothing was promoted. Works: train again, or promote from the commit that trained it"
         )
     untried = (
         version if version and version.kind != "baseline" and not was_champion(version) else None
     )
-    if untried and (errors := not_compared(registry.get_by_alias(CHAMPION), untried)):
+    if untried and (errors := reason_not_compared(registry.get_by_alias(CHAMPION), untried)):
         raise NotReadyError(f"{errors}. Nothing was promoted")
     card = scorecard(seam, settings, registry, version)
     if not card.reached(stage):
         from ..governance.scorecard import terminal
 
         raise NotReadyError(
-            f"{environment} asks for {stage}; nothing was promoted.\n{terminal(card, stage)}"
+            f"{environment} requires the stage {stage}; nothing was promoted.\n"
+            f"{terminal(card, stage)}"
         )
 
 
-def _demand_own_files(settings: Settings, environment: str) -> None:
-    """Away from a laptop the organisation is what lies in the project, and for production what is
-    committed.
-    """
+def _require_own_files(settings: Settings, environment: str) -> None:
+    """Raise NotReadyError unless governance/ is the project's own, and committed for production."""
     if settings.governance_dir.resolve() != Path("governance").resolve():
         raise NotReadyError(
-            f"{environment} reads governance/ of the project, not ML_GOVERNANCE_DIR={settings.governance_dir}"
+            f"{environment} reads governance/ of the project, not "
+            f"ML_GOVERNANCE_DIR={settings.governance_dir}. Works: unset ML_GOVERNANCE_DIR"
         )
     if environment == "production" and (git := shutil.which("git")):
-        requested = [git, "status", "--porcelain", "governance"]
-        message = subprocess.run(
-            requested, capture_output=True, text=True, check=False
-        ).stdout.strip()
-        if message:
+        command = [git, "status", "--porcelain", "governance"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if changes := done.stdout.strip():
             raise NotReadyError(
-                f"governance/ has changes that are not committed, so nobody approved them:\n{message}"
+                f"governance/ has changes that are not committed, so nobody approved them:\n"
+                f"{changes}"
             )
 
 
-def demand_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
-    """Raises NotReadyError when the change plan does not let `wanted` follow on `now`.
+def require_mode(settings: Settings, wanted: str, now: str, used: Usage) -> None:
+    """Raise NotReadyError if the change plan does not allow the mode `wanted` after `now`.
 
-    A step down is always free, and so is every step on a laptop with a database of its own.
+    A step down is always allowed. On a laptop with its own database every step is allowed.
     """
     shared = not settings.records_url.startswith("sqlite")
     if MODES.index(wanted) <= MODES.index(now) or (settings.environment == "local" and not shared):
         return
-    _demand_own_files(settings, settings.environment)
-    org = read_organisation(settings.governance_dir)
-    if lacking := list(unmet_mode_criteria(org, wanted, now, used)):
-        raise NotReadyError(
-            f"{wanted} is not entered from {now}:\n" + "\n".join(f"  {line}" for line in lacking)
-        )
+    _require_own_files(settings, settings.environment)
+    org = read_governance(settings.governance_dir)
+    if unmet := list(unmet_mode_criteria(org, wanted, now, used)):
+        lines = "\n".join(f"  {line}" for line in unmet)
+        raise NotReadyError(f"the mode cannot change from {now} to {wanted}:\n{lines}")
 
 
 def unmet_mode_criteria(org: GovernanceConfig, wanted: str, now: str, used: Usage) -> Iterable[str]:
-    """What must have been seen in the mode `now`, and is not."""
-    plan, figures = org.change_plan, org.people_figures
-    following = MODES[MODES.index(now) + 1]
-    if wanted != following:
-        yield f"one step at a time: {following} comes after {now}"
-    phase, trained = plan.phase(now), plan.trained
+    """Yield each criterion of the mode `now` that is not met."""
+    plan, limits = org.change_plan, org.usage_limits
+    next_mode = MODES[MODES.index(now) + 1]
+    if wanted != next_mode:
+        yield f"one step at a time: {next_mode} comes after {now}"
+    phase, trained = plan.phase(now), plan.trained_share
     if used.days < phase.min_days:
-        yield f"{used.days} days with cases in {now}; governance/change_plan.yaml asks for {phase.min_days}"
+        yield (
+            f"{used.days} days with cases in {now}; governance/change_plan.yaml requires "
+            f"{phase.min_days}"
+        )
     if used.cases < phase.min_cases:
-        yield f"{used.cases:,} cases in {now}; governance/change_plan.yaml asks for {phase.min_cases:,}"
-    if trained is None or trained < change_plan.TRAINED:
-        message = "nobody is" if trained is None else f"{trained:.0%} of those intended are"
-        yield f"{message} trained; {change_plan.TRAINED:.0%} are needed (governance/change_plan.yaml: training)"
+        yield (
+            f"{used.cases:,} cases in {now}; governance/change_plan.yaml requires "
+            f"{phase.min_cases:,}"
+        )
+    if trained is None or trained < change_plan.MIN_TRAINED_SHARE:
+        who = "nobody is" if trained is None else f"{trained:.0%} of the intended users are"
+        yield (
+            f"{who} trained; {change_plan.MIN_TRAINED_SHARE:.0%} are required "
+            f"(governance/change_plan.yaml: training)"
+        )
     if now == DecisionMode.ASSIST:
-        if used.judged < FEWEST:
-            yield f"{used.judged} cases with feedback in 28 days; {FEWEST} are needed to judge the override rate"
-        elif (used.override_rate or 0) > figures.override_stop:
-            most = f"{figures.override_stop:.0%} at most (governance/gates.yaml: people)"
-            yield f"{used.override_rate:.0%} were overridden; {most}"
+        if used.judged < MIN_JUDGED_CASES:
+            yield (
+                f"{used.judged} cases with feedback in 28 days; the override rate requires "
+                f"{MIN_JUDGED_CASES}"
+            )
+        elif (used.override_rate or 0) > limits.override_stop:
+            yield (
+                f"people overrode {used.override_rate:.0%}; the limit is "
+                f"{limits.override_stop:.0%} (governance/gates.yaml: people)"
+            )
 
 
-def observed(
+def usage_evidence(
     org: GovernanceConfig, shadow: Usage, assist: Usage, digests: dict[Subject, str]
 ) -> list[Evidence]:
-    """What the records show, as evidence. What too few cases show is not said."""
+    """Return evidence of use from the records; figures based on too few cases are omitted."""
     phase = org.change_plan.phase(DecisionMode.SHADOW)
     enough = shadow.days >= phase.min_days and shadow.cases >= phase.min_cases
-    message = f"{shadow.days} days, {shadow.cases:,} cases; {phase.min_days} and {phase.min_cases:,} are asked for"
+    message = (
+        f"{shadow.days} days, {shadow.cases:,} cases; {phase.min_days} and {phase.min_cases:,} are "
+        f"required"
+    )
     records = [home.finding("shadow-long-enough", enough, digests, message)]
-    if assist.judged >= FEWEST and assist.override_rate is not None:
-        fine = assist.override_rate <= org.people_figures.override_stop
+    if assist.judged >= MIN_JUDGED_CASES and assist.override_rate is not None:
+        within = assist.override_rate <= org.usage_limits.override_stop
         records.append(
             home.finding(
-                "override-in-band", fine, digests, f"{assist.override_rate:.1%} of {assist.judged}"
+                "override-in-band",
+                within,
+                digests,
+                f"{assist.override_rate:.1%} of {assist.judged}",
             )
         )
     if shadow.joined_share is not None:
@@ -231,13 +243,15 @@ def observed(
     return records
 
 
-def generated(org: GovernanceConfig, seam: Seam | None) -> dict[str, str]:
-    """Every generated file: those of the library's version, and those that follow from governance/
-    and the contract, whose export is left out when it cannot be read.
+def generated_files(org: GovernanceConfig, seam: Seam | None) -> dict[str, str]:
+    """Return the text of every generated file by its name.
+
+    They follow from the library's version, from governance/ and from the contract. If the contract
+    cannot be read, its export is left out.
     """
     more = {}
     if seam:
-        person, system = org.ownership.answers_for("data_quality"), org.ownership.system
+        person, system = org.ownership.accountable_person("data_quality"), org.ownership.system
         team = next((team for team in org.ownership.teams if team.channel), None)
         facts = ContractFacts(
             name=system.name,
@@ -254,26 +268,30 @@ def generated(org: GovernanceConfig, seam: Seam | None) -> dict[str, str]:
     require_one_name(org.ownership.system, Path())
     for environment in ENVIRONMENTS:
         if (overlay := Path("deploy/overlays") / environment).is_dir():
-            head = "# monitoring/prometheus/*.rules.yml for this environment alone; yours stand in project.rules.yml\n"
+            head = (
+                "# monitoring/prometheus/*.rules.yml for this environment alone; yours stand in "
+                "project.rules.yml\n"
+            )
             resource = prometheus_rule(Path("monitoring/prometheus"), org, environment, RULES)
             more[f"{overlay}/prometheus-rule.yaml"] = head + to_yaml(resource)
-    return {**expected(org, more, Path()), **asset_files(Path())}
+    return {**render_files(org, more, Path()), **asset_files(Path())}
 
 
 def _folders() -> Iterable[str]:
-    """Folders of the project that hold tracked files at the top, and the files of the package."""
+    """Yield the top-level folders with tracked files, and the files of the package."""
     try:
         done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True)  # noqa: S607
         names = done.stdout.split("\0")
     except (OSError, subprocess.CalledProcessError):
-        return  # an image without git holds what the pipeline put there
+        # An image has no git; it holds only files of the pipeline.
+        return
     top = {name.split("/")[0] for name in names if "/" in name}
     own = {"/".join(name.split("/")[:3]) for name in names if re.match(r"src/[^/]+/[^/]+", name)}
     yield from sorted(top | own)
 
 
 def _alerts(folder: Path) -> Iterable[tuple[str, str]]:
-    """(alert, outcome) of every alerting rule."""
+    """Yield (alert, outcome) of every alerting rule."""
     for path in sorted(folder.rglob("*.y*ml")):
         for content in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             for group in (content.get("groups") or []) if isinstance(content, dict) else []:
@@ -283,7 +301,7 @@ def _alerts(folder: Path) -> Iterable[tuple[str, str]]:
 
 
 def _workflows() -> str:
-    """What the CI runs by itself. A button that somebody presses repeats nothing."""
+    """Return the text of the jobs that the CI starts automatically, without manual jobs."""
     texts = [
         path.read_text(encoding="utf-8")
         for path in sorted(Path(".github/workflows").glob("*.y*ml"))
@@ -294,13 +312,13 @@ def _workflows() -> str:
     gitlab = Path(".gitlab-ci.yml")
     jobs = yaml.safe_load(gitlab.read_text(encoding="utf-8")) if gitlab.is_file() else {}
     for job in jobs.values():
-        if isinstance(job, dict) and not _pressed(job.get("rules", ())):
+        if isinstance(job, dict) and not _is_manual(job.get("rules", ())):
             lines += map(str, job.get("script", ()))
     return "\n".join(lines)
 
 
-def _pressed(rules: Sequence[Mapping[str, Any]]) -> bool:
-    """Do all rules of a job of GitLab's ask for a pipeline that somebody started?"""
+def _is_manual(rules: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether all rules of a GitLab job require a pipeline that a person started."""
     return bool(rules) and all(
         '$CI_PIPELINE_SOURCE == "web"' in str(rule.get("if", "")) for rule in rules
     )

@@ -1,10 +1,8 @@
-"""Update this project from its template, so that no change is lost.
+"""The update of a project from its template, without losing a change.
 
-Run by the verb update where cruft is installed.
-
-cruft leaves out what changed in files that the project no longer has, as after a rename, and
-reports success. Here such an update is refused before anything is changed, and what should have
-come is compared with what came.
+The verb update runs it where cruft is installed. cruft skips changes of files that the project no
+longer has, for example after a rename, and reports success. This script refuses such an update
+before anything is changed, and compares the result with the template.
 """
 
 import json
@@ -13,7 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[2]))  # at the end: the packages beside cruft come first
+# At the end of the path, so that the packages beside cruft come first.
+sys.path.append(str(Path(__file__).parents[2]))
 
 from cruft._commands.utils.cookiecutter import get_cookiecutter_repo
 from cruft._commands.utils.generate import cookiecutter_template
@@ -24,34 +23,34 @@ from mlprod.ops.update_patches import repatch, unfit_patch
 LINK, PIN = Path(".cruft.json"), Path("requirements/mlprod.txt")
 UPDATE = ["update", "--skip-apply-ask", "--allow-untracked-files"]
 REPOSITORY = "repo"
-MAX_SHOWN = 20  # files
+# Files in a message.
+MAX_SHOWN = 20
 
 
 def main() -> int:
+    """Update the project in the working folder; return the exit code."""
     link = LINK.read_text(encoding="utf-8")
-    with AltTemporaryDirectory(
-        REPOSITORY
-    ) as name:  # cruft's own, which lets the template import its extensions
+    # cruft's own class lets the template import its extensions.
+    with AltTemporaryDirectory(REPOSITORY) as name:
         before, after = Path(name, "before"), Path(name, "after")
         _render(json.loads(link), Path(name, REPOSITORY), before, after)
         changed = list(_changed(before, after))
-        if lost := [file for file in changed if _has_no_place(file, before)]:
+        if lost := [file for file in changed if _is_removed(file, before)]:
             _print(
-                "The template changed these files, which this project does not have. "
+                "The template changed these files, but this project does not have them. "
                 "Nothing was updated:",
                 lost,
             )
             print(
-                f"If the package was renamed, write its name into package_name of {LINK}. "
-                f"If a file was removed or "
-                "moved, name its old path in pyproject.toml: [tool.cruft] skip = "
-                '["docs/old.md"]. Commit, and repeat.'
+                f"If you renamed the package, write its name into package_name of {LINK}. "
+                "If you removed or moved a file, name its old path in pyproject.toml: "
+                '[tool.cruft] skip = ["docs/old.md"]. Commit, and repeat the update.'
             )
             return 1
         if unfit := unfit_patch(Path(), before, after):
             print(
-                f"{unfit}. Nothing was updated. Change the patch, or remove it; then "
-                f"commit, and repeat."
+                f"{unfit}. Nothing was updated. Change or remove the patch, commit, and repeat "
+                f"the update."
             )
             return 1
         pin = PIN.read_text(encoding="utf-8") if PIN.is_file() else ""
@@ -62,24 +61,22 @@ def main() -> int:
         if absent := [file for file in changed if not _arrived(file, contents[file], after)]:
             LINK.write_text(link, encoding="utf-8")
             _print(
-                f"These changes of the template did not arrive, so {LINK} names the "
-                f"version from before:",
+                f"These changes of the template were not applied, so {LINK} names the previous "
+                f"version:",
                 absent,
             )
             print(
-                "Put aside what is here with git stash, then update again, or make these "
+                "Run git stash to set aside your changes, then update again, or make these "
                 "changes by hand."
             )
             return 1
     if rejected := sorted(file for file in changed if Path(f"{file}.rej").exists()):
-        _print("Parts of these changes are in files *.rej, to be merged by hand:", rejected)
+        _print("Merge by hand the parts of these changes that are in files *.rej:", rejected)
     return 0
 
 
 def _render(link: dict[str, str], template: Path, before: Path, after: Path) -> None:
-    """The project as the template made it then, and as it makes it now, without what [tool.cruft]
-    skips.
-    """
+    """Render the project of the linked and of the newest template, without [tool.cruft] skip."""
     with get_cookiecutter_repo(link["template"], template, link.get("checkout")) as repo:
         newest = repo.head.object.hexsha
         for folder, commit in ((before, link["commit"]), (after, newest)):
@@ -87,7 +84,7 @@ def _render(link: dict[str, str], template: Path, before: Path, after: Path) -> 
 
 
 def _changed(before: Path, after: Path) -> Iterator[str]:
-    """Files that the two differ in, by their names in the project."""
+    """Yield the files that differ between the two, by their names in the project."""
     files = {
         path.relative_to(folder)
         for folder in (before, after)
@@ -99,10 +96,8 @@ def _changed(before: Path, after: Path) -> Iterator[str]:
             yield file.as_posix()
 
 
-def _has_no_place(file: str, before: Path) -> bool:
-    """Whether a changed file, or the folder of a new one, was in the project and is no longer
-    there.
-    """
+def _is_removed(file: str, before: Path) -> bool:
+    """Return whether the project has removed a changed file, or the folder of a new file."""
     known = Path(file) if (before / file).exists() else Path(file).parent
     return (before / known).exists() and not known.exists()
 

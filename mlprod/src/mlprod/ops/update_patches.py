@@ -1,6 +1,4 @@
-"""Takes the project's patches over an update of the template that brings another version of the
-library.
-"""
+"""Patches of a project in an update of the template that brings another library version."""
 
 import shutil
 import subprocess
@@ -12,9 +10,9 @@ from .patching import Pinned, apply_patches, read_pin, released_wheel
 
 
 def unfit_patch(project: Path, before: Path, after: Path) -> str:
-    """Which patch does not fit the library that the update brings, and where; empty when all fit.
+    """Return which patch does not apply to the new library; empty if all apply.
 
-    `before` and `after` are the project as the template made it then, and as it makes it now.
+    `before` and `after` are the project as rendered from the linked and from the newest template.
     """
     if not _is_patched(project, before, after):
         return ""
@@ -29,23 +27,24 @@ def unfit_patch(project: Path, before: Path, after: Path) -> str:
 def repatch(project: Path, text: str, before: Path, after: Path) -> None:
     """Apply the patches to the library that the update has brought.
 
-    `text` is the project's pin from before.
-
-    The update merges the pin line of the template with that of the patched wheel, which is a
-    conflict: here the template's line counts, and the patches come after it. Raises PatchError.
+    `text` is the project's pin before the update. The update merges the pin line of the template
+    with that of the patched wheel, which is a conflict. Here the template's line applies, and the
+    patches are applied after it. Raises PatchError.
     """
     known = LINE.search(text)
     if not known or "+" not in known["version"] or _pin(before) == _pin(after):
         return
     original = Pinned(text, "", "", "").original
     new = _pin(after)
-    if original != _pin(before):  # other lines are the project's own
+    # The project added lines of its own: keep them.
+    if original != _pin(before):
         line = LINE.search(new)
         new = LINE.sub(line[0] if line else "", original)
     (project / PIN).write_text(new, encoding="utf-8")
     Path(f"{project / PIN}.rej").unlink(missing_ok=True)
     print(apply_patches(project))
-    if git := shutil.which("git"):  # ends the conflict; without a repository there is none
+    # Adding the files ends the conflict; without a repository there is none.
+    if git := shutil.which("git"):
         command = [git, "add", "--", PIN.as_posix(), "vendor"]
         subprocess.run(command, cwd=project, check=False, capture_output=True)
 

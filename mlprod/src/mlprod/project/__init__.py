@@ -1,1 +1,1 @@
-"""The project that uses this library: its folder, its four files, its extensions."""
+"""The project that uses this library: its folder, its four files and its extensions."""

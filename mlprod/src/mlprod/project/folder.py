@@ -1,10 +1,10 @@
-"""Where a project stands, by where its code is. Python 3.6 can read this file."""
+"""The folder of a project, found from the folder of its code. Python 3.6 can read this file."""
 
 from pathlib import Path
 
 
 def code_of(package: str) -> Path:
-    """The folder of the package's code, without importing it."""
+    """Return the folder of the package's code, without importing it."""
     from importlib.util import find_spec
 
     source = find_spec(package)
@@ -16,10 +16,10 @@ def code_of(package: str) -> Path:
 
 
 def root_of(code: Path) -> Path:
-    """The project's folder, whose pyproject.toml stands above `src/<package>`, the folder `code`.
+    """Return the project's folder: the one with pyproject.toml above `src/<package>`.
 
-    Code in an image of the service, or among installed packages, has no such folder above it: then
-    it is the working folder.
+    `code` is the folder `src/<package>`. Code in an image of the service, or among installed
+    packages, has no such folder above it. Then the project's folder is the working folder.
     """
     folder = code.parent.parent
     return (

@@ -1,7 +1,6 @@
 """The project that uses this library: its package, and its four files as one value, the seam.
 
-Each file is loaded when it is first needed, and apart from the others: the service never loads what
-trains.
+Each file is loaded separately, when it is first needed: the service never loads training code.
 """
 
 import hashlib
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..deprecated import constant, rename_settings
+from ..deprecated import read_constant, rename_settings
 from ..settings import Settings
 from .folder import code_of, root_of
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Load(Protocol):
-    """load() of data.py."""
+    """The function load() of data.py."""
 
     def __call__(
         self, since: datetime | None = None, until: datetime | None = None
@@ -37,30 +36,30 @@ class Load(Protocol):
 
 @dataclass(frozen=True)
 class Seam:
-    """The four files as one value, so that every step says what it needs and tests can bring their
-    own.
-    """
+    """The contents of the four files as one value, which a test can replace by its own."""
 
     terms: "ContractSchema"
     load: Load
-    build_model: Callable[..., Any]  # of the fields, and of what `space` names
+    # Takes the fields, and the parameters that `search_space` names.
+    build_model: Callable[..., Any]
     runtime: Literal["onnx", "python"]
     baseline: "Callable[[Columns], Scores]"
     decide: Callable[[float, float], Any]
     payoff: Callable[[Any, float, Mapping[str, Any]], float]
     digest: str = ""
-    space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    made_up: bool = False  # are the rows those of the example?
-    root: Path = Path()  # the project's folder
-    export: Callable[[Any], Any] | None = None  # the project's own way to ONNX, of extensions.py
+    search_space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    # Whether the rows are those of the example.
+    synthetic: bool = False
+    # The project's folder.
+    root: Path = Path()
+    # The project's own export to ONNX, from extensions.py.
+    export: Callable[[Any], Any] | None = None
 
     def task(self) -> "Task":
-        """What the estimator does.
+        """Return the task of the estimator: "binary" or "regression".
 
-        For runtime python the attribute `task` says so: "binary" or "regression".
-
-        The estimator is built for it once. Raises ContractError for anything that cannot be
-        trained.
+        With the runtime python the estimator's attribute `task` names it. The estimator is built
+        once to find out. Raises ContractError if the estimator cannot be trained.
         """
         return self._task
 
@@ -71,36 +70,33 @@ class Seam:
         estimator = self.build_model(self.terms.fields)
         if isinstance(estimator, type):
             raise ContractError(
-                f"model.py: build_model() gave the class {estimator.__name__}; it must "
-                f"give an object of it: "
-                f"{estimator.__name__}()"
+                f"model.py: build_model() returned the class {estimator.__name__}; "
+                f"works: return an object of the class: {estimator.__name__}()"
             )
         if not callable(getattr(estimator, "fit", None)):
             raise ContractError(
-                f"model.py: build_model() gave {estimator!r}, which has no fit(); it must "
-                f"return an estimator, "
-                "for example return HistGradientBoostingClassifier()"
+                f"model.py: build_model() returned {estimator!r}, which has no fit(); "
+                f"works: return an estimator, for example HistGradientBoostingClassifier()"
             )
         if self.runtime == "python":
             task = getattr(estimator, "task", None) or "binary"
             if task not in ("binary", "regression"):
                 raise ContractError(
-                    f"model.py: task of {type(estimator).__name__} is {task!r}; it must be "
-                    f'"binary" or "regression"'
+                    f"model.py: task of {type(estimator).__name__} is {task!r}; "
+                    f'works: "binary" or "regression"'
                 )
             return "binary" if task == "binary" else "regression"
-        from sklearn.base import is_classifier, is_regressor  # half a second, which few verbs need
+        # This import takes half a second, and few verbs need it.
+        from sklearn.base import is_classifier, is_regressor
 
         if is_classifier(estimator):
             return "binary"
         if is_regressor(estimator):
             return "regression"
         raise ContractError(
-            f"model.py: build_model() gave {type(estimator).__name__}, neither a "
-            f"scikit-learn classifier nor "
-            'regressor. Return one of these, or set RUNTIME = "python" for an object of '
-            "your own with fit(), predict() "
-            "and task"
+            f"model.py: build_model() returned {type(estimator).__name__}, neither a "
+            f"scikit-learn classifier nor regressor. Works: return one of these, or set "
+            f'RUNTIME = "python" for an object of your own with fit(), predict() and task'
         )
 
 
@@ -108,13 +104,12 @@ class Project:
     """A package with the four files contract, data, model and decision."""
 
     def __init__(self, package: str) -> None:
+        """`package` is the name of an importable package; nothing is imported yet."""
         self.package = package
 
     @cached_property
     def root(self) -> Path:
-        """The project's folder: the one with pyproject.toml above src/, or the working folder where
-        there is none.
-        """
+        """The project's folder: the one with pyproject.toml above src/, or the working folder."""
         return root_of(code_of(self.package))
 
     @cached_property
@@ -135,16 +130,16 @@ class Project:
 
     @cached_property
     def terms(self) -> "ContractSchema":
-        """Raises ContractError when the contract cannot be read."""
-        from ..contract.schema import read_terms
+        """The schema of contract.py. Raises ContractError if the contract cannot be read."""
+        from ..contract.schema import read_contract
 
-        return read_terms(self.contract)
+        return read_contract(self.contract)
 
     @cached_property
     def extensions(self) -> "Extensions":
         """The functions of extensions.py, which is optional.
 
-        Raises ExtensionError when they cannot be used.
+        Raises ExtensionError if a function cannot be used.
         """
         from .extension_loader import load_extensions
 
@@ -152,11 +147,14 @@ class Project:
 
     @property
     def name(self) -> str:
-        """Of the model in the registry and of the images, unless a setting says another."""
+        """The name of the model in the registry and of the images, unless a setting changes it."""
         return self.package.replace("_", "-")
 
     def settings(self) -> Settings:
-        """What the environment says now. A relative path is one in the project's folder."""
+        """Return the current settings of the environment.
+
+        A relative path is relative to the project's folder.
+        """
         rename_settings(os.environ)
         result = Settings()
         if self.root != Path.cwd():
@@ -164,15 +162,16 @@ class Project:
         return result if result.model_name else result.model_copy(update={"model_name": self.name})
 
     def seam(self) -> Seam:
-        """The four files.
+        """Return the four files as one value.
 
-        Raises ContractError when the contract cannot be read, ExtensionError for extensions.py.
+        Raises ContractError if the contract or RUNTIME is not valid, and ExtensionError if
+        extensions.py is not.
         """
         from ..contract.schema import ContractError
 
         runtime = getattr(self.model, "RUNTIME", "onnx")
         if runtime not in ("onnx", "python"):
-            raise ContractError(f'model.py: RUNTIME is "onnx" or "python", not {runtime!r}')
+            raise ContractError(f'model.py: RUNTIME: given {runtime!r}; works: "onnx" or "python"')
         modules = (self.contract, self.data, self.model, self.decision)
         sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules]
         return Seam(
@@ -183,15 +182,15 @@ class Project:
             baseline=self.decision.baseline,
             decide=self.decision.decide,
             payoff=self.decision.payoff,
-            space=constant(self.model, "SEARCH_SPACE", {}),
-            made_up=bool(constant(self.data, "SYNTHETIC", False)),
+            search_space=read_constant(self.model, "SEARCH_SPACE", {}),
+            synthetic=bool(read_constant(self.data, "SYNTHETIC", False)),
             root=self.root,
             export=self.extensions.export,
             digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
         )
 
     def seam_if_readable(self) -> Seam | None:
-        """The four files; None while the contract cannot be read."""
+        """Return the four files as one value, or None while the contract cannot be read."""
         from ..contract.schema import ContractError
 
         try:

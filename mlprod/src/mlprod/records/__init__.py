@@ -1,4 +1,4 @@
-"""What the service remembers: predictions, outcomes, feedback and the mode.
+"""Records of the service: predictions, outcomes, feedback and the mode.
 
-Knows no model and no contract.
+This package does not depend on the model or on the contract.
 """

@@ -1,4 +1,4 @@
-"""A connection that answers within seconds or fails: SQLite or PostgreSQL, by URL."""
+"""Connections to SQLite or PostgreSQL, by URL, that respond or fail within seconds."""
 
 import contextlib
 import sqlite3
@@ -13,55 +13,62 @@ from sqlalchemy.exc import ArgumentError
 from .errors import StoreUnavailableError
 from .time_limits import WAIT
 
-READING = "reading"  # execution option of a transaction that writes nothing
-WORKS = (
+# the execution option of a transaction that only reads
+READING = "reading"
+URL_EXAMPLES = (
     "postgresql://user@host:5432/database, postgresql://user@host1,host2/database or sqlite:///path"
 )
 
 
 def engine_of(url: str, wait: int = WAIT, lock_wait: int | None = None) -> Engine:
-    """An engine for `sqlite:///path` or `postgresql://user@host/database`; `wait`: seconds for a
-    statement, and for a lock unless `lock_wait` says otherwise.
+    """Create an engine for `sqlite:///path` or `postgresql://user@host/database`.
 
-    Raises StoreUnavailableError for a URL of no database.
+    `wait`: the seconds that a statement may take. `lock_wait`: the seconds to wait for a lock, by
+    default the same.
+
+    Raises StoreUnavailableError if the URL does not name a database.
     """
     try:
         if url.startswith("postgres"):
-            from .postgres import postgres_engine  # psycopg is not imported for SQLite
+            # imported here, so that SQLite works without psycopg
+            from .postgres import postgres_engine
 
             return postgres_engine(url, wait, wait if lock_wait is None else lock_wait)
         return _sqlite_engine(make_url(url), wait)
-    except (ArgumentError, ValueError):  # which may show a password
+    except (ArgumentError, ValueError):
+        # The URL is not part of the message, because it may contain a password.
         raise StoreUnavailableError(
-            f"ML_DATABASE_URL cannot be read as the URL of a database; what works: {WORKS}"
+            f"ML_DATABASE_URL is not the URL of a database; what works: {URL_EXAMPLES}"
         ) from None
 
 
 def _sqlite_engine(url: URL, wait: int) -> Engine:
     if url.database:
-        with contextlib.suppress(OSError):  # the connection says what is wrong with it
+        # If this fails, the connection fails too, with the reason.
+        with contextlib.suppress(OSError):
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": min(wait, 60)}, pool_timeout=WAIT)
 
     @event.listens_for(engine, "connect")
     def durable(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # so that BEGIN is ours, below
-        _settle(connection, time.monotonic() + min(wait, 60))
+        # sqlite3 begins no transaction: `lock` below does.
+        connection.isolation_level = None
+        _set_journal_mode(connection, time.monotonic() + min(wait, 60))
 
     @event.listens_for(engine, "begin")
     def lock(connection: Connection) -> None:
-        # Who writes waits for the lock at the start, where waiting works. Who reads takes no lock
-        # and waits for nobody.
+        # A writer takes the lock at the start, because SQLite honors the timeout only there. A
+        # reader takes no lock and never waits.
         reads = connection.get_execution_options().get(READING, False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
 
-def _settle(connection: sqlite3.Connection, until: float) -> None:
-    """Durable, and readable while it is written.
+def _set_journal_mode(connection: sqlite3.Connection, until: float) -> None:
+    """Make writes durable, and let others read during a write.
 
-    This switch alone does not wait for another's lock by itself.
+    The switch to WAL ignores the timeout of the connection, so this function retries it.
     """
     connection.execute("PRAGMA synchronous=FULL")
     while True:
@@ -76,5 +83,5 @@ def _settle(connection: sqlite3.Connection, until: float) -> None:
 
 
 def now() -> datetime:
-    """UTC, without saying so, as every time in the records."""
+    """Return the current time in UTC without a time zone, like every time in the records."""
     return datetime.now(UTC).replace(tzinfo=None)

@@ -1,36 +1,39 @@
-"""What may go wrong with the records."""
+"""Errors of the records."""
 
 from collections.abc import Mapping
 
 
 class StoreUnavailableError(Exception):
-    """The database does not answer now; the message says what is known. Try again."""
+    """The database is unavailable now. The message has the known cause. Retry later."""
 
 
 class TablesMissingError(StoreUnavailableError):
-    """The database answers, but its tables are missing or old."""
+    """The database responds, but its tables are missing or old."""
 
 
 class StoreInterruptedError(StoreUnavailableError):
-    """The database was there and did not finish: a time limit, a lock, a deadlock, a connection
-    that was cut. What asks for less at once may get it.
+    """The database responded and did not finish: a time limit, a lock, a deadlock, a lost
+    connection.
+
+    A smaller statement may succeed.
     """
 
 
-class SpoolError(Exception):
-    """Nothing more can be written down, so nothing more may be answered."""
+class EventLogError(Exception):
+    """The event log cannot be written, so the service must not return predictions."""
 
 
 class EventsRefusedError(Exception):
-    """The database answers, but will never take what it was given."""
+    """The database responds, but will never accept these records."""
 
 
 class OutcomeConflictError(Exception):
-    """Outcomes differ from those that are known, and are not called corrections.
+    """Outcomes differ from the recorded ones and are not marked as corrections.
 
     Nothing was written.
     """
 
     def __init__(self, known: Mapping[int, float]) -> None:
-        super().__init__(f"{len(known)} outcomes differ from those that are known")
-        self.known = known  # position in what was given → the outcome that is known
+        super().__init__(f"{len(known)} outcomes differ from the recorded ones")
+        # position in the request → recorded outcome
+        self.known = known

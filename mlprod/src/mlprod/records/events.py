@@ -1,6 +1,6 @@
-"""The event of predictions: what the service and batch scoring record of them.
+"""Events: the JSON in which the service and batch scoring record predictions.
 
-Knows no model and no contract.
+This module does not depend on the model or on the contract.
 """
 
 import itertools
@@ -13,25 +13,28 @@ from typing import Any
 
 from pydantic_core import to_json
 
-CHAMPION, EXPLORED = "champion", "explored"  # arms
-MAX_CALLER = 128  # characters
+# the arms of a prediction
+CHAMPION, EXPLORED = "champion", "explored"
+# characters
+MAX_CALLER = 128
 
 _PROCESS = f"{int(time.time() * 1_000):012x}{os.urandom(3).hex()}"
 _events = itertools.count()
 
 
 def event_number() -> str:
-    """The number of an event, 28 hexadecimal digits: when this process began, random bits, and how
-    many came before.
+    """Return the number of a new event: 28 hexadecimal digits.
 
-    The database adds four digits for the place of a row, which number one answer.
+    They encode the start of this process, random bits and a counter. The database adds four digits
+    for the position of the row, which gives each prediction its own number.
     """
     return f"{_PROCESS}{next(_events):010x}"
 
 
 def pseudonymize(name: str, salt: bytes) -> str:
-    """What stands for a name in the records: the same for the same name, and no way back without
-    the salt.
+    """Return the pseudonym of a name in the records.
+
+    The same name and salt give the same pseudonym. Nobody can derive the name without the salt.
     """
     return blake2b(name.encode(), key=salt, digest_size=16).hexdigest()
 
@@ -45,10 +48,10 @@ def build_prediction(
     salt: bytes,
     arm: str | None = None,
 ) -> dict[str, Any]:
-    """One prediction of an event. `row` must hold no PII field; `unit` is recorded as a pseudonym.
+    """Build one prediction of an event; `unit` is recorded as a pseudonym.
 
-    `arm` is that of this row where it is not the event's. Of a row that only tried the service the
-    caller adds "smoke".
+    `row` must not contain PII fields. `arm` is the arm of this row if it differs from the event's.
+    For a row of a smoke test the caller adds "smoke".
     """
     record = {
         "id": id,
@@ -72,11 +75,11 @@ def build_event(
     request: str,
     at: datetime,
 ) -> bytes:
-    """The event of some predictions by one bundle, as JSON; the statements of shipping.py make rows
-    of it.
+    """Build the event of predictions by one bundle, as JSON.
 
-    `caller` and `request` say who asked. A service names a key and a request, batch scoring a
-    person and a run. `at` is UTC. A batch gives its start, by which a run can be deleted again.
+    The statements of shipping.py turn it into rows. `caller` and `request` identify the sender: a
+    key and a request for the service, a person and a run for batch scoring. `at` is UTC. A batch
+    passes its start time, so that its run can be deleted again.
     """
     event = {
         "bundle": bundle,
@@ -93,5 +96,5 @@ def build_event(
 
 
 def to_plain(value: Any) -> Any:
-    """A decision may be a numpy scalar."""
+    """Convert a numpy scalar to a Python value, because a decision may be one."""
     return value.item()

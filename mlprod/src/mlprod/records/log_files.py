@@ -1,4 +1,4 @@
-"""The files of the event log, as the operating system has them."""
+"""File operations of the event log."""
 
 import contextlib
 import os
@@ -7,7 +7,8 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: that only one service uses a folder is up to you there
+except ImportError:
+    # Windows has no such lock: there the user ensures that one service uses a folder.
     fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
@@ -15,10 +16,10 @@ LOCK = "lock"
 
 @dataclass(eq=False)
 class Segment:
-    """A file of the log, its size, and how many events in it are not shipped.
+    """A file of the log, its size, and its number of events that are not shipped.
 
-    `offset`: the bytes that are shipped; `read`: the events that are read and not shipped, which
-    will be even if the file is removed.
+    `offset`: the shipped bytes. `read`: the events that are read and not yet shipped; they are
+    shipped even if the file is removed.
     """
 
     path: Path
@@ -28,15 +29,15 @@ class Segment:
     read: int = 0
 
 
-def logs_in(folder: Path) -> list[Path]:
-    """The log's files, oldest first."""
+def log_paths(folder: Path) -> list[Path]:
+    """List the log's files, oldest first."""
     return sorted(path for path in folder.glob("*.log") if path.stem.isdigit())
 
 
-def lock_of(folder: Path) -> int:
-    """The handle by which this process alone has a folder.
+def lock_folder(folder: Path) -> int:
+    """Lock a folder for this process; return the file descriptor that holds the lock.
 
-    Raises BlockingIOError when another has it.
+    Raises BlockingIOError if another process has the lock.
     """
     file = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     if fcntl:
@@ -49,7 +50,7 @@ def lock_of(folder: Path) -> int:
 
 
 def is_file_at(file: int, path: Path) -> bool:
-    """Whether an open file is still the one that has this name."""
+    """Return whether `path` still names this open file."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except (FileNotFoundError, NotADirectoryError):
@@ -57,13 +58,13 @@ def is_file_at(file: int, path: Path) -> bool:
 
 
 def write_all(file: int, content: bytes) -> None:
-    """Raises OSError when there is no space for all of it."""
+    """Write the whole content. Raises OSError if there is not enough space."""
     if os.write(file, content) < len(content):
-        raise OSError("no space for all of it")
+        raise OSError("not enough space")
 
 
-def try_to_write(path: Path, length: int) -> None:
-    """Raises OSError when so many bytes cannot be written beside."""
+def probe_write(path: Path, length: int) -> None:
+    """Write `length` bytes to a temporary file. Raises OSError if that fails."""
     file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     try:
         write_all(file, bytes(length))
@@ -72,8 +73,11 @@ def try_to_write(path: Path, length: int) -> None:
         path.unlink(missing_ok=True)
 
 
-def keep_aside(folder: Path, why: str, content: bytes) -> None:
-    """Keep for a person what no database will hold; on a full disk only its count remains."""
+def quarantine_line(folder: Path, why: str, content: bytes) -> None:
+    """Append a line that the database will never have to `<why>.kept`, for a person to read.
+
+    On a full disk the line is lost; the log still counts it.
+    """
     path, flags = folder / f"{why}.kept", os.O_CREAT | os.O_WRONLY | os.O_APPEND
     with contextlib.suppress(OSError), os.fdopen(os.open(path, flags, 0o600), "ab") as file:
         file.write(content)

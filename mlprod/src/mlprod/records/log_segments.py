@@ -1,5 +1,6 @@
-"""The files of an event log: the last one is written to, and what somebody removes is made good or
-counted as lost.
+"""The files of an event log.
+
+The log writes to the last file. It restores a removed file, or counts its events as lost.
 """
 
 import contextlib
@@ -7,30 +8,35 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import SpoolError
-from .log_files import LOCK, Segment, is_file_at, lock_of, logs_in, write_all
+from .errors import EventLogError
+from .log_files import LOCK, Segment, is_file_at, lock_folder, log_paths, write_all
 
-SEGMENT = 8_000_000  # bytes after which a new file begins, so that shipped ones can go
+# Bytes after which a new file begins, so that shipped files can be removed.
+SEGMENT = 8_000_000
 
 
 class Segments:
     """The files of a folder that belongs to one process.
 
-    `bytes` and `events` wait in them; `lost` went with files that somebody removed; `news` says
-    what happened, for the service's log. Not safe for threads: the log holds its lock.
+    `bytes` and `events` count what waits in them, `lost` the events of files that somebody
+    removed. `news` has messages for the service's log. Not thread-safe: the caller holds the lock
+    of the log.
     """
 
-    _file: int  # of the last segment, which is written to
-    _links: int  # names that it has; fewer once it is removed
+    # the file descriptor of the last segment, which the log writes to
+    _file: int
+    # the number of its hard links, which falls if somebody removes it
+    _links: int
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError when the folder cannot be used, and SpoolError when another service has
-        it.
+        """Open the folder.
+
+        Raises OSError if it cannot be used, and EventLogError if another service uses it.
         """
         self.folder, self.news, self.lost = folder, "", 0
         folder.mkdir(parents=True, exist_ok=True)
         self._owner = self._own()
-        result = [(path, path.read_bytes()) for path in logs_in(folder)]
+        result = [(path, path.read_bytes()) for path in log_paths(folder)]
         self._segments = [
             Segment(path, len(content), content.count(b"\n")) for path, content in result
         ]
@@ -40,18 +46,18 @@ class Segments:
 
     @property
     def first(self) -> Segment:
-        """The oldest, which is read."""
+        """The oldest segment, which the reader reads."""
         return self._segments[0]
 
     @property
     def last(self) -> Segment:
-        """The newest, which is written to."""
+        """The newest segment, which the log writes to."""
         return self._segments[-1]
 
     def append(self, line: bytes) -> None:
-        """Write a line, also where the file was removed meanwhile.
+        """Write a line, even if somebody removed the file in the meantime.
 
-        Raises OSError or SpoolError, no part left.
+        Raises OSError or EventLogError if the line cannot be written. No part of it remains.
         """
         if self._segments[-1].bytes >= SEGMENT:
             full = self._file
@@ -60,7 +66,7 @@ class Segments:
         self._write(line)
         result = os.fstat(self._file)
         if result.st_nlink < self._links or result.st_size < self._segments[-1].bytes + len(line):
-            again_if_gone(self._restore)
+            retry_if_missing(self._restore)
             self._write(line)
         self._segments[-1].bytes += len(line)
         self._segments[-1].events += 1
@@ -68,10 +74,7 @@ class Segments:
         self.events += 1
 
     def repair(self) -> None:
-        """Make good what somebody removed.
-
-        Raises OSError when nothing can be written in the folder.
-        """
+        """Restore what somebody removed. Raises OSError if the folder cannot be written."""
         last = self._segments[-1]
         if not is_file_at(self._file, last.path) or os.fstat(self._file).st_size < last.bytes:
             self._restore()
@@ -81,13 +84,14 @@ class Segments:
             if not segment.path.exists():
                 self.drop(segment)
         if not os.access(self.folder, os.W_OK | os.X_OK):
-            self.folder.stat()  # it may just have gone
-            raise PermissionError(f"no right to write in {self.folder}")
+            # Raises FileNotFoundError if the folder was removed just now.
+            self.folder.stat()
+            raise PermissionError(f"no permission to write in {self.folder}")
 
     def drop(self, segment: Segment) -> None:
-        """Forget a file.
+        """Drop a file from the list.
 
-        The events that it held are lost, but for those that are read and will yet be shipped.
+        Its events count as lost, except those that are read and still to be shipped.
         """
         lost = segment.events - segment.read
         self._segments.remove(segment)
@@ -97,8 +101,8 @@ class Segments:
         if lost:
             self.news += f"{lost:,} predictions are lost with {segment.path}; "
 
-    def give_back(self) -> None:
-        """Empty the last file once all of it is shipped, so that its disk can be used again."""
+    def truncate_if_shipped(self) -> None:
+        """Truncate the last file once all of it is shipped, to free its disk space."""
         last = self._segments[-1]
         if self._segments[0] is last and last.offset == last.bytes:
             os.ftruncate(self._file, 0)
@@ -111,11 +115,11 @@ class Segments:
 
     def _own(self) -> int:
         try:
-            return lock_of(self.folder)
+            return lock_folder(self.folder)
         except BlockingIOError as error:
-            raise SpoolError(
-                f"a service already runs with {self.folder}. Stop it, or start a second "
-                f"one apart from it: "
+            raise EventLogError(
+                f"a service already runs with {self.folder}. Stop it, or start the second service "
+                "with its own folder and ports: "
                 "ML_EVENT_LOG_DIR=var/spool-2 ML_PORT=8010 ML_ADMIN_PORT=8011"
             ) from error
 
@@ -124,10 +128,10 @@ class Segments:
         os.close(before)
 
     def _begin(self, content: bytes) -> None:
-        """Write to a new file from now on, which begins with some content."""
+        """Start a new file with this content. Later lines are written there."""
         numbers = [
             int(path.stem)
-            for path in (*logs_in(self.folder), *(item.path for item in self._segments))
+            for path in (*log_paths(self.folder), *(item.path for item in self._segments))
         ]
         path = self.folder / f"{max(numbers, default=0) + 1:08}.log"
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND, 0o600)
@@ -149,8 +153,9 @@ class Segments:
             raise
 
     def _restore(self) -> None:
-        """Go on in a new file with what the last one held, which somebody removed or cut while it
-        was open.
+        """Continue in a new file with the content of the last one.
+
+        Somebody removed or truncated the last file while it was open.
         """
         last, before = self._segments[-1], self._file
         os.lseek(before, 0, os.SEEK_SET)
@@ -165,13 +170,13 @@ class Segments:
         else:
             self.drop(last)
         self.news += (
-            f"the event log in {self.folder} was removed while the service ran, and was made "
-            f"again; "
+            f"the event log in {self.folder} was removed while the service ran; the service "
+            "created it again; "
         )
 
 
-def again_if_gone(step: Callable[[], None]) -> None:
-    """Do a step, and once more where its folder was removed while it was done."""
+def retry_if_missing(step: Callable[[], None]) -> None:
+    """Run a step, and run it once more if its folder was removed in the meantime."""
     try:
         step()
     except FileNotFoundError:

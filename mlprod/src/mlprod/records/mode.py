@@ -1,4 +1,4 @@
-"""The mode of decisions: who switched it, why and when, and which of several is the strictest."""
+"""The decision mode: its switches with author, reason and time, and the strictest of several."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,17 +7,17 @@ from typing import Any
 
 from ..modes import MODES
 
-MAX_REASON, MAX_ACTOR, MAX_REQUEST = 500, 128, 64  # characters
+# characters
+MAX_REASON, MAX_ACTOR, MAX_REQUEST = 500, 128, 64
 
 
 @dataclass(frozen=True)
 class Mode:
-    """A switch of the mode, and who made it, why and when; `at` (UTC) is None where nobody ever
-    did.
+    """A switch of the mode: who made it, why, and when.
 
-    `number` is its row in the database. For a switch that is not stored there yet it is the newest
-    row that was known when the switch was made. `request` is the id of the request that made it;
-    empty for a command's.
+    `at` (UTC) is None if nobody ever switched. `number` is its row in the database. For a switch
+    that is not stored yet it is the newest row that was known at the time of the switch. `request`
+    is the id of the request that made it; empty for a command.
     """
 
     mode: str
@@ -29,32 +29,36 @@ class Mode:
 
 
 def new_switch(mode: str, who: str, why: str, number: int = 0, request: str = "") -> Mode:
-    """A switch of this moment; `number`: the newest row of the database that is known."""
+    """Create a switch with the current time; `number`: the newest known row of the database."""
     at = datetime.now(UTC).replace(tzinfo=None)
     return Mode(mode, storable(who, MAX_ACTOR), storable(why, MAX_REASON), at, number, request)
 
 
 def rank(mode: str) -> int:
-    """0 for the strictest.
+    """Return the rank of a mode; 0 is the strictest.
 
-    A word that is no mode ranks with the strictest: it must never loosen anything.
+    Any other value ranks as the strictest, because it must never relax a restriction.
     """
     return MODES.index(mode) if mode in MODES else 0
 
 
 def strictest(modes: Iterable[Mode]) -> Mode:
-    """The first of those that rank lowest."""
+    """Return the strictest mode; the first one if several have the same rank."""
     return min(modes, key=lambda item: rank(item.mode))
 
 
 def mode_to_dict(mode: Mode) -> dict[str, Any]:
+    """Convert a switch to a dictionary that JSON can hold."""
     at = mode.at.isoformat() if mode.at else None
-    subject = {"number": mode.number, "request": mode.request}
-    return {"mode": mode.mode, "who": mode.who, "why": mode.why, "at": at, **subject}
+    origin = {"number": mode.number, "request": mode.request}
+    return {"mode": mode.mode, "who": mode.who, "why": mode.why, "at": at, **origin}
 
 
 def mode_from_dict(content: Any) -> Mode:
-    """Raises KeyError, TypeError or ValueError for anything else than `mode_to_dict` made."""
+    """Convert a dictionary of `mode_to_dict` to a switch.
+
+    Raises KeyError, TypeError or ValueError for any other content.
+    """
     mode, at = content["mode"], content["at"]
     if mode not in MODES:
         raise ValueError(f"{mode!r} is not a mode")
@@ -71,5 +75,5 @@ def mode_from_dict(content: Any) -> Mode:
 
 
 def storable(text: str, length: int) -> str:
-    """The text as every database takes it."""
+    """Return the text without characters that a database rejects, at most `length` of them."""
     return text.encode("utf-8", "replace").decode().replace("\0", " ")[:length]

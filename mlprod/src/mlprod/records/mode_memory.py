@@ -1,5 +1,7 @@
-"""What one replica remembers of the mode in its folder: what the database said last, and switches
-that it does not hold yet.
+"""The mode that one replica stores in its folder.
+
+It consists of the last mode of the database, and of the switches that the database does not have
+yet.
 """
 
 import contextlib
@@ -12,22 +14,25 @@ from ..atomic_write import atomic_write
 from ..modes import MODES
 from .mode import Mode, mode_from_dict, mode_to_dict
 
-SIZE = 16_384  # bytes of the file, always
+# the fixed size of the file in bytes
+SIZE = 16_384
 
 
 class ModeMemory:
-    """One file of a fixed size: when its disk is full it can still be overwritten in place."""
+    """A file of a fixed size, which can be overwritten in place even on a full disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> tuple[Mode | None, list[Mode]]:
-        """What the database said last, None when that is not known, and the switches that wait for
-        it.
+        """Return the last mode of the database, and the switches that it does not have yet.
+
+        The mode is None if it is not known.
         """
         try:
             text = self.path.read_bytes().decode().strip()
-            if text in MODES:  # as older versions of this project wrote it
+            # the format of older versions
+            if text in MODES:
                 return Mode(text, "unknown", "written by an older version"), []
             content = json.loads(text)
             known = content["known"]
@@ -38,9 +43,9 @@ class ModeMemory:
             return None, []
 
     def write(self, known: Mode | None, unsaved: Iterable[Mode]) -> str:
-        """Remember.
+        """Write the file; return the error message, or an empty text.
 
-        Gives why that was not possible; the next process then knows no mode, and so is in shadow.
+        After an error the next process knows no mode, so it is in shadow.
         """
         waiting = [mode_to_dict(item) for item in unsaved]
         text = json.dumps(
@@ -62,7 +67,7 @@ class ModeMemory:
         file = os.open(self.path, os.O_WRONLY)
         try:
             if os.write(file, content) < len(content):
-                raise OSError("no space for all of it")
+                raise OSError("not enough space")
             os.fsync(file)
         finally:
             os.close(file)

@@ -1,6 +1,4 @@
-"""Where a mode may come from beside the database: a file that every replica reads, and the folder
-of a machine.
-"""
+"""Sources of the mode besides the database: a file for all replicas, and a folder of a machine."""
 
 import contextlib
 import json
@@ -15,17 +13,17 @@ from ..atomic_write import atomic_write
 from ..modes import MODES, SAFEST
 from .mode import MAX_REASON, Mode, mode_from_dict, mode_to_dict
 
-MAX_BYTES = 4_096  # of a mode file
-READ = os.O_RDONLY | getattr(
-    os, "O_NONBLOCK", 0
-)  # a pipe without a writer must not hold the kill switch
+# the maximum size of a mode file
+MAX_BYTES = 4_096
+# Non-blocking: a pipe without a writer must not delay the kill switch.
+READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True)
 class FileMode:
-    """What a mode file says; `mode` is None when there is no file.
+    """The content of a mode file.
 
-    With an `error` the mode is shadow.
+    `mode` is None if there is no file. If there is an `error`, the mode is shadow.
     """
 
     mode: Mode | None = None
@@ -33,24 +31,24 @@ class FileMode:
 
 
 def read_mode_file(path: Path) -> FileMode:
-    """The first word of the file is the mode, the rest the reason.
+    """Read a mode file: the first word is the mode, the rest is the reason.
 
-    A file that cannot be understood counts as shadow: somebody meant to restrict decisions, and a
-    slip must not loosen them. Without a file nothing is restricted.
+    A file that is not valid counts as shadow: somebody wanted to restrict decisions, and a typing
+    error must not release them. Without a file nothing is restricted.
     """
     try:
         content, written = _read(path)
     except FileNotFoundError:
         if path.parent.is_dir() and not path.is_symlink():
             return FileMode()
-        return _unusable(f"{path} cannot be read: its folder or what it links to is absent")
+        return _unusable(f"{path} cannot be read: its folder or the target of its link is missing")
     except (OSError, ValueError) as error:
         return _unusable(f"{path} cannot be read: {error}")
     word, *reason = content.split()
     if word not in MODES:
-        return _unusable(f"{path} begins with {word[:20]!r}; what works is {', '.join(MODES)}")
+        return _unusable(f"{path} begins with {word[:20]!r}; what works: {', '.join(MODES)}")
     return FileMode(
-        Mode(word, str(path), " ".join(reason)[:MAX_REASON] or "the file gives no reason", written)
+        Mode(word, str(path), " ".join(reason)[:MAX_REASON] or "the file has no reason", written)
     )
 
 
@@ -65,33 +63,36 @@ def _read(path: Path) -> tuple[str, datetime]:
             raise OSError("it is not a regular file")
         content = file.read(MAX_BYTES + 1)
     if not content.strip() or len(content) > MAX_BYTES:
-        raise ValueError(f"it has {'no' if len(content) <= MAX_BYTES else 'too many'} words")
+        raise ValueError(
+            "it is empty" if len(content) <= MAX_BYTES else f"it has more than {MAX_BYTES:,} bytes"
+        )
     return content.decode(), _utc(status.st_mtime)
 
 
 class SwitchFolder:
-    """Switches that were made on this machine while the database was away.
+    """The switches that were made on this machine while the database was down.
 
-    Each is a file of its own, which nobody changes once it is there; a service of this machine
-    writes it to the database and removes it.
+    Each switch is a file of its own that never changes. A service of this machine writes it to the
+    database and removes it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, switch: Mode) -> Path:
-        """Raises OSError when it cannot be written."""
+        """Write a switch to a new file; return its path. Raises OSError if that fails."""
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
-            self.folder.chmod(0o755)  # a service may run as another user
+            # A service may run as another user.
+            self.folder.chmod(0o755)
         path = self.folder / f"{time.time_ns():020}-{os.getpid()}.json"
         atomic_write(path, json.dumps(mode_to_dict(switch)).encode(), 0o644)
         return path
 
     def read(self) -> dict[Path, Mode]:
-        """The switches, oldest first.
+        """Return the switches, oldest first.
 
-        What cannot be read counts as shadow; of a folder it has no time.
+        An unreadable file or folder counts as shadow; for a folder that switch has no time.
         """
         try:
             paths = sorted(
@@ -101,7 +102,8 @@ class SwitchFolder:
             )
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except OSError as error:  # somebody made it for a switch, which may be the stop
+        except OSError as error:
+            # Somebody created the folder for a switch, which may be the kill switch.
             return {
                 self.folder: Mode(
                     SAFEST, "unknown", f"{self.folder} cannot be read: {error}"[:MAX_REASON]
@@ -117,7 +119,8 @@ class SwitchFolder:
         try:
             return mode_from_dict(json.loads(path.read_bytes()))
         except FileNotFoundError:
-            return None  # another replica of this folder was faster
+            # Another replica with this folder was faster.
+            return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = f"{path} cannot be read: {error}"[:MAX_REASON]
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The mode in the database: every switch is a row, and the last one holds."""
+"""The mode in the database: every switch is a row, and the last one applies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,24 +14,27 @@ from .mode import Mode, rank
 from .tables import modes
 from .transactions import Transactions
 
-MODE_LOCK = 7_302_051  # any number; everything that switches the mode takes it
-MODES_READ = select(
-    *(modes.c[name] for name in ("number", "at", "mode", "who", "why"))
-)  # as all tables have them
+# An arbitrary number: every switch of the mode takes this advisory lock.
+MODE_LOCK = 7_302_051
+# only columns that tables of every version have
+MODES_READ = select(*(modes.c[name] for name in ("number", "at", "mode", "who", "why")))
 
 
 class ModeStore(Transactions):
     """Reads and switches the mode."""
 
     def mode(self) -> Mode | None:
-        """The mode that was set last; None when none ever was. It waits for nobody who writes."""
+        """Return the last switch, or None if there is none. Does not wait for writers."""
         with self.reading() as connection:
             return _last(connection)
 
     def set_mode(
         self, mode: str, who: str, why: str, after: Mode | None = None, request: str = ""
     ) -> Mode:
-        """Switch; with `after` only if that is still the last switch. Gives what holds then."""
+        """Switch the mode; return the switch that applies then.
+
+        With `after`, switch only if `after` is still the last switch.
+        """
         new = Mode(mode, who, why, now(), request=request)
         with self._switching() as connection:
             if after and (last := _last(connection)) != after:
@@ -39,12 +42,11 @@ class ModeStore(Transactions):
             return _add(connection, new)
 
     def add_late_switch(self, late: Mode, first: Mode) -> Mode:
-        """Write a switch that was made while this database was away.
+        """Write a switch that was made while this database was down; return the one that applies.
 
-        Gives what holds then; repeating changes nothing.
-
-        It never loosens: of it and of what holds here (`first` where nothing was ever switched) the
-        stricter holds. It does not undo a later step up either, which somebody made knowing better.
+        A second call changes nothing. The late switch never relaxes the mode: the stricter of it
+        and of the current mode applies (`first` if there was no switch yet). It does not undo a
+        later step up either, because the author of that step knew more.
         """
         with self._switching() as connection:
             last = _last(connection) or first
@@ -62,12 +64,14 @@ class ModeStore(Transactions):
             written = _add(connection, late)
             if not overruled:
                 return written
-            note = f"holds on after {late.mode} of {late.at:%Y-%m-%d %H:%M:%S}, which came late"
+            note = (
+                f"still applies after {late.mode} of {late.at:%Y-%m-%d %H:%M:%S}, which came late"
+            )
             return _add(connection, replace(last, why=f"{last.why} ({note})", at=last.at or now()))
 
     @contextmanager
     def _switching(self) -> Iterator[Connection]:
-        """One transaction; that of another who switches the mode comes before or after it."""
+        """Open a transaction that excludes other switches of the mode."""
         with self.connected() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(MODE_LOCK)))
@@ -80,12 +84,15 @@ def _last(connection: Connection) -> Mode | None:
 
 
 def _mode(row: Row[Any]) -> Mode:
-    """A row that somebody wrote by hand may hold any word: what is no mode is the safest."""
+    """Convert a row to a switch; an unknown mode, written by hand, counts as the safest."""
     return Mode(row.mode if row.mode in MODES else SAFEST, row.who, row.why, row.at, row.number)
 
 
 def _add(connection: Connection, new: Mode) -> Mode:
-    """The stop must work with tables of before, which know no request."""
+    """Insert a switch.
+
+    The kill switch must work with older tables too, which have no column `request`.
+    """
     values = {"mode": new.mode, "who": new.who, "why": new.why, "at": new.at}
     write = insert(modes).returning(modes.c.number)
     try:
@@ -99,9 +106,9 @@ def _add(connection: Connection, new: Mode) -> Mode:
 
 
 def _stepped_up_since(connection: Connection, late: Mode, first: Mode) -> bool:
-    """Did somebody step up after this switch?
+    """Return whether somebody stepped up after this switch.
 
-    Both the row and its time must be later: clocks may differ.
+    Both the row and its time must be later, because clocks may differ.
     """
     before = first
     for row in connection.execute(MODES_READ.order_by(modes.c.number)):

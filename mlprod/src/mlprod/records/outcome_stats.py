@@ -1,4 +1,4 @@
-"""What is counted of an outcome: the service adds it to its counters, monitoring sums it over the
+"""Statistics of outcomes: the service adds them to its counters, monitoring sums them over the
 records.
 """
 
@@ -13,36 +13,27 @@ from typing import Any, Literal, NamedTuple, get_args
 from ..modes import DecisionMode
 
 Payoff = Callable[[Any, float, Mapping[str, Any]], float]
-"""The project's payoff(decision, outcome, row): what a decision was worth, in money."""
+"""The project's payoff(decision, outcome, row): the value of a decision in money."""
 Verdict = Literal["accepted", "edited", "overridden"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-BINS = (
-    0.001,
-    0.003,
-    0.01,
-    0.03,
-    0.1,
-    0.2,
-    0.3,
-    0.5,
-    0.7,
-    0.9,
-    1.0,
-)  # upper ends, finer where events are rare
-NUMBER = "number"  # stands for every decision and outcome of a regression
-OTHER = "(other)"  # for an outcome of a classifier that is neither 0 nor 1, as old records may hold
-JOINS_WITHIN = timedelta(
-    days=1
-)  # an outcome whose prediction has not come by then was decided without the system
-FEWEST_PEOPLE = 5  # a number of fewer people is not shown: it could point at one of them
+# Upper ends of the calibration bins. They are finer near 0, because events are often rare.
+BINS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+# the label of every decision and outcome of a regression
+NUMBER = "number"
+# the label of a classifier's outcome that is neither 0 nor 1; old records may have such outcomes
+OTHER = "(other)"
+# If its prediction has not arrived by then, an outcome was decided without the system.
+JOIN_WINDOW = timedelta(days=1)
+# A count of fewer people is not shown, because it could identify one of them.
+MIN_PEOPLE = 5
 
 
 class OutcomeFigures(NamedTuple):
-    """One outcome beside its prediction.
+    """The figures of one outcome and its prediction.
 
-    `label` is the outcome as text. `bin` is the upper end of the score's bin in BINS, None for a
-    score that is no probability. `payoff` is None where payoff() gave no finite number; then
-    `failure` says why.
+    `label` is the outcome as text. `bin` is the upper end of the score's bin in BINS, or None for a
+    score that is not a probability. `payoff` is None if payoff() returned no finite number; then
+    `failure` has the reason.
     """
 
     score: float
@@ -59,7 +50,7 @@ class OutcomeFigures(NamedTuple):
         return "gain" if (self.payoff or 0) >= 0 else "loss"
 
 
-def figures_of(
+def compute_figures(
     score: float,
     decision: str,
     outcome: float,
@@ -68,9 +59,9 @@ def figures_of(
     *,
     binary: bool,
 ) -> OutcomeFigures:
-    """The figures of one outcome.
+    """Compute the figures of one outcome.
 
-    `decision` is text, as recorded; payoff() of a regression gets it as a number.
+    `decision` is text, as recorded. payoff() of a regression receives it as a number.
     """
     error = score - outcome
     end = BINS[bisect_left(BINS, score)] if binary and 0 <= score <= 1 else None
@@ -81,16 +72,17 @@ def figures_of(
     try:
         money = float(payoff(decision if binary else float(decision), outcome, row))
         if not math.isfinite(money):
-            money, failure = None, f"it gave {money}"
-    except (
-        Exception
-    ) as problem:  # the project's own code may raise anything, for example for a field not recorded
+            money, failure = None, f"it returned {money}"
+    except Exception as problem:
+        # The project's code may raise anything, for example for a field that is not recorded.
         failure = f"{type(problem).__name__}: {problem}"
     # error ** 2 raises where the square is infinite
     return OutcomeFigures(score, outcome, *names, error * error, end, money, failure)
 
 
-class Key(NamedTuple):
+class StatsKey(NamedTuple):
+    """The model version, arm and mode of the predictions that statistics are for."""
+
     model_version: str
     arm: str
     mode: str
@@ -100,8 +92,8 @@ class Key(NamedTuple):
 class OutcomeStats:
     """Sums over outcomes.
 
-    `confusion` counts (decision, outcome); `calibration` holds for each of BINS the rows, the sum
-    of their scores and the sum of their outcomes; money is that of payoff().
+    `confusion` counts (decision, outcome). `calibration` maps each of BINS to the number of rows,
+    the sum of their scores and the sum of their outcomes. Money is the result of payoff().
     """
 
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -110,8 +102,10 @@ class OutcomeStats:
     gain: float = 0.0
     loss: float = 0.0
     squared_money: float = 0.0
-    paid: int = 0  # outcomes with money
-    failures: int = 0  # payoff() raised, or gave no finite number
+    # outcomes with a finite payoff
+    paid: int = 0
+    # outcomes for which payoff() raised an error or returned no finite number
+    failures: int = 0
 
     @property
     def cases(self) -> int:
@@ -126,8 +120,8 @@ class OutcomeStats:
         return self.squared_error / self.cases if self.cases else math.nan
 
     @property
-    def money_each(self) -> tuple[float, float]:
-        """Mean money of a case, and the standard error of that mean; rows are taken as independent."""
+    def mean_money(self) -> tuple[float, float]:
+        """The mean payoff of a case, and the standard error of that mean for independent rows."""
         if self.paid < 2:
             return math.nan, math.inf
         mean = self.net / self.paid
@@ -157,8 +151,8 @@ class OutcomeStats:
         self.calibration[end] = [a + b for a, b in zip(mine, sums, strict=True)]
 
 
-def merge(parts: Mapping[Key, OutcomeStats], **wanted: str) -> OutcomeStats:
-    """The sum of the parts whose key has these values, for example model_version="3"."""
+def merge(parts: Mapping[StatsKey, OutcomeStats], **wanted: str) -> OutcomeStats:
+    """Sum the parts whose key has these values, for example model_version="3"."""
     whole = OutcomeStats()
     for key, part in parts.items():
         if all(getattr(key, name) == value for name, value in wanted.items()):
@@ -166,11 +160,11 @@ def merge(parts: Mapping[Key, OutcomeStats], **wanted: str) -> OutcomeStats:
     return whole
 
 
-def acted_upon(parts: Mapping[Key, OutcomeStats]) -> OutcomeStats:
-    """The sum of what was acted upon: all but shadow."""
+def acted_upon(parts: Mapping[StatsKey, OutcomeStats]) -> OutcomeStats:
+    """Sum the parts whose decisions were acted upon: all modes but shadow."""
     return merge({key: part for key, part in parts.items() if key.mode != DecisionMode.SHADOW})
 
 
 def override_rate(overridden: int, judged: int) -> float | None:
-    """Share of the judged that people overrode; None while nothing was judged."""
+    """Return the share of judged cases that people overrode; None if no case was judged."""
     return overridden / judged if judged else None

@@ -1,6 +1,4 @@
-"""Outcomes and feedback in the database: each is taken once, and what a correction replaced is
-kept.
-"""
+"""Outcomes and feedback in the database: each is stored once, and corrections have a history."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,55 +11,54 @@ from .sender import Sender
 from .tables import feedback, outcome_history, outcomes, predictions
 from .transactions import Transactions
 
-REPLACED = (
-    "prediction_id",
-    "outcome",
-    "at",
-    "received_at",
-    "caller",
-    "request",
-)  # kept of an outcome
-UNKNOWN = Sender()
-TRIES = 3  # when another replica writes the same outcome in the same moment
+# the columns of an outcome that a correction copies to the history
+HISTORY_COLUMNS = ("prediction_id", "outcome", "at", "received_at", "caller", "request")
+UNKNOWN_SENDER = Sender()
+# attempts if another replica writes the same outcome at the same moment
+MAX_TRIES = 3
 
 
 class _ConcurrentWriteError(Exception):
-    """Another replica wrote the same outcome between our look and our write."""
+    """Another replica wrote the same outcome between our read and our write."""
 
 
 class OutcomeStore(Transactions):
     """Writes outcomes and feedback."""
 
     def add_outcomes(
-        self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN
+        self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN_SENDER
     ) -> dict[str, int]:
-        """Write outcomes {prediction_id, outcome, at, correction}, all or none; gives how many were
-        accepted, repeated and corrected, and how many name a prediction that is not known (yet).
+        """Write outcomes {prediction_id, outcome, at, correction}, all or none.
 
-        Raises OutcomeConflictError.
+        Returns how many were `accepted`, `repeated` and `corrected`, and how many are `unknown`:
+        their prediction is not known (yet).
+
+        Raises OutcomeConflictError if an outcome differs from the recorded one and is not marked as
+        a correction.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_TRIES):
             try:
                 with self.connected() as connection:
                     return self._add_outcomes(connection, given, sender)
             except _ConcurrentWriteError:
                 continue
-        raise StoreUnavailableError("others write the same outcomes just now")
+        raise StoreUnavailableError(
+            f"other replicas wrote the same outcomes in each of {MAX_TRIES} attempts; retry later"
+        )
 
     def _add_outcomes(
         self, connection: Connection, given: Sequence[Mapping[str, Any]], sender: Sender
     ) -> dict[str, int]:
         ids, received = {item["prediction_id"] for item in given}, now()
-        columns = [outcomes.c[name] for name in REPLACED]
+        columns = [outcomes.c[name] for name in HISTORY_COLUMNS]
         known_now = (
             select(*columns)
             .where(outcomes.c.prediction_id.in_(ids))
             .order_by(outcomes.c.prediction_id)
         )
-        looked = connection.execute(
-            known_now.with_for_update()
-        )  # in one order everywhere, or replicas wait in circles
-        stored = {row["prediction_id"]: dict(row) for row in looked.mappings()}
+        # Every replica locks the rows in the same order, which prevents deadlocks.
+        locked = connection.execute(known_now.with_for_update())
+        stored = {row["prediction_id"]: dict(row) for row in locked.mappings()}
         known, replaced, conflicts = dict(stored), [], {}
         count = {"accepted": 0, "repeated": 0, "corrected": 0}
         for position, item in enumerate(given):
@@ -74,7 +71,7 @@ class OutcomeStore(Transactions):
                 continue
             if before:
                 replaced.append(
-                    {name: before[name] for name in REPLACED} | {"replaced_at": received}
+                    {name: before[name] for name in HISTORY_COLUMNS} | {"replaced_at": received}
                 )
             known[item["prediction_id"]] = {
                 **{name: item[name] for name in ("prediction_id", "outcome", "at")},
@@ -102,11 +99,11 @@ class OutcomeStore(Transactions):
         return count | {"unknown": self._unknown(connection, ids)}
 
     def add_feedback(
-        self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN
+        self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN_SENDER
     ) -> tuple[set[str], int]:
-        """Write rows of the feedback table, `at` left out.
+        """Write rows of the feedback table without `at`.
 
-        Gives the ids that were not known before, and how many predictions are not known (yet).
+        Returns the ids that were not known before, and how many predictions are not known (yet).
         """
         written = {
             item["id"]: {**item, "at": now(), **sender.row(item["prediction_id"])} for item in given

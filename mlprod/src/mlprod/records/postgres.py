@@ -1,5 +1,6 @@
-"""An engine for PostgreSQL, alone, as one of several hosts, or behind a pooler that gives each
-transaction another connection (PgBouncer, RDS Proxy).
+"""An engine for PostgreSQL: one server, several hosts, or a pooler.
+
+The pooler may give each transaction another connection, like PgBouncer or RDS Proxy.
 """
 
 import contextlib
@@ -17,45 +18,43 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from .time_limits import RECYCLE, WAIT
 
 HOSTS = re.compile(r"(?P<before>[^:/]+://(?:[^@]*@)?)(?P<hosts>[^/?@]*,[^/?@]*)(?P<after>[/?].*)?")
-PLACE = re.compile(r"\[?(?P<host>.*?)\]?(:(?P<port>[^:\]]*))?")
-TARGET = "target_session_attrs"  # libpq's name for the kind of server that is wanted
+HOST_AND_PORT = re.compile(r"\[?(?P<host>.*?)\]?(:(?P<port>[^:\]]*))?")
+# libpq's name for the required kind of server
+TARGET = "target_session_attrs"
 WRITABLE = ("read-write", "primary")
 
 
 class ServerReadOnlyError(SQLAlchemyError):
-    """A connection leads to a server that takes no writes, as the old primary does after a
-    failover.
-    """
+    """The connected server accepts no writes, like the old primary after a failover."""
 
 
 class ServerSilentError(psycopg.OperationalError):
-    """The server said nothing for longer than it may."""
+    """The server did not respond within the time limit."""
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
-    """Gives up when the server says nothing at all: a server that hangs cannot keep its own time
-    limit.
+    """A connection with a timeout of its own, because a server that hangs enforces none.
 
-    `patience`: seconds that any one wait for the server may take.
+    `patience`: the seconds that one wait for the server may take.
     """
 
     patience = 5.0
     _given_up = False
 
     def wait(self, *arguments: Any, **named: Any) -> Any:
-        watch = threading.Timer(self.patience, self._cut)
-        watch.daemon = True
-        watch.start()
+        timer = threading.Timer(self.patience, self._cut)
+        timer.daemon = True
+        timer.start()
         try:
             return super().wait(*arguments, **named)
         except psycopg.OperationalError as error:
             if self._given_up:
                 raise ServerSilentError(
-                    f"the server said nothing for {self.patience:g} s"
+                    f"the server did not respond for {self.patience:g} s"
                 ) from error
             raise
         finally:
-            watch.cancel()
+            timer.cancel()
 
     def _cut(self) -> None:
         self._given_up = True
@@ -67,8 +66,8 @@ class TimeoutConnection(psycopg.Connection[Any]):
 
 
 def postgres_engine(url: str, wait: int, lock_wait: int) -> Engine:
-    """As engine_of. What the URL says of a connection itself goes before what is said here."""
-    given = url_of(url)
+    """Create an engine, as `engine_of` does. Options in the URL override the ones below."""
+    given = parse_url(url)
     arguments: dict[str, Any] = {
         "connect_timeout": WAIT,
         "tcp_user_timeout": WAIT * 1_000,
@@ -78,9 +77,8 @@ def postgres_engine(url: str, wait: int, lock_wait: int) -> Engine:
         TARGET: WRITABLE[0],
     }
     arguments = {name: value for name, value in arguments.items() if name not in given.query}
-    arguments["prepare_threshold"] = (
-        None  # a prepared statement is unknown to the pooler's next connection
-    )
+    # The next connection of a pooler does not know a prepared statement.
+    arguments["prepare_threshold"] = None
     engine = create_engine(
         given,
         connect_args=arguments,
@@ -90,42 +88,41 @@ def postgres_engine(url: str, wait: int, lock_wait: int) -> Engine:
     )
     event.listen(engine, "do_connect", lambda _, __, args, named: connect(wait + 2, *args, **named))
     writes = given.query.get(TARGET, WRITABLE[0]) in WRITABLE
-    # Poolers refuse or lose what is set when a connection begins, so each transaction sets its own
-    # limits.
+    # Poolers refuse or lose the settings of a new connection, so each transaction sets its limits.
     limits = f"""
-SELECT set_config('statement_timeout', '{wait}s', true), set_config('lock_timeout', '{lock_wait}s', true),
-  set_config('timezone', 'UTC', true), current_setting('transaction_read_only')""".encode()
+SELECT set_config('statement_timeout', '{wait}s', true),
+  set_config('lock_timeout', '{lock_wait}s', true), set_config('timezone', 'UTC', true),
+  current_setting('transaction_read_only')""".encode()
 
     @event.listens_for(engine, "checkout")
     def begin(connection: TimeoutConnection, record: ConnectionPoolEntry, _: Any) -> None:
-        """Begin the transaction that a connection is taken for.
+        """Begin the transaction that a connection is checked out for.
 
-        One that was kept may be cut, or lead to a server that only reads by now: it is replaced.
+        A pooled connection may be broken, or its server may be read-only now: it is replaced.
         """
-        stored, record.info["kept"] = record.info.get("kept", False), True
+        pooled, record.info["pooled"] = record.info.get("pooled", False), True
         try:
             row = connection.execute(limits).fetchone()
         except psycopg.Error as error:
-            if stored:
+            if pooled:
                 raise DisconnectionError from error
             raise
         if writes and row and row[-1] == "on":
-            if stored:
-                raise InvalidatePoolError  # the others lead there too
+            if pooled:
+                # The other connections lead to the same server.
+                raise InvalidatePoolError
             raise ServerReadOnlyError(
-                "the server takes no writes: it was a primary, or its disk is full"
+                "the server accepts no writes: it is no longer the primary, or its disk is full"
             )
 
     return engine
 
 
-def url_of(url: str) -> URL:
-    """A URL for SQLAlchemy, which takes several hosts, as libpq separates them by commas, in the
-    query only.
-    """
+def parse_url(url: str) -> URL:
+    """Convert a URL for SQLAlchemy, which accepts libpq's list of hosts only in the query."""
     several: dict[str, str] = {}
     if result := HOSTS.fullmatch(url):
-        places = [PLACE.fullmatch(place) for place in result["hosts"].split(",")]
+        places = [HOST_AND_PORT.fullmatch(place) for place in result["hosts"].split(",")]
         several = {
             part: ",".join(place[part] or "" for place in places if place)
             for part in ("host", "port")
@@ -135,7 +132,7 @@ def url_of(url: str) -> URL:
 
 
 def connect(patience: float, *arguments: Any, **named: Any) -> TimeoutConnection:
-    """As psycopg.connect."""
+    """Connect like psycopg.connect, with a timeout of `patience` seconds for each wait."""
     connection = TimeoutConnection.connect(*arguments, **named)
     connection.patience = patience
     return connection

@@ -1,6 +1,4 @@
-"""Predictions in the database: written from events, found by id, and deleted again when nobody was
-given them.
-"""
+"""Predictions in the database: written from events, found by id, and deleted if nobody got them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from .shipping import Shipped, predictions_in, statements
+from .shipping import InsertResult, build_statements, count_predictions
 from .tables import predictions
 from .time_limits import WAIT
 from .transactions import Transactions
@@ -18,46 +16,47 @@ class PredictionStore(Transactions):
     """Writes and reads predictions."""
 
     def __init__(self, url: str, wait: int = WAIT) -> None:
-        """`wait`: seconds that a statement or a lock may take."""
+        """Connect to `url`; `wait`: the seconds that a statement or a lock may take."""
         super().__init__(url, wait)
-        self._statements = statements(self.engine.dialect.name)
+        self._statements = build_statements(self.engine.dialect.name)
 
-    def ship(self, events: Sequence[bytes]) -> Shipped:
-        """Write the predictions of some events, all or none.
+    def insert_events(self, events: Sequence[bytes]) -> InsertResult:
+        """Write the predictions of events, all or none.
 
-        A further answer under an id that is known is kept beside the first: it has left, so it must
-        be on record.
+        A further prediction under a known id is stored beside the first: it was sent, so it must be
+        on record.
 
-        Raises EventsRefusedError when the database cannot hold what they say.
+        Raises EventsRefusedError if the database cannot store the events.
         """
         given = {"events": "[" + b",".join(events).decode() + "]"}
         with self.connected() as connection:
             new = connection.execute(self._statements.first, given).rowcount
-            if new == sum(map(predictions_in, events)):
-                return Shipped(new)
+            if new == sum(map(count_predictions, events)):
+                return InsertResult(new)
             stored = list(connection.execute(self._statements.keep, given).scalars())
             conflicting = sum(map(bool, stored))
-            return Shipped(new, len(stored) - conflicting, conflicting)
+            return InsertResult(new, len(stored) - conflicting, conflicting)
 
     def record(self, event: bytes) -> tuple[int, dict[str, bool]]:
-        """Write predictions that nobody was given yet.
+        """Write predictions that nobody has received yet.
 
-        Gives how many were not known before, and of the others by id whether the answer that is
-        known is to another row.
+        Returns how many were not known before. For each other id, returns whether its recorded
+        prediction is for another row.
 
-        Raises EventsRefusedError when the database cannot hold what the event says.
+        Raises EventsRefusedError if the database cannot store the event.
         """
         given = {"events": f"[{event.decode()}]"}
         with self.connected() as connection:
             new = connection.execute(self._statements.first, given).rowcount
-            if new == predictions_in(event):
+            if new == count_predictions(event):
                 return new, {}
             known = connection.execute(self._statements.repeats, given)
             return new, {id: bool(conflicting) for id, conflicting in known}
 
-    def recorded(self, ids: Sequence[str]) -> dict[str, Any]:
-        """Of the predictions known among these ids: at, model_version, arm, mode, score and
-        decision (text).
+    def find_predictions(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Find predictions by id.
+
+        Returns a row for each known id: at, model_version, arm, mode, score and decision (text).
         """
         names = ("id", "at", "model_version", "arm", "mode", "score", "decision")
         requested = select(*(predictions.c[name] for name in names)).where(
@@ -67,7 +66,7 @@ class PredictionStore(Transactions):
             return {row.id: row for row in connection.execute(requested)}
 
     def delete_predictions(self, ids: Sequence[str], at: datetime) -> None:
-        """Take back predictions that one run recorded at this time, and gave to nobody."""
+        """Delete predictions that one run recorded at this time and that nobody received."""
         with self.connected() as connection:
             connection.execute(
                 predictions.delete().where(predictions.c.id.in_(ids), predictions.c.at == at)

@@ -1,4 +1,4 @@
-"""Who sent outcomes or feedback."""
+"""The sender of outcomes or feedback."""
 
 from typing import Any, NamedTuple
 
@@ -6,9 +6,9 @@ from .smoke import is_smoke
 
 
 class Sender(NamedTuple):
-    """Who sent outcomes or feedback, in which request, and whether they may try the service.
+    """The caller and the request of outcomes or feedback.
 
-    None: not known.
+    `may_try`: whether the caller may send smoke tests. None: not known.
     """
 
     caller: str | None = None
@@ -16,6 +16,6 @@ class Sender(NamedTuple):
     may_try: bool | None = None
 
     def row(self, prediction_id: str) -> dict[str, Any]:
-        """What is recorded of it beside something about a prediction."""
+        """Return the columns for the sender of a record of this prediction."""
         smoke = self.may_try and is_smoke(prediction_id)
         return {"caller": self.caller, "request": self.request, "smoke": smoke}

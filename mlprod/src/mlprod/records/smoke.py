@@ -1,36 +1,28 @@
-"""Which records are of cases, and which of requests that only tried the service: by id, and as a
-condition of SQL.
-"""
+"""The difference between records of cases and of smoke tests: by id, and as an SQL condition."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
 
-# Ids that begin so, of callers with the role "smoke", only try the service; they are no cases.
+# With this prefix, a record of a caller with the role "smoke" is a test of the service, not a case.
 SMOKE_ID_PREFIX = "smoke-"
 
 
 def is_smoke(id: str) -> bool:
-    """Whether an id is one of those that try the service.
-
-    It counts only if the sender has the role for it.
-    """
+    """Return whether an id is one of a smoke test. It counts only if the sender has the role."""
     return id.startswith(SMOKE_ID_PREFIX)
 
 
 def of_cases(table: "Table") -> "ColumnElement[bool]":
-    """Holds for rows of cases.
+    """Build a condition that is true for rows of cases.
 
-    A row is of a trial when its id begins so, and whoever sent the prediction had the role to try;
-    without a prediction, whoever sent the row. Where that was not recorded yet the id alone says
-    it.
+    A row belongs to a smoke test if its id has the prefix and the sender of the prediction had the
+    role. Without a prediction the sender of the row counts. If neither is recorded, the id alone
+    decides.
     """
-    from sqlalchemy import (  # 0.6 s of imports, which the first answers need not wait for
-        func,
-        select,
-        true,
-    )
+    # This import takes 0.6 s: the first responses need not wait for it.
+    from sqlalchemy import func, select, true
 
     from .tables import predictions
 
@@ -39,7 +31,6 @@ def of_cases(table: "Table") -> "ColumnElement[bool]":
     if not of_prediction:
         first = predictions.alias()
         marks.insert(0, select(first.c.smoke).where(first.c.id == id).scalar_subquery())
-    by_id = (
-        func.substr(id, 1, len(SMOKE_ID_PREFIX)) == SMOKE_ID_PREFIX
-    )  # LIKE would take Smoke- for it in SQLite
+    # LIKE would also match `Smoke-` in SQLite.
+    by_id = func.substr(id, 1, len(SMOKE_ID_PREFIX)) == SMOKE_ID_PREFIX
     return ~(by_id & func.coalesce(*marks))

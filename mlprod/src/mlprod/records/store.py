@@ -1,4 +1,4 @@
-"""The database of records. Every write may be repeated; repeating changes nothing."""
+"""The database of records. A repeated write changes nothing."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,31 +10,34 @@ from .outcome_store import OutcomeStore
 from .prediction_store import PredictionStore
 from .tables import feedback, outcome_history, outcomes, predictions, repeated_answers
 
-FORGET_ROWS = 2_000  # deleted in one transaction
+# rows that one transaction deletes
+DELETE_ROWS = 2_000
 
 
 class Store(PredictionStore, OutcomeStore, ModeStore):
-    """Safe for threads.
+    """The records. Thread-safe.
 
-    Every method raises StoreUnavailableError when the database does not answer within seconds.
+    Every method raises StoreUnavailableError if the database does not respond within seconds.
     """
 
     def check(self) -> None:
-        """Raises StoreUnavailableError unless the database answers and has its tables."""
+        """Check the database.
+
+        Raises StoreUnavailableError if it does not respond or has no tables.
+        """
         with self.reading() as connection:
             connection.execute(select(predictions.c.id).limit(1))
 
-    def forget(
+    def delete_before(
         self, before: datetime, progress: Callable[[dict[str, int]], object] = len
     ) -> dict[str, int]:
-        """Delete answers that were given, and outcomes and feedback that came, before this time;
-        gives how many. The switches of the mode stay.
+        """Delete predictions, outcomes and feedback from before this time; return the counts.
 
-        Each FORGET_ROWS rows are a transaction of their own, so that nobody waits for long. An end
-        in between leaves what is not deleted yet: the next call goes on. `progress` gets the
-        numbers so far after each.
+        The switches of the mode stay. Each DELETE_ROWS rows are a transaction of their own, so that
+        nobody waits for long. After an interruption the next call deletes the rest. `progress`
+        receives the counts after each transaction.
         """
-        gone: dict[str, int] = {}
+        deleted_rows: dict[str, int] = {}
         for table, when in (
             (predictions, predictions.c.at),
             (repeated_answers, repeated_answers.c.at),
@@ -42,12 +45,12 @@ class Store(PredictionStore, OutcomeStore, ModeStore):
             (outcome_history, outcome_history.c.received_at),
             (feedback, feedback.c.at),
         ):
-            key, gone[table.name] = next(iter(table.primary_key)), 0
-            some = select(key).where(when < before).limit(FORGET_ROWS)
+            key, deleted_rows[table.name] = next(iter(table.primary_key)), 0
+            some = select(key).where(when < before).limit(DELETE_ROWS)
             while deleted := self._delete(table.delete().where(key.in_(some))):
-                gone[table.name] += deleted
-                progress(gone)
-        return gone
+                deleted_rows[table.name] += deleted
+                progress(deleted_rows)
+        return deleted_rows
 
     def _delete(self, statement: Delete) -> int:
         with self.connected() as connection:

@@ -1,6 +1,6 @@
-"""The tables.
+"""The tables of the records.
 
-Times are UTC and do not say so. A change here needs a migration; a test compares the two.
+Times are UTC without a time zone. A change here needs a migration; a test compares the two.
 """
 
 from typing import Any
@@ -22,14 +22,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
-# which migration was last: a name of its own, so that MLflow may share the database
+# The table with the last migration. Its own name lets MLflow share the database.
 VERSIONS = "records_version"
 NOT_COUNTED = text("counted_at IS NULL")
 Row = JSON().with_variant(JSONB(), "postgresql")
 
 
 def _answer() -> list[Column[Any]]:
-    """What is recorded of an answer beside its id and number."""
+    """Return the columns of a prediction besides its id and number."""
     return [
         Column("at", DateTime, nullable=False),
         Column("model_version", String(64), nullable=False),
@@ -38,35 +38,38 @@ def _answer() -> list[Column[Any]]:
         Column("mode", String(16), nullable=False),
         Column("unit_hash", String(32)),
         Column("score", Float, nullable=False),
-        Column("decision", Text, nullable=False),  # what the model would do, in shadow too
-        Column("row", Row, nullable=False),  # the fields of the contract without the PII ones
+        # in shadow the decision that was withheld
+        Column("decision", Text, nullable=False),
+        # the fields of the contract without its PII fields
+        Column("row", Row, nullable=False),
     ]
 
 
 def _origin() -> list[Column[Any]]:
-    """Who sent it: the name of a key, or of the person who ran a batch; and the id of the request.
+    """Return the columns of the sender.
 
-    Rows that are older than these columns have neither.
+    `caller` is the name of a key, or the person who ran a batch; `request` is the id of the
+    request. Rows that are older than these columns have neither.
     """
     return [Column("caller", String(128)), Column("request", String(64))]
 
 
-predictions = Table(  # the first answer under an id
+# the first prediction under an id
+predictions = Table(
     "predictions",
     metadata,
     Column("id", String(128), primary_key=True),
     *_answer(),
-    Column(
-        "answer_id", String(32)
-    ),  # the number of this answer; another answer under the same id has another
+    # the number of this prediction; each further one under the same id has its own
+    Column("answer_id", String(32)),
     *_origin(),
-    Column(
-        "smoke", Boolean
-    ),  # only tried the service; smoke.py says what holds where it is not known
+    # a smoke test; smoke.py decides if it is null
+    Column("smoke", Boolean),
     Index("predictions_at", "at"),
 )
 
-repeated_answers = Table(  # every further answer under an id that was found when it was stored
+# every further prediction under a known id
+repeated_answers = Table(
     "repeated_answers",
     metadata,
     Column("answer_id", String(32), primary_key=True),
@@ -74,12 +77,13 @@ repeated_answers = Table(  # every further answer under an id that was found whe
     *_answer(),
     *_origin(),
     Column("smoke", Boolean, nullable=False),
-    Column("conflicting", Boolean, nullable=False),  # it answered another row than the first one
+    # whether it is for another row than the first prediction
+    Column("conflicting", Boolean, nullable=False),
     Index("repeated_answers_prediction_id", "prediction_id"),
     Index("repeated_answers_at", "at"),
 )
 
-# no foreign key: an outcome may come before its prediction is shipped, and is matched then
+# No foreign key: an outcome may arrive before its prediction, and is joined later.
 outcomes = Table(
     "outcomes",
     metadata,
@@ -87,7 +91,8 @@ outcomes = Table(
     Column("outcome", Float, nullable=False),
     Column("at", DateTime, nullable=False),
     Column("received_at", DateTime, nullable=False),
-    Column("counted_at", DateTime),  # when a replica counted it for Prometheus
+    # when a replica counted it for Prometheus
+    Column("counted_at", DateTime),
     *_origin(),
     Column("smoke", Boolean),
     Index("outcomes_received_at", "received_at"),
@@ -100,7 +105,8 @@ outcomes = Table(
     ),
 )
 
-outcome_history = Table(  # what a correction replaced
+# the outcomes that corrections replaced
+outcome_history = Table(
     "outcome_history",
     metadata,
     Column("number", Integer, primary_key=True),
@@ -109,7 +115,8 @@ outcome_history = Table(  # what a correction replaced
     Column("at", DateTime, nullable=False),
     Column("received_at", DateTime, nullable=False),
     Column("replaced_at", DateTime, nullable=False),
-    *_origin(),  # of what was replaced; who replaced it stands with what holds now
+    # the sender of the replaced outcome; `outcomes` has the sender of the correction
+    *_origin(),
     Index("outcome_history_prediction_id", "prediction_id"),
     Index("outcome_history_received_at", "received_at"),
 )
@@ -133,7 +140,8 @@ feedback = Table(
     Index("feedback_at", "at"),
 )
 
-modes = Table(  # every switch, the last one holds
+# every switch of the mode; the last one applies
+modes = Table(
     "modes",
     metadata,
     Column("number", Integer, primary_key=True),

@@ -1,5 +1,8 @@
-"""How long connections to the records may take, in seconds."""
+"""Time limits of connections to the records, in seconds."""
 
-WAIT = 3  # for a connection, a lock or a statement
-LONG_WAIT = 3_600  # for work that nobody waits for: migrations, reports
-RECYCLE = 300  # after which a connection is made again: the name may lead to another server by now
+# for a connection, a lock or a statement
+WAIT = 3
+# for work that nobody waits for: migrations, reports
+LONG_WAIT = 3_600
+# After this time a connection is renewed, because its host name may have a new address.
+RECYCLE = 300

@@ -1,7 +1,4 @@
-"""Transactions of the database of records.
-
-Whoever asks gets an answer within seconds, or StoreUnavailableError.
-"""
+"""Transactions of the database of records, which end within seconds or raise an error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,32 +8,31 @@ from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from .database import READING, engine_of
-from .failures import explained
+from .failures import to_store_error
 from .time_limits import WAIT
 
 
 class Transactions:
-    """Safe for threads.
+    """The engine and its transactions. Thread-safe.
 
-    Every method raises StoreUnavailableError when the database does not answer within seconds.
+    Every method raises StoreUnavailableError if the database does not respond within seconds.
     """
 
     def __init__(self, url: str, wait: int = WAIT) -> None:
-        """`wait`: seconds that a statement or a lock may take."""
+        """Connect to `url`; `wait`: the seconds that a statement or a lock may take."""
         self.engine = engine_of(url, wait)
-        self._reader = self.engine.execution_options(**{READING: True})  # over the same connections
+        # It uses the same connections.
+        self._reader = self.engine.execution_options(**{READING: True})
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        """One transaction."""
+        """Open a transaction."""
         with self._transaction(self.engine) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction that only reads: it neither waits for those who write nor keeps them
-        waiting.
-        """
+        """Open a transaction that only reads: it neither waits for writers nor blocks them."""
         with self._transaction(self._reader) as connection:
             yield connection
 
@@ -46,7 +42,7 @@ class Transactions:
             with engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise explained(error) from error
+            raise to_store_error(error) from error
 
     def _insert(self, table: Table) -> Any:
         if self.engine.dialect.name == "postgresql":

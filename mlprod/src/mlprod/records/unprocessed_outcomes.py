@@ -1,8 +1,8 @@
-"""What came of predictions, each taken once: replicas share one database, and every outcome is
-counted by one of them.
+"""Outcomes and feedback that no replica has counted yet.
 
-What is taken and then lost with its process, before Prometheus asked, is counted by none: seconds
-at most, as with any counter. The records keep it.
+Replicas share one database, and exactly one of them counts each outcome. If a process ends after it
+claimed outcomes and before Prometheus reads its counters, no replica counts them. As with any
+counter this affects seconds at most; the records keep the outcomes.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from typing import Any
 from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
-from .waiting import Waiting
+from .waiting import UncountedRows
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """A prediction as it was recorded; `row` is without PII fields, `decision` is text."""
+class RecordedPrediction:
+    """A recorded prediction; `row` has no PII fields, `decision` is text."""
 
     model_version: str
     arm: str
@@ -31,15 +31,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """What became of a case; `prediction` is None when it was decided without a prediction."""
+    """The outcome of a case; `prediction` is None if it was decided without a prediction."""
 
     outcome: float
     at: datetime
-    prediction: Prediction | None
+    prediction: RecordedPrediction | None
 
 
 @dataclass(frozen=True)
-class Feedback:
+class UncountedFeedback:
+    """Feedback on a prediction of this model version and arm."""
+
     verdict: str
     reason: str
     handling_seconds: float | None
@@ -47,20 +49,20 @@ class Feedback:
     arm: str
 
 
-class Claims:
-    """Takes what nobody counted yet, for one process."""
+class UncountedRecords:
+    """Claims outcomes and feedback that no replica has counted yet, for one process."""
 
     def __init__(self) -> None:
-        self._outcomes = Waiting(outcomes, outcomes.c.received_at)
-        self._feedback = Waiting(feedback, feedback.c.at)
+        self._outcomes = UncountedRows(outcomes, outcomes.c.received_at)
+        self._feedback = UncountedRows(feedback, feedback.c.at)
 
     @property
     def more(self) -> bool:
-        """Whether there is more to look at now."""
+        """Whether more rows can be read now."""
         return self._outcomes.more or self._feedback.more
 
-    def outcomes(self, store: Store) -> list[OutcomeRow]:
-        """Some outcomes that nobody counted yet. Raises StoreUnavailableError."""
+    def claim_outcomes(self, store: Store) -> list[OutcomeRow]:
+        """Claim some outcomes that no replica has counted yet. Raises StoreUnavailableError."""
         columns = [
             outcomes.c.outcome,
             outcomes.c.at,
@@ -77,14 +79,11 @@ class Claims:
                 row["at"],
                 _prediction(row) if row["model_version"] is not None else None,
             )
-            for row in _real(self._outcomes.take(store, columns))
+            for row in _cases(self._outcomes.claim(store, columns))
         ]
 
-    def feedback(self, store: Store) -> list[Feedback]:
-        """Some feedback on predictions that are known, not counted yet.
-
-        Raises StoreUnavailableError.
-        """
+    def claim_feedback(self, store: Store) -> list[UncountedFeedback]:
+        """Claim some uncounted feedback on known predictions. Raises StoreUnavailableError."""
         columns = [
             feedback.c.verdict,
             feedback.c.reason,
@@ -93,14 +92,14 @@ class Claims:
             of_cases(feedback).label("case"),
         ]
         return [
-            Feedback(
+            UncountedFeedback(
                 row["verdict"],
                 row["reason"] or "",
                 row["handling_seconds"],
                 row["model_version"],
                 row["arm"],
             )
-            for row in _real(self._feedback.take(store, columns))
+            for row in _cases(self._feedback.claim(store, columns))
             if row["model_version"] is not None
         ]
 
@@ -109,8 +108,8 @@ def _columns(*names: str) -> Iterator[Any]:
     return (predictions.c[name] for name in names)
 
 
-def _prediction(row: Any) -> Prediction:
-    return Prediction(
+def _prediction(row: Any) -> RecordedPrediction:
+    return RecordedPrediction(
         row["model_version"],
         row["arm"],
         row["mode"],
@@ -121,6 +120,6 @@ def _prediction(row: Any) -> Prediction:
     )
 
 
-def _real(rows: list[Any]) -> Iterator[Any]:
-    """What was only tried is marked as counted, and counts nowhere."""
+def _cases(rows: list[Any]) -> Iterator[Any]:
+    """Skip smoke tests: they are marked as counted, but no counter includes them."""
     return (row for row in rows if row["case"])

@@ -1,6 +1,6 @@
-"""What the records say of the use of the system, over all people together.
+"""Statistics of the use of the system, over all people together.
 
-No figure is of one person.
+No figure describes one person.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, func, select
 
 from .database import now
-from .outcome_stats import FEWEST_PEOPLE, JOINS_WITHIN, override_rate
+from .outcome_stats import JOIN_WINDOW, MIN_PEOPLE, override_rate
 from .smoke import of_cases
 from .store import Store
 from .tables import feedback, outcomes, predictions
@@ -21,8 +21,11 @@ ACTIVE_WITHIN = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Usage:
-    """`days` with cases and `cases` in a mode, ever; of the last 28 days: its cases with feedback,
-    how many of them somebody overrode, and the outcomes received.
+    """The use of the system in one mode.
+
+    `days` with cases and `cases` count since the beginning. The other figures are of the last 28
+    days: `judged` are cases with feedback, `overridden` those of them that somebody overrode,
+    `outcomes` the received outcomes, and `joined` those of them whose prediction is known.
     """
 
     days: int
@@ -38,12 +41,12 @@ class Usage:
 
     @property
     def joined_share(self) -> float | None:
-        """Share of the outcomes whose prediction is known."""
+        """The share of the outcomes whose prediction is known; None if there are no outcomes."""
         return self.joined / self.outcomes if self.outcomes else None
 
 
 def usage(store: Store, mode: str) -> Usage:
-    """Of the cases decided in `mode`. Raises StoreUnavailableError."""
+    """Compute the use of the system in `mode`. Raises StoreUnavailableError."""
     since = now() - LOOKBACK
     in_mode = (predictions.c.mode == mode) & of_cases(predictions)
     cases = select(func.count(func.distinct(func.date(predictions.c.at))), func.count()).where(
@@ -67,12 +70,12 @@ def usage(store: Store, mode: str) -> Usage:
 
 
 def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str]]:
-    """(model version, arm) → feedback by verdict since then, of predictions that are known.
+    """Count the feedback on known predictions since then: (model version, arm) → verdicts.
+
+    Like the service's counters it counts each feedback. `usage` counts each case once, however
+    often it was judged.
 
     Raises StoreUnavailableError.
-
-    It counts feedback, as the service's counters do; `usage` counts cases, however often each was
-    judged.
     """
     by = (predictions.c.model_version, predictions.c.arm, feedback.c.verdict)
     query = (
@@ -89,17 +92,16 @@ def verdicts(store: Store, since: datetime) -> dict[tuple[str, str], Counter[str
 
 
 def decision_paths(store: Store, since: datetime, until: datetime) -> dict[str, int]:
-    """Outcomes since then by the path of their case: decided with the model, or by a person alone
-    (manual).
+    """Count the outcomes since then by how the case was decided: with the model, or manually.
 
-    One whose prediction is not known counts as manual once it waited for JOINS_WITHIN before
-    `until`. Raises StoreUnavailableError.
+    An outcome without a known prediction counts as manual if it arrived more than JOIN_WINDOW
+    before `until`. Raises StoreUnavailableError.
     """
     query = (
         select(func.count(predictions.c.id), func.count())
         .select_from(outcomes.outerjoin(predictions, predictions.c.id == outcomes.c.prediction_id))
         .where(outcomes.c.received_at >= since, of_cases(outcomes))
-        .where(predictions.c.id.is_not(None) | (outcomes.c.received_at < until - JOINS_WITHIN))
+        .where(predictions.c.id.is_not(None) | (outcomes.c.received_at < until - JOIN_WINDOW))
     )
     with store.reading() as connection:
         by_model, total = connection.execute(query).one()
@@ -107,11 +109,10 @@ def decision_paths(store: Store, since: datetime, until: datetime) -> dict[str, 
 
 
 def active_reviewers(store: Store, until: datetime) -> int | None:
-    """How many people gave feedback in the seven days before `until`; None for fewer than
-    FEWEST_PEOPLE.
+    """Count the people who gave feedback in the seven days before `until`.
 
-    A pseudonym lasts a calendar month: where two months touch, the larger of both counts. Raises
-    StoreUnavailableError.
+    Returns None for fewer than MIN_PEOPLE. Pseudonyms change each month, so a week in two months
+    has two counts; the larger one is returned. Raises StoreUnavailableError.
     """
     since, month = (
         until - ACTIVE_WITHIN,
@@ -127,4 +128,4 @@ def active_reviewers(store: Store, until: datetime) -> int | None:
             )
             for start, end in ((since, max(since, month)), (max(since, month), until))
         ]
-    return most if (most := max(counts)) >= FEWEST_PEOPLE else None
+    return most if (most := max(counts)) >= MIN_PEOPLE else None

@@ -1,1 +1,1 @@
-"""The API. Holds nothing that trains."""
+"""Serving API. It imports nothing that trains."""

@@ -1,5 +1,6 @@
-"""The second port, for those who run the service: health and metrics, without keys and out of
-callers' reach.
+"""Application of the admin port: health checks and metrics, without keys.
+
+Callers of the API must not reach this port.
 """
 
 import asyncio
@@ -20,12 +21,15 @@ from .readiness import Readiness
 from .same_origin import SameOrigin
 
 App = Callable[..., Awaitable[None]]
-PAUSE = 4  # times as long as a scrape took, until the next: the rest is for callers
+# The pause after a scrape, as a multiple of its duration. The processor is for callers then.
+PAUSE_FACTOR = 4
 
 
-def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None) -> App:
-    """/healthz: the event loop comes round. /readyz: this replica should get traffic. /metrics: for
-    Prometheus. `origin`: what web pages may not do here, where only this machine reaches the port.
+def create_admin_app(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None) -> App:
+    """Create the application of the admin port.
+
+    /healthz: the event loop runs. /readyz: this replica should get traffic. /metrics: the metrics
+    for Prometheus. `origin` refuses web pages, where only this machine reaches the port.
     """
 
     async def healthz(_: Request) -> Response:
@@ -42,7 +46,7 @@ def operations(readiness: Readiness, metrics: Metrics, origin: SameOrigin | None
             await asyncio.sleep(max(0.0, free_at - time.monotonic()))
             began = time.monotonic()
             content = metrics.exposition(ending=readiness.is_draining())
-            free_at = time.monotonic() + PAUSE * (time.monotonic() - began)
+            free_at = time.monotonic() + PAUSE_FACTOR * (time.monotonic() - began)
         return Response(content, media_type=CONTENT_TYPE_LATEST)
 
     routes = Starlette(

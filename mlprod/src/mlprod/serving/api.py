@@ -1,5 +1,6 @@
-"""The serving API of a project as one object: what a server runs, and what the project's routes()
-adds to.
+"""The serving API of a project as one ASGI application.
+
+A server runs it. The project's routes() adds routes to it.
 """
 
 from collections.abc import Callable, MutableMapping
@@ -8,21 +9,21 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from ..deprecated import constant
+from ..deprecated import read_constant
 from ..extensions import ExtensionError
 from ..project.extension_loader import FILE
 from ..project.project import Project
 from ..settings import Settings
 from .container import Container
-from .exploration import let_through
+from .exploration import read_exploration
 from .load_shedding import Receive
 from .middleware import HEALTH, Send
 
 
 class Api:
-    """An ASGI application.
+    """ASGI application of a project.
 
-    Keys, limits and counting stand in front of every route, those of the project included.
+    Keys, limits and counting apply to every route, also to the routes of the project.
     """
 
     def __init__(self, assembly: Container) -> None:
@@ -34,18 +35,20 @@ class Api:
     def get(
         self, path: str, **described: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Add a route that reads, as FastAPI's decorator of this name does.
+        """Add a GET route, with the arguments of FastAPI's decorator `get`.
 
-        Raises ExtensionError for a path that does not begin with / or has an answer already.
+        Raises ExtensionError if the path does not begin with / or already has a route.
         """
         known = {HEALTH, *(getattr(route, "path", "") for route in self.assembly.routes.routes)}
         if not path.startswith("/"):
             raise ExtensionError(
-                f'{FILE}: routes() names the path {path!r}; works: @app.get("/v1/limits")'
+                f"{FILE}: routes() adds the path {path!r}, which does not begin with /; "
+                'what works: @app.get("/v1/limits")'
             )
         if path in known:
             raise ExtensionError(
-                f'{FILE}: routes() names {path}, which has an answer already; works: "/v1/limits"'
+                f"{FILE}: routes() adds {path}, which already has a route; "
+                'what works: a new path, for example "/v1/limits"'
             )
         return partial(self._add, path, described)
 
@@ -58,15 +61,14 @@ class Api:
 
 
 def create_api(package: str, settings: Settings | None = None) -> Api:
-    """The API of the package's contract and decision, by the settings of the environment unless
-    others are given.
+    """Create the API from the contract and the decision of a package.
 
-    Raises ContractError, ExploreError, ExtensionError, KeysError and SpoolError for what cannot be
-    used.
+    The settings come from the environment unless `settings` is given. Raises ContractError,
+    ExplorationError, ExtensionError, KeysError or EventLogError if a part cannot be used.
     """
     project = Project(package)
     decision, extensions = project.decision, project.extensions
-    explored = let_through(constant(decision, "EXPLORATION"))
+    explored = read_exploration(read_constant(decision, "EXPLORATION"))
     known = settings or project.settings()
     parts = (
         project.terms,
@@ -84,9 +86,7 @@ def create_api(package: str, settings: Settings | None = None) -> Api:
 
 
 def read_api(package: str) -> Api:
-    """The API that is served: `app` of api.py where the package has such a file, or else that of
-    create_api().
-    """
+    """Return the API to serve: `app` of the package's api.py, or create_api() without that file."""
     if find_spec(f"{package}.api"):
         own: Api = import_module(f"{package}.api").app
         return own

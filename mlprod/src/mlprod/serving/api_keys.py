@@ -1,11 +1,12 @@
-"""Who may ask for what.
+"""API keys and the roles of their callers.
 
-A key is 32 random bytes; only its sha256 is kept: enough for what nobody can guess.
+A key is 32 random bytes. The file stores only its sha256. That is enough, because nobody can guess
+32 random bytes.
 
 The file: {"salt": "...", "keys": [{"name": "checkout", "roles": ["predict"], "sha256": "...",
-"until": "2027-06-30"}]}. Rotation: add a second key, move the callers, remove the first. The file
-is read again when it changes. A key that is taken out of it ends at once. While the file is gone or
-broken the keys from before hold on, for HOLD_SECONDS.
+"until": "2027-06-30"}]}. To rotate a key, add a second key, move the callers, remove the first. The
+service reads the file again when it changes. A key that is removed from it ends at once. While the
+file is missing or broken, the last valid keys remain valid for HOLD_SECONDS.
 """
 
 import contextlib
@@ -25,17 +26,18 @@ from ..extensions import Caller as Caller
 from ..extensions import Role as Role
 
 NEW_SECRET = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-LOCAL = "local"  # who asks where no keys are needed
-HOLD_SECONDS = 300.0  # for an edit that went wrong; to end a key, take it out of the file
-MAKE = "Make one with the verb create-key: create-key --name checkout --role predict"
+LOCAL = "local"  # the caller where no keys are needed
+# Time to repair a broken file of keys. To end a key, remove it from the file.
+HOLD_SECONDS = 300.0
+HOW_TO_CREATE = "Create one with the verb create-key: create-key --name checkout --role predict"
 
 
 class KeysError(Exception):
-    """The file of keys cannot be used; the message says where and what works."""
+    """The file of keys cannot be used. The message names the file and what works."""
 
 
 class Key(BaseModel):
-    """One caller's key. `until` is the last day on which it holds."""
+    """Key of one caller. `until` is the last day on which it is valid."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -46,8 +48,10 @@ class Key(BaseModel):
 
 
 class KeyFile(BaseModel):
-    """`salt` hides units and reviewers in the records; changing it cuts new records off from old
-    ones.
+    """Content of the file of keys.
+
+    `salt` pseudonymizes units and reviewers in the records. With another salt, new records cannot
+    be linked to old ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -60,27 +64,30 @@ _ANYONE = Caller(LOCAL, frozenset(get_args(Role)))
 
 
 class ApiKeys:
-    """The keys of a file, or nobody's: without a file everyone is LOCAL and may do everything."""
+    """Keys of a file. Without a file, every caller is LOCAL and has every role."""
 
     def __init__(self, path: Path | None, local_salt: Path | None = None) -> None:
-        """`local_salt`: where a salt of this machine's own lies while there are no keys.
+        """Read the file at `path`.
 
-        Raises KeysError.
+        `local_salt`: file of this machine's salt, used without keys. Raises KeysError if the file
+        cannot be used.
         """
-        self.path, self._stamp, self.salt = path, (0, 0, 0), b"" if path else _own_salt(local_salt)
+        self.path, self._stamp, self.salt = (
+            path,
+            (0, 0, 0),
+            b"" if path else _local_salt(local_salt),
+        )
         self._known: dict[bytes, Key] = {}
-        self.error, self.ended = (
-            "",
-            False,
-        )  # why the file cannot be used, and whether the keys from before have ended
+        # why the file cannot be used, and whether the last valid keys have expired
+        self.error, self.ended = "", False
         self._error_at = 0.0
         if path:
             self._read(path)
             if not self._known:
-                raise KeysError(f"{path}: no key in it. {MAKE}")
+                raise KeysError(f"{path}: the file has no key. {HOW_TO_CREATE}")
 
     def caller(self, authorization: bytes) -> Caller | None:
-        """Who sent this header; None when the key is absent, unknown or has run out."""
+        """Return the sender of this header; None if the key is missing, unknown or expired."""
         if not self.path:
             return _ANYONE
         scheme, _, secret = authorization.partition(b" ")
@@ -95,11 +102,11 @@ class ApiKeys:
 
     @property
     def names(self) -> set[str]:
-        """Of the keys in the file."""
+        """Names of the keys in the file."""
         return {key.name for key in self._known.values()}
 
     def refresh(self) -> str | None:
-        """Read the file again if it changed, or could not be read; gives what is worth a log line."""
+        """Read the file again if it changed or was unreadable; return a message for the log."""
         if not self.path or (not self.error and _stamp(self.path) == self._stamp):
             return None
         try:
@@ -115,12 +122,14 @@ class ApiKeys:
             self._error_at = now
         if not self.ended and now - self._error_at > HOLD_SECONDS:
             self._known, self.ended = {}, True
-            return f"{error}; no key holds any more, and every caller is refused"
+            return f"{error}; no key is valid any longer, and every caller is refused"
         if error == before:
             return None
         left = self._error_at + HOLD_SECONDS - now
         return f"{error}; " + (
-            "no key holds" if self.ended else f"the keys from before hold on for {left:.0f} seconds"
+            "no key is valid"
+            if self.ended
+            else f"the last valid keys remain valid for {left:.0f} seconds"
         )
 
     def _read(self, path: Path) -> None:
@@ -128,21 +137,23 @@ class ApiKeys:
             self._stamp = _stamp(path)
             result = KeyFile.model_validate_json(path.read_bytes())
         except OSError as error:
-            raise KeysError(f"{path}: no keys ({error.strerror}). {MAKE}") from error
+            raise KeysError(
+                f"{path}: the keys cannot be read ({error.strerror}). {HOW_TO_CREATE}"
+            ) from error
         except ValidationError as error:
             errors = "; ".join(
                 f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}"
                 for item in error.errors(include_input=False)
             )
-            raise KeysError(f"{path}: no usable keys: {errors}. {MAKE}") from error
+            raise KeysError(f"{path}: the keys are invalid: {errors}. {HOW_TO_CREATE}") from error
         self._known = {bytes.fromhex(key.sha256): key for key in result.keys}
         self.salt = result.salt.encode()
 
 
 def add_key(path: Path, name: str, roles: Collection[str], until: date | None = None) -> str:
-    """Add a key to the file, which is made if need be; gives the key itself, which is kept nowhere.
+    """Add a key to the file and return the key itself, which is not stored.
 
-    Raises KeysError.
+    The file is created if it does not exist. Raises KeysError if the file or the key is invalid.
     """
     secret = secrets.token_urlsafe(32)
     try:
@@ -164,8 +175,8 @@ def add_key(path: Path, name: str, roles: Collection[str], until: date | None = 
     return secret
 
 
-def _own_salt(path: Path | None) -> bytes:
-    """A secret of this machine, made when it is first needed, or of this process alone."""
+def _local_salt(path: Path | None) -> bytes:
+    """Return a secret of this machine, created at the first call; of this process if no path."""
     if path is None:
         return secrets.token_bytes(16)
     with (
@@ -177,13 +188,13 @@ def _own_salt(path: Path | None) -> bytes:
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
-    """Another one once the file has changed.
+    """Return a stamp of the file's state, which differs after a change.
 
-    Its time alone would not do: many systems count that in steps of 4 ms, and whoever looked while
-    the file was being written would not look again.
+    The time of the change is not enough. Many systems count it in steps of 4 ms, so a read during a
+    write would never be repeated.
     """
     try:
         result = path.stat()
     except OSError:
-        return -1, -1, -1  # told once, not at every look
+        return -1, -1, -1  # the same stamp at each check, so that it is logged once
     return result.st_mtime_ns, result.st_ino, result.st_size

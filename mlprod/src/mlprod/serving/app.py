@@ -1,6 +1,6 @@
-"""FastAPI routes and their OpenAPI documentation; handlers stand in modules of their own.
+"""FastAPI routes and their OpenAPI documentation; the handlers are in modules of their own.
 
-The route of /v1/predict only documents: middleware.py calls its handler without FastAPI.
+The route of /v1/predict is documentation only. middleware.py calls its handler without FastAPI.
 """
 
 from typing import Any
@@ -23,17 +23,18 @@ from .openapi import (
     ModelInfo,
     Predictions,
     WriteResult,
-    documented,
-    shape_of,
+    body_schema,
+    route_options,
 )
 from .problems import ProblemError
 from .record_routes import RecordRoutes
 from .request_models import FEEDBACK, MODE, OUTCOME, Feedbacks, Mode, Outcomes, schema_of
-from .switching import Switching
+from .switching import ModeHandler
 
-OFF: Any = dict.fromkeys(
+# FastAPI's own telemetry is off, because tracing.py creates the spans.
+NO_TELEMETRY: Any = dict.fromkeys(
     ("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False
-)  # tracing.py does it
+)
 
 
 def create_app(
@@ -41,16 +42,16 @@ def create_app(
     terms: ContractSchema,
     models: ModelLoader,
     explain: ExplainHandler,
-    remember: RecordRoutes,
-    switching: Switching,
+    records: RecordRoutes,
+    mode_handler: ModeHandler,
     mode_state: ModeState,
     keys: ApiKeys,
     limits: LoadLimits,
     metrics: Metrics,
 ) -> FastAPI:
-    """The routes.
+    """Create the application with all routes.
 
-    Where keys are needed /docs is not shown, and /openapi.json asks for a key as every route does.
+    With keys, /docs is off, and /openapi.json requires a key as every route does.
     """
     subject = (terms.row.__doc__ or "").strip()
     docs = None if keys.path else "/docs"
@@ -60,29 +61,29 @@ def create_app(
         docs_url=docs,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry=OFF,
+        telemetry=NO_TELEMETRY,
     )
 
     @app.exception_handler(ProblemError)
-    async def received(_: Request, problem: ProblemError) -> Response:
-        metrics.refused(problem)
-        return answer(problem.body, problem.status, problem.headers)
+    async def rejected(_: Request, problem: ProblemError) -> Response:
+        metrics.count_shed(problem)
+        return json_response(problem.body, problem.status, problem.headers)
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
         detail = (
             f"{request.method} {request.url.path[:80]}: {error.detail}; the documentation "
-            f"lists what there is"
+            f"lists the routes"
         )
         problem = ProblemError(error.status_code, detail)
         allowed = [
             (name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()
         ]
-        return answer(problem.body, problem.status, [*problem.headers, *allowed])
+        return json_response(problem.body, problem.status, [*problem.headers, *allowed])
 
     @app.exception_handler(Exception)
-    async def defect(_: Request, __: Exception) -> Response:
-        return answer(INTERNAL_ERROR.body, INTERNAL_ERROR.status, INTERNAL_ERROR.headers)
+    async def internal_error(_: Request, __: Exception) -> Response:
+        return json_response(INTERNAL_ERROR.body, INTERNAL_ERROR.status, INTERNAL_ERROR.headers)
 
     async def body_of(request: Request) -> bytes:
         return await limits.body(
@@ -94,82 +95,91 @@ def create_app(
     @app.post(
         "/v1/predict",
         summary="Score 1 to 1,000 rows",
-        **documented("/v1/predict", rows, Predictions, 409),
+        **route_options("/v1/predict", rows, Predictions, 409),
     )
     async def _predict(_: Request) -> Response:
-        # Documents the route and nothing else: middleware.Service hands POST /v1/predict to
-        # predict_handler.Predict
-        # before any route is looked for. No docstring, since FastAPI would show it to callers.
+        # This route is documentation only. middleware.GatewayApp calls PredictHandler for
+        # POST /v1/predict before FastAPI searches a route. There is no docstring, because FastAPI
+        # would show it to callers.
         raise RuntimeError(
-            "POST /v1/predict came to a route that only documents it; middleware.Service answers it"
+            "POST /v1/predict reached the route that only documents it; "
+            "middleware.GatewayApp serves this route"
         )
 
     @app.post(
         "/v1/explain",
         summary="Score rows and rank their fields by effect",
-        **documented("/v1/explain", rows, Explanations),
+        **route_options("/v1/explain", rows, Explanations),
     )
     async def _explain(request: Request) -> Response:
-        return answer(await limits.run_in_thread(explain.answer, await body_of(request)))
+        return json_response(await limits.run_in_thread(explain.answer, await body_of(request)))
 
     @app.post(
         "/v1/outcomes",
-        summary="Tell what became of cases",
-        **documented("/v1/outcomes", shape_of(Outcomes, {"outcomes": [OUTCOME]}), WriteResult, 409),
+        summary="Report outcomes of cases",
+        **route_options(
+            "/v1/outcomes", body_schema(Outcomes, {"outcomes": [OUTCOME]}), WriteResult, 409
+        ),
     )
     async def _outcomes(request: Request) -> Response:
-        return answer(
-            await limits.run_in_thread(remember.outcomes, await body_of(request), *sender(request))
+        body = await body_of(request)
+        return json_response(
+            await limits.run_in_thread(records.outcomes, body, *caller_and_request(request))
         )
 
     @app.post(
         "/v1/feedback",
-        summary="Tell what people did",
-        **documented("/v1/feedback", shape_of(Feedbacks, {"feedback": [FEEDBACK]}), WriteResult),
+        summary="Report what people did with decisions",
+        **route_options(
+            "/v1/feedback", body_schema(Feedbacks, {"feedback": [FEEDBACK]}), WriteResult
+        ),
     )
     async def _feedback(request: Request) -> Response:
-        return answer(
-            await limits.run_in_thread(remember.feedback, await body_of(request), *sender(request))
+        body = await body_of(request)
+        return json_response(
+            await limits.run_in_thread(records.feedback, body, *caller_and_request(request))
         )
 
     @app.post(
         "/v1/mode",
-        summary="Switch the mode; shadow is the stop",
-        **documented("/v1/mode", shape_of(Mode, MODE), ModeChange),
+        summary="Switch the mode; shadow is the kill switch",
+        **route_options("/v1/mode", body_schema(Mode, MODE), ModeChange),
     )
     async def _mode(request: Request) -> Response:
-        return answer(
-            await limits.run_urgent(switching.answer, await body_of(request), *sender(request))
+        body = await body_of(request)
+        return json_response(
+            await limits.run_urgent(mode_handler.answer, body, *caller_and_request(request))
         )
 
     @app.get(
         "/v1/model",
-        summary="What answers now, and what was refused",
-        **documented("/v1/model", None, ModelInfo),
+        summary="Show the model in service, the mode and the last refused model",
+        **route_options("/v1/model", None, ModelInfo),
     )
     async def _model(request: Request) -> Response:
-        caller, _ = sender(request)
-        holds = {
+        caller, _ = caller_and_request(request)
+        mode = {
             "mode": mode_state.mode,
             "mode_source": mode_state.source,
             "mode_unsaved": mode_state.unsaved,
         }
         made_here = models.rollback and models.rollback.model_dump()
-        asks = {"caller": caller.name, "roles": sorted(caller.roles)}
+        key = {"caller": caller.name, "roles": sorted(caller.roles)}
         facts = (
-            models.required().told()
-            | holds
+            models.get_or_503().description()
+            | mode
             | {"refused": models.refusal, "rollback": made_here}
-            | asks
+            | key
         )
-        return answer(to_json(facts))
+        return json_response(to_json(facts))
 
-    app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    # FastAPI documents this assignment as the way to extend the document.
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 
 
-def described(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, made when it is first asked for."""
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, which is created at the first call."""
     if not app.openapi_schema:
         app.openapi_schema = FastAPI.openapi(app)
         app.openapi_schema["components"]["securitySchemes"] = {
@@ -178,12 +188,13 @@ def described(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def sender(request: Request) -> tuple[Caller, str]:
-    """Who sent a request, and its id."""
+def caller_and_request(request: Request) -> tuple[Caller, str]:
+    """Return the caller of a request and the id of the request."""
     return request.state.caller, request.state.request
 
 
-def answer(body: bytes, status: int = 200, headers: Headers | None = None) -> Response:
+def json_response(body: bytes, status: int = 200, headers: Headers | None = None) -> Response:
+    """Return a response with this body; its content type is JSON unless `headers` are given."""
     response = Response(body, status)
     response.raw_headers += JSON if headers is None else headers
     return response

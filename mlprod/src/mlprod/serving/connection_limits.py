@@ -1,4 +1,4 @@
-"""Limits of a connection: how much a request may send before its body, and how long it may take."""
+"""Limits of a connection: size of a request's head, and time for a request and its answer."""
 
 import time
 from typing import Any
@@ -11,27 +11,26 @@ from .problems import ProblemError
 from .request_head import MAX_HEAD_BYTES, MAX_HEADERS, head_bytes, plain_head, too_large
 
 MAX_CONNECTIONS = 2_000
-MAX_ADMIN_CONNECTIONS = (
-    50  # of the second port, whose few callers must not use up what callers need
-)
-MAX_PIPELINED = 100  # requests that wait on one connection for the one before
-SLOW_SECONDS = 10.0  # for a whole request to come, or for an answer to go
-LINGER_SECONDS = 2.0  # in which who was refused may read why
+# Connections of the admin port. Its few callers must not use the handles that callers need.
+MAX_ADMIN_CONNECTIONS = 50
+MAX_PIPELINED = 100  # requests that wait on one connection for the request before
+SLOW_SECONDS = 10.0  # to receive a whole request, or to send an answer
+LINGER_SECONDS = 2.0  # for a refused caller to read the reason
 LINGER_BYTES = 1_000_000
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits.
+    """HTTP protocol of uvicorn with limits.
 
-    `coming`: since when a request comes. `going`: since when an answer waits to be read. `pending`:
-    bytes of the message that came since its last part was complete.
+    `coming`: start of the request that is being received. `going`: time since when the caller has
+    not read an answer. `pending`: bytes received since the last complete part of the message.
     """
 
     coming: float | None = None
     going: float | None = None
     chunk = pending = 0
     refused = False
-    plain_head = b""  # of a request that would rather have another protocol
+    plain_head = b""  # of a request that asks for another protocol
 
     def __init__(self, places: Places, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -58,7 +57,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.places.open.pop(self, None)
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn has it, with an end to what belongs to no body."""
+        """Parse data as uvicorn does, and limit the bytes that belong to no body."""
         if self.refused:
             self.pending += len(data)
             if self.pending > LINGER_BYTES:
@@ -78,25 +77,26 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(
                 cause
                 if isinstance(cause, ProblemError)
-                else ProblemError(400, "this is not a request of HTTP/1.1")
+                else ProblemError(400, "the request is not valid HTTP/1.1; send HTTP/1.1")
             )
             return
         if self.pending > MAX_HEAD_BYTES:
             self._refuse(too_large())
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
-        """Parse, and give what is left.
+        """Parse data and return the rest.
 
-        A request that would rather have another protocol, as Java's client sends with its first
-        body, is read again without that wish by another parser: this one would leave out its body,
-        and may read no more.
+        A request may ask for another protocol, as Java's client does with its first body. Another
+        parser reads such a request again without that header, because the first parser would skip
+        the body and stop.
         """
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             head, self.plain_head = self.plain_head, b""
             self.parser = httptools.HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+            # uvicorn sets the same option
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self.parser.feed_data(head)
             return memoryview(data)[upgrade.args[0] :]
         return b""
@@ -112,14 +112,19 @@ class LimitedProtocol(HttpToolsProtocol):
         ):
             raise too_large()
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise ProblemError(400, f"{MAX_PIPELINED} requests wait on this connection")
+            raise ProblemError(
+                400,
+                f"{MAX_PIPELINED} requests already wait on this connection; "
+                "wait for their answers, or open another connection",
+            )
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             method, version = self.parser.get_method(), self.parser.get_http_version()
             self.plain_head = plain_head(method, self.url, version, self.headers)
             return
         self.pending = 0
         super().on_headers_complete()
-        self.headers = []  # for trailers, which must not become headers of the request
+        # an empty list for trailers, which must not become headers of the request
+        self.headers = []
         self.places.leave(self)
 
     def on_body(self, body: bytes) -> None:
@@ -141,13 +146,14 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.pipeline:
-            self.flow.pause_reading()  # what waits already is answered before more is read
+            # serve the requests that wait before reading more
+            self.flow.pause_reading()
         elif last:
             known = "caller" in self.cycle.scope["state"]
             (self.places.callers if known else self.places.strangers)[self] = None
 
     def cut_off(self, now: float) -> bool:
-        """Close the connection when it is too slow; True if so."""
+        """Close the connection if it is too slow; return whether it was closed."""
         waiting = self.transport.get_write_buffer_size() > 0
         self.going = (self.going or now) if waiting else None
         if min(self.coming or now, self.going or now) < now - SLOW_SECONDS:
@@ -156,9 +162,9 @@ class LimitedProtocol(HttpToolsProtocol):
         return False
 
     def _refuse(self, problem: ProblemError) -> None:
-        """Answer a request that is not read to its end, and close.
+        """Send a problem before the request is read to its end, and close the connection.
 
-        While another answer is on its way, only close.
+        While another answer is being sent, only close the connection.
         """
         cycle = self.cycle
         if cycle and not cycle.response_complete:

@@ -1,37 +1,39 @@
-"""How many connections a port has, and which of them makes room for another."""
+"""Number of connections of a port, and the choice of a connection to close for a new one."""
 
 from collections import Counter
 from typing import Any, Protocol
 
 
 class Connection(Protocol):
-    """What a place needs of a connection: a way to close it."""
+    """A connection that can be closed."""
 
     @property
     def transport(self) -> Any:
-        """asyncio's."""
+        """Transport of asyncio."""
 
 
 class Places:
-    """The connections of one port.
+    """Connections of one port, at most `limit`.
 
-    When all places are taken, the one that has waited longest for a request is closed: first of
-    those that have shown no key, then of callers. A connection whose request is being answered
-    stays, unless the port `cuts_answers`, so that a probe finds a place whatever the others ask.
+    When all places are taken, the connection that has waited longest for a request is closed.
+    Connections without a valid key go first, then connections of callers. A connection with an
+    active request stays open. With `cuts_answers` the oldest one closes too, so that a health probe
+    always finds a place.
     """
 
     def __init__(self, limit: int, cuts_answers: bool = False) -> None:
         self.limit, self.cuts_answers = limit, cuts_answers
-        self.open: dict[Connection, None] = {}  # in the order in which they were made
-        self.strangers: dict[Connection, None] = {}  # in the order in which they began to wait
+        self.open: dict[Connection, None] = {}  # oldest first
+        # Both in the order in which they began to wait. Strangers have shown no valid key.
+        self.strangers: dict[Connection, None] = {}
         self.callers: dict[Connection, None] = {}
-        self.full = 0  # connections that were closed for another, or refused since none could be
-        self.refused: Counter[int] = (
-            Counter()
-        )  # requests that were not read to their end, by status
+        # connections that were closed for a new one, or refused because none could be closed
+        self.full = 0
+        # requests that were not read to their end, by status
+        self.refused: Counter[int] = Counter()
 
     def free_one(self) -> bool:
-        """Close the connection that can best be spared; False when every one is being answered."""
+        """Close the least important connection; return False if all have active requests."""
         self.full += 1
         for waiting in (self.strangers, self.callers):
             for connection in waiting:
@@ -48,6 +50,6 @@ class Places:
         return False
 
     def leave(self, connection: Connection) -> None:
-        """Take a connection off the list of those that wait."""
+        """Remove a connection from the lists of waiting connections."""
         self.strangers.pop(connection, None)
         self.callers.pop(connection, None)

@@ -1,4 +1,4 @@
-"""The parts of a service, put together."""
+"""Dependency container of the service."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder
 from ..records.outcome_stats import Payoff
 from ..settings import Settings
-from .admin_app import operations
+from .admin_app import create_admin_app
 from .api_keys import ApiKeys
 from .app import create_app
 from .explain import ExplainHandler
@@ -35,14 +35,18 @@ from .predict_handler import PredictHandler
 from .readiness import Readiness
 from .record_routes import RecordRoutes
 from .record_shipper import RecordShipper
-from .same_origin import same_origin
-from .switching import Switching
+from .same_origin import origin_rule
+from .switching import ModeHandler
 
-LOOK_SECONDS = 0.5  # between two looks at keys, and at the event log
+REFRESH_SECONDS = 0.5  # between two checks of the keys, and of the event log
 
 
 class Container:
-    """`service` answers callers, `operations` those who run it; `running` is their life."""
+    """Parts of a service.
+
+    `service` is the application of the API port, `operations` of the admin port. `running` is their
+    lifespan.
+    """
 
     def __init__(
         self,
@@ -54,7 +58,7 @@ class Container:
         explored: Exploration | None = None,
         extensions: Extensions | None = None,
     ) -> None:
-        """Raises KeysError, SpoolError and ExtensionError for what cannot be used."""
+        """Raises KeysError, EventLogError or ExtensionError if a part cannot be used."""
         self.extensions = own = extensions or Extensions()
         own_metrics = OwnMetrics(own.metrics) if own.metrics else None
         self.own_checks = OwnChecks(own.checks) if own.checks else None
@@ -74,9 +78,9 @@ class Container:
             Trials(),
         )
         local = settings.environment == "local"
-        self.results = OutcomeMetrics(terms, payoff, self.models, self.metrics)
+        self.outcome_metrics = OutcomeMetrics(terms, payoff, self.models, self.metrics)
         self.keeper = RecordShipper(
-            settings.records_url, self.spool, self.metrics, self.results.count
+            settings.records_url, self.spool, self.metrics, self.outcome_metrics.count
         )
         memory, switches = ModeMemory(settings.spooled / "mode"), SwitchFolder(settings.switches)
         self.mode_state = ModeState(
@@ -86,15 +90,15 @@ class Container:
         predict = PredictHandler(
             terms, self.models, decide, self.spool, self.mode_state, self.metrics, explored
         )
-        remember = RecordRoutes(self.models, self.keeper, self.keys, self.metrics)
-        switching = Switching(self.mode_state, self.mode_follower, free=local)
+        record_routes = RecordRoutes(self.models, self.keeper, self.keys, self.metrics)
+        mode_handler = ModeHandler(self.mode_state, self.mode_follower, free=local)
         self.routes = create_app(
             settings.model_name,
             terms,
             self.models,
             ExplainHandler(terms, self.models),
-            remember,
-            switching,
+            record_routes,
+            mode_handler,
             self.mode_state,
             self.keys,
             self.limits,
@@ -109,23 +113,22 @@ class Container:
             lambda: self.service.draining,
             self.own_checks,
         )
-        origin = None if settings.keys_file else same_origin(settings.host)
+        origin = None if settings.keys_file else origin_rule(settings.host)
         common = self.keys, self.limits, self.metrics, self.access
         own_callers = OwnCallers(own.authenticate, self.keys) if own.authenticate else None
         self.service = GatewayApp(self.routes, predict, *common, readiness, origin, own_callers)
-        self.operations = operations(readiness, self.metrics, same_origin(settings.admin_host))
+        self.operations = create_admin_app(
+            readiness, self.metrics, origin_rule(settings.admin_host)
+        )
         self.metrics.keys_valid.set_function(lambda: not self.keys.error)
-        self.metrics.event_log_writable.set_function(lambda: not self.spool.refuses)
+        self.metrics.event_log_writable.set_function(lambda: not self.spool.refusal_reason)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The model is loaded when this begins; what was answered is shipped, if it can be, when it
-        ends.
-        """
+        """Load the model and run the threads; at the end, ship the waiting records if possible."""
         stop = threading.Event()
-        await asyncio.to_thread(
-            self.models.look
-        )  # the second port answers meanwhile: a new model is tried first
+        # On a thread, because a new model is tried first. The admin port serves meanwhile.
+        await asyncio.to_thread(self.models.reload_if_changed)
         threads = [
             threading.Thread(
                 target=self.models.watch, args=(stop,), daemon=True, name="watch-models"
@@ -155,7 +158,10 @@ class Container:
             log.info("extensions", extra={"facts": {"functions": names}})
         for thread in threads:
             thread.start()
-        tasks = [asyncio.create_task(self.limits.heartbeat()), asyncio.create_task(self._look())]
+        tasks = [
+            asyncio.create_task(self.limits.heartbeat()),
+            asyncio.create_task(self._refresh_keys()),
+        ]
         try:
             yield
         finally:
@@ -169,19 +175,21 @@ class Container:
             self.spool.close()
 
     def _watch_log(self, stop: threading.Event) -> None:
-        while not stop.wait(LOOK_SECONDS):
+        while not stop.wait(REFRESH_SECONDS):
             try:
-                if news := self.spool.check():
-                    log.error(news)
-            except Exception:  # this thread must live: it is the only one that looks
-                log.exception("looking at the event log failed")
+                if message := self.spool.check():
+                    log.error(message)
+            except Exception:
+                # this thread must live, because no other one checks the event log
+                log.exception("the check of the event log failed")
 
-    async def _look(self) -> None:
+    async def _refresh_keys(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(REFRESH_SECONDS)
             try:
                 if message := self.keys.refresh():
                     log.warning(message)
-            except Exception:  # a key that was taken away must not go on because of one bad look
-                log.exception("looking for keys failed")
+            except Exception:
+                # a removed key must not remain valid because one check failed
+                log.exception("the check of the keys failed")
             self.access.flush()

@@ -1,4 +1,4 @@
-"""Reasons for scores: the fields of a row, ranked by what they do to its score."""
+"""Explanations of scores: the fields of a row, ranked by their effect on its score."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,53 +12,57 @@ from ..bundle.loader import Bundle
 from ..contract.encoding import column, columns_of
 from ..contract.schema import ContractSchema, Field
 from .model_loader import ModelLoader
-from .problems import refused
+from .problems import validation_problem
 from .request_models import EXAMPLES, validator_of
 
 
 class ExplainHandler:
-    """Answers POST /v1/explain; remembers nothing."""
+    """Handler of POST /v1/explain. It records nothing."""
 
     def __init__(self, terms: ContractSchema, models: ModelLoader) -> None:
         self.validate, self.fields, self.models = validator_of(terms), terms.fields, models
         self.personal = terms.personal
 
     def answer(self, body: bytes) -> bytes:
-        """The answer to a body, as JSON. Raises ProblemError."""
-        serving = self.models.required()
+        """Return the answer to a body, as JSON.
+
+        Raises ProblemError if no model is loaded or the body breaks the contract.
+        """
+        serving = self.models.get_or_503()
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
-            raise refused(error, self.fields, EXAMPLES, self.personal) from None
+            raise validation_problem(error, self.fields, EXAMPLES, self.personal) from None
         received = [
-            {"score": score, "fields": ranked} for score, ranked in reasons(serving.bundle, rows)
+            {"score": score, "fields": ranked}
+            for score, ranked in ranked_effects(serving.bundle, rows)
         ]
         return to_json({"model_version": serving.version, "explanations": received})
 
 
-def reasons(
+def ranked_effects(
     bundle: Bundle, rows: Sequence[Mapping[str, Any]]
 ) -> list[tuple[float, list[dict[str, Any]]]]:
-    """(score, fields ranked by effect) for each row.
+    """Return (score, fields ranked by effect) for each row.
 
-    The effect of a field is the score less the score that the row would have with the field's
-    typical value, all in one batch of rows times (fields + 1). Fields that act together share their
-    effect: a reading aid, no proof of cause.
+    The effect of a field is the score minus the score of the row with the field's typical value.
+    The model scores all variants in one batch of rows times (fields + 1). Fields that act together
+    share their effect. The ranking is a reading aid and does not prove a cause.
     """
     fields = bundle.fields
     given = columns_of(fields, rows)
     count, variants = len(rows), len(fields) + 1
     tiled = {name: np.tile(values, variants) for name, values in given.items()}
     for position, field in enumerate(fields, start=1):
-        tiled[field.name][position * count : (position + 1) * count] = typical(bundle, field)
+        tiled[field.name][position * count : (position + 1) * count] = typical_value(bundle, field)
     scores = bundle.runtime.score(tiled).reshape(variants, count)
     return [
         (float(scores[0, row]), _ranked(bundle, given, scores[:, row], row)) for row in range(count)
     ]
 
 
-def typical(bundle: Bundle, field: Field) -> Any:
-    """The value that says nothing in particular: the median or the most frequent word of training."""
+def typical_value(bundle: Bundle, field: Field) -> Any:
+    """Return the median or the most frequent category of the training rows; "" for a text."""
     return column(
         field, [bundle.reference.fields[field.name].typical if field.kind != "text" else ""]
     )[0]
@@ -68,10 +72,14 @@ def _ranked(
     bundle: Bundle, given: Any, scores: NDArray[np.float64], row: int
 ) -> list[dict[str, Any]]:
     effects = [
-        {"field": field.name, "given": _plain(given[field.name][row]), "typical": _plain(typical(bundle, field)),
-         "effect": float(scores[0] - scores[position])}
+        {
+            "field": field.name,
+            "given": _plain(given[field.name][row]),
+            "typical": _plain(typical_value(bundle, field)),
+            "effect": float(scores[0] - scores[position]),
+        }
         for position, field in enumerate(bundle.fields, start=1)
-    ]  # fmt: skip
+    ]
     return sorted(effects, key=lambda effect: -abs(effect["effect"]))
 
 

@@ -1,45 +1,54 @@
-"""A small random share of cases that is let through whatever the score says.
+"""Exploration: a small random share of cases gets a fixed decision, whatever their score.
 
-What is acted upon hides what would have been: a payment that was declined is never known to have
-been good. The share shows it, at a price that decision.py sets with EXPLORATION. Its predictions
-are of the arm "explored".
+A decision hides the outcome that another decision would have had. Nobody learns whether a declined
+payment was good. The explored share shows it, at a price that EXPLORATION in decision.py sets. Its
+predictions have the arm "explored".
 """
 
 import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-MOST = 0.2  # of all cases; more is no sample
-WORKS = 'EXPLORATION = ("approve", 0.01)'
+MAX_SHARE = 0.2  # of all cases; a larger share is more than a sample
+EXAMPLE = 'EXPLORATION = ("approve", 0.01)'
 
 
-class ExploreError(ValueError):
-    """decision.py says something else than a decision and a share."""
+class ExplorationError(ValueError):
+    """EXPLORATION of decision.py is not a decision and a share."""
 
 
 @dataclass(frozen=True)
 class Exploration:
+    """The decision for explored cases, and their share of all cases (0 to MAX_SHARE)."""
+
     decision: str
     share: float
 
-    def takes(self, id: str, salt: bytes) -> bool:
-        """Whether the case is in the share: the same answer for the same id, and none can be told
-        without the salt.
+    def includes(self, id: str, salt: bytes) -> bool:
+        """Return whether a case is explored.
+
+        The result is the same for the same id, and nobody can predict it without the salt.
         """
         drawn = hashlib.blake2b(id.encode(), key=salt, digest_size=8, person=b"explored").digest()
         return int.from_bytes(drawn) < self.share * 2**64
 
 
-def let_through(said: Any) -> Exploration | None:
-    """What EXPLORATION says; None for none. Raises ExploreError."""
-    if said is None:
+def read_exploration(value: Any) -> Exploration | None:
+    """Return the exploration of EXPLORATION in decision.py; None without one.
+
+    Raises ExplorationError if the value is not a decision and a share from 0 to MAX_SHARE.
+    """
+    if value is None:
         return None
-    if not isinstance(said, tuple) or len(said) != 2 or not isinstance(said[0], str):
-        raise ExploreError(
-            f"decision.py: EXPLORATION is a decision and a share, as in {WORKS}; got {said!r}"
+    if not isinstance(value, tuple) or len(value) != 2 or not isinstance(value[0], str):
+        raise ExplorationError(
+            f"decision.py: EXPLORATION must be a decision and a share, as in {EXAMPLE}; "
+            f"got {value!r}"
         )
-    if not isinstance(said[1], float | int) or not 0 <= said[1] <= MOST:
-        raise ExploreError(
-            f"decision.py: EXPLORATION: a share from 0 to {MOST}, as in {WORKS}; got {said[1]!r}"
+    decision, share = value
+    if not isinstance(share, float | int) or not 0 <= share <= MAX_SHARE:
+        raise ExplorationError(
+            f"decision.py: EXPLORATION must have a share from 0 to {MAX_SHARE}, as in {EXAMPLE}; "
+            f"got {share!r}"
         )
-    return Exploration(said[0], float(said[1])) if said[1] else None
+    return Exploration(decision, float(share)) if share else None

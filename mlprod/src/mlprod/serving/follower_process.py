@@ -1,4 +1,4 @@
-"""The process that brings promoted models to the service."""
+"""The follower: a process that fetches promoted models for the service."""
 
 import subprocess
 import sys
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 from .logs import log
 
-PAUSE = 2.0  # seconds before a follower that ended is started again
+RESTART_SECONDS = 2.0  # until an ended follower is started again
 
 
 @contextmanager
 def run_follower(package: str) -> Iterator[None]:
-    """The follower as a process of its own: what trains never enters the one that answers.
+    """Run the follower in a process of its own, so that the service imports nothing that trains.
 
-    It ends when its standard input does, so it dies with the service, however the service dies.
-    Started again when it dies alone.
+    The follower ends when its standard input closes, so it ends with the service in every case. If
+    only the follower ends, it is started again.
     """
     stop = threading.Event()
 
@@ -29,8 +29,10 @@ def run_follower(package: str) -> Iterator[None]:
                 while process.poll() is None and not stop.wait(0.5):
                     pass
                 process.terminate()
-            if not stop.wait(PAUSE):
-                log.warning(f"the follower ended with {process.returncode}; starting it again")
+            if not stop.wait(RESTART_SECONDS):
+                log.warning(
+                    f"the follower ended with exit code {process.returncode}; starting it again"
+                )
 
     keeper = threading.Thread(target=keep, name="keep-follower", daemon=True)
     keeper.start()

@@ -1,21 +1,24 @@
-"""Words of an open set as label values: the first few are themselves, any further one is "(other)"."""
+"""Values of an open set as metric labels: the first few stay, any further value is "(other)"."""
 
-MAX_WORDS = 20
-MAX_LENGTH = 64  # characters; a longer word is no label
+MAX_VALUES = 20
+MAX_LENGTH = 64  # characters of a label; a longer value is "(other)"
 OTHER = "(other)"
 
 
-class LabelWords:
-    """Safe for threads: two that add at once may exceed the limit by one."""
+class LabelValues:
+    """Known values of one label.
+
+    Safe for threads. Two that add at the same time may exceed the limit by one.
+    """
 
     def __init__(self) -> None:
         self._known: set[str] = set()
 
-    def label(self, word: str) -> str:
-        """The word itself, if it is known or there is room for it; else OTHER."""
-        if word in self._known:
-            return word
-        if len(self._known) >= MAX_WORDS or len(word) > MAX_LENGTH:
+    def label(self, value: str) -> str:
+        """Return the value itself if it is known or there is room for it, else OTHER."""
+        if value in self._known:
+            return value
+        if len(self._known) >= MAX_VALUES or len(value) > MAX_LENGTH:
             return OTHER
-        self._known.add(word)
-        return word
+        self._known.add(value)
+        return value

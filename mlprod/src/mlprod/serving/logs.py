@@ -1,6 +1,4 @@
-"""Structured logs: one line of JSON for each event on standard output; plain text where a person
-looks on.
-"""
+"""Structured logs on standard output: one line of JSON for each event, plain text on a terminal."""
 
 import contextlib
 import json
@@ -23,15 +21,16 @@ from ..display.plain_text import display
 
 log = logging.getLogger(__name__.partition(".")[0])
 
-KEPT = 10_000  # records that wait to be written
-LAST_SECONDS = 5.0  # for what waits when the service ends, where standard output is read slowly
+MAX_RECORDS = 10_000  # that wait to be written
+# Time to write the waiting records when the service ends and standard output is read slowly.
+FLUSH_SECONDS = 5.0
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as a line.
+    """Formats a record as one line.
 
-    What is given as extra={"facts": {...}} becomes fields of their own. Of an exception only the
-    type and the places are told: its message may hold a value of a row.
+    The entries of extra={"facts": {...}} become fields of the line. Of an exception the line has
+    only the type and the code places, because its message may contain a value of a row.
     """
 
     def __init__(self, plain: bool) -> None:
@@ -46,11 +45,11 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             facts |= {
                 "failure": record.exc_info[0].__name__,
-                "at_code": _places(record.exc_info[2]),
+                "at_code": _code_places(record.exc_info[2]),
             }
         if self.plain:
-            received = " ".join(f"{name}={value}" for name, value in facts.items())
-            return display(masked(f"{at:%H:%M:%S} {record.getMessage()} {received}".rstrip()))
+            fields = " ".join(f"{name}={value}" for name, value in facts.items())
+            return display(masked(f"{at:%H:%M:%S} {record.getMessage()} {fields}".rstrip()))
         message = {
             "at": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -59,15 +58,15 @@ class JsonFormatter(logging.Formatter):
         return masked(json.dumps(message | facts, default=str))
 
 
-def _places(result: TracebackType | None) -> list[str]:
+def _code_places(trace: TracebackType | None) -> list[str]:
     return [
         f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(result)
+        for frame in traceback.extract_tb(trace)
     ]
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
-    """Standard output as it is when something is written."""
+    """Writes to the standard output of the time of writing."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stdout
@@ -75,34 +74,34 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 
 class DropOldHandler(QueueHandler):
-    """Forgets what nobody takes, as where standard output is a full pipe: the service goes on."""
+    """Drops records while the queue is full, as at a full pipe, so that the service continues."""
 
     def enqueue(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(queue.Full):
             self.queue.put_nowait(record)
 
 
-class Writer(QueueListener):
-    """Writes what waits in the queue, by a thread of its own."""
+class LogWriter(QueueListener):
+    """Writes the waiting records of the queue on a thread of its own."""
 
     def __init__(self, waiting: queue.Queue[Any], output: logging.Handler) -> None:
         super().__init__(waiting, output)
         self.waiting = waiting
 
     def enqueue_sentinel(self) -> None:
-        """Wait for room in a full queue, where the standard library fails."""
+        """Wait for room in a full queue; the standard library raises queue.Full."""
         self.waiting.put(None)
 
 
 @contextmanager
 def logging_to_output() -> Iterator[None]:
-    """Everything to standard output by a thread of its own, other libraries from warnings on.
+    """Log to standard output on a thread of its own; from other libraries, warnings and above.
 
-    What waits at the end is written first; where nobody reads it for LAST_SECONDS, the process ends
-    without.
+    At the end the waiting records are written. If nobody reads them for FLUSH_SECONDS, the process
+    ends without them.
     """
-    waiting: queue.Queue[Any] = queue.Queue(KEPT)
-    writer = Writer(waiting, StdoutHandler(sys.stdout))
+    waiting: queue.Queue[Any] = queue.Queue(MAX_RECORDS)
+    writer = LogWriter(waiting, StdoutHandler(sys.stdout))
     handler = DropOldHandler(waiting)
     handler.setFormatter(JsonFormatter(plain=sys.stdout.isatty()))
     root = logging.getLogger()
@@ -115,16 +114,17 @@ def logging_to_output() -> Iterator[None]:
         root.handlers = before
         last = threading.Thread(target=writer.stop, daemon=True)
         last.start()
-        last.join(LAST_SECONDS)
-        if (
-            last.is_alive()
-        ):  # it holds the lock of standard output, over which Python would abort the process
+        last.join(FLUSH_SECONDS)
+        if last.is_alive():
+            # it holds the lock of standard output, and Python would abort the process because of it
             os._exit(1 if sys.exc_info()[0] else 0)
 
 
 class AccessLog:
-    """A line for each request, handed to the log together twice a second: one at a time costs more
-    than an answer. For the event loop's thread alone: nothing here is locked.
+    """Access log with one line for each request.
+
+    The lines go to the log together, twice a second, because one at a time costs more than an
+    answer. Use it only on the thread of the event loop: it has no lock.
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class AccessLog:
     def add(
         self, at: str, request: str, route: str, status: int, seconds: float, caller: str
     ) -> None:
-        """No argument holds what a client could write freely, so nothing is escaped here."""
+        """Add the line of a request; nothing is escaped, since no argument has text of a client."""
         self._lines.append(
             f'{{"at": "{at}", "level": "info", "event": "request", "request": "{request}", '
             f'"route": "{route}", '
@@ -141,7 +141,7 @@ class AccessLog:
         )
 
     def flush(self) -> None:
-        """Hand over what there is; where a person looks on, requests are not shown."""
+        """Pass the lines to the log. A terminal does not show requests."""
         lines, self._lines = self._lines, []
         if lines and not sys.stdout.isatty():
             log.info("\n".join(lines), extra={"ready": True})

@@ -1,5 +1,6 @@
-"""What stands in front of every route: keys, limits, request ids, counting, logging; and the short
-way to predict.
+"""Middleware of every route: keys, limits, request ids, counting, logging.
+
+It also calls the handler of POST /v1/predict without the framework.
 """
 
 import os
@@ -24,38 +25,38 @@ Scope = MutableMapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-PREDICT, STOP = "/v1/predict", "/v1/mode"
-HEALTH = "/healthz"  # for load balancers, which bring no key and know the serving port alone
+PREDICT, MODE_ROUTE = "/v1/predict", "/v1/mode"
+HEALTH = "/healthz"  # for load balancers, which have no key and reach only the API port
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-PREDICT_ROUTE = SimpleNamespace(
-    path=PREDICT, path_format=PREDICT
-)  # as a framework names the route of a request
+# the attributes by which a framework names the route of a request
+PREDICT_ROUTE = SimpleNamespace(path=PREDICT, path_format=PREDICT)
 JSON: Headers = [(b"content-type", b"application/json")]
 CLOSE = (b"connection", b"close")
+# Any other route requires any key.
 REQUIRED_ROLES: dict[str, Role] = {
     PREDICT: "predict",
     "/v1/explain": "predict",
     "/v1/outcomes": "outcomes",
     "/v1/feedback": "feedback",
-    STOP: "operate",
-}  # any other route needs any key
-GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+    MODE_ROUTE: "operate",
+}
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 ANONYMOUS = Caller("-", ())
 INTERNAL_ERROR = ProblemError(
-    500, "the service failed and answered nothing; its log says why under the request's id"
+    500, "the service failed and did nothing; its log has the cause under the request's id"
 )
 
 
 class GatewayApp:
-    """The application that a server runs.
+    """ASGI application that a server runs.
 
-    `surface` has every route and the documentation; POST /v1/predict does not go through it, since
-    a framework's request costs more than the prediction.
+    `routes` has every route and the documentation. POST /v1/predict bypasses it, because a request
+    of the framework costs more than the prediction.
     """
 
     def __init__(
         self,
-        surface: App,
+        routes: App,
         predict: PredictHandler,
         keys: ApiKeys,
         limits: LoadLimits,
@@ -65,100 +66,101 @@ class GatewayApp:
         origin: SameOrigin | None,
         own_callers: OwnCallers | None = None,
     ) -> None:
-        self.surface, self.predict, self.keys = surface, predict, keys
+        self.routes, self.predict, self.keys = routes, predict, keys
         self.limits, self.metrics, self.access = limits, metrics, access
         self.readiness, self.origin, self.own_callers = readiness, origin, own_callers
-        self.draining = False  # asks every caller to come back by another connection
+        self.draining = False  # while True, every answer closes its connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.surface(scope, receive, send)
+            await self.routes(scope, receive, send)
             return
-        began, path, given = perf_counter(), scope["path"], dict(scope["headers"])
-        sent = given.get(b"x-request-id", b"")
-        request = sent.decode() if GIVEN_ID.fullmatch(sent) else os.urandom(16).hex()
-        answer, caller, short = (
+        began, path, headers = perf_counter(), scope["path"], dict(scope["headers"])
+        sent = headers.get(b"x-request-id", b"")
+        request = sent.decode() if REQUEST_ID.fullmatch(sent) else os.urandom(16).hex()
+        response, caller, predicts = (
             ResponseSender(send, request.encode(), self.draining),
             ANONYMOUS,
             path == PREDICT and scope["method"] == "POST",
         )
-        if path == HEALTH and scope["method"] in (
-            "GET",
-            "HEAD",
-        ):  # neither counted nor logged, as on the second port
+        # neither counted nor logged, as on the admin port
+        if path == HEALTH and scope["method"] in ("GET", "HEAD"):
             status = self.readiness.state()[0]
-            await answer.give(
+            await response.send(
                 status, JSON, b'{"status": "%s"}' % (b"ready" if status == 200 else b"not ready")
             )
             return
-        if short:
+        if predicts:
             scope["route"] = PREDICT_ROUTE
         self.limits.in_flight += 1
         try:
             if self.origin:
-                self.origin.check(scope["method"], given)
-            caller = self.keys.caller(given.get(b"authorization", b"")) or await self._without_key(
-                scope
-            )
-            allow(caller, scope["method"], path)
+                self.origin.check(scope["method"], headers)
+            authorization = headers.get(b"authorization", b"")
+            caller = self.keys.caller(authorization) or await self._without_key(scope)
+            require_role(caller, scope["method"], path)
             scope.setdefault("state", {})["caller"] = caller
-            if path != STOP:  # which must get through when nothing else does
+            if path != MODE_ROUTE:  # the kill switch must work under every load
                 self.limits.admit()
-            if short:
-                body = await self.limits.body(receive, given.get(b"content-length", b"0"))
+            if predicts:
+                body = await self.limits.body(receive, headers.get(b"content-length", b"0"))
                 if self.predict.slow:
                     message = await self.limits.run_in_thread(
                         self.predict.answer, body, self.keys.salt, caller, request
                     )
                 else:
                     message = self.predict.answer(body, self.keys.salt, caller, request)
-                await answer.give(200, JSON, message)
+                await response.send(200, JSON, message)
             else:
                 scope.setdefault("state", {}).update(caller=caller, request=request)
-                await self.surface(scope, receive, answer)
+                await self.routes(scope, receive, response)
         except ProblemError as problem:
-            self.metrics.refused(problem)
-            await answer.give(problem.status, problem.headers, problem.body)
-        except Exception:  # a defect: told without its details, which stand in the log
+            self.metrics.count_shed(problem)
+            await response.send(problem.status, problem.headers, problem.body)
+        except Exception:
+            # A defect of the service. The answer has no details; they are in the log.
             log.exception(
-                "failed", extra={"facts": {"request": request, "path": path if short else "-"}}
+                "failed", extra={"facts": {"request": request, "path": path if predicts else "-"}}
             )
-            if not answer.status:
-                await answer.give(500, INTERNAL_ERROR.headers, INTERNAL_ERROR.body)
+            if not response.status:
+                await response.send(500, INTERNAL_ERROR.headers, INTERNAL_ERROR.body)
         finally:
             self.limits.in_flight -= 1
             route: str = getattr(scope.get("route"), "path", None) or (
                 path if path in REQUIRED_ROLES else "unknown"
             )
             seconds = perf_counter() - began
-            self.metrics.answered(route, answer.status, seconds)
-            self.access.add(_now(), request, route, answer.status, seconds, caller.name)
+            self.metrics.count_request(route, response.status, seconds)
+            self.access.add(_now(), request, route, response.status, seconds, caller.name)
 
     async def _without_key(self, scope: Scope) -> Caller:
-        """Whom the project's authenticate() knows.
+        """Return the caller that the project's authenticate() knows.
 
-        It is not asked for the kill switch, nor while no key holds: then nobody could stop what it
-        lets in. Raises ProblemError.
+        authenticate() is not called for the kill switch, nor while no key is valid: then nobody
+        could stop the callers that it accepts. Raises ProblemError if nobody knows the caller.
         """
         if self.keys.ended:
             raise ProblemError(
                 503,
-                "the keys cannot be read, so none is known; ask who runs this service",
+                "the service cannot read its keys, so no key is valid; "
+                "report this to the operator of the service",
                 shed="keys",
             )
         caller = None
-        if self.own_callers and scope["path"] != STOP:
+        if self.own_callers and scope["path"] != MODE_ROUTE:
             self.limits.admit()
             caller = await self.limits.run_in_thread(self.own_callers.caller, scope)
         if caller is None:
             raise ProblemError(
-                401, "a key is needed that is known and holds today: Authorization: Bearer <key>"
+                401,
+                "the key is missing, unknown or expired; send a valid key as "
+                "Authorization: Bearer <key>",
             )
         return caller
 
 
 class ResponseSender:
-    """Sends, and remembers the status; every answer carries the id of its request."""
+    """Sends a response and stores its status. Every response has the id of its request."""
 
     __slots__ = ("_headers", "_send", "status")
 
@@ -174,7 +176,8 @@ class ResponseSender:
             message["headers"] = [*message["headers"], *self._headers]
         await self._send(message)
 
-    async def give(self, status: int, headers: Headers, body: bytes) -> None:
+    async def send(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole response."""
         self.status = status
         length = (b"content-length", b"%d" % len(body))
         await self._send(
@@ -187,19 +190,20 @@ class ResponseSender:
         await self._send({"type": "http.response.body", "body": body})
 
 
-def allow(caller: Caller, method: str, path: str) -> None:
-    """Raises ProblemError: 403 when the caller has not the role that the path needs, 404 for
-    whatever else would write.
+def require_role(caller: Caller, method: str, path: str) -> None:
+    """Raises ProblemError: 403 without the role of the path, 404 for any other path that writes.
 
-    The comparison is exact, and a framework's routes may be more generous: none is reached by POST
-    but those listed.
+    The comparison is exact. Routes of a framework may match more paths, so only the listed paths
+    accept POST.
     """
     role = REQUIRED_ROLES.get(path)
     if role is None and (method not in SAFE_METHODS or not path.isprintable()):
-        raise ProblemError(404, "there is no such route; the documentation lists what there is")
+        raise ProblemError(404, "this route does not exist; the documentation lists the routes")
     if role and role not in caller.roles:
         raise ProblemError(
-            403, f"the key {caller.name!r} has not the role {role!r}; ask who runs this service"
+            403,
+            f"the key {caller.name!r} does not have the role {role!r}; "
+            "request the role from the operator of the service",
         )
 
 

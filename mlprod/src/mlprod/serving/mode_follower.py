@@ -1,6 +1,7 @@
-"""The threads that keep the mode of a replica true: one reads files, the other the database.
+"""Threads that keep the mode of a replica current: one reads files, the other the database.
 
-Neither waits for the thread that ships records, and the stop has a connection of its own.
+Neither waits for the thread that ships records. The kill switch has a database connection of its
+own.
 """
 
 import threading
@@ -14,12 +15,13 @@ from .mode_state import ModeState
 if TYPE_CHECKING:
     from ..records.store import Store
 
-MODE_SECONDS = 1.0  # between two reads of the database: a stop must reach every replica within 5
+# Between two reads of the database. The kill switch must reach every replica within 5 seconds.
+MODE_SECONDS = 1.0
 FILE_SECONDS = 0.5  # between two reads of files
 
 
 class ModeFollower:
-    """Brings switches of this replica into the database, and the mode from there into `state`."""
+    """Writes switches of this replica to the database, and reads the mode into `state`."""
 
     def __init__(self, state: ModeState, url: str) -> None:
         self.state, self.url = state, url
@@ -29,7 +31,8 @@ class ModeFollower:
         while not stop.wait(FILE_SECONDS):
             try:
                 self.state.read_files()
-            except Exception:  # the stop must not end with one surprise
+            except Exception:
+                # the kill switch must survive an unexpected error
                 log.exception("reading the mode from files failed")
 
     def run_database(self, stop: threading.Event) -> None:
@@ -39,40 +42,44 @@ class ModeFollower:
                 self.state.wake.clear()
 
     def read_database(self) -> bool:
-        """Store what waits, then read the mode.
+        """Store the waiting switches, then read the mode.
 
-        False when a switch came in between: then do it again.
+        Return False if this replica was switched meanwhile: then read again.
         """
         generation, switches = self.state.waiting()
         try:
             store = self.store = self.store or _open(self.url)
             stored = [switch for switch in switches if self._stored(store, switch)]
             known = store.mode()
-        except (
-            Exception
-        ) as error:  # whatever it is, this thread must live: it is the way of the stop
+        except Exception as error:
+            # this thread must live, because it carries the kill switch
             self.state.failed(str(error) or type(error).__name__)
             return True
         return self.state.follow(known, generation, stored)
 
     def _stored(self, store: "Store", switch: Mode) -> bool:
-        """Write a switch of this replica.
+        """Write a switch of this replica to the database.
 
-        One that no database takes goes on to hold here, and holds nothing up.
+        A switch that the database refuses stays active in this replica, and blocks no other one.
         """
         try:
-            holds = store.add_late_switch(switch, self.state.first)
+            holds = store.add_late_switch(switch, self.state.default)
         except StoreUnavailableError:
             raise
         except Exception:
-            log.exception("a switch made here cannot be stored, and holds in this replica alone")
+            log.exception(
+                "a mode switch of this replica cannot be stored; it is active in this replica only"
+            )
             return False
         facts = {"mode": switch.mode, "who": switch.who, "why": switch.why, "holds": holds.mode}
-        log.info("a switch made here is in the database", extra={"facts": facts})
+        log.info("a mode switch of this replica is in the database", extra={"facts": facts})
         return True
 
     def step_up(self, mode: str, who: str, why: str, request: str = "") -> Mode:
-        """Switch for everyone, in the database first. Raises StoreUnavailableError."""
+        """Switch every replica, first in the database.
+
+        Raises StoreUnavailableError if the database is not available.
+        """
         store = self.store = self.store or _open(self.url)
         new = store.set_mode(mode, who, why, request=request)
         self.state.switched(new)
@@ -80,6 +87,7 @@ class ModeFollower:
 
 
 def _open(url: str) -> "Store":
-    from ..records.store import Store  # 0.6 s of imports, which the first answers need not wait for
+    # imported here, because it takes 0.6 s and the first answers need not wait for it
+    from ..records.store import Store
 
     return Store(url)

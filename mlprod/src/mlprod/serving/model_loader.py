@@ -1,4 +1,4 @@
-"""The model that answers: follows MODEL_DIR, swaps in one assignment, and keeps the last good one."""
+"""Model in service: follows MODEL_DIR, swaps in one assignment, and keeps the last valid model."""
 
 import json
 import threading
@@ -33,27 +33,28 @@ from .metrics import Metrics
 from .problems import ProblemError
 
 CHECK_SECONDS = 0.25
-RETRY_SECONDS = 5.0  # until a refused bundle is looked at again: it may have been mended
+RETRY_SECONDS = 5.0  # until a refused bundle is read again, because it may have been repaired
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A verified bundle under the number that the registry gave it."""
+    """A verified bundle with its version number of the registry."""
 
     version: str
     bundle: Bundle
     counts: LiveFeatureCounts
 
-    def told(self) -> dict[str, Any]:
-        """What /v1/model says of it."""
+    def description(self) -> dict[str, Any]:
+        """Return the facts of this model for /v1/model."""
         shown = {"kind", "task", "runtime", "threshold", "accountable", "data", "metrics", "inputs"}
         manifest = self.bundle.manifest.model_dump(mode="json", include=shown)
         return {"model_version": self.version, "bundle": self.bundle.digest, **manifest}
 
 
 class ModelLoader:
-    """`current` answers; it is read once for each request, so a swap never mixes two models in one
-    answer.
+    """Loads the models of MODEL_DIR. `current` is the model in service.
+
+    Each request reads `current` once, so a swap never mixes two models in one answer.
     """
 
     def __init__(
@@ -71,16 +72,17 @@ class ModelLoader:
         self.megabytes, self.trials = megabytes, trials
         self.current: LoadedModel | None = None
         self.refusal: dict[str, str] | None = None
-        self.rollback: LocalRollback | None = None  # made here while the registry was away
+        # active rollback of this machine, from a time without the registry
+        self.rollback: LocalRollback | None = None
         self._done: tuple[Pointer, LocalRollback | None] | None = None
         self._retry_at = 0.0
 
-    def look(self) -> None:
-        """Load what the pointer names if that is not what answers; with a rollback made here, what
-        that names.
+    def reload_if_changed(self) -> None:
+        """Load the model of the pointer, or of an active local rollback, if it is not in service.
 
-        What is refused never answers: the one before goes on, after a restart the newest
-        predecessor that verifies. Nor does a champion that a rollback made here has left.
+        A refused model never serves. The model before stays in service; after a restart it is the
+        newest predecessor that passes verification. A champion that a local rollback has left does
+        not serve either.
         """
         pointer = self._read()
         if pointer is None:
@@ -95,7 +97,7 @@ class ModelLoader:
         )
         if self._load(wanted):
             self._done, self.refusal = (pointer, rollback), None
-            self._told_of(rollback)
+            self._log_rollback(rollback)
             return
         self._retry_at = time.monotonic() + RETRY_SECONDS
         if self.current is None or (
@@ -105,26 +107,28 @@ class ModelLoader:
             any(self._load(named) for named in others)
             self.refusal = refusal
 
-    def required(self) -> LoadedModel:
-        """What answers. Raises ProblemError while nothing does."""
+    def get_or_503(self) -> LoadedModel:
+        """Return the model in service. Raises ProblemError if no model is loaded."""
         if self.current is None:
-            refused, why = self.refusal, ""
+            refused, reason = self.refusal, ""
             if refused:
-                why = f"; version {refused['version']} was refused: {refused['detail']}"
+                reason = f"; version {refused['version']} was refused: {refused['detail']}"
             raise ProblemError(
                 503,
-                f"no model answers yet{why}; promote one and it arrives by itself, within seconds",
+                f"no model is loaded yet{reason}; promote a model, and the service loads it within "
+                "seconds",
                 retry_after=2,
             )
         return self.current
 
     def watch(self, stop: threading.Event) -> None:
-        """Look until told to stop; whatever lies in MODEL_DIR, what answers goes on answering."""
+        """Check MODEL_DIR until `stop` is set; an error leaves the model in service."""
         while not stop.wait(CHECK_SECONDS):
             try:
-                self.look()
-            except Exception:  # the only way by which a rollback arrives must not end
-                log.exception("looking for models failed")
+                self.reload_if_changed()
+            except Exception:
+                # this thread must live, because a rollback reaches the service only through it
+                log.exception("the check for new models failed")
 
     def _read(self) -> Pointer | None:
         try:
@@ -134,9 +138,9 @@ class ModelLoader:
             return None
 
     def _read_rollback(self, pointer: Pointer) -> LocalRollback | None:
-        """A rollback made here that still holds.
+        """Return the local rollback if it is still active.
 
-        One that cannot be read holds as it was read before.
+        If the file cannot be read, the rollback stays as it was read before.
         """
         try:
             rollback = read_rollback(self.folder)
@@ -145,8 +149,8 @@ class ModelLoader:
             rollback = self.rollback
         return rollback if rollback and rollback.applies(pointer) else None
 
-    def _told_of(self, rollback: LocalRollback | None) -> None:
-        """Log that a rollback made here begins to hold, or ends."""
+    def _log_rollback(self, rollback: LocalRollback | None) -> None:
+        """Log that a local rollback becomes active, or ends."""
         if rollback != self.rollback:
             facts = (
                 rollback.model_dump()
@@ -154,7 +158,7 @@ class ModelLoader:
                 else {"answers": self.current and self.current.version}
             )
             log.warning(
-                "a rollback made here " + ("holds" if rollback else "ended"), extra={"facts": facts}
+                "a local rollback " + ("is active" if rollback else "ended"), extra={"facts": facts}
             )
         self.rollback = rollback
         self.metrics.rollback_unsaved.set(bool(rollback))
@@ -181,11 +185,13 @@ class ModelLoader:
         except OSError as error:
             self._refuse(version, "unreadable", str(error))
             return False
-        counts = self.metrics.fields.of(bundle)
+        counts = self.metrics.features.counts_of(bundle)
         self.current = LoadedModel(version, bundle, counts)
-        commit, times = _made(folder, bundle)
-        self.metrics.answering(version, commit, counts.reference, bundle.manifest, times)
-        log.info(f"model version {version} answers", extra={"facts": {"bundle": bundle.digest}})
+        commit, times = _commit_and_times(folder, bundle)
+        self.metrics.show_model(version, commit, counts.reference, bundle.manifest, times)
+        log.info(
+            f"model version {version} is in service", extra={"facts": {"bundle": bundle.digest}}
+        )
         return True
 
     def _refuse(self, version: str, reason: str, detail: str) -> None:
@@ -199,17 +205,15 @@ class ModelLoader:
         self.refusal = refusal
 
 
-def _made(folder: Path, bundle: Bundle) -> tuple[str, dict[str, float]]:
-    """The commit that a bundle is of, and when a model was trained and its newest row was, where
-    that is known.
-    """
+def _commit_and_times(folder: Path, bundle: Bundle) -> tuple[str, dict[str, float]]:
+    """Return the commit of a bundle, and the times of its training and newest row, where known."""
     try:
-        message = json.loads((folder / PROVENANCE).read_text())
-        commit, trained = str(message.get("commit", "")), str(message.get("created_at", ""))
+        provenance = json.loads((folder / PROVENANCE).read_text())
+        commit, trained = str(provenance.get("commit", "")), str(provenance.get("created_at", ""))
     except (OSError, ValueError, AttributeError):
         commit, trained = "", ""
     if bundle.manifest.kind == "baseline":
-        return commit, {}  # which does not age
+        return commit, {}  # a baseline does not age
     seconds = {
         "trained": _seconds(trained),
         "data_until": _seconds(bundle.manifest.data.until or ""),
@@ -217,10 +221,10 @@ def _made(folder: Path, bundle: Bundle) -> tuple[str, dict[str, float]]:
     return commit, {name: value for name, value in seconds.items() if value is not None}
 
 
-def _seconds(message: str) -> float | None:
-    """A time as seconds since 1970; UTC, where it does not say."""
+def _seconds(text: str) -> float | None:
+    """Return a time as seconds since 1970. A time without a zone is UTC."""
     try:
-        time = datetime.fromisoformat(message)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

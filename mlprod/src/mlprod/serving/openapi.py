@@ -1,6 +1,4 @@
-"""What the documentation says of the routes: bodies with examples that work, answers, refusals,
-roles.
-"""
+"""OpenAPI documentation of the routes: bodies with working examples, answers, problems, roles."""
 
 from typing import Any, Literal
 
@@ -12,31 +10,31 @@ from .mode_state import Source
 
 REFUSALS = {
     400: "not JSON",
-    401: "no key, or none that holds today",
-    403: "the key has not the role, or the mode asked for is a step up, which is a command",
+    401: "the key is missing, unknown or expired",
+    403: "the key does not have the role, or the requested mode is a step up, which is a command",
     413: "the body is too long",
     422: "the body breaks the contract",
     503: "nothing was done; try again after Retry-After seconds",
 }
 
 CONFLICTS = {
-    "/v1/predict": "an id was answered for another row",
-    "/v1/outcomes": "an outcome differs from the one that is known",
+    "/v1/predict": "an id was used for another row",
+    "/v1/outcomes": "an outcome differs from the stored one",
 }
-SAME_AGAIN = "there when this row was answered before under its id, and this differed then"
+ONLY_IF_REPEATED = "present if this id was scored before and the value was another one then"
 
 
 class Prediction(BaseModel):
     id: str
     score: float
     decision: str | float | None = Field(
-        description="null in shadow, also in that of a first answer"
+        description="null in shadow, also if the first answer was in shadow"
     )
     arm: Literal["explored"] | None = Field(
-        default=None, description="there when the case was let through by lot"
+        default=None, description="present if the case was chosen at random for exploration"
     )
-    model_version: str | None = Field(default=None, description=SAME_AGAIN)
-    mode: ModeName | None = Field(default=None, description=SAME_AGAIN)
+    model_version: str | None = Field(default=None, description=ONLY_IF_REPEATED)
+    mode: ModeName | None = Field(default=None, description=ONLY_IF_REPEATED)
 
 
 class Predictions(BaseModel):
@@ -50,7 +48,7 @@ class Effect(BaseModel):
     field: str
     given: Any
     typical: Any
-    effect: float = Field(description="the score less the score that the typical value would give")
+    effect: float = Field(description="the score minus the score with the typical value")
 
 
 class Explanation(BaseModel):
@@ -65,22 +63,22 @@ class Explanations(BaseModel):
 
 class WriteResult(BaseModel):
     accepted: int
-    repeated: int = Field(description="known already; taken once")
+    repeated: int = Field(description="already stored; counted once")
     corrected: int | None = None
     unknown: int = Field(
-        description="no such prediction is known yet; kept, and matched when it comes"
+        description="without a stored prediction yet; stored, and matched when the prediction comes"
     )
 
 
 class ModeChange(BaseModel):
-    mode: ModeName = Field(description="what holds in this replica now")
+    mode: ModeName = Field(description="the mode of this replica now")
     by: str
     reason: str
     since: str
     stored: bool = Field(
-        description="whether the database has the switch, from where every replica takes it"
+        description="whether the database has the switch, from which every replica reads it"
     )
-    detail: str = Field(description="whom the switch has reached, in words")
+    detail: str = Field(description="which replicas have the switch")
 
 
 class ModelInfo(BaseModel):
@@ -90,13 +88,13 @@ class ModelInfo(BaseModel):
     mode: ModeName
     mode_source: Source
     mode_unsaved: bool = Field(
-        description="whether a switch that was made here is not in the database yet"
+        description="whether a switch of this replica is not in the database yet"
     )
     rollback: dict[str, Any] | None = Field(
-        description="one that was made here while the registry was away"
+        description="active rollback of this machine, from a time without the registry"
     )
-    caller: str = Field(description="the name of the key that asks")
-    roles: list[str] = Field(description="what this key may do")
+    caller: str = Field(description="the name of the key of this request")
+    roles: list[str] = Field(description="the roles of this key")
 
 
 class FieldError(BaseModel):
@@ -108,7 +106,7 @@ class FieldError(BaseModel):
 
 
 class ProblemShape(BaseModel):
-    """RFC 9457."""
+    """Problem details of RFC 9457."""
 
     type: str
     title: str
@@ -117,17 +115,17 @@ class ProblemShape(BaseModel):
     errors: list[FieldError]
 
 
-def shape_of(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """JSON schema of a body, with an example that works."""
+def body_schema(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of a body, with a working example."""
     return model.model_json_schema(ref_template="#/components/schemas/{model}") | {
         "example": example
     }
 
 
-def documented(
+def route_options(
     route: str, body: dict[str, Any] | None, answer: type[BaseModel], *more: int
 ) -> dict[str, Any]:
-    """The arguments of a route that say what it takes and gives.
+    """Return the arguments of FastAPI's decorator that document a route.
 
     `more`: statuses beyond the usual ones.
     """

@@ -1,6 +1,6 @@
-"""What came of the answers, for Prometheus: outcomes, quality, money, feedback.
+"""Prometheus metrics of outcomes, quality, payoff and feedback.
 
-No figure is of one person.
+No figure is about one person.
 """
 
 import math
@@ -11,36 +11,36 @@ from prometheus_client import Gauge, Histogram
 
 from ..contract.schema import ContractSchema, Task
 from ..records.events import CHAMPION
-from ..records.outcome_stats import VERDICTS, OutcomeFigures, Payoff, figures_of
-from .label_words import LabelWords
+from ..records.outcome_stats import VERDICTS, OutcomeFigures, Payoff, compute_figures
+from .label_words import LabelValues
 from .logs import log
 from .metrics import Metrics
 from .model_loader import ModelLoader
 
 if TYPE_CHECKING:
     from ..records.store import Store
-    from ..records.unprocessed_outcomes import Claims, Feedback, OutcomeRow
+    from ..records.unprocessed_outcomes import OutcomeRow, UncountedFeedback, UncountedRecords
 
 DAY = 86_400
 DELAYS = (60, 3_600, DAY, *(days * DAY for days in (3, 7, 14, 28, 56, 112)))  # seconds
-HANDLED = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
+HANDLING_SECONDS = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
 PEOPLE_SECONDS = 15
-PEOPLE_SHARE = 20  # counting people takes at most this part of the time
-LONGEST = 0.5  # seconds of one count, so that answers get the processor
+PEOPLE_PAUSE_FACTOR = 20  # counting people takes at most 1/20 of the time
+MAX_COUNT_SECONDS = 0.5  # of one count, so that requests get the processor
 
 
 class OutcomeMetrics:
-    """Counts what `records` gives, on one thread."""
+    """Counts outcomes and feedback of the records. Use it on one thread only."""
 
     def __init__(
         self, terms: ContractSchema, payoff: Payoff, models: ModelLoader, metrics: Metrics
     ) -> None:
         self.payoff, self.models = payoff, models
         self._slices = [terms.fields[name] for name in terms.slices if name not in terms.personal]
-        self._reasons, self._decisions = LabelWords(), metrics.decisions
+        self._reasons, self._decisions = LabelValues(), metrics.decisions
         self._version, self._failed, self._people_at = "", False, -math.inf
-        self._claims: Claims | None = None
-        version, stored, counted = ("model_version", "arm"), metrics.registry, metrics.counted
+        self._claims: UncountedRecords | None = None
+        version, registry, counted = ("model_version", "arm"), metrics.registry, metrics.new_counter
         self.outcomes = counted(
             "ml_outcomes", "Outcomes by decision", *version, "mode", "decision", "outcome"
         )
@@ -52,9 +52,7 @@ class OutcomeMetrics:
         self.labels = counted(
             "ml_calibration_outcomes", "Sum of the outcomes in a bin", *version, "le"
         )
-        self.value = counted(
-            "ml_payoff", "Money that payoff() gives", *version, "mode", "direction"
-        )
+        self.value = counted("ml_payoff", "Payoff by payoff()", *version, "mode", "direction")
         self.sliced = counted(
             "ml_slice_outcomes",
             "Outcomes by slice",
@@ -65,52 +63,67 @@ class OutcomeMetrics:
             "outcome",
         )
         self.sliced_value = counted(
-            "ml_slice_payoff", "Money by slice", *version, "mode", "slice", "direction"
+            "ml_slice_payoff", "Payoff by slice", *version, "mode", "slice", "direction"
         )
         self.feedback = counted(
-            "ml_decision_feedback", "What people did", *version, "verdict", "reason"
+            "ml_decision_feedback", "Feedback on decisions", *version, "verdict", "reason"
         )
         self.cases = counted(
-            "ml_cases", "Cases with an outcome; manual: no prediction", "decided_by"
+            "ml_cases", "Cases with an outcome; manual: without a prediction", "decided_by"
         )
-        self.failures = counted("ml_payoff_failures", "payoff() gave no finite number")
+        self.failures = counted(
+            "ml_payoff_failures", "Results of payoff() that are not a finite number"
+        )
         self.delay = Histogram(
-            "ml_outcome_delay_seconds", "Until an outcome", buckets=DELAYS, registry=stored
+            "ml_outcome_delay_seconds",
+            "Time from a prediction to its outcome",
+            buckets=DELAYS,
+            registry=registry,
         )
         self.handling = Histogram(
-            "ml_handling_seconds", "Time that a case took people", buckets=HANDLED, registry=stored
+            "ml_handling_seconds",
+            "Time that a person spent on a case",
+            buckets=HANDLING_SECONDS,
+            registry=registry,
         )
         self.people = Gauge(
-            "ml_active_reviewers", "People in 7 days, unless under five", ["days"], registry=stored
+            "ml_active_reviewers",
+            "People with feedback in 7 days; absent below five people",
+            ["days"],
+            registry=registry,
         )
         for decider in ("model", "manual"):
             self.cases.add(decider, amount=0)
 
     def count(self, store: "Store") -> None:
-        """Count what is new. Raises StoreUnavailableError."""
-        from ..records.unprocessed_outcomes import Claims  # after the first answers
+        """Count new outcomes and feedback.
+
+        Raises StoreUnavailableError if the database is not available.
+        """
+        # imported here, because the first answers need not wait for it
+        from ..records.unprocessed_outcomes import UncountedRecords
 
         if (serving := self.models.current) is None:
-            return  # the task is not known
+            return  # without a model the task is unknown
         if serving.version != self._version:
             for verdict in VERDICTS:
                 self.feedback.add(serving.version, CHAMPION, verdict, "", amount=0)
             self._version = serving.version
-        self._claims = claims = self._claims or Claims()
-        task, until, more = serving.bundle.manifest.task, time.monotonic() + LONGEST, True
+        self._claims = claims = self._claims or UncountedRecords()
+        task, until, more = serving.bundle.manifest.task, time.monotonic() + MAX_COUNT_SECONDS, True
         while more and time.monotonic() < until:
-            for outcome in claims.outcomes(store):
+            for outcome in claims.claim_outcomes(store):
                 self._outcome(outcome, task)
-            for feedback in claims.feedback(store):
+            for feedback in claims.claim_feedback(store):
                 self._feedback(feedback)
             more = claims.more
         if (began := time.monotonic()) > self._people_at:
             self._count_people(store, began)
 
     def _count_people(self, store: "Store", began: float) -> None:
-        """How many people gave feedback.
+        """Count the people who gave feedback.
 
-        What takes a second is asked for every twenty seconds at most.
+        A count that takes one second runs every twenty seconds at most.
         """
         from ..records.database import now
         from ..records.usage_stats import active_reviewers
@@ -119,7 +132,7 @@ class OutcomeMetrics:
             people = active_reviewers(store, now())
         finally:
             took = time.monotonic() - began
-            self._people_at = began + max(PEOPLE_SECONDS, took * PEOPLE_SHARE)
+            self._people_at = began + max(PEOPLE_SECONDS, took * PEOPLE_PAUSE_FACTOR)
         self.people.clear()
         if people is not None:
             self.people.labels("7").set(people)
@@ -130,7 +143,7 @@ class OutcomeMetrics:
             return
         self.cases.add("model")
         binary, arm = task == "binary", (received.model_version, received.arm)
-        figures = figures_of(
+        figures = compute_figures(
             received.score,
             received.decision,
             arrived.outcome,
@@ -143,9 +156,8 @@ class OutcomeMetrics:
             figures.label,
         )
         self.outcomes.add(*arm, received.mode, decision, label)
-        if math.isfinite(
-            figures.squared_error
-        ):  # a counter that is infinite once counts nothing more
+        # a counter with an infinite value could not count any more
+        if math.isfinite(figures.squared_error):
             self.errors.add(*arm, amount=figures.squared_error)
         self.delay.observe(max((arrived.at - received.at).total_seconds(), 0))
         if figures.bin is not None:
@@ -157,7 +169,7 @@ class OutcomeMetrics:
             ):
                 counter.add(*arm, le, amount=amount)
         parts = [
-            f"{field.name}={_part(field.categories, received.row.get(field.name))}"
+            f"{field.name}={_slice_value(field.categories, received.row.get(field.name))}"
             for field in self._slices
         ]
         for part in parts:
@@ -175,19 +187,20 @@ class OutcomeMetrics:
         self.failures.add()
         if not self._failed:
             log.error(
-                f"payoff() cannot say what a decision was worth: {figures.failure[:200]}; told once"
+                f"payoff() gave no value for a decision: {figures.failure[:200]}; it must return "
+                "a finite number. This is logged only once"
             )
         self._failed = True
 
-    def _feedback(self, given: "Feedback") -> None:
+    def _feedback(self, given: "UncountedFeedback") -> None:
         reason = given.reason and self._reasons.label(given.reason)
         self.feedback.add(given.model_version, given.arm, given.verdict, reason)
         if given.handling_seconds is not None:
             self.handling.observe(given.handling_seconds)
 
 
-def _part(categories: tuple[str, ...], value: Any) -> str:
-    """How a slice calls a value; words of no contract are one."""
+def _slice_value(categories: tuple[str, ...], value: Any) -> str:
+    """Return the name of a value in a slice; a category outside the contract is "(unknown)"."""
     if isinstance(value, bool):
         return str(value).lower()
     return "(missing)" if value is None else str(value) if value in categories else "(unknown)"

@@ -1,6 +1,6 @@
-"""Callers whom the project's authenticate() knows, beside those who have a key.
+"""Callers that the project's authenticate() knows, in addition to callers with a key.
 
-It can add callers, and no more.
+authenticate() can only add callers.
 """
 
 import re
@@ -14,25 +14,23 @@ from ..project.extension_loader import FILE
 from .api_keys import LOCAL, ApiKeys
 from .logs import log
 
-KEY_ONLY: tuple[Role, ...] = (
-    "operate",
-    "smoke",
-)  # the kill switch must not depend on code of the project
+# Roles of keys only. The kill switch must not depend on code of the project.
+KEY_ONLY: tuple[Role, ...] = ("operate", "smoke")
 GRANTED = tuple(role for role in get_args(Role) if role not in KEY_ONLY)
 NAME = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 
 
 class OwnCallers:
-    """Asks authenticate(). It may wait, so call it on a thread."""
+    """Calls authenticate(). It may wait, so call it on a thread."""
 
     def __init__(self, hook: AuthenticateHook, keys: ApiKeys) -> None:
         self.hook, self.keys = hook, keys
 
     def caller(self, scope: MutableMapping[str, Any]) -> Caller | None:
-        """Who sends the request of this ASGI scope; None for nobody.
+        """Return the caller of the request of this ASGI scope; None for nobody.
 
-        Raises ExtensionError for an identity that would take a role or a name from the keys, and
-        whatever authenticate() raises: nobody is let in.
+        Raises ExtensionError if the identity has a role or a name that belongs to the keys. An
+        exception of authenticate() is raised as well. In both cases the request is refused.
         """
         result: object = self.hook(Request(scope))
         if result is None:
@@ -44,18 +42,19 @@ class OwnCallers:
                 f'{{"predict"}}), with roles of '
                 f"{', '.join(GRANTED)}; or None"
             )
-            log.error(message)  # of an exception the log has the name and the place alone
+            # logged here, because the log of an exception has only its type and code places
+            log.error(message)
             raise ExtensionError(message)
         return Caller(result.name, frozenset(result.roles))
 
     def _problem(self, result: object) -> str:
-        """What an identity would take from the keys; empty for one that can be used."""
+        """Return why an identity cannot be used; empty for a usable one."""
         if not isinstance(result, Caller):
-            return f"gave a {type(result).__name__}"
+            return f"returned a {type(result).__name__}"
         if refused := sorted(set(result.roles) - set(GRANTED)):
             return f"granted {', '.join(refused)}"
         if not isinstance(result.name, str) or not NAME.fullmatch(result.name):
-            return f"gave the name {result.name!r}"
+            return f"returned the name {result.name!r}"
         if result.name == LOCAL or result.name in self.keys.names:
-            return f"gave the name {result.name!r}, which a key has"
+            return f"returned the name {result.name!r}, which a key has"
         return ""

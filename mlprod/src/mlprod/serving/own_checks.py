@@ -1,4 +1,4 @@
-"""The project's own readiness checks, run on a thread, so that a slow one delays no request."""
+"""The project's readiness checks. They run on a thread, so that a slow check delays no request."""
 
 import threading
 import time
@@ -8,22 +8,20 @@ from ..project.extension_loader import FILE, call_hook
 from .logs import log
 
 CHECK_SECONDS = 5.0  # between two runs of all checks
-LATE_SECONDS = 30.0  # for one check; the replica is not ready from then on
+LATE_SECONDS = 30.0  # for one check; after that the replica is not ready
 
 
 class OwnChecks:
-    """The checks of checks(): `problem` is what the last run found, empty while the replica may get
-    traffic.
-    """
+    """Checks of checks(). `problem` is the result of the last run; empty means ready."""
 
     def __init__(self, hook: ChecksHook) -> None:
-        """Raises ExtensionError for anything but functions by name."""
+        """Raises ExtensionError unless checks() returns a dict of functions by name."""
         result = call_hook("checks", hook)
         if not isinstance(result, dict) or not all(
             isinstance(name, str) and callable(result[name]) for name in result
         ):
             raise ExtensionError(
-                f"{FILE}: checks() gave {result!r}; it returns a dict, for example "
+                f"{FILE}: checks() returned {result!r}; it must return a dict, for example "
                 f"{{'limits': _limits}}"
             )
         self.checks: dict[str, ReadinessCheck] = result
@@ -39,7 +37,7 @@ class OwnChecks:
         return self._problem
 
     def watch(self, stop: threading.Event) -> None:
-        """Run the checks now and every few seconds, until `stop`."""
+        """Run the checks now and every CHECK_SECONDS, until `stop` is set."""
         while True:
             problem = self.run_once()
             if problem != self._problem:
@@ -51,9 +49,9 @@ class OwnChecks:
                 return
 
     def run_once(self) -> str:
-        """The first problem that a check finds.
+        """Return the first problem that a check reports; "" without one.
 
-        One that fails, or returns anything but a text, is a problem too.
+        A check that raises, or does not return a text, is a problem too.
         """
         for name, check in self.checks.items():
             self._since, self._running = time.monotonic(), name
@@ -65,7 +63,8 @@ class OwnChecks:
                 self._running = ""
             if not isinstance(result, str):
                 result = (
-                    f'it returned {result!r}; a check returns why the replica is not ready, or ""'
+                    f"it returned {result!r}; a check must return why the replica is not ready, "
+                    'or ""'
                 )
             if result:
                 return f"check {name}: {result}"

@@ -1,6 +1,4 @@
-"""The servers of the two ports: uvicorn's, with limits of connections and with a drain before the
-end.
-"""
+"""Servers of the two ports: uvicorn with limits of connections, and with a drain before the end."""
 
 import signal
 import socket
@@ -17,21 +15,21 @@ from .container import Container
 from .logs import log
 from .metrics import Metrics
 
-LOOK_TICKS = 10  # of 0.1 s, between two looks at who is slow
+CHECK_TICKS = 10  # of 0.1 s, between two checks for slow connections
 SIGNALS = [
     item for item in signal.Signals if item.name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 ]
 
 
-class Limited(uvicorn.Server):
-    """A server that cuts off who is too slow and counts whom it refused."""
+class LimitedServer(uvicorn.Server):
+    """A server that closes slow connections and counts refused ones."""
 
     def __init__(self, config: uvicorn.Config, places: Places, metrics: Metrics) -> None:
         super().__init__(config)
         self.places, self.metrics = places, metrics
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % LOOK_TICKS == 0:
+        if counter % CHECK_TICKS == 0:
             now = time.monotonic()
             slow = sum(
                 item.cut_off(now)
@@ -47,8 +45,8 @@ class Limited(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-class ApiServer(Limited):
-    """Says where it answers, and when told to end sends callers elsewhere first."""
+class ApiServer(LimitedServer):
+    """Server of the API port. It logs its address, and drains connections before it ends."""
 
     def __init__(
         self, config: uvicorn.Config, places: Places, assembly: Container, drain_seconds: float
@@ -60,30 +58,32 @@ class ApiServer(Limited):
         await super().startup(sockets)
         if not self.should_exit:
             log.info(
-                f"answering at http://{self.config.host}:{self.config.port}, documentation at /docs"
+                f"serving at http://{self.config.host}:{self.config.port}, documentation at /docs"
             )
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn does, but it does not raise the signal again at the end: that would end the
-        process before the last lines of the log are written. SIGHUP, the end of a terminal, counts
-        too, unless nohup had it ignored.
+        """Handle signals as uvicorn does, without raising them again at the end.
+
+        Raising them again would end the process before the last log lines are written. SIGHUP, the
+        end of a terminal, is handled too, unless nohup made the process ignore it.
         """
         caught = [
-            entry
-            for entry in SIGNALS
-            if entry.name != "SIGHUP" or signal.getsignal(entry) != signal.SIG_IGN
+            item
+            for item in SIGNALS
+            if item.name != "SIGHUP" or signal.getsignal(item) != signal.SIG_IGN
         ]
         before = {item: signal.signal(item, self.handle_exit) for item in caught}
         try:
             yield
         finally:
-            for element, handler in before.items():
-                signal.signal(element, handler)
+            for item, handler in before.items():
+                signal.signal(item, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins the drain, where every answer asks for another connection; a
-        second ends it.
+        """Begin the drain at the first signal, and end it at the second.
+
+        During the drain, every answer closes its connection.
         """
         first, self.assembly.service.draining = not self.assembly.service.draining, True
         if first and self.drain_seconds:
@@ -97,8 +97,8 @@ class ApiServer(Limited):
         return await super().on_tick(counter)
 
 
-class AdminServer(Limited):
-    """Ends when the public one has ended."""
+class AdminServer(LimitedServer):
+    """Server of the admin port. It handles no signal and ends after the server of the API port."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

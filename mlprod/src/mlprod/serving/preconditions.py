@@ -1,6 +1,4 @@
-"""What must hold before the service starts: keys where others reach it, free ports, and handles for
-its connections.
-"""
+"""Preconditions of the service: keys if others can reach it, free ports, and file handles."""
 
 import ipaddress
 import socket
@@ -14,17 +12,15 @@ OTHER_HANDLES = 256  # for files, the database and the other port
 
 
 class PortInUseError(Exception):
-    """The service cannot listen where it should; the message names the variable to change."""
+    """The service cannot listen on its port. The message names the variable to change."""
 
 
 def require_keys(settings: Settings) -> None:
-    """Raises KeysError unless callers have keys, or the service is local and only this machine
-    reaches it.
-    """
+    """Raises KeysError if there are no keys, unless the service is local and on loopback."""
     if settings.keys_file:
         return
     works = (
-        "ML_KEYS_FILE=keys.json, which the verb create-key makes: create-key --name checkout "
+        "ML_KEYS_FILE=keys.json; the verb create-key creates the file: create-key --name checkout "
         "--role predict"
     )
     if settings.environment != LOCAL:
@@ -37,26 +33,26 @@ def require_keys(settings: Settings) -> None:
         near = False
     if not near:
         raise KeysError(
-            f"ML_HOST is {settings.host}, which others may reach, and there are no keys. "
+            f"ML_HOST is {settings.host}, which other machines may reach, and there are no keys. "
             f"What works: {works}"
         )
 
 
 def require_free_port(variable: str, host: str, port: int) -> None:
-    """Raises PortInUseError when nobody can listen there."""
+    """Raises PortInUseError if the service cannot listen on this port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise PortInUseError(
-            f"{host}:{port}: {error.strerror}; choose another with {variable}={port + 10}"
+            f"{host}:{port}: {error.strerror}; choose another port with {variable}={port + 10}"
         ) from error
 
 
 def allow_connections() -> int:
-    """How many connections there are handles for.
+    """Return the number of connections for which the process has file handles.
 
-    Asks for more where the usual 1,024 are fewer and may be raised.
+    Raises the limit of the process if it is too low (often 1,024) and may be raised.
     """
     if sys.platform == "win32":
         return MAX_CONNECTIONS

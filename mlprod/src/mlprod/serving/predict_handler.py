@@ -1,5 +1,6 @@
-"""The hot path: a body to an answer, written down before it leaves. middleware.py calls it; app.py
-documents it.
+"""Handler of POST /v1/predict, the hot path. It records each answer before it sends the answer.
+
+middleware.py calls it; app.py documents it.
 """
 
 import os
@@ -16,7 +17,7 @@ from pydantic_core import to_json
 
 from ..contract.schema import ContractSchema
 from ..modes import DecisionMode
-from ..records.errors import SpoolError
+from ..records.errors import EventLogError
 from ..records.event_log import EventLog
 from ..records.events import CHAMPION, EXPLORED, build_event, build_prediction, to_plain
 from ..records.smoke import is_smoke
@@ -25,34 +26,34 @@ from .exploration import Exploration
 from .metrics import Metrics
 from .mode_state import ModeState
 from .model_loader import LoadedModel, ModelLoader
-from .problems import ProblemError, places, refused
-from .recent import Recent, require_same_rows, with_known
+from .problems import ProblemError, count_violations, validation_problem
+from .recent import RecentAnswers, merge_answers, require_same_rows
 from .request_models import EXAMPLES, validator_of
 
 
 class ScoredRows(NamedTuple):
-    """Rows of a body in one order: their ids, what is answered and what is recorded of them."""
+    """Rows of a body in one order: ids, answers, predictions to record, scores, encoded rows."""
 
     ids: list[str]
     answers: list[dict[str, Any]]
-    kept: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
     scores: list[float]
     matrix: NDArray[np.float32]
 
     def without(self, ids: Collection[str]) -> "ScoredRows":
-        """The rows under other ids."""
-        stay = [place for place, id in enumerate(self.ids) if id not in ids]
+        """Return the rows with other ids."""
+        rest = [place for place, id in enumerate(self.ids) if id not in ids]
         return ScoredRows(
-            ids=[self.ids[place] for place in stay],
-            answers=[self.answers[place] for place in stay],
-            kept=[self.kept[place] for place in stay],
-            scores=[self.scores[place] for place in stay],
-            matrix=self.matrix[stay],
+            ids=[self.ids[place] for place in rest],
+            answers=[self.answers[place] for place in rest],
+            predictions=[self.predictions[place] for place in rest],
+            scores=[self.scores[place] for place in rest],
+            matrix=self.matrix[rest],
         )
 
 
 class PredictHandler:
-    """Answers POST /v1/predict. Safe for threads."""
+    """Handler of POST /v1/predict. Safe for threads."""
 
     def __init__(
         self,
@@ -77,39 +78,42 @@ class PredictHandler:
             mode_state,
             metrics,
         )
-        self.recent, self._recording = Recent(self.validate), threading.Lock()
+        self.recent, self._recording = RecentAnswers(self.validate), threading.Lock()
 
     @property
     def slow(self) -> bool:
-        """Whether the model may take its time, as one in Python does."""
+        """Whether the model may be slow, as a model in Python is."""
         return bool(self.models.current and self.models.current.bundle.manifest.runtime == "python")
 
     def answer(self, body: bytes, salt: bytes, caller: Caller, request: str) -> bytes:
-        """The answer to a body, as JSON. `caller` and the id of the `request` are recorded with it.
+        """Return the answer to a body, as JSON, and record it with `caller` and `request` (an id).
 
-        Raises ProblemError for a body that breaks the contract, for an id that was answered for
-        another row, when no model answers and when the answer cannot be written down.
+        Raises ProblemError if the body breaks the contract, if an id was used for another row, if
+        no model is loaded, or if the answer cannot be recorded.
         """
-        serving, mode = self.models.required(), self.mode_state.mode
+        serving, mode = self.models.get_or_503(), self.mode_state.mode
         facts = {"model_version": serving.version, "arm": CHAMPION, "mode": mode}
         scored = self._scored(serving, facts, body, salt)
         ids = scored.ids
         if len(ids) > 1 and len(set(ids)) < len(ids):
-            raise ProblemError(422, "an id stands twice in the body; an id names one prediction")
+            raise ProblemError(
+                422, "an id appears twice in the body; each row must have an id of its own"
+            )
         smoke: set[str] = set()
         if "smoke" in caller.roles and (smoke := {id for id in ids if is_smoke(id)}):
-            for item in scored.kept:
+            for item in scored.predictions:
                 item["smoke"] = item["id"] in smoke
-        with self._recording:  # or two requests at once could each find that an id is new
+        # a lock, because two requests at the same time could both find that an id is new
+        with self._recording:
             known = self.recent.known(ids)
             if known:
                 require_same_rows(ids, self.validate(body).rows, known)
                 scored = scored.without(known)
             if scored.ids:
-                self._record(serving, mode, scored.kept, caller.name, request)
+                self._record(serving, mode, scored.predictions, caller.name, request)
             answer = {**facts, "predictions": scored.answers}
             message = to_json(
-                with_known(ids, answer, known) if known else answer, fallback=to_plain
+                merge_answers(ids, answer, known) if known else answer, fallback=to_plain
             )
             self.recent.add(scored.ids, body, message)
         if known:
@@ -123,16 +127,18 @@ class PredictHandler:
         try:
             rows = [row.__dict__ for row in self.validate(body).rows]
         except ValidationError as error:
-            for (field, rule), count in places(error, self.fields).items():
+            for (field, rule), count in count_violations(error, self.fields).items():
                 self.metrics.violations.add(field, rule, amount=count)
-            raise refused(error, self.fields, EXAMPLES, self.personal) from None
+            raise validation_problem(error, self.fields, EXAMPLES, self.personal) from None
         matrix, result = serving.bundle.score_rows(rows)
         scores, threshold = result.tolist(), serving.bundle.manifest.threshold
         shadow = facts["mode"] == DecisionMode.SHADOW
         if not all(map(isfinite, scores)):
-            raise ValueError(f"version {serving.version} scored a row with no finite number")
+            raise ValueError(
+                f"version {serving.version} gave a score that is not a finite number; roll it back"
+            )
         explored, personal, decide = None if shadow else self.explored, self.personal, self.decide
-        ids, answers, stored = [], [], []
+        ids, answers, predictions = [], [], []
         for row, score in zip(rows, scores, strict=True):
             id, decision, arm = (
                 row.pop("id") or os.urandom(16).hex(),
@@ -140,8 +146,11 @@ class PredictHandler:
                 None,
             )
             if decision is None or decision != decision:
-                raise ValueError(f"decide() gave {decision!r} for a score of {score}")
-            if explored and decision != explored.decision and explored.takes(id, salt):
+                raise ValueError(
+                    f"decide() returned {decision!r} for a score of {score}; "
+                    "it must return a text or a number"
+                )
+            if explored and decision != explored.decision and explored.includes(id, salt):
                 arm, decision = EXPLORED, explored.decision
             shown = None if shadow else decision
             ids.append(id)
@@ -152,16 +161,21 @@ class PredictHandler:
             if arm:
                 answer["arm"] = arm
             answers.append(answer)
-            stored.append(build_prediction(id, score, decision, unit, row, salt, arm))
-        return ScoredRows(ids, answers, stored, scores, matrix)
+            predictions.append(build_prediction(id, score, decision, unit, row, salt, arm))
+        return ScoredRows(ids, answers, predictions, scores, matrix)
 
     def _record(
-        self, serving: LoadedModel, mode: str, kept: list[dict[str, Any]], caller: str, request: str
+        self,
+        serving: LoadedModel,
+        mode: str,
+        predictions: list[dict[str, Any]],
+        caller: str,
+        request: str,
     ) -> None:
-        """Write down what is answered. Raises ProblemError when that cannot be done."""
+        """Write the predictions to the event log. Raises ProblemError if the write fails."""
         version, bundle = serving.version, serving.bundle.digest
         event = build_event(
-            kept,
+            predictions,
             model_version=version,
             bundle=bundle,
             mode=mode,
@@ -171,10 +185,10 @@ class PredictHandler:
         )
         try:
             self.spool.append(event)
-        except SpoolError as error:
+        except EventLogError as error:
             raise ProblemError(
                 503,
-                f"no prediction is made that cannot be recorded: {error}",
+                f"the prediction cannot be recorded, so none is made: {error}",
                 retry_after=5,
                 shed="records",
             ) from error
@@ -182,5 +196,5 @@ class PredictHandler:
     def _count(self, serving: LoadedModel, cases: ScoredRows) -> None:
         if cases.ids:
             serving.counts.add(cases.matrix, cases.scores)
-            decided = [(item.get("arm", CHAMPION), item["decision"]) for item in cases.kept]
-            self.metrics.predicted(serving.version, decided)
+            decided = [(item.get("arm", CHAMPION), item["decision"]) for item in cases.predictions]
+            self.metrics.count_predictions(serving.version, decided)

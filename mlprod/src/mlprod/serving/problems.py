@@ -1,6 +1,4 @@
-"""Errors as application/problem+json (RFC 9457): what was wrong, where, what was given, and what
-works.
-"""
+"""Errors as application/problem+json (RFC 9457): what is wrong, the given value, what works."""
 
 import json
 from collections import Counter
@@ -10,18 +8,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..contract.documentation import example, rule
+from ..contract.documentation import example_value, rule_text
 from ..contract.schema import Fields
 
-SHOWN = 20  # errors told in one answer
-MANY = 10_000  # errors that are not even looked at: to list them takes longer than to find them
-LONGEST = 80  # characters of a given value
+MAX_SHOWN_ERRORS = 20  # in one answer
+# More errors are only counted, because listing them takes longer than finding them.
+MAX_LISTED_ERRORS = 10_000
+MAX_VALUE_LENGTH = 80  # characters of a given value in an error
 
 
 class ProblemError(Exception):
-    """An answer that is no prediction.
+    """A problem, sent instead of an answer.
 
-    `shed`: why nothing was answered although nothing was wrong with the request.
+    `shed`: why a valid request was refused, as a label of ml_requests_shed; "" for other problems.
     """
 
     def __init__(
@@ -57,48 +56,52 @@ class ProblemError(Exception):
         return result
 
 
-def refused(
+def validation_problem(
     error: ValidationError,
     fields: Fields | None = None,
     examples: dict[str, Any] | None = None,
     personal: Sequence[str] = (),
 ) -> ProblemError:
-    """The answer to a body that breaks its rules: the contract's for the fields of a row, else
-    those of the route, for which `examples` hold what works. What was given for a `personal` field
-    is not repeated.
+    """Return the problem of an invalid body.
+
+    The rules are those of the contract for the fields of a row, else those of the route. `examples`
+    has working values for the latter. Given values of `personal` fields are not repeated.
     """
-    if (count := error.error_count()) > MANY:
+    if (count := error.error_count()) > MAX_LISTED_ERRORS:
         return ProblemError(
             422,
-            f"the body breaks the contract in {count:,} places, too many to tell; nothing "
+            f"the body breaks the contract in {count:,} places, too many to list; no part "
             f"of it was used",
         )
-    received = error.errors(include_url=False, include_context=False)
-    result = [_told(dict(item), fields, examples or {}, personal) for item in received[:SHOWN]]
-    unreadable = any(item["rule"].startswith("JSON") for item in result)
-    where = "is not JSON" if unreadable else f"breaks the contract in {len(received)} places"
+    errors = error.errors(include_url=False, include_context=False)
+    entries = [
+        _error_entry(dict(item), fields, examples or {}, personal)
+        for item in errors[:MAX_SHOWN_ERRORS]
+    ]
+    unreadable = any(item["rule"].startswith("JSON") for item in entries)
+    where = "is not JSON" if unreadable else f"breaks the contract in {len(errors)} places"
     return ProblemError(
-        400 if unreadable else 422, f"the body {where}; nothing of it was used", result
+        400 if unreadable else 422, f"the body {where}; no part of it was used", entries
     )
 
 
-def places(error: ValidationError, fields: Fields) -> dict[tuple[str, str], int]:
-    """How often which field broke which rule, by pydantic's name for it.
+def count_violations(error: ValidationError, fields: Fields) -> dict[tuple[str, str], int]:
+    """Return the number of violations by field and rule, by pydantic's name of the rule.
 
-    What is no field is "(other)".
+    A name that is not a field of the contract is "(other)".
     """
-    if (count := error.error_count()) > MANY:
+    if (count := error.error_count()) > MAX_LISTED_ERRORS:
         return {("(other)", "too_many"): count}
-    received = error.errors(include_url=False, include_context=False, include_input=False)
-    names = [str(item["loc"][2]) if len(item["loc"]) > 2 else "" for item in received]
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    names = [str(item["loc"][2]) if len(item["loc"]) > 2 else "" for item in errors]
     known = set(fields.names)
     return Counter(
         (name if name in known else "(other)", item["type"])
-        for name, item in zip(names, received, strict=True)
+        for name, item in zip(names, errors, strict=True)
     )
 
 
-def _told(
+def _error_entry(
     item: dict[str, Any], fields: Fields | None, examples: dict[str, Any], personal: Sequence[str]
 ) -> dict[str, Any]:
     location, kind = item["loc"], item["type"]
@@ -108,22 +111,20 @@ def _told(
     if kind == "json_invalid":
         message = f"JSON: {item['msg']}"
     else:
-        message = f"{item['msg']} ({rule(known)})" if known else item["msg"]
+        message = f"{item['msg']} ({rule_text(known)})" if known else item["msg"]
     return {
         "row": row,
-        "field": name[:LONGEST] if name else None,
+        "field": name[:MAX_VALUE_LENGTH] if name else None,
         "rule": message[:400],
         "given": None
         if kind in ("missing", "json_invalid") or name in personal
         else _shown(item["input"]),
-        "example": example(known) if known else examples.get(name or ""),
+        "example": example_value(known) if known else examples.get(name or ""),
     }
 
 
 def _shown(given: Any) -> str:
-    """A value as it was given; of an object or a list only what it is, since personal fields may
-    stand in it.
-    """
+    """Return a given value; for an object or list, which may hold PII, only type and size."""
     if isinstance(given, dict | list):
         return f"{'an object' if isinstance(given, dict) else 'a list'} of {len(given)}"
-    return repr(given)[:LONGEST]
+    return repr(given)[:MAX_VALUE_LENGTH]

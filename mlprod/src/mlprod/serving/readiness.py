@@ -1,5 +1,6 @@
-"""Whether this replica should get traffic: for the cluster on the second port, for load balancers
-on the first.
+"""Readiness of this replica for traffic.
+
+The cluster reads it on the admin port, load balancers on the API port.
 """
 
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from .problems import ProblemError
 
 
 class Readiness:
-    """A replica is ready while it can answer: it has a model, knows its mode, can write predictions
-    down and can tell who asks, and it is not about to end.
+    """Readiness check of this replica.
+
+    A replica is ready while it has a model, knows its mode, can record predictions, has valid keys
+    and is not about to end.
     """
 
     def __init__(
@@ -26,20 +29,20 @@ class Readiness:
         is_draining: Callable[[], bool],
         own: OwnChecks | None = None,
     ) -> None:
-        """`own`: checks of the project, beside these."""
+        """`own`: additional checks of the project."""
         self.models, self.mode_state, self.spool, self.keys = models, mode_state, spool, keys
         self.is_draining, self.own = is_draining, own
 
     def state(self) -> tuple[int, dict[str, object]]:
-        """A status and the reason."""
+        """Return an HTTP status, and the state with its reason."""
         try:
-            version = self.models.required().version
+            version = self.models.get_or_503().version
         except ProblemError as problem:
             return 503, {"status": "no model", "detail": problem.detail}
-        if not self.mode_state.looked:
-            return 503, {"status": "starting", "detail": "the mode was not looked up yet"}
-        if self.spool.refuses:
-            return 503, {"status": "no event log", "detail": self.spool.refuses}
+        if not self.mode_state.checked:
+            return 503, {"status": "starting", "detail": "the mode was not read yet"}
+        if self.spool.refusal_reason:
+            return 503, {"status": "no event log", "detail": self.spool.refusal_reason}
         if self.keys.ended:
             return 503, {"status": "no keys", "detail": self.keys.error}
         if self.own and (reason := self.own.problem):

@@ -1,4 +1,4 @@
-"""Outcomes and feedback: what callers report, and goes to the database before the answer leaves."""
+"""Routes of outcomes and feedback. Both are in the database before the answer is sent."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from ..records.sender import Sender
 from .api_keys import ApiKeys, Caller
 from .metrics import Metrics
 from .model_loader import ModelLoader
-from .problems import SHOWN, ProblemError, refused
-from .record_shipper import RecordShipper, away
+from .problems import MAX_SHOWN_ERRORS, ProblemError, validation_problem
+from .record_shipper import RecordShipper, store_unavailable
 from .request_models import EXAMPLES, Feedback, Feedbacks, Outcome, Outcomes
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class RecordRoutes:
-    """Answers the two routes that write.
+    """Handler of POST /v1/outcomes and /v1/feedback.
 
     Every method waits for the database, so call it on a thread.
     """
@@ -37,34 +37,42 @@ class RecordRoutes:
         self.models, self.keeper, self.keys, self.metrics = models, keeper, keys, metrics
 
     def outcomes(self, body: bytes, caller: Caller, request: str) -> bytes:
-        """Take outcomes, all or none; `caller` and the id of the `request` are recorded with them.
+        """Store outcomes, all or none, with `caller` and the id of the `request`.
 
-        Raises ProblemError: 409 for one that differs and is no correction.
+        Raises ProblemError: 409 if an outcome differs from the stored one without "correction".
         """
-        given: list[Outcome] = read(Outcomes, body).outcomes
-        if self.models.required().bundle.manifest.task == "binary":
+        given: list[Outcome] = parse_body(Outcomes, body).outcomes
+        if self.models.get_or_503().bundle.manifest.task == "binary":
             self._zero_or_one(given)
         rows = [item.model_dump() for item in given]
         try:
             count = self._store(lambda store: store.add_outcomes(rows, sender_of(caller, request)))
         except OutcomeConflictError as conflict:
             errors = [
-                {"row": row, "field": "outcome", "rule": f"{known:g} is known of " f"{given[row].prediction_id!r}",
-                 "given": given[row].outcome, "example": {"outcome": given[row].outcome, "correction": True}}
+                {
+                    "row": row,
+                    "field": "outcome",
+                    "rule": f"{known:g} is stored for {given[row].prediction_id!r}",
+                    "given": given[row].outcome,
+                    "example": {"outcome": given[row].outcome, "correction": True},
+                }
                 for row, known in conflict.known.items()
-            ]  # fmt: skip
+            ]
             raise ProblemError(
                 409,
                 f'{conflict}; nothing was written. To replace one, send it with "correction": true',
-                errors[:SHOWN],
+                errors[:MAX_SHOWN_ERRORS],
             ) from None
         for result, number in count.items():
             self.metrics.outcomes.labels(result).inc(number)
         return to_json(count)
 
     def feedback(self, body: bytes, caller: Caller, request: str) -> bytes:
-        """Take feedback, as `outcomes`; the same again is taken once. Raises ProblemError."""
-        given: list[Feedback] = read(Feedbacks, body).feedback
+        """Store feedback as `outcomes` does; repeated feedback is stored once.
+
+        Raises ProblemError if the body is invalid or the database is not available.
+        """
+        given: list[Feedback] = parse_body(Feedbacks, body).feedback
         rows = [self._row(item) for item in given]
         new, unknown = self._store(
             lambda store: store.add_feedback(rows, sender_of(caller, request))
@@ -74,24 +82,18 @@ class RecordRoutes:
         )
 
     def _row(self, item: Feedback) -> dict[str, Any]:
-        """A row for the database.
-
-        Its id is made of what it says, so that the same again is known.
-        """
+        """Return a row for the database. Its id is a hash of its content, to detect repetitions."""
         month = datetime.now(UTC).strftime("%Y-%m")
         row = item.model_dump(exclude={"reviewer"})
         row["pseudonym"] = pseudonymize(f"{month} {item.reviewer}", self.keys.salt)
-        message = repr(sorted(row.items())).encode()
-        return row | {"id": hashlib.blake2b(message, digest_size=16).hexdigest()}
+        content = repr(sorted(row.items())).encode()
+        return row | {"id": hashlib.blake2b(content, digest_size=16).hexdigest()}
 
     def _store(self, work: Callable[["Store"], Result]) -> Result:
-        return self._asked(lambda: work(self.keeper.required()))
-
-    def _asked(self, work: Callable[[], Result]) -> Result:
         try:
-            return work()
+            return work(self.keeper.get_or_503())
         except StoreUnavailableError as error:
-            raise away(str(error)) from error
+            raise store_unavailable(str(error)) from error
         except EventsRefusedError as error:
             raise ProblemError(422, f"the database cannot hold this: {error}") from error
 
@@ -105,10 +107,10 @@ class RecordRoutes:
                     "row": row,
                     "field": "outcome",
                     "rule": "0 or 1: the model is a classifier",
-                    "given": message,
+                    "given": outcome,
                     "example": 1,
                 }
-                for row, message in invalid[:SHOWN]
+                for row, outcome in invalid[:MAX_SHOWN_ERRORS]
             ]
             raise ProblemError(
                 422,
@@ -118,12 +120,13 @@ class RecordRoutes:
 
 
 def sender_of(caller: Caller, request: str) -> Sender:
+    """Return the sender to record: name of the caller, id of the request, and the role smoke."""
     return Sender(caller.name, request, "smoke" in caller.roles)
 
 
-def read(shape: type[Shape], body: bytes, examples: dict[str, Any] = EXAMPLES) -> Shape:
-    """A body of this shape. Raises ProblemError, which shows `examples`."""
+def parse_body(shape: type[Shape], body: bytes, examples: dict[str, Any] = EXAMPLES) -> Shape:
+    """Return a body of this shape. Raises ProblemError with `examples` if the body is invalid."""
     try:
         return shape.model_validate_json(body)
     except ValidationError as error:
-        raise refused(error, examples=examples) from None
+        raise validation_problem(error, examples=examples) from None

@@ -1,4 +1,4 @@
-"""Between the service and its database: ships what was answered, and counts what came of it."""
+"""Ships the event log of the service to its database, and counts outcomes there."""
 
 import os
 import sys
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from ..records.store import Store
 
 SHIP_SECONDS = 0.2
-TURN_SECONDS = 1.0  # of shipping, until a stop of the service is looked for
-COUNT_SECONDS = 2.0  # between two looks at what came of predictions
-CHECK_SECONDS = 2.0  # between two looks at a database that nothing is to be written to
-LEAVE_SECONDS = 5.0  # to ship what is left when the service ends
-LONGEST_PAUSE = 2.0  # between two looks at a database that is away
+TURN_SECONDS = 1.0  # of shipping, until the thread checks whether the service ends
+COUNT_SECONDS = 2.0  # between two counts of outcomes
+CHECK_SECONDS = 2.0  # between two checks of the database while nothing is shipped
+DRAIN_SECONDS = 5.0  # to ship the rest when the service ends
+MAX_PAUSE = 2.0  # between two tries while the database is unavailable
 
 
 class RecordShipper:
-    """A thread ships and another one counts, so that neither waits for the other.
+    """Ships and counts on two threads, so that neither waits for the other.
 
-    Neither holds up the mode, which has threads of its own (mode_follower.py).
+    Neither delays the mode, which has threads of its own (mode_follower.py).
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class RecordShipper:
         metrics: Metrics,
         count: Callable[["Store"], None] = lambda store: None,
     ) -> None:
-        """`count` looks at what came of predictions."""
+        """`count` counts new outcomes in the database."""
         self.url, self.spool, self.metrics, self.count = url, spool, metrics, count
         self.store: Store | None = None
-        self.looked = False  # at the database, with whatever result
+        self.checked = False  # whether the database was tried, successfully or not
         self.shipper = Shipper(spool, metrics)
         self._failed, self._count_failed, self._lost, self._answered_at = "", "", 0, 0.0
         metrics.pending.set_function(lambda: spool.events)
@@ -49,7 +49,7 @@ class RecordShipper:
         metrics.pending_limit.set(spool.limit)
 
     def run(self, stop: threading.Event) -> None:
-        """Until told to stop, and then until all is shipped or LEAVE_SECONDS are over."""
+        """Ship until `stop` is set, and then until all is shipped or DRAIN_SECONDS are over."""
         counting = threading.Thread(
             target=self._run_count, args=(stop,), daemon=True, name="count-outcomes"
         )
@@ -57,27 +57,29 @@ class RecordShipper:
         _yield_to_answers()
         pause = SHIP_SECONDS
         while not stop.wait(pause):
-            pause = SHIP_SECONDS if self._turn() else min(pause * 2, LONGEST_PAUSE)
-        until = time.monotonic() + LEAVE_SECONDS
+            pause = SHIP_SECONDS if self._turn() else min(pause * 2, MAX_PAUSE)
+        until = time.monotonic() + DRAIN_SECONDS
         while self.spool.events and time.monotonic() < until:
             if not self._turn():
                 time.sleep(SHIP_SECONDS)
         if self.spool.events:
             log.warning(
-                f"{self.spool.events} answers stay in {self.spool.folder} until a service "
-                f"starts there again"
+                f"{self.spool.events} answers remain in {self.spool.folder} until a service "
+                f"starts with this folder again"
             )
-        counting.join(LEAVE_SECONDS)
+        counting.join(DRAIN_SECONDS)
 
-    def required(self) -> "Store":
-        """The database. Raises ProblemError while there is none."""
+    def get_or_503(self) -> "Store":
+        """Return the database. Raises ProblemError while it is not available."""
         if self.store is None:
-            raise away(self._failed or "it was not asked yet")
+            raise store_unavailable(self._failed or "it was not tried yet")
         return self.store
 
     def _turn(self) -> bool:
-        """Ship for a while, and leave a small rest to the next turn: many small transactions take
-        the processor from answers. False when the database did not answer.
+        """Ship for TURN_SECONDS; return False if the database did not respond.
+
+        A small rest is left to the next turn, because many small transactions take the processor
+        from requests.
         """
         until = time.monotonic() + TURN_SECONDS
         try:
@@ -89,34 +91,33 @@ class RecordShipper:
             if time.monotonic() - self._answered_at > CHECK_SECONDS:
                 self.store.check()
                 self._answered_at = time.monotonic()
-        except (
-            Exception
-        ) as error:  # whatever it is, this thread must live: it is the only one that ships
-            self._away(error)
+        except Exception as error:
+            # this thread must live, because no other one ships
+            self._note_failure(error)
             return False
         finally:
-            self.looked = True
+            self.checked = True
             self.metrics.lost.inc(self.spool.lost - self._lost)
             self._lost = self.spool.lost
         if self._failed:
-            log.warning("the database of records answers again")
+            log.warning("the database of records is available again")
         self._failed = ""
         self.metrics.store_up.set(1)
         return True
 
-    def _away(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> None:
         self.metrics.store_up.set(0)
         self._answered_at = 0.0
         if str(error) != self._failed:
-            what = (
+            message = (
                 f"the database of records does not answer: {error}; answers wait in "
                 f"{self.spool.folder}"
             )
-            log.error(what, exc_info=None if isinstance(error, StoreUnavailableError) else error)
+            log.error(message, exc_info=None if isinstance(error, StoreUnavailableError) else error)
         self._failed = str(error)
 
     def _run_count(self, stop: threading.Event) -> None:
-        """What cannot be counted now is counted later; the database may be up all the same."""
+        """Count every COUNT_SECONDS. A failed count is repeated; the store stays available."""
         _yield_to_answers()
         while not stop.wait(COUNT_SECONDS):
             if self.store is None:
@@ -125,28 +126,34 @@ class RecordShipper:
                 self.count(self.store)
             except Exception as error:
                 if str(error) != self._count_failed:
-                    what = f"what came of predictions cannot be counted now: {error}"
+                    message = f"outcomes cannot be counted now: {error}; the service tries again"
                     log.warning(
-                        what, exc_info=None if isinstance(error, StoreUnavailableError) else error
+                        message,
+                        exc_info=None if isinstance(error, StoreUnavailableError) else error,
                     )
                 self._count_failed = str(error)
             else:
                 self._count_failed = ""
 
 
-def away(why: str) -> ProblemError:
+def store_unavailable(cause: str) -> ProblemError:
+    """Return the problem of a request that needs the database while it is not available."""
     return ProblemError(
-        503, f"the database of records does not answer: {why}", retry_after=2, shed="database"
+        503,
+        f"the database of records does not answer: {cause}; try again",
+        retry_after=2,
+        shed="database",
     )
 
 
 def _yield_to_answers() -> None:
-    """On a busy core this thread takes what answers leave."""
+    """Lower the priority of this thread, so that requests get a busy core first."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _open(url: str) -> "Store":
-    from ..records.store import Store  # 0.6 s of imports, which the first answers need not wait for
+    # imported here, because it takes 0.6 s and the first answers need not wait for it
+    from ..records.store import Store
 
     return Store(url)

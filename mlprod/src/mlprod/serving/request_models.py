@@ -1,4 +1,4 @@
-"""What a body must look like: rows of the contract, outcomes, feedback, a mode."""
+"""Models of request bodies: rows of the contract, outcomes, feedback, a mode."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,41 +14,44 @@ from pydantic import (
     create_model,
 )
 
-from ..contract.documentation import example
+from ..contract.documentation import example_value
 from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
 from ..contract.schema import ContractSchema
 from ..modes import ModeName
 from ..records.outcome_stats import Verdict
 
-MOST_ROWS = 1_000
-FIRST = datetime(1970, 1, 1)  # UTC, as the records hold it
-CLOCK_SKEW = timedelta(hours=1)  # by which a caller's clock may be ahead of this one
+MAX_ROWS = 1_000
+EARLIEST = datetime(1970, 1, 1)  # UTC without a zone, as in the records
+CLOCK_SKEW = timedelta(hours=1)  # that a caller's clock may be ahead of this one
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
 def in_utc(at: datetime) -> datetime:
-    """As the records hold it: UTC, without saying so."""
+    """Return a time in UTC without a zone, as in the records.
+
+    Raises ValueError if the time is outside the calendar in UTC.
+    """
     try:
         return at.astimezone(UTC).replace(tzinfo=None)
     except OverflowError:
         raise ValueError("this time is outside the calendar in UTC") from None
 
 
-def plausible(at: datetime) -> datetime:
-    """A time that something may have become known at."""
-    if not FIRST <= at <= datetime.now(UTC).replace(tzinfo=None) + CLOCK_SKEW:
-        raise ValueError("a time between 1970 and now; a clock may be an hour ahead")
+def require_plausible(at: datetime) -> datetime:
+    """Return the time. Raises ValueError unless it is between 1970 and now, plus CLOCK_SKEW."""
+    if not EARLIEST <= at <= datetime.now(UTC).replace(tzinfo=None) + CLOCK_SKEW:
+        raise ValueError("the time must be between 1970 and now; a clock may be an hour ahead")
     return at
 
 
 class Body(BaseModel):
-    """Base of what is sent: strict types, nothing extra, no infinities."""
+    """Base of all bodies: strict types, no extra keys, no infinite numbers."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class Outcome(Body):
-    """What became of a case."""
+    """Outcome of a case."""
 
     prediction_id: Id
     outcome: float = Field(
@@ -56,11 +59,11 @@ class Outcome(Body):
         le=MAX_NUMBER,
         description="0 or 1 for a classifier, a number for a regressor",
     )
-    at: Annotated[AwareDatetime, AfterValidator(in_utc), AfterValidator(plausible)] = Field(
+    at: Annotated[AwareDatetime, AfterValidator(in_utc), AfterValidator(require_plausible)] = Field(
         description="when it became known, with a time zone: not before 1970, nor in the future"
     )
     correction: bool = Field(
-        default=False, description="true replaces an outcome that was told before"
+        default=False, description="true replaces the stored outcome of this prediction"
     )
 
 
@@ -70,30 +73,34 @@ class Feedback(Body):
     prediction_id: Id
     verdict: Verdict
     decision_taken: str | None = Field(
-        default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a word or a number"
+        default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a category or a number"
     )
     reason: str | None = Field(
-        default=None, pattern="^[a-z0-9_-]{1,40}$", description="a word of your own list; no text"
+        default=None,
+        pattern="^[a-z0-9_-]{1,40}$",
+        description="a category of your own list, not a free text",
     )
     reviewer: str = Field(
-        min_length=1, max_length=128, description="kept only as a pseudonym that changes each month"
+        min_length=1,
+        max_length=128,
+        description="stored only as a pseudonym, which changes each month",
     )
     handling_seconds: float | None = Field(default=None, ge=0, le=86_400)
 
 
 class Mode(Body):
-    """The switch, and the stop: shadow."""
+    """Switch of the mode. The mode shadow is the kill switch."""
 
     mode: ModeName
     reason: str = Field(min_length=3, max_length=500)
 
 
 class Outcomes(Body):
-    outcomes: list[Outcome] = Field(min_length=1, max_length=MOST_ROWS)
+    outcomes: list[Outcome] = Field(min_length=1, max_length=MAX_ROWS)
 
 
 class Feedbacks(Body):
-    feedback: list[Feedback] = Field(min_length=1, max_length=MOST_ROWS)
+    feedback: list[Feedback] = Field(min_length=1, max_length=MAX_ROWS)
 
 
 EXAMPLES: dict[str, Any] = {
@@ -123,15 +130,18 @@ MODE = {"mode": "shadow", "reason": "complaints since noon"}
 
 
 def validator_of(terms: ContractSchema) -> Callable[[bytes], Any]:
-    """The validator of a body of rows; gives an object with `rows`, or raises ValidationError."""
+    """Return the validator of a body of rows.
+
+    The validator returns an object with `rows`. It raises ValidationError if the body is invalid.
+    """
     row: Any = row_of(terms)
-    some: Any = (list[row], Field(min_length=1, max_length=MOST_ROWS))
+    some: Any = (list[row], Field(min_length=1, max_length=MAX_ROWS))
     adapter: TypeAdapter[Any] = TypeAdapter(create_model("Rows", __base__=Body, rows=some))
     return adapter.validator.validate_json
 
 
 def row_of(terms: ContractSchema) -> type[BaseModel]:
-    """The row of a request: the contract's fields, an id and a unit."""
+    """Return the model of a row: the contract's fields, an id and a unit."""
     subject: Any = {
         name: (
             str | None,
@@ -139,21 +149,21 @@ def row_of(terms: ContractSchema) -> type[BaseModel]:
         )
         for name, meaning in (
             ("id", "your id, for safe retries"),
-            ("unit", "who or what the row is about"),
+            ("unit", "the person or thing that the row is about"),
         )
     }
     return create_model("Row", __base__=terms.row, **subject)
 
 
 def schema_of(terms: ContractSchema) -> dict[str, Any]:
-    """JSON schema of a body of rows, with an example that works."""
+    """Return the JSON schema of a body of rows, with a working example."""
     rows = {
         "type": "array",
         "minItems": 1,
-        "maxItems": MOST_ROWS,
+        "maxItems": MAX_ROWS,
         "items": row_of(terms).model_json_schema(),
     }
-    shown = {"rows": [{field.name: example(field) for field in terms.fields}]}
+    shown = {"rows": [{field.name: example_value(field) for field in terms.fields}]}
     return {
         "type": "object",
         "required": ["rows"],

@@ -1,7 +1,7 @@
-"""What web pages may ask of a port that needs no key: nothing, but for the service's own pages.
+"""Protection of a port without keys from web pages; only the service's own pages may use it.
 
-A browser on this machine sends what any page tells it to. A page of another site shows by Origin or
-Sec-Fetch-Site; one whose own name was made to point at this machine (DNS rebinding) shows by Host.
+A browser on this machine sends any request of any page. Origin or Sec-Fetch-Site show a page of
+another site. Host shows a page whose own name was changed to point at this machine (DNS rebinding).
 """
 
 import ipaddress
@@ -10,34 +10,34 @@ from functools import lru_cache
 
 from .problems import ProblemError
 
-LENGTH = 80  # characters of a header that a message repeats
-SENT_UNASKED = (
+MAX_HEADER_LENGTH = 80  # characters of a header that a message repeats
+# Types that any page can send to any site without a preflight request.
+PAGE_CONTENT_TYPES = (
     b"text/plain",
     b"application/x-www-form-urlencoded",
     b"multipart/form-data",
-)  # by a page, anywhere
+)
 
 
 class SameOrigin:
-    """For a port of `address`, a loopback one: others see no keyless port."""
+    """Origin check of a port on `address`, a loopback address. Only such ports may have no keys."""
 
     def __init__(self, address: str) -> None:
         self.address = address.lower()
 
     def check(self, method: str, headers: Mapping[bytes, bytes]) -> None:
-        """Raises ProblemError: 403 for another host or page, 415 for a body that any page could
-        send.
-        """
+        """Raises ProblemError: 403 for another host or page, 415 for a body of any page."""
         host = headers.get(b"host", b"").lower()
         if host and not _is_local(host, self.address):
             raise ProblemError(
-                403, f"this port answers to localhost or 127.0.0.1 as host, not to {_shown(host)}"
+                403,
+                f"the host is {_shown(host)}; this port serves only localhost or 127.0.0.1 as host",
             )
         origin = headers.get(b"origin")
         if origin is not None and origin.lower().partition(b"://")[2] != host:
             raise ProblemError(
                 403,
-                f"a page of {_shown(origin)} may ask nothing here; use the page at /docs "
+                f"a page of {_shown(origin)} may not use this service; use the page at /docs "
                 f"or a program",
             )
         if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site") and not _follows_link(
@@ -45,26 +45,25 @@ class SameOrigin:
         ):
             raise ProblemError(
                 403,
-                "a page of another site may ask nothing here; use the page at /docs or a program",
+                "a page of another site may not use this service; use the page at /docs or a "
+                "program",
             )
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if method == "POST" and kind in SENT_UNASKED:
+        if method == "POST" and kind in PAGE_CONTENT_TYPES:
             raise ProblemError(
                 415,
-                f"a body is application/json, given {_shown(kind)}; send content-type: "
+                f"the body must be application/json, given {_shown(kind)}; send content-type: "
                 f"application/json",
             )
 
 
-def same_origin(address: str) -> SameOrigin | None:
-    """The rule for a keyless port of an address; None where the port is for other machines, under
-    any name.
-    """
+def origin_rule(address: str) -> SameOrigin | None:
+    """Return the origin check of a port without keys; None if other machines may reach the port."""
     return SameOrigin(address) if is_loopback(address) else None
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Return whether only this machine reaches an address."""
     try:
         return address == "localhost" or ipaddress.ip_address(address).is_loopback
     except ValueError:
@@ -79,7 +78,7 @@ def _is_local(host: bytes, address: str) -> bool:
 
 
 def _follows_link(method: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a person opens an address as a page, whose content the page before it cannot read."""
+    """Return whether a person opens a page; the page with the link cannot read its content."""
     opens = (
         headers.get(b"sec-fetch-mode") == b"navigate"
         and headers.get(b"sec-fetch-dest") == b"document"
@@ -88,4 +87,4 @@ def _follows_link(method: str, headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _shown(given: bytes) -> str:
-    return repr(given.decode("latin-1")[:LENGTH])
+    return repr(given.decode("latin-1")[:MAX_HEADER_LENGTH])

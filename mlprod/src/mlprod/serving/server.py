@@ -1,6 +1,4 @@
-"""Start the service: one port for callers, one for those who run it, and a follower that brings
-what is promoted.
-"""
+"""Start of the service: API port, admin port, and a follower that fetches promoted models."""
 
 import asyncio
 import gc
@@ -23,24 +21,25 @@ from .port_servers import AdminServer, ApiServer
 from .preconditions import allow_connections, require_free_port, require_keys
 from .tracing import traced
 
-LAST_SECONDS = 10  # for requests that are being answered when the service ends
-ADMIN_KEEP_ALIVE = (
-    5  # seconds for an idle connection to the second port, whose callers connect again without harm
-)
+LAST_SECONDS = 10  # for active requests when the service ends
+# Seconds of an idle connection to the admin port. Its callers can simply connect again.
+ADMIN_KEEP_ALIVE = 5
 
 
 def serve(project: Project, settings: Settings, follower: bool = True) -> None:
-    """Answer until stopped.
+    """Run the service until it is stopped.
 
-    With `follower`, another process keeps MODEL_DIR at the registry's champion; the service goes on
-    without it.
+    With `follower`, another process keeps MODEL_DIR at the registry's champion. The service
+    continues without it.
 
-    Raises KeysError when callers need keys and there are none, SpoolError when nothing can be
-    written down, PortInUseError.
+    Raises KeysError if callers need keys and there are none, EventLogError if the event log cannot
+    be written, PortInUseError if a port is in use.
     """
     require_keys(settings)
-    os.umask(0o077)  # what this process writes concerns nobody else on this machine
-    sys.setswitchinterval(0.0005)  # the thread that ships must not keep an answer waiting for 5 ms
+    # no other user of this machine may read the files of this process
+    os.umask(0o077)
+    # the shipping thread must not delay an answer by 5 ms, the default of Python
+    sys.setswitchinterval(0.0005)
     places, admin_places = (
         Places(allow_connections()),
         Places(MAX_ADMIN_CONNECTIONS, cuts_answers=True),
@@ -54,17 +53,14 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
         "access_log": False,
         "server_header": False,
     }
-    common |= {
-        "proxy_headers": False,
-        "ws": "none",
-    }  # nothing here asks who is behind a proxy, or speaks WebSocket
-    assembly.models.trials.fork = (
-        True  # nothing else runs here yet, so a first model is tried within milliseconds
-    )
-    assembly.models.look()
+    # the service does not read the client address behind a proxy, and has no WebSocket
+    common |= {"proxy_headers": False, "ws": "none"}
+    # A fork is safe here, because no thread runs yet. It tries the first model in milliseconds.
+    assembly.models.trials.fork = True
+    assembly.models.reload_if_changed()
     assembly.models.trials.fork = False
     app = traced(assembly.service, settings.model_name)
-    near = uvicorn.Config(
+    admin = uvicorn.Config(
         assembly.operations,
         port=settings.admin_port,
         lifespan="off",
@@ -72,7 +68,7 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
         timeout_graceful_shutdown=1,
         **common | {"host": settings.admin_host, "http": partial(LimitedProtocol, admin_places)},
     )
-    far = uvicorn.Config(
+    api = uvicorn.Config(
         app,
         port=settings.port,
         timeout_keep_alive=settings.keep_alive_seconds,
@@ -80,19 +76,23 @@ def serve(project: Project, settings: Settings, follower: bool = True) -> None:
         **common | {"http": partial(LimitedProtocol, places)},
     )
     servers = (
-        ApiServer(far, places, assembly, settings.drain_seconds),
-        AdminServer(near, admin_places, assembly.metrics),
+        ApiServer(api, places, assembly, settings.drain_seconds),
+        AdminServer(admin, admin_places, assembly.metrics),
     )
     gc.collect()
-    # what lives until the end need not be searched for garbage again, while callers wait
+    # garbage collection skips the objects that live until the end, so that callers do not wait
     gc.freeze()
-    beside = run_follower(project.package) if follower else nullcontext()
-    with logging_to_output(), beside, asyncio.Runner(loop_factory=far.get_loop_factory()) as runner:
+    process = run_follower(project.package) if follower else nullcontext()
+    with (
+        logging_to_output(),
+        process,
+        asyncio.Runner(loop_factory=api.get_loop_factory()) as runner,
+    ):
         runner.run(_serve(*servers))
 
 
-async def _serve(public: uvicorn.Server, private: uvicorn.Server) -> None:
-    beside = asyncio.create_task(private.serve())
-    await public.serve()
-    private.should_exit = True
-    await beside
+async def _serve(api: uvicorn.Server, admin: uvicorn.Server) -> None:
+    admin_task = asyncio.create_task(admin.serve())
+    await api.serve()
+    admin.should_exit = True
+    await admin_task

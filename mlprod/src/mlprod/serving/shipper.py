@@ -1,6 +1,4 @@
-"""Brings the event log into the database, in transactions that fit into the time that it has for
-one.
-"""
+"""Writes the event log to the database, in transactions that fit into its time limit."""
 
 import json
 from dataclasses import dataclass
@@ -16,13 +14,14 @@ from .metrics import Metrics
 if TYPE_CHECKING:
     from ..records.store import Store
 
-LARGEST = 2_000  # predictions in one transaction
+MAX_PREDICTIONS = 2_000  # predictions in one transaction
 
 
 @dataclass(frozen=True)
 class ShippingLoad:
-    """What one transaction writes: `size` predictions, after which `left` predictions of the last
-    event remain.
+    """Content of one transaction: `size` predictions.
+
+    After it, `left` predictions of the last event remain.
     """
 
     events: list[bytes]
@@ -31,45 +30,47 @@ class ShippingLoad:
 
 
 class Shipper:
-    """Oldest first.
+    """Ships events to the database, oldest first.
 
-    What the database does not finish, or refuses, is tried again with fewer predictions at once;
-    after a success come more. The predictions of one event may take several transactions: what is
-    written twice is there once, so an end in between loses nothing.
+    If the database refuses a transaction or does not finish it, the next try has fewer predictions.
+    After a success it has more. The predictions of one event may take several transactions. An end
+    in between loses nothing, because the database stores a repeated prediction only once.
     """
 
     def __init__(self, spool: EventLog, metrics: Metrics) -> None:
-        self.spool, self.metrics, self.pace = spool, metrics, Pace(LARGEST)
-        self.behind = (
-            False  # as much waits as the last transaction wrote, so the next one is worth its cost
-        )
-        self._done = 0  # predictions of the oldest event that are in the database, or kept aside
+        self.spool, self.metrics, self.pace = spool, metrics, Pace(MAX_PREDICTIONS)
+        # True if at least as much waits as the last transaction wrote. Then another one is worth
+        # its cost.
+        self.behind = False
+        self._done = 0  # predictions of the oldest event that are in the database or quarantined
         self._slow = False
 
     def step(self, store: "Store") -> bool:
-        """One transaction; False when nothing waits.
+        """Write one transaction; return False if nothing waits.
 
-        Raises StoreUnavailableError, also for one prediction that takes too long.
+        Raises StoreUnavailableError if the database is not available, or if a single prediction
+        takes too long.
         """
         if (load := self._load()) is None:
             return False
         self.behind = True
         try:
-            shipped = store.ship(load.events)
+            shipped = store.insert_events(load.events)
         except EventsRefusedError as error:
-            if self.pace.fail(load.size):  # the one that cannot be stored must not stop the rest
+            # search for the refused prediction, which must not stop the others
+            if self.pace.fail(load.size):
                 return True
             log.error(
-                f"an answer cannot be stored and is kept in "
+                f"an answer cannot be stored and is moved to "
                 f"{self.spool.folder}/refused.kept: {error}"
             )
-            self.spool.refuse(load.events[0])
+            self.spool.quarantine(load.events[0])
         except StoreInterruptedError as error:
             if not self.pace.fail(load.size):
                 raise
             if not self._slow:
                 log.warning(
-                    f"the database did not finish {load.size} predictions at once: "
+                    f"the database did not finish a transaction of {load.size} predictions: "
                     f"{error}; trying fewer"
                 )
             self._slow = True
@@ -79,17 +80,17 @@ class Shipper:
             self.metrics.repeated.add(amount=shipped.repeated)
             self.metrics.conflicting.add(amount=shipped.conflicting)
             self.pace.succeed()
-            self._slow = self._slow and self.pace.size < LARGEST
+            self._slow = self._slow and self.pace.size < MAX_PREDICTIONS
         if load.left:
             self._done += load.size
         else:
             self._done = 0
-            self.spool.shipped()
+            self.spool.acknowledge()
         self.behind = bool(load.left) or self.spool.events >= len(load.events)
         return True
 
     def _load(self) -> ShippingLoad | None:
-        """What comes next. `spool.shipped` then means the events of it, and no more."""
+        """Return the next load. `spool.acknowledge` then acknowledges exactly its events."""
         events, room = self.spool.read(), self.pace.size
         if not events:
             return None
@@ -103,13 +104,12 @@ class Shipper:
 
 
 def _predictions(event: bytes) -> int:
-    return max(event.count(b'"unit":'), 1)  # one each; within a text it has backslashes
+    # Each prediction has the key once. Within a text, its quotes have backslashes.
+    return max(event.count(b'"unit":'), 1)
 
 
 def _part(event: bytes, start: int, size: int) -> ShippingLoad:
-    """An event of its own with some of the predictions of an event; all of it where that cannot be
-    read.
-    """
+    """Return a new event with some predictions of an event; the whole event if it is unreadable."""
     try:
         content: dict[str, Any] = json.loads(event)
         predictions = content["predictions"]
@@ -118,9 +118,7 @@ def _part(event: bytes, start: int, size: int) -> ShippingLoad:
         return ShippingLoad([event], 1)
     if len(part) == len(predictions):
         return ShippingLoad([event], len(part))
-    content |= {
-        "predictions": part,
-        "start": start,
-    }  # an answer is numbered by its place in the whole event
+    # the database numbers an answer by its place in the whole event
+    content |= {"predictions": part, "start": start}
     text = json.dumps(content, separators=(",", ":")).encode()
     return ShippingLoad([text], len(part), len(predictions) - start - len(part))

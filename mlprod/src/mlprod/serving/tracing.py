@@ -1,5 +1,6 @@
-"""OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT says where to; nothing is imported and nothing
-runs otherwise.
+"""Tracing with OpenTelemetry, if OTEL_EXPORTER_OTLP_ENDPOINT is set.
+
+Without it, nothing is imported and nothing runs.
 """
 
 import os
@@ -7,8 +8,9 @@ from typing import Any
 
 
 def traced(app: Any, service: str) -> Any:
-    """The application with a span for each request, sent in batches; the caller's trace is
-    continued.
+    """Return the application with a span for each request, sent in batches.
+
+    A span continues the trace of the caller.
     """
     named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     if (
@@ -28,8 +30,7 @@ def traced(app: Any, service: str) -> Any:
     traced_app = OpenTelemetryMiddleware(app, tracer_provider=provider)
 
     async def without_query(scope: Any, receive: Any, send: Any) -> None:
-        await traced_app(
-            scope | {"query_string": b""}, receive, send
-        )  # no route reads it, and it may hold anything
+        # no route reads the query, and it may contain anything
+        await traced_app(scope | {"query_string": b""}, receive, send)
 
     return without_query

@@ -10,27 +10,28 @@ from ..settings import ZERO_SECONDS
 
 
 class ZeroPeriod:
-    """A new series shows 0 until it has been scraped for `seconds`; with 0 seconds it counts at
-    once. Prometheus sees no increase in a series that begins above 0, so each Prometheus replica
-    has to see the 0.
+    """Time for which a new series shows 0: `seconds` after its first scrape; 0 means no such time.
+
+    Prometheus sees no increase in a series that begins above 0, so each Prometheus replica has to
+    scrape the 0.
     """
 
     def __init__(
         self, seconds: float = ZERO_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.seconds, self.now = seconds, clock
-        # this process ends: what has been shown at all counts from now on, or it would be lost
+        # True when the process ends. Then every scraped series shows its counts, or they were lost.
         self.ending = False
 
-    def over(self, first_shown: float | None) -> bool:
-        """Whether a series that was first scraped then counts from now on; None: it never was."""
+    def is_over(self, first_shown: float | None) -> bool:
+        """Return whether the zero period of a series is over; `first_shown` None: never scraped."""
         if not self.seconds:
             return True
         return first_shown is not None and (self.ending or self.now() - first_shown >= self.seconds)
 
 
 class ZeroInitCounter:
-    """A counter that holds back what is counted under new labels until their zero period is over.
+    """A counter that shows new labels at 0 until their zero period is over.
 
     Safe for threads.
     """
@@ -43,25 +44,27 @@ class ZeroInitCounter:
         registry: CollectorRegistry,
         zeros: ZeroPeriod,
     ) -> None:
-        """Without labels there is one series, which is there from the start."""
+        """Create the counter. Without labels it has one series, which exists from the start."""
         self._counter, self._zeros = Counter(name, meaning, labels, registry=registry), zeros
         self._lock = threading.Lock()
         self._held: dict[tuple[str, ...], float] = {}
-        self._first_shown: dict[tuple[str, ...], float] = {}  # of those held
-        self._counting: dict[tuple[str, ...], Counter] = {}  # `labels()` costs twice an increment
+        self._first_shown: dict[tuple[str, ...], float] = {}  # of the series in `_held`
+        # a cache, because `labels()` costs twice an increment
+        self._counting: dict[tuple[str, ...], Counter] = {}
         if not labels:
             self.add(amount=0)
 
     def add(self, *labels: str, amount: float = 1) -> None:
-        """Count; what has new labels is shown once their zero period is over.
+        """Add an amount. With new labels it is shown after their zero period.
 
-        An amount of 0 begins it.
+        An amount of 0 begins that period.
         """
         if (series := self._counting.get(labels)) is not None:
             series.inc(amount)
             return
         with self._lock:
-            if (series := self._counting.get(labels)) is not None:  # since the look above
+            # another thread may have added the series since the check above
+            if (series := self._counting.get(labels)) is not None:
                 series.inc(amount)
                 return
             if not self._zeros.seconds:
@@ -73,22 +76,25 @@ class ZeroInitCounter:
             self._held[labels] = self._held.get(labels, 0) + amount
 
     def begin(self, *labels: str) -> None:
-        """Count under these labels at once: the process shows them before anything can happen."""
+        """Show these labels now, and count them without a zero period.
+
+        Use it at the start of the process, before anything can be counted.
+        """
         self._counting[labels] = self._series(labels)
 
     def release(self) -> None:
-        """Before a scrape: show what has been held back for long enough."""
+        """Show the counts whose zero period is over; call it before a scrape."""
         with self._lock:
             for labels in [
-                item for item in self._held if self._zeros.over(self._first_shown.get(item))
+                item for item in self._held if self._zeros.is_over(self._first_shown.get(item))
             ]:
                 series = self._series(labels)
                 series.inc(self._held.pop(labels))
                 del self._first_shown[labels]
                 self._counting[labels] = series
 
-    def shown(self) -> None:
-        """After a scrape: somebody has seen the zeros."""
+    def mark_scraped(self) -> None:
+        """Note that the zeros were scraped; call it after a scrape."""
         with self._lock:
             for labels in self._held:
                 self._first_shown.setdefault(labels, self._zeros.now())

@@ -1,6 +1,4 @@
-"""For the tests of projects: what holds for every one of them, and a look at rows through the
-contract.
-"""
+"""Test helpers for projects: the contract report of a table, and tests for every project."""
 
 import ibis.expr.types as ir
 
@@ -12,6 +10,6 @@ __all__ = ["report_of"]
 
 
 def report_of(package: str, table: ir.Table) -> CheckReport:
-    """What the contract of a package says of rows: rules broken, words that it does not know."""
+    """Check a table against the contract of a package: broken rules and unknown categories."""
     seam = Project(package).seam()
     return check(table, seam.terms, seam.task())

@@ -1,6 +1,6 @@
-"""What holds for every project whose four files can be trained and served.
+"""Tests that hold for every project whose four files can be trained and served.
 
-A project's tests import them all.
+The tests of a project import all of them.
 """
 
 import duckdb
@@ -9,7 +9,7 @@ import pytest
 
 from ..commands.cli import VERBS
 from ..commands.start import package_here
-from ..contract.encoding import encode, sample
+from ..contract.encoding import encode, sample_columns
 from ..contract.validation import check
 from ..governance.gates import read_gates
 from ..governance.ownership import read_ownership
@@ -41,9 +41,9 @@ def seam(pytestconfig: pytest.Config) -> Seam:
 
 @pytest.fixture(scope="module")
 def rows(seam: Seam) -> Dataset:
-    """The rows of load().
+    """Return the rows of load(); skips the test if its data is missing.
 
-    Files of data/ are not committed: where they are absent, made-up rows must do.
+    Files of data/ are not committed. Without them, only the tests on synthetic rows run.
     """
     try:
         table = seam.load()
@@ -53,15 +53,15 @@ def rows(seam: Seam) -> Dataset:
     except KeyError as error:
         if not str(error.args[0]).isupper():
             raise
-        pytest.skip(f"load() finds no rows here: the environment has no {error.args[0]}")
+        pytest.skip(f"load() finds no rows here: the variable {error.args[0]} is not set")
     assert report.ok, report.describe()
     return collect(table, seam.terms)
 
 
 @pytest.fixture(scope="module")
 def made_up(seam: Seam) -> Dataset:
-    """Rows that hold the contract, with missing and unknown values; each comes with either outcome."""
-    columns = sample(seam.terms.fields, 200, seed=0)
+    """Return synthetic rows of the contract, with missing and unknown values and both outcomes."""
+    columns = sample_columns(seam.terms.fields, 200, seed=0)
     units = np.array([f"made up {row}" for row in range(200)], dtype=object)
     return Dataset(np.tile([0.0, 1.0], 100), units, None, columns)
 
@@ -71,32 +71,32 @@ def test_the_rows_can_be_split(seam: Seam, rows: Dataset) -> None:
 
 
 def test_the_baseline_gives_every_row_a_finite_score(seam: Seam, rows: Dataset) -> None:
-    demand_scores(seam, rows)
+    require_finite_scores(seam, rows)
 
 
 def test_the_baseline_gives_every_row_that_the_contract_allows_a_finite_score(
     seam: Seam, made_up: Dataset
 ) -> None:
-    demand_scores(seam, made_up)
+    require_finite_scores(seam, made_up)
 
 
 def test_every_score_leads_to_a_decision_that_is_worth_something(seam: Seam, rows: Dataset) -> None:
-    demand_worth(seam, rows.take(np.arange(min(200, len(rows)))))
+    require_payoffs(seam, rows.subset(np.arange(min(200, len(rows)))))
 
 
 def test_every_row_that_the_contract_allows_leads_to_a_decision(
     seam: Seam, made_up: Dataset
 ) -> None:
-    demand_worth(seam, made_up)
+    require_payoffs(seam, made_up)
 
 
-def demand_scores(seam: Seam, rows: Dataset) -> None:
+def require_finite_scores(seam: Seam, rows: Dataset) -> None:
     scores = np.asarray(seam.baseline(rows.columns))
     assert scores.shape == (len(rows),)
     assert np.isfinite(scores).all()
 
 
-def demand_worth(seam: Seam, rows: Dataset) -> None:
+def require_payoffs(seam: Seam, rows: Dataset) -> None:
     dicts = rows.as_dicts(seam.terms.personal)
     for score, outcome, row in zip(seam.baseline(rows.columns), rows.y, dicts, strict=True):
         decision = seam.decide(float(score), 0.5)
@@ -106,7 +106,7 @@ def demand_worth(seam: Seam, rows: Dataset) -> None:
 
 def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Dataset) -> None:
     if seam.runtime == "python":
-        pytest.skip("runtime python takes the columns as they are")
+        pytest.skip("runtime python uses the columns without encoding")
     assert encode(seam.terms.fields, made_up.columns).shape == (
         len(made_up),
         len(seam.terms.fields),

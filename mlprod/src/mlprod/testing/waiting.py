@@ -1,4 +1,4 @@
-"""What tests of a running service share: a champion in its folder, and patience."""
+"""Helpers for tests of a running service: set the champion, and wait for a condition."""
 
 import contextlib
 import json
@@ -11,8 +11,9 @@ from pathlib import Path
 def point(
     models: Path, bundle: Path, version: int, *previous: dict[str, object]
 ) -> dict[str, object]:
-    """Make a bundle the champion of MODEL_DIR, as the follower does: the folder first, then the
-    pointer at once.
+    """Make a bundle the champion of MODEL_DIR, as the follower does.
+
+    It copies the folder first and then replaces the pointer atomically.
     """
     if not (models / "versions" / bundle.name).exists():
         shutil.copytree(bundle, models / "versions" / bundle.name)
@@ -23,11 +24,14 @@ def point(
 
 
 def eventually(holds: Callable[[], object], seconds: float = 30) -> None:
-    """Return once `holds` does, within some seconds. What is not there yet does not hold."""
+    """Wait until `holds` returns a true value. An OSError counts as false.
+
+    Raises AssertionError after `seconds`.
+    """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(OSError):
             if holds():
                 return
         time.sleep(0.01)
-    raise AssertionError("this did not come to hold")
+    raise AssertionError(f"the condition was not met within {seconds:g} s")

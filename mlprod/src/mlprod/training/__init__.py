@@ -1,1 +1,1 @@
-"""From rows to a registered, promoted model: plain steps, each callable alone."""
+"""Training of a model: plain steps from rows to a registered and promoted version."""

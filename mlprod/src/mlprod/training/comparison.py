@@ -1,6 +1,4 @@
-"""A candidate beside the baseline and the champion: every figure that a gate may ask for, on the
-same test rows.
-"""
+"""Comparison of a candidate with the baseline and the champion, on the same test rows."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +18,8 @@ from .leakage import FieldPower
 from .registry import CHAMPION, Registry, Version
 
 
-def measure(seam: Seam, test: Dataset, candidate: Candidate) -> Evaluation:
+def measure_candidate(seam: Seam, test: Dataset, candidate: Candidate) -> Evaluation:
+    """Evaluate a candidate on the test rows."""
     scores = candidate.runtime.score(test.columns)
     return evaluate(
         seam.terms, seam.task(), test, scores, payoffs(seam, test, scores, candidate.threshold)
@@ -35,12 +34,13 @@ def compare_champion(
     test: Dataset,
     kind: str,
 ) -> tuple[Evaluation | None, dict[str, str]]:
-    """The champion on the same test rows, or why there is none.
+    """Evaluate the champion on the same test rows.
 
-    Raises BundleError for a damaged champion.
+    Returns (evaluation, {}), or (None, {"champion": reason}) if the comparison does not apply.
+    Raises BundleError if the champion is damaged.
     """
     if kind == "baseline":
-        return None, {CHAMPION: "a baseline is what one falls back on, not a rival"}
+        return None, {CHAMPION: "a baseline is the fallback and does not compete with the champion"}
     if champion is None:
         return None, {CHAMPION: "there is no champion yet"}
     with TemporaryDirectory() as folder:
@@ -57,45 +57,50 @@ def compare_champion(
         except BundleError as error:
             if error.reason == "contract":
                 return None, {
-                    CHAMPION: f"version {champion.number} cannot answer today's contract: {error}"
+                    CHAMPION: f"version {champion.number} does not fit today's contract: {error}"
                 }
             if champion.kind == "baseline" and error.reason == "probe":
                 return None, {
-                    CHAMPION: f"version {champion.number} is an older baseline; today's was compared "
-                    f"with"
+                    CHAMPION: f"version {champion.number} is an older baseline; the current one "
+                    f"was compared"
                 }
             raise
     manifest = bundle.manifest
-    return measure(
+    return measure_candidate(
         seam, test, Candidate(manifest.kind, bundle.runtime, {}, manifest.threshold, None)
     ), {}
 
 
-def figures(
-    found: Evaluation,
+def gate_figures(
+    evaluation: Evaluation,
     baseline: Evaluation,
     rival: Evaluation | None,
     powers: dict[str, FieldPower],
-    same: Parity | None,
+    parity: Parity | None,
 ) -> dict[tuple[str, str, str], Figure]:
-    """Everything that a gate may ask for, by (compare, metric, slice)."""
+    """Return every figure that a gate may use, by (compare, metric, slice)."""
     measured: dict[tuple[str, str, str], Figure] = {
-        ("absolute", *key): figure for key, figure in found.figures.items()
+        ("absolute", *key): figure for key, figure in evaluation.figures.items()
     }
-    measured |= {("baseline", *key): figure for key, figure in found.difference(baseline).items()}
+    measured |= {
+        ("baseline", *key): figure for key, figure in evaluation.difference(baseline).items()
+    }
     if rival:
-        measured |= {("champion", *key): figure for key, figure in found.difference(rival).items()}
-    n = found.figures["value", ""].n
+        measured |= {
+            ("champion", *key): figure for key, figure in evaluation.difference(rival).items()
+        }
+    n = evaluation.figures["value", ""].n
     measured |= {
         ("absolute", "single_field_power", name): _exact(item.power, n)
         for name, item in powers.items()
     }
-    if same:
-        measured["absolute", "parity_difference", ""] = _exact(same.max_difference, same.rows)
+    if parity:
+        measured["absolute", "parity_difference", ""] = _exact(parity.max_difference, parity.rows)
     return measured
 
 
-def not_applicable(task: Task, candidate: Candidate) -> dict[str, str]:
+def not_applicable_metrics(task: Task, candidate: Candidate) -> dict[str, str]:
+    """Return metric or comparison → the reason why it does not apply to the candidate."""
     other: Task = "regression" if task == "binary" else "binary"
     absent = dict.fromkeys(BY_TASK[other], f"a metric of {other}")
     if candidate.kind == "baseline":
@@ -103,7 +108,7 @@ def not_applicable(task: Task, candidate: Candidate) -> dict[str, str]:
             "baseline": "this is the baseline",
             "parity_difference": "a baseline is not exported",
         }
-        absent |= {"calibration_error": "a baseline's score is no probability"}
+        absent |= {"calibration_error": "a baseline's score is not a probability"}
     return absent
 
 

@@ -1,4 +1,4 @@
-"""Checked, labelled rows in memory, in an order that does not depend on the engine."""
+"""Checked, labeled rows in memory, in an order that does not depend on the engine."""
 
 import hashlib
 from collections.abc import Collection
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from ..contract.encoding import column
 from ..contract.schema import Columns, ContractSchema
-from ..contract.validation import CheckReport, ContractViolationError, check, known_label, prepared
+from ..contract.validation import CheckReport, ContractViolationError, check, known_label, prepare
 from ..project.project import Seam
-from .sources import cells_of, loaded
+from .sources import cells_of, load_table
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled rows: `y` float64 [rows], `units` object [rows] (what may not stand on both sides of
-    a split).
+    """Labeled rows.
+
+    `y` is float64 [rows]. `units` is object [rows]: all rows of a unit stay in one part of a split.
+    `at` is datetime64 [rows], or None without EVENT_TIME.
     """
 
     y: NDArray[np.float64]
@@ -33,14 +35,15 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, index: NDArray[np.intp]) -> "Dataset":
+    def subset(self, index: NDArray[np.intp]) -> "Dataset":
+        """Return the rows at these positions."""
         columns = {name: values[index] for name, values in self.columns.items()}
         return Dataset(
             self.y[index], self.units[index], None if self.at is None else self.at[index], columns
         )
 
     def as_dicts(self, without: Collection[str] = ()) -> list[dict[str, Any]]:
-        """Each row as plain values, None for missing, `without` some fields."""
+        """Return each row as plain values, None for missing, `without` some fields."""
         lists = {
             name: [None if value != value else value for value in values.tolist()]
             for name, values in self.columns.items()
@@ -51,7 +54,7 @@ class Dataset:
         return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
     def digest(self) -> str:
-        """sha256 over every value, in order."""
+        """Return the sha256 over every value, in order."""
         total = hashlib.sha256(self.y.tobytes())
         for values in (self.units, *(self.columns[name] for name in sorted(self.columns))):
             total.update(
@@ -67,15 +70,18 @@ class Dataset:
 def load_rows(
     seam: Seam, since: datetime | None = None, until: datetime | None = None
 ) -> tuple[CheckReport, Dataset]:
-    """Load, check, and keep the labelled rows.
+    """Load and check the rows, and return the report and the labeled rows.
 
-    Raises ContractViolationError before anything is trained.
+    Raises ContractViolationError if the rows violate the contract.
     """
-    return checked(seam, loaded(seam.load, since, until))
+    return check_rows(seam, load_table(seam.load, since, until))
 
 
-def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Dataset]:
-    """The same, of a table that is there already."""
+def check_rows(seam: Seam, table: ir.Table) -> tuple[CheckReport, Dataset]:
+    """Check a table, and return the report and its labeled rows.
+
+    Raises ContractViolationError if the rows violate the contract.
+    """
     report = check(table, seam.terms, seam.task())
     if not report.ok:
         raise ContractViolationError(report)
@@ -83,24 +89,23 @@ def checked(seam: Seam, table: ir.Table) -> tuple[CheckReport, Dataset]:
 
 
 def collect(table: ir.Table, terms: ContractSchema) -> Dataset:
-    """The labelled rows of a table, ordered by time and id."""
+    """Return the labeled rows of a table, ordered by time and id."""
     names = dict.fromkeys(
         name
         for name in (terms.id, terms.unit, terms.time, terms.label, *terms.fields.names)
         if name
     )
     keys = [name for name in (terms.time, terms.id) if name]
-    table = prepared(table, terms)
+    table = prepare(table, terms)
     arrow = table.filter(known_label(table, terms)).select(*names).to_pyarrow()
-    arrow = arrow.sort_by(
-        [(key, "ascending") for key in keys]
-    )  # here, since engines order words differently
+    # Sorted here, because engines order text differently.
+    arrow = arrow.sort_by([(key, "ascending") for key in keys])
     columns = {
         field.name: column(field, cells_of(field, arrow[field.name])) for field in terms.fields
     }
     units = np.empty(len(arrow), dtype=object)
-    # Without a unit a row is its own: dealt by its id, so that a change of a feature never moves it
-    # to another part.
+    # Without GROUP each row is a unit of its own, named by its id. So a changed feature never moves
+    # the row to another part of the split.
     units[:] = [str(unit) for unit in arrow[terms.unit or terms.id].to_pylist()]
     at = (
         pc.cast(arrow[terms.time], pa.timestamp("us"), safe=False).to_numpy()

@@ -1,4 +1,4 @@
-"""How good, how sure, for whom, and what it is worth."""
+"""Evaluation of scores: metrics and payoff, with intervals, overall and by slice."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,27 +13,31 @@ from ..contract.schema import ContractSchema, Task
 from .dataset import Dataset
 from .evaluation_metrics import BOTH, BY_TASK, Weights
 
-FEWEST_BEYOND = 10  # replicates beyond an end of an interval, for that end to be more than luck
+# Replicates beyond an end of an interval that make this end more than chance.
+MIN_TAIL_REPLICATES = 10
 REPLICATES = 400
-SMALLEST_SLICE = 50
-WHOLE = ""
+MIN_SLICE_ROWS = 50
+OVERALL = ""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures by (metric, slice); slice "" is everything, else "field=value".
+    """Figures by (metric, slice); slice "" is all rows, any other is "field=value".
 
-    Replicates allow paired comparison.
+    The bootstrap replicates allow a paired comparison.
     """
 
     figures: dict[tuple[str, str], Estimate]
     replicates: dict[tuple[str, str], NDArray[np.float64]]
 
-    def whole(self) -> dict[str, Estimate]:
-        return {metric: figure for (metric, part), figure in self.figures.items() if part == WHOLE}
+    def overall(self) -> dict[str, Estimate]:
+        """Return the figures over all rows, by metric."""
+        return {
+            metric: figure for (metric, part), figure in self.figures.items() if part == OVERALL
+        }
 
     def difference(self, other: "Evaluation") -> dict[tuple[str, str], Estimate]:
-        """This less the other, on the same rows and the same replicates."""
+        """Return this minus the other, on the same rows and the same replicates."""
         shared = [key for key in self.figures if key in other.figures]
         values = {key: self.figures[key].value - other.figures[key].value for key in shared}
         drawn = {key: self.replicates[key] - other.replicates[key] for key in shared}
@@ -43,15 +47,16 @@ class Evaluation:
 def evaluate(
     terms: ContractSchema, task: Task, rows: Dataset, scores: Scores, money: NDArray[np.float64]
 ) -> Evaluation:
-    """Metrics over all rows and, for the value, over each slice of at least 50 rows.
+    """Compute the metrics over all rows, and the value over each slice of at least 50 rows too.
 
-    Intervals are percentiles of a bootstrap over units (Efron 1979; units, since rows of one unit
-    are not independent): 95 % for everything, and 95 % for all slices together (Bonferroni), or one
-    of many would look worse by chance.
+    `money` is the payoff of each row [rows]. Intervals are percentiles of a bootstrap over units
+    (Efron 1979), because rows of one unit are not independent. They cover 95 % for all rows, and
+    95 % for all slices jointly (Bonferroni). Without this correction one of many slices would look
+    worse by chance.
     """
-    parts = {WHOLE: np.ones(len(rows), dtype=bool)} | slices(terms, rows)
+    parts = {OVERALL: np.ones(len(rows), dtype=bool)} | slice_masks(terms, rows)
     wanted = {(name, part): metric for part in parts for name, metric in BOTH.items()}
-    wanted |= {(name, WHOLE): metric for name, metric in BY_TASK[task].items()}
+    wanted |= {(name, OVERALL): metric for name, metric in BY_TASK[task].items()}
 
     def measure(weights: Weights) -> dict[tuple[str, str], float]:
         return {
@@ -72,35 +77,42 @@ def evaluate(
     )
 
 
-def paired(rows: Dataset, difference: NDArray[np.float64], tail: float = 0.025) -> Estimate:
-    """Mean of a difference [rows] and its interval, with a chance of `tail` beyond either end: the
-    same bootstrap over units, or, for tails finer than its replicates can show, the normal law with
-    the bootstrap's spread.
+def paired_difference(
+    rows: Dataset, difference: NDArray[np.float64], tail: float = 0.025
+) -> Estimate:
+    """Return the mean of a difference [rows] and its interval.
+
+    The probability beyond either end is `tail`. The interval comes from the bootstrap over units.
+    For a tail finer than its replicates can show it is a normal interval with the bootstrap's
+    standard deviation.
     """
     drawn = [np.average(difference, weights=weights) for weights in _draws(rows) if weights.any()]
     low, high = np.quantile(drawn, [tail, 1 - tail])
     mean = float(difference.mean())
-    if tail * len(drawn) < FEWEST_BEYOND:
+    if tail * len(drawn) < MIN_TAIL_REPLICATES:
         reach = NormalDist().inv_cdf(1 - tail) * float(np.std(drawn))
         low, high = mean - reach, mean + reach
     return Estimate(value=mean, low=float(low), high=float(high), n=len(rows))
 
 
-def slices(terms: ContractSchema, rows: Dataset) -> dict[str, NDArray[np.bool_]]:
-    """Masks [rows] of the slices with enough rows, by "field=value"; a boolean is true or false."""
+def slice_masks(terms: ContractSchema, rows: Dataset) -> dict[str, NDArray[np.bool_]]:
+    """Return the masks [rows] of the slices with enough rows, by "field=value".
+
+    The value of a boolean is true or false.
+    """
     masks = {}
     for name in terms.slices:
         values = rows.columns[name]
         boolean = terms.fields[name].kind == "boolean"
         for value in (0.0, 1.0) if boolean else sorted(set(values.tolist()) - {None}):
             mask = values == value
-            if mask.sum() >= SMALLEST_SLICE:
+            if mask.sum() >= MIN_SLICE_ROWS:
                 masks[f"{name}={str(bool(value)).lower() if boolean else value}"] = mask
     return masks
 
 
 def _draws(rows: Dataset) -> Iterator[Weights]:
-    """How often each row is drawn in each replicate; all rows of a unit together."""
+    """Yield the weight of each row in each replicate; all rows of a unit have the same weight."""
     units, codes = np.unique(rows.units.astype(str), return_inverse=True)
     random = np.random.Generator(np.random.Philox(0))
     for _ in range(REPLICATES):
@@ -112,10 +124,10 @@ def _estimates(
     drawn: dict[tuple[str, str], NDArray[np.float64]],
     counts: dict[tuple[str, str], int],
 ) -> dict[tuple[str, str], Estimate]:
-    parts = max(len({part for _, part in values} - {WHOLE}), 1)
+    parts = max(len({part for _, part in values} - {OVERALL}), 1)
     result = {}
     for key, value in values.items():
-        tail = 0.025 if key[1] == WHOLE else 0.025 / parts
+        tail = 0.025 if key[1] == OVERALL else 0.025 / parts
         low, high = np.nanquantile(drawn[key], [tail, 1 - tail])
         result[key] = Estimate(
             value=round(value, 9),

@@ -1,4 +1,4 @@
-"""How good scores are, by metric; gates.yaml names them."""
+"""Metrics of scores, by the names that gates.yaml uses."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,9 @@ Metric = Callable[[NDArray[np.float64], Scores, NDArray[np.float64], Weights], f
 def calibration_error(
     y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights
 ) -> float:
-    """Expected calibration error over ten bins of equal count, equal scores together (Naeini et al.
+    """Compute the expected calibration error over ten bins of equal count.
 
-    2015).
+    Equal scores are in one bin. Source: Naeini et al. 2015.
     """
     edges = np.unique(np.quantile(scores, np.arange(1, 10) / 10))
     gaps = np.bincount(np.searchsorted(edges, scores, side="left"), weights=w * (y - scores))
@@ -29,14 +29,16 @@ def _value(y: NDArray[np.float64], scores: Scores, money: NDArray[np.float64], w
 
 
 def roc_auc(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights) -> float:
-    """Area under the ROC curve: how often a positive scores above a negative, ties half (Hanley and
-    McNeil 1982).
+    """Compute the area under the ROC curve; NaN if there is only one class.
 
-    Equal to scikit-learn's, whose input checks would be repeated for every draw of the bootstrap.
+    It is the probability that a positive scores above a negative; a tie counts half (Hanley and
+    McNeil 1982). The result equals that of scikit-learn, which would repeat its input checks for
+    every draw of the bootstrap.
     """
     hits, alarms = _curve(y, scores, w)
+    # A draw of the bootstrap may hold only one class.
     if not hits[-1] or not alarms[-1]:
-        return float("nan")  # an unlucky draw of one class only
+        return float("nan")
     before = np.concatenate([[0.0], hits[:-1]])
     return float(
         np.sum(np.diff(alarms, prepend=0.0) * (hits + before)) / 2 / (hits[-1] * alarms[-1])
@@ -46,7 +48,7 @@ def roc_auc(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: W
 def average_precision(
     y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights
 ) -> float:
-    """Mean precision over the steps of recall, as scikit-learn defines it."""
+    """Compute the mean precision over the steps of recall, as scikit-learn defines it."""
     hits, alarms = _curve(y, scores, w)
     if not hits[-1]:
         return float("nan")
@@ -57,8 +59,9 @@ def average_precision(
 def _curve(
     y: NDArray[np.float64], scores: Scores, w: Weights
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight of the positives and of the negatives at or above each distinct score, from the
-    highest score down.
+    """Return the weights of positives and of negatives at or above each distinct score.
+
+    The order is from the highest score down.
     """
     order = np.argsort(-scores, kind="stable")
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
@@ -66,7 +69,7 @@ def _curve(
 
 
 def r2(y: NDArray[np.float64], scores: Scores, _: NDArray[np.float64], w: Weights) -> float:
-    """Share of the variance explained."""
+    """Compute the share of explained variance."""
     spread = np.sum(w * (y - np.average(y, weights=w)) ** 2)
     return float(1 - np.sum(w * (y - scores) ** 2) / spread) if spread > 0 else 0.0
 
@@ -85,8 +88,10 @@ BY_TASK: dict[Task, dict[str, Metric]] = {
         "r2": r2,
     },
 }
-SLICED = frozenset({"value", "single_field_power"})  # a gate may ask for these by slice
-OTHERS = ("single_field_power", "parity_difference")  # measured elsewhere, known to gates.yaml
+# Metrics that a gate may use by slice.
+SLICED = frozenset({"value", "single_field_power"})
+# Metrics that gates.yaml may name and other modules measure.
+OTHERS = ("single_field_power", "parity_difference")
 NAMES = (
     frozenset(BOTH)
     | frozenset(name for table in BY_TASK.values() for name in table)

@@ -1,4 +1,4 @@
-"""From a fitted estimator to bytes that the service can run, and the proof that both say the same."""
+"""Export of a fitted estimator to bytes that the service runs, and its parity check."""
 
 import pickle
 from collections.abc import Iterator
@@ -17,46 +17,51 @@ from ..bundle.loader import TRIALS
 from ..bundle.manifest import Parity
 from ..bundle.onnx_check import require_self_contained
 from ..bundle.runtime import MODEL_FILES, OnnxRuntime, PythonRuntime, Runtime, Scores
-from ..bundle.trial import SMALLER, Exported
+from ..bundle.trial import SMALLER_MODEL, ExportedModel
 from ..bundle.writer import probe_columns
-from ..contract.encoding import encode, sample
+from ..contract.encoding import encode, sample_columns
 from ..contract.schema import Columns, Task
 from ..project.project import Seam
 from .dataset import Dataset
 from .fit import require_finite
 
 PARITY_ROWS = 50_000
-WORKS = 'Use estimators that skl2onnx supports, with columns by position, or RUNTIME = "python" in model.py.'
+ONNX_REMEDY = (
+    "Use estimators that skl2onnx supports, with columns by position, or "
+    'RUNTIME = "python" in model.py.'
+)
 
 
 class ExportError(Exception):
-    """The estimator has no ONNX form."""
+    """The estimator cannot be exported, or the service cannot run the export."""
 
 
 def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
-    """The files of the model: model.onnx, or model/model.pkl for runtime python.
+    """Return the files of the model: model.onnx, or model/model.pkl for runtime python.
 
-    Raises ExportError.
+    Raises ExportError if the estimator cannot be exported.
     """
     name = type(estimator).__name__
     if seam.runtime == "python":
         if seam.export:
             raise ExportError(
-                'model.py has RUNTIME = "python", which exports no ONNX; remove export() from extensions.py, or RUNTIME'
+                'model.py has RUNTIME = "python", which exports no ONNX, and extensions.py has '
+                "export(). Remove one of the two"
             )
         try:
             return {"model/model.pkl": pickle.dumps(estimator, protocol=5)}
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise ExportError(
-                f"{name} cannot be pickled: {str(error)[:200]}. Keep functions at the top of a module instead of "
-                "lambdas, and no open files or connections in the estimator"
+                f"{name} cannot be pickled: {str(error)[:200]}. Define functions at the top of a "
+                "module instead of lambdas, and hold no open files or connections in the estimator"
             ) from error
     binary = seam.task() == "binary"
     if binary and not hasattr(estimator, "predict_proba"):
         last = type(estimator[-1]).__name__ if isinstance(estimator, Pipeline) else name
         raise ExportError(
-            f"{last} has no predict_proba, which a classifier needs: a score must be a probability. Wrap it: "
-            f"CalibratedClassifierCV({last}(...)), or use one that has it, for example LogisticRegression()"
+            f"{last} has no predict_proba, which a classifier needs, because a score must be a "
+            f"probability. Wrap it: CalibratedClassifierCV({last}(...)), or use another "
+            "estimator, for example LogisticRegression()"
         )
     try:
         onnx = seam.export(estimator) if seam.export else _to_onnx(seam, estimator, binary)
@@ -66,16 +71,15 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
         if seam.export:
             raise ExportError(f"export() of extensions.py failed for {name}: {error}") from error
         raise ExportError(
-            f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{WORKS}"
+            f"{name} cannot be exported to ONNX: {str(error).splitlines()[0][:200]}\n{ONNX_REMEDY}"
         ) from error
     if not isinstance(onnx, ModelProto):
         raise ExportError(
-            f"export() of extensions.py gave a {type(onnx).__name__}; it returns an onnx.ModelProto, like that of "
-            "skl2onnx.to_onnx(), or its bytes"
+            f"export() of extensions.py returned a {type(onnx).__name__}; it must return an "
+            "onnx.ModelProto, such as that of skl2onnx.to_onnx(), or its bytes"
         )
-    opsets = sorted(
-        onnx.opset_import, key=lambda opset: opset.domain
-    )  # they come out of a set: any order
+    # skl2onnx writes them in the order of a set; the bundle must not depend on it.
+    opsets = sorted(onnx.opset_import, key=lambda opset: opset.domain)
     del onnx.opset_import[:]
     onnx.opset_import.extend(opsets)
     model = bytes(onnx.SerializeToString(deterministic=True))
@@ -83,7 +87,7 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
         require_self_contained(model)
     except UnsafeModelError as error:
         raise ExportError(
-            f"{name} is exported to ONNX that no service loads: {error}\n{WORKS}"
+            f"{name} is exported to ONNX that the service does not load: {error}\n{ONNX_REMEDY}"
         ) from error
     return {"model.onnx": model}
 
@@ -94,18 +98,19 @@ def _to_onnx(seam: Seam, estimator: Any, binary: bool) -> Any:
 
 
 def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:
-    """Megabytes of files, and of memory where the model is loaded.
+    """Load and run the export, and return the megabytes of its files and of its memory.
 
-    Raises BundleError for more than `megabytes`, ExportError for a model that cannot be run or does
-    not end.
+    Raises BundleError if it needs more than `megabytes`, and ExportError if it cannot be run or
+    does not end.
     """
     size = sum(map(len, files.values())) / MEGABYTE
     if size > megabytes:
         raise BundleError(
-            "size", f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER}"
+            "size",
+            f"the model has {size:,.0f} MB of files; the limit is {megabytes} MB. {SMALLER_MODEL}",
         )
     fields = seam.terms.fields
-    exported = Exported(
+    exported = ExportedModel(
         seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields)
     )
     try:
@@ -115,23 +120,23 @@ def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[flo
             raise
         name = type(seam.build_model(fields)).__name__
         raise ExportError(
-            f"{name} was exported, but the service could not run it: {error}\n{WORKS}"
+            f"{name} was exported, but the service could not run it: {error}\n{ONNX_REMEDY}"
         ) from error
 
 
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
-    """The exported model, as the service will run it. Raises ExportError when it cannot be run."""
+    """Return the exported model as the service runs it. Raises ExportError if it cannot be run."""
     if seam.runtime == "python":
         return PythonRuntime(files["model/model.pkl"])
-    with _runs(seam):
+    with _onnx_errors(seam):
         runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields)
-        runtime.score(sample(seam.terms.fields, 2, seed=2))
+        runtime.score(sample_columns(seam.terms.fields, 2, seed=2))
     return runtime
 
 
 @contextmanager
-def _runs(seam: Seam) -> Iterator[None]:
-    """Raises ExportError for what ONNX Runtime says of a model that it cannot load or run."""
+def _onnx_errors(seam: Seam) -> Iterator[None]:
+    """Turn an error of ONNX Runtime in the body into an ExportError."""
     try:
         yield
     except Exception as error:
@@ -140,19 +145,20 @@ def _runs(seam: Seam) -> Iterator[None]:
         name = type(seam.build_model(seam.terms.fields)).__name__
         raise ExportError(
             f"{name} was exported, but ONNX Runtime cannot run it: "
-            f'{str(error).splitlines()[0][:200]}\nUse another estimator, or RUNTIME = "python" in model.py.'
+            f"{str(error).splitlines()[0][:200]}\n"
+            'Use another estimator, or RUNTIME = "python" in model.py.'
         ) from error
 
 
-def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Parity:
-    """Compare estimator and export on the rows and on made-up ones, with missing and never seen
-    values among them.
+def measure_parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Parity:
+    """Compare the scores of estimator and export, on the rows and on synthetic ones.
 
-    The difference is relative to the largest score where that is above one: float32 has seven
-    digits.
+    The synthetic rows also have missing values and unknown categories. Where the largest score is
+    above one, the difference is relative to it, because float32 has seven digits. Raises
+    ExportError if one of the two cannot score the rows.
     """
     worst = 0.0
-    for columns in (rows.columns, sample(seam.terms.fields, PARITY_ROWS, seed=2)):
+    for columns in (rows.columns, sample_columns(seam.terms.fields, PARITY_ROWS, seed=2)):
         count = len(next(iter(columns.values())))
         try:
             own = require_finite(predict(seam, estimator, columns), count, "the model")
@@ -160,7 +166,7 @@ def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Pari
             raise ExportError(
                 f"the estimator cannot score rows that the contract allows: {error}"
             ) from error
-        with _runs(seam):
+        with _onnx_errors(seam):
             exact = require_finite(exported.score(columns), count, "the exported model")
         worst = max(
             worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own))))
@@ -169,14 +175,14 @@ def parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Pari
 
 
 def predict(seam: Seam, estimator: Any, columns: Columns) -> Scores:
-    """Scores [rows] of the estimator itself, before any export."""
+    """Return the scores [rows] of the estimator itself, without its export."""
     if seam.runtime == "python":
         return np.asarray(estimator.predict(columns), dtype=np.float64)
     return _scores(estimator, encode(seam.terms.fields, columns), seam.task())
 
 
 def _scores(estimator: Any, matrix: NDArray[np.float32], task: Task) -> Scores:
-    answer = (
+    scores = (
         estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
     )
-    return np.asarray(answer, dtype=np.float64).reshape(-1)
+    return np.asarray(scores, dtype=np.float64).reshape(-1)

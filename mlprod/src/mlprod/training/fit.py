@@ -1,4 +1,4 @@
-"""Fit, and choose the threshold that is worth most."""
+"""Fit of an estimator, and choice of the threshold with the largest payoff."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -14,11 +14,12 @@ from ..contract.encoding import encode
 from ..project.project import Seam
 from .dataset import Dataset
 
-CANDIDATES = 100  # thresholds that are tried
+# Thresholds that are tried, evenly over the quantiles of the scores.
+THRESHOLD_CANDIDATES = 100
 
 
 class InvalidScoresError(Exception):
-    """baseline(), the model or payoff() gave something that is no finite number for each row."""
+    """baseline(), the model or payoff() did not return one finite number for each row."""
 
 
 class FitError(Exception):
@@ -26,73 +27,78 @@ class FitError(Exception):
 
 
 def fit(seam: Seam, rows: Dataset) -> Any:
-    """The fitted estimator.
+    """Fit the estimator of model.py.
 
-    One thread, so that the same rows give the same bytes. Raises FitError.
+    It uses one thread, so that the same rows give the same bytes. Raises FitError if the estimator
+    rejects the rows or its own settings.
     """
     estimator = seam.build_model(seam.terms.fields)
-    given: Any = (
+    inputs: Any = (
         rows.columns if seam.runtime == "python" else encode(seam.terms.fields, rows.columns)
     )
     try:
         with threadpool_limits(1):
-            return estimator.fit(given, rows.y)
+            return estimator.fit(inputs, rows.y)
     except (ValueError, TypeError) as error:
-        raise FitError(_why_not(estimator, given, seam.terms.fields.names, error)) from error
+        raise FitError(
+            _describe_failure(estimator, inputs, seam.terms.fields.names, error)
+        ) from error
 
 
-def _why_not(estimator: Any, given: Any, names: Sequence[str], error: Exception) -> str:
-    """What failed, where, and for missing values in which fields."""
+def _describe_failure(estimator: Any, inputs: Any, names: Sequence[str], error: Exception) -> str:
+    """Describe what failed and where; for missing values also in which fields they are."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{'/'.join(Path(frame.filename).parts[-3:])}:{frame.lineno}"
     text = (
         f"{type(estimator).__name__} cannot learn from the rows: "
         f"{str(error).splitlines()[0][:300]} ({where})"
     )
-    if isinstance(given, np.ndarray) and "NaN" in str(error):
-        fields = [names[int(position)] for position in np.flatnonzero(np.isnan(given).any(axis=0))]
+    if isinstance(inputs, np.ndarray) and "NaN" in str(error):
+        fields = [names[int(position)] for position in np.flatnonzero(np.isnan(inputs).any(axis=0))]
         text += (
             f". Missing values are in {', '.join(fields[:10])}. Put SimpleImputer() before "
-            f"the estimator, as in "
-            "make_pipeline(SimpleImputer(), LogisticRegression()), or use "
-            "HistGradientBoosting, which takes them"
+            "the estimator, as in make_pipeline(SimpleImputer(), LogisticRegression()), or use "
+            "HistGradientBoosting, which accepts them"
         )
     return text
 
 
 def require_finite(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
-    """The values as float64 [rows].
+    """Return the values as float64 [rows].
 
-    Raises InvalidScoresError when there are more, fewer, or some that are not finite.
+    `whose` names their origin in the message. Raises InvalidScoresError if the shape is not
+    [rows], or if a value is not finite.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (rows,):
         raise InvalidScoresError(
-            f"{whose} gave an array of shape {array.shape} for {rows} rows; what works: "
+            f"{whose} returned an array of shape {array.shape} for {rows} rows; what works: "
             f"shape ({rows},)"
         )
     if bad := int(np.sum(~np.isfinite(array))):
         raise InvalidScoresError(
-            f"{whose} gave no finite number for {bad} of {rows} rows that the contract "
-            f"allows; treat missing values "
-            "(NaN, None) and unknown words in it, for example by np.nan_to_num, or forbid "
-            "them in the contract"
+            f"{whose} returned no finite number for {bad} of {rows} rows that the contract "
+            "allows; handle missing values (NaN, None) and unknown categories in it, for example "
+            "with np.nan_to_num, or forbid them in contract.py"
         )
     return array
 
 
 def payoffs(seam: Seam, rows: Dataset, scores: Scores, threshold: float) -> NDArray[np.float64]:
-    """Payoff [rows] of deciding with these scores."""
-    decided = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(seam.terms.personal), strict=True)
-    worth = [
-        _paid(seam, seam.decide(score, threshold), outcome, row) for score, outcome, row in decided
+    """Compute the payoff [rows] of the decisions that these scores lead to."""
+    cases = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(seam.terms.personal), strict=True)
+    result = [
+        _row_payoff(seam, seam.decide(score, threshold), outcome, row)
+        for score, outcome, row in cases
     ]
-    return require_finite(worth, len(rows), "payoff()")
+    return require_finite(result, len(rows), "payoff()")
 
 
-def _paid(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any:
-    """What payoff() gives for a row as the records hold it, so that what is paid in service can be
-    computed there.
+def _row_payoff(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any:
+    """Call payoff() with a row as the records hold it, without PII.
+
+    So the service can compute the same payoff from its records later. Raises InvalidScoresError if
+    payoff() reads PII.
     """
     try:
         return seam.payoff(decision, outcome, row)
@@ -100,24 +106,23 @@ def _paid(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any
         if error.args[0] not in seam.terms.personal:
             raise
         raise InvalidScoresError(
-            f"payoff() reads {error.args[0]!r}, which contract.py lists as PII: it is not "
-            f"kept, so nobody "
-            "could say later what a decision was worth. Take it out of payoff(), or out of PII"
+            f"payoff() reads {error.args[0]!r}, which contract.py lists as PII. The records do "
+            "not hold it, so the payoff of a decision could not be computed later. Remove it "
+            "from payoff(), or from PII"
         ) from error
 
 
 def choose_threshold(seam: Seam, rows: Dataset, scores: Scores) -> float:
-    """The threshold with the largest payoff on these rows, the middle one of equals.
+    """Choose the threshold with the largest payoff on these rows; of equals the middle one.
 
-    A regression has none: 0.
+    A regression has no threshold, so the result is 0.
     """
     if seam.task() == "regression":
         return 0.0
     never = float(np.nextafter(scores.max(), np.inf))
-    tail = np.logspace(
-        -2, -np.log10(max(len(scores), 101)), CANDIDATES // 2
-    )  # rare events live at the ends
-    shares = np.concatenate([np.linspace(0, 1, CANDIDATES), tail, 1 - tail])
+    # Denser at both ends, because a rare event has its best threshold there.
+    tail = np.logspace(-2, -np.log10(max(len(scores), 101)), THRESHOLD_CANDIDATES // 2)
+    shares = np.concatenate([np.linspace(0, 1, THRESHOLD_CANDIDATES), tail, 1 - tail])
     candidates: list[float] = [*np.unique(np.quantile(scores, shares)).tolist(), never]
     total = payoff_by_threshold(seam, rows, scores)
     totals = require_finite(
@@ -125,33 +130,34 @@ def choose_threshold(seam: Seam, rows: Dataset, scores: Scores) -> float:
     ).tolist()
     best = [
         threshold
-        for threshold, worth in zip(candidates, totals, strict=True)
-        if worth == max(totals)
+        for threshold, payoff in zip(candidates, totals, strict=True)
+        if payoff == max(totals)
     ]
     return best[len(best) // 2]
 
 
 def payoff_by_threshold(seam: Seam, rows: Dataset, scores: Scores) -> Callable[[float], float]:
-    """The payoff of all rows together, as a function of the threshold; cheap to ask again and
-    again.
+    """Return a function that computes the total payoff of all rows at a threshold.
+
+    It calls payoff() once for each row and decision, so repeated calls are cheap.
     """
     dicts, outcomes, listed = rows.as_dicts(seam.terms.personal), rows.y.tolist(), scores.tolist()
-    known: list[dict[Any, float]] = [
-        {} for _ in listed
-    ]  # a decision's payoff is asked once for each row
+    # For each row the payoff of each decision so far.
+    known: list[dict[Any, float]] = [{} for _ in listed]
 
     def total(threshold: float) -> float:
-        worth = 0.0
+        result = 0.0
         for position, score in enumerate(listed):
             decision = seam.decide(score, threshold)
             if decision not in known[position]:
-                paid: Any = _paid(seam, decision, outcomes[position], dicts[position])
-                if not isinstance(paid, float | int | np.number):
+                payoff: Any = _row_payoff(seam, decision, outcomes[position], dicts[position])
+                if not isinstance(payoff, float | int | np.number):
                     raise InvalidScoresError(
-                        f"payoff({decision!r}, ...) gave {paid!r}; it must give money, a number"
+                        f"payoff({decision!r}, ...) returned {payoff!r}; it must return money, "
+                        "a number"
                     )
-                known[position][decision] = float(paid)
-            worth += known[position][decision]
-        return worth
+                known[position][decision] = float(payoff)
+            result += known[position][decision]
+        return result
 
     return total

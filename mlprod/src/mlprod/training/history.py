@@ -1,6 +1,6 @@
-"""Who served, from the tags of a model.
+"""History of the champions, from the tags of a model.
 
-Anybody may have written a tag: what is not ours is shown and skipped.
+Anybody can write a tag, so a tag that is not an event is reported and skipped.
 """
 
 import json
@@ -8,14 +8,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-EVENT = "event."  # begins the name of a tag that holds an event
+# Begins the name of a tag that holds an event.
+EVENT_PREFIX = "event."
 MOVES = ("promote", "rollback")
 
 
 def read_events(tags: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The events, oldest first, and the tags that begin as an event and are none."""
+    """Return the events, oldest first, and the tags with the name of an event that hold none."""
     events, unreadable = [], {}
-    for name in sorted(name for name in tags if name.startswith(EVENT)):
+    for name in sorted(name for name in tags if name.startswith(EVENT_PREFIX)):
         event = _event(tags[name])
         if event:
             events.append(event)
@@ -24,9 +25,10 @@ def read_events(tags: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str
     return events, unreadable
 
 
-def champions(events: Iterable[Mapping[str, Any]]) -> list[int]:
-    """The champions that a rollback could come to, and today's last: what was left by a rollback,
-    or by going back to an older number, is no part of it.
+def champion_line(events: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return the champions that a rollback can reach, oldest first, and the current one last.
+
+    A version that was left by a rollback, or by a move to an older number, is not among them.
     """
     line: list[int] = []
     for event in events:
@@ -37,8 +39,10 @@ def champions(events: Iterable[Mapping[str, Any]]) -> list[int]:
     return line
 
 
-def left_by_rollback(number: int, events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The rollback that left a version; None when it was made champion since, or was never left so."""
+def rollback_that_left(
+    number: int, events: Iterable[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """Return the rollback that left a version; None if there is none, or it was champion since."""
     newest_first: list[Mapping[str, Any]] = list(events)[::-1]
     for event in newest_first:
         if event["action"] in MOVES and event["version"] == number:
@@ -48,24 +52,24 @@ def left_by_rollback(number: int, events: Iterable[Mapping[str, Any]]) -> Mappin
     return None
 
 
-def number_of(text: str) -> int | None:
-    """The version that a tag names; None for what is no number of a version."""
+def parse_version_number(text: str) -> int | None:
+    """Return the version number that a tag holds; None if the text is not a version number."""
     return int(text) if re.fullmatch("[1-9][0-9]{0,8}", text) else None
 
 
-def line_back(
+def rollback_targets(
     number: int, previous: Mapping[int, str], events: Sequence[Mapping[str, Any]]
 ) -> list[int]:
-    """The versions that rollbacks from `number` come to, nearest first.
+    """Return the versions that rollbacks from `number` reach, nearest first.
 
-    `previous` is that tag of each version there is. Where it names none of them, the history goes
-    on.
+    `previous` maps each existing version to its tag `previous`. Where the tag does not name an
+    existing version, the history decides.
     """
     result = [number]
     while text := previous.get(result[-1], ""):
-        before = number_of(text)
+        before = parse_version_number(text)
         if before is None or before not in previous or before in result:
-            line = champions(events)
+            line = champion_line(events)
             older = line[: line.index(result[-1])] if result[-1] in line else []
             return [
                 *result[1:],
@@ -82,7 +86,7 @@ def _event(text: str) -> dict[str, Any] | None:
         return None
     if not isinstance(event, dict):
         return None
-    parts = all(isinstance(event.get(key), str) for key in ("action", "at", "who", "why"))
+    texts = all(isinstance(event.get(key), str) for key in ("action", "at", "who", "why"))
     before, version = event.get("before"), event.get("version")
     numbers = type(version) is int and (before is None or type(before) is int)
-    return event if parts and numbers else None
+    return event if texts and numbers else None

@@ -1,4 +1,4 @@
-"""How well each field tells the label alone: a field that does is known only after the fact."""
+"""Leakage checks: a field that alone predicts the label is known only after the fact."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,25 +12,32 @@ from scipy.stats import rankdata
 from ..contract.encoding import encode
 from ..contract.schema import Columns, Field, Fields, Task
 from .dataset import Dataset
-from .split import Split, shares
+from .split import Split, hash_shares
 
-BINS = 100  # groups that a number is cut into, to see what it tells
-SMALLEST_GROUP = 30  # rows, below which a group that holds one class only is luck
-WARN = 0.9  # power or purity from which a training warns
-NOTABLE, LARGE = (
-    0.1,
-    0.5,
-)  # shares of a class that a pure group holds: worth a warning; as good as a copy of the label
-WORDS = 10_000  # of texts, the most frequent ones
-DISTINCT = 0.5  # share of different rows, below which equal ones are the rule and no sign of copies
+# Bins of a number, from which its power is measured.
+BINS = 100
+# In a smaller group one class only may be chance.
+MIN_GROUP_ROWS = 30
+# Power or purity from which a training warns.
+WARNING_POWER = 0.9
+# Share of a class in a pure group from which a training warns.
+NOTABLE_COVERAGE = 0.1
+# Share of a class in a pure group from which the field counts as a copy of the label.
+LARGE_COVERAGE = 0.5
+# The most frequent words of texts that are checked.
+MAX_WORDS = 10_000
+# Below this share of distinct rows equal rows are common, and do not indicate copies.
+MIN_DISTINCT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class FieldPower:
-    """`power`: area under the ROC curve (0.5 to 1) or |correlation| (0 to 1), or `purity` where
-    that is larger and the group is large. `purity`: how far the purest group of the field is from
-    the base rate (0) to one class only (1); `group` names it, and `coverage` is the share of that
-    class which it holds.
+    """How well a field alone predicts the label.
+
+    `power` is the area under the ROC curve (0.5 to 1) or |correlation| (0 to 1), or `purity` where
+    that is larger and the group is large. `purity` is the position of the purest group of the field
+    between the base rate (0) and one class only (1). `group` names this group, and `coverage` is
+    the share of its class that it holds.
     """
 
     power: float
@@ -40,55 +47,53 @@ class FieldPower:
 
 
 def field_powers(fields: Fields, rows: Dataset, task: Task) -> dict[str, FieldPower]:
-    """The power of each field, from its order, its groups, and for a classifier its purest group.
+    """Measure the power of each field from its order, its groups and its purest group.
 
-    A field near 1 is a copy of the label, and known only after the fact (Kaufman et al. 2012,
-    Leakage in data mining).
+    The purest group counts for a classifier only. A field with a power near 1 is a copy of the
+    label, and known only after the fact (Kaufman et al. 2012, Leakage in data mining).
     """
     measure = _auc if task == "binary" else _correlation
-    half = shares(rows.units) * 1_000 % 2 < 1
+    half = hash_shares(rows.units) * 1_000 % 2 < 1
     powers = {}
     for field in fields:
         result = [0.0]
         if field.kind != "text":
-            values = encode(Fields((field,)), rows.columns)[:, 0].astype(
-                np.float64
-            )  # as the model sees it
+            # Encoded as the model sees it.
+            values = encode(Fields((field,)), rows.columns)[:, 0].astype(np.float64)
             result.append(measure(_means_of_groups(values, rows.y, half), rows.y))
             if field.kind != "category":
                 result.append(
                     measure(rankdata(np.where(np.isnan(values), -np.inf, values)), rows.y)
                 )
         purest = _purest(field, rows.columns, rows.y) if task == "binary" else FieldPower(0.0)
-        # A word of a text may well tell the label: that is what texts are read for. It is warned
-        # of, and stops nothing.
-        counts = purest.coverage >= LARGE and not purest.group.startswith("the word ")
+        # A word of a text may predict the label legitimately. So it causes a warning, and does not
+        # count as power.
+        counts = purest.coverage >= LARGE_COVERAGE and not purest.group.startswith("the word ")
         power = max(*result, purest.purity if counts else 0.0)
         powers[field.name] = FieldPower(power, purest.purity, purest.group, purest.coverage)
     return powers
 
 
-def warnings(powers: dict[str, FieldPower]) -> Iterator[str]:
-    """A sentence for each field that tells most of the label, whatever the gates say."""
+def leakage_warnings(powers: dict[str, FieldPower]) -> Iterator[str]:
+    """Yield a warning for each field that predicts most of the label, independent of the gates."""
     for name, item in powers.items():
-        if item.purity >= WARN and item.coverage >= NOTABLE:
+        if item.purity >= WARNING_POWER and item.coverage >= NOTABLE_COVERAGE:
             yield (
-                f"{name}: rows with {item.group} have nearly one label only, and are "
-                f"{item.coverage:.0%} of all that "
-                "have it. Is it known before the outcome? If not, take it out of the contract"
+                f"{name}: nearly all rows with {item.group} have the same label, and they are "
+                f"{item.coverage:.0%} of all rows with that label. Is the field known before the "
+                "outcome? If not, remove it from contract.py"
             )
-        elif item.power >= WARN:
+        elif item.power >= WARNING_POWER:
             yield (
-                f"{name} alone tells the label to {item.power:.3f} of 1. Is it known "
-                f"before the outcome? If not, take "
-                "it out of the contract"
+                f"{name} alone predicts the label with a power of {item.power:.3f} of 1. Is the "
+                "field known before the outcome? If not, remove it from contract.py"
             )
 
 
-def copies(rows: Dataset, parts: Split) -> int:
-    """How many test rows hold the values of a learnt row in every field.
+def count_copies(rows: Dataset, parts: Split) -> int:
+    """Count the test rows that equal a training row in every field.
 
-    0 where equal rows are common anyway.
+    The result is 0 where equal rows are common.
     """
 
     def keys(positions: NDArray[np.intp]) -> list[tuple[object, ...]]:
@@ -98,33 +103,32 @@ def copies(rows: Dataset, parts: Split) -> int:
         ]
         return list(zip(*lists, strict=True)) if lists else []
 
-    learnt, test = keys(parts.train), keys(parts.test)
-    if len(set(learnt)) < DISTINCT * len(learnt):
+    learned, test = keys(parts.train), keys(parts.test)
+    if len(set(learned)) < MIN_DISTINCT_SHARE * len(learned):
         return 0
-    known = set(learnt)
+    known = set(learned)
     return sum(key in known for key in test)
 
 
 def _purest(field: Field, columns: Columns, y: NDArray[np.float64]) -> FieldPower:
-    """The group of rows that differs most from the base rate of the rarer class, or of both where
-    they are balanced.
+    """Find the group of rows that differs most from the base rate of the rarer class.
+
+    Where the classes are balanced, both count.
     """
     best, share = FieldPower(0.0), float(y.mean())
     for group, size, positive in _groups(field, columns[field.name], y):
-        if not SMALLEST_GROUP <= size < len(y):
+        if not MIN_GROUP_ROWS <= size < len(y):
             continue
         for base, hits in ((share, positive), (1 - share, size - positive)):
             if not 0 < base <= 0.5:
                 continue
-            purity = (hits / size - base) / (
-                1 - base
-            )  # as Cohen's kappa takes chance out of agreement (Cohen 1960)
+            # Corrected for chance, as Cohen's kappa corrects agreement (Cohen 1960).
+            purity = (hits / size - base) / (1 - base)
             coverage = hits / (base * len(y))
-            # Of two pure groups the one that holds more of the class is the stronger sign of a
-            # leak.
-            if coverage >= NOTABLE and purity * min(coverage, LARGE) > best.purity * min(
-                best.coverage, LARGE
-            ):
+            # Of two pure groups the one with more of the class indicates a leak more strongly.
+            strength = purity * min(coverage, LARGE_COVERAGE)
+            best_strength = best.purity * min(best.coverage, LARGE_COVERAGE)
+            if coverage >= NOTABLE_COVERAGE and strength > best_strength:
                 best = FieldPower(0.0, purity, group, coverage)
     return best
 
@@ -132,8 +136,9 @@ def _purest(field: Field, columns: Columns, y: NDArray[np.float64]) -> FieldPowe
 def _groups(
     field: Field, values: NDArray[Any], y: NDArray[np.float64]
 ) -> Iterator[tuple[str, int, int]]:
-    """Groups of the rows by one field, with their rows and positives: missing, present, a value or
-    word.
+    """Yield the groups of rows by one field: name, number of rows, number of positives.
+
+    A group is the missing values, the present ones, one value, or one word.
     """
     name, positives = field.name, int(y.sum())
     listed = values.tolist()
@@ -144,14 +149,14 @@ def _groups(
     yield f"{name} missing", int(missing.sum()), absent
     yield f"{name} present", int((~missing).sum()), positives - absent
     if field.kind == "text":
-        parts: Counter[str] = Counter()
+        totals: Counter[str] = Counter()
         hits: Counter[str] = Counter()
         for text, label in zip(listed, y.tolist(), strict=True):
-            result = set(str(text).casefold().split())
-            parts.update(result)
+            words = set(str(text).casefold().split())
+            totals.update(words)
             if label:
-                hits.update(result)
-        for word, count in parts.most_common(WORDS):
+                hits.update(words)
+        for word, count in totals.most_common(MAX_WORDS):
             yield f"the word {word[:40]!r} in {name}", count, hits[word]
         return
     present = values[~missing].astype(str if field.kind == "category" else float)
@@ -168,7 +173,8 @@ def _groups(
             count,
             int(positive),
         )
-    if field.kind != "category":  # an amount that is 0 unless the outcome is known
+    # For example an amount that is 0 until the outcome is known.
+    if field.kind != "category":
         usual = int(counts.argmax())
         other = f"{name} other than {distinct[usual]:g}"
         yield other, len(present) - int(counts[usual]), positives - absent - int(hit[usual])
@@ -177,10 +183,10 @@ def _groups(
 def _means_of_groups(
     values: NDArray[np.float64], y: NDArray[np.float64], half: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """For each row the mean label of its group, learnt on the other half of the units: many small
-    groups prove nothing.
+    """Return for each row the mean label of its group in the other half of the units.
 
-    Groups are the values themselves, or a hundred bins of equal count; missing is a group.
+    The other half is used, because many small groups would fit their own labels. Groups are the
+    values themselves, or a hundred bins of equal count; missing values are a group.
     """
     present = values[~np.isnan(values)]
     edges = np.unique(
@@ -190,11 +196,11 @@ def _means_of_groups(
     )
     codes = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
     means = np.full(len(values), y.mean())
-    for learn, send in ((half, ~half), (~half, half)):
+    for learn, apply in ((half, ~half), (~half, half)):
         count = np.bincount(codes[learn], minlength=len(edges) + 2)
         total = np.bincount(codes[learn], weights=y[learn], minlength=len(edges) + 2)
         known = np.where(count > 0, total / np.maximum(count, 1), y.mean())
-        means[send] = known[codes[send]]
+        means[apply] = known[codes[apply]]
     return means
 
 

@@ -1,6 +1,6 @@
-"""Is a simpler model as good?
+"""Comparison with a simpler model: a linear one on the same rows.
 
-A linear model of the same rows, judged by the same money on the same test rows.
+Both models are judged by the same payoff on the same test rows.
 """
 
 import numpy as np
@@ -18,52 +18,53 @@ from ..contract.schema import Columns, Fields, Task
 from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Dataset
-from .evaluate import paired
+from .evaluate import paired_difference
 from .fit import choose_threshold, payoffs
 from .split import Split
 
-MOST = 100_000  # rows that a few weights are learnt from; more would not move them
+# Rows from which the linear model learns; more would not change its few weights.
+MAX_TRAINING_ROWS = 100_000
 
 
-def more_than_simple(seam: Seam, rows: Dataset, parts: Split, candidate: Candidate) -> Estimate:
-    """Money a row that the candidate earns more than a linear model of the same fields, with its
-    own threshold.
+def gain_over_linear(seam: Seam, rows: Dataset, parts: Split, candidate: Candidate) -> Estimate:
+    """Compute by how much the candidate's payoff per row exceeds that of a linear model.
+
+    The linear model uses the same fields, and a threshold of its own.
     """
-    task, test, validation = seam.task(), rows.take(parts.test), rows.take(parts.validation)
+    task, test, validation = seam.task(), rows.subset(parts.test), rows.subset(parts.validation)
     fields = Fields(tuple(field for field in seam.terms.fields if field.kind != "text"))
-    learn = rows.take(parts.train[:: len(parts.train) // MOST + 1])
-    estimator = linear(fields, task).fit(_matrix(fields, learn.columns, len(learn)), learn.y)
+    learn = rows.subset(parts.train[:: len(parts.train) // MAX_TRAINING_ROWS + 1])
+    matrix = _matrix(fields, learn.columns, len(learn))
+    estimator = build_linear_model(fields, task).fit(matrix, learn.y)
 
-    def scores(part: Dataset) -> NDArray[np.float64]:
+    def score(part: Dataset) -> NDArray[np.float64]:
         matrix = _matrix(fields, part.columns, len(part))
-        answer = (
+        scores = (
             estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
         )
-        return np.asarray(answer, dtype=np.float64)
+        return np.asarray(scores, dtype=np.float64)
 
-    theirs = payoffs(
-        seam, test, scores(test), choose_threshold(seam, validation, scores(validation))
-    )
+    theirs = payoffs(seam, test, score(test), choose_threshold(seam, validation, score(validation)))
     ours = payoffs(seam, test, candidate.runtime.score(test.columns), candidate.threshold)
-    return paired(test, ours - theirs)
+    return paired_difference(test, ours - theirs)
 
 
-def linear(fields: Fields, task: Task) -> Pipeline:
-    """Numbers scaled, a missing one as the mean and a sign of its own; words one by one.
+def build_linear_model(fields: Fields, task: Task) -> Pipeline:
+    """Build a linear model: numbers are scaled, categories are one-hot encoded.
 
-    Without fields, a constant.
+    A missing number is the mean, with an indicator column. Without fields the model is a constant.
     """
     if not len(fields):
         return make_pipeline(
             DummyClassifier(strategy="prior") if task == "binary" else DummyRegressor()
         )
-    parts = OneHotEncoder(
+    categories = OneHotEncoder(
         categories=[fields.codes(at) for at in fields.categorical], handle_unknown="ignore"
     )
     numbers = make_pipeline(
         SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler()
     )
-    columns = [("words", parts, fields.categorical), ("numbers", numbers, fields.numeric)]
+    columns = [("categories", categories, fields.categorical), ("numbers", numbers, fields.numeric)]
     return make_pipeline(
         ColumnTransformer([item for item in columns if item[2]], sparse_threshold=0),
         LogisticRegression(max_iter=1_000) if task == "binary" else Ridge(),

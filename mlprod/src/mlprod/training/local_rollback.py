@@ -1,4 +1,4 @@
-"""Back to the model before without the registry, from the bundles that MODEL_DIR holds."""
+"""Rollback on this machine without the registry, from the bundles in MODEL_DIR."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,15 +19,14 @@ from ..bundle.model_dir import (
 
 
 class LocalRollbackError(Exception):
-    """Nothing was changed; the message says why there is no way back here."""
+    """The rollback on this machine is not possible; nothing was changed."""
 
 
-def roll_back_here(models: Path, who: str, why: str, number: int | None = None) -> LocalRollback:
-    """Make services that read `models` answer with the champion's predecessor, or with the version
-    `number`.
+def roll_back_locally(models: Path, who: str, why: str, number: int | None = None) -> LocalRollback:
+    """Make the services that read `models` serve the champion's predecessor, or version `number`.
 
-    It holds until the registry's champion moves. To repeat it changes nothing. Raises
-    LocalRollbackError.
+    The rollback applies until the registry's champion moves. A repeated call changes nothing.
+    Raises LocalRollbackError if `models` holds no champion, or no complete bundle of the target.
     """
     pointer = _pointer(models)
     present = _present(models, pointer)
@@ -43,10 +42,10 @@ def roll_back_here(models: Path, who: str, why: str, number: int | None = None) 
     return done
 
 
-def undo(models: Path) -> LocalRollback:
-    """End a rollback that was made here: the registry's champion answers again.
+def undo_local_rollback(models: Path) -> LocalRollback:
+    """End a rollback of this machine, so that the registry's champion serves again.
 
-    Raises LocalRollbackError.
+    Raises LocalRollbackError if there is none.
     """
     present = _present(models, _pointer(models))
     if not present:
@@ -61,20 +60,21 @@ def _pointer(models: Path) -> Pointer:
     except (OSError, ValidationError) as error:
         raise LocalRollbackError(f"{models} cannot be read: {error}") from error
     if pointer is None:
-        raise LocalRollbackError(f"{models} holds no champion, so nothing to roll back")
+        raise LocalRollbackError(f"{models} holds no champion, so there is nothing to roll back")
     return pointer
 
 
 def _present(models: Path, pointer: Pointer) -> LocalRollback | None:
     try:
         present = read_rollback(models)
+    # An unreadable file counts as none; the rollback writes it again.
     except (OSError, ValidationError):
-        return None  # it is written again
+        return None
     return present if present and present.applies(pointer) else None
 
 
 def _target(models: Path, pointer: Pointer, number: int | None) -> ModelRef:
-    """The nearest predecessor whose bundle is whole here."""
+    """Return the nearest predecessor, or version `number`, whose bundle here is complete."""
     if number is None:
         candidates = pointer.predecessors()
     else:
@@ -90,7 +90,7 @@ def _target(models: Path, pointer: Pointer, number: int | None) -> ModelRef:
     )
     wanted = f"version {number}" if number else f"a predecessor of version {pointer.version}"
     raise LocalRollbackError(
-        f"{models} holds no whole bundle of {wanted}; it holds "
-        f"{', '.join(map(str, held)) or 'no other'}. "
+        f"{models} holds no complete bundle of {wanted}; it holds "
+        f"{', '.join(map(str, held)) or 'no other version'}. "
         "What works: --version NUMBER of one that it holds, or the kill switch: set-mode shadow"
     )

@@ -1,113 +1,127 @@
-"""The model card, under the headings of Hugging Face's: what it is for, what it was measured on,
-who answers for it.
-"""
+"""Model card, under the headings of Hugging Face: purpose, data, evaluation, accountable person."""
 
 import json
 
 from ..bundle.manifest import Data, Estimate
-from ..contract.documentation import document, example
+from ..contract.documentation import example_value, fields_table
 from ..contract.schema import ContractSchema, Task
 from ..display.plain_text import cell, display
 from ..governance.gates import Verdict
 from ..governance.ownership import TODO
-from .evaluate import WHOLE, Evaluation
-from .model_card_text import ModelCardText, is_said, not_said
+from .evaluate import OVERALL, Evaluation
+from .model_card_text import ModelCardText, is_filled_in, not_filled_in
 from .split import Split
 
 
-def card(
-    kind: str, task: Task, terms: ContractSchema, purpose: ModelCardText, data: Data, parts: Split, threshold: float,
-    found: Evaluation, baseline: Evaluation, verdicts: list[Verdict],
-) -> str:  # fmt: skip
-    """Markdown of the manifest's facts; no date but those of the data, so that equal models have
-    equal cards.
+def render_card(
+    kind: str,
+    task: Task,
+    terms: ContractSchema,
+    card_text: ModelCardText,
+    data: Data,
+    parts: Split,
+    threshold: float,
+    evaluation: Evaluation,
+    baseline: Evaluation,
+    verdicts: list[Verdict],
+) -> str:
+    """Render the card as Markdown.
+
+    It has no dates but those of the data, so that equal models have equal cards.
     """
     sections = {
-        "Model Details": _details(kind, task, terms, purpose, threshold),
-        "Uses": _uses(purpose),
-        "Bias, Risks, and Limitations": _limitations(terms, purpose),
+        "Model Details": _details(kind, task, terms, card_text, threshold),
+        "Uses": _uses(card_text),
+        "Bias, Risks, and Limitations": _limitations(terms, card_text),
         "How to Get Started with the Model": _start(terms),
         "Training Details": _training(kind, terms, data, parts),
-        "Evaluation": _evaluation(found, baseline, verdicts),
-        "Model Card Authors": [f"- {display(author)}" for author in purpose.authors]
-        or [not_said("authors")],
+        "Evaluation": _evaluation(evaluation, baseline, verdicts),
+        "Model Card Authors": [f"- {display(author)}" for author in card_text.authors]
+        or [not_filled_in("authors")],
         "Model Card Contact": [
-            display(purpose.contact) if is_said(purpose, "contact") else not_said("contact")
+            display(card_text.contact)
+            if is_filled_in(card_text, "contact")
+            else not_filled_in("contact")
         ],
     }
-    title = f"Model card: {cell(purpose.name or terms.row.__name__)}"
+    title = f"Model card: {cell(card_text.name or terms.row.__name__)}"
     return (
         "\n\n".join(
             [
                 f"# {title}",
-                *("\n".join([f"## {name}", "", *message]) for name, message in sections.items()),
+                *("\n".join([f"## {name}", "", *lines]) for name, lines in sections.items()),
             ]
         )
         + "\n"
     )
 
 
-def mark(verdict: Verdict) -> str:
+def verdict_mark(verdict: Verdict) -> str:
+    """Return "passed", "FAILED" or "skipped"."""
     return {True: "passed", False: "FAILED", None: "skipped"}[verdict.passed]
 
 
 def _details(
-    kind: str, task: Task, terms: ContractSchema, purpose: ModelCardText, threshold: float
+    kind: str, task: Task, terms: ContractSchema, card_text: ModelCardText, threshold: float
 ) -> list[str]:
     lines = [
         f"A {kind} that scores `{terms.label}` ({task}). "
-        f"Accountable for its quality: {display(purpose.contact or TODO)}.",
+        f"Accountable for its quality: {display(card_text.contact or TODO)}.",
         "",
         f"- One row: {cell((terms.row.__doc__ or terms.row.__name__).strip().splitlines()[0])}",
-        f"- Why it exists: {cell(purpose.statement) or not_said('statement')}",
-        f"- Risk tier: {cell(purpose.tier) or not_said('tier')}",
+        f"- Why it exists: {cell(card_text.statement) or not_filled_in('statement')}",
+        f"- Risk tier: {cell(card_text.tier) or not_filled_in('tier')}",
     ]
     if task == "binary":
         lines.append(
-            f"- Threshold {threshold:.6g}: what was worth most on rows that nothing was learnt from"
+            f"- Threshold {threshold:.6g}: the one with the largest payoff on the validation rows, "
+            "which the model did not learn from"
         )
     return lines
 
 
-def _uses(purpose: ModelCardText) -> list[str]:
+def _uses(card_text: ModelCardText) -> list[str]:
     return [
         "### Direct Use",
         "",
-        f"Who decides with it: {cell(purpose.decision) or not_said('decision')}",
+        f"Who decides with the model: {cell(card_text.decision) or not_filled_in('decision')}",
         "",
         "### Out-of-Scope Use",
         "",
-        *([f"- {cell(use)}" for use in purpose.out_of_scope] or [f"- {not_said('out_of_scope')}"]),
-        "- Rows that break a rule of the inputs below: the service refuses them.",
+        *(
+            [f"- {cell(use)}" for use in card_text.out_of_scope]
+            or [f"- {not_filled_in('out_of_scope')}"]
+        ),
+        "- Rows that violate a rule of the inputs below: the service rejects them.",
     ]
 
 
-def _limitations(terms: ContractSchema, purpose: ModelCardText) -> list[str]:
+def _limitations(terms: ContractSchema, card_text: ModelCardText) -> list[str]:
     named = {"slice": ", ".join(terms.slices), "personal": ", ".join(terms.personal)}
     return [
         "| harm | mitigation |",
         "| --- | --- |",
         *(
             f"| {cell(harm)} | {cell(mitigation) or 'none yet'} |"
-            for harm, mitigation in purpose.risks
+            for harm, mitigation in card_text.risks
         ),
-        *([] if purpose.risks else [f"| {not_said('risks')} | |"]),
+        *([] if card_text.risks else [f"| {not_filled_in('risks')} | |"]),
         "",
-        f"- Groups looked at one by one: "
-        f"{named['slice'] or 'none, so nothing is known of who is worse off'}.",
-        f"- Fields about a person: {named['personal'] or 'none'}.",
+        f"- Groups that were evaluated separately: "
+        f"{named['slice'] or 'none, so it is unknown which groups are worse off'}.",
+        f"- Fields with personal data: {named['personal'] or 'none'}.",
         *(
             []
             if terms.time
-            else ["- The contract names no time, so nothing is known of how it ages."]
+            else ["- The contract names no EVENT_TIME, so it is unknown how the model ages."]
         ),
     ]
 
 
 def _start(terms: ContractSchema) -> list[str]:
-    row = {field.name: example(field) for field in terms.fields}
+    row = {field.name: example_value(field) for field in terms.fields}
     return [
-        "`make serve` answers on this machine:",
+        "`make serve` starts the service on this machine:",
         "",
         "```",
         "curl -s http://127.0.0.1:8000/v1/predict -H 'content-type: application/json' -d "
@@ -119,32 +133,39 @@ def _start(terms: ContractSchema) -> list[str]:
 
 
 def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> list[str]:
-    window = f"from {data.since} until {data.until}" if data.since else "without a time"
-    learnt = f"Learnt from {len(parts.train):,}," if kind == "model" else "Nothing is learnt;"
+    window = f"from {data.since} until {data.until}" if data.since else "without EVENT_TIME"
+    learned = (
+        f"It learned from {len(parts.train):,} rows."
+        if kind == "model"
+        else "A baseline does not learn."
+    )
     return [
-        f"{data.rows:,} labelled rows of {data.units:,} units, {window}.",
-        f"{learnt} threshold from {len(parts.validation):,}, measured on "
-        f"{len(parts.test):,}; no unit in two of them.",
+        f"The data has {data.rows:,} labeled rows of {data.units:,} units, {window}.",
+        f"{learned} The threshold comes from {len(parts.validation):,} rows, and the figures from "
+        f"{len(parts.test):,} test rows. No unit is in two of these parts.",
         "",
         "### Inputs",
         "",
-        document(terms),
+        fields_table(terms),
     ]
 
 
 def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[Verdict]) -> list[str]:
-    whole, today, less = result.whole(), baseline.whole(), result.difference(baseline)
+    whole, today = result.overall(), baseline.overall()
+    less = result.difference(baseline)
     parts = sorted(
-        (less[key].value, key[1]) for key in result.figures if key[1] != WHOLE and key[0] == "value"
+        (less[key].value, key[1])
+        for key in result.figures
+        if key[1] != OVERALL and key[0] == "value"
     )
     return [
-        f"On {whole['value'].n:,} test rows, with 95 % intervals; for slices 95 % for all "
-        f"of them together.",
-        "`value` is money for each row. The baseline is what is done today.",
+        f"On {whole['value'].n:,} test rows, with 95 % intervals. The intervals of slices cover "
+        "95 % for all slices jointly.",
+        "`value` is the payoff per row, in money. The baseline is today's rule.",
         "",
         "### Figures",
         "",
-        "| metric | here | baseline |",
+        "| metric | this version | baseline |",
         "| --- | --- | --- |",
         *(
             f"| {name} | {_figure(whole[name])} | {_figure(today.get(name))} |"
@@ -153,18 +174,21 @@ def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[Verdict
         "",
         "### Slices",
         "",
-        "| slice | value | less the baseline's | rows |",
+        "| slice | value | minus the baseline's | rows |",
         "| --- | --- | --- | --- |",
         *(
             f"| {cell(part)} | {_figure(result.figures[key])} | {_figure(less[key])} | "
             f"{result.figures[key].n:,} |"
             for key, part in ((("value", part), part) for _, part in parts)
         ),
-        *([] if parts else ["| none of enough rows | | | |"]),
+        *([] if parts else ["| no slice has enough rows | | | |"]),
         "",
         "### Gates",
         "",
-        *(f"- {mark(verdict)} {verdict.gate.id}: {cell(verdict.says)}" for verdict in verdicts),
+        *(
+            f"- {verdict_mark(verdict)} {verdict.gate.id}: {cell(verdict.says)}"
+            for verdict in verdicts
+        ),
     ]
 
 

@@ -1,9 +1,8 @@
-"""Moving the champion: one mover at a time, and only if the champion is still the one that was
-looked at.
+"""Exclusive move of the champion, only if it is still where the mover read it.
 
-MLflow sets an alias without a condition. On this machine a file lock keeps movers apart. With a
-server each mover writes a tag first and then reads the tags of all, so that of two at least one
-sees the other and steps back. docs/delivery.md has what is left.
+MLflow sets an alias without a condition. On this machine a file lock separates movers. With a
+server each mover first writes a tag and then reads the tags of all movers. So of two movers at
+least one sees the other and withdraws. docs/delivery.md describes the remaining risk.
 """
 
 import contextlib
@@ -21,34 +20,40 @@ from ..locks import LockHeldError, locked
 from .history import MOVES, read_events
 from .registry import CHAMPION, Registry, RegistryError
 
-INTENT = "moving."  # begins the name of a tag of a mover
-EXPIRES_SECONDS = 120.0  # after which an intent is that of a process that ended
-WAIT_SECONDS = 10.0  # for another mover
-SHORT_PAUSES = 0.1, 0.7  # at least and at most, before the next attempt
+# Begins the name of the tag with which a mover announces itself.
+INTENT_PREFIX = "moving."
+# An older announcement comes from a process that ended.
+EXPIRES_SECONDS = 120.0
+# The time to wait for another mover.
+WAIT_SECONDS = 10.0
+# The shortest and the longest pause before the next attempt.
+SHORT_PAUSES = 0.1, 0.7
 
 
 class NoTargetVersionError(Exception):
-    """There is no version to move to; nothing was changed."""
+    """There is no version to which the champion can move; nothing was changed."""
 
 
 class ConcurrentPromotionError(NoTargetVersionError):
-    """Somebody else moved the champion meanwhile, or is about to."""
+    """Somebody else moved the champion meanwhile, or is moving it now."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """The champion, and every move that led to it: going forth and back again is another position."""
+    """The champion and every move that led to it; a move forth and back makes another position."""
 
     champion: int | None
     moves: frozenset[str]
-    last: str  # move, for people
+    # The last move, as text for people.
+    last: str
 
     @property
     def shown(self) -> str:
         return f"version {self.champion}" if self.champion else "none"
 
 
-def position(registry: Registry) -> Position:
+def champion_position(registry: Registry) -> Position:
+    """Read the champion and its moves from the registry."""
     champion, tags = registry.get_by_alias(CHAMPION), registry.model_tags()
     events = [event for event in read_events(tags)[0] if event["action"] in MOVES]
     last = ""
@@ -60,17 +65,17 @@ def position(registry: Registry) -> Position:
 
 
 @contextmanager
-def moving(registry: Registry, who: str, seen: Position) -> Iterator[None]:
-    """The body may move the champion.
+def exclusive_move(registry: Registry, who: str, seen: Position) -> Iterator[None]:
+    """Let the body move the champion while no other mover can.
 
-    Raises ConcurrentPromotionError when it is no longer where it was `seen`.
+    Raises ConcurrentPromotionError if the champion is no longer where it was `seen`.
     """
     with _alone(registry, who):
-        if (now := position(registry)) != seen:
+        if (now := champion_position(registry)) != seen:
             raise ConcurrentPromotionError(
                 display(
-                    f"the champion was {seen.shown} when this began and is {now.shown} now;{now.last}. Nothing was "
-                    "moved. Look at `versions`, and then decide again"
+                    f"the champion was {seen.shown} when this began and is {now.shown} now;"
+                    f"{now.last}. Nothing was moved. Run `list-versions`, then decide again"
                 )
             )
         yield
@@ -80,8 +85,8 @@ def moving(registry: Registry, who: str, seen: Position) -> Iterator[None]:
 def _alone(registry: Registry, who: str) -> Iterator[None]:
     if registry.folder:
         try:
-            path, works = registry.folder / "champion.lock", "Nothing was moved; try again"
-            with locked(path, "a move of the champion", who, works, WAIT_SECONDS):
+            path, remedy = registry.folder / "champion.lock", "Nothing was moved; try again"
+            with locked(path, "a move of the champion", who, remedy, WAIT_SECONDS):
                 yield
         except LockHeldError as error:
             raise ConcurrentPromotionError(str(error)) from error
@@ -90,13 +95,14 @@ def _alone(registry: Registry, who: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(RegistryError):  # it expires by itself
+        # A tag that cannot be deleted expires after EXPIRES_SECONDS.
+        with contextlib.suppress(RegistryError):
             registry.drop_model_tag(own)
 
 
 def _announce(registry: Registry, who: str) -> str:
-    """The name of our tag, once no other mover has one."""
-    own, until = INTENT + uuid.uuid4().hex, time.monotonic() + WAIT_SECONDS
+    """Announce this mover by a tag, wait for the others, and return the name of the tag."""
+    own, until = INTENT_PREFIX + uuid.uuid4().hex, time.monotonic() + WAIT_SECONDS
     while True:
         registry.tag_model(
             own, json.dumps({"who": who, "at": datetime.now(UTC).isoformat(timespec="seconds")})
@@ -104,7 +110,7 @@ def _announce(registry: Registry, who: str) -> str:
         others = {
             name: text
             for name, text in registry.model_tags().items()
-            if name.startswith(INTENT) and name != own
+            if name.startswith(INTENT_PREFIX) and name != own
         }
         alive = {name: text for name, text in others.items() if _is_alive(text)}
         for name in others.keys() - alive.keys():
@@ -115,13 +121,16 @@ def _announce(registry: Registry, who: str) -> str:
         if time.monotonic() >= until:
             other = json.loads(next(iter(alive.values()))).get("who", "somebody")
             raise ConcurrentPromotionError(
-                display(f"somebody moves the champion: {other}. Nothing was moved; try again")
+                display(
+                    f"somebody else is moving the champion: {other}. Nothing was moved; try again"
+                )
             )
-        time.sleep(random.uniform(*SHORT_PAUSES))  # noqa: S311 - so that two do not meet again
+        # A random pause, so that two movers do not collide again.
+        time.sleep(random.uniform(*SHORT_PAUSES))  # noqa: S311
 
 
 def _is_alive(text: str) -> bool:
-    """Whether the mover may still be at work; what is no intent of ours keeps nobody waiting."""
+    """Return whether the mover may still be active; a text that is not an announcement is not."""
     try:
         age = datetime.now(UTC) - datetime.fromisoformat(json.loads(text)["at"])
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Outcomes that the service was told, as labels of rows whose own label is not known yet."""
+"""Outcomes from the records, as labels of rows whose own label is not known yet."""
 
 from dataclasses import dataclass, replace
 
@@ -16,17 +16,18 @@ from ..records.tables import outcomes
 
 @dataclass(frozen=True)
 class LabelFillResult:
-    """How many outcomes there are, how many became a label, and how many belong to no row of
-    load().
-    """
+    """Counts of outcomes: all, those that became a label, and those that match no row of load()."""
 
     outcomes: int
     used: int = 0
-    elsewhere: int = 0
+    unmatched: int = 0
 
 
-def outcome_labels(store: Store) -> pa.Table:
-    """The outcomes of real cases, as {prediction_id, outcome}. Raises StoreUnavailableError."""
+def read_outcome_labels(store: Store) -> pa.Table:
+    """Read the outcomes of real cases, as {prediction_id, outcome}.
+
+    Raises StoreUnavailableError if the records cannot be read.
+    """
     query = select(outcomes.c.prediction_id, outcomes.c.outcome).where(of_cases(outcomes))
     with store.reading() as connection:
         rows = connection.execute(query).all()
@@ -36,35 +37,32 @@ def outcome_labels(store: Store) -> pa.Table:
     )
 
 
-def fill(
+def fill_labels(
     table: ir.Table, terms: ContractSchema, known: pa.Table
 ) -> tuple[ir.Table, LabelFillResult]:
-    """The same rows; a label that is null becomes the outcome of the prediction that has the row's
-    ID for its id.
+    """Fill each null label with the outcome of the prediction whose id is the row's ID.
 
-    A label that the data has stays as it is. The outcomes go to where the table lives, and one join
-    does the rest.
+    A label that the data has stays as it is. The outcomes go to the table's engine, which joins
+    them. Returns the rows with the same columns, and the counts.
     """
+    # The contract check reports a missing column.
     if not known.num_rows or not {terms.id, terms.label} <= set(table.columns):
-        return table, LabelFillResult(
-            known.num_rows
-        )  # a column that is absent is for the contract check to say
+        return table, LabelFillResult(known.num_rows)
     own = table[terms.label]
     number = (own.cast("int8") if own.type().is_boolean() else own).cast("float64")
-    joined = table.mutate(_told_key=table[terms.id].cast("string"), _told_own=number).left_join(
-        ibis.memtable(known.rename_columns(["_told_id", "_told"])), [("_told_key", "_told_id")]
+    outcome_table = ibis.memtable(known.rename_columns(["_outcome_id", "_outcome"]))
+    joined = table.mutate(_row_key=table[terms.id].cast("string"), _own_label=number).left_join(
+        outcome_table, [("_row_key", "_outcome_id")]
     )
-    has_own, has_told = (
-        known_label(joined, replace(terms, label="_told_own")),
-        joined["_told"].notnull(),
-    )
-    counted = (
-        joined.aggregate(used=(has_told & ~has_own).sum(), found=has_told.sum())
+    has_own = known_label(joined, replace(terms, label="_own_label"))
+    has_outcome = joined["_outcome"].notnull()
+    counts = (
+        joined.aggregate(used=(has_outcome & ~has_own).sum(), matched=has_outcome.sum())
         .to_pyarrow()
         .to_pylist()[0]
     )
-    label = ibis.ifelse(has_own, joined["_told_own"], joined["_told"])
+    label = ibis.ifelse(has_own, joined["_own_label"], joined["_outcome"])
     rows = joined.mutate(**{terms.label: label}).select(*table.columns)
     return rows, LabelFillResult(
-        known.num_rows, counted["used"] or 0, known.num_rows - (counted["found"] or 0)
+        known.num_rows, counts["used"] or 0, known.num_rows - (counts["matched"] or 0)
     )

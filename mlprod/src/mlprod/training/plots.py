@@ -1,8 +1,6 @@
-"""What was measured, for people who would rather look: SVG files, the same bytes for the same
-figures.
+"""Plots of an evaluation, as SVG files; the same figures give the same bytes.
 
-Drawn are shares, means and intervals of many rows, so that the pictures may go where the rows may
-not.
+The plots show shares, means and intervals of many rows. So they may go where rows may not.
 """
 
 import io
@@ -20,55 +18,56 @@ from ..bundle.runtime import Scores
 from ..contract.schema import Task
 from ..project.project import Seam
 from .dataset import Dataset
-from .evaluate import WHOLE, Evaluation
+from .evaluate import OVERALL, Evaluation
 from .fit import payoff_by_threshold, require_finite
 
 BINS = 10
-THRESHOLDS = 30  # by share of the rows, and as many evenly between the lowest and the highest score
-MOST_SLICES = 40
-LONGEST = 48  # characters of a name
-BLUE, ORANGE, GREY = (
-    "#0072b2",
-    "#d55e00",
-    "#555555",
-)  # told apart by every eye (Okabe and Ito 2008), and by form
-FORMS = {
-    -1: (ORANGE, "X", "surely worth less than the baseline"),
-    0: (GREY, "o", "not sure"),
-    1: (BLUE, "D", "surely worth more"),
+# Thresholds by share of the rows, and as many evenly from the lowest to the highest score.
+THRESHOLDS = 30
+MAX_SLICES = 40
+MAX_NAME_LENGTH = 48
+# Color-blind people can distinguish these colors (Okabe and Ito 2008); the marker differs too.
+BLUE, ORANGE, GRAY = "#0072b2", "#d55e00", "#555555"
+MARKERS = {
+    -1: (ORANGE, "X", "surely a lower payoff than the baseline"),
+    0: (GRAY, "o", "no sure difference"),
+    1: (BLUE, "D", "surely a higher payoff"),
 }
 STYLE: dict[Any, object] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
-    "figure.facecolor": "white",  # dark pages show the picture as it is
+    # A page with a dark theme does not change the plot.
+    "figure.facecolor": "white",
     "grid.color": "#dddddd",
     "legend.frameon": False,
     "svg.fonttype": "none",
-    "svg.hashsalt": "pictures",  # the ids inside the file; by chance otherwise
-    "text.parse_math": False,  # a name with dollar signs is a name
+    # Without a salt the ids in the file are random.
+    "svg.hashsalt": "pictures",
+    # A name with dollar signs is not a formula.
+    "text.parse_math": False,
 }
 
 
-def pictures(
+def draw_plots(
     seam: Seam,
     task: Task,
     test: Dataset,
     scores: Scores,
     threshold: float,
-    found: Evaluation,
+    evaluation: Evaluation,
     baseline: Evaluation,
 ) -> dict[str, bytes]:
-    """File name → SVG.
+    """Draw the plots, and return file name → SVG.
 
-    `scores` [rows] are the candidate's on the test rows; `found` and `baseline` are measured there.
-
-    `money.svg` only where a threshold decides; `slices.svg` only where slices differ from anything
-    but themselves.
+    `scores` [rows] are the candidate's on the test rows; `evaluation` and `baseline` are measured
+    there. There is a `money.svg` only for a classifier, because only it has a threshold. There is a
+    `slices.svg` only for a model with slices, because a baseline does not differ from itself.
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's own fonts show it
+        # The reader's fonts show a glyph that is missing here.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         drawn = {"calibration.svg": _calibration(seam.terms.label, task, test.y, scores)}
@@ -76,18 +75,20 @@ def pictures(
             drawn["money.svg"] = _money(
                 payoff_by_threshold(seam, test, scores), scores, threshold, baseline
             )
-        if found is not baseline and any(part for _, part in found.figures):
-            drawn["slices.svg"] = _slices(found, baseline)
+        if evaluation is not baseline and any(part for _, part in evaluation.figures):
+            drawn["slices.svg"] = _slices(evaluation, baseline)
         return {name: _svg(figure) for name, figure in drawn.items()}
 
 
 def _calibration(label: str, task: Task, y: NDArray[np.float64], scores: Scores) -> Figure:
-    """Mean score against mean outcome, in bins of equal count, equal scores together."""
+    """Plot mean outcome over mean score, in bins of equal count; equal scores are in one bin."""
     figure, axes = _paper(4.6)
     edges = np.unique(np.quantile(scores, np.arange(1, BINS) / BINS))
     codes = np.searchsorted(edges, scores, side="left")
     bins = [codes == code for code in np.unique(codes)]
-    received, seen = (np.array([values[mask].mean() for mask in bins]) for values in (scores, y))
+    predicted, observed = (
+        np.array([values[mask].mean() for mask in bins]) for values in (scores, y)
+    )
     if task == "binary":
         spread, of = np.array([_wilson(y[mask]) for mask in bins]), "95 % interval"
         axes.set(xlabel="mean score", ylabel=f"share of rows with {_plain(label)} = 1")
@@ -100,90 +101,89 @@ def _calibration(label: str, task: Task, y: NDArray[np.float64], scores: Scores)
             xlabel=f"mean of the predicted {_plain(label)}",
             ylabel=f"mean of the observed {_plain(label)}",
         )
-    ends = [min(received.min(), spread.min()), max(received.max(), spread.max())]
-    _number_axes(axes, "xy", received, rare=np.median(received) < received.max() / 20)
-    axes.plot(ends, ends, "--", color=GREY, label="as predicted")
-    axes.vlines(received, spread[:, 0], spread[:, 1], color=BLUE, linewidth=1.5, label=of)
+    ends = [min(predicted.min(), spread.min()), max(predicted.max(), spread.max())]
+    _number_axes(axes, "xy", predicted, rare=np.median(predicted) < predicted.max() / 20)
+    axes.plot(ends, ends, "--", color=GRAY, label="as predicted")
+    axes.vlines(predicted, spread[:, 0], spread[:, 1], color=BLUE, linewidth=1.5, label=of)
     axes.plot(
-        received, seen, "o", color=BLUE, label=f"a bin, about {round(len(y) / len(bins)):,} rows"
+        predicted,
+        observed,
+        "o",
+        color=BLUE,
+        label=f"a bin, about {round(len(y) / len(bins)):,} rows",
     )
     _head(axes, f"Is the score right? {len(y):,} test rows, in bins of equal count")
     return figure
 
 
 def _money(
-    worth: Callable[[float], float], scores: Scores, threshold: float, baseline: Evaluation
+    total_payoff: Callable[[float], float], scores: Scores, threshold: float, baseline: Evaluation
 ) -> Figure:
-    """Mean payoff over the threshold, from acting on every row to acting on none."""
+    """Plot the mean payoff over the threshold, from a decision on every row to one on no row."""
     figure, axes = _paper(4.2)
     shares = np.linspace(0, 1, THRESHOLDS)
     ends = scores.min(), float(np.nextafter(scores.max(), np.inf))
     tried = np.unique([*np.quantile(scores, shares), *np.linspace(*ends, THRESHOLDS), threshold])
-    paid = require_finite([worth(value) for value in tried.tolist()], len(tried), "payoff()") / len(
-        scores
-    )
-    here, today = paid[np.searchsorted(tried, threshold)], baseline.figures["value", WHOLE].value
+    totals = [total_payoff(value) for value in tried.tolist()]
+    paid = require_finite(totals, len(tried), "payoff()") / len(scores)
+    here, today = paid[np.searchsorted(tried, threshold)], baseline.figures["value", OVERALL].value
     above = np.mean(scores >= threshold)
-    axes.plot(tried, paid, color=BLUE, label="decided at each threshold")
+    axes.plot(tried, paid, color=BLUE, label="at each threshold")
     axes.axhline(
         today,
         color=ORANGE,
         linestyle="--",
         label=f"baseline, at the threshold chosen for it: {today:.4g}",
     )
-    axes.axvline(threshold, color=GREY, linestyle=":")
-    chosen = (
-        f"chosen threshold {threshold:.4g}: {here:.4g}; {100 * above:.3g} % of the rows reach it"
-    )
-    axes.plot([threshold], [here], "D", color=GREY, label=chosen, clip_on=False, zorder=3)
+    axes.axvline(threshold, color=GRAY, linestyle=":")
+    chosen = f"chosen threshold {threshold:.4g}: {here:.4g}; {100 * above:.3g} % of rows reach it"
+    axes.plot([threshold], [here], "D", color=GRAY, label=chosen, clip_on=False, zorder=3)
     best, nothing = paid.max(), paid[-1]
-    low = best - 2 * (
-        best - min(here, today, nothing)
-    )  # acting on nearly all can cost so much that nothing else shows
+    # Acting on nearly all rows can cost so much that the rest of the plot would be flat.
+    low = best - 2 * (best - min(here, today, nothing))
     axes.margins(x=0)
     _number_axes(axes, "x", scores, rare=threshold < scores.max() / 10)
     if paid.min() < low < best:
         axes.set_ylim(bottom=low)
         axes.set_xlim(left=tried[max(int(np.argmax(paid >= low)) - 1, 0)])
     axes.yaxis.set_major_formatter(_number)
-    axes.set(xlabel="threshold of the score", ylabel="mean payoff, money for each row")
-    _head(axes, f"What is it worth? {len(scores):,} test rows")
+    axes.set(xlabel="threshold of the score", ylabel="mean payoff per row, in money")
+    _head(axes, f"What does it earn? {len(scores):,} test rows")
     return figure
 
 
 def _slices(result: Evaluation, baseline: Evaluation) -> Figure:
-    """Value less the baseline's in each slice, worst at the top."""
+    """Plot the value minus the baseline's in each slice, the worst at the top."""
     differences = {
         part: figure
         for (name, part), figure in result.difference(baseline).items()
         if part and name == "value"
     }
-    parts = sorted(differences, key=lambda part: (differences[part].value, part))[:MOST_SLICES]
+    parts = sorted(differences, key=lambda part: (differences[part].value, part))[:MAX_SLICES]
     figure, axes = _paper(1.9 + 0.32 * len(parts))
-    axes.axvline(0, color=GREY, linestyle="--")
+    axes.axvline(0, color=GRAY, linestyle="--")
     sure = [int(differences[part].low > 0) - int(differences[part].high < 0) for part in parts]
-    for sign, (colour, form, message) in FORMS.items():
-        here = [place for place, found_sign in enumerate(sure) if found_sign == sign]
+    for sign, (color, marker, label) in MARKERS.items():
+        here = [place for place, direction in enumerate(sure) if direction == sign]
         shown = [differences[parts[place]] for place in here]
         axes.hlines(
-            here, [f.low for f in shown], [f.high for f in shown], color=colour, linewidth=1.5
+            here, [f.low for f in shown], [f.high for f in shown], color=color, linewidth=1.5
         )
-        axes.plot([f.value for f in shown], here, form, color=colour, label=message)
+        axes.plot([f.value for f in shown], here, marker, color=color, label=label)
     axes.set_yticks(
         range(len(parts)), [f"{_plain(part)} ({differences[part].n:,} rows)" for part in parts]
     )
     axes.set_ylim(len(parts) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(_number)
     axes.set(
-        xlabel="value less the baseline's, money for each row; 95 % intervals for all slices "
-        "together"
+        xlabel="value minus the baseline's per row, in money; 95 % intervals for all slices jointly"
     )
     which = (
         f"the {len(parts)} worst of {len(differences)} slices"
         if len(differences) > len(parts)
         else "each slice"
     )
-    _head(axes, f"For whom? Value less the baseline's in {which}")
+    _head(axes, f"For whom? Value minus the baseline's in {which}")
     return figure
 
 
@@ -193,14 +193,15 @@ def _paper(height: float) -> tuple[Figure, Axes]:
 
 
 def _head(axes: Axes, title: str) -> None:
-    """Title and legend above the axes, where they cover nothing."""
+    """Put title and legend above the axes, where they cover nothing."""
     legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     axes.set_title(title, pad=14.5 * len(legend.get_texts()) + 14, fontweight="bold")
 
 
 def _number_axes(axes: Axes, which: str, values: NDArray[np.float64], rare: bool) -> None:
-    """Plain numbers; where the event is rare, even steps are factors of ten, or small values lie on
-    one another.
+    """Format the axes with plain numbers, and with a logarithmic scale for a rare event.
+
+    On a linear scale the small values of a rare event would overlap.
     """
     for name in which:
         if rare and 0 <= values.min() < values.max():
@@ -215,16 +216,16 @@ def _number(value: float, _: object = None) -> str:
 
 
 def _wilson(y: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927): honest for few rows and for none that are 1."""
+    """Compute the 95 % interval of a share (Wilson 1927), which also holds for few rows."""
     n, share, z = len(y), y.mean(), 1.96
     middle, half = share + z * z / 2 / n, z * np.sqrt(share * (1 - share) / n + z * z / 4 / n / n)
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
 def _plain(name: str) -> str:
-    """A name as it can stand in XML and on an axis."""
+    """Return a name without characters that XML does not allow, cut to the length of an axis."""
     shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in name)
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+    return shown if len(shown) <= MAX_NAME_LENGTH else shown[: MAX_NAME_LENGTH - 1] + "…"
 
 
 def _svg(figure: Figure) -> bytes:

@@ -1,5 +1,6 @@
-"""Who serves: the champion alias moves in one call, forward or back, and the registry remembers
-who, when and why.
+"""Promotion and rollback: they move the champion alias in one call.
+
+The registry records who moved it, when and why.
 """
 
 from collections.abc import Callable
@@ -10,12 +11,12 @@ from tempfile import TemporaryDirectory
 from ..bundle.loader import BundleError, open_bundle
 from ..project.project import Seam
 from ..settings import Settings
-from .challenger import not_compared
+from .challenger import reason_not_compared
 from .moving import ConcurrentPromotionError as ConcurrentPromotionError
 from .moving import NoTargetVersionError as NoTargetVersionError
-from .moving import Position, moving, position
-from .predecessors import former, predecessor, predecessors, with_history
-from .reason import demand_reason
+from .moving import Position, champion_position, exclusive_move
+from .predecessors import find_predecessor, former_champion, predecessors, with_history
+from .reason import require_reason
 from .registry import (
     CHALLENGER,
     CHAMPION,
@@ -37,31 +38,31 @@ def promote(
     settings: Settings | None = None,
     ready: Callable[[Version], None] | None = None,
 ) -> tuple[Version | None, Version]:
-    """Make the challenger, or the version `number`, the champion. Gives (before, after).
+    """Make the challenger, or the version `number`, the champion. Returns (before, after).
 
-    A challenger that was compared with another champion than today's is refused: its gates said
-    nothing of this one. So is one that was left by a rollback, unless it is named by its number.
-    `ready` may raise before anything moves: it is asked last, about the version that would answer.
-    Raises ConcurrentPromotionError when the champion moved while all this was looked at.
+    `ready` is called last with the version that would serve, and may raise before anything moves.
+
+    Raises NoTargetVersionError if the challenger was compared with another champion than the
+    current one, because its gates did not judge this comparison. The same holds for a challenger
+    that was left by a rollback, unless `number` names it. Raises ConcurrentPromotionError if the
+    champion moved during these checks.
     """
-    demand_reason(who, why)
-    seen = position(registry)
-    before, after = (
-        registry.get_by_alias(CHAMPION),
-        registry.get_by_alias(CHALLENGER) if number is None else registry.version(number),
-    )
+    require_reason(who, why)
+    seen = champion_position(registry)
+    before = registry.get_by_alias(CHAMPION)
+    after = registry.get_by_alias(CHALLENGER) if number is None else registry.version(number)
     if after is None:
         raise NoTargetVersionError("there is no challenger to promote; `train` makes one")
     if before and before.number == after.number:
         raise NoTargetVersionError(f"version {after.number} is the champion already")
     if number is None and (after := with_history(after, registry.history())).rolled_back:
         raise NoTargetVersionError(
-            f"version {after.number} was {after.rolled_back}. To promote it all the same, name it: "
+            f"version {after.number} was {after.rolled_back}. To promote it anyway, name it: "
             f"--version {after.number} (make: VERSION={after.number})"
         )
-    if number is None and (errors := not_compared(before, after)):
+    if number is None and (errors := reason_not_compared(before, after)):
         raise NoTargetVersionError(errors)
-    _demand_answer(registry, after, seam, settings, must=True)
+    _require_loadable(registry, after, seam, settings, must=True)
     if ready:
         ready(after)
     _move(registry, "promote", seen, before, after, who, why)
@@ -77,24 +78,28 @@ def rollback(
     seam: Seam | None = None,
     settings: Settings | None = None,
 ) -> tuple[Version, Version]:
-    """Make the champion's predecessor, or the version `number` that was champion before, the
-    champion again.
+    """Make the champion's predecessor, or the former champion `number`, the champion again.
 
-    Gives (before, after). A predecessor that was itself left by a rollback is passed over. Raises
-    ConcurrentPromotionError when the champion moved meanwhile.
+    Returns (before, after). It skips a predecessor that was itself left by a rollback. Raises
+    NoTargetVersionError if there is no such version, and ConcurrentPromotionError if the champion
+    moved meanwhile.
     """
-    demand_reason(who, why)
-    seen = position(registry)
+    require_reason(who, why)
+    seen = champion_position(registry)
     before = registry.get_by_alias(CHAMPION)
     if before is None:
-        raise NoTargetVersionError("there is no champion, so nothing to roll back")
-    after = predecessor(registry, before) if number is None else former(registry, before, number)
-    _demand_answer(registry, after, seam, settings)
+        raise NoTargetVersionError("there is no champion, so there is nothing to roll back")
+    after = (
+        find_predecessor(registry, before)
+        if number is None
+        else former_champion(registry, before, number)
+    )
+    _require_loadable(registry, after, seam, settings)
     _move(registry, "rollback", seen, before, after, who, why)
     return before, after
 
 
-def _demand_answer(
+def _require_loadable(
     registry: Registry,
     version: Version,
     seam: Seam | None,
@@ -102,9 +107,10 @@ def _demand_answer(
     *,
     must: bool = False,
 ) -> None:
-    """With a seam, a version that the service would refuse is refused here, before anything moves.
+    """Load the version as the service would, if `seam` and `settings` are given.
 
-    Raises RegistryError for one that cannot be fetched, if it `must` be.
+    Raises NoTargetVersionError if the service would refuse it. Raises RegistryError if it cannot be
+    fetched and `must` be checked.
     """
     if seam is None or settings is None:
         return
@@ -122,13 +128,14 @@ def _demand_answer(
         except (BundleError, BundleTooLargeError) as error:
             raise NoTargetVersionError(
                 f"version {version.number} ({version.kind}) would be refused by the "
-                f"service: {error}. Nothing moved; "
-                "if the service runs other code than this, add --skip-load-check"
+                f"service: {error}. Nothing moved; if the service runs other code than this, "
+                "add --skip-load-check"
             ) from error
         except RegistryError:
             if must:
                 raise
-            # It cannot be looked at; a service may still hold it, and a rollback must not wait.
+            # The version cannot be checked. A service may still hold it, and a rollback must not
+            # wait.
 
 
 def _move(
@@ -140,37 +147,36 @@ def _move(
     who: str,
     why: str,
 ) -> None:
-    """Tags first, the alias last: a crash in between changes nobody's answer.
+    """Write the tags, then move the alias, then check that the alias stayed.
 
-    Then look whether it stayed.
+    The alias moves last, so that a crash before does not change which version serves.
     """
-    with moving(registry, who, seen):
+    with exclusive_move(registry, who, seen):
         at = datetime.now(UTC).isoformat(timespec="seconds")
+        # A promotion of a predecessor leaves the current champion for good, so rollbacks must not
+        # return to it.
         if (
             action == "promote"
             and before
             and after.number not in [v.number for v in predecessors(registry, before)]
         ):
-            registry.tag(
-                after.number, "previous", str(before.number)
-            )  # else it was left for good: no way leads back
+            registry.tag(after.number, "previous", str(before.number))
         if action == "rollback" and before:
             for name, value in {"by": who, "why": why, "at": at}.items():
                 registry.tag(before.number, f"rolled_back.{name}", value)
+        # A person has named the version, so it may serve again.
         if ROLLED_BACK in after.tags:
-            registry.drop_tag(
-                after.number, ROLLED_BACK
-            )  # somebody has named it: it may serve again
+            registry.drop_tag(after.number, ROLLED_BACK)
         for name, value in {"by": who, "at": at, "why": why}.items():
             registry.tag(after.number, f"{action}.{name}", value)
-        registry.point(CHAMPION, after)
+        registry.set_alias(CHAMPION, after)
         registry.record(
             action, version=after.number, before=before.number if before else None, who=who, why=why
         )
         now = registry.get_by_alias(CHAMPION)
     if now is None or now.number != after.number:
         raise ConcurrentPromotionError(
-            f"version {after.number} was made champion, and at once somebody else made it "
-            f"{f'version {now.number}' if now else 'none'}, without asking. Look at "
-            f"`versions`, and then decide again"
+            f"version {after.number} was made champion, and at once somebody else changed the "
+            f"champion to {f'version {now.number}' if now else 'none'}. Run `list-versions`, "
+            f"then decide again"
         )

@@ -1,22 +1,25 @@
-"""Who does something to the model, and why: one line each, for the record."""
+"""Actor and reason of a change of the model: one line each, for the history."""
 
-from ..display.plain_text import MAX_LENGTH, violation
+from ..display.plain_text import MAX_LENGTH, text_violation
 
-LONGEST_REASON, LONGEST_NAME = MAX_LENGTH, 200
+MAX_REASON_LENGTH, MAX_ACTOR_LENGTH = MAX_LENGTH, 200
 
 
 class MissingReasonError(Exception):
-    """Who or why is missing, too long or not one line of visible text; nothing was changed."""
+    """Actor or reason is missing, too long or not one line of visible text; nothing was changed."""
 
 
-def demand_reason(who: str, why: str, example: str = "it beats the rule") -> None:
-    """Raises MissingReasonError for what cannot stand in the history of the model."""
-    if errors := violation(why):
-        works = (
-            f'say why, in 1 to {LONGEST_REASON} characters: --reason "{example}" (make: '
-            f'REASON="...")'
+def require_reason(who: str, why: str, example: str = "it beats the rule") -> None:
+    """Check actor and reason before they go into the history of the model.
+
+    Raises MissingReasonError if one is missing, too long or not one line of visible text.
+    """
+    if errors := text_violation(why):
+        remedy = (
+            f'give a reason of 1 to {MAX_REASON_LENGTH} characters: --reason "{example}" '
+            '(make: REASON="...")'
         )
-        raise MissingReasonError(f"{works}; of what was given, {errors}")
-    if errors := violation(who, LONGEST_NAME):
-        works = f'say who, in 1 to {LONGEST_NAME} characters: --actor "ann@example.org"'
-        raise MissingReasonError(f"{works}; of what was given, {errors}")
+        raise MissingReasonError(f"the reason is not usable: {errors}; {remedy}")
+    if errors := text_violation(who, MAX_ACTOR_LENGTH):
+        remedy = f'give a name of 1 to {MAX_ACTOR_LENGTH} characters: --actor "ann@example.org"'
+        raise MissingReasonError(f"the actor is not usable: {errors}; {remedy}")

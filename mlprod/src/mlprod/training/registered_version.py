@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..display.plain_text import display
-from .history import number_of
+from .history import parse_version_number
 
-ROLLED_BACK = "rolled_back.at"  # tag of a version that was left by a rollback
+# The tag of a version that was left by a rollback.
+ROLLED_BACK = "rolled_back.at"
 
 
 @dataclass(frozen=True)
@@ -19,25 +20,29 @@ class Version:
 
     @property
     def digest(self) -> str:
+        """The digest of the bundle; empty if the version names none."""
         return self.tags.get("bundle", "")
 
     @property
     def kind(self) -> str:
+        """The kind of the candidate: "model" or "baseline"."""
         return self.tags.get("kind", "model")
 
     @property
     def previous(self) -> int | None:
-        return number_of(self.tags.get("previous", ""))
+        """The number of the champion before this version; None if its tag names none."""
+        return parse_version_number(self.tags.get("previous", ""))
 
     @property
     def since(self) -> str:
-        """When it was last made champion; the same version made champion again has another time."""
+        """The time when the version last became champion; empty if it never did."""
         return max(self.tags.get("promote.at", ""), self.tags.get("rollback.at", ""))
 
     @property
     def rolled_back(self) -> str:
-        """When, by whom and why it was left by a rollback; empty once somebody promoted it by its
-        number again.
+        """The rollback that left the version: actor, time and reason.
+
+        It is empty if there was none, or once somebody promoted the version by its number again.
         """
         if ROLLED_BACK not in self.tags:
             return ""
@@ -46,18 +51,17 @@ class Version:
 
     @property
     def problems(self) -> list[str]:
-        """What somebody else than these commands has written, or has not."""
+        """Defects of the version's tags, which only other programs than these commands cause."""
         result = []
         if not self.digest:
-            result.append(
-                "names no bundle, so nothing can answer with it: train registers versions"
-            )
+            result.append("names no bundle, so no service can load it; `train` registers versions")
         if self.tags.get("previous") and self.previous is None:
             result.append(
-                f"its tag previous is {self.tags['previous'][:80]!r}, no number of a version"
+                f"its tag previous is {self.tags['previous'][:80]!r}, which is not a version number"
             )
         return [display(problem) for problem in result]
 
 
 def version_of(item: Any) -> Version:
+    """Convert MLflow's model version."""
     return Version(int(item.version), item.run_id, dict(item.tags))

@@ -1,16 +1,14 @@
-"""The way to MLflow: a server, or a database in the state folder of this machine."""
+"""Connection to MLflow: a server, or a database in the state folder of this machine."""
 
 import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault(
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
-)  # a dead server is noticed in seconds, not minutes
-os.environ.setdefault(
-    "MLFLOW_HTTP_REQUEST_TIMEOUT", "20"
-)  # and one that hangs in a minute, not six
+# MLflow reads these when it is imported. A dead server is noticed in seconds instead of minutes,
+# and one that hangs in a minute instead of six.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -23,8 +21,10 @@ from ..settings import Settings
 from .registered_version import Version
 from .relocation import relocate
 
-MAX_MESSAGE = 400  # characters of MLflow's errors, which may hold whole pages of a server
-ANSWERS = (
+# Characters of an error of MLflow, which may contain a whole page of a server.
+MAX_MESSAGE_LENGTH = 400
+# Codes of a registry that responded and refused the call.
+REFUSAL_CODES = (
     "INVALID_PARAMETER_VALUE",
     "INVALID_STATE",
     "PERMISSION_DENIED",
@@ -34,8 +34,9 @@ ANSWERS = (
 
 
 class RegistryError(Exception):
-    """The registry does not answer or does not hold what was asked for; `code` is MLflow's word for
-    it.
+    """The registry does not respond, or does not hold the requested item.
+
+    `code` is MLflow's error code; empty if there is none.
     """
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -43,23 +44,24 @@ class RegistryError(Exception):
         self.code = code
 
     @property
-    def answered(self) -> bool:
-        """Whether the registry is there and refuses."""
-        return self.code in ANSWERS
+    def refused(self) -> bool:
+        """Whether the registry responded and refused the call."""
+        return self.code in REFUSAL_CODES
 
 
 class BundleTooLargeError(RegistryError):
-    """The bundle has more bytes than a service would load; nothing was fetched."""
+    """The bundle has more bytes than a service would load; nothing was downloaded."""
 
 
 class RegistryConnection:
-    """A client of MLflow. Everything raises RegistryError when the server is away."""
+    """A client of MLflow. Every method raises RegistryError if the registry does not respond."""
 
     def __init__(self, settings: Settings) -> None:
         self.database = settings.database
         self.name, self.megabytes = settings.model_name, settings.model_megabytes
         self.uri = settings.tracking_uri or _sqlite(settings.database)
-        self.folder = None if settings.tracking_uri else settings.state_dir  # of this machine alone
+        # Only an embedded registry has a folder on this machine.
+        self.folder = None if settings.tracking_uri else settings.state_dir
         self.local_artifacts = self.folder and (self.folder / "artifacts").resolve()
         try:
             if self.local_artifacts and not settings.database.exists():
@@ -71,33 +73,33 @@ class RegistryConnection:
             raise
         except Exception as error:
             raise RegistryError(
-                masked(f"the registry {self.uri} does not answer: {error}")[:MAX_MESSAGE]
+                masked(f"the registry {self.uri} does not respond: {error}")[:MAX_MESSAGE_LENGTH]
             ) from error
 
-    def _ask(self, call: str, *arguments: Any, **named: Any) -> Any:
-        """A call of MLflow's client. Raises RegistryError when it fails for whatever reason."""
+    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call a method of MLflow's client. Raises RegistryError if it fails for any reason."""
         try:
-            return getattr(self.client, call)(*arguments, **named)
-        except (
-            Exception
-        ) as error:  # MLflow's own, or whatever its store raises: S3, a database, a disk
-            message = masked(f"the registry {self.uri} does not answer {call}: {error}")[
-                :MAX_MESSAGE
-            ]
-            raise RegistryError(message, getattr(error, "error_code", "")) from error
+            return getattr(self.client, method)(*arguments, **named)
+        # MLflow's own error, or one of its store: S3, a database, a disk.
+        except Exception as error:
+            message = masked(f"the registry {self.uri} does not respond to {method}: {error}")
+            raise RegistryError(
+                message[:MAX_MESSAGE_LENGTH], getattr(error, "error_code", "")
+            ) from error
 
     def _experiment(self, kind: str = "") -> str:
         name = f"{self.name}.{kind}" if kind else self.name
-        known = self._ask("get_experiment_by_name", name)
+        known = self._call("get_experiment_by_name", name)
         place = self.local_artifacts.as_uri() if self.local_artifacts else None
         if known:
             if self.local_artifacts and known.artifact_location != place:
                 relocate(self.database, known.artifact_location, self.local_artifacts)
             return str(known.experiment_id)
         try:
-            return str(self._ask("create_experiment", name, artifact_location=place))
+            return str(self._call("create_experiment", name, artifact_location=place))
         except RegistryError:
-            if known := self._ask("get_experiment_by_name", name):  # another process was faster
+            # Another process may have created it meanwhile.
+            if known := self._call("get_experiment_by_name", name):
                 return str(known.experiment_id)
             raise
 
@@ -109,17 +111,19 @@ class RegistryConnection:
         except Exception as error:
             raise RegistryError(
                 f"the bundle of version {version.number} cannot be fetched: "
-                f"{masked(str(error))[:MAX_MESSAGE]}"
+                f"{masked(str(error))[:MAX_MESSAGE_LENGTH]}"
             ) from error
 
     def _bytes(self, run: str, path: str) -> int:
-        """Of the files below a path of a run's artifacts, where the store lists them with their
-        size.
+        """Return the bytes of the files below a path of a run's artifacts.
+
+        A store may list files without their size; these count as 0.
         """
         try:
-            result = self._ask("list_artifacts", run, path)
+            result = self._call("list_artifacts", run, path)
+        # A path that cannot be listed cannot be downloaded either; the download reports it.
         except RegistryError:
-            return 0  # what cannot be listed cannot be fetched either, and is then named
+            return 0
         return sum(
             self._bytes(run, item.path) if item.is_dir else int(item.file_size or 0)
             for item in result
@@ -131,8 +135,10 @@ def _sqlite(file: Path) -> str:
 
 
 def _make_database(file: Path) -> None:
-    """MLflow takes seconds to make its tables; nobody may see them half made, and the first of two
-    makers wins.
+    """Create the database under a draft name, then move it into place.
+
+    MLflow needs seconds to create its tables, and no process may see an incomplete database. Of two
+    processes the first one wins.
     """
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     MlflowClient(tracking_uri=_sqlite(draft)).search_experiments(max_results=1)
@@ -140,7 +146,8 @@ def _make_database(file: Path) -> None:
         os.link(draft, file)
     except FileExistsError:
         pass
-    except OSError:  # a file system without hard links
+    # The file system does not support hard links.
+    except OSError:
         draft.replace(file)
     with contextlib.suppress(OSError):
         draft.unlink()

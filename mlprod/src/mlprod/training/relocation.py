@@ -1,13 +1,14 @@
-"""The embedded registry names its files by their whole path.
+"""Relocation of the embedded registry: its paths follow a folder that was moved or copied.
 
-After its folder was moved or copied, the paths follow.
+MLflow stores the absolute path of each artifact.
 """
 
 import contextlib
 import sqlite3
 from pathlib import Path
 
-WAIT = 30  # seconds for another command that writes
+# The time to wait for another command that writes.
+DATABASE_WAIT_SECONDS = 30
 STATEMENTS = (
     "UPDATE experiments SET artifact_location = :now || substr(artifact_location, "
     "length(:before) + 1) "
@@ -18,12 +19,13 @@ STATEMENTS = (
 
 
 def relocate(database: Path, before: str, artifacts: Path) -> None:
-    """Lead from the artifacts at the address `before` to those in this folder, unless none came
-    along.
+    """Replace the artifact address `before` by the address of this folder, unless it is empty.
 
-    A copy would otherwise write into the folder that it was copied from. Raises sqlite3.Error.
+    Without this a copy would write into the folder from which it was copied. Raises sqlite3.Error
+    if the database cannot be written.
     """
     if artifacts.is_dir() and any(artifacts.iterdir()):
-        with contextlib.closing(sqlite3.connect(database, timeout=WAIT)) as connection, connection:
+        connection = sqlite3.connect(database, timeout=DATABASE_WAIT_SECONDS)
+        with contextlib.closing(connection), connection:
             for statement in STATEMENTS:
                 connection.execute(statement, {"before": before, "now": artifacts.as_uri()})

@@ -1,4 +1,4 @@
-"""The model card of a version with its pictures, as pages: var/report/card.md."""
+"""Report of a version: its model card with its plots, in var/report/card.md."""
 
 import re
 import shutil
@@ -7,70 +7,69 @@ from tempfile import TemporaryDirectory
 
 from ..atomic_write import atomic_write
 from ..bundle.manifest import MANIFEST, Manifest, folder_digest, read_manifest
-from .registry import FOLDER, Registry, RegistryError, Version
+from .registry import BUNDLE_FOLDER, Registry, RegistryError, Version
 
 CARD = "card.md"
-NAMED = re.compile("[0-9a-f]{12}")  # folders of pictures, after the bundle that they show
+# Each bundle has a folder of plots, which is named by its digest.
+PLOT_FOLDER = re.compile("[0-9a-f]{12}")
 
 
 def write_report(registry: Registry, version: Version, folder: Path) -> Path:
-    """Write the card of a version into `folder`, its pictures beside it; gives the card's path.
+    """Write the card of a version into `folder`, with its plots, and return the card's path.
 
-    The card is replaced last and at once, and each bundle's pictures lie in a folder of their own:
-    whatever is interrupted leaves the old card with the old pictures. Raises RegistryError for
-    another bundle than was registered.
+    The card is replaced last, in one step, and each bundle has a plot folder of its own. So an
+    interrupted run leaves the old card with the old plots. Raises RegistryError if the bundle
+    differs from the registered one.
     """
     with TemporaryDirectory() as fetched:
         run = registry.download_run(version, Path(fetched))
-        bundle = run / FOLDER
+        bundle = run / BUNDLE_FOLDER
         if not bundle.is_dir() or (result := folder_digest(bundle)) != version.digest:
-            received = f"came as {result[:12]}" if bundle.is_dir() else "has no bundle"
+            received = f"arrived as {result[:12]}" if bundle.is_dir() else "has no bundle"
             raise RegistryError(
-                f"version {version.number} is {version.digest[:12]} but {received}: no report"
+                f"version {version.number} is {version.digest[:12]} but {received}; no report was "
+                "written"
             )
         manifest = read_manifest((bundle / MANIFEST).read_bytes())
-        shown = {
-            name: message for name, message in _seen(manifest).items() if (run / name).is_file()
+        descriptions = {
+            name: text
+            for name, text in _plot_descriptions(manifest).items()
+            if (run / name).is_file()
         }
         place = folder / version.digest[:12]
         place.mkdir(parents=True, exist_ok=True)
-        for name in shown:
+        for name in descriptions:
             atomic_write(place / name, (run / name).read_bytes())
-        text = (bundle / CARD).read_text(encoding="utf-8")
-    title, rest = text.split("\n## ", 1) if "\n## " in text else (text, "")
+        card = (bundle / CARD).read_text(encoding="utf-8")
+    title, rest = card.split("\n## ", 1) if "\n## " in card else (card, "")
     pages = [
         title.rstrip(),
-        f"Version {version.number} of {registry.name}, bundle `{version.digest}`. Written "
-        f"anew for each version.",
-        "## Pictures",
-        *(f"![{output}]({place.name}/{name})" for name, output in shown.items()),
-        *([] if shown else ["None were drawn with this version."]),
+        f"Version {version.number} of {registry.name}, bundle `{version.digest}`. "
+        "`make report` overwrites this page.",
+        "## Plots",
+        *(f"![{text}]({place.name}/{name})" for name, text in descriptions.items()),
+        *([] if descriptions else ["This version has no plots."]),
     ]
     atomic_write(
         folder / CARD, ("\n\n".join(pages) + (f"\n\n## {rest}" if rest else "\n")).encode()
     )
     for other in folder.iterdir():
-        if other.is_dir() and NAMED.fullmatch(other.name) and other != place:
+        if other.is_dir() and PLOT_FOLDER.fullmatch(other.name) and other != place:
             shutil.rmtree(other)
     return folder / CARD
 
 
-def _seen(manifest: Manifest) -> dict[str, str]:
-    """Picture → what is seen on it, in words for those who cannot see it.
-
-    In the order of the page.
-    """
+def _plot_descriptions(manifest: Manifest) -> dict[str, str]:
+    """Return plot → its description for people who cannot see it, in the order of the page."""
     value, today = manifest.metrics["value"], manifest.baseline["value"]
     slices = len(manifest.slices)
     return {
-        "money.svg": f"Mean payoff for each row at every threshold: {value.value:.4g} at the chosen "
-        f"threshold "
-        f"{manifest.threshold:.4g}, {today.value:.4g} with the baseline",
-        "calibration.svg": f"What was predicted against what came, in bins of {value.n:,} test rows; on the "
-        f"dashed "
-        f"line both are equal. {_error(manifest)}",
-        "slices.svg": f"Value less the baseline's by slice, {slices} in all, worst at the top, with "
-        f"intervals",
+        "money.svg": f"Mean payoff per row at every threshold: {value.value:.4g} at the chosen "
+        f"threshold {manifest.threshold:.4g}, {today.value:.4g} with the baseline",
+        "calibration.svg": f"Mean outcome over mean score, in bins of {value.n:,} test rows; on "
+        f"the dashed line both are equal. {_error(manifest)}",
+        "slices.svg": f"Value minus the baseline's by slice, {slices} in all, worst at the top, "
+        "with intervals",
     }
 
 

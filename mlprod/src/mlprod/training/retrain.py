@@ -1,4 +1,4 @@
-"""Learn anew for a reason, with the outcomes that the service was told.
+"""Retraining for a reason, with the outcomes in the records.
 
 It makes a challenger and promotes nothing.
 """
@@ -15,36 +15,35 @@ from ..records.store import Store
 from ..settings import Settings
 from .candidates import Say
 from .governed_training import train_with_governance
-from .outcome_labels import fill, outcome_labels
-from .reason import demand_reason
+from .outcome_labels import fill_labels, read_outcome_labels
+from .reason import require_reason
 from .registry import CHALLENGER, CHAMPION, Registry, RegistryError, Version
-from .sources import loaded
+from .sources import load_table
 from .training_result import TrainingResult
 
-REASONS = {  # what is written down where nobody says more
+# Trigger → the reason that is recorded if nobody gives one.
+DEFAULT_REASONS = {
     "age": "the champion is old",
-    "drift": "what is asked is no longer what was learnt from",
-    "quality": "real outcomes are worse than the test was",
+    "drift": "requests differ from the training data",
+    "quality": "errors on real outcomes are larger than in the test",
     "person": "",
 }
 
 
 class ModelUnchangedError(Exception):
-    """The same rows and files made the champion once more: what asked for a retraining is still
-    there.
-    """
+    """The retraining produced the champion again, so its trigger remains."""
 
 
-def due(registry: Registry, days: float) -> tuple[bool, str]:
-    """Does the champion's age ask for a retraining, and what is to be said of it?
+def retraining_due(registry: Registry, days: float) -> tuple[bool, str]:
+    """Return whether the champion's age requires a retraining, and a message about it.
 
-    A challenger that was made lately to follow this champion waits for a person; it is not made
-    again each night.
+    A challenger of this champion that is younger than `days` waits for a person. So a schedule does
+    not make it again each night.
     """
     champion, challenger = registry.get_by_alias(CHAMPION), registry.get_by_alias(CHALLENGER)
     if champion is None:
         return False, "there is no champion, so none is too old"
-    old = age(registry, champion)
+    old = version_age(registry, champion)
     message = (
         f"the champion, version {champion.number}, is {old:.1f} days old; the limit is {days:g}"
     )
@@ -55,20 +54,20 @@ def due(registry: Registry, days: float) -> tuple[bool, str]:
         and not challenger.rolled_back
         and challenger.tags.get("compared_with") == str(champion.number)
     ):
-        waits = age(registry, challenger)
+        waits = version_age(registry, challenger)
         if waits <= days:
             return (
                 False,
                 f"{message}; version {challenger.number} was made {waits:.1f} days ago and "
-                f"waits: make promote",
+                "waits for `make promote`",
             )
     return True, message
 
 
-def age(registry: Registry, version: Version) -> float:
-    """Days since a version was made.
+def version_age(registry: Registry, version: Version) -> float:
+    """Return the days since a version was made.
 
-    Raises RegistryError when its bundle cannot be fetched, or does not show it.
+    Raises RegistryError if its bundle cannot be fetched, or does not contain the time.
     """
     with TemporaryDirectory() as folder:
         try:
@@ -78,48 +77,48 @@ def age(registry: Registry, version: Version) -> float:
             return (datetime.now(UTC) - datetime.fromisoformat(made)).total_seconds() / 86_400
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RegistryError(
-                f"{PROVENANCE} of version {version.number} does not show when it was made"
+                f"{PROVENANCE} of version {version.number} has no valid created_at"
             ) from error
 
 
 def retrain(
-    seam: Seam, settings: Settings, store: Store, say: Say, *, because: str, who: str, why: str = ""
+    seam: Seam, settings: Settings, store: Store, say: Say, *, trigger: str, who: str, why: str = ""
 ) -> TrainingResult:
-    """A challenger by the same training and gates as any, from rows whose labels the records may
-    know.
+    """Train a challenger with the usual gates; outcomes in the records fill missing labels.
 
-    Raises what train_with_governance() raises, StoreUnavailableError, MissingReasonError, and
-    ModelUnchangedError when it is the champion once more.
+    `trigger` is a key of DEFAULT_REASONS. Raises what train_with_governance() raises,
+    StoreUnavailableError, MissingReasonError, and ModelUnchangedError if the result is the champion
+    again.
     """
-    why = why.strip() or REASONS[because]
-    demand_reason(who, why, "a new fraud")
+    why = why.strip() or DEFAULT_REASONS[trigger]
+    require_reason(who, why, "a new fraud")
     registry = Registry(settings)
-    rows, matches = fill(loaded(seam.load), seam.terms, outcome_labels(store))
-    say(f"because    {because}: {why}")
+    rows, counts = fill_labels(load_table(seam.load), seam.terms, read_outcome_labels(store))
+    say(f"trigger    {trigger}: {why}")
     say(
-        f"outcomes   {matches.outcomes:,} told to {store.engine.url}: {matches.used:,} are "
-        f"labels that load() lacks"
+        f"outcomes   {counts.outcomes:,} in {store.engine.url}: {counts.used:,} fill missing "
+        f"labels of load()"
     )
-    if matches.elsewhere:
+    if counts.unmatched:
         say(
-            f"outcomes   {matches.elsewhere:,} left out: no row of load() has their id as "
+            f"outcomes   {counts.unmatched:,} left out: no row of load() has their id as "
             f"its {seam.terms.id}"
         )
     result = train_with_governance(
         replace(seam, load=lambda since=None, until=None: rows), settings, say
     )
-    version, champion = result.version, registry.get_by_alias(CHAMPION)  # who may have moved since
+    # The champion may have moved during the training.
+    version, champion = result.version, registry.get_by_alias(CHAMPION)
     if champion and champion.number == version.number:
         raise ModelUnchangedError(
-            f"the same rows and files made the champion, version {version.number}, once "
-            f"more; nothing moved. "
-            "Does load() reach to today, and are its labels or outcomes there?"
+            f"the same rows and files produced the champion, version {version.number}, again; "
+            "nothing moved. Check that load() reaches to today, and that labels or outcomes exist"
         )
-    facts = {"because": because, "why": why, "by": who, "outcomes": str(matches.used)}
+    facts = {"because": trigger, "why": why, "by": who, "outcomes": str(counts.used)}
     for name, value in facts.items():
         registry.tag(version.number, f"retrain.{name}", value)
     before = champion.number if champion else None
     registry.record(
-        "retrain", version=version.number, before=before, who=who, why=f"{because}: {why}"
+        "retrain", version=version.number, before=before, who=who, why=f"{trigger}: {why}"
     )
     return result

@@ -1,7 +1,4 @@
-"""Has the data changed where it comes from?
-
-What a version was made of, column by column, beside what comes today.
-"""
+"""Schema of the data source: the columns of a version's training data, and today's changes."""
 
 import json
 from collections.abc import Mapping
@@ -10,18 +7,19 @@ import ibis.expr.types as ir
 
 from ..contract.schema import ContractSchema
 
-COLUMNS = "columns"  # tag of a version: the types of what it was made of, as JSON
+# The tag of a version with the column types of its training data, as JSON.
+COLUMNS_TAG = "columns"
 
 
 class SchemaNotRecordedError(Exception):
-    """The version says nothing of the columns that it was made of."""
+    """The version has no readable record of the columns of its training data."""
 
 
-def columns(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
-    """Column → type, as the source has it before the contract casts, of what the contract reads.
+def source_columns(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
+    """Return column → type in the source, for the columns that the contract reads.
 
-    Whether it may be null is left out, which engines say differently, and so is the label, which
-    outcomes may have filled in as numbers.
+    The type is that before the contract casts, without nullability, because engines differ in it.
+    The label is left out, because outcomes may have filled it in as numbers.
     """
     named = [name for name in (terms.id, terms.unit, terms.time, *terms.fields.names) if name]
     return {
@@ -29,30 +27,32 @@ def columns(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
     }
 
 
-def said(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
-    """The tag to be kept with a version."""
-    return {COLUMNS: json.dumps(columns(table, terms), sort_keys=True)}
+def schema_tag(table: ir.Table, terms: ContractSchema) -> dict[str, str]:
+    """Return the tag that a version gets."""
+    return {COLUMNS_TAG: json.dumps(source_columns(table, terms), sort_keys=True)}
 
 
-def changes(tags: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is another column than it was, in words.
+def schema_changes(tags: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Describe the columns that have changed since training.
 
-    Raises SchemaNotRecordedError for a version that is older than this look.
+    Raises SchemaNotRecordedError if the version has no readable tag `columns`, as one that an older
+    library registered.
     """
-    if COLUMNS not in tags:
+    if COLUMNS_TAG not in tags:
         raise SchemaNotRecordedError(
-            "what it was made of was not written down then; make train, then promote what it makes"
+            "the version has no record of its source schema; run make train and promote the new "
+            "version"
         )
     try:
-        before = {str(name): str(kind) for name, kind in json.loads(tags[COLUMNS]).items()}
+        before = {str(name): str(kind) for name, kind in json.loads(tags[COLUMNS_TAG]).items()}
     except (ValueError, AttributeError, RecursionError) as error:
         raise SchemaNotRecordedError(
-            f"its tag {COLUMNS} cannot be read; make train, then promote what it makes"
+            f"its tag {COLUMNS_TAG} cannot be read; run make train and promote the new version"
         ) from error
     return [
         f"{name} was {kind}, and is {now[name]}"
         if name in now
-        else f"{name}, {kind}, does not come any more"
+        else f"{name} was {kind}, and is missing"
         for name, kind in before.items()
         if now.get(name) != kind
     ]

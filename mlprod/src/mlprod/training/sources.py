@@ -1,4 +1,4 @@
-"""Tables: from load(), as a stream, and the cells of a column."""
+"""Access to tables: rows from load(), batches of a table, cells of a column."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,35 +15,38 @@ from ..project.project import Load
 
 
 class NoRowsError(Exception):
-    """The options choose no rows; the message says what helps."""
+    """The options select no rows; the message describes the remedy."""
 
 
-def loaded(load: Load, since: datetime | None = None, until: datetime | None = None) -> ir.Table:
-    """The rows of load(). Raises ContractError when it gives anything but an Ibis table."""
+def load_table(
+    load: Load, since: datetime | None = None, until: datetime | None = None
+) -> ir.Table:
+    """Return the table of load(). Raises ContractError if it is not an Ibis table."""
     table = load(since, until)
     if not isinstance(table, ir.Table):
         raise ContractError(
-            f"load() gave a {type(table).__name__}; it must give an Ibis table: "
-            f"ibis.memtable(frame)"
+            f"load() returned a {type(table).__name__}; it must return an Ibis table, for example "
+            "ibis.memtable(frame)"
         )
     return table
 
 
-def stream(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
-    """The table in pieces of at most so many rows, never all of it in memory where the engine can
-    stream.
+def stream_batches(table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
+    """Return the table in batches of at most `rows` rows.
+
+    If the engine can stream, the whole table is never in memory.
     """
     engine = ibis.get_backend(table)
     if engine.name != "duckdb":
         return iter(table.to_pyarrow_batches(chunk_size=rows))
-    table.limit(0).to_pyarrow()  # makes tables of memory known to the engine
-    # Ibis 12.0 asks for a method that DuckDB 2.0 no longer has; this is the one that took its
-    # place.
+    # Registers in-memory tables with the engine.
+    table.limit(0).to_pyarrow()
+    # Ibis 12.0 calls a method that DuckDB 2.0 has removed; this is its replacement.
     return iter(engine.con.sql(engine.compile(table)).to_arrow_reader(rows))
 
 
 def cells_of(field: Field, cells: pa.Array | pa.ChunkedArray) -> Any:
-    """The cells of a field's column as `column` takes them."""
+    """Convert the cells of a field's column to what contract.encoding.column() accepts."""
     if field.kind in ("category", "text"):
         return cells.to_pylist()
     if field.kind == "boolean":

@@ -1,4 +1,4 @@
-"""Split by unit and time."""
+"""Split of the rows by unit and time, and its leakage check."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,26 +9,27 @@ from numpy.typing import NDArray
 
 from ..contract.schema import ContractSchema, Task
 from .dataset import Dataset
-from .split_errors import SMALLEST, one_class, too_few
+from .split_errors import MIN_PART_ROWS, describe_one_class, describe_too_few_rows
 
-TRAIN, VALIDATION = 0.60, 0.15  # shares of the units; the rest tests
-TRAIN_TIME_SHARE = (
-    0.70  # share of the time before which the model learns and after which it is measured
-)
+# Shares of the units; the rest is the test part.
+TRAIN_SHARE, VALIDATION_SHARE = 0.60, 0.15
+# Share of the rows, by time, from which the model learns; the later rows test it.
+TRAIN_TIME_SHARE = 0.70
 
 
 class SplitError(Exception):
-    """There are too few rows, or a part holds one class only."""
+    """A part has too few rows, or one class only."""
 
 
 class LeakageError(Exception):
-    """The parts of a split know of each other."""
+    """Two parts of a split share units, or overlap in time."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of rows: the model learns on `train`, `validation` gives the threshold, `test` the
-    figures.
+    """Positions of rows in the three parts.
+
+    The model learns from `train`, `validation` gives the threshold, `test` the figures.
     """
 
     train: NDArray[np.intp]
@@ -37,51 +38,56 @@ class Split:
 
 
 def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Split:
-    """Units are dealt by hash, the same at every run: no version of a model has ever learnt from a
-    test unit.
+    """Split the rows by a hash of their unit, which is the same in every run.
 
-    With a time, learning ends where measuring begins; rows on the wrong side of either line are
-    left out. Raises SplitError, which names the columns of `terms`.
+    So no version of a model has ever learned from a test unit. With EVENT_TIME the training part
+    ends before the other two begin, and rows on the wrong side are left out. Raises SplitError if a
+    part has too few rows or one class only; its message names the columns of `terms`.
     """
-    place = shares(rows.units)
+    place = hash_shares(rows.units)
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
     if rows.at is not None and len(rows):
         now = np.sort(rows.at)[int(len(rows) * TRAIN_TIME_SHARE)]
         past, future = rows.at < now, rows.at >= now
     parts = Split(
-        train=np.flatnonzero((place < TRAIN) & past),
-        validation=np.flatnonzero((place >= TRAIN) & (place < TRAIN + VALIDATION) & future),
-        test=np.flatnonzero((place >= TRAIN + VALIDATION) & future),
+        train=np.flatnonzero((place < TRAIN_SHARE) & past),
+        validation=np.flatnonzero(
+            (place >= TRAIN_SHARE) & (place < TRAIN_SHARE + VALIDATION_SHARE) & future
+        ),
+        test=np.flatnonzero((place >= TRAIN_SHARE + VALIDATION_SHARE) & future),
     )
     for name, part in vars(parts).items():
-        if len(part) < SMALLEST:
-            raise SplitError(too_few(rows, name, len(part), terms))
+        if len(part) < MIN_PART_ROWS:
+            raise SplitError(describe_too_few_rows(rows, name, len(part), terms))
         if task == "binary" and len(np.unique(rows.y[part])) < 2:
-            raise SplitError(one_class(rows, name, part, terms))
-    verify(rows, parts)
+            raise SplitError(describe_one_class(rows, name, part, terms))
+    verify_split(rows, parts)
     return parts
 
 
-def verify(rows: Dataset, parts: Split) -> None:
-    """Raises LeakageError when a unit stands on both sides, or when learning reaches into the time
-    of measuring.
+def verify_split(rows: Dataset, parts: Split) -> None:
+    """Check a split.
+
+    Raises LeakageError if a unit is in the training part and in another one, or if the training
+    part overlaps with another one in time.
     """
-    learnt = set(rows.units[parts.train])
+    learned = set(rows.units[parts.train])
     for name, part in (("validation", parts.validation), ("test", parts.test)):
-        if shared := learnt & set(rows.units[part]):
+        if shared := learned & set(rows.units[part]):
             raise LeakageError(
-                f"{len(shared)} units stand in train and in {name}, for example {min(shared)!r}"
+                f"{len(shared)} units are in train and in {name}, for example {min(shared)!r}"
             )
         if rows.at is not None and rows.at[parts.train].max() >= rows.at[part].min():
             raise LeakageError(
-                f"train reaches to {rows.at[parts.train].max()}, {name} begins at "
+                f"train ends at {rows.at[parts.train].max()}, but {name} begins at "
                 f"{rows.at[part].min()}"
             )
 
 
-def shares(units: NDArray[Any]) -> NDArray[np.float64]:
-    """A number in [0, 1) for each unit name, by hash: independent of the other units and of the
-    order.
+def hash_shares(units: NDArray[Any]) -> NDArray[np.float64]:
+    """Hash each unit name to a number in [0, 1).
+
+    The number does not depend on the other units or on their order.
     """
     known = {
         unit: int.from_bytes(hashlib.blake2b(unit.encode(), digest_size=7).digest()) / 2**56

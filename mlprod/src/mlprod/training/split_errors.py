@@ -1,4 +1,4 @@
-"""Why rows cannot be split, with the column that causes it and the remedy that helps there."""
+"""Messages about rows that cannot be split, with the column that causes it and the remedy."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,30 +6,36 @@ from numpy.typing import NDArray
 from ..contract.schema import ContractSchema
 from .dataset import Dataset
 
-SMALLEST = 30  # rows that each part needs at least
-FEW_UNITS = 20  # with fewer, chance decides whether a part gets any
-MOST_OF_A_TIME = 0.7  # of the rows at one time: as split.PAST, nothing is left before it
+# Each part needs at least this number of rows.
+MIN_PART_ROWS = 30
+# With fewer units chance decides whether a part gets any.
+MIN_UNITS = 20
+# If more of the rows have the same time, none is left before it: equals split.TRAIN_TIME_SHARE.
+MAX_SHARE_AT_ONE_TIME = 0.7
 
 
-def too_few(rows: Dataset, part: str, found: int, terms: ContractSchema | None) -> str:
-    """The message for a part with fewer than SMALLEST rows."""
-    reached = f"{found} of {len(rows):,} labelled rows fall to {part}; it needs {SMALLEST}"
-    if len(rows) < 4 * SMALLEST:  # no column is to blame
-        return f"{reached}: load more rows"
-    return f"{reached}: {_time(rows, terms) or _unit(rows, terms) or 'load more rows'}"
+def describe_too_few_rows(
+    rows: Dataset, part: str, count: int, terms: ContractSchema | None
+) -> str:
+    """Describe why a part has fewer than MIN_PART_ROWS rows, and the remedy."""
+    problem = f"{part} has {count} of {len(rows):,} labeled rows; it needs {MIN_PART_ROWS}"
+    # With so few rows no column is the cause.
+    if len(rows) < 4 * MIN_PART_ROWS:
+        return f"{problem}: load more rows"
+    return f"{problem}: {_time(rows, terms) or _unit(rows, terms) or 'load more rows'}"
 
 
-def one_class(
+def describe_one_class(
     rows: Dataset, part: str, positions: NDArray[np.intp], terms: ContractSchema | None
 ) -> str:
-    """The message for a part of a classifier's rows in which every label is the same."""
+    """Describe why all labels of a part are the same, and the remedy."""
     label, here = terms.label if terms else "the label", rows.y[positions[0]]
     values, counts = np.unique(rows.y, return_counts=True)
     if len(values) < 2:
         return (
-            f"{label} is {here:g} in all {len(rows):,} labelled rows; a classifier needs "
-            f"rows with 0 and rows with 1. "
-            f"Look at how load() makes {label}, or load a period in which both occur"
+            f"{label} is {here:g} in all {len(rows):,} labeled rows; a classifier needs "
+            f"rows with 0 and rows with 1. Check how load() computes {label}, or load a period "
+            "in which both occur"
         )
     other = values[values != here][0]
     which = rows.y == other
@@ -40,7 +46,7 @@ def one_class(
     )
     return (
         f"all {len(positions):,} rows of {part} have the label {here:g}: {label} is {other:g} in "
-        f"{int(counts[values == other][0]):,} of {len(rows):,} labelled rows{where}, in "
+        f"{int(counts[values == other][0]):,} of {len(rows):,} labeled rows{where}, in "
         f"{len(set(rows.units[which])):,} units. Load more rows with the label {other:g}"
     )
 
@@ -51,33 +57,30 @@ def _time(rows: Dataset, terms: ContractSchema | None) -> str:
     times, counts = np.unique(rows.at, return_counts=True)
     most = int(counts.max())
     if (
-        most < MOST_OF_A_TIME * len(rows)
-        and rows.at.min() < np.sort(rows.at)[int(len(rows) * MOST_OF_A_TIME)]
+        most < MAX_SHARE_AT_ONE_TIME * len(rows)
+        and rows.at.min() < np.sort(rows.at)[int(len(rows) * MAX_SHARE_AT_ONE_TIME)]
     ):
         return ""
     name = (terms and terms.time) or "EVENT_TIME"
     return (
         f"{name} has {len(times):,} distinct value{'s' if len(times) > 1 else ''}, and "
-        f"{most:,} rows are at "
-        f"{_shown(times[counts.argmax()])}, so too few rows lie before the time from which "
-        f"a model is measured. "
-        f"Let EVENT_TIME name a column that says when each row happened, or write "
-        f"EVENT_TIME = None for a random split"
+        f"{most:,} rows are at {_shown(times[counts.argmax()])}. So too few rows are earlier "
+        "than the test rows. Let EVENT_TIME name the column with the time of each row, or write "
+        "EVENT_TIME = None for a random split"
     )
 
 
 def _unit(rows: Dataset, terms: ContractSchema | None) -> str:
     units, counts = np.unique(rows.units.astype(str), return_counts=True)
     largest = int(counts.max())
-    if len(units) >= FEW_UNITS and largest < len(rows) / 4:
+    if len(units) >= MIN_UNITS and largest < len(rows) / 4:
         return ""
     name = (terms and (terms.unit or terms.id)) or "GROUP"
     return (
         f"{name} has {len(units):,} distinct values, and "
-        f"{str(units[counts.argmax()])[:40]!r} stands in {largest:,} "
-        f"rows; all rows of a unit go to one part. Let GROUP name a column with at least "
-        f"{FEW_UNITS} values of "
-        f"similar size, or write GROUP = None to split row by row"
+        f"{str(units[counts.argmax()])[:40]!r} is in {largest:,} rows. All rows with the same "
+        f"value go to one part. Let GROUP name a column with at least {MIN_UNITS} values of "
+        "similar size, or write GROUP = None to split row by row"
     )
 
 

@@ -1,5 +1,6 @@
-"""What a model loses with age: models that learnt from ever older windows of equal length, on the
-same newest rows.
+"""Staleness: how much payoff a model loses with age.
+
+Models learn from older and older windows of equal length, and are tested on the same newest rows.
 """
 
 from dataclasses import dataclass
@@ -9,24 +10,28 @@ import numpy as np
 from ..bundle.manifest import Estimate
 from ..project.project import Seam
 from .dataset import Dataset
-from .evaluate import WHOLE, Evaluation, evaluate
+from .evaluate import OVERALL, Evaluation, evaluate
 from .export import predict
 from .fit import choose_threshold, fit, payoffs, require_finite
 from .split import split
-from .split_errors import SMALLEST
+from .split_errors import MIN_PART_ROWS
 
-WINDOW = 0.5  # of the time that there is to learn from
-AGES = (0.0, 0.25, 0.5)  # how much older, in the same measure
+# Length of a window, as a share of the training period.
+WINDOW_SHARE = 0.5
+# Ages of the models, as shares of the training period.
+AGE_SHARES = (0.0, 0.25, 0.5)
 
 
 class NoTimeColumnError(Exception):
-    """The contract names no EVENT_TIME, or the rows span too little of it."""
+    """The contract names no EVENT_TIME, or a window of it has too few rows."""
 
 
 @dataclass(frozen=True)
 class AgedModelResult:
-    """A model that is older by `days`: money a row that it earns less than the youngest, and its
-    rows of learning.
+    """Result of a model that is `days` older than the youngest.
+
+    `loss` is the payoff per row that it loses against the youngest, in money. `rows` is its number
+    of training rows.
     """
 
     days: float
@@ -35,26 +40,30 @@ class AgedModelResult:
 
 
 def staleness(seam: Seam, rows: Dataset) -> list[AgedModelResult]:
-    """The youngest first. Raises NoTimeColumnError, and SplitError as a training does."""
+    """Measure the loss of older models, the youngest first.
+
+    Raises NoTimeColumnError, and SplitError as a training does.
+    """
     if rows.at is None:
         raise NoTimeColumnError(
-            "contract.py names no EVENT_TIME, so no model is older than another"
+            "contract.py names no EVENT_TIME, so no model is older than another; name the column "
+            "with the time of each row"
         )
     parts = split(rows, seam.task(), seam.terms)
-    learn, test = rows.take(parts.train), rows.take(parts.test)
+    learn, test = rows.subset(parts.train), rows.subset(parts.test)
     at = learn.at if learn.at is not None else rows.at
     span, result, youngest = at.max() - at.min(), [], None
-    for age in AGES:
+    for age in AGE_SHARES:
         until = at.max() - span * age
-        window = np.flatnonzero((at > until - span * WINDOW) & (at <= until))
-        if len(window) < SMALLEST or len(np.unique(learn.y[window])) < 2:
+        window = np.flatnonzero((at > until - span * WINDOW_SHARE) & (at <= until))
+        if len(window) < MIN_PART_ROWS or len(np.unique(learn.y[window])) < 2:
             raise NoTimeColumnError(
-                f"{len(window)} rows of {seam.terms.label} in a window are too few to "
-                f"learn from; load more"
+                f"a window has {len(window)} rows with {seam.terms.label}, which are too few to "
+                f"learn from; load more rows"
             )
-        measured = _measured(seam, learn.take(window), rows.take(parts.validation), test)
+        measured = _measured(seam, learn.subset(window), rows.subset(parts.validation), test)
         youngest = youngest or measured
-        loss = youngest.difference(measured)["value", WHOLE]
+        loss = youngest.difference(measured)["value", OVERALL]
         result.append(
             AgedModelResult(float(span / np.timedelta64(1, "D")) * age, loss, len(window))
         )

@@ -1,6 +1,4 @@
-"""Follow the registry: bring the champion's bundle into MODEL_DIR, whole, verified, and then point
-at it.
-"""
+"""Follower of the registry: it puts the champion's verified bundle into MODEL_DIR."""
 
 import contextlib
 import re
@@ -26,27 +24,29 @@ from ..display.masking import masked
 from ..display.plain_text import display
 from ..locks import locked
 from ..settings import Settings
-from .predecessors import predecessors, unusable
+from .predecessors import predecessors, reason_unusable
 from .registry import CHAMPION, Registry, RegistryError, Version
 
-WAIT = 60.0  # seconds for another sync into the same folder
-DIGEST = re.compile("[0-9a-f]{64}")
-KEEP = 5  # champions, newest first, that MODEL_DIR remembers and whose bundles it keeps
+# The time to wait for another sync into the same folder.
+SYNC_WAIT_SECONDS = 60.0
+BUNDLE_DIGEST = re.compile("[0-9a-f]{64}")
+# The newest champions whose bundles stay in MODEL_DIR.
+MAX_REMEMBERED = 5
 
 
 def sync(registry: Registry, models: Path, *, verify: bool = True) -> str | None:
-    """One look at the registry.
+    """Read the champion from the registry once, and fetch its bundle if it changed.
 
-    Gives the digest that was newly pointed at, or None when nothing changed.
+    Returns the champion's digest if MODEL_DIR changed, else None. With `verify` it compares the
+    stored bundle with its digest, and fetches a damaged one again.
 
-    With `verify` the bundle that lies there is compared with its digest, and fetched again when it
-    was damaged. Raises RegistryError when the registry is away or delivers other bytes than were
-    registered; nothing changes then.
+    Raises RegistryError if the registry does not respond, or delivers other bytes than were
+    registered. Then MODEL_DIR does not change.
     """
     if registry.get_by_alias(CHAMPION) is None:
         return None
     models.mkdir(parents=True, exist_ok=True)
-    with locked(models, "a sync", "", "Try again", WAIT):
+    with locked(models, "a sync", "", "Try again", SYNC_WAIT_SECONDS):
         return _sync(registry, models, verify)
 
 
@@ -54,9 +54,10 @@ def _sync(registry: Registry, models: Path, verify: bool) -> str | None:
     champion = registry.get_by_alias(CHAMPION)
     if champion is None:
         return None
-    if not DIGEST.fullmatch(champion.digest):
+    if not BUNDLE_DIGEST.fullmatch(champion.digest):
         raise RegistryError(
-            f"version {champion.number} names no bundle, only {champion.digest[:80]!r}: refused"
+            f"version {champion.number} names no bundle: its tag is {champion.digest[:80]!r}, but "
+            "must be a digest of 64 hexadecimal digits; refused"
         )
     now, stored = _read(models), models / VERSIONS / champion.digest
     whole = stored.exists() and (not verify or folder_digest(stored) == champion.digest)
@@ -67,18 +68,18 @@ def _sync(registry: Registry, models: Path, verify: bool) -> str | None:
         _fetch(registry, champion, models)
     back = _back(registry, champion)
     history = [now.champion, *now.previous] if now else []
-    _point(models, champion, history, back)
-    if back and _hold(registry, back[0], models):
-        _point(models, champion, [_named(back[0]), *history], back)
+    _write_pointer(models, champion, history, back)
+    if back and _fetch_for_rollback(registry, back[0], models):
+        _write_pointer(models, champion, [_named(back[0]), *history], back)
     return champion.digest
 
 
-def _point(
+def _write_pointer(
     models: Path, champion: Version, history: list[ModelRef], back: list[Version] | None
 ) -> None:
-    """Write the pointer, and remove the bundles that it no longer remembers."""
+    """Write the pointer, and remove the bundles that it no longer names."""
     held = [item for item in dict.fromkeys(history) if (models / VERSIONS / item.digest).exists()]
-    previous = [item for item in held if item != _named(champion)][: KEEP - 1]
+    previous = [item for item in held if item != _named(champion)][: MAX_REMEMBERED - 1]
     numbers = None if back is None else tuple(version.number for version in back)
     pointer = Pointer(
         digest=champion.digest,
@@ -91,43 +92,50 @@ def _point(
     with contextlib.suppress(OSError, ValidationError):
         made_here = read_rollback(models)
         if made_here and not made_here.applies(pointer):
-            (models / ROLLBACK_FILE).unlink()  # the registry has moved since
-    _clean(models / VERSIONS, {item.digest for item in (pointer, *previous)})
+            # The registry's champion has moved since this rollback.
+            (models / ROLLBACK_FILE).unlink()
+    _remove_unused(models / VERSIONS, {item.digest for item in (pointer, *previous)})
 
 
 def _fetch(registry: Registry, version: Version, models: Path) -> None:
-    """Bring the bundle of a version, whole. Raises RegistryError."""
+    """Fetch the complete bundle of a version into MODEL_DIR. Raises RegistryError."""
     stored = models / VERSIONS / version.digest
     stored.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=models) as folder:
         bundle = registry.download(version, Path(folder))
         if (result := folder_digest(bundle)) != version.digest:
             raise RegistryError(
-                f"version {version.number} is {version.digest[:12]} but came as {result[:12]}: refused"
+                f"version {version.number} is {version.digest[:12]} but arrived as {result[:12]}; "
+                "refused"
             )
         shutil.rmtree(stored, ignore_errors=True)
         bundle.replace(stored)
 
 
 def _back(registry: Registry, champion: Version) -> list[Version] | None:
-    """The versions that a rollback would come to, nearest first; None when the registry cannot say."""
+    """Return the versions that a rollback would reach, nearest first; None if they are unknown."""
     try:
-        result = [version for version in predecessors(registry, champion) if not unusable(version)]
-        return [version for version in result if DIGEST.fullmatch(version.digest)]
+        result = [
+            version for version in predecessors(registry, champion) if not reason_unusable(version)
+        ]
+        return [version for version in result if BUNDLE_DIGEST.fullmatch(version.digest)]
     except RegistryError as error:
-        print(f"follower: the way back is not known: {display(error)}", flush=True)
+        print(f"follower: the predecessors are unknown: {display(error)}", flush=True)
         return None
 
 
-def _hold(registry: Registry, version: Version, models: Path) -> bool:
-    """Have the bundle that a rollback would come to, so that there is a way back while the registry
-    is away.
+def _fetch_for_rollback(registry: Registry, version: Version, models: Path) -> bool:
+    """Fetch the bundle that a rollback would reach, and return whether MODEL_DIR has it.
+
+    So a rollback works while the registry is down.
     """
     try:
         if not (models / VERSIONS / version.digest).exists():
             _fetch(registry, version, models)
     except RegistryError as error:
-        print(f"follower: no way back without the registry: {display(error)}", flush=True)
+        print(
+            f"follower: no rollback is possible without the registry: {display(error)}", flush=True
+        )
         return False
     return True
 
@@ -137,24 +145,22 @@ def _named(version: Version) -> ModelRef:
 
 
 def follow(settings: Settings, stop: threading.Event) -> None:
-    """Sync until told to stop.
+    """Sync every `poll_seconds` until `stop` is set.
 
-    A registry that is away is said once and asked again; what serves goes on serving.
+    An error is printed once while it repeats, and the serving version goes on serving.
     """
-    registry, message, looked = None, "", False
+    registry, message, verified = None, "", False
+    # Nothing was ever registered; the first training creates the database.
     while not settings.tracking_uri and not settings.database.exists() and not stop.is_set():
-        stop.wait(
-            settings.poll_seconds
-        )  # nothing was ever registered; whoever trains first makes the database
+        stop.wait(settings.poll_seconds)
     while not stop.is_set():
         try:
             registry = registry or Registry(settings)
-            if digest := sync(registry, settings.models, verify=not looked):
+            if digest := sync(registry, settings.models, verify=not verified):
                 print(f"follower: champion is now {digest[:12]}", flush=True)
-            message, looked = "", True
-        except (
-            Exception
-        ) as error:  # whatever it is, the follower must live: it is the only way a rollback arrives
+            message, verified = "", True
+        # The follower must survive every error, because only it delivers a rollback.
+        except Exception as error:
             if str(error) != message:
                 shown = display(masked(str(error)))
                 print(
@@ -165,15 +171,15 @@ def follow(settings: Settings, stop: threading.Event) -> None:
 
 
 def _read(models: Path) -> Pointer | None:
-    """What the pointer names; None when it is absent or damaged, and so rewritten."""
+    """Read the pointer; None if it is absent or damaged, so that it is written again."""
     try:
         return read_pointer(models)
     except (OSError, ValidationError):
         return None
 
 
-def _clean(versions: Path, used: set[str]) -> None:
-    """Remove the bundles that the pointer no longer remembers."""
+def _remove_unused(versions: Path, used: set[str]) -> None:
+    """Remove the bundles that the pointer does not name."""
     for folder in versions.iterdir():
         if folder.name not in used:
             with contextlib.suppress(OSError):

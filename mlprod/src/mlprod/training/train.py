@@ -1,4 +1,4 @@
-"""The pipeline as a recipe: each step is a plain function that can be called alone."""
+"""Training pipeline: from rows to a registered version, in plain steps."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,31 +9,31 @@ from ..bundle.loader import open_bundle
 from ..bundle.manifest import PROVENANCE, Estimate
 from ..bundle.writer import canonical
 from ..contract.validation import ContractViolationError
-from ..governance.gates import Gate, GateError, judge
+from ..governance.gates import Gate, GateError, judge_gates
 from ..identity import whoami
 from ..locks import locked
 from ..project.project import Seam
 from ..settings import Settings
-from . import source_schema
 from .bundle_builder import make_bundle, provenance
 from .candidates import Say, make_baseline, make_model
-from .challenger import challenge
-from .comparison import compare_champion, figures, measure, not_applicable
-from .dataset import checked
+from .challenger import set_challenger
+from .comparison import compare_champion, gate_figures, measure_candidate, not_applicable_metrics
+from .dataset import check_rows
 from .evaluate import Evaluation
-from .leakage import copies, field_powers, warnings
-from .linear_comparison import more_than_simple
-from .model_card import mark
+from .leakage import count_copies, field_powers, leakage_warnings
+from .linear_comparison import gain_over_linear
+from .model_card import verdict_mark
 from .model_card_text import NOT_FILLED_IN, ModelCardText
-from .plots import pictures
+from .plots import draw_plots
 from .registry import CHAMPION, Registry
-from .sources import loaded
+from .source_schema import schema_tag
+from .sources import load_table
 from .split import split
 from .training_result import TrainingListener, TrainingResult
 
-LOCK, LOCK_WORKS = (
-    "training.lock",
-    "Wait for it, or end it; or train apart from it: ML_STATE_DIR=var-2",
+TRAINING_LOCK = "training.lock"
+TRAINING_LOCK_REMEDY = (
+    "Wait for it, or end it, or train in another state folder: ML_STATE_DIR=var-2"
 )
 
 
@@ -48,83 +48,98 @@ def train(
     card_text: ModelCardText = NOT_FILLED_IN,
     listener: TrainingListener | None = None,
 ) -> TrainingResult:
-    """From rows to a registered version; one training at a time in a state folder.
+    """Train and register a version; one training at a time runs in a state folder.
 
     `kind` is "model" or "baseline". `until` leaves out the rows from that time on, UTC. Without
     `gates` the version is registered and does not become the challenger. `listener` receives the
-    result before the version may become it. The folder governance/ is not read:
-    train_with_governance() does that.
+    result before the version may become the challenger. train() does not read the folder
+    governance/; train_with_governance() does.
 
-    Raises LockHeldError and ContractViolationError before anything is trained; GateError after: the
-    run is logged, nothing registered.
+    Raises LockHeldError or ContractViolationError before the training starts. Raises GateError if
+    a gate fails; then the run is logged and nothing is registered.
     """
-    with locked(settings.state_dir / LOCK, f"the training of a {kind}", whoami(), LOCK_WORKS):
+    with locked(
+        settings.state_dir / TRAINING_LOCK,
+        f"the training of a {kind}",
+        whoami(),
+        TRAINING_LOCK_REMEDY,
+    ):
         return _train(seam, settings, say, kind, until, tuple(gates), card_text, listener)
 
 
 def _train(
-    seam: Seam, settings: Settings, say: Say, kind: str, until: datetime | None, gates: tuple[Gate, ...],
-    card_text: ModelCardText, listener: TrainingListener | None,
-) -> TrainingResult:  # fmt: skip
+    seam: Seam,
+    settings: Settings,
+    say: Say,
+    kind: str,
+    until: datetime | None,
+    gates: tuple[Gate, ...],
+    card_text: ModelCardText,
+    listener: TrainingListener | None,
+) -> TrainingResult:
     task = seam.task()
-    table = loaded(seam.load, None, until)
+    table = load_table(seam.load, None, until)
     try:
-        report, rows = checked(seam, table)
+        report, rows = check_rows(seam, table)
     except ContractViolationError as error:
         if listener:
             listener.data_refused(error.report)
         raise
-    say(f"contract   {report.rows:,} rows hold it, {len(rows):,} have a label")
+    say(f"contract   {report.rows:,} rows conform to it, {len(rows):,} have a label")
     parts = split(rows, task, seam.terms)
-    test = rows.take(parts.test)
+    test = rows.subset(parts.test)
     if rows.at is None:
         say(
-            "split      WARNING: by chance, since the contract names no EVENT_TIME; a "
-            "pilot needs one"
+            "split      WARNING: it is random, because contract.py names no EVENT_TIME; a pilot "
+            "requires one"
         )
     say(
-        f"split      learn {len(parts.train):,}, threshold {len(parts.validation):,}, test "
+        f"split      train {len(parts.train):,}, threshold {len(parts.validation):,}, test "
         f"{len(parts.test):,}"
     )
     if left := len(rows) - sum(map(len, vars(parts).values())):
         say(
-            f"split      {left:,} left out: test units from the time of learning, learnt "
-            f"units from the time of testing"
+            f"split      {left:,} left out: test groups from the training period, and training "
+            f"groups from the test period"
         )
-    powers = field_powers(seam.terms.fields, rows.take(parts.train), task)
-    for warning in warnings(powers):
+    powers = field_powers(seam.terms.fields, rows.subset(parts.train), task)
+    for warning in leakage_warnings(powers):
         say(f"leak       WARNING: {warning}")
-    if seam.terms.unit is None and (count := copies(rows, parts)):
+    if seam.terms.unit is None and (count := count_copies(rows, parts)):
         say(
-            f"leak       WARNING: {count:,} test rows equal a learnt row in every field. "
-            f"Copies? Name their GROUP"
+            f"leak       WARNING: {count:,} test rows equal a training row in every field. If "
+            f"they are copies, name their GROUP in contract.py"
         )
-    registry = Registry(settings)  # before the long work: a registry that is away is known at once
+    # Before the long work, so that a registry that is down is reported at once.
+    registry = Registry(settings)
     today = make_baseline(seam, rows, parts)
-    baseline = measure(seam, test, today)
-    say(f"baseline   worth {_money(baseline)} a row on test")
+    baseline = measure_candidate(seam, test, today)
+    say(f"baseline   payoff per test row {_overall_value(baseline)}")
     candidate = (
         today
         if kind == "baseline"
         else make_model(seam, rows, parts, settings.model_megabytes, say)
     )
-    matches = baseline if kind == "baseline" else measure(seam, test, candidate)
-    say(f"{kind:10} worth {_money(matches)} a row on test, threshold {candidate.threshold:.4g}")
+    evaluation = baseline if kind == "baseline" else measure_candidate(seam, test, candidate)
+    say(
+        f"{kind:10} payoff per test row {_overall_value(evaluation)}, "
+        f"threshold {candidate.threshold:.4g}"
+    )
 
-    simpler = more_than_simple(seam, rows, parts, candidate) if kind == "model" else None
+    simpler = gain_over_linear(seam, rows, parts, candidate) if kind == "model" else None
     if simpler:
-        say(f"simpler    it is worth {_said(simpler)} a row more than a linear model")
+        say(f"simpler    payoff per test row above a linear model {_with_interval(simpler)}")
     champion = registry.get_by_alias(CHAMPION)
     rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
     if rival:
         say(
-            f"champion   worth {_money(rival)} a row on the same rows (version "
-            f"{champion.number if champion else ''})"
+            f"champion   payoff per test row {_overall_value(rival)} "
+            f"(version {champion.number if champion else ''})"
         )
-    measured = figures(matches, baseline, rival, powers, candidate.parity)
-    verdicts = judge(gates, measured, absent | not_applicable(task, candidate))
+    measured = gate_figures(evaluation, baseline, rival, powers, candidate.parity)
+    verdicts = judge_gates(gates, measured, absent | not_applicable_metrics(task, candidate))
     for verdict in verdicts:
-        say(f"gate       {mark(verdict)} {verdict.gate.id}: {verdict.says}")
+        say(f"gate       {verdict_mark(verdict)} {verdict.gate.id}: {verdict.says}")
 
     tags = {
         "kind": kind,
@@ -133,33 +148,32 @@ def _train(
         "verdict": "passed" if gates else "not judged",
         "domain": seam.digest,
     }
-    metrics = {name: figure.value for name, figure in matches.whole().items()}
+    metrics = {name: figure.value for name, figure in evaluation.overall().items()}
     artifacts = {
         "gates.json": canonical(
             [{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts]
         )
     }
     scores = candidate.runtime.score(test.columns)
-    artifacts |= pictures(seam, task, test, scores, candidate.threshold, matches, baseline)
+    artifacts |= draw_plots(seam, task, test, scores, candidate.threshold, evaluation, baseline)
     if any(verdict.passed is False for verdict in verdicts):
         registry.log_run(tags | {"verdict": "refused"}, metrics, artifacts, None)
         raise GateError(verdicts)
     with TemporaryDirectory() as folder:
         bundle = make_bundle(
-            seam, Path(folder), rows, parts, candidate, matches, baseline, verdicts, card_text
+            seam, Path(folder), rows, parts, candidate, evaluation, baseline, verdicts, card_text
         )
         limit = settings.model_megabytes
-        open_bundle(
-            bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit
-        )  # or no service could
+        # A bundle that cannot be opened here could not be loaded by a service either.
+        open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit)
         made = provenance(seam.root)
         (bundle / PROVENANCE).write_bytes(canonical(made))
         run = registry.log_run(tags, metrics, artifacts, bundle)
-        version = registry.register(run, bundle.name, tags | source_schema.said(table, seam.terms))
+        version = registry.register(run, bundle.name, tags | schema_tag(table, seam.terms))
     result = TrainingResult(
         version,
         verdicts,
-        matches,
+        evaluation,
         baseline,
         report,
         candidate,
@@ -172,15 +186,15 @@ def _train(
         listener.registered(result)
     say(f"registered {registry.name} version {version.number}, bundle {version.digest[:12]}")
     if gates:
-        challenge(registry, version, kind, say)
+        set_challenger(registry, version, kind, say)
     else:
-        say(f"challenger unchanged: no gate judged version {version.number}, since none was given")
+        say(f"challenger unchanged: no gates were given, so none judged version {version.number}")
     return result
 
 
-def _money(result: Evaluation) -> str:
-    return _said(result.figures["value", ""])
+def _overall_value(result: Evaluation) -> str:
+    return _with_interval(result.figures["value", ""])
 
 
-def _said(figure: Estimate) -> str:
+def _with_interval(figure: Estimate) -> str:
     return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"

@@ -1,6 +1,6 @@
-"""What a training shows, written down as evidence for the readiness."""
+"""Evidence of a training, for readiness checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,56 +9,55 @@ from ..contract.schema import Columns
 from ..contract.validation import CheckReport
 from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
-from ..governance.gates import Figure, Verdict
+from ..governance.gates import Measured, Verdict
 from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .evidence_store import finding
 
-SHUFFLES = 5  # of each field; their mean is what the field is worth
+# Shuffles of each field; their mean is its importance.
+SHUFFLES = 5
 
-Measured = Mapping[tuple[str, str, str], Figure]
 
-
-def of_data(seam: Seam, report: CheckReport, digests: dict[Subject, str]) -> list[Evidence]:
-    """Does the data hold its contract, and are these real rows?"""
-    message = "the example's made-up rows" if seam.made_up else "real rows"
+def data_evidence(seam: Seam, report: CheckReport, digests: dict[Subject, str]) -> list[Evidence]:
+    """Make the evidence of the data: it conforms to the contract, and the rows are real."""
+    origin = "the example's synthetic rows" if seam.synthetic else "real rows"
     return [
         finding("contract-holds", report.ok, digests, f"{report.rows:,} rows"),
-        finding("data-is-real", not seam.made_up, digests, message),
+        finding("data-is-real", not seam.synthetic, digests, origin),
     ]
 
 
-def of_training(
+def candidate_evidence(
     seam: Seam,
     candidate: Candidate,
     test: Dataset,
     measured: Measured,
     verdicts: Sequence[Verdict],
-    lacks: Sequence[str],
+    missing: Sequence[str],
     commit: str,
     simpler: Estimate | None,
     digests: dict[Subject, str],
 ) -> list[Evidence]:
-    """What a candidate that passed its gates has shown.
+    """Make the evidence of a candidate that passed its gates.
 
-    `lacks`: what its card does not say; `commit` as git describes it; `simpler`: by how much a
-    model is worth more than a linear one.
+    `missing` has the entries that its model card still needs. `commit` is as git describes it.
+    `simpler` is by how much a model's payoff exceeds that of a linear one.
     """
     applied = [verdict for verdict in verdicts if verdict.passed is not None]
     clean = bool(commit) and not commit.endswith("-dirty")
     records = [
         finding("gates-passed", all(v.passed for v in applied), digests, f"{len(applied)} gates"),
-        finding("card-complete", not lacks, digests, "; ".join(lacks)[:500] or "all said"),
+        finding("card-complete", not missing, digests, "; ".join(missing)[:500] or "complete"),
         finding(
             "trained-from-a-commit",
             clean,
             digests,
-            commit[:12] if clean else "files that are not committed",
+            commit[:12] if clean else "uncommitted files",
         ),
         finding("split-by-time", test.at is not None, digests),
         finding(
-            "scores-stay-finite", True, digests, f"{len(test):,} rows and as many made-up ones"
+            "scores-stay-finite", True, digests, f"{len(test):,} rows and as many synthetic ones"
         ),
     ]
     if candidate.kind == "baseline":
@@ -80,21 +79,23 @@ def of_training(
         worst = candidate.parity.max_difference
         records.append(finding("same-features-in-serving", worst <= 1e-5, digests, worst))
     idle = [
-        f"{name} ({worth:.2g})"
-        for name, worth in worth_of_fields(seam, candidate, test).items()
-        if worth <= 0
+        f"{name} ({importance:.2g})"
+        for name, importance in field_importance(seam, candidate, test).items()
+        if importance <= 0
     ]
     message = (
-        f"scores are no worse without {', '.join(idle)}"
+        f"scores do not get worse without {', '.join(idle)}"
         if idle
-        else "scores are worse without any of them"
+        else "scores get worse without any of the fields"
     )
     return [*records, finding("fields-earn-their-place", not idle, digests, message[:500])]
 
 
-def worth_of_fields(seam: Seam, candidate: Candidate, rows: Dataset) -> dict[str, float]:
-    """By how much the mean squared error of the scores grows when a field is shuffled among the
-    rows (permutation importance, Breiman 2001; for a classifier this is the Brier score).
+def field_importance(seam: Seam, candidate: Candidate, rows: Dataset) -> dict[str, float]:
+    """Compute by how much the mean squared error grows when a field is shuffled among the rows.
+
+    This is the permutation importance (Breiman 2001). For a classifier the error is the Brier
+    score.
     """
     random = np.random.Generator(np.random.Philox(5))
 
@@ -102,11 +103,11 @@ def worth_of_fields(seam: Seam, candidate: Candidate, rows: Dataset) -> dict[str
         scores = candidate.runtime.score({**rows.columns, **columns})
         return float(np.mean((scores - rows.y) ** 2))
 
-    whole, grown = error({}), {}
+    unshuffled, result = error({}), {}
     for name in seam.terms.fields.names:
         shuffled = [
             error({name: rows.columns[name][random.permutation(len(rows))]})
             for _ in range(SHUFFLES)
         ]
-        grown[name] = float(np.mean(shuffled)) - whole
-    return grown
+        result[name] = float(np.mean(shuffled)) - unshuffled
+    return result

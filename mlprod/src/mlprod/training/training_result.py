@@ -14,11 +14,11 @@ from .registered_version import Version
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A registered version, and what was found on its way.
+    """A registered version, and the results of its training.
 
-    `test` are the rows that every figure is of; `measured` has the figures that a gate may ask for,
-    by (compare, metric, slice). `simpler` is the money a row that a model earns more than a linear
-    one, None for a baseline. `commit` is that of the code, as git describes it.
+    `test` has the rows of every figure. `measured` has the figures that a gate may use, by
+    (compare, metric, slice). `simpler` is by how much a model's payoff per row exceeds that of a
+    linear one, None for a baseline. `commit` is that of the code, as git describes it.
     """
 
     version: Version
@@ -34,10 +34,10 @@ class TrainingResult:
 
 
 class TrainingListener(Protocol):
-    """Receives what a training finds. An exception of its own ends the training."""
+    """Receiver of a training's results. An exception that it raises ends the training."""
 
     def data_refused(self, report: CheckReport) -> None:
-        """The rows break their contract: nothing is trained."""
+        """Receive the report of rows that violate the contract; nothing is trained."""
 
     def registered(self, result: TrainingResult) -> None:
-        """A version is registered, and challenges nobody yet."""
+        """Receive a registered version before it may become the challenger."""

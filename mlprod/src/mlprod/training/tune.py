@@ -1,7 +1,4 @@
-"""Would other settings of the model be better?
-
-Those that model.py names in SEARCH_SPACE, on the validation rows.
-"""
+"""Tuning: tries the settings in SEARCH_SPACE of model.py on the validation rows."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -16,27 +13,31 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 from ..bundle.manifest import Estimate
 from ..project.project import Seam
 from .dataset import Dataset
-from .evaluate import paired
+from .evaluate import paired_difference
 from .export import predict
 from .fit import fit, require_finite
 from .split import split
 
-TRIALS = 20  # at most; of a larger space so many are drawn, always the same
-WORTH = 0.01  # of the error: a gain below it is not worth another model, however sure
-EXAMPLE = (
+# Of a larger space this number of settings is drawn, always the same ones.
+MAX_TRIALS = 20
+# A smaller gain, as a share of the error, does not justify another model, however sure it is.
+MIN_RELATIVE_GAIN = 0.01
+SEARCH_SPACE_EXAMPLE = (
     'SEARCH_SPACE = {"learning_rate": [0.03, 0.06, 0.12]}, and '
     "def build_model(fields: Fields, learning_rate: float = 0.06)"
 )
 
 
 class EmptySearchSpaceError(Exception):
-    """model.py names no settings that could be tried."""
+    """model.py names no settings that can be tried."""
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Settings, their mean squared error on the validation rows, and by how much it is below that
-    of the model's own; the interval holds for all that were tried together.
+    """Settings, and their mean squared error on the validation rows.
+
+    `gain` is by how much the error is below that of the current settings. Its interval covers 95 %
+    for all trials jointly.
     """
 
     settings: dict[str, Any]
@@ -45,59 +46,60 @@ class TrialResult:
 
     @property
     def better(self) -> bool:
-        """Surely, and by so much that it is worth it."""
-        return self.gain.low > WORTH * (self.error + self.gain.value)
+        """Whether the gain is sure, and large enough to justify another model."""
+        return self.gain.low > MIN_RELATIVE_GAIN * (self.error + self.gain.value)
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
+        """The settings as text: name=value, ..."""
         return ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
 
 
-def tune(seam: Seam, rows: Dataset, trials: int = TRIALS) -> Iterator[TrialResult]:
-    """Each of the settings as it was tried.
+def tune(seam: Seam, rows: Dataset, trials: int = MAX_TRIALS) -> Iterator[TrialResult]:
+    """Try settings, and yield each result.
 
-    The test rows stay unseen, or the gates would judge by what chose.
+    It uses no test row, because the gates must not judge with rows that chose the settings.
 
-    Raises EmptySearchSpaceError, at the end also when no setting changes a score, and SplitError as
-    a training does.
+    Raises EmptySearchSpaceError if there are no settings, and at the end if no setting changes a
+    score. Raises SplitError as a training does.
     """
-    requested = _settings(seam, trials)
+    candidates = _settings(seam, trials)
     parts = split(rows, seam.task(), seam.terms)
-    learn, validation = rows.take(parts.train), rows.take(parts.validation)
+    learn, validation = rows.subset(parts.train), rows.subset(parts.validation)
     own, moved = _errors(seam, learn, validation), False
-    for settings in requested:
+    for settings in candidates:
         errors = _errors(
             replace(seam, build_model=partial(seam.build_model, **settings)), learn, validation
         )
         moved = moved or not np.array_equal(errors, own)
-        gain = paired(
-            validation, own - errors, tail=0.025 / len(requested)
-        )  # Bonferroni: one of many wins by luck
+        # Bonferroni, because the best of many settings may win by chance.
+        gain = paired_difference(validation, own - errors, tail=0.025 / len(candidates))
         yield TrialResult(settings, float(errors.mean()), gain)
     if not moved:
         raise EmptySearchSpaceError(
-            "none of the settings changes a single score; does build_model() use its arguments?"
+            "no setting in SEARCH_SPACE changes a score; check that build_model() uses its "
+            "arguments"
         )
 
 
 def _settings(seam: Seam, trials: int) -> list[dict[str, Any]]:
-    if not seam.space:
+    if not seam.search_space:
         raise EmptySearchSpaceError(
-            f"model.py names no SEARCH_SPACE of settings to try; for example {EXAMPLE}"
+            f"model.py names no SEARCH_SPACE of settings to try; what works: {SEARCH_SPACE_EXAMPLE}"
         )
     known = _arguments(seam.build_model)
-    for name, values in seam.space.items():
+    for name, values in seam.search_space.items():
         if name not in known:
             raise EmptySearchSpaceError(
-                f"SEARCH_SPACE of model.py has {name!r}, no argument of build_model(); "
-                f"works: {EXAMPLE}"
+                f"SEARCH_SPACE of model.py has {name!r}, which is not an argument of "
+                f"build_model(); what works: {SEARCH_SPACE_EXAMPLE}"
             )
         if not isinstance(values, list | tuple) or len(values) < 2:
             raise EmptySearchSpaceError(
                 f"SEARCH_SPACE of model.py: {name!r} needs a list of two values or more, "
                 f"not {values!r}"
             )
-    grid = ParameterGrid({name: list(values) for name, values in seam.space.items()})
+    grid = ParameterGrid({name: list(values) for name, values in seam.search_space.items()})
     drawn = (
         grid
         if len(grid) <= trials
@@ -111,7 +113,7 @@ def _arguments(build_model: Callable[..., Any]) -> list[str]:
 
 
 def _errors(seam: Seam, learn: Dataset, validation: Dataset) -> NDArray[np.float64]:
-    """Squared error [rows of validation]; of a classifier its mean is the Brier score."""
+    """Compute the squared errors [validation rows]; a classifier's mean is the Brier score."""
     scores = require_finite(
         predict(seam, fit(seam, learn), validation.columns), len(validation), "the model"
     )

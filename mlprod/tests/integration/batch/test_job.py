@@ -21,24 +21,24 @@ from mlprod.training.registry import Registry
 __all__ = ["place", "run", "store"]
 
 
-def test_what_a_run_may_replace_are_the_scores_of_the_same_rows(run: Run, place: Path) -> None:
+def test_run_replaces_only_scores_of_the_same_rows(run: Run, place: Path) -> None:
     place.parent.mkdir()
     pq.write_table(parcels(10), place)
-    with pytest.raises(ScoringError, match="holds no scores of"):
+    with pytest.raises(ScoringError, match="exists and has no scores of"):
         run(parcels(100))
     assert pq.read_table(place).equals(parcels(10))
     place.unlink()
     run(parcels(200).slice(0, 100))
     run(parcels(200))
     assert len(pq.read_table(place)) == 200
-    with pytest.raises(ScoringError, match="holds the answers to june"):
+    with pytest.raises(ScoringError, match="already contains the answers for june"):
         run(parcels(10), source="july")
-    with pytest.raises(ScoringError, match="holds the answers to june"):
+    with pytest.raises(ScoringError, match="already contains the answers for june"):
         run(parcels(10), store=None)
     assert len(pq.read_table(place)) == 200
 
 
-def test_a_database_that_is_away_leaves_the_file_of_before(
+def test_previous_file_stays_if_the_database_is_unavailable(
     run: Run, place: Path, settings: Settings, tmp_path: Path
 ) -> None:
     run(parcels(100))
@@ -49,7 +49,7 @@ def test_a_database_that_is_away_leaves_the_file_of_before(
     assert not list(settings.state_dir.glob("scores-*"))
 
 
-def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
+def test_unwritable_target_is_refused_before_scoring(
     trained: Trained, registry: Registry, settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     release(registry, trained.bundle)
@@ -70,16 +70,16 @@ def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_done(
     assert recorded(store) == {}
 
 
-def test_nothing_promoted_is_said(settings: Settings, store: Store, place: Path) -> None:
+def test_missing_champion_is_reported(settings: Settings, store: Store, place: Path) -> None:
     with pytest.raises(ScoringError, match="nothing was promoted yet"):
         score(DOMAIN, settings, rows_of(parcels(10)), str(place), store, "you")
 
 
-def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
+def test_staging_requires_the_keys_file_of_the_service(
     run: Run, settings: Settings, store: Store, place: Path
 ) -> None:
     away = settings.model_copy(update={"environment": "staging"})
-    with pytest.raises(KeysError, match="ML_KEYS_FILE is needed"):
+    with pytest.raises(KeysError, match="ML_KEYS_FILE is not set and staging requires it"):
         score(DOMAIN, away, rows_of(parcels(10)), str(place), store, "you")
     assert not place.exists()
 
@@ -93,15 +93,15 @@ def test_away_from_a_laptop_it_hides_units_with_the_services_secret(
         ("what?/scores", "what?/scores/june.parquet"),
     ],
 )
-def test_a_place_is_a_file_or_a_folder(to: str, meant: str) -> None:
+def test_target_is_a_file_or_a_folder(to: str, meant: str) -> None:
     assert resolve_target(to, "june") == meant
 
 
-def test_the_verb_scores_a_file_and_says_what_it_did(
+def test_verb_scores_a_file_and_reports_the_result(
     run: Run, settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(selection, "domain_of", lambda _: DOMAIN)
+    monkeypatch.setattr(selection, "load_scoring_functions", lambda _: DOMAIN)
     for name in ("state_dir", "model_name", "database_url", "event_log_dir"):
         monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
     pc.write_csv(spoilt(parcels(500), 2), tmp_path / "june.csv")
@@ -118,7 +118,8 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
     )
     assert third == "498 recorded"
     assert main(given) == 0
-    assert "0 recorded, 498 were known: given is what was recorded first" in capsys.readouterr().out
+    message = "0 recorded, 498 were already recorded: the output has the recorded responses"
+    assert message in capsys.readouterr().out
     assert len(recorded(store)) == 498
     before = (tmp_path / "out" / "june.parquet").read_bytes()
     assert main([*given, "--dry-run"]) == 0
@@ -130,7 +131,7 @@ def test_the_verb_scores_a_file_and_says_what_it_did(
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o027, 0o640)])
-def test_scores_are_readable_for_whom_the_umask_lets_them_be(
+def test_umask_decides_who_may_read_the_scores(
     run: Run, place: Path, umask: int, mode: int
 ) -> None:
     before = os.umask(umask)

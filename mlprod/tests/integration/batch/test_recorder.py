@@ -1,4 +1,4 @@
-"""What is recorded of a batch: as the service records, and withdrawn when nobody was given it."""
+"""Records of a batch: like those of the service, and deleted if nobody received the output."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,15 +21,11 @@ from mlprod.training.registry import Registry
 __all__ = ["place", "run", "store"]
 
 
-OF_THE_RUN = (
-    "at",
-    "answer_id",
-    "caller",
-    "request",
-)  # what a record of a batch and one of a request must not share
+# columns that must differ between a record of a batch and one of a request
+OF_THE_RUN = ("at", "answer_id", "caller", "request")
 
 
-def test_a_batch_is_recorded_word_for_word_as_the_service_records(
+def test_batch_is_recorded_like_a_request_of_the_service(
     run: Run,
     store: Store,
     place: Path,
@@ -42,18 +38,17 @@ def test_a_batch_is_recorded_word_for_word_as_the_service_records(
     assert (done.rows, done.new, done.mode, done.refused) == (60, 60, "assist", {})
     mine = recorded(store)
 
-    requested = new_settings().model_copy(
-        update={"event_log_dir": settings.event_log_dir}
-    )  # the same secret, another database
-    point(requested.models, trained.bundle, done.version)
+    # the same salt, another database
+    other = new_settings().model_copy(update={"event_log_dir": settings.event_log_dir})
+    point(other.models, trained.bundle, done.version)
     rows = [
         {name: row[name] for name in PARCELS.fields.names}
         | {"id": row["parcel"], "unit": row["customer"]}
         for row in table.to_pylist()
     ]
-    with serve(binary, requested) as client:
+    with serve(binary, other) as client:
         client.post("/v1/predict", json={"rows": rows}).raise_for_status()
-    theirs = recorded(Store(requested.records_url))
+    theirs = recorded(Store(other.records_url))
 
     assert set(mine) == set(theirs) == set(table["parcel"].to_pylist())
     for id, row in mine.items():
@@ -61,7 +56,7 @@ def test_a_batch_is_recorded_word_for_word_as_the_service_records(
         same = row.keys() - {"score", *OF_THE_RUN}
         assert {name: row[name] for name in same} == {name: theirs[id][name] for name in same}
         assert not [name for name in OF_THE_RUN if row[name] == theirs[id][name]], (
-            "they say who asked, and when"
+            "these columns identify the sender and the time"
         )
     result = pq.read_table(place).to_pylist()
     assert {row["parcel"]: row["decision"] for row in result} == {
@@ -72,23 +67,21 @@ def test_a_batch_is_recorded_word_for_word_as_the_service_records(
     }
 
 
-def test_a_row_of_a_batch_is_a_case_whatever_its_id(run: Run, store: Store) -> None:
+def test_row_of_a_batch_is_a_case_even_with_a_smoke_id(run: Run, store: Store) -> None:
     table = parcels(20)
     ids = pa.array(["smoke-1", *table["parcel"].to_pylist()[1:]])
     run(table.set_column(table.schema.get_field_index("parcel"), "parcel", ids))
     assert recorded(store)["smoke-1"]["smoke"] is False
 
 
-def test_the_same_again_is_recorded_once(run: Run, store: Store) -> None:
+def test_repeated_rows_are_recorded_once(run: Run, store: Store) -> None:
     assert run(parcels(2_100).slice(0, 2_000)).new == 2_000
     before = recorded(store)
     assert run(parcels(2_100)).new == 100
     assert before.items() <= recorded(store).items()
 
 
-def test_in_shadow_decisions_are_recorded_and_not_given(
-    run: Run, store: Store, place: Path
-) -> None:
+def test_shadow_records_decisions_and_withholds_them(run: Run, store: Store, place: Path) -> None:
     store.set_mode("shadow", "you", "a stop")
     run(parcels(100))
     assert pq.read_table(place)["decision"].null_count == 100
@@ -96,7 +89,7 @@ def test_in_shadow_decisions_are_recorded_and_not_given(
     assert {row["decision"] for row in recorded(store).values()} == {"call", "leave"}
 
 
-def test_a_stop_while_it_runs_keeps_the_decisions_back_and_takes_them_out_of_the_records(
+def test_kill_switch_during_a_run_discards_output_and_records(
     run: Run, store: Store, settings: Settings, place: Path
 ) -> None:
     class Stopped(Store):
@@ -108,13 +101,13 @@ def test_a_stop_while_it_runs_keeps_the_decisions_back_and_takes_them_out_of_the
     run(parcels(700).slice(0, 20))
     place.unlink()
     known = recorded(store)
-    with pytest.raises(ScoringError, match="the mode was assist at first and is shadow now"):
+    with pytest.raises(ScoringError, match="the mode changed from assist to shadow during the run"):
         run(parcels(700), store=Stopped(settings.records_url))
     assert not place.exists()
-    assert recorded(store) == known, "nobody was given the others"
+    assert recorded(store) == known, "nobody received the others"
 
 
-def test_a_case_that_is_known_gets_the_answer_that_was_recorded(
+def test_known_case_gets_its_recorded_answer(
     run: Run, store: Store, place: Path, registry: Registry, trained_baseline: Trained
 ) -> None:
     run(parcels(120).slice(0, 100))
@@ -122,14 +115,14 @@ def test_a_case_that_is_known_gets_the_answer_that_was_recorded(
     release(registry, trained_baseline.bundle, "baseline")
     run(parcels(120))
     again = pq.read_table(place)
-    assert again.slice(0, 100).equals(first), "another champion changes no answer that was given"
+    assert again.slice(0, 100).equals(first), "another champion does not change a recorded answer"
     assert set(again.slice(100)["model_version"].to_pylist()) == {"2"}
     assert {row["id"]: row["score"] for row in recorded(store).values()} == dict(
         zip(again["parcel"].to_pylist(), again["score"].to_pylist(), strict=True)
     )
 
 
-def test_a_known_id_with_another_row_has_no_answer_and_leaves_the_record_as_it_is(
+def test_known_id_with_another_row_has_no_answer_and_the_record_stays(
     run: Run, store: Store, place: Path
 ) -> None:
     run(parcels(1_000))
@@ -145,7 +138,7 @@ def test_a_known_id_with_another_row_has_no_answer_and_leaves_the_record_as_it_i
     assert recorded(store) == before
 
 
-def test_many_known_ids_with_other_rows_stop_it(run: Run, store: Store, place: Path) -> None:
+def test_many_known_ids_with_other_rows_stop_the_run(run: Run, store: Store, place: Path) -> None:
     run(parcels(1_000))
     place.unlink()
     before = recorded(store)
@@ -157,7 +150,7 @@ def test_many_known_ids_with_other_rows_stop_it(run: Run, store: Store, place: P
     assert recorded(store) == before
 
 
-def test_who_ran_it_and_the_run_are_recorded_with_each_answer(run: Run, store: Store) -> None:
+def test_caller_and_run_are_recorded_with_each_answer(run: Run, store: Store) -> None:
     run(parcels(700))
     rows = recorded(store).values()
     assert {(row["caller"], row["smoke"]) for row in rows} == {("you", False)}
@@ -166,7 +159,7 @@ def test_who_ran_it_and_the_run_are_recorded_with_each_answer(run: Run, store: S
     assert len({row["answer_id"] for row in rows}) == 700
 
 
-def test_what_was_withheld_at_first_is_not_given_later_as_if_it_had_been(
+def test_withheld_decision_is_not_released_by_a_later_run(
     run: Run, store: Store, place: Path
 ) -> None:
     store.set_mode("shadow", "you", "a stop")
@@ -181,7 +174,7 @@ def test_what_was_withheld_at_first_is_not_given_later_as_if_it_had_been(
     assert pq.read_table(place)["decision"].null_count == 80
 
 
-def test_a_file_that_cannot_be_written_in_the_end_leaves_no_record(
+def test_failed_write_of_the_file_leaves_no_record(
     run: Run, store: Store, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -194,13 +187,13 @@ def test_a_file_that_cannot_be_written_in_the_end_leaves_no_record(
     assert list(place.parent.iterdir()) == []
 
 
-def test_a_trial_records_nothing_and_gives_no_decision(run: Run, store: Store, place: Path) -> None:
+def test_dry_run_records_nothing_and_has_no_decisions(run: Run, store: Store, place: Path) -> None:
     assert run(parcels(100), store=None).mode == "trial"
     assert recorded(store) == {}
     assert pq.read_table(place)["decision"].null_count == 100
 
 
-def test_the_explored_share_is_the_one_that_the_service_lets_through(
+def test_explored_share_equals_the_one_of_the_service(
     run: Run,
     store: Store,
     place: Path,
@@ -214,6 +207,6 @@ def test_the_explored_share_is_the_one_that_the_service_lets_through(
     result = pq.read_table(place).to_pylist()
     explored = {row["parcel"] for row in result if row["arm"] == "explored"}
     assert 10 < len(explored) < 120
-    assert all(let.takes(id, salt) for id in explored)
+    assert all(let.includes(id, salt) for id in explored)
     assert {row["decision"] for row in result if row["arm"] == "explored"} == {"leave"}
     assert {id for id, row in recorded(store).items() if row["arm"] == "explored"} == explored

@@ -10,7 +10,7 @@ from seams import PARCELS, binary, messages, parcels, regression, text
 
 from mlprod.batch.scorer import Scorer, matrix
 from mlprod.bundle.loader import BundleError, open_bundle
-from mlprod.contract.encoding import encode, sample
+from mlprod.contract.encoding import encode, sample_columns
 from mlprod.contract.validation import ContractViolationError
 from mlprod.project.project import Seam
 from mlprod.settings import Settings
@@ -22,21 +22,19 @@ def scorer(seam: Seam, bundle: Path, **more: object) -> Scorer:
     return Scorer(bundle, bundle.name, seam.terms, seam.baseline, seam.decide, **more)  # type: ignore[arg-type]
 
 
-def answers(scorer: Scorer, table: pa.Table, piece: int = 700) -> pa.Table:
-    return pa.Table.from_batches(scorer(table.to_batches(max_chunksize=piece)))
+def answers(scorer: Scorer, table: pa.Table, chunk: int = 700) -> pa.Table:
+    return pa.Table.from_batches(scorer(table.to_batches(max_chunksize=chunk)))
 
 
 def broken(rows: int = 50) -> pa.Table:
-    """Parcels of which the third is too heavy, the fifth of no known courier, and the seventh
-    without stops.
-    """
+    """Parcels: the third is too heavy, the fifth has an unknown courier, the seventh no stops."""
     given = parcels(rows).to_pylist()
     given[2]["weight"], given[4]["courier"], given[6]["stops"] = 31.0, "drone", None
     return pa.Table.from_pylist(given, schema=parcels(1).schema)
 
 
-def test_the_matrix_is_that_of_training_and_serving() -> None:
-    columns = sample(PARCELS.fields, 2_000, seed=3)
+def test_matrix_equals_the_encoding_of_training_and_serving() -> None:
+    columns = sample_columns(PARCELS.fields, 2_000, seed=3)
     rows = pa.RecordBatch.from_pydict(
         {
             name: [None if value != value else value for value in values]
@@ -47,9 +45,7 @@ def test_the_matrix_is_that_of_training_and_serving() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_a_batch_says_what_the_service_says_in_the_order_of_the_rows(
-    trained: Trained, workers: int
-) -> None:
+def test_batch_equals_the_service_in_the_order_of_the_rows(trained: Trained, workers: int) -> None:
     rows = parcels(3_000, seed=9)
     result = answers(scorer(binary, trained.bundle, workers=workers), rows)
     bundle = open_bundle(trained.bundle, binary.terms.fields, binary.baseline)
@@ -61,35 +57,33 @@ def test_a_batch_says_what_the_service_says_in_the_order_of_the_rows(
     assert len(set(expected)) == 2
 
 
-def test_a_row_that_breaks_the_contract_says_why_and_the_others_are_scored(
+def test_invalid_row_has_a_reason_and_the_others_are_scored(
     trained: Trained,
 ) -> None:
-    result = answers(scorer(binary, trained.bundle), broken(), piece=3).to_pylist()
-    message = {place: row["refused"] for place, row in enumerate(result) if row["refused"]}
-    assert message == {
+    result = answers(scorer(binary, trained.bundle), broken(), chunk=3).to_pylist()
+    reasons = {place: row["refused"] for place, row in enumerate(result) if row["refused"]}
+    assert reasons == {
         2: "weight: above 30",
         4: "courier: not one of bike, van",
         6: "stops: missing",
     }
     for place, row in enumerate(result):
-        assert (row["score"] is None) == (row["decision"] is None) == (place in message)
+        assert (row["score"] is None) == (row["decision"] is None) == (place in reasons)
 
 
-@pytest.mark.parametrize("message", [None, float("nan")])
-def test_a_score_without_a_decision_is_a_defect(trained: Trained, message: object) -> None:
-    made = replace(scorer(binary, trained.bundle), decide=lambda score, threshold: message)
-    with pytest.raises(ValueError, match=r"decide\(\) gave None or NaN"):
+@pytest.mark.parametrize("decision", [None, float("nan")])
+def test_score_without_a_decision_is_an_error(trained: Trained, decision: object) -> None:
+    made = replace(scorer(binary, trained.bundle), decide=lambda score, threshold: decision)
+    with pytest.raises(ValueError, match=r"decide\(\) returned None or NaN"):
         answers(made, parcels(10))
 
 
-def test_a_table_without_a_column_is_refused_by_name(trained: Trained) -> None:
+def test_table_without_a_column_is_refused_by_name(trained: Trained) -> None:
     with pytest.raises(ContractViolationError, match="courier: no such column"):
         answers(scorer(binary, trained.bundle), parcels().drop_columns(["courier"]))
 
 
-def test_another_process_opens_the_bundle_for_itself_and_verifies_it(
-    trained: Trained, model: Path
-) -> None:
+def test_unpickled_scorer_verifies_and_opens_the_bundle(trained: Trained, model: Path) -> None:
     sent = pickle.dumps(scorer(binary, model))
     rows = parcels(100)
     assert answers(pickle.loads(sent), rows).equals(answers(scorer(binary, trained.bundle), rows))
@@ -98,7 +92,7 @@ def test_another_process_opens_the_bundle_for_itself_and_verifies_it(
         answers(pickle.loads(sent), rows)
 
 
-def test_a_baseline_a_number_and_a_text_are_scored_as_well(
+def test_baseline_regression_and_text_model_are_scored(
     trained_baseline: Trained, settings: Settings, tmp_path: Path
 ) -> None:
     heavy = answers(scorer(binary, trained_baseline.bundle), parcels(100))

@@ -1,4 +1,4 @@
-"""Which rows are scored, and cells of a file as the contract has them."""
+"""The selection of rows to score, and the types of a file's cells."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from seams import PARCELS, parcels
 
 from mlprod.batch.job import score
 from mlprod.batch.output import ScoringError
-from mlprod.batch.selection import chosen
+from mlprod.batch.selection import select_rows
 from mlprod.contract.validation import ContractViolationError
 from mlprod.files.errors import FileError
 from mlprod.records.database import now
@@ -25,13 +25,13 @@ from mlprod.training.sources import NoRowsError
 __all__ = ["place", "run", "store"]
 
 
-def test_an_id_that_stands_twice_names_no_case(run: Run, store: Store, place: Path) -> None:
-    with pytest.raises(ScoringError, match="parcel stands 3 times again"):
+def test_duplicate_ids_are_refused(run: Run, store: Store, place: Path) -> None:
+    with pytest.raises(ScoringError, match="parcel has 3 duplicate values"):
         run(pa.concat_tables([parcels(100), parcels(3)]))
     assert recorded(store) == {}
 
 
-def test_a_few_bad_rows_have_no_score_and_are_not_recorded(
+def test_few_invalid_rows_have_no_score_and_are_not_recorded(
     run: Run, store: Store, place: Path
 ) -> None:
     done = run(spoilt(parcels(1_000), 3))
@@ -40,7 +40,7 @@ def test_a_few_bad_rows_have_no_score_and_are_not_recorded(
     assert "p00000" not in recorded(store)
 
 
-def test_many_bad_rows_stop_it_before_anything_is_done(run: Run, store: Store, place: Path) -> None:
+def test_many_invalid_rows_stop_the_run_before_scoring(run: Run, store: Store, place: Path) -> None:
     with pytest.raises(
         ScoringError,
         match=r"more than 1% of 1,000 rows break the contract: weight: above 30: 11 rows",
@@ -54,7 +54,7 @@ def test_many_bad_rows_stop_it_before_anything_is_done(run: Run, store: Store, p
     assert recorded(store) == {}
 
 
-def test_by_default_it_is_yesterday(tmp_path: Path) -> None:
+def test_default_period_is_yesterday(tmp_path: Path) -> None:
     requested: list[tuple[datetime | None, datetime | None]] = []
 
     def load(since: datetime | None = None, until: datetime | None = None) -> Any:
@@ -66,23 +66,24 @@ def test_by_default_it_is_yesterday(tmp_path: Path) -> None:
         now().replace(hour=0, minute=0, second=0, microsecond=0),
     )
     assert (
-        chosen(domain, None, None, None, tmp_path).name == f"{today - timedelta(days=1):%Y-%m-%d}"
+        select_rows(domain, None, None, None, tmp_path).name
+        == f"{today - timedelta(days=1):%Y-%m-%d}"
     )
-    week = chosen(domain, None, datetime(2026, 6, 1), datetime(2026, 6, 3), tmp_path)
+    week = select_rows(domain, None, datetime(2026, 6, 1), datetime(2026, 6, 3), tmp_path)
     assert week.name == "20260601T0000-20260603T0000"
     timeless = replace(domain, terms=replace(PARCELS, time=None))
-    assert chosen(timeless, None, None, None, tmp_path).name == f"{today:%Y-%m-%d}"
+    assert select_rows(timeless, None, None, None, tmp_path).name == f"{today:%Y-%m-%d}"
     assert requested == [
         (today - timedelta(days=1), today),
         (datetime(2026, 6, 1), datetime(2026, 6, 3)),
         (None, None),
     ]
-    with pytest.raises(NoRowsError, match="all of a file"):
-        chosen(domain, "june.parquet", datetime(2026, 6, 1), None, tmp_path)
+    with pytest.raises(NoRowsError, match="--input reads the whole file"):
+        select_rows(domain, "june.parquet", datetime(2026, 6, 1), None, tmp_path)
     with pytest.raises(NoRowsError, match="names no EVENT_TIME"):
-        chosen(timeless, None, datetime(2026, 6, 1), None, tmp_path)
+        select_rows(timeless, None, datetime(2026, 6, 1), None, tmp_path)
     with pytest.raises(NoRowsError, match="is not before"):
-        chosen(domain, None, datetime(2026, 6, 2), datetime(2026, 6, 1), tmp_path)
+        select_rows(domain, None, datetime(2026, 6, 2), datetime(2026, 6, 1), tmp_path)
 
 
 def csv_of(rows: list[dict[str, Any]], path: Path) -> Path:
@@ -93,27 +94,30 @@ def csv_of(rows: list[dict[str, Any]], path: Path) -> Path:
     return path
 
 
-def test_cells_of_a_csv_are_what_the_contract_says(
+def test_csv_cells_have_the_types_of_the_contract(
     run: Run, store: Store, place: Path, tmp_path: Path, settings: Settings
 ) -> None:
     rows = parcels(400).to_pylist()
     for number, row in enumerate(rows):
-        row |= {
-            "parcel": f"{number:05d}",
-            "stops": f"{row['stops']}.0",
-        }  # as pandas writes whole numbers
+        # pandas writes whole numbers with .0
+        row |= {"parcel": f"{number:05d}", "stops": f"{row['stops']}.0"}
     rows[7]["weight"], rows[9]["stops"], rows[11]["distance"] = "1.2 kg", "3.5", "far"
     june = csv_of(rows, tmp_path / "june.csv")
     done = score(
-        DOMAIN, settings, chosen(DOMAIN, str(june), None, None, tmp_path), str(place), store, "you"
+        DOMAIN,
+        settings,
+        select_rows(DOMAIN, str(june), None, None, tmp_path),
+        str(place),
+        store,
+        "you",
     )
     assert done.refused == {
         "distance: not a number": 1,
         "stops: not a whole number": 1,
         "weight: not a number": 1,
     }
-    assert any(note.startswith("1 rows have no score: weight: not a number, for example '1.2 kg' in line 9. Works: ")
-               for note in done.notes)  # fmt: skip
+    first = "1 rows have no score: weight: not a number, for example '1.2 kg' in line 9. Works: "
+    assert any(note.startswith(first) for note in done.notes)
     assert not any("far" in note for note in done.notes), "distance is personal"
     result = pq.read_table(place)
     assert result["parcel"].to_pylist()[:2] == ["00000", "00001"]
@@ -121,7 +125,7 @@ def test_cells_of_a_csv_are_what_the_contract_says(
     assert recorded(store)["00003"]["row"]["stops"] == parcels(400)["stops"].to_pylist()[3]
 
 
-def test_many_cells_that_cannot_be_read_stop_it_with_line_cell_and_what_works(
+def test_many_unreadable_cells_stop_the_run_with_line_cell_and_remedy(
     run: Run, store: Store, place: Path, tmp_path: Path, settings: Settings
 ) -> None:
     rows = parcels(400).to_pylist()
@@ -132,7 +136,7 @@ def test_many_cells_that_cannot_be_read_stop_it_with_line_cell_and_what_works(
         score(
             DOMAIN,
             settings,
-            chosen(DOMAIN, str(june), None, None, tmp_path),
+            select_rows(DOMAIN, str(june), None, None, tmp_path),
             str(place),
             store,
             "you",
@@ -144,20 +148,20 @@ def test_many_cells_that_cannot_be_read_stop_it_with_line_cell_and_what_works(
     assert recorded(store) == {}
 
 
-def test_an_unknown_word_that_looks_like_a_known_one_is_named(run: Run) -> None:
+def test_unknown_category_that_looks_like_a_known_one_is_named(run: Run) -> None:
     table = parcels(300)
-    parts = ["Oslo", "oslo\u00a0", *table["city"].to_pylist()[2:]]
-    done = run(table.set_column(table.column_names.index("city"), "city", pa.array(parts)))
+    cities = ["Oslo", "oslo\u00a0", *table["city"].to_pylist()[2:]]
+    done = run(table.set_column(table.column_names.index("city"), "city", pa.array(cities)))
     assert [note for note in done.notes if "city" in note] == [
         "city: 'Oslo' (other case than 'oslo') looks like a known category and counts as "
         "unknown: 1 rows",
-        "city: 'oslo\\xa0' (other blanks or invisible signs: 'oslo\\xa0', not 'oslo') "
+        "city: 'oslo\\xa0' (other spaces or invisible characters: 'oslo\\xa0', not 'oslo') "
         "looks like a known category and "
         "counts as unknown: 1 rows",
     ]
 
 
-def test_a_csv_that_breaks_off_is_told_by_its_line_and_not_by_its_content(tmp_path: Path) -> None:
+def test_truncated_csv_is_reported_by_line_without_its_content(tmp_path: Path) -> None:
     rows = parcels(30_000).to_pylist()
     june = csv_of(rows, tmp_path / "june.csv")
     lines = june.read_text().splitlines()
@@ -166,5 +170,5 @@ def test_a_csv_that_breaks_off_is_told_by_its_line_and_not_by_its_content(tmp_pa
     with pytest.raises(
         FileError, match=r"line 25002: it has 2 cells, and the first line names 10 columns"
     ) as refused:
-        chosen(DOMAIN, str(june), None, None, tmp_path)
+        select_rows(DOMAIN, str(june), None, None, tmp_path)
     assert "secret" not in str(refused.value)

@@ -1,5 +1,6 @@
-"""Bundles that the first version made, whose package held what is the library today, still load and
-answer.
+"""Bundles of the first version still load and score.
+
+Then the project's package held the code that is now the library.
 """
 
 import json
@@ -19,7 +20,8 @@ from pathlib import Path
 from mlprod import Project
 from mlprod.bundle.loader import open_bundle
 project = Project(sys.argv[1])
-bundle = open_bundle(Path(sys.argv[2]), project.terms.fields, project.decision.baseline, allow_pickle=True)
+fields, baseline = project.terms.fields, project.decision.baseline
+bundle = open_bundle(Path(sys.argv[2]), fields, baseline, allow_pickle=True)
 print(json.dumps([bundle.manifest.kind, bundle.manifest.runtime, type(bundle.runtime).__name__]))
 """
 
@@ -29,7 +31,9 @@ print(json.dumps([bundle.manifest.kind, bundle.manifest.runtime, type(bundle.run
     sorted(path for path in FIRST.iterdir() if len(path.name) == 64),
     ids=lambda path: path.name[:8],
 )
-def test_it_loads_and_answers_its_probe(bundle: Path, tmp_path: Path) -> None:
+def test_a_bundle_of_the_first_version_loads_and_scores_its_probe(
+    bundle: Path, tmp_path: Path
+) -> None:
     package = Path(shutil.copytree(PROJECT / "src" / PACKAGE, tmp_path / "src" / PACKAGE))
     shutil.copy(FIRST / "model.py", package)
     environment = os.environ | {

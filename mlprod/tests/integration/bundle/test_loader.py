@@ -14,7 +14,7 @@ from seams import PARCELS, heaviest_first
 
 from mlprod.bundle import trial
 from mlprod.bundle.loader import Bundle, BundleError, open_bundle
-from mlprod.contract.encoding import sample
+from mlprod.contract.encoding import sample_columns
 from mlprod.contract.schema import Field, Fields
 
 FIELDS = PARCELS.fields
@@ -35,11 +35,13 @@ def with_field(name: str, change: Callable[[Field], Field | None]) -> Fields:
     return Fields(tuple(field for field in changed if field))
 
 
-def test_a_bundle_answers_as_the_pipeline_measured(model: Path, trained: Trained) -> None:
+def test_a_bundle_has_the_metrics_of_its_training_and_scores_rows(
+    model: Path, trained: Trained
+) -> None:
     bundle = opened(model)
     assert (bundle.digest, bundle.manifest.kind) == (model.name, "model")
-    assert bundle.manifest.metrics == trained.result.evaluation.whole()
-    scores = bundle.runtime.score(sample(FIELDS, 100, seed=9))
+    assert bundle.manifest.metrics == trained.result.evaluation.overall()
+    scores = bundle.runtime.score(sample_columns(FIELDS, 100, seed=9))
     assert np.isfinite(scores).all()
     assert len(np.unique(scores)) > 10
 
@@ -85,7 +87,7 @@ def test_an_absent_bundle_is_refused(model: Path) -> None:
     assert refusal(model).reason == "digest"
 
 
-def test_who_and_when_stand_beside_the_digest(model: Path) -> None:
+def test_provenance_does_not_change_the_digest(model: Path) -> None:
     (model / "provenance.json").write_text("{}")
     assert opened(model).digest == model.name
 
@@ -114,15 +116,15 @@ def test_a_lost_category_is_refused_by_name(model: Path) -> None:
     assert "['van']" in str(refused)
 
 
-def test_a_new_field_or_category_does_no_harm(model: Path) -> None:
+def test_a_new_field_or_category_does_not_change_the_scores(model: Path) -> None:
     more = with_field("courier", lambda field: replace(field, categories=("drone", "van", "bike")))
-    more = Fields((Field("colour", "boolean", optional=True), *more))
-    columns = sample(FIELDS, 50, seed=5)
+    more = Fields((Field("color", "boolean", optional=True), *more))
+    columns = sample_columns(FIELDS, 50, seed=5)
     before, after = (opened(model, fields).runtime.score(columns) for fields in (FIELDS, more))
     np.testing.assert_array_equal(before, after)
 
 
-def test_a_model_that_answers_otherwise_than_at_its_making_is_refused(model: Path) -> None:
+def test_a_model_with_other_scores_than_at_training_is_refused(model: Path) -> None:
     probe = json.loads((model / "probe.json").read_text())
     probe["scores"][0] += 0.001
     refused = refusal(sealed(model, probe=json.dumps(probe).encode()))
@@ -175,13 +177,13 @@ def test_a_bundle_with_more_bytes_than_the_limit_is_refused_before_it_is_read(
     assert (refused.reason, "129 MB; the limit is 128 MB" in str(refused)) == ("size", True)
 
 
-def test_what_lies_beside_the_digest_counts_too(model: Path) -> None:
+def test_the_size_of_the_provenance_counts_too(model: Path) -> None:
     with (model / "provenance.json").open("ab") as file:
         file.truncate(129_000_000)
     assert refusal(model).reason == "size"
 
 
-def test_a_limit_of_ones_own_is_asked_for(model: Path) -> None:
+def test_a_lower_limit_of_size_applies(model: Path) -> None:
     with pytest.raises(BundleError, match="limit is 1 MB") as refused:
         open_bundle(model, FIELDS, heaviest_first, megabytes=1)
     assert refused.value.reason == "size"
@@ -197,18 +199,18 @@ def test_a_link_or_a_pipe_in_the_folder_is_refused_and_not_opened(model: Path, n
     assert refusal(model).reason == "digest"
 
 
-def test_a_baseline_answers_with_the_code_of_today(baseline: Path) -> None:
-    columns = sample(FIELDS, 50, seed=5)
+def test_a_baseline_scores_with_the_current_code(baseline: Path) -> None:
+    columns = sample_columns(FIELDS, 50, seed=5)
     np.testing.assert_array_equal(opened(baseline).runtime.score(columns), heaviest_first(columns))
 
 
 def test_a_baseline_whose_code_was_changed_is_refused(baseline: Path) -> None:
-    with pytest.raises(BundleError, match="register it anew") as refused:
+    with pytest.raises(BundleError, match="register it again") as refused:
         open_bundle(baseline, FIELDS, lambda columns: heaviest_first(columns) * 0.9)
     assert refused.value.reason == "probe"
 
 
 def test_a_baseline_that_fails_is_refused(baseline: Path) -> None:
-    with pytest.raises(BundleError, match="colour") as refused:
-        open_bundle(baseline, FIELDS, lambda columns: columns["colour"])
+    with pytest.raises(BundleError, match="color") as refused:
+        open_bundle(baseline, FIELDS, lambda columns: columns["color"])
     assert refused.value.reason == "probe"

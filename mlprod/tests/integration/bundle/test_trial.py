@@ -13,7 +13,7 @@ from seams import PARCELS
 
 from mlprod.bundle import trial
 from mlprod.bundle.errors import BundleError
-from mlprod.bundle.trial import Exported, Trials
+from mlprod.bundle.trial import ExportedModel, Trials
 from mlprod.bundle.writer import probe_columns
 
 COLUMNS = probe_columns(PARCELS.fields)
@@ -24,7 +24,7 @@ linux_only = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def nothing_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests tried is not known here."""
+    """Forget the trials of other tests."""
     monkeypatch.setattr(Trials, "_passed", {})
     monkeypatch.setattr(Trials, "_failed", {})
 
@@ -35,7 +35,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     result: list[object] = []
     run = trial._run
 
-    def counted(exported: Exported, megabytes: int, attempt: trial.Attempt) -> float:
+    def counted(exported: ExportedModel, megabytes: int, attempt: trial.Attempt) -> float:
         result.append(exported)
         return run(exported, megabytes, attempt)
 
@@ -44,13 +44,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 class Careless:
-    """A pickled model of somebody who did not think of the service."""
+    """A pickled model that harms the process in which it runs."""
 
     def __init__(self, harm: str) -> None:
         self.harm = harm
 
     def predict(self, columns: dict[str, Any]) -> Any:
-        print("a word on standard output is no result")
+        print("text on standard output is not a result")
         if self.harm == "sleeps":
             time.sleep(600)
         if self.harm == "ends":
@@ -61,36 +61,38 @@ class Careless:
         return next(iter(columns.values())) * 0.0
 
 
-def exported(model: bytes) -> Exported:
-    return Exported("onnx", model, PARCELS.fields, COLUMNS)
+def exported(model: bytes) -> ExportedModel:
+    return ExportedModel("onnx", model, PARCELS.fields, COLUMNS)
 
 
-def pickled(harm: str) -> Exported:
-    return Exported("python", pickle.dumps(Careless(harm)), PARCELS.fields, COLUMNS)
+def pickled(harm: str) -> ExportedModel:
+    return ExportedModel("python", pickle.dumps(Careless(harm)), PARCELS.fields, COLUMNS)
 
 
-def refusal(model: Exported, megabytes: int = 128) -> BundleError:
+def refusal(model: ExportedModel, megabytes: int = 128) -> BundleError:
     with pytest.raises(BundleError) as refused:
         Trials().run(model, megabytes)
     return refused.value
 
 
-def test_a_model_that_loads_and_answers_passes_with_the_memory_it_took() -> None:
+def test_a_model_that_loads_and_scores_passes_with_its_memory() -> None:
     assert 0 <= Trials().run(exported(sums()), 128) < 64
     assert 0 <= Trials().run(pickled("none"), 128) < 64
 
 
 @linux_only
-def test_a_model_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
     refused = refusal(exported(endless()))
     assert refused.reason == "probe"
-    assert "within 1 seconds of computing; does it ever end?" in str(refused)
+    assert "within 1 seconds of CPU time; does it ever end?" in str(refused)
 
 
-def test_a_model_that_waits_for_ever_is_ended_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_waits_forever_is_stopped_by_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 2)
-    monkeypatch.setattr(trial, "PATIENCE", 2)
+    monkeypatch.setattr(trial, "WALL_CLOCK_FACTOR", 2)
     assert refusal(pickled("sleeps")).reason == "probe"
 
 
@@ -108,34 +110,38 @@ def test_a_higher_limit_lets_the_same_model_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "reason", "says"),
+    ("model", "reason", "text"),
     [
         (exported(reading_models()["constant"].SerializeToString()), "unsafe", "external data"),
         (exported(b"not a model"), "runtime", "cannot be loaded"),
-        (Exported("python", b"no pickle", PARCELS.fields, COLUMNS), "runtime", "cannot be loaded"),
-        (pickled("fails"), "probe", "does not answer its own probe: no such city"),
+        (
+            ExportedModel("python", b"no pickle", PARCELS.fields, COLUMNS),
+            "runtime",
+            "cannot be loaded",
+        ),
+        (pickled("fails"), "probe", "cannot score its own probe: no such city"),
     ],
 )
-def test_what_fails_is_named_as_if_it_had_been_loaded_here(
-    model: Exported, reason: str, says: str
+def test_a_failure_has_the_same_reason_as_without_a_trial(
+    model: ExportedModel, reason: str, text: str
 ) -> None:
     refused = refusal(model)
-    assert (refused.reason, says in str(refused)) == (reason, True)
+    assert (refused.reason, text in str(refused)) == (reason, True)
 
 
 @linux_only
-def test_a_process_that_is_killed_is_no_success() -> None:
+def test_a_killed_process_counts_as_a_failure() -> None:
     refused = refusal(pickled("ends"))
-    assert (refused.reason, "not enough memory here" in str(refused)) == ("size", True)
+    assert (refused.reason, "too little memory" in str(refused)) == ("size", True)
 
 
-def test_what_passed_is_not_tried_again(started: list[object]) -> None:
+def test_a_model_that_passed_is_not_tried_again(started: list[object]) -> None:
     assert Trials().run(exported(sums()), 128) == Trials().run(exported(sums()), 128)
     assert len(started) == 1
 
 
 def test_another_limit_or_another_probe_is_another_trial(started: list[object]) -> None:
-    other = Exported(
+    other = ExportedModel(
         "onnx", sums(), PARCELS.fields, COLUMNS | {"weight": [1.0] * len(COLUMNS["weight"])}
     )
     for model, megabytes in ((exported(sums()), 128), (exported(sums()), 127), (other, 128)):
@@ -143,13 +149,13 @@ def test_another_limit_or_another_probe_is_another_trial(started: list[object]) 
     assert len(started) == 3
 
 
-def test_what_failed_is_not_tried_again_at_once(
+def test_a_model_that_failed_is_not_tried_again_at_once(
     started: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service looks every few seconds; a model that never ends must not take a core for good."""
+    """A service checks every few seconds. A model that never ends must not occupy a core."""
     assert str(refusal(pickled("fails"))) == str(refusal(pickled("fails")))
     assert len(started) == 1
-    monkeypatch.setattr(trial, "HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr(trial, "FAILURE_VALID_SECONDS", 0.0)
     refusal(pickled("fails"))
     assert len(started) == 2
 
@@ -164,10 +170,11 @@ from mlprod.bundle.errors import BundleError
 trial.TRIAL_SECONDS = 1
 trials, before = trial.Trials(), len(os.listdir("/proc/self/fd"))
 trials.fork = True
-trial.try_in_process = None  # so that whatever does not fork fails
+trial.try_in_process = None  # a trial without a fork fails
 unsafe = exported(reading_models()["constant"].SerializeToString())
-for model in (exported(sums()), exported(hungry(160)), exported(endless()), exported(hungry(4_000_000)), unsafe,
-              pickled("ends"), pickled("fails"), exported(sums())):
+for model in (exported(sums()), exported(hungry(160)), exported(endless()),
+              exported(hungry(4_000_000)), unsafe, pickled("ends"), pickled("fails"),
+              exported(sums())):
     try:
         print("passed", trials.run(model, 64) < 64)
     except BundleError as error:
@@ -177,7 +184,7 @@ print(before == len(os.listdir("/proc/self/fd")))
 
 
 @linux_only
-def test_a_fork_of_a_process_without_other_threads_finds_the_same() -> None:
+def test_a_fork_gives_the_same_results() -> None:
     folders = os.pathsep.join(
         [str(Path(__file__).parent), str(Path(__file__).parents[2]), *sys.path]
     )
@@ -199,7 +206,7 @@ def test_a_fork_of_a_process_without_other_threads_finds_the_same() -> None:
     ]
 
 
-def test_with_another_thread_it_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_with_another_thread_does_not_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "try_in_fork", None)
     trials, end = Trials(), threading.Event()
     trials.fork = True

@@ -20,7 +20,7 @@ from mlprod.ops import deploy, drills, readiness_report
 from mlprod.project.project import Project
 from mlprod.serving.api_keys import ApiKeys
 from mlprod.settings import Settings
-from mlprod.training.evidence_store import read
+from mlprod.training.evidence_store import read_evidence
 from mlprod.training.promotion import promote
 from mlprod.training.registry import Registry
 
@@ -50,7 +50,7 @@ def test_help_names_every_verb_and_what_it_does(
         assert f"{name} {verb.help}" in message
 
 
-def test_an_unknown_verb_is_answered_with_the_known_ones(
+def test_unknown_verb_exits_two_and_lists_the_known_verbs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -70,7 +70,7 @@ def empty(terms: ContractSchema) -> pa.Table:
     return pa.schema(columns).empty_table()
 
 
-def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
+def test_contract_violation_is_reported_without_traceback_and_recorded(
     here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing = ibis.memtable(empty(Project(PACKAGE).seam().terms))
@@ -80,17 +80,17 @@ def test_a_broken_contract_is_told_without_a_traceback_and_kept_as_evidence(
     assert "ContractViolationError: 0 rows" in message
     assert "does load() look at the right place" in message
     assert "Traceback" not in message
-    stored = {record.check: record.passed for record in read(Registry(here))}
+    stored = {record.check: record.passed for record in read_evidence(Registry(here))}
     assert stored["contract-holds"] is False
 
 
-def test_settings_that_were_tried_leave_evidence_and_better_ones_end_with_one(
+def test_tune_records_evidence_and_exits_one_for_better_settings(
     here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def trees(fields: Fields, trees: int = 20) -> HistGradientBoostingClassifier:
         return HistGradientBoostingClassifier(max_iter=trees, random_state=0)
 
-    seam = replace(binary, build_model=trees, space={"trees": [1, 20]})
+    seam = replace(binary, build_model=trees, search_space={"trees": [1, 20]})
     monkeypatch.setattr(Project, "seam", lambda _: seam)
     assert main(["tune"]) == 0
     assert (
@@ -107,40 +107,45 @@ def test_settings_that_were_tried_leave_evidence_and_better_ones_end_with_one(
         in shown
     )
     assert not next(
-        record for record in read(Registry(here)) if record.check == "hyperparameters-tuned"
+        record
+        for record in read_evidence(Registry(here))
+        if record.check == "hyperparameters-tuned"
     ).passed
 
 
-def test_an_unattended_drill_with_nothing_to_go_back_to_moves_nothing(
+def test_unattended_rollback_drill_without_a_predecessor_is_skipped(
     here: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["rollback-drill", "--unattended", "--url", "http://127.0.0.1:9"]) == 0
-    assert "nothing was moved: there is no version yet to go back to" in capsys.readouterr().out
+    assert (
+        "the drill was skipped: no earlier version exists to roll back to"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
-def test_who_moves_the_champion_says_why(
+def test_promote_and_rollback_require_a_reason(
     here: Settings, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([verb]) == 1
-    assert "MissingReasonError: say why" in capsys.readouterr().err
+    assert "MissingReasonError: the reason is not usable: it is empty" in capsys.readouterr().err
 
 
-def test_there_is_nobody_to_promote_at_first(
+def test_promote_without_a_challenger_is_refused(
     here: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["promote", "--reason", "it is time"]) == 1
     assert "NoTargetVersionError: there is no challenger to promote" in capsys.readouterr().err
 
 
-def test_versions_says_what_to_do_when_there_are_none(
+def test_list_versions_without_versions_names_the_next_step(
     here: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["list-versions"]) == 0
-    assert "nothing is registered yet: make train" in capsys.readouterr().out
+    assert "no version is registered yet; the next step is make train" in capsys.readouterr().out
 
 
-def test_promotion_and_rollback_are_told_and_listed(
+def test_promotion_and_rollback_are_printed_and_listed(
     here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for digest in ("a" * 64, "b" * 64):
@@ -169,7 +174,7 @@ def test_promotion_and_rollback_are_told_and_listed(
     assert "rollback 2 -> 1  grace: complaints" in message
 
 
-def test_versions_shows_what_somebody_else_wrote_and_goes_on(
+def test_list_versions_escapes_foreign_tags_and_continues(
     here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry = Registry(here)
@@ -192,8 +197,8 @@ def test_versions_shows_what_somebody_else_wrote_and_goes_on(
     assert "rolled back by grace at 20" in message
     assert "\\x1b[2Jall is well" in message
     assert "version   3  model\n             names no bundle" in message
-    assert "its tag previous is 'abc', no number of a version" in message
-    assert message.count("of the model holds no event and is left out") == 2
+    assert "its tag previous is 'abc', which is not a version number" in message
+    assert message.count("of the model is not an event and is left out") == 2
     assert "rollback 2 -> 1  grace: complaints" in message
 
 
@@ -201,7 +206,7 @@ def test_versions_shows_what_somebody_else_wrote_and_goes_on(
     "parts",
     [["list-versions"], ["rollback", "--reason", "complaints"], ["promote", "--reason", "better"]],
 )
-def test_tags_that_somebody_else_wrote_cause_no_traceback(
+def test_foreign_tags_cause_no_traceback(
     here: Settings, register: Registered, parts: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry = Registry(here)
@@ -227,7 +232,7 @@ def test_tags_that_somebody_else_wrote_cause_no_traceback(
     assert "Traceback" not in message.err
 
 
-def test_a_rollback_may_name_its_version(
+def test_rollback_to_a_named_version(
     here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for digest in "abc":
@@ -240,9 +245,9 @@ def test_a_rollback_may_name_its_version(
 
 @pytest.mark.parametrize(
     ("answers", "code", "says"),
-    [("1", 0, "answers with version 1 after"), ("2", 1, "version 1 by now (does")],
+    [("1", 0, "serves version 1 after"), ("2", 1, "version 1 by now (does")],
 )
-def test_the_way_back_is_no_success_until_the_service_has_gone_it(
+def test_rollback_with_url_fails_until_the_service_follows(
     here: Settings,
     register: Registered,
     answers: str,
@@ -252,14 +257,14 @@ def test_the_way_back_is_no_success_until_the_service_has_gone_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     class Follows(BaseHTTPRequestHandler):
-        """A service that says which version answers."""
+        """A service that reports its version."""
 
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps({"model_version": answers}).encode())
 
-    monkeypatch.setattr(drills, "WAIT", 0.3)
+    monkeypatch.setattr(drills, "DRILL_TIMEOUT", 0.3)
     for digest in ("a" * 64, "b" * 64):
         promote(Registry(here), "you", "better", register(digest).number)
     with ThreadingHTTPServer(("127.0.0.1", 0), Follows) as server:
@@ -278,7 +283,7 @@ def test_the_way_back_is_no_success_until_the_service_has_gone_it(
 
 
 @pytest.mark.parametrize("flag", [[], ["--environment", "local"], ["--environment", "staging"]])
-def test_what_a_registry_has_served_cannot_be_talked_away(
+def test_weaker_environment_than_the_registry_served_is_refused(
     here: Settings, register: Registered, flag: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     number = str(register("a" * 64).number)
@@ -292,7 +297,7 @@ def test_what_a_registry_has_served_cannot_be_talked_away(
 
 
 @pytest.mark.parametrize("named", ["local", "staging"])
-def test_the_approval_of_staging_moves_nothing_that_production_follows(
+def test_approval_of_staging_cannot_promote_if_production_follows(
     here: Settings,
     register: Registered,
     named: str,
@@ -319,11 +324,11 @@ def test_the_approval_of_staging_moves_nothing_that_production_follows(
     assert main([*parts, "production"]) == 0
 
 
-def test_what_runs_in_production_makes_its_registry_one_of_production(
+def test_verify_deploy_marks_the_environment_of_the_registry(
     here: Settings, register: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its pods follow the champion, whoever promoted it, and for what."""
-    monkeypatch.setattr(deploy, "deployed", lambda *_: [])  # no cluster here
+    monkeypatch.setattr(deploy, "verify_images", lambda *_: [])  # no cluster here
     parts = [
         "verify-deploy",
         "--images",
@@ -331,7 +336,7 @@ def test_what_runs_in_production_makes_its_registry_one_of_production(
         "--environment",
     ]
     assert main([*parts, "production"]) == 0
-    assert Registry(here).environment() == "local", "there is no model yet that could answer"
+    assert Registry(here).environment() == "local", "the registry has no model yet"
     register("a" * 64)
     for environment, counts in (
         ("staging", "staging"),
@@ -342,7 +347,7 @@ def test_what_runs_in_production_makes_its_registry_one_of_production(
         assert Registry(here).environment() == counts
 
 
-def test_a_version_that_cannot_be_fetched_is_not_promoted(
+def test_version_that_cannot_be_fetched_is_not_promoted(
     here: Settings, register: Registered, capsys: pytest.CaptureFixture[str]
 ) -> None:
     number = str(register("a" * 64).number)
@@ -351,23 +356,26 @@ def test_a_version_that_cannot_be_fetched_is_not_promoted(
     assert Registry(here).get_by_alias("champion") is None
 
 
-def test_a_password_in_the_address_of_the_registry_is_not_shown(
+def test_password_in_the_registry_address_is_not_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:quokka@127.0.0.1:9")
     assert main(["list-versions"]) == 1
     message = capsys.readouterr().err
-    assert "does not answer" in message
+    assert "does not respond" in message
     assert "quokka" not in message
 
 
-def test_sync_brings_the_champion_once(
+def test_fetch_model_copies_the_champion_once(
     here: Settings, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ML_MODEL_DIR", str(here.models))
     release(Registry(here), model)
     assert [main(["fetch-model"]), main(["fetch-model"])] == [0, 0]
-    assert capsys.readouterr().out.split("\n")[:2] == [model.name, "nothing new"]
+    assert capsys.readouterr().out.split("\n")[:2] == [
+        model.name,
+        "MODEL_DIR already holds the champion",
+    ]
 
 
 @pytest.fixture
@@ -376,7 +384,7 @@ def records(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ML_DATABASE_URL", settings.database_url)
 
 
-def test_the_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["set-mode"]) == 0
     assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
     assert (
@@ -389,14 +397,16 @@ def test_the_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFix
     assert first.endswith(" by grace: complaints since noon")
 
 
-def test_who_switches_the_mode_says_why(records: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_switch_of_the_mode_requires_a_reason(
+    records: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit, match="complaints since noon"):
         main(["set-mode", "shadow"])
     assert main(["set-mode"]) == 0
     assert capsys.readouterr().out == "assist (ML_MODE), never switched\n"
 
 
-def test_a_mode_that_is_none_is_answered_with_those_there_are(
+def test_unknown_mode_exits_two_and_lists_the_modes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -404,7 +414,7 @@ def test_a_mode_that_is_none_is_answered_with_those_there_are(
     assert "'automate'" in capsys.readouterr().err
 
 
-def test_a_database_without_tables_is_told_and_migrated(
+def test_database_without_tables_is_reported_and_migrated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ML_DATABASE_URL", f"sqlite:///{tmp_path}/deep/records.db")
@@ -419,7 +429,7 @@ def test_a_database_without_tables_is_told_and_migrated(
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_a_key_is_shown_once_and_opens_its_routes(
+def test_key_is_printed_once_and_has_its_roles(
     named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -457,7 +467,7 @@ def test_a_key_is_shown_once_and_opens_its_routes(
         ["--name", "checkout", "--role", "predict", "--until", "tomorrow"],
     ],
 )
-def test_a_key_without_name_or_known_role_is_not_made(
+def test_key_without_name_or_known_role_is_not_created(
     requested: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -466,7 +476,7 @@ def test_a_key_without_name_or_known_role_is_not_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_of_keys_that_cannot_be_read_is_told_and_left_alone(
+def test_unreadable_key_file_is_reported_and_left_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "keys.json"
@@ -477,7 +487,7 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_left_alone(
     assert path.read_text() == "{"
 
 
-def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(since: object = None, until: object = None) -> None:
         raise ZeroDivisionError
 
@@ -486,7 +496,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
         main(["validate"])
 
 
-def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alone(
+def test_report_covers_the_requested_version_and_leaves_governance_unchanged(
     here: Settings,
     trained: Trained,
     monkeypatch: pytest.MonkeyPatch,
@@ -497,7 +507,7 @@ def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alon
     number = trained.result.version.number
     assert main(["report", "--version", str(number)]) == 0
     message = capsys.readouterr().out
-    assert f"Looked at: version {number}, a model" in message
+    assert f"Assessed: version {number}, a model" in message
     assert (here.state_dir / "report" / "card.md").is_file()
     assert (
         f"of version {number}, a model" in (here.state_dir / "report" / "scorecard.md").read_text()
@@ -505,7 +515,7 @@ def test_a_report_is_of_the_version_that_is_asked_for_and_leaves_governance_alon
     assert sorted(Path("governance").rglob("*")) == before
 
 
-ODD = "größer → 😀 “quoted”"
+REASON = "größer → 😀 “quoted”"
 
 
 class Terminal(io.TextIOWrapper):
@@ -526,7 +536,7 @@ ENCODINGS = pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 
 @ENCODINGS
 @pytest.mark.parametrize("columns", ["1", "20", "0", "wide"])
-def test_every_verb_is_explained_whatever_the_terminal_can_show(
+def test_help_of_every_verb_prints_on_any_terminal_encoding(
     columns: str, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
@@ -540,7 +550,7 @@ def test_every_verb_is_explained_whatever_the_terminal_can_show(
 
 @ENCODINGS
 @pytest.mark.parametrize("columns", ["1", "200"])
-def test_what_is_known_is_shown_whatever_the_terminal_can_show(
+def test_output_prints_on_any_terminal_encoding(
     columns: str,
     encoding: str,
     here: Settings,
@@ -552,16 +562,25 @@ def test_what_is_known_is_shown_whatever_the_terminal_can_show(
     number = str(register("a" * 64).number)
     assert (
         main(
-            ["promote", "--version", number, "--reason", ODD, "--actor", "Zoë", "--skip-load-check"]
+            [
+                "promote",
+                "--version",
+                number,
+                "--reason",
+                REASON,
+                "--actor",
+                "Zoë",
+                "--skip-load-check",
+            ]
         )
         == 0
     )
     assert main(["list-versions"]) == 0
-    assert main(["rollback", "--reason", ODD]) == 1
+    assert main(["rollback", "--reason", REASON]) == 1
     for form in ("terminal", "markdown", "prometheus", "json"):
         main(["readiness", "--format", form])
     shown = terminal.text()
     assert "NoTargetVersionError" in shown
-    missing = "".join(sign for sign in ODD if sign.encode(encoding, "ignore") == b"")
-    assert "".join(json.dumps(sign)[1:-1] if sign in missing else sign for sign in ODD) in shown
+    missing = "".join(sign for sign in REASON if sign.encode(encoding, "ignore") == b"")
+    assert "".join(json.dumps(sign)[1:-1] if sign in missing else sign for sign in REASON) in shown
     json.loads(shown[shown.rindex("\n{\n") :])

@@ -1,4 +1,4 @@
-"""Gates of development are not green when nothing was looked at."""
+"""Checks of development fail if a tool checked nothing."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from fixture_project import PACKAGE, PROJECT, main
 
 from mlprod.commands import development
 
-Kept = dict[str, tuple[bool, str | float | None]]
+Recorded = dict[str, tuple[bool, str | float | None]]
 
 
 @pytest.fixture
@@ -26,26 +26,26 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
-    """The evidence that a command keeps."""
-    result: Kept = {}
-    monkeypatch.setattr(development, "_keep", lambda _, more: result.update(more))
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """The evidence that a command records."""
+    result: Recorded = {}
+    monkeypatch.setattr(development, "_save_results", lambda _, more: result.update(more))
     return result
 
 
 @pytest.fixture
 def green(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tools that find nothing wrong."""
+    """Tools that report no error."""
     monkeypatch.setattr(development, "_run", lambda *_: 0)
 
 
-def test_a_check_of_every_file_is_green(project: Path, green: None, kept: Kept) -> None:
+def test_check_of_every_file_passes(project: Path, green: None, recorded: Recorded) -> None:
     assert main(["check"]) == 0
-    assert kept["checks-green"][0]
+    assert recorded["checks-green"][0]
 
 
-def test_a_check_looks_at_files_that_a_repository_around_ignores(
-    project: Path, green: None, kept: Kept
+def test_check_includes_files_that_an_outer_repository_ignores(
+    project: Path, green: None, recorded: Recorded
 ) -> None:
     subprocess.run([str(shutil.which("git")), "init", "-q"], check=True)
     (project / ".gitignore").write_text("*\n")
@@ -56,29 +56,29 @@ def test_a_check_looks_at_files_that_a_repository_around_ignores(
 
 
 @pytest.mark.parametrize("folder", ["src", "tests"])
-def test_a_check_of_no_file_is_not_green(
-    folder: str, project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
+def test_check_of_no_file_fails(
+    folder: str, project: Path, green: None, recorded: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = project / "pyproject.toml"
     settings.write_text(
         settings.read_text().replace("extend-exclude = [", f'extend-exclude = ["{folder}", ')
     )
     assert main(["check"]) == 1
-    assert f"ruff looked at no file of {project / folder}" in capsys.readouterr().err
-    assert not kept["checks-green"][0]
+    assert f"ruff checked no file of {project / folder}" in capsys.readouterr().err
+    assert not recorded["checks-green"][0]
 
 
-def test_a_check_of_imports_without_a_contract_is_not_green(
-    project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
+def test_check_without_an_import_contract_fails(
+    project: Path, green: None, recorded: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = project / "pyproject.toml"
     settings.write_text(settings.read_text().partition("[[tool.importlinter.contracts]]")[0])
     assert main(["check"]) == 1
-    assert "held no contract against the imports" in capsys.readouterr().err
+    assert "lint-imports checked no contract" in capsys.readouterr().err
 
 
-def test_a_package_that_the_template_does_not_know_is_told(
-    project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
+def test_renamed_package_that_the_link_does_not_name_fails(
+    project: Path, green: None, recorded: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     link = {
         "template": "https://git.example.org/template",
@@ -92,8 +92,8 @@ def test_a_package_that_the_template_does_not_know_is_told(
     )
 
 
-def test_a_patch_without_its_wheel_is_named(
-    project: Path, green: None, kept: Kept, capsys: pytest.CaptureFixture[str]
+def test_patch_without_its_wheel_fails(
+    project: Path, green: None, recorded: Recorded, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for folder in ("requirements", "vendor"):
         shutil.copytree(PROJECT / folder, project / folder)
@@ -102,7 +102,7 @@ def test_a_patch_without_its_wheel_is_named(
         "--- /dev/null\n+++ b/mlprod/added.py\n@@ -0,0 +1 @@\n+ADDED = True\n"
     )
     assert main(["check"]) == 1
-    assert "is not that of patches/. Run make mlprod-patch" in capsys.readouterr().err
+    assert "does not match patches/. Run make mlprod-patch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -112,13 +112,18 @@ def test_a_patch_without_its_wheel_is_named(
         (
             '<testcase classname="tests.test_a" name="a"><skipped/></testcase>',
             1,
-            "none of 1 tests was run to its end",
+            "none of 1 tests ran to its end",
         ),
-        ("", 1, "none of 0 tests was run to its end"),
+        ("", 1, "none of 0 tests ran to its end"),
     ],
 )
-def test_tests_of_which_none_was_run_show_nothing(
-    cases: str, code: int, says: str, project: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+def test_test_run_without_a_completed_test_fails(
+    cases: str,
+    code: int,
+    says: str,
+    project: Path,
+    recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run(*_: object) -> int:
         development.REPORT.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
@@ -126,7 +131,7 @@ def test_tests_of_which_none_was_run_show_nothing(
 
     monkeypatch.setattr(development, "_run", run)
     assert main(["test"]) == code
-    assert kept["tests-green"] == (code == 0, says)
+    assert recorded["tests-green"] == (code == 0, says)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +139,12 @@ def test_tests_of_which_none_was_run_show_nothing(
     [(["chaos-test"], "survives-faults"), (["load-test", "--minutes", "30"], "slo-under-load")],
 )
 @pytest.mark.parametrize("skipped", [True, False])
-def test_faults_and_load_that_were_skipped_show_nothing(
+def test_skipped_chaos_and_load_tests_fail(
     skipped: bool,
     verb: list[str],
     check: str,
     project: Path,
-    kept: Kept,
+    recorded: Recorded,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run(*_: object) -> int:
@@ -149,19 +154,19 @@ def test_faults_and_load_that_were_skipped_show_nothing(
 
     monkeypatch.setattr(development, "_run", run)
     assert main(verb) == int(skipped)
-    assert kept[check][0] is not skipped
+    assert recorded[check][0] is not skipped
 
 
-def test_a_test_without_cases_is_no_test(project: Path) -> None:
-    text = "import pytest\n@pytest.mark.parametrize('case', [])\ndef test_each(case): pass\n"
+def test_parametrized_test_without_cases_fails(project: Path) -> None:
+    text = "import pytest\n@pytest.mark.parametrize('case', [])\ndef test_item(case): pass\n"
     (project / "tests" / "test_nothing.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "test_each" in done.stdout
+    assert "test_item" in done.stdout
 
 
-def test_without_a_link_to_the_template_there_is_nothing_to_update(
+def test_update_without_a_template_link_does_nothing(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["update"]) == 0

@@ -1,6 +1,4 @@
-"""The generated files of the library's version: compared, repaired, left out on purpose; a
-project's own rules stay.
-"""
+"""The verb generate: files are compared, rewritten or excluded; a project's own rules stay."""
 
 import shutil
 from pathlib import Path
@@ -17,13 +15,15 @@ RULE = "monitoring/prometheus/service.rules.yml"
 ALERT = """groups:
   - name: project
     rules:
-      - {alert: Mine, expr: sum by (system) (ml_predictions_total) > 1, labels: {severity: ticket, outcome: serving}}
+      - alert: Mine
+        expr: sum by (system) (ml_predictions_total) > 1
+        labels: {severity: ticket, outcome: serving}
 """
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh bake of one's own."""
+    """A fresh bake."""
     shutil.copytree(
         PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns(".git", "var", "data")
     )
@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The assets of another version of the library, to be changed."""
+    """A copy of the library's assets that a test may change."""
     folder = tmp_path / "newer"
     shutil.copytree(assets.PROJECT, folder)
     monkeypatch.setattr(assets, "PROJECT", folder)
@@ -49,9 +49,7 @@ def compare(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return lines
 
 
-def test_a_fresh_bake_holds_what_the_library_would_write(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fresh_bake_is_up_to_date(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(capsys) == []
     assert main(["generate"]) == 0
     assert capsys.readouterr().out == "every generated file is up to date\n"
@@ -60,30 +58,30 @@ def test_a_fresh_bake_holds_what_the_library_would_write(
 @pytest.mark.parametrize(
     "name", [RULE, "docs/runbooks/service.md", "deploy/base/kustomization.yaml"]
 )
-def test_an_edited_file_is_named_with_its_repair_and_then_overwritten(
+def test_edited_file_is_reported_and_then_overwritten(
     name: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (project / name).read_text()
     (project / name).write_text(before + "# mine\n")
-    what = f"{name} is not that of mlprod: it was edited, or is of another version. "
-    assert compare(capsys) == [f"{what}Run make generate, which writes it, and commit"]
+    what = f"{name} differs from mlprod: it was edited, or is from another version. "
+    assert compare(capsys) == [f"{what}Run make generate, which writes it, then commit"]
     assert main(["generate"]) == 0
-    assert capsys.readouterr().out == f"{name}: replaced by that of mlprod\n"
+    assert capsys.readouterr().out == f"{name}: replaced by the version of mlprod\n"
     assert (project / name).read_text() == before
     assert compare(capsys) == []
 
 
 @pytest.mark.parametrize("name", [RULE, "monitoring/grafana/dashboards/service.json", "CODEOWNERS"])
-def test_a_missing_file_is_named_with_its_repair(
+def test_missing_file_is_reported_and_then_written(
     name: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / name).unlink()
-    assert f"{name} is missing. Run make generate, which writes it, and commit" in compare(capsys)
+    assert f"{name} is missing. Run make generate, which writes it, then commit" in compare(capsys)
     assert main(["generate"]) == 0
     assert compare(capsys) == []
 
 
-def test_files_of_another_version_are_named_and_replaced_and_new_ones_are_added(
+def test_files_of_another_version_are_replaced_and_new_ones_added(
     project: Path, newer: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (newer / "docs" / "runbooks" / "service.md").write_text("# A newer page\n")
@@ -95,7 +93,7 @@ def test_files_of_another_version_are_named_and_replaced_and_new_ones_are_added(
     assert compare(capsys) == []
 
 
-def test_a_project_of_an_older_bake_gets_the_files_of_today(
+def test_project_of_an_older_bake_gets_the_current_files(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(project / "docs" / "runbooks")
@@ -109,7 +107,7 @@ def test_a_project_of_an_older_bake_gets_the_files_of_today(
     assert "records.md#recordstoredown" in (project / RULE).read_text()
 
 
-def test_rules_of_the_project_survive_and_reach_the_cluster(project: Path, newer: Path) -> None:
+def test_own_rules_of_a_project_stay_and_reach_the_cluster(project: Path, newer: Path) -> None:
     (project / OWN).write_text(ALERT)
     (newer / RULE).write_text("groups: []\n")
     assert main(["generate"]) == 0
@@ -135,7 +133,7 @@ def test_rules_of_the_project_survive_and_reach_the_cluster(project: Path, newer
         "a",
     ],
 )
-def test_rules_of_the_project_that_cannot_be_read_are_named(
+def test_unreadable_rules_of_a_project_are_named(
     content: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / OWN).write_text(content)
@@ -143,13 +141,13 @@ def test_rules_of_the_project_that_cannot_be_read_are_named(
     assert f"GovernanceError: {OWN}: " in capsys.readouterr().err
 
 
-def test_a_broken_rule_file_of_the_library_is_repaired_and_stops_nothing(project: Path) -> None:
+def test_broken_rule_file_of_the_library_is_rewritten(project: Path) -> None:
     (project / RULE).write_text("groups: [")
     assert main(["generate"]) == 0
     assert yaml.safe_load((project / RULE).read_text())["groups"]
 
 
-def test_a_project_may_do_without_a_folder_of_them(
+def test_project_may_exclude_a_folder_of_generated_files(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(project / "deploy")
@@ -172,7 +170,7 @@ def test_a_project_may_do_without_a_folder_of_them(
         ('["/"]', r"\['/'\] is not a list of paths"),
     ],
 )
-def test_a_setting_that_leaves_out_nothing_is_an_error(
+def test_exclusion_that_matches_no_file_is_an_error(
     tmp_path: Path, given: str, message: str
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool.mlprod]\nwithout = {given}\n")
@@ -182,7 +180,7 @@ def test_a_setting_that_leaves_out_nothing_is_an_error(
         asset_files(tmp_path)
 
 
-def test_no_file_is_half_written(
+def test_generated_files_are_never_half_written(
     project: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (project / RULE).read_text()

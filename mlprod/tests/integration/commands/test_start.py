@@ -1,4 +1,4 @@
-"""How a command starts: by which Python, in which folder, with whose code."""
+"""The start of a command: its Python, its folder and its code."""
 
 import ast
 import json
@@ -26,12 +26,12 @@ LIBRARY, SOURCE = Path(library).resolve().parent, PROJECT / "src" / PACKAGE
 RUN = f"import runpy; runpy.run_module({PACKAGE!r}, run_name='__main__')"
 
 
-def run(folder: Path, path: Path, *words: str, code: str = "") -> subprocess.CompletedProcess[str]:
-    """A command in `folder`, with the code below `path`."""
+def run(folder: Path, path: Path, *parts: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder`, with the code below `path`."""
     start = ["-c", code] if code else ["-m", PACKAGE]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(LIBRARY.parent)])}
     return subprocess.run(
-        [sys.executable, *start, *words],
+        [sys.executable, *start, *parts],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -41,13 +41,13 @@ def run(folder: Path, path: Path, *words: str, code: str = "") -> subprocess.Com
 
 
 def copy(folder: Path) -> Path:
-    """A project at `folder` with a copy of the four files; gives its src."""
+    """Create a project at `folder` with a copy of the four files; return its src."""
     shutil.copytree(SOURCE, folder / "src" / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     return folder / "src"
 
 
 @pytest.mark.parametrize("version", [(3, 9), (3, 10), (3, 14), (4, 0)])
-def test_another_python_is_refused_before_anything_is_imported(
+def test_unsupported_python_is_refused_before_anything_is_imported(
     version: tuple[int, int], tmp_path: Path
 ) -> None:
     pretended = f"import sys; sys.version_info = (*{version}, 0, 'final', 0); "
@@ -60,7 +60,7 @@ def test_another_python_is_refused_before_anything_is_imported(
     assert "Traceback" not in done.stderr
 
 
-def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
+def test_first_files_parse_on_an_old_python() -> None:
     library = [
         LIBRARY / name
         for name in (
@@ -76,7 +76,7 @@ def test_what_an_old_python_reads_first_has_no_newer_syntax() -> None:
         ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
-def test_the_python_that_runs_this_is_one_that_the_project_asks_for() -> None:
+def test_current_python_is_one_that_the_project_requires() -> None:
     requested = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"][
         "requires-python"
     ]
@@ -84,7 +84,7 @@ def test_the_python_that_runs_this_is_one_that_the_project_asks_for() -> None:
     assert unfit_python(PACKAGE, *sys.version_info[:2]) == ""
 
 
-def test_the_code_of_another_project_is_refused_where_a_project_has_its_own(tmp_path: Path) -> None:
+def test_code_of_another_project_is_refused(tmp_path: Path) -> None:
     other, mine = copy(tmp_path / "other"), copy(tmp_path / "mine")
     refused = run(mine.parent, other, "help")
     assert refused.returncode == 1
@@ -96,19 +96,19 @@ def test_the_code_of_another_project_is_refused_where_a_project_has_its_own(tmp_
     assert run(mine.parent, mine, "help").returncode == 0, "a copy runs with its own code"
 
 
-def test_an_environment_of_another_project_is_named_with_the_remedy(tmp_path: Path) -> None:
+def test_environment_of_another_project_is_refused_with_the_remedy(tmp_path: Path) -> None:
     mine = copy(tmp_path / "mine")
     inserted = (
         f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); "  # as an editable install does
     )
     refused = run(mine.parent, tmp_path, "help", code=inserted + RUN)
     assert refused.returncode == 1
-    assert f"{sys.prefix} was made for the other project. Works: make setup" in refused.stderr
+    assert f"{sys.prefix} was created for the other project. Works: make setup" in refused.stderr
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project that nothing was done in."""
+    """An unused copy of the project."""
     folder = tmp_path / "project"
     ignored = shutil.ignore_patterns("__pycache__", "var", ".git", "vendor", "mlprod.txt")
     return Path(shutil.copytree(PROJECT, folder, ignore=ignored))
@@ -163,13 +163,13 @@ def serving(folder: Path, path: Path) -> Iterator[str]:
             process.communicate(timeout=30)
 
 
-def test_where_no_project_is_installed_code_runs(tmp_path: Path) -> None:
+def test_installed_code_runs_in_a_folder_without_a_project(tmp_path: Path) -> None:
     assert run(tmp_path, SOURCE.parent, "help").returncode == 0
     (tmp_path / "src" / "another").mkdir(parents=True)
     assert run(tmp_path, SOURCE.parent, "help").returncode == 0
 
 
-def test_a_traceback_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_traceback_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = copy(tmp_path)
     data = source / PACKAGE / "data.py"
     data.write_text(

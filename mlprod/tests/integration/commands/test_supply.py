@@ -20,7 +20,7 @@ from mlprod.commands import supply_chain
 from mlprod.governance.evidence import Evidence
 from mlprod.ops.secret_scan import CheckNotRunError
 from mlprod.settings import Settings
-from mlprod.training.evidence_store import read
+from mlprod.training.evidence_store import read_evidence
 from mlprod.training.registry import Registry
 
 LOCK = PROJECT / "requirements" / "serve.txt"
@@ -43,20 +43,20 @@ def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def kept(settings: Settings, check: str) -> Evidence:
-    return next(record for record in read(Registry(settings)) if record.check == check)
+    return next(record for record in read_evidence(Registry(settings)) if record.check == check)
 
 
 def entry(package: str) -> str:
-    """What the lock says of a package."""
+    """The lines of a package in the lock."""
     result = re.search(rf"^{package}==(?:.*\\\n)*.*", LOCK.read_text(), re.MULTILINE)
     assert result
     return result[0] + "\n"
 
 
-# What it is built from
+# Bill of materials
 
 
-def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema(
+def test_sbom_lists_every_locked_package_with_hashes_and_is_valid(
     here: Settings,
 ) -> None:
     assert main(["sbom"]) == 0
@@ -86,41 +86,44 @@ def test_the_bills_list_every_locked_package_with_its_hashes_and_hold_the_schema
     packages = re.findall(
         r"^[a-z0-9.-]+==", Path("requirements/pipeline.txt").read_text(), re.MULTILINE
     )
-    assert record.value == len(packages) + 1, "and the library"
-    assert record.digests["code"], "another lock stales it"
+    assert record.value == len(packages) + 1, "one more for the library"
+    assert record.digests["code"], "another lock makes it stale"
 
 
 @pytest.mark.parametrize(
-    ("lock", "says"), [("h11==0.16.0\n", "h11"), ("", "locks nothing"), (None, "no bill was made")]
+    ("lock", "says"),
+    [
+        ("h11==0.16.0\n", "h11"),
+        ("", "locks no package"),
+        (None, "no bill of materials was written"),
+    ],
 )
-def test_what_cannot_be_listed_whole_is_no_bill(
-    lock: str | None, says: str, tmp_path: Path
-) -> None:
+def test_incomplete_sbom_raises_check_not_run(lock: str | None, says: str, tmp_path: Path) -> None:
     if lock is not None:
         (tmp_path / "lock.txt").write_text(lock)
     with pytest.raises(CheckNotRunError, match=says):
-        supply_chain.components(tmp_path / "lock.txt", tmp_path / "sbom.json")
+        supply_chain.write_sbom(tmp_path / "lock.txt", tmp_path / "sbom.json")
 
 
-# Under which licences
+# Licenses
 
 
-def test_no_licence_of_the_service_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_license_of_the_service_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-licenses"]) == 0
     assert re.match(r"\d\d packages of the service", capsys.readouterr().out)
 
 
-def test_a_refused_licence_is_told_by_package_and_may_be_accepted_by_name_only() -> None:
+def test_refused_license_is_reported_by_package_and_accepted_by_name_only() -> None:
     result = supply_chain.installed_licenses(LOCK)
     assert result["fastapi"] == "MIT"
-    assert supply_chain.refused(result, [r"^MIT\b"], {})["fastapi"] == "MIT"
-    left = supply_chain.refused(result, [r"^MIT\b"], {"fastapi": "why not"})
+    assert supply_chain.forbidden_licenses(result, [r"^MIT\b"], {})["fastapi"] == "MIT"
+    left = supply_chain.forbidden_licenses(result, [r"^MIT\b"], {"fastapi": "why not"})
     assert "fastapi" not in left
     assert "pydantic" in left
 
 
 @pytest.mark.parametrize(
-    ("licence", "carried"),
+    ("license", "allowed"),
     [
         ("GPL-3.0-only", False),
         ("GNU General Public License v3 (GPLv3)", False),
@@ -136,18 +139,18 @@ def test_a_refused_licence_is_told_by_package_and_may_be_accepted_by_name_only()
         ("Mozilla Public License 2.0 (MPL 2.0)", True),
     ],
 )
-def test_strong_copyleft_and_the_unknown_are_refused(licence: str, carried: bool) -> None:
+def test_strong_copyleft_and_unknown_licenses_are_refused(license: str, allowed: bool) -> None:
     refuse = ["\\bA?GPL", "affero", "gnu general public", "sspl", "server side public", "unknown"]
-    assert (supply_chain.refused({"x": licence}, refuse, {}) == {}) is carried
+    assert (supply_chain.forbidden_licenses({"x": license}, refuse, {}) == {}) is allowed
 
 
-def test_a_package_that_is_not_installed_has_no_known_licence(tmp_path: Path) -> None:
+def test_license_of_a_package_that_is_not_installed_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text("no-such-package==1.0 \\\n    --hash=sha256:00\n")
     with pytest.raises(CheckNotRunError, match=r"no-such-package.*make setup"):
         supply_chain.installed_licenses(tmp_path / "lock.txt")
 
 
-# No secret in it
+# Secrets
 
 
 @pytest.fixture
@@ -158,7 +161,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_committed_key_is_found_and_not_repeated(
+def test_committed_key_is_found_and_not_printed(
     checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     invented = invented_key()
@@ -176,7 +179,7 @@ def invented_key() -> str:
     return "AKIA" + "".join(random.SystemRandom().choices(string.ascii_uppercase + "234567", k=16))
 
 
-def test_a_key_is_found_in_a_folder_of_a_larger_repository(
+def test_key_is_found_in_a_folder_of_a_larger_repository(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = checkout / "ml" / "parcels"
@@ -190,13 +193,13 @@ def test_a_key_is_found_in_a_folder_of_a_larger_repository(
     (project / "settings.py").write_text("KEY = None\n")
     assert main(["scan-secrets"]) == 0
     assert (
-        "no secret among the committed files: 1 were read, and a planted key was found"
+        "no secret in the committed files: 1 were read, and a planted key was found"
         in capsys.readouterr().out
     )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
-def test_a_key_is_found_in_text_of_another_encoding(
+def test_key_is_found_in_text_of_another_encoding(
     encoding: str, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (checkout / "größe.txt").write_text(f'größe = "{invented_key()}"\n', encoding=encoding)
@@ -210,7 +213,7 @@ def test_a_key_is_found_in_text_of_another_encoding(
     [
         (
             lambda scan: scan | {"plugins_used": [{"name": "SlackDetector"}]},
-            "a planted key was not found",
+            "the search did not find a planted key",
         ),
         (
             lambda scan: scan | {"filters_used": [*scan["filters_used"], LEFT_OUT]},
@@ -219,7 +222,7 @@ def test_a_key_is_found_in_text_of_another_encoding(
         (lambda scan: [], "cannot be used"),
     ],
 )
-def test_a_baseline_with_which_nothing_is_found_is_no_gate(
+def test_baseline_that_hides_every_key_is_refused(
     change: Callable[[dict[str, Any]], object],
     says: str,
     checkout: Path,
@@ -232,52 +235,50 @@ def test_a_baseline_with_which_nothing_is_found_is_no_gate(
     assert says in capsys.readouterr().err
 
 
-def test_where_git_knows_no_file_nothing_was_looked_at(
+def test_scan_without_tracked_files_is_refused(
     checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["scan-secrets"]) == 1
-    assert "CheckNotRunError: git knows no file here" in capsys.readouterr().err
+    assert "CheckNotRunError: git tracks no file here" in capsys.readouterr().err
 
 
-# With which holes
+# Vulnerabilities
 
 
-Holes = Mapping[str, object]
+Vulnerabilities = Mapping[str, object]
 
 
 @pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Holes]:
-    """A stand-in for OSV's interface on loopback, since no list of holes can be had in a test.
-
-    Package → hole.
-    """
+def advisories(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vulnerabilities]:
+    """A simulated OSV server on loopback, with its vulnerabilities by package."""
     affected = [
         {"package": {"name": "django", "ecosystem": "PyPI"}, "versions": ["2.0"], "ranges": FIXED}
     ]
-    holes: dict[str, object] = {
-        "django": {"id": "PYSEC-0000-1", "summary": "known to all", "affected": affected}
+    vulnerabilities: dict[str, object] = {
+        "django": {"id": "PYSEC-0000-1", "summary": "a known one", "affected": affected}
     }
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            requested = json.loads(self.rfile.read(int(self.headers["content-length"])))["package"][
-                "name"
-            ]
-            body = json.dumps({"vulns": [holes[requested]]} if requested in holes else {}).encode()
+            request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            name = request["package"]["name"]
+            body = json.dumps(
+                {"vulns": [vulnerabilities[name]]} if name in vulnerabilities else {}
+            ).encode()
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("PIP_AUDIT_VULNERABILITY_SERVICE", "osv")
     monkeypatch.setenv("PIP_AUDIT_OSV_URL", f"http://127.0.0.1:{server.server_port}/v1/query")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield holes
+    yield vulnerabilities
     server.shutdown()
     server.server_close()
 
@@ -293,40 +294,40 @@ def small(here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Se
     return here
 
 
-def test_an_audit_that_could_not_look_fails(
+def test_audit_without_access_to_advisories_fails(
     small: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     assert main(["audit"]) == 1
     printed = capsys.readouterr()
-    assert "FAILED dependencies-audited: could not look" in printed.out
+    assert "FAILED dependencies-audited: the audit could not run" in printed.out
     assert "Works: a network that reaches the public advisories, with HTTPS_PROXY" in printed.err
     assert kept(small, "dependencies-audited").passed is False
 
 
-def test_an_audit_without_holes_passes(small: Settings, answering: Holes) -> None:
+def test_audit_without_vulnerabilities_passes(small: Settings, advisories: Vulnerabilities) -> None:
     assert main(["audit"]) == 0
     record = kept(small, "dependencies-audited")
-    assert (record.passed, record.value) == (True, "no hole is known")
+    assert (record.passed, record.value) == (True, "no known vulnerabilities")
 
 
-def test_a_known_hole_fails_and_says_where_and_what_mends_it(
-    small: Settings, answering: dict[str, object], capsys: pytest.CaptureFixture[str]
+def test_known_vulnerability_fails_with_its_place_and_fix(
+    small: Settings, advisories: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     affected = [
         {"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}
     ]
-    answering["h11"] = {
+    advisories["h11"] = {
         "id": "PYSEC-0000-0",
         "summary": "invented for this test",
         "affected": affected,
     }
     assert main(["audit"]) == 1
     message = capsys.readouterr().err
-    assert "h11 0.16.0 (the service): PYSEC-0000-0, mended in 99.0" in message
+    assert "h11 0.16.0 (the service): PYSEC-0000-0, fixed in 99.0" in message
     assert kept(small, "dependencies-audited").value == "h11 PYSEC-0000-0"
 
 
@@ -334,19 +335,20 @@ def test_a_known_hole_fails_and_says_where_and_what_mends_it(
     ("days", "why", "passes", "says"),
     [
         (30, "only the tests parse with it", True, "accepted: only the tests parse with it"),
-        (-1, "only the tests parse with it", False, "mended in 99.0; it was accepted until"),
+        (-1, "only the tests parse with it", False, "fixed in 99.0; its acceptance ended on"),
         (400, "only the tests parse with it", False, "needs a reason and a day within half a year"),
         (30, " ", False, "needs a reason and a day within half a year"),
     ],
 )
-def test_a_hole_is_borne_only_for_a_reason_and_for_a_time(
-    days: int, why: str, passes: bool, says: str, small: Settings, answering: dict[str, object], tmp_path: Path,
+def test_vulnerability_is_accepted_only_with_a_reason_and_an_end(
+    days: int, why: str, passes: bool, says: str, small: Settings,
+    advisories: dict[str, object], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     affected = [
         {"package": {"name": "h11", "ecosystem": "PyPI"}, "versions": ["0.16.0"], "ranges": FIXED}
     ]
-    answering["h11"] = {
+    advisories["h11"] = {
         "id": "PYSEC-0000-0",
         "summary": "invented for this test",
         "affected": affected,
@@ -362,31 +364,31 @@ def test_a_hole_is_borne_only_for_a_reason_and_for_a_time(
     record = kept(small, "dependencies-audited")
     assert record.passed is passes
     assert record.value == (
-        "no hole is known but 1 that are borne for now" if passes else "h11 PYSEC-0000-0"
+        "no unaccepted vulnerabilities (1 accepted)" if passes else "h11 PYSEC-0000-0"
     )
 
 
-def test_a_service_that_knows_no_hole_at_all_was_not_asked(
-    small: Settings, answering: dict[str, object], capsys: pytest.CaptureFixture[str]
+def test_advisory_service_without_advisories_fails_the_audit(
+    small: Settings, advisories: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answering.clear()
+    advisories.clear()
     assert main(["audit"]) == 1
     assert (
-        "could not look: the service of advisories knows none of django 2.0"
+        "the audit could not run: the advisory service reports no vulnerability of django 2.0"
         in capsys.readouterr().out
     )
 
 
-def test_a_lock_that_installs_nothing_here_was_not_looked_at(tmp_path: Path) -> None:
+def test_lock_without_a_package_for_this_system_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text(
         'h11==0.16.0 ; sys_platform == "amiga" \\\n    --hash=sha256:00\n'
     )
-    for poll in (supply_chain.installed_licenses, supply_chain.known_vulnerabilities):
-        with pytest.raises(CheckNotRunError, match="locks nothing for this system"):
-            poll(tmp_path / "lock.txt")
+    for check in (supply_chain.installed_licenses, supply_chain.known_vulnerabilities):
+        with pytest.raises(CheckNotRunError, match="locks no package for this system"):
+            check(tmp_path / "lock.txt")
 
 
-def test_a_policy_that_refuses_nothing_is_no_gate(
+def test_license_policy_without_a_refused_license_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(
@@ -394,21 +396,21 @@ def test_a_policy_that_refuses_nothing_is_no_gate(
     )
     monkeypatch.chdir(tmp_path)
     assert main(["check-licenses"]) == 1
-    assert "refuses nothing, so no license was checked" in capsys.readouterr().err
+    assert "refuse is empty, so no license was checked" in capsys.readouterr().err
 
 
-def test_an_entry_without_a_hash_is_not_looked_at(
-    small: Settings, answering: Holes, tmp_path: Path
+def test_locked_package_without_a_hash_is_refused(
+    small: Settings, advisories: Vulnerabilities, tmp_path: Path
 ) -> None:
     (tmp_path / "dev.txt").write_text("h11==0.16.0\n")
     with pytest.raises(CheckNotRunError, match="hash"):
         supply_chain.known_vulnerabilities(tmp_path / "dev.txt")
 
 
-# What is promised
+# The table of threats
 
 
-def test_what_the_threat_table_names_is_there() -> None:
+def test_every_test_in_the_table_of_threats_exists() -> None:
     named = re.findall(
         r"`(mlprod/[\w/]+\.py)::(\w+)`", Path("SECURITY.md").read_text(encoding="utf-8")
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seams import PARCELS, Message, Parcel, terms_of
 
-from mlprod.contract.encoding import RowEncoder, columns_of, encode, sample
+from mlprod.contract.encoding import RowEncoder, columns_of, encode, sample_columns
 from mlprod.training.dataset import collect
 
 FIELDS = PARCELS.fields
@@ -47,7 +47,7 @@ def test_a_table_and_requests_give_the_same_matrix(rows: list[dict[str, Any]]) -
 
 @given(ROWS)
 @settings(deadline=None, max_examples=40)
-def test_the_matrix_tells_every_value_again(rows: list[dict[str, Any]]) -> None:
+def test_every_value_can_be_read_back_from_the_matrix(rows: list[dict[str, Any]]) -> None:
     matrix = encode(FIELDS, columns_of(FIELDS, [Parcel(**row).model_dump() for row in rows]))
     for row, (weight, stops, courier, city, express, distance) in zip(
         rows, matrix.tolist(), strict=True
@@ -65,28 +65,30 @@ def test_the_matrix_tells_every_value_again(rows: list[dict[str, Any]]) -> None:
         )
 
 
-def test_a_missing_word_is_missing_and_not_unknown() -> None:
+def test_a_missing_category_is_missing_and_not_unknown() -> None:
     columns = {
-        **sample(FIELDS, 3, seed=0),
+        **sample_columns(FIELDS, 3, seed=0),
         "city": np.array([None, "oslo", "tromso"], dtype=object),
     }
     np.testing.assert_array_equal(encode(FIELDS, columns)[:, 3], [np.nan, 1, 2])
 
 
 def test_an_absent_column_is_an_error() -> None:
-    columns = {name: values for name, values in sample(FIELDS, 3, seed=0).items() if name != "city"}
+    columns = {
+        name: values for name, values in sample_columns(FIELDS, 3, seed=0).items() if name != "city"
+    }
     with pytest.raises(KeyError, match="city"):
         encode(FIELDS, columns)
 
 
-def test_text_has_no_number() -> None:
+def test_a_text_field_cannot_be_encoded() -> None:
     fields = terms_of(Message).fields
     with pytest.raises(ValueError, match=r"field 'body' is text.*RUNTIME = \"python\""):
-        encode(fields, sample(fields, 3, seed=0))
+        encode(fields, sample_columns(fields, 3, seed=0))
 
 
-def test_made_up_rows_hold_the_contract_with_missing_and_unknown_among_them() -> None:
-    columns = sample(FIELDS, 200, seed=3)
+def test_sample_rows_follow_the_contract_with_missing_and_unknown_values() -> None:
+    columns = sample_columns(FIELDS, 200, seed=3)
     assert np.isnan(columns["distance"]).any()
     assert "never seen in training" in columns["city"]
     for weight, stops, courier, city, express, distance in zip(*columns.values(), strict=True):
@@ -101,7 +103,7 @@ def test_made_up_rows_hold_the_contract_with_missing_and_unknown_among_them() ->
         )
 
 
-def test_made_up_rows_are_the_same_every_time() -> None:
+def test_sample_rows_with_the_same_seed_are_equal() -> None:
     np.testing.assert_array_equal(
-        encode(FIELDS, sample(FIELDS, 50, 3)), encode(FIELDS, sample(FIELDS, 50, 3))
+        encode(FIELDS, sample_columns(FIELDS, 50, 3)), encode(FIELDS, sample_columns(FIELDS, 50, 3))
     )

@@ -1,6 +1,4 @@
-"""No secret is printed: a canary goes through every setting, and through the errors that people
-meet.
-"""
+"""No secret is printed: a canary passes through every setting and through common errors."""
 
 import io
 import json
@@ -14,7 +12,7 @@ from fixture_project import main
 from mlprod.display.masking import Masked, masked
 from mlprod.serving.api_keys import ApiKeys, KeysError
 from mlprod.serving.logs import JsonFormatter
-from mlprod.settings import Settings, unusable
+from mlprod.settings import Settings, describe_unusable_settings
 from mlprod.training.evidence_store import finding
 
 CANARY = "c4n4ryW0rd"
@@ -63,11 +61,11 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 
-def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What a command prints, which must be more than a traceback."""
-    before, sys.argv = sys.argv, ["a command", *words]
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return the output of a command."""
+    before, sys.argv = sys.argv, ["a command", *arguments]
     try:
-        main(words)
+        main(arguments)
     except SystemExit as end:
         print(end)
     finally:
@@ -110,7 +108,7 @@ def test_no_password_of_a_registry_is_shown(
     monkeypatch.setenv(variable, address.format(password))
     shown = printed(capsys, "list-versions")
     assert CANARY not in shown
-    assert "does not answer" in shown
+    assert "does not respond" in shown
 
 
 @pytest.mark.parametrize("address", SERVERS)
@@ -162,7 +160,7 @@ def test_nothing_of_a_file_of_keys_is_shown(
 @pytest.mark.parametrize(
     "variable", ["PGPASSWORD", "MLFLOW_TRACKING_TOKEN", "ML_SERVICE_KEY", "AWS_SECRET_ACCESS_KEY"]
 )
-def test_a_variable_that_is_named_as_a_secret_is_one_wherever_it_stands(
+def test_the_value_of_a_secret_variable_is_masked_everywhere(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, f'{CANARY}/"x')
@@ -202,7 +200,7 @@ def test_a_variable_that_is_named_as_a_secret_is_one_wherever_it_stands(
         "s3://bucket/scores",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_without_a_secret_does_not_change(text: str) -> None:
     assert masked(text) == text
 
 
@@ -213,9 +211,9 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_works(
     monkeypatch.setenv("ML_DATABASE_URL", "postgresql://ml@db:54x/records")
     with pytest.raises(ValueError, match="Settings") as caught:
         Settings()
-    shown = unusable(caught.value)
+    shown = describe_unusable_settings(caught.value)
     assert "ML_PORT: Input should be a valid integer" in shown
     assert (
-        "ML_DATABASE_URL: it is written in a form that does not work (records: postgresql://user@host/"
+        "ML_DATABASE_URL: its form is not valid (database of the records: postgresql://user@host/"
         in shown
     )

@@ -1,6 +1,4 @@
-"""Files as people and their programs make them: every command reads them alike, or refuses them by
-line and cell.
-"""
+"""Files of common programs: every command reads the same rows or refuses the same cell."""
 
 import codecs
 import csv
@@ -36,11 +34,11 @@ def here(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Path:
-    """A folder of the project of parcels, whose champion is trained."""
+    """A folder of the parcels project with a trained champion."""
     release(registry, trained.bundle)
     for name in ("state_dir", "model_name", "database_url", "event_log_dir", "governance_dir"):
         monkeypatch.setenv(f"ML_{name.upper()}", str(getattr(settings, name)))
-    monkeypatch.setattr(selection, "domain_of", lambda _: DOMAIN)
+    monkeypatch.setattr(selection, "load_scoring_functions", lambda _: DOMAIN)
     monkeypatch.setattr(Project, "seam", lambda _: binary)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -48,7 +46,7 @@ def here(
 
 @dataclass
 class Answers:
-    """What the commands say of one file."""
+    """The output of the commands for one file."""
 
     contract: str
     score: str
@@ -57,8 +55,8 @@ class Answers:
 
 
 @pytest.fixture
-def ask(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answers]:
-    def requested(name: str) -> Answers:
+def run(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answers]:
+    def run_commands(name: str) -> Answers:
         texts = []
         for command in (
             ["validate"],
@@ -76,7 +74,7 @@ def ask(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], Answe
         Path("scores.parquet").unlink(missing_ok=True)
         return Answers(texts[0], texts[1], texts[2], scores)
 
-    return requested
+    return run_commands
 
 
 def cells(
@@ -85,8 +83,10 @@ def cells(
     missing: str = "",
     **cells: Callable[[Any], str],
 ) -> list[list[str]]:
-    """The rows as text: numbers, yes and no, and missing cells as a program writes them; some
-    columns otherwise.
+    """Return the rows as text.
+
+    `number`, `truth` and `missing` write numbers, booleans and missing cells; `cells` write the
+    cells of single columns.
     """
 
     def text(name: str, value: Any) -> str:
@@ -243,18 +243,29 @@ def quotes_and_line_breaks() -> str:
 @pytest.mark.parametrize(
     "made",
     [
-        german_excel, french_excel, english_excel, unicode_text_of_excel, database_dump, sql_server_export, pandas_csv,
-        r_csv, spark_folder, partitioned_folder, pandas_parquet_with_gaps, numbers_of_a_warehouse,
+        german_excel,
+        french_excel,
+        english_excel,
+        unicode_text_of_excel,
+        database_dump,
+        sql_server_export,
+        pandas_csv,
+        r_csv,
+        spark_folder,
+        partitioned_folder,
+        pandas_parquet_with_gaps,
+        numbers_of_a_warehouse,
         quotes_and_line_breaks,
     ],
-)  # fmt: skip
+)
 def test_every_command_reads_the_same_rows(
-    ask: Callable[[str], Answers], here: Path, made: Callable[[], str]
+    run: Callable[[str], Answers], here: Path, made: Callable[[], str]
 ) -> None:
     pq.write_table(ROWS, "plain.parquet")
-    plain, result = ask("plain.parquet"), ask(made())
+    plain, result = run("plain.parquet"), run(made())
     assert len(plain.scores) == 400
-    assert sorted(result.scores) == pytest.approx(sorted(plain.scores), abs=1e-6), result.score  # type: ignore[type-var]
+    scores, expected = sorted(result.scores), sorted(plain.scores)  # type: ignore[type-var]
+    assert scores == pytest.approx(expected, abs=1e-6), result.score
     assert result.contract.splitlines()[-3:] == plain.contract.splitlines()[-3:]
     assert "400 rows, 392 with a label, 0 rules broken" in result.contract
     assert result.drift.splitlines()[-8:-2] == plain.drift.splitlines()[-8:-2]
@@ -268,15 +279,15 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_every_command_refuses_the_same_cell_by_its_line(
-    ask: Callable[[str], Answers], here: Path, name: str
+def test_every_command_names_the_line_of_the_same_unreadable_cell(
+    run: Callable[[str], Answers], here: Path, name: str
 ) -> None:
     cell, rule, works = BAD[name]
     rows = cells()
     for row in rows[301:]:
         row[rows[0].index(name)] = cell
     write("june.csv", rows)
-    result = ask("june.csv")
+    result = run("june.csv")
     for text in (result.contract, result.score, result.drift):
         assert f"{rule}: 100 rows, for example '{cell}' in line 302" in text
         assert works in text
@@ -284,39 +295,43 @@ def test_every_command_refuses_the_same_cell_by_its_line(
 
 
 @pytest.mark.parametrize(
-    ("made", "says"),
+    ("made", "message"),
     [
-        (lambda: write("june.csv", cells(city=lambda city: "malmö"), "cp1252"), "line 2: byte 0xF6 is not " "UTF-8"),
-        (lambda: write("june.csv", [*cells(), ["p1", "2"]]), "line 402: it has 2 cells, and the first line names " "10"),
-        (lambda: write("june.csv", cells(parcel=lambda id: "1.23E+15")), "a number that a spreadsheet has " "rounded"),
-        (lambda: write("june.csv", [row[1:] for row in cells()[1:]]), "its first line names none of the " "columns"),
+        (lambda: write("june.csv", cells(city=lambda city: "malmö"), "cp1252"),
+         "line 2: byte 0xF6 is not UTF-8"),
+        (lambda: write("june.csv", [*cells(), ["p1", "2"]]),
+         "line 402: it has 2 cells, and the first line names 10"),
+        (lambda: write("june.csv", cells(parcel=lambda id: "1.23E+15")),
+         "a number that a spreadsheet has rounded"),
+        (lambda: write("june.csv", [row[1:] for row in cells()[1:]]),
+         "its first line names none of the columns"),
         (lambda: write("june.csv", cells()[:1]), "it has a first line and no row below it"),
         (lambda: Path("june.csv").write_text('parcel,"weight\n'), "june.csv: "),
-        (lambda: Path("june.csv").mkdir(), "june.csv: it is a folder without any file of rows"),
+        (lambda: Path("june.csv").mkdir(), "june.csv: it is a folder without a data file"),
         (lambda: None, "june.csv: no such file"),
     ],
 )  # fmt: skip
 def test_every_command_refuses_the_same_file(
-    ask: Callable[[str], Answers], here: Path, made: Callable[[], None], says: str
+    run: Callable[[str], Answers], here: Path, made: Callable[[], None], message: str
 ) -> None:
     made()
-    result = ask("june.csv")
+    result = run("june.csv")
     assert result.scores == []
     for text in (
         (result.contract, result.score)
-        if "rounded" in says
+        if "rounded" in message
         else (result.contract, result.score, result.drift)
     ):
-        assert says in text
+        assert message in text
 
 
-def test_a_few_cells_that_cannot_be_read_are_left_out_by_every_command_and_named(
-    ask: Callable[[str], Answers], here: Path
+def test_every_command_skips_and_names_a_few_unreadable_cells(
+    run: Callable[[str], Answers], here: Path
 ) -> None:
     rows = cells()
     rows[7][rows[0].index("weight")] = "12.5 kg"
     write("june.csv", rows)
-    result = ask("june.csv")
+    result = run("june.csv")
     assert [place for place, score in enumerate(result.scores) if score is None] == [6]
     for text in (result.contract, result.score, result.drift):
         assert "'12.5 kg' in line 8" in text
@@ -324,11 +339,11 @@ def test_a_few_cells_that_cannot_be_read_are_left_out_by_every_command_and_named
     assert "1 rows are left out: weight: not a number" in result.drift
 
 
-def test_nothing_is_left_behind(
-    ask: Callable[[str], Answers], here: Path, settings: Settings
+def test_no_temporary_folder_remains(
+    run: Callable[[str], Answers], here: Path, settings: Settings
 ) -> None:
     write("june.csv", cells())
-    ask("june.csv")
+    run("june.csv")
     assert not [
         path for path in settings.state_dir.iterdir() if path.name.startswith(("table-", "scores-"))
     ]

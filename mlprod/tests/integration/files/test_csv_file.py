@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlprod.contract.columns import LINE, MARK
+from mlprod.contract.columns import LINE_COLUMN, UNREADABLE_PREFIX
 from mlprod.files import csv_file, dialect, records
 from mlprod.files.columns import Column
 from mlprod.files.errors import FileError
@@ -34,7 +34,7 @@ def read(
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     csv_file.convert([folder / name], columns, folder / "rows.parquet")
     table = pq.read_table(folder / "rows.parquet")
-    marks = [column for column in table.column_names if column.startswith(MARK)]
+    marks = [column for column in table.column_names if column.startswith(UNREADABLE_PREFIX)]
     return [
         {key: value for key, value in row.items() if key not in marks or value}
         for row in table.to_pylist()
@@ -58,69 +58,82 @@ def written(
 
 
 EXPECTED: list[dict[str, Any]] = [
-    {"key": "00042", "amount": 1.5, "shop": "café", LINE: 2},
-    {"key": "b", "amount": None, "shop": 'a "b", c', LINE: 3},
-    {"key": "c", "amount": -7.0, "shop": "two\nlines", LINE: 4},
-    {"key": "d", "amount": 20.25, "shop": None, LINE: 6},
+    {"key": "00042", "amount": 1.5, "shop": "café", LINE_COLUMN: 2},
+    {"key": "b", "amount": None, "shop": 'a "b", c', LINE_COLUMN: 3},
+    {"key": "c", "amount": -7.0, "shop": "two\nlines", LINE_COLUMN: 4},
+    {"key": "d", "amount": 20.25, "shop": None, LINE_COLUMN: 6},
 ]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-def test_the_same_rows_are_read_however_they_are_laid_out(
+def test_same_rows_are_read_from_every_layout(
     tmp_path: Path, delimiter: str, end: str, quoting: int
 ) -> None:
     assert read(tmp_path, written(delimiter, end, quoting)) == EXPECTED
 
 
 @pytest.mark.parametrize(
-    ("encoded", "says"),
+    ("encoded", "description"),
     [
-        (codecs.BOM_UTF8 + written(";", mark=",").encode(), "byte order mark, semicolons between cells, decimal " "comma"),
-        (codecs.BOM_UTF16_LE + written("\t", "\r\n").encode("utf-16-le"), "UTF-16, tabs between cells, decimal " "point"),
-        (codecs.BOM_UTF16_BE + written("\t").encode("utf-16-be"), "UTF-16, tabs between cells, decimal " "point"),
+        (codecs.BOM_UTF8 + written(";", mark=",").encode(),
+         "byte order mark, semicolons between cells, decimal comma"),
+        (codecs.BOM_UTF16_LE + written("\t", "\r\n").encode("utf-16-le"),
+         "UTF-16, tabs between cells, decimal point"),
+        (codecs.BOM_UTF16_BE + written("\t").encode("utf-16-be"),
+         "UTF-16, tabs between cells, decimal point"),
         (written().encode("utf-16-le"), "UTF-16, commas between cells, decimal point"),
-        (gzip.compress(written().encode(), mtime=0), "gzip, UTF-8, commas between cells, decimal " "point"),
-        (b"sep=;\r\n" + written(";", "\r\n").encode(), "UTF-8, semicolons between cells, decimal " "point"),
-        (codecs.BOM_UTF8 + b'"sep=^"\n' + written("^").encode(), "UTF-8 with a byte order mark, '^' between " "cells"),
+        (gzip.compress(written().encode(), mtime=0),
+         "gzip, UTF-8, commas between cells, decimal point"),
+        (b"sep=;\r\n" + written(";", "\r\n").encode(),
+         "UTF-8, semicolons between cells, decimal point"),
+        (codecs.BOM_UTF8 + b'"sep=^"\n' + written("^").encode(),
+         "UTF-8 with a byte order mark, '^' between cells"),
         (written().rstrip("\n").encode(), "UTF-8, commas between cells, decimal point, 4 rows"),
         (written().encode() + b"\n\r\n\n", "UTF-8, commas between cells, decimal point, 4 rows"),
     ],
 )  # fmt: skip
-def test_the_same_rows_are_read_however_they_are_encoded_and_it_is_said(
-    tmp_path: Path, encoded: bytes, says: str
+def test_same_rows_are_read_from_every_encoding_and_it_is_described(
+    tmp_path: Path, encoded: bytes, description: str
 ) -> None:
     above = 1 if b"sep=" in encoded else 0
-    expected = [row | {LINE: row[LINE] + above} for row in EXPECTED]
+    expected = [row | {LINE_COLUMN: row[LINE_COLUMN] + above} for row in EXPECTED]
     assert read(tmp_path, encoded) == expected
-    assert says in described(tmp_path, encoded)
+    assert description in described(tmp_path, encoded)
 
 
-def test_old_line_ends_are_line_ends(tmp_path: Path) -> None:
+def test_carriage_return_alone_is_a_line_break(tmp_path: Path) -> None:
     result = read(tmp_path, "key,amount,shop\ra,1,x\r\rb,2,y\r")
-    assert [(row["key"], row[LINE]) for row in result] == [("a", 2), ("b", 4)]
+    assert [(row["key"], row[LINE_COLUMN]) for row in result] == [("a", 2), ("b", 4)]
 
 
-def test_columns_that_nobody_asks_for_may_be_called_anything(tmp_path: Path) -> None:
+def test_other_columns_may_have_any_name(tmp_path: Path) -> None:
     result = read(tmp_path, "key,,amount,note,note,\na,1,2,3,4,\n")
-    assert result == [{"key": "a", "amount": 2.0, LINE: 2}]
+    assert result == [{"key": "a", "amount": 2.0, LINE_COLUMN: 2}]
 
 
-def test_quotes_that_begin_late_are_quotes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_quote_late_in_the_file_is_a_quote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dialect, "CHUNK", 1_000)
     lines = ["key,amount,shop", *(f"q{row},1.5,fuel" for row in range(30_000))]
     lines[25_001:25_003] = ['"case-7",2.5,"Smith, Sons"', '"case-8",3.5,"two', 'lines ""here"""']
     result = read(tmp_path, "\n".join(lines))
     assert len(result) == 30_000
-    assert result[25_000] == {"key": "case-7", "amount": 2.5, "shop": "Smith, Sons", LINE: 25_002}
+    assert result[25_000] == {
+        "key": "case-7",
+        "amount": 2.5,
+        "shop": "Smith, Sons",
+        LINE_COLUMN: 25_002,
+    }
     assert result[25_001] == {
         "key": "case-8",
         "amount": 3.5,
         "shop": 'two\nlines "here"',
-        LINE: 25_003,
+        LINE_COLUMN: 25_003,
     }
-    assert result[25_002][LINE] == 25_005
+    assert result[25_002][LINE_COLUMN] == 25_005
     assert result[-1]["key"] == "q29999"
 
 
@@ -137,7 +150,7 @@ def test_quotes_that_begin_late_are_quotes(tmp_path: Path, monkeypatch: pytest.M
     st.sampled_from([1, 3, 7, 10_000]),
 )
 @settings(deadline=None, max_examples=200)
-def test_whatever_a_program_writes_is_read_wherever_the_chunks_end(
+def test_csv_written_by_python_is_read_for_every_chunk_size(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, str]], chunk: int
 ) -> None:
     text = io.StringIO(newline="")
@@ -153,63 +166,83 @@ def test_whatever_a_program_writes_is_read_wherever_the_chunks_end(
         (key if key.strip() else " ", amount, shop if shop.strip() else " ")
         for key, amount, shop in rows
     ]
-    assert [row[LINE] for row in result] == [end + 1 for end in ends[:-1]]
+    assert [row[LINE_COLUMN] for row in result] == [end + 1 for end in ends[:-1]]
 
 
-def test_a_cell_that_means_nothing_is_marked(tmp_path: Path) -> None:
+def test_unreadable_cell_is_marked(tmp_path: Path) -> None:
     result = read(tmp_path, "key,amount,shop\na,12 kg,x\n1.2E+15,,y\n")
     assert result == [
-        {"key": "a", "amount": None, "shop": "x", MARK + "amount": "12 kg", LINE: 2},
-        {"key": None, "amount": None, "shop": "y", MARK + "key": "1.2E+15", LINE: 3},
+        {
+            "key": "a",
+            "amount": None,
+            "shop": "x",
+            UNREADABLE_PREFIX + "amount": "12 kg",
+            LINE_COLUMN: 2,
+        },
+        {
+            "key": None,
+            "amount": None,
+            "shop": "y",
+            UNREADABLE_PREFIX + "key": "1.2E+15",
+            LINE_COLUMN: 3,
+        },
     ]
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "it is empty"),
         (b"\n\n", "it is empty"),
         (b"key,amount\n", "it has a first line and no row below it"),
-        (b",,,\n,,,\n", "its first line names none of the columns. Works: a first line with the contract's " "names,"),
+        (b",,,\n,,,\n", "its first line names none of the columns. "
+         "Works: a first line with the contract's names,"),
         (b"a,1.5,secret\nb,2.5,x\n", "its first line names none of the columns"),
-        (b"key,Amount,shop\na,1,x\n", "it has no column 'amount', which the model needs; it has key, Amount, shop. "
-         "Other names for them: 'amount' ('Amount' (other case than 'amount')); rename them"),
-        (b"key,amount,amount\na,1,2\n", "'amount' is the name of columns 2 and 3; rename one of " "them"),
+        (b"key,Amount,shop\na,1,x\n",
+         "it has no column 'amount', which the model needs; it has key, Amount, shop. "
+         "Similar names: 'amount' ('Amount' (other case than 'amount')); rename them"),
+        (b"key,amount,amount\na,1,2\n",
+         "'amount' is the name of columns 2 and 3; rename one of them"),
         (b"key,amount,shop\na,1\n", "line 2: it has 2 cells, and the first line names 3 columns"),
         (b"key,amount,shop\na,1,x\nb,2,x,y\n", "line 3: it has 4 cells"),
         (b'key,amount,shop\na,1,"two\nlines"\nb,2\n', "line 4: it has 2 cells"),
-        (b'key,amount,shop\na,1,5" pipe\n', "line 2: a quote stands within a cell. Works: the whole cell in " "quotes"),
-        (b'key,amount,shop\na,1,"say \\"hi\\""\n', "line 2: a quote stands within a cell"),
-        (b'key,amount,shop\na,1,x\nb,2,"x" \n', "line 3: a quote stands within a cell"),
-        (b'key,amount,shop\na,1,"x\nb,2,y\n', "line 2: it opens a quote that is not closed in the 13 bytes from " "there"),
-        ("key,amount,shop\na,1,x\nb,2,café\n".encode("cp1252"), "line 3: byte 0xE9 is not UTF-8; in Windows-1252 it "
-         "would be 'é'. Works: save it as CSV UTF-8, or convert it: iconv -f WINDOWS-1252 " "-t UTF-8"),
+        (b'key,amount,shop\na,1,5" pipe\n',
+         "line 2: there is a quote within a cell. Works: the whole cell in quotes"),
+        (b'key,amount,shop\na,1,"say \\"hi\\""\n', "line 2: there is a quote within a cell"),
+        (b'key,amount,shop\na,1,x\nb,2,"x" \n', "line 3: there is a quote within a cell"),
+        (b'key,amount,shop\na,1,"x\nb,2,y\n',
+         "line 2: it opens a quote that is not closed in the next 13 bytes"),
+        ("key,amount,shop\na,1,x\nb,2,café\n".encode("cp1252"),
+         "line 3: byte 0xE9 is not UTF-8; in Windows-1252 it would be 'é'. Works: "
+         "save it as CSV UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"),
         (b"key,amount,shop\na,1,x\nb,2,\x00\n", "line 3: it has a byte 0"),
         (codecs.BOM_UTF32_LE + "key,amount".encode("utf-32-le"), "it is UTF-32"),
-        (codecs.BOM_UTF16_LE + "key,amount\na,1\n".encode("utf-16-le") + b"\x00", "it is not UTF-16-LE to its " "end"),
-        (gzip.compress(b"key,amount,shop\na,1,x\n" * 1000, mtime=0)[:-40], "its compression breaks " "off"),
+        (codecs.BOM_UTF16_LE + "key,amount\na,1\n".encode("utf-16-le") + b"\x00",
+         "it is not valid UTF-16-LE to its end"),
+        (gzip.compress(b"key,amount,shop\na,1,x\n" * 1000, mtime=0)[:-40],
+         "its compressed data is incomplete or damaged"),
         (b"PK\x03\x04 and so on", "it is an Excel workbook or a zip. Works: save it as CSV UTF-8"),
         (b"PAR1 and so on", "it is Parquet"),
         (b"key,amount,shop\n" + b"a" * 20_000, "line 2: it has 1 cells"),
     ],
 )  # fmt: skip
-def test_a_file_that_cannot_be_read_is_refused_by_its_line_with_what_works(
-    tmp_path: Path, content: bytes, says: str
+def test_unreadable_file_is_refused_with_line_and_remedy(
+    tmp_path: Path, content: bytes, message: str
 ) -> None:
     with pytest.raises(FileError) as refused:
         read(tmp_path, content)
     assert str(refused.value).startswith(f"{tmp_path}/rows.csv: ")
-    assert says in str(refused.value)
+    assert message in str(refused.value)
     assert "secret" not in str(refused.value)
 
 
-def test_a_quote_that_is_never_closed_ends_before_the_memory_does(
+def test_unclosed_quote_fails_before_the_memory_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "LONGEST_RECORD", 10_000)
+    monkeypatch.setattr(records, "MAX_RECORD_BYTES", 10_000)
     monkeypatch.setattr(dialect, "CHUNK", 1_000)
     with pytest.raises(
         FileError,
-        match=r"line 2: it opens a quote that is not closed in the 10,\d+ bytes from there on",
+        match=r"line 2: it opens a quote that is not closed in the next 10,\d+ bytes",
     ):
         read(tmp_path, 'key,amount,shop\na,1,"x' + "\nb,2,y" * 10_000)

@@ -1,6 +1,4 @@
-"""What the alert rules compare with: what governance/ says and nothing else, as Prometheus reads
-it.
-"""
+"""Tests of the thresholds of the alert rules, with Prometheus."""
 
 import shutil
 import subprocess
@@ -12,9 +10,9 @@ import yaml
 from filled import Filled, filled
 from fixture_project import PROJECT
 
-from mlprod.governance.alert_thresholds import rules
+from mlprod.governance.alert_thresholds import threshold_rules
 from mlprod.governance.gates import AgeLimits
-from mlprod.governance.generated import expected
+from mlprod.governance.generated import render_files
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]
@@ -28,26 +26,26 @@ DUE = "ml_governance_due_timestamp_seconds"
 def recorded(filled: Filled) -> dict[str, float]:
     """The constants by name; a due day by file and key."""
     result: dict[str, float] = {}
-    for rule in rules(filled.org)["groups"][0]["rules"]:
+    for rule in threshold_rules(filled.org)["groups"][0]["rules"]:
         name = rule["labels"].get("what", rule["record"])
         assert rule["labels"]["system"] == "fraud-scoring"
-        assert "environment" not in rule["labels"], "a limit holds in every environment"
+        assert "environment" not in rule["labels"], "a threshold is valid in every environment"
         assert (rule["record"] == DUE) == (name != rule["record"])
         assert name not in result, "a second one would hide the first"
         result[name] = float(rule["expr"].removeprefix("vector(").removesuffix(")"))
     return result
 
 
-def promtool(*words: str) -> subprocess.CompletedProcess[str]:
-    command = ["promtool", *words]
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["promtool", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def day_over(said: str) -> float:
-    return datetime.fromisoformat(f"{said}T00:00:00").replace(tzinfo=UTC).timestamp() + 86_400
+def day_over(day: str) -> float:
+    return datetime.fromisoformat(f"{day}T00:00:00").replace(tzinfo=UTC).timestamp() + 86_400
 
 
-def test_what_is_said_is_recorded(filled: Filled) -> None:
+def test_figures_of_the_files_are_recorded(filled: Filled) -> None:
     result = recorded(filled)
     assert {name: value for name, value in result.items() if name.startswith("ml_")} == {
         "ml_payoff_target": 50_000,
@@ -60,7 +58,7 @@ def test_what_is_said_is_recorded(filled: Filled) -> None:
     }
 
 
-def test_a_day_is_due_when_it_is_over(filled: Filled) -> None:
+def test_due_day_ends_at_midnight(filled: Filled) -> None:
     filled.change("problem.yaml", "by: 2026-12-31", "by: 9999-12-31")
     (filled.folder / "waivers.yaml").write_text(
         "waivers:\n  - {check: pickle, reason: a, risk: b, approved_by: model_owner, "
@@ -80,7 +78,7 @@ def test_a_day_is_due_when_it_is_over(filled: Filled) -> None:
     }
 
 
-def test_only_the_last_acceptance_of_who_answers_counts(filled: Filled) -> None:
+def test_only_the_last_acceptance_of_the_accountable_person_counts(filled: Filled) -> None:
     line = (
         "  - {person: data_owner, outcome: data_quality, date: 2026-05-04, review_by: "
         "2026-07-31, evidence: p/1}\n"
@@ -101,13 +99,15 @@ def test_only_the_last_acceptance_of_who_answers_counts(filled: Filled) -> None:
         ("change_plan.yaml", "adoption: {intended_users: 12}\n", "ml_intended_users"),
     ],
 )
-def test_what_nobody_said_is_not_there(filled: Filled, file: str, line: str, constant: str) -> None:
+def test_figure_that_is_not_filled_in_is_left_out(
+    filled: Filled, file: str, line: str, constant: str
+) -> None:
     assert constant in recorded(filled)
     filled.change(file, line, "")
     assert constant not in recorded(filled)
 
 
-def test_ages_are_watched_as_the_gates_say(filled: Filled) -> None:
+def test_age_limits_are_those_of_the_gates(filled: Filled) -> None:
     path = filled.folder / "gates.yaml"
     before = path.read_text()
     path.write_text(before + "watch: {model_days: null, data_days: 30}\n")
@@ -121,7 +121,7 @@ def test_ages_are_watched_as_the_gates_say(filled: Filled) -> None:
 
 
 @needs_promtool
-def test_the_limits_of_one_system_are_not_those_of_another(filled: Filled, tmp_path: Path) -> None:
+def test_thresholds_apply_to_their_own_system_only(filled: Filled, tmp_path: Path) -> None:
     """Both files are loaded into one Prometheus.
 
     40 % is overruled everywhere, which one system allows.
@@ -129,7 +129,7 @@ def test_the_limits_of_one_system_are_not_those_of_another(filled: Filled, tmp_p
     for name, limit in (("fraud-scoring", "0.3"), ("churn", "0.5")):
         filled.change("ownership.yaml", "name: fraud-scoring", f"name: {name}")
         filled.change("gates.yaml", "override_stop: 0.3", f"override_stop: {limit}")
-        made = expected(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"]
+        made = render_files(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"]
         (tmp_path / f"{name}.yml").write_text(made)
     for rules_of in ("model", "value"):
         shutil.copy(RULES / f"{rules_of}.rules.yml", tmp_path)
@@ -172,12 +172,12 @@ def test_the_limits_of_one_system_are_not_those_of_another(filled: Filled, tmp_p
 
 
 @needs_promtool
-def test_prometheus_reads_the_file_whatever_ids_say(filled: Filled, tmp_path: Path) -> None:
+def test_prometheus_reads_a_file_with_odd_ids(filled: Filled, tmp_path: Path) -> None:
     filled.change("risk.yaml", "id: unfair", "id: 'a \"b\" \\ { $labels } é \u2028 #'")
     filled.change("problem.yaml", "payoff_a_month: 50000", "payoff_a_month: -0.00000001")
     path = tmp_path / "governance.rules.yml"
     path.write_text(
-        expected(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"],
+        render_files(filled.org, {}, tmp_path)["monitoring/prometheus/governance.rules.yml"],
         encoding="utf-8",
     )
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))

@@ -1,14 +1,15 @@
-"""Governance files of the first version are read by the code of today, every key of them."""
+"""Test that the code of today reads every key of the governance files of the first version."""
 
 from pathlib import Path
 
-from mlprod.governance.config import read_organisation
+from mlprod.governance.config import read_governance
 
-FOLDER = Path(__file__).parents[2] / "first_version" / "governance"  # read by the code of 55006c7
+# The code of commit 55006c7 read these files.
+FOLDER = Path(__file__).parents[2] / "first_version" / "governance"
 
 
-def test_its_files_are_read() -> None:
-    result = read_organisation(FOLDER)
+def test_files_of_the_first_version_are_read() -> None:
+    result = read_governance(FOLDER)
     assert result.ownership.system.name == "fraud-scoring"
     assert len(result.ownership.accepted) == len(result.ownership.outcomes) == 7
     assert result.problem.value.target == 120_000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from filled import Filled, filled
 
-from mlprod.governance.git_host import verify
+from mlprod.governance.git_host import unconfirmed_acceptances
 
 __all__ = ["filled"]
 VARIABLES = (
@@ -28,10 +28,10 @@ EVERYBODY = ("ada", "flo", "bea", "cy", "dee")
 
 
 class Host(ThreadingHTTPServer):
-    """Plays a git host: answers what a route is set to, and remembers what was asked."""
+    """A fake git host: it serves the set responses and stores the requests."""
 
     answers: dict[str, Any]
-    asked: list[tuple[str, dict[str, str]]]
+    requests: list[tuple[str, dict[str, str]]]
 
     @property
     def url(self) -> str:
@@ -42,7 +42,7 @@ class Answer(BaseHTTPRequestHandler):
     server: Host
 
     def do_GET(self) -> None:
-        self.server.asked.append(
+        self.server.requests.append(
             (self.path, {name.lower(): value for name, value in self.headers.items()})
         )
         result = self.server.answers.get(self.path.partition("?")[0])
@@ -61,7 +61,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     with Host(("127.0.0.1", 0), Answer) as server:
-        server.answers, server.asked = {}, []
+        server.answers, server.requests = {}, []
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -69,19 +69,19 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
         thread.join()
 
 
-def reviews(*said: tuple[str, str]) -> list[dict[str, Any]]:
-    return [{"user": {"login": login}, "state": state, "commit_id": HEAD} for login, state in said]
+def reviews(*given: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{"user": {"login": login}, "state": state, "commit_id": HEAD} for login, state in given]
 
 
 @pytest.fixture
 def github(host: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> Host:
-    """Everybody accepted in pull request 7, and approved it there."""
+    """A host where everybody approved pull request 7."""
     variables = {
         "GITHUB_API_URL": host.url,
         "GITHUB_TOKEN": "t",
         "GITHUB_REPOSITORY": "org/parcels",
     }
-    return asked_at(host, filled, PULL, monkeypatch, **variables)
+    return accepted_at(host, filled, PULL, monkeypatch, **variables)
 
 
 @pytest.fixture
@@ -91,10 +91,10 @@ def gitlab(host: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> Host:
         "GITLAB_TOKEN": "t",
         "CI_PROJECT_PATH": "group/sub/parcels",
     }
-    return asked_at(host, filled, MERGE, monkeypatch, **variables)
+    return accepted_at(host, filled, MERGE, monkeypatch, **variables)
 
 
-def asked_at(
+def accepted_at(
     host: Host, filled: Filled, address: str, monkeypatch: pytest.MonkeyPatch, **variables: str
 ) -> Host:
     for name, value in variables.items():
@@ -120,22 +120,22 @@ def asked_at(
 
 
 def of_cy(filled: Filled) -> str:
-    """What is said of the one who answers for the data, when nothing else is."""
-    (message,) = verify(filled.org.ownership)
+    """The only message, about the person accountable for the data."""
+    (message,) = unconfirmed_acceptances(filled.org.ownership)
     assert message.startswith("governance/ownership.yaml: accepted: data_quality: ")
     return message
 
 
-def test_github_confirms(github: Host, filled: Filled) -> None:
-    assert verify(filled.org.ownership) == []
-    path, headers = github.asked[0]
+def test_github_confirms_the_acceptances(github: Host, filled: Filled) -> None:
+    assert unconfirmed_acceptances(filled.org.ownership) == []
+    path, headers = github.requests[0]
     assert path == "/repos/org/parcels/pulls/7/reviews?per_page=100"
     assert headers["authorization"] == "Bearer t"
 
 
-def test_gitlab_confirms(gitlab: Host, filled: Filled) -> None:
-    assert verify(filled.org.ownership) == []
-    path, headers = gitlab.asked[0]
+def test_gitlab_confirms_the_acceptances(gitlab: Host, filled: Filled) -> None:
+    assert unconfirmed_acceptances(filled.org.ownership) == []
+    path, headers = gitlab.requests[0]
     assert path == "/projects/group%2Fsub%2Fparcels/merge_requests/7/approvals"
     assert headers["private-token"] == "t"
 
@@ -156,7 +156,7 @@ def test_gitlab_confirms(gitlab: Host, filled: Filled) -> None:
         ([("cyrus", "APPROVED"), ("eve", "APPROVED")], False),
     ],
 )
-def test_the_last_judgement_of_that_account_counts(
+def test_last_review_of_the_account_counts(
     github: Host, filled: Filled, message: list[tuple[str, str]], confirmed: bool
 ) -> None:
     others = [(login, "APPROVED") for login in EVERYBODY if login != "cy"]
@@ -165,40 +165,37 @@ def test_the_last_judgement_of_that_account_counts(
         {"user": None, "state": "APPROVED", "commit_id": HEAD},
     ]
     if confirmed:
-        assert verify(filled.org.ownership) == []
+        assert unconfirmed_acceptances(filled.org.ownership) == []
     else:
         assert f"cy has not approved {PULL}" in of_cy(filled)
 
 
-def test_an_approval_of_an_older_commit_is_none_of_what_was_merged(
-    github: Host, filled: Filled
-) -> None:
+def test_approval_of_an_older_commit_does_not_count(github: Host, filled: Filled) -> None:
     for review in github.answers[f"{GITHUB}/reviews"]:
         if review["user"]["login"] == "cy":
             review["commit_id"] = "b2" * 20
     assert f"cy has not approved {PULL}, or not its last commit" in of_cy(filled)
 
 
-def test_a_request_that_is_not_merged_confirms_nothing(github: Host, filled: Filled) -> None:
+def test_request_that_is_not_merged_does_not_count(github: Host, filled: Filled) -> None:
     github.answers[GITHUB]["merged"] = False
     assert all(
-        message.endswith(f"{PULL} is not merged") for message in verify(filled.org.ownership)
+        message.endswith(f"{PULL} is not merged")
+        for message in unconfirmed_acceptances(filled.org.ownership)
     )
 
 
-def test_a_request_about_something_else_confirms_nothing(github: Host, filled: Filled) -> None:
+def test_request_that_did_not_change_the_file_does_not_count(github: Host, filled: Filled) -> None:
     github.answers[f"{GITHUB}/files"] = [{"filename": "README.md"}]
-    result = verify(filled.org.ownership)
+    result = unconfirmed_acceptances(filled.org.ownership)
     assert len(result) == 7
     assert all(
-        "did not change governance/ownership.yaml: it was about something else" in message
+        "did not change governance/ownership.yaml, so it was about something else" in message
         for message in result
     )
 
 
-def test_who_was_named_in_another_place_then_has_not_accepted_this_one(
-    github: Host, filled: Filled
-) -> None:
+def test_approved_file_must_name_the_person_for_the_outcome(github: Host, filled: Filled) -> None:
     path = "/repos/org/parcels/contents/governance/ownership.yaml"
     reference = github.answers[path].decode()
     github.answers[path] = reference.replace(
@@ -207,30 +204,28 @@ def test_who_was_named_in_another_place_then_has_not_accepted_this_one(
     assert github.answers[path] != reference.encode()
     assert f"as approved in {PULL}, does not name cy for data_quality" in of_cy(filled)
     github.answers[path] = b"outcomes: ["
-    assert len(verify(filled.org.ownership)) == 7
+    assert len(unconfirmed_acceptances(filled.org.ownership)) == 7
 
 
-def test_a_merge_request_is_held_to_the_same(gitlab: Host, filled: Filled) -> None:
+def test_merge_request_must_be_merged_and_change_the_file(gitlab: Host, filled: Filled) -> None:
     gitlab.answers[GITLAB]["state"] = "opened"
-    assert all("is not merged" in message for message in verify(filled.org.ownership))
+    assert all(
+        "is not merged" in message for message in unconfirmed_acceptances(filled.org.ownership)
+    )
     gitlab.answers[GITLAB]["state"] = "merged"
     gitlab.answers[f"{GITLAB}/diffs"] = []
-    assert all("did not change" in text for text in verify(filled.org.ownership))
+    assert all("did not change" in text for text in unconfirmed_acceptances(filled.org.ownership))
 
 
-def test_a_project_in_a_folder_of_a_repository_is_confirmed_too(
-    github: Host, filled: Filled
-) -> None:
+def test_acceptance_of_a_project_in_a_folder_is_confirmed(github: Host, filled: Filled) -> None:
     name = "ml/parcels/governance/ownership.yaml"
     github.answers[f"{GITHUB}/files"] = [{"filename": name}]
     old = github.answers.pop("/repos/org/parcels/contents/governance/ownership.yaml")
     github.answers[f"/repos/org/parcels/contents/{name}"] = old
-    assert verify(filled.org.ownership) == []
+    assert unconfirmed_acceptances(filled.org.ownership) == []
 
 
-def test_an_approval_that_was_taken_back_at_gitlab_does_not_count(
-    gitlab: Host, filled: Filled
-) -> None:
+def test_revoked_approval_of_gitlab_does_not_count(gitlab: Host, filled: Filled) -> None:
     approvals = gitlab.answers["/projects/group%2Fsub%2Fparcels/merge_requests/7/approvals"]
     approvals["approved_by"] = [
         item for item in approvals["approved_by"] if item["user"]["username"] != "cy"
@@ -242,13 +237,13 @@ def test_an_approval_that_was_taken_back_at_gitlab_does_not_count(
     "address",
     ["https://git.example.org/eve/parcels/pull/7", "https://git.example.org/org/parcels2/pull/7"],
 )
-def test_what_was_approved_elsewhere_is_not_even_asked(
+def test_request_of_another_repository_is_not_queried(
     github: Host, filled: Filled, address: str
 ) -> None:
     date = "data_quality, date: 2026-05-04, review_by: 2026-07-31"
     filled.change("ownership.yaml", f'{date}, evidence: "{PULL}"', f'{date}, evidence: "{address}"')
     assert "is of another repository than org/parcels" in of_cy(filled)
-    assert not any("eve" in path or "parcels2" in path for path, _ in github.asked)
+    assert not any("eve" in path or "parcels2" in path for path, _ in github.requests)
 
 
 @pytest.mark.parametrize(
@@ -260,27 +255,27 @@ def test_what_was_approved_elsewhere_is_not_even_asked(
         "http://git.example.org/org/parcels/pull/7",
     ],
 )
-def test_what_is_no_merge_request_cannot_be_asked(
+def test_evidence_must_be_the_address_of_a_request(
     github: Host, filled: Filled, evidence: str
 ) -> None:
     date = "data_quality, date: 2026-05-04, review_by: 2026-07-31"
     filled.change(
         "ownership.yaml", f'{date}, evidence: "{PULL}"', f'{date}, evidence: "{evidence}"'
     )
-    assert "is no address of a pull or merge request" in of_cy(filled)
+    assert "is not the address of a pull or merge request" in of_cy(filled)
 
 
-def test_without_a_token_it_is_declared_only(
+def test_acceptance_is_only_declared_without_a_token(
     github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GITHUB_TOKEN")
-    result = verify(filled.org.ownership)
+    result = unconfirmed_acceptances(filled.org.ownership)
     assert len(result) == 7
-    assert all("declared only: set GITHUB_TOKEN or GITLAB_TOKEN" in message for message in result)
-    assert github.asked == []
+    assert all("only declared: set GITHUB_TOKEN or GITLAB_TOKEN" in message for message in result)
+    assert github.requests == []
 
 
-def test_who_has_not_accepted_is_named_and_who_has_no_account(github: Host, filled: Filled) -> None:
+def test_missing_acceptance_and_missing_account_are_reported(github: Host, filled: Filled) -> None:
     filled.change("ownership.yaml", "handle: cy, ", "")
     assert "people: data_owner: handle: " in of_cy(filled)
     filled.change("ownership.yaml", "person: data_owner, outcome", "person: author, outcome")
@@ -291,17 +286,17 @@ def test_who_has_not_accepted_is_named_and_who_has_no_account(github: Host, fill
     "answer",
     [None, b"<html>", b"{", b"", b'{"message": "Bad credentials"}', b"[null]", b"[1]", b"null"],
 )
-def test_an_answer_that_is_none_confirms_nothing(
+def test_invalid_response_confirms_nothing(
     github: Host, filled: Filled, answer: bytes | None
 ) -> None:
     github.answers["/repos/org/parcels/pulls/7/reviews"] = answer
-    assert len(verify(filled.org.ownership)) == 7
+    assert len(unconfirmed_acceptances(filled.org.ownership)) == 7
 
 
 @pytest.mark.parametrize(
     "greeting", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n[]"]
 )
-def test_a_host_that_is_down_or_breaks_off_confirms_nothing(
+def test_broken_or_silent_host_confirms_nothing(
     github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch, greeting: bytes
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as broken:
@@ -316,20 +311,24 @@ def test_a_host_that_is_down_or_breaks_off_confirms_nothing(
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        result = verify(filled.org.ownership)
+        result = unconfirmed_acceptances(filled.org.ownership)
         thread.join(5)
     assert len(result) == 7
-    assert all("the git host does not answer" in text for text in result)
+    assert all("the git host does not respond" in text for text in result)
     assert all(
-        "the git host does not answer" in message for message in verify(filled.org.ownership)
+        "the git host does not respond" in message
+        for message in unconfirmed_acceptances(filled.org.ownership)
     ), "nobody listens now"
 
 
 @pytest.mark.parametrize(
     "url", ["http://git.example.org/api", "file:///etc/passwd", "http://127.0.0.2:80"]
 )
-def test_a_token_travels_by_https_only(
+def test_token_is_sent_over_https_only(
     github: Host, filled: Filled, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("GITHUB_API_URL", url)
-    assert all("is no https address" in message for message in verify(filled.org.ownership))
+    assert all(
+        "is not an https address" in message
+        for message in unconfirmed_acceptances(filled.org.ownership)
+    )

@@ -12,7 +12,7 @@ __all__ = ["filled"]
 
 
 @pytest.mark.parametrize(("tier", "least"), [("A", 5), ("B", 4), ("C", 3)])
-def test_production_asks_for_a_score_by_tier(filled: Filled, tier: str, least: int) -> None:
+def test_production_requires_a_score_by_tier(filled: Filled, tier: str, least: int) -> None:
     filled.tier(tier)
     monitoring = [
         test.checks[0] for test in catalogue().ml_test_score if test.section == "Monitoring"
@@ -23,13 +23,13 @@ def test_production_asks_for_a_score_by_tier(filled: Filled, tier: str, least: i
         assert card.sum_of("Monitoring") == 7 - left
         assert card.reached("production") is (card.score >= least)
         assert card.reached("pilot")
-        message = f"ML Test Score {card.score:g}; tier {tier} needs {least}"
+        message = f"ML Test Score {card.score:g}; tier {tier} requires {least}"
         assert any(line.startswith(message) for line in card.missing("production")) is (
             card.score < least
         )
 
 
-def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
+def test_score_is_that_of_the_weakest_section(filled: Filled) -> None:
     tests = [test for test in catalogue().ml_test_score if test.section == "Data"]
     card = filled.card(filled.without(*(check for test in tests for check in test.checks)))
     assert card.sum_of("Data") == card.score == 0
@@ -53,14 +53,14 @@ def test_the_score_is_that_of_the_weakest_section(filled: Filled) -> None:
         ("run: make\n  train", 0.5),
     ],
 )
-def test_a_point_is_whole_where_a_workflow_repeats_it(
+def test_test_counts_one_point_if_a_workflow_repeats_it(
     filled: Filled, workflow: str, expected: float
 ) -> None:
     assert points(filled.card(facts=ProjectState(DIGESTS, workflow)), "D1").points == expected
 
 
 @pytest.mark.parametrize(("workflow", "expected"), [(WORKFLOWS, 1), ("", 0.5)])
-def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(
+def test_evidence_of_a_laptop_counts_one_point_if_a_workflow_repeats_it(
     filled: Filled, workflow: str, expected: float
 ) -> None:
     card = filled.card([by_hand("contract-holds")], ProjectState(DIGESTS, workflow))
@@ -76,7 +76,7 @@ def test_a_run_by_hand_counts_whole_where_a_workflow_repeats_it(
         {"digests": {"contract": "old", "domain": "today's domain"}},
     ],
 )
-def test_what_is_not_shown_today_earns_nothing(
+def test_test_without_valid_evidence_counts_nothing(
     filled: Filled, record: dict[str, Any] | None
 ) -> None:
     shown = [evidence("contract-holds", **record)] if record is not None else []
@@ -85,11 +85,11 @@ def test_what_is_not_shown_today_earns_nothing(
     assert point.why.startswith(("failed", "stale", "unmeasured"))
 
 
-def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Filled) -> None:
+def test_section_below_six_has_its_commands_and_their_results(filled: Filled) -> None:
     card = filled.card(filled.without("privacy-controls-tested", "field-code-tested"))
     message = {
         "make test": [
-            "keys and roles keep strangers out",
+            "tests show that keys and roles block unauthorized callers",
             "the code that makes the inputs is tested",
         ]
     }
@@ -102,23 +102,23 @@ def test_a_section_below_six_says_what_mends_it_and_what_then_holds(filled: Fill
     }
 
 
-def test_what_no_workflow_repeats_says_so_and_what_only_people_say_does_not(filled: Filled) -> None:
+def test_remedies_name_missing_workflows_but_no_attested_checks(filled: Filled) -> None:
     missing = filled.card(facts=ProjectState(DIGESTS, "")).remedies("Model")
-    assert "let a workflow run make tune by itself" in missing
+    assert "let a workflow run make tune" in missing
     assert entry("inclusion-looked-at").title not in {
         title for titles in missing.values() for title in titles
     }
 
 
-def test_what_nothing_measures_yet_is_said(filled: Filled) -> None:
+def test_remedies_name_checks_that_no_command_measures(filled: Filled) -> None:
     tests = [
         test.checks[0] for test in catalogue().ml_test_score if test.section == "Infrastructure"
     ]
     assert filled.card(filled.without(*tests)).remedies("Infrastructure")[
-        "nothing measures it yet"
+        "no command measures it yet"
     ] == [entry("canary").title]
 
 
-def test_a_waiver_earns_no_point(filled: Filled) -> None:
+def test_waiver_counts_no_point(filled: Filled) -> None:
     waive(filled)
     assert points(filled.card(filled.without("contract-holds")), "D1").points == 0

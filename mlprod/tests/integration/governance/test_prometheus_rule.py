@@ -1,6 +1,4 @@
-"""Rules of one environment: every selector names it, so that projects on one Prometheus do not
-evaluate each other.
-"""
+"""Tests of the rules of one environment, which read the series of no other project."""
 
 import shutil
 import subprocess
@@ -18,12 +16,12 @@ from mlprod.governance.yaml_loader import GovernanceError
 __all__ = ["filled"]
 RULES = PROJECT / "monitoring" / "prometheus"
 OURS = {"system": "fraud-scoring", "environment": "production"}
-SAID = 'system="fraud-scoring", environment="production"'
+MATCHERS = 'system="fraud-scoring", environment="production"'
 
 
 def ours(metric: str, more: str = "") -> str:
     """The selector of a metric for this system and environment."""
-    return "".join((metric, "{", SAID, ", " if more else "", more, "}"))
+    return "".join((metric, "{", MATCHERS, ", " if more else "", more, "}"))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +46,7 @@ def ours(metric: str, more: str = "") -> str:
         ("updated + model_up", "updated + model_up"),
     ],
 )
-def test_every_selector_names_the_system_and_the_environment(before: str, after: str) -> None:
+def test_every_selector_has_the_system_and_the_environment(before: str, after: str) -> None:
     assert restrict(before, OURS) == after
 
 
@@ -56,7 +54,7 @@ def test_names_are_quoted() -> None:
     assert restrict("up", {"system": 'a "b" \\ é'}) == r'up{system="a \"b\" \\ é"}'
 
 
-def test_the_rules_of_every_file_go_to_the_cluster_with_todays_constants(
+def test_resource_has_the_rules_of_every_file_and_the_thresholds(
     filled: Filled, tmp_path: Path
 ) -> None:
     for name in ("b", "a", "governance"):
@@ -78,8 +76,8 @@ def test_the_rules_of_every_file_go_to_the_cluster_with_todays_constants(
     assert all(OURS.items() <= item["labels"].items() for item in constants["rules"])
 
 
-def test_every_series_that_a_rule_reads_is_of_its_environment(filled: Filled) -> None:
-    """What `restrict` overlooked would be read of every project."""
+def test_rules_read_only_series_of_their_environment(filled: Filled) -> None:
+    """A selector without matchers would read the series of every project."""
     for group in prometheus_rule(RULES, filled.org, "production")["spec"]["groups"]:
         for rule in group["rules"]:
             for name in ("up", "ml_", "ml:"):
@@ -88,9 +86,9 @@ def test_every_series_that_a_rule_reads_is_of_its_environment(filled: Filled) ->
 
 
 def _bare(text: str, name: str) -> bool:
-    """Does a metric stand in the text, without matchers?
+    """Whether the text has a metric without matchers.
 
-    What follows a matcher's quote is another piece.
+    Text after the quote of a matcher is another piece.
     """
     parts = [word.strip("()") for word in text.replace("[", " ").split()]
     return any(
@@ -100,7 +98,7 @@ def _bare(text: str, name: str) -> bool:
 
 
 @pytest.mark.parametrize("content", ["project: [", "project: other", "a: [{project: other}]"])
-def test_a_file_that_names_another_system_is_an_error(
+def test_file_that_names_another_system_is_refused(
     filled: Filled, tmp_path: Path, content: str
 ) -> None:
     path = tmp_path / "deploy" / "values" / "values.yaml"
@@ -110,9 +108,7 @@ def test_a_file_that_names_another_system_is_an_error(
         require_one_name(filled.org.ownership.system, tmp_path)
 
 
-def test_a_prometheus_may_scrape_other_systems_beside_this_one(
-    filled: Filled, tmp_path: Path
-) -> None:
+def test_prometheus_may_scrape_other_systems_too(filled: Filled, tmp_path: Path) -> None:
     path = tmp_path / "monitoring" / "prometheus" / "prometheus.yml"
     path.parent.mkdir(parents=True)
     path.write_text("a: [{labels: {system: other}}, {labels: {system: fraud-scoring}}]")
@@ -138,10 +134,8 @@ def ends(query: str, minute: int, *samples: tuple[str, float]) -> dict[str, Any]
 @pytest.mark.skipif(
     not shutil.which("promtool"), reason="Prometheus is not on this machine; .ci/run installs it"
 )
-def test_projects_and_environments_on_one_prometheus_are_evaluated_once_each(
-    filled: Filled, tmp_path: Path
-) -> None:
-    """Four sets of rules are loaded. Production of one project never came, and its staging ends."""
+def test_each_project_on_one_prometheus_is_evaluated_once(filled: Filled, tmp_path: Path) -> None:
+    """Four sets of rules are loaded. One project has no production, and its staging ends."""
     for name in ("fraud-scoring", "churn"):
         filled.change("ownership.yaml", "name: fraud-scoring", f"name: {name}")
         for environment in ("staging", "production"):

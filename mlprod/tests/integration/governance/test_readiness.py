@@ -10,7 +10,8 @@ from mlprod.governance.readiness import MATURITY
 
 __all__ = ["filled"]
 
-SHORT_LIST = {  # all that tier C is asked for
+# Everything that tier C requires.
+SHORT_LIST = {
     "owners-named",
     "contract-holds",
     "data-is-real",
@@ -22,7 +23,7 @@ SHORT_LIST = {  # all that tier C is asked for
 
 
 @pytest.mark.parametrize("tier", ["A", "B", "C"])
-def test_where_everything_is_shown_production_is_reached(filled: Filled, tier: str) -> None:
+def test_production_is_reached_with_all_evidence(filled: Filled, tier: str) -> None:
     filled.tier(tier)
     card = filled.card()
     assert [gaps(card, stage) for stage in STAGES] == [set()] * 3
@@ -30,7 +31,7 @@ def test_where_everything_is_shown_production_is_reached(filled: Filled, tier: s
 
 
 @pytest.mark.parametrize("tier", ["A", "B", "C"])
-def test_where_nothing_is_shown_poc_is_reached_all_the_same(filled: Filled, tier: str) -> None:
+def test_poc_is_reached_without_evidence(filled: Filled, tier: str) -> None:
     filled.tier(tier)
     card = filled.card([])
     assert card.reached("poc")
@@ -40,9 +41,7 @@ def test_where_nothing_is_shown_poc_is_reached_all_the_same(filled: Filled, tier
 
 @pytest.mark.parametrize("tier", ["A", "B", "C"])
 @pytest.mark.parametrize("stage", ["pilot", "production"])
-def test_a_stage_demands_what_the_catalogue_says_and_no_more(
-    filled: Filled, tier: str, stage: Stage
-) -> None:
+def test_stage_requires_the_checks_of_the_catalog(filled: Filled, tier: str, stage: Stage) -> None:
     filled.tier(tier)
     requested = {
         item.id
@@ -62,7 +61,7 @@ def test_tier_c_has_a_short_list(filled: Filled, stage: Stage) -> None:
     assert gaps(filled.card([]), stage) == SHORT_LIST
 
 
-def test_production_asks_for_what_a_pilot_asks_for_and_more() -> None:
+def test_production_requires_all_checks_of_the_pilot_and_more() -> None:
     for tier in "ABC":
         pilot = {entry.id for entry in catalogue().checks if entry.demanded("pilot", tier)}
         production = {item.id for item in catalogue().checks if item.demanded("production", tier)}
@@ -70,7 +69,7 @@ def test_production_asks_for_what_a_pilot_asks_for_and_more() -> None:
         assert tier == "C" or pilot < production
 
 
-def test_only_tier_a_has_its_acceptances_confirmed(filled: Filled) -> None:
+def test_only_tier_a_requires_verified_acceptances(filled: Filled) -> None:
     assert gaps(filled.card(filled.without("acceptance-verified")), "production") == {
         "acceptance-verified"
     }
@@ -78,7 +77,7 @@ def test_only_tier_a_has_its_acceptances_confirmed(filled: Filled) -> None:
     assert filled.card(filled.without("acceptance-verified")).reached("production")
 
 
-def test_production_takes_what_the_ci_wrote_a_pilot_what_anybody_did(filled: Filled) -> None:
+def test_evidence_of_a_laptop_counts_for_a_pilot_only(filled: Filled) -> None:
     local = [by_hand(entry.id) for entry in SHOWN if not entry.by_hand]
     card = filled.card([*local, *filled.without(*(record.check for record in local))])
     assert card.reached("pilot")
@@ -92,7 +91,7 @@ def test_production_takes_what_the_ci_wrote_a_pilot_what_anybody_did(filled: Fil
 
 
 @pytest.mark.parametrize("writer", ["ada@example.org", "gil@example.org"])
-def test_what_is_said_by_hand_is_said_by_the_accountable(filled: Filled, writer: str) -> None:
+def test_only_the_accountable_person_can_attest(filled: Filled, writer: str) -> None:
     card = filled.card(
         [*filled.without("payoff-accepted"), evidence("payoff-accepted", actor=writer)]
     )
@@ -100,7 +99,7 @@ def test_what_is_said_by_hand_is_said_by_the_accountable(filled: Filled, writer:
     assert card.assumed is (writer != "ada@example.org")
 
 
-def test_a_name_that_nothing_proves_attests_for_a_pilot_only(filled: Filled) -> None:
+def test_attestation_without_a_proof_counts_for_a_pilot_only(filled: Filled) -> None:
     card = filled.card(
         [*filled.without("payoff-accepted"), by_hand("payoff-accepted", actor="ada@example.org")]
     )
@@ -108,8 +107,8 @@ def test_a_name_that_nothing_proves_attests_for_a_pilot_only(filled: Filled) -> 
     assert gaps(card, "production") == {"payoff-accepted"}
     fix = state(card, "payoff-accepted", "production").fix
     assert (
-        fix == "Ada Invented starts the workflow by hand, task attest, for payoff-accepted: a "
-        "token proves who did"
+        fix == "Ada Invented starts the task attest of the workflow for payoff-accepted, where a "
+        "token proves the account"
     )
 
 
@@ -126,7 +125,7 @@ def test_a_name_that_nothing_proves_attests_for_a_pilot_only(filled: Filled) -> 
         ),
     ],
 )
-def test_what_another_ci_proved_counts_for_nothing_in_production(
+def test_evidence_of_another_ci_does_not_count_for_production(
     filled: Filled, change: tuple[str, str], says: str
 ) -> None:
     filled.change("ownership.yaml", *change)
@@ -135,19 +134,19 @@ def test_what_another_ci_proved_counts_for_nothing_in_production(
     assert says in state(card, "beats-baseline", "production").says[0]
 
 
-def test_a_record_that_only_says_that_the_ci_wrote_it_counts_for_nothing(filled: Filled) -> None:
+def test_record_of_the_ci_without_a_proof_does_not_count(filled: Filled) -> None:
     card = filled.card([*filled.without("beats-baseline"), evidence("beats-baseline", proof="")])
     assert "no token proved that the CI wrote it" in state(card, "beats-baseline").says[0]
 
 
-def test_what_nobody_can_say_by_hand_yet_is_not_said(filled: Filled) -> None:
+def test_attestation_is_stale_without_a_named_person(filled: Filled) -> None:
     filled.change(
         "ownership.yaml", "name: Ada Invented, email: ada@example.org", "name: TODO, email: TODO"
     )
     assert state(filled.card(), "payoff-accepted").status == "stale"
 
 
-def test_a_changed_model_makes_what_was_shown_of_the_old_one_stale(filled: Filled) -> None:
+def test_changed_model_invalidates_the_old_evidence(filled: Filled) -> None:
     card = filled.card(facts=ProjectState({**DIGESTS, "bundle": "new"}, WORKFLOWS))
     tied = {
         item.id for item in SHOWN if "bundle" in item.tied_to and item.demanded("production", "A")
@@ -156,19 +155,20 @@ def test_a_changed_model_makes_what_was_shown_of_the_old_one_stale(filled: Fille
     assert all(state(card, check).status == "stale" for check in tied)
 
 
-def test_the_baseline_need_not_beat_itself(filled: Filled) -> None:
+def test_baseline_does_not_have_to_beat_itself(filled: Filled) -> None:
     worse = evidence("beats-baseline", value=-1.0, passed=False)
-    drill = by_hand("beats-baseline", digests={"bundle": "another"})  # by which a skill is shown
+    # It shows a skill.
+    drill = by_hand("beats-baseline", digests={"bundle": "another"})
     card = filled.card(
         [*filled.without("beats-baseline"), worse, drill],
         ProjectState(DIGESTS, WORKFLOWS, "baseline"),
     )
     assert state(card, "beats-baseline").status == "not applicable"
     assert card.reached("pilot")
-    assert points(card, "M5").points == 0, "what does not apply earns nothing"
+    assert points(card, "M5").points == 0, "a check that does not apply counts nothing"
 
 
-def test_each_check_names_who_answers_for_it(filled: Filled) -> None:
+def test_check_names_its_accountable_person(filled: Filled) -> None:
     filled.change("ownership.yaml", "name: Cy Invented", "name: TODO")
     card = filled.card()
     assert state(card, "beats-baseline").person == "Bea Invented"
@@ -176,7 +176,7 @@ def test_each_check_names_who_answers_for_it(filled: Filled) -> None:
 
 
 @pytest.mark.parametrize("level", range(len(MATURITY)))
-def test_a_level_of_maturity_needs_all_lower_ones(filled: Filled, level: int) -> None:
+def test_maturity_level_requires_all_lower_ones(filled: Filled, level: int) -> None:
     assert filled.card().maturity == len(MATURITY) == 4
     assert filled.card([]).maturity == 0
     for check in MATURITY[level]:
@@ -189,7 +189,7 @@ def test_days_at_the_stage_are_counted(filled: Filled) -> None:
     assert filled.card().days is None
 
 
-def test_break_even_is_what_pays_for_the_running_costs(filled: Filled) -> None:
+def test_break_even_is_the_number_of_decisions_that_pay_for_the_costs(filled: Filled) -> None:
     assert filled.card().break_even() == "2,000 decisions a month pay for the running costs"
     filled.change("problem.yaml", "  cost_a_month: 4000\n", "")
     assert (
@@ -202,14 +202,14 @@ def test_break_even_is_what_pays_for_the_running_costs(filled: Filled) -> None:
 @pytest.mark.parametrize(
     "record", [None, {"value": -2.0, "passed": False}, {"digests": {"bundle": "old"}}]
 )
-def test_without_a_gain_that_is_shown_nothing_breaks_even(
+def test_break_even_is_unknown_without_a_gain(
     filled: Filled, record: dict[str, Any] | None
 ) -> None:
     shown = [evidence("beats-baseline", **record)] if record is not None else []
     assert filled.card(shown).break_even() == ""
 
 
-def test_a_skill_is_shown_by_evidence_that_is_sound(filled: Filled) -> None:
+def test_skill_requires_sound_evidence(filled: Filled) -> None:
     assert state(filled.card(), "skills-covered").status == "passed"
     forged = evidence("beats-baseline", value=-1.0)
     assert state(filled.card([forged]), "skills-covered").status == "failed"

@@ -1,4 +1,4 @@
-"""A project in a folder of a larger repository is told what nobody reads there."""
+"""Tests of a project in a folder of a larger repository."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ GIT = shutil.which("git") or "git"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project in a folder of a repository, with everything that a host looks for."""
+    """A project in a folder of a repository, with every file that a git host reads."""
     subprocess.run([GIT, "init", "-q", str(tmp_path)], check=True)
     folder = tmp_path / "ml" / "parcels"
     for name in AT_ROOT:
@@ -23,14 +23,14 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_at_the_root_of_its_repository_everything_is_read(project: Path) -> None:
+def test_files_at_the_root_of_a_repository_are_read(project: Path) -> None:
     shutil.rmtree(project.parents[1] / ".git")
     assert unread_files(project) == [], "no repository at all"
     subprocess.run([GIT, "init", "-q", str(project)], check=True)
     assert unread_files(project) == []
 
 
-def test_in_a_folder_of_a_larger_repository_each_file_that_nobody_reads_is_named(
+def test_files_in_a_folder_of_a_repository_are_named(
     project: Path,
 ) -> None:
     lines = unread_files(project)
@@ -41,10 +41,10 @@ def test_in_a_folder_of_a_larger_repository_each_file_that_nobody_reads_is_named
             in line
         )
     shutil.rmtree(project / ".github")
-    assert len(unread_files(project)) == len(AT_ROOT) - 2, "what is not there is not missed"
+    assert len(unread_files(project)) == len(AT_ROOT) - 2, "missing files are not named"
 
 
-def test_what_was_copied_to_the_root_is_not_named_again(project: Path) -> None:
+def test_file_copied_to_the_root_is_not_named(project: Path) -> None:
     root = project.parents[1]
     (root / ".github" / "workflows").mkdir(parents=True)
     (root / ".github" / "workflows" / "parcels.yaml").write_text(

@@ -1,5 +1,6 @@
-"""An environment is made with the pinned library or not at all; the message names the file and the
-command.
+"""An environment is created with the pinned library or not at all.
+
+The message names the file and the command.
 """
 
 import shutil
@@ -15,7 +16,7 @@ WORKS = "Works: git checkout -- vendor requirements/mlprod.txt"
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """What of a project makes its environment."""
+    """The parts of a project that create its environment."""
     for folder in ("requirements", "vendor", "src"):
         shutil.copytree(PROJECT / folder, tmp_path / folder)
     return tmp_path
@@ -30,7 +31,7 @@ def refusal(project: Path) -> str:
     command = [sys.executable, "requirements/bootstrap.py"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert not (project / ".venv").exists(), "nothing is half made"
+    assert not (project / ".venv").exists(), "nothing is half created"
     assert "Traceback" not in done.stderr
     return done.stderr
 
@@ -59,7 +60,7 @@ def test_a_wheel_of_another_version_is_named_beside_the_pinned_one(project: Path
     assert "but vendor/ holds mlprod-9.9.9-py3-none-any.whl" in refusal(project)
 
 
-def test_a_bake_without_hooks_says_how_to_build_the_wheel(project: Path) -> None:
+def test_a_bake_without_hooks_shows_how_to_build_the_wheel(project: Path) -> None:
     shutil.rmtree(project / "vendor")
     (project / "requirements" / "mlprod.txt").unlink()
     assert "requirements/mlprod.txt: no such file;" in (message := refusal(project))

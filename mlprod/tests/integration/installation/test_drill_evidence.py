@@ -1,5 +1,6 @@
-"""A drill is tied to the rooms of the library that it exercises: what a patch, a release or an edit
-does to it.
+"""Evidence of a drill depends on the rooms of the library that the drill exercises.
+
+The tests show the effect of a patch, a release or an edit.
 """
 
 import json
@@ -15,7 +16,7 @@ from installed_wheels import DRILLS, STOP, drilled, install, judged, patch, proj
 
 from mlprod.governance.check_catalogue import ROOMS, CheckDefinition, catalogue
 from mlprod.governance.evidence import Evidence
-from mlprod.governance.evidence_status import judge
+from mlprod.governance.evidence_status import judge_evidence
 from mlprod.installation.installed import Library
 from mlprod.project.project import Project
 from mlprod.settings import Settings
@@ -39,7 +40,7 @@ __all__ = ["install", "project"]  # fixtures
         ("records/mode.py", "stale", "was shown on 2026-05-31; mlprod.records has changed since"),
     ],
 )
-def test_a_kill_switch_drill_outlives_a_patch_of_a_room_that_it_does_not_exercise(
+def test_a_kill_switch_drill_stays_valid_after_a_patch_of_an_unrelated_room(
     install: Callable[..., Library], patched: str, status: str, why: str
 ) -> None:
     record = drilled(STOP, install("1.2.3"))
@@ -69,14 +70,12 @@ def test_a_patch_release_whose_own_tests_prove_a_drill_keeps_it_valid(
     assert judged(entry, record, install("1.2.4", change)).status == "stale"
     result = judged(entry, record, install("1.2.4", change, proved=True))
     assert result.status == "passed"
-    assert (
-        f"by mlprod 1.2.4, with which {3 * len(entry.verified_by)} tests of the same passed"
-        in result.why
-    )
+    assert "since then mlprod 1.2.4 changed mlprod." in result.why
+    assert f"and passed {3 * len(entry.verified_by)} tests of it" in result.why
 
 
 @pytest.mark.parametrize("version", ["1.3.0", "2.0.0", "1.2.2", "1.2.4.dev1", "1.2.4+org.1"])
-def test_what_is_no_later_patch_release_has_to_be_drilled(
+def test_a_version_that_is_not_a_later_patch_release_needs_a_new_drill(
     install: Callable[..., Library], version: str
 ) -> None:
     record = drilled(STOP, install("1.2.3"))
@@ -101,7 +100,9 @@ def test_tests_that_ran_with_other_code_prove_nothing(
     assert judged(STOP, record, install("1.2.5", patched_again)).status == "stale"
 
 
-def test_without_one_of_its_tests_a_drill_is_not_proved(install: Callable[..., Library]) -> None:
+def test_a_drill_is_not_proved_if_one_of_its_tests_is_missing(
+    install: Callable[..., Library],
+) -> None:
     record = drilled(STOP, install("1.2.3"))
     proved = install("1.2.4", patch("serving/app.py"), proved=True)
     passed = dict.fromkeys(STOP.verified_by[1:], 3)
@@ -115,13 +116,13 @@ def test_a_patch_release_proves_nothing_of_another_contract_or_image(
     record = drilled(STOP, install("1.2.3"))
     record.digests["project"] = "other files"
     result = judged(STOP, record, install("1.2.4", patch("serving/app.py"), proved=True))
-    assert result.why == "was shown on 2026-05-31 of another project than today's"
+    assert result.why == "was shown on 2026-05-31 for another project than today's"
 
 
 # A wheel whose bytes are not the pinned ones
 
 
-def test_evidence_of_the_first_version_is_stale_and_says_why() -> None:
+def test_evidence_of_the_first_version_is_stale_with_a_reason() -> None:
     first = {
         "check": "stop-drilled",
         "at": (NOW - timedelta(days=1)).isoformat(),
@@ -136,16 +137,15 @@ def test_evidence_of_the_first_version_is_stale_and_says_why() -> None:
     }
     record = Evidence.parse(json.dumps(first))
     assert record is not None
-    result = judge(STOP, [record], DIGESTS, NOW)
+    result = judge_evidence(STOP, [record], DIGESTS, NOW)
     assert result.status == "stale"
     assert result.why == (
-        "evidence of 2026-05-31 does not count: an older mlprod wrote it, which did not "
-        "record the code of "
-        "mlprod.project, mlprod.records and mlprod.serving"
+        "evidence of 2026-05-31 does not count: an older mlprod wrote it and did not record the "
+        "code of mlprod.project, mlprod.records and mlprod.serving"
     )
 
 
-def test_evidence_of_a_later_version_is_read_without_what_only_it_knows() -> None:
+def test_evidence_of_a_later_version_is_read_without_its_unknown_keys() -> None:
     later = json.loads(evidence("stop-drilled").model_dump_json())
     later |= {"weather": "fine", "digests": later["digests"] | {"mlprod.oracle": "o"}}
     record = Evidence.parse(json.dumps(later))
@@ -155,11 +155,11 @@ def test_evidence_of_a_later_version_is_read_without_what_only_it_knows() -> Non
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", "{}", '{"digests": []}', '{"check": "stop-drilled"}']
 )
-def test_what_is_no_record_is_no_evidence(text: str) -> None:
+def test_text_that_is_not_a_record_is_ignored(text: str) -> None:
     assert Evidence.parse(text) is None
 
 
-# What is tied to the library, and what is not
+# Evidence that depends on the library, and evidence that does not
 
 
 def test_days_cases_adoption_and_value_are_never_tied_to_the_library() -> None:
@@ -178,7 +178,7 @@ def test_days_cases_adoption_and_value_are_never_tied_to_the_library() -> None:
     assert not of_time
 
 
-def test_an_edited_decision_makes_stale_what_was_shown_of_the_four_files_and_no_drill(
+def test_an_edited_decision_makes_evidence_of_the_four_files_stale_but_no_drill(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = Path(
@@ -188,7 +188,7 @@ def test_an_edited_decision_makes_stale_what_was_shown_of_the_four_files_and_no_
     monkeypatch.syspath_prepend(tmp_path / "src")
     before = evidence_store.digests(settings, Project("edited_scoring").seam())
     decision = copy / "decision.py"
-    decision.write_text(decision.read_text().replace("GOODWILL = 0.15", "GOODWILL = 0.2"))
+    decision.write_text(decision.read_text().replace("0.01, 0.15", "0.01, 0.2"))
     after = evidence_store.digests(settings, Project("edited_scoring").seam())
     assert {subject for subject in before if before[subject] != after[subject]} == {"domain"}
     stale = {entry.id for entry in catalogue().checks if "domain" in entry.tied_to}

@@ -1,6 +1,4 @@
-"""Environments are made, filled and fitted to their folder, whatever the workstation's own settings
-say.
-"""
+"""Environments are created, filled and adapted to their folder, whatever the machine's settings."""
 
 import os
 import subprocess
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 from fixture_project import PROJECT
 
-from mlprod.installation.environments import READY, finish, install, make
+from mlprod.installation.environments import READY, install, make_environment, mark_ready
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs here are shell scripts")
 LED_AWAY = {
@@ -24,9 +22,9 @@ LED_AWAY = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment whose Python writes down what it is asked, and its variables.
+    """An environment whose Python writes down its arguments and variables.
 
-    No uv, and nothing set around it.
+    There is no uv, and no variable of pip or uv is set.
     """
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
@@ -34,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PATH", str(tmp_path / "programs"), prepend=None)
-    program(tmp_path / "env" / "bin" / "python", tmp_path / "asked-of-python")
+    program(tmp_path / "env" / "bin" / "python", tmp_path / "arguments-of-python")
     return Path("env")
 
 
@@ -45,14 +43,14 @@ def program(path: Path, written: Path) -> Path:
     return written
 
 
-def test_pip_installs_into_the_environment_whatever_it_is_told_elsewhere(
+def test_pip_installs_into_the_environment_whatever_its_variables_are(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in LED_AWAY.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PIP_INDEX_URL", "https://index.example.org/simple")
     assert install(folder, "--require-hashes", "-r", "dev.txt") == 0
-    requested, *variables = (tmp_path / "asked-of-python").read_text().splitlines()
+    requested, *variables = (tmp_path / "arguments-of-python").read_text().splitlines()
     assert (
         requested
         == "-m pip install --disable-pip-version-check --quiet --require-hashes -r dev.txt"
@@ -90,11 +88,11 @@ def test_the_installer_is_the_one_that_knows_the_index(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    program(tmp_path / "programs" / "uv", tmp_path / "asked-of-uv")
+    program(tmp_path / "programs" / "uv", tmp_path / "arguments-of-uv")
     for name, value in (index | certificates).items():
         monkeypatch.setenv(name, value)
     install(folder, "-r", "dev.txt")
-    requested, *variables = (tmp_path / f"asked-of-{installs}").read_text().splitlines()
+    requested, *variables = (tmp_path / f"arguments-of-{installs}").read_text().splitlines()
     assert requested.endswith("-r dev.txt")
     if trusts:
         assert f"SSL_CERT_FILE={trusts}" in variables
@@ -103,41 +101,41 @@ def test_the_installer_is_the_one_that_knows_the_index(
 def test_an_index_in_pips_own_file_is_known_to_pip_alone(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program(tmp_path / "programs" / "uv", tmp_path / "asked-of-uv")
+    program(tmp_path / "programs" / "uv", tmp_path / "arguments-of-uv")
     (tmp_path / "pip.conf").write_text("[global]\nindex-url = https://index.example.org\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     install(folder, "-r", "dev.txt")
-    assert not (tmp_path / "asked-of-uv").exists()
-    assert (tmp_path / "asked-of-python").exists()
+    assert not (tmp_path / "arguments-of-uv").exists()
+    assert (tmp_path / "arguments-of-python").exists()
 
 
-def test_what_could_not_be_installed_leads_to_the_page(
+def test_a_failed_installation_names_the_page(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "env" / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
     assert install(folder, "-r", "dev.txt") == 3
     message = capsys.readouterr().err
     assert "dev.txt could not be installed" in message
-    assert (PROJECT / message.split()[-1]).is_file(), "the page is there"
+    assert (PROJECT / message.split()[-1]).is_file(), "the page exists"
 
 
-def test_an_environment_that_was_moved_is_fitted_to_its_folder(
+def test_an_environment_that_was_moved_is_adapted_to_its_folder(
     folder: Path, tmp_path: Path
 ) -> None:
     script, binary = folder / "bin" / "pytest", folder / "bin" / "program"
     script.write_text("#!/before/env/bin/python\nimport pytest\n")
     binary.write_bytes(b"\0/before/env/bin/python")
     (folder / READY).write_text("/before\n")
-    make(folder, tmp_path)
+    make_environment(folder, tmp_path)
     assert script.read_text() == f"#!{tmp_path}/env/bin/python\nimport pytest\n"
     assert binary.read_bytes() == b"\0/before/env/bin/python"
-    assert (folder / READY).read_text() == "/before\n", "until it is whole"
-    finish(folder, tmp_path)
+    assert (folder / READY).read_text() == "/before\n", "until it is complete"
+    mark_ready(folder, tmp_path)
     assert (folder / READY).read_text() == f"{tmp_path}\n"
 
 
 @pytest.mark.parametrize("state", ["new", "half made", "python gone"])
-def test_an_environment_that_does_not_work_is_made_again(
+def test_an_environment_that_does_not_work_is_created_again(
     state: str, folder: Path, tmp_path: Path
 ) -> None:
     python = folder / "bin" / "python"
@@ -146,9 +144,9 @@ def test_an_environment_that_does_not_work_is_made_again(
     if state == "python gone":
         python.unlink()
         python.symlink_to("/no/such/python")
-        finish(folder, tmp_path)
-    program(tmp_path / "programs" / "uv", tmp_path / "asked-of-uv")  # pip would take seconds
-    make(folder, tmp_path)
+        mark_ready(folder, tmp_path)
+    program(tmp_path / "programs" / "uv", tmp_path / "arguments-of-uv")  # pip would take seconds
+    make_environment(folder, tmp_path)
     prefix = subprocess.run(
         [python, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
     )

@@ -1,5 +1,6 @@
-"""The installed library is known by its bytes; one that is not the pinned wheel is no ground for
-evidence.
+"""The installed library is identified by its bytes.
+
+A library that is not the pinned wheel cannot write evidence.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from installed_wheels import (
 )
 
 from mlprod.governance.check_catalogue import ROOMS, catalogue
-from mlprod.governance.evidence_status import judge
+from mlprod.governance.evidence_status import judge_evidence
 from mlprod.installation.installed import Library, read_library
 from mlprod.settings import Settings
 from mlprod.training import evidence_store
@@ -33,7 +34,7 @@ def test_the_rooms_that_evidence_may_name_are_those_of_the_library() -> None:
     assert set(ROOMS) == {f"mlprod.{name}" for name in folders}
 
 
-def test_an_installed_wheel_is_known_by_its_own_checksum(
+def test_an_installed_wheel_has_the_checksum_of_its_file(
     install: Callable[..., Library], project: Path
 ) -> None:
     library = install("1.2.3")
@@ -72,7 +73,7 @@ def tampered(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Callable[[Path], Library]:
-    """The library that commands see, once an installed file is not that of the wheel."""
+    """The library that commands see after a change of an installed file."""
 
     def run(project: Path) -> Library:
         return read_library(project, project / "site" / "mlprod")
@@ -97,18 +98,20 @@ def test_a_library_that_is_not_the_pinned_wheel_is_refused_as_evidence(
     record = evidence_store.finding("contract-holds", True, {}).model_copy(
         update={"actor": "of-tampered-code"}
     )
-    assert evidence_store.write(registry, [record]) is False
-    assert "of-tampered-code" not in {result.actor for result in evidence_store.read(registry)}
+    assert evidence_store.write_evidence(registry, [record]) is False
+    assert "of-tampered-code" not in {
+        result.actor for result in evidence_store.read_evidence(registry)
+    }
     message = capsys.readouterr().err
     assert (
-        "no evidence was kept: mlprod 1.2.3 as it is installed is not the wheel that "
+        "no evidence was stored: mlprod 1.2.3 as it is installed is not the wheel that "
         "requirements/mlprod.txt" in message
     )
     assert "Works: make setup" in message
 
 
 @TAMPERED
-def test_what_the_pinned_wheel_showed_counts_no_more_beside_a_tampered_one(
+def test_evidence_of_the_pinned_wheel_is_stale_while_the_library_is_tampered_with(
     tampered: Callable[[Path], Library], project: Path, settings: Settings
 ) -> None:
     library = tampered(project)
@@ -116,10 +119,10 @@ def test_what_the_pinned_wheel_showed_counts_no_more_beside_a_tampered_one(
     assert not ours & evidence_store.digests(settings).keys()
     today = {subject: digest for subject, digest in DIGESTS.items() if subject not in ours}
     for entry in (STOP, next(entry for entry in catalogue().checks if entry.id == "sbom")):
-        result = judge(entry, [evidence(entry.id)], today, NOW, library=library)
+        result = judge_evidence(entry, [evidence(entry.id)], today, NOW, library=library)
         assert result.status == "stale"
         assert (
-            "which counts no more: mlprod 1.2.3 as it is installed is not the wheel" in result.why
+            "which no longer counts: mlprod 1.2.3 as it is installed is not the wheel" in result.why
         )
 
 

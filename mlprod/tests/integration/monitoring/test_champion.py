@@ -12,8 +12,8 @@ from past import became
 from seams import binary, parcels
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from mlprod.monitoring.champion import ChampionInfo, NoChampionError, answering, champion_if_any
-from mlprod.monitoring.retrain_trigger import reason
+from mlprod.monitoring.champion import ChampionInfo, NoChampionError, champion_if_any, load_champion
+from mlprod.monitoring.retrain_trigger import detect_trigger
 from mlprod.records.database import now
 from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
@@ -27,22 +27,22 @@ __all__ = ["champion", "filled", "here", "send", "store"]
 # make drift
 
 
-def test_what_is_as_learnt_ends_well_and_is_kept_as_evidence(
+def test_drift_without_drift_exits_zero_and_records_evidence(
     here: Settings, send: Send, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(kept(here, "drift-watched"))
     send(parcels(2_000, seed=4))
     assert main(["drift"]) == 0
     message = capsys.readouterr().out
-    assert "weight    as learnt" in message
+    assert "weight    no drift" in message
     assert "distance  not recorded" in message
-    assert "They span 1.0 hours: a part of a day is no day" in message
+    assert "These rows span 1.0 hours, which is less than a day" in message
     assert "2,000 rows" in (here.state_dir / "drift" / "report.html").read_text()
     assert len(kept(here, "drift-watched")) == before + 1
     assert kept(here, "inputs-watched")[0].passed
 
 
-def test_a_shifted_field_is_named_and_ends_with_one(
+def test_drift_of_a_shifted_field_exits_one_and_names_it(
     here: Settings, send: Send, capsys: pytest.CaptureFixture[str]
 ) -> None:
     send(heavier(parcels(2_000, seed=4)))
@@ -51,7 +51,7 @@ def test_a_shifted_field_is_named_and_ends_with_one(
     assert "<h2>weight: drifts</h2>" in (here.state_dir / "drift" / "report.html").read_text()
 
 
-def test_a_field_that_is_no_longer_sent_ends_with_one_though_nothing_of_it_can_drift(
+def test_drift_of_a_field_without_values_exits_one(
     here: Settings, send: Send, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = parcels(2_000, seed=4)
@@ -59,13 +59,13 @@ def test_a_field_that_is_no_longer_sent_ends_with_one_though_nothing_of_it_can_d
     send(table.set_column(place, "stops", pa.nulls(2_000, pa.int64())))
     assert main(["drift"]) == 1
     assert (
-        "MissingValues: stops is missing in 100.0% of the rows; it was in 0.0%"
+        "MissingValues: stops is missing in 100.0% of the rows; in the training data it was 0.0%"
         in capsys.readouterr().out
     )
     assert not kept(here, "inputs-watched")[0].passed
 
 
-def test_too_few_rows_end_with_two_and_are_no_evidence(
+def test_drift_of_too_few_rows_exits_two_and_records_no_evidence(
     here: Settings, send: Send, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(kept(here, "drift-watched"))
@@ -77,31 +77,36 @@ def test_too_few_rows_end_with_two_and_are_no_evidence(
     assert main(["drift", "--hours", "48"]) == 1
 
 
-def test_rows_of_load_and_of_a_file_can_be_looked_at_instead(
+def test_drift_of_load_and_of_a_file_records_no_evidence(
     here: Settings, champion: ChampionInfo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(kept(here, "drift-watched"))
     pq.write_table(heavier(parcels(2_000, seed=4)), tmp_path / "june.parquet")
     assert main(["drift", "--since", "2026-01-01"]) == 0
-    assert "distance  as learnt" in capsys.readouterr().out, "a table holds what the records do not"
+    assert "distance  no drift" in capsys.readouterr().out, (
+        "a table holds the PII field that the records omit"
+    )
     assert main(["drift", "--input", str(tmp_path / "june.parquet")]) == 1
     assert "the rows of " in capsys.readouterr().out
     assert len(kept(here, "drift-watched")) == before, (
-        "what nobody was answered shows nothing of the service"
+        "only scored rows are evidence about the service"
     )
 
 
-def test_where_nothing_can_be_said_it_ends_with_two(
+def test_drift_without_a_champion_exits_two(
     here: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["drift"]) == 2
-    assert "NoChampionError: nothing was promoted yet; make train" in capsys.readouterr().err
+    assert (
+        "NoChampionError: the registry has no champion: no version was promoted yet"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
     ("requested", "says"),
     [
-        (["--input", "june.parquet", "--since", "2026-06-01"], "--input is all of a file"),
+        (["--input", "june.parquet", "--since", "2026-06-01"], "--input reads a whole file"),
         (["--input", "nowhere.csv"], "nowhere.csv: no such file"),
         (
             ["--input", "short.csv"],
@@ -109,9 +114,9 @@ def test_where_nothing_can_be_said_it_ends_with_two(
         ),
     ],
 )
-def test_a_table_that_cannot_be_compared_ends_with_two(
-    requested: list[str], says: str, champion: ChampionInfo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_drift_of_a_table_that_cannot_be_compared_exits_two(
+    requested: list[str], says: str, champion: ChampionInfo, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Path("short.csv").write_text("weight\n1\n")
@@ -119,31 +124,31 @@ def test_a_table_that_cannot_be_compared_ends_with_two(
     assert says in capsys.readouterr().err
 
 
-def test_without_a_champion_there_is_none(here: Settings, registry: Registry) -> None:
+def test_champion_is_none_before_the_first_promotion(here: Settings, registry: Registry) -> None:
     assert champion_if_any(here) is None
     with pytest.raises(NoChampionError):
-        answering(registry)
+        load_champion(registry)
 
 
-def test_what_the_records_show_asks_for_a_retraining(
+def test_records_trigger_a_retraining_by_age_or_quality(
     here: Settings, filled: Filled, send: Send, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    because, message = reason(here, binary, store, days=90)
-    assert (because, "neither drift nor more errors" in message) == ("", True)
-    assert reason(here, binary, store, days=0)[0] == "age"
+    trigger, message = detect_trigger(here, binary, store, days=90)
+    assert (trigger, "the records show no drift" in message) == ("", True)
+    assert detect_trigger(here, binary, store, days=0)[0] == "age"
     send(parcels(400, seed=4), hours=24 * 9, prefix="old")
     send(parcels(400, seed=6), hours=24 * 2)
     became(store, {f"old{place}": 0.0 for place in range(100)}, now() - 8 * DAY, monkeypatch)
     became(store, {f"c{place}": place % 2 for place in range(300)}, now() - DAY, monkeypatch)
-    because, message = reason(here, binary, store, days=90)
-    assert (because, "mean squared error of 300 real cases" in message) == ("quality", True)
+    trigger, message = detect_trigger(here, binary, store, days=90)
+    assert (trigger, "mean squared error of 300 real cases" in message) == ("quality", True)
 
 
-def test_what_was_made_for_drift_and_waits_is_not_made_again(
+def test_waiting_challenger_of_the_same_trigger_prevents_another_training(
     here: Settings, filled: Filled, send: Send, store: Store, registry: Registry, trained: Trained
 ) -> None:
     send(heavier(parcels(2_000, seed=4)), hours=23)
-    assert reason(here, binary, store, days=90)[0] == "drift"
+    assert detect_trigger(here, binary, store, days=90)[0] == "drift"
     other = replace(
         binary,
         build_model=lambda fields: HistGradientBoostingClassifier(max_iter=25, random_state=0),
@@ -151,15 +156,15 @@ def test_what_was_made_for_drift_and_waits_is_not_made_again(
     challenger = train_with_governance(other, here, silent).version
     assert registry.get_by_alias(CHALLENGER) == challenger
     registry.tag(challenger.number, "retrain.because", "drift")
-    because, message = reason(here, binary, store, days=90)
-    assert (because, f"version {challenger.number} was made for it and waits" in message) == (
+    trigger, message = detect_trigger(here, binary, store, days=90)
+    assert (trigger, f"version {challenger.number} was already trained for it" in message) == (
         "",
         True,
     )
 
 
-def test_records_that_cannot_be_looked_at_are_no_reason_to_go_on(
+def test_unreadable_records_raise_instead_of_no_trigger(
     here: Settings, filled: Filled, champion: ChampionInfo, tmp_path: Path
 ) -> None:
     with pytest.raises(StoreUnavailableError):
-        reason(here, binary, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), days=90)
+        detect_trigger(here, binary, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), days=90)

@@ -24,25 +24,31 @@ PACKAGE = LIBRARY / "src" / "mlprod"
 SOURCE = read_source(PACKAGE / "assets")
 CHECK = """
 from mlprod.bundle.reference_profile import Distribution
-from mlprod.monitoring.alerts import of_inputs
+from mlprod.monitoring.alerts import input_alerts
 from mlprod.monitoring.drift import Drift, FeatureCounts
 
 city = Distribution(
-    name="city", edges=("bergen", "oslo"), shares=(0.5, 0.4, 0.1), cumulative=(0.5, 0.9, 1.0), missing=0.2, rows=10_000
+    name="city",
+    edges=("bergen", "oslo"),
+    shares=(0.5, 0.4, 0.1),
+    cumulative=(0.5, 0.9, 1.0),
+    missing=0.2,
+    rows=10_000,
 )
-drift = Drift("city", "steady", FeatureCounts(present=800, missing=345, cumulative=(360, 720)), city)
-print(*(signal.alert for signal in of_inputs([drift])))
+counts = FeatureCounts(present=800, missing=345, cumulative=(360, 720))
+drift = Drift("city", "steady", counts, city)
+print(*(signal.alert for signal in input_alerts([drift])))
 """
 
 
-def test_the_committed_files_are_those_of_the_source() -> None:
+def test_committed_files_equal_the_generated_ones() -> None:
     for name, text in generate(PACKAGE).items():
         assert (PACKAGE / name).read_text() == text, (
             f"{name} differs from alerts.yaml; run make alerts and commit"
         )
 
 
-def test_a_changed_threshold_reaches_the_rule_the_page_and_the_check_without_prometheus(
+def test_changed_threshold_reaches_rule_page_and_check_alerts(
     tmp_path: Path,
 ) -> None:
     """30.1 % of the rows miss a field that 20 % missed: more than 10 % above, and not more than 15
@@ -86,7 +92,7 @@ def test_a_changed_threshold_reaches_the_rule_the_page_and_the_check_without_pro
     assert run("-c", CHECK) == "\n"
 
 
-def test_each_threshold_reaches_a_rule_its_row_and_where_it_is_needed_make_watch(
+def test_each_threshold_reaches_a_rule_its_row_and_check_alerts_if_marked(
     tmp_path: Path,
 ) -> None:
     shutil.copytree(
@@ -127,14 +133,14 @@ def constants(module: str) -> set[str]:
     }
 
 
-def test_make_watch_raises_the_alerts_that_the_source_marks() -> None:
+def test_check_alerts_raises_exactly_the_alerts_that_the_source_marks() -> None:
     raised = {text for module in ("alerts.py", "live_checks.py") for text in constants(module)}
     assert {text for text in raised if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", text)} == set(
         thresholds.OUTCOMES
     )
 
 
-def test_each_figure_of_make_watch_is_read() -> None:
+def test_each_threshold_of_check_alerts_is_read() -> None:
     code = "".join(
         path.read_text() for path in PACKAGE.rglob("*.py") if path.name != "thresholds.py"
     )
@@ -142,7 +148,7 @@ def test_each_figure_of_make_watch_is_read() -> None:
         assert name.startswith("__") or re.search(rf"\b{name}\b", code), name
 
 
-def test_the_windows_are_those_that_the_rules_name() -> None:
+def test_windows_are_those_that_the_rules_name() -> None:
     recordings = {
         name: rule.expr
         for group in SOURCE.groups.values()
@@ -153,6 +159,6 @@ def test_the_windows_are_those_that_the_rules_name() -> None:
     assert f"ml:feature_drift:{DAY.total_seconds() / 3600:g}h" in recordings
 
 
-def test_slow_is_a_bucket_of_the_service() -> None:
-    """A rule that reads a bucket that is not there finds nothing, and never fires."""
+def test_slow_seconds_is_a_histogram_bucket_of_the_service() -> None:
+    """A rule that reads a missing bucket matches nothing, and never fires."""
     assert SOURCE.thresholds()["slow_seconds"] in BUCKETS

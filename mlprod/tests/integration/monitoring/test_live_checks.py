@@ -1,4 +1,4 @@
-"""What the records show of the champion, as alerts and as evidence."""
+"""Checks of the champion on the records: alerts and evidence."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from fixture_project import main
 from past import became, judged
 from seams import binary, parcels
 
-from mlprod.governance.alert_thresholds import due
+from mlprod.governance.alert_thresholds import due_days
 from mlprod.monitoring import live_checks, notifier
 from mlprod.monitoring.champion import ChampionInfo
 from mlprod.monitoring.live_checks import active_alerts, collect_evidence
@@ -27,7 +27,7 @@ __all__ = ["champion", "filled", "here", "send", "store"]
 # make check-alerts
 
 
-def test_what_is_wrong_is_told_until_it_has_ended(
+def test_alert_is_sent_until_it_has_ended(
     here: Settings,
     filled: Filled,
     monkeypatch: pytest.MonkeyPatch,
@@ -36,10 +36,12 @@ def test_what_is_wrong_is_told_until_it_has_ended(
     received: list[Mapping[str, Any]] = []
     monkeypatch.setattr(
         notifier,
-        "post",
+        "post_message",
         lambda url, message, token: received.append({"url": url, "token": token, **message}),
     )
-    monkeypatch.setattr(live_checks, "due", lambda org: [("a key", datetime(2020, 1, 1).date())])
+    monkeypatch.setattr(
+        live_checks, "due_days", lambda org: [("a key", datetime(2020, 1, 1).date())]
+    )
     monkeypatch.setenv("ML_GOVERNANCE_DIR", str(filled.folder))
     monkeypatch.setenv("ML_WEBHOOK_TOKEN", "of the safe")
     filled.change(
@@ -53,28 +55,32 @@ def test_what_is_wrong_is_told_until_it_has_ended(
         in capsys.readouterr().out
     )
     assert main(["check-alerts", "--url", "http://elsewhere"]) == 1
-    monkeypatch.setattr(live_checks, "due", lambda org: [])
+    monkeypatch.setattr(live_checks, "due_days", lambda org: [])
     assert main(["check-alerts"]) == 0
     assert main(["check-alerts"]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "ended: GovernanceOverdue: a key",
-        "nothing is wrong",
+        "no alert is active",
     ]
     assert [(one["url"], len(one["wrong"]), len(one["ended"])) for one in received] == [
-        ("https://hooks.example.org/x", 1, 0), ("http://elsewhere", 1, 0), ("https://hooks.example.org/x", 0, 1),
-    ]  # fmt: skip
+        ("https://hooks.example.org/x", 1, 0),
+        ("http://elsewhere", 1, 0),
+        ("https://hooks.example.org/x", 0, 1),
+    ]
     assert {one["token"] for one in received} == {"of the safe"}
 
 
-def test_an_address_that_takes_nothing_ends_with_two_and_is_asked_again(
+def test_failed_delivery_exits_two_and_is_repeated(
     here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(live_checks, "due", lambda org: [("a key", datetime(2020, 1, 1).date())])
+    monkeypatch.setattr(
+        live_checks, "due_days", lambda org: [("a key", datetime(2020, 1, 1).date())]
+    )
     assert main(["check-alerts", "--url", "http://127.0.0.1:9/x"]) == 2
-    assert "DeliveryError: 127.0.0.1 did not take the message" in capsys.readouterr().err
-    monkeypatch.setattr(live_checks, "due", lambda org: [])
+    assert "DeliveryError: 127.0.0.1 did not accept the message" in capsys.readouterr().err
+    monkeypatch.setattr(live_checks, "due_days", lambda org: [])
     assert main(["check-alerts", "--url", "http://127.0.0.1:9/x"]) == 2
-    monkeypatch.setattr(notifier, "post", lambda *_: None)
+    monkeypatch.setattr(notifier, "post_message", lambda *_: None)
     assert main(["check-alerts", "--url", "http://127.0.0.1:9/x"]) == 0
     assert "ended: GovernanceOverdue: a key" in capsys.readouterr().out
 
@@ -84,16 +90,16 @@ def alerts(filled: Filled, store: Store, champion: ChampionInfo | None) -> list[
     return sorted(signal.id for signal in result if signal.alert != "GovernanceOverdue")
 
 
-def test_drift_is_told_once_a_whole_day_was_seen(
+def test_drift_raises_an_alert_after_a_whole_day_of_rows(
     filled: Filled, send: Send, store: Store, champion: ChampionInfo
 ) -> None:
     send(heavier(parcels(1_500, seed=4)), hours=20)
-    assert not [id for id in alerts(filled, store, champion) if "Drifts" in id]
+    assert not [id for id in alerts(filled, store, champion) if "Drift" in id]
     send(heavier(parcels(1_500, seed=5)), hours=23, prefix="earlier")
     assert "FeatureDrift: weight" in alerts(filled, store, champion)
 
 
-def test_outcomes_people_errors_and_age_are_looked_at(
+def test_outcomes_usage_quality_and_age_raise_alerts(
     filled: Filled,
     send: Send,
     store: Store,
@@ -108,7 +114,7 @@ def test_outcomes_people_errors_and_age_are_looked_at(
     became(store, {f"c{place}": place % 2 for place in range(300)}, now() - DAY, monkeypatch)
     became(store, {f"around{place}": 1.0 for place in range(60)}, now() - 2 * DAY, monkeypatch)
     judged(store, {f"c{place}": "overridden" for place in range(40)}, now() - DAY, monkeypatch)
-    old = replace(champion, made=now() - 91 * DAY)
+    old = replace(champion, trained_at=now() - 91 * DAY)
     result = alerts(filled, store, old)
     assert result == [
         "BypassHigh",
@@ -117,11 +123,11 @@ def test_outcomes_people_errors_and_age_are_looked_at(
         "QualityBelowTest",
         "ValueBelowTarget",
     ]
-    assert alerts(filled, store, None) == ["ValueBelowTarget"], "whatever answers"
+    assert alerts(filled, store, None) == ["ValueBelowTarget"], "this alert needs no champion"
     assert filled.org.watch.model_days == 90
 
 
-def test_a_database_that_is_away_is_itself_wrong(
+def test_unavailable_database_is_an_alert(
     filled: Filled, champion: ChampionInfo, tmp_path: Path
 ) -> None:
     assert alerts(filled, Store(f"sqlite:///{tmp_path / 'nothing.db'}"), champion) == [
@@ -129,8 +135,8 @@ def test_a_database_that_is_away_is_itself_wrong(
     ]
 
 
-def test_each_day_that_somebody_named_is_due(filled: Filled) -> None:
-    result = {what: str(day) for what, day in due(filled.org)}
+def test_every_date_in_governance_is_due(filled: Filled) -> None:
+    result = {what: str(day) for what, day in due_days(filled.org)}
     assert result["governance/problem.yaml: value.by"] == "2026-12-31"
     assert result["governance/problem.yaml: kill_criteria[0].by"] == "2026-09-30"
     assert result["governance/risk.yaml: risks[0].review_by (unfair)"] == "2026-08-01"
@@ -150,16 +156,18 @@ def shown(
     }
 
 
-def test_of_no_cases_only_the_age_is_said(
+def test_without_cases_only_the_age_is_evidence(
     filled: Filled, store: Store, champion: ChampionInfo
 ) -> None:
     assert shown(filled, store, None) == {}
-    assert shown(filled, store, champion) == {"model-fresh": (True, "0 days old, 90 are allowed")}
-    assert shown(filled, store, replace(champion, made=None)) == {}
-    assert not shown(filled, store, replace(champion, made=now() - 91 * DAY))["model-fresh"][0]
+    assert shown(filled, store, champion) == {"model-fresh": (True, "0 days old; the limit is 90")}
+    assert shown(filled, store, replace(champion, trained_at=None)) == {}
+    assert not shown(filled, store, replace(champion, trained_at=now() - 91 * DAY))["model-fresh"][
+        0
+    ]
 
 
-def test_money_quality_and_use_become_evidence(
+def test_payoff_quality_and_use_become_evidence(
     filled: Filled,
     send: Send,
     store: Store,
@@ -175,19 +183,24 @@ def test_money_quality_and_use_become_evidence(
     result = shown(filled, store, champion)
     assert result["value-metric"] == (
         True,
-        "-150.00 over 300 cases; -10.00 over 20 in shadow, not earned",
+        "-150.00 over 300 cases; -10.00 over 20 in shadow mode, not earned",
     )
     if now().day not in (1, 2):  # a pseudonym lasts a calendar month
-        assert result["adoption-at-target"] == (False, "75% of 12 used it in seven days")
+        assert result["adoption-at-target"] == (
+            False,
+            "75% of 12 intended users used it in seven days",
+        )
     assert "over 320 real cases" in str(result["live-quality-watched"][1])
     agrees, message = result["offline-and-online-agree"]
     figure = champion.manifest.metrics["value"]
-    assert f"-0.5 a case over 320 real ones, give or take 0.055; {figure.value:.4g}" in str(message)
+    assert f"-0.5 per case over 320 real cases, plus or minus 0.055; {figure.value:.4g}" in str(
+        message
+    )
     assert agrees == (figure.low - 0.0549 <= -0.5 <= figure.high + 0.0549)
 
 
 @pytest.mark.parametrize(("cases", "judged"), [(199, False), (200, True)])
-def test_of_too_few_cases_nothing_is_said_of_quality(
+def test_too_few_cases_give_no_evidence_of_quality(
     cases: int, judged: bool, filled: Filled, send: Send, store: Store, champion: ChampionInfo,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -200,7 +213,7 @@ def test_of_too_few_cases_nothing_is_said_of_quality(
     )
 
 
-def test_a_payoff_that_fails_is_no_value(
+def test_failing_payoff_fails_the_value_metric(
     filled: Filled,
     send: Send,
     store: Store,
@@ -218,7 +231,7 @@ def test_a_payoff_that_fails_is_no_value(
     assert (result.passed, result.value) == (False, "0.00 over 0 cases; payoff() failed for 2")
 
 
-def test_observe_writes_what_the_records_show(
+def test_collect_evidence_prints_and_records_the_evidence(
     here: Settings, send: Send, store: Store, filled: Filled, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip

@@ -11,7 +11,7 @@ from past import NOW
 
 from mlprod.monitoring import notifier
 from mlprod.monitoring.alerts import Alert
-from mlprod.monitoring.notifier import DeliveryError, news, post, remember
+from mlprod.monitoring.notifier import DeliveryError, build_digest, post_message, save_digest
 
 DRIFT = Alert("FeatureDrift", "amount is 12% away", "amount")
 STALE = Alert("ModelStale", "the model is old")
@@ -19,7 +19,7 @@ OWNERS = {"model_quality": "Bea Invented <bea@example.org>"}
 
 
 class Taker(ThreadingHTTPServer):
-    """Takes messages, and answers with `status`."""
+    """A webhook that stores messages and responds with `status`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -59,10 +59,10 @@ def taker() -> Iterator[Taker]:
         thread.join()
 
 
-def test_what_goes_on_keeps_its_beginning_and_what_ends_is_told_once(tmp_path: Path) -> None:
+def test_active_alert_keeps_its_start_and_ended_alert_is_sent_once(tmp_path: Path) -> None:
     state = tmp_path / "state" / "watch.json"
-    first = news(state, [DRIFT], OWNERS, NOW)
-    assert first.wrong["FeatureDrift: amount"] == {
+    first = build_digest(state, [DRIFT], OWNERS, NOW)
+    assert first.active["FeatureDrift: amount"] == {
         "alert": "FeatureDrift",
         "says": "amount is 12% away",
         "outcome": "model_quality",
@@ -70,44 +70,44 @@ def test_what_goes_on_keeps_its_beginning_and_what_ends_is_told_once(tmp_path: P
         "since": "2026-06-15T12:30:00Z",
         "runbook": "docs/runbooks/data.md#featuredrift",
     }
-    remember(state, first, taken=True)
-    second = news(state, [DRIFT, STALE], OWNERS, NOW + timedelta(hours=1))
-    assert [facts["since"] for facts in second.wrong.values()] == [
+    save_digest(state, first, delivered=True)
+    second = build_digest(state, [DRIFT, STALE], OWNERS, NOW + timedelta(hours=1))
+    assert [facts["since"] for facts in second.active.values()] == [
         "2026-06-15T12:30:00Z",
         "2026-06-15T13:30:00Z",
     ]
     assert second.ended == {}
-    remember(state, second, taken=True)
-    third = news(state, [STALE], {}, NOW + timedelta(hours=2))
+    save_digest(state, second, delivered=True)
+    third = build_digest(state, [STALE], {}, NOW + timedelta(hours=2))
     assert list(third.ended) == ["FeatureDrift: amount"]
-    assert third.wrong["ModelStale"]["owner"] == "TODO"
-    remember(state, third, taken=True)
-    assert news(state, [STALE], OWNERS, NOW).ended == {}
+    assert third.active["ModelStale"]["owner"] == "TODO"
+    save_digest(state, third, delivered=True)
+    assert build_digest(state, [STALE], OWNERS, NOW).ended == {}
     assert [path.name for path in state.parent.iterdir()] == ["watch.json"]
 
 
-def test_an_end_that_nobody_took_is_told_again(tmp_path: Path) -> None:
+def test_ended_alert_that_was_not_delivered_is_sent_again(tmp_path: Path) -> None:
     state = tmp_path / "watch.json"
-    remember(state, news(state, [DRIFT], OWNERS, NOW), taken=True)
-    remember(state, news(state, [], OWNERS, NOW), taken=False)
-    again = news(state, [], OWNERS, NOW)
+    save_digest(state, build_digest(state, [DRIFT], OWNERS, NOW), delivered=True)
+    save_digest(state, build_digest(state, [], OWNERS, NOW), delivered=False)
+    again = build_digest(state, [], OWNERS, NOW)
     assert list(again.ended) == ["FeatureDrift: amount"]
-    remember(state, again, taken=True)
-    assert news(state, [], OWNERS, NOW).ended == {}
+    save_digest(state, again, delivered=True)
+    assert build_digest(state, [], OWNERS, NOW).ended == {}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"a": 1}', "null", "\x00"])
-def test_a_damaged_state_is_as_none(tmp_path: Path, damage: str) -> None:
+def test_damaged_state_file_counts_as_empty(tmp_path: Path, damage: str) -> None:
     state = tmp_path / "watch.json"
     state.write_text(damage)
-    result = news(state, [DRIFT], OWNERS, NOW)
-    assert (list(result.wrong), result.ended) == (["FeatureDrift: amount"], {})
+    result = build_digest(state, [DRIFT], OWNERS, NOW)
+    assert (list(result.active), result.ended) == (["FeatureDrift: amount"], {})
 
 
-def test_one_message_holds_all_of_it(taker: Taker, tmp_path: Path) -> None:
-    remember(tmp_path / "s", news(tmp_path / "s", [STALE], OWNERS, NOW), taken=True)
-    result = news(tmp_path / "s", [DRIFT], OWNERS, NOW)
-    post(taker.url, result.message("parcels", NOW), "from the safe")
+def test_one_message_holds_active_and_ended_alerts(taker: Taker, tmp_path: Path) -> None:
+    save_digest(tmp_path / "s", build_digest(tmp_path / "s", [STALE], OWNERS, NOW), delivered=True)
+    result = build_digest(tmp_path / "s", [DRIFT], OWNERS, NOW)
+    post_message(taker.url, result.message("parcels", NOW), "from the safe")
     ((path, body, authorization),) = taker.taken
     assert (path, authorization) == ("/hook", "Bearer from the safe")
     assert (body["system"], body["at"]) == ("parcels", "2026-06-15T12:30:00Z")
@@ -116,12 +116,10 @@ def test_one_message_holds_all_of_it(taker: Taker, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [302, 307, 400, 404, 500, 503])
-def test_an_address_that_does_not_take_it_is_said_without_its_path(
-    taker: Taker, status: int
-) -> None:
+def test_failed_delivery_names_the_host_without_the_path(taker: Taker, status: int) -> None:
     taker.status = status
-    with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 did not take the message") as refused:
-        post(f"{taker.url}/quokka", {})
+    with pytest.raises(DeliveryError, match=r"127\.0\.0\.1 did not accept the message") as refused:
+        post_message(f"{taker.url}/quokka", {})
     assert "quokka" not in str(refused.value)
     assert len(taker.taken) == 1, "a redirect is not followed: it would carry the token away"
 
@@ -129,7 +127,9 @@ def test_an_address_that_does_not_take_it_is_said_without_its_path(
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9/quokka", "file:///etc/passwd", "quokka", "https://"]
 )
-def test_nobody_there_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifier, "SECONDS", 2)
+def test_unreachable_or_invalid_url_raises_delivery_error(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "TIMEOUT_SECONDS", 2)
     with pytest.raises(DeliveryError):
-        post(url, {})
+        post_message(url, {})

@@ -12,7 +12,7 @@ from seams import costs, parcels
 
 from mlprod.monitoring import quality
 from mlprod.monitoring.quality import outcome_stats
-from mlprod.records.outcome_stats import BINS, Key, OutcomeStats, Payoff, acted_upon, merge
+from mlprod.records.outcome_stats import BINS, OutcomeStats, Payoff, StatsKey, acted_upon, merge
 from mlprod.records.store import Store
 from mlprod.records.usage_stats import active_reviewers, decision_paths, verdicts
 
@@ -28,13 +28,13 @@ def store(records_url: str) -> Iterator[Store]:
 
 
 def paid(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
-    """Both gains and losses, and by the row."""
+    """A payoff with gains and losses that depends on the row."""
     return float(row["weight"]) - 20 if decision == "call" else 1.0 - 9 * outcome
 
 
 @pytest.fixture
 def past(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Cases of two versions, two arms and two modes, most of them with an outcome of the last week."""
+    """Cases of two versions, arms and modes; most have an outcome of the last week."""
     random = np.random.Generator(np.random.Philox(3))
     cases, groups = [], dict[tuple[str, str, str], list[dict[str, Any]]]()
     for place, row in enumerate(parcels(CASES, seed=2).to_pylist()):
@@ -44,26 +44,28 @@ def past(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             ("champion", "explored")[place % 3 == 0],
             ("shadow", "assist")[place % 5 > 0],
         )
-        case = row | dict(zip(Key._fields, key, strict=True))
+        case = row | dict(zip(StatsKey._fields, key, strict=True))
         case |= {"id": f"c{place}", "score": score, "decision": "call" if score > 0.5 else "leave"}
         cases.append(case | {"outcome": float(random.random() < 0.3)})
         groups.setdefault(key, []).append(case)
     for key, mine in groups.items():
-        scored(store, mine, hours(48), **dict(zip(Key._fields, key, strict=True)))
+        scored(store, mine, hours(48), **dict(zip(StatsKey._fields, key, strict=True)))
     became(store, {case["id"]: case["outcome"] for case in cases[:KNOWN]}, hours(24), monkeypatch)
     became(store, {"smoke-1": 1.0, "nobody": 1.0}, hours(24), monkeypatch)
     return cases[:KNOWN]
 
 
-def week(store: Store, payoff: Payoff = paid, *, binary: bool = True) -> dict[Key, OutcomeStats]:
+def week(
+    store: Store, payoff: Payoff = paid, *, binary: bool = True
+) -> dict[StatsKey, OutcomeStats]:
     return outcome_stats(store, payoff, binary=binary, since=hours(24 * 7), until=NOW)
 
 
-def test_sums_are_those_of_each_version_arm_and_mode(
-    store: Store, past: list[dict[str, Any]]
-) -> None:
+def test_sums_are_kept_by_version_arm_and_mode(store: Store, past: list[dict[str, Any]]) -> None:
     result = week(store)
-    assert result.keys() == {Key(case["model_version"], case["arm"], case["mode"]) for case in past}
+    assert result.keys() == {
+        StatsKey(case["model_version"], case["arm"], case["mode"]) for case in past
+    }
     for key, item in result.items():
         mine = [case for case in past if key == (case["model_version"], case["arm"], case["mode"])]
         assert item.confusion == Counter(
@@ -76,7 +78,7 @@ def test_sums_are_those_of_each_version_arm_and_mode(
         assert (item.gain, item.loss) == pytest.approx(
             (money[money > 0].sum(), -money[money < 0].sum())
         )
-        assert item.money_each == pytest.approx(
+        assert item.mean_money == pytest.approx(
             (money.mean(), money.std(ddof=1) / math.sqrt(len(money)))
         )
         for low, high in zip((-math.inf, *BINS), BINS, strict=False):
@@ -85,7 +87,7 @@ def test_sums_are_those_of_each_version_arm_and_mode(
             assert item.calibration.get(high, [0, 0, 0]) == pytest.approx(sums)
 
 
-def test_pieces_add_up(
+def test_sums_do_not_depend_on_the_chunk_size(
     store: Store, past: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = week(store)
@@ -96,7 +98,7 @@ def test_pieces_add_up(
     assert acted_upon(whole).cases == sum(case["mode"] != "shadow" for case in past)
 
 
-def test_the_outcome_that_counts_is_the_last_one_told_and_when(
+def test_last_outcome_of_a_case_counts_at_its_own_time(
     store: Store, past: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = merge(week(store)).confusion
@@ -108,21 +110,21 @@ def test_the_outcome_that_counts_is_the_last_one_told_and_when(
     assert merge(outcome_stats(store, paid, binary=True, since=hours(2), until=NOW)).cases == 1
 
 
-def test_a_payoff_that_fails_is_counted_and_earns_nothing(
+def test_failing_payoff_is_counted_and_adds_no_money(
     store: Store, past: list[dict[str, Any]]
 ) -> None:
-    def reads_what_is_not_kept(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
+    def reads_unrecorded_field(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
         return float(row["distance"])
 
-    errors: list[Any] = [reads_what_is_not_kept, lambda *_: math.nan, lambda *_: "much"]
+    errors: list[Any] = [reads_unrecorded_field, lambda *_: math.nan, lambda *_: "much"]
     for payoff in errors:
         result = merge(week(store, payoff))
         assert (result.failures, result.paid, result.net) == (KNOWN, 0, 0)
-        assert math.isnan(result.money_each[0])
+        assert math.isnan(result.mean_money[0])
         assert result.cases == KNOWN
 
 
-def test_numbers_are_decided_and_known_as_numbers(
+def test_numeric_decisions_and_outcomes_stay_numbers(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [
@@ -137,14 +139,14 @@ def test_numbers_are_decided_and_known_as_numbers(
     assert (result.squared_error, result.net, result.calibration) == (9 + 4 + 1 + 0, -6.0, {})
 
 
-def test_without_outcomes_there_is_nothing(store: Store) -> None:
+def test_without_outcomes_the_stats_are_empty(store: Store) -> None:
     assert week(store, costs) == {}
     assert math.isnan(OutcomeStats().mean_squared_error)
-    assert quality.scored(store, hours(24), NOW) == (0, 0)
+    assert quality.count_scored(store, hours(24), NOW) == (0, 0)
     assert decision_paths(store, hours(24), NOW) == {"model": 0, "manual": 0}
 
 
-def test_a_case_went_around_the_system_when_no_prediction_comes_within_a_day(
+def test_case_counts_as_manual_without_a_prediction_within_a_day(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored(store, [{"id": "a", "score": 0.1, "decision": "leave"}], hours(72))
@@ -152,7 +154,7 @@ def test_a_case_went_around_the_system_when_no_prediction_comes_within_a_day(
     became(store, {"may yet come": 1.0}, hours(23), monkeypatch)
     assert decision_paths(store, hours(48), NOW) == {"model": 1, "manual": 1}
     assert decision_paths(store, hours(48), NOW + timedelta(hours=2)) == {"model": 1, "manual": 2}
-    assert quality.scored(store, hours(80), NOW) == (1, 1)
+    assert quality.count_scored(store, hours(80), NOW) == (1, 1)
 
 
 def test_verdicts_are_counted_by_version_and_arm(
@@ -172,13 +174,13 @@ def test_verdicts_are_counted_by_version_and_arm(
 
 
 @pytest.mark.parametrize(
-    ("days_ago", "people", "told_of"), [((1,), 4, None), ((1,), 5, 5), ((8,), 9, None)]
+    ("days_ago", "people", "reported"), [((1,), 4, None), ((1,), 5, 5), ((8,), 9, None)]
 )
-def test_of_fewer_than_five_people_nothing_is_told(
+def test_fewer_than_five_reviewers_are_not_reported(
     store: Store,
     days_ago: tuple[int, ...],
     people: int,
-    told_of: int | None,
+    reported: int | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for day in days_ago:
@@ -186,10 +188,10 @@ def test_of_fewer_than_five_people_nothing_is_told(
             judged(
                 store, {f"c{person}": "accepted"}, hours(24 * day), monkeypatch, who=f"p{person}"
             )
-    assert active_reviewers(store, NOW) == told_of
+    assert active_reviewers(store, NOW) == reported
 
 
-def test_where_two_months_touch_the_larger_one_counts(
+def test_larger_month_counts_where_two_months_touch(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = NOW.replace(month=7, day=2)

@@ -64,13 +64,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @needs_promtool
-def test_promtool_finds_nothing_in_the_rules() -> None:
+def test_promtool_reports_no_error_in_the_rules() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", *FILES, cwd=FOLDER)
 
 
 @needs_promtool
 @pytest.mark.parametrize("file", TESTS, ids=lambda path: path.name)
-def test_each_alert_fires_and_is_silent_where_it_must(file: Path, folder: Path) -> None:
+def test_each_alert_fires_or_stays_silent_as_its_cases_require(file: Path, folder: Path) -> None:
     promtool("test", "rules", file.name, cwd=folder)
 
 
@@ -102,7 +102,9 @@ def scenarios_at_once(file: Path, label: str) -> Iterator[dict[str, Any]]:
         together.setdefault(key, []).append((f"p{number}", test))
     for (interval, *_), tests in together.items():
         series = {
-            entry["series"] if constant(entry["series"]) and label != "system" else labeled(entry["series"], label, name):
+            entry["series"]
+            if constant(entry["series"]) and label != "system"
+            else labeled(entry["series"], label, name):
             entry["values"]
             for name, test in tests
             for entry in test["input_series"]
@@ -112,7 +114,8 @@ def scenarios_at_once(file: Path, label: str) -> Iterator[dict[str, Any]]:
             "input_series": [{"series": name, "values": values} for name, values in series.items()],
             "promql_expr_test": [
                 {
-                    "expr": f"count(ALERTS{{alertstate='firing', alertname='{case['alertname']}', {label}='{name}'}}) "
+                    "expr": f"count(ALERTS{{alertstate='firing', alertname='{case['alertname']}', "
+                    f"{label}='{name}'}}) "
                     "or vector(0)",
                     "eval_time": case["eval_time"],
                     "exp_samples": [{"labels": "{}", "value": len(case["exp_alerts"])}],
@@ -144,7 +147,7 @@ def constant(series: str) -> bool:
         for label in ("system", "environment", "namespace")
     ],
 )
-def test_each_alert_fires_alike_beside_all_the_others_on_one_prometheus(
+def test_each_alert_fires_alike_with_many_projects_on_one_prometheus(
     file: Path, label: str, tmp_path: Path
 ) -> None:
     """Every scenario is a project, or an environment, of one Prometheus: nothing is added up across
@@ -160,7 +163,7 @@ def test_each_alert_fires_alike_beside_all_the_others_on_one_prometheus(
     promtool("test", "rules", "at-once.yml", cwd=tmp_path)
 
 
-def test_every_rule_keeps_systems_and_environments_apart() -> None:
+def test_every_rule_separates_systems_and_environments() -> None:
     """An aggregation or a match that names no system would add up or compare what belongs to
     different projects.
     """
@@ -181,7 +184,7 @@ def test_every_rule_keeps_systems_and_environments_apart() -> None:
         assert "vector(" not in text or name.startswith("ml_"), f"{name}: a constant of no project"
 
 
-def test_each_alert_is_shown_firing_and_silent() -> None:
+def test_each_alert_has_a_firing_and_a_silent_case() -> None:
     shown = [
         (case["alertname"], bool(case["exp_alerts"]))
         for file in TESTS
@@ -229,7 +232,7 @@ def test_each_alert_is_shown_firing_and_silent() -> None:
 def test_promtool_notices_when_a_limit_changes(
     folder: Path, rules: str, before: str, after: str, test: str, alert: str
 ) -> None:
-    """What would pass whatever the rules say would prove nothing."""
+    """A test that passes with any rule proves nothing."""
     changed = folder / f"{rules}.rules.yml"
     assert changed.read_text().count(before) == 1
     changed.write_text(changed.read_text().replace(before, after))
@@ -261,13 +264,13 @@ def test_each_alert_has_a_section_of_a_runbook_that_its_rule_names() -> None:
             assert section.count(f"\n**{part}.**") == 1, f"{name}: {part}"
 
 
-def test_the_runbook_of_an_alert_that_is_not_there_is_an_error() -> None:
+def test_runbook_of_an_unknown_alert_is_an_error() -> None:
     with pytest.raises(KeyError, match="Nothing"):
         runbook("Nothing")
 
 
 def sections(page: Path) -> dict[str, str]:
-    """The text below each heading of a runbook: an alert's name, so an anchor that a rule can name."""
+    """The text below each heading of a runbook; a heading is an alert's name."""
     parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
@@ -283,7 +286,7 @@ def queries_of_the_runbooks() -> dict[str, str]:
 
 
 @needs_promtool
-def test_what_a_runbook_asks_prometheus_is_asked_of_each_system_and_environment(
+def test_each_query_of_a_runbook_separates_systems_and_environments(
     tmp_path: Path,
 ) -> None:
     queries = queries_of_the_runbooks()
@@ -310,7 +313,7 @@ def needed() -> set[str]:
     return {name for rule in RULES for name in re.findall(r"\bml_[a-z0-9_]+", rule["expr"])}
 
 
-def test_each_metric_that_an_alert_needs_is_missed_when_it_is_absent() -> None:
+def test_metrics_absent_covers_each_metric_that_an_alert_needs() -> None:
     missed = set(re.findall(r'"metric", "(ml_\w+)"', ALERTS["MetricsAbsent"]["expr"]))
     assert missed.isdisjoint(NOT_MISSED)
     assert missed | set(NOT_MISSED) == needed()

@@ -7,10 +7,10 @@ import pytest
 from past import RECORDED, hours, scored
 from seams import PARCELS, heaviest_first, parcels
 
-from mlprod.bundle.reference_profile import describe
+from mlprod.bundle.reference_profile import build_reference
 from mlprod.monitoring import scored_rows as room
-from mlprod.monitoring.drift_counts import SCORE, Counts, count, total
-from mlprod.monitoring.scored_rows import stored
+from mlprod.monitoring.drift_counts import SCORE, Counts, count_features, sum_counts
+from mlprod.monitoring.scored_rows import read_scored_rows
 from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.training.dataset import collect
@@ -18,7 +18,7 @@ from mlprod.training.dataset import collect
 pytest_plugins = ["postgres"]
 BUNDLE = "f" * 64
 COLUMNS = collect(ibis.memtable(parcels(3_000)), PARCELS).columns
-LEARNT = describe(PARCELS.fields, COLUMNS, heaviest_first(COLUMNS))
+LEARNT = build_reference(PARCELS.fields, COLUMNS, heaviest_first(COLUMNS))
 
 
 @pytest.fixture
@@ -37,25 +37,27 @@ def cases(rows: int, seed: int, prefix: str = "c") -> list[dict[str, Any]]:
 
 
 def counts(store: Store, since: float = 24, until: float = 0, bundle: str = BUNDLE) -> Counts:
-    tables = stored(store, PARCELS.fields, bundle, hours(since), hours(until))
-    return total(count(table, PARCELS.fields, LEARNT, PARCELS.personal, SCORE) for table in tables)
+    tables = read_scored_rows(store, PARCELS.fields, bundle, hours(since), hours(until))
+    return sum_counts(
+        count_features(table, PARCELS.fields, LEARNT, PARCELS.personal, SCORE) for table in tables
+    )
 
 
 @pytest.mark.parametrize("piece", [100_000, 700, 1_500])
-def test_what_lies_in_the_records_is_counted_as_the_table_that_was_scored(
+def test_records_are_counted_like_the_scored_table(
     store: Store, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "CHUNK_ROWS", piece)
     rows = cases(1_500, seed=8)
-    for start in range(0, 1_500, 500):  # many of one moment, and more of another
+    for start in range(0, 1_500, 500):  # many rows of the same moment
         scored(store, rows[start : start + 500], hours(1 + start / 100))
     table = ibis.memtable(parcels(1_500, seed=8)).mutate(score=lambda t: t.weight / 30)
-    expected = count(table, PARCELS.fields, LEARNT, PARCELS.personal)
+    expected = count_features(table, PARCELS.fields, LEARNT, PARCELS.personal)
     assert counts(store) == expected
     assert "distance" not in expected
 
 
-def test_only_the_bundle_that_answers_counts_in_its_hours_and_no_request_that_only_tried(
+def test_only_cases_of_the_bundle_in_its_hours_count_without_smoke_tests(
     store: Store,
 ) -> None:
     scored(store, cases(30, 1, "mine"), hours(1))
@@ -69,7 +71,7 @@ def test_only_the_bundle_that_answers_counts_in_its_hours_and_no_request_that_on
     assert counts(store, bundle="d" * 64) == {}
 
 
-def test_values_come_back_to_the_last_bit_and_null_is_missing(store: Store) -> None:
+def test_values_are_restored_exactly_and_null_is_missing(store: Store) -> None:
     edges = LEARNT.fields["weight"].edges
     rows = cases(3 * len(edges), seed=1)
     values = [value for edge in edges for value in (edge, float(np.nextafter(edge, 99)), None)]
@@ -81,7 +83,7 @@ def test_values_come_back_to_the_last_bit_and_null_is_missing(store: Store) -> N
     assert result.cumulative == tuple(2 * place + 1 for place in range(len(edges)))
 
 
-def test_hostile_words_are_words_that_the_model_does_not_know(store: Store) -> None:
+def test_hostile_categories_count_as_unknown(store: Store) -> None:
     parts = [
         "<b>",
         'a "quoted" one',
@@ -101,7 +103,7 @@ def test_hostile_words_are_words_that_the_model_does_not_know(store: Store) -> N
     assert result.cumulative == (0, 1)
 
 
-def test_a_database_that_is_away_is_said(tmp_path: Any) -> None:
+def test_unavailable_database_raises_store_unavailable(tmp_path: Any) -> None:
     store = Store(f"sqlite:///{tmp_path / 'nothing.db'}")
     with pytest.raises(StoreUnavailableError, match="run the verb migrate"):
         counts(store)

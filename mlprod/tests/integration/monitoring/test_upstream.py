@@ -1,4 +1,4 @@
-"""The columns of the data today, beside those that the champion was trained on."""
+"""The verb check-source: today's data compared with the champion's training data."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ __all__ = ["champion", "here"]
 
 @pytest.fixture
 def made(here: Settings) -> Settings:
-    """A champion that was made of the parcels, through the pipeline."""
+    """A champion that the pipeline trained on the parcels."""
     promote(
         Registry(here), "you", "a test", train_with_governance(binary, here, silent).version.number
     )
@@ -35,9 +35,7 @@ def made(here: Settings) -> Settings:
 
 
 def later(**columns: pa.Array) -> Callable[..., Any]:
-    """load(), as the parcels are today: columns in other types, or with other values in the later
-    half of the rows.
-    """
+    """A load() of today: parcels with other column types or values."""
     table = parcels()
     for name, values in columns.items():
         table = table.set_column(table.column_names.index(name), name, values)
@@ -47,12 +45,14 @@ def later(**columns: pa.Array) -> Callable[..., Any]:
     )
 
 
-def test_data_that_comes_as_before_is_said_with_its_newer_rows(
+def test_unchanged_source_passes_with_the_number_of_newer_rows(
     made: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Project, "seam", lambda _: replace(binary, load=later()))
     assert main(["check-source"]) == 0
-    assert "the columns are those of version 1, 61 newer rows hold" in capsys.readouterr().out
+    assert (
+        "the columns are those of version 1; 61 newer rows are complete" in capsys.readouterr().out
+    )
     assert kept(made, "dependencies-watched")[0].passed
 
 
@@ -66,17 +66,17 @@ def test_data_that_comes_as_before_is_said_with_its_newer_rows(
         ),
         (
             {"stops": pa.nulls(3_000, pa.int64())},
-            "stops is missing in 100.0% of the rows; it was in 0.0%",
+            "stops is missing in 100.0% of the rows; in the training data it was 0.0%",
         ),
         (
             {"city": pa.array(["rome"] * 3_000)},
-            "100.0% of city are words that the model does not know",
+            "100.0% of the values of city are categories that the model does not know",
         ),
     ],
 )
-def test_what_the_contract_would_let_pass_is_noticed(
-    columns: dict[str, Any], message: str, made: Settings, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_change_that_passes_the_contract_is_reported(
+    columns: dict[str, Any], message: str, made: Settings,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(Project, "seam", lambda _: replace(binary, load=later(**columns)))
     assert main(["check-source"]) == 1
@@ -84,11 +84,11 @@ def test_what_the_contract_would_let_pass_is_noticed(
     assert not kept(made, "dependencies-watched")[0].passed
 
 
-def test_a_champion_of_before_this_look_is_told(
+def test_champion_without_a_recorded_schema_exits_two(
     champion: ChampionInfo, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check-source"]) == 2
     assert (
-        "SchemaNotRecordedError: what it was made of was not written down then"
+        "SchemaNotRecordedError: the version has no record of its source schema"
         in capsys.readouterr().err
     )

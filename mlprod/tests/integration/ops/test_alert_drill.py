@@ -1,6 +1,4 @@
-"""The drill against a stand-in of Alertmanager's API on loopback: what it says when alerts go
-right, and when not.
-"""
+"""The alert drill on a simulated Alertmanager: what it reports for correct and wrong routes."""
 
 import json
 import threading
@@ -17,11 +15,11 @@ from mlprod.governance.check_catalogue import Subject
 from mlprod.governance.checks.ownership import OUTCOMES
 from mlprod.governance.evidence import Evidence
 from mlprod.ops import alert_drill
-from mlprod.ops.alert_drill import Alertmanager, drill
+from mlprod.ops.alert_drill import Alertmanager, run_alert_drill
 from mlprod.ops.drills import DrillError
 
 __all__ = ["filled"]
-ABOUT: dict[Subject, str] = {"ownership": "o" * 64, "code": "c" * 64}
+DIGESTS: dict[Subject, str] = {"ownership": "o" * 64, "code": "c" * 64}
 RECEIVERS = [
     "value_owner",
     "adoption_owner",
@@ -33,7 +31,7 @@ RECEIVERS = [
 MAILS = ["ada", "flo", "bea", "gil", "cy", "dee"]
 
 
-class StandIn:
+class FakeAlertmanager:
     """Routes by a table, as Alertmanager does by its configuration."""
 
     def __init__(self) -> None:
@@ -77,24 +75,24 @@ class StandIn:
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    return StandIn()
+def fake() -> FakeAlertmanager:
+    return FakeAlertmanager()
 
 
 @pytest.fixture
-def manager(stand_in: StandIn) -> Iterator[Alertmanager]:
+def manager(fake: FakeAlertmanager) -> Iterator[Alertmanager]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlparse(self.path)
             filters = parse_qs(url.query).get("filter", [])
-            self._say(stand_in.status if url.path == "/api/v2/status" else stand_in.alerts(filters))
+            self._respond(fake.status if url.path == "/api/v2/status" else fake.alerts(filters))
 
         def do_POST(self) -> None:
-            stand_in.posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self._say(None)
+            fake.posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self._respond(None)
 
-        def _say(self, content: Any) -> None:
-            self.send_response(stand_in.code)
+        def _respond(self, content: Any) -> None:
+            self.send_response(fake.code)
             self.end_headers()
             self.wfile.write(b"" if content is None else json.dumps(content).encode())
 
@@ -112,12 +110,14 @@ def manager(stand_in: StandIn) -> Iterator[Alertmanager]:
 
 def ran(manager: Alertmanager, filled: Filled) -> tuple[Evidence, str]:
     message: list[str] = []
-    (record,) = drill(manager, filled.org.ownership, ABOUT, hold=0, say=message.append)
+    (record,) = run_alert_drill(
+        manager, filled.org.ownership, DIGESTS, duration=0, say=message.append
+    )
     return record, "\n".join(message)
 
 
-def test_alerts_that_reach_who_answers_leave_evidence_of_this_ownership(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled
+def test_alerts_that_reach_the_accountable_people_leave_evidence(
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled
 ) -> None:
     record, message = ran(manager, filled)
     assert (record.check, record.passed, record.value) == (
@@ -125,17 +125,17 @@ def test_alerts_that_reach_who_answers_leave_evidence_of_this_ownership(
         True,
         "14 alerts routed",
     )
-    assert record.digests == {"ownership": ABOUT["ownership"]}
+    assert record.digests == {"ownership": DIGESTS["ownership"]}
     assert "serving, page: dee@example.org (person/platform_owner)" in message
     assert "model_quality, page: bea@example.org, gil@example.org" in message
-    assert "no command can see that" in message
+    assert "no command can check that" in message
 
 
 def test_one_page_and_one_ticket_for_each_outcome_are_posted_and_ended(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled
 ) -> None:
     ran(manager, filled)
-    first, last = stand_in.posted
+    first, last = fake.posted
     labels = [alert["labels"] for alert in first]
     assert {(item["outcome"], item["severity"]) for item in labels} == {
         (o, s) for o in OUTCOMES for s in ("page", "ticket")
@@ -158,7 +158,7 @@ def test_one_page_and_one_ticket_for_each_outcome_are_posted_and_ended(
         (
             "serving",
             ("person/model_owner",),
-            "serving, ticket: reaches bea@example.org, who does not answer for it",
+            "serving, ticket: reaches bea@example.org, who is not accountable for it",
         ),
         (
             "adoption",
@@ -172,22 +172,22 @@ def test_one_page_and_one_ticket_for_each_outcome_are_posted_and_ended(
         ),
     ],
 )
-def test_an_alert_that_goes_elsewhere_fails_the_drill(
+def test_alert_with_a_wrong_route_fails_the_drill(
     manager: Alertmanager,
-    stand_in: StandIn,
+    fake: FakeAlertmanager,
     filled: Filled,
     outcome: str,
     route: tuple[str, ...],
     says: str,
 ) -> None:
-    stand_in.routes[outcome] = route
+    fake.routes[outcome] = route
     record, message = ran(manager, filled)
     assert not record.passed
-    assert f"WRONG {says}" in message
+    assert f"FAILED {says}" in message
 
 
-def test_a_receiver_that_still_has_the_address_of_somebody_who_left_fails(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled
+def test_receiver_with_the_address_of_a_former_owner_fails_the_drill(
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled
 ) -> None:
     filled.change(
         "ownership.yaml",
@@ -196,54 +196,54 @@ def test_a_receiver_that_still_has_the_address_of_somebody_who_left_fails(
     )
     record, message = ran(manager, filled)
     assert not record.passed
-    assert "WRONG data_quality, page: does not reach Eve Invented <eve@example.org>" in message
-    assert message.count("WRONG") == 4
+    assert "FAILED data_quality, page: does not reach Eve Invented <eve@example.org>" in message
+    assert message.count("FAILED") == 4
 
 
-def test_the_one_on_call_is_nobody_to_be_told_of_tickets(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled
+def test_ticket_that_reaches_the_person_on_call_fails_the_drill(
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled
 ) -> None:
-    stand_in.routes["model_quality"] += stand_in.woken
+    fake.routes["model_quality"] += fake.woken
     record, message = ran(manager, filled)
     assert not record.passed
-    assert "WRONG model_quality, ticket: reaches gil@example.org" in message
-    assert message.count("WRONG") == 1
+    assert "FAILED model_quality, ticket: reaches gil@example.org" in message
+    assert message.count("FAILED") == 1
 
 
-def test_nobody_named_is_nobody_reached(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled
+def test_outcome_without_a_named_person_fails_the_drill(
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled
 ) -> None:
     filled.change(
         "ownership.yaml", "name: Cy Invented, email: cy@example.org", "name: TODO, email: TODO"
     )
     record, message = ran(manager, filled)
     assert not record.passed
-    assert "WRONG data_quality, page: nobody is named" in message
+    assert "FAILED data_quality, page: no person is named" in message
 
 
-def test_what_is_silenced_reaches_nobody(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled
+def test_silenced_alert_fails_the_drill(
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled
 ) -> None:
-    stand_in.state = "suppressed"
+    fake.state = "suppressed"
     record, message = ran(manager, filled)
     assert not record.passed
-    assert message.count("keeps it back") == len(OUTCOMES) * 2
+    assert message.count("suppresses it") == len(OUTCOMES) * 2
 
 
-def test_alerts_that_never_show_end_all_the_same(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled, monkeypatch: pytest.MonkeyPatch
+def test_alerts_that_never_appear_are_ended_nevertheless(
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alert_drill, "WAIT", 0.2)
-    stand_in.shown = 13
+    monkeypatch.setattr(alert_drill, "ROUTING_TIMEOUT", 0.2)
+    fake.shown = 13
     with pytest.raises(DrillError, match="shows 13 of 14 test alerts"):
         ran(manager, filled)
-    assert len(stand_in.posted) == 2
+    assert len(fake.posted) == 2
 
 
-def test_a_refusal_and_an_absence_are_told(
-    manager: Alertmanager, stand_in: StandIn, filled: Filled
+def test_refusing_and_unreachable_alertmanager_raise_drill_error(
+    manager: Alertmanager, fake: FakeAlertmanager, filled: Filled
 ) -> None:
-    stand_in.code = 503
+    fake.code = 503
     with pytest.raises(DrillError, match="/api/v2/status: 503"):
         ran(manager, filled)
     with pytest.raises(DrillError, match=r"no Alertmanager answers at http://127\.0\.0\.1:9"):

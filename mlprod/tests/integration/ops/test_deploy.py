@@ -1,6 +1,4 @@
-"""Deployment by digest. kubectl is a stand-in that answers as the API is documented: tests have no
-cluster.
-"""
+"""Deployment by digest, with a simulated kubectl that responds as documented."""
 
 import json
 import re
@@ -13,7 +11,7 @@ import yaml
 
 from mlprod.governance.check_catalogue import Subject
 from mlprod.ops import kubectl as cluster
-from mlprod.ops.deploy import Image, deploy, deployed, images
+from mlprod.ops.deploy import Image, deploy_images, parse_images, verify_images
 from mlprod.ops.kubectl import DeploymentError
 
 NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -21,7 +19,7 @@ WANTED = [
     Image("registry.example.org/team/serving", NEW),
     Image("registry.example.org/team/pipeline", NEW),
 ]
-ABOUT: dict[Subject, str] = {"code": "c" * 64}
+DIGESTS: dict[Subject, str] = {"code": "c" * 64}
 SERVING, PIPELINE = "registry:5000/project/serving:0.1.0", "registry:5000/project/pipeline"
 LABELS = {"app": "serve", "project": "fraud"}
 
@@ -56,7 +54,7 @@ MANIFESTS = [
 
 def pod(serving: str = NEW, follower: str = NEW, **metadata: Any) -> dict[str, Any]:
     runs = {"serve": f"registry.example.org/team/serving@{serving}", "beside": f"mesh@{OLD}"}
-    beside = {"name": "beside", "image": "mesh:1"}  # put there by the cluster
+    beside = {"name": "beside", "image": "mesh:1"}  # injected by the cluster
     return {
         "metadata": {"name": "serve-1", **metadata},
         "spec": pod_spec() | {"containers": [*pod_spec()["containers"], beside]},
@@ -72,20 +70,20 @@ def pod(serving: str = NEW, follower: str = NEW, **metadata: Any) -> dict[str, A
 
 @dataclass
 class Kubectl:
-    """Answers from what a test says is there, and remembers what it was asked."""
+    """Responds with the objects of a test, and records its calls."""
 
     pods: list[dict[str, Any]]
-    asked: list[str]
+    calls: list[str]
     job: str = "Complete"  # how it ends
 
     def __call__(self, *arguments: str) -> str:
-        self.asked.append(" ".join(arguments))
+        self.calls.append(" ".join(arguments))
         if arguments[0] == "kustomize":
             return kustomized(Path(arguments[1]) / "kustomization.yaml")
         if arguments[0] == "get" and arguments[1] == "job/migrate":
             ended = (
                 [{"type": self.job, "status": "True"}]
-                if self.asked.count(self.asked[-1]) > 1
+                if self.calls.count(self.calls[-1]) > 1
                 else []
             )
             return json.dumps({"status": {"conditions": ended}})
@@ -112,34 +110,34 @@ def kubectl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kubectl:
         (tmp_path / "deploy" / "overlays" / environment).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     made = Kubectl([pod(), pod()], [])
-    monkeypatch.setattr(cluster, "kubectl", made)
-    monkeypatch.setattr(cluster, "LOOK", 0)
+    monkeypatch.setattr(cluster, "run_kubectl", made)
+    monkeypatch.setattr(cluster, "POLL_SECONDS", 0)
     return made
 
 
-def test_an_image_is_named_by_its_digest() -> None:
-    assert images(f" a:5000/b/serving@{NEW}  pipeline@{OLD}") == [
+def test_images_are_parsed_by_digest() -> None:
+    assert parse_images(f" a:5000/b/serving@{NEW}  pipeline@{OLD}") == [
         Image("a:5000/b/serving", NEW),
         Image("pipeline", OLD),
     ]
 
 
-def test_an_image_is_named_once() -> None:
-    with pytest.raises(DeploymentError, match="serving is named twice"):
-        images(f"a/serving@{NEW} b/serving@{OLD}")
+def test_image_named_twice_is_refused() -> None:
+    with pytest.raises(DeploymentError, match="names serving twice"):
+        parse_images(f"a/serving@{NEW} b/serving@{OLD}")
 
 
 @pytest.mark.parametrize(
     "message", ["", "serving", "serving:latest", "serving@sha256:abc", f"serving@{NEW};ls"]
 )
-def test_what_names_no_digest_is_not_deployed(message: str) -> None:
+def test_image_without_a_digest_is_refused(message: str) -> None:
     with pytest.raises(DeploymentError, match=r"@sha256:"):
-        images(message)
+        parse_images(message)
 
 
-def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> None:
-    deploy("staging", WANTED, Path("var/deploy/staging"))
-    assert [requested for requested in kubectl.asked if not requested.startswith("kustomize")] == [
+def test_deploy_migrates_first_then_applies_everything_by_digest(kubectl: Kubectl) -> None:
+    deploy_images("staging", WANTED, Path("var/deploy/staging"))
+    assert [call for call in kubectl.calls if not call.startswith("kustomize")] == [
         "delete job/migrate --namespace here --ignore-not-found",
         "apply -k var/deploy/staging -l ml-service/step=first",
         "get job/migrate --namespace here -o json",
@@ -163,51 +161,53 @@ def test_the_tables_come_first_then_everything_by_digest(kubectl: Kubectl) -> No
     ]
 
 
-def test_an_image_that_no_manifest_uses_is_refused_before_anything_is_applied(
+def test_image_that_no_manifest_uses_is_refused_before_anything_is_applied(
     kubectl: Kubectl,
 ) -> None:
     with pytest.raises(
         DeploymentError,
         match=r"uses no image 'other'; it uses registry:5000/project/pipeline, .*serving",
     ):
-        deploy("staging", [Image("registry.example.org/other", NEW)], Path("var/deploy"))
-    assert not [requested for requested in kubectl.asked if not requested.startswith("kustomize")]
+        deploy_images("staging", [Image("registry.example.org/other", NEW)], Path("var/deploy"))
+    assert not [call for call in kubectl.calls if not call.startswith("kustomize")]
 
 
-def test_what_would_run_by_a_tag_is_refused_before_anything_is_applied(kubectl: Kubectl) -> None:
+def test_manifest_image_without_a_digest_is_refused_before_anything_is_applied(
+    kubectl: Kubectl,
+) -> None:
     with pytest.raises(
         DeploymentError,
-        match=r"nothing was applied: .* no digest of registry:5000/project/pipeline$",
+        match=r"nothing was applied: .* no digest for registry:5000/project/pipeline$",
     ):
-        deploy("staging", WANTED[:1], Path("var/deploy"))
-    assert not [requested for requested in kubectl.asked if not requested.startswith("kustomize")]
+        deploy_images("staging", WANTED[:1], Path("var/deploy"))
+    assert not [call for call in kubectl.calls if not call.startswith("kustomize")]
 
 
-def test_a_migration_that_fails_is_told_at_once_and_nothing_is_replaced(kubectl: Kubectl) -> None:
+def test_failed_migration_is_reported_and_nothing_is_replaced(kubectl: Kubectl) -> None:
     kubectl.job = "Failed"
     with pytest.raises(
         DeploymentError,
         match=r"job/migrate failed, so nothing was replaced(?s:.*)could not connect",
     ):
-        deploy("staging", WANTED, Path("var/deploy"))
-    assert kubectl.asked[-1] == "logs job/migrate --namespace here --tail=20"
+        deploy_images("staging", WANTED, Path("var/deploy"))
+    assert kubectl.calls[-1] == "logs job/migrate --namespace here --tail=20"
 
 
-def test_a_migration_that_never_ends_is_told(
+def test_migration_that_never_completes_is_reported(
     kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "WAIT", 0)
+    monkeypatch.setattr(cluster, "ROLLOUT_SECONDS", 0)
     with pytest.raises(
         DeploymentError,
-        match="not done within 0 s, so nothing was replaced; kubectl describe job/migrate",
+        match="not complete within 0 s, so nothing was replaced; kubectl describe job/migrate",
     ):
-        deploy("staging", WANTED, Path("var/deploy"))
+        deploy_images("staging", WANTED, Path("var/deploy"))
 
 
-def test_what_runs_everywhere_as_wanted_is_evidence(kubectl: Kubectl) -> None:
-    (record,) = deployed("production", WANTED, ABOUT)
-    assert kubectl.asked[-1] == "get pods -l app=serve,project=fraud --namespace here -o json"
-    assert (record.check, record.passed, record.digests) == ("deployed-by-digest", True, ABOUT)
+def test_wanted_images_on_every_pod_are_evidence(kubectl: Kubectl) -> None:
+    (record,) = verify_images("production", WANTED, DIGESTS)
+    assert kubectl.calls[-1] == "get pods -l app=serve,project=fraud --namespace here -o json"
+    assert (record.check, record.passed, record.digests) == ("deployed-by-digest", True, DIGESTS)
     assert record.value == f"production: 4 containers run {NEW}, {NEW}"
 
 
@@ -231,45 +231,45 @@ def test_what_runs_everywhere_as_wanted_is_evidence(kubectl: Kubectl) -> None:
         ),
     ],
     ids=[
-        "one pod of the old",
+        "one old pod",
         "an old sidecar",
-        "nothing known",
+        "no status",
         "not started",
         "no pods",
-        "only one that ends",
+        "only a terminating pod",
     ],
 )
-def test_anything_else_that_runs_is_told_and_kept_as_failed(
+def test_other_images_are_failed_evidence(
     kubectl: Kubectl, pods: list[dict[str, Any]], message: str
 ) -> None:
     kubectl.pods = pods
-    (record,) = deployed("production", WANTED, ABOUT)
+    (record,) = verify_images("production", WANTED, DIGESTS)
     assert not record.passed
     assert str(record.value).startswith(message)
 
 
-def test_a_pod_that_ends_was_evicted_or_only_begins_is_not_asked(kubectl: Kubectl) -> None:
+def test_terminating_evicted_and_pending_pods_are_ignored(kubectl: Kubectl) -> None:
     evicted = pod(serving=OLD)
     evicted["status"]["phase"] = "Failed"
-    begins = pod() | {"status": {"phase": "Pending"}}
+    pending = pod() | {"status": {"phase": "Pending"}}
     kubectl.pods = [
         pod(),
         evicted,
-        begins,
+        pending,
         pod(serving=OLD, deletionTimestamp="2026-01-01T00:00:00Z"),
     ]
-    (record,) = deployed("production", WANTED, ABOUT)
+    (record,) = verify_images("production", WANTED, DIGESTS)
     assert record.passed
 
 
-def test_one_image_asked_for_is_no_evidence_of_the_other(kubectl: Kubectl) -> None:
-    (record,) = deployed("production", WANTED[:1], ABOUT)
+def test_image_without_a_wanted_digest_fails(kubectl: Kubectl) -> None:
+    (record,) = verify_images("production", WANTED[:1], DIGESTS)
     assert not record.passed
     assert "serve-1/follower runs registry.example.org/pipeline@sha256:" in str(record.value)
-    assert "IMAGES says none of pipeline" in str(record.value)
+    assert "IMAGES gives none for pipeline" in str(record.value)
 
 
-def test_what_kubectl_says_when_it_fails_is_told(
+def test_error_of_kubectl_is_in_the_message(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "kubectl").write_text(
@@ -278,7 +278,7 @@ def test_what_kubectl_says_when_it_fails_is_told(
     (tmp_path / "kubectl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(DeploymentError, match="kubectl get pods: the server could not be found"):
-        cluster.kubectl("get", "pods")
+        cluster.run_kubectl("get", "pods")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(DeploymentError, match="kubectl is not on the PATH"):
-        cluster.kubectl("get", "pods")
+        cluster.run_kubectl("get", "pods")

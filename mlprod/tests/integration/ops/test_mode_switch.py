@@ -1,4 +1,4 @@
-"""The verb mode: it works while the database is away, says whom it reached, and is there at once."""
+"""The verb set-mode: it works without the database, reports its reach, and starts fast."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def away(here: Settings) -> Settings:
-    """The database is away, and a replica of this machine that ended was in automate."""
+    """The database is down; a replica of this machine that has ended was in automate."""
     here.spooled.mkdir(parents=True)
     (here.spooled / "mode").write_text("automate")
     return here
@@ -57,7 +57,7 @@ def away(here: Settings) -> Settings:
 
 @pytest.mark.parametrize("environment", ["local", "production"])
 @pytest.mark.parametrize("there", [True, False])
-def test_the_stop_imports_nothing_that_learns(
+def test_kill_switch_imports_no_training_package(
     environment: str, there: bool, tmp_path: Path, empty_records: Path
 ) -> None:
     if there:
@@ -85,42 +85,42 @@ def test_the_stop_imports_nothing_that_learns(
     assert not HEAVY & set(modules)
 
 
-def test_the_stop_does_not_look_at_readiness(
+def test_kill_switch_does_not_check_readiness(
     here: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def never(*_: object) -> None:
-        raise AssertionError("the way down asks nothing")
+        raise AssertionError("a step down requires nothing")
 
     migrate(here.database_url)
-    monkeypatch.setattr(readiness_report, "demand_mode", never)
+    monkeypatch.setattr(readiness_report, "require_mode", never)
     monkeypatch.setattr("mlprod.records.usage_stats.usage", never)
     monkeypatch.setenv("ML_ENVIRONMENT", "production")
     assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 0
     assert "by grace: complaints" in capsys.readouterr().out
 
 
-def test_a_step_up_looks_at_readiness(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_step_up_checks_readiness(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     requested: list[tuple[str, str]] = []
 
     def demand(settings: Settings, wanted: str, now: str, used: Usage) -> None:
         requested.append((now, wanted))
 
     migrate(here.database_url)
-    monkeypatch.setattr(readiness_report, "demand_mode", demand)
+    monkeypatch.setattr(readiness_report, "require_mode", demand)
     monkeypatch.setenv("ML_ENVIRONMENT", "production")
     assert main(["set-mode", "assist", "--reason", "all is well", "--actor", "grace"]) == 0
     assert requested == [("shadow", "assist")]
 
 
-def test_a_stop_without_the_database_and_without_a_service_says_that_it_reached_none(
+def test_kill_switch_without_database_and_service_reports_that_it_reached_none(
     away: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 1
     message = capsys.readouterr().out
     for part in (
-        "does not answer: no such table",
+        "is unavailable: no such table",
         "No service runs with",
-        "NOT reached: replicas elsewhere",
+        "NOT reached: replicas on other machines",
     ):
         assert part in message
     migrate(away.database_url)
@@ -132,7 +132,7 @@ def test_a_stop_without_the_database_and_without_a_service_says_that_it_reached_
     assert (stored.mode, stored.who, stored.why) == ("shadow", "grace", "complaints")
 
 
-def test_a_stop_without_the_database_reaches_the_service_of_this_folder(
+def test_kill_switch_without_the_database_reaches_the_service_of_this_folder(
     away: Settings, settings: Settings, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     point(settings.models, trained.bundle, 1)
@@ -146,7 +146,7 @@ def test_a_stop_without_the_database_reaches_the_service_of_this_folder(
         assert client.get("/v1/model").json()["mode_source"] == "replica"
         assert main(["set-mode"]) == 1, "the database cannot be read"
         message = capsys.readouterr()
-        assert "on this machine shadow holds, through grace: complaints" in message.out
+        assert "on this machine the mode is shadow, set by grace: complaints" in message.out
         assert "StoreUnavailableError" in message.err or "TablesMissingError" in message.err
         migrate(away.database_url)
         eventually(lambda: client.get("/v1/model").json()["mode_source"] == "database")
@@ -157,7 +157,7 @@ def test_a_stop_without_the_database_reaches_the_service_of_this_folder(
 @pytest.mark.parametrize(
     ("remembered", "wanted"), [("automate", "automate"), ("assist", "automate"), ("", "automate")]
 )
-def test_without_the_database_nothing_is_loosened(
+def test_step_up_without_the_database_is_refused(
     here: Settings, remembered: str, wanted: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here.spooled.mkdir(parents=True)
@@ -167,19 +167,19 @@ def test_without_the_database_nothing_is_loosened(
         assert code in (0, 1)
     else:
         assert code == 1
-        assert "needs the database; nothing was switched" in capsys.readouterr().err
+        assert "requires the database; nothing was switched" in capsys.readouterr().err
         assert not here.switches.exists()
 
 
-def test_a_step_up_after_a_stop_without_the_database_is_refused(
+def test_step_up_after_the_kill_switch_without_the_database_is_refused(
     away: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"])
     assert main(["set-mode", "assist", "--reason", "all is well", "--actor", "grace"]) == 1
-    assert "needs the database" in capsys.readouterr().err
+    assert "requires the database" in capsys.readouterr().err
 
 
-def test_where_nothing_can_be_written_the_error_says_what_works(
+def test_unwritable_switch_folder_is_refused_with_what_works(
     away: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     away.switches.write_text("a file where the folder should be")
@@ -195,7 +195,7 @@ def test_where_nothing_can_be_written_the_error_says_what_works(
         assert part in message
 
 
-def test_the_mode_that_is_shown_names_a_stricter_file(
+def test_shown_mode_names_a_stricter_mode_file(
     here: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -208,13 +208,13 @@ def test_the_mode_that_is_shown_names_a_stricter_file(
     assert main(["set-mode"]) == 0
     message = capsys.readouterr().out
     assert "assist (ML_MODE), never switched" in message
-    assert f"on this machine shadow holds, through {file}: complaints since noon" in message
+    assert f"on this machine the mode is shadow, set by {file}: complaints since noon" in message
     file.write_text("automate")
     assert main(["set-mode"]) == 0
     assert "on this machine" not in capsys.readouterr().out
 
 
-def test_a_batch_takes_the_strictest_of_database_file_and_machine(
+def test_batch_uses_the_strictest_mode_of_database_file_and_machine(
     here: Settings, tmp_path: Path
 ) -> None:
     migrate(here.database_url)
@@ -224,14 +224,14 @@ def test_a_batch_takes_the_strictest_of_database_file_and_machine(
     assert mode_now(settings, store).mode == "automate"
     file.write_text("assist")
     assert mode_now(settings, store).mode == "assist"
-    file.write_text("no such word")
+    file.write_text("no such mode")
     assert mode_now(settings, store).mode == "shadow"
     file.unlink()
     store.set_mode("shadow", "you", "a stop")
     assert mode_now(settings, store).mode == "shadow"
 
 
-def test_the_first_mode_that_is_shown_needs_no_tables_on_a_laptop(
+def test_initial_mode_is_shown_without_tables_on_a_laptop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ML_STATE_DIR", str(tmp_path / "var"))

@@ -1,6 +1,4 @@
-"""patches/*.patch in a project: the wheel is patched, rebuilt and pinned; what does not fit changes
-nothing.
-"""
+"""The verb mlprod-patch: the wheel is patched, rebuilt and pinned; a bad patch changes nothing."""
 
 import difflib
 import hashlib
@@ -31,9 +29,7 @@ NEW_FILE = """--- /dev/null
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with one patch, in a repository: git must not take its folders for those of the
-    wheel.
-    """
+    """A project with one patch, inside a git repository, which must not change the result."""
     folder = tmp_path / "project"
     for name in ("requirements", "vendor", "src"):
         shutil.copytree(PROJECT / name, folder / name)
@@ -54,7 +50,7 @@ def state(project: Path) -> dict[str, bytes]:
 
 
 def run(project: Path) -> subprocess.CompletedProcess[str]:
-    """As `make mlprod-patch` does."""
+    """Run `mlprod-patch` as make does."""
     command = [sys.executable, "requirements/bootstrap.py", "mlprod-patch"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
@@ -67,7 +63,7 @@ def patched(project: Path) -> Path:
     return wheel
 
 
-def test_the_library_is_patched_rebuilt_and_pinned_and_a_second_run_changes_nothing(
+def test_library_is_patched_rebuilt_and_pinned_and_a_second_run_changes_nothing(
     project: Path,
 ) -> None:
     before = state(project)
@@ -108,7 +104,7 @@ def test_the_same_patches_give_the_same_bytes(project: Path, tmp_path: Path) -> 
     assert state(project) == state(other)
 
 
-def test_an_installer_takes_the_patched_wheel_by_its_pin(project: Path) -> None:
+def test_installer_accepts_the_patched_wheel_by_its_pin(project: Path) -> None:
     apply_patches(project)
     target = project / "installed"
     options = [
@@ -126,19 +122,19 @@ def test_an_installer_takes_the_patched_wheel_by_its_pin(project: Path) -> None:
     assert (target / FILE).read_text().startswith('"""Changed by a patch."""')
 
 
-def test_another_patch_is_another_number_and_without_patches_the_released_library_is_back(
+def test_second_patch_raises_the_number_and_no_patch_restores_the_release(
     project: Path,
 ) -> None:
     before = state(project)
     apply_patches(project)
     add_patch(project, "02-more", NEW_FILE.format(name="mlprod/added.py"))
-    assert "is not that of patches/. Run make mlprod-patch" in outdated_patches(project)
+    assert "does not match patches/. Run make mlprod-patch" in outdated_patches(project)
     apply_patches(project)
     assert read_pin(project).version.endswith("+org.2")
     with zipfile.ZipFile(patched(project)) as archive:
         assert archive.read("mlprod/added.py") == b"ADDED = True\n"
     shutil.rmtree(project / "patches")
-    assert "is not that of patches/" in outdated_patches(project)
+    assert "does not match patches/" in outdated_patches(project)
     apply_patches(project)
     assert state(project) == before
 
@@ -157,12 +153,12 @@ def test_another_patch_is_another_number_and_without_patches_the_released_librar
         ("", "02-bad.patch does not fit .*No valid patches"),
         (
             NEW_FILE.format(name="other/added.py"),
-            "change other/added.py; a patch changes files below mlprod/ alone",
+            "change other/added.py; a patch may only change files below mlprod/",
         ),
         (NEW_FILE.format(name="../outside.py"), "02-bad.patch does not fit .*outside.py"),
     ],
 )
-def test_a_patch_that_does_not_fit_is_named_and_changes_nothing(
+def test_patch_that_does_not_fit_is_named_and_changes_nothing(
     text: str, message: str, project: Path
 ) -> None:
     (project / "patches" / "01-identity.patch").unlink()
@@ -177,18 +173,18 @@ def test_a_patch_that_does_not_fit_is_named_and_changes_nothing(
     assert "Traceback" not in refused.stderr
 
 
-def test_a_patch_of_the_metadata_is_refused(project: Path) -> None:
+def test_patch_of_the_metadata_is_refused(project: Path) -> None:
     version = read_pin(project).version
     add_patch(
         project, "02-bad", NEW_FILE.format(name=f"mlprod-{version}.dist-info/entry_points.txt")
     )
     with pytest.raises(
-        PatchError, match=r"dist-info/entry_points.txt; a patch changes files below mlprod/ alone"
+        PatchError, match=r"dist-info/entry_points.txt; a patch may only change files below mlprod/"
     ):
         apply_patches(project)
 
 
-def test_a_library_that_a_patch_broke_can_be_patched_again(project: Path) -> None:
+def test_library_broken_by_a_patch_can_be_patched_again(project: Path) -> None:
     name = "mlprod/commands/start.py"
     start = (LIBRARY / "src" / name).read_text(encoding="utf-8").splitlines(keepends=True)
     broken = difflib.unified_diff(
@@ -201,7 +197,7 @@ def test_a_library_that_a_patch_broke_can_be_patched_again(project: Path) -> Non
     assert read_pin(project).version.endswith("+org.2")
 
 
-def test_where_the_library_comes_from_an_index_what_works_is_shown(project: Path) -> None:
+def test_library_from_an_index_is_refused_with_the_commands_that_work(project: Path) -> None:
     pin = project / "requirements" / "mlprod.txt"
     pin.write_text(pin.read_text().replace("--find-links ../vendor\n", ""))
     before = state(project)
@@ -213,7 +209,7 @@ def test_where_the_library_comes_from_an_index_what_works_is_shown(project: Path
     assert state(project) == before
 
 
-def test_a_released_wheel_that_was_changed_is_refused(project: Path) -> None:
+def test_changed_released_wheel_is_refused(project: Path) -> None:
     apply_patches(project)
     released = project / "vendor" / f"mlprod-{read_pin(project).released}-py3-none-any.whl"
     released.write_bytes(released.read_bytes() + b"x")
@@ -225,7 +221,7 @@ def test_a_released_wheel_that_was_changed_is_refused(project: Path) -> None:
     assert "it was changed" in run(project).stderr
 
 
-def test_a_stop_while_it_writes_leaves_a_project_that_installs(
+def test_interruption_while_writing_leaves_a_project_that_installs(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = state(project)
@@ -246,7 +242,7 @@ def test_a_stop_while_it_writes_leaves_a_project_that_installs(
     assert read_pin(project).version.endswith("+org.1")
 
 
-def test_the_bytes_need_no_project(project: Path) -> None:
+def test_patched_wheel_does_not_depend_on_the_project(project: Path) -> None:
     wheel = next((project / "vendor").glob("*.whl"))
     one = patched_wheel(wheel, [project / "patches" / "01-identity.patch"], "9.9.9+org.1")
     assert one == patched_wheel(wheel, [project / "patches" / "01-identity.patch"], "9.9.9+org.1")

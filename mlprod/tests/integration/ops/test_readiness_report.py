@@ -8,7 +8,7 @@ from fixture_project import PACKAGE
 
 from mlprod.governance.yaml_loader import GovernanceError
 from mlprod.ops import readiness_report
-from mlprod.ops.readiness_report import _workflows, generated
+from mlprod.ops.readiness_report import _workflows, generated_files
 from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training import evidence_store as home
@@ -20,16 +20,16 @@ SEAM = Project(PACKAGE).seam_if_readable()
 MINE = "contract-holds"
 
 
-def test_the_scorecard_reads_the_project_and_its_registry(
+def test_scorecard_reads_the_project_and_its_registry(
     at_home: Settings, registry: Registry, filled: Filled
 ) -> None:
     seam = Project(PACKAGE).seam()
     record = home.finding(MINE, True, home.digests(at_home, seam), 7)
-    home.write(registry, [record])
+    home.write_evidence(registry, [record])
     rules = Path("monitoring") / "rules.yaml"
     rules.parent.mkdir()
     rules.write_text(
-        "groups:\n  - rules:\n    - {alert: Odd, expr: x}\n    - {alert: Late, expr: x}\n  "
+        "groups:\n  - rules:\n    - {alert: Unusual, expr: x}\n    - {alert: Late, expr: x}\n  "
         "  - {record: a, expr: x}\n"
         "---\ngroups:\n---\ngroups: [{rules: [{alert: Own, labels: {outcome: serving}}, "
         "{alert: Bare, labels: }]}]\n"
@@ -38,7 +38,7 @@ def test_the_scorecard_reads_the_project_and_its_registry(
     matches = {result.entry.id: result for result in card.pilot}
     assert matches[MINE].status == "passed"
     assert [message.rpartition(" ")[2] for message in matches["everything-covered"].says] == [
-        "Odd",
+        "Unusual",
         "Bare",
     ]
     assert (
@@ -48,34 +48,32 @@ def test_the_scorecard_reads_the_project_and_its_registry(
     assert card.today == date.today()
 
 
-def test_each_environment_that_has_manifests_gets_its_own_rules(
+def test_each_environment_with_manifests_gets_its_own_rules(
     at_home: Settings, filled: Filled
 ) -> None:
     names = {
         f"deploy/overlays/{environment}/prometheus-rule.yaml"
         for environment in ("staging", "production")
     }
-    assert names.isdisjoint(generated(filled.org, None))
+    assert names.isdisjoint(generated_files(filled.org, None))
     for name in names:
         Path(name).parent.mkdir(parents=True)
-    assert names < generated(filled.org, None).keys()
+    assert names < generated_files(filled.org, None).keys()
 
 
-def test_a_cluster_that_names_the_system_otherwise_is_refused(
-    at_home: Settings, filled: Filled
-) -> None:
+def test_cluster_with_another_system_name_is_refused(at_home: Settings, filled: Filled) -> None:
     values = Path("deploy/values/values.yaml")
     values.parent.mkdir(parents=True)
     values.write_text("project: fraud-scoring\n")
-    generated(filled.org, None)
+    generated_files(filled.org, None)
     values.write_text("project: fraud-scores\n")
     with pytest.raises(
         GovernanceError, match=r"values\.yaml: project: fraud-scores.* write the same one in both"
     ):
-        generated(filled.org, None)
+        generated_files(filled.org, None)
 
 
-def test_what_only_a_person_starts_is_repeated_by_no_workflow(at_home: Settings) -> None:
+def test_manual_jobs_do_not_count_as_workflows(at_home: Settings) -> None:
     folder = Path(".github/workflows")
     folder.mkdir(parents=True)
     (folder / "ci.yml").write_text("on:\n  push:\njobs: {a: {steps: [{run: make test}]}}\n")
@@ -94,31 +92,31 @@ def test_what_only_a_person_starts_is_repeated_by_no_workflow(at_home: Settings)
     assert "drill" not in message
 
 
-def test_a_scorecard_says_which_version_it_is_of_which_serves_and_which_is_next(
+def test_version_text_names_the_assessed_the_serving_and_the_next_version(
     registry: Registry, register: Registered
 ) -> None:
-    assert readiness_report.described(None, None) == "no model yet"
+    assert readiness_report.describe_version(None, None) == "no model yet"
     first, second = register("a" * 64), register("b" * 64)
     promote(registry, "ann", "first", first.number)
-    assert readiness_report.described(registry, first).endswith(
+    assert readiness_report.describe_version(registry, first).endswith(
         "a model (which serves, no challenger waits)"
     )
-    registry.point(CHALLENGER, second)
-    assert readiness_report.described(registry, first).endswith(
+    registry.set_alias(CHALLENGER, second)
+    assert readiness_report.describe_version(registry, first).endswith(
         f"(which serves, version {second.number} is next)"
     )
     upcoming = readiness_report.assessed_version(registry, None)
     assert upcoming is not None
-    assert readiness_report.described(registry, upcoming).endswith(
+    assert readiness_report.describe_version(registry, upcoming).endswith(
         f"(version {first.number} serves, this one is next)"
     )
 
 
-def test_after_a_rollback_the_version_that_serves_is_looked_at(
+def test_after_a_rollback_the_serving_version_is_assessed(
     registry: Registry, register: Registered
 ) -> None:
     first, second = register("a" * 64), register("b" * 64)
-    registry.point(CHALLENGER, second)
+    registry.set_alias(CHALLENGER, second)
     promote(registry, "ann", "first", first.number)
     promote(registry, "ann", "second", second.number)
     rollback(registry, "on-call", "it declines everybody")
@@ -126,4 +124,4 @@ def test_after_a_rollback_the_version_that_serves_is_looked_at(
     assert result is not None
     assert result.number == first.number
     withdrawn = readiness_report.assessed_version(registry, second.number)
-    assert "rolled back by on-call" in readiness_report.described(registry, withdrawn)
+    assert "rolled back by on-call" in readiness_report.describe_version(registry, withdrawn)

@@ -18,7 +18,7 @@ __all__ = ["at_home", "filled"]
 SEAM = Project(PACKAGE).seam_if_readable()
 
 
-def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
+def test_local_requires_no_stage(at_home: Settings, registry: Registry) -> None:
     require_stage(
         SEAM,
         at_home.model_copy(update={"governance_dir": Path("nowhere")}),
@@ -31,19 +31,19 @@ def test_local_asks_for_nothing(at_home: Settings, registry: Registry) -> None:
 @pytest.mark.parametrize(
     ("environment", "stage"), [("staging", "pilot"), ("production", "production")]
 )
-def test_an_environment_refuses_with_the_list_of_what_is_missing(
+def test_environment_without_its_stage_is_refused_with_the_missing_checks(
     at_home: Settings, registry: Registry, environment: Any, stage: str
 ) -> None:
     with pytest.raises(NotReadyError) as refused:
         require_stage(SEAM, at_home, registry, environment, None)
     message = str(refused.value)
-    assert message.startswith(f"{environment} asks for {stage}; nothing was promoted.\n")
+    assert message.startswith(f"{environment} requires the stage {stage}; nothing was promoted.\n")
     assert "gates-passed (unmeasured)" in message
     assert f"missing for {stage}" in message
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_an_environment_opens_once_its_stage_is_reached(
+def test_environment_is_allowed_once_its_stage_is_reached(
     at_home: Settings,
     registry: Registry,
     register: Registered,
@@ -64,7 +64,7 @@ def test_an_environment_opens_once_its_stage_is_reached(
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
+def test_model_of_other_project_files_is_refused(
     at_home: Settings,
     registry: Registry,
     environment: str,
@@ -74,12 +74,12 @@ def test_a_model_of_other_files_is_not_covered_by_what_today_shows(
     monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
     run = registry.log_run({}, {}, {}, None)
     version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
-    with pytest.raises(NotReadyError, match="made from other files than today's four"):
+    with pytest.raises(NotReadyError, match="trained with other project files than today's four"):
         require_stage(SEAM, at_home, registry, environment, version)
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
+def test_version_number_does_not_bypass_the_comparison_with_the_champion(
     at_home: Settings,
     registry: Registry,
     register: Registered,
@@ -89,7 +89,9 @@ def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
 ) -> None:
     monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
     first, second = register("a" * 64), register("b" * 64, compared_with="1")
-    late = register("c" * 64, compared_with="1")  # made beside the second one, which was faster
+    late = register(
+        "c" * 64, compared_with="1"
+    )  # trained in parallel with the second one, which was promoted first
     run = registry.log_run({}, {}, {}, None)
     baseline = registry.register(run, "d" * 64, {"kind": "baseline", "compared_with": "1"})
 
@@ -98,7 +100,9 @@ def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
 
     promote(registry, "you", "the first", first.number, ready=ready)
     promote(registry, "you", "it beats the first", second.number, ready=ready)
-    with pytest.raises(NotReadyError, match="version 3 was compared with champion 1, not 2: train"):
+    with pytest.raises(
+        NotReadyError, match="version 3 was compared with champion 1, but the champion is 2"
+    ):
         promote(registry, "you", "it looks good", late.number, ready=ready)
     promote(registry, "you", "back by number", first.number, ready=ready)
     promote(registry, "you", "what one falls back on", baseline.number, ready=ready)
@@ -107,7 +111,7 @@ def test_a_number_is_no_way_around_the_comparison_with_todays_champion(
     assert champion.number == baseline.number
 
 
-def test_what_nobody_committed_opens_no_production(
+def test_uncommitted_governance_is_refused_for_production(
     at_home: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch, filled: Filled
 ) -> None:
     monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())

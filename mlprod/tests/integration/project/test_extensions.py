@@ -1,6 +1,4 @@
-"""The examples of docs/library.md, each in a copy of the project; and what is wrong with an
-extensions.py.
-"""
+"""The examples of docs/library.md in a copy of the project, and errors in an extensions.py."""
 
 import hashlib
 import hmac
@@ -19,7 +17,7 @@ from own_project import extend as extend
 
 from mlprod import Project, create_api
 from mlprod.commands.cli import VERBS, run
-from mlprod.contract.encoding import encode, sample
+from mlprod.contract.encoding import encode, sample_columns
 from mlprod.extensions import ExtensionError
 from mlprod.project.extension_loader import SIGNATURES, load_extensions
 from mlprod.serving.api import read_api
@@ -38,13 +36,13 @@ def keyed(settings: Settings, tmp_path: Path) -> tuple[Settings, str]:
     return settings.model_copy(update=own), f"Bearer {key}"
 
 
-def test_the_page_has_an_example_of_each_function() -> None:
+def test_the_page_has_an_example_of_every_function() -> None:
     assert [line for line in PAGE.splitlines() if line.startswith("### ")] == [
         f"### {name}({', '.join(arguments)})" for name, arguments in SIGNATURES.items()
     ]
 
 
-def test_own_metrics_stand_beside_those_of_the_service(extend: Extend, settings: Settings) -> None:
+def test_own_metrics_appear_beside_those_of_the_service(extend: Extend, settings: Settings) -> None:
     text = (
         Client(create_api(extend(example("metrics()")), settings).assembly)
         .operations.get("/metrics")
@@ -56,7 +54,7 @@ def test_own_metrics_stand_beside_those_of_the_service(extend: Extend, settings:
 
 def test_an_own_export_replaces_that_of_the_library(extend: Extend) -> None:
     seam = Project(extend(example("export(estimator)"))).seam()
-    columns = sample(seam.terms.fields, 400, seed=0)
+    columns = sample_columns(seam.terms.fields, 400, seed=0)
     estimator = seam.build_model(seam.terms.fields).set_params(
         histgradientboostingclassifier__max_iter=5
     )
@@ -71,7 +69,7 @@ def test_an_own_export_replaces_that_of_the_library(extend: Extend) -> None:
     np.testing.assert_allclose(scores, predict(seam, estimator, columns), atol=1e-5)
 
 
-def test_an_own_identity_lets_in_a_caller_without_a_key(
+def test_an_own_authentication_accepts_a_caller_without_a_key(
     extend: Extend, keyed: tuple[Settings, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_SECRET", "s3cret")
@@ -87,7 +85,7 @@ def test_an_own_identity_lets_in_a_caller_without_a_key(
     assert client.get("/openapi.json", headers={"authorization": authorization}).status_code == 200
 
 
-def test_an_own_route_is_answered_documented_and_needs_a_caller(
+def test_an_own_route_responds_is_documented_and_requires_a_caller(
     extend: Extend, settings: Settings, keyed: tuple[Settings, str]
 ) -> None:
     package = extend(example("routes(app)"))
@@ -135,28 +133,29 @@ def test_a_project_without_the_file_has_no_extension(tmp_path: Path) -> None:
         ),
         (
             "import no_such_module\n",
-            "import what only training has inside the function that needs it",
+            "import a package of training inside the function that needs it",
         ),
         ("def metrics(:\n", "line 1: it cannot be imported: SyntaxError"),
         ("X = 1 / 0\n", "line 1: it cannot be imported: ZeroDivisionError"),
         (
             "def metric(): ...\n",
-            r"metric\(\) is not a function that the library calls.* Did you mean metrics\(\)\?",
+            r"the library calls no function metric\(\); .* Did you mean metrics\(\)\?",
         ),
         (
             "def helper(): ...\n",
-            r"helper\(\) is not .*; these are: metrics\(\), export\(\), .* Call a helper "
+            r"the library calls no function helper\(\); works: metrics\(\), export\(\), "
+            r".* Name a helper "
             r"_helper\(\)",
         ),
         (
             "def export(): ...\n",
-            r"export\(\) has other arguments: .* Works: def export\(estimator\):",
+            r"export\(\) has wrong arguments: .* Works: def export\(estimator\):",
         ),
-        ("def checks(now): ...\n", r"checks\(now\) has other arguments: .* Works: def checks\(\):"),
+        ("def checks(now): ...\n", r"checks\(now\) has wrong arguments: .* Works: def checks\(\):"),
         ("metrics = []\n", r"metrics is \[\], not a function; works: def metrics\(\):"),
         (
             "async def authenticate(request): ...\n",
-            r"authenticate\(\) is async; .* Works: def authenticate\(request\):",
+            r"authenticate\(\) is async, .* Works: def authenticate\(request\):",
         ),
     ],
 )
@@ -170,32 +169,35 @@ def test_a_file_that_cannot_be_used_is_named_with_what_works(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("def metrics(): return [1]\n", r"metrics\(\) gave 1; it returns Prometheus collectors"),
+        (
+            "def metrics(): return [1]\n",
+            r"metrics\(\) returned 1; it must return Prometheus collectors",
+        ),
         ("def metrics(): raise OSError('away')\n", r"metrics\(\) failed: OSError: away"),
         (
             "from prometheus_client import Gauge\ndef metrics(): return [Gauge('ml_mine', "
             "'-', registry=None)]\n",
-            r"names ml_mine; names that begin with ml_ are the library's",
+            r"uses the name ml_mine; names that begin with ml_ belong to the library",
         ),
         (
             "from prometheus_client import Gauge\ndef metrics(): return [Gauge('a', '-', "
             "registry=None)] * 2\n",
-            "Duplicated timeseries.*a name stands once",
+            "Duplicated timeseries.*use each name only once",
         ),
-        ("def checks(): return [1]\n", r"checks\(\) gave \[1\]; it returns a dict"),
+        ("def checks(): return [1]\n", r"checks\(\) returned \[1\]; it must return a dict"),
         (
             ROUTE.format(path="/v1/model"),
-            r"routes\(\) names /v1/model, which has an answer already",
+            r"routes\(\) adds /v1/model, which already has a route",
         ),
         (
             ROUTE.format(path="/v1/predict"),
-            r"routes\(\) names /v1/predict, which has an answer already",
+            r"routes\(\) adds /v1/predict, which already has a route",
         ),
-        (ROUTE.format(path="/healthz"), r"routes\(\) names /healthz, which has an answer already"),
-        (ROUTE.format(path="limits"), r"routes\(\) names the path 'limits'"),
+        (ROUTE.format(path="/healthz"), r"routes\(\) adds /healthz, which already has a route"),
+        (ROUTE.format(path="limits"), r"routes\(\) adds the path 'limits'"),
     ],
 )
-def test_a_service_does_not_start_with_what_it_cannot_use(
+def test_a_service_does_not_start_with_an_invalid_extension(
     text: str, message: str, extend: Extend, settings: Settings
 ) -> None:
     with pytest.raises(ExtensionError, match=f"^extensions.py: .*{message}"):
@@ -207,12 +209,12 @@ def test_a_service_does_not_start_with_what_it_cannot_use(
     [
         ("{'train': _run}", "names 'train', a verb of the library"),
         ("{'help': _run}", "names 'help', a verb of the library"),
-        ("{'Count Rows': _run}", "a verb is like 'count-rows'"),
+        ("{'Count Rows': _run}", "such as 'count-rows'"),
         ("{'count': lambda words: 0}", "a function with a docstring"),
-        ("['count']", "it returns a dict"),
+        ("['count']", "it must return a dict"),
     ],
 )
-def test_a_verb_that_cannot_be_used_is_named_and_the_librarys_verbs_are_listed_all_the_same(
+def test_an_invalid_verb_is_named_and_help_still_lists_the_verbs_of_the_library(
     verbs: str, message: str, extend: Extend, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = extend(f"def _run(words):\n    'Runs.'\ndef commands():\n    return {verbs}\n")
@@ -223,7 +225,7 @@ def test_a_verb_that_cannot_be_used_is_named_and_the_librarys_verbs_are_listed_a
     assert all(verb in printed.out for verb in VERBS)
 
 
-def test_a_verb_gets_the_words_that_follow_and_gives_the_exit_code(
+def test_a_verb_receives_its_arguments_and_returns_the_exit_code(
     extend: Extend, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = extend(
@@ -234,9 +236,9 @@ def test_a_verb_gets_the_words_that_follow_and_gives_the_exit_code(
     assert capsys.readouterr().out == "['--days', '7', '-h']\n"
 
 
-def test_an_export_that_gives_no_model_or_fails_stops_the_training(extend: Extend) -> None:
+def test_an_export_without_a_model_or_with_an_error_stops_the_training(extend: Extend) -> None:
     for body, message in (
-        ("return 1", "gave a int; it returns an onnx.ModelProto"),
+        ("return 1", "returned a int; it must return an onnx.ModelProto"),
         ("raise ValueError('no')", "failed .*no"),
     ):
         seam = Project(extend(f"def export(estimator): {body}\n")).seam()
@@ -244,7 +246,7 @@ def test_an_export_that_gives_no_model_or_fails_stops_the_training(extend: Exten
             export(seam, seam.build_model(seam.terms.fields))
 
 
-def test_the_file_is_loaded_when_it_is_needed_and_the_service_loads_nothing_that_trains(
+def test_the_file_is_loaded_when_needed_and_the_service_loads_no_training_code(
     extend: Extend, tmp_path: Path
 ) -> None:
     package = extend(example("routes(app)"))
@@ -269,7 +271,9 @@ def test_the_file_is_loaded_when_it_is_needed_and_the_service_loads_nothing_that
     assert done.returncode == 0, done.stderr
 
 
-def test_a_file_api_py_of_the_project_is_what_is_served(extend: Extend, tmp_path: Path) -> None:
+def test_a_file_api_py_of_the_project_replaces_the_served_app(
+    extend: Extend, tmp_path: Path
+) -> None:
     package = extend("")
     assert read_api(package).assembly.extensions.names == []
     served = extend("")

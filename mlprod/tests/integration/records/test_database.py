@@ -1,6 +1,4 @@
-"""Connections that lead nowhere, to a server that only reads, or through a pooler; and what is said
-of each.
-"""
+"""Connections to no server, to a read-only server, or through a pooler; and their messages."""
 
 import os
 import signal
@@ -15,7 +13,7 @@ from sqlalchemy import text
 
 from mlprod.ops.migrate import migrate
 from mlprod.records.errors import StoreInterruptedError, StoreUnavailableError
-from mlprod.records.postgres import url_of
+from mlprod.records.postgres import parse_url
 from mlprod.records.store import Store
 from mlprod.records.time_limits import LONG_WAIT
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from postgres import Pooler, Server
 
 pytest_plugins = ["postgres"]
-SECRET = "hunter2"  # noqa: S105 - no secret: messages are searched for it
+SECRET = "hunter2"  # noqa: S105 - not a secret: the tests search messages for it
 
 
 def closed_port() -> int:
@@ -46,7 +44,7 @@ def store_of() -> Iterator[Callable[..., Store]]:
 
 
 def process_of(store: Store) -> int:
-    """The server's process behind the connection that is used next."""
+    """Return the server's process behind the next connection."""
     with store.connected() as connection:
         result: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     return result
@@ -61,8 +59,8 @@ def process_of(store: Store) -> int:
         ("postgresql://me:a%40b@[::1]:5433,[::2]/db", "::1,::2", "5433,"),
     ],
 )
-def test_several_hosts_are_taken_as_libpq_writes_them(url: str, hosts: str, ports: str) -> None:
-    result = url_of(url)
+def test_several_hosts_are_parsed_like_in_libpq(url: str, hosts: str, ports: str) -> None:
+    result = parse_url(url)
     assert (result.query["host"], result.query["port"], result.host, result.port) == (
         hosts,
         ports,
@@ -76,8 +74,8 @@ def test_several_hosts_are_taken_as_libpq_writes_them(url: str, hosts: str, port
 @pytest.mark.parametrize(
     "url", ["postgresql://me:word@host:5433/db", "postgresql://me:a,b@host:5433/db"]
 )
-def test_one_host_stays_as_it_is(url: str) -> None:
-    result = url_of(url)
+def test_single_host_stays_unchanged(url: str) -> None:
+    result = parse_url(url)
     assert (result.host, result.port, dict(result.query)) == ("host", 5433, {})
 
 
@@ -89,7 +87,7 @@ def test_one_host_stays_as_it_is(url: str) -> None:
         "postgresql:///?host=a&host=b&port=c",
     ],
 )
-def test_a_url_of_no_database_says_what_works_and_no_password(url: str) -> None:
+def test_invalid_url_is_reported_with_examples_and_no_password(url: str) -> None:
     with pytest.raises(
         StoreUnavailableError,
         match=r"ML_DATABASE_URL .* what works: postgresql://user@host:5432/database",
@@ -98,9 +96,7 @@ def test_a_url_of_no_database_says_what_works_and_no_password(url: str) -> None:
     assert SECRET not in str(away.value)
 
 
-def test_the_first_host_that_writes_is_taken(
-    postgres: "Server", store_of: Callable[..., Store]
-) -> None:
+def test_first_writable_host_is_used(postgres: "Server", store_of: Callable[..., Store]) -> None:
     url = postgres.new()
     migrate(url)
     database = url.rpartition("/")[2]
@@ -110,11 +106,12 @@ def test_the_first_host_that_writes_is_taken(
     assert store.set_mode("shadow", "you", "a test") == store.mode()
 
 
-def test_a_server_that_became_read_only_is_left_for_the_one_that_writes(
+def test_read_only_server_is_left_for_the_writable_one(
     postgres: "Server", store_of: Callable[..., Store]
 ) -> None:
-    """As after a failover whose old primary lives on: connections that are kept lead to it, new
-    ones to the new.
+    """As after a failover whose old primary still runs.
+
+    Pooled connections lead to the old primary, new ones to the new one.
     """
     url = postgres.new()
     migrate(url)
@@ -122,12 +119,12 @@ def test_a_server_that_became_read_only_is_left_for_the_one_that_writes(
     old = process_of(store)
     with store.connected() as connection:
         connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
-    assert store.mode() is None, "what the old one says of the mode may be old too"
+    assert store.mode() is None, "the mode of the old server may be old too"
     assert store.set_mode("shadow", "you", "a test") == store.mode()
     assert process_of(store) != old
 
 
-def test_a_server_that_only_reads_is_away_unless_the_url_asks_for_it(
+def test_read_only_server_is_unavailable_unless_the_url_allows_it(
     postgres: "Server", store_of: Callable[..., Store]
 ) -> None:
     url = postgres.new()
@@ -146,7 +143,7 @@ def test_a_server_that_only_reads_is_away_unless_the_url_asks_for_it(
         reader.set_mode("assist", "you", "a test")
 
 
-def test_a_connection_that_is_cut_in_a_transaction_interrupts_it_and_no_more(
+def test_lost_connection_interrupts_only_its_transaction(
     postgres: "Server", store_of: Callable[..., Store]
 ) -> None:
     url = postgres.new()
@@ -164,8 +161,9 @@ def test_a_connection_that_is_cut_in_a_transaction_interrupts_it_and_no_more(
     assert store.mode() is None
 
 
-def test_a_server_that_froze_says_so(postgres: "Server", store_of: Callable[..., Store]) -> None:
-    store = store_of(postgres.url(), 0)  # patience is 2 seconds more
+def test_frozen_server_is_reported(postgres: "Server", store_of: Callable[..., Store]) -> None:
+    # The timeout of the connection is 2 seconds longer.
+    store = store_of(postgres.url(), 0)
 
     def freeze() -> None:
         with store.connected() as connection:
@@ -176,13 +174,11 @@ def test_a_server_that_froze_says_so(postgres: "Server", store_of: Callable[...,
             finally:
                 os.kill(process, signal.SIGCONT)
 
-    with pytest.raises(StoreInterruptedError, match="said nothing for 2 s"):
+    with pytest.raises(StoreInterruptedError, match="did not respond for 2 s"):
         freeze()
 
 
-def test_a_lock_that_others_hold_interrupts(
-    postgres: "Server", store_of: Callable[..., Store]
-) -> None:
+def test_lock_of_others_interrupts(postgres: "Server", store_of: Callable[..., Store]) -> None:
     url = postgres.new()
     migrate(url)
     store, other = store_of(url, 1), store_of(url)
@@ -194,7 +190,7 @@ def test_a_lock_that_others_hold_interrupts(
 
 
 @pytest.mark.parametrize("wait", [1, LONG_WAIT])
-def test_limits_hold_in_each_transaction_of_ours_and_for_nobody_else(
+def test_time_limits_apply_to_each_own_transaction_only(
     postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store], wait: int
 ) -> None:
     url = pooler.url(postgres.new())
@@ -211,15 +207,17 @@ def test_limits_hold_in_each_transaction_of_ours_and_for_nobody_else(
             assert other.execute("SHOW statement_timeout").fetchone() == ("0",)
 
 
-def test_a_pooler_may_give_each_transaction_another_connection(
+def test_pooler_may_give_each_transaction_another_connection(
     postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]
 ) -> None:
     url = postgres.new()
     migrate(pooler.url(url))
     one, two = (store_of(pooler.url(url)) for _ in range(2))
-    for _ in range(12):  # a statement is prepared after five times, if ever
+    # psycopg prepares a statement after five uses
+    for _ in range(12):
         for item, other in ((one, two), (two, one)):
-            with item.connected(), other.connected():  # so that connections change hands
+            # Both need a connection at once, so that connections change hands.
+            with item.connected(), other.connected():
                 pass
             assert item.mode() is None
     with one.connected() as connection:
@@ -229,7 +227,7 @@ def test_a_pooler_may_give_each_transaction_another_connection(
         )
 
 
-def test_a_pooler_that_starts_again_is_found_again(
+def test_restarted_pooler_is_used_again(
     postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]
 ) -> None:
     url = postgres.new()
@@ -271,10 +269,10 @@ def nowhere(_: "Server") -> str:
         (limited, "max_connections"),
         (powerless, "grant its user SELECT"),
         (refused, "does it run, and does ML_DATABASE_URL name"),
-        (nowhere, "is the host in ML_DATABASE_URL right"),
+        (nowhere, "is the host in ML_DATABASE_URL correct"),
     ],
 )
-def test_why_a_server_does_not_answer_is_said_with_what_to_do(
+def test_reason_of_an_unavailable_server_comes_with_a_remedy(
     postgres: "Server", store_of: Callable[..., Store], url: Callable[["Server"], str], works: str
 ) -> None:
     where = url(postgres)
@@ -284,7 +282,7 @@ def test_why_a_server_does_not_answer_is_said_with_what_to_do(
     assert not isinstance(away.value, StoreInterruptedError)
 
 
-def test_a_pooler_that_is_full_says_so(
+def test_full_pooler_is_reported(
     postgres: "Server", pooler: "Pooler", store_of: Callable[..., Store]
 ) -> None:
     pooler.execute("SET max_client_conn = 1")
@@ -298,7 +296,7 @@ def test_a_pooler_that_is_full_says_so(
         pooler.execute("SET max_client_conn = 100")
 
 
-def test_a_file_that_cannot_be_written_is_away_and_still_read(
+def test_read_only_file_refuses_writes_and_is_still_read(
     tmp_path: Path, empty_records: Path, store_of: Callable[..., Store]
 ) -> None:
     store = store_of(f"sqlite:///file:{empty_records}?mode=ro&uri=true")
@@ -310,7 +308,7 @@ def test_a_file_that_cannot_be_written_is_away_and_still_read(
         store_of(f"sqlite:///{tmp_path / 'a file' / 'records.db'}").mode()
 
 
-def test_who_reads_waits_for_nobody_who_writes(
+def test_reader_does_not_wait_for_a_writer(
     records_url: str, store_of: Callable[..., Store]
 ) -> None:
     reader, writer = store_of(records_url, 1), store_of(records_url)

@@ -24,34 +24,34 @@ from hypothesis import strategies as st
 from pydantic_core import to_json
 
 from mlprod.records import log_reader, log_segments
-from mlprod.records.errors import SpoolError
+from mlprod.records.errors import EventLogError
 from mlprod.records.event_log import EventLog
 
 __all__ = ["folder", "short_segments", "spool"]
 
 
-WORDS = st.text("az09 {}[]:,'\"\\/\0\x1f\x7f\n\r\téß€\u2028\ufeff🐟", max_size=10)
+TEXTS = st.text("az09 {}[]:,'\"\\/\0\x1f\x7f\n\r\téß€\u2028\ufeff🐟", max_size=10)
 
 
-def test_what_is_written_is_read_in_its_order_until_it_is_shipped(spool: EventLog) -> None:
+def test_events_are_read_in_order_until_acknowledged(spool: EventLog) -> None:
     assert spool.read() == []
     fill(spool)
     assert spool.read() == spool.read() == EVENTS
     assert spool.events == 10
-    spool.shipped()
+    spool.acknowledge()
     assert (spool.read(), spool.events, spool.bytes, spool.lost) == ([], 0, 0, 0)
 
 
-def test_what_comes_after_a_read_is_not_shipped_with_it(spool: EventLog) -> None:
+def test_event_after_a_read_is_not_acknowledged_with_it(spool: EventLog) -> None:
     fill(spool, EVENTS[:4])
     assert spool.read() == EVENTS[:4]
     fill(spool, EVENTS[4:])
-    spool.shipped()
+    spool.acknowledge()
     assert spool.events == 6
     assert shipped(spool) == EVENTS[4:]
 
 
-def test_large_events_are_read_whole_and_few_at_a_time(
+def test_large_events_are_read_completely_and_few_at_a_time(
     spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_reader, "BATCH", 100)
@@ -64,11 +64,11 @@ def test_large_events_are_read_whole_and_few_at_a_time(
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(
-        st.dictionaries(WORDS, WORDS | st.floats(allow_nan=False) | st.lists(WORDS), max_size=3),
+        st.dictionaries(TEXTS, TEXTS | st.floats(allow_nan=False) | st.lists(TEXTS), max_size=3),
         max_size=5,
     )
 )
-def test_any_json_comes_back_as_it_was_from_this_process_and_from_the_next(
+def test_any_json_is_read_unchanged_by_this_process_and_the_next(
     values: list[Any],
 ) -> None:
     events = [to_json(value) for value in values]
@@ -80,7 +80,7 @@ def test_any_json_comes_back_as_it_was_from_this_process_and_from_the_next(
             assert shipped(spool) == events
 
 
-def test_what_is_not_shipped_waits_for_the_next_process(folder: Path) -> None:
+def test_unshipped_events_remain_for_the_next_process(folder: Path) -> None:
     with opened(folder) as spool:
         fill(spool, EVENTS[:3])
         shipped(spool)
@@ -92,7 +92,7 @@ def test_what_is_not_shipped_waits_for_the_next_process(folder: Path) -> None:
         assert (spool.events, spool.bytes, on_disk(folder)) == (0, 0, 0)
 
 
-def test_what_was_read_but_not_shipped_is_read_by_the_next_process(folder: Path) -> None:
+def test_read_but_unshipped_events_are_read_by_the_next_process(folder: Path) -> None:
     with opened(folder) as spool:
         fill(spool)
         spool.read()
@@ -101,7 +101,7 @@ def test_what_was_read_but_not_shipped_is_read_by_the_next_process(folder: Path)
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_full_file_is_followed_by_another_and_goes_when_it_is_shipped(
+def test_full_file_is_followed_by_another_and_removed_when_shipped(
     folder: Path, spool: EventLog
 ) -> None:
     fill(spool)
@@ -109,14 +109,14 @@ def test_a_full_file_is_followed_by_another_and_goes_when_it_is_shipped(
     assert spool.bytes == on_disk(folder)
     while events := spool.read():
         assert events == EVENTS[10 - spool.events :][: len(events)]
-        spool.shipped()
+        spool.acknowledge()
         assert spool.bytes == on_disk(folder)
     assert len(logs(folder)) == 1
     assert on_disk(folder) == 0
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_many_files_of_many_processes_are_read_in_their_order(folder: Path) -> None:
+def test_files_of_many_processes_are_read_in_order(folder: Path) -> None:
     for number in range(10):
         with opened(folder) as spool:
             fill(spool, EVENTS[number : number + 1] * 4)
@@ -125,28 +125,28 @@ def test_many_files_of_many_processes_are_read_in_their_order(folder: Path) -> N
     assert len(logs(folder)) == 1
 
 
-def test_a_folder_belongs_to_one_service(folder: Path, spool: EventLog) -> None:
+def test_folder_belongs_to_one_service(folder: Path, spool: EventLog) -> None:
     pytest.importorskip("fcntl")
-    with pytest.raises(SpoolError, match=r"a service already runs with .*ML_EVENT_LOG_DIR="):
+    with pytest.raises(EventLogError, match=r"a service already runs with .*ML_EVENT_LOG_DIR="):
         EventLog(folder, LIMIT)
     fill(spool)
     assert shipped(spool) == EVENTS
 
 
-def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+def test_impossible_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolError, match="file"):
+    with pytest.raises(EventLogError, match="file"):
         EventLog(tmp_path / "file" / "spool", LIMIT)
 
 
-def test_threads_that_write_at_once_lose_nothing_while_another_ships(
+def test_concurrent_writers_lose_nothing_while_another_thread_ships(
     spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 500)
-    item, result = 200, []
+    count, result = 200, []
 
     def write(thread: int) -> None:
-        for number in range(item):
+        for number in range(count):
             spool.append(b'{"n":[%d,%d]}' % (thread, number))
 
     with ThreadPoolExecutor(4) as threads:
@@ -157,20 +157,20 @@ def test_threads_that_write_at_once_lose_nothing_while_another_ships(
             done.result()
     result += shipped(spool)
     received = [tuple(json.loads(line)["n"]) for line in result]
-    assert sorted(received) == [(thread, number) for thread in range(4) for number in range(item)]
+    assert sorted(received) == [(thread, number) for thread in range(4) for number in range(count)]
     for thread in range(4):
-        assert [number for writer, number in received if writer == thread] == list(range(item))
+        assert [number for writer, number in received if writer == thread] == list(range(count))
     assert (spool.events, spool.bytes, spool.lost) == (0, 0, 0)
 
 
-def test_what_is_written_between_a_look_at_a_file_and_the_next_is_not_removed_with_it(
+def test_event_written_during_a_read_is_not_removed_with_the_file(
     spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 1)
     late = EVENTS[:2]
 
     class Followed(io.FileIO):
-        """A file that is written to, and followed by another, just after it was read."""
+        """A file that gets an event and a following file just after it was read."""
 
         def close(self) -> None:
             super().close()
@@ -186,8 +186,8 @@ def test_what_is_written_between_a_look_at_a_file_and_the_next_is_not_removed_wi
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(["append", "read", "ship", "ship one", "restart"]), max_size=40))
-def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: list[str]) -> None:
-    """Once, as long as no process ends between the database and `shipped`."""
+def test_each_event_is_shipped_once_for_any_order_of_steps(steps: list[str]) -> None:
+    """Once, unless a process ends between the insert into the database and `acknowledge`."""
     written = 0
     result: list[bytes] = []
     with tempfile.TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patch:
@@ -202,15 +202,15 @@ def test_whatever_happens_in_whatever_order_each_event_is_shipped_once(steps: li
                 spool.read()
             elif step == "ship":
                 result += spool.read()
-                spool.shipped()
+                spool.acknowledge()
             elif step == "ship one":
                 result += spool.read(1)
-                spool.shipped()
+                spool.acknowledge()
             else:
                 spool.close()
                 spool = EventLog(Path(made), LIMIT)
-                # what was shipped of a file that is not yet removed comes again; the database knows
-                # it
+                # Shipped events of a file that still exists are read again; the database ignores
+                # them.
                 result = result[: written - spool.events]
             assert spool.events == written - len(result)
         result += shipped(spool)

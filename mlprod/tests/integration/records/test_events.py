@@ -1,5 +1,6 @@
-"""The event that the service and batch scoring write; that a row gets the same record is tested
-with a batch.
+"""The event that the service and batch scoring write.
+
+A test of the batch checks that a row gets the same record from both.
 """
 
 import json
@@ -11,7 +12,7 @@ import pytest
 
 from mlprod.records.database import now
 from mlprod.records.events import MAX_CALLER, build_event, build_prediction, pseudonymize
-from mlprod.records.shipping import predictions_in
+from mlprod.records.shipping import count_predictions
 from mlprod.records.smoke import is_smoke
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
@@ -21,16 +22,15 @@ SALT = b"s" * 32
 NOON = datetime(2026, 1, 31, 12, 0, 0, 42)
 
 
-def event(*kept: dict[str, Any], at: datetime = NOON, caller: str = "checkout") -> dict[str, Any]:
-    built = build_event(
-        kept, model_version="7", bundle="f" * 64, mode="assist", caller=caller, request="r-1", at=at
-    )
-    assert predictions_in(built) == len(kept), "the shipper counts them without reading them"
+def event(*stored: dict[str, Any], at: datetime = NOON, caller: str = "checkout") -> dict[str, Any]:
+    facts = {"model_version": "7", "bundle": "f" * 64, "mode": "assist", "request": "r-1"}
+    built = build_event(stored, caller=caller, at=at, **facts)
+    assert count_predictions(built) == len(stored), "the shipper counts them without parsing"
     result: dict[str, Any] = json.loads(built)
     return result
 
 
-def test_an_event_becomes_rows_of_the_database(records_url: str) -> None:
+def test_event_becomes_rows_of_the_database(records_url: str) -> None:
     store = Store(records_url)
     stored = [
         build_prediction("a", 0.25, "call", "customer-42", {"weight": 1.5, "city": None}, SALT),
@@ -43,7 +43,7 @@ def test_an_event_becomes_rows_of_the_database(records_url: str) -> None:
         "caller": "checkout",
         "request": "r-1",
     }
-    store.ship([build_event(stored, at=NOON, **facts)])
+    store.insert_events([build_event(stored, at=NOON, **facts)])
     with store.reading() as connection:
         first, second = connection.execute(
             predictions.select().order_by(predictions.c.id)
@@ -62,23 +62,23 @@ def test_an_event_becomes_rows_of_the_database(records_url: str) -> None:
     store.engine.dispose()
 
 
-def test_two_events_of_the_same_rows_differ_in_their_number_alone() -> None:
+def test_events_of_the_same_rows_differ_only_in_their_number() -> None:
     stored = build_prediction("a", 0.25, "call", "customer-42", {}, SALT)
     first, second = event(stored), event(stored)
     assert {name for name in first if first[name] != second[name]} == {"number"}
 
 
 @pytest.mark.parametrize("at", [NOON, NOON.replace(tzinfo=UTC)])
-def test_a_time_is_utc_without_saying_so(at: datetime) -> None:
+def test_time_is_utc_without_a_time_zone(at: datetime) -> None:
     assert event(at=at)["at"] == "2026-01-31 12:00:00.000042"
     assert datetime.fromisoformat(event(at=now())["at"]).tzinfo is None
 
 
-def test_a_caller_fits_the_database() -> None:
+def test_caller_fits_the_database() -> None:
     assert event(caller="g" * 500)["caller"] == "g" * MAX_CALLER
 
 
-def test_no_name_of_a_unit_is_in_an_event() -> None:
+def test_event_does_not_contain_the_name_of_a_unit() -> None:
     assert "customer-42" not in json.dumps(
         event(build_prediction("a", 0.25, "call", "customer-42", {}, SALT))
     )
@@ -95,5 +95,5 @@ def test_no_name_of_a_unit_is_in_an_event() -> None:
         ("a-smoke-1", False),
     ],
 )
-def test_an_id_tries_the_service_by_how_it_begins(id: str, expected: bool) -> None:
+def test_id_is_a_smoke_test_by_its_prefix(id: str, expected: bool) -> None:
     assert is_smoke(id) is expected

@@ -1,4 +1,4 @@
-"""A database of records that the first version wrote is migrated and read by the code of today."""
+"""A database of records of the first version, migrated and read by the current code."""
 
 import sqlite3
 from datetime import datetime
@@ -10,7 +10,8 @@ from mlprod.ops.migrate import migrate
 from mlprod.records.store import Store
 from mlprod.records.usage_stats import usage
 
-DUMP = Path(__file__).parents[2] / "first_version" / "records.sql"  # by the code of 55006c7
+# written by the code of 55006c7
+DUMP = Path(__file__).parents[2] / "first_version" / "records.sql"
 
 
 @pytest.fixture
@@ -22,9 +23,9 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def test_its_predictions_and_its_mode_are_read(url: str) -> None:
+def test_predictions_and_mode_of_the_first_version_are_read(url: str) -> None:
     store = Store(url)
-    result = store.recorded(["t1", "t2", "none"])
+    result = store.find_predictions(["t1", "t2", "none"])
     assert {id: (row.score, row.decision, row.model_version) for id, row in result.items()} == {
         "t1": (0.91, "decline", "1"),
         "t2": (0.02, "approve", "1"),
@@ -35,7 +36,7 @@ def test_its_predictions_and_its_mode_are_read(url: str) -> None:
     assert (mode.mode, mode.who, mode.why) == ("shadow", "you@example.org", "complaints since noon")
 
 
-def test_its_outcomes_and_feedback_go_on(url: str) -> None:
+def test_outcomes_and_feedback_continue_after_the_first_version(url: str) -> None:
     store = Store(url)
     given = {
         "prediction_id": "t1",
@@ -43,7 +44,7 @@ def test_its_outcomes_and_feedback_go_on(url: str) -> None:
         "at": datetime(2026, 4, 30, 12),
         "correction": False,
     }
-    assert store.add_outcomes([given])["repeated"] == 1, "the corrected outcome is the known one"
+    assert store.add_outcomes([given])["repeated"] == 1, "the corrected outcome is the recorded one"
     given = {
         "prediction_id": "t2",
         "outcome": 1.0,
@@ -52,4 +53,4 @@ def test_its_outcomes_and_feedback_go_on(url: str) -> None:
     }
     assert store.add_outcomes([given])["accepted"] == 1
     assert usage(store, "assist").cases == 2
-    assert store.forget(datetime(2027, 1, 1))["predictions"] == 2
+    assert store.delete_before(datetime(2027, 1, 1))["predictions"] == 2

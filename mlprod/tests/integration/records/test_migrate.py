@@ -35,7 +35,7 @@ def tables(url: str) -> set[str]:
 
 
 def differences(url: str) -> list[object]:
-    """What a migration would still have to change."""
+    """Return the differences between the database and the tables of the code."""
     engine = engine_of(url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSIONS})
@@ -45,7 +45,7 @@ def differences(url: str) -> list[object]:
 
 
 def run(url: str, *statements: str) -> list[tuple[object, ...]]:
-    """What the last statement gives."""
+    """Execute statements; return the rows of the last one."""
     engine, matches = engine_of(url), []
     with engine.begin() as connection:
         for statement in statements:
@@ -55,7 +55,7 @@ def run(url: str, *statements: str) -> list[tuple[object, ...]]:
     return matches
 
 
-def test_from_nothing_come_the_tables_that_this_code_knows(bare_url: str) -> None:
+def test_migration_of_an_empty_database_creates_all_tables(bare_url: str) -> None:
     assert migrate(bare_url)
     assert tables(bare_url) == {*metadata.tables, VERSIONS}
     assert differences(bare_url) == []
@@ -72,12 +72,12 @@ OLD_WRITES = (
 
 
 def write_as_before(url: str, id: str) -> None:
-    """As code did that knew no caller, no answer's number and no mark of a trial."""
+    """Write like older code: without caller, number of the prediction and mark of a smoke test."""
     at = f"{now():%Y-%m-%d %H:%M:%S}"
     run(url, *(statement.replace("ID", id).replace("NOW", at) for statement in OLD_WRITES))
 
 
-def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(
+def test_old_records_stay_and_old_code_may_still_write(
     bare_url: str,
 ) -> None:
     command.upgrade(config_of(bare_url), "0002")
@@ -86,11 +86,12 @@ def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(
     assert migrate(bare_url)
     assert differences(bare_url) == []
     for id in ("b", "smoke-2"):
-        write_as_before(bare_url, id)  # a replica that is not replaced yet
+        # a replica with the old code
+        write_as_before(bare_url, id)
     store = Store(bare_url)
     result = usage(store, "assist")
     assert (result.cases, result.judged, result.outcomes) == (2, 2, 2), (
-        "trials are known by their ids"
+        "smoke tests are recognized by their ids"
     )
     store.add_outcomes(
         [{"prediction_id": "a", "outcome": 0.0, "at": now(), "correction": True}], Sender("desk")
@@ -102,7 +103,7 @@ def test_records_of_before_stay_and_code_of_before_may_write_on_beside_the_new(
     ]
 
 
-def test_the_kill_switch_works_before_the_tables_are_migrated(bare_url: str) -> None:
+def test_kill_switch_works_before_the_tables_are_migrated(bare_url: str) -> None:
     command.upgrade(config_of(bare_url), "0002")
     store = Store(bare_url)
     store.set_mode("shadow", "ops@example.org", "complaints since noon", request="r-1")
@@ -118,7 +119,7 @@ def test_the_kill_switch_works_before_the_tables_are_migrated(bare_url: str) -> 
     ]
 
 
-def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:
+def test_second_migration_changes_nothing(records_url: str) -> None:
     store = Store(records_url)
     done = store.set_mode("shadow", "you", "a test")
     migrate(records_url)
@@ -127,7 +128,7 @@ def test_a_second_migration_leaves_what_is_there(records_url: str) -> None:
     store.engine.dispose()
 
 
-def test_a_change_of_the_tables_without_a_migration_would_be_found(records_url: str) -> None:
+def test_changed_table_without_a_migration_is_detected(records_url: str) -> None:
     run(records_url, "DROP INDEX feedback_at")
     assert [change[0] for change in differences(records_url) if isinstance(change, tuple)] == [
         "add_index"
@@ -136,7 +137,7 @@ def test_a_change_of_the_tables_without_a_migration_would_be_found(records_url: 
     assert differences(records_url) == []
 
 
-def test_migrations_at_once_do_it_once(bare_url: str) -> None:
+def test_concurrent_migrations_run_once(bare_url: str) -> None:
     code = [sys.executable, "-c", WAITING.format(module=migrate.__module__), bare_url]
     with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdin
@@ -151,7 +152,7 @@ def test_migrations_at_once_do_it_once(bare_url: str) -> None:
     assert len(run(bare_url, "SELECT version_num FROM records_version")) == 1
 
 
-def test_a_database_may_be_shared_with_mlflow(bare_url: str) -> None:
+def test_database_may_be_shared_with_mlflow(bare_url: str) -> None:
     run(
         bare_url,
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
@@ -163,7 +164,7 @@ def test_a_database_may_be_shared_with_mlflow(bare_url: str) -> None:
     assert tables(bare_url) == {*metadata.tables, VERSIONS, "alembic_version"}
 
 
-def test_code_may_go_back_to_before_a_migration(bare_url: str) -> None:
+def test_older_code_works_after_a_migration(bare_url: str) -> None:
     migrate(bare_url)
     newer = (
         "UPDATE records_version SET version_num = 'of next week'",
@@ -177,7 +178,7 @@ def test_code_may_go_back_to_before_a_migration(bare_url: str) -> None:
     store.engine.dispose()
 
 
-def test_a_history_that_nobody_knows_is_not_taken_for_newer_code(bare_url: str) -> None:
+def test_unknown_migration_history_is_refused(bare_url: str) -> None:
     run(
         bare_url,
         "CREATE TABLE records_version (version_num VARCHAR(32))",
@@ -187,7 +188,7 @@ def test_a_history_that_nobody_knows_is_not_taken_for_newer_code(bare_url: str) 
         migrate(bare_url)
 
 
-def test_a_migration_that_fails_leaves_all_as_it_was(bare_url: str) -> None:
+def test_failed_migration_changes_nothing(bare_url: str) -> None:
     run(bare_url, "CREATE TABLE modes (mine INTEGER)", "INSERT INTO modes VALUES (7)")
     with pytest.raises(StoreUnavailableError, match="exists"):
         migrate(bare_url)

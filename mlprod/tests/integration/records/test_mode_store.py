@@ -1,4 +1,4 @@
-"""Switches in the database: a late one never loosens, and the last row holds."""
+"""Switches in the database: a late one never relaxes the mode, and the last row applies."""
 
 import threading
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def late_switch(mode: str, hours: float, number: int = 0) -> Mode:
     return Mode(mode, "replica", "while the database was away", now() - hours * HOUR, number)
 
 
-def test_a_late_stop_holds_and_to_write_it_again_changes_nothing(records: Store) -> None:
+def test_late_stop_applies_and_a_repeat_changes_nothing(records: Store) -> None:
     late = late_switch("shadow", 1)
     for _ in range(3):
         assert records.add_late_switch(late, FIRST).mode == "shadow"
@@ -53,18 +53,18 @@ def test_a_late_stop_holds_and_to_write_it_again_changes_nothing(records: Store)
 
 
 @pytest.mark.parametrize("newer", ["assist", "automate"])
-def test_a_late_stop_holds_against_a_newer_switch_that_was_no_step_up(
+def test_late_stop_applies_against_a_newer_switch_without_a_step_up(
     records: Store, newer: str
 ) -> None:
     records.set_mode("automate", "somebody", "before")
-    records.set_mode(newer, "somebody", "knowing nothing of the stop")
+    records.set_mode(newer, "somebody", "without knowing of the stop")
     assert records.add_late_switch(late_switch("shadow", 1), FIRST).mode == "shadow"
     holds = records.mode()
     assert holds
     assert (holds.mode, holds.who) == ("shadow", "replica")
 
 
-def test_a_deliberate_step_up_after_a_late_stop_holds_and_the_stop_stands_in_history(
+def test_step_up_after_a_late_stop_applies_and_the_stop_is_in_history(
     records: Store,
 ) -> None:
     records.set_mode("shadow", "you", "a stop through another replica")
@@ -86,7 +86,7 @@ def test_a_deliberate_step_up_after_a_late_stop_holds_and_the_stop_stands_in_his
         ]
 
 
-def test_a_step_up_that_was_known_when_the_stop_was_made_does_not_undo_it_whatever_clocks_say(
+def test_step_up_known_at_the_stop_does_not_undo_it_despite_clocks(
     records: Store,
 ) -> None:
     records.set_mode("shadow", "somebody", "before")
@@ -94,15 +94,15 @@ def test_a_step_up_that_was_known_when_the_stop_was_made_does_not_undo_it_whatev
     assert records.add_late_switch(late_switch("shadow", 5, known.number), FIRST).mode == "shadow"
 
 
-def test_a_late_step_down_does_not_loosen_a_stop(records: Store) -> None:
-    records.set_mode("shadow", "somebody", "a stop that the replica had not heard of")
+def test_late_step_down_does_not_relax_a_stop(records: Store) -> None:
+    records.set_mode("shadow", "somebody", "a stop that the replica did not know")
     assert records.add_late_switch(late_switch("assist", 0), FIRST).mode == "shadow"
     holds = records.mode()
     assert holds
     assert (holds.mode, holds.who) == ("shadow", "somebody")
 
 
-def test_a_late_switch_does_not_loosen_the_first_mode(records: Store) -> None:
+def test_late_switch_does_not_relax_the_first_mode(records: Store) -> None:
     first = Mode("shadow", "settings", "ML_MODE")
     assert records.add_late_switch(late_switch("assist", 0), first).mode == "shadow"
     holds = records.mode()
@@ -110,7 +110,7 @@ def test_a_late_switch_does_not_loosen_the_first_mode(records: Store) -> None:
     assert holds.mode == "shadow"
 
 
-def test_a_mode_that_somebody_wrote_by_hand_and_that_is_none_is_shadow(records: Store) -> None:
+def test_invalid_mode_written_by_hand_is_shadow(records: Store) -> None:
     with records.engine.begin() as connection:
         connection.execute(modes.insert().values(mode="stop!", who="dba", why="by hand", at=now()))
     holds = records.mode()
@@ -118,7 +118,7 @@ def test_a_mode_that_somebody_wrote_by_hand_and_that_is_none_is_shadow(records: 
     assert holds.mode == "shadow"
 
 
-def test_the_mode_is_read_while_another_writes(records: Store) -> None:
+def test_mode_is_read_during_a_write(records: Store) -> None:
     records.set_mode("assist", "you", "a test")
     with records.connected() as connection:
         connection.execute(
@@ -129,7 +129,7 @@ def test_the_mode_is_read_while_another_writes(records: Store) -> None:
         assert holds.mode == "assist"
 
 
-def test_switches_at_the_same_moment_are_all_written_and_the_strictest_holds(
+def test_concurrent_switches_are_all_written_and_the_strictest_applies(
     records: Store,
 ) -> None:
     records.set_mode("automate", "you", "a test")

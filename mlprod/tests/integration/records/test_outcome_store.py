@@ -1,4 +1,4 @@
-"""Outcomes and feedback are taken once, whoever writes them at the same time."""
+"""Outcomes and feedback are stored once, also with concurrent writers."""
 
 from collections.abc import Callable
 from functools import partial
@@ -41,7 +41,7 @@ def test_outcomes_are_accepted_once(store: Store) -> None:
     ]
 
 
-def test_the_same_outcome_at_another_time_is_a_repetition_and_changes_nothing(store: Store) -> None:
+def test_same_outcome_with_another_time_is_a_repeat_and_changes_nothing(store: Store) -> None:
     store.add_outcomes([outcome("a")])
     before = stored(store, outcomes)
     assert store.add_outcomes([outcome("a", at=LATE, correction=True)])["repeated"] == 1
@@ -49,7 +49,7 @@ def test_the_same_outcome_at_another_time_is_a_repetition_and_changes_nothing(st
     assert stored(store, outcome_history) == []
 
 
-def test_of_a_body_with_conflicts_nothing_is_written_and_each_is_named(store: Store) -> None:
+def test_body_with_conflicts_is_not_written_and_names_each_conflict(store: Store) -> None:
     store.add_outcomes([outcome("a", 1), outcome("b", 0.5)])
     before = stored(store, outcomes)
     body = [
@@ -66,7 +66,7 @@ def test_of_a_body_with_conflicts_nothing_is_written_and_each_is_named(store: St
     assert stored(store, outcome_history) == []
 
 
-def test_a_correction_replaces_an_outcome_and_what_it_replaced_is_kept(store: Store) -> None:
+def test_correction_replaces_an_outcome_and_keeps_it_in_the_history(store: Store) -> None:
     store.add_outcomes([outcome("a", 1), outcome("b", 1)])
     (first, _) = stored(store, outcomes)
     body = [outcome("a", 0, LATE, correction=True), outcome("c", 1, correction=True)]
@@ -81,7 +81,7 @@ def test_a_correction_replaces_an_outcome_and_what_it_replaced_is_kept(store: St
     assert retained["replaced_at"] == stored(store, outcomes)[0]["received_at"]
 
 
-def test_several_outcomes_of_one_id_in_one_body_are_taken_in_their_order(store: Store) -> None:
+def test_several_outcomes_of_one_id_in_a_body_apply_in_order(store: Store) -> None:
     body = [
         outcome("a", 1),
         outcome("a", 1),
@@ -89,7 +89,7 @@ def test_several_outcomes_of_one_id_in_one_body_are_taken_in_their_order(store: 
         outcome("a", 3, LATE, correction=True),
     ]
     assert store.add_outcomes(body) == {"accepted": 1, "repeated": 1, "corrected": 2, "unknown": 1}
-    assert [(each["outcome"], each["at"]) for each in stored(store, outcomes)] == [(3, LATE)]
+    assert [(item["outcome"], item["at"]) for item in stored(store, outcomes)] == [(3, LATE)]
     assert [item["outcome"] for item in stored(store, outcome_history)] == [1, 2]
     assert (
         store.add_outcomes([outcome("a", 4, correction=True), outcome("a", 3, correction=True)])[
@@ -97,11 +97,11 @@ def test_several_outcomes_of_one_id_in_one_body_are_taken_in_their_order(store: 
         ]
         == 2
     )
-    assert [element["outcome"] for element in stored(store, outcomes)] == [3]
-    assert [entry["outcome"] for entry in stored(store, outcome_history)] == [1, 2, 3, 4]
+    assert [item["outcome"] for item in stored(store, outcomes)] == [3]
+    assert [item["outcome"] for item in stored(store, outcome_history)] == [1, 2, 3, 4]
 
 
-def test_an_id_that_stands_twice_with_different_outcomes_is_a_conflict_with_itself(
+def test_different_outcomes_of_one_id_in_a_body_conflict(
     store: Store,
 ) -> None:
     with pytest.raises(OutcomeConflictError) as conflict:
@@ -110,11 +110,11 @@ def test_an_id_that_stands_twice_with_different_outcomes_is_a_conflict_with_itse
     assert stored(store, outcomes) == []
 
 
-def test_an_outcome_that_comes_before_its_prediction_is_matched_once_that_is_shipped(
+def test_outcome_before_its_prediction_is_joined_once_the_prediction_arrives(
     store: Store,
 ) -> None:
     assert store.add_outcomes([outcome("a"), outcome("b"), outcome("b")])["unknown"] == 2
-    store.ship([event(prediction("a"))])
+    store.insert_events([event(prediction("a"))])
     assert store.add_outcomes([outcome("a"), outcome("b")])["unknown"] == 1
     joined = select(predictions.c.score, outcomes.c.outcome).join(
         outcomes, outcomes.c.prediction_id == predictions.c.id
@@ -123,24 +123,24 @@ def test_an_outcome_that_comes_before_its_prediction_is_matched_once_that_is_shi
         assert connection.execute(joined).all() == [(0.25, 1.0)]
 
 
-def test_a_full_body_of_outcomes_is_taken_at_once(store: Store) -> None:
+def test_full_body_of_outcomes_is_written_in_one_call(store: Store) -> None:
     body = [outcome(str(number)) for number in range(1_000)]
     assert store.add_outcomes(body)["accepted"] == 1_000
     corrected = [item | {"outcome": 0.0, "correction": True} for item in body[:200]]
     assert store.add_outcomes(corrected)["corrected"] == 200
 
 
-def test_of_replicas_that_write_the_same_outcomes_at_once_one_is_the_first(
+def test_concurrent_identical_outcomes_are_accepted_once(
     stores: Callable[[], Store],
 ) -> None:
     replicas = [stores() for _ in range(3)]
     for turn in range(4):
         body = [outcome(f"{turn}-{number}") for number in range(50)]
-        routes = [body, body[::-1], body[25:] + body[:25]]
+        orders = [body, body[::-1], body[25:] + body[:25]]
         counts = at_once(
             [
-                partial(item.add_outcomes, route)
-                for item, route in zip(replicas, routes, strict=True)
+                partial(item.add_outcomes, order)
+                for item, order in zip(replicas, orders, strict=True)
             ]
         )
         assert sum(count["accepted"] for count in counts) == 50
@@ -148,7 +148,7 @@ def test_of_replicas_that_write_the_same_outcomes_at_once_one_is_the_first(
     assert len(stored(replicas[0], outcomes)) == 200
 
 
-def test_of_replicas_that_write_different_outcomes_at_once_the_second_is_told_of_the_first(
+def test_second_of_concurrent_different_outcomes_gets_a_conflict(
     stores: Callable[[], Store],
 ) -> None:
     replicas = [stores() for _ in range(2)]
@@ -165,7 +165,7 @@ def test_of_replicas_that_write_different_outcomes_at_once_the_second_is_told_of
     assert sorted(received) == ["accepted", f"known: {retained['outcome']:g}"]
 
 
-def test_corrections_at_once_in_any_order_leave_every_value_in_the_history(
+def test_concurrent_corrections_leave_every_value_in_the_history(
     stores: Callable[[], Store],
 ) -> None:
     replicas = [stores() for _ in range(2)]
@@ -188,31 +188,31 @@ def test_corrections_at_once_in_any_order_leave_every_value_in_the_history(
     } - last
 
 
-def test_feedback_is_taken_once_by_its_id(store: Store) -> None:
-    store.ship([event(prediction("a"))])
-    message = [
+def test_feedback_is_stored_once_by_its_id(store: Store) -> None:
+    store.insert_events([event(prediction("a"))])
+    opinions = [
         opinion("1", "a", verdict="overridden", decision_taken="leave", reason="known"),
         opinion("2", "b"),
     ]
-    assert store.add_feedback([*message, message[0]]) == ({"1", "2"}, 1)
-    assert store.add_feedback([*message, opinion("3", "a", handling_seconds=None)]) == ({"3"}, 1)
+    assert store.add_feedback([*opinions, opinions[0]]) == ({"1", "2"}, 1)
+    assert store.add_feedback([*opinions, opinion("3", "a", handling_seconds=None)]) == ({"3"}, 1)
     retained = stored(store, feedback)
     assert [item["id"] for item in retained] == ["1", "2", "3"]
-    assert {name: retained[0][name] for name in message[0]} == message[0]
+    assert {name: retained[0][name] for name in opinions[0]} == opinions[0]
     assert retained[2]["handling_seconds"] is None
 
 
-def test_feedback_of_replicas_at_once_is_counted_once(stores: Callable[[], Store]) -> None:
+def test_concurrent_feedback_of_replicas_is_stored_once(stores: Callable[[], Store]) -> None:
     replicas = [stores() for _ in range(2)]
-    message = [opinion(str(number), "a") for number in range(100)]
+    body = [opinion(str(number), "a") for number in range(100)]
     (first, _), (second, _) = at_once(
-        [lambda: replicas[0].add_feedback(message), lambda: replicas[1].add_feedback(message[::-1])]
+        [lambda: replicas[0].add_feedback(body), lambda: replicas[1].add_feedback(body[::-1])]
     )
     assert len(first | second) == 100
     assert not first & second
 
 
-def test_a_prediction_id_that_the_database_cannot_hold_is_refused(store: Store) -> None:
+def test_prediction_id_that_the_database_cannot_store_is_refused(store: Store) -> None:
     if store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite holds any text")
     with pytest.raises(EventsRefusedError):

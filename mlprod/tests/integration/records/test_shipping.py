@@ -1,4 +1,4 @@
-"""Every answer that left is on record under its own number, and shipping it again changes nothing."""
+"""Every prediction is recorded under its own number, and shipping it again changes nothing."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from sqlalchemy import Table, select
 from stored import store, stores
 
 from mlprod.records.events import event_number
-from mlprod.records.shipping import Shipped
+from mlprod.records.shipping import InsertResult
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions, repeated_answers
 
@@ -24,18 +24,18 @@ ROW = {
     "city": "Tromsø \"' 🐟",
     "stops": 3,
     "express": True,
-    "way": None,
+    "note": None,
     "far": 1e15,
 }
-NEW = Shipped(1)
+NEW = InsertResult(1)
 
 
 def prediction(id: str, **more: Any) -> dict[str, Any]:
     return {"id": id, "score": 0.25, "decision": "call", "unit": "ab" * 16, "row": ROW} | more
 
 
-def event(*kept: dict[str, Any], **facts: Any) -> bytes:
-    """What a service writes down for a request."""
+def event(*predicted: dict[str, Any], **facts: Any) -> bytes:
+    """Build an event like the service's for a request."""
     usual = {
         "at": "2026-01-31 12:00:00.123456",
         "bundle": "f" * 64,
@@ -43,12 +43,12 @@ def event(*kept: dict[str, Any], **facts: Any) -> bytes:
         "arm": "champion",
     }
     usual |= {"mode": "assist", "number": event_number(), "caller": "checkout", "request": "r-1"}
-    return json.dumps(usual | facts | {"predictions": kept}, ensure_ascii=False).encode()
+    return json.dumps(usual | facts | {"predictions": predicted}, ensure_ascii=False).encode()
 
 
-def unnumbered(*kept: dict[str, Any]) -> bytes:
-    """What a service wrote down before answers were numbered."""
-    result = json.loads(event(*kept))
+def unnumbered(*predicted: dict[str, Any]) -> bytes:
+    """Build an event of an older service, without numbers."""
+    result = json.loads(event(*predicted))
     return json.dumps(
         {name: result[name] for name in result if name not in ("number", "caller", "request")}
     ).encode()
@@ -62,11 +62,11 @@ def rows(store: Store, table: Table = predictions) -> list[dict[str, Any]]:
         ]
 
 
-def test_number_caller_and_request_are_recorded_and_a_trial_is_marked(store: Store) -> None:
+def test_number_caller_and_request_are_recorded_and_a_smoke_test_is_marked(store: Store) -> None:
     number = event_number()
-    assert store.ship(
+    assert store.insert_events(
         [event(prediction("a"), prediction("b", smoke=True), number=number)]
-    ) == Shipped(2)
+    ) == InsertResult(2)
     result = [
         [row[name] for name in ("answer_id", "caller", "request", "smoke")] for row in rows(store)
     ]
@@ -77,21 +77,24 @@ def test_number_caller_and_request_are_recorded_and_a_trial_is_marked(store: Sto
     assert len(result[0][0]) == 32
 
 
-def test_numbers_differ_and_later_ones_of_a_process_are_larger() -> None:
+def test_event_numbers_are_unique_and_increase() -> None:
     numbers = [event_number() for _ in range(10_000)]
     assert sorted(set(numbers)) == numbers
     assert {len(number) for number in numbers} == {28}
 
 
-def test_what_is_shipped_again_under_its_number_is_neither_new_nor_repeated(store: Store) -> None:
+def test_event_shipped_again_with_its_number_is_neither_new_nor_repeated(store: Store) -> None:
     first, second = event(prediction("a")), event(prediction("a", score=0.9))
-    assert [store.ship([item]) for item in (first, second)] == [NEW, Shipped(0, 0, 1)]
-    assert [store.ship([entry]) for entry in (first, second)] == [Shipped(0), Shipped(0)]
-    assert store.ship([first, second, event(prediction("b"))]) == NEW
+    assert [store.insert_events([item]) for item in (first, second)] == [NEW, InsertResult(0, 0, 1)]
+    assert [store.insert_events([entry]) for entry in (first, second)] == [
+        InsertResult(0),
+        InsertResult(0),
+    ]
+    assert store.insert_events([first, second, event(prediction("b"))]) == NEW
     assert len(rows(store, repeated_answers)) == 1
 
 
-def test_another_answer_under_a_known_id_is_kept_whole_beside_the_first(store: Store) -> None:
+def test_another_prediction_under_a_known_id_is_stored_beside_the_first(store: Store) -> None:
     number = event_number()
     later = {
         "at": "2026-02-28 09:30:00.000001",
@@ -102,10 +105,10 @@ def test_another_answer_under_a_known_id_is_kept_whole_beside_the_first(store: S
     again = prediction(
         "a", score=0.9, decision="leave", unit="cd" * 16, row=ROW | {"stops": 4}, arm="explored"
     )
-    store.ship([event(prediction("a"))])
-    assert store.ship(
+    store.insert_events([event(prediction("a"))])
+    assert store.insert_events(
         [event(again, number=number, caller="desk", request="r-2", **later)]
-    ) == Shipped(0, 0, 1)
+    ) == InsertResult(0, 0, 1)
     (first,), (stored,) = rows(store), rows(store, repeated_answers)
     assert (first["score"], first["row"], first["caller"]) == (0.25, ROW, "checkout")
     assert stored == later | {
@@ -137,11 +140,11 @@ def test_another_answer_under_a_known_id_is_kept_whole_beside_the_first(store: S
         ({"decision": "leave", "arm": "explored"}, {}),
     ],
 )
-def test_the_same_row_again_is_a_repeat(
+def test_same_row_again_is_a_repeat(
     store: Store, change: dict[str, Any], facts: dict[str, Any]
 ) -> None:
-    store.ship([event(prediction("a"))])
-    assert store.ship([event(prediction("a", **change), **facts)]) == Shipped(0, 1, 0)
+    store.insert_events([event(prediction("a"))])
+    assert store.insert_events([event(prediction("a", **change), **facts)]) == InsertResult(0, 1, 0)
     assert [row["conflicting"] for row in rows(store, repeated_answers)] == [False]
 
 
@@ -151,23 +154,23 @@ def test_the_same_row_again_is_a_repeat(
         ({"row": ROW | {"weight": 0.3}}, {}),
         ({"row": ROW | {"city": "Tromsø"}}, {"bundle": "e" * 64}),
         ({"row": ROW | {"express": False}}, {}),
-        ({"row": ROW | {"way": 0}}, {}),
+        ({"row": ROW | {"note": 0}}, {}),
         ({"row": ROW | {"stops": None}}, {}),
         ({"row": ROW | {"far": 1.1e15}}, {}),
         ({"unit": "cd" * 16}, {}),
         ({"score": 0.26}, {}),
     ],
 )
-def test_another_row_or_a_score_that_only_another_row_has_is_a_conflict(
+def test_another_row_or_another_score_is_a_conflict(
     store: Store, change: dict[str, Any], facts: dict[str, Any]
 ) -> None:
-    store.ship([event(prediction("a"))])
-    assert store.ship([event(prediction("a", **change), **facts)]) == Shipped(0, 0, 1)
+    store.insert_events([event(prediction("a"))])
+    assert store.insert_events([event(prediction("a", **change), **facts)]) == InsertResult(0, 0, 1)
 
 
-def test_answers_that_are_shipped_together_are_told_apart_too(store: Store) -> None:
+def test_predictions_shipped_together_are_distinguished(store: Store) -> None:
     other = prediction("a", row=ROW | {"stops": 4})
-    shipped = store.ship(
+    shipped = store.insert_events(
         [
             event(prediction("a"), prediction("b")),
             event(other),
@@ -175,36 +178,43 @@ def test_answers_that_are_shipped_together_are_told_apart_too(store: Store) -> N
             event(other),
         ]
     )
-    assert shipped == Shipped(2, 1, 2)
+    assert shipped == InsertResult(2, 1, 2)
     assert [row["conflicting"] for row in rows(store, repeated_answers)] == [True, False, True]
 
 
-def test_events_of_before_answers_were_numbered_are_shipped_and_leave_open_what_they_do_not_hold(
+def test_events_without_numbers_are_shipped_and_leave_new_columns_empty(
     store: Store,
 ) -> None:
     old = unnumbered(prediction("a"), prediction("smoke-1"))
-    assert [store.ship([old]), store.ship([old])] == [Shipped(2), Shipped(0)]
+    assert [store.insert_events([old]), store.insert_events([old])] == [
+        InsertResult(2),
+        InsertResult(0),
+    ]
     unknown = ("answer_id", "caller", "request", "smoke")
     assert [[row[name] for name in unknown] for row in rows(store)] == [[None] * 4] * 2
-    assert store.ship([event(prediction("a", score=0.5))]) == Shipped(0, 0, 1)
-    assert store.ship([unnumbered(prediction("b")), event(prediction("b"))]) == Shipped(1, 1, 0)
+    assert store.insert_events([event(prediction("a", score=0.5))]) == InsertResult(0, 0, 1)
+    assert store.insert_events(
+        [unnumbered(prediction("b")), event(prediction("b"))]
+    ) == InsertResult(1, 1, 0)
 
 
-def test_an_event_that_is_shipped_in_parts_keeps_its_numbers(store: Store) -> None:
+def test_event_shipped_in_parts_keeps_its_numbers(store: Store) -> None:
     number = event_number()
     stored = [prediction(f"{place:02}") for place in range(20)]
     parts = [event(*stored[start : start + 7], number=number, start=start) for start in (0, 7, 14)]
-    assert [store.ship([part]).new for part in parts] == [7, 7, 6]
+    assert [store.insert_events([part]).new for part in parts] == [7, 7, 6]
     assert [row["answer_id"] for row in rows(store)] == [
         f"{number}{place:04x}" for place in range(20)
     ]
-    assert store.ship([event(*stored, number=number), *parts]) == Shipped(0)
+    assert store.insert_events([event(*stored, number=number), *parts]) == InsertResult(0)
     again = event_number()
-    assert store.ship([event(*stored[5:9], number=again, start=5)]) == Shipped(0, 4, 0)
-    assert store.ship([event(*stored, number=again)]) == Shipped(0, 16, 0)
+    assert store.insert_events([event(*stored[5:9], number=again, start=5)]) == InsertResult(
+        0, 4, 0
+    )
+    assert store.insert_events([event(*stored, number=again)]) == InsertResult(0, 16, 0)
 
 
-def test_of_replicas_that_ship_the_same_id_at_once_every_answer_is_kept(
+def test_every_prediction_of_concurrent_replicas_with_one_id_is_stored(
     stores: Callable[[], Store],
 ) -> None:
     replicas, gate = [stores() for _ in range(3)], threading.Barrier(3)
@@ -213,9 +223,9 @@ def test_of_replicas_that_ship_the_same_id_at_once_every_answer_is_kept(
         for k in range(3)
     ]
 
-    def ship(k: int) -> Shipped:
+    def ship(k: int) -> InsertResult:
         gate.wait(10)
-        return replicas[k].ship(events[k])
+        return replicas[k].insert_events(events[k])
 
     with ThreadPoolExecutor(3) as threads:
         shipped = list(threads.map(ship, range(3)))
@@ -226,28 +236,28 @@ def test_of_replicas_that_ship_the_same_id_at_once_every_answer_is_kept(
     assert sorted(result) == sorted((f"id-{n}", k) for n in range(50) for k in range(3))
 
 
-def test_a_backlog_of_repeats_is_shipped_in_one_go(store: Store) -> None:
+def test_backlog_of_repeats_is_shipped_in_one_call(store: Store) -> None:
     first, again = (
         [event(*(prediction(f"{n}-{row}") for row in range(500))) for n in range(4)]
         for _ in range(2)
     )
-    assert store.ship(first) == Shipped(2_000)
-    assert store.ship(again) == Shipped(0, 2_000, 0)
+    assert store.insert_events(first) == InsertResult(2_000)
+    assert store.insert_events(again) == InsertResult(0, 2_000, 0)
 
 
-def test_what_nobody_was_given_yet_is_recorded_once_and_a_known_id_is_told(store: Store) -> None:
-    store.ship([event(prediction("a"), prediction("b"))])
+def test_unreleased_prediction_is_recorded_once_and_a_known_id_is_reported(store: Store) -> None:
+    store.insert_events([event(prediction("a"), prediction("b"))])
     given = event(prediction("a"), prediction("b", row=ROW | {"stops": 4}), prediction("c"))
     assert store.record(given) == (1, {"a": False, "b": True})
     assert [row["id"] for row in rows(store)] == ["a", "b", "c"]
     assert rows(store, repeated_answers) == []
 
 
-def test_repeated_answers_are_deleted_with_the_rest_of_their_time(store: Store) -> None:
+def test_repeated_answers_are_deleted_by_time_too(store: Store) -> None:
     times = ("2026-01-31 12:00:00.000000", "2026-02-02 00:00:00.000000")
-    store.ship(
+    store.insert_events(
         [event(prediction("a", score=n / 10), at=at) for n, at in enumerate((times[0], *times))]
     )
-    assert store.forget(datetime(2026, 2, 1))["repeated_answers"] == 1
+    assert store.delete_before(datetime(2026, 2, 1))["repeated_answers"] == 1
     assert [row["at"] for row in rows(store, repeated_answers)] == [datetime(2026, 2, 2)]
-    assert store.forget(datetime(2100, 1, 1))["repeated_answers"] == 1
+    assert store.delete_before(datetime(2100, 1, 1))["repeated_answers"] == 1

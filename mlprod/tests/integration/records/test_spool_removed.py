@@ -1,5 +1,6 @@
-"""Somebody removes, moves or cuts the event log of a running service: it goes on or refuses, and
-counts losses.
+"""An event log that somebody removes, moves or truncates while the service runs.
+
+The service continues or refuses, and counts the losses.
 """
 
 import os
@@ -12,7 +13,7 @@ from event_logs import EVENTS, fill, shipped
 
 from mlprod.records import event_log as spools
 from mlprod.records import log_segments
-from mlprod.records.errors import SpoolError
+from mlprod.records.errors import EventLogError
 from mlprod.records.event_log import EventLog
 from mlprod.records.log_files import is_file_at
 
@@ -33,11 +34,13 @@ def spool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventLog]:
 
 
 def is_whole(spool: EventLog) -> bool:
-    """Whether the counts are those of the disk, and the folder is this process's own."""
-    with pytest.raises(SpoolError, match="a service already runs"):
+    """Return whether the counts equal the disk, and this process has the folder."""
+    with pytest.raises(EventLogError, match="a service already runs"):
         EventLog(spool.folder, 1_000_000)
     on_disk = sum(path.stat().st_size for path in spool.folder.glob("*.log"))
-    return (spool.bytes, spool.refuses) == (on_disk, "") and not (spool.folder / "probe").exists()
+    return (spool.bytes, spool.refusal_reason) == (on_disk, "") and not (
+        spool.folder / "probe"
+    ).exists()
 
 
 def move(folder: Path) -> None:
@@ -64,7 +67,7 @@ def rename_log(folder: Path) -> None:
 
 
 def write_another(folder: Path) -> None:
-    """As an editor or a restore does."""
+    """Replace the files, like an editor or a restore."""
     for path in folder.glob("*.log"):
         path.unlink()
         path.write_bytes(b"")
@@ -83,7 +86,7 @@ HARM: list[Callable[[Path], object]] = [
 
 @pytest.mark.parametrize("harm", HARM)
 @pytest.mark.parametrize("next_step", ["append", "check", "read"])
-def test_what_waits_in_a_removed_file_is_shipped_all_the_same(
+def test_events_of_a_removed_file_are_still_shipped(
     spool: EventLog, folder: Path, harm: Callable[[Path], object], next_step: str
 ) -> None:
     fill(spool, EARLY)
@@ -102,7 +105,7 @@ def test_what_waits_in_a_removed_file_is_shipped_all_the_same(
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_what_is_written_after_the_harm_survives_the_process(
+def test_events_written_after_the_harm_survive_the_process(
     spool: EventLog, folder: Path, harm: Callable[[Path], object], tmp_path: Path
 ) -> None:
     fill(spool, EARLY)
@@ -117,7 +120,7 @@ def test_what_is_written_after_the_harm_survives_the_process(
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_what_is_being_shipped_when_its_file_is_removed_is_no_loss(
+def test_events_being_shipped_when_the_file_is_removed_are_not_lost(
     spool: EventLog, folder: Path, harm: Callable[[Path], object]
 ) -> None:
     fill(spool, EARLY)
@@ -126,13 +129,13 @@ def test_what_is_being_shipped_when_its_file_is_removed_is_no_loss(
     harm(folder)
     spool.check()
     assert spool.read() == EARLY
-    spool.shipped()
+    spool.acknowledge()
     assert shipped(spool) == LATE
     assert (spool.events, spool.lost) == (0, 0)
     assert is_whole(spool)
 
 
-def test_what_older_files_held_is_counted_as_lost(
+def test_events_of_older_removed_files_count_as_lost(
     spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 50)
@@ -147,7 +150,7 @@ def test_what_older_files_held_is_counted_as_lost(
     assert is_whole(spool)
 
 
-def test_one_file_that_is_removed_is_lost_alone(
+def test_only_the_events_of_a_removed_file_are_lost(
     spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_segments, "SEGMENT", 50)
@@ -159,7 +162,7 @@ def test_one_file_that_is_removed_is_lost_alone(
     second.unlink()
     spool.check()
     assert spool.lost == held[1]
-    spool.shipped()
+    spool.acknowledge()
     assert shipped(spool) == EVENTS[sum(held) :]
     assert (spool.events, spool.lost) == (0, held[1])
     assert is_whole(spool)
@@ -167,7 +170,7 @@ def test_one_file_that_is_removed_is_lost_alone(
 
 @pytest.mark.parametrize("left", [0, 7])
 @pytest.mark.parametrize("by_append", [False, True])
-def test_what_is_cut_off_is_counted_as_lost(
+def test_truncated_events_count_as_lost(
     spool: EventLog, folder: Path, left: int, by_append: bool
 ) -> None:
     fill(spool, EARLY)
@@ -182,17 +185,15 @@ def test_what_is_cut_off_is_counted_as_lost(
     path.unlink(missing_ok=True)
 
 
-def test_a_folder_that_another_service_took_is_not_written_to(
-    spool: EventLog, folder: Path
-) -> None:
+def test_folder_used_by_another_service_is_not_written(spool: EventLog, folder: Path) -> None:
     fill(spool, EARLY)
     shutil.rmtree(folder)
     other = EventLog(folder, 1_000_000)
     for _ in range(2):
-        with pytest.raises(SpoolError, match="a service already runs"):
+        with pytest.raises(EventLogError, match="a service already runs"):
             spool.append(LATE[0])
         spool.check()
-        assert "a service already runs" in spool.refuses
+        assert "a service already runs" in spool.refusal_reason
         assert spool.read() == []
     other.close()
     spool.check()
@@ -201,7 +202,7 @@ def test_a_folder_that_another_service_took_is_not_written_to(
     assert is_whole(spool)
 
 
-def test_a_lock_that_is_removed_is_made_again(spool: EventLog, folder: Path) -> None:
+def test_removed_lock_is_created_again(spool: EventLog, folder: Path) -> None:
     fill(spool, EARLY)
     (folder / "lock").unlink()
     spool.check()
@@ -209,17 +210,15 @@ def test_a_lock_that_is_removed_is_made_again(spool: EventLog, folder: Path) -> 
     assert shipped(spool) == EARLY
 
 
-def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(
-    spool: EventLog, folder: Path
-) -> None:
+def test_folder_that_cannot_be_restored_refuses_until_it_can(spool: EventLog, folder: Path) -> None:
     fill(spool, EARLY)
     shutil.rmtree(folder)
     folder.write_text("in its place")
-    with pytest.raises(SpoolError, match="cannot be written"):
+    with pytest.raises(EventLogError, match="cannot be written"):
         spool.append(LATE[0])
     assert "predictions are refused: the event log cannot be written" in spool.check()
     assert spool.read() == []
-    assert spool.refuses
+    assert spool.refusal_reason
     folder.unlink()
     assert "can be written again" in spool.check()
     fill(spool, LATE)
@@ -228,7 +227,7 @@ def test_a_folder_that_cannot_be_made_again_refuses_until_it_can(
 
 
 @pytest.mark.parametrize("also", ["check", "append"])
-def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
+def test_folder_removed_during_a_check_is_created_again(
     spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch, also: str
 ) -> None:
     spool.append(EVENTS[0])
@@ -246,41 +245,41 @@ def test_a_folder_that_is_removed_while_the_log_looks_at_it_is_made_again(
         spool.append(EVENTS[1])
     else:
         spool.check()
-    assert spool.refuses == ""
+    assert spool.refusal_reason == ""
     assert is_whole(spool)
     assert spool.lost == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of files")
-def test_a_folder_without_the_right_to_write_refuses_before_anybody_asks(
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX file permissions")
+def test_folder_without_write_permission_refuses_before_a_request(
     spool: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a disk that turned read-only."""
+    """Like a disk that became read-only."""
     monkeypatch.setattr(os, "access", lambda path, _: path != folder)
-    assert "no right to write" in spool.check()
-    assert "no right to write" in spool.refuses
+    assert "no permission to write" in spool.check()
+    assert "no permission to write" in spool.refusal_reason
     monkeypatch.undo()
     monkeypatch.setattr(spools, "HOLD_SECONDS", 0.0)
     spool.check()
-    assert spool.refuses == ""
+    assert spool.refusal_reason == ""
 
 
-def test_a_log_that_was_full_counts_as_writable_once_a_tenth_is_free(spool: EventLog) -> None:
+def test_full_log_is_writable_again_once_a_tenth_is_free(spool: EventLog) -> None:
     spool.limit = 200
     fill(spool, EVENTS)
-    assert spool.refuses == ""
-    with pytest.raises(SpoolError, match="the limit is 200"):
+    assert spool.refusal_reason == ""
+    with pytest.raises(EventLogError, match="the limit is 200"):
         spool.append(EVENTS[0])
-    assert "the limit is 200" in spool.refuses
+    assert "the limit is 200" in spool.refusal_reason
     spool.limit = 221
     spool.check()
-    assert spool.refuses, "a single event has room, and the next is refused again"
+    assert spool.refusal_reason, "one event fits, and the next would be refused again"
     shipped(spool)
     spool.check()
-    assert spool.refuses == ""
+    assert spool.refusal_reason == ""
 
 
-def test_after_its_end_nothing_is_looked_at(folder: Path) -> None:
+def test_closed_log_checks_nothing(folder: Path) -> None:
     spool = EventLog(folder, 1_000)
     spool.close()
     shutil.rmtree(folder)

@@ -12,7 +12,7 @@ pytest_plugins = ["postgres"]
 __all__ = ["store", "stores"]
 
 
-def test_the_mode_that_was_set_last_holds_and_who_set_it_is_known(
+def test_last_switch_applies_with_its_author(
     stores: Callable[[], Store],
 ) -> None:
     here, there = stores(), stores()
@@ -28,7 +28,7 @@ def test_the_mode_that_was_set_last_holds_and_who_set_it_is_known(
     assert [item["mode"] for item in stored(here, modes)] == ["automate", "shadow", "assist"]
 
 
-def test_times_are_utc_whatever_the_server_thinks(store: Store) -> None:
+def test_times_are_utc_for_any_time_zone_of_the_server(store: Store) -> None:
     store.add_outcomes([outcome("a")])
     before = database.now()
     with store.engine.begin() as connection:
@@ -37,35 +37,37 @@ def test_times_are_utc_whatever_the_server_thinks(store: Store) -> None:
     assert abs((stored(store, outcomes)[0]["received_at"] - before).total_seconds()) < 60
 
 
-def test_deletion_goes_in_pieces_between_which_others_write_and_goes_on_after_an_end(
+def test_deletion_runs_in_chunks_and_continues_after_an_interruption(
     stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, service = stores(), stores()
-    monkeypatch.setattr(f"{Store.__module__}.FORGET_ROWS", 10)
+    monkeypatch.setattr(f"{Store.__module__}.DELETE_ROWS", 10)
     old = "2026-01-31 12:00:00.000000"
-    store.ship([event(*(prediction(f"old-{row}") for row in range(55)), at=old)])
+    store.insert_events([event(*(prediction(f"old-{row}") for row in range(55)), at=old)])
     seen: list[int] = []
 
     def progress(gone: dict[str, int]) -> None:
         seen.append(gone["predictions"])
-        service.ship([event(prediction(f"new-{len(seen)}"), at="2026-02-02 12:00:00.000000")])
+        service.insert_events(
+            [event(prediction(f"new-{len(seen)}"), at="2026-02-02 12:00:00.000000")]
+        )
         if len(seen) == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.forget(datetime(2026, 2, 1), progress)
+        store.delete_before(datetime(2026, 2, 1), progress)
     assert seen == [10, 20, 30]
     assert len(stored(store, predictions)) == 25 + 3
-    assert store.forget(datetime(2026, 2, 1))["predictions"] == 25
+    assert store.delete_before(datetime(2026, 2, 1))["predictions"] == 25
     assert sorted(row["id"] for row in stored(store, predictions)) == ["new-1", "new-2", "new-3"]
 
 
-def test_what_is_older_than_a_day_is_forgotten_and_the_rest_kept(store: Store) -> None:
+def test_records_before_a_time_are_deleted_and_the_rest_stays(store: Store) -> None:
     old, new = "2026-01-31 12:00:00.000000", "2026-02-02 00:00:00.000000"
-    store.ship([event(prediction("old"), at=old), event(prediction("new"), at=new)])
+    store.insert_events([event(prediction("old"), at=old), event(prediction("new"), at=new)])
     store.add_outcomes([outcome("old", 1)])
     store.set_mode("shadow", "you", "a test")
-    gone = store.forget(datetime(2026, 2, 1))
+    gone = store.delete_before(datetime(2026, 2, 1))
     assert gone == {
         "predictions": 1,
         "repeated_answers": 0,
@@ -81,5 +83,5 @@ def test_what_is_older_than_a_day_is_forgotten_and_the_rest_kept(store: Store) -
         "outcome_history": 0,
         "feedback": 0,
     }
-    assert store.forget(datetime(2100, 1, 1)) == rest
+    assert store.delete_before(datetime(2100, 1, 1)) == rest
     assert store.mode()

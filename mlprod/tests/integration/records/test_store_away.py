@@ -1,4 +1,4 @@
-"""A database that does not answer is away within seconds, and what helps is said."""
+"""A database that does not respond is unavailable within seconds, with a remedy."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from stored import event, opinion, outcome, prediction, store, stores
 
 from mlprod.records import database, postgres
 from mlprod.records.errors import StoreUnavailableError
-from mlprod.records.shipping import Shipped
+from mlprod.records.shipping import InsertResult
 from mlprod.records.store import Store
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ pytest_plugins = ["postgres"]
 __all__ = ["store", "stores"]
 
 
-SECRET = "hunter2"  # noqa: S105 - no secret: messages are searched for it
+SECRET = "hunter2"  # noqa: S105 - not a secret: the tests search messages for it
 
 
 def hurry(patch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -34,7 +34,7 @@ def hurry(patch: pytest.MonkeyPatch, seconds: float) -> None:
 
 def everything(store: Store) -> list[Callable[[], object]]:
     return [
-        lambda: store.ship([event(prediction("a"))]),
+        lambda: store.insert_events([event(prediction("a"))]),
         lambda: store.add_outcomes([outcome("a")]),
         lambda: store.add_feedback([opinion("1", "a")]),
         lambda: store.set_mode("shadow", "you", "a test"),
@@ -42,7 +42,7 @@ def everything(store: Store) -> list[Callable[[], object]]:
     ]
 
 
-def test_without_tables_what_to_do_is_said(bare_url: str) -> None:
+def test_missing_tables_are_reported_with_the_remedy(bare_url: str) -> None:
     store = Store(bare_url)
     for work in everything(store):
         with pytest.raises(StoreUnavailableError, match=r"run the verb migrate$"):
@@ -50,7 +50,7 @@ def test_without_tables_what_to_do_is_said(bare_url: str) -> None:
     store.engine.dispose()
 
 
-def test_a_database_that_others_hold_is_away_until_they_let_go(
+def test_locked_database_is_unavailable_until_released(
     records_url: str, stores: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurry(monkeypatch, 0.1 if records_url.startswith("sqlite") else 1)
@@ -60,9 +60,9 @@ def test_a_database_that_others_hold_is_away_until_they_let_go(
         if other.engine.dialect.name == "postgresql":
             connection.execute(text("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises(StoreUnavailableError) as away:
-            store.ship([message])
+            store.insert_events([message])
         assert "migrate" not in str(away.value)
-    assert store.ship([message]) == Shipped(1)
+    assert store.insert_events([message]) == InsertResult(1)
 
 
 def closed_port() -> int:
@@ -71,7 +71,7 @@ def closed_port() -> int:
     return port
 
 
-def test_a_server_that_is_not_there_is_away_and_no_password_is_told() -> None:
+def test_absent_server_is_unavailable_and_no_password_is_shown() -> None:
     store = Store(f"postgresql://me:{SECRET}@127.0.0.1:{closed_port()}/records")
     for work in everything(store):
         with pytest.raises(StoreUnavailableError, match="refused") as away:
@@ -79,7 +79,7 @@ def test_a_server_that_is_not_there_is_away_and_no_password_is_told() -> None:
         assert SECRET not in str(away.value)
 
 
-def test_a_server_that_says_nothing_is_away_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_server_is_unavailable_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     hurry(monkeypatch, 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = Store(f"postgresql://me:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/records")
@@ -88,10 +88,11 @@ def test_a_server_that_says_nothing_is_away_within_seconds(monkeypatch: pytest.M
     assert SECRET not in str(away.value)
 
 
-def test_a_server_that_froze_is_away_within_seconds_and_answers_when_it_thaws(
+def test_frozen_server_is_unavailable_within_seconds_and_recovers(
     postgres: "Server", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Store(postgres.url(), wait=0)  # patience is 2 seconds more
+    # The timeout of the connection is 2 seconds longer.
+    store = Store(postgres.url(), wait=0)
     with store.engine.connect() as connection:
         process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     os.kill(process, signal.SIGSTOP)
@@ -104,7 +105,7 @@ def test_a_server_that_froze_is_away_within_seconds_and_answers_when_it_thaws(
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
-def test_a_database_or_a_user_that_the_server_does_not_know_is_away_but_no_matter_of_tables(
+def test_unknown_database_or_user_is_unavailable_without_a_hint_at_tables(
     postgres: "Server",
 ) -> None:
     for url in (postgres.url("nothing"), postgres.url().replace("tests@", f"nobody:{SECRET}@")):
@@ -115,15 +116,15 @@ def test_a_database_or_a_user_that_the_server_does_not_know_is_away_but_no_matte
 
 
 @pytest.mark.parametrize("path", ["folder", "file/records.db", "text.db"])
-def test_a_file_that_is_no_database_is_away(tmp_path: Path, path: str) -> None:
+def test_file_that_is_not_a_database_is_unavailable(tmp_path: Path, path: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
-    (tmp_path / "text.db").write_text("no database at all, but long enough to be looked at" * 100)
+    (tmp_path / "text.db").write_text("not a database, but long enough to be read as one" * 100)
     with pytest.raises(StoreUnavailableError):
         Store(f"sqlite:///{tmp_path / path}").mode()
 
 
-def test_the_folder_of_a_file_is_made(tmp_path: Path, empty_records: Path) -> None:
+def test_folder_of_a_file_is_created(tmp_path: Path, empty_records: Path) -> None:
     path = tmp_path / "not" / "yet" / "records.db"
     store = Store(f"sqlite:///{path}")
     shutil.copy(empty_records, path)
@@ -133,6 +134,6 @@ def test_the_folder_of_a_file_is_made(tmp_path: Path, empty_records: Path) -> No
 @pytest.mark.parametrize(
     "scheme", ["postgres", "postgresql", "postgres+psycopg", "postgresql+psycopg"]
 )
-def test_every_name_of_postgresql_that_the_settings_take_is_understood(scheme: str) -> None:
+def test_every_postgresql_scheme_of_the_settings_works(scheme: str) -> None:
     with pytest.raises(StoreUnavailableError, match="refused"):
         Store(f"{scheme}://me@127.0.0.1:{closed_port()}/records").mode()

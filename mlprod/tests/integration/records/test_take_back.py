@@ -1,4 +1,4 @@
-"""What a key told can be taken back, by the statements that docs/records.md shows."""
+"""The statements of docs/records.md take back what a key sent."""
 
 import re
 from collections.abc import Iterator
@@ -26,23 +26,23 @@ def store(records_url: str) -> Iterator[Store]:
 
 
 def documented() -> list[str]:
-    """The statements of the page."""
+    """Return the statements of the page."""
     (block,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     result = [statement.strip() for statement in block.split(";")]
     return [statement for statement in result if statement and statement not in ("BEGIN", "COMMIT")]
 
 
-def tell(
-    store: Store, at: str, sender: Sender, monkeypatch: pytest.MonkeyPatch, **told: float
+def send(
+    store: Store, at: str, sender: Sender, monkeypatch: pytest.MonkeyPatch, **sent: float
 ) -> None:
-    """Outcomes that came at a time, as corrections where one is known."""
+    """Store outcomes received at a time; known ones are corrected."""
     clock = "mlprod.records.outcome_store.now"
     monkeypatch.setattr(clock, lambda: datetime.fromisoformat(at))
     facts: dict[str, Any] = {"at": datetime(2026, 5, 1), "correction": True}
     store.add_outcomes(
-        [{"prediction_id": id, "outcome": value, **facts} for id, value in told.items()], sender
+        [{"prediction_id": id, "outcome": value, **facts} for id, value in sent.items()], sender
     )
-    message = {
+    opinion = {
         "verdict": "edited",
         "decision_taken": None,
         "reason": None,
@@ -50,16 +50,16 @@ def tell(
         "handling_seconds": None,
     }
     store.add_feedback(
-        [{"id": f"{sender.caller}-{id}-{at[5:10]}", "prediction_id": id} | message for id in told],
+        [{"id": f"{sender.caller}-{id}-{at[5:10]}", "prediction_id": id} | opinion for id in sent],
         sender,
     )
 
 
-def test_what_a_key_told_is_taken_back_by_the_documented_statements(
+def test_documented_statements_take_back_what_a_key_sent(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, "2026-05-20 08:00:00", BAD, monkeypatch, early=1.0)
-    tell(
+    send(store, "2026-05-20 08:00:00", BAD, monkeypatch, early=1.0)
+    send(
         store,
         "2026-06-01 08:00:00",
         GOOD,
@@ -67,9 +67,9 @@ def test_what_a_key_told_is_taken_back_by_the_documented_statements(
         corrected=0.0,
         twice=0.0,
         own=0.0,
-        mended=0.0,
+        fixed=0.0,
     )
-    tell(
+    send(
         store,
         "2026-06-02 08:00:00",
         BAD,
@@ -77,17 +77,17 @@ def test_what_a_key_told_is_taken_back_by_the_documented_statements(
         corrected=1.0,
         twice=1.0,
         new=1.0,
-        mended=1.0,
+        fixed=1.0,
     )
-    tell(store, "2026-06-03 08:00:00", BAD, monkeypatch, twice=2.0)
-    tell(store, "2026-06-04 08:00:00", GOOD, monkeypatch, mended=0.5)
-    poll, *change = documented()
+    send(store, "2026-06-03 08:00:00", BAD, monkeypatch, twice=2.0)
+    send(store, "2026-06-04 08:00:00", GOOD, monkeypatch, fixed=0.5)
+    query, *change = documented()
     with store.connected() as connection:
-        listed = [row.prediction_id for row in connection.execute(text(poll))]
+        listed = [row.prediction_id for row in connection.execute(text(query))]
         assert sorted(listed) == ["corrected", "new", "twice"]
         for statement in change:
             connection.execute(text(statement))
-        assert connection.execute(text(poll)).all() == []
+        assert connection.execute(text(query)).all() == []
         held = {
             row.prediction_id: (row.outcome, row.caller)
             for row in connection.execute(select(outcomes))
@@ -104,8 +104,8 @@ def test_what_a_key_told_is_taken_back_by_the_documented_statements(
         "corrected": (0.0, "desk"),
         "twice": (0.0, "desk"),
         "own": (0.0, "desk"),
-        "mended": (0.5, "desk"),
+        "fixed": (0.5, "desk"),
     }
     taken = [("corrected", 1.0, "checkout"), ("new", 1.0, "checkout"), ("twice", 2.0, "checkout")]
-    assert set(taken) < set(stored), "what was taken back stays on record"
+    assert set(taken) < set(stored), "the outcomes that were taken back stay on record"
     assert [who for who, _ in judged].count("checkout") == 1

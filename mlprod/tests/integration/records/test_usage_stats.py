@@ -30,17 +30,17 @@ def decided(store: Store, *ids: str, mode: str = "assist", at: datetime | None =
     stored: list[dict[str, Any]] = [
         {"id": id, "score": 0.25, "decision": "call", "unit": None, "row": {}} for id in ids
     ]
-    store.ship([json.dumps(facts | {"mode": mode, "predictions": stored}).encode()])
+    store.insert_events([json.dumps(facts | {"mode": mode, "predictions": stored}).encode()])
 
 
-def said(store: Store, id: str, about: str, verdict: str) -> None:
+def judged(store: Store, id: str, subject: str, verdict: str) -> None:
     more: dict[str, Any] = {
         "decision_taken": None,
         "reason": None,
         "pseudonym": "p" * 32,
         "handling_seconds": None,
     }
-    store.add_feedback([{"id": id, "prediction_id": about, "verdict": verdict, **more}])
+    store.add_feedback([{"id": id, "prediction_id": subject, "verdict": verdict, **more}])
 
 
 def became(store: Store, *ids: str) -> None:
@@ -54,14 +54,14 @@ def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     monkeypatch.setattr("mlprod.records.usage_stats.now", lambda: moment)
 
 
-def test_where_nothing_happened_there_is_no_rate(store: Store) -> None:
+def test_empty_records_have_no_rates(store: Store) -> None:
     result = usage(store, "shadow")
     assert result == Usage(0, 0, 0, 0, 0, 0)
     assert result.override_rate is None
     assert result.joined_share is None
 
 
-def test_days_with_cases_and_cases_are_counted_by_mode(store: Store) -> None:
+def test_days_and_cases_are_counted_by_mode(store: Store) -> None:
     first = datetime(2026, 1, 31, 23, 59, 59, 999999)
     decided(store, "a", "b", at=first)
     decided(store, "c", at=first + timedelta(microseconds=1))
@@ -71,28 +71,28 @@ def test_days_with_cases_and_cases_are_counted_by_mode(store: Store) -> None:
     assert usage(store, "automate").cases == 0
 
 
-def test_the_override_rate_is_of_the_cases_of_that_mode_with_feedback(store: Store) -> None:
+def test_override_rate_covers_cases_of_the_mode_with_feedback(store: Store) -> None:
     decided(store, "a", "b", "c", "d")
     decided(store, "s", mode="shadow")
     for number, (subject, verdict) in enumerate(
         [("a", "overridden"), ("b", "accepted"), ("c", "edited"), ("s", "overridden")]
     ):
-        said(store, str(number), subject, verdict)
-    said(store, "stray", "unheard-of", "overridden")
+        judged(store, str(number), subject, verdict)
+    judged(store, "stray", "unheard-of", "overridden")
     assert (usage(store, "assist").judged, usage(store, "assist").overridden) == (3, 1)
     assert usage(store, "assist").override_rate == pytest.approx(1 / 3)
     assert usage(store, "shadow").override_rate == 1
 
 
-def test_a_case_on_which_several_had_their_say_is_one_case(store: Store) -> None:
+def test_case_with_several_feedbacks_counts_once(store: Store) -> None:
     decided(store, "a", "b")
     for number, verdict in enumerate(["accepted", "overridden", "overridden"]):
-        said(store, str(number), "a", verdict)
-    said(store, "b", "b", "accepted")
+        judged(store, str(number), "a", verdict)
+    judged(store, "b", "b", "accepted")
     assert (usage(store, "assist").judged, usage(store, "assist").overridden) == (2, 1)
 
 
-def test_the_share_of_outcomes_that_find_their_prediction(store: Store) -> None:
+def test_joined_share_counts_outcomes_with_a_prediction(store: Store) -> None:
     decided(store, "a", "b", mode="shadow")
     became(store, "a", "b", "x", "y")
     for mode in ("shadow", "assist"):
@@ -108,7 +108,7 @@ def test_feedback_and_outcomes_are_of_the_last_28_days(
     store: Store, monkeypatch: pytest.MonkeyPatch, by: timedelta, counts: bool
 ) -> None:
     decided(store, "a")
-    said(store, "1", "a", "overridden")
+    judged(store, "1", "a", "overridden")
     became(store, "a")
     later(monkeypatch, by)
     result = usage(store, "assist")
@@ -116,16 +116,16 @@ def test_feedback_and_outcomes_are_of_the_last_28_days(
     assert (result.outcomes, result.joined) == (counts, counts)
 
 
-def test_what_only_tries_the_service_does_not_count(store: Store) -> None:
+def test_smoke_tests_do_not_count(store: Store) -> None:
     decided(store, "smoke-1", "smoke", "Smoke-2", "SMOKE-3", "a-smoke-4")
     for id in ("smoke-1", "Smoke-2"):
-        said(store, id, id, "overridden")
+        judged(store, id, id, "overridden")
     became(store, "smoke-1", "smoke-2", "Smoke-2")
     result = usage(store, "assist")
     assert (result.cases, result.judged, result.overridden) == (4, 1, 1)
     assert (result.outcomes, result.joined) == (1, 1)
 
 
-def test_a_database_without_tables_is_away(bare_url: str) -> None:
+def test_database_without_tables_is_unavailable(bare_url: str) -> None:
     with pytest.raises(StoreUnavailableError, match="run the verb migrate"):
         usage(Store(bare_url), "assist")

@@ -1,6 +1,4 @@
-"""What waits to be counted is found without reading all of it again, and each row is given to one
-process.
-"""
+"""Uncounted rows are found without reading all of them each time, and one process claims each."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from mlprod.records import waiting
 from mlprod.records.errors import StoreInterruptedError, StoreUnavailableError
 from mlprod.records.store import Store
 from mlprod.records.tables import feedback, outcomes, predictions
-from mlprod.records.waiting import FIRST_AGE, SWEEP_PAUSE, Waiting
+from mlprod.records.waiting import FIRST_AGE, SWEEP_PAUSE, UncountedRows
 
 if TYPE_CHECKING:
     from postgres import Server
@@ -26,7 +24,7 @@ BEGAN = datetime(2026, 1, 31, 12)
 
 
 class Clock:
-    """The time that a test wants it to be."""
+    """A clock that the test sets."""
 
     time = BEGAN
 
@@ -52,7 +50,7 @@ def store(records_url: str) -> Iterator[Store]:
 
 
 def add(store: Store, *ids: str, at: datetime) -> None:
-    """Outcomes that came at this time."""
+    """Insert outcomes that arrived at this time."""
     rows = [{"prediction_id": id, "outcome": 1.0, "at": at, "received_at": at} for id in ids]
     with store.connected() as connection:
         connection.execute(insert(outcomes), rows)
@@ -69,25 +67,23 @@ def predict(store: Store, *ids: str) -> None:
         "arm": "champion",
         "mode": "assist",
     }
-    store.ship([json.dumps(facts | {"predictions": stored}).encode()])
+    store.insert_events([json.dumps(facts | {"predictions": stored}).encode()])
 
 
-def taken(rows: Waiting, store: Store) -> list[str]:
-    """The ids of all that can be counted now."""
+def taken(rows: UncountedRows, store: Store) -> list[str]:
+    """Claim all rows that can be counted now; return their ids."""
     result, more = [], True
     while more:
-        result += [row["key"] for row in rows.take(store, [predictions.c.score])]
+        result += [row["key"] for row in rows.claim(store, [predictions.c.score])]
         more = rows.more
     return sorted(result)
 
 
-def outcomes_waiting() -> Waiting:
-    return Waiting(outcomes, outcomes.c.received_at)
+def outcomes_waiting() -> UncountedRows:
+    return UncountedRows(outcomes, outcomes.c.received_at)
 
 
-def test_what_can_be_counted_is_taken_once_and_what_was_there_before_is_found(
-    store: Store, clock: Clock
-) -> None:
+def test_countable_rows_are_claimed_once_including_old_ones(store: Store, clock: Clock) -> None:
     predict(store, "a", "b", "c")
     add(store, "a", at=BEGAN - timedelta(days=3))
     one, two = outcomes_waiting(), outcomes_waiting()
@@ -100,7 +96,7 @@ def test_what_can_be_counted_is_taken_once_and_what_was_there_before_is_found(
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 3, 10, 100, 5_000, 80_000])
-def test_a_prediction_that_comes_late_is_found_before_its_outcome_waited_as_long_again(
+def test_late_prediction_is_found_before_its_outcome_waited_twice_as_long(
     store: Store, clock: Clock, seconds: int
 ) -> None:
     rows = outcomes_waiting()
@@ -116,46 +112,44 @@ def test_a_prediction_that_comes_late_is_found_before_its_outcome_waited_as_long
     assert first + taken(rows, store) == ["late"]
 
 
-def test_what_waited_for_a_day_is_taken_without_a_prediction(store: Store, clock: Clock) -> None:
+def test_row_is_claimed_without_a_prediction_after_a_day(store: Store, clock: Clock) -> None:
     rows = outcomes_waiting()
     add(store, "never", at=clock())
     clock.pass_by(hours=23)
     assert taken(rows, store) == []
     clock.pass_by(hours=1)
-    (row,) = rows.take(store, [predictions.c.score])
+    (row,) = rows.claim(store, [predictions.c.score])
     assert (row["key"], row["score"]) == ("never", None)
     clock.pass_by(days=1)
     assert taken(rows, store) == []
 
 
-def test_new_rows_go_before_a_backlog(
+def test_new_rows_come_before_a_backlog(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "MOST", 20)
+    monkeypatch.setattr(waiting, "MAX_ROWS", 20)
     add(store, *(f"never-{number}" for number in range(500)), at=BEGAN - timedelta(seconds=1))
     rows = outcomes_waiting()
     clock.pass_by(seconds=1)
     predict(store, "new")
     add(store, "new", at=clock())
-    assert [row["key"] for row in rows.take(store, [])] == ["new"]
+    assert [row["key"] for row in rows.claim(store, [])] == ["new"]
     assert rows.more
     assert taken(rows, store) == []
 
 
-def test_rows_that_came_at_the_same_time_are_all_found(
+def test_rows_with_the_same_time_are_all_found(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "MOST", 7)
+    monkeypatch.setattr(waiting, "MAX_ROWS", 7)
     ids = [f"id-{number:03}" for number in range(100)]
     predict(store, *ids)
     add(store, *ids, at=BEGAN)
     assert taken(outcomes_waiting(), store) == ids
 
 
-def test_a_row_of_long_ago_that_comes_now_is_found_within_minutes(
-    store: Store, clock: Clock
-) -> None:
-    """As when outcomes are copied from another database."""
+def test_new_row_with_an_old_time_is_found_within_minutes(store: Store, clock: Clock) -> None:
+    """Like outcomes copied from another database."""
     rows = outcomes_waiting()
     assert taken(rows, store) == []
     predict(store, "copied")
@@ -164,17 +158,17 @@ def test_a_row_of_long_ago_that_comes_now_is_found_within_minutes(
     assert taken(rows, store) == ["copied"]
 
 
-def test_what_could_not_be_claimed_is_claimed_later(store: Store, clock: Clock) -> None:
+def test_failed_claim_is_repeated_later(store: Store, clock: Clock) -> None:
     predict(store, "a")
     rows = outcomes_waiting()
     add(store, "a", at=clock())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Store, "connected", interrupted)
-        assert rows.take(store, []) == []
+        assert rows.claim(store, []) == []
         assert rows.more, "with fewer rows"
         patch.setattr(Store, "connected", away)
         with pytest.raises(StoreUnavailableError):
-            rows.take(store, [])
+            rows.claim(store, [])
     assert taken(rows, store) == ["a"]
 
 
@@ -190,23 +184,20 @@ def away(_: Store) -> Iterator[Connection]:
     yield
 
 
-def test_what_another_process_did_not_finish_is_found_by_the_sweep(
-    store: Store, clock: Clock
-) -> None:
+def test_sweep_finds_rows_of_an_unfinished_process(store: Store, clock: Clock) -> None:
     predict(store, "a")
     rows = outcomes_waiting()
     add(store, "a", at=clock())
     assert taken(rows, store) == ["a"]
-    with (
-        store.connected() as connection
-    ):  # as if it had been another one, whose transaction ended in nothing
+    # as if another process had claimed it, and its transaction had failed
+    with store.connected() as connection:
         connection.execute(update(outcomes).values(counted_at=None))
     clock.pass_by(seconds=SWEEP_PAUSE.total_seconds() + 1)
     assert taken(rows, store) == ["a"]
 
 
-def test_feedback_waits_as_outcomes_do(store: Store, clock: Clock) -> None:
-    rows = Waiting(feedback, feedback.c.at)
+def test_feedback_waits_like_outcomes(store: Store, clock: Clock) -> None:
+    rows = UncountedRows(feedback, feedback.c.at)
     given = {"prediction_id": "late", "verdict": "accepted", "pseudonym": "p", "at": clock()}
     with store.connected() as connection:
         connection.execute(insert(feedback), [{"id": "1"} | given])
@@ -216,10 +207,10 @@ def test_feedback_waits_as_outcomes_do(store: Store, clock: Clock) -> None:
     assert taken(rows, store) == ["1"]
 
 
-def test_a_backlog_is_not_read_again_and_again(
+def test_backlog_is_read_rarely(
     postgres: "Server", clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twenty times in its day instead of every two seconds, as the server counts it."""
+    """A row is read twenty times a day instead of every two seconds, as the server counts."""
     size, url = 3_000, postgres.new()
     migrate(url)
     store = Store(url)
@@ -237,20 +228,21 @@ def test_a_backlog_is_not_read_again_and_again(
 
 
 def read_so_far(store: Store) -> int:
-    """Rows and entries of indexes of `outcomes`, as the server counts them."""
-    query = """SELECT seq_tup_read + coalesce((SELECT sum(idx_tup_read) FROM pg_stat_user_indexes AS i
-    WHERE i.relid = t.relid), 0) FROM pg_stat_user_tables AS t WHERE relname = 'outcomes'"""
+    """Return the rows and index entries of `outcomes` that the server has read."""
+    query = """SELECT seq_tup_read + coalesce((SELECT sum(idx_tup_read)
+    FROM pg_stat_user_indexes AS i WHERE i.relid = t.relid), 0)
+    FROM pg_stat_user_tables AS t WHERE relname = 'outcomes'"""
     for statement in ("SELECT pg_stat_force_next_flush()::text", query):
         with store.connected() as connection:
             result = connection.execute(text(statement)).scalar_one()
     return int(result)
 
 
-def test_a_look_reads_an_index(store: Store, clock: Clock) -> None:
+def test_scan_reads_an_index(store: Store, clock: Clock) -> None:
     add(store, *(f"never-{number}" for number in range(2_000)), at=clock())
     rows = outcomes_waiting()
-    poll = rows._looks[0]
-    query = rows._query(poll, clock(), 100).compile(
+    scan = rows._scans[0]
+    query = rows._query(scan, clock(), 100).compile(
         store.engine, compile_kwargs={"literal_binds": True}
     )
     explain = "EXPLAIN QUERY PLAN" if store.engine.dialect.name == "sqlite" else "EXPLAIN"

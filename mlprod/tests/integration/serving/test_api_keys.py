@@ -26,7 +26,7 @@ ROLES = get_args(Role)
 
 @dataclass(frozen=True)
 class Keyed:
-    """A service that needs keys, and a key for each role by the role's name."""
+    """A service that needs keys, with a key for each role by the role's name."""
 
     client: Client
     path: Path
@@ -61,14 +61,14 @@ def path(tmp_path: Path) -> Path:
 
 
 def on(day: date) -> type[datetime]:
-    """The clock, stopped on a day."""
+    """A clock that is stopped on a day."""
 
-    class Then(datetime):
+    class FixedClock(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> "Then":
+        def now(cls, tz: tzinfo | None = None) -> "FixedClock":
             return cls(day.year, day.month, day.day, 23, 59, tzinfo=tz)
 
-    return Then
+    return FixedClock
 
 
 def bearer(key: str) -> bytes:
@@ -77,23 +77,22 @@ def bearer(key: str) -> bytes:
 
 @pytest.mark.parametrize("role", [*ROLES, "two"])
 @pytest.mark.parametrize("route", REQUIRED_ROLES)
-def test_a_key_opens_the_routes_of_its_roles_and_no_other(
-    keyed: Keyed, route: str, role: str
-) -> None:
+def test_a_key_opens_only_the_routes_of_its_roles(keyed: Keyed, route: str, role: str) -> None:
     held = ["outcomes", "feedback"] if role == "two" else [role]
     answer = keyed.ask("POST", route, keyed.keys[role], json={})
     assert answer.status_code == (422 if REQUIRED_ROLES[route] in held else 403)
     assert answer.headers["content-type"] == "application/problem+json"
     if REQUIRED_ROLES[route] not in held:
         assert (
-            f"'system-{role}' has not the role '{REQUIRED_ROLES[route]}'" in answer.json()["detail"]
+            f"'system-{role}' does not have the role '{REQUIRED_ROLES[route]}'"
+            in answer.json()["detail"]
         )
 
 
 @pytest.mark.parametrize(
     "route", [*REQUIRED_ROLES, "/v1/model", "/openapi.json", "/docs", "/nothing"]
 )
-def test_without_a_key_every_path_is_closed(keyed: Keyed, route: str) -> None:
+def test_without_a_key_every_path_returns_401(keyed: Keyed, route: str) -> None:
     for method in ("GET", "POST"):
         answer = keyed.ask(method, route, None, json={})
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
@@ -106,14 +105,14 @@ def test_without_a_key_every_path_is_closed(keyed: Keyed, route: str) -> None:
 @pytest.mark.parametrize(
     "route", ["/v1/mode/", "/v1//mode", "/v1/%6dode", "/v1/x/../mode", "/V1/MODE"]
 )
-def test_another_spelling_of_a_path_opens_nothing(keyed: Keyed, route: str) -> None:
+def test_another_spelling_of_a_path_is_refused(keyed: Keyed, route: str) -> None:
     body = {"mode": "shadow", "reason": "to see whether it works"}
     assert keyed.ask("POST", route, None, json=body).status_code == 401
     assert keyed.ask("POST", route, keyed.keys["predict"], json=body).status_code in (403, 404)
     assert keyed.client.assembly.mode_state.mode == "assist"
 
 
-def test_what_is_no_known_key_opens_nothing(keyed: Keyed) -> None:
+def test_an_unknown_key_is_refused(keyed: Keyed) -> None:
     good = keyed.keys["predict"]
     held = json.loads(keyed.path.read_text())["keys"][0]["sha256"]
     errors = [
@@ -133,14 +132,14 @@ def test_what_is_no_known_key_opens_nothing(keyed: Keyed) -> None:
     assert keyed.works(good)
 
 
-def test_any_key_reads_the_model_and_the_documentation_but_there_is_no_page(keyed: Keyed) -> None:
+def test_any_key_reads_the_model_and_openapi_but_docs_is_off(keyed: Keyed) -> None:
     for key in keyed.keys.values():
         assert keyed.ask("GET", "/v1/model", key).status_code == 200
         assert keyed.ask("GET", "/openapi.json", key).status_code == 200
         assert keyed.ask("GET", "/docs", key).status_code == 404
 
 
-def test_the_documentation_says_how_a_key_is_sent_and_which_role_it_takes(keyed: Keyed) -> None:
+def test_openapi_states_the_key_header_and_the_role_of_each_route(keyed: Keyed) -> None:
     message = keyed.ask("GET", "/openapi.json", keyed.keys["operate"]).json()
     for route, methods in message["paths"].items():
         for operation in methods.values():
@@ -153,14 +152,14 @@ def test_the_documentation_says_how_a_key_is_sent_and_which_role_it_takes(keyed:
             }
 
 
-def test_the_second_port_needs_no_key(keyed: Keyed) -> None:
+def test_the_admin_port_needs_no_key(keyed: Keyed) -> None:
     for route in ("/healthz", "/readyz", "/metrics"):
         assert keyed.client.operations.get(route).status_code == 200
 
 
 @pytest.mark.parametrize("after", ["%0A", "%0a", "%0D%0A", "/", "//", "%20", "%00", ";", "/."])
 @pytest.mark.parametrize("route", ["/v1/mode", "/v1/outcomes", "/v1/feedback"])
-def test_no_spelling_of_a_path_goes_round_its_role(keyed: Keyed, route: str, after: str) -> None:
+def test_no_spelling_of_a_path_bypasses_its_role(keyed: Keyed, route: str, after: str) -> None:
     body = {"mode": "automate", "reason": "to get in"}
     for path in (
         route + after,
@@ -175,7 +174,7 @@ def test_no_spelling_of_a_path_goes_round_its_role(keyed: Keyed, route: str, aft
         ), path
 
 
-def test_a_switch_carries_the_name_of_the_key(keyed: Keyed) -> None:
+def test_a_mode_switch_records_the_name_of_the_key(keyed: Keyed) -> None:
     body = {"mode": "assist", "reason": "as before"}
     assert (
         keyed.ask("POST", "/v1/mode", keyed.keys["operate"], json=body).json()["by"]
@@ -183,7 +182,7 @@ def test_a_switch_carries_the_name_of_the_key(keyed: Keyed) -> None:
     )
 
 
-def test_the_log_names_who_asked_and_holds_no_key(keyed: Keyed, output: Callable[[], str]) -> None:
+def test_the_log_has_the_caller_and_no_key(keyed: Keyed, output: Callable[[], str]) -> None:
     keyed.works(keyed.keys["predict"])
     keyed.ask("POST", "/v1/mode", keyed.keys["predict"], json={})
     keyed.ask("GET", "/v1/model", "a-wrong-key-of-someone")
@@ -205,7 +204,7 @@ def test_a_rotation_needs_no_restart(keyed: Keyed) -> None:
     refresh()
     new = add_key(keyed.path, "checkout", ["predict"])
     assert keyed.works(old)
-    refresh()  # the service does it by itself, too, every half second
+    refresh()  # the service also does this every half second
     assert keyed.works(old)
     assert keyed.works(new)
     message = json.loads(keyed.path.read_text())
@@ -220,7 +219,7 @@ def test_a_rotation_needs_no_restart(keyed: Keyed) -> None:
     assert keyed.works(new)
 
 
-def test_a_key_holds_through_its_last_day(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_valid_through_its_last_day(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = add_key(path, "checkout", ["predict"], date(2027, 6, 30))
     known = ApiKeys(path)
     monkeypatch.setattr(keys, "datetime", on(date(2027, 6, 30)))
@@ -231,7 +230,7 @@ def test_a_key_holds_through_its_last_day(path: Path, monkeypatch: pytest.Monkey
     assert known.caller(bearer(secret)) is None
 
 
-def test_a_file_holds_no_key_and_is_its_owners_alone(path: Path) -> None:
+def test_the_file_of_keys_has_no_key_in_clear_and_mode_0600(path: Path) -> None:
     first = add_key(path, "checkout", ["predict"])
     salt = json.loads(path.read_text())["salt"]
     second = add_key(path, "back-office", ["outcomes", "feedback"])
@@ -244,13 +243,12 @@ def test_a_file_holds_no_key_and_is_its_owners_alone(path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == ["keys.json"]
 
 
-def test_a_change_is_noticed_although_the_clock_of_the_files_stood_still(path: Path) -> None:
+def test_a_change_is_noticed_with_the_same_file_time(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
     known, before = ApiKeys(path), path.stat()
     path.write_text('{"salt": "0123456789abcdef", "keys": []}')
-    os.utime(
-        path, ns=(before.st_atime_ns, before.st_mtime_ns)
-    )  # as on a file system that counts in 4 ms
+    # as on a file system that counts in steps of 4 ms
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert known.refresh() == f"0 keys read from {path}"
     assert known.caller(bearer(secret)) is None
 
@@ -278,7 +276,7 @@ def test_a_change_is_noticed_although_the_clock_of_the_files_stood_still(path: P
         None,
     ],
 )
-def test_a_broken_file_changes_nothing_is_told_once_and_stops_a_start(
+def test_a_broken_file_keeps_the_keys_is_logged_once_and_stops_a_start(
     path: Path, content: str | None
 ) -> None:
     secret = add_key(path, "checkout", ["predict"])
@@ -286,27 +284,29 @@ def test_a_broken_file_changes_nothing_is_told_once_and_stops_a_start(
     path.unlink()
     if content is not None:
         path.write_text(content)
-    assert "the keys from before hold on" in (known.refresh() or "")
+    assert "the last valid keys remain valid" in (known.refresh() or "")
     assert known.refresh() is None
     assert known.caller(bearer(secret))
-    with pytest.raises(KeysError, match=r"keys\.json: no .*key --name checkout --role predict"):
+    with pytest.raises(
+        KeysError, match=r"keys\.json: the keys .*key --name checkout --role predict"
+    ):
         ApiKeys(path)
-    (path.parent / "mended").write_text(good)
-    (path.parent / "mended").replace(path)
+    (path.parent / "repaired").write_text(good)
+    (path.parent / "repaired").replace(path)
     assert known.refresh() == f"1 keys read from {path}"
 
 
-def test_a_file_without_keys_lets_nobody_in_and_stops_a_start(path: Path) -> None:
+def test_a_file_without_keys_refuses_everybody_and_stops_a_start(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
     known = ApiKeys(path)
     path.write_text('{"salt": "0123456789abcdef", "keys": []}')
     assert known.refresh() == f"0 keys read from {path}"
     assert known.caller(bearer(secret)) is None
-    with pytest.raises(KeysError, match=r"keys\.json: no key in it"):
+    with pytest.raises(KeysError, match=r"keys\.json: the file has no key"):
         ApiKeys(path)
 
 
-def test_a_broken_file_is_told_without_what_it_holds(path: Path) -> None:
+def test_the_error_of_a_broken_file_has_no_content_of_it(path: Path) -> None:
     secret = add_key(path, "checkout", ["predict"])
     path.write_text(path.read_text().replace('"sha256": "', f'"sha256": "{secret}'))
     with pytest.raises(KeysError) as received:
@@ -317,38 +317,39 @@ def test_a_broken_file_is_told_without_what_it_holds(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "roles"), [("a b", ["predict"]), ("", ["predict"]), ("a", []), ("a", ["all"])]
 )
-def test_a_key_that_cannot_be_is_not_made(path: Path, name: str, roles: list[str]) -> None:
+def test_an_invalid_key_is_not_created(path: Path, name: str, roles: list[str]) -> None:
     with pytest.raises(KeysError):
         add_key(path, name, roles)
     assert not path.exists()
 
 
 @pytest.mark.parametrize(
-    "message",
+    "changes",
     [
         {"environment": "staging"},
         {"environment": "production"},
-        *({"host": host} for host in ("0.0.0.0", "::", "10.0.0.1", "scoring.example.org", "")),  # noqa: S104
+        {"host": "0.0.0.0"},  # noqa: S104
+        *({"host": host} for host in ("::", "10.0.0.1", "scoring.example.org", "")),
     ],
 )
-def test_a_service_that_others_reach_does_not_start_without_keys(
-    message: dict[str, str], settings: Settings
+def test_a_service_that_others_can_reach_does_not_start_without_keys(
+    changes: dict[str, str], settings: Settings
 ) -> None:
     with pytest.raises(KeysError, match="key --name checkout --role predict"):
-        server.serve(Project(PACKAGE), settings.model_copy(update=message), follower=False)
+        server.serve(Project(PACKAGE), settings.model_copy(update=changes), follower=False)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
-def test_on_this_machine_alone_a_service_needs_no_keys(host: str) -> None:
+def test_a_local_service_on_loopback_needs_no_keys(host: str) -> None:
     require_keys(Settings(host=host))
 
 
-def test_with_keys_a_service_starts_anywhere_but_not_with_a_file_that_is_not_there(
+def test_with_keys_a_service_starts_anywhere_but_not_with_a_missing_file(
     settings: Settings, path: Path
 ) -> None:
     elsewhere = settings.model_copy(
         update={"environment": "production", "host": "10.0.0.1", "keys_file": path}
     )
     require_keys(elsewhere)
-    with pytest.raises(KeysError, match="no keys"):
+    with pytest.raises(KeysError, match="the keys cannot be read"):
         assemble(binary, elsewhere)

@@ -1,4 +1,4 @@
-"""Limits of connections, tried over sockets."""
+"""Limits of connections, tested over sockets."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from mlprod.serving import connection_limits
 from mlprod.serving.connection_limits import LimitedProtocol
 from mlprod.serving.connection_places import Places
 from mlprod.serving.metrics import Metrics
-from mlprod.serving.port_servers import Limited
+from mlprod.serving.port_servers import LimitedServer
 from mlprod.serving.request_head import MAX_HEAD_BYTES, MAX_HEADERS
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
@@ -29,8 +29,9 @@ LONG = b"x: " + b"y" * MAX_HEAD_BYTES
 
 
 class App:
-    """Answers with the length of the body; /wait once it is let go, /keyed as to a caller with a
-    key.
+    """Answers with the length of the body.
+
+    /wait answers when the test lets it; /keyed answers as to a caller with a key.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class App:
 
 
 class Port:
-    """A server with places for so many connections."""
+    """A server with places for `limit` connections."""
 
     def __init__(self, limit: int, cuts_answers: bool) -> None:
         self.app, self.places, self.metrics = (
@@ -75,13 +76,14 @@ class Port:
             lifespan="off",
             log_config=None,
             ws="none",
-            http=partial(LimitedProtocol, self.places),  # type: ignore[arg-type] # uvicorn calls what it is given
+            # uvicorn calls any callable
+            http=partial(LimitedProtocol, self.places),  # type: ignore[arg-type]
         )
-        self.server = Limited(config, self.places, self.metrics)
+        self.server = LimitedServer(config, self.places, self.metrics)
         self.made: list[socket.socket] = []
 
     def connect(self, content: bytes = b"") -> socket.socket:
-        """A connection that the server knows of, on which something was sent."""
+        """A connection that the server knows, with `content` sent."""
         known = len(self.server.server_state.connections)
         made = socket.create_connection(self.server.servers[0].sockets[0].getsockname(), timeout=20)
         self.made.append(made)
@@ -121,7 +123,7 @@ def ports() -> Iterator[Callable[..., Port]]:
 
 
 def answers(made: socket.socket, number: int = 1) -> list[bytes]:
-    """So many answers of 200."""
+    """Read `number` answers with status 200."""
     content = b""
     while content.count(b"HTTP/1.1 200") < number or not content.endswith(b"\r\n\r\n0"):
         part = made.recv(65_536)
@@ -131,7 +133,7 @@ def answers(made: socket.socket, number: int = 1) -> list[bytes]:
 
 
 def ending(made: socket.socket) -> bytes:
-    """Everything until the connection is closed."""
+    """Read until the connection is closed."""
     content = b""
     with contextlib.suppress(ConnectionError):
         while part := made.recv(65_536):
@@ -140,7 +142,7 @@ def ending(made: socket.socket) -> bytes:
 
 
 def is_open(made: socket.socket) -> bool:
-    """Whether it is answered to."""
+    """Return whether the connection gets an answer."""
     made.sendall(GET)
     return bool(answers(made))
 
@@ -182,7 +184,7 @@ def test_a_head_that_is_too_large_is_refused_and_the_connection_closed(
     eventually(lambda: counted in port.metrics.exposition())
 
 
-def test_a_head_within_its_limits_is_read_however_much_comes_with_it(
+def test_a_head_within_its_limits_is_read_with_any_body(
     ports: Callable[..., Port],
 ) -> None:
     made = ports().connect()
@@ -203,7 +205,7 @@ def test_a_body_of_many_small_chunks_is_read(ports: Callable[..., Port]) -> None
 
 
 @pytest.mark.parametrize("begins", [b"0\r\n", b"0;x=", b"2\r\nxx\r\n0\r\nx: ", b"1;"])
-def test_what_follows_or_divides_a_body_without_end_is_cut_off(
+def test_endless_trailers_or_chunk_headers_are_cut_off(
     ports: Callable[..., Port], begins: bytes
 ) -> None:
     port = ports()
@@ -216,7 +218,7 @@ def test_what_follows_or_divides_a_body_without_end_is_cut_off(
     assert not port.app.bodies
 
 
-def test_after_an_answer_stray_bytes_do_not_keep_a_connection_for_ever(
+def test_stray_bytes_after_an_answer_do_not_keep_a_connection_open(
     ports: Callable[..., Port], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "SLOW_SECONDS", 0.5)
@@ -228,10 +230,10 @@ def test_after_an_answer_stray_bytes_do_not_keep_a_connection_for_ever(
     eventually(lambda: port.shed("slow") == 1)
 
 
-def test_a_client_that_would_rather_speak_another_protocol_is_answered_by_http(
+def test_a_request_for_another_protocol_is_answered_by_http(
     ports: Callable[..., Port],
 ) -> None:
-    """As Java's client asks for HTTP/2 in its first request, with a body."""
+    """Java's client requests HTTP/2 in its first request, with a body."""
     port = ports()
     upgrade = (
         b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: "
@@ -265,7 +267,7 @@ def test_when_all_places_are_taken_the_connection_that_waits_longest_makes_room(
     eventually(lambda: port.shed("connections") == 4)
 
 
-def test_a_connection_that_is_answered_is_never_closed_for_another(
+def test_a_connection_with_an_active_request_is_never_closed_for_another(
     ports: Callable[..., Port],
 ) -> None:
     port = ports(3)
@@ -294,7 +296,7 @@ def test_callers_with_a_key_are_closed_last(ports: Callable[..., Port]) -> None:
     assert [is_open(caller) for caller in callers] == [True, True]
 
 
-def test_what_waits_on_a_connection_is_answered_before_more_is_read(
+def test_waiting_requests_are_answered_before_more_is_read(
     ports: Callable[..., Port],
 ) -> None:
     port = ports()
@@ -330,7 +332,7 @@ def test_a_trailer_does_not_become_a_header_of_the_request(
     assert b"x-request-id" not in dict(port.app.headers)
 
 
-def test_a_wish_for_another_protocol_is_passed_over_although_the_connection_is_to_end(
+def test_a_request_for_another_protocol_is_ignored_when_the_connection_is_to_end(
     ports: Callable[..., Port],
 ) -> None:
     port = ports()
@@ -342,7 +344,7 @@ def test_a_wish_for_another_protocol_is_passed_over_although_the_connection_is_t
 
 
 @pytest.mark.parametrize("chunk", [b"-1\r\n", b"zz\r\n", b"2\r\n{}xx"])
-def test_a_body_that_breaks_off_into_nonsense_is_answered_with_why(
+def test_a_body_that_becomes_invalid_is_answered_with_the_reason(
     ports: Callable[..., Port], chunk: bytes
 ) -> None:
     port = ports()
@@ -351,21 +353,22 @@ def test_a_body_that_breaks_off_into_nonsense_is_answered_with_why(
     assert not port.app.bodies
 
 
-def test_nonsense_after_a_request_does_not_pass_as_its_answer(ports: Callable[..., Port]) -> None:
+def test_the_problem_of_invalid_data_is_not_the_answer_of_the_request_before(
+    ports: Callable[..., Port],
+) -> None:
     port = ports()
     made = port.connect(WAIT + b"nonsense")
     assert b"HTTP/1.1 400" not in ending(made)
 
 
-def test_a_port_for_probes_has_a_place_for_the_next_one_whatever_the_others_ask(
+def test_the_admin_port_always_has_a_place_for_a_probe(
     ports: Callable[..., Port],
 ) -> None:
     port = ports(3, cuts_answers=True)
     busy = [port.connect(WAIT) for _ in range(3)]
     eventually(lambda: port.app.waiting == 3)
-    for _ in range(
-        3
-    ):  # the first takes the oldest's place, and each later one that of the probe before
+    # the first probe takes the oldest place, and each later one that of the probe before
+    for _ in range(3):
         assert answers(port.connect(GET))
     assert ending(busy[0]) == b""
     port.app.let_go.set()

@@ -1,4 +1,4 @@
-"""What is counted of the fields is what was scored, in the bins of the bundle that scored it."""
+"""Feature counts equal the scored rows, in the bins of the bundle that scored them."""
 
 import re
 from pathlib import Path
@@ -12,23 +12,28 @@ from seams import PARCEL, binary, parcels
 
 from mlprod.bundle.loader import Bundle, open_bundle
 from mlprod.contract.encoding import columns_of
-from mlprod.serving.feature_metrics import BUFFER, FeatureCollector, LiveFeatureCounts, edge_names
+from mlprod.serving.feature_metrics import (
+    BUFFER_ROWS,
+    FeatureCollector,
+    LiveFeatureCounts,
+    bin_names,
+)
 from mlprod.serving.zero_init_counter import ZeroPeriod
 from mlprod.settings import Settings
 
 LINE = re.compile(
     r'^(ml_f\w+)\{(?:field="([^"]+)")(?:,le="([^"]+)")?,reference="(\w+)"\} (\S+)$', re.MULTILINE
 )
-Told = dict[tuple[str, str, str, str], float]
+FeatureValues = dict[tuple[str, str, str, str], float]
 
 
-def asked(client: Client, *rows: dict[str, Any]) -> None:
+def post_rows(client: Client, *rows: dict[str, Any]) -> None:
     response = client.post("/v1/predict", json={"rows": rows})
     assert response.status_code == 200, response.text
 
 
-def told(client: Client) -> Told:
-    """(metric, field, le, reference) → value."""
+def feature_values(client: Client) -> FeatureValues:
+    """Return the values by (metric, field, le, reference)."""
     text = client.operations.get("/metrics").text
     return {
         (name, field, le, reference): float(value)
@@ -42,7 +47,7 @@ def bundle(trained: Trained) -> Bundle:
 
 
 def some_rows(count: int = 500) -> list[dict[str, Any]]:
-    """Rows of the table as callers send them."""
+    """Return rows of the table as callers send them."""
     rows: list[dict[str, Any]] = (
         parcels(count, seed=3).select(binary.terms.fields.names).to_pylist()
     )
@@ -51,14 +56,14 @@ def some_rows(count: int = 500) -> list[dict[str, Any]]:
 
 def counted(bundle: Bundle, *batches: list[dict[str, Any]]) -> dict[str, tuple[list[int], int]]:
     counts = LiveFeatureCounts(bundle, ZeroPeriod(1e-9))
-    counts.told()
+    counts.bin_counts()
     for rows in batches:
         matrix, scores = bundle.score_rows(rows)
         counts.add(matrix, scores.tolist())
-    return {item.name: (values.tolist(), gone) for item, values, gone in counts.told()}
+    return {item.name: (values.tolist(), without) for item, values, without in counts.bin_counts()}
 
 
-def test_the_counts_are_those_of_a_plain_computation(bundle: Bundle) -> None:
+def test_the_counts_equal_a_plain_computation(bundle: Bundle) -> None:
     rows = some_rows()
     for name, reference in bundle.reference.fields.items():
         if reference.edges and not isinstance(reference.edges[0], str):
@@ -86,9 +91,10 @@ def test_the_counts_are_those_of_a_plain_computation(bundle: Bundle) -> None:
     assert result["distance"][1] > 0, "some are missing"
 
 
-def test_rows_of_the_kind_that_it_learnt_from_drift_no_more_than_by_chance(bundle: Bundle) -> None:
-    """The service's bins, the matrix and the reference agree: more rows of the same kind give
-    nearly the reference.
+def test_rows_like_the_training_rows_show_no_drift(bundle: Bundle) -> None:
+    """The bins of the service, the matrix and the reference agree.
+
+    More rows of the same kind have nearly the distribution of the reference.
     """
     result = counted(
         bundle, *(some_rows(3_000)[start : start + 500] for start in range(0, 3_000, 500))
@@ -100,19 +106,21 @@ def test_rows_of_the_kind_that_it_learnt_from_drift_no_more_than_by_chance(bundl
         assert abs(result[name][1] / 3_000 - reference.missing) < 0.05, name
 
 
-def test_more_rows_than_the_buffer_holds_are_all_counted(bundle: Bundle) -> None:
+def test_more_rows_than_the_buffer_are_all_counted(bundle: Bundle) -> None:
     batch = some_rows(900)
-    result = counted(bundle, *[batch] * (2 * BUFFER // 900 + 1))
+    result = counted(bundle, *[batch] * (2 * BUFFER_ROWS // 900 + 1))
     once = counted(bundle, batch)
-    assert result["stops"][0] == [count * (2 * BUFFER // 900 + 1) for count in once["stops"][0]]
+    assert result["stops"][0] == [
+        count * (2 * BUFFER_ROWS // 900 + 1) for count in once["stops"][0]
+    ]
 
 
-def test_a_service_tells_zeros_first_and_then_what_it_scored(
+def test_a_service_shows_zeros_first_and_then_the_scored_rows(
     client: Client, bundle: Bundle
 ) -> None:
     reference = bundle.digest[:12]
-    asked(client, PARCEL, PARCEL | {"city": "tromso", "distance": None})
-    first, second = told(client), told(client)
+    post_rows(client, PARCEL, PARCEL | {"city": "tromso", "distance": None})
+    first, second = feature_values(client), feature_values(client)
     assert {value for (name, *_), value in first.items() if name.endswith("_total")} == {0.0}
     assert second["ml_feature_bucket_total", "courier", "0 bike", reference] == 2
     assert second["ml_feature_bucket_total", "city", "1 oslo", reference] == 1
@@ -122,7 +130,7 @@ def test_a_service_tells_zeros_first_and_then_what_it_scored(
     assert second["ml_feature_missing_total", "distance", "", reference] == 1
     assert second["ml_feature_bucket_total", "(score)", "+Inf", reference] == 2
     for name, shares in (*bundle.reference.fields.items(), ("(score)", bundle.reference.score)):
-        named = edge_names(shares)
+        named = bin_names(shares)
         assert [second["ml_feature_reference_ratio", name, le, reference] for le in named] == list(
             shares.cumulative
         )
@@ -133,19 +141,19 @@ def test_a_service_tells_zeros_first_and_then_what_it_scored(
     )
 
 
-def test_what_only_tries_the_service_is_no_case(client: Client) -> None:
-    asked(client, PARCEL | {"id": "smoke-1"}, PARCEL | {"id": "a"}, PARCEL | {"id": "smoke-2"})
-    asked(client, PARCEL | {"id": "smoke-3"})
-    told(client)
+def test_smoke_predictions_are_not_counted_as_cases(client: Client) -> None:
+    post_rows(client, PARCEL | {"id": "smoke-1"}, PARCEL | {"id": "a"}, PARCEL | {"id": "smoke-2"})
+    post_rows(client, PARCEL | {"id": "smoke-3"})
+    feature_values(client)
     assert {
         value
-        for (_, field, le, _), value in told(client).items()
+        for (_, field, le, _), value in feature_values(client).items()
         if (field, le) == ("stops", "+Inf")
     } == {1.0}
     assert 'decision="call",model_version="1"} 1.0' in client.operations.get("/metrics").text
 
 
-def test_figures_of_two_models_do_not_mix_and_a_way_back_goes_on_counting(
+def test_counts_of_two_models_do_not_mix_and_a_rollback_continues_them(
     trained: Trained, baseline: Path, settings: Settings
 ) -> None:
     point(settings.models, trained.bundle, 1)
@@ -153,50 +161,52 @@ def test_figures_of_two_models_do_not_mix_and_a_way_back_goes_on_counting(
     with serve(binary, settings) as client:
 
         def rows(reference: str) -> float:
-            return told(client).get(("ml_feature_bucket_total", "stops", "+Inf", reference), -1)
+            return feature_values(client).get(
+                ("ml_feature_bucket_total", "stops", "+Inf", reference), -1
+            )
 
         def answers(bundle: Path, version: int) -> None:
             point(settings.models, bundle, version)
             eventually(lambda: client.get("/v1/model").json()["model_version"] == str(version))
 
-        told(client)
-        asked(client, PARCEL)
+        feature_values(client)
+        post_rows(client, PARCEL)
         answers(baseline, 2)
-        told(client)
-        asked(client, PARCEL, PARCEL)
+        feature_values(client)
+        post_rows(client, PARCEL, PARCEL)
         assert (rows(model), rows(rule)) == (1, 2)
         answers(trained.bundle, 3)
-        asked(client, PARCEL)
+        post_rows(client, PARCEL)
         assert (rows(model), rows(rule)) == (2, 2)
 
 
-def test_only_the_newest_bundles_go_on_being_told(bundle: Bundle) -> None:
+def test_only_the_newest_bundles_stay_in_the_metrics(bundle: Bundle) -> None:
     registry = CollectorRegistry()
     fields = FeatureCollector(registry, ZeroPeriod(1e-9))
     for number in range(5):
         object.__setattr__(bundle, "digest", f"{number}" * 64)
-        fields.of(bundle)
+        fields.counts_of(bundle)
     shown = {
         sample.labels["reference"] for metric in registry.collect() for sample in metric.samples
     }
     assert shown == {"2" * 12, "3" * 12, "4" * 12}
 
 
-def test_words_and_edges_have_names_that_cannot_be_mistaken(bundle: Bundle) -> None:
+def test_categories_and_edges_have_unambiguous_names(bundle: Bundle) -> None:
     cities = bundle.reference.fields["city"].model_copy(update={"edges": ("+Inf", "oslo")})
-    assert edge_names(cities) == ["0 +Inf", "1 oslo", "+Inf"]
+    assert bin_names(cities) == ["0 +Inf", "1 oslo", "+Inf"]
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0, float(np.float32(0.1))])
-def test_a_score_on_an_edge_lies_in_the_bin_that_ends_there(bundle: Bundle, score: float) -> None:
+def test_a_score_on_an_edge_is_in_the_bin_that_ends_there(bundle: Bundle, score: float) -> None:
     edges = bundle.reference.score.model_copy(
         update={"edges": (0.0, 0.1, 1.0), "shares": (0, 0, 0, 0)}
     )
     object.__setattr__(bundle, "reference", bundle.reference.model_copy(update={"score": edges}))
     counts = LiveFeatureCounts(bundle, ZeroPeriod(1e-9))
-    counts.told()
+    counts.bin_counts()
     counts.add(bundle.encoder([PARCEL]), [score])
-    (*_, (_, values, _)) = counts.told()
+    (*_, (_, values, _)) = counts.bin_counts()
     assert values.tolist() == [
         score == bound or score == np.float32(bound) for bound in (0.0, 0.1, 1.0)
     ] + [0]

@@ -1,6 +1,4 @@
-"""What is counted shows from the start, since Prometheus sees no increase in a series that begins
-at 1.
-"""
+"""Counters exist from the start, since Prometheus sees no increase in a series that begins at 1."""
 
 import re
 from pathlib import Path
@@ -18,7 +16,7 @@ from mlprod.serving.outcome_metrics import OutcomeMetrics
 RULES = PROJECT / "monitoring" / "prometheus"
 
 
-def test_every_metric_that_an_alert_needs_is_told_under_that_name() -> None:
+def test_every_metric_of_the_alerts_exists_under_that_name() -> None:
     metrics = Metrics()
     OutcomeMetrics(PARCELS, costs, cast(ModelLoader, None), metrics)
     received = {
@@ -39,7 +37,7 @@ def test_every_metric_that_an_alert_needs_is_told_under_that_name() -> None:
     }
 
 
-def test_what_is_counted_of_requests_shows_before_anything_happened() -> None:
+def test_request_metrics_exist_before_the_first_request() -> None:
     shown = set(re.findall(r"^(ml_[a-z_]+)", Metrics().exposition().decode(), re.MULTILINE))
     before, _, _ = (RULES / "service.rules.yml").read_text().partition("- alert: MetricsAbsent")
     rules = re.sub(r"#.*", "", before)
@@ -47,13 +45,13 @@ def test_what_is_counted_of_requests_shows_before_anything_happened() -> None:
     assert needed - shown == {"ml_predictions_total", "ml_model_info"}, "their labels name a model"
 
 
-def test_every_reason_for_which_requests_are_shed_shows_from_zero() -> None:
+def test_every_reason_of_shed_requests_begins_at_zero() -> None:
     source = "".join(path.read_text() for path in Path(metrics.__file__).parent.glob("*.py"))
     message = re.findall(r'shed="(\w+)"|busy\("(\w+)"|shed\.labels\("(\w+)"', source)
     assert {reason for result in message for reason in result if reason} == set(SHED)
 
 
-def test_every_route_of_callers_shows_failures_from_zero() -> None:
+def test_failures_of_every_route_begin_at_zero() -> None:
     registry = Metrics().registry
     posts = {"/v1/predict", "/v1/explain", "/v1/outcomes", "/v1/feedback"}
     assert posts <= set(REQUIRED_ROLES)
@@ -65,17 +63,17 @@ def test_every_route_of_callers_shows_failures_from_zero() -> None:
             )
 
 
-def test_what_is_known_at_the_start_is_counted_at_once() -> None:
+def test_known_labels_are_counted_without_a_zero_period() -> None:
     metrics = Metrics()
     for status in map(int, STATUSES):
-        metrics.answered("/v1/predict", status, 0.1)
+        metrics.count_request("/v1/predict", status, 0.1)
     text = metrics.exposition().decode()
     assert len(
         re.findall(r'^ml_requests_total\{route="/v1/predict",status="\d+"\} 1\.0$', text, re.M)
     ) == len(STATUSES)
 
 
-def test_states_are_good_until_a_fault_is_found() -> None:
+def test_state_gauges_are_1_until_a_check_fails() -> None:
     text = Metrics().exposition().decode()
     for line in ("ml_keys_valid 1.0", "ml_event_log_writable 1.0", "ml_mode_unsaved 0.0"):
         assert f"\n{line}\n" in text

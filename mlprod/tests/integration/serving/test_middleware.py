@@ -40,7 +40,7 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def shared(new_settings: Callable[[], Settings], trained: Trained) -> Iterator[Client]:
-    """A service for what leaves it as it was."""
+    """A service for tests that do not change it."""
     settings = new_settings()
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as client:
@@ -48,7 +48,7 @@ def shared(new_settings: Callable[[], Settings], trained: Trained) -> Iterator[C
 
 
 def is_problem(answer: Any, status: int) -> dict[str, Any]:
-    """What a problem says, once it has the form that every problem has."""
+    """Check the form of a problem, and return it."""
     assert (answer.status_code, answer.headers["content-type"]) == (
         status,
         "application/problem+json",
@@ -79,7 +79,7 @@ def recorded(settings: Settings) -> list[Any]:
 
 
 @pytest.mark.parametrize("id", ["a", "A.b_c-9", "0" * 64])
-def test_a_request_keeps_its_id(shared: Client, id: str) -> None:
+def test_the_id_of_a_request_is_returned(shared: Client, id: str) -> None:
     for route in ("/v1/predict", "/v1/explain", "/v1/nothing"):
         assert (
             shared.post(route, json=ROWS, headers={"x-request-id": id}).headers["x-request-id"]
@@ -102,7 +102,7 @@ def test_a_request_keeps_its_id(shared: Client, id: str) -> None:
         "${jndi:ldap://x}",
     ],
 )
-def test_an_id_that_could_do_harm_is_replaced(shared: Client, id: str) -> None:
+def test_an_unsafe_request_id_is_replaced(shared: Client, id: str) -> None:
     for route in ("/v1/predict", "/v1/explain"):
         answer = shared.post(route, json=ROWS, headers={"x-request-id": id})
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
@@ -131,7 +131,7 @@ def test_a_path_of_any_length_gives_a_short_answer(shared: Client) -> None:
 
 @pytest.mark.parametrize("route", BODIES)
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_is_too_long_is_refused_stated_or_not(
+def test_a_body_that_is_too_long_is_refused_with_or_without_its_length(
     shared: Client, route: str, chunked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared.assembly.limits, "body_bytes", 1_000)
@@ -155,7 +155,7 @@ def test_a_body_is_not_read_beyond_its_limit() -> None:
     assert (received.value.status, requested) == (413, 3)
 
 
-def test_over_a_socket_a_long_body_is_refused_and_the_service_goes_on(
+def test_a_long_body_over_a_socket_is_refused_and_the_service_continues(
     shared: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared.assembly.limits, "body_bytes", 1_000)
@@ -178,7 +178,7 @@ def test_over_a_socket_a_long_body_is_refused_and_the_service_goes_on(
 
 
 @pytest.mark.parametrize("route", [*sorted(set(BODIES) - {"/v1/mode"}), "/v1/model"])
-def test_beyond_the_limit_of_requests_all_are_refused(
+def test_requests_beyond_the_limit_are_refused(
     shared: Client, route: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = shed(shared, "concurrency")
@@ -188,7 +188,7 @@ def test_beyond_the_limit_of_requests_all_are_refused(
     assert answer.headers["retry-after"] == "1"
     assert shed(shared, "concurrency") == before + 1
     assert shared.post("/v1/mode", json=BODIES["/v1/mode"]).status_code == 200, (
-        "a stop must get through"
+        "the kill switch must work"
     )
     monkeypatch.undo()
     assert shared.post("/v1/predict", json=ROWS).status_code == 200
@@ -197,27 +197,27 @@ def test_beyond_the_limit_of_requests_all_are_refused(
 def test_a_request_that_has_waited_too_long_is_refused(
     shared: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared.assembly.limits, "late", -1.0)  # any beat was too long ago
+    monkeypatch.setattr(shared.assembly.limits, "late", -1.0)  # every heartbeat is too old
     answer = shared.post("/v1/predict", json=ROWS)
-    assert "behind" in is_problem(answer, 503)["detail"]
+    assert "s late" in is_problem(answer, 503)["detail"]
     assert (answer.headers["retry-after"], shed(shared, "late")) == ("1", 1)
 
 
-def test_too_much_work_beside_is_refused_and_predictions_go_on(
+def test_too_much_work_on_threads_is_refused_and_predictions_continue(
     shared: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load_shedding, "MOST_ASIDE", 0)
+    monkeypatch.setattr(load_shedding, "MAX_THREADS", 0)
     for number, route in enumerate(("/v1/explain", "/v1/outcomes", "/v1/feedback"), start=1):
         answer = shared.post(route, json=BODIES[route])
         is_problem(answer, 503)
         assert (answer.headers["retry-after"], shed(shared, "aside")) == ("1", number)
     assert shared.post("/v1/mode", json=BODIES["/v1/mode"]).status_code == 200, (
-        "a stop must get through"
+        "the kill switch must work"
     )
     assert shared.post("/v1/predict", json=ROWS).status_code == 200
 
 
-def test_work_beside_that_takes_too_long_is_not_waited_for(
+def test_slow_work_on_a_thread_is_answered_with_503(
     shared: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load_shedding, "ANSWER_SECONDS", 0.0)
@@ -225,11 +225,11 @@ def test_work_beside_that_takes_too_long_is_not_waited_for(
     is_problem(answer, 503)
     assert (answer.headers["retry-after"], shed(shared, "time")) == ("2", 1)
     monkeypatch.undo()
-    eventually(lambda: shared.assembly.limits._aside == 0)
+    eventually(lambda: shared.assembly.limits._in_threads == 0)
     assert shared.post("/v1/explain", json=ROWS).status_code == 200
 
 
-def test_what_cannot_be_written_down_is_not_predicted(
+def test_a_prediction_that_cannot_be_recorded_is_refused(
     shared: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared.assembly.spool, "limit", 10)
@@ -266,7 +266,7 @@ def test_without_its_database_a_service_predicts_and_writes_it_later(
         )
 
 
-def test_a_database_that_loses_a_table_is_told_without_its_statement(
+def test_a_missing_table_is_reported_without_the_sql_statement(
     client: Client, settings: Settings
 ) -> None:
     with contextlib.closing(
@@ -279,7 +279,7 @@ def test_a_database_that_loses_a_table_is_told_without_its_statement(
     assert client.post("/v1/predict", json=ROWS).status_code == 200
 
 
-def test_a_defect_is_told_without_its_details_and_leaves_nothing(
+def test_a_defect_is_answered_without_details_and_records_nothing(
     settings: Settings, trained: Trained, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(score: float, threshold: float) -> str:
@@ -308,13 +308,13 @@ def test_a_defect_is_told_without_its_details_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("route", ["/v1/explain", "/v1/outcomes"])
-def test_a_defect_beside_is_told_in_the_same_way(
+def test_a_defect_on_a_thread_is_answered_without_details(
     shared: Client, route: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
         raise ZeroDivisionError("the password is hunter2")
 
-    monkeypatch.setattr(shared.assembly.models, "required", fail)
+    monkeypatch.setattr(shared.assembly.models, "get_or_503", fail)
     answer = shared.post(route, json=BODIES[route], headers={"x-request-id": "r-2"})
     is_problem(answer, 500)
     assert "hunter2" not in answer.text
@@ -324,7 +324,7 @@ def test_a_defect_beside_is_told_in_the_same_way(
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
-def test_a_model_without_an_answer_gives_none(
+def test_a_score_that_is_not_finite_is_not_answered(
     settings: Settings, trained_baseline: Trained, number: float
 ) -> None:
     def sometimes(columns: Columns) -> NDArray[np.float64]:
@@ -342,10 +342,9 @@ def test_a_model_without_an_answer_gives_none(
         assert recorded(settings) == [("kept",)]
 
 
-def test_readiness_and_metrics_are_on_the_second_port_alone(shared: Client) -> None:
-    eventually(
-        lambda: shared.operations.get("/readyz").status_code == 200
-    )  # also after the tests above
+def test_readiness_and_metrics_are_only_on_the_admin_port(shared: Client) -> None:
+    # also after the tests above
+    eventually(lambda: shared.operations.get("/readyz").status_code == 200)
     for route in ("/healthz", "/metrics"):
         assert shared.operations.get(route).status_code == 200
     for route in ("/readyz", "/metrics"):
@@ -354,7 +353,7 @@ def test_readiness_and_metrics_are_on_the_second_port_alone(shared: Client) -> N
         assert shared.operations.post(route, json=BODIES[route]).status_code == 404
 
 
-def test_a_service_that_is_about_to_end_answers_and_sends_callers_elsewhere(client: Client) -> None:
+def test_a_draining_service_answers_and_closes_connections(client: Client) -> None:
     assert "connection" not in client.post("/v1/predict", json=ROWS).headers
     client.assembly.service.draining = True
     for answer in (client.post("/v1/predict", json=ROWS), client.get("/v1/model")):
@@ -367,7 +366,7 @@ def test_logs_are_lines_of_json_without_a_value_of_any_row(
     client: Client, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(score: float, threshold: float) -> str:
-        raise ValueError("zyzzyva")  # as a model in Python tells of the word that it did not expect
+        raise ValueError("zyzzyva")  # as a model in Python does with an unknown category
 
     row = PARCEL | {
         "weight": 7.654321,
@@ -433,7 +432,7 @@ def test_a_request_is_logged_with_id_route_status_time_and_caller(
     assert line["ms"] > 0
 
 
-def test_where_a_person_looks_on_a_line_is_plain() -> None:
+def test_on_a_terminal_a_log_line_is_plain_text() -> None:
     record = logging.LogRecord("x", logging.WARNING, "x.py", 1, "mode", None, None)
     record.facts = {"who": "grace", "why": "complaints"}
     assert JsonFormatter(plain=True).format(record).endswith(" mode who=grace why=complaints")

@@ -1,4 +1,4 @@
-"""The mode file that replicas read beside the database."""
+"""The mode file, which replicas read in addition to the database."""
 
 import shutil
 import threading
@@ -38,19 +38,19 @@ def test_the_strictest_of_database_and_file_counts(
         eventually(lambda: state.mode == "automate")
 
 
-def test_a_file_loosens_nothing(url: str, folder: Path, tmp_path: Path) -> None:
+def test_a_file_never_steps_a_mode_up(url: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mode").write_text("automate")
     Store(url).set_mode("shadow", "you", "a test")
     with running(url, folder, file=tmp_path / "mode") as state:
         assert (state.mode, state.source) == ("shadow", "database")
 
 
-def test_a_file_whose_folder_is_absent_is_shadow(url: str, folder: Path, tmp_path: Path) -> None:
+def test_a_file_in_a_missing_folder_is_shadow(url: str, folder: Path, tmp_path: Path) -> None:
     with running(url, folder, "automate", tmp_path / "not mounted" / "mode") as state:
         assert (state.mode, state.source) == ("shadow", "file")
 
 
-def test_a_file_as_a_kubelet_swaps_it_is_followed(url: str, folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_a_kubelet_swaps_is_followed(url: str, folder: Path, tmp_path: Path) -> None:
     volume = tmp_path / "volume"
 
     def publish(name: str, **content: str) -> None:
@@ -68,9 +68,8 @@ def test_a_file_as_a_kubelet_swaps_it_is_followed(url: str, folder: Path, tmp_pa
         eventually(lambda: state.mode == "automate")
         publish("..3", mode="shadow again")
         eventually(lambda: state.mode == "shadow")
-        (
-            volume / "mode"
-        ).unlink()  # the key is gone: the kubelet removes its link, then the content
+        # the key was removed: the kubelet removes its link, then the content
+        (volume / "mode").unlink()
         publish("..4")
         eventually(lambda: state.mode == "automate")
 
@@ -107,7 +106,7 @@ def test_the_file_is_read_while_the_database_hangs(
             thread.join(20)
 
 
-def test_two_replicas_that_share_nothing_but_the_file_stop_together(
+def test_two_replicas_that_share_only_the_file_stop_together(
     tmp_path: Path, empty_records: Path
 ) -> None:
     places = [tmp_path / name for name in ("one", "two")]

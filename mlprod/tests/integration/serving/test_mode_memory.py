@@ -1,4 +1,4 @@
-"""What a replica remembers of the mode in its folder."""
+"""The memory of the mode in the folder of a replica."""
 
 import json
 from pathlib import Path
@@ -15,17 +15,17 @@ __all__ = ["folder", "later", "url"]
 @pytest.mark.parametrize(
     "damage", [b"", b"aut", b"full speed", b"\xff\xfe", b"{}", b'{"known": 7, "unsaved": []}']
 )
-def test_a_memory_that_makes_no_sense_is_shadow(later: str, folder: Path, damage: bytes) -> None:
+def test_an_invalid_memory_is_shadow(later: str, folder: Path, damage: bytes) -> None:
     (folder / "mode").write_bytes(damage)
     assert replica(later, folder, "automate").state.mode == "shadow"
 
 
-def test_the_memory_of_an_older_version_is_understood(later: str, folder: Path) -> None:
+def test_the_memory_of_an_older_version_is_read(later: str, folder: Path) -> None:
     (folder / "mode").write_bytes(b"automate")
     assert replica(later, folder).state.mode == "automate"
 
 
-def test_a_mode_that_cannot_be_remembered_is_shadow_after_a_restart(
+def test_a_mode_that_cannot_be_stored_is_shadow_after_a_restart(
     url: str, later: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     follower = replica(url, folder, "automate")
@@ -39,7 +39,7 @@ def test_a_mode_that_cannot_be_remembered_is_shadow_after_a_restart(
     monkeypatch.setattr(ModeMemory, "_overwrite", full)
     follower.state.step_down("shadow", "you", "a stop")
     assert follower.state.mode == "shadow"
-    assert "no space" in follower.state.forgotten
+    assert "no space" in follower.state.memory_error
     assert replica(later, folder).state.mode == "shadow"
 
 
@@ -55,14 +55,14 @@ def test_a_full_disk_is_overwritten_in_place(
     monkeypatch.setattr("mlprod.records.mode_memory.atomic_write", full)
     size = (folder / "mode").stat().st_size
     follower.state.step_down("shadow", "you", "a stop")
-    assert (follower.state.forgotten, (folder / "mode").stat().st_size) == ("", size)
+    assert (follower.state.memory_error, (folder / "mode").stat().st_size) == ("", size)
     assert (replica(later, folder).state.mode, replica(later, folder).state.source) == (
         "shadow",
         "replica",
     )
 
 
-def test_what_is_remembered_fits_whatever_a_caller_writes(later: str, folder: Path) -> None:
+def test_the_memory_fits_its_size_with_the_longest_reason(later: str, folder: Path) -> None:
     state = replica(later, folder, "automate").state
     size = (folder / "mode").stat().st_size if (folder / "mode").exists() else 16_384
     for mode in ("automate", "assist", "shadow"):

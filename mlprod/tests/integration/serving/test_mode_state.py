@@ -1,4 +1,4 @@
-"""Which mode holds in a replica, whatever the database, files and disks do."""
+"""The mode of a replica under failures of database, files and disks."""
 
 import os
 import threading
@@ -21,15 +21,17 @@ pytest_plugins = ["postgres"]
 __all__ = ["folder", "later", "url"]
 
 
-def test_until_it_was_read_a_replica_that_knows_nothing_is_in_shadow(
+def test_a_replica_without_memory_is_in_shadow_until_the_database_is_read(
     url: str, folder: Path
 ) -> None:
     state = replica(url, folder, "automate").state
-    assert (state.mode, state.source, state.looked) == ("shadow", "unknown", False)
+    assert (state.mode, state.source, state.checked) == ("shadow", "unknown", False)
     assert sample(state, "ml_mode_info", mode="shadow") == 1
 
 
-def test_a_mode_that_was_never_switched_is_that_of_the_settings(url: str, folder: Path) -> None:
+def test_a_mode_that_was_never_switched_is_the_default_of_the_settings(
+    url: str, folder: Path
+) -> None:
     with running(url, folder, "automate") as state:
         assert (state.mode, state.source) == ("automate", "settings")
         assert sample(state, "ml_mode_info", mode="automate") == 1
@@ -49,9 +51,7 @@ def test_a_switch_reaches_every_replica_and_outlives_it(url: str, tmp_path: Path
         assert (state.mode, state.source) == ("shadow", "database")
 
 
-def test_a_stop_holds_although_the_database_was_restored_from_before(
-    url: str, folder: Path
-) -> None:
+def test_the_kill_switch_survives_a_restore_of_an_older_database(url: str, folder: Path) -> None:
     follower, store = replica(url, folder), Store(url)
     for mode in ("automate", "assist", "automate"):
         store.set_mode(mode, "you", "a test")
@@ -65,7 +65,7 @@ def test_a_stop_holds_although_the_database_was_restored_from_before(
     assert history(url) == [("shadow", "you")]
 
 
-def test_while_the_database_is_away_the_mode_is_what_held_last_in_this_folder(
+def test_without_the_database_the_mode_is_the_last_one_of_this_folder(
     url: str, later: str, folder: Path
 ) -> None:
     with running(url, folder, "automate"):
@@ -75,7 +75,7 @@ def test_while_the_database_is_away_the_mode_is_what_held_last_in_this_folder(
         assert sample(state, "ml_mode_info", mode="automate") == 1
 
 
-def test_where_nothing_was_ever_known_the_mode_is_shadow_until_the_database_is_there(
+def test_without_any_known_mode_it_is_shadow_until_the_database_is_available(
     later: str, folder: Path
 ) -> None:
     with running(later, folder, "automate") as state:
@@ -84,7 +84,7 @@ def test_where_nothing_was_ever_known_the_mode_is_shadow_until_the_database_is_t
         eventually(lambda: state.mode == "automate")
 
 
-def test_a_stop_without_the_database_holds_at_once_outlives_the_process_and_is_stored_when_it_is_back(
+def test_the_kill_switch_without_the_database_acts_at_once_survives_a_restart_and_is_stored_later(
     url: str, later: str, folder: Path
 ) -> None:
     Store(url).set_mode("automate", "you", "a test")
@@ -119,7 +119,7 @@ def test_with_the_database_a_step_down_is_stored_before_the_answer(url: str, fol
         )
 
 
-def test_steps_down_without_the_database_are_all_kept_in_history(later: str, folder: Path) -> None:
+def test_steps_down_without_the_database_are_all_in_the_history(later: str, folder: Path) -> None:
     follower = replica(later, folder, "automate")
     follower.read_database()
     for mode in ("assist", "shadow"):
@@ -130,7 +130,7 @@ def test_steps_down_without_the_database_are_all_kept_in_history(later: str, fol
     assert follower.state.mode == "shadow"
 
 
-def test_a_repeated_stop_counts_from_its_last_time(url: str, folder: Path) -> None:
+def test_a_repeated_kill_switch_has_the_time_of_its_last_use(url: str, folder: Path) -> None:
     follower, store = replica(url, folder), Store(url)
     follower.state.step_down("shadow", "you", "the first")
     store.set_mode("assist", "somebody", "an hour later")
@@ -139,7 +139,7 @@ def test_a_repeated_stop_counts_from_its_last_time(url: str, folder: Path) -> No
     assert follower.state.mode == "shadow"
 
 
-def test_a_switch_that_a_read_overlapped_is_not_undone_by_it(
+def test_an_overlapping_read_does_not_undo_a_switch(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     follower, began, go_on = replica(url, folder, "automate"), threading.Event(), threading.Event()
@@ -155,9 +155,8 @@ def test_a_switch_that_a_read_overlapped_is_not_undone_by_it(
     reading = threading.Thread(target=follower.read_database)
     reading.start()
     assert began.wait(NEVER)
-    follower.state.step_down(
-        "shadow", "you", "a stop"
-    )  # although a read goes on, which does not hold it up
+    # the read in progress does not block the switch
+    follower.state.step_down("shadow", "you", "a stop")
     assert follower.state.mode == "shadow"
     go_on.set()
     reading.join(NEVER)
@@ -173,7 +172,7 @@ def test_a_step_up_needs_the_database(later: str, folder: Path) -> None:
     assert follower.state.mode == "shadow"
 
 
-def test_a_switch_that_no_database_takes_holds_here_and_holds_up_nothing(
+def test_a_switch_that_the_database_refuses_is_active_here_and_blocks_nothing(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(store: Store, late: Mode, first: Mode) -> Mode:
@@ -205,7 +204,7 @@ UNUSABLE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_a_file_that_cannot_be_understood_is_shadow_and_is_seen(
+def test_an_invalid_mode_file_is_shadow_and_is_shown(
     url: str, folder: Path, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     Store(url).set_mode("automate", "you", "a test")
@@ -220,7 +219,7 @@ def test_a_file_that_cannot_be_understood_is_shadow_and_is_seen(
         assert sample(state, "ml_mode_file_invalid") == 0
 
 
-def test_the_threads_outlive_what_nobody_thought_of(
+def test_the_threads_survive_an_unexpected_error(
     url: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -230,8 +229,8 @@ def test_the_threads_outlive_what_nobody_thought_of(
         patch.setattr(SwitchFolder, "read", fail)
         patch.setattr(mode_follower, "_open", fail)
         patch.setattr(Store, "mode", fail)
-        eventually(lambda: "a surprise" in state.away)
+        eventually(lambda: "a surprise" in state.database_error)
         patch.undo()
-        eventually(lambda: not state.away)
+        eventually(lambda: not state.database_error)
         (tmp_path / "file").write_text("shadow")
         eventually(lambda: state.mode == "shadow")

@@ -45,7 +45,7 @@ def damaged(folder: Path) -> Path:
 
 @contextmanager
 def listening(settings: Settings) -> Iterator[int]:
-    """A real server of this process; gives its port."""
+    """Run a real server in this process, and yield its port."""
     app = assemble(binary, settings).service
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
@@ -122,7 +122,7 @@ def test_swaps_under_load_fail_no_request_and_mix_no_models(
     assert {(number, score) for _, number, score in seen} == set(scores.items())
 
 
-def test_a_broken_bundle_leaves_the_last_good_one_answering_and_is_counted(
+def test_a_broken_bundle_leaves_the_last_valid_one_in_service_and_is_counted(
     settings: Settings, trained_baseline: Trained, model: Path
 ) -> None:
     here = point(settings.models, trained_baseline.bundle, 1)
@@ -136,7 +136,7 @@ def test_a_broken_bundle_leaves_the_last_good_one_answering_and_is_counted(
         assert client.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 200
 
 
-def test_after_a_broken_bundle_the_next_good_one_answers(
+def test_after_a_broken_bundle_the_next_valid_one_is_loaded(
     settings: Settings, trained: Trained, trained_baseline: Trained, model: Path
 ) -> None:
     point(settings.models, damaged(model), 1)
@@ -147,7 +147,7 @@ def test_after_a_broken_bundle_the_next_good_one_answers(
         assert client.get("/v1/model").json()["refused"] is None
 
 
-def test_a_service_that_starts_with_a_broken_champion_answers_with_the_one_before(
+def test_a_service_that_starts_with_a_broken_champion_loads_its_predecessor(
     settings: Settings, trained_baseline: Trained, model: Path
 ) -> None:
     here = point(settings.models, trained_baseline.bundle, 1)
@@ -170,7 +170,7 @@ def test_a_start_goes_back_until_a_bundle_verifies(
         assert client.get("/v1/model").json()["refused"]["version"] == "3"
 
 
-def test_a_bundle_that_was_mended_is_looked_at_again(
+def test_a_repaired_bundle_is_loaded(
     settings: Settings, trained: Trained, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "RETRY_SECONDS", 0.01)
@@ -186,17 +186,17 @@ def test_a_bundle_that_was_mended_is_looked_at_again(
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", "{}", '{"digest": "../elsewhere", "version": 9}']
 )
-def test_a_pointer_that_makes_no_sense_changes_nothing(
+def test_an_invalid_pointer_changes_nothing(
     settings: Settings, trained: Trained, content: str
 ) -> None:
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as client:
         (settings.models / "champion.json").write_text(content)
-        client.assembly.models.look()
+        client.assembly.models.reload_if_changed()
         assert version(client) == "1"
 
 
-def test_a_bundle_of_another_contract_is_counted_as_such(
+def test_a_bundle_of_another_contract_is_counted_with_that_reason(
     settings: Settings, trained: Trained
 ) -> None:
     fields = Fields(tuple(field for field in binary.terms.fields if field.name != "stops"))
@@ -224,7 +224,7 @@ def test_a_model_that_never_ends_changes_nothing_and_a_rollback_still_arrives(
         eventually(lambda: version(client) == "3")
 
 
-def test_a_service_that_starts_with_a_model_that_never_ends_answers_with_the_one_before(
+def test_a_service_that_starts_with_a_model_that_never_ends_loads_its_predecessor(
     settings: Settings, trained_baseline: Trained, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
@@ -235,7 +235,7 @@ def test_a_service_that_starts_with_a_model_that_never_ends_answers_with_the_one
         assert client.get("/v1/model").json()["refused"]["reason"] == "probe"
 
 
-def test_a_model_larger_than_the_setting_leaves_the_last_good_one_answering(
+def test_a_model_larger_than_the_setting_leaves_the_last_valid_one_in_service(
     settings: Settings, trained: Trained, trained_baseline: Trained
 ) -> None:
     here = point(settings.models, trained_baseline.bundle, 1)

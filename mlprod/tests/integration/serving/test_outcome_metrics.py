@@ -1,6 +1,4 @@
-"""What came of predictions reaches Prometheus, each once, and as plain arithmetic over the records
-gives it.
-"""
+"""Outcomes reach Prometheus exactly once, and equal plain arithmetic over the records."""
 
 import json
 import math
@@ -19,12 +17,12 @@ from sqlalchemy import update
 from mlprod.monitoring.quality import outcome_stats
 from mlprod.records import waiting
 from mlprod.records.database import now
-from mlprod.records.outcome_stats import JOINS_WITHIN, merge
+from mlprod.records.outcome_stats import JOIN_WINDOW, merge
 from mlprod.records.store import Store
 from mlprod.records.tables import feedback
 from mlprod.records.usage_stats import active_reviewers
-from mlprod.serving.exploration import MOST, Exploration, ExploreError, let_through
-from mlprod.serving.label_words import MAX_WORDS, LabelWords
+from mlprod.serving.exploration import MAX_SHARE, Exploration, ExplorationError, read_exploration
+from mlprod.serving.label_words import MAX_VALUES, LabelValues
 from mlprod.serving.metrics import Metrics
 from mlprod.serving.model_loader import ModelLoader
 from mlprod.serving.outcome_metrics import OutcomeMetrics
@@ -37,7 +35,7 @@ ROW = {name: value for name, value in PARCEL.items() if name not in PARCELS.pers
 
 
 class Clock:
-    """Time as it is, and as much later as a test wants it."""
+    """A clock that a test can move forward."""
 
     later = timedelta(0)
 
@@ -53,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Replica:
-    """One service's counters over a database that others use too."""
+    """Counters of one service over a database that other services use too."""
 
     def __init__(self, url: str, payoff: Any = costs, task: str = "binary") -> None:
         answering = SimpleNamespace(
@@ -66,11 +64,11 @@ class Replica:
 
     def count(self) -> None:
         self.results.count(self.store)
-        for _ in range(2):  # Prometheus sees the zeros, and then what is counted
+        for _ in range(2):  # Prometheus scrapes the zeros, and then the counts
             self.metrics.exposition()
 
     def get(self, name: str, **labels: str) -> float:
-        """The sum over every series with these labels."""
+        """Return the sum over all series with these labels."""
         result = [
             sample.value
             for metric in self.metrics.registry.collect()
@@ -93,8 +91,8 @@ def replica(records_url: str) -> Iterator[Callable[..., Replica]]:
         item.store.engine.dispose()
 
 
-def ship(store: Store, *predictions: dict[str, Any], **said: Any) -> None:
-    """Write predictions as a service does."""
+def ship(store: Store, *predictions: dict[str, Any], **more: Any) -> None:
+    """Store predictions as a service does."""
     facts = {
         "at": "2026-01-31 12:00:00.000000",
         "bundle": "f" * 64,
@@ -104,32 +102,37 @@ def ship(store: Store, *predictions: dict[str, Any], **said: Any) -> None:
     stored = [
         {"score": 0.25, "decision": "call", "unit": None, "row": ROW} | item for item in predictions
     ]
-    store.ship([json.dumps(facts | {"mode": "assist"} | said | {"predictions": stored}).encode()])
+    event = facts | {"mode": "assist"} | more | {"predictions": stored}
+    store.insert_events([json.dumps(event).encode()])
 
 
-def tell(
+def send_outcomes(
     store: Store,
-    *told: tuple[str, float],
+    *outcomes: tuple[str, float],
     at: datetime = NOON + timedelta(days=2),
     again: bool = False,
 ) -> None:
     store.add_outcomes(
-        [{"prediction_id": id, "outcome": y, "at": at, "correction": again} for id, y in told]
+        [{"prediction_id": id, "outcome": y, "at": at, "correction": again} for id, y in outcomes]
     )
 
 
-def opinion(store: Store, id: str, about: str, verdict: str = "accepted", **more: Any) -> None:
+def send_feedback(
+    store: Store, id: str, prediction: str, verdict: str = "accepted", **more: Any
+) -> None:
     message = {"decision_taken": None, "reason": None, "pseudonym": "p", "handling_seconds": None}
-    store.add_feedback([{"id": id, "prediction_id": about, "verdict": verdict} | message | more])
+    store.add_feedback(
+        [{"id": id, "prediction_id": prediction, "verdict": verdict} | message | more]
+    )
 
 
-def test_outcomes_become_confusion_calibration_and_money(replica: Callable[..., Replica]) -> None:
+def test_outcomes_become_confusion_calibration_and_payoff(replica: Callable[..., Replica]) -> None:
     one = replica()
     scores = {"a": 0.25, "b": 0.9, "c": 0.0005, "d": 0.25}
     decided = {"a": "call", "b": "call", "c": "leave", "d": "leave"}
     truth = {"a": 1.0, "b": 0.0, "c": 1.0, "d": 0.0}
     ship(one.store, *({"id": id, "score": scores[id], "decision": decided[id]} for id in scores))
-    tell(one.store, *truth.items())
+    send_outcomes(one.store, *truth.items())
     one.count()
     subject = {"model_version": "7", "arm": "champion"}
     for decision in ("call", "leave"):
@@ -157,7 +160,7 @@ def test_outcomes_become_confusion_calibration_and_money(replica: Callable[..., 
     assert one.get("ml_outcome_delay_seconds_bucket", le="86400.0") == 0
 
 
-def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(
+def test_the_counters_equal_the_sums_of_monitoring(
     replica: Callable[..., Replica],
 ) -> None:
     one = replica(
@@ -172,7 +175,7 @@ def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(
     ]
     ship(one.store, *(case for case in cases if case["id"].startswith("shadow")), mode="shadow")
     ship(one.store, *(case for case in cases if case["id"].startswith("assist")))
-    tell(one.store, *((case["id"], place % 2) for place, case in enumerate(cases)))
+    send_outcomes(one.store, *((case["id"], place % 2) for place, case in enumerate(cases)))
     one.count()
     parts = outcome_stats(
         one.store, one.results.payoff, binary=True, since=NOON, until=now() + timedelta(days=1)
@@ -196,24 +199,24 @@ def test_the_counters_are_the_sums_that_monitoring_takes_of_the_records(
         assert one.get("ml_payoff_total", mode=mode, direction="loss") == pytest.approx(mine.loss)
 
 
-def test_replicas_count_each_outcome_once_between_them(replica: Callable[..., Replica]) -> None:
+def test_two_replicas_together_count_each_outcome_once(replica: Callable[..., Replica]) -> None:
     several = [replica() for _ in range(3)]
     ids = [f"p{number}" for number in range(1_201)]
     for start in range(0, len(ids), 400):
         ship(several[0].store, *({"id": id} for id in ids[start : start + 400]))
-        tell(several[0].store, *((id, 1) for id in ids[start : start + 400]))
+        send_outcomes(several[0].store, *((id, 1) for id in ids[start : start + 400]))
     for entry in several * 4:
         entry.count()
     result = [item.get("ml_outcomes_total", outcome="1") for item in several]
     assert sum(count for count in result if count == count) == len(ids)
 
 
-def test_what_comes_before_its_prediction_is_counted_when_that_comes(
+def test_an_outcome_before_its_prediction_is_counted_with_the_prediction(
     replica: Callable[..., Replica], clock: Clock
 ) -> None:
     one = replica()
-    tell(one.store, ("late", 1))
-    opinion(one.store, "o", "late", "overridden")
+    send_outcomes(one.store, ("late", 1))
+    send_feedback(one.store, "o", "late", "overridden")
     one.count()
     assert math.isnan(one.get("ml_outcomes_total"))
     assert one.get("ml_decision_feedback_total", verdict="overridden") == 0
@@ -225,49 +228,49 @@ def test_what_comes_before_its_prediction_is_counted_when_that_comes(
     assert one.get("ml_cases_total", decided_by="manual") == 0
 
 
-def test_a_case_whose_prediction_never_comes_was_decided_without_us(
+def test_a_case_without_a_prediction_counts_as_manual(
     replica: Callable[..., Replica], clock: Clock
 ) -> None:
     one = replica()
-    tell(one.store, ("elsewhere", 1))
-    opinion(one.store, "o", "elsewhere")
+    send_outcomes(one.store, ("elsewhere", 1))
+    send_feedback(one.store, "o", "elsewhere")
     one.count()
     assert one.get("ml_cases_total", decided_by="manual") == 0, "it may still come"
-    clock.later += JOINS_WITHIN + timedelta(minutes=1)
+    clock.later += JOIN_WINDOW + timedelta(minutes=1)
     one.count()
     one.count()
     assert one.get("ml_cases_total", decided_by="manual") == 1
     assert one.get("ml_decision_feedback_total", verdict="accepted") == 0
 
 
-def test_a_correction_changes_the_records_and_not_what_was_counted(
+def test_a_correction_changes_the_records_but_not_the_counters(
     replica: Callable[..., Replica],
 ) -> None:
     one = replica()
     ship(one.store, {"id": "a"})
-    tell(one.store, ("a", 1))
+    send_outcomes(one.store, ("a", 1))
     one.count()
-    tell(one.store, ("a", 0), again=True)
+    send_outcomes(one.store, ("a", 0), again=True)
     one.count()
     assert one.get("ml_outcomes_total", outcome="1") == 1
     assert math.isnan(one.get("ml_outcomes_total", outcome="0"))
 
 
-def test_what_only_tries_the_service_counts_nowhere(replica: Callable[..., Replica]) -> None:
+def test_smoke_records_are_not_counted(replica: Callable[..., Replica]) -> None:
     one = replica()
     ship(one.store, {"id": "smoke-1"})
-    tell(one.store, ("smoke-1", 1), ("smoke-never", 1))
-    opinion(one.store, "o", "smoke-1")
+    send_outcomes(one.store, ("smoke-1", 1), ("smoke-never", 1))
+    send_feedback(one.store, "o", "smoke-1")
     one.count()
     assert math.isnan(one.get("ml_outcomes_total"))
     assert one.get("ml_cases_total") == one.get("ml_decision_feedback_total") == 0
     assert active_reviewers(one.store, now()) is None
 
 
-def test_money_of_shadow_is_kept_apart(replica: Callable[..., Replica]) -> None:
+def test_payoff_in_shadow_has_its_own_label(replica: Callable[..., Replica]) -> None:
     one = replica()
     ship(one.store, {"id": "a", "decision": "leave"}, mode="shadow")
-    tell(one.store, ("a", 1))
+    send_outcomes(one.store, ("a", 1))
     one.count()
     assert one.get("ml_payoff_total", mode="shadow", direction="loss") == 5
     assert math.isnan(one.get("ml_payoff_total", mode="assist"))
@@ -277,13 +280,13 @@ def test_money_of_shadow_is_kept_apart(replica: Callable[..., Replica]) -> None:
 def test_the_explored_share_is_an_arm_of_its_own(replica: Callable[..., Replica]) -> None:
     one = replica()
     ship(one.store, {"id": "a"}, {"id": "b", "arm": "explored", "decision": "leave"})
-    tell(one.store, ("a", 1), ("b", 1))
+    send_outcomes(one.store, ("a", 1), ("b", 1))
     one.count()
     assert one.get("ml_outcomes_total", arm="explored", decision="leave") == 1
     assert one.get("ml_outcomes_total", arm="champion") == 1
 
 
-def test_a_payoff_that_fails_is_counted_told_once_and_stops_nothing(
+def test_a_failing_payoff_is_counted_logged_once_and_stops_nothing(
     replica: Callable[..., Replica], output: Callable[[], str]
 ) -> None:
     def broken(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
@@ -291,20 +294,20 @@ def test_a_payoff_that_fails_is_counted_told_once_and_stops_nothing(
 
     one = replica(payoff=broken)
     ship(one.store, {"id": "a"}, {"id": "b"}, {"id": "c", "decision": "leave"})
-    tell(one.store, ("a", 0), ("b", 1), ("c", 0))
+    send_outcomes(one.store, ("a", 0), ("b", 1), ("c", 0))
     one.count()
     assert one.get("ml_payoff_failures_total") == 2
     assert one.get("ml_payoff_total", direction="gain") == 1
     assert one.get("ml_outcomes_total") == 3
-    assert output().count("payoff() cannot say") == 1
+    assert output().count("payoff() gave no value") == 1
 
 
-def test_a_regression_has_errors_and_money_but_no_confusion(
+def test_a_regression_has_errors_and_payoff_but_no_confusion(
     replica: Callable[..., Replica],
 ) -> None:
     one = replica(payoff=lambda decision, outcome, row: -abs(decision - outcome), task="regression")
     ship(one.store, {"id": "a", "score": 2_000.4, "decision": 2_000})
-    tell(one.store, ("a", 2_010))
+    send_outcomes(one.store, ("a", 2_010))
     one.count()
     assert one.get("ml_outcomes_total", decision="number", outcome="number") == 1
     assert one.get("ml_outcome_squared_error_total") == pytest.approx(9.6**2)
@@ -312,11 +315,11 @@ def test_a_regression_has_errors_and_money_but_no_confusion(
     assert math.isnan(one.get("ml_calibration_rows_total"))
 
 
-def test_callers_cannot_make_labels_without_end(replica: Callable[..., Replica]) -> None:
+def test_callers_cannot_create_unlimited_labels(replica: Callable[..., Replica]) -> None:
     one = replica()
     ship(one.store, {"id": "a"})
-    for number in range(MAX_WORDS + 5):
-        opinion(
+    for number in range(MAX_VALUES + 5):
+        send_feedback(
             one.store,
             f"o{number}",
             "a",
@@ -325,20 +328,20 @@ def test_callers_cannot_make_labels_without_end(replica: Callable[..., Replica])
             handling_seconds=40,
         )
     one.count()
-    assert one.get("ml_decision_feedback_total") == MAX_WORDS + 5
+    assert one.get("ml_decision_feedback_total") == MAX_VALUES + 5
     assert one.get("ml_decision_feedback_total", reason="(other)") == 5
-    assert one.get("ml_handling_seconds_count") == MAX_WORDS + 5
+    assert one.get("ml_handling_seconds_count") == MAX_VALUES + 5
 
 
-def test_a_number_of_people_is_told_from_five_on(replica: Callable[..., Replica]) -> None:
+def test_the_number_of_people_is_shown_from_five(replica: Callable[..., Replica]) -> None:
     one = replica()
     ship(one.store, {"id": "a"})
     for number in range(4):
-        opinion(one.store, f"o{number}", "a", pseudonym=f"p{number}")
-    opinion(one.store, "again", "a", "edited", pseudonym="p0")
+        send_feedback(one.store, f"o{number}", "a", pseudonym=f"p{number}")
+    send_feedback(one.store, "again", "a", "edited", pseudonym="p0")
     one.count()
     assert math.isnan(one.get("ml_active_reviewers"))
-    opinion(one.store, "o4", "a", pseudonym="p4")
+    send_feedback(one.store, "o4", "a", pseudonym="p4")
     two = replica()
     two.count()
     assert two.get("ml_active_reviewers") == 5
@@ -349,7 +352,7 @@ def test_a_week_in_two_months_does_not_count_people_twice(replica: Callable[...,
     ship(one.store, {"id": "a"})
     for month, day in ((1, 30), (2, 2)):
         for number in range(6):
-            opinion(one.store, f"o{month}{number}", "a", pseudonym=f"p{month}{number}")
+            send_feedback(one.store, f"o{month}{number}", "a", pseudonym=f"p{month}{number}")
             with one.store.connected() as connection:
                 written = feedback.c.id == f"o{month}{number}"
                 connection.execute(
@@ -376,49 +379,52 @@ def test_refused_bodies_are_counted_by_field_and_rule(client: Client) -> None:
     assert "made up" not in text
 
 
-def test_outcomes_told_to_a_service_are_counted_within_seconds(
+def test_outcomes_sent_to_a_service_are_counted_within_seconds(
     client: Client, settings: Settings
 ) -> None:
     client.post("/v1/predict", json={"rows": [PARCEL | {"id": "a"}]})
     received = {"prediction_id": "a", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
     client.post("/v1/outcomes", json={"outcomes": [received]})
-    joined = 'ml_outcomes_total{arm="champion",decision="call",mode="assist",model_version="1",outcome="1"} 1.0'
+    labels = 'arm="champion",decision="call",mode="assist",model_version="1",outcome="1"'
+    joined = f"ml_outcomes_total{{{labels}}} 1.0"
     eventually(lambda: joined in client.operations.get("/metrics").text)
 
 
-# The small random share that is let through.
+# Exploration.
 
 
 @given(st.text(min_size=1, max_size=128))
-def test_the_same_case_is_let_through_again(id: str) -> None:
+def test_the_same_case_is_explored_again(id: str) -> None:
     share = Exploration("leave", 0.1)
-    assert share.takes(id, SALT) == share.takes(id, SALT)
+    assert share.includes(id, SALT) == share.includes(id, SALT)
 
 
-def test_the_share_is_what_was_asked_for_and_hangs_on_the_salt() -> None:
+def test_the_explored_share_has_its_size_and_depends_on_the_salt() -> None:
     share, ids = Exploration("leave", 0.05), [f"case-{number}" for number in range(20_000)]
-    taken = {id for id in ids if share.takes(id, SALT)}
+    taken = {id for id in ids if share.includes(id, SALT)}
     assert 0.044 < len(taken) / len(ids) < 0.056, "six standard errors"
-    others = {id for id in ids if share.takes(id, b"t" * 32)}
-    assert len(taken & others) < 0.2 * len(taken), "who has not the salt cannot tell which"
+    others = {id for id in ids if share.includes(id, b"t" * 32)}
+    assert len(taken & others) < 0.2 * len(taken), "without the salt, the share cannot be predicted"
 
 
 @pytest.mark.parametrize(
-    "message",
-    ["leave", ("leave",), ("leave", "0.1"), ("leave", -0.1), ("leave", MOST * 2), (1, 0.1)],
+    "value",
+    ["leave", ("leave",), ("leave", "0.1"), ("leave", -0.1), ("leave", MAX_SHARE * 2), (1, 0.1)],
 )
-def test_a_share_that_cannot_be_meant_is_refused_with_what_works(message: Any) -> None:
-    with pytest.raises(ExploreError, match=r'EXPLORATION = \("approve", 0.01\)'):
-        let_through(message)
+def test_an_invalid_exploration_is_refused_with_a_valid_example(value: Any) -> None:
+    with pytest.raises(ExplorationError, match=r'EXPLORATION = \("approve", 0.01\)'):
+        read_exploration(value)
 
 
-def test_no_share_is_no_share() -> None:
-    assert let_through(None) is None
-    assert let_through(("leave", 0)) is None
-    assert let_through(("leave", 0.1)) == Exploration("leave", 0.1)
+def test_without_a_share_there_is_no_exploration() -> None:
+    assert read_exploration(None) is None
+    assert read_exploration(("leave", 0)) is None
+    assert read_exploration(("leave", 0.1)) == Exploration("leave", 0.1)
 
 
-def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings: Settings) -> None:
+def test_an_explored_case_is_answered_and_recorded_as_explored(
+    client: Client, settings: Settings
+) -> None:
     predict = client.assembly.service.predict
     predict.explored = Exploration("leave", 1.0)
     (let, _) = client.post(
@@ -437,11 +443,11 @@ def test_a_case_in_the_share_says_so_and_is_recorded_so(client: Client, settings
     assert "arm" not in stored, "nothing is let through where nothing is decided"
 
 
-def test_decisions_without_end_are_a_few_labels(replica: Callable[..., Replica]) -> None:
+def test_unlimited_decisions_become_a_few_labels(replica: Callable[..., Replica]) -> None:
     one = replica()
     ids = [f"p{number}" for number in range(200)]
     ship(one.store, *({"id": id, "decision": f"word-{id}"} for id in ids))
-    tell(one.store, *((id, 1) for id in ids))
+    send_outcomes(one.store, *((id, 1) for id in ids))
     one.count()
     result = {
         sample.labels["decision"]
@@ -449,23 +455,23 @@ def test_decisions_without_end_are_a_few_labels(replica: Callable[..., Replica])
         for sample in metric.samples
         if sample.name in ("ml_outcomes_total", "ml_slice_outcomes_total")
     }
-    assert len(result) == MAX_WORDS + 1
-    assert one.get("ml_outcomes_total", decision="(other)") == 200 - MAX_WORDS
+    assert len(result) == MAX_VALUES + 1
+    assert one.get("ml_outcomes_total", decision="(other)") == 200 - MAX_VALUES
     for start in range(0, 20_000, 1_000):
-        one.metrics.predicted(
+        one.metrics.count_predictions(
             "7", [("champion", f"word-p{number}") for number in range(start, start + 1_000)]
         )
     for _ in range(2):
         one.metrics.exposition()
     assert one.get("ml_predictions_total") == 20_000
-    assert one.get("ml_predictions_total", decision="(other)") == 20_000 - MAX_WORDS
+    assert one.get("ml_predictions_total", decision="(other)") == 20_000 - MAX_VALUES
     assert one.get("ml_predictions_total", decision=f"word-{ids[0]}") == 1, (
         "the words are those of the outcomes"
     )
 
 
-def test_a_word_that_is_too_long_is_no_label() -> None:
-    parts = LabelWords()
+def test_a_value_that_is_too_long_is_labeled_other() -> None:
+    parts = LabelValues()
     assert [parts.label(word) for word in ("a", "x" * 64, "x" * 65, "x" * 900_000)] == [
         "a",
         "x" * 64,
@@ -473,12 +479,12 @@ def test_a_word_that_is_too_long_is_no_label() -> None:
     ]
 
 
-def test_an_outcome_whose_square_is_infinite_keeps_no_other_from_being_counted(
+def test_an_outcome_with_an_infinite_square_does_not_stop_the_count(
     replica: Callable[..., Replica],
 ) -> None:
     one = replica(task="regression", payoff=lambda decision, outcome, row: 1.0)
     ship(one.store, *({"id": id, "decision": 12.5} for id in "abc"))
-    tell(one.store, ("a", 1.0), ("b", 1e300), ("c", 0.0))  # as it may lie in the records of before
+    send_outcomes(one.store, ("a", 1.0), ("b", 1e300), ("c", 0.0))  # as older records may have it
     one.count()
     assert one.get("ml_outcomes_total", outcome="number") == 3
     assert one.get("ml_outcome_squared_error_total") == pytest.approx(0.75**2 + 0.25**2)

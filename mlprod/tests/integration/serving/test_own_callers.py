@@ -1,4 +1,4 @@
-"""authenticate() of a project adds callers; keys, roles and the kill switch hold as without it."""
+"""authenticate() of a project adds callers; keys, roles and the kill switch work as without it."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ Serve = Callable[[Any], contextlib.AbstractContextManager[Client]]
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, dict[str, str]]:
-    """The headers of a caller with each role."""
+    """Return the headers of a caller with each role."""
     path = tmp_path / "keys.json"
     return {
         role: {"authorization": f"Bearer {add_key(path, f'key-{role}', [role])}"}
@@ -40,9 +40,7 @@ def keys(tmp_path: Path) -> dict[str, dict[str, str]]:
 def serve(
     trained: Trained, settings: Settings, keys: dict[str, dict[str, str]], tmp_path: Path
 ) -> Serve:
-    """A service where keys are needed, with an authenticate() that returns this, or that is this
-    function.
-    """
+    """A service that needs keys; its authenticate() returns this value or is this function."""
     point(settings.models, trained.bundle, 1)
     keyed = settings.model_copy(update={"keys_file": tmp_path / "keys.json"})
 
@@ -52,13 +50,13 @@ def serve(
         seam = binary.terms, binary.baseline, binary.decide, binary.payoff
         assembly = Container(*seam, keyed, extensions=Extensions(authenticate=hook))
         with Client(assembly) as client:
-            eventually(lambda: assembly.keeper.looked and assembly.mode_state.looked)
+            eventually(lambda: assembly.keeper.checked and assembly.mode_state.checked)
             yield client
 
     return run
 
 
-def test_a_caller_whom_it_knows_is_answered_within_its_roles_and_recorded(
+def test_a_known_caller_is_answered_within_its_roles_and_recorded(
     serve: Serve, settings: Settings
 ) -> None:
     with serve(Caller("webshop", {"predict"})) as client:
@@ -69,18 +67,18 @@ def test_a_caller_whom_it_knows_is_answered_within_its_roles_and_recorded(
         assert refused.status_code == 403
         id = answer.json()["predictions"][0]["id"]
         store = Store(settings.records_url)
-        eventually(lambda: store.recorded([id]))
+        eventually(lambda: store.find_predictions([id]))
         with store.connected() as connection:
             query = select(predictions.c.caller).where(predictions.c.id == id)
             assert connection.execute(query).scalar_one() == "webshop"
 
 
-def test_a_caller_whom_nobody_knows_is_refused(serve: Serve) -> None:
+def test_an_unknown_caller_is_refused(serve: Serve) -> None:
     with serve(None) as client:
         assert client.post("/v1/predict", json=BODY).status_code == 401
 
 
-def test_it_is_not_asked_about_a_caller_with_a_key(
+def test_authenticate_is_not_called_for_a_caller_with_a_key(
     serve: Serve, keys: dict[str, dict[str, str]]
 ) -> None:
     requested: list[Any] = []
@@ -101,14 +99,15 @@ def test_it_is_not_asked_about_a_caller_with_a_key(
     [
         (Caller("webshop", {"predict", "operate"}), r"granted operate; works: Caller("),
         (Caller("webshop", {"smoke"}), "granted smoke"),
-        (Caller("webshop", "predict"), "granted "),  # type: ignore[arg-type]  # a text for the set of roles
-        (Caller("key-predict", {"predict"}), "gave the name 'key-predict', which a key has"),
-        (Caller("local", {"predict"}), "gave the name 'local', which a key has"),
-        (Caller("Grace Hopper", {"predict"}), "gave the name 'Grace Hopper'"),
-        (True, "gave a bool"),
+        # a text in place of the set of roles
+        (Caller("webshop", "predict"), "granted "),  # type: ignore[arg-type]
+        (Caller("key-predict", {"predict"}), "returned the name 'key-predict', which a key has"),
+        (Caller("local", {"predict"}), "returned the name 'local', which a key has"),
+        (Caller("Grace Hopper", {"predict"}), "returned the name 'Grace Hopper'"),
+        (True, "returned a bool"),
     ],
 )
-def test_an_identity_that_would_take_what_belongs_to_keys_is_refused_and_logged(
+def test_an_identity_with_a_role_or_name_of_keys_is_refused_and_logged(
     returns: object, message: str, serve: Serve, output: Callable[[], str]
 ) -> None:
     with serve(returns) as client:
@@ -116,7 +115,7 @@ def test_an_identity_that_would_take_what_belongs_to_keys_is_refused_and_logged(
     assert message in output().replace('\\"', '"')
 
 
-def test_when_it_fails_nobody_is_let_in_and_keys_hold(
+def test_if_authenticate_fails_callers_are_refused_and_keys_work(
     serve: Serve, keys: dict[str, dict[str, str]]
 ) -> None:
     def away(request: object) -> None:
@@ -129,7 +128,7 @@ def test_when_it_fails_nobody_is_let_in_and_keys_hold(
         assert client.post("/v1/predict", json=BODY, headers=keys["predict"]).status_code == 200
 
 
-def test_the_kill_switch_takes_a_key_and_works_while_the_identity_hangs(
+def test_the_kill_switch_needs_a_key_and_works_while_authenticate_hangs(
     serve: Serve, keys: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mlprod.serving.load_shedding.ANSWER_SECONDS", 0.2)
@@ -140,7 +139,7 @@ def test_the_kill_switch_takes_a_key_and_works_while_the_identity_hangs(
     with serve(hang) as client:
         assert client.post("/v1/predict", json=BODY).status_code == 503
         began = time.monotonic()
-        assert client.post("/v1/mode", json=STOP).status_code == 401, "it is not asked"
+        assert client.post("/v1/mode", json=STOP).status_code == 401, "authenticate() is not called"
         assert time.monotonic() - began < 0.2
         assert client.post("/v1/mode", json=STOP, headers=keys["operate"]).status_code == 200
         assert (
@@ -149,7 +148,7 @@ def test_the_kill_switch_takes_a_key_and_works_while_the_identity_hangs(
         )
 
 
-def test_while_no_key_holds_it_lets_nobody_in(
+def test_while_no_key_is_valid_authenticate_is_not_called(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_keys, "HOLD_SECONDS", 0.0)
@@ -157,13 +156,13 @@ def test_while_no_key_holds_it_lets_nobody_in(
         (tmp_path / "keys.json").write_text("{")
         eventually(lambda: client.assembly.keys.ended)
         answer = client.post("/v1/predict", json=BODY)
-        assert (answer.status_code, "keys cannot be read" in json.dumps(answer.json())) == (
+        assert (answer.status_code, "cannot read its keys" in json.dumps(answer.json())) == (
             503,
             True,
         )
 
 
-def test_where_no_key_is_needed_it_is_not_asked(trained: Trained, settings: Settings) -> None:
+def test_without_keys_authenticate_is_not_called(trained: Trained, settings: Settings) -> None:
     point(settings.models, trained.bundle, 1)
     requested: list[object] = []
 
@@ -176,7 +175,7 @@ def test_where_no_key_is_needed_it_is_not_asked(trained: Trained, settings: Sett
     assert requested == []
 
 
-def test_its_flood_is_shed_before_it_is_asked(serve: Serve) -> None:
+def test_too_many_requests_are_shed_before_authenticate_is_called(serve: Serve) -> None:
     requested: list[Any] = []
     with serve(requested.append) as client:
         client.assembly.limits.requests = -1

@@ -1,6 +1,4 @@
-"""Metrics and checks of a project beside those of the service: a broken one takes nothing of the
-service away.
-"""
+"""Metrics and checks of a project: a broken one does not affect those of the service."""
 
 import threading
 from collections.abc import Callable
@@ -65,10 +63,11 @@ def test_a_replica_is_ready_while_its_own_check_passes(
 
 
 @pytest.mark.parametrize("returned", [True, False, None])
-def test_a_check_that_gives_no_text_counts_as_a_reason(returned: object) -> None:
-    checks = OwnChecks(lambda: {"limits": lambda: returned})  # type: ignore[arg-type]  # no text, on purpose
+def test_a_check_that_does_not_return_a_text_counts_as_a_reason(returned: object) -> None:
+    # not a text, on purpose
+    checks = OwnChecks(lambda: {"limits": lambda: returned})  # type: ignore[arg-type]
     assert checks.problem, "it has not run yet"
-    assert f"check limits: it returned {returned!r}; a check returns why" in checks.run_once()
+    assert f"check limits: it returned {returned!r}; a check must return why" in checks.run_once()
 
 
 def test_a_check_that_fails_or_does_not_return_counts_as_a_reason(

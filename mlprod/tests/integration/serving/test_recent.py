@@ -1,5 +1,6 @@
-"""An id is for one row: the same row gets the recorded answer again, another row none; every answer
-is on record.
+"""An id is for one row. The same row gets the recorded answer again, another row is refused.
+
+Every answer is recorded.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from seams import PARCEL, PARCELS, binary
 
 from mlprod.serving import recent
 from mlprod.serving.problems import ProblemError
-from mlprod.serving.recent import Recent, with_known
+from mlprod.serving.recent import RecentAnswers, merge_answers
 from mlprod.serving.request_models import validator_of
 from mlprod.settings import Settings
 
@@ -42,7 +43,7 @@ def stored(settings: Settings, query: str) -> list[Any]:
 
 
 def on_record(settings: Settings, number: int) -> list[Any]:
-    """Id and score of so many answers, wherever they are kept."""
+    """Return id and score of `number` answers in any table."""
     query = (
         "SELECT id, score FROM predictions UNION ALL SELECT prediction_id, score FROM "
         "repeated_answers"
@@ -71,7 +72,7 @@ def test_the_same_row_again_gets_the_recorded_answer_and_is_recorded_once(
         client, dict(reversed(alone.items())), PARCEL | {"id": first.json()["predictions"][1]["id"]}
     ).json()
     assert len(on_record(settings, 2)) == 2
-    metric(client, "ml_predictions_total")  # a new series is shown as zero first
+    metric(client, "ml_predictions_total")  # a new series shows zero first
     assert metric(client, "ml_predictions_duplicate_total") == 3
     assert metric(client, "ml_predictions_total") == 2
     assert metric(client, "ml_predictions_conflicting_total") == 0
@@ -84,11 +85,11 @@ def test_the_same_row_again_gets_the_recorded_answer_and_is_recorded_once(
         {"weight": 3.500001},
         {"city": "never heard of"},
         {"express": not PARCEL["express"]},
-        {"distance": None},  # a personal field, which the records do not hold
+        {"distance": None},  # a personal field, which is not recorded
         {"unit": "another"},
     ],
 )
-def test_another_row_under_a_known_id_is_refused_and_named(
+def test_another_row_with_a_known_id_is_refused_and_named(
     client: Client, settings: Settings, other: Row
 ) -> None:
     predicted(client, PARCEL | {"id": "a"}, PARCEL | {"id": "b"})
@@ -96,8 +97,8 @@ def test_another_row_under_a_known_id_is_refused_and_named(
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
     (error,) = answer.json()["errors"]
     assert (error["row"], error["field"], error["given"]) == (2, "id", "a")
-    assert "answered for another row" in error["rule"]
-    assert "nothing was answered" in answer.json()["detail"]
+    assert "used for another row" in error["rule"]
+    assert "no row was scored" in answer.json()["detail"]
     predicted(client, PARCEL | {"id": "last"})
     eventually(lambda: ("last",) in stored(settings, "SELECT id FROM predictions"))
     assert [id for id, _ in on_record(settings, 3)] == ["a", "b", "last"]
@@ -105,7 +106,7 @@ def test_another_row_under_a_known_id_is_refused_and_named(
     assert metric(client, 'ml_requests_total{route="/v1/predict",status="409"}') == 1
 
 
-def test_an_id_that_the_service_gave_is_for_one_row_too(client: Client) -> None:
+def test_an_id_that_the_service_created_is_for_one_row_too(client: Client) -> None:
     (given,) = predicted(client, PARCEL)["predictions"]
     assert predicted(client, PARCEL | {"id": given["id"]})["predictions"] == [given]
     assert post(client, OTHER | {"id": given["id"]}).status_code == 409
@@ -115,10 +116,10 @@ def test_many_conflicts_are_counted_and_the_first_are_shown(client: Client) -> N
     predicted(client, *(PARCEL | {"id": f"{n}"} for n in range(50)))
     problem = post(client, *(OTHER | {"id": f"{n}"} for n in range(50))).json()
     assert len(problem["errors"]) == 20
-    assert problem["detail"].startswith("50 rows come under an id of another row")
+    assert problem["detail"].startswith("50 rows have the id of another row")
 
 
-def test_after_a_promotion_the_recorded_answer_still_holds(
+def test_after_a_promotion_the_recorded_answer_is_returned(
     client: Client, settings: Settings, trained_baseline: Trained
 ) -> None:
     first = predicted(client, PARCEL | {"id": "a"})
@@ -136,7 +137,7 @@ def test_after_a_promotion_the_recorded_answer_still_holds(
     assert len(on_record(settings, 2)) == 2
 
 
-def test_what_is_answered_again_decides_nothing_in_shadow_now_or_then(client: Client) -> None:
+def test_a_repeated_answer_has_no_decision_in_shadow_now_or_then(client: Client) -> None:
     def switch(mode: str) -> None:
         client.post("/v1/mode", json={"mode": mode, "reason": "a test"}).raise_for_status()
 
@@ -156,7 +157,7 @@ def test_what_is_answered_again_decides_nothing_in_shadow_now_or_then(client: Cl
     assert predicted(client, PARCEL | {"id": "a"})["predictions"] == [called]
 
 
-def test_what_was_forgotten_here_is_kept_and_flagged_when_it_is_stored(
+def test_a_repetition_that_the_replica_forgot_is_flagged_when_stored(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recent, "MAX_ANSWERS", 2)
@@ -198,7 +199,7 @@ def test_answers_of_two_replicas_and_after_a_restart_are_all_on_record(
     ]
 
 
-def test_an_answer_that_could_not_be_recorded_is_not_remembered(
+def test_an_answer_that_could_not_be_recorded_is_not_added(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -209,18 +210,18 @@ def test_an_answer_that_could_not_be_recorded_is_not_remembered(
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_of_one_id_that_is_asked_twice_at_once_one_answer_is_recorded(
+def test_of_two_concurrent_requests_with_one_id_one_answer_is_recorded(
     settings: Settings, trained: Trained, same: bool
 ) -> None:
     point(settings.models, trained.bundle, 1)
     gate = threading.Barrier(2)
 
     def decide(score: float, threshold: float) -> str:
-        gate.wait(20)  # both are scored before either is recorded
+        gate.wait(20)  # both rows are scored before one is recorded
         return binary.decide(score, threshold)  # type: ignore[no-any-return]
 
     assembly = assemble(replace(binary, decide=decide), settings)
-    assembly.models.look()
+    assembly.models.reload_if_changed()
     caller = assembly.keys.caller(b"")
     assert caller
 
@@ -245,7 +246,7 @@ def body_of(*rows: Row) -> bytes:
     return json.dumps({"rows": rows}).encode()
 
 
-def said(*ids: str) -> bytes:
+def answer_to(*ids: str) -> bytes:
     answers = [{"id": id, "score": 0.5, "decision": "call"} for id in ids]
     return json.dumps(
         {"model_version": "1", "arm": "champion", "mode": "assist", "predictions": answers}
@@ -253,14 +254,14 @@ def said(*ids: str) -> bytes:
 
 
 @pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> Recent:
+def memory(monkeypatch: pytest.MonkeyPatch) -> RecentAnswers:
     monkeypatch.setattr(recent, "MAX_ANSWERS", 100)
     monkeypatch.setattr(recent, "MAX_BYTES", 100_000)
-    return Recent(validator_of(PARCELS))
+    return RecentAnswers(validator_of(PARCELS))
 
 
-def held(memory: Recent) -> tuple[int, int]:
-    """How many answers, and bytes of bodies and answers."""
+def held(memory: RecentAnswers) -> tuple[int, int]:
+    """Return the number of answers, and the bytes of bodies and answers."""
     generations = [memory._new, memory._old]
     requests = {id(request): request for item in generations for request in item.values()}
     return sum(map(len, generations)), sum(
@@ -269,9 +270,9 @@ def held(memory: Recent) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("padding", [0, 20_000])
-def test_the_memory_has_an_end_in_answers_and_in_bytes(memory: Recent, padding: int) -> None:
+def test_the_memory_is_limited_in_answers_and_bytes(memory: RecentAnswers, padding: int) -> None:
     for number in range(1_000):
-        memory.add([f"{number}"], body_of(PARCEL) + b" " * padding, said(f"{number}"))
+        memory.add([f"{number}"], body_of(PARCEL) + b" " * padding, answer_to(f"{number}"))
         assert memory.known([f"{number}"])
         answers, size = held(memory)
         assert answers <= 200
@@ -279,18 +280,18 @@ def test_the_memory_has_an_end_in_answers_and_in_bytes(memory: Recent, padding: 
     assert memory.known(["0"]) == {}
 
 
-def test_what_is_read_again_for_one_request_has_an_end(
-    memory: Recent, monkeypatch: pytest.MonkeyPatch
+def test_the_bytes_parsed_again_for_one_request_are_limited(
+    memory: RecentAnswers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recent, "MAX_READ", 3_000)
     for number in range(50):
-        memory.add([f"{number}"], body_of(PARCEL), said(f"{number}"))
+        memory.add([f"{number}"], body_of(PARCEL), answer_to(f"{number}"))
     assert 3 < len(memory.known([f"{number}" for number in range(50)])) < 20
 
 
-def test_an_id_belongs_to_the_request_that_asked_it_first(memory: Recent) -> None:
-    memory.add(["a"], body_of(PARCEL), said("a"))
-    memory.add(["b"], body_of(OTHER, OTHER), said("a", "b"))
+def test_an_id_belongs_to_the_request_that_sent_it_first(memory: RecentAnswers) -> None:
+    memory.add(["a"], body_of(PARCEL), answer_to("a"))
+    memory.add(["b"], body_of(OTHER, OTHER), answer_to("a", "b"))
     result = memory.known(["b", "a", "c"])
     assert result.keys() == {"a", "b"}
     assert (result["a"].row["stops"], result["b"].row["stops"]) == (PARCEL["stops"], OTHER["stops"])
@@ -300,4 +301,7 @@ def test_an_id_belongs_to_the_request_that_asked_it_first(memory: Recent) -> Non
         "mode": "assist",
         "predictions": [],
     }
-    assert with_known(["b"], new, result)["predictions"] == json.loads(said("b"))["predictions"]
+    assert (
+        merge_answers(["b"], new, result)["predictions"]
+        == json.loads(answer_to("b"))["predictions"]
+    )

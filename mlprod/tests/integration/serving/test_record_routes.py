@@ -24,7 +24,7 @@ LIVE = {"prediction_id": "p", "verdict": "accepted", "reviewer": "desk-7"}
 
 @pytest.fixture(scope="module")
 def strict(new_settings: Callable[[], Settings], trained: Trained) -> Iterator[Client]:
-    """A service for what is refused, so that it remembers nothing."""
+    """A service for refused requests, which records nothing."""
     settings = new_settings()
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as client:
@@ -42,7 +42,7 @@ def ids(settings: Settings) -> list[str]:
 
 
 def everything_in(*folders: Path) -> bytes:
-    """Every byte of every file, so the database's log and the event log too."""
+    """Return all bytes of all files, also of the database's log and the event log."""
     return b"".join(
         path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()
     )
@@ -64,7 +64,7 @@ def outcome(prediction: str, value: float, **more: Any) -> dict[str, Any]:
     return {"prediction_id": prediction, "outcome": value, "at": NOON} | more
 
 
-def told(client: Client, *outcomes: dict[str, Any]) -> Any:
+def send_outcomes(client: Client, *outcomes: dict[str, Any]) -> Any:
     return client.post("/v1/outcomes", json={"outcomes": outcomes})
 
 
@@ -82,9 +82,7 @@ def metric(client: Client, line: str) -> bool:
     return f"\n{line}\n" in client.operations.get("/metrics").text
 
 
-def test_what_was_answered_is_in_the_database(
-    client: Client, settings: Settings, trained: Trained
-) -> None:
+def test_answers_are_in_the_database(client: Client, settings: Settings, trained: Trained) -> None:
     answer = predicted(client, PARCEL | {"id": "mine"}, PARCEL | {"stops": 0})
     eventually(lambda: len(ids(settings)) == 2)
     columns = "id, score, decision, mode, model_version, arm, bundle"
@@ -92,10 +90,11 @@ def test_what_was_answered_is_in_the_database(
     received = [
         (item["id"], item["score"], item["decision"], *subject) for item in answer["predictions"]
     ]
-    assert sorted(stored(settings, f"SELECT {columns} FROM predictions")) == sorted(received)  # noqa: S608
+    rows = stored(settings, f"SELECT {columns} FROM predictions")  # noqa: S608
+    assert sorted(rows) == sorted(received)
 
 
-def test_who_sent_what_and_in_which_request_is_recorded(client: Client, settings: Settings) -> None:
+def test_caller_and_request_are_recorded(client: Client, settings: Settings) -> None:
     def send(route: str, body: Any, request: str) -> None:
         client.post(route, json=body, headers={"x-request-id": request}).raise_for_status()
 
@@ -119,7 +118,7 @@ def test_who_sent_what_and_in_which_request_is_recorded(client: Client, settings
 
 
 @pytest.mark.parametrize("request_id", ["x" * 65, "a b", "é", "", "\x1b[31m", "a;DROP"])
-def test_a_request_id_that_is_no_plain_word_is_replaced_by_one_of_the_service(
+def test_a_request_id_with_other_characters_is_replaced(
     client: Client, settings: Settings, request_id: str
 ) -> None:
     headers = {b"x-request-id": request_id.encode()}
@@ -131,7 +130,7 @@ def test_a_request_id_that_is_no_plain_word_is_replaced_by_one_of_the_service(
     assert recorded.isalnum()
 
 
-def test_a_row_is_kept_without_its_personal_field_and_its_unit_only_as_a_hash(
+def test_a_row_is_stored_without_its_personal_field_and_with_a_hashed_unit(
     client: Client, settings: Settings
 ) -> None:
     row = PARCEL | {"distance": 77.123456, "weight": 7.654321}
@@ -151,7 +150,7 @@ def test_a_row_is_kept_without_its_personal_field_and_its_unit_only_as_a_hash(
     assert b"Ada" not in retained
 
 
-def test_in_shadow_the_decision_is_recorded_but_not_given(
+def test_in_shadow_the_decision_is_recorded_but_not_returned(
     client: Client, settings: Settings
 ) -> None:
     switched(client, "shadow")
@@ -163,9 +162,7 @@ def test_in_shadow_the_decision_is_recorded_but_not_given(
     ]
 
 
-def test_a_prediction_that_is_asked_for_again_is_stored_once(
-    client: Client, settings: Settings
-) -> None:
+def test_a_repeated_prediction_is_stored_once(client: Client, settings: Settings) -> None:
     first, again = (predicted(client, PARCEL | {"id": "mine"}) for _ in range(2))
     assert first == again
     predicted(client, PARCEL | {"id": "last"})
@@ -173,7 +170,7 @@ def test_a_prediction_that_is_asked_for_again_is_stored_once(
     assert len(ids(settings)) == 2
 
 
-def test_an_id_twice_in_one_body_is_refused_and_nothing_is_stored(
+def test_a_duplicate_id_in_one_body_is_refused_and_nothing_is_stored(
     client: Client, settings: Settings
 ) -> None:
     answer = client.post(
@@ -195,9 +192,7 @@ def test_an_id_twice_in_one_body_is_refused_and_nothing_is_stored(
         ("/v1/mode", {"mode": "shadow", "reason": "a\0b and more"}),
     ],
 )
-def test_a_character_that_no_database_takes_is_refused(
-    strict: Client, route: str, body: Any
-) -> None:
+def test_a_nul_character_is_refused(strict: Client, route: str, body: Any) -> None:
     answer = strict.post(route, json=body)
     assert (answer.status_code, "u0000" in answer.json()["detail"]) == (422, True)
 
@@ -205,7 +200,7 @@ def test_a_character_that_no_database_takes_is_refused(
 @pytest.mark.parametrize(
     "id", ["\\ud800", "\\u00e9", "\\\\", "'; DROP TABLE predictions; --", "😀", "\\u2028"]
 )
-def test_any_other_text_is_an_id_or_refused_but_never_lost(
+def test_any_other_text_is_a_valid_id_or_refused(
     client: Client, settings: Settings, id: str
 ) -> None:
     body = '{"rows": [' + json.dumps(PARCEL)[:-1] + f', "id": "{id}"' + "}]}"
@@ -218,24 +213,24 @@ def test_any_other_text_is_an_id_or_refused_but_never_lost(
     assert ids(settings) == [json.loads(f'"{id}"')]
 
 
-def test_outcomes_are_counted_by_what_became_of_them(client: Client, settings: Settings) -> None:
+def test_outcomes_are_counted_by_result(client: Client, settings: Settings) -> None:
     predicted(client, PARCEL | {"id": "a"}, PARCEL | {"id": "b"})
     eventually(lambda: len(ids(settings)) == 2)
-    first = told(
+    first = send_outcomes(
         client, outcome("a", 1), outcome("b", 0), outcome("b", 0), outcome("never asked", 1)
     )
     assert first.json() == {"accepted": 3, "repeated": 1, "corrected": 0, "unknown": 1}
-    again = told(client, outcome("a", 1), outcome("b", 1, correction=True))
+    again = send_outcomes(client, outcome("a", 1), outcome("b", 1, correction=True))
     assert again.json() == {"accepted": 0, "repeated": 1, "corrected": 1, "unknown": 0}
     for result, count in {"accepted": 3, "repeated": 2, "corrected": 1, "unknown": 1}.items():
         assert metric(client, 'ml_outcomes_received_total{result="' + result + '"} ' + f"{count}.0")
 
 
-def test_a_correction_replaces_what_is_known_and_keeps_it_in_the_history(
+def test_a_correction_replaces_the_outcome_and_the_history_has_the_old_one(
     client: Client, settings: Settings
 ) -> None:
-    told(client, outcome("a", 0, at="2026-01-31T12:00:00+02:00"))
-    told(client, outcome("a", 1, correction=True))
+    send_outcomes(client, outcome("a", 0, at="2026-01-31T12:00:00+02:00"))
+    send_outcomes(client, outcome("a", 1, correction=True))
     assert stored(settings, "SELECT outcome, at FROM outcomes") == [
         (1.0, "2026-01-31 12:00:00.000000")
     ]
@@ -244,31 +239,31 @@ def test_a_correction_replaces_what_is_known_and_keeps_it_in_the_history(
     ]
 
 
-def test_an_outcome_that_differs_is_refused_with_what_is_known_and_what_works(
+def test_an_outcome_that_differs_is_refused_with_the_stored_one_and_a_remedy(
     client: Client, settings: Settings
 ) -> None:
-    told(client, outcome("a", 1))
+    send_outcomes(client, outcome("a", 1))
     given = [outcome("new", 1), outcome("a", 0)]
-    answer = told(client, *given)
+    answer = send_outcomes(client, *given)
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
     (error,) = answer.json()["errors"]
     assert (error["row"], error["field"], error["given"]) == (1, "outcome", 0)
-    assert "1 is known of 'a'" in error["rule"]
+    assert "1 is stored for 'a'" in error["rule"]
     assert stored(settings, "SELECT prediction_id, outcome FROM outcomes") == [("a", 1.0)]
-    mended = told(client, given[0], given[1] | error["example"])
+    mended = send_outcomes(client, given[0], given[1] | error["example"])
     assert mended.json() == {"accepted": 1, "repeated": 0, "corrected": 1, "unknown": 2}
 
 
-def test_of_one_body_two_outcomes_for_one_prediction_must_agree(
+def test_two_outcomes_for_one_prediction_in_one_body_must_agree(
     client: Client, settings: Settings
 ) -> None:
-    assert told(client, outcome("a", 1), outcome("a", 0)).status_code == 409
+    assert send_outcomes(client, outcome("a", 1), outcome("a", 0)).status_code == 409
     assert stored(settings, "SELECT * FROM outcomes") == []
 
 
-def test_a_classifier_takes_only_0_and_1(client: Client, settings: Settings) -> None:
+def test_a_classifier_accepts_only_the_outcomes_0_and_1(client: Client, settings: Settings) -> None:
     given = [outcome("a", 1), outcome("b", 0.5), outcome("c", -1)]
-    answer = told(client, *given)
+    answer = send_outcomes(client, *given)
     errors = answer.json()["errors"]
     assert answer.status_code == 422
     assert [(item["row"], item["field"], item["given"]) for item in errors] == [
@@ -277,10 +272,10 @@ def test_a_classifier_takes_only_0_and_1(client: Client, settings: Settings) -> 
     ]
     assert stored(settings, "SELECT * FROM outcomes") == []
     mended = [given[0], *(given[error["row"]] | {"outcome": error["example"]} for error in errors)]
-    assert told(client, *mended).json()["accepted"] == 3
+    assert send_outcomes(client, *mended).json()["accepted"] == 3
 
 
-def test_a_regressor_takes_any_finite_number(
+def test_a_regressor_accepts_any_finite_outcome(
     settings: Settings, registry: Registry, tmp_path: Path
 ) -> None:
     version = train(regression, settings, silent, kind="baseline").version
@@ -289,20 +284,18 @@ def test_a_regressor_takes_any_finite_number(
     )
     with serve(regression, settings) as client:
         assert (
-            told(client, outcome("a", -1234.5), outcome("b", 3e38), outcome("c", 0)).json()[
-                "accepted"
-            ]
+            send_outcomes(
+                client, outcome("a", -1234.5), outcome("b", 3e38), outcome("c", 0)
+            ).json()["accepted"]
             == 3
         )
         infinite = (
             '{"outcomes": [' + json.dumps(outcome("d", 1)).replace(": 1,", ": Infinity,") + "]}"
         )
         assert client.post("/v1/outcomes", content=infinite).status_code == 422
-        for far in (
-            1e39,
-            -1e300,
-        ):  # its square is infinite, and no sum of squares comes back from there
-            (error,) = told(client, outcome("d", far)).json()["errors"]
+        # their squares are infinite, and would make every sum of squares infinite
+        for far in (1e39, -1e300):
+            (error,) = send_outcomes(client, outcome("d", far)).json()["errors"]
             assert (error["row"], error["field"], error["example"]) == (0, "outcome", 1)
 
 
@@ -331,21 +324,21 @@ def test_a_regressor_takes_any_finite_number(
         ({"correction": "yes"}, "valid boolean"),
     ],
 )
-def test_an_outcome_that_cannot_be_is_named_with_what_works(
+def test_an_invalid_outcome_is_named_with_a_valid_example(
     strict: Client, change: dict[str, Any], rule: str
 ) -> None:
     ((name, _),) = change.items()
     good = outcome("fine", 1)
-    answer = told(strict, good, outcome("wrong", 1) | change)
+    answer = send_outcomes(strict, good, outcome("wrong", 1) | change)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     (error,) = answer.json()["errors"]
     assert (error["row"], error["field"]) == (1, name)
     assert rule in error["rule"]
-    mended = told(strict, good | {name: error["example"]})
+    mended = send_outcomes(strict, good | {name: error["example"]})
     assert mended.status_code == 200, mended.text
 
 
-def test_feedback_is_taken_once_and_counted(client: Client, settings: Settings) -> None:
+def test_repeated_feedback_is_stored_once_and_counted(client: Client, settings: Settings) -> None:
     predicted(client, PARCEL | {"id": "p"})
     eventually(lambda: ids(settings))
     why = {"decision_taken": "leave", "reason": "known-customer", "handling_seconds": 40}
@@ -366,21 +359,20 @@ def test_feedback_is_taken_once_and_counted(client: Client, settings: Settings) 
         'ml_decision_feedback_total{arm="champion",model_version="1",reason="%s",verdict="%s"} %s'
     )
     eventually(lambda: metric(client, judged % ("", "accepted", "1.0")))
-    eventually(
-        lambda: metric(client, judged % ("known-customer", "overridden", "1.0"))
-    )  # one waits for its prediction
+    # one feedback waits for its prediction
+    eventually(lambda: metric(client, judged % ("known-customer", "overridden", "1.0")))
 
 
-def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
+def test_a_reviewer_is_stored_only_as_a_pseudonym_of_the_month(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def month(number: int) -> None:
-        class Then(datetime):
+        class FixedClock(datetime):
             @classmethod
-            def now(cls, tz: tzinfo | None = None) -> "Then":
+            def now(cls, tz: tzinfo | None = None) -> "FixedClock":
                 return cls(2026, number, 15, tzinfo=tz)
 
-        monkeypatch.setattr(record_routes, "datetime", Then)
+        monkeypatch.setattr(record_routes, "datetime", FixedClock)
 
     def pseudonym(prediction: str) -> str:
         query = f"SELECT pseudonym FROM feedback WHERE prediction_id = '{prediction}'"  # noqa: S608
@@ -422,7 +414,7 @@ def test_a_reviewer_is_nowhere_and_has_one_pseudonym_each_month(
         ({"prediction_id": 7}, "valid string"),
     ],
 )
-def test_feedback_that_cannot_be_is_named_with_what_works(
+def test_invalid_feedback_is_named_with_a_valid_example(
     strict: Client, change: dict[str, Any], rule: str
 ) -> None:
     ((name, _),) = change.items()
@@ -468,7 +460,9 @@ def second(client: Client, settings: Settings, tmp_path: Path) -> Iterator[Clien
         yield result
 
 
-def test_a_stop_holds_here_at_once_and_elsewhere_soon(client: Client, second: Client) -> None:
+def test_the_kill_switch_acts_here_at_once_and_elsewhere_soon(
+    client: Client, second: Client
+) -> None:
     assert predicted(second, PARCEL)["predictions"][0]["decision"] == "call"
     message = switched(client, "shadow")
     assert (message["mode"], message["by"], message["reason"]) == (
@@ -479,14 +473,15 @@ def test_a_stop_holds_here_at_once_and_elsewhere_soon(client: Client, second: Cl
     assert datetime.fromisoformat(message["since"]).tzinfo
     assert predicted(client, PARCEL)["predictions"][0]["decision"] is None
     eventually(lambda: predicted(second, PARCEL)["predictions"][0]["decision"] is None)
+    line = 'ml_mode_info{mode="shadow"} 1.0'
     for service in (client, second):
         assert service.get("/v1/model").json()["mode"] == "shadow"
         assert service.operations.get("/readyz").json()["mode"] == "shadow"
-        eventually(lambda service=service: metric(service, 'ml_mode_info{mode="shadow"} 1.0'))  # type: ignore[misc]
+        eventually(lambda service=service: metric(service, line))  # type: ignore[misc]
         assert not metric(service, 'ml_mode_info{mode="assist"} 1.0')
 
 
-def test_a_stop_by_verb_arrives_too(
+def test_the_kill_switch_by_command_arrives_too(
     client: Client,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
@@ -498,7 +493,7 @@ def test_a_stop_by_verb_arrives_too(
     eventually(lambda: client.get("/v1/model").json()["mode"] == "shadow")
 
 
-def test_a_switch_is_logged_with_who_and_why(
+def test_a_switch_is_logged_with_actor_and_reason(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, log.name)
@@ -545,7 +540,7 @@ def test_a_switch_without_a_reason_or_a_known_mode_is_refused(
         (None, "shadow"),
     ],
 )
-def test_without_the_database_the_last_mode_holds_and_in_doubt_the_safest(
+def test_without_the_database_the_last_mode_stays_active_or_else_the_safest(
     settings: Settings, trained: Trained, tmp_path: Path, retained: str | None, holds: str
 ) -> None:
     point(settings.models, trained.bundle, 1)
@@ -559,7 +554,7 @@ def test_without_the_database_the_last_mode_holds_and_in_doubt_the_safest(
     assert (answer["predictions"][0]["decision"] is None) == (holds == "shadow")
 
 
-def test_a_mode_outlives_a_restart(client: Client, settings: Settings, tmp_path: Path) -> None:
+def test_a_mode_survives_a_restart(client: Client, settings: Settings, tmp_path: Path) -> None:
     switched(client, "automate")
     with serve(
         binary,

@@ -17,7 +17,7 @@ from mlprod.ops.migrate import config_of, migrate
 from mlprod.records.database import engine_of
 from mlprod.records.errors import StoreUnavailableError
 from mlprod.records.event_log import EventLog
-from mlprod.records.shipping import Shipped
+from mlprod.records.shipping import InsertResult
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.serving import record_shipper as keepers
@@ -34,8 +34,8 @@ AWAY = "does not answer"
 
 
 @pytest.fixture(autouse=True)
-def hasty_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keepers, "LONGEST_PAUSE", 0.05)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keepers, "MAX_PAUSE", 0.05)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def event(id: str, decision: str | None = "call") -> bytes:
-    """What the service writes down; without a decision no database takes it."""
+    """Return an event; without a decision every database refuses it."""
     retained = {"id": id, "score": 0.5, "decision": decision, "unit": None, "row": {"stops": 4}}
     facts = {
         "at": "2026-01-31 12:00:00.123456",
@@ -57,7 +57,7 @@ def event(id: str, decision: str | None = "call") -> bytes:
 
 @contextmanager
 def opened(url: str, folder: Path) -> Iterator[RecordShipper]:
-    """A keeper that does not run yet."""
+    """A shipper that does not run yet."""
     keeper = RecordShipper(url, EventLog(folder, 1_000_000), Metrics(zero_seconds=0))
     try:
         yield keeper
@@ -67,7 +67,7 @@ def opened(url: str, folder: Path) -> Iterator[RecordShipper]:
 
 @contextmanager
 def run(keeper: RecordShipper) -> Iterator[None]:
-    """It runs within, and has left after."""
+    """Run a shipper within the block."""
     stop = threading.Event()
     thread = threading.Thread(target=keeper.run, args=(stop,))
     thread.start()
@@ -81,14 +81,14 @@ def run(keeper: RecordShipper) -> Iterator[None]:
 
 @contextmanager
 def running(url: str, folder: Path) -> Iterator[RecordShipper]:
-    """A keeper that has looked at its database."""
+    """A running shipper that has tried its database."""
     with opened(url, folder) as keeper, run(keeper):
-        eventually(lambda: keeper.looked)
+        eventually(lambda: keeper.checked)
         yield keeper
 
 
 def stored_ids(url: str) -> list[Any]:
-    """As any code finds them, whatever the tables are."""
+    """Return the stored ids, with any version of the tables."""
     engine = engine_of(url)
     with engine.connect() as connection:
         result = list(connection.execute(text("SELECT id FROM predictions")).scalars())
@@ -110,7 +110,7 @@ def sample(keeper: RecordShipper, name: str, **labels: str) -> float:
     return keeper.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
-def said(caplog: pytest.LogCaptureFixture, part: str) -> int:
+def logged(caplog: pytest.LogCaptureFixture, part: str) -> int:
     return sum(part in record.getMessage() for record in caplog.records)
 
 
@@ -120,9 +120,7 @@ def fill(keeper: RecordShipper, ids: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_what_was_written_down_comes_into_the_database(
-    url: str, folder: Path, before: bool
-) -> None:
+def test_recorded_answers_reach_the_database(url: str, folder: Path, before: bool) -> None:
     with opened(url, folder) as keeper:
         fill(keeper, "abc" if before else "")
         with run(keeper):
@@ -133,7 +131,7 @@ def test_what_was_written_down_comes_into_the_database(
         assert sample(keeper, "ml_record_backlog_events") == 0
 
 
-def test_what_another_process_left_comes_into_the_database(url: str, folder: Path) -> None:
+def test_answers_of_another_process_reach_the_database(url: str, folder: Path) -> None:
     with opened(url, folder) as keeper:
         fill(keeper, "abc")
     with running(url, folder) as keeper:
@@ -141,62 +139,61 @@ def test_what_another_process_left_comes_into_the_database(url: str, folder: Pat
     assert stored(url) == ["a", "b", "c"]
 
 
-def test_with_tables_of_before_answers_wait_for_the_migration(
+def test_with_old_tables_answers_wait_for_the_migration(
     later: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     command.upgrade(config_of(later), "0002")
     with running(later, folder) as keeper:
         fill(keeper, "ab")
-        eventually(lambda: said(caplog, "run the verb migrate"))
+        eventually(lambda: logged(caplog, "run the verb migrate"))
         assert (keeper.spool.events, stored_ids(later)) == (2, [])
         migrate(later)
         eventually(lambda: not keeper.spool.events)
     assert stored(later) == ["a", "b"]
 
 
-def test_what_came_under_a_known_id_is_counted_by_whether_it_answered_the_same_row(
+def test_predictions_with_a_known_id_are_counted_by_same_or_another_row(
     url: str, folder: Path
 ) -> None:
     number = "0" * 27
     numbered = [json.loads(event("a")) | {"number": f"{number}{place}"} for place in range(4)]
     numbered[3]["predictions"][0]["row"] = {"stops": 5}
     with opened(url, folder) as keeper:
-        for item in (*numbered, *numbered):  # twice, as when it is not known whether they arrived
+        for item in (*numbered, *numbered):  # twice, as after a lost response
             keeper.spool.append(json.dumps(item).encode())
         with run(keeper):
             eventually(lambda: not keeper.spool.events)
-        for _ in range(2):  # Prometheus sees the zeros, and then what is counted
+        for _ in range(2):  # Prometheus scrapes the zeros, and then the counts
             keeper.metrics.exposition()
         assert sample(keeper, "ml_predictions_duplicate_total") == 2
         assert sample(keeper, "ml_predictions_conflicting_total") == 1
     assert stored(url) == ["a"]
 
 
-def test_while_the_database_is_away_answers_wait_and_this_is_said_once(
+def test_while_the_database_is_unavailable_answers_wait_and_one_line_is_logged(
     later: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened(later, folder) as keeper:
         fill(keeper, "ab")
         with run(keeper):
-            looks = count()
-            eventually(
-                lambda: keeper.looked and next(looks) > 20
-            )  # for long enough to be said more than once
-            assert said(caplog, AWAY) == 1
-            assert said(caplog, "run the verb migrate; answers wait in") == 1
+            checks = count()
+            # long enough for more than one log line
+            eventually(lambda: keeper.checked and next(checks) > 20)
+            assert logged(caplog, AWAY) == 1
+            assert logged(caplog, "run the verb migrate; answers wait in") == 1
             assert keeper.spool.events == 2
             assert (
                 sample(keeper, "ml_record_store_up"),
                 sample(keeper, "ml_record_backlog_events"),
             ) == (0, 2)
             with pytest.raises(StoreUnavailableError, match="migrate"):
-                keeper.required().recorded(["a"])
+                keeper.get_or_503().find_predictions(["a"])
             fill(keeper, "c")
             migrate(later)
             eventually(lambda: not keeper.spool.events)
             assert stored(later) == ["a", "b", "c"]
             eventually(lambda: sample(keeper, "ml_record_store_up") == 1)
-    assert said(caplog, "answers again") == 1
+    assert logged(caplog, "is available again") == 1
     assert keeper.spool.lost == 0
 
 
@@ -211,17 +208,17 @@ def test_a_server_that_stops_and_starts_again_loses_nothing(
         postgres.stop()
         try:
             fill(keeper, "cd")
-            eventually(lambda: said(caplog, AWAY))
+            eventually(lambda: logged(caplog, AWAY))
             assert keeper.spool.events == 2
         finally:
             postgres.start()
         fill(keeper, "e")
         eventually(lambda: not keeper.spool.events)
         assert stored(url) == list("abcde")
-        eventually(lambda: said(caplog, "answers again"))
+        eventually(lambda: logged(caplog, "is available again"))
 
 
-def test_what_the_database_will_never_take_is_kept_aside_and_the_rest_is_stored(
+def test_a_refused_event_is_quarantined_and_the_rest_is_stored(
     url: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     poison = [event("x", None), event("y", None)]
@@ -238,10 +235,10 @@ def test_what_the_database_will_never_take_is_kept_aside_and_the_rest_is_stored(
         assert sample(keeper, "ml_records_lost_total") == 2
         assert sample(keeper, "ml_record_store_up") == 1
     assert (folder / "refused.kept").read_bytes().splitlines() == poison
-    assert said(caplog, "refused.kept") == 2
+    assert logged(caplog, "refused.kept") == 2
 
 
-def test_a_poison_that_only_postgresql_knows_is_kept_aside_too(
+def test_an_event_that_only_postgresql_refuses_is_quarantined_too(
     postgres: "Server", postgres_records: str, folder: Path
 ) -> None:
     poison = event("poison").replace(b'"stops": 4', b'"note": "\\u0000"')
@@ -268,22 +265,22 @@ def test_damage_on_disk_is_counted_as_lost(url: str, folder: Path) -> None:
 
 
 class Leaving(Store):
-    """A database that is away for a while after it first refused a single event."""
+    """A database that is unavailable for a time after it first refused a single event."""
 
     away, refused = 3, False
 
-    def ship(self, events: Sequence[bytes]) -> Shipped:
+    def insert_events(self, events: Sequence[bytes]) -> InsertResult:
         if self.refused and self.away:
             self.away -= 1
             raise StoreUnavailableError("just now")
         try:
-            return super().ship(events)
+            return super().insert_events(events)
         except Exception:
             self.refused = self.refused or len(events) == 1
             raise
 
 
-def test_a_poison_is_counted_once_even_if_the_database_leaves_while_it_is_looked_for(
+def test_a_refused_event_is_counted_once_even_if_the_database_goes_away(
     url: str, folder: Path
 ) -> None:
     with opened(url, folder) as keeper:
@@ -298,7 +295,7 @@ def test_a_poison_is_counted_once_even_if_the_database_leaves_while_it_is_looked
     assert (folder / "refused.kept").read_bytes().count(b"\n") == 1
 
 
-def test_who_leaves_ships_the_rest_first(
+def test_a_shipper_that_ends_ships_the_rest_first(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keepers, "SHIP_SECONDS", 60)
@@ -309,19 +306,19 @@ def test_who_leaves_ships_the_rest_first(
     assert stored(url) == ["a", "b", "c"]
 
 
-def test_who_leaves_while_the_database_is_away_says_what_stays(
+def test_a_shipper_that_ends_without_the_database_logs_the_rest(
     later: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(later, folder) as keeper:
         fill(keeper, "abc")
-    assert said(caplog, "3 answers stay in") == 1
+    assert logged(caplog, "3 answers remain in") == 1
     migrate(later)
     with running(later, folder):
         pass
     assert stored(later) == ["a", "b", "c"]
 
 
-def test_the_thread_outlives_what_nobody_thought_of(
+def test_the_thread_survives_an_unexpected_error(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(url: str) -> Any:
@@ -331,7 +328,7 @@ def test_the_thread_outlives_what_nobody_thought_of(
         patch.setattr(keepers, "_open", fail)
         fill(keeper, "a")
         with run(keeper):
-            eventually(lambda: said(caplog, "a surprise"))
+            eventually(lambda: logged(caplog, "a surprise"))
             patch.undo()
             eventually(lambda: not keeper.spool.events)
     assert any(record.exc_info for record in caplog.records if record.levelno == logging.ERROR)

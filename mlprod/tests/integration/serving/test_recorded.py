@@ -1,7 +1,7 @@
-"""What version 0.1 of the API answered, in recorded.json.
+"""Requests and answers of version 0.1 of the API, in recorded.json.
 
-Add to that file, and never change what stands there: whoever calls the service relies on it. Keys
-may be added to answers; none may go, and none may change its type.
+Add to that file, and never change its content, because callers of the service rely on it. Keys may
+be added to answers. No key may be removed or change its type.
 """
 
 import json
@@ -31,7 +31,7 @@ def service(new_settings: Callable[[], Settings], trained: Trained) -> Iterator[
 
 
 def lost(recorded: Any, answer: Any, place: str = "answer") -> Iterator[str]:
-    """The places of a recorded answer that are gone from this one, or hold another type."""
+    """Yield the places of a recorded answer that are missing here or have another type."""
     if isinstance(recorded, dict) and isinstance(answer, dict):
         for name, inner in recorded.items():
             if name in answer:
@@ -45,7 +45,7 @@ def lost(recorded: Any, answer: Any, place: str = "answer") -> Iterator[str]:
         yield place
 
 
-def test_what_was_asked_and_answered_in_0_1_still_is(service: Client) -> None:
+def test_requests_and_answers_of_0_1_still_work(service: Client) -> None:
     for call in CALLS:
         answer = service.request(call["method"], call["route"], json=call["body"])
         message = (call["what"], answer.status_code, answer.headers["content-type"])
@@ -73,5 +73,5 @@ def test_every_route_is_recorded(service: Client) -> None:
         ({"a": [{"b": 1}], "c": "[]"}, ["answer.c"]),
     ],
 )
-def test_what_is_gone_from_an_answer_is_noticed(answer: dict[str, Any], gone: list[str]) -> None:
+def test_a_removed_key_of_an_answer_is_noticed(answer: dict[str, Any], gone: list[str]) -> None:
     assert list(lost({"a": [{"b": "number|null"}], "c": "array|null"}, {"c": [1]} | answer)) == gone

@@ -1,4 +1,4 @@
-"""Whether a replica should get traffic, and who is told."""
+"""Readiness of a replica for traffic, and who can read it."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def keyed(settings: Settings, trained: Trained, path: Path) -> Iterator[Client]:
-    """A service that needs keys; its client brings one."""
+    """A service that needs keys; its client has one."""
     key = add_key(path, "checkout", ["predict"])
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings.model_copy(update={"keys_file": path})) as client:
@@ -32,7 +32,7 @@ def keyed(settings: Settings, trained: Trained, path: Path) -> Iterator[Client]:
 
 
 def to_balancers(client: Client) -> tuple[int, object]:
-    """What a load balancer is told, which brings no key."""
+    """Return status and body for a load balancer, which has no key."""
     answer = client.get("/healthz", headers={"authorization": ""})
     assert answer.headers["content-type"] == "application/json"
     return answer.status_code, answer.json()
@@ -52,7 +52,7 @@ def metric(client: Client, name: str) -> float:
     return float(line.split()[1])
 
 
-def test_load_balancers_need_no_key_and_learn_nothing_but_whether_to_send_traffic(
+def test_load_balancers_need_no_key_and_only_see_whether_to_send_traffic(
     keyed: Client,
 ) -> None:
     assert to_balancers(keyed) == READY
@@ -61,7 +61,7 @@ def test_load_balancers_need_no_key_and_learn_nothing_but_whether_to_send_traffi
     assert to_balancers(keyed) == NOT_READY
 
 
-def test_nothing_else_opens_with_the_health_of_load_balancers(keyed: Client) -> None:
+def test_only_the_health_check_works_without_a_key(keyed: Client) -> None:
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
         assert keyed.request(method, "/healthz", headers={"authorization": ""}).status_code == 401
     for route in (
@@ -86,13 +86,13 @@ def test_probes_are_neither_counted_nor_refused_under_load(
     assert "/healthz" not in keyed.operations.get("/metrics").text
 
 
-def test_without_a_model_no_traffic_is_asked_for(settings: Settings) -> None:
+def test_without_a_model_a_replica_is_not_ready(settings: Settings) -> None:
     with serve(binary, settings) as client:
         assert to_balancers(client) == NOT_READY
         assert to_cluster(client) == (503, "no model")
 
 
-def test_while_predictions_cannot_be_written_down_a_replica_is_not_ready(
+def test_while_predictions_cannot_be_recorded_a_replica_is_not_ready(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert metric(client, "ml_event_log_writable") == 1
@@ -108,7 +108,7 @@ def test_while_predictions_cannot_be_written_down_a_replica_is_not_ready(
     assert metric(client, "ml_event_log_writable") == 1
 
 
-def test_it_takes_a_while_without_a_refusal_until_a_replica_is_ready_again(
+def test_a_replica_is_ready_again_after_a_time_without_refusals(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spools, "HOLD_SECONDS", 600)
@@ -123,7 +123,7 @@ def test_it_takes_a_while_without_a_refusal_until_a_replica_is_ready_again(
 
 
 @pytest.mark.parametrize("content", [None, "", '{"salt": "0123456789abcdef"'])
-def test_keys_of_a_file_that_is_gone_or_broken_end_after_a_while(
+def test_keys_of_a_missing_or_broken_file_end_after_a_time(
     keyed: Client, path: Path, content: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = path.read_text()
@@ -140,7 +140,7 @@ def test_keys_of_a_file_that_is_gone_or_broken_end_after_a_while(
     monkeypatch.setattr(api_keys, "HOLD_SECONDS", 0.0)
     eventually(lambda: keyed.post("/v1/predict", json={"rows": [PARCEL]}).status_code == 503)
     assert (
-        "the keys cannot be read"
+        "the service cannot read its keys"
         in keyed.post("/v1/predict", json={"rows": [PARCEL]}).json()["detail"]
     )
     assert keyed.get("/v1/model", headers={"authorization": ""}).status_code == 503

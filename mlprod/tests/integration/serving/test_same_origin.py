@@ -1,4 +1,4 @@
-"""A web page that a developer visits may ask nothing of the service on the same machine."""
+"""A web page that a developer visits cannot use the service on the same machine."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,7 +60,7 @@ READS = ("/healthz", "/readyz", "/metrics")
 
 @pytest.fixture(scope="module")
 def open_service(new_settings: Callable[[], Settings], trained: Trained) -> Iterator[Client]:
-    """A service that needs no keys."""
+    """A service without keys."""
     settings = new_settings()
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings) as client:
@@ -75,7 +75,7 @@ def is_refused(answer: Any, status: int = 403) -> bool:
 
 
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
-def test_under_a_foreign_host_nothing_is_answered(open_service: Client, host: str) -> None:
+def test_a_foreign_host_is_refused(open_service: Client, host: str) -> None:
     for method, route in ROUTES:
         answer = open_service.request(method, route, json=STOP, headers={"host": host})
         assert is_refused(answer)
@@ -87,9 +87,7 @@ def test_under_a_foreign_host_nothing_is_answered(open_service: Client, host: st
 
 
 @pytest.mark.parametrize("page", FOREIGN_PAGES)
-def test_a_page_of_another_site_is_answered_nothing(
-    open_service: Client, page: dict[str, str]
-) -> None:
+def test_a_page_of_another_site_is_refused(open_service: Client, page: dict[str, str]) -> None:
     for method, route in ROUTES:
         assert is_refused(open_service.request(method, route, json=STOP, headers=page))
     for route in READS:
@@ -106,7 +104,7 @@ def test_a_page_of_another_site_is_answered_nothing(
         "multipart/form-data; a=b",
     ],
 )
-def test_a_body_that_any_page_could_send_is_not_taken(open_service: Client, kind: str) -> None:
+def test_a_body_that_any_page_can_send_is_refused(open_service: Client, kind: str) -> None:
     for method, route in ROUTES:
         if method == "POST":
             answer = open_service.post(route, content=b"{}", headers={"content-type": kind})
@@ -139,14 +137,15 @@ def test_a_link_to_the_documentation_works_from_anywhere(open_service: Client) -
     assert is_refused(open_service.post("/v1/mode", json=STOP, headers=link))
 
 
-def test_where_keys_are_needed_a_key_counts_and_the_host_does_not(
+def test_with_keys_the_host_is_not_checked(
     settings: Settings, trained: Trained, tmp_path: Path
 ) -> None:
-    """As behind a load balancer, which asks under whatever name it has."""
+    """As behind a load balancer, which uses any host name."""
     path = tmp_path / "keys.json"
     key = add_key(path, "checkout", ["predict"])
     point(settings.models, trained.bundle, 1)
-    reached = {"keys_file": path, "host": "0.0.0.0", "admin_host": "0.0.0.0"}  # noqa: S104 - nothing listens: the client calls the application
+    # nothing listens, because the client calls the application
+    reached = {"keys_file": path, "host": "0.0.0.0", "admin_host": "0.0.0.0"}  # noqa: S104
     with serve(binary, settings.model_copy(update=reached)) as client:
         foreign = {
             "host": "scoring.example.org",

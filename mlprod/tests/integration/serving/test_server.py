@@ -12,8 +12,8 @@ from fixture_project import PACKAGE
 from mlprod.settings import Settings
 from mlprod.training.registry import Registry
 
-# seconds at most for a process to import what it needs, the follower all that trains, on a busy
-# machine
+# Seconds at most for a process to import its libraries on a busy machine. The follower imports all
+# training libraries.
 STARTING = 120
 TRAINS = (
     "ibis",
@@ -31,7 +31,7 @@ TRAINS = (
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
-    """What a process of its own needs to find the same registry and folder."""
+    """Return the environment for a process with the same registry and folder."""
     message = {
         "ML_STATE_DIR": settings.state_dir,
         "ML_MODEL_NAME": settings.model_name,
@@ -53,7 +53,7 @@ def port() -> int:
     return result
 
 
-def test_the_service_loads_nothing_that_trains() -> None:
+def test_the_service_imports_no_training_library() -> None:
     program = (
         f"import sys, mlprod.serving.server, {PACKAGE}.contract, {PACKAGE}.decision; "
         f"print(*sys.modules)"
@@ -64,7 +64,7 @@ def test_the_service_loads_nothing_that_trains() -> None:
     assert not set(TRAINS) & set(message.stdout.split())
 
 
-def test_the_service_starts_without_a_model_and_ends_when_told(
+def test_the_service_starts_without_a_model_and_ends_at_a_signal(
     environment: dict[str, str], port: int
 ) -> None:
     command = [sys.executable, "-m", PACKAGE, "serve", "--no-follow"]
@@ -80,7 +80,7 @@ def test_the_service_starts_without_a_model_and_ends_when_told(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process by SIGKILL")
-def test_the_follower_works_beside_the_service_and_dies_with_it(
+def test_the_follower_runs_beside_the_service_and_ends_with_it(
     environment: dict[str, str], settings: Settings, trained_baseline: Trained
 ) -> None:
     version = release(Registry(settings), trained_baseline.bundle)
@@ -93,7 +93,6 @@ def test_the_follower_works_beside_the_service_and_dies_with_it(
             eventually((settings.models / "champion.json").exists, STARTING)
         finally:
             parent.kill()
-        message, _ = parent.communicate(
-            timeout=STARTING
-        )  # ends only when the follower, who writes here too, has ended
+        # returns only after the end of the follower, which writes to the same output
+        message, _ = parent.communicate(timeout=STARTING)
     assert f"champion is now {version.digest[:12]}" in message.decode()

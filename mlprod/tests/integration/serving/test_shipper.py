@@ -1,6 +1,4 @@
-"""What was answered comes into the database although that is slow, locked or picky, all of it and
-once.
-"""
+"""Every answer reaches a slow, locked or refusing database, exactly once."""
 
 import json
 import shutil
@@ -20,7 +18,7 @@ from mlprod.ops.migrate import migrate
 from mlprod.records.errors import EventsRefusedError, StoreInterruptedError, StoreUnavailableError
 from mlprod.records.event_log import EventLog
 from mlprod.records.pace import Pace
-from mlprod.records.shipping import Shipped
+from mlprod.records.shipping import InsertResult
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions, repeated_answers
 from mlprod.serving import record_shipper as keepers
@@ -32,13 +30,11 @@ if TYPE_CHECKING:
     from postgres import Server
 
 pytest_plugins = ["postgres"]
-ROW_SECONDS = 0.01  # that a database takes for a prediction, in one second for a statement
+ROW_SECONDS = 0.01  # that a database needs for a prediction, with one second for a statement
 
 
 def event(number: int, size: int, bad: Sequence[int] = ()) -> bytes:
-    """What the service writes down for a request of so many rows; those that are `bad` no database
-    takes.
-    """
+    """Return the event of a request of `size` rows; a database refuses the `bad` ones."""
     rows: list[dict[str, Any]] = [
         {
             "id": f"{number}-{row}",
@@ -63,16 +59,14 @@ def ids_of(*sizes: int) -> set[str]:
 
 
 class Memory:
-    """A database that finishes so many predictions in one transaction, and may be away for a few
-    tries.
-    """
+    """A database that finishes `finishes` predictions in a transaction, and may be unavailable."""
 
     def __init__(self, finishes: int, away: Sequence[bool] = ()) -> None:
         self.finishes, self.away = finishes, iter(away)
         self.rows: dict[str, dict[str, Any]] = {}
         self.sizes: list[int] = []
 
-    def ship(self, events: Sequence[bytes]) -> Shipped:
+    def insert_events(self, events: Sequence[bytes]) -> InsertResult:
         rows = [row for item in events for row in json.loads(item)["predictions"]]
         self.sizes.append(len(rows))
         if next(self.away, False):
@@ -84,7 +78,7 @@ class Memory:
         known = len(self.rows)
         self.rows |= {row["id"]: row for row in reversed(rows)} | self.rows
         new = len(self.rows) - known
-        return Shipped(new, len(rows) - new)
+        return InsertResult(new, len(rows) - new)
 
 
 @pytest.fixture
@@ -117,21 +111,19 @@ def test_a_database_that_finishes_only_a_few_at_once_gets_all(
     assert {row["score"] for row in store.rows.values()} == {0.1 + row for row in range(300)}
     assert (spool.events, spool.lost) == (0, 0)
     failed = sum(size > finishes for size in store.sizes)
-    assert failed < 12 + len(store.sizes) / 4, "most of what is tried is done"
+    assert failed < 12 + len(store.sizes) / 4, "most transactions succeed"
 
 
 def test_each_answer_of_an_event_that_takes_several_transactions_has_a_number_of_its_own(
     tmp_path: Path, spool: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two requests of the same ids: the first answers are kept, and each further one beside its own
-    first one.
-    """
+    """Two requests have the same ids. Each further answer is stored beside its own first one."""
     url = f"sqlite:///{tmp_path / 'records.db'}"
     migrate(url)
     for number in ("a" * 28, "b" * 28):
         content = json.loads(event(0, 25)) | {"number": number}
         spool.append(json.dumps(content).encode())
-    monkeypatch.setattr(f"{Shipper.__module__}.LARGEST", 10)
+    monkeypatch.setattr(f"{Shipper.__module__}.MAX_PREDICTIONS", 10)
     store = Store(url)
     empty(Shipper(spool, Metrics()), store)
     with store.connected() as connection:
@@ -149,7 +141,7 @@ def test_each_answer_of_an_event_that_takes_several_transactions_has_a_number_of
     away=st.lists(st.booleans(), max_size=30),
     ends=st.lists(st.integers(0, 6), max_size=6),
 )
-def test_whatever_fails_every_prediction_is_stored_or_kept_aside_once(
+def test_after_any_failure_every_prediction_is_stored_or_quarantined_once(
     tmp_path_factory: pytest.TempPathFactory,
     sizes: list[int],
     bad: set[tuple[int, int]],
@@ -161,7 +153,7 @@ def test_whatever_fails_every_prediction_is_stored_or_kept_aside_once(
     for number, size in enumerate(sizes):
         spool.append(event(number, size, [row for of, row in bad if of == number]))
     store = Memory(finishes, away)
-    for steps in ends:  # a process that ends in between and begins again
+    for steps in ends:  # a process that ends in between and starts again
         shipper = Shipper(spool, Metrics())
         for _ in range(steps):
             try:
@@ -184,7 +176,7 @@ def test_whatever_fails_every_prediction_is_stored_or_kept_aside_once(
     spool.close()
 
 
-def test_what_is_split_and_refused_is_counted_by_the_prediction(spool: EventLog) -> None:
+def test_a_split_and_refused_event_is_counted_by_prediction(spool: EventLog) -> None:
     spool.append(event(0, 500, [123]))
     store, metrics = Memory(2_000), Metrics()
     empty(Shipper(spool, metrics), store)
@@ -197,7 +189,7 @@ def test_what_is_split_and_refused_is_counted_by_the_prediction(spool: EventLog)
     assert counted == {"stored": 499, "duplicate": 0}
 
 
-def test_the_size_falls_at_once_and_comes_back() -> None:
+def test_the_transaction_size_falls_at_once_and_recovers() -> None:
     pace = Pace(2_000)
     assert pace.fail(1_000)
     assert pace.size == 250
@@ -214,7 +206,7 @@ def test_the_size_falls_at_once_and_comes_back() -> None:
 
 @pytest.fixture
 def slow(postgres: "Server") -> str:
-    """The URL of a database that takes ROW_SECONDS for a prediction."""
+    """The URL of a database that needs ROW_SECONDS for a prediction."""
     url = postgres.new()
     migrate(url)
     name = url.rpartition("/")[2]
@@ -246,12 +238,12 @@ def test_a_database_that_is_too_slow_for_a_request_gets_it_in_parts(
 def running(
     url: str, spool: EventLog, count: Callable[[Store], None], store: Store | None = None
 ) -> Iterator[RecordShipper]:
-    """A keeper that looks for outcomes all the time."""
+    """A shipper that counts outcomes without pauses."""
     keeper, stop = RecordShipper(url, spool, Metrics(), count), threading.Event()
     keeper.store = store
     thread = threading.Thread(target=keeper.run, args=(stop,))
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("COUNT_SECONDS", "CHECK_SECONDS", "LEAVE_SECONDS"):
+        for name in ("COUNT_SECONDS", "CHECK_SECONDS", "DRAIN_SECONDS"):
             patch.setattr(keepers, name, 0.02)
         thread.start()
         try:
@@ -270,16 +262,16 @@ def url(tmp_path: Path, empty_records: Path) -> str:
 
 
 class Stuck(Store):
-    """A database that writes no prediction until it is let."""
+    """A database that writes no prediction until the test allows it."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.let, self.tried = threading.Event(), threading.Event()
 
-    def ship(self, events: Sequence[bytes]) -> Shipped:
+    def insert_events(self, events: Sequence[bytes]) -> InsertResult:
         self.tried.set()
         assert self.let.wait(60), "nobody waits for this"
-        return super().ship(events)
+        return super().insert_events(events)
 
 
 def test_outcomes_are_counted_while_no_prediction_can_be_written(url: str, spool: EventLog) -> None:
@@ -294,7 +286,7 @@ def test_outcomes_are_counted_while_no_prediction_can_be_written(url: str, spool
         eventually(lambda: not spool.events)
 
 
-def test_a_count_that_hangs_or_fails_keeps_no_answer_from_the_database(
+def test_a_count_that_hangs_or_fails_does_not_block_shipping(
     url: str, spool: EventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     counting, let, failed = threading.Event(), threading.Event(), threading.Event()
@@ -317,12 +309,12 @@ def test_a_count_that_hangs_or_fails_keeps_no_answer_from_the_database(
     assert caplog.text.count("cannot be counted now: canceling statement") == 1
 
 
-def test_a_database_that_goes_away_while_nothing_happens_is_seen(url: str, spool: EventLog) -> None:
+def test_a_database_that_fails_without_traffic_is_noticed(url: str, spool: EventLog) -> None:
     with running(url, spool, lambda _: None) as keeper:
         eventually(lambda: keeper.metrics.registry.get_sample_value("ml_record_store_up") == 1)
-        with keeper.required().connected() as connection:
+        with keeper.get_or_503().connected() as connection:
             connection.execute(text("ALTER TABLE predictions RENAME TO elsewhere"))
         eventually(lambda: keeper.metrics.registry.get_sample_value("ml_record_store_up") == 0)
-        with keeper.required().connected() as connection:
+        with keeper.get_or_503().connected() as connection:
             connection.execute(text("ALTER TABLE elsewhere RENAME TO predictions"))
         eventually(lambda: keeper.metrics.registry.get_sample_value("ml_record_store_up") == 1)

@@ -1,4 +1,4 @@
-"""To try the service is a role: without it nobody hides a case by its id."""
+"""Smoke tests need a role: without it, nobody can hide a case by its id."""
 
 import contextlib
 import sqlite3
@@ -21,14 +21,14 @@ ROLES = ("predict", "outcomes", "feedback")
 
 @dataclass(frozen=True)
 class Service:
-    """One that needs keys: of the shop, and of a tester, who also has the role to try it."""
+    """A service with two keys: of the shop, and of a tester with the role smoke."""
 
     client: Client
     keys: dict[str, str]
     settings: Settings
 
     def send(self, id: str, predicts: str, tells: str) -> None:
-        """A prediction, its outcome and feedback."""
+        """Send a prediction, its outcome and feedback."""
         received = {"prediction_id": id, "outcome": 1, "at": "2026-01-31T12:00:00Z"}
         self.post("predict", {"rows": [PARCEL | {"id": id}]}, predicts)
         self.post("outcomes", {"outcomes": [received]}, tells)
@@ -79,9 +79,9 @@ def service(settings: Settings, trained: Trained) -> Iterator[Service]:
         yield Service(client, keys, keyed)
 
 
-def test_without_the_role_a_case_is_a_case_whatever_its_id(service: Service) -> None:
+def test_without_the_role_a_smoke_id_counts_as_a_case(service: Service) -> None:
     service.send("a", "shop", "shop")
-    service.scored()  # a new series is shown as zero first
+    service.scored()  # a new series shows zero first
     for number in range(20):
         service.send(f"smoke-{number}", "shop", "shop")
     assert service.scored() == 21
@@ -95,7 +95,7 @@ def test_without_the_role_a_case_is_a_case_whatever_its_id(service: Service) -> 
         assert len(service.cases(table)) == 21
 
 
-def test_what_a_tester_sends_is_marked_and_is_no_case(service: Service) -> None:
+def test_records_of_a_tester_are_marked_and_are_not_cases(service: Service) -> None:
     service.send("a", "shop", "shop")
     service.scored()
     for id in ("smoke-1", "Smoke-2", "smoke", "a-smoke-3", " smoke-4"):
@@ -109,20 +109,20 @@ def test_what_a_tester_sends_is_marked_and_is_no_case(service: Service) -> None:
     assert {id for id, mark in service.marks("outcomes").items() if mark} == {"smoke-1"}
 
 
-def test_what_becomes_of_a_case_is_hidden_by_nobody(service: Service) -> None:
+def test_a_tester_cannot_hide_the_outcome_of_a_case(service: Service) -> None:
     service.send("smoke-1", predicts="shop", tells="tester")
     eventually(lambda: service.marks("predictions"))
     assert service.cases(outcomes) == service.cases(feedback) == {"smoke-1"}
 
 
-def test_what_becomes_of_a_trial_is_no_case_whoever_tells_it(service: Service) -> None:
+def test_the_outcome_of_a_smoke_prediction_is_not_a_case_from_any_sender(service: Service) -> None:
     service.send("smoke-1", predicts="tester", tells="shop")
     eventually(lambda: service.marks("predictions"))
     assert service.cases(outcomes) == service.cases(feedback) == set()
 
 
 @pytest.mark.parametrize(("who", "counts"), [("shop", True), ("tester", False)])
-def test_an_outcome_without_a_prediction_is_what_its_sender_may_say(
+def test_an_outcome_without_a_prediction_is_marked_by_its_senders_role(
     service: Service, who: str, counts: bool
 ) -> None:
     received = {"prediction_id": "smoke-never", "outcome": 1, "at": "2026-01-31T12:00:00Z"}
@@ -130,14 +130,14 @@ def test_an_outcome_without_a_prediction_is_what_its_sender_may_say(
     assert service.cases(outcomes) == ({"smoke-never"} if counts else set())
 
 
-def test_without_keys_everybody_on_this_machine_may_try(client: Client, settings: Settings) -> None:
+def test_without_keys_every_caller_has_the_smoke_role(client: Client, settings: Settings) -> None:
     local = Service(client, {"me": ""}, settings)
     local.send("smoke-1", "me", "me")
     eventually(lambda: local.marks("predictions"))
     assert local.cases(predictions) == local.cases(outcomes) == local.cases(feedback) == set()
 
 
-def test_a_key_learns_what_it_may_do(service: Service) -> None:
+def test_a_key_can_read_its_roles(service: Service) -> None:
     for who, roles in (("shop", ROLES), ("tester", (*ROLES, "smoke"))):
         headers = {"authorization": f"Bearer {service.keys[who]}"}
         facts = service.client.get("/v1/model", headers=headers).json()

@@ -1,6 +1,4 @@
-"""Away from a laptop the API may stop, and not start: a step up is a command that asks for
-evidence.
-"""
+"""Outside the local environment the API steps down only; a step up is a command with evidence."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ from mlprod.settings import Settings
 
 @pytest.fixture
 def production(trained: Trained, settings: Settings, tmp_path: Path) -> Iterator[Client]:
-    """A service in production, never switched, and a caller who may operate it."""
+    """A service in production that was never switched, with a caller of the role operate."""
     key = add_key(tmp_path / "keys.json", "desk", ["operate"], None)
     point(settings.models, trained.bundle, 1)
     there = settings.model_copy(
@@ -28,7 +26,7 @@ def production(trained: Trained, settings: Settings, tmp_path: Path) -> Iterator
     )
     assembly = assemble(binary, there)
     with Client(assembly, {"authorization": f"Bearer {key}"}) as client:
-        eventually(lambda: assembly.keeper.looked and assembly.mode_state.looked)
+        eventually(lambda: assembly.keeper.checked and assembly.mode_state.checked)
         yield client
 
 
@@ -36,11 +34,13 @@ def switched(client: Client, mode: str) -> int:
     return int(client.post("/v1/mode", json={"mode": mode, "reason": "for the test"}).status_code)
 
 
-def test_the_first_mode_is_shadow_whatever_the_settings_say(production: Client) -> None:
+def test_the_first_mode_is_shadow_with_any_setting(production: Client) -> None:
     assert production.get("/v1/model").json()["mode"] == "shadow"
 
 
-def test_the_api_takes_steps_down_and_no_step_up(production: Client, settings: Settings) -> None:
+def test_the_api_accepts_steps_down_and_refuses_steps_up(
+    production: Client, settings: Settings
+) -> None:
     assert [switched(production, mode) for mode in ("assist", "automate", "shadow")] == [
         403,
         403,
@@ -56,7 +56,7 @@ def test_the_api_takes_steps_down_and_no_step_up(production: Client, settings: S
     ]
 
 
-def test_a_stop_that_this_replica_has_not_heard_of_is_not_undone(
+def test_a_kill_switch_unknown_to_this_replica_is_not_undone(
     production: Client, settings: Settings
 ) -> None:
     store = Store(settings.records_url)

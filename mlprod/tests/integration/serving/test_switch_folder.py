@@ -1,4 +1,4 @@
-"""Switches that wait in the folder of a machine for the database."""
+"""Switches in the folder of a machine, which wait for the database."""
 
 from pathlib import Path
 
@@ -36,13 +36,13 @@ def test_a_switch_in_the_folder_of_the_machine_reaches_its_replicas_and_then_the
         eventually(lambda: here.mode == there.mode == "assist")
 
 
-def test_a_switch_that_left_the_folder_holds_until_the_database_was_read(
+def test_a_switch_removed_from_the_folder_is_active_until_the_database_is_read(
     later: str, folder: Path, tmp_path: Path
 ) -> None:
     (folder / "mode").write_text("automate")
     path = SwitchFolder(tmp_path / "switches").add(new_switch("shadow", "grace", "complaints"))
     state = replica(later, folder).state
-    path.unlink()  # as another replica does that has stored it
+    path.unlink()  # as another replica does after it has stored the switch
     state.read_files()
     assert state.mode == "shadow"
 
@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_listed_is_shadow_until_it_can(
         assert history(url) == []
 
 
-def test_what_cannot_be_removed_from_the_folder_holds_only_until_it_is_stored(
+def test_a_switch_that_cannot_be_removed_is_active_only_until_it_is_stored(
     url: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SwitchFolder, "remove", lambda self, path: None)

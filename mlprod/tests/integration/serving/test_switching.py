@@ -1,4 +1,4 @@
-"""POST /v1/mode as a caller sees it, while the database is away and while it is there."""
+"""POST /v1/mode with and without the database, as a caller sees it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def here(settings: Settings, trained: Trained, tmp_path: Path, file: Path) -> Settings:
-    """A replica whose folder remembers automate, and whose database has no tables yet."""
+    """A replica with automate in its folder, and with a database without tables."""
     point(settings.models, trained.bundle, 1)
     (settings.spooled / "mode").write_text("automate")
     own = {
@@ -55,7 +55,7 @@ def decision(client: Client) -> Any:
     return client.post("/v1/predict", json={"rows": [PARCEL]}).json()["predictions"][0]["decision"]
 
 
-def test_a_stop_without_the_database_is_taken_and_says_whom_it_reached(
+def test_the_kill_switch_works_without_the_database_and_reports_its_reach(
     alone: Client, here: Settings
 ) -> None:
     assert shown(alone) == ("automate", "memory", False)
@@ -68,8 +68,8 @@ def test_a_stop_without_the_database_is_taken_and_says_whom_it_reached(
         False,
     )
     for part in (
-        "this replica holds it",
-        "not in the database yet (no such table",
+        "this replica has the mode",
+        "The database does not have it yet (no such table",
         "other replicas do not know it",
     ):
         assert part in message["detail"]
@@ -91,14 +91,14 @@ def test_a_stop_without_the_database_is_taken_and_says_whom_it_reached(
     assert message["since"] == f"{stored.at}Z".replace(" ", "T")
 
 
-def test_with_the_database_the_answer_says_that_it_is_stored(client: Client) -> None:
+def test_with_the_database_the_answer_reports_that_it_is_stored(client: Client) -> None:
     message = switch(client, "shadow")
     assert message["stored"] is True
     assert "stored in the database" in message["detail"]
     assert shown(client) == ("shadow", "database", False)
 
 
-def test_each_step_down_is_taken_without_the_database_and_no_step_up(alone: Client) -> None:
+def test_without_the_database_steps_down_work_and_steps_up_are_refused(alone: Client) -> None:
     assert switch(alone, "assist")["mode"] == "assist"
     assert "does not answer" in switch(alone, "automate", 503)["detail"]
     assert switch(alone, "shadow")["mode"] == "shadow"
@@ -106,7 +106,7 @@ def test_each_step_down_is_taken_without_the_database_and_no_step_up(alone: Clie
     assert shown(alone) == ("shadow", "replica", True)
 
 
-def test_a_stop_outlives_the_process(here: Settings) -> None:
+def test_the_kill_switch_survives_a_restart(here: Settings) -> None:
     with serve(binary, here) as client:
         switch(client, "shadow")
     with serve(binary, here) as client:
@@ -121,7 +121,7 @@ def test_after_the_database_is_back_a_person_steps_up_again(alone: Client, here:
     assert shown(alone) == ("assist", "database", False)
 
 
-def test_a_stop_gets_through_while_the_event_log_is_full(
+def test_the_kill_switch_works_while_the_event_log_is_full(
     alone: Client, monkeypatch: pytest.MonkeyPatch, here: Settings
 ) -> None:
     monkeypatch.setattr(alone.assembly.spool, "limit", 1)
@@ -131,7 +131,7 @@ def test_a_stop_gets_through_while_the_event_log_is_full(
     assert decision(alone) is None
 
 
-def test_a_stop_does_not_wait_for_the_thread_that_ships(
+def test_the_kill_switch_does_not_wait_for_the_shipping_thread(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging: list[int] = []
@@ -153,7 +153,7 @@ def test_a_stop_does_not_wait_for_the_thread_that_ships(
         hanging.clear()
 
 
-def test_where_the_file_is_stricter_a_step_up_is_refused_and_names_it(
+def test_a_step_up_beyond_the_mode_file_is_refused_and_names_the_file(
     alone: Client, here: Settings, file: Path
 ) -> None:
     migrate(here.database_url)
@@ -167,7 +167,7 @@ def test_where_the_file_is_stricter_a_step_up_is_refused_and_names_it(
     assert switch(alone, "automate")["mode"] == "automate"
 
 
-def test_the_file_works_although_no_key_does(
+def test_the_mode_file_works_without_a_valid_key(
     settings: Settings, trained: Trained, tmp_path: Path, file: Path
 ) -> None:
     keys = tmp_path / "keys.json"

@@ -24,12 +24,12 @@ NAMES = (
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes what an exporter sends."""
+    """Collects the spans of an exporter."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Taking)
+        super().__init__(("127.0.0.1", 0), CollectorHandler)
         self.resources: list[Any] = []
 
     @property
@@ -39,7 +39,7 @@ class Collector(ThreadingHTTPServer):
         ]
 
 
-class Taking(BaseHTTPRequestHandler):
+class CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -49,10 +49,10 @@ class Taking(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
-def said_of(attributes: Any) -> dict[str, Any]:
+def attributes_of(attributes: Any) -> dict[str, Any]:
     return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
 
 
@@ -77,7 +77,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 @pytest.fixture
 def client(collector: Collector, settings: Settings, trained: Trained) -> Iterator[TestClient]:
-    """A caller of a traced service."""
+    """A client of a traced service."""
     point(settings.models, trained.bundle, 1)
     with TestClient(
         traced(assemble(binary, settings).service, settings.model_name), "http://localhost"
@@ -95,10 +95,11 @@ def test_a_span_names_the_route_and_continues_the_callers_trace(
     (span,) = collector.spans
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
     assert span.name == "POST /v1/predict"
-    message = said_of(span.attributes)
+    message = attributes_of(span.attributes)
     assert (message["http.route"], message["http.response.status_code"]) == ("/v1/predict", 200)
     assert (
-        said_of(collector.resources[0].resource.attributes)["service.name"] == settings.model_name
+        attributes_of(collector.resources[0].resource.attributes)["service.name"]
+        == settings.model_name
     )
     for value in ("7.654321", "quokka", "secret"):
         assert value not in str(collector.resources)
@@ -112,7 +113,7 @@ def test_every_route_and_refusal_has_a_span_of_its_own(
     client.post("/v1/predict", json={})
     eventually(lambda: len(collector.spans) == 3)
     received = [
-        (span.name, said_of(span.attributes)["http.response.status_code"])
+        (span.name, attributes_of(span.attributes)["http.response.status_code"])
         for span in collector.spans
     ]
     assert received == [
@@ -123,7 +124,7 @@ def test_every_route_and_refusal_has_a_span_of_its_own(
     assert len({span.trace_id for span in collector.spans}) == 3
 
 
-def test_a_collector_that_is_away_delays_no_answer_and_fails_none(
+def test_an_unavailable_collector_delays_and_fails_no_answer(
     settings: Settings, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
@@ -142,7 +143,7 @@ def test_a_collector_that_is_away_delays_no_answer_and_fails_none(
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
     ],
 )
-def test_where_nothing_is_asked_for_nothing_is_wrapped(
+def test_without_an_endpoint_the_application_is_not_wrapped(
     message: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in message.items():
@@ -151,7 +152,7 @@ def test_where_nothing_is_asked_for_nothing_is_wrapped(
     assert traced(app, "x") is app
 
 
-def test_where_nothing_is_asked_for_nothing_is_loaded() -> None:
+def test_without_an_endpoint_nothing_is_imported() -> None:
     program = (
         "import sys, mlprod.serving.server as run; assert run.traced(sys, 'x') is sys; "
         "print(*sys.modules)"

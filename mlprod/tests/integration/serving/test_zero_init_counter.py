@@ -1,4 +1,4 @@
-"""A new series shows 0 until every Prometheus has seen it there, and then all that was counted."""
+"""A new series shows 0 until every Prometheus replica has scraped it, and then the whole count."""
 
 import re
 import threading
@@ -15,7 +15,8 @@ from mlprod.serving.metrics import RESULTS, Metrics
 from mlprod.serving.zero_init_counter import ZeroInitCounter, ZeroPeriod
 from mlprod.settings import ZERO_SECONDS, Settings
 
-HELD = (  # what is born late, or may count before the first scrape, by the beginning of its lines
+# Series that are created late or may count before the first scrape, by the start of their lines.
+HELD = (
     "ml_predictions_total{",
     'ml_requests_total{route="unknown",status="404"}',
     "ml_contract_violations_total{",
@@ -33,7 +34,7 @@ HELD = (  # what is born late, or may count before the first scrape, by the begi
 
 
 class Clock:
-    """Seconds that a test lets pass."""
+    """A clock that a test moves forward."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -43,7 +44,7 @@ class Clock:
 
 
 class Scraped:
-    """A counter as Prometheus replicas see it."""
+    """A counter as Prometheus replicas scrape it."""
 
     def __init__(self, *labels: str, seconds: float = 60) -> None:
         self.clock, self.registry = Clock(), CollectorRegistry()
@@ -54,14 +55,14 @@ class Scraped:
         self.clock.now += after
         self.counter.release()
         text = generate_latest(self.registry).decode()
-        self.counter.shown()
+        self.counter.mark_scraped()
         return {
             word: float(value)
             for word, value in re.findall(r'^some_total(?:\{word="(\w+)"\})? (\S+)', text, re.M)
         }
 
 
-def test_every_prometheus_sees_the_zero_whoever_looked_first() -> None:
+def test_every_prometheus_replica_sees_the_zero() -> None:
     some = Scraped("word")
     some.counter.add("x", amount=3)
     assert some.scrape() == {"x": 0}, "a person's curl"
@@ -82,14 +83,14 @@ def test_the_period_begins_when_a_series_is_first_scraped() -> None:
     assert some.scrape(after=60) == {"x": 1, "y": 2}
 
 
-def test_a_series_without_labels_is_held_as_well_since_it_may_count_before_it_is_scraped() -> None:
+def test_a_series_without_labels_has_a_zero_period_too() -> None:
     some = Scraped()
     some.counter.add(amount=7)
     assert some.scrape() == {"": 0}
     assert some.scrape(after=60) == {"": 7}
 
 
-def test_what_is_known_at_the_start_counts_at_once() -> None:
+def test_labels_known_at_the_start_count_at_once() -> None:
     some = Scraped("word")
     some.counter.begin("x")
     assert some.scrape() == {"x": 0}
@@ -103,14 +104,14 @@ def test_without_a_period_everything_counts_at_once() -> None:
     assert some.scrape() == {"x": 3}
 
 
-def test_only_a_laptop_has_no_period() -> None:
+def test_only_the_local_environment_has_no_zero_period() -> None:
     assert Settings().zero_seconds == 0
     assert Settings(environment="staging").zero_seconds == ZERO_SECONDS
     assert Settings(environment="production", new_series_seconds=0).zero_seconds == 0
     assert Settings(new_series_seconds=30).zero_seconds == 30
 
 
-def test_a_process_that_ends_shows_what_it_held_back() -> None:
+def test_a_process_that_ends_shows_its_held_counts() -> None:
     some = Scraped("word")
     some.counter.add("x", amount=3)
     some.zeros.ending = True
@@ -118,7 +119,7 @@ def test_a_process_that_ends_shows_what_it_held_back() -> None:
     assert some.scrape() == {"x": 3}
 
 
-def test_nothing_is_lost_or_counted_twice_while_threads_count_and_it_is_scraped() -> None:
+def test_concurrent_counts_and_scrapes_lose_and_repeat_nothing() -> None:
     some = Scraped("word", seconds=0)
     stop = threading.Event()
 
@@ -146,7 +147,7 @@ def test_nothing_is_lost_or_counted_twice_while_threads_count_and_it_is_scraped(
     assert not some.counter._first_shown
 
 
-def test_the_counts_of_fields_show_zero_as_long(trained: Trained) -> None:
+def test_feature_counts_have_the_same_zero_period(trained: Trained) -> None:
     clock = Clock()
     counts = LiveFeatureCounts(
         open_bundle(trained.bundle, binary.terms.fields, binary.baseline), ZeroPeriod(60, clock)
@@ -154,7 +155,7 @@ def test_the_counts_of_fields_show_zero_as_long(trained: Trained) -> None:
 
     def rows(after: float = 0) -> int:
         clock.now += after
-        (*_, (_, values, _)) = counts.told()
+        (*_, (_, values, _)) = counts.bin_counts()
         return int(values.sum())
 
     counts.add(np.zeros((5, len(binary.terms.fields)), dtype=np.float32), [0.5] * 5)
@@ -163,12 +164,10 @@ def test_the_counts_of_fields_show_zero_as_long(trained: Trained) -> None:
     assert [rows(after=1), rows()] == [6, 6]
 
 
-def test_two_prometheus_and_a_service_that_is_started_again_agree(
+def test_two_prometheus_replicas_agree_over_a_restart_of_the_service(
     trained: Trained, settings: Settings
 ) -> None:
-    """The metrics of the real service, whoever scrapes: zeros for the whole period, then one jump
-    to what happened.
-    """
+    """Every scraper of the real service sees zeros for the whole period, then one jump."""
     point(settings.models, trained.bundle, 1)
     for _ in range(2):
         with serve(
@@ -187,9 +186,7 @@ def test_two_prometheus_and_a_service_that_is_started_again_agree(
             assert 2.0 in values(third, "ml_feature_bucket_total{")
 
 
-def test_a_service_that_drains_shows_what_it_held_back(
-    trained: Trained, settings: Settings
-) -> None:
+def test_a_draining_service_shows_its_held_counts(trained: Trained, settings: Settings) -> None:
     point(settings.models, trained.bundle, 1)
     with serve(binary, settings.model_copy(update={"new_series_seconds": ZERO_SECONDS})) as client:
         client.post("/v1/predict", json={"rows": [PARCEL]})
@@ -203,7 +200,7 @@ def everything_happens(client: Client) -> None:
     assert client.post("/v1/predict", json={"rows": [PARCEL, PARCEL]}).status_code == 200
     assert client.post("/v1/predict", json={"rows": [PARCEL | {"weight": 99}]}).status_code == 422
     assert client.get("/v1/nothing").status_code == 404
-    results = client.assembly.results
+    results = client.assembly.outcome_metrics
     for counter, labels in (
         (results.outcomes, ("1", "champion", "assist", "call", "1")),
         (results.errors, ("1", "champion")),
@@ -230,7 +227,7 @@ def values(text: str, beginning: str) -> set[float]:
     }
 
 
-def test_results_of_outcomes_show_from_zero() -> None:
+def test_results_of_outcomes_begin_at_zero() -> None:
     registry = Metrics().registry
     for result in RESULTS:
         assert registry.get_sample_value("ml_outcomes_received_total", {"result": result}) == 0

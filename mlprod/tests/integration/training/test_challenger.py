@@ -1,4 +1,4 @@
-"""Which version challenges the champion, who may move while a training runs."""
+"""The choice of the challenger, also when the champion moves during a training."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from mlprod.training.registry import CHALLENGER, Registry
 
 
 def moving(step: str, move: Callable[[], object]) -> Callable[[str], None]:
-    """A `say` during which, at a step of the training, something else happens once."""
+    """Return a `say` that calls `move` once, at a step of the training."""
     done: list[object] = []
 
     def say(line: str) -> None:
@@ -23,7 +23,7 @@ def moving(step: str, move: Callable[[], object]) -> Callable[[str], None]:
     return say
 
 
-def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
+def test_baseline_does_not_challenge_a_model_that_was_promoted_meanwhile(
     settings: Settings, registry: Registry, trained: Trained
 ) -> None:
     train_with_governance(
@@ -35,7 +35,7 @@ def test_a_baseline_is_no_challenger_of_a_model_that_was_promoted_meanwhile(
     assert registry.get_by_alias(CHALLENGER) is None
 
 
-def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_another_training(
+def test_model_that_was_compared_with_another_champion_is_reported_and_not_promoted(
     settings: Settings, registry: Registry, trained_baseline: Trained
 ) -> None:
     lines: list[str] = []
@@ -47,22 +47,26 @@ def test_a_model_that_met_another_champion_than_todays_says_so_and_waits_for_ano
 
     version = train_with_governance(binary, settings, say).version
     assert any(
-        line.startswith("challenger WARNING: version 2 was compared with champion none, not 1")
+        line.startswith(
+            "challenger WARNING: version 2 was compared with champion none, but the champion is 1"
+        )
         for line in lines
     )
-    with pytest.raises(NoTargetVersionError, match="was compared with champion none, not 1: train"):
+    with pytest.raises(
+        NoTargetVersionError, match="was compared with champion none, but the champion is 1"
+    ):
         promote(registry, "you", "better")
     assert version.number == 2
 
 
-def test_a_challenger_of_todays_champion_is_not_replaced_by_one_of_yesterdays(
+def test_challenger_of_the_current_champion_is_not_replaced_by_one_of_a_former(
     settings: Settings, registry: Registry, trained_baseline: Trained, register: Registered
 ) -> None:
     rival = register("b" * 64, compared_with="2")
 
     def move() -> None:
         release(registry, trained_baseline.bundle)
-        registry.point(CHALLENGER, rival)
+        registry.set_alias(CHALLENGER, rival)
 
     train_with_governance(binary, settings, moving("gate", move))
     challenger = registry.get_by_alias(CHALLENGER)
@@ -70,7 +74,7 @@ def test_a_challenger_of_todays_champion_is_not_replaced_by_one_of_yesterdays(
     assert challenger.number == rival.number
 
 
-def test_a_training_that_makes_what_was_rolled_back_says_so(
+def test_training_that_gives_a_rolled_back_bundle_reports_it(
     settings: Settings, registry: Registry, trained_baseline: Trained
 ) -> None:
     release(registry, trained_baseline.bundle)
@@ -80,13 +84,13 @@ def test_a_training_that_makes_what_was_rolled_back_says_so(
     lines: list[str] = []
     assert train_with_governance(binary, settings, lines.append).version.number == made.number
     assert any(
-        "WARNING: these are the bytes of version 2, rolled back by you" in line for line in lines
+        "WARNING: the bundle equals that of version 2, rolled back by you" in line for line in lines
     )
     with pytest.raises(NoTargetVersionError, match="it declines everybody"):
         promote(registry, "you", "better")
 
 
-def test_a_baseline_is_no_challenger_of_a_champion(
+def test_baseline_does_not_challenge_a_champion(
     settings: Settings, registry: Registry, trained: Trained
 ) -> None:
     release(registry, trained.bundle)
@@ -94,7 +98,7 @@ def test_a_baseline_is_no_challenger_of_a_champion(
     assert registry.get_by_alias(CHALLENGER) is None
 
 
-def test_a_baseline_takes_no_models_place_as_challenger(settings: Settings) -> None:
+def test_baseline_does_not_replace_a_model_as_challenger(settings: Settings) -> None:
     """`make train`, then `make baseline`, before anything was promoted."""
     model = train_with_governance(binary, settings, silent).version
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""A model beside the champion, on the same test rows."""
+"""Comparison of a model with the champion, on the same test rows."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from mlprod.training.promotion import promote
 from mlprod.training.registry import CHALLENGER, Registry
 
 
-def test_a_model_meets_the_champion_on_the_same_rows(
+def test_model_is_compared_with_the_champion_on_the_same_rows(
     settings: Settings, registry: Registry, trained_baseline: Trained
 ) -> None:
     release(registry, trained_baseline.bundle)
@@ -23,11 +23,12 @@ def test_a_model_meets_the_champion_on_the_same_rows(
     against = [verdict(result.verdicts, gate).says for gate in ("beats-baseline", "holds-champion")]
     difference = result.evaluation.difference(result.baseline)["value", ""]
     assert f"lower bound = {difference.low:.4g}" in against[0]
-    assert f"upper bound = {difference.high:.4g}" in against[1]  # the champion is the baseline
+    # The champion is the baseline.
+    assert f"upper bound = {difference.high:.4g}" in against[1]
     assert promote(registry, "you", "it is worth more")[1].number == result.version.number
 
 
-def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
+def test_retrained_champion_is_the_same_version_and_not_a_challenger(
     settings: Settings, registry: Registry, trained: Trained
 ) -> None:
     first = release(registry, trained.bundle)
@@ -37,7 +38,7 @@ def test_the_champion_trained_again_is_the_same_version_and_no_challenger(
     assert registry.get_by_alias(CHALLENGER) is None
 
 
-def test_a_damaged_champion_stops_training_for_no_gate_could_compare(
+def test_damaged_champion_stops_the_training(
     settings: Settings, registry: Registry, trained: Trained
 ) -> None:
     champion = release(registry, trained.bundle)
@@ -48,7 +49,7 @@ def test_a_damaged_champion_stops_training_for_no_gate_could_compare(
         train_with_governance(binary, settings, silent)
 
 
-def test_a_champion_that_cannot_answer_todays_contract_is_said(
+def test_champion_that_does_not_fit_the_contract_is_reported(
     settings: Settings, registry: Registry, trained_baseline: Trained
 ) -> None:
     release(registry, trained_baseline.bundle)
@@ -56,5 +57,5 @@ def test_a_champion_that_cannot_answer_todays_contract_is_said(
     narrower = replace(binary, terms=replace(binary.terms, fields=fields, slices=("courier",)))
     result = verdict(train_with_governance(narrower, settings, silent).verdicts, "holds-champion")
     assert result.passed is None
-    assert "version 1 cannot answer today's contract" in result.says
+    assert "version 1 does not fit today's contract" in result.says
     assert "'express', which is gone" in result.says

@@ -28,7 +28,7 @@ LABELLED = st.lists(
 ).filter(lambda drawn: len({label for label, *_ in drawn}) == 2)
 
 
-def found(rows: Dataset = ROWS, money: NDArray[np.float64] = MONEY) -> Evaluation:
+def evaluated(rows: Dataset = ROWS, money: NDArray[np.float64] = MONEY) -> Evaluation:
     return evaluate(PARCELS, "binary", rows, SCORES[: len(rows)], money)
 
 
@@ -54,7 +54,7 @@ def test_metrics_of_a_regression_equal_scikit_learns(drawn: list[tuple[int, floa
     assert ours["r2"] == pytest.approx(metrics.r2_score(y, s, sample_weight=w))
 
 
-def test_scores_that_are_probabilities_are_calibrated_and_others_are_not() -> None:
+def test_only_scores_that_are_probabilities_are_calibrated() -> None:
     random, error = np.random.Generator(np.random.Philox(1)), BY_TASK["binary"]["calibration_error"]
     chance = random.random(20_000)
     y, w = (random.random(20_000) < chance).astype(np.float64), np.ones(20_000)
@@ -62,47 +62,47 @@ def test_scores_that_are_probabilities_are_calibrated_and_others_are_not() -> No
     assert error(y, chance**3, NONE, w) > 0.2
 
 
-def test_an_interval_holds_its_figure() -> None:
-    for figure in found().figures.values():
+def test_interval_contains_its_figure() -> None:
+    for figure in evaluated().figures.values():
         assert figure.low <= figure.value <= figure.high
         assert figure.low < figure.high
 
 
-def test_the_value_is_money_for_each_row() -> None:
-    figure = found().whole()["value"]
+def test_value_is_the_mean_payoff_per_row() -> None:
+    figure = evaluated().overall()["value"]
     assert figure.value == pytest.approx(MONEY.mean())
     assert figure.n == len(ROWS)
 
 
-def test_rows_of_one_unit_are_no_news_of_their_own() -> None:
+def test_interval_is_wider_for_rows_of_few_units() -> None:
     own = replace(ROWS, units=np.array([str(row) for row in range(len(ROWS))], dtype=object))
     few = replace(ROWS, units=np.where(MONEY > 0, "heavy", "light").astype(object))
-    alone, together = (found(rows).whole()["value"] for rows in (own, few))
+    alone, together = (evaluated(rows).overall()["value"] for rows in (own, few))
     assert together.high - together.low > 2 * (alone.high - alone.low)
 
 
-def test_the_same_rows_give_the_same_figures() -> None:
-    assert found().figures == found().figures
+def test_same_rows_give_the_same_figures() -> None:
+    assert evaluated().figures == evaluated().figures
 
 
-def test_a_difference_is_measured_on_the_same_draws() -> None:
-    difference = found(money=MONEY + 2).difference(found())["value", ""]
+def test_difference_is_measured_on_the_same_replicates() -> None:
+    difference = evaluated(money=MONEY + 2).difference(evaluated())["value", ""]
     assert (difference.value, difference.low, difference.high) == (2, 2, 2)
 
 
-def test_a_model_does_not_differ_from_itself() -> None:
-    assert {figure.value for figure in found().difference(found()).values()} == {0}
+def test_model_does_not_differ_from_itself() -> None:
+    assert {figure.value for figure in evaluated().difference(evaluated()).values()} == {0}
 
 
-def test_each_slice_is_valued_apart() -> None:
-    figures, bike = found().figures, ROWS.columns["courier"] == "bike"
+def test_each_slice_has_its_own_value() -> None:
+    figures, bike = evaluated().figures, ROWS.columns["courier"] == "bike"
     parts = {part for _, part in figures}
     assert parts == {"", "courier=bike", "courier=van", "express=true", "express=false"}
     assert figures["value", "courier=bike"].value == pytest.approx(MONEY[bike].mean())
     assert figures["value", "courier=bike"].n == bike.sum()
 
 
-def test_a_slice_of_few_rows_is_not_judged() -> None:
-    fewer = ROWS.take(np.arange(90))
-    parts = {part for _, part in found(fewer, MONEY[:90]).figures}
+def test_slice_with_few_rows_is_not_evaluated() -> None:
+    fewer = ROWS.subset(np.arange(90))
+    parts = {part for _, part in evaluated(fewer, MONEY[:90]).figures}
     assert parts < {"", "courier=bike", "courier=van", "express=true", "express=false"}

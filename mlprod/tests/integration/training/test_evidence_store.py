@@ -19,25 +19,27 @@ __all__ = ["at_home", "filled"]
 MINE = "contract-holds"
 
 
-def kept(registry: Registry, settings: Settings, **more: Any) -> Evidence:
+def stored_record(registry: Registry, settings: Settings, **more: Any) -> Evidence:
     record = home.finding(MINE, True, home.digests(settings, binary), 7)
     record = record.model_copy(update=more)
-    home.write(registry, [record])
+    home.write_evidence(registry, [record])
     return record
 
 
 def newest(registry: Registry) -> list[Evidence]:
-    return [record for record in home.read(registry) if record.actor.startswith("of-this-test")]
+    return [
+        record for record in home.read_evidence(registry) if record.actor.startswith("of-this-test")
+    ]
 
 
-def test_what_was_written_is_read(at_home: Settings, registry: Registry) -> None:
-    record = kept(registry, at_home, actor="of-this-test-1")
+def test_written_record_is_read(at_home: Settings, registry: Registry) -> None:
+    record = stored_record(registry, at_home, actor="of-this-test-1")
     assert record in newest(registry)
     assert (record.writer, record.run, record.value) == ("local", "", 7.0)
     assert record.digests.keys() == {"contract", "domain"}
 
 
-def test_a_tag_of_another_check_or_of_no_record_is_left_out(
+def test_tag_of_another_check_or_without_a_record_is_left_out(
     at_home: Settings, registry: Registry
 ) -> None:
     record = home.finding(MINE, True, home.digests(at_home, binary)).model_copy(
@@ -51,7 +53,7 @@ def test_a_tag_of_another_check_or_of_no_record_is_left_out(
         "evidence.": "x",
     }
     registry.save_tag_sets("evidence", forged)
-    assert all(result.actor != "of-this-test-2" for result in home.read(registry))
+    assert all(result.actor != "of-this-test-2" for result in home.read_evidence(registry))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_tag_of_another_check_or_of_no_record_is_left_out(
         ({"GITHUB_RUN_ID": "17"}, "17"),
     ],
 )
-def test_variables_alone_make_no_evidence_of_the_ci(
+def test_variables_without_a_token_give_no_evidence_of_the_ci(
     at_home: Settings,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -75,10 +77,10 @@ def test_variables_alone_make_no_evidence_of_the_ci(
         monkeypatch.setenv(name, value)
     record = home.finding(MINE, True, {})
     assert (record.writer, record.run, record.proof) == ("local", run, "")
-    assert "counts as a laptop's, not for production: no token proves" in capsys.readouterr().err
+    assert "counts as a laptop's and not for production: no token proves" in capsys.readouterr().err
 
 
-def test_a_proven_run_writes_as_the_person_whose_account_started_it(
+def test_proven_run_writes_as_the_person_who_started_it(
     at_home: Settings, filled: Filled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with issuer() as host:
@@ -93,17 +95,17 @@ def test_a_proven_run_writes_as_the_person_whose_account_started_it(
 
 
 @pytest.mark.parametrize(
-    ("value", "kept_as"),
+    ("value", "stored_as"),
     [(float("nan"), "nan"), (float("inf"), "inf"), (3, 3.0), ("x", "x"), (None, None)],
 )
-def test_a_figure_that_is_no_number_is_kept_as_a_word(
-    at_home: Settings, value: Any, kept_as: Any
+def test_figure_that_is_not_finite_is_stored_as_text(
+    at_home: Settings, value: Any, stored_as: Any
 ) -> None:
-    assert home.finding("beats-baseline", False, {}, value).value == kept_as
+    assert home.finding("beats-baseline", False, {}, value).value == stored_as
 
 
-def test_a_check_that_nobody_knows_is_not_found(at_home: Settings) -> None:
-    with pytest.raises(KeyError, match="the catalogue has no check 'unheard-of'"):
+def test_unknown_check_is_refused(at_home: Settings) -> None:
+    with pytest.raises(KeyError, match="the catalog has no check 'unheard-of'"):
         home.finding("unheard-of", True, {})
 
 
@@ -149,7 +151,7 @@ def edit(name: str, text: str) -> Callable[[Filled, Path], None]:
         (edit("src/parcels/features.py", "x = 1\n"), {"code", "project"}),
     ],
 )
-def test_evidence_is_stale_once_what_it_is_about_has_changed(
+def test_evidence_is_stale_if_its_subject_changed(
     at_home: Settings,
     filled: Filled,
     tmp_path: Path,
@@ -171,27 +173,27 @@ def test_evidence_is_stale_once_what_it_is_about_has_changed(
     assert changed(before, home.digests(at_home, binary)) == stale
 
 
-def test_an_edited_model_or_contract_changes_what_evidence_is_of(at_home: Settings) -> None:
+def test_edited_model_or_contract_changes_the_digests(at_home: Settings) -> None:
     before = home.digests(at_home, binary)
     assert changed(before, home.digests(at_home, replace(binary, digest="edited"))) == {"domain"}
     assert changed(before, home.digests(at_home, regression)) >= {"contract"}
 
 
-def test_another_version_is_another_bundle(at_home: Settings, register: Registered) -> None:
+def test_digest_of_the_bundle_depends_on_the_version(
+    at_home: Settings, register: Registered
+) -> None:
     one, other = register("a" * 64), register("b" * 64)
     result = [home.digests(at_home, binary, version) for version in (None, one, other)]
     assert [item.get("bundle") for item in result] == [None, "a" * 64, "b" * 64]
 
 
 @pytest.mark.parametrize("name", ["gates", "ownership"])
-def test_of_a_file_that_cannot_be_read_nothing_can_be_shown(
-    at_home: Settings, filled: Filled, name: str
-) -> None:
+def test_unreadable_file_has_no_digest(at_home: Settings, filled: Filled, name: str) -> None:
     (filled.folder / f"{name}.yaml").write_text("{")
     assert name not in home.digests(at_home, binary)
 
 
-def test_entering_a_stage_stales_nothing_that_was_shown_of_the_owners(
+def test_new_stage_does_not_change_the_digest_of_the_owners(
     at_home: Settings, filled: Filled
 ) -> None:
     before = home.digests(at_home)["ownership"]

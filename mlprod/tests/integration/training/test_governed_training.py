@@ -1,4 +1,4 @@
-"""A training needs no folder governance/; the verb obeys it, and a listener keeps evidence."""
+"""Training with and without the folder governance/, and the evidence that it writes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlprod.contract.report import CheckReport
 from mlprod.contract.validation import ContractViolationError
 from mlprod.governance.gates import Gate, GateError
 from mlprod.settings import Settings
-from mlprod.training.evidence_store import read
+from mlprod.training.evidence_store import read_evidence
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.registry import CHALLENGER, Registry
 from mlprod.training.train import train
@@ -31,11 +31,11 @@ BEATS_BASELINE = Gate(
 
 @pytest.fixture
 def bare(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings of a place without the folder governance/."""
+    """Return settings without the folder governance/."""
     return settings.model_copy(update={"governance_dir": tmp_path / "governance"})
 
 
-def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(
+def test_training_without_governance_returns_its_result_and_writes_no_evidence(
     bare: Settings,
 ) -> None:
     result = train(binary, bare, silent, gates=[BEATS_BASELINE])
@@ -49,19 +49,19 @@ def test_a_training_without_governance_gives_its_result_and_writes_no_evidence(
     assert challenger
     assert (challenger.number, challenger.digest) == (result.version.number, result.version.digest)
     assert challenger.tags["verdict"] == "passed"
-    assert read(registry) == []
+    assert read_evidence(registry) == []
     assert not bare.governance_dir.exists()
 
 
-def test_a_model_that_no_gate_judged_is_registered_and_challenges_nobody(bare: Settings) -> None:
+def test_model_without_gates_is_registered_and_is_not_the_challenger(bare: Settings) -> None:
     lines: list[str] = []
     result = train(text, bare, lines.append)
     assert (result.verdicts, result.version.tags["verdict"]) == ([], "not judged")
     assert Registry(bare).get_by_alias(CHALLENGER) is None
-    assert lines[-1] == "challenger unchanged: no gate judged version 1, since none was given"
+    assert lines[-1] == "challenger unchanged: no gates were given, so none judged version 1"
 
 
-def test_a_gate_that_is_given_refuses(bare: Settings) -> None:
+def test_failed_gate_refuses_the_model(bare: Settings) -> None:
     with pytest.raises(GateError, match="beats-baseline: value minus the baseline's, lower bound"):
         train(binary, bare, silent, gates=[BEATS_BASELINE.model_copy(update={"threshold": 1_000})])
     assert Registry(bare).versions() == []
@@ -70,7 +70,7 @@ def test_a_gate_that_is_given_refuses(bare: Settings) -> None:
 @pytest.mark.parametrize(
     "verb", [["train"], ["train", "--baseline"], ["retrain", "--reason", "a new fraud"]]
 )
-def test_a_verb_that_trains_refuses_without_its_gates(
+def test_verb_that_trains_is_refused_without_gates(
     verb: list[str],
     settings: Settings,
     tmp_path: Path,
@@ -86,17 +86,19 @@ def test_a_verb_that_trains_refuses_without_its_gates(
     assert Registry(settings).versions() == []
 
 
-def test_a_broken_contract_is_evidence_too(settings: Settings) -> None:
+def test_contract_violation_is_evidence(settings: Settings) -> None:
     with pytest.raises(ContractViolationError):
         train_with_governance(
             replace(binary, load=given(parcels(50).drop_columns(["stops"]))), settings, silent
         )
     assert [
-        (record.check, record.passed) for record in read(Registry(settings)) if not record.passed
+        (record.check, record.passed)
+        for record in read_evidence(Registry(settings))
+        if not record.passed
     ] == [("contract-holds", False)]
 
 
-def test_a_version_whose_evidence_cannot_be_written_challenges_nobody(settings: Settings) -> None:
+def test_version_whose_evidence_cannot_be_written_is_not_the_challenger(settings: Settings) -> None:
     class Failing:
         def data_refused(self, report: CheckReport) -> None:
             raise AssertionError(report)

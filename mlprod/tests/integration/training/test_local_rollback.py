@@ -1,4 +1,4 @@
-"""The way back to the model before while the registry is away, and what ends it."""
+"""Rollback on this machine while the registry is down, and the events that end it."""
 
 import json
 import shutil
@@ -13,12 +13,17 @@ from seams import PARCEL, binary
 from mlprod.bundle.model_dir import LocalRollback, Pointer, read_pointer, read_rollback
 from mlprod.serving import model_loader as following
 from mlprod.settings import Settings
-from mlprod.training.local_rollback import LocalRollbackError, roll_back_here, undo
+from mlprod.training.local_rollback import (
+    LocalRollbackError,
+    roll_back_locally,
+    undo_local_rollback,
+)
 from mlprod.training.promotion import rollback
 from mlprod.training.registry import Registry
 from mlprod.training.sync import sync
 
-NOBODY = "http://127.0.0.1:1"  # where nothing listens
+# No process listens at this address.
+UNREACHABLE = "http://127.0.0.1:1"
 
 
 @pytest.fixture(autouse=True)
@@ -53,11 +58,11 @@ def place(settings: Settings, registry: Registry, model: Path, baseline: Path) -
 
 @pytest.fixture
 def away(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """The commands of this environment find no registry."""
+    """Return the place with an environment whose registry does not respond."""
     monkeypatch.setenv("ML_STATE_DIR", str(place.settings.state_dir))
     monkeypatch.setenv("ML_MODEL_NAME", place.settings.model_name)
     monkeypatch.setenv("ML_MODEL_DIR", str(place.models))
-    monkeypatch.setenv("ML_TRACKING_URI", NOBODY)
+    monkeypatch.setenv("ML_TRACKING_URI", UNREACHABLE)
     return place
 
 
@@ -70,7 +75,7 @@ def unsaved(client: Client) -> bool:
     return "ml_rollback_unsaved 1.0" in client.operations.get("/metrics").text
 
 
-def test_without_the_registry_a_rollback_reaches_the_service_of_this_folder_and_outlives_it(
+def test_rollback_without_the_registry_reaches_the_service_of_this_folder_and_survives_its_restart(
     away: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serve(binary, away.settings) as client:
@@ -78,8 +83,8 @@ def test_without_the_registry_a_rollback_reaches_the_service_of_this_folder_and_
         assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
         message = capsys.readouterr().out
         for part in (
-            "the registry is away",
-            "version 2 -> 1, within seconds",
+            "the registry is unavailable",
+            "change from version 2 to 1 within seconds",
             "NOT reached",
             "still names version 2",
         ):
@@ -93,7 +98,7 @@ def test_without_the_registry_a_rollback_reaches_the_service_of_this_folder_and_
         assert version(client) == "1"
 
 
-def test_the_follower_does_not_undo_it_when_the_registry_is_back_with_the_same_champion(
+def test_follower_does_not_undo_the_rollback_if_the_registry_is_back_with_the_same_champion(
     away: Place,
 ) -> None:
     with serve(binary, away.settings) as client:
@@ -102,13 +107,13 @@ def test_the_follower_does_not_undo_it_when_the_registry_is_back_with_the_same_c
         for _ in range(2):
             away.sync()
         shutil.rmtree(away.models / "versions" / str(away.registry.version(2).digest))
-        assert away.sync(), "the champion's bundle was damaged here, and comes again"
-        client.assembly.models.look()
+        assert away.sync(), "the champion's bundle was damaged here, and is fetched again"
+        client.assembly.models.reload_if_changed()
         assert version(client) == "1"
         assert read_rollback(away.models)
 
 
-def test_it_ends_when_a_person_rolls_back_in_the_registry(
+def test_rollback_ends_if_a_person_rolls_back_in_the_registry(
     away: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serve(binary, away.settings) as client:
@@ -134,23 +139,23 @@ def test_it_ends_when_a_person_rolls_back_in_the_registry(
         assert read_rollback(away.models) is None
 
 
-def test_it_ends_when_the_same_version_is_made_champion_again_later(away: Place) -> None:
+def test_rollback_ends_if_the_same_version_is_made_champion_again_later(away: Place) -> None:
     with serve(binary, away.settings) as client:
         assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
         eventually(lambda: version(client) == "1")
         (saved := away.models / "saved").write_bytes((away.models / "rollback.json").read_bytes())
-        rollback(away.registry, "you", "the way back")
-        away.registry.tag(
-            2, "promote.at", "2999-01-01T00:00:00+00:00"
-        )  # as a promotion a second later would
-        away.registry.point("champion", away.registry.version(2))
+        rollback(away.registry, "you", "back to version 1")
+        # As a promotion at least a second later sets it.
+        away.registry.tag(2, "promote.at", "2999-01-01T00:00:00+00:00")
+        away.registry.set_alias("champion", away.registry.version(2))
         away.sync()
-        saved.replace(away.models / "rollback.json")  # also where nobody could remove it
+        # The rollback file is ignored even if it could not be removed.
+        saved.replace(away.models / "rollback.json")
         eventually(lambda: version(client) == "2")
         assert not unsaved(client)
 
 
-def test_it_can_be_undone(away: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rollback_can_be_undone(away: Place, capsys: pytest.CaptureFixture[str]) -> None:
     with serve(binary, away.settings) as client:
         assert main(["rollback", "--reason", "it declines everybody", "--actor", "grace"]) == 0
         eventually(lambda: version(client) == "1")
@@ -158,13 +163,13 @@ def test_it_can_be_undone(away: Place, capsys: pytest.CaptureFixture[str]) -> No
             main(["rollback", "--undo", "--reason", "it was something else", "--actor", "grace"])
             == 0
         )
-        assert "answer with version 2 again" in capsys.readouterr().out
+        assert "serve version 2 again" in capsys.readouterr().out
         eventually(lambda: version(client) == "2")
         assert main(["rollback", "--undo", "--reason", "again", "--actor", "grace"]) == 1
         assert "none to undo" in capsys.readouterr().err
 
 
-def test_an_embedded_registry_that_is_gone_is_away_and_is_not_made_again(
+def test_missing_embedded_registry_is_not_created_by_a_rollback(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ML_STATE_DIR", str(tmp_path / "var"))
@@ -174,7 +179,7 @@ def test_an_embedded_registry_that_is_gone_is_away_and_is_not_made_again(
     assert not (tmp_path / "var" / "mlflow.db").exists()
 
 
-def test_a_registry_that_answers_and_refuses_is_not_away(
+def test_registry_that_responds_with_an_error_causes_no_local_rollback(
     away: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ML_TRACKING_URI")
@@ -188,7 +193,7 @@ def test_a_registry_that_answers_and_refuses_is_not_away(
     assert read_rollback(away.models) is None
 
 
-def test_why_is_asked_for_without_the_registry_too(
+def test_reason_is_required_without_the_registry_too(
     away: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["rollback"]) == 1
@@ -196,96 +201,96 @@ def test_why_is_asked_for_without_the_registry_too(
     assert read_rollback(away.models) is None
 
 
-def test_to_repeat_it_goes_no_further_back(place: Place) -> None:
-    first = roll_back_here(place.models, "grace", "it declines everybody")
-    assert roll_back_here(place.models, "somebody", "again") == first
+def test_repeated_rollback_goes_no_further_back(place: Place) -> None:
+    first = roll_back_locally(place.models, "grace", "it declines everybody")
+    assert roll_back_locally(place.models, "somebody", "again") == first
 
 
-def test_a_version_that_was_left_by_a_rollback_is_no_way_back(place: Place) -> None:
+def test_version_that_was_left_by_a_rollback_is_not_a_target(place: Place) -> None:
     rollback(place.registry, "you", "version 2 is bad")
     place.sync()
     pointer = read_pointer(place.models)
     assert pointer
     assert [item.version for item in pointer.previous] == [2]
     with pytest.raises(
-        LocalRollbackError, match="no whole bundle of a predecessor of version 1; it holds 2"
+        LocalRollbackError, match="no complete bundle of a predecessor of version 1; it holds 2"
     ):
-        roll_back_here(place.models, "you", "version 1 is bad too")
-    assert roll_back_here(place.models, "you", "a person names it", 2).to.version == 2
+        roll_back_locally(place.models, "you", "version 1 is bad too")
+    assert roll_back_locally(place.models, "you", "a person names it", 2).to.version == 2
 
 
-def test_a_new_replica_holds_the_bundle_to_go_back_to(place: Place, tmp_path: Path) -> None:
+def test_new_replica_holds_the_bundle_of_the_predecessor(place: Place, tmp_path: Path) -> None:
     models = tmp_path / "new"
     assert sync(place.registry, models)
-    assert roll_back_here(models, "you", "it declines everybody").to.version == 1
+    assert roll_back_locally(models, "you", "it declines everybody").to.version == 1
     assert len(list((models / "versions").iterdir())) == 2
 
 
-def test_a_predecessor_that_cannot_be_fetched_holds_the_champion_up_in_nothing(
+def test_predecessor_that_cannot_be_fetched_does_not_delay_the_champion(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert place.registry.local_artifacts
     shutil.rmtree(place.registry.local_artifacts / place.registry.version(1).run)
     models = tmp_path / "new"
     assert sync(place.registry, models) == place.registry.version(2).digest
-    assert "no way back without the registry" in capsys.readouterr().out
+    assert "no rollback is possible without the registry" in capsys.readouterr().out
     assert sync(place.registry, models, verify=False) is None
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
-def test_a_bundle_that_is_not_whole_is_no_way_back(place: Place, damage: str) -> None:
+def test_incomplete_bundle_is_not_a_target(place: Place, damage: str) -> None:
     folder = place.models / "versions" / place.registry.version(1).digest
     (folder / "card.md").write_text("other") if damage == "changed" else shutil.rmtree(folder)
     with pytest.raises(LocalRollbackError, match="kill switch: set-mode shadow"):
-        roll_back_here(place.models, "you", "it declines everybody")
+        roll_back_locally(place.models, "you", "it declines everybody")
     assert read_rollback(place.models) is None
 
 
 @pytest.mark.parametrize("content", [None, "", "{"])
-def test_without_a_readable_champion_there_is_nothing_to_go_back_from(
+def test_rollback_without_a_readable_champion_is_refused(
     tmp_path: Path, content: str | None
 ) -> None:
     if content is not None:
         (tmp_path / "champion.json").write_text(content)
     with pytest.raises(LocalRollbackError):
-        roll_back_here(tmp_path, "you", "a test")
+        roll_back_locally(tmp_path, "you", "a test")
     with pytest.raises(LocalRollbackError):
-        undo(tmp_path)
+        undo_local_rollback(tmp_path)
 
 
-def test_a_pointer_of_an_older_follower_is_understood(place: Place) -> None:
+def test_pointer_of_an_older_follower_is_read(place: Place) -> None:
     pointer = json.loads((place.models / "champion.json").read_text())
     for name in ("since", "back"):
         del pointer[name]
     (place.models / "champion.json").write_text(json.dumps(pointer))
-    assert roll_back_here(place.models, "you", "it declines everybody").to.version == 1
+    assert roll_back_locally(place.models, "you", "it declines everybody").to.version == 1
     place.sync()
     renewed = read_pointer(place.models)
     assert renewed
     assert renewed.back == (1,)
 
 
-def test_after_a_restart_a_champion_that_was_left_does_not_answer_in_the_place_of_a_damaged_predecessor(
+def test_restarted_service_does_not_serve_the_left_champion_instead_of_a_damaged_predecessor(
     place: Place,
 ) -> None:
-    done = roll_back_here(place.models, "you", "it declines everybody")
+    done = roll_back_locally(place.models, "you", "it declines everybody")
     (place.models / "versions" / done.to.digest / "card.md").write_text("damaged since")
     with serve(binary, place.settings) as client:
         assert client.operations.get("/readyz").status_code == 503
         assert "version 1 was refused" in client.operations.get("/readyz").json()["detail"]
 
 
-def test_a_rollback_file_that_cannot_be_read_changes_nothing(place: Place) -> None:
+def test_unreadable_rollback_file_changes_nothing(place: Place) -> None:
     with serve(binary, place.settings) as client:
-        roll_back_here(place.models, "you", "it declines everybody")
+        roll_back_locally(place.models, "you", "it declines everybody")
         eventually(lambda: version(client) == "1")
         (place.models / "rollback.json").write_text("{")
         eventually(lambda: client.get("/v1/model").json()["refused"])
-        client.assembly.models.look()
+        client.assembly.models.reload_if_changed()
         assert version(client) == "1"
 
 
-def test_a_rollback_of_another_move_does_not_apply() -> None:
+def test_rollback_of_another_move_does_not_apply() -> None:
     pointer = Pointer(digest="b", version=2, since="2026-01-01T00:00:00+00:00")
     facts = {"to": {"digest": "a", "version": 1}, "who": "you", "why": "a test", "at": "now"}
     left = {"digest": "b", "version": 2}

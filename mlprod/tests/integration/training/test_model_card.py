@@ -13,9 +13,9 @@ from mlprod.contract.schema import ContractSchema, Task
 from mlprod.governance.gates import Gate, Verdict
 from mlprod.training.dataset import Dataset, collect
 from mlprod.training.evaluate import Evaluation, evaluate
-from mlprod.training.model_card import card
-from mlprod.training.model_card_text import ModelCardText, missing
-from mlprod.training.sources import loaded
+from mlprod.training.model_card import render_card
+from mlprod.training.model_card_text import ModelCardText, missing_entries
+from mlprod.training.sources import load_table
 from mlprod.training.split import Split
 
 NOTHING = ModelCardText("", "", (), (), (), "TODO", "")
@@ -55,21 +55,23 @@ def written(
     kind: str = "model",
     task: Task = "binary",
     terms: ContractSchema = PARCELS,
-    found: Evaluation | None = None,
+    evaluation: Evaluation | None = None,
     baseline: Evaluation | None = None,
 ) -> str:
-    found, baseline = found or judged(), baseline or judged(worth=0.25)
+    evaluation, baseline = evaluation or judged(), baseline or judged(worth=0.25)
     verdict = Verdict(GATE, True, "value = 1, must be > 0: 1 to spare")
-    return card(kind, task, terms, purpose, DATA, PARTS, 0.3, found, baseline, [verdict])
+    return render_card(
+        kind, task, terms, purpose, DATA, PARTS, 0.3, evaluation, baseline, [verdict]
+    )
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under a heading, until the next of the same level or above."""
+    """Return the text under a heading, until the next heading of the same level or above."""
     same_or_above = "|".join("#" * level for level in range(1, heading.index(" ") + 1))
     return re.split(rf"\n(?:{same_or_above}) ", text.split(f"\n{heading}\n", 1)[1])[0]
 
 
-def test_the_headings_are_those_of_hugging_face() -> None:
+def test_headings_are_those_of_hugging_face() -> None:
     assert re.findall(r"^## (.*)$", written(), re.MULTILINE) == HUGGING_FACE
     assert re.findall(r"^### (.*)$", section(written(), "## Uses"), re.MULTILINE) == [
         "Direct Use",
@@ -77,7 +79,7 @@ def test_the_headings_are_those_of_hugging_face() -> None:
     ]
 
 
-def test_what_people_said_stands_where_a_reader_looks_for_it() -> None:
+def test_text_of_people_is_under_its_heading() -> None:
     text = written()
     assert EVERYTHING.statement in section(text, "## Model Details")
     assert "Accountable for its quality: Ada <ada@example.org>." in section(
@@ -91,42 +93,45 @@ def test_what_people_said_stands_where_a_reader_looks_for_it() -> None:
         text, "## Model Card Authors"
     )
     assert section(text, "## Model Card Contact").strip() == "Ada <ada@example.org>"
-    assert "not said yet" not in text
+    assert "not filled in yet" not in text
 
 
-def test_what_nobody_said_is_named_with_file_and_key() -> None:
+def test_empty_entry_is_shown_with_file_and_key() -> None:
     text = written(NOTHING)
     for heading, message in {
-        "## Model Details": "not said yet: problem.yaml, problem.statement",
-        "### Direct Use": "not said yet: problem.yaml, decision.who",
-        "### Out-of-Scope Use": "not said yet: problem.yaml, decision.out_of_scope",
-        "## Bias, Risks, and Limitations": "not said yet: risk.yaml, risks",
-        "## Model Card Authors": "not said yet: ownership.yaml, people",
-        "## Model Card Contact": "not said yet: ownership.yaml, people",
+        "## Model Details": "not filled in yet: problem.yaml, problem.statement",
+        "### Direct Use": "not filled in yet: problem.yaml, decision.who",
+        "### Out-of-Scope Use": "not filled in yet: problem.yaml, decision.out_of_scope",
+        "## Bias, Risks, and Limitations": "not filled in yet: risk.yaml, risks",
+        "## Model Card Authors": "not filled in yet: ownership.yaml, people",
+        "## Model Card Contact": "not filled in yet: ownership.yaml, people",
     }.items():
         assert message in section(text, heading)
 
 
-def test_what_is_missing_is_listed_until_it_is_said() -> None:
-    assert missing(NOTHING) == [
+def test_missing_entries_are_listed_with_file_and_key() -> None:
+    assert missing_entries(NOTHING) == [
         "governance/problem.yaml problem.statement",
         "governance/problem.yaml decision.who",
         "governance/problem.yaml decision.out_of_scope",
         "governance/risk.yaml risks",
         "governance/ownership.yaml people",
     ]
-    assert missing(replace(EVERYTHING, decision="")) == ["governance/problem.yaml decision.who"]
-    assert missing(EVERYTHING) == []
+    assert missing_entries(replace(EVERYTHING, decision="")) == [
+        "governance/problem.yaml decision.who"
+    ]
+    assert missing_entries(EVERYTHING) == []
 
 
-def test_every_fact_of_before_is_still_told() -> None:
+def test_card_has_the_facts_of_the_training() -> None:
     text = written()
     assert text.startswith("# Model card: Parcel\n")
     assert "- One row: A parcel that may come late." in text
     assert "A model that scores `late` (binary)" in text
     assert "Threshold 0.3" in text
-    assert "600 labelled rows of 300 units, from 2026-01-01 until 2026-02-01." in text
-    assert "Learnt from 400, threshold from 80, measured on 120;" in text
+    assert "600 labeled rows of 300 units, from 2026-01-01 until 2026-02-01." in text
+    assert "It learned from 400 rows. The threshold comes from 80 rows" in text
+    assert "the figures from 120 test rows." in text
     assert "| `weight` | Weight |" in section(text, "### Inputs")
     assert "- passed worth-more: value = 1, must be &gt; 0: 1 to spare" in section(
         text, "### Gates"
@@ -138,28 +143,30 @@ def test_every_fact_of_before_is_still_told() -> None:
 def test_slices_are_compared_with_the_baseline_worst_first() -> None:
     bike = ROWS.columns["courier"] == "bike"
     result = evaluate(PARCELS, "binary", ROWS, ROWS.y, np.where(bike, -3.0, 2.0))
-    rows = section(written(found=result, baseline=judged(worth=0)), "### Slices").split("\n| ")[2:]
+    rows = section(written(evaluation=result, baseline=judged(worth=0)), "### Slices").split(
+        "\n| "
+    )[2:]
     names = [row.split(" | ")[0].removeprefix("| ") for row in rows]
     assert "courier=bike" in names[1]
     assert rows[1].strip(" |").endswith(f"{bike.sum():,}")
 
 
-def test_a_regression_has_no_threshold_and_other_figures() -> None:
-    rows = collect(loaded(regression.load), regression.terms)
+def test_card_of_a_regression_has_no_threshold_and_other_metrics() -> None:
+    rows = collect(load_table(regression.load), regression.terms)
     result = judged(rows, regression.terms, "regression")
-    text = written(task="regression", terms=regression.terms, found=result, baseline=result)
+    text = written(task="regression", terms=regression.terms, evaluation=result, baseline=result)
     assert "Threshold" not in text
     assert "| mae |" in text
-    assert "| none of enough rows | | | |" in text
-    assert "nothing is known of who is worse off" in text
-    assert "nothing is known of how it ages" in text
+    assert "| no slice has enough rows | | | |" in text
+    assert "it is unknown which groups are worse off" in text
+    assert "it is unknown how the model ages" in text
 
 
-def test_a_baseline_learns_nothing() -> None:
-    assert "Nothing is learnt; threshold from 80" in written(kind="baseline")
+def test_card_of_a_baseline_has_no_training_rows() -> None:
+    assert "A baseline does not learn. The threshold comes from 80 rows" in written(kind="baseline")
 
 
-def test_the_example_request_holds_the_contract() -> None:
+def test_example_request_conforms_to_the_contract() -> None:
     (line,) = re.findall(
         r"^\{.*\}$", section(written(), "## How to Get Started with the Model"), re.MULTILINE
     )
@@ -168,23 +175,23 @@ def test_the_example_request_holds_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    "parts", ["<b>bold</b>", "a | b", "two\n\n## Evaluation\nlines", "`code` *loud*", "[x](y)"]
+    "text", ["<b>bold</b>", "a | b", "two\n\n## Evaluation\nlines", "`code` *loud*", "[x](y)"]
 )
-def test_words_of_people_and_of_the_data_change_no_structure(parts: str) -> None:
+def test_text_of_people_and_of_the_data_does_not_change_the_structure(text: str) -> None:
     people = replace(
-        EVERYTHING, statement=parts, decision=parts, out_of_scope=(parts,), risks=((parts, parts),)
+        EVERYTHING, statement=text, decision=text, out_of_scope=(text,), risks=((text, text),)
     )
-    couriers = np.where(ROWS.columns["courier"] == "bike", parts, "van").astype(object)
+    couriers = np.where(ROWS.columns["courier"] == "bike", text, "van").astype(object)
     rows = replace(ROWS, columns={**ROWS.columns, "courier": couriers})
-    text = written(people, found=judged(rows), baseline=judged(rows))
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HUGGING_FACE
-    assert "<b>" not in text
+    card = written(people, evaluation=judged(rows), baseline=judged(rows))
+    assert re.findall(r"^## (.*)$", card, re.MULTILINE) == HUGGING_FACE
+    assert "<b>" not in card
     for heading, columns in (("## Bias, Risks, and Limitations", 2), ("### Slices", 4)):
-        lines = [line for line in section(text, heading).splitlines() if line.startswith("|")]
+        lines = [line for line in section(card, heading).splitlines() if line.startswith("|")]
         assert {len(re.findall(r"(?<!\\)\|", line)) - 1 for line in lines} == {columns}
 
 
-def test_a_bundle_of_this_project_says_what_is_still_missing(trained: Trained) -> None:
+def test_card_of_a_bundle_has_the_contact_of_the_project(trained: Trained) -> None:
     text = (trained.bundle / "card.md").read_text(encoding="utf-8")
     assert section(text, "## Model Card Contact").strip() == "Your Name <you@example.org>"
     assert binary.terms.label in text

@@ -8,14 +8,14 @@ from conftest import Registered
 
 from mlprod.settings import Settings
 from mlprod.training import moving
-from mlprod.training.moving import INTENT, ConcurrentPromotionError
+from mlprod.training.moving import INTENT_PREFIX, ConcurrentPromotionError
 from mlprod.training.promotion import promote, rollback
 from mlprod.training.registry import CHAMPION, Registry, Version
 
 
 @pytest.fixture(params=["file lock", "tags"])
 def shared(request: pytest.FixtureRequest, settings: Settings) -> Registry:
-    """A registry of this machine, or one that is reached by its address, as a server is."""
+    """Return a registry of this machine, or one with an address, as a server has."""
     address = "" if request.param == "file lock" else f"sqlite:///{settings.database.resolve()}"
     result = Registry(settings.model_copy(update={"tracking_uri": address}))
     run = result.log_run({}, {}, {}, None)
@@ -31,7 +31,7 @@ def champion(registry: Registry) -> int | None:
     return result.number if result else None
 
 
-def by(action: Callable[[Registry], object], registry: Registry) -> Callable[[Version], None]:
+def calling(action: Callable[[Registry], object], registry: Registry) -> Callable[[Version], None]:
     def meanwhile(_: Version) -> None:
         action(registry)
 
@@ -53,27 +53,27 @@ MEANWHILE: dict[str, Callable[[Registry], object]] = {
 
 
 @pytest.mark.parametrize("what", MEANWHILE)
-def test_what_happens_while_a_promotion_looks_is_not_undone(shared: Registry, what: str) -> None:
+def test_promotion_does_not_undo_a_move_during_its_checks(shared: Registry, what: str) -> None:
     with pytest.raises(ConcurrentPromotionError, match="when this began and is version"):
-        promote(shared, "bob", "third", 3, ready=by(MEANWHILE[what], shared))
+        promote(shared, "bob", "third", 3, ready=calling(MEANWHILE[what], shared))
     assert champion(shared) == {"a rollback": 1, "a promotion": 4}.get(what, 2)
     assert shared.history()[-1]["who"] != "bob"
     assert "promote.at" not in shared.version(3).tags or what.startswith("the same")
 
 
-def test_two_who_roll_back_at_once_go_one_step_and_not_two(
+def test_two_rollbacks_at_once_go_one_step_back(
     shared: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promote(shared, "ann", "third", 3)
-    position = moving.position
+    position = moving.champion_position
 
     def slow(registry: Registry) -> moving.Position:
         result = position(registry)
-        monkeypatch.setattr("mlprod.training.promotion.position", position)
+        monkeypatch.setattr("mlprod.training.promotion.champion_position", position)
         rollback(registry, "on-call", "version 3 declines everybody")
         return result
 
-    monkeypatch.setattr("mlprod.training.promotion.position", slow)
+    monkeypatch.setattr("mlprod.training.promotion.champion_position", slow)
     with pytest.raises(
         ConcurrentPromotionError, match=r"rollback by on-call at .*: version 3 declines everybody"
     ):
@@ -81,10 +81,10 @@ def test_two_who_roll_back_at_once_go_one_step_and_not_two(
     assert champion(shared) == 2
 
 
-def test_of_many_movers_at_once_each_moves_from_where_it_looked_or_not_at_all(
+def test_each_of_many_movers_moves_from_the_position_that_it_read_or_is_refused(
     shared: Registry, settings: Settings
 ) -> None:
-    """Each with a client of its own, as from other machines."""
+    """Each mover has its own client, as on other machines."""
     start, refused = threading.Barrier(4), []
 
     def move(number: int) -> None:
@@ -106,7 +106,7 @@ def test_of_many_movers_at_once_each_moves_from_where_it_looked_or_not_at_all(
     assert len(moves) == 6 - len(refused)
     assert [before for before, _ in moves[1:]] == [version for _, version in moves[:-1]]
     assert champion(shared) == moves[-1][1]
-    assert not [name for name in shared.model_tags() if name.startswith(INTENT)]
+    assert not [name for name in shared.model_tags() if name.startswith(INTENT_PREFIX)]
 
 
 def intent(seconds_ago: float) -> str:
@@ -122,18 +122,21 @@ def server(settings: Settings) -> Registry:
     return result
 
 
-def test_a_mover_on_another_machine_is_waited_for_and_then_named(
+def test_mover_waits_for_another_machine_and_then_names_it(
     server: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moving, "WAIT_SECONDS", 0.3)
-    server.tag_model(f"{INTENT}other", intent(3))
+    server.tag_model(f"{INTENT_PREFIX}other", intent(3))
     with pytest.raises(
-        ConcurrentPromotionError, match=r"somebody moves the champion: .*grace.*Nothing was moved"
+        ConcurrentPromotionError,
+        match=r"somebody else is moving the champion: .*grace.*Nothing was moved",
     ):
         promote(server, "bob", "first", 1)
     assert champion(server) is None
-    assert [name for name in server.model_tags() if name.startswith(INTENT)] == [f"{INTENT}other"]
-    threading.Timer(0.2, server.drop_model_tag, (f"{INTENT}other",)).start()
+    assert [name for name in server.model_tags() if name.startswith(INTENT_PREFIX)] == [
+        f"{INTENT_PREFIX}other"
+    ]
+    threading.Timer(0.2, server.drop_model_tag, (f"{INTENT_PREFIX}other",)).start()
     monkeypatch.setattr(moving, "WAIT_SECONDS", 60.0)
     promote(server, "bob", "first", 1)
     assert champion(server) == 1
@@ -142,30 +145,28 @@ def test_a_mover_on_another_machine_is_waited_for_and_then_named(
 @pytest.mark.parametrize(
     "left",
     [intent(3_600), intent(-3_600), "", "{", "[]", '{"at": 7}', "[" * 90_000],
-    ids=["old", "of tomorrow", "empty", "cut off", "a list", "at 7", "too deep"],
+    ids=["old", "in the future", "empty", "cut off", "a list", "at 7", "too deep"],
 )
-def test_what_a_dead_mover_or_somebody_else_left_keeps_nobody_waiting(
-    server: Registry, left: str
-) -> None:
-    server.tag_model(f"{INTENT}other", left)
+def test_stale_or_invalid_announcement_does_not_delay_a_move(server: Registry, left: str) -> None:
+    server.tag_model(f"{INTENT_PREFIX}other", left)
     promote(server, "bob", "first", 1)
     assert champion(server) == 1
-    assert not [name for name in server.model_tags() if name.startswith(INTENT)]
+    assert not [name for name in server.model_tags() if name.startswith(INTENT_PREFIX)]
 
 
-def test_a_move_that_somebody_overwrites_without_asking_is_no_success(
+def test_move_that_somebody_overwrites_at_once_is_an_error(
     server: Registry, register: Registered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a person can in MLflow's own pages."""
+    """A person can do this in MLflow's own pages."""
     other = server.register(server.log_run({}, {}, {}, None), "b" * 64, {"kind": "model"})
     record = server.record
 
     def overwritten(action: str, **facts: object) -> None:
         record(action, **facts)
-        server.point(CHAMPION, other)
+        server.set_alias(CHAMPION, other)
 
     monkeypatch.setattr(server, "record", overwritten)
     with pytest.raises(
-        ConcurrentPromotionError, match="at once somebody else made it version 2, without asking"
+        ConcurrentPromotionError, match="at once somebody else changed the champion to version 2"
     ):
         promote(server, "bob", "first", 1)

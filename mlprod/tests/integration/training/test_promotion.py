@@ -22,36 +22,36 @@ def champion(registry: Registry) -> str | None:
 
 @pytest.fixture
 def chain(registry: Registry, register: Registered) -> Registry:
-    """Three versions, a, b and c, that were champion in turn."""
+    """Return a registry with three versions, a, b and c, that were champion in turn."""
     for digest in "abc":
         promote(registry, "you", f"{digest} is better", register(digest).number)
     return registry
 
 
-def test_the_challenger_becomes_champion(registry: Registry, register: Registered) -> None:
-    registry.point(CHALLENGER, register("a"))
+def test_challenger_becomes_champion(registry: Registry, register: Registered) -> None:
+    registry.set_alias(CHALLENGER, register("a"))
     before, after = promote(registry, "you", "first")
     assert (before, after.digest, champion(registry)) == (None, "a", "a")
 
 
-def test_a_version_may_be_named_instead(registry: Registry, register: Registered) -> None:
-    registry.point(CHALLENGER, register("a"))
+def test_named_version_becomes_champion(registry: Registry, register: Registered) -> None:
+    registry.set_alias(CHALLENGER, register("a"))
     promote(registry, "you", "known for longer", register("b").number)
     assert champion(registry) == "b"
 
 
-def test_rollback_walks_the_chain_back_to_its_start(chain: Registry) -> None:
-    seen = [champion(chain)]
+def test_rollbacks_go_back_to_the_first_champion(chain: Registry) -> None:
+    champions = [champion(chain)]
     for _ in range(2):
         rollback(chain, "you", "complaints")
-        seen.append(champion(chain))
-    assert seen == ["c", "b", "a"]
+        champions.append(champion(chain))
+    assert champions == ["c", "b", "a"]
     with pytest.raises(NoTargetVersionError, match="version 1 was the first champion"):
         rollback(chain, "you", "complaints")
     assert champion(chain) == "a"
 
 
-def test_after_a_rollback_one_may_promote_again_and_come_back(chain: Registry) -> None:
+def test_version_can_be_promoted_and_rolled_back_again_after_a_rollback(chain: Registry) -> None:
     rollback(chain, "you", "complaints")
     promote(chain, "you", "they were about something else", 3)
     assert champion(chain) == "c"
@@ -59,14 +59,15 @@ def test_after_a_rollback_one_may_promote_again_and_come_back(chain: Registry) -
     assert champion(chain) == "b"
 
 
-def test_a_rollback_passes_over_what_was_itself_left_by_a_rollback(
+def test_rollback_skips_a_version_that_was_left_by_a_rollback(
     chain: Registry, register: Registered
 ) -> None:
-    """b was left for its faults, so from d the way leads over c to a."""
+    """b was left by a rollback, so rollbacks go from d to c, and from c to a."""
     promote(chain, "you", "b once more", 2)
     rollback(chain, "you", "b declines everybody")
     promote(chain, "you", "c is better", 3)
-    chain.tag(3, "previous", "2")  # as a registry of the version before this one has it
+    # A registry of an older library has this tag.
+    chain.tag(3, "previous", "2")
     promote(chain, "you", "d is better", register("d").number)
     rollback(chain, "you", "d declines everybody")
     assert champion(chain) == "c"
@@ -74,10 +75,12 @@ def test_a_rollback_passes_over_what_was_itself_left_by_a_rollback(
     assert champion(chain) == "a"
 
 
-def test_a_rollback_of_an_older_project_counts_too(chain: Registry, register: Registered) -> None:
-    """It stands in the history alone."""
+def test_rollback_of_an_older_project_is_read_from_the_history(
+    chain: Registry, register: Registered
+) -> None:
+    """An older project recorded a rollback in the history alone."""
     chain.tag(3, "compared_with", "2")
-    chain.point(CHALLENGER, chain.version(3))
+    chain.set_alias(CHALLENGER, chain.version(3))
     rollback(chain, "your deputy", "c declines everybody")
     for name in ("at", "by", "why"):
         chain.drop_tag(3, f"rolled_back.{name}")
@@ -92,7 +95,7 @@ def test_a_rollback_of_an_older_project_counts_too(chain: Registry, register: Re
     assert champion(chain) == "b"
 
 
-def test_a_rollback_leads_to_no_version_that_is_larger_than_what_a_service_loads(
+def test_rollback_to_a_version_above_the_size_limit_is_refused(
     settings: Settings, registry: Registry, trained: Trained, trained_baseline: Trained
 ) -> None:
     for bundle in (trained.bundle, trained_baseline.bundle):
@@ -106,19 +109,19 @@ def test_a_rollback_leads_to_no_version_that_is_larger_than_what_a_service_loads
     rollback(registry, "you", "complaints", seam=binary, settings=settings)
 
 
-def test_what_was_left_is_remembered_with_who_and_why(chain: Registry) -> None:
+def test_rolled_back_version_has_actor_and_reason(chain: Registry) -> None:
     rollback(chain, "your deputy", "c declines everybody")
     assert chain.version(3).rolled_back.startswith("rolled back by your deputy at 20")
     assert chain.version(3).rolled_back.endswith(": c declines everybody")
     assert chain.version(2).rolled_back == ""
 
 
-def test_the_challenger_that_was_rolled_back_is_promoted_by_its_number_alone(
+def test_rolled_back_challenger_is_promoted_only_by_its_number(
     chain: Registry,
 ) -> None:
-    """`make promote` right after `make rollback` would undo it."""
+    """Without this rule `make promote` after `make rollback` would undo the rollback."""
     chain.tag(3, "compared_with", "2")
-    chain.point(CHALLENGER, chain.version(3))
+    chain.set_alias(CHALLENGER, chain.version(3))
     rollback(chain, "your deputy", "c declines everybody")
     with pytest.raises(
         NoTargetVersionError,
@@ -130,7 +133,7 @@ def test_the_challenger_that_was_rolled_back_is_promoted_by_its_number_alone(
     assert (champion(chain), chain.version(3).rolled_back) == ("c", "")
 
 
-def test_where_every_predecessor_was_left_one_must_be_named(chain: Registry) -> None:
+def test_rollback_requires_a_number_if_every_predecessor_was_rolled_back(chain: Registry) -> None:
     promote(chain, "you", "a once more", 1)
     promote(chain, "you", "b once more", 2)
     rollback(chain, "you", "b declines everybody")
@@ -147,7 +150,7 @@ def test_where_every_predecessor_was_left_one_must_be_named(chain: Registry) -> 
     assert (champion(chain), chain.version(2).rolled_back) == ("b", "")
 
 
-def test_a_rollback_may_name_a_version_that_was_champion_and_no_other(
+def test_rollback_to_a_version_that_was_never_champion_is_refused(
     chain: Registry, register: Registered
 ) -> None:
     never = register("d").number
@@ -162,22 +165,22 @@ def test_a_rollback_may_name_a_version_that_was_champion_and_no_other(
 
 
 @pytest.mark.parametrize("previous", ["abc", "-1", "99", "3", "\x1b[2J", "9" * 5_000])
-def test_a_tag_that_names_no_predecessor_does_not_end_a_rollback(
+def test_rollback_uses_the_history_if_the_tag_names_no_predecessor(
     chain: Registry, previous: str
 ) -> None:
-    """Somebody clicked in the registry's own pages; the history still says who served before."""
+    """A person can edit the tag in MLflow's own pages."""
     chain.tag(3, "previous", previous)
     rollback(chain, "you", "complaints")
     assert champion(chain) == "b"
 
 
-def test_a_predecessor_that_was_deleted_is_passed_over(chain: Registry) -> None:
+def test_rollback_skips_a_deleted_predecessor(chain: Registry) -> None:
     chain.client.delete_model_version(chain.name, "2")
     rollback(chain, "you", "complaints")
     assert champion(chain) == "a"
 
 
-def test_a_champion_that_was_deleted_leaves_nothing_to_roll_back(chain: Registry) -> None:
+def test_rollback_of_a_deleted_champion_is_refused(chain: Registry) -> None:
     chain.client.delete_model_version(chain.name, "3")
     with pytest.raises(NoTargetVersionError, match="there is no champion"):
         rollback(chain, "you", "complaints")
@@ -185,8 +188,8 @@ def test_a_champion_that_was_deleted_leaves_nothing_to_roll_back(chain: Registry
     assert champion(chain) == "b"
 
 
-def test_a_predecessor_that_names_no_bundle_is_passed_over(chain: Registry) -> None:
-    """Registered by hand, so nothing could answer with it."""
+def test_rollback_skips_a_predecessor_without_a_bundle(chain: Registry) -> None:
+    """A version that was registered by hand has no bundle that a service could load."""
     foreign = chain.client.create_model_version(chain.name, "runs:/none/bundle", run_id=None)
     chain.tag(3, "previous", str(foreign.version))
     chain.tag(int(foreign.version), "previous", "2")
@@ -195,21 +198,21 @@ def test_a_predecessor_that_names_no_bundle_is_passed_over(chain: Registry) -> N
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"action": "promote"}'])
-def test_a_damaged_event_ends_neither_promotion_nor_rollback(chain: Registry, text: str) -> None:
+def test_damaged_event_does_not_stop_promotion_or_rollback(chain: Registry, text: str) -> None:
     chain.tag_model("event.2026-01-01T00:00:00.000000Z", text)
     rollback(chain, "you", "complaints")
     promote(chain, "you", "better", 1)
     assert [event["version"] for event in chain.history()] == [1, 2, 3, 2, 1]
 
 
-def test_going_back_by_number_leads_no_rollback_to_what_was_left(chain: Registry) -> None:
+def test_rollback_after_a_move_to_an_older_number_does_not_return(chain: Registry) -> None:
     promote(chain, "you", "b and c are both wrong", 1)
     assert champion(chain) == "a"
     with pytest.raises(NoTargetVersionError, match="version 1 was the first champion"):
         rollback(chain, "you", "complaints")
 
 
-def test_what_the_service_would_refuse_is_not_promoted_nor_rolled_back_to(
+def test_version_that_the_service_would_refuse_is_not_promoted_or_rolled_back_to(
     settings: Settings, registry: Registry, trained: Trained, trained_baseline: Trained
 ) -> None:
     first, second = release(registry, trained_baseline.bundle), release(registry, trained.bundle)
@@ -227,7 +230,7 @@ def test_what_the_service_would_refuse_is_not_promoted_nor_rolled_back_to(
     assert champion(registry) == first.digest
 
 
-def test_a_model_that_never_ends_is_not_promoted(
+def test_model_that_never_ends_is_not_promoted(
     settings: Settings, registry: Registry, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial, "TRIAL_SECONDS", 1)
@@ -240,13 +243,13 @@ def test_a_model_that_never_ends_is_not_promoted(
     assert champion(registry) is None
 
 
-def test_history_tells_who_when_and_why(chain: Registry) -> None:
+def test_history_has_actor_time_and_reason(chain: Registry) -> None:
     rollback(chain, "your deputy", "complaints")
-    received = [
+    events = [
         (event["action"], event["before"], event["version"], event["who"])
         for event in chain.history()
     ]
-    assert received == [
+    assert events == [
         ("promote", None, 1, "you"),
         ("promote", 1, 2, "you"),
         ("promote", 2, 3, "you"),
@@ -257,7 +260,7 @@ def test_history_tells_who_when_and_why(chain: Registry) -> None:
     assert datetime.fromisoformat(last["at"]).date() == datetime.now(UTC).date()
 
 
-def test_a_version_remembers_why_it_became_champion(chain: Registry) -> None:
+def test_version_has_the_reason_of_its_promotion(chain: Registry) -> None:
     tags = chain.version(2).tags
     assert (tags["promote.by"], tags["promote.why"], tags["previous"]) == (
         "you",
@@ -267,7 +270,7 @@ def test_a_version_remembers_why_it_became_champion(chain: Registry) -> None:
 
 
 @pytest.mark.parametrize("why", ["", "  ", "x" * 501, "fine\x1b[2J", "two\nlines", "\u202eturned"])
-def test_a_reason_is_demanded(chain: Registry, why: str) -> None:
+def test_move_without_a_usable_reason_is_refused(chain: Registry, why: str) -> None:
     with pytest.raises(MissingReasonError, match='--reason "'):
         promote(chain, "you", why, 1)
     with pytest.raises(MissingReasonError, match='--reason "'):
@@ -276,7 +279,7 @@ def test_a_reason_is_demanded(chain: Registry, why: str) -> None:
 
 
 @pytest.mark.parametrize("who", ["", "x" * 201, "ann\x1b]8;;http://evil.test\x07"])
-def test_who_moves_a_model_has_a_name_that_can_be_shown(chain: Registry, who: str) -> None:
+def test_move_without_a_usable_actor_is_refused(chain: Registry, who: str) -> None:
     with pytest.raises(MissingReasonError, match='--actor "'):
         promote(chain, who, "better", 1)
     with pytest.raises(MissingReasonError, match='--actor "'):
@@ -284,44 +287,43 @@ def test_who_moves_a_model_has_a_name_that_can_be_shown(chain: Registry, who: st
     assert champion(chain) == "c"
 
 
-def test_without_a_challenger_there_is_nobody_to_promote(chain: Registry) -> None:
+def test_promotion_without_a_challenger_is_refused(chain: Registry) -> None:
     with pytest.raises(NoTargetVersionError, match="no challenger to promote; `train` makes one"):
         promote(chain, "you", "why not")
 
 
-def test_without_a_champion_there_is_nothing_to_roll_back(
-    registry: Registry, register: Registered
-) -> None:
+def test_rollback_without_a_champion_is_refused(registry: Registry, register: Registered) -> None:
     register("a")
     with pytest.raises(NoTargetVersionError, match="no champion"):
         rollback(registry, "you", "why not")
 
 
-def test_the_champion_is_not_promoted_again(chain: Registry) -> None:
+def test_promotion_of_the_champion_is_refused(chain: Registry) -> None:
     with pytest.raises(NoTargetVersionError, match="version 3 is the champion already"):
         promote(chain, "you", "why not", 3)
 
 
-def test_an_unknown_version_is_not_promoted(chain: Registry) -> None:
+def test_promotion_of_an_unknown_version_is_refused(chain: Registry) -> None:
     with pytest.raises(RegistryError, match="no version 9"):
         promote(chain, "you", "why not", 9)
     assert champion(chain) == "c"
 
 
-def test_a_challenger_that_met_another_champion_is_refused(
+def test_challenger_that_was_compared_with_another_champion_is_refused(
     chain: Registry, register: Registered
 ) -> None:
-    chain.point(CHALLENGER, register("d", compared_with="2"))
+    chain.set_alias(CHALLENGER, register("d", compared_with="2"))
     with pytest.raises(
-        NoTargetVersionError, match="version 4 was compared with champion 2, not 3: train"
+        NoTargetVersionError,
+        match="version 4 was compared with champion 2, but the champion is 3; train",
     ):
         promote(chain, "you", "it looked good")
     assert champion(chain) == "c"
 
 
-def test_a_challenger_that_met_this_champion_is_promoted(
+def test_challenger_that_was_compared_with_this_champion_is_promoted(
     chain: Registry, register: Registered
 ) -> None:
-    chain.point(CHALLENGER, register("d", compared_with="3"))
+    chain.set_alias(CHALLENGER, register("d", compared_with="3"))
     promote(chain, "you", "it beats c")
     assert champion(chain) == "d"

@@ -8,11 +8,11 @@ from mlprod.settings import Settings
 from mlprod.training.registry import CHALLENGER, CHAMPION, Registry, RegistryError
 
 
-def test_an_alias_that_nobody_set_names_nothing(registry: Registry) -> None:
+def test_unset_alias_names_no_version(registry: Registry) -> None:
     assert registry.get_by_alias(CHAMPION) is None
 
 
-def test_versions_come_newest_first(registry: Registry, register: Registered) -> None:
+def test_versions_are_listed_newest_first(registry: Registry, register: Registered) -> None:
     register("a")
     register("b")
     assert [(version.number, version.digest) for version in registry.versions()] == [
@@ -21,7 +21,7 @@ def test_versions_come_newest_first(registry: Registry, register: Registered) ->
     ]
 
 
-def test_the_same_bundle_is_registered_once(registry: Registry, model: Path) -> None:
+def test_same_bundle_is_registered_once(registry: Registry, model: Path) -> None:
     first = registry.register(
         registry.log_run({}, {}, {}, model), model.name, {"compared_with": ""}
     )
@@ -32,23 +32,21 @@ def test_the_same_bundle_is_registered_once(registry: Registry, model: Path) -> 
     assert [version.tags["compared_with"] for version in registry.versions()] == ["7"]
 
 
-def test_a_bundle_that_can_no_longer_be_fetched_is_registered_anew(
-    registry: Registry, model: Path
-) -> None:
+def test_bundle_that_cannot_be_fetched_is_registered_again(registry: Registry, model: Path) -> None:
     first = registry.register(registry.log_run({}, {}, {}, None), model.name, {})
     again = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
     assert again.number == first.number + 1
 
 
-def test_an_alias_moves(registry: Registry, register: Registered) -> None:
+def test_alias_moves_to_another_version(registry: Registry, register: Registered) -> None:
     for digest in ("a", "b"):
-        registry.point(CHALLENGER, register(digest))
+        registry.set_alias(CHALLENGER, register(digest))
     result = registry.get_by_alias(CHALLENGER)
     assert result
     assert result.digest == "b"
 
 
-def test_an_unknown_version_is_answered_with_the_known_ones(
+def test_unknown_version_is_refused_with_the_existing_numbers(
     registry: Registry, register: Registered
 ) -> None:
     register("a")
@@ -56,7 +54,7 @@ def test_an_unknown_version_is_answered_with_the_known_ones(
         registry.version(9)
 
 
-def test_a_bundle_comes_back_as_it_went(registry: Registry, tmp_path: Path) -> None:
+def test_downloaded_bundle_equals_the_registered_one(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "bundle" / "model").mkdir(parents=True)
     (tmp_path / "bundle" / "model" / "model.pkl").write_bytes(b"\x00\xff")
     version = registry.register(registry.log_run({}, {}, {}, tmp_path / "bundle"), "a", {})
@@ -65,42 +63,42 @@ def test_a_bundle_comes_back_as_it_went(registry: Registry, tmp_path: Path) -> N
     ).read_bytes() == b"\x00\xff"
 
 
-def test_a_run_without_a_bundle_has_none_to_fetch(
+def test_download_of_a_run_without_a_bundle_is_refused(
     registry: Registry, register: Registered, tmp_path: Path
 ) -> None:
     with pytest.raises(RegistryError, match="the bundle of version 1 cannot be fetched"):
         registry.download(register("a"), tmp_path)
 
 
-def test_a_model_that_nobody_moved_has_no_history(registry: Registry, register: Registered) -> None:
+def test_model_without_moves_has_no_history(registry: Registry, register: Registered) -> None:
     register("a")
     assert registry.history() == []
 
 
-def test_a_registry_that_is_away_is_named(tmp_path: Path) -> None:
+def test_registry_that_does_not_respond_is_named(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         away = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with pytest.raises(RegistryError, match=f"the registry {away} does not answer"):
+    with pytest.raises(RegistryError, match=f"the registry {away} does not respond"):
         Registry(Settings(state_dir=tmp_path, tracking_uri=away))
 
 
-def test_an_environment_that_is_none_is_named_and_counts_as_no_permission(
+def test_invalid_environment_is_reported_and_refused(
     registry: Registry, register: Registered
 ) -> None:
     register("a")
     registry.tag_model("environment", "prod\x1b[2J")
     with pytest.raises(
-        RegistryError, match=r"is 'prod\\x1b\[2J'; works: local, staging, production"
+        RegistryError, match=r"is 'prod\\x1b\[2J'; what works: local, staging, production"
     ):
         registry.environment()
 
 
-def test_what_is_wrong_with_a_version_is_listed(registry: Registry, register: Registered) -> None:
+def test_defects_of_a_version_are_listed(registry: Registry, register: Registered) -> None:
     assert register("a").problems == []
     registry.tag(1, "previous", "abc\x1b[2J")
     registry.tag(1, "bundle", "")
     assert registry.version(1).problems == [
-        "names no bundle, so nothing can answer with it: train registers versions",
-        "its tag previous is 'abc\\x1b[2J', no number of a version",
+        "names no bundle, so no service can load it; `train` registers versions",
+        "its tag previous is 'abc\\x1b[2J', which is not a version number",
     ]

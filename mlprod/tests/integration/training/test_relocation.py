@@ -1,4 +1,4 @@
-"""The embedded registry works on in a folder that was moved or copied."""
+"""The embedded registry works in a folder that was moved or copied."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlprod.training.registry import Registry, Version
 
 @pytest.fixture
 def before(empty_state: Path, model: Path, tmp_path: Path) -> tuple[Settings, Version]:
-    """A state folder with a registry of its own, and the version that is registered there."""
+    """Return the settings of a state folder with its own registry, and the version in it."""
     state = tmp_path / "a folder" / "var"
     state.mkdir(parents=True)
     shutil.copy(empty_state / "mlflow.db", state)
@@ -24,7 +24,7 @@ def before(empty_state: Path, model: Path, tmp_path: Path) -> tuple[Settings, Ve
 
 
 @pytest.mark.parametrize("how", ["moved", "copied"])
-def test_a_bundle_is_delivered_from_the_folder_of_today(
+def test_bundle_is_delivered_from_the_current_folder(
     how: str, before: tuple[Settings, Version], model: Path, tmp_path: Path
 ) -> None:
     settings, version = before
@@ -38,10 +38,12 @@ def test_a_bundle_is_delivered_from_the_folder_of_today(
     again = registry.log_run({}, {}, {}, model)
     assert len(list((now.state_dir / "artifacts").iterdir())) == 2
     assert again != version.run
-    assert len(list(settings.state_dir.rglob("*"))) == count, "a copy leaves the other folder alone"
+    assert len(list(settings.state_dir.rglob("*"))) == count, (
+        "a copy does not change the original folder"
+    )
 
 
-def test_a_database_without_its_files_leads_to_where_they_are(
+def test_database_without_its_files_refers_to_the_original_folder(
     before: tuple[Settings, Version], tmp_path: Path
 ) -> None:
     settings, version = before

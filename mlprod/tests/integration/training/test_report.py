@@ -9,7 +9,7 @@ from mlprod.training import report
 from mlprod.training.registry import Registry, RegistryError
 from mlprod.training.report import write_report
 
-PICTURE = re.compile(r"!\[(.+)\]\((.+)\)")
+PLOT = re.compile(r"!\[(.+)\]\((.+)\)")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -20,46 +20,46 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_the_card_is_written_with_its_pictures_first(trained: Trained, tmp_path: Path) -> None:
+def test_card_is_written_with_its_plots_first(trained: Trained, tmp_path: Path) -> None:
     page = write_report(Registry(trained.settings), trained.result.version, tmp_path / "model")
     text = page.read_text(encoding="utf-8")
-    pictures = PICTURE.findall(text)
-    assert [Path(link).name for _, link in pictures] == [
+    plots = PLOT.findall(text)
+    assert [Path(link).name for _, link in plots] == [
         "money.svg",
         "calibration.svg",
         "slices.svg",
     ]
-    assert all((page.parent / link).read_bytes().startswith(b"<?xml") for _, link in pictures)
-    assert all(not Path(link).is_absolute() for _, link in pictures)
-    assert text.index("## Pictures") < text.index("## Model Details")
+    assert all((page.parent / link).read_bytes().startswith(b"<?xml") for _, link in plots)
+    assert all(not Path(link).is_absolute() for _, link in plots)
+    assert text.index("## Plots") < text.index("## Model Details")
     assert f"Version {trained.result.version.number} of {trained.settings.model_name}" in text
     card = (trained.bundle / "card.md").read_text(encoding="utf-8")
     assert text.endswith(card[card.index("## Model Details") :])
 
 
-def test_the_words_beside_a_picture_say_what_is_seen(trained: Trained, tmp_path: Path) -> None:
+def test_each_plot_has_a_description(trained: Trained, tmp_path: Path) -> None:
     text = write_report(Registry(trained.settings), trained.result.version, tmp_path).read_text(
         encoding="utf-8"
     )
-    message = {Path(link).stem: parts for parts, link in PICTURE.findall(text)}
+    descriptions = {Path(link).stem: words for words, link in PLOT.findall(text)}
     value, today = (
         result.figures["value", ""].value
         for result in (trained.result.evaluation, trained.result.baseline)
     )
-    assert f"{value:.4g} at the chosen threshold" in message["money"]
-    assert f"{today:.4g} with the baseline" in message["money"]
-    assert "calibration error: " in message["calibration"]
-    assert "4 in all" in message["slices"]
+    assert f"{value:.4g} at the chosen threshold" in descriptions["money"]
+    assert f"{today:.4g} with the baseline" in descriptions["money"]
+    assert "calibration error: " in descriptions["calibration"]
+    assert "4 in all" in descriptions["slices"]
 
 
-def test_writing_again_changes_nothing(trained: Trained, tmp_path: Path) -> None:
+def test_repeated_report_changes_nothing(trained: Trained, tmp_path: Path) -> None:
     write_report(Registry(trained.settings), trained.result.version, tmp_path)
     before = files(tmp_path)
     write_report(Registry(trained.settings), trained.result.version, tmp_path)
     assert files(tmp_path) == before
 
 
-def test_another_version_takes_the_place_of_the_old_and_leaves_other_files(
+def test_report_of_another_version_replaces_the_old_and_leaves_other_files(
     trained: Trained, trained_baseline: Trained, tmp_path: Path
 ) -> None:
     (tmp_path / "notes").mkdir()
@@ -73,7 +73,7 @@ def test_another_version_takes_the_place_of_the_old_and_leaves_other_files(
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
+def test_interrupted_report_leaves_the_old_card_with_its_plots(
     trained: Trained,
     trained_baseline: Trained,
     tmp_path: Path,
@@ -96,22 +96,22 @@ def test_an_interrupted_run_leaves_the_old_card_with_its_pictures(
     assert before.items() <= files(tmp_path).items()
 
 
-def test_a_version_without_pictures_is_reported_without(
+def test_report_of_a_version_without_plots_has_none(
     registry: Registry, model: Path, tmp_path: Path
 ) -> None:
     old = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
     text = write_report(registry, old, tmp_path / "report").read_text(encoding="utf-8")
-    assert "None were drawn with this version." in text
-    assert PICTURE.findall(text) == []
+    assert "This version has no plots." in text
+    assert PLOT.findall(text) == []
 
 
-def test_another_bundle_than_was_registered_is_not_reported(
+def test_report_of_a_changed_bundle_is_refused(
     registry: Registry, register: Registered, model: Path, tmp_path: Path
 ) -> None:
     (model / "card.md").write_text("# Better than it is\n")
     changed = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
     lost = register("f" * 64)
-    for version, message in ((changed, "but came as"), (lost, "has no bundle")):
+    for version, message in ((changed, "but arrived as"), (lost, "has no bundle")):
         with pytest.raises(RegistryError, match=message):
             write_report(registry, version, tmp_path / "report")
     assert not (tmp_path / "report").exists()

@@ -11,7 +11,7 @@ from mlprod.bundle.files import folder_digest
 from mlprod.settings import Settings
 from mlprod.training.promotion import promote, rollback
 from mlprod.training.registry import CHAMPION, Registry, RegistryError, Version
-from mlprod.training.sync import KEEP, follow, sync
+from mlprod.training.sync import MAX_REMEMBERED, follow, sync
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def models(settings: Settings) -> Path:
 
 
 def released(registry: Registry, folder: Path, name: str) -> Version:
-    """A bundle of one file, registered and made champion."""
+    """Register a bundle of one file, and make it champion."""
     (folder / name).mkdir()
     (folder / name / "card.md").write_text(name)
     return release(registry, folder / name)
@@ -31,7 +31,7 @@ def pointer(models: Path) -> dict[str, object]:
     return result
 
 
-def test_the_champion_arrives_whole_and_is_then_pointed_at(
+def test_champion_is_fetched_completely_before_the_pointer_names_it(
     registry: Registry, models: Path, tmp_path: Path
 ) -> None:
     champion = released(registry, tmp_path, "a")
@@ -49,7 +49,7 @@ def test_the_champion_arrives_whole_and_is_then_pointed_at(
     assert sorted(path.name for path in models.iterdir()) == ["champion.json", "versions"]
 
 
-def test_a_second_look_changes_nothing(registry: Registry, models: Path, tmp_path: Path) -> None:
+def test_second_sync_changes_nothing(registry: Registry, models: Path, tmp_path: Path) -> None:
     released(registry, tmp_path, "a")
     sync(registry, models)
     before = (models / "champion.json").stat()
@@ -57,12 +57,12 @@ def test_a_second_look_changes_nothing(registry: Registry, models: Path, tmp_pat
     assert (models / "champion.json").stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_without_a_champion_nothing_comes(registry: Registry, models: Path) -> None:
+def test_sync_without_a_champion_fetches_nothing(registry: Registry, models: Path) -> None:
     assert sync(registry, models) is None
     assert list(models.iterdir()) == []
 
 
-def test_a_rollback_arrives_and_names_what_it_replaced(
+def test_sync_after_a_rollback_names_the_replaced_version(
     registry: Registry, models: Path, tmp_path: Path
 ) -> None:
     digests = []
@@ -75,11 +75,11 @@ def test_a_rollback_arrives_and_names_what_it_replaced(
     since = registry.version(1).since
     assert since == registry.version(1).tags["rollback.at"]
     expected = {"digest": digests[0], "version": 1, "previous": [last], "since": since, "back": []}
-    assert pointer(models) == expected, "a version that was left is no way back"
+    assert pointer(models) == expected, "a version that was left by a rollback is not a target"
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
-def test_what_is_not_what_was_registered_leaves_all_as_it_was(
+def test_damaged_bundle_in_the_registry_changes_nothing(
     registry: Registry, models: Path, tmp_path: Path, damage: str
 ) -> None:
     released(registry, tmp_path, "a")
@@ -98,13 +98,13 @@ def test_what_is_not_what_was_registered_leaves_all_as_it_was(
     assert sorted(path.name for path in models.iterdir()) == ["champion.json", "versions"]
 
 
-def test_old_bundles_are_removed_but_never_one_that_may_answer(
+def test_old_bundles_are_removed_except_those_that_may_serve(
     registry: Registry, models: Path, tmp_path: Path
 ) -> None:
     used = [released(registry, tmp_path, "a").digest]
     sync(registry, models)
     os.utime(models / "versions" / used[0], (0, 0))
-    for number in range(KEEP + 3):
+    for number in range(MAX_REMEMBERED + 3):
         (models / "versions" / f"other{number}").mkdir()
         os.utime(models / "versions" / f"other{number}", (10**10 + number, 10**10 + number))
     used.append(released(registry, tmp_path, "b").digest)
@@ -113,9 +113,7 @@ def test_old_bundles_are_removed_but_never_one_that_may_answer(
     assert left == set(used)
 
 
-def test_a_damaged_pointer_is_written_anew(
-    registry: Registry, models: Path, tmp_path: Path
-) -> None:
+def test_damaged_pointer_is_written_again(registry: Registry, models: Path, tmp_path: Path) -> None:
     champion = released(registry, tmp_path, "a")
     sync(registry, models)
     (models / "champion.json").write_text("")
@@ -124,7 +122,7 @@ def test_a_damaged_pointer_is_written_anew(
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
-def test_a_bundle_that_was_damaged_here_is_fetched_again(
+def test_damaged_bundle_in_model_dir_is_fetched_again(
     registry: Registry, models: Path, tmp_path: Path, damage: str
 ) -> None:
     champion = released(registry, tmp_path, "a")
@@ -135,7 +133,7 @@ def test_a_bundle_that_was_damaged_here_is_fetched_again(
     assert (stored / "card.md").read_text() == "a"
 
 
-def test_a_follower_brings_every_promotion_and_rollback(
+def test_follower_fetches_every_promotion_and_rollback(
     settings: Settings, registry: Registry, models: Path, tmp_path: Path
 ) -> None:
     stop = threading.Event()
@@ -154,7 +152,7 @@ def test_a_follower_brings_every_promotion_and_rollback(
     assert not follower.is_alive()
 
 
-def test_a_follower_outlives_what_it_cannot_bring(
+def test_follower_survives_a_bundle_that_it_cannot_fetch(
     settings: Settings,
     registry: Registry,
     models: Path,
@@ -162,10 +160,10 @@ def test_a_follower_outlives_what_it_cannot_bring(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     broken = registry.register(registry.log_run({}, {}, {}, None), "f" * 64, {})
-    registry.point(CHAMPION, broken)
+    registry.set_alias(CHAMPION, broken)
     stop, message = threading.Event(), ""
 
-    def has_complained() -> bool:
+    def has_failed() -> bool:
         nonlocal message
         message += capsys.readouterr().out
         return "cannot be fetched" in message
@@ -173,7 +171,7 @@ def test_a_follower_outlives_what_it_cannot_bring(
     follower = threading.Thread(target=follow, args=(settings, stop))
     follower.start()
     try:
-        eventually(has_complained)
+        eventually(has_failed)
         good = released(registry, tmp_path, "a")
         eventually(lambda: pointer(models)["version"] == good.number)
     finally:
@@ -182,11 +180,12 @@ def test_a_follower_outlives_what_it_cannot_bring(
     assert message.count("cannot be fetched") == 1
 
 
-def test_a_champion_that_names_no_bundle_changes_nothing(
+def test_champion_without_a_bundle_changes_nothing(
     registry: Registry, models: Path, tmp_path: Path
 ) -> None:
-    """Somebody made a version in the registry's own pages, or wrote into its tag: it must lead to
-    no other folder.
+    """A person can create a version or edit its tag in MLflow's own pages.
+
+    The tag must not lead to another folder.
     """
     released(registry, tmp_path, "a")
     sync(registry, models)
@@ -200,13 +199,15 @@ def test_a_champion_that_names_no_bundle_changes_nothing(
     assert [path.name for path in (models / "versions").iterdir()] == [before["digest"]]
 
 
-def test_a_bundle_larger_than_the_limit_is_not_even_fetched(
+def test_bundle_above_the_size_limit_is_not_fetched(
     settings: Settings, registry: Registry, models: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "a").mkdir()
     with (tmp_path / "a" / "model.onnx").open("wb") as file:
-        file.truncate(2_000_000)  # takes no room on the disk
-    released(registry, tmp_path / "a", "model")  # and a folder in it
+        # A sparse file, which needs no disk space.
+        file.truncate(2_000_000)
+    # The bundle also contains a folder.
+    released(registry, tmp_path / "a", "model")
     small = Registry(settings.model_copy(update={"model_megabytes": 1}))
     release(registry, tmp_path / "a")
     with pytest.raises(
@@ -218,14 +219,14 @@ def test_a_bundle_larger_than_the_limit_is_not_even_fetched(
     assert sync(registry, models)
 
 
-def test_two_syncs_at_once_leave_one_whole_champion(
+def test_syncs_at_once_leave_one_complete_champion(
     settings: Settings, registry: Registry, tmp_path: Path
 ) -> None:
-    """The follower, and somebody who typed `make fetch-model`, while promotions arrive."""
+    """The follower and `make fetch-model` run while the champion is promoted."""
     models, failed = settings.models, []
     digests = [released(registry, tmp_path, name).digest for name in "ab"]
 
-    def bring() -> None:
+    def sync_repeatedly() -> None:
         own = Registry(settings)
         for _ in range(6):
             try:
@@ -233,7 +234,7 @@ def test_two_syncs_at_once_leave_one_whole_champion(
             except Exception as error:
                 failed.append(error)
 
-    threads = [threading.Thread(target=bring) for _ in range(3)]
+    threads = [threading.Thread(target=sync_repeatedly) for _ in range(3)]
     for thread in threads:
         thread.start()
     for number in (1, 2, 1, 2):
@@ -246,7 +247,7 @@ def test_two_syncs_at_once_leave_one_whole_champion(
     assert folder_digest(models / "versions" / digests[1]) == digests[1]
 
 
-def test_a_folder_that_holds_a_link_instead_of_a_file_is_fetched_again(
+def test_bundle_with_a_link_instead_of_a_file_is_fetched_again(
     registry: Registry, models: Path, tmp_path: Path
 ) -> None:
     champion = released(registry, tmp_path, "a")

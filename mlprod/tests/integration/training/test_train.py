@@ -39,7 +39,7 @@ def with_column(name: str, values: Any) -> pa.Table:
 
 
 class NeverFit:
-    """Of no use but to show that it is not reached."""
+    """An estimator that fails if it is fitted."""
 
     task = "binary"
 
@@ -51,7 +51,7 @@ def never(fields: Fields) -> NeverFit:
     return NeverFit()
 
 
-def test_a_model_that_passes_is_registered_as_challenger(trained: Trained) -> None:
+def test_model_that_passes_the_gates_is_registered_as_challenger(trained: Trained) -> None:
     registry = Registry(trained.settings)
     challenger = registry.get_by_alias(CHALLENGER)
     assert challenger
@@ -60,7 +60,7 @@ def test_a_model_that_passes_is_registered_as_challenger(trained: Trained) -> No
     assert all(verdict.passed is not False for verdict in trained.result.verdicts)
 
 
-def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) -> None:
+def test_card_has_the_accountable_person_and_the_gates(trained: Trained) -> None:
     card = (trained.bundle / "card.md").read_text()
     assert "- One row: A parcel that may come late." in card
     assert "Accountable for its quality: Your Name <you@example.org>." in card
@@ -68,12 +68,12 @@ def test_the_card_tells_who_answers_for_it_and_what_it_showed(trained: Trained) 
     assert "| courier=bike |" in card
 
 
-def test_a_first_model_has_no_champion_to_meet(trained: Trained) -> None:
+def test_first_model_is_not_compared_with_a_champion(trained: Trained) -> None:
     result = verdict(trained.result.verdicts, "holds-champion")
     assert (result.passed, result.says) == (None, "does not apply: there is no champion yet")
 
 
-def test_the_same_inputs_give_the_same_bundle_elsewhere(
+def test_same_inputs_give_the_same_bundle_in_another_process(
     trained: Trained, empty_state: Path, governance: Path, tmp_path: Path
 ) -> None:
     shutil.copy(empty_state / "mlflow.db", tmp_path)
@@ -87,18 +87,18 @@ def test_the_same_inputs_give_the_same_bundle_elsewhere(
         "print(train_with_governance(binary, settings, silent).version.digest)"
     )
     folders = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    message = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": folders, "PYTHONHASHSEED": "7"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert message.stdout.split()[-1] == trained.bundle.name
+    assert process.stdout.split()[-1] == trained.bundle.name
 
 
 @pytest.mark.parametrize(("kind", "builds"), [("model", 2), ("baseline", 1)])
-def test_a_training_builds_the_estimator_once_for_its_task_and_once_to_fit_it(
+def test_training_builds_the_estimator_once_for_its_task_and_once_to_fit_it(
     settings: Settings, kind: str, builds: int
 ) -> None:
     built: list[Any] = []
@@ -118,7 +118,7 @@ def test_other_rows_give_another_bundle(settings: Settings, trained_baseline: Tr
     assert other.version.digest != trained_baseline.bundle.name
 
 
-def test_only_rows_before_until_are_learnt_from(settings: Settings) -> None:
+def test_training_uses_only_rows_before_until(settings: Settings) -> None:
     lines: list[str] = []
     train_with_governance(
         binary,
@@ -127,10 +127,10 @@ def test_only_rows_before_until_are_learnt_from(settings: Settings) -> None:
         kind="baseline",
         until=datetime(2026, 1, 1) + timedelta(minutes=2_000),
     )
-    assert "2,000 rows hold it" in lines[0]
+    assert "2,000 rows conform to it" in lines[0]
 
 
-def test_a_baseline_is_judged_and_registered_like_a_model(trained_baseline: Trained) -> None:
+def test_baseline_is_judged_and_registered_like_a_model(trained_baseline: Trained) -> None:
     result = trained_baseline.result
     assert result.version.kind == "baseline"
     assert verdict(result.verdicts, "beats-baseline").says == "does not apply: this is the baseline"
@@ -138,7 +138,7 @@ def test_a_baseline_is_judged_and_registered_like_a_model(trained_baseline: Trai
 
 
 @pytest.mark.parametrize("copy", ["weight", "distance"])
-def test_a_near_copy_of_the_label_is_refused_by_name(settings: Settings, copy: str) -> None:
+def test_near_copy_of_the_label_is_refused_with_its_name(settings: Settings, copy: str) -> None:
     late = [label or 0 for label in parcels()["late"].to_pylist()]
     noise = np.random.Generator(np.random.Philox(3)).random(len(late))
     values = (
@@ -154,9 +154,7 @@ def test_a_near_copy_of_the_label_is_refused_by_name(settings: Settings, copy: s
         )
 
 
-def test_a_refused_model_is_logged_and_not_registered(
-    settings: Settings, registry: Registry
-) -> None:
+def test_refused_model_is_logged_and_not_registered(settings: Settings, registry: Registry) -> None:
     useless = replace(binary, load=given(with_column("stops", [1] * 3_000)), payoff=lambda *_: 1.0)
     with pytest.raises(
         GateError, match=r"beats-baseline: .*lower bound = 0, must be > 0: short by 0"
@@ -169,7 +167,9 @@ def test_a_refused_model_is_logged_and_not_registered(
     assert registry.versions() == []
 
 
-def test_a_broken_contract_stops_before_training(settings: Settings, registry: Registry) -> None:
+def test_contract_violation_stops_the_training_before_it_starts(
+    settings: Settings, registry: Registry
+) -> None:
     seam = replace(
         text,
         load=given(parcels(50).rename_columns({"parcel": "key", "late": "label"})),
@@ -181,20 +181,22 @@ def test_a_broken_contract_stops_before_training(settings: Settings, registry: R
     assert runs(registry) == []
 
 
-def test_an_unknown_metric_stops_before_training(settings: Settings, tmp_path: Path) -> None:
+def test_unknown_metric_stops_the_training_before_it_starts(
+    settings: Settings, tmp_path: Path
+) -> None:
     shutil.copytree(settings.governance_dir, tmp_path / "governance")
     (tmp_path / "governance" / "gates.yaml").write_text(
         GATES.replace("parity_difference", "beauty")
     )
     with pytest.raises(
-        GovernanceError, match="gate exact-export: no metric 'beauty'; there are average_precision"
+        GovernanceError, match="gate exact-export: metric: 'beauty' does not exist; these do: avera"
     ):
         train_with_governance(
             binary, settings.model_copy(update={"governance_dir": tmp_path / "governance"}), silent
         )
 
 
-def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
+def test_model_too_large_for_the_service_is_refused_before_the_gates(
     settings: Settings, registry: Registry
 ) -> None:
     lines: list[str] = []
@@ -206,30 +208,31 @@ def test_a_model_too_large_for_the_service_is_refused_before_it_is_judged(
     assert registry.versions() == []
 
 
-def test_a_training_tells_what_its_model_takes(settings: Settings) -> None:
+def test_training_prints_the_memory_of_its_model(settings: Settings) -> None:
     lines: list[str] = []
     train_with_governance(binary, settings, lines.append)
     (message,) = [line for line in lines if line.startswith("size")]
     assert message.endswith(" MB of memory; the limit is 128 MB")
 
 
-def test_a_frame_instead_of_a_table_is_named_with_what_works(settings: Settings) -> None:
+def test_dataframe_instead_of_a_table_is_refused_with_the_remedy(settings: Settings) -> None:
     framed: Any = replace(binary, load=lambda since=None, until=None: parcels().to_pandas())
     with pytest.raises(
-        ContractError, match=r"a DataFrame; it must give an Ibis table: ibis.memtable\(frame\)"
+        ContractError,
+        match=r"a DataFrame; it must return an Ibis table, for example ibis.memtable\(frame\)",
     ):
         train_with_governance(framed, settings, silent)
 
 
-def test_a_payoff_that_is_no_money_is_named(settings: Settings) -> None:
+def test_payoff_that_is_not_a_number_is_refused(settings: Settings) -> None:
     payoff: Any = lambda decision, outcome, row: None  # noqa: E731
     with pytest.raises(
-        InvalidScoresError, match=r"payoff\('\w+', ...\) gave None; it must give money"
+        InvalidScoresError, match=r"payoff\('\w+', ...\) returned None; it must return money"
     ):
         train_with_governance(replace(binary, payoff=payoff), settings, silent)
 
 
-def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Settings) -> None:
+def test_classifier_without_probabilities_is_refused_with_the_remedy(settings: Settings) -> None:
     with pytest.raises(ExportError, match=r"no predict_proba, .* Wrap it: CalibratedClassifierCV"):
         train_with_governance(
             replace(binary, build_model=lambda fields: make_pipeline(SimpleImputer(), LinearSVC())),
@@ -238,7 +241,7 @@ def test_a_classifier_without_probabilities_is_told_how_to_get_them(settings: Se
         )
 
 
-def test_runtime_python_needs_a_waiver(settings: Settings, registry: Registry) -> None:
+def test_runtime_python_requires_a_waiver(settings: Settings, registry: Registry) -> None:
     (settings.governance_dir / "waivers.yaml").unlink(missing_ok=True)
     with pytest.raises(GovernanceError, match="'pickle' is needed and does not exist"):
         train_with_governance(text, settings, silent)

@@ -17,21 +17,21 @@ from mlprod.settings import Settings
 from mlprod.training import train as training
 from mlprod.training.bundle_builder import Candidate
 from mlprod.training.dataset import load_rows
-from mlprod.training.evidence_store import digests, read
+from mlprod.training.evidence_store import digests, read_evidence
 from mlprod.training.fit import fit
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.registry import Registry
 from mlprod.training.split import split
-from mlprod.training.training_evidence import worth_of_fields
+from mlprod.training.training_evidence import field_importance
 
 
-def shown(settings: Settings) -> dict[str, Evidence]:
-    return {record.check: record for record in reversed(read(Registry(settings)))}
+def evidence_of(settings: Settings) -> dict[str, Evidence]:
+    return {record.check: record for record in reversed(read_evidence(Registry(settings)))}
 
 
-def test_a_training_leaves_evidence_of_its_bundle(settings: Settings) -> None:
+def test_training_writes_evidence_of_its_bundle(settings: Settings) -> None:
     version = train_with_governance(binary, settings, silent).version
-    result = shown(settings)
+    result = evidence_of(settings)
     subject = digests(settings, binary, version)
     for check in (
         "gates-passed",
@@ -54,48 +54,48 @@ def test_a_training_leaves_evidence_of_its_bundle(settings: Settings) -> None:
     assert "governance/problem.yaml problem.statement" in str(result["card-complete"].value)
 
 
-def test_a_baseline_says_nothing_of_a_model(settings: Settings) -> None:
+def test_training_of_a_baseline_writes_no_evidence_of_a_model(settings: Settings) -> None:
     train_with_governance(binary, settings, silent, kind="baseline")
-    assert {"gates-passed", "contract-holds"} <= set(shown(settings))
-    assert "beats-baseline" not in shown(settings)
+    assert {"gates-passed", "contract-holds"} <= set(evidence_of(settings))
+    assert "beats-baseline" not in evidence_of(settings)
 
 
-def test_made_up_rows_and_a_random_split_are_told(settings: Settings) -> None:
-    train_with_governance(replace(regression, made_up=True), settings, silent)
-    result = shown(settings)
+def test_synthetic_rows_and_a_random_split_fail_their_checks(settings: Settings) -> None:
+    train_with_governance(replace(regression, synthetic=True), settings, silent)
+    result = evidence_of(settings)
     assert not result["data-is-real"].passed
     assert not result["split-by-time"].passed
-    assert "no-slice-left-behind" not in result, "without slices nothing was shown of any"
+    assert "no-slice-left-behind" not in result, "without slices there is no evidence about them"
 
 
-def test_a_refused_model_leaves_no_evidence(settings: Settings) -> None:
-    worse = replace(
+def test_refused_model_writes_no_evidence(settings: Settings) -> None:
+    costly = replace(
         binary, payoff=lambda decision, outcome, row: -1000.0 if decision == "call" else 0.0
     )
     with pytest.raises(GateError):
-        train_with_governance(worse, settings, silent)
-    assert shown(settings) == {}
+        train_with_governance(costly, settings, silent)
+    assert evidence_of(settings) == {}
 
 
 @pytest.mark.parametrize(
     ("commit", "passed"), [("a" * 40, True), ("a" * 40 + "-dirty", False), ("", False)]
 )
-def test_files_that_are_not_committed_are_told(
+def test_uncommitted_files_fail_their_check(
     commit: str, passed: bool, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "provenance", lambda root: {"commit": commit})
     train_with_governance(binary, settings, silent)
-    assert shown(settings)["trained-from-a-commit"].passed is passed
+    assert evidence_of(settings)["trained-from-a-commit"].passed is passed
 
 
-def test_a_field_that_the_model_needs_is_worth_something_and_one_that_it_ignores_is_not() -> None:
+def test_only_a_field_that_the_model_uses_has_importance() -> None:
     only_stops = FunctionTransformer(lambda matrix: matrix[:, [1]])
     seam = replace(
         binary, build_model=lambda fields: make_pipeline(only_stops, LogisticRegression())
     )
     _, rows = load_rows(seam)
     parts = split(rows, "binary")
-    estimator = fit(seam, rows.take(parts.train))
+    estimator = fit(seam, rows.subset(parts.train))
 
     class Runtime:
         def score(self, columns: Columns) -> Scores:
@@ -103,8 +103,8 @@ def test_a_field_that_the_model_needs_is_worth_something_and_one_that_it_ignores
                 estimator.predict_proba(encode(seam.terms.fields, columns))[:, 1], dtype=np.float64
             )
 
-    worth = worth_of_fields(
-        seam, Candidate("model", Runtime(), {}, 0.5, None), rows.take(parts.test)
+    importance = field_importance(
+        seam, Candidate("model", Runtime(), {}, 0.5, None), rows.subset(parts.test)
     )
-    assert worth["stops"] > 0.01
-    assert worth["city"] == worth["weight"] == 0
+    assert importance["stops"] > 0.01
+    assert importance["city"] == importance["weight"] == 0

@@ -1,4 +1,4 @@
-"""One training at a time in a state folder."""
+"""One training at a time runs in a state folder."""
 
 import os
 import shutil
@@ -26,12 +26,14 @@ def say(line):
     if line.startswith("split"):
         sys.stdin.readline()
 state, governance = Path(sys.argv[1]), Path(sys.argv[2])
-settings = Settings(state_dir=state, governance_dir=governance, tracking_uri="", model_name="parcels")
+settings = Settings(
+    state_dir=state, governance_dir=governance, tracking_uri="", model_name="parcels"
+)
 train_with_governance(binary, settings, say, kind="baseline")
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not support these locks")
 @pytest.mark.parametrize("end", ["it ends", "kill -9"])
 def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
     empty_state: Path, governance: Path, tmp_path: Path, end: str
@@ -51,7 +53,7 @@ def test_of_two_trainings_at_once_the_second_is_refused_and_names_the_first(
     ) as first:
         assert first.stdin
         assert first.stdout
-        assert "hold it" in first.stdout.readline()
+        assert "conform to it" in first.stdout.readline()
         parts = (
             rf"the training of a baseline of .+, process {first.pid} on .+ since .+ works with "
             rf"{tmp_path}\. Wait for it"

@@ -1,6 +1,4 @@
-"""The format of a manifest: unknown keys of a known format do no harm, a newer format is refused by
-name.
-"""
+"""The format of a manifest: unknown keys are ignored, and a newer format is refused by name."""
 
 import json
 from pathlib import Path
@@ -25,7 +23,7 @@ def test_a_manifest_of_the_first_version_names_no_format_and_has_format_1(path: 
     assert read_manifest(path.read_bytes()).format == 1
 
 
-def test_keys_that_a_later_version_adds_to_the_format_do_no_harm() -> None:
+def test_unknown_keys_of_a_later_version_are_ignored() -> None:
     known = read_manifest(changed())
     inputs = [item | {"later": [1]} for item in json.loads(changed())["inputs"]]
     assert read_manifest(changed(later={"a": 1}, inputs=inputs)) == known
@@ -45,12 +43,12 @@ def test_a_newer_format_is_refused_whatever_else_the_manifest_holds(format: int)
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{}", changed(format="one"), changed(format=0), changed(kind="other")]
 )
-def test_what_is_no_manifest_is_refused(content: bytes) -> None:
+def test_content_that_is_not_a_manifest_is_refused(content: bytes) -> None:
     with pytest.raises(ValidationError):
         read_manifest(content)
 
 
-def test_what_is_written_names_its_format_and_holds_no_unknown_key(tmp_path: Path) -> None:
+def test_a_written_manifest_has_its_format_and_no_unknown_key(tmp_path: Path) -> None:
     facts = read_manifest(changed()).model_dump(exclude={"format", "files"})
     folder = write_bundle(tmp_path, facts, {"card.md": b"# A card\n"})
     written = (folder / "manifest.json").read_bytes()

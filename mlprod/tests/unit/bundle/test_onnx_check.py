@@ -53,7 +53,7 @@ def test_an_operator_that_is_not_standard_is_refused_wherever_it_stands(place: s
 def test_onnx_runtime_itself_reads_no_file_either(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second lock, should the check ever miss a place.
+    """ONNX Runtime's own setting protects if the check ever misses a place.
 
     Without both it reads the file, as the last line shows.
     """
@@ -75,7 +75,7 @@ def test_settings_of_onnx_runtime_inside_a_model_are_refused() -> None:
 
 
 @pytest.mark.parametrize("place", [b"", b"ai.onnx", b"ai.onnx.ml"])
-def test_standard_operators_and_own_data_are_let_through(place: bytes) -> None:
+def test_standard_operators_and_own_data_are_accepted(place: bytes) -> None:
     made = model(
         graph(constant(TensorProto(data_type=TensorProto.UINT8, dims=[3], raw_data=b"123")))
     )
@@ -85,17 +85,17 @@ def test_standard_operators_and_own_data_are_let_through(place: bytes) -> None:
     assert OnnxRuntime(sums(), PARCELS.fields).output == "y"
 
 
-def test_the_table_knows_every_message_in_which_a_tensor_a_graph_or_a_domain_may_stand() -> None:
-    """A newer onnx with one more place fails here before a model with it passes."""
+def test_the_table_has_every_message_that_can_hold_a_tensor_a_graph_or_a_domain() -> None:
+    """A newer onnx with one more place fails this test, before a model with it passes."""
     longer = {"OperatorSetId": "OperatorSetIdProto", "Entry": "StringStringEntryProto"}
     proto = {name: getattr(onnx, longer.get(name, f"{name}Proto")).DESCRIPTOR for name in MESSAGES}
-    looked_at = [proto[name] for name in ("Tensor", "OperatorSetId", "Node", "Function")]
+    checked = [proto[name] for name in ("Tensor", "OperatorSetId", "Node", "Function")]
 
     def leads(message: Any, seen: tuple[Any, ...] = ()) -> bool:
-        """Whether a message holds one of those whose content is looked at."""
+        """Return whether a message can hold one of the checked messages."""
         inner = [item.message_type for item in message.fields if item.message_type]
-        return message in looked_at or any(
-            leads(each, (*seen, message)) for each in inner if each not in seen
+        return message in checked or any(
+            leads(part, (*seen, message)) for part in inner if part not in seen
         )
 
     for message, descriptor in proto.items():
@@ -118,14 +118,15 @@ def test_the_table_knows_every_message_in_which_a_tensor_a_graph_or_a_domain_may
     "hidden",
     [
         external().SerializeToString()
-        + b"\x70\x00",  # the last location wins for a parser: here it is "default"
+        # For a parser the last location counts: here it is "default".
+        + b"\x70\x00",
         field(8, b"w") + b"\x70\x81\x80\x80\x80\x80\x00",  # 1, written in six bytes
         field(8, b"w") + b"\xf0\x80\x00\x01",  # its tag in three bytes
         field(8, b"w")
         + b"\x70\x81\x80\x80\x80\x80\x80\x80\x80\x80\x01",  # a number whose lower half is 1
     ],
 )
-def test_no_spelling_of_the_bytes_hides_it(hidden: bytes) -> None:
+def test_no_encoding_of_the_bytes_hides_external_data(hidden: bytes) -> None:
     with pytest.raises(UnsafeModelError, match="external data"):
         require_self_contained(field(7, field(5, hidden)))
 
@@ -134,7 +135,7 @@ def test_no_spelling_of_the_bytes_hides_it(hidden: bytes) -> None:
     "attribute",
     [b"\x3d\x00\x00\x80\x3f", b"\x40\x05", b"\x40\x85\x80\x01", field(9, b"BRANCH_LEQ")],
 )
-def test_long_lists_of_an_attribute_hide_nothing_that_follows(attribute: bytes) -> None:
+def test_long_lists_of_an_attribute_do_not_hide_the_next_field(attribute: bytes) -> None:
     tensor = field(5, external().SerializeToString())
     for bulk in (attribute, attribute * 3):
         with pytest.raises(UnsafeModelError, match="external data"):
@@ -155,13 +156,13 @@ def test_long_lists_of_an_attribute_hide_nothing_that_follows(attribute: bytes) 
         b"\x38" + b"\xff" * 10,
     ],
 )
-def test_what_is_not_readable_is_named_so(damaged: bytes) -> None:
+def test_unreadable_bytes_are_refused(damaged: bytes) -> None:
     with pytest.raises(ValueError, match="not readable as ONNX"):
         require_self_contained(damaged)
 
 
 @pytest.mark.parametrize("place", READING)
-def test_it_is_refused_by_name_at_every_length_of_what_stands_before(place: str) -> None:
+def test_external_data_are_refused_after_fields_of_any_length(place: str) -> None:
     """Offsets and lengths of more than a byte."""
     for size in (1, 200, 70_000):
         made = ModelProto()

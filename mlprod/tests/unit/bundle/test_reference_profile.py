@@ -1,6 +1,6 @@
 import numpy as np
 
-from mlprod.bundle.reference_profile import Distribution, describe
+from mlprod.bundle.reference_profile import Distribution, build_reference
 from mlprod.contract.schema import Field, Fields
 
 NUMBER, WORD = (
@@ -11,7 +11,7 @@ NUMBER, WORD = (
 
 def described(field: Field, values: list[object]) -> Distribution:
     column = np.array(values, dtype=float if field.kind == "number" else object)
-    return describe(Fields((field,)), {field.name: column}, np.zeros(len(values))).fields[
+    return build_reference(Fields((field,)), {field.name: column}, np.zeros(len(values))).fields[
         field.name
     ]
 
@@ -22,12 +22,12 @@ def test_numbers_fall_in_bins_of_equal_shares() -> None:
     assert result.cumulative[-1] == 1
 
 
-def test_missing_values_are_counted_apart() -> None:
+def test_missing_values_are_counted_separately() -> None:
     result = described(NUMBER, [1, 2, None, 4])
     assert (result.missing, result.rows, round(sum(result.shares), 6)) == (0.25, 4, 1)
 
 
-def test_the_last_share_of_words_is_of_the_unknown() -> None:
+def test_the_last_share_of_categories_is_that_of_unknown_ones() -> None:
     result = described(WORD, ["oslo", "oslo", "tromso", "bergen", None])
     assert result.edges == ("bergen", "oslo")
     assert result.shares == (0.25, 0.5, 0.25)
@@ -37,7 +37,7 @@ def test_the_typical_number_is_near_the_median() -> None:
     assert 45 <= float(described(NUMBER, [*range(99), 1_000_000]).typical or 0) <= 55
 
 
-def test_the_typical_word_is_the_most_frequent_known_one() -> None:
+def test_the_typical_category_is_the_most_frequent_known_one() -> None:
     assert described(WORD, ["x", "x", "x", "oslo", "oslo", "bergen"]).typical == "oslo"
 
 

@@ -36,7 +36,7 @@ def test_the_folder_is_named_by_the_digest_of_its_files(tmp_path: Path) -> None:
     assert folder.name == bundle_digest(there)
 
 
-def test_equal_content_is_one_folder_whatever_the_order(tmp_path: Path) -> None:
+def test_the_order_of_equal_content_does_not_change_the_folder(tmp_path: Path) -> None:
     again = dict(reversed(MANIFEST.items()))
     assert write_bundle(tmp_path, MANIFEST, FILES) == write_bundle(
         tmp_path, again, dict(reversed(FILES.items()))
@@ -44,15 +44,13 @@ def test_equal_content_is_one_folder_whatever_the_order(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_any_other_fact_is_another_digest(tmp_path: Path) -> None:
+def test_another_threshold_gives_another_digest(tmp_path: Path) -> None:
     other = write_bundle(tmp_path, MANIFEST | {"threshold": 0.6}, FILES)
     assert other != write_bundle(tmp_path, MANIFEST, FILES)
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o755), (0o077, 0o700)])
-def test_a_bundle_is_readable_for_whom_the_umask_lets_it_be(
-    tmp_path: Path, umask: int, mode: int
-) -> None:
+def test_the_umask_decides_who_can_read_a_bundle(tmp_path: Path, umask: int, mode: int) -> None:
     before = os.umask(umask)
     try:
         folder = write_bundle(tmp_path, MANIFEST, FILES)
@@ -63,19 +61,23 @@ def test_a_bundle_is_readable_for_whom_the_umask_lets_it_be(
 
 
 @pytest.mark.parametrize("stone", ["a/b", "a"])
-def test_what_cannot_be_written_whole_is_not_written(tmp_path: Path, stone: str) -> None:
+def test_a_bundle_that_cannot_be_written_completely_is_not_written(
+    tmp_path: Path, stone: str
+) -> None:
     files = {"a": b"a file", stone + "/c": b"below it"}
     with pytest.raises(OSError, match="a"):
         write_bundle(tmp_path / "bundles", MANIFEST, files)
     assert list((tmp_path / "bundles").iterdir()) == []
 
 
-def test_a_manifest_with_a_stranger_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="colour"):
-        write_bundle(tmp_path / "bundles", MANIFEST | {"colour": "red"}, FILES)
+def test_a_manifest_with_an_unknown_key_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ValidationError, match="color"):
+        write_bundle(tmp_path / "bundles", MANIFEST | {"color": "red"}, FILES)
     assert not (tmp_path / "bundles").exists()
 
 
-def test_a_figure_that_is_no_number_cannot_be_written() -> None:
+def test_nan_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical({"value": float("nan")})

@@ -1,15 +1,15 @@
 import pytest
 from seams import PARCELS, Message, Parcel, terms_of
 
-from mlprod.contract.documentation import document, example, rule
+from mlprod.contract.documentation import example_value, fields_table, rule_text
 
 
-def test_the_page_tells_meaning_rule_and_marks_of_every_field() -> None:
-    page = document(PARCELS)
+def test_the_table_shows_meaning_rule_and_marks_of_every_field() -> None:
+    page = fields_table(PARCELS)
     assert "| `weight` | Weight | number from 0 to 30 kg | no |" in page
     assert "| `courier` | Who brings it (slice) | one of bike, van | no |" in page
     assert (
-        "| `city` | Where to | a word; known are bergen, oslo; others count as unknown | no |"
+        "| `city` | Where to | a category; known are bergen, oslo; others count as unknown | no |"
         in page
     )
     assert "| `distance` | Way to go (personal) | number from 0 to 100 | yes |" in page
@@ -18,11 +18,11 @@ def test_the_page_tells_meaning_rule_and_marks_of_every_field() -> None:
 @pytest.mark.parametrize("name", PARCELS.fields.names)
 def test_the_example_of_a_field_is_accepted_by_the_contract(name: str) -> None:
     Parcel.__pydantic_validator__.validate_assignment(
-        Parcel.model_construct(), name, example(PARCELS.fields[name])
+        Parcel.model_construct(), name, example_value(PARCELS.fields[name])
     )
 
 
 def test_text_is_documented_too() -> None:
     body = terms_of(Message).fields["body"]
-    assert rule(body) == "text of at most 200 characters"
-    assert Message(body=str(example(body)))
+    assert rule_text(body) == "text of at most 200 characters"
+    assert Message(body=str(example_value(body)))

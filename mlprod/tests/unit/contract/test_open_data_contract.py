@@ -35,7 +35,7 @@ def metrics(column: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_each_column_stands_once_in_the_order_of_the_contract(name: str) -> None:
+def test_every_column_appears_once_in_the_order_of_the_contract(name: str) -> None:
     terms = TERMS[name]
     (rows,) = read(terms)["schema"]
     beside = [column for column in (terms.id, terms.unit, terms.time, terms.label) if column]
@@ -45,14 +45,14 @@ def test_each_column_stands_once_in_the_order_of_the_contract(name: str) -> None
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_what_is_written_is_what_was_said(name: str) -> None:
+def test_the_document_survives_yaml_and_json(name: str) -> None:
     document = open_data_contract(TERMS[name], NOBODY)
     assert read(TERMS[name]) == document == json.loads(json.dumps(document))
     assert "&id" not in yaml.safe_dump(document)
     assert yaml.safe_dump(open_data_contract(TERMS[name], NOBODY)) == yaml.safe_dump(document)
 
 
-def test_a_field_says_type_bounds_unit_and_meaning() -> None:
+def test_a_field_has_type_bounds_unit_and_meaning() -> None:
     weight, stops, express = (columns(PARCELS)[name] for name in ("weight", "stops", "express"))
     assert (weight["logicalType"], weight["logicalTypeOptions"]) == (
         "number",
@@ -68,13 +68,13 @@ def test_a_field_says_type_bounds_unit_and_meaning() -> None:
     assert "customProperties" not in stops
 
 
-def test_a_text_says_its_longest_length() -> None:
+def test_a_text_has_its_maximum_length() -> None:
     body = columns(terms_of(Message))["body"]
     assert (body["logicalType"], body["logicalTypeOptions"]) == ("string", {"maxLength": 200})
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_only_what_may_be_missing_is_not_required(name: str) -> None:
+def test_only_fields_that_may_be_missing_are_not_required(name: str) -> None:
     terms, result = TERMS[name], columns(TERMS[name])
     optional = {field.name for field in terms.fields if field.optional} | {terms.label}
     assert {name for name, column in result.items() if not column["required"]} == optional
@@ -84,7 +84,7 @@ def test_only_what_may_be_missing_is_not_required(name: str) -> None:
     } == optional
 
 
-def test_a_closed_set_forbids_other_words_and_an_open_set_does_not() -> None:
+def test_a_closed_set_forbids_other_categories_and_an_open_set_does_not() -> None:
     courier, city = columns(PARCELS)["courier"], columns(PARCELS)["city"]
     (rule,) = [rule for rule in courier["quality"] if rule["metric"] == "invalidValues"]
     assert (rule["arguments"], rule["mustBe"]) == ({"validValues": ["bike", "van"]}, 0)
@@ -93,7 +93,7 @@ def test_a_closed_set_forbids_other_words_and_an_open_set_does_not() -> None:
     assert city["customProperties"] == [{"property": "knownValues", "value": ["bergen", "oslo"]}]
 
 
-def test_hostile_words_survive() -> None:
+def test_categories_with_yaml_syntax_survive() -> None:
     class Tone(Contract):
         heard: Literal["yes", "null", "1", "~", "- a", "b:"] = Field(
             description="# A: 'tone'\nof \"it\""
@@ -121,7 +121,7 @@ def test_only_personal_fields_are_restricted() -> None:
     assert result["distance"]["tags"] == ["personal"]
 
 
-def test_the_columns_beside_the_fields_are_told_apart() -> None:
+def test_the_columns_beside_the_fields_have_their_own_tags() -> None:
     result = columns(PARCELS)
     tags = {
         name: result[name].get("tags")
@@ -152,7 +152,7 @@ def test_a_label_may_be_unknown_but_not_everywhere() -> None:
     assert (rule["metric"], rule["mustBeLessThan"], rule["unit"]) == ("nullValues", 100, "percent")
 
 
-def test_who_answers_and_where_to_ask_stand_there_once_they_are_known() -> None:
+def test_owner_and_support_channel_appear_once_they_are_known() -> None:
     unknown = read(PARCELS)
     assert not {"team", "support", "domain"} & set(unknown)
     assert set(unknown["description"]) == {"purpose", "usage"}
@@ -170,11 +170,11 @@ def test_who_answers_and_where_to_ask_stand_there_once_they_are_known() -> None:
 
 
 @pytest.mark.parametrize(("name", "email"), [("Your Name", "TODO"), ("TODO", "you@example.org")])
-def test_half_an_owner_is_nobody(name: str, email: str) -> None:
+def test_an_owner_without_name_or_email_is_left_out(name: str, email: str) -> None:
     assert "team" not in read(PARCELS, replace(NOBODY, owner_name=name, owner_email=email))
 
 
-def test_the_document_is_the_same_contract_after_a_change_of_its_terms() -> None:
+def test_the_document_keeps_its_id_after_a_change_of_the_contract() -> None:
     document = read(PARCELS)
     assert (document["apiVersion"], document["kind"], document["status"]) == (
         "v3.1.0",

@@ -29,13 +29,13 @@ from seams import PARCELS, Flat, Parcel, terms_of
 from mlprod.contract.schema import Contract, ContractError, Fields, read_fields
 
 
-def fields_of(annotation: Any, **said: Any) -> Fields:
-    said = {"description": "Something"} | said
-    return read_fields(create_model("Row", __base__=Contract, speed=(annotation, Field(**said))))
+def fields_of(annotation: Any, **rules: Any) -> Fields:
+    rules = {"description": "Something"} | rules
+    return read_fields(create_model("Row", __base__=Contract, speed=(annotation, Field(**rules))))
 
 
-def known(words: Any) -> dict[str, Any]:
-    extra = {"known": words}
+def known(categories: Any) -> dict[str, Any]:
+    extra = {"known": categories}
     return {"json_schema_extra": extra}
 
 
@@ -45,7 +45,7 @@ def test_a_contract_is_read_in_its_own_order() -> None:
     assert [field.kind for field in PARCELS.fields] == kinds
 
 
-def test_a_field_carries_bounds_words_unit_and_meaning() -> None:
+def test_a_field_has_bounds_categories_unit_and_meaning() -> None:
     weight, city, distance = (PARCELS.fields[name] for name in ("weight", "city", "distance"))
     assert (weight.bounds, weight.unit, weight.description) == ((0, 30), "kg", "Weight")
     assert (city.categories, city.open) == (("bergen", "oslo"), True)
@@ -53,11 +53,11 @@ def test_a_field_carries_bounds_words_unit_and_meaning() -> None:
     assert not weight.optional
 
 
-def test_positions_tell_categories_from_numbers() -> None:
+def test_positions_separate_categories_from_numbers() -> None:
     assert (PARCELS.fields.categorical, PARCELS.fields.numeric) == ([2, 3], [0, 1, 4, 5])
 
 
-def test_another_meaning_is_another_digest() -> None:
+def test_another_description_gives_another_digest() -> None:
     assert (
         fields_of(bool).digest()
         == fields_of(bool).digest()
@@ -77,14 +77,14 @@ def test_another_meaning_is_another_digest() -> None:
         (bool, {"description": None}, 'description="..."'),
         (bool | None, {}, "Field(default=None, ...)"),
         (str, {}, 'json_schema_extra={"known": [...]}'),
-        (bytes, {}, "Literal of words"),
-        (int | str, {}, "Literal of words"),
+        (bytes, {}, "Literal of texts"),
+        (int | str, {}, "Literal of texts"),
         (Literal[1, 2], {}, '["chip", "online"]'),
         (str, known([]), '["chip", "online"]'),
         (str, known(["a", "a"]), '["chip", "online"]'),
         (str, known("ab"), '["chip", "online"]'),
-        (float, {"gt": 0, "le": 1}, "use ge, le"),
-        (int, {"ge": 0, "le": 9, "multiple_of": 3}, "use ge, le"),
+        (float, {"gt": 0, "le": 1}, "works: use ge, le"),
+        (int, {"ge": 0, "le": 9, "multiple_of": 3}, "works: use ge, le"),
         (str, {"max_length": 9, "pattern": "^a"}, "Literal or max_length"),
         (
             Annotated[float, Field(ge=0, le=1)] | None,
@@ -117,67 +117,73 @@ class Inner(BaseModel):
 @pytest.mark.parametrize(
     ("annotation", "message", "works"),
     [
-        (float, {**SPEED, "default": 5.0}, "default=5.0 would be filled into a request and never into a " "table"),
+        (float, {**SPEED, "default": 5.0},
+         "default=5.0 would be filled into a request and never into a table"),
         (float | None, {**SPEED, "default": 0.0}, "`| None` and Field(default=None, ...)"),
         (bool, {"default": False}, "leave it out"),
         (Literal["a"], {"default": "a"}, "default='a'"),
-        (float, {**SPEED, "default": None}, "write `float | None`"),
+        (float, {**SPEED, "default": None}, "works: `float | None`"),
         (float, {**SPEED, "default_factory": lambda: 5.0}, "default=None"),
         (float | None, {**SPEED, "default_factory": lambda: None}, "default=None"),
-        (float, {**SPEED, "alias": "velocity"}, "alias='velocity' would work on requests and never on a " "table"),
+        (float, {**SPEED, "alias": "velocity"},
+         "alias='velocity' would apply to requests and never to a table"),
         (float, {**SPEED, "validation_alias": "velocity"}, "rename the field"),
         (float, {**SPEED, "serialization_alias": "velocity"}, "rename the field"),
         (float, {**SPEED, "exclude": True}, "exclude=True"),
         (float, {**SPEED, "frozen": True}, "frozen=True"),
         (float, {**SPEED, "deprecated": "old"}, "deprecated='old'"),
-        (float | None, {**SPEED, "default": None, "validate_default": True}, "validate_default=True"),
+        (float | None, {**SPEED, "default": None, "validate_default": True},
+         "validate_default=True"),
         (float, {**SPEED, "strict": False}, "strict=False"),
         (float, {**SPEED, "allow_inf_nan": True}, "allow_inf_nan=True"),
         (float, {**SPEED, "json_schema_extra": lambda schema: None}, "is not a dict"),
-        (float, {**SPEED, "json_schema_extra": {"unti": "km/h"}}, "has unti; it may hold unit"),
+        (float, {**SPEED, "json_schema_extra": {"unti": "km/h"}}, "has unti; works: unit"),
         (float, {**SPEED, "json_schema_extra": {"unit": 3}}, '{"unit": "EUR"}'),
-        (float, {**SPEED, **known(["a"])}, "known words belong to a str"),
-        (Literal["a"], known(["a"]), "known words belong to a str"),
-        (Annotated[float, AfterValidator(round)], SPEED, "use ge, le"),
-        (Annotated[float, BeforeValidator(round)], SPEED, "use ge, le"),
-        (Annotated[float, PlainValidator(float)], SPEED, "use ge, le"),
-        (Annotated[float, WrapValidator(lambda value, handler: handler(value))], SPEED, "use ge, le"),
-        (Annotated[float, PlainSerializer(str)], SPEED, "use ge, le"),
-        (Annotated[float, Strict(False)], SPEED, "use ge, le"),
+        (float, {**SPEED, **known(["a"])}, "cannot have known categories, only a str can"),
+        (Literal["a"], known(["a"]), "cannot have known categories, only a str can"),
+        (Annotated[float, AfterValidator(round)], SPEED, "works: use ge, le"),
+        (Annotated[float, BeforeValidator(round)], SPEED, "works: use ge, le"),
+        (Annotated[float, PlainValidator(float)], SPEED, "works: use ge, le"),
+        (Annotated[float, WrapValidator(lambda value, handler: handler(value))], SPEED,
+         "works: use ge, le"),
+        (Annotated[float, PlainSerializer(str)], SPEED, "works: use ge, le"),
+        (Annotated[float, Strict(False)], SPEED, "works: use ge, le"),
         (Annotated[float, Ge(5)], SPEED, "ge is given twice"),
-        (Annotated[str, StringConstraints(strip_whitespace=True, max_length=9)], {}, "use ge, le"),
-        (Annotated[str, StringConstraints(to_lower=True, max_length=9)], {}, "use ge, le"),
-        (str, {"max_length": 9, "min_length": 2}, "use ge, le"),
+        (Annotated[str, StringConstraints(strip_whitespace=True, max_length=9)], {},
+         "works: use ge, le"),
+        (Annotated[str, StringConstraints(to_lower=True, max_length=9)], {}, "works: use ge, le"),
+        (str, {"max_length": 9, "min_length": 2}, "works: use ge, le"),
         (str, {"max_length": 0}, "Field(max_length=200, ...)"),
         (str, {"max_length": 9, "coerce_numbers_to_str": True}, "coerce_numbers_to_str=True"),
-        (conint(ge=0, le=9), {}, "use ge, le"),
-        (float, {"ge": 0, "lt": 9}, "use ge, le"),
-        (float, {"ge": float("nan"), "le": 9}, "finite bounds"),
-        (float, {"ge": 9, "le": 0}, "finite bounds"),
-        (float, {"ge": Decimal(0), "le": Decimal(9)}, "finite bounds"),
-        (float, {"ge": False, "le": True}, "finite bounds"),
+        (conint(ge=0, le=9), {}, "works: use ge, le"),
+        (float, {"ge": 0, "lt": 9}, "works: use ge, le"),
+        (float, {"ge": float("nan"), "le": 9}, "no finite bounds in order"),
+        (float, {"ge": 9, "le": 0}, "no finite bounds in order"),
+        (float, {"ge": Decimal(0), "le": Decimal(9)}, "no finite bounds in order"),
+        (float, {"ge": False, "le": True}, "no finite bounds in order"),
         (int, {"ge": -(2**53), "le": 2**53}, "at most 1.67772e+07"),
-        (bool, {"ge": 0, "le": 1}, "ge, le does not limit a bool; leave it out"),
+        (bool, {"ge": 0, "le": 1}, "ge, le does not limit a bool; works: leave it out"),
         (Literal["a"], {"max_length": 3}, "max_length does not limit a Literal"),
-        (Decimal, {**SPEED, "max_digits": 3}, "use ge, le"),
+        (Decimal, {**SPEED, "max_digits": 3}, "works: use ge, le"),
         (Decimal, SPEED, "float or int with ge and le"),
         (date, {}, "float or int with ge and le"),
-        (Shade, {}, "Literal of words"),
+        (Shade, {}, "Literal of texts"),
         (enum.IntEnum("Level", "LOW HIGH"), {}, "float or int with ge and le"),
         (Inner, {}, "float or int with ge and le"),
         (list[float], {}, "float or int with ge and le"),
         (Union[float, int], SPEED, "float or int with ge and le"),  # noqa: UP007
-        (Literal["a", 1], {}, "different words"),
-        (Literal["a", None], {"default": None}, "`| None` with default=None"),
-        (Literal["a"] | Literal["b"], {}, "Literal of words"),
+        (Literal["a", 1], {}, "different texts"),
+        (Literal["a", None], {"default": None}, "write `| None` with default=None"),
+        (Literal["a"] | Literal["b"], {}, "Literal of texts"),
         (Literal["a", ""], {}, "'' is empty"),
-        (Literal["a", "b "], {}, "'b ' is empty, or has blanks around it"),
-        (str, known(["a", "b\u200b"]), "'b\\u200b' is empty, or has blanks around it or signs that nobody " "sees"),
+        (Literal["a", "b "], {}, "'b ' is empty, or has spaces around it"),
+        (str, known(["a", "b\u200b"]),
+         "'b\\u200b' is empty, or has spaces around it or invisible characters"),
         (str, known(["a b", "a  b"]), "look the same"),
-        (str, known([NFD]), "'cafe\\u0301' is not in Unicode's form NFC; write 'caf\\xe9'"),
+        (str, known([NFD]), "'cafe\\u0301' is not in the Unicode form NFC; works: 'caf\\xe9'"),
     ],
 )  # fmt: skip
-def test_what_a_table_never_sees_is_refused_by_name_with_what_works(
+def test_a_rule_that_a_table_cannot_check_is_refused_by_name_with_what_works(
     annotation: Any, message: dict[str, Any], works: str
 ) -> None:
     with pytest.raises(ContractError) as refused:
@@ -198,7 +204,7 @@ def test_what_a_table_never_sees_is_refused_by_name_with_what_works(
         (bool | None, {"default": None}),
     ],
 )
-def test_what_a_table_sees_as_well_is_read(annotation: Any, message: dict[str, Any]) -> None:
+def test_a_rule_that_a_table_can_check_is_read(annotation: Any, message: dict[str, Any]) -> None:
     assert fields_of(annotation, **message).names == ("speed",)
 
 
@@ -276,7 +282,9 @@ class Private(Plain):
         (Private, "(_factor"),
     ],
 )
-def test_what_a_class_does_to_requests_alone_is_refused(row: type[Contract], works: str) -> None:
+def test_code_of_a_class_that_runs_on_requests_alone_is_refused(
+    row: type[Contract], works: str
+) -> None:
     with pytest.raises(ContractError) as refused:
         read_fields(row)
     assert works in str(refused.value)
@@ -302,7 +310,7 @@ def test_a_name_that_requests_use_is_refused(name: str) -> None:
 
 
 def test_a_contract_without_fields_is_refused() -> None:
-    with pytest.raises(ContractError, match="at least one: amount: float"):
+    with pytest.raises(ContractError, match="at least one, such as amount: float"):
         read_fields(create_model("Row", __base__=Contract))
 
 
@@ -317,7 +325,7 @@ def test_names_that_differ_by_case_alone_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", " key", "ke\ny", "ke\u200by"])
-def test_a_column_is_named_by_visible_letters(name: str) -> None:
+def test_a_column_name_without_visible_characters_is_refused(name: str) -> None:
     with pytest.raises(ContractError, match="ID must name a column"):
         terms_of(Flat, ID=name)
 
@@ -325,9 +333,9 @@ def test_a_column_is_named_by_visible_letters(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["score", "decision", "refused", "arm", "model_version", "mode", "at", "Mode"]
 )
-def test_an_id_is_not_called_as_a_column_of_the_file_of_scores(name: str) -> None:
+def test_an_id_with_the_name_of_a_score_column_is_refused(name: str) -> None:
     with pytest.raises(
-        ContractError, match=f"a file of scores has a column '{name}' of its own; rename"
+        ContractError, match=f"a file of scores has a column '{name}' of its own; works: rename"
     ):
         terms_of(Flat, ID=name)
 
@@ -341,18 +349,19 @@ def test_a_column_beside_the_fields_cannot_be_a_field(constant: str) -> None:
 @pytest.mark.parametrize("constant", ["ID", "LABEL"])
 def test_id_and_label_must_be_named(constant: str) -> None:
     with pytest.raises(
-        ContractError, match=f'{constant} must name a column, for example {constant} = "'
+        ContractError, match=f'{constant} must name a column; given None; works: {constant} = "'
     ):
         terms_of(Flat, **{constant: None})
 
 
-def test_the_columns_beside_the_fields_are_different_ones() -> None:
+def test_columns_beside_the_fields_with_the_same_name_are_refused() -> None:
     with pytest.raises(ContractError, match="must name different columns"):
         terms_of(Flat, GROUP="flat_id", ID="flat_id")
 
 
 def test_a_tuple_without_its_comma_is_refused() -> None:
-    with pytest.raises(ContractError, match=r'SLICES is a tuple: \("floor",\) with a comma'):
+    message = r"""SLICES must be a tuple; given 'floor'; works: \("floor",\) with a comma"""
+    with pytest.raises(ContractError, match=message):
         terms_of(Flat, SLICES="floor")
 
 
@@ -369,17 +378,15 @@ def test_validators_that_the_data_check_cannot_run_are_refused() -> None:
         read_fields(Odd)
 
 
-@pytest.mark.parametrize("name", ["size", "colour"])
+@pytest.mark.parametrize("name", ["size", "color"])
 def test_a_slice_must_be_a_category_or_boolean_field(name: str) -> None:
-    with pytest.raises(
-        ContractError, match=f"SLICES names '{name}'; a slice is a category or boolean"
-    ):
+    with pytest.raises(ContractError, match=f"SLICES names '{name}'; works: a category or boolean"):
         terms_of(Flat, SLICES=(name,))
 
 
 def test_a_personal_field_must_exist() -> None:
-    with pytest.raises(ContractError, match=r"PII names \['colour'\]"):
-        terms_of(Flat, PII=("colour",))
+    with pytest.raises(ContractError, match=r"PII names \['color'\]"):
+        terms_of(Flat, PII=("color",))
 
 
 def test_a_module_defines_one_contract() -> None:

@@ -10,10 +10,13 @@ from mlprod.files.columns import Column
 
 
 def read(
-    kind: str, *cells: str | None, words: frozenset[str] = frozenset(), reader: Cells | None = None
+    kind: str,
+    *cells: str | None,
+    categories: frozenset[str] = frozenset(),
+    reader: Cells | None = None,
 ) -> list[Any]:
-    """The values of cells; a cell that means nothing is given back as `!` and its text."""
-    column = Column("x", kind, words)
+    """Return the values of cells; an unreadable cell becomes `!` and its text."""
+    column = Column("x", kind, categories)
     values, anomalies = (reader or Cells()).read({column: pa.array(cells, pa.string())})[column]
     assert len(values) == len(anomalies) == len(cells)
     pairs = zip(values.to_pylist(), anomalies.to_pylist(), strict=True)
@@ -25,23 +28,29 @@ def read(
 @pytest.mark.parametrize(
     ("cell", "value"),
     [
-        ("12.5", 12.5), ("+12.5", 12.5), ("-0.5", -0.5), (".5", 0.5), ("5.", 5.0), ("1.5e3", 1500.0), ("1E-3", 0.001),
+        ("12.5", 12.5), ("+12.5", 12.5), ("-0.5", -0.5), (".5", 0.5), ("5.", 5.0),
+        ("1.5e3", 1500.0), ("1E-3", 0.001),
         (" 12.5 ", 12.5), ("12.5\u00a0", 12.5), ("007", 7.0), ("-0", -0.0),
-        (None, None), ("  ", None), ("NULL", None), ("null", None), ("NaN", None), ("nan", None), ("NA", None),
-        ("N/A", None), ("#N/A", None), ("#NV", None), ("None", None), ("\\N", None), ("NaT", None), ("<NA>", None),
-        ("inf", "!inf"), ("-Infinity", "!-Infinity"), ("1e400", "!1e400"), ("-", "!-"), ("?", "!?"), (".", "!."),
-        ("12,5 kg", "!12,5 kg"), ("12 kg", "!12 kg"), ("12%", "!12%"), ("€12", "!€12"), ("$1,234.50", "!$1,234.50"),
-        ("1,234", "!1,234"), ("1'234", "!1'234"), ("1 234", "!1 234"), ("1_000", "!1_000"), ("0x1F", "!0x1F"),
+        (None, None), ("  ", None), ("NULL", None), ("null", None), ("NaN", None), ("nan", None),
+        ("NA", None),
+        ("N/A", None), ("#N/A", None), ("#NV", None), ("None", None), ("\\N", None), ("NaT", None),
+        ("<NA>", None),
+        ("inf", "!inf"), ("-Infinity", "!-Infinity"), ("1e400", "!1e400"), ("-", "!-"), ("?", "!?"),
+        (".", "!."),
+        ("12,5 kg", "!12,5 kg"), ("12 kg", "!12 kg"), ("12%", "!12%"), ("€12", "!€12"),
+        ("$1,234.50", "!$1,234.50"),
+        ("1,234", "!1,234"), ("1'234", "!1'234"), ("1 234", "!1 234"), ("1_000", "!1_000"),
+        ("0x1F", "!0x1F"),
         ("1.234.567", "!1.234.567"), ("12.5.2026", "!12.5.2026"), ("2026-06-01", "!2026-06-01"),
         ("#DIV/0!", "!#DIV/0!"),
         ("١٢", "!١٢"), ("−5", "!−5"), ("true", "!true"), ("x" * 500, "!" + "x" * 200),
     ],
 )  # fmt: skip
-def test_a_number_is_read_missing_or_named(cell: str | None, value: object) -> None:
+def test_number_cell_is_a_value_missing_or_unreadable(cell: str | None, value: object) -> None:
     assert read("number", cell, "1.5") == [value, 1.5]
 
 
-def test_a_decimal_comma_is_known_by_a_fraction_that_separates_no_thousands() -> None:
+def test_decimal_comma_is_detected_by_an_unambiguous_fraction() -> None:
     assert read("number", "85,38", "1,234", "7", "1234,5", ",5", "1,5e3") == [
         85.38,
         1.234,
@@ -55,11 +64,11 @@ def test_a_decimal_comma_is_known_by_a_fraction_that_separates_no_thousands() ->
         "a file with both has a decimal point"
     )
     assert read("number", "1,234", "12,345") == ["!1,234", "!12,345"], (
-        "thousands or thousandths: nobody knows"
+        "thousands or thousandths: ambiguous"
     )
 
 
-def test_the_first_fraction_speaks_for_the_whole_file() -> None:
+def test_first_fraction_decides_the_decimal_mark_of_the_file() -> None:
     reader = Cells()
     assert read("number", "7", "8", reader=reader) == [7, 8]
     assert reader.mark == ""
@@ -75,7 +84,7 @@ def test_the_first_fraction_speaks_for_the_whole_file() -> None:
         ("7.5", "!7.5"), ("1,000", "!1,000"), ("seven", "!seven"), ("99999999999999999999", 1e20),
     ],
 )  # fmt: skip
-def test_a_whole_number_is_read_missing_or_named(cell: str | None, value: object) -> None:
+def test_integer_cell_is_a_value_missing_or_unreadable(cell: str | None, value: object) -> None:
     assert read("integer", cell) == [value]
 
 
@@ -101,16 +110,16 @@ FALSE = ["false", "F", "no", "N", "OFF", "0", "0.0", "FALSCH", "FAUX", "FALSO", 
 @pytest.mark.parametrize(
     ("cell", "value"), [(cell, True) for cell in TRUE] + [(cell, False) for cell in FALSE]
 )
-def test_yes_and_no_are_read_in_the_words_that_programs_write(cell: str, value: bool) -> None:
+def test_booleans_of_common_programs_are_read(cell: str, value: bool) -> None:
     assert read("boolean", cell) == [value]
 
 
 @pytest.mark.parametrize("cell", ["2", "ja", "x", "-", "maybe", "truee", "-1"])
-def test_another_word_is_neither_missing_nor_true_nor_false(cell: str) -> None:
+def test_other_text_for_a_boolean_is_unreadable(cell: str) -> None:
     assert read("boolean", cell, None, "NULL", "\\N") == [f"!{cell}", None, None, None]
 
 
-def test_a_word_is_kept_as_it_stands_there() -> None:
+def test_category_is_read_as_written() -> None:
     assert read("category", "chip", " chip", "Chip", "None", "NA") == [
         "chip",
         " chip",
@@ -119,13 +128,13 @@ def test_a_word_is_kept_as_it_stands_there() -> None:
         "NA",
     ]
     assert read("category", None, " ", "NULL", "#N/A", "\\N") == [None] * 5
-    assert read("category", "NULL", "NaN", words=frozenset({"NULL"})) == ["NULL", None], (
-        "a category may be called so"
+    assert read("category", "NULL", "NaN", categories=frozenset({"NULL"})) == ["NULL", None], (
+        "a category may have this name"
     )
     assert read("text", "1,5", "2026-06-01") == ["1,5", "2026-06-01"]
 
 
-def test_an_id_is_kept_as_it_stands_there_unless_a_spreadsheet_has_rounded_it() -> None:
+def test_id_is_read_as_written_unless_a_spreadsheet_rounded_it() -> None:
     assert read("id", "00042", "9007199254740993", "1E5", "a b", None) == [
         "00042",
         "9007199254740993",
@@ -151,11 +160,11 @@ def test_an_id_is_kept_as_it_stands_there_unless_a_spreadsheet_has_rounded_it() 
         ("46174", "!46174"),
     ],
 )
-def test_a_time_is_read_in_one_order_only(cell: str, value: str) -> None:
+def test_time_is_read_only_in_iso_order(cell: str, value: str) -> None:
     assert [str(item) for item in read("time", cell)] == [value]
 
 
-def test_a_label_is_a_number_or_yes_and_no() -> None:
+def test_label_is_a_number_or_a_boolean() -> None:
     assert read("label", "1", "0", "12.5", "true", "FALSCH", None, "late") == [
         1,
         0,
@@ -172,14 +181,14 @@ def test_a_label_is_a_number_or_yes_and_no() -> None:
         st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**9), 10**9), min_size=1
     )
 )
-def test_what_a_program_writes_is_read_as_it_was(numbers: list[float]) -> None:
+def test_numbers_written_by_python_are_read_unchanged(numbers: list[float]) -> None:
     assert read("number", *(repr(number) for number in numbers)) == [
         float(number) for number in numbers
     ]
 
 
 @given(st.text())
-def test_no_text_becomes_a_number_that_it_is_not(text: str) -> None:
+def test_text_never_becomes_a_different_number(text: str) -> None:
     (value,) = read("number", text)
     if value is not None and not isinstance(value, str):
         assert value == float(text.strip().replace(",", "."))

@@ -35,7 +35,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "temporary"
 
 
-def test_a_model_learns_from_a_csv_as_from_any_table(
+def test_csv_and_table_give_the_same_training_rows(
     tmp_path: Path, temporary: Path, contract: ModuleType
 ) -> None:
     table = parcels(300)
@@ -50,7 +50,7 @@ def test_a_model_learns_from_a_csv_as_from_any_table(
     assert list(temporary.iterdir()) == []
 
 
-def test_a_cell_that_cannot_be_read_is_named_before_anything_is_learned(
+def test_unreadable_cell_is_named_before_training(
     tmp_path: Path, temporary: Path, contract: ModuleType
 ) -> None:
     frame: Any = parcels(300).to_pandas().astype({"weight": str})
@@ -66,7 +66,7 @@ def test_a_cell_that_cannot_be_read_is_named_before_anything_is_learned(
         load_rows(seam)
 
 
-def test_a_file_that_is_none_leaves_nothing_behind(
+def test_missing_file_leaves_no_temporary_folder(
     tmp_path: Path, temporary: Path, contract: ModuleType
 ) -> None:
     with pytest.raises(FileError, match="no such file"):

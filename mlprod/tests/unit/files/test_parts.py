@@ -20,13 +20,13 @@ def names(named: Path | str, root: Path) -> list[str]:
 @pytest.mark.parametrize(
     "name", ["june.parquet", "june.PARQUET", "june.csv", "june.tsv", "june.txt", "june.csv.gz"]
 )
-def test_a_file_is_meant(tmp_path: Path, name: str) -> None:
+def test_path_of_a_file_is_that_file(tmp_path: Path, name: str) -> None:
     make(tmp_path, name)
     assert names(tmp_path / name, tmp_path) == [name]
     assert parts_of(tmp_path / name).format == ("Parquet" if "parquet" in name.lower() else "CSV")
 
 
-def test_the_parts_of_a_folder_are_meant_and_what_jobs_leave_beside_them_is_not(
+def test_folder_is_its_parts_without_the_marker_files_of_jobs(
     tmp_path: Path,
 ) -> None:
     parts = ["day=2026-06-01/part-1.snappy.parquet", "day=2026-06-02/part-0.snappy.parquet"]
@@ -42,54 +42,65 @@ def test_the_parts_of_a_folder_are_meant_and_what_jobs_leave_beside_them_is_not(
     assert names(folder, folder) == parts
 
 
-def test_a_pattern_means_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_pattern_is_its_files_in_the_order_of_their_names(tmp_path: Path) -> None:
     make(tmp_path, "june-2.csv", "june-1.csv", "july-1.csv")
     assert names(f"{tmp_path}/june-*.csv", tmp_path) == ["june-1.csv", "june-2.csv"]
     make(tmp_path, "june-[1].csv")
     assert names(tmp_path / "june-[1].csv", tmp_path) == ["june-[1].csv"], (
-        "a file may be called as a pattern is"
+        "the name of a file may look like a pattern"
     )
 
 
-def test_a_part_of_a_csv_without_rows_is_left_out(tmp_path: Path) -> None:
+def test_empty_csv_part_is_skipped(tmp_path: Path) -> None:
     folder = make(tmp_path / "june", "part-1.csv", empty=("part-0.csv",))
     assert names(folder, folder) == ["part-1.csv"]
 
 
 @pytest.mark.parametrize(
-    ("files", "empty", "named", "says"),
+    ("files", "empty", "named", "message"),
     [
         ((), (), "june.parquet", "june.parquet: no such file. A table is Parquet or CSV"),
-        ((), (), "june-*.parquet", "june-*.parquet: no file has such a name"),
-        (("june.xlsx",), (), "june.xlsx", "june.xlsx: .xlsx is not read. A table is Parquet or " "CSV"),
-        ((), (), "june.json", "june.json: .json is not read"),
-        (("june",), (), "june", "june: a file without an ending is not read"),
-        ((), ("june.parquet/_SUCCESS",), "june.parquet", "june.parquet: it is a folder without any file of " "rows"),
-        ((), ("june.parquet/part-0.parquet",), "june.parquet", "it is a folder, and its part part-0.parquet is " "empty"),
-        ((), ("june/part-0.csv",), "june", "it is a folder, and its part part-0.csv is empty (0 " "bytes)"),
-        (("june/a.parquet", "june/b.csv"), (), "june", "june: it has a.parquet (Parquet) and b.csv (CSV); a table " "is"),
-        (("june/a.parquet", "june/README.md"), (), "june", "README.md: .md is not read"),
-        (("june/_delta_log/0.json", "june/a.parquet"), (), "june", "june: it is a Delta table, whose own log " "says"),
-        (("june/metadata/v1.metadata.json", "june/data/a.parquet"), (), "june", "june: it is an Iceberg table"),
-        (("june/_temporary/0/a.parquet", "june/a.parquet"), (), "june", "june: it has a folder _temporary: a job " "is"),
-        (("a/june.csv", "b/june.csv"), (), "?", "a is a folder. Works: the folder alone, or a pattern of " "files"),
+        ((), (), "june-*.parquet", "june-*.parquet: no file matches this pattern"),
+        (("june.xlsx",), (), "june.xlsx",
+         "june.xlsx: .xlsx is not supported. A table is Parquet or CSV"),
+        ((), (), "june.json", "june.json: .json is not supported"),
+        (("june",), (), "june", "june: a file without an extension is not supported"),
+        ((), ("june.parquet/_SUCCESS",), "june.parquet",
+         "june.parquet: it is a folder without a data file"),
+        ((), ("june.parquet/part-0.parquet",), "june.parquet",
+         "it is a folder, and its part part-0.parquet is empty"),
+        ((), ("june/part-0.csv",), "june",
+         "it is a folder, and its part part-0.csv is empty (0 bytes)"),
+        (("june/a.parquet", "june/b.csv"), (), "june",
+         "june: it has a.parquet (Parquet) and b.csv (CSV); a table has one format"),
+        (("june/a.parquet", "june/README.md"), (), "june", "README.md: .md is not supported"),
+        (("june/_delta_log/0.json", "june/a.parquet"), (), "june",
+         "june: it is a Delta table, whose own log lists"),
+        (("june/metadata/v1.metadata.json", "june/data/a.parquet"), (), "june",
+         "june: it is an Iceberg table"),
+        (("june/_temporary/0/a.parquet", "june/a.parquet"), (), "june",
+         "june: it has a folder _temporary: a job is"),
+        (("a/june.csv", "b/june.csv"), (), "?",
+         "a is a folder. Works: name the folder, or a pattern of files"),
     ],
 )  # fmt: skip
-def test_a_path_that_means_no_table_is_named_for_what_it_is(
-    tmp_path: Path, files: tuple[str, ...], empty: tuple[str, ...], named: str, says: str
+def test_path_without_a_table_is_refused_with_the_reason(
+    tmp_path: Path, files: tuple[str, ...], empty: tuple[str, ...], named: str, message: str
 ) -> None:
     make(tmp_path, *files, empty=empty)
     with pytest.raises(FileError) as refused:
         parts_of(f"{tmp_path}/{named}")
-    assert says in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("named", "name"),
     [
-        ("data/june.parquet", "june"), ("data/june.parquet/", "june"), ("june.csv.gz", "june"), ("june", "june"),
-        ("data/june-*.csv", "june"), ("data/day=2026-06-01", "day=2026-06-01"), ("*.csv", "table"), ("a b.csv", "a_b"),
+        ("data/june.parquet", "june"), ("data/june.parquet/", "june"), ("june.csv.gz", "june"),
+        ("june", "june"),
+        ("data/june-*.csv", "june"), ("data/day=2026-06-01", "day=2026-06-01"), ("*.csv", "table"),
+        ("a b.csv", "a_b"),
     ],
 )  # fmt: skip
-def test_scores_are_called_as_their_table_is(named: str, name: str) -> None:
+def test_scores_have_the_name_of_their_table(named: str, name: str) -> None:
     assert table_name(named).rstrip("-") == name

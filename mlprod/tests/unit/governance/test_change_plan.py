@@ -7,12 +7,12 @@ __all__ = ["filled"]
 FILE = "governance/change_plan.yaml"
 GROUP = "  - {group: payments desk, size: 12, consulted: [{date: 2026-05-05, ref: workshop}]}\n"
 MESSAGE = (
-    "  - {audience: desk, message: what it cannot do, limits_first: true, owner: value_owner, "
-    "sent: 2026-05-21}\n"
+    "  - {audience: desk, message: what it cannot do, limits_first: true,\n"
+    "      owner: value_owner, sent: 2026-05-21}\n"
 )
 
 
-def test_a_plan_that_says_nothing_fails_every_check_of_it(filled: Filled) -> None:
+def test_missing_plan_fails_every_check_of_it(filled: Filled) -> None:
     (filled.folder / "change_plan.yaml").unlink()
     expected = {
         "users-consulted",
@@ -40,18 +40,23 @@ def test_a_plan_that_says_nothing_fails_every_check_of_it(filled: Filled) -> Non
             "date: 2026-06-02",
             "stakeholders[0] (payments desk): consulted",
         ),
-        ("job-question-answered", '  answer: "No."\n', "", "workforce_impact.answer is not said"),
+        (
+            "job-question-answered",
+            '  answer: "No."\n',
+            "",
+            "workforce_impact.answer is not filled in",
+        ),
         (
             "job-question-answered",
             "  reviewed_by: works council\n",
             "",
-            "workforce_impact.reviewed_by is not said",
+            "workforce_impact.reviewed_by is not filled in",
         ),
         (
             "job-question-answered",
             "  told_on: 2026-05-20\n",
             "",
-            "workforce_impact.told_on is not said",
+            "workforce_impact.told_on is not filled in",
         ),
         (
             "job-question-answered",
@@ -79,31 +84,31 @@ def test_a_plan_that_says_nothing_fails_every_check_of_it(filled: Filled) -> Non
             "training-planned",
             "adoption: {intended_users: 12}\n",
             "",
-            "adoption.intended_users is not said",
+            "adoption.intended_users is not filled in",
         ),
         (
             "training-done",
             "completed: 9",
             "completed: 8",
-            "training: 80% of those intended have completed it",
+            "training: 80% of the intended people have completed it",
         ),
     ],
 )
-def test_one_thing_that_is_missing_is_named(
+def test_missing_entry_is_reported_with_its_key(
     filled: Filled, check: str, before: str, after: str, says: str
 ) -> None:
     filled.change("change_plan.yaml", before, after)
     filled.only(check, f"{FILE}: {says}")
 
 
-def test_a_training_for_nobody_is_no_training(filled: Filled) -> None:
+def test_training_for_nobody_is_reported(filled: Filled) -> None:
     filled.change("change_plan.yaml", "intended: 10, completed: 9", "completed: 9")
     result = filled.failing()
     assert result.keys() == {"training-planned", "training-done"}
     assert all(f"{FILE}: training: intended" in message for (message,) in result.values())
 
 
-def test_more_than_intended_does_not_make_up_for_others(filled: Filled) -> None:
+def test_surplus_of_one_training_does_not_count_for_another(filled: Filled) -> None:
     filled.change(
         "change_plan.yaml",
         "completed: 9}",
@@ -115,7 +120,11 @@ def test_more_than_intended_does_not_make_up_for_others(filled: Filled) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        (", fallback: approve below 50 EUR", "", "consumers[0] (checkout): fallback is not said"),
+        (
+            ", fallback: approve below 50 EUR",
+            "",
+            "consumers[0] (checkout): fallback is not filled in",
+        ),
         (
             "consumers:\n  - {system: checkout, owner: payments team, via: api, fallback: "
             "approve below 50 EUR}\n",
@@ -124,10 +133,12 @@ def test_more_than_intended_does_not_make_up_for_others(filled: Filled) -> None:
         ),
     ],
 )
-def test_each_consumer_has_a_fallback(filled: Filled, before: str, after: str, says: str) -> None:
+def test_consumer_without_a_fallback_is_reported(
+    filled: Filled, before: str, after: str, says: str
+) -> None:
     filled.change("ownership.yaml", before, after)
     filled.only("consumers-have-a-fallback", f"governance/ownership.yaml: {says}")
 
 
-def test_a_mode_that_the_plan_leaves_out_has_the_usual_figures() -> None:
+def test_mode_without_a_step_has_the_default_figures() -> None:
     assert ChangePlan().phase("assist") == Phase(mode="assist", min_days=14, min_cases=500)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlprod.governance.gates import Figure, Gate, Verdict, judge, read_gates
+from mlprod.governance.gates import Figure, Gate, Verdict, judge_gates, read_gates
 from mlprod.governance.yaml_loader import GovernanceError
 
 METRICS = frozenset({"value", "roc_auc"})
@@ -25,22 +25,22 @@ class Measure:
     n: int = 1_000
 
 
-def gate(**said: Any) -> Gate:
+def gate(**changes: Any) -> Gate:
     facts = {"id": "g", "metric": "value", "op": ">", "threshold": 0, "why": "for the reader"}
-    return Gate.model_validate(facts | said)
+    return Gate.model_validate(facts | changes)
 
 
 def verdict(
-    asked: Gate,
+    judged: Gate,
     *figures: Measure,
     parts: tuple[str, ...] = ("",),
     absent: Mapping[str, str] | None = None,
 ) -> Verdict:
     measured: dict[tuple[str, str, str], Figure] = {
-        (asked.compare, asked.metric, part): figure
+        (judged.compare, judged.metric, part): figure
         for part, figure in zip(parts, figures, strict=False)
     }
-    return judge((asked,), measured, absent or {})[0]
+    return judge_gates((judged,), measured, absent or {})[0]
 
 
 def written(tmp_path: Path, *gates: str) -> Path:
@@ -60,67 +60,67 @@ def written(tmp_path: Path, *gates: str) -> Path:
         ("<=", 0, True),
     ],
 )
-def test_the_figure_is_compared_with_the_threshold(op: str, value: float, passed: bool) -> None:
+def test_figure_is_compared_with_the_threshold(op: str, value: float, passed: bool) -> None:
     assert verdict(gate(op=op), Measure(value, value, value)).passed is passed
 
 
 @pytest.mark.parametrize(("on", "passed"), [("lower", False), ("value", True), ("upper", True)])
-def test_a_gate_may_ask_for_a_bound_of_the_interval(on: str, passed: bool) -> None:
+def test_gate_can_use_a_bound_of_the_interval(on: str, passed: bool) -> None:
     assert verdict(gate(on=on), Measure(0.1, -0.1, 0.3)).passed is passed
 
 
-def test_a_refusal_says_by_how_much_and_what_was_demanded() -> None:
+def test_refusal_has_the_distance_and_the_condition() -> None:
     says = verdict(gate(metric="roc_auc", threshold=0.8), Measure(0.75, 0.7, 0.8)).says
     assert "roc_auc = 0.75, must be > 0.8: short by 0.05" in says
     assert "Needed: for the reader" in says
 
 
-def test_an_uncertain_refusal_says_how_many_rows_would_settle_it() -> None:
+def test_uncertain_refusal_has_the_number_of_rows_that_would_decide() -> None:
     says = verdict(gate(on="lower", compare="baseline"), Measure(0.1, -0.1, 0.3)).says
     assert "value minus the baseline's, lower bound = -0.1" in says
-    assert "would pass: some 4,200 test rows, not 1,000" in says
+    assert "would pass: about 4,200 test rows instead of 1,000" in says
 
 
-def test_a_pass_says_what_is_to_spare() -> None:
+def test_pass_has_the_distance() -> None:
     assert "0.2 to spare" in verdict(gate(), Measure(0.2, 0.1, 0.3)).says
 
 
-def test_of_all_slices_the_worst_is_named() -> None:
+def test_worst_slice_is_named() -> None:
     figures = (Measure(1, 1, 1), Measure(-2, -2, -2), Measure(-1, -1, -1))
     result = verdict(gate(slice="*"), *figures, parts=("city=oslo", "city=bergen", "city=malmo"))
     assert result.passed is False
     assert "in city=bergen" in result.says
 
 
-def test_each_slice_does_not_mean_everything() -> None:
+def test_star_slice_leaves_out_all_rows_together() -> None:
     result = verdict(
         gate(slice="*"), Measure(-1, -1, -1), Measure(1, 1, 1), parts=("", "city=oslo")
     )
     assert result.passed
 
 
-def test_one_slice_may_be_asked_for() -> None:
+def test_gate_can_name_one_slice() -> None:
     figures = (Measure(1, 1, 1), Measure(-1, -1, -1))
     assert verdict(gate(slice="city=oslo"), *figures, parts=("", "city=oslo")).passed is False
 
 
-def test_what_was_not_measured_does_not_pass() -> None:
+def test_metric_that_was_not_measured_fails() -> None:
     assert verdict(gate()).passed is False
     assert "was not measured" in verdict(gate()).says
 
 
-def test_a_figure_that_is_no_number_does_not_pass() -> None:
+def test_nan_fails() -> None:
     assert verdict(gate(), Measure(math.nan, math.nan, math.nan)).passed is False
 
 
 @pytest.mark.parametrize("absent", [{"value": "no such thing"}, {"champion": "there is none yet"}])
-def test_a_gate_that_does_not_apply_says_why(absent: dict[str, str]) -> None:
+def test_gate_that_does_not_apply_has_the_reason(absent: dict[str, str]) -> None:
     result = verdict(gate(compare="champion"), absent=absent)
     assert result.passed is None
     assert result.says == f"does not apply: {next(iter(absent.values()))}"
 
 
-def test_gates_are_read_in_order(tmp_path: Path) -> None:
+def test_gates_keep_their_order(tmp_path: Path) -> None:
     gates = read_gates(written(tmp_path, BEATS, BEATS.replace("beats", "again")), METRICS, METRICS)
     assert [(gate.id, gate.on) for gate in gates] == [("beats", "lower"), ("again", "lower")]
 
@@ -130,17 +130,17 @@ def test_gates_are_read_in_order(tmp_path: Path) -> None:
     [
         (
             (BEATS, BEATS.replace("beats", "odd").replace("value", "speed")),
-            "gate odd: no metric 'speed'; there are",
+            "gate odd: metric: 'speed' does not exist; these do: ",
         ),
         ((BEATS, BEATS), "gate beats: the id is used twice"),
-        ((BEATS, SLICED), "gate fair: roc_auc has no slices; value have"),
+        ((BEATS, SLICED), "gate fair: slice: roc_auc has no slices; these have: value"),
         ((BEATS.replace("baseline", "absolute"),), "no gate compares the value with the baseline"),
         ((BEATS.replace('">"', "above"),), "gates[0].op"),
         ((BEATS.replace("threshold: 0", "threshold: much"),), "gates[0].threshold"),
         ((BEATS.replace("why", "because"),), "gates[0].because"),
     ],
 )
-def test_a_file_that_cannot_be_obeyed_is_refused_with_the_key(
+def test_invalid_gate_is_refused_with_its_key(
     tmp_path: Path, lines: tuple[str, ...], says: str
 ) -> None:
     path = written(tmp_path, *lines)

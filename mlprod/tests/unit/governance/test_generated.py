@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from mlprod.governance.generated import (
     BEGIN,
     END,
-    OLD_END,
+    OLD_MARKS,
     codeowners,
-    expected,
-    outdated,
+    outdated_files,
+    render_files,
     to_yaml,
-    write,
+    write_files,
 )
 from mlprod.governance.yaml_loader import GovernanceError
 
@@ -39,26 +39,26 @@ NAMES = {
 
 @pytest.fixture
 def root(filled: Filled) -> Path:
-    """A project whose generated files are up to date."""
+    """A project with generated files that are up to date."""
     folder = filled.folder.parent
-    assert set(write(expected(filled.org, {}, folder), folder)) == NAMES
+    assert set(write_files(render_files(filled.org, {}, folder), folder)) == NAMES
     return folder
 
 
 def again(filled: Filled, root: Path) -> dict[str, str]:
-    return expected(filled.org, {"more.yaml": "a: 1"}, root)
+    return render_files(filled.org, {"more.yaml": "a: 1"}, root)
 
 
-def test_what_was_written_agrees_and_is_not_written_again(filled: Filled, root: Path) -> None:
+def test_written_file_is_not_written_again(filled: Filled, root: Path) -> None:
     files = again(filled, root)
-    assert outdated(files, root) == ("more.yaml",)
-    assert write(files, root) == ("more.yaml",)
-    assert outdated(files, root) == write(files, root) == ()
+    assert outdated_files(files, root) == ("more.yaml",)
+    assert write_files(files, root) == ("more.yaml",)
+    assert outdated_files(files, root) == write_files(files, root) == ()
 
 
-def test_a_change_in_governance_makes_pages_differ(filled: Filled, root: Path) -> None:
+def test_change_in_governance_makes_pages_outdated(filled: Filled, root: Path) -> None:
     filled.change("ownership.yaml", "name: Bea Invented", "name: Eve Invented")
-    assert outdated(expected(filled.org, {}, root), root) == (
+    assert outdated_files(render_files(filled.org, {}, root), root) == (
         "governance/RACI.md",
         "governance/risk.md",
     )
@@ -68,36 +68,37 @@ def test_a_change_in_governance_makes_pages_differ(filled: Filled, root: Path) -
 @pytest.mark.parametrize(
     "mine", ["* ops@example.org", "two\n\n  lines", "a\fb\u2028c\x1cd", "# yours"]
 )
-def test_what_people_wrote_between_the_marks_survives(
-    filled: Filled, root: Path, name: str, mine: str
-) -> None:
+def test_lines_between_the_marks_stay(filled: Filled, root: Path, name: str, mine: str) -> None:
     path = root / name
     begin = next(line for line in path.read_text().splitlines() if BEGIN in line)
     path.write_text(path.read_text().replace(begin, f"{begin}\n{mine}"), encoding="utf-8")
-    assert outdated(again(filled, root), root) == ("more.yaml",)
+    assert outdated_files(again(filled, root), root) == ("more.yaml",)
     filled.change("ownership.yaml", "stage: poc", "stage: pilot")
-    write(again(filled, root), root)
+    write_files(again(filled, root), root)
     assert f"{begin}\n{mine}\n" in path.read_text()
 
 
+@pytest.mark.parametrize("old", OLD_MARKS)
 @pytest.mark.parametrize("name", ["CODEOWNERS", "governance/RACI.md"])
-def test_what_people_wrote_survives_between_the_marks_of_the_first_version(
-    filled: Filled, root: Path, name: str
+def test_lines_between_marks_of_an_earlier_version_stay(
+    filled: Filled, root: Path, name: str, old: str
 ) -> None:
     path = root / name
     begin = next(line for line in path.read_text().splitlines() if BEGIN in line)
     path.write_text(
-        path.read_text().replace(begin, f"{begin}\nmine").replace(END, OLD_END), encoding="utf-8"
+        path.read_text().replace(begin, f"{begin}\nmine").replace(OLD_MARKS[old], old),
+        encoding="utf-8",
     )
-    assert name in write(again(filled, root), root)
+    assert name in write_files(again(filled, root), root)
     assert f"{begin}\nmine\n" in path.read_text()
     assert END in path.read_text()
+    assert old not in path.read_text()
 
 
 @pytest.mark.parametrize("mark", [BEGIN, END])
 @pytest.mark.parametrize("times", [0, 2])
 @pytest.mark.parametrize("name", ["CODEOWNERS", "catalog-info.yaml", "governance/RACI.md"])
-def test_marks_that_are_broken_are_an_error_and_nothing_is_written(
+def test_broken_marks_are_refused_and_nothing_is_written(
     filled: Filled, root: Path, name: str, mark: str, times: int
 ) -> None:
     path = root / name
@@ -108,40 +109,39 @@ def test_marks_that_are_broken_are_an_error_and_nothing_is_written(
     with pytest.raises(
         GovernanceError, match="the two marks at its end are needed, each once"
     ) as refused:
-        write(again(filled, root), root)
+        write_files(again(filled, root), root)
     assert str(path) in str(refused.value)
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_an_interrupted_write_leaves_the_old_file(filled: Filled, root: Path) -> None:
+def test_interrupted_write_leaves_the_old_file(filled: Filled, root: Path) -> None:
     filled.change("ownership.yaml", "name: Bea Invented", "name: Eve Invented")
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    files = expected(filled.org, {}, root)
+    files = render_files(filled.org, {}, root)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (50, hard)
-    )  # bytes that a file of this process may have
+    # Bytes that a file of this process may have.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            write(files, root)
+            write_files(files, root)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_a_new_file_is_readable_for_whom_the_umask_lets_it_be(filled: Filled, root: Path) -> None:
+def test_new_file_has_the_permissions_of_the_umask(filled: Filled, root: Path) -> None:
     before = os.umask(0o027)
     try:
-        write(again(filled, root), root)
+        write_files(again(filled, root), root)
     finally:
         os.umask(before)
     assert (root / "more.yaml").stat().st_mode & 0o777 == 0o640
 
 
-def test_the_mode_of_a_file_is_kept(filled: Filled, root: Path) -> None:
+def test_permissions_of_a_file_stay(filled: Filled, root: Path) -> None:
     (root / "CODEOWNERS").chmod(0o640)
     filled.change("ownership.yaml", "email: dee@example.org", "email: dee@example.net")
-    write(expected(filled.org, {}, root), root)
+    write_files(render_files(filled.org, {}, root), root)
     assert (root / "CODEOWNERS").stat().st_mode & 0o777 == 0o640
     assert (root / "governance" / "RACI.md").stat().st_mode & 0o777 == 0o644
 
@@ -150,7 +150,7 @@ def test_the_mode_of_a_file_is_kept(filled: Filled, root: Path) -> None:
 
 
 def owners(lines: str, path: str) -> list[str]:
-    """Who must approve a change of a path: the last line that fits counts."""
+    """The approvers of a path: the last matching line counts."""
     result: list[str] = []
     for line in lines.splitlines():
         pattern, *people = line.split()
@@ -172,7 +172,9 @@ def owners(lines: str, path: str) -> list[str]:
         ("governance/ownership.yaml", "dee"),
     ],
 )
-def test_a_change_is_approved_by_who_answers_for_it(filled: Filled, path: str, owner: str) -> None:
+def test_change_is_approved_by_the_accountable_person(
+    filled: Filled, path: str, owner: str
+) -> None:
     assert owners(codeowners(filled.org), path) == [f"{owner}@example.org"]
 
 
@@ -186,7 +188,7 @@ def test_a_change_is_approved_by_who_answers_for_it(filled: Filled, path: str, o
         ("Dee Invented", "README.md", []),
     ],
 )
-def test_nobody_known_gives_no_line(
+def test_outcome_without_a_named_person_has_no_line(
     filled: Filled, nobody: str, path: str, instead: list[str]
 ) -> None:
     filled.change("ownership.yaml", f"name: {nobody}", "name: TODO")
@@ -194,7 +196,7 @@ def test_nobody_known_gives_no_line(
     assert "TODO" not in codeowners(filled.org)
 
 
-def test_every_author_may_approve_and_a_team_is_its_members(filled: Filled) -> None:
+def test_every_author_may_approve(filled: Filled) -> None:
     filled.change(
         "ownership.yaml",
         "model_owner, responsible: [author]",
@@ -206,7 +208,7 @@ def test_every_author_may_approve_and_a_team_is_its_members(filled: Filled) -> N
     ]
 
 
-def test_a_deeper_folder_wins_whatever_the_order_of_the_outcomes(filled: Filled) -> None:
+def test_deeper_folder_wins_in_any_order(filled: Filled) -> None:
     filled.change(
         "ownership.yaml",
         "paths: [src/*/model.py, src/*/decision.py]",
@@ -229,7 +231,7 @@ def test_a_deeper_folder_wins_whatever_the_order_of_the_outcomes(filled: Filled)
         ("paths: [src]", "paths: ['']"),
     ],
 )
-def test_no_word_adds_an_owner(filled: Filled, before: str, after: str) -> None:
+def test_no_value_can_add_an_owner(filled: Filled, before: str, after: str) -> None:
     filled.change("ownership.yaml", before, after)
     with pytest.raises(GovernanceError, match=r"(email|paths\[0\]): String should match pattern"):
         _ = filled.org
@@ -268,7 +270,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_yaml_reads_what_was_written(value: Any) -> None:
+def test_yaml_round_trip(value: Any) -> None:
     result = yaml.safe_load(to_yaml(value))
     assert result == value
     assert repr(result) == repr(value), "1 is not 1.0, and true is not 1"
@@ -281,8 +283,8 @@ def test_plain_keys_stay_plain() -> None:
     assert math.isnan(yaml.safe_load(to_yaml(math.nan)))
 
 
-def test_the_catalogue_entry_says_who_owns_it(filled: Filled) -> None:
-    result = yaml.safe_load(expected(filled.org, {}, filled.folder)["catalog-info.yaml"])
+def test_catalog_entry_names_the_owner(filled: Filled) -> None:
+    result = yaml.safe_load(render_files(filled.org, {}, filled.folder)["catalog-info.yaml"])
     assert result["spec"] == {
         "type": "service",
         "lifecycle": "experimental",
@@ -296,6 +298,6 @@ def test_the_catalogue_entry_says_who_owns_it(filled: Filled) -> None:
         "",
     )
     filled.change("ownership.yaml", "stage: poc", "stage: production")
-    result = yaml.safe_load(expected(filled.org, {}, filled.folder)["catalog-info.yaml"])
+    result = yaml.safe_load(render_files(filled.org, {}, filled.folder)["catalog-info.yaml"])
     assert (result["spec"]["owner"], result["spec"]["lifecycle"]) == ("user:dee", "production")
     assert re.fullmatch("[a-z0-9-]+", result["metadata"]["name"])

@@ -19,12 +19,12 @@ def test_an_outcome_has_one_accountable_person(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["model_quality", "unheard_of"])
-def test_nobody_is_told_as_todo(tmp_path: Path, outcome: str) -> None:
+def test_missing_name_is_shown_as_todo(tmp_path: Path, outcome: str) -> None:
     ownership = read_ownership(written(tmp_path, OWNERSHIP.replace("Your Name", "TODO")))
     assert ownership.accountable(outcome) == "TODO"
 
 
-def test_an_accountable_stranger_is_refused(tmp_path: Path) -> None:
+def test_unknown_accountable_person_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         GovernanceError, match=r"model_quality: accountable 'somebody' is not in people"
     ):
@@ -36,9 +36,9 @@ def test_an_accountable_stranger_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_accountable_for_one_outcome_are_refused(tmp_path: Path) -> None:
-    twice = OWNERSHIP + "  - {id: model_quality, accountable: model_owner}\n"
-    with pytest.raises(GovernanceError, match="said twice; one outcome has one accountable person"):
-        read_ownership(written(tmp_path, twice))
+    duplicate = OWNERSHIP + "  - {id: model_quality, accountable: model_owner}\n"
+    with pytest.raises(GovernanceError, match="appears twice; one outcome has one accountable"):
+        read_ownership(written(tmp_path, duplicate))
 
 
 PEOPLE = """  - {id: a, name: A, email: a@example.org}
@@ -66,10 +66,10 @@ def test_two_ids_with_one_address_are_one_person(
     tmp_path: Path, one: str, other: str, same: bool
 ) -> None:
     ownership = read_ownership(written(tmp_path, WHOLE))
-    assert ownership.same(one, other) is ownership.same(other, one) is same
+    assert ownership.is_same_person(one, other) is ownership.is_same_person(other, one) is same
 
 
-def test_a_team_stands_for_its_members(tmp_path: Path) -> None:
+def test_team_is_replaced_by_its_members(tmp_path: Path) -> None:
     ownership = read_ownership(written(tmp_path, WHOLE))
     assert [person.id for person in ownership.people_of(["b", "team", "a", "nobody"])] == [
         "b",
@@ -81,10 +81,10 @@ def test_a_team_stands_for_its_members(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("people:", "the key 'people' is said twice"),
+        ("people:", "the key 'people' appears twice"),
         (
             "  - {id: model_quality2, accountable: team}",
-            "accountable 'team' is a team; one person answers",
+            "accountable 'team' is a team; name one person",
         ),
         (
             "  - {id: x, accountable: a, informed: [y]}",
@@ -104,7 +104,7 @@ def test_a_team_stands_for_its_members(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_an_id_that_is_nobodys_is_refused(tmp_path: Path, more: str, says: str) -> None:
+def test_unknown_id_is_refused(tmp_path: Path, more: str, says: str) -> None:
     with pytest.raises(GovernanceError) as refused:
         read_ownership(written(tmp_path, f"{WHOLE}{more}\n"))
     assert str(tmp_path / "ownership.yaml") in str(refused.value)
@@ -114,7 +114,7 @@ def test_an_id_that_is_nobodys_is_refused(tmp_path: Path, more: str, says: str) 
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        ("id: b,", "id: a,", r"people: \['a'\] are said twice"),
+        ("id: b,", "id: a,", r"people: \['a'\] appear twice"),
         ("members: [a, c]", "members: [a, q]", "teams: team 'q' is not in people"),
         (
             "{id: team, members: [a, c]}",
@@ -128,8 +128,6 @@ def test_an_id_that_is_nobodys_is_refused(tmp_path: Path, more: str, says: str) 
         ),
     ],
 )
-def test_a_list_that_contradicts_itself_is_refused(
-    tmp_path: Path, before: str, after: str, says: str
-) -> None:
+def test_contradictory_list_is_refused(tmp_path: Path, before: str, after: str, says: str) -> None:
     with pytest.raises(GovernanceError, match=says):
         read_ownership(written(tmp_path, WHOLE.replace(before, after)))

@@ -7,7 +7,7 @@ __all__ = ["filled"]
 FILE = "governance/problem.yaml"
 
 
-def test_a_file_that_says_nothing_fails_every_check_of_it(filled: Filled) -> None:
+def test_empty_file_fails_every_check_of_it(filled: Filled) -> None:
     (filled.folder / "problem.yaml").write_text("")
     assert filled.failing().keys() == {
         "problem-stated",
@@ -18,7 +18,7 @@ def test_a_file_that_says_nothing_fails_every_check_of_it(filled: Filled) -> Non
 
 
 @pytest.mark.parametrize(
-    ("message", "key"),
+    ("line", "key"),
     [
         ("  statement: Fraudulent payments settle before anyone looks.\n", "problem.statement"),
         ("  affected: card holders\n", "problem.affected"),
@@ -28,31 +28,33 @@ def test_a_file_that_says_nothing_fails_every_check_of_it(filled: Filled) -> Non
             "problem.today",
         ),
         (", cost: 2 million EUR a year", "problem.today"),
-        ("who: the payments desk, ", "decision.who"),
-        (", outcome: fraud reported by the bank", "decision.outcome"),
+        ("  who: the payments desk\n", "decision.who"),
+        ("  outcome: fraud reported by the bank\n", "decision.outcome"),
     ],
 )
-def test_the_problem_has_no_blanks(filled: Filled, message: str, key: str) -> None:
-    filled.change("problem.yaml", message, "")
-    filled.only("problem-stated", f"{FILE}: {key} is not said")
+def test_missing_part_of_the_problem_is_reported(filled: Filled, line: str, key: str) -> None:
+    filled.change("problem.yaml", line, "")
+    filled.only("problem-stated", f"{FILE}: {key}", " is not filled in")
 
 
-def test_a_way_without_ml_was_looked_at(filled: Filled) -> None:
+def test_alternative_without_ml_is_required(filled: Filled) -> None:
     before = FILES["problem.yaml"]
     filled.change("problem.yaml", before[before.index("alternatives") : before.index("value:")], "")
-    filled.only("non-ml-alternative", f"{FILE}: alternatives: none was looked at")
+    filled.only("non-ml-alternative", f"{FILE}: alternatives: none; add one")
 
 
 @pytest.mark.parametrize(
-    ("message", "key"),
+    ("line", "key"),
     [
         ("a few more are found", "result"),
         ("every merchant needs a rule", "why_not"),
         ("heuristic", "option"),
     ],
 )
-def test_an_alternative_has_a_result_and_a_reason(filled: Filled, message: str, key: str) -> None:
-    filled.change("problem.yaml", message, "''")
+def test_alternative_without_result_or_reason_is_refused(
+    filled: Filled, line: str, key: str
+) -> None:
+    filled.change("problem.yaml", line, "''")
     with pytest.raises(GovernanceError, match=rf"alternatives\[0\].{key}: "):
         filled.failing()
 
@@ -60,7 +62,7 @@ def test_an_alternative_has_a_result_and_a_reason(filled: Filled, message: str, 
 @pytest.mark.parametrize(
     "key", ["kpi", "unit", "baseline", "target", "payoff_a_month", "by", "owner"]
 )
-def test_the_value_has_no_blanks(filled: Filled, key: str) -> None:
+def test_missing_part_of_the_value_is_reported(filled: Filled, key: str) -> None:
     line = next(
         line for line in FILES["problem.yaml"].splitlines() if line.startswith(f"  {key}: ")
     )
@@ -79,43 +81,48 @@ def test_the_value_has_no_blanks(filled: Filled, key: str) -> None:
         ("up", "120000", False),
     ],
 )
-def test_the_target_is_a_gain(filled: Filled, direction: str, target: str, gain: bool) -> None:
+def test_target_must_improve_on_the_baseline(
+    filled: Filled, direction: str, target: str, gain: bool
+) -> None:
     filled.change("problem.yaml", "direction: down", f"direction: {direction}")
     filled.change("problem.yaml", "target: 120000", f"target: {target}")
     if gain:
         assert filled.failing() == {}
     else:
         filled.only(
-            "value-targeted", f"{FILE}: value.target", f"no gain over 175000 when {direction}"
+            "value-targeted",
+            f"{FILE}: value.target",
+            f"with direction {direction}, set a target",
+            "175000",
         )
 
 
 @pytest.mark.parametrize("target", [".nan", "-.inf"])
-def test_a_target_is_a_number(filled: Filled, target: str) -> None:
+def test_target_that_is_not_finite_is_refused(filled: Filled, target: str) -> None:
     filled.change("problem.yaml", "target: 120000", f"target: {target}")
     with pytest.raises(GovernanceError, match=r"value.target: Input should be a finite number"):
         filled.failing()
 
 
-def test_a_target_whose_day_has_passed_is_reviewed(filled: Filled) -> None:
+def test_target_whose_day_has_passed_is_reported(filled: Filled) -> None:
     filled.change("problem.yaml", "by: 2026-12-31", "by: 2026-05-31")
     filled.only("value-targeted", f"{FILE}: value.by: 2026-05-31 has passed")
 
 
 @pytest.mark.parametrize("owner", ["somebody", "''"])
-def test_the_value_is_that_of_a_known_person(filled: Filled, owner: str) -> None:
+def test_owner_of_the_value_must_be_a_named_person(filled: Filled, owner: str) -> None:
     filled.change("problem.yaml", "owner: value_owner", f"owner: {owner}")
     filled.only("value-targeted", f"{FILE}: value.owner: ")
 
 
-def test_what_would_end_it_is_said(filled: Filled) -> None:
+def test_kill_criterion_is_required(filled: Filled) -> None:
     filled.change(
         "problem.yaml", "kill_criteria:\n  - {when: losses stay above 160000, by: 2026-09-30}\n", ""
     )
     filled.only("kill-criteria", f"{FILE}: kill_criteria: none")
 
 
-def test_a_kill_criterion_whose_day_has_passed_stops_every_stage(filled: Filled) -> None:
+def test_kill_criterion_whose_day_has_passed_blocks_every_stage(filled: Filled) -> None:
     assert all(filled.card().reached(stage) for stage in ("poc", "pilot", "production"))
     filled.change("problem.yaml", "by: 2026-09-30", "by: 2026-05-31")
     filled.only(

@@ -18,7 +18,7 @@ Page = Callable[[GovernanceConfig], str]
 
 
 def shape(page: str) -> list[str]:
-    """What Markdown acts on: headings, rows with their number of cells, items, comments."""
+    """The structure of a page: headings, rows with their number of cells, items, comments."""
     plain = page.replace("\\\\", "").replace("\\|", "")
     return [
         f"{line.count('|')} cells" if line.startswith("|") else line.split(" ")[0]
@@ -28,7 +28,7 @@ def shape(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_depends_on_the_day(
+def test_page_does_not_depend_on_the_day(
     filled: Filled, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert page(filled.org) == page(filled.org)
@@ -40,70 +40,84 @@ def test_nothing_depends_on_the_day(
     [
         (
             reports.raci,
-            "| business value | **Ada Invented (value_owner)** | Flo Invented "
-            "(adoption_owner) | *not said yet* |",
+            "| business value | **Ada Invented (value owner)** | Flo Invented "
+            "(adoption owner) | *not filled in yet* |",
         ),
         (
             reports.raci,
-            "| Dee Invented (platform_owner) | dee@example.org | Gil Invented (author) | "
+            "| Dee Invented (platform owner) | dee@example.org | Gil Invented (author) | "
             "serving (2026-05-04), sec",
         ),
         (
             reports.raci,
-            "| fraud-team | Bea Invented (model_owner), Gil Invented (author) | \\#fraud | "
+            "| fraud-team | Bea Invented (model owner), Gil Invented (author) | \\#fraud | "
             "Gil Invented (author) |",
         ),
-        (reports.raci, "- checkout (api), payments team. Without an answer: approve below 50 EUR"),
-        (reports.problem, "**Who has it.** card holders"),
-        (reports.problem, "- heuristic: a few more are found. every merchant needs a rule"),
+        (
+            reports.raci,
+            "- checkout (by API), owned by payments team. Without a decision: approve below 50 EUR",
+        ),
+        (reports.problem, "**People affected.** card holders"),
+        (
+            reports.problem,
+            "- A simple rule: a few more are found. Why it is not enough: every merchant "
+            "needs a rule",
+        ),
         (reports.problem, "fraud losses, in EUR a month: 175000 today, 120000 by 2026-12-31"),
-        (reports.problem, "- losses stay above 160000, looked at on 2026-09-30"),
+        (reports.problem, "- losses stay above 160000, checked on 2026-09-30"),
         (reports.change_plan, "## Will I lose my job?\n\nNo.\n"),
         (
             reports.change_plan,
-            "| assist | *not said yet* | 28 days, 900 cases | *not said yet* | *not said yet* |",
+            "| assist | *not filled in yet* | 28 days, 900 cases | *not filled in yet* | "
+            "*not filled in yet* |",
         ),
         (
             reports.change_plan,
-            "| desk | what it cannot do (limits first) | *not said yet* | *not said yet* | "
-            "2026-05-21 |",
+            "| desk | what it cannot do (begins with the limits) | *not filled in yet* | "
+            "*not filled in yet* | 2026-05-21 |",
         ),
-        (reports.change_plan, "| desk | training: limits | | *not said yet* | 9 of 10 |"),
-        (reports.raci, "| ml | Gil Invented (author), practitioner | beats-baseline |  |"),
+        (reports.change_plan, "| desk | training: limits | | *not filled in yet* | 9 of 10 |"),
         (
             reports.raci,
-            "| kubernetes | *not said yet* | rollback-drilled | hire: Dee Invented "
-            "(platform_owner) by 2026-09-30 |",
+            "| ML | Gil Invented (author), practitioner | the model is surely worth more than "
+            "today's process (`make train`) |  |",
+        ),
+        (
+            reports.raci,
+            "| kubernetes | *not filled in yet* | the rollback was tested and timed "
+            "(`make rollback-drill`) | a new colleague: Dee Invented (platform owner) by "
+            "2026-09-30 |",
         ),
         (
             reports.risks,
-            "Tier **A**. About people: yes; personal data: yes; acts without review: no.",
+            "Tier **A**. Decisions about people: yes. Personal data: yes. Acts before a review: "
+            "no.",
         ),
         (
             reports.risks,
             "| honest customers are declined | medium | medium | a gate | Bea Invented "
-            "(model_owner) | 2026-08-01 |",
+            "(model owner) | 2026-08-01 |",
         ),
         (reports.risks, "Not legal advice"),
     ],
 )
-def test_a_page_says_what_the_file_says(filled: Filled, page: Page, says: str) -> None:
+def test_page_has_the_content_of_the_file(filled: Filled, page: Page, says: str) -> None:
     assert says in page(filled.org)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_what_is_not_said_is_shown_as_not_said(filled: Filled, page: Page) -> None:
+def test_missing_entry_is_shown_as_not_filled_in(filled: Filled, page: Page) -> None:
     for name in ("problem.yaml", "risk.yaml", "change_plan.yaml"):
         (filled.folder / name).unlink()
     assert "None" not in page(filled.org)
-    assert "*not said yet*" in page(filled.org)
+    assert "*not filled in yet*" in page(filled.org)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_hostile_words_are_shown_as_words(filled: Filled, page: Page) -> None:
+def test_hostile_text_is_shown_as_text(filled: Filled, page: Page) -> None:
     before = shape(page(filled.org))
-    received = json.dumps(HOSTILE)
-    for file, message in (
+    hostile = json.dumps(HOSTILE)
+    for file, line in (
         ("ownership.yaml", "name: Bea Invented"),
         ("ownership.yaml", "name: Gil Invented"),
         ("ownership.yaml", "fallback: approve below 50 EUR"),
@@ -118,7 +132,7 @@ def test_hostile_words_are_shown_as_words(filled: Filled, page: Page) -> None:
         ("change_plan.yaml", "group: payments desk"),
         ("change_plan.yaml", "content: limits"),
     ):
-        filled.change(file, message, f"{message.partition(':')[0]}: {received}")
+        filled.change(file, line, f"{line.partition(':')[0]}: {hostile}")
     result = page(filled.org)
     assert shape(result) == before
     assert "evil.test" in result
@@ -126,5 +140,5 @@ def test_hostile_words_are_shown_as_words(filled: Filled, page: Page) -> None:
     assert "[x]" not in result.replace("\\[x\\]", "")
 
 
-def test_every_file_has_a_page() -> None:
-    assert len(PAGES) + 1 == len(FILES), "gates has none"
+def test_every_file_except_gates_has_a_page() -> None:
+    assert len(PAGES) + 1 == len(FILES)

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from filled import Filled, filled
+from filled import FILES, Filled, filled
 
 from mlprod.governance.risk import Risks
 
@@ -11,18 +11,18 @@ QUESTIONS = ("about_people", "personal_data", "acts_without_review")
 
 
 @pytest.mark.parametrize("answers", [*itertools.product([True, False], repeat=3)])
-def test_the_tier_is_how_often_yes_was_said(filled: Filled, answers: tuple[bool, ...]) -> None:
+def test_tier_follows_from_the_number_of_yes(filled: Filled, answers: tuple[bool, ...]) -> None:
     filled.answer(**dict(zip(QUESTIONS, answers, strict=True)))
     assert filled.org.risk.tier == {0: "C", 1: "B", 2: "A", 3: "A"}[sum(answers)]
 
 
 @pytest.mark.parametrize("unanswered", QUESTIONS)
-def test_what_is_not_answered_counts_as_yes(filled: Filled, unanswered: str) -> None:
+def test_missing_answer_counts_as_yes(filled: Filled, unanswered: str) -> None:
     filled.answer(**{question: False for question in QUESTIONS if question != unanswered})
     assert filled.org.risk.tier == "B"
 
 
-def test_a_file_that_says_nothing_is_of_tier_a(filled: Filled) -> None:
+def test_empty_file_has_tier_a(filled: Filled) -> None:
     assert Risks().tier == "A"
     (filled.folder / "risk.yaml").unlink()
     assert filled.failing().keys() == {
@@ -36,7 +36,12 @@ def test_a_file_that_says_nothing_is_of_tier_a(filled: Filled) -> None:
 @pytest.mark.parametrize(
     ("check", "before", "after", "says"),
     [
-        ("risks-owned", ", mitigation: a gate", "", "risks[0] (unfair): mitigation is not said"),
+        (
+            "risks-owned",
+            ", mitigation: a gate",
+            "",
+            "risks[0] (unfair): mitigation is not filled in",
+        ),
         ("risks-owned", ", review_by: 2026-08-01", "", "risks[0] (unfair): review_by: no day"),
         (
             "risks-owned",
@@ -49,7 +54,7 @@ def test_a_file_that_says_nothing_is_of_tier_a(filled: Filled) -> None:
             "risk-classified",
             "why: a person reviews it; confirmed by counsel",
             "why: ''",
-            "classification: say eu_ai_act",
+            "classification: fill in eu_ai_act",
         ),
         (
             "risk-classified",
@@ -61,31 +66,31 @@ def test_a_file_that_says_nothing_is_of_tier_a(filled: Filled) -> None:
             "oversight-named",
             "stop: [platform_owner]",
             "stop: []",
-            "oversight.stop: names no known person",
+            "oversight.stop: nobody; use the id of a person",
         ),
         (
             "oversight-named",
             "stop: [platform_owner]",
             "stop: [anyone]",
-            "oversight.stop: names no known person",
+            "oversight.stop: anyone; use the id of a person",
         ),
         (
             "oversight-named",
             ", competent_people: [model_owner]",
             "",
-            "oversight.competent_people: names no known",
+            "oversight.competent_people: nobody; use the id",
         ),
         ("logs-kept", "retention_days: 365", "retention_days: 182", "logging.retention_days: 182"),
         (
             "logs-kept",
             "retention_days: 365",
             "personal_data: none",
-            "logging.retention_days: not said",
+            "logging.retention_days: not filled in",
         ),
         ("logs-kept", "retention_days: 365", "retention_days: 183", ""),
     ],
 )
-def test_one_thing_that_is_missing_is_named(
+def test_missing_entry_is_reported_with_its_key(
     filled: Filled, check: str, before: str, after: str, says: str
 ) -> None:
     filled.change("risk.yaml", before, after)
@@ -95,7 +100,7 @@ def test_one_thing_that_is_missing_is_named(
         assert filled.failing() == {}
 
 
-def test_an_owner_of_a_risk_who_has_left_owns_nothing(filled: Filled) -> None:
+def test_owner_of_a_risk_who_has_left_is_reported(filled: Filled) -> None:
     filled.change("risk.yaml", "owner: model_owner", "owner: author")
     filled.change(
         "ownership.yaml",
@@ -105,11 +110,7 @@ def test_an_owner_of_a_risk_who_has_left_owns_nothing(filled: Filled) -> None:
     assert f"{FILE}: risks[0] (unfair): owner: author" in filled.failing()["risks-owned"][0]
 
 
-def test_no_system_is_without_risks(filled: Filled) -> None:
-    risks = next(
-        line
-        for line in (filled.folder / "risk.yaml").read_text().splitlines()
-        if "id: unfair" in line
-    )
-    filled.change("risk.yaml", f"risks:\n{risks}\n", "")
-    filled.only("risks-owned", f"{FILE}: risks: none is said")
+def test_file_without_risks_is_reported(filled: Filled) -> None:
+    text = FILES["risk.yaml"]
+    filled.change("risk.yaml", text[text.index("risks:") : text.index("oversight:")], "")
+    filled.only("risks-owned", f"{FILE}: risks: none; add at least one")

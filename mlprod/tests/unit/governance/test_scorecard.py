@@ -9,7 +9,14 @@ from mlprod.governance.check_catalogue import catalogue
 from mlprod.governance.check_results import ProjectState
 from mlprod.governance.ml_test_score import SCORE_SECTIONS
 from mlprod.governance.ownership import STAGES, Stage
-from mlprod.governance.scorecard import MOST, as_json, markdown, next_steps, prometheus, terminal
+from mlprod.governance.scorecard import (
+    MAX_STEPS,
+    as_json,
+    markdown,
+    next_steps,
+    prometheus,
+    terminal,
+)
 
 __all__ = ["filled"]
 HOSTILE = (
@@ -32,31 +39,31 @@ def rows(page: str) -> list[str]:
     return [line for line in page.splitlines() if line.startswith("|")]
 
 
-def test_next_steps_are_few_and_by_person(filled: Filled) -> None:
+def test_next_steps_are_at_most_ten_and_sorted_by_person(filled: Filled) -> None:
     for name in ("problem.yaml", "risk.yaml", "change_plan.yaml"):
         (filled.folder / name).unlink()
     card = filled.card([])
     steps = next_steps(card, "production")
-    assert len(steps) == MOST == 10
+    assert len(steps) == MAX_STEPS == 10
     people = [person for person, _, _ in steps]
     assert people == sorted(people)
     assert len(set(steps)) == len(steps)
 
 
-def test_what_one_command_shows_is_one_step(filled: Filled) -> None:
+def test_gaps_that_one_command_closes_are_one_step(filled: Filled) -> None:
     tests = [
         element
         for element in catalogue().checks
         if element.by == "make train" and element.demanded("pilot", "A") and not element.fix
     ]
-    steps = next_steps(filled.card(filled.without(*(each.id for each in tests))), "pilot")
+    steps = next_steps(filled.card(filled.without(*(item.id for item in tests))), "pilot")
     (why,) = [
         why for person, does, why in steps if (person, does) == ("Bea Invented", "make train")
     ]
     assert why == "; ".join(item.title for item in tests)
 
 
-def test_what_no_command_shows_yet_comes_last_with_the_waiver_that_helps(filled: Filled) -> None:
+def test_check_without_a_command_comes_last_with_its_waiver(filled: Filled) -> None:
     card = filled.card(filled.without("contract-holds", "sbom"))
     not_yet = [
         replace(result, entry=result.entry.model_copy(update={"later": True}))
@@ -69,48 +76,48 @@ def test_what_no_command_shows_yet_comes_last_with_the_waiver_that_helps(filled:
     assert "{check: sbom, reason: …, risk: …, approved_by: platform_owner, expires: …}" in steps[-1]
 
 
-def test_the_terminal_shows_each_gap_with_its_mending(filled: Filled) -> None:
+def test_terminal_shows_each_gap_with_its_command(filled: Filled) -> None:
     filled.change("ownership.yaml", "deputy: author", "deputy: ''")
     card = filled.card(filled.without("contract-holds"))
     message = terminal(card, "pilot")
     assert (
-        "contract-holds (unmeasured): the data holds its contract. Cy Invented answers for it."
+        "contract-holds (unmeasured): the data meets the contract. Cy Invented is accountable."
         in message
     )
     assert "-> make validate" in message
     assert (
-        "governance/ownership.yaml: people: platform_owner: deputy: has no deputy; name another"
+        "governance/ownership.yaml: people: platform_owner: deputy: nobody; use the id of another"
         in message
     )
     assert "ML Test Score 6" in message
     assert message.endswith(
-        "2 checks are missing for pilot. All 28 of the ML Test Score: make readiness "
+        "2 checks are missing for pilot. All 28 tests of the ML Test Score: make readiness "
         "FORMAT=markdown"
     )
     assert "fraud-scoring: poc for 30 days, tier A" in message
     assert "2 checks are missing for pilot" in terminal(card, "pilot", whole=False)
 
 
-def test_the_terminal_says_when_a_stage_is_met(filled: Filled) -> None:
-    assert terminal(filled.card(), "production").endswith("Every demand of production is met.")
+def test_terminal_reports_a_stage_that_is_met(filled: Filled) -> None:
+    assert terminal(filled.card(), "production").endswith("Every requirement of production is met.")
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_a_payoff_that_nobody_accepted_is_called_assumed(filled: Filled, accepted: bool) -> None:
+def test_payoff_without_acceptance_is_assumed(filled: Filled, accepted: bool) -> None:
     card = filled.card(filled.everything if accepted else filled.without("payoff-accepted"))
-    assert ("worth is ASSUMED" in terminal(card, "pilot")) is not accepted
-    assert ("worth is ASSUMED" in markdown(card, "pilot")) is not accepted
+    assert ("a decision is ASSUMED" in terminal(card, "pilot")) is not accepted
+    assert ("a decision is ASSUMED" in markdown(card, "pilot")) is not accepted
     assert (json.loads(as_json(card, "pilot"))["payoff"] == "assumed") is not accepted
     for shown in (terminal(card, "pilot"), markdown(card, "pilot"), as_json(card, "pilot")):
         assert "2,000 decisions a month" in shown
 
 
 @pytest.mark.parametrize("stage", ["pilot", "production"])
-def test_a_waiver_is_loud_in_every_format(waived: Filled, stage: Stage) -> None:
+def test_every_format_shows_a_waiver(waived: Filled, stage: Stage) -> None:
     card = waived.card(waived.without("contract-holds"))
     assert "WAIVED until 2026-07-01: contract-holds: the table is late" in terminal(card, stage)
     assert (
-        "- **Waived until 2026-07-01**: the data holds its contract. the table is late (wrong rows)"
+        "- **Waived until 2026-07-01**: the data meets the contract. the table is late (wrong rows)"
         in markdown(card, stage)
     )
     (row,) = [
@@ -121,14 +128,14 @@ def test_a_waiver_is_loud_in_every_format(waived: Filled, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_has_expired_is_loud_in_every_format(waived: Filled, stage: Stage) -> None:
+def test_every_format_shows_an_expired_waiver(waived: Filled, stage: Stage) -> None:
     waived.change("waivers.yaml", "2026-07-01", "2026-05-01")
     card = waived.card()
     assert (
-        "STOPS EVERY STAGE: governance/waivers.yaml: contract-holds: expired on 2026-05-01"
+        "BLOCKS EVERY STAGE: governance/waivers.yaml: contract-holds: expired on 2026-05-01"
         in terminal(card, stage)
     )
-    assert "- **Stops every stage**: governance/waivers.yaml: contract-holds: expired" in markdown(
+    assert "- **Blocks every stage**: governance/waivers.yaml: contract-holds: expired" in markdown(
         card, stage
     )
     result = json.loads(as_json(card, stage))
@@ -136,24 +143,24 @@ def test_what_has_expired_is_loud_in_every_format(waived: Filled, stage: Stage) 
     assert not any(result["reached"].values())
 
 
-def test_a_low_score_stops_production_only_and_says_so(filled: Filled) -> None:
+def test_low_score_blocks_only_production(filled: Filled) -> None:
     card = filled.card(facts=ProjectState(DIGESTS, ""))
     assert card.reached("pilot")
     for shown in (terminal(card, "production"), markdown(card, "production")):
-        assert "ML Test Score 3.5; tier A needs 5" in shown
-    assert "Stops every stage" not in markdown(card, "production")
+        assert "ML Test Score 3.5; tier A requires 5" in shown
+    assert "Blocks every stage" not in markdown(card, "production")
 
 
 @pytest.mark.parametrize("shown", [True, False])
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_lacks_in_a_section_is_said_in_every_format(
+def test_every_format_lists_the_commands_for_a_low_section(
     filled: Filled, shown: bool, stage: Stage
 ) -> None:
     card = filled.card(filled.everything if shown else [])
-    table = json.loads(as_json(card, stage))["ml_test_score_lacks"]
+    table = json.loads(as_json(card, stage))["ml_test_score_missing"]
     requested = {"terminal": terminal(card, stage, whole=False), "markdown": markdown(card, stage)}
     for text in requested.values() if stage != "poc" else ():
-        assert ("What adds to it:" in text) is not shown
+        assert ("These commands add points:" in text) is not shown
         assert ("make tune  (" in text or "- make tune: " in text) is not shown
     assert set(table) == (set() if shown else set(SCORE_SECTIONS))
 
@@ -183,7 +190,7 @@ def test_json_has_every_check(filled: Filled, shown: bool, stage: Stage) -> None
         )
 
 
-def test_json_tells_of_what_evidence_the_check_rests(filled: Filled) -> None:
+def test_json_has_the_evidence_of_a_check(filled: Filled) -> None:
     result = json.loads(as_json(filled.card(), "production"))
     (row,) = [check for check in result["checks"] if check["id"] == "beats-baseline"]
     expected = {
@@ -196,7 +203,7 @@ def test_json_tells_of_what_evidence_the_check_rests(filled: Filled) -> None:
     assert {key: row[key] for key in expected} == expected
 
 
-def test_markdown_shows_hostile_words_as_words(waived: Filled) -> None:
+def test_markdown_shows_hostile_text_as_text(waived: Filled) -> None:
     received = json.dumps(HOSTILE)
     waived.change("waivers.yaml", "the table is late", received)
     waived.change("ownership.yaml", "name: Ada Invented", f"name: {received}")
@@ -224,17 +231,17 @@ def _cells(row: str) -> list[str]:
     return row.replace("\\\\", "").replace("\\|", "").strip("|").split("|")
 
 
-def test_a_line_of_the_terminal_is_one_line(waived: Filled) -> None:
+def test_text_with_line_breaks_stays_one_line_in_the_terminal(waived: Filled) -> None:
     waived.change(
-        "waivers.yaml", "the table is late", '"late\\n\\nEvery demand of pilot is met.\\e[8m"'
+        "waivers.yaml", "the table is late", '"late\\n\\nEvery requirement of pilot is met.\\e[8m"'
     )
     message = terminal(waived.card(waived.without("contract-holds", "tests-green")), "pilot")
-    assert "Every demand of pilot is met." not in message.splitlines()
+    assert "Every requirement of pilot is met." not in message.splitlines()
     assert "\x1b" not in message
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_prometheus_reads_the_text(filled: Filled, shown: bool) -> None:
+def test_prometheus_can_read_the_text(filled: Filled, shown: bool) -> None:
     card = filled.card(filled.everything if shown else [])
     result = {
         family.name: family.samples for family in text_string_to_metric_families(prometheus(card))
@@ -256,10 +263,10 @@ def test_prometheus_reads_the_text(filled: Filled, shown: bool) -> None:
     assert [sample.value for sample in result["ml_readiness_stage_days"]] == [30]
 
 
-def test_the_law_is_shown_with_its_caveat_and_what_carries_it(filled: Filled) -> None:
+def test_markdown_shows_the_law_with_its_caveat_and_checks(filled: Filled) -> None:
     page = markdown(filled.card(facts=ProjectState(DIGESTS, WORKFLOWS)), "production")
     assert "Not legal advice" in page
     assert (
-        "| EU AI Act 14 | competent people can stop it | 2027-12-02 | oversight-named "
+        "| EU AI Act 14 | competent people can stop the system | 2027-12-02 | oversight-named "
         "(passed), stop-drilled (passed) |" in page
     )

@@ -9,10 +9,10 @@ from filled import FILES, Filled, filled
 
 from mlprod.governance.checks import DECLARED
 from mlprod.governance.checks.context import CheckContext
-from mlprod.governance.checks.own_words import own_words
+from mlprod.governance.checks.own_words import examples_left
 from mlprod.governance.checks.ownership import OUTCOMES
-from mlprod.governance.config import read_organisation
-from mlprod.governance.stage_examples import EXAMPLES, add_examples, set_stage
+from mlprod.governance.config import read_governance
+from mlprod.governance.stage_examples import EXAMPLE_DIR, STEPS, add_examples, set_stage
 from mlprod.governance.yaml_loader import GovernanceError
 
 __all__ = ["filled"]
@@ -25,6 +25,8 @@ outcomes:
 """
 DAY = date(2026, 6, 1)
 STAGES = ("pilot", "production")
+# Lines above the examples: the mark and the steps.
+HEAD = 1 + len(STEPS.splitlines())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -32,18 +34,18 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_examples_come_below_what_stands_there(filled: Filled, stage: str) -> None:
+def test_examples_are_appended_as_comments(filled: Filled, stage: str) -> None:
     before, org = contents(filled.folder), filled.org
     changed = add_examples(filled.folder, stage, DAY)
-    assert changed == sorted(path.name for path in (EXAMPLES / stage).iterdir())
+    assert changed == sorted(path.name for path in (EXAMPLE_DIR / stage).iterdir())
     after = contents(filled.folder)
     for name, content in before.items():
         assert after[name].startswith(content.rstrip())
         assert (after[name] != content) is (name in changed)
-    assert filled.org == org, "comments say nothing yet"
+    assert filled.org == org, "comments have no effect"
 
 
-def test_a_second_time_changes_nothing(filled: Filled) -> None:
+def test_second_call_changes_nothing(filled: Filled) -> None:
     for stage in STAGES:
         add_examples(filled.folder, stage, DAY)
     before = contents(filled.folder)
@@ -51,7 +53,7 @@ def test_a_second_time_changes_nothing(filled: Filled) -> None:
     assert contents(filled.folder) == before
 
 
-def test_a_file_that_is_not_there_begins_with_the_examples(filled: Filled) -> None:
+def test_missing_file_is_created_with_the_examples(filled: Filled) -> None:
     (filled.folder / "risk.yaml").unlink()
     assert "risk.yaml" in add_examples(filled.folder, "pilot", DAY)
     assert (filled.folder / "risk.yaml").read_text().startswith("# For the pilot stage.")
@@ -72,14 +74,14 @@ def keys(path: Path) -> dict[str, str]:
 
 
 def uncommented(folder: Path, name: str) -> Path:
-    """A file of its own with what the examples of a file say."""
+    """A new file with the examples of a file, without their comment signs."""
     lines = (folder / name).read_text().splitlines()
-    path = folder / f"said-{name}"
-    path.write_text("".join(line.removeprefix("# ") + "\n" for line in lines[1:]))
+    path = folder / f"uncommented-{name}"
+    path.write_text("".join(line.removeprefix("# ") + "\n" for line in lines[HEAD:]))
     return path
 
 
-def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answer(
+def test_uncommented_examples_are_valid_and_count_as_examples(
     tmp_path: Path,
 ) -> None:
     held: dict[str, dict[str, str]] = {"problem.yaml": {}, "risk.yaml": {}, "change_plan.yaml": {}}
@@ -93,13 +95,13 @@ def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answe
             held[name] |= keys(uncommented(examples, name))
         for name, parts in held.items():
             (tmp_path / name).write_text("".join(parts.values()))
-        org = read_organisation(tmp_path)
+        org = read_governance(tmp_path)
         assert org.problem.alternatives
         assert org.change_plan.stakeholders
         assert org.risk.classification
         assert len(org.ownership.accepted) == len(OUTCOMES)
         view = CheckContext(org, DAY)
-        left = list(own_words(view))
+        left = list(examples_left(view))
         for key in (
             "problem.statement",
             "workforce_impact.answer",
@@ -113,13 +115,13 @@ def test_every_example_can_be_put_in_the_place_of_what_was_baked_and_is_no_answe
             for output in DECLARED[check](view)
         ]
         assert not [
-            reported for reported in missing if "passed" in reported or "still to come" in reported
-        ], "days are from today"
+            reported for reported in missing if "passed" in reported or "in the future" in reported
+        ], "days are relative to today"
     assert org.change_plan.communications[0].sent
     assert org.problem.assumptions
     for name, parts in held.items():
         (tmp_path / name).write_text("".join(parts.values()).replace("e.g. ", ""))
-    assert list(own_words(CheckContext(read_organisation(tmp_path), DAY))) == []
+    assert list(examples_left(CheckContext(read_governance(tmp_path), DAY))) == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -161,9 +163,7 @@ def test_every_line_of_an_example_is_a_comment(tmp_path: Path, stage: str) -> No
     ],
 )
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_a_stage_is_entered_and_nothing_else_changes(
-    tmp_path: Path, before: str, after: str, ends: str
-) -> None:
+def test_new_stage_changes_nothing_else(tmp_path: Path, before: str, after: str, ends: str) -> None:
     path, head, tail = (
         tmp_path / "ownership.yaml",
         "# é ours\n\n",
@@ -177,11 +177,11 @@ def test_a_stage_is_entered_and_nothing_else_changes(
 
 
 @pytest.mark.parametrize("text", ["", "people: []", "system: x", "system: {name: x}"])
-def test_a_file_without_a_stage_is_refused_and_left_alone(tmp_path: Path, text: str) -> None:
+def test_file_without_a_stage_is_refused_and_unchanged(tmp_path: Path, text: str) -> None:
     path = tmp_path / "ownership.yaml"
     path.write_text(text)
     with pytest.raises(
-        GovernanceError, match=r"ownership.yaml: system.stage is missing. What works: system: {"
+        GovernanceError, match=r"ownership.yaml: system.stage is missing. What works:\nsystem:\n"
     ):
         set_stage(path, "pilot", DAY)
     assert path.read_text() == text

@@ -5,8 +5,8 @@ import pytest
 from conftest import OWNERSHIP
 from filled import FILES, Filled, filled
 
-from mlprod.governance.config import read_organisation
-from mlprod.governance.yaml_loader import GovernanceError, StrictModel, read
+from mlprod.governance.config import read_governance
+from mlprod.governance.yaml_loader import GovernanceError, StrictModel, read_yaml
 
 __all__ = ["filled"]
 
@@ -19,7 +19,7 @@ class Switch(StrictModel):
 def refused(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     with pytest.raises(GovernanceError) as refusal:
-        read(path, Switch, "on: full")
+        read_yaml(path, Switch, "on: full")
     return str(refusal.value)
 
 
@@ -28,23 +28,23 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "switch.yaml"
 
 
-def test_on_is_a_word_and_not_true(path: Path) -> None:
+def test_on_is_a_string_and_not_true(path: Path) -> None:
     path.write_text("on: off\n")
-    assert read(path, Switch, "").on == "off"
+    assert read_yaml(path, Switch, "").on == "off"
 
 
-def test_a_missing_file_is_answered_with_one_that_works(path: Path) -> None:
+def test_missing_file_is_refused_with_an_example(path: Path) -> None:
     with pytest.raises(GovernanceError, match=r"no such file. What works:\non: full"):
-        read(path, Switch, "on: full")
+        read_yaml(path, Switch, "on: full")
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"on: full\nlevel: high\n", "level: "),
-        (b"on: full\ncolour: red\n", "colour: "),
+        (b"on: full\ncolor: red\n", "color: "),
         (b"", "on: "),
-        (b"on: full\non: half\n", "'on' is said twice"),
+        (b"on: full\non: half\n", "'on' appears twice"),
         (b"on: &a full\nlevel: *a\n", "aliases"),
         (b"on: [full\n", "not readable as YAML"),
         (b"on: !!python/object/apply:os.system [ls]\n", "not readable as YAML"),
@@ -53,15 +53,13 @@ def test_a_missing_file_is_answered_with_one_that_works(path: Path) -> None:
         (b"#" * 60_001, "at most 60,000"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_file_and_key(
-    path: Path, content: bytes, says: str
-) -> None:
+def test_invalid_file_is_refused_with_file_and_key(path: Path, content: bytes, says: str) -> None:
     message = refused(path, content)
     assert str(path) in message
     assert says in message
 
 
-def test_of_many_errors_the_first_are_told(path: Path) -> None:
+def test_message_has_the_first_of_many_errors(path: Path) -> None:
     message = refused(path, b"".join(b"key%d: 1\n" % number for number in range(100)))
     assert "key0: " in message
     assert "and 81 more" in message
@@ -92,17 +90,17 @@ HOSTILE = {
     "a tag of a number": ("a: !!int ''", "tags (tag:yaml.org,2002:int)"),
     "bytes": ("a: !!binary aGk=", "tags (tag:yaml.org,2002:binary)"),
     "its own tag": ("a: !mine b", "tags (!mine)"),
-    "an unknown key": ("colour: red", "colour: Extra inputs are not permitted"),
-    "a key said twice": (
-        "colour: red\ncolour: red",
-        "the key 'colour' is said twice, on lines [1, 2]",
+    "an unknown key": ("color: red", "color: Extra inputs are not permitted"),
+    "a duplicate key": (
+        "color: red\ncolor: red",
+        "the key 'color' appears twice, on lines [1, 2]",
     ),
-    "a key in a key said twice": ("a: {b: 1, b: 2}", "the key 'b' is said twice"),
+    "a duplicate key in a key": ("a: {b: 1, b: 2}", "the key 'b' appears twice"),
     "a list": ("- a\n- b", "the file: Input should be a valid dictionary"),
-    "a word": ("hello", "the file: Input should be a valid dictionary"),
+    "a string": ("hello", "the file: Input should be a valid dictionary"),
     "invalid UTF-8": (b"a: \xff\xfe", "not readable as YAML"),
     "zeros": (b"a: \x00", "not readable as YAML"),
-    "half a sign": ('a: "\\ud800"', "not readable as YAML"),
+    "half a character": ('a: "\\ud800"', "not readable as YAML"),
     "a day that never was": ("a: 2026-02-30", "not readable as YAML"),
     "a list as a key": ("? [a]\n: b", "not readable as YAML"),
     "a key that is a number": ("1: a", "[1]: "),
@@ -110,25 +108,25 @@ HOSTILE = {
     "two documents": ("a: 1\n---\na: 2", "not readable as YAML"),
 }
 LARGE = {
-    "ten megabytes": ("#" * 10_000_000, "10,000,000 bytes; a governance file has at most"),
+    "ten megabytes": ("#" * 10_000_000, "10,000,000 bytes; at most 60,000 work"),
     "as long as may be": ("a: [" + "a," * 29_000 + "]", "a: Extra inputs are not permitted"),
     "deep lists": ("[" * 50_000, "not readable as YAML"),
     "deep mappings": ("{a: " * 12_000, "not readable as YAML"),
     "deep blocks": ("- " * 25_000, "not readable as YAML"),
     "20,000 keys": (
         "\n".join(f"key{number}: 1" for number in range(20_000)),
-        "bytes; a governance file has at most",
+        "bytes; at most 60,000 work",
     ),
     "many keys": (
         "\n".join(f"key{number}: 1" for number in range(4_500)),
         "key0: Extra inputs are not permitted",
     ),
-    "many of nothing": ("? \n" * 15_000, "the key 'None' is said twice"),
-    "a huge number": ("a: " + "9" * 50_000, "a number of 50,000 signs; 40 at most"),
-    "a huge hexadecimal": ("a: 0x" + "f" * 50_000, "a number of 50,002 signs"),
-    "a huge binary": ("a: 0b" + "1" * 50_000, "a number of 50,002 signs"),
-    "a huge time": ("a: " + ":".join(["1"] * 25_000), "a number of 49,999 signs"),
-    "a huge key": ("0x" + "f" * 50_000 + ": 1", "a number of 50,002 signs"),
+    "many of nothing": ("? \n" * 15_000, "the key 'None' appears twice"),
+    "a huge number": ("a: " + "9" * 50_000, "a number has 50,000 characters; at most 40 work"),
+    "a huge hexadecimal": ("a: 0x" + "f" * 50_000, "a number has 50,002 characters"),
+    "a huge binary": ("a: 0b" + "1" * 50_000, "a number has 50,002 characters"),
+    "a huge time": ("a: " + ":".join(["1"] * 25_000), "a number has 49,999 characters"),
+    "a huge key": ("0x" + "f" * 50_000 + ": 1", "a number has 50,002 characters"),
 }
 
 
@@ -143,7 +141,7 @@ LARGE = {
         *(pytest.param("problem.yaml", *item, id=key) for key, item in LARGE.items()),
     ],
 )
-def test_a_hostile_file_is_refused_soon_with_what_works(
+def test_hostile_file_is_refused_quickly_with_what_works(
     tmp_path: Path, name: str, content: str | bytes, says: str
 ) -> None:
     (tmp_path / "ownership.yaml").write_text(OWNERSHIP)
@@ -152,7 +150,7 @@ def test_a_hostile_file_is_refused_soon_with_what_works(
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     began = time.process_time()
     with pytest.raises(GovernanceError) as refusal:
-        read_organisation(tmp_path)
+        read_governance(tmp_path)
     assert time.process_time() - began < 2
     message = str(refusal.value)
     assert str(path) in message
@@ -204,21 +202,21 @@ def test_a_hostile_file_is_refused_soon_with_what_works(
         ("gates.yaml", "threshold: 0", "threshold: .nan", "gates[0].threshold: "),
     ],
 )
-def test_a_wrong_value_is_told_with_its_key_and_what_works(
+def test_invalid_value_is_refused_with_its_key_and_what_works(
     filled: Filled, name: str, before: str, after: str, key: str
 ) -> None:
     filled.change(name, before, after)
     with pytest.raises(GovernanceError) as refusal:
-        read_organisation(filled.folder)
+        read_governance(filled.folder)
     assert str(filled.folder / name) in str(refusal.value)
     assert key in str(refusal.value)
 
 
-def test_the_errors_of_all_files_come_together(filled: Filled) -> None:
+def test_errors_of_all_files_are_reported_together(filled: Filled) -> None:
     for name in FILES:
-        (filled.folder / name).write_text("colour: red")
+        (filled.folder / name).write_text("color: red")
     with pytest.raises(GovernanceError) as refusal:
-        read_organisation(filled.folder)
+        read_governance(filled.folder)
     assert all(str(filled.folder / name) in str(refusal.value) for name in FILES)
 
 
@@ -232,28 +230,26 @@ def test_the_errors_of_all_files_come_together(filled: Filled) -> None:
         ("change_plan.yaml", False),
     ],
 )
-def test_two_files_are_needed_and_the_others_may_say_nothing(
+def test_two_files_are_required_and_the_others_optional(
     filled: Filled, name: str, needed: bool
 ) -> None:
     (filled.folder / name).unlink()
     if needed:
         with pytest.raises(GovernanceError, match=r"no such file. What works"):
-            read_organisation(filled.folder)
+            read_governance(filled.folder)
     else:
-        assert read_organisation(filled.folder)
+        assert read_governance(filled.folder)
 
 
-def test_a_file_is_parsed_once_in_a_command_and_again_once_it_was_edited(path: Path) -> None:
+def test_file_is_parsed_again_only_after_an_edit(path: Path) -> None:
     path.write_text("on: full\n")
-    first = read(path, Switch, "")
-    assert read(path, Switch, "") is first
+    first = read_yaml(path, Switch, "")
+    assert read_yaml(path, Switch, "") is first
     path.write_text("on: half\n")
-    assert read(path, Switch, "").on == "half"
+    assert read_yaml(path, Switch, "").on == "half"
 
 
-def test_each_check_of_the_files_looks_at_what_was_read_once(
-    filled: Filled, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checks_read_no_file_again(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     org = filled.org
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("a check read a file"))
     monkeypatch.setattr(Filled, "org", org)

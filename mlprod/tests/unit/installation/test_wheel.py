@@ -1,6 +1,4 @@
-"""The wheel: the same bytes everywhere, what flit would build, and installed by a pin that says
-which it is.
-"""
+"""The wheel: equal bytes on every Python, equal files as flit builds, and the pin in a project."""
 
 import csv
 import hashlib
@@ -54,7 +52,7 @@ def test_every_python_builds_the_same_bytes(python: str, tmp_path: Path) -> None
 def wheels(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[zipfile.ZipFile, zipfile.ZipFile]]:
-    """Ours, and what flit builds of the same folder."""
+    """Our wheel, and the wheel that flit builds from the same folder."""
     copy = Path(
         shutil.copytree(
             LIBRARY, tmp_path_factory.mktemp("copy") / "mlprod", ignore=shutil.ignore_patterns(".*")
@@ -103,7 +101,7 @@ def test_flit_writes_the_same_metadata(wheels: tuple[zipfile.ZipFile, zipfile.Zi
     assert str(one.get_payload()).strip() == str(other.get_payload()).strip()
 
 
-def test_each_file_is_recorded_with_its_checksum(
+def test_every_file_is_recorded_with_its_checksum(
     wheels: tuple[zipfile.ZipFile, zipfile.ZipFile],
 ) -> None:
     names = [row[0] for row in csv.reader(io.StringIO(record(wheels[0])))]
@@ -111,7 +109,7 @@ def test_each_file_is_recorded_with_its_checksum(
     assert {entry.compress_type for entry in wheels[0].infolist()} == {zipfile.ZIP_STORED}
 
 
-def test_the_pin_of_a_bake_is_that_of_its_wheel() -> None:
+def test_the_pin_of_a_new_project_matches_its_wheel() -> None:
     (wheel,) = (PROJECT / "vendor").glob("*.whl")
     checksum = hashlib.sha256(wheel.read_bytes()).hexdigest()
     assert (
@@ -120,7 +118,7 @@ def test_the_pin_of_a_bake_is_that_of_its_wheel() -> None:
     )
 
 
-def test_the_version_is_the_tag_or_counts_commits_since(tmp_path: Path) -> None:
+def test_the_version_is_the_tag_or_counts_the_commits_since_the_last_tag(tmp_path: Path) -> None:
     def git(*parts: str) -> None:
         identity = ["-c", "user.name=Your Name", "-c", "user.email=you@example.org"]
         subprocess.run(

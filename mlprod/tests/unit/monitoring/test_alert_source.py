@@ -57,7 +57,7 @@ def package(tmp_path: Path) -> Path:
             ALERTS,
             "  RequestsShed:",
             "  LatencyHigh:",
-            r"the key 'LatencyHigh' is said twice, on lines \[\d+, \d+\]",
+            r"the key 'LatencyHigh' appears twice, on lines \[\d+, \d+\]",
         ),
         (
             ALERTS,
@@ -87,7 +87,7 @@ def package(tmp_path: Path) -> Path:
             ALERTS,
             "      max_slow_share: 0.05\n",
             "",
-            r"LatencyHigh.expr: \$\{max_slow_share\} names no threshold; works",
+            r"LatencyHigh.expr: \$\{max_slow_share\} is not a threshold; works",
         ),
         (
             ALERTS,
@@ -99,31 +99,31 @@ def package(tmp_path: Path) -> Path:
             ALERTS,
             "> ${max_slow_share}",
             "> 0.05",
-            "LatencyHigh.thresholds.max_slow_share: no rule reads it; write",
+            "LatencyHigh.thresholds.max_slow_share: no rule reads it; works: write",
         ),
         (
             ALERTS,
             "more than ${max_slow_share|percent}",
             "many",
-            "LatencyHigh.fires_when: the row .* hides max_slow_share",
+            "LatencyHigh.fires_when: the row .* does not show max_slow_share",
         ),
         (
             ALERTS,
             "more than ${max_slow_share",
             "a | ${max_slow_share",
-            r"LatencyHigh.fires_when: it holds \|, which ends",
+            r"LatencyHigh.fires_when: it contains \|, which ends",
         ),
         (
             ALERTS,
             "min_shed_requests: 10",
             "min_cases: 10",
-            "threshold 'min_cases' stands in RequestsShed and BypassHigh",
+            "threshold 'min_cases' is set in RequestsShed and BypassHigh",
         ),
         (
             ALERTS,
             "ml:predict_slow:ratio_rate5m",
             "ml:predict_slow:rate5m",
-            "LatencyHigh.expr: ml:predict_slow:rate5m is no",
+            "LatencyHigh.expr: ml:predict_slow:rate5m is not a recording",
         ),
         (
             ALERTS,
@@ -147,19 +147,19 @@ def package(tmp_path: Path) -> Path:
             SERVICE,
             "## LatencyHigh",
             "## Slow\n\n## LatencyHigh",
-            "service.md#slow is a section for no alert; add Slow to",
+            "service.md#slow: no alert has this section; works: add Slow to",
         ),
         (
             GROUPS,
             "    file: service",
             "    file: servant",
-            "groups.ml-availability.file: 'servant' is none of files; works",
+            "groups.ml-availability.file: 'servant' is not a key of files; works",
         ),
         (
             GROUPS,
             "${slow_seconds}",
             "${slow_minutes}",
-            r"ratio_rate5m.expr: \$\{slow_minutes\} names no threshold",
+            r"ratio_rate5m.expr: \$\{slow_minutes\} is not a threshold",
         ),
         (ALERTS, "\nalerts:", "\nalerts: [", "not readable as YAML"),
     ],
@@ -192,7 +192,7 @@ def test_every_error_is_named_at_once(package: Path) -> None:
     with pytest.raises(AlertSourceError) as refused:
         read_source(package / "assets")
     assert str(refused.value).count("'ops' is unknown") > 5
-    assert "${slow} names no threshold" in str(refused.value)
+    assert "${slow} is not a threshold" in str(refused.value)
 
 
 def test_what_an_error_shows_as_an_example_can_be_read() -> None:
@@ -209,7 +209,7 @@ def test_what_an_error_shows_as_an_example_can_be_read() -> None:
 def test_the_page_without_a_mark_is_refused(package: Path, mark: str) -> None:
     page = package / PAGE
     page.write_text(page.read_text().replace(mark, ""))
-    with pytest.raises(AlertSourceError, match="the table needs two marks"):
+    with pytest.raises(AlertSourceError, match="a mark of the table is missing"):
         generate(package)
 
 

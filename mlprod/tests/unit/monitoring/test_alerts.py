@@ -10,15 +10,15 @@ from mlprod.bundle.manifest import Estimate
 from mlprod.bundle.reference_profile import Distribution
 from mlprod.monitoring.alerts import (
     Alert,
-    agreement,
-    of_age,
-    of_dates,
-    of_drift,
-    of_inputs,
-    of_outcomes,
-    of_people,
-    of_quality,
-    of_value,
+    age_alerts,
+    drift_alerts,
+    input_alerts,
+    outcome_alerts,
+    overdue_alerts,
+    payoff_agreement,
+    quality_alerts,
+    usage_alerts,
+    value_alerts,
 )
 from mlprod.monitoring.drift import Drift
 from mlprod.monitoring.drift_counts import SCORE, FeatureCounts
@@ -56,16 +56,16 @@ def outcomes(cases: int, error: float = 0.1, money: float = 0.0, failures: int =
     return result
 
 
-def test_a_field_and_the_score_that_drift_are_told_apart() -> None:
+def test_drift_of_a_field_and_of_the_score_raise_different_alerts() -> None:
     drifting = replace(city(), verdict="drifts", gap=0.11, allowed=0.05)
-    assert list(of_drift([drifting, city()])) == [
+    assert list(drift_alerts([drifting, city()])) == [
         Alert(
             "FeatureDrift",
-            "city is 11.0% away from what the model learnt from; 5.0% is allowed",
+            "city differs by 11.0% from the training data; the limit is 5.0%",
             "city",
         )
     ]
-    assert alerts(of_drift([replace(drifting, name=SCORE)])) == ["PredictionDrift"]
+    assert alerts(drift_alerts([replace(drifting, name=SCORE)])) == ["PredictionDrift"]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,10 @@ def test_a_field_and_the_score_that_drift_are_told_apart() -> None:
         ({"present": 100, "missing": 20, "unknown": 25}, []),
     ],
 )
-def test_what_fails_to_come_and_what_nobody_knows(rows: dict[str, int], alert: list[str]) -> None:
-    assert alerts(of_inputs([city(**rows)])) == alert
+def test_missing_values_and_unknown_categories_raise_alerts_above_their_limits(
+    rows: dict[str, int], alert: list[str]
+) -> None:
+    assert alerts(input_alerts([city(**rows)])) == alert
 
 
 @pytest.mark.parametrize(
@@ -97,10 +99,10 @@ def test_what_fails_to_come_and_what_nobody_knows(rows: dict[str, int], alert: l
         ({}, {"model": 0, "manual": 0}, []),
     ],
 )
-def test_people_who_overrule_it_or_go_around_it(
+def test_overruled_and_bypassed_decisions_raise_alerts_above_their_limits(
     judged: dict[str, int], routes: dict[str, int], alert: list[str]
 ) -> None:
-    assert alerts(of_people(Counter(judged), routes, 0.3, 0.1)) == alert
+    assert alerts(usage_alerts(Counter(judged), routes, 0.3, 0.1)) == alert
 
 
 @pytest.mark.parametrize(
@@ -115,10 +117,10 @@ def test_people_who_overrule_it_or_go_around_it(
         ((0, 1_000), (50, 0), []),
     ],
 )
-def test_outcomes_that_no_longer_come(
+def test_outcomes_that_stop_arriving_raise_an_alert(
     now: tuple[int, int], before: tuple[int, int], alert: list[str]
 ) -> None:
-    assert alerts(of_outcomes(now, before)) == alert
+    assert alerts(outcome_alerts(now, before)) == alert
 
 
 @pytest.mark.parametrize(
@@ -133,18 +135,18 @@ def test_outcomes_that_no_longer_come(
         (100_000, 0.181, "binary", ["QualityBelowTest"]),
     ],
 )
-def test_worse_on_real_cases_than_on_the_test_rows(
+def test_higher_error_on_real_cases_than_on_test_rows_raises_an_alert(
     cases: int, error: float, task: Any, alert: list[str]
 ) -> None:
-    assert alerts(of_quality(outcomes(cases, error), 1, task, TEST)) == alert
+    assert alerts(quality_alerts(outcomes(cases, error), 1, task, TEST)) == alert
 
 
-def test_without_a_figure_of_the_test_nothing_is_worse() -> None:
-    assert alerts(of_quality(outcomes(900, 0.9), 1, "binary", None)) == []
+def test_quality_without_a_figure_of_the_test_rows_raises_nothing() -> None:
+    assert alerts(quality_alerts(outcomes(900, 0.9), 1, "binary", None)) == []
 
 
-def test_outcomes_that_come_first_judge_nothing() -> None:
-    assert alerts(of_quality(outcomes(900, 0.9), 0, "binary", TEST)) == []
+def test_quality_of_the_first_outcomes_raises_nothing() -> None:
+    assert alerts(quality_alerts(outcomes(900, 0.9), 0, "binary", TEST)) == []
 
 
 @pytest.mark.parametrize(
@@ -159,37 +161,38 @@ def test_outcomes_that_come_first_judge_nothing() -> None:
         ([outcomes(100, failures=1), outcomes(100)], None, []),
     ],
 )
-def test_worth_less_than_promised_for_two_weeks(
+def test_payoff_below_target_for_two_weeks_raises_an_alert(
     weeks: list[OutcomeStats], target: float | None, alert: list[str]
 ) -> None:
-    assert alerts(of_value(weeks, target, cost=100)) == alert
+    assert alerts(value_alerts(weeks, target, cost=100)) == alert
 
 
-def test_an_old_model_and_a_day_that_has_passed() -> None:
-    assert alerts(of_age(NOW - timedelta(days=90), NOW, 90)) == []
-    assert alerts(of_age(NOW - timedelta(days=91), NOW, 90)) == ["ModelStale"]
+def test_old_model_and_overdue_date_raise_alerts() -> None:
+    assert alerts(age_alerts(NOW - timedelta(days=90), NOW, 90)) == []
+    assert alerts(age_alerts(NOW - timedelta(days=91), NOW, 90)) == ["ModelStale"]
     assert (
-        alerts(of_age(None, NOW, 90)) == alerts(of_age(NOW - timedelta(days=999), NOW, None)) == []
+        alerts(age_alerts(None, NOW, 90))
+        == alerts(age_alerts(NOW - timedelta(days=999), NOW, None))
+        == []
     )
     due = [("a file: a key", date(2026, 6, 14)), ("another", date(2026, 6, 15))]
-    assert [signal.id for signal in of_dates(due, date(2026, 6, 15))] == [
+    assert [signal.id for signal in overdue_alerts(due, date(2026, 6, 15))] == [
         "GovernanceOverdue: a file: a key"
     ]
 
 
-def test_real_money_agrees_with_the_test_rows_within_chance() -> None:
+def test_payoff_of_real_cases_agrees_with_test_rows_within_the_margin() -> None:
     received = outcomes(400, money=40)
     received.squared_money = 400 * 1.01  # a spread of one
-    assert received.money_each == pytest.approx((0.1, 0.05), rel=1e-2)
-    assert agreement(received, TEST)[0]
-    assert agreement(received, Estimate(value=0.3, low=0.197, high=0.4, n=9))[0]
-    agrees, message = agreement(received, Estimate(value=0.3, low=0.199, high=0.4, n=9))
+    assert received.mean_money == pytest.approx((0.1, 0.05), rel=1e-2)
+    assert payoff_agreement(received, TEST)[0]
+    assert payoff_agreement(received, Estimate(value=0.3, low=0.197, high=0.4, n=9))[0]
+    agrees, message = payoff_agreement(received, Estimate(value=0.3, low=0.199, high=0.4, n=9))
     assert not agrees
-    assert (
-        message
-        == "0.1 a case over 400 real ones, give or take 0.098; 0.3 (0.199 to 0.4) on the test rows"
+    assert message == (
+        "0.1 per case over 400 real cases, plus or minus 0.098; 0.3 (0.199 to 0.4) on the test rows"
     )
-    assert not agreement(OutcomeStats(), TEST)[0]
+    assert not payoff_agreement(OutcomeStats(), TEST)[0]
 
 
 def test_a_month_is_a_little_more_than_four_weeks() -> None:

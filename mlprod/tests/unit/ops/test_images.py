@@ -1,6 +1,6 @@
-"""What can be known of the images without an engine.
+"""Tests of the image build without a container engine.
 
-The template's own tests build and run them.
+The tests of the template build and run the images.
 """
 
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlprod.ops.images import CERTIFICATES, INDEX, PROXIES, TARGETS, ImageError, build
-from mlprod.training.bundle_builder import revision
+from mlprod.ops.images import CERTIFICATES, INDEX, PROXIES, TARGETS, ImageError, build_images
+from mlprod.training.bundle_builder import git_revision
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="engines here are shell scripts")
 
@@ -29,37 +29,37 @@ def engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install(folder: Path, name: str, info: int = 0, build: int = 0) -> Path:
-    """An engine that writes down what it is asked, and ends as it is told to."""
-    message, program = folder / f"{name}.said", folder / name
+    """Install a fake engine that logs its arguments and exits with the given codes."""
+    log, program = folder / f"{name}.log", folder / name
     program.write_text(
-        f'#!/bin/sh\necho "$@" >>{message}\n[ "$1" = info ] && exit {info}\nexit {build}\n'
+        f'#!/bin/sh\necho "$@" >>{log}\n[ "$1" = info ] && exit {info}\nexit {build}\n'
     )
     program.chmod(0o755)
-    return message
+    return log
 
 
-def test_without_an_engine_the_error_names_those_that_would_do(engines: Path) -> None:
+def test_build_without_an_engine_names_the_supported_ones(engines: Path) -> None:
     with pytest.raises(ImageError, match="docker, podman, buildah"):
-        build("scoring")
+        build_images("scoring")
 
 
-def test_a_client_of_docker_without_its_server_is_passed_over(engines: Path) -> None:
+def test_docker_client_without_its_server_is_skipped(engines: Path) -> None:
     docker, podman = install(engines, "docker", info=1), install(engines, "podman")
-    assert build("scoring") == [f"scoring:{target}" for target in TARGETS]
+    assert build_images("scoring") == [f"scoring:{target}" for target in TARGETS]
     assert docker.read_text().split() == ["info"]
     assert podman.read_text().count("--format docker") == len(TARGETS), (
         "or the health check is lost"
     )
 
 
-def test_what_pip_needs_here_is_lent_as_a_secret_and_never_as_an_argument(
+def test_pip_settings_reach_the_build_as_a_secret_not_as_an_argument(
     engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message, lent = install(engines, "docker"), engines / "pip.conf"
     lent.touch()
     monkeypatch.setenv("PIP_CONFIG_FILE", str(lent))
     monkeypatch.setenv("PIP_CERT", str(engines / "absent"))
-    build("scoring", base="python@sha256:0")
+    build_images("scoring", base="python@sha256:0")
     parts = message.read_text()
     assert f"--secret id=pip_conf,src={lent}" in parts
     assert "id=ca" not in parts
@@ -68,10 +68,10 @@ def test_what_pip_needs_here_is_lent_as_a_secret_and_never_as_an_argument(
 
 
 @pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"])
-def test_an_index_and_a_proxy_of_the_environment_reach_the_build_without_being_shown(
+def test_index_and_proxy_of_the_environment_reach_the_build_without_being_shown(
     variable: str, engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is lent is read while the engine runs, since it is gone afterwards."""
+    """The fake engine copies the secret file, since it is deleted afterwards."""
     message, lent = install(engines, "docker"), engines / "lent.conf"
     (engines / "cat").symlink_to("/bin/cat")
     program = engines / "docker"
@@ -89,7 +89,7 @@ def test_an_index_and_a_proxy_of_the_environment_reach_the_build_without_being_s
     monkeypatch.setenv(variable, "https://reader:c4n4ry%40@index.example.org/simple")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
     monkeypatch.setenv("SSL_CERT_FILE", str(engines / "pip.conf"))
-    build("scoring")
+    build_images("scoring")
     assert lent.read_text().split("\n")[:3] == [
         "[global]",
         "index-url = https://reader:c4n4ry%40@index.example.org/simple",
@@ -102,21 +102,21 @@ def test_an_index_and_a_proxy_of_the_environment_reach_the_build_without_being_s
     assert "proxy.example.org" not in parts
 
 
-def test_a_build_that_fails_is_told(engines: Path) -> None:
+def test_failed_build_raises_image_error(engines: Path) -> None:
     install(engines, "buildah", build=1)
     with pytest.raises(
-        ImageError, match="scoring:serve could not be built; what buildah said is above"
+        ImageError, match="scoring:serve could not be built; the output of buildah is above"
     ):
-        build("scoring")
+        build_images("scoring")
 
 
-def test_where_there_is_no_git_the_image_says_what_it_was_built_from(
+def test_revision_comes_from_the_environment_without_git(
     engines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert revision() == ""
+    assert git_revision() == ""
     monkeypatch.setenv("ML_REVISION", "a" * 40)
-    assert revision() == "a" * 40
+    assert git_revision() == "a" * 40
     git = engines / "git"
     git.write_text("#!/bin/sh\necho from-git\n")
     git.chmod(0o755)
-    assert revision() == "from-git"
+    assert git_revision() == "from-git"

@@ -13,7 +13,7 @@ from mlprod.project.project import Project
 from mlprod.settings import Settings
 
 
-def test_the_estimator_tells_the_task() -> None:
+def test_the_task_follows_from_the_estimator() -> None:
     assert [seam.task() for seam in (binary, regression, text)] == [
         "binary",
         "regression",
@@ -31,12 +31,14 @@ def test_an_estimator_of_neither_task_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("given", "what_works"),
     [
-        (KMeans, "the class KMeans; it must give an object of it: KMeans()"),
-        (None, "gave None, which has no fit(); it must return an estimator"),
-        ("logistic", "gave 'logistic', which has no fit()"),
+        (KMeans, "the class KMeans; works: return an object of the class: KMeans()"),
+        (None, "returned None, which has no fit(); works: return an estimator"),
+        ("logistic", "returned 'logistic', which has no fit()"),
     ],
 )
-def test_what_is_no_estimator_is_refused_with_what_works(given: object, what_works: str) -> None:
+def test_an_object_that_is_not_an_estimator_is_refused_with_what_works(
+    given: object, what_works: str
+) -> None:
     with pytest.raises(ContractError, match=re.escape(what_works)):
         replace(binary, build_model=lambda fields: given).task()
 
@@ -48,7 +50,7 @@ def test_a_task_that_does_not_exist_is_refused() -> None:
         def fit(self, columns: object, y: object) -> None: ...
 
     with pytest.raises(
-        ContractError, match='task of Ranker is \'ranking\'; it must be "binary" or "regression"'
+        ContractError, match='task of Ranker is \'ranking\'; works: "binary" or "regression"'
     ):
         replace(text, build_model=lambda fields: Ranker()).task()
 
@@ -64,18 +66,17 @@ def test_the_root_is_the_folder_of_pyproject_above_src(tmp_path: Path) -> None:
 def test_without_a_pyproject_above_src_the_root_is_the_working_folder(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in an image of the service, which holds /app/src alone, and for a package that is
-    installed.
-    """
+    """Without one: an image of the service, which has /app/src alone, or an installed package."""
     if "site-packages" in code:
-        (tmp_path / "pyproject.toml").touch()  # that of the project which the environment is of
+        # The pyproject.toml of the project that has the environment.
+        (tmp_path / "pyproject.toml").touch()
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     assert root_of(tmp_path / code) == work
 
 
-def test_relative_paths_of_settings_are_those_of_the_project_wherever_it_is_used(
+def test_relative_paths_of_settings_start_at_the_project_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "project" / "src" / "far_away"
@@ -103,5 +104,5 @@ def test_relative_paths_of_settings_are_those_of_the_project_wherever_it_is_used
         "postgresql://user@host/database",
     ],
 )
-def test_an_address_that_needs_no_folder_stays_as_it_is(url: str, tmp_path: Path) -> None:
+def test_an_address_without_a_relative_path_does_not_change(url: str, tmp_path: Path) -> None:
     assert Settings(database_url=url).in_folder(tmp_path).database_url == url

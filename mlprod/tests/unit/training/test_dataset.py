@@ -14,11 +14,11 @@ def collected(table: pa.Table) -> Dataset:
     return collect(ibis.memtable(table), PARCELS)
 
 
-def test_rows_without_a_label_are_left_out() -> None:
+def test_rows_without_label_are_left_out() -> None:
     assert len(collected(parcels(100))) == 98
 
 
-def test_rows_come_in_the_same_order_whatever_the_engine_does() -> None:
+def test_order_of_rows_does_not_depend_on_the_engine() -> None:
     table = parcels(200)
     shuffled = table.take(np.random.Generator(np.random.Philox(5)).permutation(200))
     assert collected(table).digest() == collected(shuffled).digest()
@@ -27,7 +27,7 @@ def test_rows_come_in_the_same_order_whatever_the_engine_does() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("weight", 1.5), ("city", "rome"), ("late", 1), ("customer", "k999")]
 )
-def test_another_value_is_another_digest(name: str, value: object) -> None:
+def test_changed_value_changes_the_digest(name: str, value: object) -> None:
     table = parcels(50)
     values = [value, *table[name].to_pylist()[1:]]
     assert values != table[name].to_pylist()
@@ -35,7 +35,7 @@ def test_another_value_is_another_digest(name: str, value: object) -> None:
     assert collected(table).digest() != collected(changed).digest()
 
 
-def test_a_payoff_sees_plain_values() -> None:
+def test_payoff_receives_plain_values() -> None:
     table = parcels(50)
     distances = pa.array([None, *[7.5] * 49], pa.float64())
     first, second, *_ = collected(
@@ -47,11 +47,11 @@ def test_a_payoff_sees_plain_values() -> None:
     assert set(first) == set(PARCELS.fields.names)
 
 
-def test_without_a_unit_each_row_is_its_own_by_its_id() -> None:
+def test_without_group_each_row_is_a_unit_named_by_its_id() -> None:
     rows = collect(ibis.memtable(flats(40)), terms_of(Flat))
     assert set(rows.units) == {str(key) for key in range(40)}
 
 
-def test_rows_that_break_the_contract_are_not_handed_on() -> None:
+def test_rows_that_violate_the_contract_are_not_loaded() -> None:
     with pytest.raises(ContractViolationError, match="stops: no such column"):
         load_rows(replace(binary, load=given(parcels(50).drop_columns(["stops"]))))

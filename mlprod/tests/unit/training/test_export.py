@@ -21,25 +21,25 @@ from mlprod.bundle.runtime import Runtime
 from mlprod.contract.schema import Columns
 from mlprod.training import export as exporting
 from mlprod.training.dataset import collect
-from mlprod.training.export import ExportError, export, parity, runtime_of, try_export
+from mlprod.training.export import ExportError, export, measure_parity, runtime_of, try_export
 from mlprod.training.fit import fit
 
 ROWS = collect(ibis.memtable(parcels(800)), PARCELS)
-KNOWN = ROWS.take(
+KNOWN = ROWS.subset(
     np.flatnonzero(~np.isnan(ROWS.columns["distance"]) & (ROWS.columns["city"] != "tromso"))
 )
 
 
-class HomeMade(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    def fit(self, matrix: Any, y: Any) -> "HomeMade":
+class CustomClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    def fit(self, matrix: Any, y: Any) -> "CustomClassifier":
         return self
 
     def predict_proba(self, matrix: Any) -> NDArray[np.float64]:
         return np.full((len(matrix), 2), 0.5)
 
 
-class Careless:
-    """An export that forgets some rows."""
+class FaultyExport:
+    """An export that scores some rows with 0."""
 
     def __init__(self, inner: Runtime, field: str) -> None:
         self.inner, self.field = inner, field
@@ -56,22 +56,25 @@ def fitted() -> tuple[Any, Runtime]:
     return estimator, runtime_of(binary, export(binary, estimator))
 
 
-def test_the_export_says_what_the_estimator_says(fitted: tuple[Any, Runtime]) -> None:
-    result = parity(binary, *fitted, ROWS)
+def test_export_gives_the_scores_of_the_estimator(fitted: tuple[Any, Runtime]) -> None:
+    result = measure_parity(binary, *fitted, ROWS)
     assert result.max_difference < 1e-6
     assert result.rows > len(ROWS)
 
 
 @pytest.mark.parametrize("field", ["distance", "city"])
-def test_parity_looks_at_missing_and_unknown_values_even_when_the_rows_hold_none(
+def test_parity_checks_missing_and_unknown_values_even_if_the_rows_have_none(
     fitted: tuple[Any, Runtime], field: str
 ) -> None:
     estimator, exported = fitted
-    assert parity(binary, estimator, Careless(exported, field), KNOWN).max_difference > 0.01
+    assert (
+        measure_parity(binary, estimator, FaultyExport(exported, field), KNOWN).max_difference
+        > 0.01
+    )
 
 
 @pytest.mark.parametrize("estimator", [RidgeClassifier(), LinearSVC(), SGDClassifier(), SVC()])
-def test_a_classifier_without_probabilities_is_refused_by_its_name(estimator: Any) -> None:
+def test_classifier_without_probabilities_is_refused_with_its_name(estimator: Any) -> None:
     seam = replace(
         binary, build_model=lambda fields: make_pipeline(SimpleImputer(), clone(estimator))
     )
@@ -79,33 +82,36 @@ def test_a_classifier_without_probabilities_is_refused_by_its_name(estimator: An
     with pytest.raises(
         ExportError, match=f"^{name} has no predict_proba, .*CalibratedClassifierCV\\({name}"
     ):
-        export(seam, fit(seam, ROWS.take(np.arange(200))))
+        export(seam, fit(seam, ROWS.subset(np.arange(200))))
 
 
-def test_an_export_that_onnx_runtime_cannot_run_is_refused_by_its_name() -> None:
-    some = ROWS.take(np.arange(60))
+def test_export_that_onnx_runtime_cannot_run_is_refused_with_its_name() -> None:
+    some = ROWS.subset(np.arange(60))
     many = replace(
         binary, build_model=lambda fields: make_pipeline(SimpleImputer(), KNeighborsClassifier(40))
     )
     estimator = fit(many, some)
-    estimator[-1].n_neighbors = 10_000  # more than the rows that it knows
+    # More neighbors than the rows that it learned from.
+    estimator[-1].n_neighbors = 10_000
     with pytest.raises(ExportError, match="Pipeline was exported, but ONNX Runtime cannot run it"):
         runtime_of(many, export(many, estimator))
 
 
-def test_an_object_that_cannot_be_pickled_is_refused_by_its_name() -> None:
+def test_model_that_cannot_be_pickled_is_refused_with_its_name() -> None:
     model = WordModel()
     model.shares = lambda word: 0.5  # type: ignore[assignment]
     with pytest.raises(ExportError, match="WordModel cannot be pickled"):
         export(text, model)
 
 
-def test_an_estimator_without_an_onnx_form_is_told_what_to_do() -> None:
-    with pytest.raises(ExportError, match=r'HomeMade cannot be exported[\s\S]*RUNTIME = "python"'):
-        export(binary, HomeMade())
+def test_estimator_without_onnx_form_is_refused_with_the_remedy() -> None:
+    with pytest.raises(
+        ExportError, match=r'CustomClassifier cannot be exported[\s\S]*RUNTIME = "python"'
+    ):
+        export(binary, CustomClassifier())
 
 
-def test_an_export_that_no_service_would_load_is_named(
+def test_export_that_the_service_does_not_load_is_refused_with_the_reason(
     fitted: tuple[Any, Runtime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for made, says in (
@@ -114,12 +120,12 @@ def test_an_export_that_no_service_would_load_is_named(
     ):
         monkeypatch.setattr(exporting, "to_onnx", lambda *_, made=made, **__: made)
         with pytest.raises(
-            ExportError, match=rf'no service loads: .*{says}[\s\S]*RUNTIME = "python"'
+            ExportError, match=rf'the service does not load: .*{says}[\s\S]*RUNTIME = "python"'
         ):
             export(binary, fitted[0])
 
 
-def test_a_model_that_no_service_could_hold_is_refused_with_the_number_and_the_remedy(
+def test_model_above_the_memory_limit_is_refused_with_the_number_and_the_remedy(
     fitted: tuple[Any, Runtime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = export(binary, fitted[0])
@@ -137,11 +143,11 @@ def test_a_model_that_no_service_could_hold_is_refused_with_the_number_and_the_r
         try_export(binary, {"model.onnx": endless()}, 128)
 
 
-def test_the_same_rows_give_the_same_bytes(fitted: tuple[Any, Runtime]) -> None:
+def test_same_rows_give_the_same_bytes(fitted: tuple[Any, Runtime]) -> None:
     assert export(binary, fit(binary, ROWS)) == export(binary, fitted[0])
 
 
-def test_a_pipeline_is_exported_whole() -> None:
+def test_whole_pipeline_is_exported() -> None:
     scaled = replace(
         binary,
         build_model=lambda fields: make_pipeline(StandardScaler(), binary.build_model(fields)),

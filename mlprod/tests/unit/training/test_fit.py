@@ -13,7 +13,7 @@ from mlprod.training.fit import FitError, InvalidScoresError, choose_threshold, 
 ROWS = collect(ibis.memtable(parcels(400)), PARCELS)
 
 
-def test_the_threshold_is_the_one_that_is_worth_most() -> None:
+def test_threshold_has_the_largest_payoff() -> None:
     scores = ROWS.columns["stops"] / 50
     chosen = choose_threshold(binary, ROWS, scores)
     worth = payoffs(binary, ROWS, scores, chosen).sum()
@@ -23,7 +23,7 @@ def test_the_threshold_is_the_one_that_is_worth_most() -> None:
     assert 0.1 < chosen < 0.9
 
 
-def test_when_doing_nothing_is_worth_most_nothing_is_done() -> None:
+def test_threshold_is_above_all_scores_if_no_action_pays_best() -> None:
     harmless = replace(
         binary, payoff=lambda decision, outcome, row: -1.0 if decision == "call" else 0.0
     )
@@ -31,37 +31,37 @@ def test_when_doing_nothing_is_worth_most_nothing_is_done() -> None:
     assert choose_threshold(harmless, ROWS, scores) > scores.max()
 
 
-def test_a_regression_has_no_threshold() -> None:
+def test_regression_has_no_threshold() -> None:
     assert choose_threshold(regression, ROWS, ROWS.y) == 0
 
 
-def test_a_payoff_is_asked_for_each_row() -> None:
+def test_payoff_is_computed_for_each_row() -> None:
     paid = payoffs(binary, ROWS, np.ones(len(ROWS)), 0.5)
     np.testing.assert_array_equal(paid, -1)
 
 
-def test_a_model_of_runtime_python_learns_from_raw_columns() -> None:
-    class Curious:
+def test_model_of_runtime_python_learns_from_raw_columns() -> None:
+    class RecordsColumns:
         def fit(self, columns: dict[str, object], y: object) -> list[str]:
             return list(columns)
 
-    seam = replace(binary, runtime="python", build_model=lambda fields: Curious())
+    seam = replace(binary, runtime="python", build_model=lambda fields: RecordsColumns())
     assert fit(seam, ROWS) == list(PARCELS.fields.names)
 
 
-def test_a_payoff_that_reads_what_is_not_kept_is_refused() -> None:
-    """Or nobody could compute from the records what the decisions were worth."""
-    curious = replace(binary, payoff=lambda decision, outcome, row: -float(row["distance"] or 0))
+def test_payoff_that_reads_pii_is_refused() -> None:
+    """The records hold no PII, so the payoff could not be computed from them."""
+    reads_pii = replace(binary, payoff=lambda decision, outcome, row: -float(row["distance"] or 0))
     with pytest.raises(InvalidScoresError, match=r"payoff\(\) reads 'distance', .* PII"):
-        choose_threshold(curious, ROWS, ROWS.columns["stops"] / 50)
+        choose_threshold(reads_pii, ROWS, ROWS.columns["stops"] / 50)
     with pytest.raises(InvalidScoresError, match="'distance'"):
-        payoffs(curious, ROWS, np.ones(len(ROWS)), 0.5)
-    errors = replace(binary, payoff=lambda decision, outcome, row: row["no such field"])
+        payoffs(reads_pii, ROWS, np.ones(len(ROWS)), 0.5)
+    unknown = replace(binary, payoff=lambda decision, outcome, row: row["no such field"])
     with pytest.raises(KeyError, match="no such field"):
-        payoffs(errors, ROWS, np.ones(len(ROWS)), 0.5)
+        payoffs(unknown, ROWS, np.ones(len(ROWS)), 0.5)
 
 
-def test_missing_values_that_an_estimator_does_not_take_are_named_with_their_fields() -> None:
+def test_missing_values_that_the_estimator_rejects_are_reported_with_their_fields() -> None:
     with pytest.raises(
         FitError, match="LogisticRegression cannot learn from the rows: Input X contains NaN"
     ) as failed:
@@ -69,7 +69,7 @@ def test_missing_values_that_an_estimator_does_not_take_are_named_with_their_fie
     assert "Missing values are in distance. Put SimpleImputer()" in str(failed.value)
 
 
-def test_a_setting_that_does_not_exist_is_named() -> None:
+def test_invalid_setting_of_the_estimator_is_reported() -> None:
     seam = replace(
         binary, build_model=lambda fields: HistGradientBoostingClassifier(max_iter="many")
     )

@@ -6,7 +6,7 @@ from seams import Flat, flats, terms_of
 
 from mlprod.contract.schema import Field, Fields, Task
 from mlprod.training.dataset import Dataset, collect
-from mlprod.training.leakage import FieldPower, copies, field_powers, warnings
+from mlprod.training.leakage import FieldPower, count_copies, field_powers, leakage_warnings
 from mlprod.training.split import split
 
 RANDOM = np.random.Generator(np.random.Philox(7))
@@ -28,15 +28,15 @@ WORD = Field("x", "category", categories=("a", "b"), open=True)
 @pytest.mark.parametrize(
     "values", [Y, -Y, Y * 100 + RANDOM.random(400), np.where(Y == 1, np.nan, RANDOM.random(400))]
 )
-def test_a_number_that_copies_the_label_has_full_power(values: object) -> None:
+def test_number_that_copies_the_label_has_full_power(values: object) -> None:
     assert power(NUMBER, values) == 1
 
 
-def test_a_word_that_copies_the_label_has_full_power() -> None:
+def test_category_that_copies_the_label_has_full_power() -> None:
     assert power(WORD, np.where(Y == 1, "b", "a")) == 1
 
 
-def test_a_word_that_is_missing_with_the_label_has_full_power() -> None:
+def test_category_that_is_missing_with_the_label_has_full_power() -> None:
     assert power(WORD, [None if label else "a" for label in Y]) == 1
 
 
@@ -45,29 +45,30 @@ def test_noise_has_no_power() -> None:
     assert power(WORD, np.where(RANDOM.random(400) < 0.5, "b", "a")) < 0.6
 
 
-def test_a_band_that_copies_the_label_is_seen_though_its_order_says_nothing() -> None:
+def test_range_that_copies_the_label_is_detected_without_a_monotonic_relation() -> None:
     values = RANDOM.random(400) * 10
     assert power(NUMBER, values, ((values > 4) & (values < 6)).astype(float)) > 0.95
 
 
-def test_many_words_of_noise_have_no_power() -> None:
-    parts = [f"w{number}" for number in RANDOM.integers(0, 200, 400)]
-    field = Field("x", "category", categories=tuple(sorted(set(parts))))
-    assert power(field, parts) < 0.65
+def test_many_random_categories_have_no_power() -> None:
+    categories = [f"w{number}" for number in RANDOM.integers(0, 200, 400)]
+    field = Field("x", "category", categories=tuple(sorted(set(categories))))
+    assert power(field, categories) < 0.65
 
 
-def test_words_that_nobody_knows_have_no_power_of_their_own() -> None:
-    assert power(WORD, [f"stranger {row}" for row in range(400)]) < 0.55
+def test_unknown_categories_have_no_power() -> None:
+    assert power(WORD, [f"unknown {row}" for row in range(400)]) < 0.55
 
 
-def test_a_growing_function_of_an_amount_copies_it() -> None:
+def test_increasing_function_of_the_label_has_full_power() -> None:
     amount = RANDOM.random(400)
     assert power(NUMBER, np.exp(9 * amount), amount, "regression") > 0.999
     assert power(NUMBER, RANDOM.random(400), amount, "regression") < 0.2
 
 
 RARE = (RANDOM.random(4_000) < 0.05).astype(float)
-KNOWN_LATER = (RARE == 1) & (RANDOM.random(4_000) < 0.97)  # 97 % of the positives, and nothing else
+# 97 % of the positives, and no negative.
+KNOWN_LATER = (RARE == 1) & (RANDOM.random(4_000) < 0.97)
 
 
 def powers(field: Field, values: object, y: np.ndarray = RARE) -> dict[str, FieldPower]:
@@ -107,33 +108,32 @@ def powers(field: Field, values: object, y: np.ndarray = RARE) -> dict[str, Fiel
         ),
     ],
 )
-def test_a_field_that_is_filled_for_most_of_one_class_is_a_copy_of_the_label(
+def test_field_that_is_filled_for_most_of_one_class_is_a_copy_of_the_label(
     field: Field, values: object, group: str
 ) -> None:
     result = powers(field, values)
-    assert (
-        result["x"].power > 0.99 or "the word" in group
-    )  # a telling word is warned of, and stops nothing
-    (warning,) = warnings(result)
-    assert f"rows with {group} have nearly one label only" in warning
+    # A word of a text that predicts the label causes a warning only.
+    assert result["x"].power > 0.99 or "the word" in group
+    (warning,) = leakage_warnings(result)
+    assert f"nearly all rows with {group} have the same label" in warning
     assert f"{format(KNOWN_LATER.sum() / RARE.sum(), '.0%')} of all" in warning
 
 
-def test_a_small_pure_group_is_warned_of_and_stops_nothing() -> None:
+def test_small_pure_group_causes_a_warning_only() -> None:
     some = KNOWN_LATER & (RANDOM.random(4_000) < 0.35)
     result = powers(NUMBER, np.where(some, 1.0, np.nan))
     assert result["x"].power < 0.8
-    assert len(list(warnings(result))) == 1
+    assert len(list(leakage_warnings(result))) == 1
 
 
-def test_a_group_without_the_rare_class_is_no_sign_of_a_leak() -> None:
+def test_group_without_the_rare_class_causes_no_warning() -> None:
     never = np.where(RARE == 1, 50.0, RANDOM.integers(0, 100, 4_000))
     never = np.where(RANDOM.random(4_000) < 0.5, RANDOM.integers(0, 100, 4_000), never)
-    assert list(warnings(powers(NUMBER, np.where(never < 40, 10.0, never)))) == []
+    assert list(leakage_warnings(powers(NUMBER, np.where(never < 40, 10.0, never)))) == []
 
 
-def test_an_honest_field_is_not_warned_of() -> None:
-    assert list(warnings(powers(NUMBER, RARE + RANDOM.normal(0, 0.7, 4_000)))) == []
+def test_field_that_is_known_before_the_outcome_causes_no_warning() -> None:
+    assert list(leakage_warnings(powers(NUMBER, RARE + RANDOM.normal(0, 0.7, 4_000)))) == []
 
 
 def test_rows_that_were_copied_under_new_ids_are_counted() -> None:
@@ -141,12 +141,12 @@ def test_rows_that_were_copied_under_new_ids_are_counted() -> None:
     doubled = pa.concat_tables([table, table.set_column(0, "key", pa.array(range(600, 1_200)))])
     rows = collect(ibis.memtable(doubled), terms_of(Flat))
     parts = split(rows, "regression")
-    assert 60 < copies(rows, parts) < len(parts.test)
+    assert 60 < count_copies(rows, parts) < len(parts.test)
     single = collect(ibis.memtable(table), terms_of(Flat))
-    assert copies(single, split(single, "regression")) == 0
+    assert count_copies(single, split(single, "regression")) == 0
 
 
-def test_equal_rows_of_a_contract_with_few_values_are_nothing_special() -> None:
+def test_equal_rows_of_a_contract_with_few_values_are_not_counted() -> None:
     columns = {"x": RANDOM.integers(0, 2, 400).astype(float)}
     rows = Dataset(Y, np.array([f"u{row}" for row in range(400)], dtype=object), None, columns)
-    assert copies(rows, split(rows, "binary")) == 0
+    assert count_copies(rows, split(rows, "binary")) == 0

@@ -1,7 +1,4 @@
-"""The ways in which people write load().
-
-The locked Ibis, DuckDB and sqlglot install together; here they also run.
-"""
+"""Variants of load() run with the locked versions of Ibis, DuckDB and sqlglot."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +14,7 @@ from seams import PARCELS, parcels
 
 from mlprod.contract.validation import check
 from mlprod.training.dataset import collect
-from mlprod.training.sources import loaded, stream
+from mlprod.training.sources import load_table, stream_batches
 
 TABLE = parcels(200)
 
@@ -89,16 +86,26 @@ def by_group_and_window(_: Path) -> ir.Table:
     return latest.filter(latest.place == 0).drop("place").cache()
 
 
-WAYS = [by_sql, by_sql_on_a_table, by_view, by_database_file, by_parquet_folder, by_csv, by_frame, by_batches, by_join,
-        by_group_and_window]  # fmt: skip
+VARIANTS = [
+    by_sql,
+    by_sql_on_a_table,
+    by_view,
+    by_database_file,
+    by_parquet_folder,
+    by_csv,
+    by_frame,
+    by_batches,
+    by_join,
+    by_group_and_window,
+]
 
 
-@pytest.mark.parametrize("route", WAYS)
-def test_each_way_to_write_load_gives_the_same_rows(
-    route: Callable[[Path], ir.Table], tmp_path: Path
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_variant_of_load_gives_the_same_rows(
+    variant: Callable[[Path], ir.Table], tmp_path: Path
 ) -> None:
-    table = loaded(lambda since=None, until=None: route(tmp_path))
+    table = load_table(lambda since=None, until=None: variant(tmp_path))
     report = check(table, PARCELS, "binary")
     assert report.ok, report.describe()
     assert collect(table, PARCELS).digest() == collect(ibis.memtable(TABLE), PARCELS).digest()
-    assert sum(len(batch) for batch in stream(table, 50)) == len(TABLE)
+    assert sum(len(batch) for batch in stream_batches(table, 50)) == len(TABLE)

@@ -7,13 +7,13 @@ import pytest
 from seams import PARCELS, Flat, flats, parcels, terms_of
 
 from mlprod.training.dataset import collect
-from mlprod.training.split import LeakageError, SplitError, split, verify
+from mlprod.training.split import LeakageError, SplitError, split, verify_split
 
 ROWS = collect(ibis.memtable(parcels()), PARCELS)
 NO_TIME = replace(ROWS, at=None)
 
 
-def test_no_unit_stands_in_two_parts() -> None:
+def test_no_unit_is_in_two_parts() -> None:
     train, validation, test = (
         set(ROWS.units[part]) for part in vars(split(ROWS, "binary")).values()
     )
@@ -22,7 +22,7 @@ def test_no_unit_stands_in_two_parts() -> None:
     assert not validation & test
 
 
-def test_what_is_learnt_lies_before_what_is_measured() -> None:
+def test_training_part_ends_before_the_other_parts_begin() -> None:
     parts = split(ROWS, "binary")
     assert ROWS.at is not None
     assert ROWS.at[parts.train].max() < min(
@@ -30,26 +30,26 @@ def test_what_is_learnt_lies_before_what_is_measured() -> None:
     )
 
 
-def test_without_a_time_every_row_is_used() -> None:
+def test_without_event_time_every_row_is_used() -> None:
     parts = split(NO_TIME, "binary")
     assert sorted(np.concatenate(list(vars(parts).values()))) == list(range(len(ROWS)))
     assert 0.5 < len(parts.train) / len(ROWS) < 0.7
 
 
-def test_a_unit_stays_in_its_part_when_rows_are_added() -> None:
-    fewer = NO_TIME.take(np.arange(1_500))
+def test_unit_stays_in_its_part_if_rows_are_added() -> None:
+    fewer = NO_TIME.subset(np.arange(1_500))
     before, after = split(fewer, "binary"), split(NO_TIME, "binary")
     for name, part in vars(before).items():
         assert set(fewer.units[part]) <= set(NO_TIME.units[vars(after)[name]])
 
 
-def test_a_unit_that_was_learnt_from_never_tests_later() -> None:
-    fewer = ROWS.take(np.arange(1_500))
-    learnt = fewer.units[split(fewer, "binary").train]
-    assert not set(learnt) & set(ROWS.units[split(ROWS, "binary").test])
+def test_unit_of_the_training_part_is_never_tested_later() -> None:
+    fewer = ROWS.subset(np.arange(1_500))
+    learned = fewer.units[split(fewer, "binary").train]
+    assert not set(learned) & set(ROWS.units[split(ROWS, "binary").test])
 
 
-def test_without_a_unit_a_change_of_a_feature_moves_no_row_to_another_part() -> None:
+def test_without_group_a_changed_feature_moves_no_row_to_another_part() -> None:
     table = flats(400)
     before = collect(ibis.memtable(table), terms_of(Flat))
     rounded = pa.array(np.round(table["size"].to_numpy()))
@@ -62,30 +62,30 @@ def test_without_a_unit_a_change_of_a_feature_moves_no_row_to_another_part() -> 
         assert part.tolist() == other.tolist()
 
 
-def test_a_planted_unit_is_found() -> None:
+def test_unit_in_two_parts_is_detected() -> None:
     parts = split(NO_TIME, "binary")
     leaking = replace(parts, test=np.append(parts.test, parts.train[0]))
     with pytest.raises(
         LeakageError,
-        match=f"1 units stand in train and in test, for example '{ROWS.units[parts.train[0]]}'",
+        match=f"1 units are in train and in test, for example '{ROWS.units[parts.train[0]]}'",
     ):
-        verify(NO_TIME, leaking)
+        verify_split(NO_TIME, leaking)
 
 
-def test_a_planted_row_of_the_future_is_found() -> None:
+def test_training_row_from_the_test_period_is_detected() -> None:
     parts = split(ROWS, "binary")
     own_units = replace(ROWS, units=np.array([str(row) for row in range(len(ROWS))], dtype=object))
     spare = sorted(set(range(len(ROWS))) - set(np.concatenate(list(vars(parts).values()))))[-1]
-    with pytest.raises(LeakageError, match=r"train reaches to .*, validation begins at"):
-        verify(own_units, replace(parts, train=np.append(parts.train, spare)))
+    with pytest.raises(LeakageError, match=r"train ends at .*, but validation begins at"):
+        verify_split(own_units, replace(parts, train=np.append(parts.train, spare)))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 100])
 def test_too_few_rows_are_refused_with_their_number(rows: int) -> None:
     with pytest.raises(
-        SplitError, match=rf"of {rows} labelled rows fall to \w+; it needs 30: load more rows"
+        SplitError, match=rf"\w+ has \d+ of {rows} labeled rows; it needs 30: load more rows"
     ):
-        split(ROWS.take(np.arange(rows)), "binary", PARCELS)
+        split(ROWS.subset(np.arange(rows)), "binary", PARCELS)
 
 
 def test_rows_of_one_time_are_refused_with_the_column_and_the_time() -> None:
@@ -99,7 +99,7 @@ def test_rows_of_one_time_are_refused_with_the_column_and_the_time() -> None:
     assert "load more rows" not in str(refused.value)
 
 
-def test_a_time_that_most_rows_share_is_named_too() -> None:
+def test_rows_with_mostly_one_time_are_refused_with_the_column_and_the_time() -> None:
     assert ROWS.at is not None
     shared = np.where(np.arange(len(ROWS)) < len(ROWS) * 0.9, ROWS.at[0], ROWS.at)
     with pytest.raises(
@@ -108,25 +108,25 @@ def test_a_time_that_most_rows_share_is_named_too() -> None:
         split(replace(ROWS, at=shared), "binary", PARCELS)
 
 
-def test_a_unit_with_few_values_is_refused_by_its_name() -> None:
+def test_group_with_few_values_is_refused_with_its_name() -> None:
     few = replace(
         NO_TIME, units=np.array([("ann", "bob")[row % 2] for row in range(len(ROWS))], dtype=object)
     )
     with pytest.raises(
-        SplitError, match=r"customer has 2 distinct values, and 'ann' stands in .* rows"
+        SplitError, match=r"customer has 2 distinct values, and 'ann' is in .* rows"
     ) as refused:
         split(few, "binary", PARCELS)
     assert "GROUP = None" in str(refused.value)
 
 
-def test_labels_of_one_class_only_are_refused_with_their_column() -> None:
+def test_labels_of_one_class_are_refused_with_their_column() -> None:
     with pytest.raises(
-        SplitError, match=r"late is 0 in all .* labelled rows; a classifier needs rows with 0 and"
+        SplitError, match=r"late is 0 in all .* labeled rows; a classifier needs rows with 0 and"
     ):
         split(replace(ROWS, y=np.zeros(len(ROWS))), "binary", PARCELS)
 
 
-def test_a_part_with_one_class_is_refused_with_where_the_other_is() -> None:
+def test_part_with_one_class_is_refused_with_the_place_of_the_other() -> None:
     y = np.zeros(len(ROWS))
     y[:5] = 1
     with pytest.raises(

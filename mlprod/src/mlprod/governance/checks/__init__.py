@@ -1,6 +1,6 @@
-"""Checks of what the governance files declare.
+"""Checks of the content of the governance files.
 
-The models of these files stand beside this folder and know no check.
+The models of these files are beside this folder and import no check.
 """
 
 from . import change_plan, own_words, ownership, problem, risk

@@ -1,4 +1,4 @@
-"""What a check may look at."""
+"""Input of a check of the governance files."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -8,11 +8,13 @@ from ..config import GovernanceConfig
 from ..people import Person
 
 Rows = tuple[tuple[str, str], ...]
+# The remedy in the message of a check that requires a person.
+ACTIVE_PERSON = "use the id of a person in ownership.yaml who is named and active"
 
 
 @dataclass(frozen=True)
 class Drill:
-    """Somebody (an e-mail address) did something on a day that shows a skill."""
+    """A check that a person ran on a day. It shows a skill. `actor` is an email address."""
 
     actor: str
     check: str
@@ -21,9 +23,11 @@ class Drill:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """The organisation on a day, and what lies in the project: source folders, (alert, outcome) of
-    the rules, generated files that are not up to date, who ran what lately, and the contract's
-    fields about a person.
+    """The governance files on a day, and what the project contains.
+
+    `folders` are source folders and files, `alerts` are (alert, outcome) of the alert rules,
+    `outdated` are the generated files that are not up to date, `drills` are the checks that people
+    ran, `personal` are the PII fields of the contract.
     """
 
     org: GovernanceConfig
@@ -34,15 +38,15 @@ class CheckContext:
     drills: tuple[Drill, ...] = field(default=())
     personal: tuple[str, ...] = ()
 
-    def known(self, id: str) -> Person | None:
-        """The person of an id, if a human being is named there who has not left."""
+    def active_person(self, id: str) -> Person | None:
+        """The person with an id; None if nobody is named there or the person is not there today."""
         person = self.org.ownership.person(id)
-        return person if person and person.known and person.there(self.today) else None
+        return person if person and person.is_named and person.is_active(self.today) else None
 
 
 Check = Callable[[CheckContext], Iterable[str]]
-"""Says what is missing, each with file and key; nothing when all is well."""
+"""Yields a message for each finding, with file and key; none if the check passes."""
 
 
 class NotApplicableError(Exception):
-    """The check asks for what this system has not; the message says why."""
+    """The check does not apply to this system; the message has the reason."""

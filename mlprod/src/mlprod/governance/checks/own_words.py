@@ -1,19 +1,22 @@
-"""Check that nothing is left of the examples."""
+"""Check that no text of the examples is left."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from ..stage_examples import EXAMPLE
+from ..stage_examples import EXAMPLE_PREFIX
 from .context import Check, CheckContext
 
 
-def own_words(view: CheckContext) -> Iterator[str]:
-    """What still stands there as the examples say it."""
-    org = view.org
+def examples_left(context: CheckContext) -> Iterator[str]:
+    """Values that are still those of the examples."""
+    org = context.org
     for name in ("ownership", "problem", "risk", "change_plan"):
-        for key, message in _texts("", getattr(org, name).model_dump()):
-            if message.startswith(EXAMPLE):
-                yield f"governance/{name}.yaml: {key} is still the example's: {message!r:.60}"
+        for key, text in _texts("", getattr(org, name).model_dump()):
+            if text.startswith(EXAMPLE_PREFIX):
+                yield (
+                    f"governance/{name}.yaml: {key} is still the example's: {text!r:.60}; replace "
+                    f"it by your own"
+                )
 
 
 def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -27,4 +30,4 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _texts(f"{key}[{position}]", item)
 
 
-CHECKS: dict[str, Check] = {"said-in-own-words": own_words}
+CHECKS: dict[str, Check] = {"said-in-own-words": examples_left}

@@ -1,12 +1,10 @@
-"""The rules of ownership: one accountable person for each outcome, who is there, has agreed and can
-be replaced.
-"""
+"""Checks of the ownership: one accountable person for each outcome, with acceptance and deputy."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from fnmatch import fnmatch
 
-from .context import Check, CheckContext, NotApplicableError
+from .context import ACTIVE_PERSON, Check, CheckContext, NotApplicableError
 
 FILE = "governance/ownership.yaml"
 OUTCOMES = (
@@ -18,10 +16,14 @@ OUTCOMES = (
     "adoption",
     "cost",
 )
-MOST = 3  # outcomes that one person can answer for at tier A; a practitioners' heuristic
-QUARTER = timedelta(days=92)  # after which an acceptance is asked for again
-SKILL_DAYS = 180  # covered means done lately
-SKILL_CHECKS = {  # what shows a skill: a command that was run, and left evidence of who ran it
+# Outcomes of one person at tier A; a heuristic of practitioners.
+MAX_OUTCOMES = 3
+# The longest time for which an acceptance counts.
+QUARTER = timedelta(days=92)
+# A skill counts as covered for so long after its last evidence.
+SKILL_DAYS = 180
+# Checks whose evidence shows a skill of the person who ran them.
+SKILL_CHECKS = {
     "ml": ("beats-baseline",),
     "api": ("served-end-to-end",),
     "sql_and_pipelines": ("contract-holds",),
@@ -33,50 +35,52 @@ SKILL_CHECKS = {  # what shows a skill: a command that was run, and left evidenc
 }
 
 
-def named(view: CheckContext) -> Iterator[str]:
-    ownership = view.org.ownership
+def owners_named(context: CheckContext) -> Iterator[str]:
+    ownership = context.org.ownership
     for id in OUTCOMES:
         if ownership.outcome(id) is None:
-            yield f"{FILE}: outcomes: {id} is missing: nobody answers for it"
+            yield f"{FILE}: outcomes: {id} is missing: nobody is accountable for it"
     for outcome in ownership.outcomes:
         person = ownership.person(outcome.accountable)
-        if person is None or not person.known:
+        if person is None or not person.is_named:
             yield (
-                f"{FILE}: people: {outcome.accountable}: nobody is named who answers for "
+                f"{FILE}: people: {outcome.accountable}: nobody is named who is accountable for "
                 f"{outcome.id}"
             )
-        elif not person.there(view.today):
-            gone = (
+        elif not person.is_active(context.today):
+            reason = (
                 f"left on {person.until}"
-                if person.until and person.until <= view.today
-                else f"comes {person.from_}"
+                if person.until and person.until <= context.today
+                else f"starts on {person.from_}"
             )
-            heir = f"; name {person.replaced_by}" if person.replaced_by else ""
-            yield f"{FILE}: outcomes: {outcome.id}: accountable: {person.name} {gone}{heir}"
+            successor = f"; name {person.replaced_by}" if person.replaced_by else ""
+            yield f"{FILE}: outcomes: {outcome.id}: accountable: {person.name} {reason}{successor}"
 
 
-def replaceable(view: CheckContext) -> Iterator[str]:
-    for id in _accountable(view):
-        person = view.known(id)
+def owners_have_deputies(context: CheckContext) -> Iterator[str]:
+    for id in _accountable(context):
+        person = context.active_person(id)
         if person is None:
-            continue  # said by `named`
-        deputy = view.known(person.deputy)
-        if deputy is None or view.org.ownership.same(person.id, deputy.id):
-            has = f"{person.deputy} cannot stand in" if person.deputy else "has no deputy"
-            yield f"{FILE}: people: {id}: deputy: {has}; name another known person's id"
+            # `owners_named` reports it.
+            continue
+        deputy = context.active_person(person.deputy)
+        if deputy is None or context.org.ownership.is_same_person(person.id, deputy.id):
+            reason = f"{person.deputy} cannot deputize" if person.deputy else "nobody"
+            yield f"{FILE}: people: {id}: deputy: {reason}; use the id of another active person"
 
 
-def responsible(view: CheckContext) -> Iterator[str]:
-    for outcome in view.org.ownership.outcomes:
+def someone_is_responsible(context: CheckContext) -> Iterator[str]:
+    for outcome in context.org.ownership.outcomes:
         if not outcome.responsible:
-            yield f"{FILE}: outcomes: {outcome.id}: responsible: nobody does the work"
+            yield (
+                f"{FILE}: outcomes: {outcome.id}: responsible: nobody; name the people who do the "
+                f"work"
+            )
 
 
-def accepted(view: CheckContext) -> Iterator[str]:
-    """Named is not accepted; accepted without evidence, or longer ago than its review, is not
-    either.
-    """
-    ownership = view.org.ownership
+def owners_accepted(context: CheckContext) -> Iterator[str]:
+    """Outcomes without an acceptance that has evidence and is not older than its review."""
+    ownership = context.org.ownership
     for outcome in ownership.outcomes:
         result = [
             a
@@ -93,120 +97,123 @@ def accepted(view: CheckContext) -> Iterator[str]:
                 f"{key}: evidence: name the merge request in which {outcome.accountable} "
                 f"approved this"
             )
-        elif last.date > view.today:
-            yield f"{key}: date: {last.date} is still to come"
-        elif last.review_by < view.today:
-            yield f"{key}: review_by: {last.review_by} has passed; ask again"
+        elif last.date > context.today:
+            yield f"{key}: date: {last.date} is in the future"
+        elif last.review_by < context.today:
+            yield f"{key}: review_by: {last.review_by} has passed; ask {outcome.accountable} again"
         elif last.review_by - last.date > QUARTER:
-            yield f"{key}: review_by: {last.review_by} is more than a quarter after {last.date}"
-
-
-def not_overloaded(view: CheckContext) -> Iterator[str]:
-    ownership = view.org.ownership
-    if view.org.risk.tier != "A":
-        raise NotApplicableError("only tier A limits how many outcomes one person answers for")
-    for id in dict.fromkeys(_accountable(view)):
-        mine = [
-            outcome.id for outcome in ownership.outcomes if ownership.same(outcome.accountable, id)
-        ]
-        first = next(o.accountable for o in ownership.outcomes if ownership.same(o.accountable, id))
-        if len(mine) > MOST and first == id and view.known(id):
             yield (
-                f"{FILE}: outcomes: {id} answers for {len(mine)} ({', '.join(mine)}); {MOST} "
-                f"at most at tier A"
+                f"{key}: review_by: {last.review_by} is more than a quarter after {last.date}; at "
+                f"most {QUARTER.days} days work"
             )
 
 
-def gates_apart(view: CheckContext) -> Iterator[str]:
-    """Who approves gates and payoff (accountable for the value) is not who makes the model."""
-    ownership = view.org.ownership
+def owners_not_overloaded(context: CheckContext) -> Iterator[str]:
+    ownership = context.org.ownership
+    if context.org.risk.tier != "A":
+        raise NotApplicableError("only tier A limits the number of outcomes of one person")
+    for id in dict.fromkeys(_accountable(context)):
+        mine = [
+            outcome
+            for outcome in ownership.outcomes
+            if ownership.is_same_person(outcome.accountable, id)
+        ]
+        if len(mine) > MAX_OUTCOMES and mine[0].accountable == id and context.active_person(id):
+            yield (
+                f"{FILE}: outcomes: {id} is accountable for {len(mine)} "
+                f"({', '.join(outcome.id for outcome in mine)}); at most {MAX_OUTCOMES} work at "
+                f"tier A"
+            )
+
+
+def gates_owned_apart(context: CheckContext) -> Iterator[str]:
+    """Authors of the model who are accountable for the value, and so approve gates and payoff."""
+    ownership = context.org.ownership
     owner, model = ownership.outcome("business_value"), ownership.outcome("model_quality")
     for author in ownership.people_of(model.responsible if model else ()):
-        if owner and ownership.same(owner.accountable, author.id):
+        if owner and ownership.is_same_person(owner.accountable, author.id):
             yield (
-                f"{FILE}: outcomes: model_quality: responsible: {author.id} makes the "
-                f"model and, as accountable for "
-                "business_value, approves its gates; another person must"
+                f"{FILE}: outcomes: model_quality: responsible: {author.id} makes the model and "
+                f"approves its gates, as the person accountable for business_value; another person "
+                f"must do one of the two"
             )
 
 
-def covered(view: CheckContext) -> Iterator[str]:
-    """Every source folder, alert rule and risk belongs to an outcome."""
-    outcomes = view.org.ownership.outcomes
+def everything_covered(context: CheckContext) -> Iterator[str]:
+    """Source folders, alert rules and risks that belong to no outcome."""
+    outcomes = context.org.ownership.outcomes
     globs = [glob for outcome in outcomes for glob in outcome.covers.paths]
-    for folder in view.folders:
+    for folder in context.folders:
         if not any(fnmatch(folder, glob) or fnmatch(folder, f"{glob}/*") for glob in globs):
             yield f"{FILE}: outcomes: covers.paths: no outcome covers the folder {folder}"
     alerts, ids = (
         {name for outcome in outcomes for name in outcome.covers.alerts},
         {outcome.id for outcome in outcomes},
     )
-    for alert, outcome in view.alerts:
+    for alert, outcome in context.alerts:
         if alert not in alerts and outcome not in ids:
             yield f"{FILE}: outcomes: covers.alerts: no outcome covers the alert {alert}"
     risks = {id for result in outcomes for id in result.covers.risks}
-    for risk in view.org.risk.risks:
-        if risk.id not in risks and view.org.ownership.person(risk.owner) is None:
+    for risk in context.org.risk.risks:
+        if risk.id not in risks and context.org.ownership.person(risk.owner) is None:
             yield (
-                f"{FILE}: outcomes: covers.risks: no outcome covers the risk {risk.id}, and it "
-                f"has no owner"
+                f"{FILE}: outcomes: covers.risks: no outcome covers the risk {risk.id}, and the "
+                f"risk has no owner"
             )
 
 
-def skilled(view: CheckContext) -> Iterator[str]:
-    """Covered is what somebody did lately, or what has an action, an owner and a day."""
-    skills = view.org.ownership.skills
+def skills_covered(context: CheckContext) -> Iterator[str]:
+    """Required skills without recent evidence and without an action, its owner and its day."""
+    skills = context.org.ownership.skills
     for skill in skills.required:
-        if _practised(view, skill):
+        if _shown_recently(context, skill):
             continue
         gap = next((gap for gap in skills.gaps if gap.skill == skill), None)
         if gap is None:
             yield (
-                f"{FILE}: skills: {skill}: nobody has shown it in {SKILL_DAYS} days, and gaps "
-                f"has no action for it"
+                f"{FILE}: skills: {skill}: nobody has shown it in {SKILL_DAYS} days; run its "
+                f"command, or add an action to gaps"
             )
-        elif gap.due < view.today:
-            yield f"{FILE}: skills: gaps: {skill}: due {gap.due} has passed"
-        elif view.known(gap.owner) is None:
+        elif gap.due < context.today:
             yield (
-                f"{FILE}: skills: gaps: {skill}: owner: {gap.owner} is no known person who is there"
+                f"{FILE}: skills: gaps: {skill}: due: {gap.due} has passed; take the action, or "
+                f"set a new day"
             )
+        elif context.active_person(gap.owner) is None:
+            yield f"{FILE}: skills: gaps: {skill}: owner: {gap.owner}; {ACTIVE_PERSON}"
 
 
-def _practised(view: CheckContext, skill: str) -> list[str]:
-    """Names of the people listed for a skill who did lately what shows it."""
-    result = []
-    for item in view.org.ownership.skills.covered.get(skill, ()):
-        person = view.known(item.person)
-        shown = person and [
-            drill
-            for drill in view.drills
-            if drill.actor.lower() == person.email.lower()
+def _shown_recently(context: CheckContext, skill: str) -> bool:
+    """Whether a person listed for a skill recently ran a check that shows it."""
+    for item in context.org.ownership.skills.covered.get(skill, ()):
+        person = context.active_person(item.person)
+        if person and any(
+            drill.actor.lower() == person.email.lower()
             and drill.check in SKILL_CHECKS.get(skill, ())
-            and (view.today - drill.on).days <= SKILL_DAYS
-        ]
-        if person and shown:
-            result.append(person.name)
-    return result
+            and (context.today - drill.on).days <= SKILL_DAYS
+            for drill in context.drills
+        ):
+            return True
+    return False
 
 
-def up_to_date(view: CheckContext) -> Iterator[str]:
-    for name in view.outdated:
+def generated_files_agree(context: CheckContext) -> Iterator[str]:
+    for name in context.outdated:
         yield f"{name}: differs from what `make generate` writes"
 
 
-def _accountable(view: CheckContext) -> list[str]:
-    return list(dict.fromkeys(outcome.accountable for outcome in view.org.ownership.outcomes))
+def _accountable(context: CheckContext) -> list[str]:
+    return list(dict.fromkeys(outcome.accountable for outcome in context.org.ownership.outcomes))
 
 
 CHECKS: dict[str, Check] = {
-    "owners-named": named,
-    "owners-have-deputies": replaceable,
-    "someone-is-responsible": responsible,
-    "owners-accepted": accepted,
-    "owners-not-overloaded": not_overloaded,
-    "gates-owned-apart": gates_apart,
-    "everything-covered": covered,
-    "skills-covered": skilled,
-    "generated-files-agree": up_to_date,
+    "owners-named": owners_named,
+    "owners-have-deputies": owners_have_deputies,
+    "someone-is-responsible": someone_is_responsible,
+    "owners-accepted": owners_accepted,
+    "owners-not-overloaded": owners_not_overloaded,
+    "gates-owned-apart": gates_owned_apart,
+    "everything-covered": everything_covered,
+    "skills-covered": skills_covered,
+    "generated-files-agree": generated_files_agree,
 }

@@ -1,6 +1,6 @@
-"""The governance files as pages, for people who do not read YAML.
+"""Pages of the governance files, for people who do not read YAML.
 
-Nothing here depends on the day.
+The pages do not depend on the day.
 """
 
 from .change_page import change_plan

@@ -1,4 +1,4 @@
-"""The change, for the people affected."""
+"""Page about the change, for the people affected."""
 
 from ...display.plain_text import cell
 from ..config import GovernanceConfig
@@ -6,7 +6,7 @@ from .text import ABSENT, list_of, stage_of, value_of
 
 
 def change_plan(org: GovernanceConfig) -> str:
-    """What happens to whom and when, for those who use the decisions and those who represent them."""
+    """Page about the change, for the users of the decisions and their representatives."""
     plan, impact = org.change_plan, org.change_plan.workforce_impact
     lines = [
         "# The change, for the people affected",
@@ -17,22 +17,25 @@ def change_plan(org: GovernanceConfig) -> str:
         "",
         value_of(impact.answer),
         "",
-        f"- Tasks that go: {list_of(impact.tasks_removed)}",
-        f"- Tasks that come: {list_of(impact.tasks_added)}",
-        f"- Looked at by {value_of(impact.reviewed_by)}; people were told on {value_of(impact.told_on)}",
+        f"- Tasks that end: {list_of(impact.tasks_removed)}",
+        f"- New tasks: {list_of(impact.tasks_added)}",
+        f"- Reviewed by: {value_of(impact.reviewed_by)}",
+        f"- Day on which the people were informed: {value_of(impact.informed_on)}",
         "",
-        "## Who was asked",
+        "## Who was consulted",
         "",
     ]
     for group in plan.stakeholders:
         when = ", ".join(f"{item.date} ({cell(item.ref)})" for item in group.consulted) or ABSENT
-        lines.append(f"- {cell(group.group)}: asked {when}. Concerns: {list_of(group.concerns)}")
+        lines.append(
+            f"- {cell(group.group)}: consulted on {when}. Concerns: {list_of(group.concerns)}"
+        )
     lines += [] if plan.stakeholders else [ABSENT]
     lines += [
         "",
-        "## How it comes",
+        "## Steps of the rollout",
         "",
-        "| mode | for whom | at least | enter if | back if |",
+        "| mode | for whom | at least | starts if | goes back if |",
         "| --- | --- | --- | --- | --- |",
     ]
     for phase in plan.rollout:
@@ -43,15 +46,16 @@ def change_plan(org: GovernanceConfig) -> str:
         )
     lines += [
         "",
-        "*Shadow*: it scores, nobody sees a decision. *Assist*: a person decides. *Automate*: a system acts.",
+        "In *shadow* mode the system scores cases, and nobody sees a decision.",
+        "In *assist* mode a person decides. In *automate* mode a system acts.",
         "",
-        "## What is said and taught",
+        "## Messages and training",
         "",
-        "| to whom | what | how | when | sent |",
+        "| for whom | content | channel | planned for | done |",
         "| --- | --- | --- | --- | --- |",
     ]
     for entry in plan.communications:
-        first = " (limits first)" if entry.limits_first else ""
+        first = " (begins with the limits)" if entry.limits_first else ""
         cells = (
             cell(entry.audience),
             f"{cell(entry.message)}{first}",
@@ -63,6 +67,7 @@ def change_plan(org: GovernanceConfig) -> str:
     for training in plan.training:
         done = f"{training.completed} of {training.intended}" if training.intended else ABSENT
         lines.append(
-            f"| {cell(training.audience)} | training: {cell(training.content)} | | {value_of(training.due)} | {done} |"
+            f"| {cell(training.audience)} | training: {cell(training.content)} | "
+            f"| {value_of(training.due)} | {done} |"
         )
     return "\n".join(lines)

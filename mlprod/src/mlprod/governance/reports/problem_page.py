@@ -1,60 +1,69 @@
-"""The problem on one page."""
+"""Page about the problem, for the sponsor."""
 
 from ...display.plain_text import cell
 from ..config import GovernanceConfig
 from ..problem import CurrentProcess, Value
-from .text import ABSENT, list_of, person_of, stage_of, value_of, words_of
+from .text import ABSENT, list_of, person_of, stage_of, value_of
+
+OPTIONS = {
+    "no_ml": "Without machine learning",
+    "heuristic": "A simple rule",
+    "buy": "A product",
+}
 
 
 def problem(org: GovernanceConfig) -> str:
-    """The problem on one page, for a sponsor."""
-    message, decision, value = org.problem.problem, org.problem.decision, org.problem.value
-    others = org.problem.alternatives
+    """The problem on one page, for the sponsor."""
+    statement, decision, value = org.problem.problem, org.problem.decision, org.problem.value
     lines = [
         "# The problem on one page",
         "",
         stage_of(org, "business_value"),
         "",
-        f"**What is wrong.** {value_of(message.statement)}",
+        f"**Problem.** {value_of(statement.statement)}",
         "",
-        f"**Who has it.** {value_of(message.affected)}",
+        f"**People affected.** {value_of(statement.affected)}",
         "",
-        f"**What is done today.** {_today(message.today)}",
+        f"**Process today.** {_today(statement.today)}",
         "",
         "## The decision",
         "",
         f"- Who decides: {value_of(decision.who)}",
-        f"- What changes: {value_of(decision.changes_what)}",
+        f"- Choices: {value_of(decision.changes_what)}",
         f"- How often: {value_of(decision.how_often)}",
-        f"- What came of it: {value_of(decision.outcome)}, known after "
-        f"{value_of(decision.wait_until_outcome)}",
-        f"- Not meant for: {list_of(decision.out_of_scope)}",
+        f"- Outcome: {value_of(decision.outcome)}",
+        f"- Time until the outcome is known: {value_of(decision.wait_until_outcome)}",
+        f"- Out of scope: {list_of(decision.out_of_scope)}",
         "",
-        "## What else could be done",
+        "## Alternatives",
         "",
         *(
             [
-                f"- {words_of(entry.option)}: {cell(entry.result)}. {cell(entry.why_not)}"
-                for entry in others
+                f"- {OPTIONS[entry.option]}: {cell(entry.result)}. Why it is not enough: "
+                f"{cell(entry.why_not)}"
+                for entry in org.problem.alternatives
             ]
             or [ABSENT]
         ),
         "",
-        "## What it is worth",
+        "## Value",
         "",
-        f"{_worth(value)} {person_of(org, value.owner) if value.owner else ABSENT} answers for it.",
+        _worth(value),
         "",
-        "## What would end it",
+        f"Accountable for the value: {person_of(org, value.owner) if value.owner else ABSENT}.",
+        "",
+        "## What ends the project",
         "",
         *(
-            [f"- {cell(kill.when)}, looked at on {kill.by}" for kill in org.problem.kill_criteria]
+            [f"- {cell(kill.when)}, checked on {kill.by}" for kill in org.problem.kill_criteria]
             or [ABSENT]
         ),
     ]
     if org.problem.assumptions:
-        lines += ["", "## What is assumed", ""]
+        lines += ["", "## Assumptions", ""]
         lines += [
-            f"- {cell(item.text)} ({value_of(item.status)}, {value_of(item.owner)})"
+            f"- {cell(item.text)}. State: {value_of(item.status)}. Owner: "
+            f"{person_of(org, item.owner) if item.owner else ABSENT}."
             for item in org.problem.assumptions
         ]
     return "\n".join(lines)
@@ -71,9 +80,9 @@ def _today(today: CurrentProcess | None) -> str:
 
 def _worth(value: Value) -> str:
     if not value.kpi:
-        return f"{ABSENT}."
+        return ABSENT
     figures = f"{value_of(value.baseline)} today, {value_of(value.target)} by {value_of(value.by)}"
     return (
-        f"{cell(value.kpi)}, in {value_of(value.unit)}: {figures}, looked at every "
+        f"{cell(value.kpi)}, in {value_of(value.unit)}: {figures}. Reviewed every "
         f"{value_of(value.review_every)}."
     )

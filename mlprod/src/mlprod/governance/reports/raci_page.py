@@ -1,24 +1,26 @@
-"""Who answers for what, and which skills the work needs."""
+"""Page about the accountable people, and the skills that the work needs."""
 
 from ...display.plain_text import cell
-from ..checks.ownership import SKILL_CHECKS
+from ..check_catalogue import catalogue
+from ..checks.ownership import SKILL_CHECKS, SKILL_DAYS
 from ..config import GovernanceConfig
-from .text import ABSENT, people_of, person_of, stage_of, value_of, words_of
+from .text import ABSENT, people_of, person_of, spaced, stage_of, value_of
+
+ACTIONS = {"train": "training", "hire": "a new colleague", "platform": "a platform"}
+CHANNELS = {"api": "API", "batch": "batch", "event": "events"}
+SKILL_NAMES = {"ml": "ML", "api": "API", "sql_and_pipelines": "SQL and pipelines"}
 
 
 def raci(org: GovernanceConfig) -> str:
-    """Who is accountable, responsible, consulted and informed, for each outcome; and which skills
-    the work needs.
-    """
+    """Who is accountable, responsible, consulted and informed, with teams and skills."""
     ownership = org.ownership
     lines = [
-        "# Who answers for what",
+        "# Who is accountable for what",
         "",
         stage_of(org, "serving"),
         "",
-        "*Accountable* is the one person who answers for an outcome. *Responsible* are "
-        "those who do the work,",
-        "*consulted* are asked before, *informed* are told after.",
+        "One *accountable* person must account for each outcome. *Responsible* people do the work.",
+        "*Consulted* people are asked before a change. *Informed* people hear of it afterwards.",
         "",
         "| outcome | accountable | responsible | consulted | informed |",
         "| --- | --- | --- | --- | --- |",
@@ -29,17 +31,17 @@ def raci(org: GovernanceConfig) -> str:
             f"**{person_of(org, outcome.accountable)}**",
             *(people_of(org, ids) for ids in roles),
         ]
-        lines.append(f"| {cell(words_of(outcome.id))} | {' | '.join(cells)} |")
+        lines.append(f"| {cell(spaced(outcome.id))} | {' | '.join(cells)} |")
     lines += [
         "",
         "## People",
         "",
-        "| who | address | deputy | accepted |",
+        "| person | email address | deputy | has accepted |",
         "| --- | --- | --- | --- |",
     ]
     for person in ownership.people:
         accepted = [
-            f"{words_of(a.outcome)} ({a.date})" for a in ownership.accepted if a.person == person.id
+            f"{spaced(a.outcome)} ({a.date})" for a in ownership.accepted if a.person == person.id
         ]
         deputy = person_of(org, person.deputy) if person.deputy else ABSENT
         lines.append(
@@ -60,26 +62,26 @@ def raci(org: GovernanceConfig) -> str:
                 f"| {cell(team.id)} | {people_of(org, team.members)} | "
                 f"{value_of(team.channel)} | {on_call} |"
             )
-    lines += ["", "## Who uses the answers", ""]
+    lines += ["", "## Systems that use the decisions", ""]
     lines += [
-        f"- {cell(item.system)} ({item.via}), {cell(item.owner)}. Without an answer: "
-        f"{value_of(item.fallback)}"
+        f"- {cell(item.system)} (by {CHANNELS[item.via]}), owned by {cell(item.owner)}. Without a "
+        f"decision: {value_of(item.fallback)}"
         for item in ownership.consumers
     ] or [ABSENT]
     return "\n".join([*lines, *_skills(org)])
 
 
 def _skills(org: GovernanceConfig) -> list[str]:
-    """Which skills are needed, who has them, and what is done where nobody has."""
+    """The required skills, the people who have them, and the actions for missing ones."""
     result = org.ownership.skills
     lines = [
         "",
         "## Skills",
         "",
-        "Covered is what somebody has done in the last 180 days; `make readiness` looks at "
-        "who ran what.",
+        f"A skill counts if one of its people ran its check in the last {SKILL_DAYS} days.",
+        "`make readiness` verifies this.",
         "",
-        "| skill | who | shown by | where it is missing |",
+        "| skill | people | shown by | action if it is missing |",
         "| --- | --- | --- | --- |",
     ]
     for skill in result.required:
@@ -87,10 +89,16 @@ def _skills(org: GovernanceConfig) -> list[str]:
             f"{person_of(org, item.person)}, {item.level}" for item in result.covered.get(skill, ())
         )
         gaps = [
-            f"{gap.action}: {person_of(org, gap.owner)} by {gap.due}"
+            f"{ACTIONS[gap.action]}: {person_of(org, gap.owner)} by {gap.due}"
             for gap in result.gaps
             if gap.skill == skill
         ]
-        shown = ", ".join(SKILL_CHECKS.get(skill, ()))
-        lines.append(f"| {cell(words_of(skill))} | {who or ABSENT} | {shown} | {'; '.join(gaps)} |")
+        name = SKILL_NAMES.get(skill, spaced(skill))
+        lines.append(f"| {cell(name)} | {who or ABSENT} | {_shown_by(skill)} | {'; '.join(gaps)} |")
     return lines
+
+
+def _shown_by(skill: str) -> str:
+    """The checks that show a skill, with their commands."""
+    checks = [catalogue().entry(id) for id in SKILL_CHECKS.get(skill, ())]
+    return "; ".join(f"{cell(check.title)} (`{check.by}`)" for check in checks if check)

@@ -1,30 +1,29 @@
-"""What the pages say of a person, a value or a list."""
+"""Text of a person, a value or a list on a page."""
 
 from collections.abc import Iterable
 
 from ...display.plain_text import cell
 from ..config import GovernanceConfig
 
-ABSENT = "*not said yet*"
+ABSENT = "*not filled in yet*"
+STATES = {
+    "poc": "an experiment and decides nothing yet",
+    "pilot": "a pilot",
+    "production": "in production",
+}
 
 
 def stage_of(org: GovernanceConfig, outcome: str) -> str:
-    """Where this stands, and whom to ask."""
-    system, person = org.ownership.system, org.ownership.answers_for(outcome)
-    state = {
-        "poc": "an experiment: nothing is decided yet",
-        "pilot": "a pilot",
-        "production": "in production",
-    }
-    return (
-        f"{cell(system.name)} is {state[system.stage]}. Ask "
-        f"{person_of(org, person.id) if person else ABSENT}."
-    )
+    """The stage of the system, and the person to contact about an outcome."""
+    system, person = org.ownership.system, org.ownership.accountable_person(outcome)
+    contact = person_of(org, person.id) if person else ABSENT
+    return f"{cell(system.name)} is {STATES[system.stage]}.\nContact: {contact}."
 
 
 def person_of(org: GovernanceConfig, id: str) -> str:
+    """Name and role of a person; the role alone if no person has this id."""
     person = org.ownership.person(id)
-    return f"{cell(person.name)} ({cell(id)})" if person else cell(id)
+    return f"{cell(person.name)} ({cell(spaced(id))})" if person else cell(spaced(id))
 
 
 def people_of(org: GovernanceConfig, ids: Iterable[str]) -> str:
@@ -43,5 +42,6 @@ def list_of(values: Iterable[str]) -> str:
     return "; ".join(map(cell, values)) or ABSENT
 
 
-def words_of(id: str) -> str:
+def spaced(id: str) -> str:
+    """An id with spaces instead of underscores."""
     return id.replace("_", " ")

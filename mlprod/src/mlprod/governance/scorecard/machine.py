@@ -1,10 +1,10 @@
-"""The scorecard for machines: JSON, and text for Prometheus."""
+"""Scorecard as JSON, and as text for Prometheus."""
 
 import json
 from typing import Any
 
 from ...display.plain_text import display_json
-from ..check_results import OK_STATES, Result
+from ..check_results import OK_STATES, CheckResult
 from ..ml_test_score import SCORE_SECTIONS
 from ..ownership import STAGES, Stage
 from ..readiness import Scorecard
@@ -12,14 +12,14 @@ from .steps import next_steps
 
 
 def as_json(card: Scorecard, stage: Stage) -> str:
-    """One document for a fleet's dashboard."""
+    """The scorecard as one JSON document, such as for a dashboard of many systems."""
     tier = card.org.risk.tier
     document: dict[str, Any] = {
         "system": card.org.ownership.system.name,
         "stage": card.org.ownership.system.stage,
         "days_at_stage": card.days,
         "tier": tier,
-        "looked_at": card.looked_at,
+        "looked_at": card.assessed,
         "asked_for": stage,
         "reached": {item: card.reached(item) for item in STAGES},
         "ml_test_score": {
@@ -30,7 +30,7 @@ def as_json(card: Scorecard, stage: Stage) -> str:
             {"id": p.test.id, "title": p.test.title, "points": p.points, "why": p.why}
             for p in card.points
         ],
-        "ml_test_score_lacks": {
+        "ml_test_score_missing": {
             section: remedies for section in SCORE_SECTIONS if (remedies := card.remedies(section))
         },
         "maturity": card.maturity,
@@ -47,10 +47,13 @@ def as_json(card: Scorecard, stage: Stage) -> str:
 
 
 def prometheus(card: Scorecard) -> str:
-    """Text for a node exporter's textfile collector, or for a push; many projects may share either."""
+    """The scorecard as text for a node exporter's textfile collector, or for a push.
+
+    Many projects may share either.
+    """
     system = f"system={json.dumps(card.org.ownership.system.name, ensure_ascii=False)}"
     lines = [
-        "# HELP ml_readiness_checks Checks that a stage demands, by their status.",
+        "# HELP ml_readiness_checks Checks that a stage requires, by their status.",
         "# TYPE ml_readiness_checks gauge",
     ]
     for stage in STAGES[1:]:
@@ -60,7 +63,8 @@ def prometheus(card: Scorecard) -> str:
         for status in (*sorted(OK_STATES), "failed", "stale", "unmeasured"):
             label = status.replace(" ", "_")
             lines.append(
-                f'ml_readiness_checks{{{system},stage="{stage}",status="{label}"}} {result.count(status)}'
+                f'ml_readiness_checks{{{system},stage="{stage}",status="{label}"}} '
+                f"{result.count(status)}"
             )
     lines += ["# HELP ml_test_score Points of 7 (Breck et al. 2017).", "# TYPE ml_test_score gauge"]
     lines += [
@@ -73,12 +77,13 @@ def prometheus(card: Scorecard) -> str:
             "# TYPE ml_readiness_stage_days gauge",
         ]
         lines.append(
-            f'ml_readiness_stage_days{{{system},stage="{card.org.ownership.system.stage}"}} {card.days}'
+            f'ml_readiness_stage_days{{{system},stage="{card.org.ownership.system.stage}"}} '
+            f"{card.days}"
         )
     return "\n".join(lines) + "\n"
 
 
-def _row(result: Result, stage: Stage, tier: str) -> dict[str, Any]:
+def _row(result: CheckResult, stage: Stage, tier: str) -> dict[str, Any]:
     entry, record = result.entry, result.record
     return {
         "id": entry.id,

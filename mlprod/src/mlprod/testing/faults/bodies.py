@@ -1,4 +1,4 @@
-"""Bodies of requests that keep the contract of the project, whatever it says."""
+"""Request bodies that conform to the contract of any project."""
 
 import itertools
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...commands.start import package_here
-from ...contract.encoding import sample
+from ...contract.encoding import sample_columns
 from ...project.project import Project
 from ...settings import Settings
 
@@ -16,8 +16,8 @@ LIMIT: int = Settings.model_fields["max_body_bytes"].default
 
 
 def rows_of(number: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Rows that keep the contract, whatever it says."""
-    columns = sample(TERMS.fields, number, seed)
+    """Return rows that conform to the contract of the project."""
+    columns = sample_columns(TERMS.fields, number, seed)
     rows: list[dict[str, Any]] = []
     for position in range(number):
         row: dict[str, Any] = {}
@@ -39,7 +39,7 @@ ROWS = rows_of(1_000)
 
 
 def body_of(number: int = 1, named: str = "") -> bytes:
-    """A body of some rows, with ids when `named` says how they begin."""
+    """Return a body of `number` rows; with `named`, each row has an id with that prefix."""
     picked = itertools.islice(itertools.cycle(ROWS), number)
     return json.dumps(
         {
@@ -52,5 +52,5 @@ def body_of(number: int = 1, named: str = "") -> bytes:
 
 
 def full_body() -> bytes:
-    """The most rows that one body may hold, by their number and by its length."""
+    """Return a body with the maximum number of rows, by row count and by byte length."""
     return body_of(min(1_000, LIMIT // (len(body_of(100)) // 90)))

@@ -1,4 +1,4 @@
-"""Callers that remember what they were answered, to be compared with what the database holds."""
+"""Callers that store every response, to compare the responses with the database."""
 
 import itertools
 import json
@@ -16,24 +16,24 @@ from ...records.tables import predictions
 from .bodies import body_of
 from .service import HOST, ServiceProcess
 
-NOTHING: tuple[type[Exception], ...] = (OSError, HTTPException)
+CONNECTION_ERRORS: tuple[type[Exception], ...] = (OSError, HTTPException)
 
 
 class Caller:
-    """One connection, opened again when it broke or when the service asks for another."""
+    """One connection. It reconnects after an error or when the service closes the connection."""
 
     def __init__(self, service: ServiceProcess) -> None:
         self.service = service
         self.connection: HTTPConnection | None = None
 
     def post(self, route: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Raises OSError or HTTPException when the connection breaks."""
+        """Send a POST request. Raises OSError or HTTPException if the connection breaks."""
         self.connection = self.connection or HTTPConnection(HOST, self.service.port, timeout=30)
         try:
             self.connection.request("POST", route, body)
             response = self.connection.getresponse()
             received = response.read()
-        except NOTHING:
+        except CONNECTION_ERRORS:
             self.close()
             raise
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -48,26 +48,30 @@ class Caller:
 
 
 class CallerLoad:
-    """Callers on threads who predict until told to stop, and remember what they were answered.
+    """Threads that request predictions until `stop`, and store every response.
 
-    What breaks or is refused with a time to come back is asked again, with the same id, as a
-    careful caller does.
+    After a broken connection, or a 503 with Retry-After, a thread repeats the request with the
+    same id.
     """
 
     def __init__(
         self, service: ServiceProcess, callers: int = 4, rows: int = 1, pause: float = 0.0
     ) -> None:
         self.service, self.rows, self.pause = service, rows, pause
-        self.answered: dict[str, float] = {}  # id → score
-        self.asked: set[str] = set()
+        # Id → score of every response.
+        self.answered: dict[str, float] = {}
+        self.requested: set[str] = set()
         self.statuses: Counter[int] = Counter()
-        self.reasons: list[str] = []  # of refusals that were announced
-        self.wrong: list[str] = []  # any other answer
-        self.broken: list[float] = []  # when a connection broke
-        self.times: list[tuple[float, float]] = []  # when answered with 200, after how many seconds
-        self.unclosed: list[
-            float
-        ] = []  # when asked what was answered 200 without a call for another connection
+        # Details of every 503 with Retry-After.
+        self.reasons: list[str] = []
+        # Every other response.
+        self.errors: list[str] = []
+        # Times at which a connection broke.
+        self.broken: list[float] = []
+        # Time of every 200, and its duration in seconds.
+        self.times: list[tuple[float, float]] = []
+        # Start times of requests whose 200 did not close the connection.
+        self.unclosed: list[float] = []
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._call, daemon=True) for _ in range(callers)]
 
@@ -84,25 +88,25 @@ class CallerLoad:
         for thread in self._threads:
             thread.join(60)
 
-    def stored(self) -> None:
-        """Asserts that the database holds every answer once, with the score that was told, and
-        nothing unasked.
-        """
+    def assert_stored(self) -> None:
+        """Assert that the database has every response once, with its score, and no other row."""
         result = stored(self.service.url)
         ids = [id for id, _ in result]
         scores = dict(result)
         assert len(ids) == len(scores), "a prediction is stored twice"
         lost = self.answered.keys() - scores.keys()
         assert not lost, (
-            f"{len(lost)} of {len(self.answered)} answers are lost, for example {sorted(lost)[:3]}"
+            f"{len(lost)} of {len(self.answered)} responses are not stored, for example "
+            f"{sorted(lost)[:3]}"
         )
         other = {
             id: (score, scores[id]) for id, score in self.answered.items() if scores[id] != score
         }
         assert not other, (
-            f"{len(other)} scores differ from those told, for example {list(other.items())[:3]}"
+            f"{len(other)} stored scores differ from the response, for example "
+            f"{list(other.items())[:3]}"
         )
-        assert {id for id in scores if id.startswith("load-")} <= self.asked
+        assert {id for id in scores if id.startswith("load-")} <= self.requested
 
     def _call(self) -> None:
         caller, name = Caller(self.service), f"load-{uuid.uuid4().hex[:8]}"
@@ -114,18 +118,18 @@ class CallerLoad:
                 if self.pause:
                     time.sleep(self.pause)
         except Exception as error:
-            self.wrong.append(repr(error))
+            self.errors.append(repr(error))
             raise
         finally:
             caller.close()
 
     def _until_answered(self, caller: Caller, body: bytes) -> None:
-        self.asked.update(row["id"] for row in json.loads(body)["rows"])
+        self.requested.update(row["id"] for row in json.loads(body)["rows"])
         while not self._stop.is_set():
             began = time.monotonic()
             try:
                 status, headers, received = caller.post("/v1/predict", body)
-            except NOTHING:
+            except CONNECTION_ERRORS:
                 self.broken.append(time.monotonic())
                 time.sleep(0.02)
                 continue
@@ -141,14 +145,15 @@ class CallerLoad:
                 return
             if status == 503 and "retry-after" in headers:
                 self.reasons.append(json.loads(received)["detail"])
-                time.sleep(0.05)  # sooner than asked for: it is to hurt
+                # Shorter than Retry-After, so that the load stays high.
+                time.sleep(0.05)
                 continue
-            self.wrong.append(f"{status} {received[:200]!r}")
+            self.errors.append(f"{status} {received[:200]!r}")
             return
 
 
 def stored(url: str) -> list[tuple[str, float]]:
-    """(id, score) of every prediction in a database."""
+    """Return (id, score) of every prediction in a database."""
     engine = engine_of(url)
     try:
         with engine.connect() as connection:
@@ -160,6 +165,6 @@ def stored(url: str) -> list[tuple[str, float]]:
         engine.dispose()
 
 
-def seconds_of(name: str, usual: float) -> float:
-    """A length of time from the environment."""
-    return float(os.environ.get(name, "") or usual)
+def seconds_of(name: str, default: float) -> float:
+    """Return the number of seconds that an environment variable sets."""
+    return float(os.environ.get(name, "") or default)

@@ -1,6 +1,4 @@
-"""What the tests of faults share: a trained model of the project, a folder that serves it, and
-databases.
-"""
+"""Fixtures of the fault tests: a trained model of the project, its MODEL_DIR, and databases."""
 
 import os
 from collections.abc import Iterator
@@ -19,8 +17,8 @@ from .bodies import PACKAGE
 from .postgres_server import Postgres, postgres_programs
 
 MARKERS = (
-    "faults: hurts the running service",
-    "soak: of these the one that lasts as long as SOAK_MINUTES says",
+    "faults: injects faults into a running service",
+    "soak: the load test, which lasts SOAK_MINUTES",
 )
 
 
@@ -31,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def bare_environment() -> None:
-    """A developer's own settings must not reach the tests."""
+    """Remove a developer's own settings from the environment."""
     for name in [
         name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"
     ]:
@@ -41,11 +39,11 @@ def bare_environment() -> None:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A MODEL_DIR with a model of the project's own four files, whatever it is worth."""
+    """Return a MODEL_DIR with a model of the project's four files, whatever its quality."""
     settings = Settings(
         state_dir=tmp_path_factory.mktemp("state"),
         tracking_uri="",
-        model_name="hurt",
+        model_name="faults",
         model_dir=tmp_path_factory.mktemp("models"),
     )
     outcome = train(Project(PACKAGE).seam(), settings, lambda _: None)
@@ -56,10 +54,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
-    """A PostgreSQL server of the tests' own."""
+    """Start a PostgreSQL server for the tests."""
     programs = postgres_programs()
     if not programs:
-        pytest.skip("PostgreSQL's programs are not installed (initdb, pg_ctl)")
+        pytest.skip(
+            "PostgreSQL's programs initdb and pg_ctl are not installed; works: install postgresql"
+        )
     result = Postgres(programs)
     try:
         result.start()
@@ -70,7 +70,7 @@ def server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgresql(server: Postgres) -> str:
-    """The URL of a database of records in which nothing happened yet."""
+    """Return the URL of a migrated, empty database of records."""
     url = server.database()
     migrate(url)
     return url

@@ -4,19 +4,19 @@ import random
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
-    """The content with a few bytes, runs of bytes or numbers changed."""
+    """Return the content with a few bytes, byte runs or numbers changed."""
     result = bytearray(content)
     for _ in range(chance.randint(1, 4)):
         place = chance.randrange(len(result) + 1)
         end = min(len(result), place + chance.choice((1, 1, 2, 8, 64)))
         random_bytes = chance.randbytes(chance.choice((1, 1, 4, 32)))
         result[place:end] = chance.choice(
-            (b"", random_bytes, bytes(result[place:end]) * 2, chance.choice(ODD))
+            (b"", random_bytes, bytes(result[place:end]) * 2, chance.choice(EDGE_CASES))
         )
     return bytes(result)
 
 
-ODD = (
+EDGE_CASES = (
     b"null",
     b"NaN",
     b"-Infinity",

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests, which can be stopped as a crash would stop it."""
+"""A PostgreSQL server for the tests, with an immediate shutdown as in a crash."""
 
 import contextlib
 import os
@@ -14,12 +14,14 @@ from .service import HOST, free_port
 
 
 class Postgres:
-    """A server of its own, which can be stopped as a crash would stop it."""
+    """A PostgreSQL server in a temporary folder; `stop` ends it as a crash does."""
 
     def __init__(self, programs: Path) -> None:
         self.programs, self.port = programs, free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="records-"))  # where another user may reach it
-        self.user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL does not run as root
+        # The folder must be accessible to the user postgres.
+        self.folder = Path(tempfile.mkdtemp(prefix="records-"))
+        # PostgreSQL does not run as root.
+        self.user = "postgres" if os.geteuid() == 0 else None
         if self.user:
             shutil.chown(self.folder, self.user)
         self._run("initdb", "--auth=trust", "--username=records", "--encoding=UTF8", "--no-sync")
@@ -41,7 +43,7 @@ class Postgres:
         return True
 
     def database(self) -> str:
-        """The URL of a new, empty database."""
+        """Create an empty database and return its URL."""
         name = f"records_{uuid.uuid4().hex[:8]}"
         with psycopg.connect(
             f"postgresql://records@{HOST}:{self.port}/postgres", autocommit=True
@@ -68,7 +70,7 @@ class Postgres:
 
 
 def postgres_programs() -> Path | None:
-    """The folder of PostgreSQL's programs, of the newest that is installed."""
+    """Return the folder of the newest installed PostgreSQL programs, or None."""
     result = shutil.which("pg_ctl")
     beside = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")]
     newest = sorted(beside, key=lambda path: float(path.parent.name))

@@ -1,4 +1,4 @@
-"""The service as a process of its own, which may be killed and started again."""
+"""The service as a separate process, which a test may kill and restart."""
 
 import contextlib
 import json
@@ -19,7 +19,8 @@ from ..waiting import eventually
 from .bodies import PACKAGE, body_of
 
 HOST = "127.0.0.1"
-ENDS_WITHIN = 20.0  # seconds from SIGTERM, drain included
+# Seconds from SIGTERM, drain included.
+ENDS_WITHIN = 20.0
 
 
 def free_port() -> int:
@@ -30,9 +31,9 @@ def free_port() -> int:
 
 
 class ServiceProcess:
-    """`serve --no-follow` in a folder of its own.
+    """A process that runs `serve --no-follow` in its own folder.
 
-    It may be killed and started again on the same folder.
+    A test may kill it and restart it on the same folder.
     """
 
     def __init__(self, folder: Path, models: Path, url: str, **environment: object) -> None:
@@ -45,7 +46,8 @@ class ServiceProcess:
             "ML_DATABASE_URL": url,
             "ML_PORT": self.port,
             "ML_ADMIN_PORT": self.ops_port,
-            "ML_ALLOW_PICKLE": "true",  # the model is one that the tests have just trained
+            # The tests have just trained this model.
+            "ML_ALLOW_PICKLE": "true",
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         self.environment = {
@@ -56,7 +58,7 @@ class ServiceProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, probe: str = "readyz") -> "ServiceProcess":
-        """Returns once it is ready, or so far as another probe says."""
+        """Start the process and wait until a probe succeeds; the default is readiness."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", PACKAGE, "serve", "--no-follow"],
@@ -75,7 +77,7 @@ class ServiceProcess:
 
     def alive(self) -> bool:
         assert self.process
-        assert self.process.poll() is None, f"the service ended: {self.said()}"
+        assert self.process.poll() is None, f"the service ended: {self.log_tail()}"
         return True
 
     def kill(self) -> None:
@@ -83,12 +85,12 @@ class ServiceProcess:
         self.process.kill()
         self.process.wait(10)
 
-    def tell_to_end(self, by: int = signal.SIGTERM) -> None:
+    def terminate(self, by: int = signal.SIGTERM) -> None:
         assert self.process
         self.process.send_signal(by)
 
-    def ended(self) -> int:
-        """The status with which it ends."""
+    def exit_status(self) -> int:
+        """Wait for the end of the process and return its exit status."""
         assert self.process
         return self.process.wait(ENDS_WITHIN)
 
@@ -102,7 +104,7 @@ class ServiceProcess:
             return error.code, error.read().decode()
 
     def metric(self, name: str) -> float:
-        """A metric, as it stands on the second port; 0 when nothing has counted yet."""
+        """Return the value of a metric on the admin port; 0 if the metric is missing."""
         lines = [
             line
             for line in self.operations("metrics")[1].splitlines()
@@ -110,10 +112,10 @@ class ServiceProcess:
         ]
         return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
-    def ask(
+    def send(
         self, route: str, body: bytes | None = None, key: str = ""
     ) -> tuple[int, dict[str, str], Any]:
-        """Status, headers in small letters and the answer, over a connection of its own."""
+        """Send one request on a new connection; return status, lowercase headers and body."""
         connection = HTTPConnection(HOST, self.port, timeout=30)
         try:
             given = {"authorization": f"Bearer {key}"} if key else {}
@@ -128,19 +130,17 @@ class ServiceProcess:
             json.loads(received),
         )
 
-    def answers(self) -> bool:
-        """Whether a good body is answered; a moment in which it is too busy does not count."""
+    def is_serving(self) -> bool:
+        """Return whether a valid request gets 200; retries a 503 for 30 seconds."""
         until = time.monotonic() + 30
-        while (message := self.ask("/v1/predict", body_of()))[
+        while (message := self.send("/v1/predict", body_of()))[
             0
         ] == 503 and time.monotonic() < until:
             time.sleep(0.1)
         return message[0] == 200
 
-    def shipped(self) -> None:
-        """Returns once nothing waits for the database: shipping comes after answering, and may
-        last.
-        """
+    def wait_until_shipped(self) -> None:
+        """Wait until the record backlog is empty; the service ships records after its response."""
         until = time.monotonic() + 120
         while (
             self.alive()
@@ -148,14 +148,14 @@ class ServiceProcess:
             and time.monotonic() < until
         ):
             time.sleep(0.2)
-        assert not left, f"{left:g} answers still wait for the database: {self.said()}"
+        assert not left, f"{left:g} predictions are not in the database yet: {self.log_tail()}"
 
     def events(self) -> list[dict[str, Any]]:
-        """What it has logged, as far as that is complete."""
+        """Return every complete line of the log."""
         lines = self.log.read_text(errors="replace").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
 
-    def said(self) -> str:
+    def log_tail(self) -> str:
         return self.log.read_text(errors="replace")[-2_000:]
 
 
@@ -163,7 +163,7 @@ class ServiceProcess:
 def running(
     folder: Path, models: Path, url: str, **environment: object
 ) -> Iterator[ServiceProcess]:
-    """A service that is gone afterwards, however the test ends."""
+    """Start a service and end it with the block, also after a failed test."""
     service = ServiceProcess(folder, models, url, **environment)
     try:
         yield service.start()

@@ -1,4 +1,4 @@
-"""A file system that is soon full."""
+"""A file system with little space."""
 
 import contextlib
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path | None]:
-    """A file system of its own that is soon full; None where it cannot be had."""
+    """Mount a small file system; yields None if this machine does not allow it."""
     folder.mkdir()
     mount = [
         shutil.which("mount") or "",

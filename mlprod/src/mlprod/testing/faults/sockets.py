@@ -1,4 +1,4 @@
-"""Bare connections to the service, for requests that no HTTP client would send."""
+"""Raw connections to the service, for requests that no HTTP client would send."""
 
 import contextlib
 import socket
@@ -20,7 +20,7 @@ def request(body: bytes, *lines: str, route: str = "/v1/predict") -> bytes:
 def connected(
     service: ServiceProcess, content: bytes = b"", receive_buffer: int = 0
 ) -> socket.socket:
-    """A bare connection on which something was sent already."""
+    """Open a raw connection and send `content` on it."""
     made = socket.socket()
     if receive_buffer:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -32,10 +32,9 @@ def connected(
 
 
 def statuses_of(made: socket.socket) -> list[int]:
-    """The status of every answer that comes until the connection is closed or nothing more comes
-    for a while.
-    """
-    made.settimeout(7)  # longer than any answer takes
+    """Return the status of every response until the connection closes or times out."""
+    # Longer than any response takes.
+    made.settimeout(7)
     content = b""
     with contextlib.suppress(OSError):
         while part := made.recv(65_536):
@@ -62,7 +61,7 @@ def sent(made: socket.socket, content: bytes | memoryview) -> int:
 
 
 def is_open(made: socket.socket, most: int = 65_536) -> bool:
-    """False once the connection is closed."""
+    """Return False once the connection is closed."""
     try:
         return bool(made.recv(most))
     except BlockingIOError:

@@ -1,5 +1,6 @@
-"""A log that nobody reads, and a second port that is flooded: neither stops answers, keys, the stop
-or the end.
+"""An unread log, and a flood of the admin port.
+
+Neither blocks predictions, keys, the kill switch or the shutdown.
 """
 
 import contextlib
@@ -23,10 +24,11 @@ pytestmark = [
     pytest.mark.faults,
     pytest.mark.skipif(sys.platform == "win32", reason="named pipes, SIGTERM"),
 ]
-REQUESTS = 2_000  # whose log lines are several times what a pipe holds
+# The log lines of these requests exceed the buffer of a pipe several times.
+REQUESTS = 2_000
 
 
-def test_a_log_that_nobody_reads_stops_nothing(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_unread_log_does_not_block_the_service(models: Path, tmp_path: Path, sqlite: str) -> None:
     keys = tmp_path / "keys.json"
     ours, theirs = (
         add_key(keys, "ours", ["predict", "operate"]),
@@ -38,7 +40,7 @@ def test_a_log_that_nobody_reads_stops_nothing(models: Path, tmp_path: Path, sql
     try:
         service.start()
         for _ in range(REQUESTS // 100):
-            assert [service.ask("/v1/predict", body_of(), ours)[0] for _ in range(100)] == [
+            assert [service.send("/v1/predict", body_of(), ours)[0] for _ in range(100)] == [
                 200
             ] * 100
         message = json.loads(keys.read_text())
@@ -47,19 +49,19 @@ def test_a_log_that_nobody_reads_stops_nothing(models: Path, tmp_path: Path, sql
                 message | {"keys": [key for key in message["keys"] if key["name"] == "ours"]}
             )
         )
-        eventually(lambda: service.ask("/v1/predict", body_of(), theirs)[0] == 401)
-        stop = json.dumps({"mode": "shadow", "reason": "nobody reads"}).encode()
-        assert service.ask("/v1/mode", stop, ours)[0] == 200
-        answered = service.ask("/v1/predict", body_of(), ours)[2]
+        eventually(lambda: service.send("/v1/predict", body_of(), theirs)[0] == 401)
+        stop = json.dumps({"mode": "shadow", "reason": "the log is unread"}).encode()
+        assert service.send("/v1/mode", stop, ours)[0] == 200
+        answered = service.send("/v1/predict", body_of(), ours)[2]
         assert (answered["mode"], answered["predictions"][0]["decision"]) == ("shadow", None)
-        service.tell_to_end()
-        assert service.ended() in (0, -signal.SIGTERM)
+        service.terminate()
+        assert service.exit_status() in (0, -signal.SIGTERM)
     finally:
         service.kill()
         os.close(unread)
 
 
-def test_a_flood_of_the_second_port_costs_neither_probes_nor_callers_anything(
+def test_flood_of_the_admin_port_does_not_affect_probes_or_callers(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     with running(tmp_path, models, sqlite) as service:
@@ -82,7 +84,7 @@ def test_a_flood_of_the_second_port_costs_neither_probes_nor_callers_anything(
                 made.close()
 
 
-def test_metrics_that_nobody_reads_stop_neither_probes_nor_callers(
+def test_unread_metrics_responses_do_not_block_probes_or_callers(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     many = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n" * 50
@@ -96,7 +98,7 @@ def test_metrics_that_nobody_reads_stop_neither_probes_nor_callers(
                     made.sendall(many)
             for _ in range(10):
                 assert service.operations("healthz")[0] == 200
-                assert service.answers()
+                assert service.is_serving()
         finally:
             for made in requested:
                 made.close()

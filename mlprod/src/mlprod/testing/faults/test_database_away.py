@@ -1,5 +1,6 @@
-"""The database of records goes away and comes back: predictions go on, the rest says when to come
-again.
+"""The database of records is down for a while.
+
+Predictions continue; the other routes return 503 with Retry-After.
 """
 
 import json
@@ -22,12 +23,12 @@ from .postgres_server import Postgres
 from .service import ServiceProcess, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM")]
-AWAY_SECONDS = 10
+OUTAGE_SECONDS = 10
 
 
 @pytest.fixture
 def server(server: Postgres) -> Iterator[Postgres]:
-    """The server runs again afterwards, for the next test."""
+    """Restart the server after the test if it is down."""
     yield server
     if not server.runs():
         server.start()
@@ -35,7 +36,7 @@ def server(server: Postgres) -> Iterator[Postgres]:
 
 def outcome_of(service: ServiceProcess, prediction: str) -> tuple[int, dict[str, str], Any]:
     given = {"prediction_id": prediction, "outcome": 1, "at": "2026-01-31T12:00:00Z"}
-    return service.ask("/v1/outcomes", json.dumps({"outcomes": [given]}).encode())
+    return service.send("/v1/outcomes", json.dumps({"outcomes": [given]}).encode())
 
 
 def mode_of(service: ServiceProcess) -> str:
@@ -43,7 +44,7 @@ def mode_of(service: ServiceProcess) -> str:
     return mode
 
 
-def test_predictions_go_on_while_the_database_is_away(
+def test_predictions_continue_during_a_database_outage(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     received: list[tuple[int, dict[str, str], Any]] = []
@@ -57,12 +58,12 @@ def test_predictions_go_on_while_the_database_is_away(
         running(tmp_path, models, postgresql) as service,
         CallerLoad(service, callers=3, pause=0.005) as load,
     ):
-        teller = threading.Thread(target=send, args=(service,), daemon=True)
-        teller.start()
+        sender = threading.Thread(target=send, args=(service,), daemon=True)
+        sender.start()
         eventually(lambda: len(received) > 3)
         assert {status for status, _, _ in received} == {200}, received[0]
         server.stop()
-        until = time.monotonic() + AWAY_SECONDS
+        until = time.monotonic() + OUTAGE_SECONDS
         eventually(lambda: service.metric("ml_record_store_up") == 0)
         before, refused = len(load.answered), len(received)
         time.sleep(max(0.0, until - time.monotonic()))
@@ -73,19 +74,22 @@ def test_predictions_go_on_while_the_database_is_away(
         eventually(lambda: service.metric("ml_record_store_up") == 1)
         eventually(lambda: received[-1][0] == 200)
         enough.set()
-        teller.join(30)
+        sender.join(30)
         load.stop()
-        service.shipped()
+        service.wait_until_shipped()
     assert all("retry-after" in headers for status, headers, _ in received if status == 503)
     assert {status for status, _, _ in received} == {200, 503}
     assert set(load.statuses) == {200}
     assert not load.broken
-    load.stored()
-    print(f"\n{len(load.answered)} answers around {AWAY_SECONDS} s without a database, all stored")
+    load.assert_stored()
+    print(
+        f"\n{len(load.answered)} predictions around a database outage of {OUTAGE_SECONDS} s, "
+        f"all stored"
+    )
 
 
 @pytest.mark.parametrize("remembered", ["shadow", "automate"])
-def test_a_service_that_starts_without_its_database_keeps_the_mode_that_held(
+def test_service_that_starts_without_its_database_keeps_the_last_mode(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str, remembered: str
 ) -> None:
     with running(tmp_path, models, postgresql) as service:
@@ -96,16 +100,16 @@ def test_a_service_that_starts_without_its_database_keeps_the_mode_that_held(
         service.kill()
         service.start()
         assert mode_of(service) == remembered
-        status, _, received = service.ask("/v1/predict", body_of())
+        status, _, received = service.send("/v1/predict", body_of())
         assert (status, received["mode"]) == (200, remembered)
         assert (received["predictions"][0]["decision"] is None) == (remembered == "shadow")
         assert outcome_of(service, "a case")[0] == 503
         server.start()
-        service.shipped()
+        service.wait_until_shipped()
         assert mode_of(service) == remembered
 
 
-def test_a_new_service_without_a_database_decides_nothing(
+def test_new_service_without_a_database_starts_in_shadow(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     server.stop()
@@ -113,33 +117,33 @@ def test_a_new_service_without_a_database_decides_nothing(
         running(tmp_path, models, postgresql, ML_MODE="automate") as service,
         CallerLoad(service, pause=0.01) as load,
     ):
-        received = service.ask("/v1/predict", body_of())[2]
+        received = service.send("/v1/predict", body_of())[2]
         assert (received["mode"], received["predictions"][0]["decision"]) == ("shadow", None)
         server.start()
         eventually(lambda: mode_of(service) == "automate")
         load.stop()
-        service.shipped()
+        service.wait_until_shipped()
     assert set(load.statuses) == {200}
-    load.stored()
+    load.assert_stored()
 
 
-def test_ending_while_the_database_is_away_loses_nothing(
+def test_shutdown_during_a_database_outage_loses_no_record(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     with running(tmp_path, models, postgresql) as service, CallerLoad(service, callers=3) as load:
         eventually(lambda: len(load.answered) > 100)
         server.stop()
         eventually(lambda: service.metric("ml_record_backlog_events") > 100)
-        service.tell_to_end()
-        assert service.ended() in (0, -signal.SIGTERM)
+        service.terminate()
+        assert service.exit_status() in (0, -signal.SIGTERM)
         load.stop()
         server.start()
-        service.start().shipped()
-    assert not load.wrong
-    load.stored()
+        service.start().wait_until_shipped()
+    assert not load.errors
+    load.assert_stored()
 
 
-def test_tables_that_come_late_get_everything(
+def test_late_migration_receives_all_earlier_predictions(
     models: Path, tmp_path: Path, server: Postgres
 ) -> None:
     url = server.database()
@@ -152,6 +156,6 @@ def test_tables_that_come_late_get_everything(
         migrate(url)
         eventually(lambda: service.metric("ml_record_store_up") == 1)
         load.stop()
-        service.shipped()
+        service.wait_until_shipped()
     assert set(load.statuses) == {200}
-    load.stored()
+    load.assert_stored()

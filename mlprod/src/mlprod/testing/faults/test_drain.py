@@ -1,6 +1,4 @@
-"""The end of the service: callers are sent elsewhere, and nothing that was answered or logged is
-lost.
-"""
+"""The shutdown of the service: it drains its callers and loses no prediction and no log line."""
 
 import json
 import os
@@ -22,7 +20,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.skipif(sys.platform == "win32", re
 DRAIN = 2
 
 
-def test_while_draining_every_request_is_answered_and_sent_elsewhere(
+def test_draining_service_answers_every_request_and_closes_its_connection(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     with (
@@ -31,23 +29,23 @@ def test_while_draining_every_request_is_answered_and_sent_elsewhere(
     ):
         eventually(lambda: len(load.answered) > 100)
         received = time.monotonic()
-        service.tell_to_end()
+        service.terminate()
         eventually(lambda: service.operations("readyz")[0] == 503)
         draining, drained = time.monotonic(), received + DRAIN - 0.5
         time.sleep(max(0.0, drained - time.monotonic()))
         assert not [when for when in load.broken if when < drained]
         assert not [when for when in load.unclosed if draining < when]
         assert [when for when, _ in load.times if draining < when], (
-            "nothing was answered while draining"
+            "no request got a response during the drain"
         )
         assert set(load.statuses) == {200}
-        assert service.ended() == 0
+        assert service.exit_status() == 0
         load.stop()
-    assert not load.wrong
-    load.stored()
+    assert not load.errors
+    load.assert_stored()
 
 
-def test_a_service_that_ends_at_once_stores_what_it_answered(
+def test_immediate_shutdown_stores_every_prediction(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     with (
@@ -55,30 +53,30 @@ def test_a_service_that_ends_at_once_stores_what_it_answered(
         CallerLoad(service, callers=6, rows=20) as load,
     ):
         eventually(lambda: len(load.answered) > 2_000)
-        service.tell_to_end()
-        assert service.ended() == 0
+        service.terminate()
+        assert service.exit_status() == 0
         load.stop()
-    assert not load.wrong
-    load.stored()
+    assert not load.errors
+    load.assert_stored()
 
 
-def test_a_second_signal_ends_the_drain(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_second_signal_ends_the_drain(models: Path, tmp_path: Path, sqlite: str) -> None:
     with (
         running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=600) as service,
         CallerLoad(service) as load,
     ):
         eventually(lambda: len(load.answered) > 100)
-        service.tell_to_end()
+        service.terminate()
         eventually(lambda: service.operations("readyz")[0] == 503)
-        service.tell_to_end()
-        assert service.ended() == 0
+        service.terminate()
+        assert service.exit_status() == 0
         load.stop()
-    load.stored()
+    load.assert_stored()
 
 
 @pytest.fixture
 def terminal() -> Iterator[None]:
-    """As in a terminal: a service that is started under nohup inherits that SIGHUP is ignored."""
+    """Reset SIGHUP to its default, as in a terminal; nohup sets it to ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -86,76 +84,76 @@ def terminal() -> Iterator[None]:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="SIGHUP")
 @pytest.mark.usefixtures("terminal")
-def test_the_end_of_a_terminal_drains_as_well(models: Path, tmp_path: Path, sqlite: str) -> None:
+def test_sighup_of_a_closed_terminal_starts_the_drain(
+    models: Path, tmp_path: Path, sqlite: str
+) -> None:
     with (
         running(tmp_path, models, sqlite, ML_DRAIN_SECONDS=DRAIN) as service,
         CallerLoad(service, pause=0.002) as load,
     ):
         eventually(lambda: len(load.answered) > 100)
-        service.tell_to_end(signal.SIGHUP)
+        service.terminate(signal.SIGHUP)
         eventually(lambda: service.operations("readyz")[0] == 503)
         draining = time.monotonic()
-        assert service.ended() == 0
+        assert service.exit_status() == 0
         load.stop()
     assert [when for when, _ in load.times if draining < when], (
-        "nothing was answered while draining"
+        "no request got a response during the drain"
     )
-    assert not load.wrong
-    load.stored()
+    assert not load.errors
+    load.assert_stored()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="SIGHUP")
-def test_a_service_that_is_to_outlive_its_terminal_does(
+def test_service_under_nohup_survives_the_end_of_its_terminal(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
-    before = signal.signal(
-        signal.SIGHUP, signal.SIG_IGN
-    )  # as nohup does, for the processes that come after
+    # As nohup does for the processes that it starts.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with running(tmp_path, models, sqlite) as service:
-            service.tell_to_end(signal.SIGHUP)
+            service.terminate(signal.SIGHUP)
             time.sleep(0.5)
-            assert service.answers()
-            service.tell_to_end()
-            assert service.ended() == 0
+            assert service.is_serving()
+            service.terminate()
+            assert service.exit_status() == 0
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("times", [1, 3])
-def test_every_answer_has_its_line_in_the_log_however_the_service_is_told_to_end(
+def test_every_prediction_has_its_log_line_after_any_shutdown_signal(
     models: Path, tmp_path: Path, sqlite: str, by: signal.Signals, times: int
 ) -> None:
     with running(tmp_path, models, sqlite) as service, CallerLoad(service, callers=4) as load:
         eventually(lambda: len(load.answered) > 1_000)
         for _ in range(times):
-            service.tell_to_end(by)
-        assert service.ended() == 0
+            service.terminate(by)
+        assert service.exit_status() == 0
         load.stop()
     events = service.events()
     answered = sum(item["event"] == "request" and item["status"] == 200 for item in events)
     assert answered >= load.statuses[200]
     assert events[-1]["event"] == "ended"
-    assert "Traceback" not in service.said()
-    load.stored()
+    assert "Traceback" not in service.log_tail()
+    load.assert_stored()
 
 
-def test_a_log_that_is_read_slowly_has_its_last_lines_too(
-    models: Path, tmp_path: Path, sqlite: str
-) -> None:
+def test_slowly_read_log_is_complete(models: Path, tmp_path: Path, sqlite: str) -> None:
     service = ServiceProcess(tmp_path, models, sqlite)
     os.mkfifo(service.log)
     reader = os.open(service.log, os.O_RDWR)
     content: list[bytes] = []
     try:
         service.start()
-        answers = [service.ask("/v1/predict", body_of())[0] for _ in range(1_000)]
-        service.tell_to_end()
-        time.sleep(1.5)  # longer than lines were once waited for
+        answers = [service.send("/v1/predict", body_of())[0] for _ in range(1_000)]
+        service.terminate()
+        # Longer than an earlier version waited for the reader.
+        time.sleep(1.5)
         reading = threading.Thread(target=_read, args=(reader, content), daemon=True)
         reading.start()
-        assert service.ended() == 0
+        assert service.exit_status() == 0
         eventually(lambda: b'"ended"' in b"".join(content))
     finally:
         service.kill()

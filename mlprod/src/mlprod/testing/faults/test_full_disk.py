@@ -1,5 +1,6 @@
-"""No room for the event log: nothing is answered that cannot be written down, and it goes on by
-itself.
+"""A full event log: the service rejects every prediction that it cannot record.
+
+It resumes without a restart once there is space again.
 """
 
 import contextlib
@@ -19,33 +20,34 @@ from .small_disk import small_disk
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
 ]
 
 
 @pytest.fixture(params=["limit", "disk"])
 def room(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, object]]:
-    """The environment of a service whose event log has room for about a megabyte."""
+    """Return the environment of a service whose event log has about one megabyte of space."""
     if request.param == "limit":
         yield {"ML_EVENT_LOG_MAX_MB": 1}
         return
     with small_disk(tmp_path / "disk", megabytes=1) as folder:
         if not folder:
-            pytest.skip("a small file system cannot be mounted here; that takes root")
+            pytest.skip("a small file system cannot be mounted here; works: run as root")
         yield {"ML_EVENT_LOG_DIR": folder / "spool"}
 
 
 def fill(path: Path) -> None:
-    """Take all the room that there is."""
+    """Write to a file until the disk is full."""
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4_096))
 
 
-def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
+def test_full_event_log_rejects_predictions_until_there_is_space(
     models: Path, tmp_path: Path, room: dict[str, object]
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'records.db'}"  # without tables, so that nothing can be shipped
+    # The database has no tables, so that the service cannot ship records.
+    url = f"sqlite:///{tmp_path / 'records.db'}"
     with (
         running(tmp_path, models, url, **room) as service,
         CallerLoad(service, callers=2, rows=50, pause=0.005) as load,
@@ -54,9 +56,10 @@ def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
         assert service.metric('ml_requests_shed_total{reason="records"}') > 20
         assert service.operations("healthz")[0] == 200
         eventually(lambda: service.operations("readyz")[0] == 503)
-        service.kill()  # and it starts without room too
+        service.kill()
+        # The service also starts with a full event log.
         service.start("healthz")
-        status, headers, received = service.ask("/v1/predict", full_body())
+        status, headers, received = service.send("/v1/predict", full_body())
         assert (status, "retry-after" in headers) == (503, True)
         assert "cannot be recorded" in received["detail"]
         assert service.operations("readyz")[0] == 503
@@ -64,21 +67,21 @@ def test_without_room_nothing_is_answered_and_with_room_it_goes_on(
         before = len(load.answered)
         eventually(lambda: len(load.answered) > before + 1_000)
         load.stop()
-        service.shipped()
+        service.wait_until_shipped()
         eventually(lambda: service.operations("readyz")[0] == 200)
         assert service.metric("ml_records_lost_total") == 0
-    assert not load.wrong
+    assert not load.errors
     assert set(load.statuses) == {200, 503}
     assert all("cannot be recorded" in reason for reason in load.reasons)
-    load.stored()
+    load.assert_stored()
 
 
-def test_what_fills_the_disk_beside_the_event_log_stops_answers_only_while_it_is_there(
+def test_disk_filled_by_another_file_blocks_predictions_only_until_its_removal(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     with small_disk(tmp_path / "disk", megabytes=1) as folder:
         if not folder:
-            pytest.skip("a small file system cannot be mounted here; that takes root")
+            pytest.skip("a small file system cannot be mounted here; works: run as root")
         spool = folder / "spool"
         with (
             running(tmp_path, models, sqlite, ML_EVENT_LOG_DIR=spool) as service,
@@ -93,14 +96,14 @@ def test_what_fills_the_disk_beside_the_event_log_stops_answers_only_while_it_is
                 before = len(load.answered)
                 eventually(lambda before=before: len(load.answered) > before + 1_000)  # type: ignore[misc]
             load.stop()
-            service.shipped()
+            service.wait_until_shipped()
             assert service.metric("ml_records_lost_total") == 0
-        assert not load.wrong
-        load.stored()
+        assert not load.errors
+        load.assert_stored()
 
 
 def removed(folder: Path) -> None:
-    """As `rm -rf`, which leaves the folder if the service writes a new file in the meantime."""
+    """Remove the folder as `rm -rf` does: it stays if the service writes a new file meanwhile."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -108,9 +111,9 @@ def moved(folder: Path) -> None:
     folder.rename(folder.with_name("moved"))
 
 
-@pytest.mark.parametrize("harm", [removed, moved])
-def test_a_removed_folder_loses_no_answer_while_the_service_runs(
-    models: Path, tmp_path: Path, sqlite: str, harm: Callable[[Path], object]
+@pytest.mark.parametrize("damage", [removed, moved])
+def test_removed_event_log_folder_loses_no_prediction_while_the_service_runs(
+    models: Path, tmp_path: Path, sqlite: str, damage: Callable[[Path], object]
 ) -> None:
     with (
         running(tmp_path, models, sqlite) as service,
@@ -119,11 +122,11 @@ def test_a_removed_folder_loses_no_answer_while_the_service_runs(
         for _ in range(5):
             before = len(load.answered)
             eventually(lambda before=before: len(load.answered) > before + 200)  # type: ignore[misc]
-            harm(service.spool)
+            damage(service.spool)
             eventually((service.spool / "lock").exists)
             shutil.rmtree(tmp_path / "moved", ignore_errors=True)
         load.stop()
-        service.shipped()
+        service.wait_until_shipped()
         assert service.metric("ml_records_lost_total") == 0
         assert service.metric("ml_event_log_writable") == 1
         eventually(
@@ -131,24 +134,25 @@ def test_a_removed_folder_loses_no_answer_while_the_service_runs(
                 "was removed while the service ran" in item["event"] for item in service.events()
             )
         )
-    assert not load.wrong
+    assert not load.errors
     assert set(load.statuses) == {200}
-    load.stored()
+    load.assert_stored()
 
 
-def test_answers_that_go_with_a_removed_folder_are_counted_although_the_database_is_away(
+def test_records_lost_with_a_removed_folder_are_counted_during_a_database_outage(
     models: Path, tmp_path: Path
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'records.db'}"  # without tables, so that nothing can be shipped
+    # The database has no tables, so that the service cannot ship records.
+    url = f"sqlite:///{tmp_path / 'records.db'}"
     with running(tmp_path, models, url) as service:
         while len(list(service.spool.glob("*.log"))) < 2:
-            assert service.ask("/v1/predict", full_body())[0] == 200
+            assert service.send("/v1/predict", full_body())[0] == 200
         waiting = service.metric("ml_record_backlog_events")
         shutil.rmtree(service.spool)
         eventually(lambda: service.metric("ml_records_lost_total") > 0)
         lost = service.metric("ml_records_lost_total")
-        assert service.answers()
+        assert service.is_serving()
         assert service.metric("ml_record_backlog_events") == waiting - lost + 1
         migrate(url)
-        service.shipped()
+        service.wait_until_shipped()
         assert service.metric("ml_records_lost_total") == lost

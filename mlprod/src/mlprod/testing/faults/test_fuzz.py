@@ -1,6 +1,6 @@
-"""Requests that nobody would write: every one is answered or refused, none makes the service fail.
+"""Fuzzed requests: the service accepts or rejects each one, and none makes it fail.
 
-FUZZ_SECONDS is the length of all tests here together; their share of it is approximate.
+FUZZ_SECONDS is the approximate duration of all tests in this module together.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from schemathesis import GenerationMode
 from ...ops.migrate import migrate
 from ...serving.api_keys import add_key
 from .bodies import body_of
-from .callers import NOTHING, seconds_of
+from .callers import CONNECTION_ERRORS, seconds_of
 from .mutation import mutated
 from .service import HOST, ServiceProcess, running
 from .sockets import connected, statuses_of
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
 ]
 SECONDS = seconds_of("FUZZ_SECONDS", 60)
 ROLES = ("predict", "outcomes", "feedback", "operate")
@@ -60,8 +60,10 @@ GOOD: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Guarded:
+    """A service with API keys: role → key. "all" has every role, "none" is an empty key."""
+
     service: ServiceProcess
-    keys: dict[str, str]  # role → key; "all" has every role, "none" is no key
+    keys: dict[str, str]
 
     def base(self) -> str:
         return f"http://{HOST}:{self.service.port}"
@@ -71,7 +73,7 @@ class Guarded:
 def guarded(
     request: pytest.FixtureRequest, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Guarded]:
-    """A service that asks for keys."""
+    """Start a service that requires API keys."""
     folder = tmp_path_factory.mktemp("guarded")
     if request.param == "postgresql":
         url = request.getfixturevalue("server").database()
@@ -82,39 +84,39 @@ def guarded(
     keys |= {"all": add_key(folder / "keys.json", "all", ROLES), "none": ""}
     with running(folder, models, url, ML_KEYS_FILE=folder / "keys.json") as service:
         yield Guarded(service, keys)
-        service.shipped()
+        service.wait_until_shipped()
         assert service.metric("ml_records_lost_total") == 0
 
 
-def fine(status: int, headers: dict[str, str]) -> bool:
+def is_expected(status: int, headers: dict[str, str]) -> bool:
     return status in EXPECTED or (status == 503 and "retry-after" in headers)
 
 
 @pytest.mark.parametrize("role", ["none", *ROLES, "all"])
-def test_no_documented_request_makes_it_fail(guarded: Guarded, role: str) -> None:
-    _, _, documented = guarded.service.ask("/openapi.json", key=guarded.keys["all"])
-    documented["components"].pop(
-        "securitySchemes", None
-    )  # or a made-up key takes the place of the one that is tried
+def test_requests_from_the_openapi_document_never_make_the_service_fail(
+    guarded: Guarded, role: str
+) -> None:
+    _, _, documented = guarded.service.send("/openapi.json", key=guarded.keys["all"])
+    # With security schemes, a generated key would replace the tested one.
+    documented["components"].pop("securitySchemes", None)
     for verbs in documented["paths"].values():
         for message in verbs.values():
             message.pop("security", None)
     schema: Any = schemathesis.openapi.from_dict(documented)
     operations = [made.ok() for made in schema.get_all_operations()]
     assert {operation.path for operation in operations} == {*ROUTES, "/v1/model"}
-    share = 0.3 if role == "all" else 0.06  # of the time, for each of two databases
+    # Share of the time, for each of two databases.
+    share = 0.3 if role == "all" else 0.06
     seconds = SECONDS * share / len(operations)
     seen = sum(
-        (asked(guarded, operation, role, seconds) for operation in operations), Counter[int]()
+        (fuzz(guarded, operation, role, seconds) for operation in operations), Counter[int]()
     )
     assert seen.total() > len(operations)
     print(f"\n{role}: {dict(seen)}")
 
 
-def asked(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counter[int]:
-    """Ask what fits the documentation of an operation and what does not, for some time; gives the
-    statuses.
-    """
+def fuzz(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counter[int]:
+    """Send valid and invalid requests of an operation for some seconds; return the statuses."""
     given = {"authorization": f"Bearer {guarded.keys[role]}"} if role != "none" else {}
     seen, until = Counter[int](), time.monotonic() + seconds
     modes = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
@@ -127,7 +129,7 @@ def asked(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counte
         phases=[hypothesis.Phase.generate],
     )
     @hypothesis.given(case=strategies.one_of(modes))
-    def ask(case: Any) -> None:
+    def send(case: Any) -> None:
         if time.monotonic() > until:
             raise TimeOverError
         for name in [name for name in case.headers or {} if name.lower() == "authorization"]:
@@ -135,13 +137,13 @@ def asked(guarded: Guarded, operation: Any, role: str, seconds: float) -> Counte
         message = case.call(base_url=guarded.base(), headers=given, timeout=30)
         seen[message.status_code] += 1
         headers = {name.lower(): str(value) for name, value in message.headers.items()}
-        assert fine(message.status_code, headers), (
+        assert is_expected(message.status_code, headers), (
             f"{message.status_code} {message.text[:300]} to {case.as_curl_command()}"
         )
         assert (message.status_code == 401) == (role == "none")
 
     with contextlib.suppress(TimeOverError):
-        ask()
+        send()
     return seen
 
 
@@ -152,7 +154,7 @@ class TimeOverError(Exception):
 @pytest.mark.parametrize(
     "path", [*ROUTES, "/v1/model", "/openapi.json", "/docs", "/", "/v1/none", "/%761/mode", "//"]
 )
-def test_without_a_key_there_is_nothing(guarded: Guarded, path: str) -> None:
+def test_request_without_a_valid_key_gets_401(guarded: Guarded, path: str) -> None:
     for verb in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"):
         for key in (
             "",
@@ -171,11 +173,11 @@ def good_bodies(guarded: Guarded) -> dict[str, bytes]:
     known = {route: json.dumps(body).encode() for route, body in GOOD.items()}
     bodies = {"/v1/predict": body_of(2, "mine"), "/v1/explain": body_of(2)} | known
     for route, body in bodies.items():
-        assert guarded.service.ask(route, body, guarded.keys["all"])[0] == 200
+        assert guarded.service.send(route, body, guarded.keys["all"])[0] == 200
     return bodies
 
 
-def test_no_damaged_body_makes_it_fail(guarded: Guarded) -> None:
+def test_damaged_bodies_never_make_the_service_fail(guarded: Guarded) -> None:
     chance, until = random.Random(0), time.monotonic() + SECONDS / 12  # noqa: S311
     bodies = list(good_bodies(guarded).items())
     seen: Counter[int] = Counter()
@@ -190,7 +192,7 @@ def test_no_damaged_body_makes_it_fail(guarded: Guarded) -> None:
         received = response.read()
         seen[response.status] += 1
         headers = {name.lower(): value for name, value in response.headers.items()}
-        assert fine(response.status, headers), (
+        assert is_expected(response.status, headers), (
             f"{response.status} {received!r} to {route} {damaged!r}"
         )
         json.loads(received)
@@ -204,15 +206,15 @@ ENDS = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00
 
 
 @pytest.mark.parametrize("at", ENDS)
-def test_a_time_at_the_end_of_times_is_taken_or_refused(guarded: Guarded, at: str) -> None:
+def test_extreme_time_is_accepted_or_rejected(guarded: Guarded, at: str) -> None:
     given = {"outcomes": [{"prediction_id": at, "outcome": 1, "at": at}]}
-    status, headers, _ = guarded.service.ask(
+    status, headers, _ = guarded.service.send(
         "/v1/outcomes", json.dumps(given).encode(), guarded.keys["outcomes"]
     )
-    assert fine(status, headers)
+    assert is_expected(status, headers)
 
 
-def test_no_damaged_request_makes_it_fail(guarded: Guarded) -> None:
+def test_damaged_requests_never_make_the_service_fail(guarded: Guarded) -> None:
     chance, until = random.Random(1), time.monotonic() + SECONDS / 30  # noqa: S311
     bodies, seen, closed = list(good_bodies(guarded).items()), Counter[int](), 0
     while time.monotonic() < until:
@@ -226,10 +228,10 @@ def test_no_damaged_request_makes_it_fail(guarded: Guarded) -> None:
         try:
             made.shutdown(1)
             given = statuses_of(made)
-        except NOTHING:
+        except CONNECTION_ERRORS:
             given = []
         closed += not given
         seen.update(given)
         assert all(status in EXPECTED | {503} for status in given), given
-    assert guarded.service.ask("/v1/predict", body_of(), guarded.keys["all"])[0] in (200, 503)
+    assert guarded.service.send("/v1/predict", body_of(), guarded.keys["all"])[0] in (200, 503)
     print(f"\ndamaged requests: {dict(seen)}, {closed} cut off")

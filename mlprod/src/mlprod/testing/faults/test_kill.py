@@ -1,4 +1,4 @@
-"""kill -9: what was answered is stored once, however often the service dies."""
+"""kill -9: every prediction is stored exactly once, however often a test kills the service."""
 
 import random
 import sys
@@ -13,12 +13,12 @@ from .service import running
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
 ]
 
 
 @pytest.mark.parametrize(("database", "kills"), [("sqlite", 14), ("postgresql", 6)])
-def test_no_kill_loses_or_doubles_an_answer(
+def test_kill_neither_loses_nor_duplicates_a_prediction(
     request: pytest.FixtureRequest, models: Path, tmp_path: Path, database: str, kills: int
 ) -> None:
     moment = random.Random(kills)  # noqa: S311
@@ -33,11 +33,11 @@ def test_no_kill_loses_or_doubles_an_answer(
             service.kill()
             service.start()
         load.stop()
-        assert not load.wrong
-        service.shipped()
-        load.stored()
+        assert not load.errors
+        service.wait_until_shipped()
+        load.assert_stored()
         assert service.metric("ml_records_lost_total") == 0
     print(
-        f"\n{database}: {kills} kills, {len(load.answered)} answers, {len(load.broken)} "
-        f"broken, all stored once"
+        f"\n{database}: {kills} kills, {len(load.answered)} predictions, {len(load.broken)} "
+        f"broken connections, all stored once"
     )

@@ -1,6 +1,4 @@
-"""The kill switch works when everything else does not: no database, a full disk, kill -9, a server
-that hangs.
-"""
+"""The kill switch under faults: a database outage, a full disk, kill -9, a blocked server."""
 
 import json
 import os
@@ -31,7 +29,7 @@ STOP = json.dumps({"mode": "shadow", "reason": "it declines everybody"}).encode(
 
 @pytest.fixture
 def server(server: Postgres) -> Iterator[Postgres]:
-    """The server runs again afterwards, for the next test."""
+    """Restart the server after the test if it is down."""
     yield server
     if not server.runs():
         server.start()
@@ -43,26 +41,26 @@ def mode_of(service: ServiceProcess) -> tuple[str, str]:
 
 
 def decides(service: ServiceProcess) -> bool:
-    status, _, content = service.ask("/v1/predict", body_of())
+    status, _, content = service.send("/v1/predict", body_of())
     assert status == 200, content
     return content["predictions"][0]["decision"] is not None
 
 
 def processes(server: Postgres) -> list[int]:
-    """Of the server: the first, which starts the others, and those."""
+    """Return the process ids of the server: the parent process first, then its children."""
     first = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
     return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
 
 
 def verb(service: ServiceProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The verb set-mode, on the machine of the service."""
+    """Run the verb set-mode on the machine of the service."""
     command = [sys.executable, "-m", PACKAGE, "set-mode", *arguments]
     return subprocess.run(
         command, env=service.environment, capture_output=True, text=True, check=False, timeout=60
     )
 
 
-def test_a_stop_without_the_database_outlives_the_process_and_reaches_everybody_once_it_is_back(
+def test_kill_switch_during_an_outage_survives_a_restart_and_reaches_all_replicas_later(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     for name in ("one", "two"):
@@ -75,7 +73,7 @@ def test_a_stop_without_the_database_outlives_the_process_and_reaches_everybody_
         assert decides(here)
         assert decides(there)
         server.stop()
-        status, _, content = here.ask("/v1/mode", STOP)
+        status, _, content = here.send("/v1/mode", STOP)
         assert (status, content["mode"], content["stored"]) == (200, "shadow", False)
         assert not decides(here)
         assert here.metric("ml_mode_unsaved") == 1
@@ -83,20 +81,20 @@ def test_a_stop_without_the_database_outlives_the_process_and_reaches_everybody_
         here.start()
         assert mode_of(here) == ("shadow", "replica")
         assert not decides(here)
-        assert decides(there), "it shares nothing with the other but the database"
+        assert decides(there), "the replicas share only the database"
         server.start()
         eventually(lambda: mode_of(here) == mode_of(there) == ("shadow", "database"))
         assert not decides(there)
         assert here.metric("ml_mode_unsaved") == 0
         load.stop()
-        here.shipped()
+        here.wait_until_shipped()
     stored = Store(postgresql).mode()
     assert stored
     assert (stored.mode, stored.who, stored.why) == ("shadow", "local", "it declines everybody")
-    load.stored()
+    load.assert_stored()
 
 
-def test_the_verb_stops_the_service_of_its_machine_without_the_database(
+def test_set_mode_stops_the_service_of_its_machine_without_the_database(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     with running(tmp_path, models, postgresql) as service:
@@ -118,21 +116,22 @@ def test_the_verb_stops_the_service_of_its_machine_without_the_database(
         ).returncode in (0, 1)
 
 
-def test_a_stop_with_a_full_disk_and_without_the_database_outlives_the_process(
+def test_kill_switch_with_a_full_disk_and_no_database_survives_a_restart(
     models: Path, tmp_path: Path
 ) -> None:
-    url = f"sqlite:///{tmp_path / 'records.db'}"  # without tables
+    # The database has no tables.
+    url = f"sqlite:///{tmp_path / 'records.db'}"
     with small_disk(tmp_path / "disk", megabytes=1) as folder:
         if not folder:
-            pytest.skip("a small file system cannot be mounted here; that takes root")
+            pytest.skip("a small file system cannot be mounted here; works: run as root")
         spool = folder / "spool"
         spool.mkdir()
         (spool / "mode").write_text("automate")
         with running(tmp_path, models, url, ML_EVENT_LOG_DIR=spool) as service:
             assert decides(service)
             fill(folder / "other")
-            assert service.ask("/v1/predict", full_body())[0] == 503
-            status, _, content = service.ask("/v1/mode", STOP)
+            assert service.send("/v1/predict", full_body())[0] == 503
+            status, _, content = service.send("/v1/mode", STOP)
             assert (status, content["mode"], content["stored"]) == (200, "shadow", False)
             assert "remembered in" in content["detail"]
             service.kill()
@@ -144,7 +143,7 @@ def test_a_stop_with_a_full_disk_and_without_the_database_outlives_the_process(
             eventually(lambda: mode_of(service) == ("shadow", "database"))
 
 
-def test_a_stop_does_not_wait_for_a_database_that_hangs(
+def test_kill_switch_does_not_wait_for_a_blocked_database(
     models: Path, tmp_path: Path, server: Postgres, postgresql: str
 ) -> None:
     Store(postgresql).set_mode("automate", "you", "a test")
@@ -156,7 +155,7 @@ def test_a_stop_does_not_wait_for_a_database_that_hangs(
         try:
             (tmp_path / "mode-file").write_text("assist")
             eventually(lambda: mode_of(service) == ("assist", "file"))
-            status, _, content = service.ask("/v1/mode", STOP)
+            status, _, content = service.send("/v1/mode", STOP)
             assert (status, content["mode"], content["stored"]) == (200, "shadow", False)
             assert not decides(service)
         finally:
@@ -165,7 +164,7 @@ def test_a_stop_does_not_wait_for_a_database_that_hangs(
         eventually(lambda: mode_of(service) == ("shadow", "database"))
 
 
-def test_replicas_that_share_nothing_but_the_file_stop_and_go_on_together(
+def test_replicas_that_share_only_the_mode_file_stop_and_resume_together(
     models: Path, tmp_path: Path, sqlite: str, postgresql: str
 ) -> None:
     for name in ("one", "two"):
@@ -181,7 +180,7 @@ def test_replicas_that_share_nothing_but_the_file_stop_and_go_on_together(
         eventually(lambda: mode_of(here) == mode_of(there) == ("shadow", "file"))
         assert not decides(here)
         assert not decides(there)
-        file.write_text("no such word")
+        file.write_text("no-such-mode")
         eventually(
             lambda: here.metric("ml_mode_file_invalid") == there.metric("ml_mode_file_invalid") == 1
         )

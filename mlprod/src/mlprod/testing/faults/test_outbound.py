@@ -1,6 +1,6 @@
-"""What packages do over the network of their own accord.
+"""Outbound connections that packages open on their own.
 
-A listener on loopback poses as the proxy of a company.
+A listener on loopback plays the role of a company's proxy.
 """
 
 import os
@@ -18,26 +18,29 @@ from ..waiting import eventually
 from .bodies import PACKAGE, body_of
 from .service import running
 
-UPLOADS_AFTER = 15  # seconds: ONNX Runtime 1.32 uploads 9 s after its first session
+# Seconds. ONNX Runtime 1.32 uploads 9 s after its first session.
+UPLOADS_AFTER = 15
 pytestmark = pytest.mark.faults
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-# Appended to sitecustomize: what Python itself connects to, where it does not heed a proxy.
+# Content of sitecustomize.py: records connections of Python that bypass the proxy.
 RECORDER = """
 import os, sys
 def audit(event, arguments):
-    if event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in ("127.0.0.1", "::1"):
-        with open(os.environ["OUTBOUND"], "a") as file: file.write(f"{arguments[1]}\\n")
-    if event == "socket.getaddrinfo" and arguments[0] not in (None, "127.0.0.1", "::1", "localhost", "0.0.0.0"):
+    here = (None, "127.0.0.1", "::1", "localhost", "0.0.0.0")
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        if arguments[1][0] not in ("127.0.0.1", "::1"):
+            with open(os.environ["OUTBOUND"], "a") as file: file.write(f"{arguments[1]}\\n")
+    if event == "socket.getaddrinfo" and arguments[0] not in here:
         with open(os.environ["OUTBOUND"], "a") as file: file.write(f"look-up of {arguments[0]}\\n")
 sys.addaudithook(audit)
 """
 
 
 class Outside:
-    """Counts what leaves: `requests` are the first lines that came to the proxy or past it."""
+    """Records outbound traffic; `requests` has the first line of each, via the proxy or not."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.heard = folder, folder / "home", folder / "outbound"
+        self.folder, self.home, self.recorded = folder, folder / "home", folder / "outbound"
         self.home.mkdir()
         (folder / "site").mkdir()
         (folder / "site" / "sitecustomize.py").write_text(RECORDER)
@@ -50,22 +53,21 @@ class Outside:
         path = os.pathsep.join([str(self.folder / "site"), *sys.path])
         own = {
             "HOME": str(self.home),
-            "OUTBOUND": str(self.heard),
+            "OUTBOUND": str(self.recorded),
             "PYTHONPATH": path,
             "NO_PROXY": "",
             "no_proxy": "",
         }
-        # What pytest's own process has set is taken away, so that the command itself must switch it
-        # off.
+        # Drop what pytest's process has set, so that the command itself must disable telemetry.
         inherited = {name: value for name, value in os.environ.items() if "TELEMETRY" not in name}
         return inherited | dict.fromkeys(PROXIES, proxy) | own
 
     @property
     def requests(self) -> list[str]:
-        return self.heard.read_text().splitlines() if self.heard.exists() else []
+        return self.recorded.read_text().splitlines() if self.recorded.exists() else []
 
     @property
-    def left_at_home(self) -> list[str]:
+    def telemetry_files(self) -> list[str]:
         return [
             path.name
             for path in self.home.rglob("*")
@@ -84,7 +86,7 @@ class Outside:
                     first = line.recv(300).split(b"\r\n")[0].decode(errors="replace")
                 except OSError:
                     first = "a connection"
-            with self.heard.open("a") as file:
+            with self.recorded.open("a") as file:
                 file.write(first + "\n")
 
 
@@ -95,12 +97,12 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
     result.server.close()
 
 
-def test_the_listener_notices_what_goes_to_the_proxy_and_past_it(outside: Outside) -> None:
+def test_listener_records_traffic_via_the_proxy_and_around_it(outside: Outside) -> None:
     code = (
         "import socket, urllib.request as u\n"
-        "for ask in (lambda: u.urlopen('http://example.invalid', timeout=2),"
+        "for call in (lambda: u.urlopen('http://example.invalid', timeout=2),"
         " lambda: socket.create_connection(('192.0.2.1', 9), 0.1)):\n"
-        "    try: ask()\n"
+        "    try: call()\n"
         "    except OSError: pass\n"
     )
     subprocess.run([sys.executable, "-c", code], env=outside.environment, check=True, timeout=60)
@@ -122,17 +124,18 @@ def run(outside: Outside, state: Path, *command: str) -> None:
     assert "Traceback" not in done.stderr, done.stderr
 
 
-def test_training_scoring_and_service_connect_to_nobody_outside(
+def test_training_scoring_and_serving_open_no_outbound_connection(
     outside: Outside, tmp_path: Path, sqlite: str
 ) -> None:
     state = tmp_path / "state"
     run(outside, state, "train", "--baseline")
     run(outside, state, "promote", "--reason", "a test", "--actor", "a test")
-    run(outside, state, "train")  # whatever the gates say: it has exported a model and run it
+    # The result of the gates does not matter: training has exported a model and run it.
+    run(outside, state, "train")
     run(outside, state, "score", "--dry-run", "--output", str(tmp_path / "scores.parquet"))
     run(outside, state, "fetch-model")
     with running(tmp_path, state / "models", sqlite, **outside.environment) as service:
-        assert service.ask("/v1/predict", body_of())[0] == 200
+        assert service.send("/v1/predict", body_of())[0] == 200
         time.sleep(UPLOADS_AFTER)
     assert outside.requests == []
-    assert outside.left_at_home == []
+    assert outside.telemetry_files == []

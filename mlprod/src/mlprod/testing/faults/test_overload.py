@@ -1,4 +1,4 @@
-"""More than can be answered: the service refuses, and goes on answering."""
+"""Overload: the service sheds requests and continues to serve."""
 
 import asyncio
 import json
@@ -19,13 +19,13 @@ from .sockets import answer_of, connected, request
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
 ]
 CALLERS, BATCH, ROUNDS = 300, 300, 4
 
 
-async def _hurry(service: ServiceProcess, rounds: int) -> tuple[Counter[str], dict[str, float]]:
-    """Everyone asks for a batch at the same time, again and again."""
+async def _overload(service: ServiceProcess, rounds: int) -> tuple[Counter[str], dict[str, float]]:
+    """Send batches from all callers at the same time, for some rounds."""
     counted: Counter[str] = Counter()
     answered: dict[str, float] = {}
     content = request(body_of(BATCH))
@@ -49,22 +49,22 @@ async def _hurry(service: ServiceProcess, rounds: int) -> tuple[Counter[str], di
     return counted, answered
 
 
-def test_everyone_is_answered_or_told_when_to_come_again(
+def test_every_caller_gets_200_or_503_with_retry_after(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     with running(tmp_path, models, sqlite) as service:
-        counted, answered = asyncio.run(_hurry(service, ROUNDS))
+        counted, answered = asyncio.run(_overload(service, ROUNDS))
         assert set(counted) <= {"200", "503"}
         assert counted["200"] > 0
         assert sum(counted.values()) == CALLERS * ROUNDS
-        assert service.answers()
-        service.shipped()
+        assert service.is_serving()
+        service.wait_until_shipped()
         assert answered.items() <= dict(stored(sqlite)).items()
-    print(f"\n{CALLERS} callers at once, {BATCH} rows each: {dict(counted)}")
+    print(f"\n{CALLERS} concurrent callers, {BATCH} rows each: {dict(counted)}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file handles")
-def test_connections_that_say_nothing_shut_no_caller_out(
+def test_silent_connections_do_not_block_other_callers(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     raise_handles()
@@ -74,22 +74,21 @@ def test_connections_that_say_nothing_shut_no_caller_out(
     ):
         silent = [connected(service) for _ in range(MAX_CONNECTIONS + 100)]
         before = len(load.answered)
-        assert [service.ask("/v1/predict", body_of())[0] for _ in range(20)] == [200] * 20
+        assert [service.send("/v1/predict", body_of())[0] for _ in range(20)] == [200] * 20
         eventually(lambda: len(load.answered) > before + 100)
         load.stop()
         eventually(lambda: service.metric('ml_requests_shed_total{reason="connections"}') >= 100)
         for made in silent:
             made.close()
     assert set(load.statuses) == {200}
-    assert not load.wrong
+    assert not load.errors
 
 
-def test_an_idle_connection_is_kept_longer_than_load_balancers_keep_it(
+def test_idle_connection_outlives_the_timeout_of_load_balancers(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
-    assert (
-        Settings.model_fields["keep_alive_seconds"].default > 600
-    )  # Google's; those of nginx and AWS keep it for 60
+    # Google's load balancers keep a connection for 600 s, those of nginx and AWS for 60 s.
+    assert Settings.model_fields["keep_alive_seconds"].default > 600
     with running(tmp_path, models, sqlite) as service:
         made = connected(service, request(body_of()))
         assert answer_of(made).startswith(b"HTTP/1.1 200")
@@ -100,11 +99,11 @@ def test_an_idle_connection_is_kept_longer_than_load_balancers_keep_it(
 
 
 def raise_handles() -> None:
-    """Let this process open as many connections as the service takes, and more."""
+    """Raise the limit of open files above the number of connections that the service accepts."""
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + 1_000
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip("too few file handles")
+        pytest.skip(f"the limit of open files is {hard}; works: at least {wanted}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,4 +1,4 @@
-"""Callers who dawdle or send without an end are cut off, and cost little memory."""
+"""Slow callers and endless requests: the service disconnects them at a small cost in memory."""
 
 import contextlib
 import select
@@ -17,14 +17,16 @@ from .sockets import connected, head, is_open, request, sent
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(sys.platform == "win32", reason="stops and kills services by POSIX signals"),
+    pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals"),
 ]
-CUT_WITHIN = 15.0  # seconds: ten are allowed, and who is slow is looked for once a second
-MEMORY = 100_000_000  # bytes that a flood of small requests may cost
+# Seconds. The timeout is 10 s, and the service checks it once a second.
+CUT_WITHIN = 15.0
+# Bytes that a flood of small requests may cost.
+MEMORY = 100_000_000
 SLOW = 'ml_requests_shed_total{reason="slow"}'
 
 
-def test_who_sends_slowly_is_cut_off_while_others_are_answered(
+def test_slow_sender_is_disconnected_while_others_are_served(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     with (
@@ -57,7 +59,7 @@ def test_who_sends_slowly_is_cut_off_while_others_are_answered(
     assert max(seconds for _, seconds in load.times) < 2
 
 
-def test_who_does_not_read_is_cut_off_while_others_are_answered(
+def test_caller_that_does_not_read_is_disconnected_while_others_are_served(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     content = request(full_body()) * 4
@@ -65,23 +67,24 @@ def test_who_does_not_read_is_cut_off_while_others_are_answered(
         running(tmp_path, models, sqlite) as service,
         CallerLoad(service, callers=2, pause=0.005) as load,
     ):
-        deaf = connected(service, receive_buffer=4_096)
-        deaf.setblocking(False)
+        unread = connected(service, receive_buffer=4_096)
+        unread.setblocking(False)
         view, began = memoryview(content), time.monotonic()
         while service.metric(SLOW) < 1 and time.monotonic() < began + 2 * CUT_WITHIN:
-            view = view[sent(deaf, view) :] or memoryview(content)
+            view = view[sent(unread, view) :] or memoryview(content)
             time.sleep(0.05)
         took = time.monotonic() - began
-        deaf.close()
-        assert took < CUT_WITHIN + 5  # what the kernel takes by itself is filled first
+        unread.close()
+        # The buffers of the kernel fill first.
+        assert took < CUT_WITHIN + 5
         load.stop()
         service.alive()
     assert set(load.statuses) <= {200, 503}
-    assert not load.wrong
+    assert not load.errors
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
-def test_a_flood_of_small_requests_on_one_connection_costs_little_memory(
+def test_flood_of_small_requests_on_one_connection_uses_little_memory(
     models: Path, tmp_path: Path, sqlite: str
 ) -> None:
     content = request(b"{}") * 2_000
@@ -97,8 +100,8 @@ def test_a_flood_of_small_requests_on_one_connection_costs_little_memory(
         after = memory(service)
         made.close()
         assert after - before < MEMORY, f"{(after - before) / 1e6:.0f} MB for one connection"
-        eventually(service.answers)
-    print(f"\na flood on one connection cost {(after - before) / 1e6:.0f} MB")
+        eventually(service.is_serving)
+    print(f"\na flood on one connection used {(after - before) / 1e6:.0f} MB")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, which only Linux has")
@@ -106,11 +109,11 @@ def test_a_flood_of_small_requests_on_one_connection_costs_little_memory(
     "line", [b"x: " + b"y" * 100_000 + b"\r\n", b"x: y\r\n" * 10_000, b"z" * 100_000]
 )
 @pytest.mark.parametrize("second_port", [False, True])
-def test_a_head_without_end_costs_no_memory(
+def test_endless_header_uses_no_memory(
     models: Path, tmp_path: Path, sqlite: str, line: bytes, second_port: bool
 ) -> None:
     with running(tmp_path, models, sqlite) as service:
-        assert service.answers()
+        assert service.is_serving()
         before = memory(service)
         for _ in range(5):
             made = socket.create_connection(
@@ -122,10 +125,10 @@ def test_a_head_without_end_costs_no_memory(
                     made.sendall(line)
         after = memory(service)
         assert after - before < 30_000_000, f"{(after - before) / 1e6:.0f} MB for five connections"
-        assert service.answers()
+        assert service.is_serving()
 
 
 def memory(service: ServiceProcess) -> int:
-    """Bytes of memory that the process holds."""
+    """Return the resident memory of the process in bytes."""
     lines = Path(f"/proc/{service.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1_024

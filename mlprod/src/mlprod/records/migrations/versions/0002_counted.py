@@ -1,4 +1,4 @@
-"""Which outcomes and which feedback a replica has counted for Prometheus."""
+"""Marks of the outcomes and the feedback that a replica counted for Prometheus."""
 
 import sqlalchemy as sa
 from alembic import op

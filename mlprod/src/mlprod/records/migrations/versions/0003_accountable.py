@@ -1,6 +1,4 @@
-"""Who sent what is recorded, the number of each answer, and the answers that came under an id that
-was known.
-"""
+"""The sender of each record, the number of each prediction, and predictions under a known id."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""What waits to be counted, in the order in which it came; what a correction replaced, by its time.
+"""Indexes of uncounted rows by time of arrival, and of replaced outcomes by time.
 
-Outcomes and feedback are refused with 503 while their index is made: some seconds for ten million.
-Predictions go on.
+The service refuses outcomes and feedback with 503 while it builds their index: some seconds for ten
+million rows. Predictions continue.
 """
 
 import sqlalchemy as sa
@@ -21,5 +21,6 @@ def upgrade() -> None:
             f"{table}_waiting", table, columns, sqlite_where=waiting, postgresql_where=waiting
         )
     op.create_index("outcome_history_received_at", "outcome_history", ["received_at"])
-    for table in ("outcomes", "feedback"):  # last, since it keeps those out who read
+    # Last, because dropping an index blocks readers.
+    for table in ("outcomes", "feedback"):
         op.drop_index(f"{table}_not_counted", table)
