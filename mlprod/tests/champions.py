@@ -74,5 +74,5 @@ def heavier(table: pa.Table) -> pa.Table:
     return table.set_column(table.column_names.index("weight"), "weight", weights)
 
 
-def kept(settings: Settings, check: str) -> list[Evidence]:
+def stored_evidence(settings: Settings, check: str) -> list[Evidence]:
     return [record for record in read_evidence(Registry(settings)) if record.check == check]

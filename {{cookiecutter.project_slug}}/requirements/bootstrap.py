@@ -18,8 +18,8 @@ def command(project: Path, verb: str) -> list:
     if not pinned:
         sys.exit(f"{PIN}: {'it pins no mlprod' if text else 'no such file'}; {MISSING}")
     if "--find-links" not in text:  # from an index
-        words = "-m pip install --target var/mlprod --upgrade --no-deps -qr"
-        return [sys.executable, *words.split(), PIN]
+        arguments = "-m pip install --target var/mlprod --upgrade --no-deps -qr"
+        return [sys.executable, *arguments.split(), PIN]
     # A library that was patched badly could not patch itself again, so the released one does.
     patched = r"^# with patches/, .* mlprod==(\S+) --hash=sha256:([0-9a-f]{64})"
     if verb == "mlprod-patch":

@@ -44,8 +44,8 @@ def promote(args: argparse.Namespace) -> int:
     # An option must not weaken the environment of a registry, nor avoid the approval of a workflow.
     if args.environment and args.environment != environment:
         raise NotReadyError(
-            f"--environment {args.environment} was given, but {environment} follows this "
-            f"registry's champion; nothing was promoted. "
+            f"{environment} follows this registry's champion, but --environment "
+            f"{args.environment} was given; nothing was promoted. "
             f"Works: --environment {environment} (make: ENVIRONMENT={environment})"
         )
 

@@ -152,10 +152,10 @@ def _groups(
         totals: Counter[str] = Counter()
         hits: Counter[str] = Counter()
         for text, label in zip(listed, y.tolist(), strict=True):
-            words = set(str(text).casefold().split())
-            totals.update(words)
+            distinct_words = set(str(text).casefold().split())
+            totals.update(distinct_words)
             if label:
-                hits.update(words)
+                hits.update(distinct_words)
         for word, count in totals.most_common(MAX_WORDS):
             yield f"the word {word[:40]!r} in {name}", count, hits[word]
         return

@@ -510,7 +510,7 @@ def test_report_covers_the_requested_version_and_leaves_governance_unchanged(
     assert f"Assessed: version {number}, a model" in message
     assert (here.state_dir / "report" / "card.md").is_file()
     assert (
-        f"of version {number}, a model" in (here.state_dir / "report" / "scorecard.md").read_text()
+        f": version {number}, a model" in (here.state_dir / "report" / "scorecard.md").read_text()
     )
     assert sorted(Path("governance").rglob("*")) == before
 

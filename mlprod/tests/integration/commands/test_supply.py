@@ -42,7 +42,7 @@ def here(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return settings.model_copy(update={"state_dir": tmp_path})
 
 
-def kept(settings: Settings, check: str) -> Evidence:
+def stored_evidence(settings: Settings, check: str) -> Evidence:
     return next(record for record in read_evidence(Registry(settings)) if record.check == check)
 
 
@@ -81,7 +81,7 @@ def test_sbom_lists_every_locked_package_with_hashes_and_is_valid(
         )
         is None
     )
-    record = kept(here, "sbom")
+    record = stored_evidence(here, "sbom")
     assert record.passed
     packages = re.findall(
         r"^[a-z0-9.-]+==", Path("requirements/pipeline.txt").read_text(), re.MULTILINE
@@ -305,12 +305,12 @@ def test_audit_without_access_to_advisories_fails(
     printed = capsys.readouterr()
     assert "FAILED dependencies-audited: the audit could not run" in printed.out
     assert "Works: a network that reaches the public advisories, with HTTPS_PROXY" in printed.err
-    assert kept(small, "dependencies-audited").passed is False
+    assert stored_evidence(small, "dependencies-audited").passed is False
 
 
 def test_audit_without_vulnerabilities_passes(small: Settings, advisories: Vulnerabilities) -> None:
     assert main(["audit"]) == 0
-    record = kept(small, "dependencies-audited")
+    record = stored_evidence(small, "dependencies-audited")
     assert (record.passed, record.value) == (True, "no known vulnerabilities")
 
 
@@ -328,7 +328,7 @@ def test_known_vulnerability_fails_with_its_place_and_fix(
     assert main(["audit"]) == 1
     message = capsys.readouterr().err
     assert "h11 0.16.0 (the service): PYSEC-0000-0, fixed in 99.0" in message
-    assert kept(small, "dependencies-audited").value == "h11 PYSEC-0000-0"
+    assert stored_evidence(small, "dependencies-audited").value == "h11 PYSEC-0000-0"
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_vulnerability_is_accepted_only_with_a_reason_and_an_end(
     received = capsys.readouterr().err
     assert received.startswith("h11 0.16.0 (the service): PYSEC-0000-0, ")
     assert says in received
-    record = kept(small, "dependencies-audited")
+    record = stored_evidence(small, "dependencies-audited")
     assert record.passed is passes
     assert record.value == (
         "no unaccepted vulnerabilities (1 accepted)" if passes else "h11 PYSEC-0000-0"

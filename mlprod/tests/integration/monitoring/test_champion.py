@@ -4,7 +4,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from champions import DAY, Send, champion, heavier, here, kept, send, store
+from champions import DAY, Send, champion, heavier, here, send, store, stored_evidence
 from conftest import Trained, silent
 from filled import Filled, filled
 from fixture_project import main
@@ -30,7 +30,7 @@ __all__ = ["champion", "filled", "here", "send", "store"]
 def test_drift_without_drift_exits_zero_and_records_evidence(
     here: Settings, send: Send, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = len(kept(here, "drift-watched"))
+    before = len(stored_evidence(here, "drift-watched"))
     send(parcels(2_000, seed=4))
     assert main(["drift"]) == 0
     message = capsys.readouterr().out
@@ -38,8 +38,8 @@ def test_drift_without_drift_exits_zero_and_records_evidence(
     assert "distance  not recorded" in message
     assert "These rows span 1.0 hours, which is less than a day" in message
     assert "2,000 rows" in (here.state_dir / "drift" / "report.html").read_text()
-    assert len(kept(here, "drift-watched")) == before + 1
-    assert kept(here, "inputs-watched")[0].passed
+    assert len(stored_evidence(here, "drift-watched")) == before + 1
+    assert stored_evidence(here, "inputs-watched")[0].passed
 
 
 def test_drift_of_a_shifted_field_exits_one_and_names_it(
@@ -62,25 +62,25 @@ def test_drift_of_a_field_without_values_exits_one(
         "MissingValues: stops is missing in 100.0% of the rows; in the training data it was 0.0%"
         in capsys.readouterr().out
     )
-    assert not kept(here, "inputs-watched")[0].passed
+    assert not stored_evidence(here, "inputs-watched")[0].passed
 
 
 def test_drift_of_too_few_rows_exits_two_and_records_no_evidence(
     here: Settings, send: Send, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = len(kept(here, "drift-watched"))
+    before = len(stored_evidence(here, "drift-watched"))
     send(parcels(60, seed=4))
     send(heavier(parcels(900, seed=4)), hours=30, prefix="of yesterday")
     assert main(["drift"]) == 2
     assert "60 rows are too few" in capsys.readouterr().out
-    assert len(kept(here, "drift-watched")) == before
+    assert len(stored_evidence(here, "drift-watched")) == before
     assert main(["drift", "--hours", "48"]) == 1
 
 
 def test_drift_of_load_and_of_a_file_records_no_evidence(
     here: Settings, champion: ChampionInfo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = len(kept(here, "drift-watched"))
+    before = len(stored_evidence(here, "drift-watched"))
     pq.write_table(heavier(parcels(2_000, seed=4)), tmp_path / "june.parquet")
     assert main(["drift", "--since", "2026-01-01"]) == 0
     assert "distance  no drift" in capsys.readouterr().out, (
@@ -88,7 +88,7 @@ def test_drift_of_load_and_of_a_file_records_no_evidence(
     )
     assert main(["drift", "--input", str(tmp_path / "june.parquet")]) == 1
     assert "the rows of " in capsys.readouterr().out
-    assert len(kept(here, "drift-watched")) == before, (
+    assert len(stored_evidence(here, "drift-watched")) == before, (
         "only scored rows are evidence about the service"
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from champions import DAY, Send, champion, heavier, here, kept, send, store
+from champions import DAY, Send, champion, heavier, here, send, store, stored_evidence
 from filled import Filled, filled
 from fixture_project import main
 from past import became, judged
@@ -242,4 +242,4 @@ def test_collect_evidence_prints_and_records_the_evidence(
     message = capsys.readouterr().out
     assert "passed value-metric: -20.00 over 40 cases" in message
     assert "passed model-fresh" in message
-    assert kept(here, "value-metric")[0].value == "-20.00 over 40 cases"
+    assert stored_evidence(here, "value-metric")[0].value == "-20.00 over 40 cases"

@@ -50,8 +50,8 @@ needs_promtool = pytest.mark.skipif(
 
 
 def promtool(*command: str, cwd: Path) -> None:
-    words = ["promtool", *command]
-    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    command_line = ["promtool", *command]
+    done = subprocess.run(command_line, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

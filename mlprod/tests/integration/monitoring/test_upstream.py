@@ -7,7 +7,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 import pytest
-from champions import champion, here, kept
+from champions import champion, here, stored_evidence
 from conftest import silent
 from fixture_project import main
 from seams import binary, parcels
@@ -53,7 +53,7 @@ def test_unchanged_source_passes_with_the_number_of_newer_rows(
     assert (
         "the columns are those of version 1; 61 newer rows are complete" in capsys.readouterr().out
     )
-    assert kept(made, "dependencies-watched")[0].passed
+    assert stored_evidence(made, "dependencies-watched")[0].passed
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_change_that_passes_the_contract_is_reported(
     monkeypatch.setattr(Project, "seam", lambda _: replace(binary, load=later(**columns)))
     assert main(["check-source"]) == 1
     assert message in capsys.readouterr().out
-    assert not kept(made, "dependencies-watched")[0].passed
+    assert not stored_evidence(made, "dependencies-watched")[0].passed
 
 
 def test_champion_without_a_recorded_schema_exits_two(

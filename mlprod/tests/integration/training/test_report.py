@@ -38,10 +38,10 @@ def test_card_is_written_with_its_plots_first(trained: Trained, tmp_path: Path) 
 
 
 def test_each_plot_has_a_description(trained: Trained, tmp_path: Path) -> None:
-    text = write_report(Registry(trained.settings), trained.result.version, tmp_path).read_text(
+    page = write_report(Registry(trained.settings), trained.result.version, tmp_path).read_text(
         encoding="utf-8"
     )
-    descriptions = {Path(link).stem: words for words, link in PLOT.findall(text)}
+    descriptions = {Path(link).stem: text for text, link in PLOT.findall(page)}
     value, today = (
         result.figures["value", ""].value
         for result in (trained.result.evaluation, trained.result.baseline)
@@ -100,9 +100,9 @@ def test_report_of_a_version_without_plots_has_none(
     registry: Registry, model: Path, tmp_path: Path
 ) -> None:
     old = registry.register(registry.log_run({}, {}, {}, model), model.name, {})
-    text = write_report(registry, old, tmp_path / "report").read_text(encoding="utf-8")
-    assert "This version has no plots." in text
-    assert PLOT.findall(text) == []
+    page = write_report(registry, old, tmp_path / "report").read_text(encoding="utf-8")
+    assert "This version has no plots." in page
+    assert PLOT.findall(page) == []
 
 
 def test_report_of_a_changed_bundle_is_refused(
