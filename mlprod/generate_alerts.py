@@ -85,12 +85,14 @@ def thresholds(source: AlertSource) -> str:
         for name, value in alert.thresholds.items()
     ]
     outcomes = [f'    "{name}": "{alert.outcome}",' for name, alert in watched.items()]
+    runbooks = [f'    "{name}": "{alert.runbook}",' for name, alert in watched.items()]
     head = '''"""Thresholds of `make check-alerts`. Generated from alerts.yaml by `make alerts`.
 
 alerts.yaml explains them, with units. The limits of use, age and payoff are in a project's
 governance/, for Prometheus too.
 """'''
-    return "\n".join([head, "", *figures, "OUTCOMES = {", *outcomes, "}"]) + "\n"
+    tables = ["OUTCOMES = {", *outcomes, "}", "RUNBOOKS = {", *runbooks, "}"]
+    return "\n".join([head, "", *figures, *tables]) + "\n"
 
 
 def _alert(source: AlertSource, alert: Alert) -> Iterator[str]:

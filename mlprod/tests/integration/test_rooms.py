@@ -123,14 +123,12 @@ def test_an_outcome_passes_serving_and_records(trained: Trained, settings: Setti
     assert walk.passed == {"serving", "records"}
 
 
-def test_an_alert_passes_monitoring_and_assets(
-    here: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_alert_passes_monitoring_alone(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_checks, "due_days", lambda org: [("a key", date(2020, 1, 1))])
     with walking(lambda value: "GovernanceOverdue" in repr(value)) as walk:
         walk.on = True
         assert main(["check-alerts"]) == 1
-    assert walk.passed - FOUNDATION == {"monitoring", "assets"}
+    assert walk.passed - FOUNDATION == {"monitoring"}
 
 
 def test_a_check_passes_governance_and_ops(

@@ -1,10 +1,10 @@
 """What one row means and which values it may have. REPLACE the class and the constants."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from mlprod import Contract, Field
 
-EUR, DAYS, KM = ({"unit": unit} for unit in ("EUR", "days", "km"))
+EUR, DAYS, KM = (dict[str, Any](unit=unit) for unit in ("EUR", "days", "km"))
 MERCHANTS = ["electronics", "fuel", "gambling", "groceries", "restaurant", "travel"]
 
 

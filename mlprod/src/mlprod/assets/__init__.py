@@ -5,7 +5,6 @@ path that it has in a project. The hook copies the files into a new project. Lat
 writes them from the installed wheel.
 """
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 PROJECT = Path(__file__).parent / "project"
 REFERENCE = Path(__file__).parent / "reference"
 RULES = PROJECT / "monitoring" / "prometheus"
-RUNBOOKS = PROJECT / "docs" / "runbooks"
 SETTINGS = Path("pyproject.toml")
 WITHOUT = "[tool.mlprod] without"
 
@@ -63,17 +61,6 @@ def pages() -> dict[str, str]:
             topic = f"{prefix}{path.relative_to(folder).with_suffix('').as_posix()}"
             result[topic] = path.read_text(encoding="utf-8")
     return result
-
-
-def runbook(alert: str) -> str:
-    """Return the page and anchor of an alert, as its rule names them in runbook_url.
-
-    Raises KeyError if no page has a section for the alert.
-    """
-    for page in sorted(RUNBOOKS.glob("*.md")):
-        if re.search(rf"^## {re.escape(alert)}$", page.read_text(encoding="utf-8"), re.MULTILINE):
-            return f"{page.relative_to(PROJECT).as_posix()}#{alert.lower()}"
-    raise KeyError(alert)
 
 
 def _without(settings: Path) -> list[str]:

@@ -37,6 +37,7 @@ def promote(args: argparse.Namespace) -> int:
     from ..training.promotion import promote as move
     from ..training.registry import Registry, Version
 
+    _require_response(args.url)
     settings = args.project.settings()
     registry, strictest = Registry(settings), list(REQUIRED_STAGE)
     named = [args.environment or "local", settings.environment, registry.environment()]
@@ -125,6 +126,18 @@ def rollback(args: argparse.Namespace) -> int:
     print(display(f"champion: version {before.number} -> {after.number} ({after.kind})"))
     _wait_for(args.url, after.number)
     return 0
+
+
+def _require_response(url: str) -> None:
+    """Check that the service at `url`, if one is given, accepts the key, before anything moves.
+
+    Raises DrillError if it refuses the key.
+    """
+    if url:
+        from ..ops.drills import DrilledService
+
+        key = os.environ.get("ML_SERVICE_KEY", "")
+        DrilledService(url.rstrip("/"), key).require_accepted_key()
 
 
 def _wait_for(url: str, number: int) -> None:

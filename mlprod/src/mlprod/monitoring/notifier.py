@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from ..assets import runbook
 from ..atomic_write import atomic_write
 from ..loopback import describe_proxy, open_address
 from .alerts import Alert
+from .thresholds import RUNBOOKS
 
 TIMEOUT_SECONDS = 10
 AlertFacts = dict[str, dict[str, Any]]
@@ -58,7 +58,7 @@ def build_digest(
             "outcome": alert.outcome,
             "owner": owner,
         }
-        active[alert.id] = {**facts, "since": since, "runbook": runbook(alert.alert)}
+        active[alert.id] = {**facts, "since": since, "runbook": RUNBOOKS[alert.alert]}
     return AlertDigest(active, {id: facts for id, facts in before.items() if id not in active})
 
 

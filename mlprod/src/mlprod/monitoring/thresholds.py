@@ -34,3 +34,18 @@ OUTCOMES = {
     "PayoffErrors": "model_quality",
     "GovernanceOverdue": "business_value",
 }
+RUNBOOKS = {
+    "RecordStoreDown": "docs/runbooks/records.md#recordstoredown",
+    "FeatureDrift": "docs/runbooks/data.md#featuredrift",
+    "PredictionDrift": "docs/runbooks/model.md#predictiondrift",
+    "MissingValues": "docs/runbooks/data.md#missingvalues",
+    "UnknownCategories": "docs/runbooks/data.md#unknowncategories",
+    "ModelStale": "docs/runbooks/model.md#modelstale",
+    "QualityBelowTest": "docs/runbooks/model.md#qualitybelowtest",
+    "OutcomesMissing": "docs/runbooks/data.md#outcomesmissing",
+    "OverrideRateHigh": "docs/runbooks/people.md#overrideratehigh",
+    "BypassHigh": "docs/runbooks/people.md#bypasshigh",
+    "ValueBelowTarget": "docs/runbooks/people.md#valuebelowtarget",
+    "PayoffErrors": "docs/runbooks/people.md#payofferrors",
+    "GovernanceOverdue": "docs/runbooks/people.md#governanceoverdue",
+}

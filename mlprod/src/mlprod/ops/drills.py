@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,23 @@ class DrilledService:
 
     address: str
     key: str = ""
+
+    def require_accepted_key(self) -> None:
+        """Check that the service accepts the key. Raises DrillError if it does not."""
+        try:
+            self.call("model")
+        except OSError:
+            return  # it may start later
+        except DrillError as error:
+            if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code in (
+                HTTPStatus.UNAUTHORIZED,
+                HTTPStatus.FORBIDDEN,
+            ):
+                given = "its key in ML_SERVICE_KEY" if self.key else "no key"
+                raise DrillError(
+                    f"{self.address} refuses {given}; nothing moved. Works: set ML_SERVICE_KEY to "
+                    "a key of the service"
+                ) from error
 
     def call(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request to a route under /v1 and return its JSON.
