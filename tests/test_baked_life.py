@@ -193,7 +193,7 @@ def test_demo_trains_serves_promotes_and_rolls_back(project: Project, tmp_path: 
     assert re.search(
         r'-> \{"model_version": "2".*"score": 0\.\d+, "decision": "(decline|approve)"', message
     )
-    assert "Its reasons, strongest first:" in message
+    assert "The reasons for the score, strongest first:" in message
     assert "feedback-works: outcome {'accepted': 1" in message
     assert re.search(r"the kill switch took \d\.\d+ s; then the mode was assist again", message)
     assert "rolled back: version 1, the baseline, serves" in message
