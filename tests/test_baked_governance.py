@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import BakedProject, baking
 from test_answers import OWNERS, UNUSUAL
-from test_baked_life import Project, environment, post, post_json, project, wait_for_version
+from test_baked_life import Project, edit, environment, post, post_json, project, wait_for_version
 from test_baked_operations import ROUTES, alertmanager, fill_in, needs_prometheus
 
 __all__ = ["environment", "project"]  # fixtures
@@ -205,7 +205,7 @@ def test_filled_example_passes_pilot_with_evidence_of_its_commands(
     (project.path / "README.md").write_text("Edited.\n")
     assert scorecard(project, "pilot")[0] == 0, "an edited README must not make evidence stale"
     model = project.source / "model.py"
-    model.write_text(model.read_text().replace("max_iter=120", "max_iter=121"))
+    edit(model, "max_iter=120", "max_iter=121")
     stale = missing_checks(scorecard(project, "pilot")[1])
     assert {"contract-holds", "tests-green", "checks-green"} <= set(stale)
     assert set(stale.values()) == {"stale"}

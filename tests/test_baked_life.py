@@ -400,13 +400,19 @@ def test_violated_contract_fails_before_training(project: Project) -> None:
     assert "learn" not in refused.stdout
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text of a file, which must be there."""
+    text = path.read_text()
+    assert old in text, f"{path.name} has no {old!r}"
+    path.write_text(text.replace(old, new))
+
+
 def test_model_below_the_baseline_is_rejected_with_the_difference(
     project: Project,
 ) -> None:
     model = project.source / "model.py"
-    model.write_text(model.read_text().replace("max_iter=120", "max_iter=1"))
-    decision = project.source / "decision.py"
-    decision.write_text(decision.read_text().replace("GOODWILL = 0.15", "GOODWILL = 50.0"))
+    edit(model, "max_iter=120", "max_iter=1")
+    edit(project.source / "decision.py", "GOODWILL = 0.01, 0.15", "GOODWILL = 0.01, 50.0")
     refused = project.make("train")
     assert refused.returncode != 0
     assert re.search(

@@ -214,9 +214,10 @@ def test_registry_on_postgresql_and_s3_supports_train_promote_follow_rollback_an
 def simulate_drift(project: Project) -> None:
     """Triple the payments from one day on, and leave their labels out of load()."""
     data = project.source / "data.py"
-    text = data.read_text().replace(
-        "DAYS = 100", f'DAYS = int(__import__("os").environ.get("EXAMPLE_DAYS", {SHIFT}))'
-    )
+    days = f'int(__import__("os").environ.get("EXAMPLE_DAYS", {SHIFT}))'
+    text = data.read_text()
+    assert "datetime(2026, 1, 1), 100," in text
+    text = text.replace("datetime(2026, 1, 1), 100,", f"datetime(2026, 1, 1), {days},")
     known = "    known = table.settled <= ibis.literal(until)\n"
     assert known in text
     changed = f"""    later = table["at"] >= ibis.literal(START + timedelta(days={SHIFT}))
