@@ -289,7 +289,7 @@ def test_image_test_records_valid_evidence(built: Built) -> None:
     assert status(built) == "unmeasured"
     with git_host(built.project.python, built.project.baked) as token:
         message = built.project.makes("test-image", f"IMAGE={built.name}", **CI, ML_ID_TOKEN=token)
-    print(result := re.search(r"passed image-runs: [0-9a-f]{12} answered after .*", message))
+    print(result := re.search(r"passed image-runs: [0-9a-f]{12} served after .*", message))
     assert result
     assert status(built) == "passed"
     dockerfile = built.project.path / "Dockerfile"

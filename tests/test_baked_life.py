@@ -397,7 +397,7 @@ def test_violated_contract_fails_before_training(project: Project) -> None:
     refused = project.make("train")
     assert refused.returncode != 0
     assert re.search(r"amount: below 10: [\d,]+ rows, for example", refused.stderr)
-    assert "learn" not in refused.stdout
+    assert "split" not in refused.stdout
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -418,4 +418,4 @@ def test_model_below_the_baseline_is_rejected_with_the_difference(
     assert re.search(
         r"beats-baseline: value minus the baseline's, lower bound = .*short by", refused.stderr
     )
-    assert "nothing is registered" in project.makes("list-versions")
+    assert "no version is registered yet" in project.makes("list-versions")
