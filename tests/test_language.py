@@ -25,7 +25,7 @@ NAMES = set(
     "said told found kept asked each wrong odd lacks about came then way ways mend words "
     "look give take tell".split()
 )
-IN_NAMES = {"lacks", "mend", "mends", "anew", "whoever", "hole", "holes", "told"}
+IN_NAMES = {"lacks", "mend", "mends", "mended", "anew", "whoever", "hole", "holes", "told"}
 WIDTH = 100
 TEXT = {".md", ".py", ".yaml", ".yml", ".toml", ".json", ".sh", ""}
 # Names that others gave: file names of packages, keys of formats that projects have.

@@ -11,6 +11,7 @@ from rules import CATEGORIES, NUMBERS
 # Decisions are not compared, so any threshold works.
 THRESHOLD = 0.5
 folder, rows, to = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+# The benchmark wrote this file in the same run.
 estimator = pickle.loads((folder / "estimator.pkl").read_bytes())  # noqa: S301
 frame = pd.read_parquet(folder / f"rows-{rows}.parquet")
 coded = [

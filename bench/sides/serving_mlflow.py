@@ -32,6 +32,7 @@ if __name__ == "__main__":
     # The server imports the function by this name.
     from serving_mlflow import coded
 
+    # The benchmark wrote this file in the same run.
     estimator = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301
     mlflow.sklearn.save_model(
         make_pipeline(FunctionTransformer(coded), *(step for _, step in estimator.steps)),

@@ -250,8 +250,8 @@ def test_an_outcome_that_differs_is_refused_with_the_stored_one_and_a_remedy(
     assert (error["row"], error["field"], error["given"]) == (1, "outcome", 0)
     assert "1 is stored for 'a'" in error["rule"]
     assert stored(settings, "SELECT prediction_id, outcome FROM outcomes") == [("a", 1.0)]
-    mended = send_outcomes(client, given[0], given[1] | error["example"])
-    assert mended.json() == {"accepted": 1, "repeated": 0, "corrected": 1, "unknown": 2}
+    corrected = send_outcomes(client, given[0], given[1] | error["example"])
+    assert corrected.json() == {"accepted": 1, "repeated": 0, "corrected": 1, "unknown": 2}
 
 
 def test_two_outcomes_for_one_prediction_in_one_body_must_agree(
@@ -271,8 +271,11 @@ def test_a_classifier_accepts_only_the_outcomes_0_and_1(client: Client, settings
         (2, "outcome", -1),
     ]
     assert stored(settings, "SELECT * FROM outcomes") == []
-    mended = [given[0], *(given[error["row"]] | {"outcome": error["example"]} for error in errors)]
-    assert send_outcomes(client, *mended).json()["accepted"] == 3
+    corrected = [
+        given[0],
+        *(given[error["row"]] | {"outcome": error["example"]} for error in errors),
+    ]
+    assert send_outcomes(client, *corrected).json()["accepted"] == 3
 
 
 def test_a_regressor_accepts_any_finite_outcome(
@@ -334,8 +337,8 @@ def test_an_invalid_outcome_is_named_with_a_valid_example(
     (error,) = answer.json()["errors"]
     assert (error["row"], error["field"]) == (1, name)
     assert rule in error["rule"]
-    mended = send_outcomes(strict, good | {name: error["example"]})
-    assert mended.status_code == 200, mended.text
+    corrected = send_outcomes(strict, good | {name: error["example"]})
+    assert corrected.status_code == 200, corrected.text
 
 
 def test_repeated_feedback_is_stored_once_and_counted(client: Client, settings: Settings) -> None:
@@ -423,8 +426,8 @@ def test_invalid_feedback_is_named_with_a_valid_example(
     (error,) = answer.json()["errors"]
     assert (error["row"], error["field"]) == (1, name)
     assert rule in error["rule"]
-    mended = reviewed(strict, LIVE | {name: error["example"]})
-    assert mended.status_code == 200, mended.text
+    corrected = reviewed(strict, LIVE | {name: error["example"]})
+    assert corrected.status_code == 200, corrected.text
 
 
 @pytest.mark.parametrize(
@@ -521,12 +524,12 @@ def test_a_switch_without_a_reason_or_a_known_mode_is_refused(
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
     assert strict.get("/v1/model").json()["mode"] == "assist"
     if field != "who":
-        mended = (
+        corrected = (
             {"mode": "assist", "reason": "as before"}
             | body
             | {field: answer.json()["errors"][0]["example"]}
         )
-        assert strict.post("/v1/mode", json=mended).status_code == 200
+        assert strict.post("/v1/mode", json=corrected).status_code == 200
         assert switched(strict, "assist")["mode"] == "assist"
 
 
