@@ -113,6 +113,8 @@ def main() -> int:
         # `make test` runs the samples of the last two proofs.
         names = names[: names.index("cases")]
     failed, lines = [], []
+    # The variables of `make prove` are not those of the makes below it.
+    os.environ.pop("MAKEFLAGS", None)
     with TemporaryDirectory() as folder:
         place = baked(Path(folder), args.sample)
         for name in names:

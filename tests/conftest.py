@@ -150,7 +150,8 @@ def git_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "GIT_CONFIG_NOSYSTEM": 1,
         }.items():
             patch.setenv(name, str(value))
-        for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
+        # `make test SAMPLE=...` runs these tests; its variables are not those of a project's make.
+        for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS"):
             patch.delenv(name, raising=False)
         yield config
 

@@ -87,7 +87,7 @@ def champion(project: Project) -> None:
     project.makes("promote", REASON="it beats the rule")
 
 
-@pytest.mark.sampled("batch where a company has its data")
+@pytest.mark.sampled("a company's servers")
 def test_batch_scores_to_a_bucket_records_in_postgresql_stops_and_joins_outcomes(
     project: Project, registry: RegistryServer
 ) -> None:
@@ -132,7 +132,7 @@ def test_batch_scores_to_a_bucket_records_in_postgresql_stops_and_joins_outcomes
     assert "cannot be written to" in refused.stderr
 
 
-@pytest.mark.sampled("batch where a company has its data")
+@pytest.mark.sampled("a company's servers")
 def test_spark_and_duckdb_check_load_and_score_the_same_rows(project: Project) -> None:
     """pyspark is next to the project's packages, as after an install of its extra."""
     spark = next(

@@ -162,7 +162,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.sampled("registries")
+@pytest.mark.sampled("a company's servers")
 def test_registry_on_postgresql_and_s3_supports_train_promote_follow_rollback_and_outage(
     project: Project, registry: RegistryServer
 ) -> None:
@@ -249,7 +249,7 @@ print(json.dumps({{row["transaction_id"]: row["fraud"] for day in days for row i
     return dict(json.loads(message.stdout))
 
 
-@pytest.mark.sampled("registries")
+@pytest.mark.sampled("a company's servers")
 def test_simulated_drift_leads_to_a_challenger_that_a_person_promotes(
     project: Project,
 ) -> None:

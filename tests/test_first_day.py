@@ -73,7 +73,7 @@ def test_commands_of_the_first_day_print_what_the_page_shows(bake: Bake, environ
         for step in steps(page):
             if isinstance(step, str):
                 applied = subprocess.run(
-                    ["git", "apply", "--recount", "-"],
+                    ["git", "apply", "-"],
                     cwd=project.path,
                     input=step,
                     capture_output=True,

@@ -102,6 +102,38 @@ def test_no_name_is_a_banned_word() -> None:
     assert wrong_names == []
 
 
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the public classes, functions and type aliases of a module.
+
+    A verb has the name of the function that it calls. `main` is what a process starts with.
+    """
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            is_verb = any(ast.unparse(call).startswith("verb(") for call in node.decorator_list)
+            found = [] if is_verb or node.name == "main" else [node.name]
+        elif isinstance(node, ast.Assign) and "TypeVar(" not in ast.unparse(node.value):
+            assigned = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            found = [name for name in assigned if not name.isupper() and name[0].isupper()]
+        else:
+            found = []
+        yield from (name for name in found if not name.startswith("_"))
+
+
+def test_each_public_name_of_the_library_stands_once() -> None:
+    library = ROOT / "mlprod" / "src" / "mlprod"
+    modules: dict[str, list[str]] = {}
+    for path in python():
+        if (
+            path.is_relative_to(library)
+            and not path.name.startswith(("test_", "conftest"))
+            and not {"assets", "migrations"} & set(path.parts)
+        ):
+            for name in public_names(parsed(path)):
+                modules.setdefault(name, []).append(path.relative_to(library).as_posix())
+    assert modules["Scorecard"] == ["governance/readiness.py"]
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {}
+
+
 def test_no_text_has_a_banned_word() -> None:
     lines = [
         f"{path.relative_to(ROOT)}:{line}: {result[0]}"

@@ -65,14 +65,11 @@ __all__ = [
 
 @pytest.fixture(scope="session", autouse=True)
 def bare_environment() -> None:
-    """Fixtures begin in the folder of the project, and a developer's own settings must not reach
-    the tests.
-    """
+    """Start in the folder of the project, without the settings of a developer or an outer make."""
     os.chdir(fixture_project.PROJECT)
-    for name in [
-        name for name in os.environ if name.startswith("ML_") or name == "MLFLOW_TRACKING_URI"
-    ]:
-        del os.environ[name]
+    for name in list(os.environ):
+        if name.startswith("ML_") or name in ("MLFLOW_TRACKING_URI", "MAKEFLAGS"):
+            del os.environ[name]
     bypass_proxies()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlprod.governance.gates import Verdict
+from mlprod.governance.gates import GateVerdict
 from mlprod.settings import Settings
 
 GATES = """gates:
@@ -44,5 +44,5 @@ def waive(settings: Settings, expires: date = date.max) -> None:
     )
 
 
-def verdict(verdicts: list[Verdict], gate: str) -> Verdict:
+def verdict(verdicts: list[GateVerdict], gate: str) -> GateVerdict:
     return next(verdict for verdict in verdicts if verdict.gate.id == gate)

@@ -20,14 +20,11 @@ import pytest
 from champions import champion, here, send, store
 from conftest import Trained, point, serve, silent, waive
 from filled import Filled, at_home, filled
-from fixture_project import PACKAGE, main
+from fixture_project import main
 from seams import PARCEL, binary
 
 import mlprod
-from mlprod.governance.readiness import Scorecard
 from mlprod.monitoring import live_checks
-from mlprod.ops.readiness_report import scorecard
-from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.dataset import Dataset
 from mlprod.training.governed_training import train_with_governance
@@ -131,13 +128,13 @@ def test_an_alert_passes_monitoring_alone(here: Settings, monkeypatch: pytest.Mo
     assert walk.passed - FOUNDATION == {"monitoring"}
 
 
-def test_a_check_passes_governance_and_ops(
-    at_home: Settings, registry: Registry, filled: Filled
+def test_a_check_passes_governance_alone(
+    at_home: Settings, filled: Filled, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with walking(
         lambda value: not isinstance(value, dict) and "owners-not-overloaded" in repr(value)
     ) as walk:
         walk.on = True
-        card: Scorecard = scorecard(Project(PACKAGE).seam(), at_home, registry, None)
-    assert card.pilot
-    assert walk.passed == {"governance", "ops"}
+        main(["readiness", "--format", "json"])
+    assert "owners-not-overloaded" in capsys.readouterr().out
+    assert walk.passed - FOUNDATION == {"governance"}

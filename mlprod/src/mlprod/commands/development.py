@@ -61,18 +61,19 @@ def setup(_: argparse.Namespace) -> int:
 @verb("check")
 def check(args: argparse.Namespace) -> int:
     """Check style, types, import rules and generated files."""
-    code = _run(
-        ["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"]
-    )
-    code |= _run([args.project.package, "generate", "--check"])
     package = args.project.package
-    for line in (
-        errors := [*_unchecked_folders(package), *_renamed_package(package), *_outdated_wheel()]
-    ):
-        print(line, file=sys.stderr)
-    code |= bool(errors)
-    _save_results(args.project, {"checks-green": (code == 0, None)})
-    return code
+    failed = _run_each(
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["lint-imports"],
+        [package, "generate", "--check"],
+    )
+    errors = [*_unchecked_folders(package), *_renamed_package(package), *_outdated_wheel()]
+    errors += [f"failed: {', '.join(failed)}"] if failed else []
+    print("\n".join(errors) or "every check passed", file=sys.stderr if errors else sys.stdout)
+    _save_results(args.project, {"checks-green": (not errors, None)})
+    return 1 if errors else 0
 
 
 def _unchecked_folders(package: str) -> Iterator[str]:
@@ -263,10 +264,16 @@ def _save_results(project: "Project", result: "dict[str, tuple[bool, str | float
 
 
 def _run(*tools: list[str]) -> int:
-    """Run each tool of this environment, even after a failure; return 1 if one fails."""
-    failed = 0
+    """Run each tool of this environment; return 1 if one fails."""
+    return 1 if _run_each(*tools) else 0
+
+
+def _run_each(*tools: list[str]) -> list[str]:
+    """Run each tool of this environment, even after a failure; return those that failed."""
+    failed = []
     for tool in tools:
         command = LINT_IMPORTS if tool == ["lint-imports"] else [sys.executable, "-m", *tool]
-        print("$", " ".join(tool), flush=True)
-        failed |= subprocess.run(command, check=False).returncode
-    return 1 if failed else 0
+        print("$", text := " ".join(tool), flush=True)
+        if subprocess.run(command, check=False).returncode:
+            failed.append(text)
+    return failed

@@ -76,7 +76,7 @@ def collect_evidence(args: argparse.Namespace) -> int:
     from ..modes import DecisionMode
     from ..monitoring.champion import champion_if_any
     from ..monitoring.live_checks import collect_evidence
-    from ..ops.readiness_report import usage_evidence
+    from ..ops.mode_requirements import usage_evidence
     from ..records.database import now
     from ..records.usage_stats import usage
     from ..training.evidence_store import digests

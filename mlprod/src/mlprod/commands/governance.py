@@ -27,7 +27,7 @@ def generate(args: argparse.Namespace) -> int:
     from ..governance.config import read_governance
     from ..governance.generated import outdated_files, write_files
     from ..governance.repository import unread_files
-    from ..ops.readiness_report import generated_files
+    from ..ops.generated_files import generated_files
 
     files = generated_files(
         read_governance(args.project.settings().governance_dir), args.project.seam()
@@ -76,27 +76,17 @@ def _library() -> str:
 )
 def readiness(args: argparse.Namespace) -> int:
     """Show the readiness scorecard, or what a stage still requires."""
-    from ..governance import scorecard as shown
-    from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
+    from ..governance.readiness import assess
+    from ..governance.scorecard import render
+    from ..ops.readiness_inputs import assessed_version, readiness_inputs, registry_if_any
 
     settings = args.project.settings()
     registry = registry_if_any(settings)
     more = _verified(settings) if args.verify else []
-    card = scorecard(
-        args.project.seam_if_readable(),
-        settings,
-        registry,
-        assessed_version(registry, args.version),
-        more,
-    )
+    seam, version = args.project.seam_if_readable(), assessed_version(registry, args.version)
+    card = assess(*readiness_inputs(seam, settings, registry, version, more))
     stage = args.stage or card.next_stage
-    texts = {
-        "terminal": lambda: shown.terminal(card, stage, whole=bool(args.stage)) + "\n",
-        "json": lambda: shown.as_json(card, stage),
-        "markdown": lambda: shown.markdown(card, stage),
-        "prometheus": lambda: shown.prometheus(card),
-    }
-    print(texts[args.format](), end="")
+    print(render(card, stage, args.format, whole=bool(args.stage)), end="")
     required = args.stage or card.org.ownership.system.stage
     return 0 if card.reached(required) else 1
 
@@ -105,15 +95,15 @@ def readiness(args: argparse.Namespace) -> int:
 def advance_stage(args: argparse.Namespace) -> int:
     """Add examples of missing entries to governance/; enter the stage once none is missing."""
     from ..governance.ownership import STAGES
+    from ..governance.readiness import assess
     from ..governance.scorecard import terminal
     from ..governance.stage_examples import add_examples, set_stage
-    from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
+    from ..ops.readiness_inputs import assessed_version, readiness_inputs, registry_if_any
 
     settings = args.project.settings()
     registry = registry_if_any(settings)
-    card = scorecard(
-        args.project.seam_if_readable(), settings, registry, assessed_version(registry, None)
-    )
+    seam, version = args.project.seam_if_readable(), assessed_version(registry, None)
+    card = assess(*readiness_inputs(seam, settings, registry, version))
     if STAGES.index(args.stage) <= STAGES.index(card.org.ownership.system.stage):
         system = card.org.ownership.system
         print(f"{system.name} is already at stage {system.stage}")
@@ -134,14 +124,16 @@ def advance_stage(args: argparse.Namespace) -> int:
 @verb("report", VERSION)
 def report(args: argparse.Namespace) -> int:
     """Write scorecard, model card and plots as pages into var/report/."""
+    from ..governance.readiness import assess
     from ..governance.scorecard import as_json, markdown
-    from ..ops.readiness_report import assessed_version, registry_if_any, scorecard
+    from ..ops.readiness_inputs import assessed_version, readiness_inputs, registry_if_any
     from ..training.report import write_report
 
     settings = args.project.settings()
     registry = registry_if_any(settings)
     version = assessed_version(registry, args.version)
-    card = scorecard(args.project.seam_if_readable(), settings, registry, version)
+    seam = args.project.seam_if_readable()
+    card = assess(*readiness_inputs(seam, settings, registry, version))
     # Not in governance/, where a generated page would be a change to approve.
     folder = settings.state_dir / "report"
     if registry and version:

@@ -33,7 +33,7 @@ SKIP_LOAD_CHECK = option(
 def promote(args: argparse.Namespace) -> int:
     """Make the challenger the champion."""
     from ..identity import whoami
-    from ..ops.readiness_report import REQUIRED_STAGE, NotReadyError, require_stage
+    from ..ops.stage_requirements import REQUIRED_STAGE, NotReadyError, require_stage
     from ..training.promotion import promote as move
     from ..training.registry import Registry, Version
 

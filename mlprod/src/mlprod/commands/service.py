@@ -48,7 +48,7 @@ def set_mode(args: argparse.Namespace) -> int:
     from ..identity import whoami
     from ..ops.mode_switch import modes_here, open_store, read_mode, switch_mode
     from ..records.errors import StoreUnavailableError
-    from ..records.mode import Mode, rank
+    from ..records.mode import ModeSwitch, rank
 
     settings = args.project.settings()
     if args.mode and not args.reason.strip():
@@ -56,7 +56,7 @@ def set_mode(args: argparse.Namespace) -> int:
             "--reason is missing: a switch of the mode requires a reason, such as "
             '--reason "complaints since noon" (make: REASON="...")'
         )
-    now: Mode | None = None
+    now: ModeSwitch | None = None
     down: StoreUnavailableError | None = None
     if args.mode:
         done = switch_mode(settings, args.mode, args.actor or whoami(), args.reason)
@@ -132,9 +132,16 @@ def records(settings: "Settings") -> "Store":
 )
 def create_key(args: argparse.Namespace) -> int:
     """Create an API key for a caller, print it once, and keep its hash in ML_KEYS_FILE."""
-    from ..serving.api_keys import add_key
+    from ..serving.api_keys import add_key, count_keys
 
     path = args.project.settings().keys_file or Path("keys.json")
+    earlier = count_keys(path, args.name)
     print(add_key(path, args.name, args.role, args.until))
+    if earlier:
+        print(
+            f"{args.name} has {earlier} earlier {'key' if earlier == 1 else 'keys'}, still valid "
+            f"until its day or until you delete its entry in {path}",
+            file=sys.stderr,
+        )
     print(f"{path} holds the hash of the key; the key itself is stored nowhere", file=sys.stderr)
     return 0

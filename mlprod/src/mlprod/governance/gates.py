@@ -122,7 +122,7 @@ class Gates(StrictModel):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """The result of a gate.
 
     `passed` is None if the gate does not apply. `says` has the reason, the distance to the
@@ -141,7 +141,7 @@ Measured = Mapping[tuple[str, str, str], Figure]
 class GateError(Exception):
     """The gates refuse the model; `verdicts` has the result of every gate."""
 
-    def __init__(self, verdicts: list[Verdict]) -> None:
+    def __init__(self, verdicts: list[GateVerdict]) -> None:
         super().__init__("\n".join(f"{v.gate.id}: {v.says}" for v in verdicts if v.passed is False))
         self.verdicts = verdicts
 
@@ -182,7 +182,7 @@ def read_gates_file(path: Path) -> Gates:
 
 def judge_gates(
     gates: tuple[Gate, ...], measured: Measured, absent: Mapping[str, str]
-) -> list[Verdict]:
+) -> list[GateVerdict]:
     """Judge a model by each gate.
 
     `absent` maps a metric or a side of comparison that does not apply to the reason. A gate fails
@@ -191,10 +191,10 @@ def judge_gates(
     return [_judge(gate, measured, absent) for gate in gates]
 
 
-def _judge(gate: Gate, measured: Measured, absent: Mapping[str, str]) -> Verdict:
+def _judge(gate: Gate, measured: Measured, absent: Mapping[str, str]) -> GateVerdict:
     for key in (gate.metric, gate.compare):
         if key in absent:
-            return Verdict(gate, None, f"does not apply: {absent[key]}")
+            return GateVerdict(gate, None, f"does not apply: {absent[key]}")
     wanted = (gate.compare, gate.metric)
     result = {
         key[2]: figure
@@ -203,12 +203,14 @@ def _judge(gate: Gate, measured: Measured, absent: Mapping[str, str]) -> Verdict
     }
     if not result:
         if gate.slice == "*":
-            return Verdict(gate, None, "does not apply: no slice has enough rows")
-        return Verdict(gate, False, f"was not measured ({gate.compare} {gate.metric} {gate.slice})")
+            return GateVerdict(gate, None, "does not apply: no slice has enough rows")
+        return GateVerdict(
+            gate, False, f"was not measured ({gate.compare} {gate.metric} {gate.slice})"
+        )
     failed = {name: figure for name, figure in result.items() if not _holds(gate, figure)}
     name, figure = min((failed or result).items(), key=lambda item: _margin(gate, item[1]))
     says = _describe(gate, name, figure)
-    return Verdict(gate, not failed, says if not failed else f"{says}. {_remedy(gate, figure)}")
+    return GateVerdict(gate, not failed, says if not failed else f"{says}. {_remedy(gate, figure)}")
 
 
 def _shown(gate: Gate, figure: Figure) -> float:

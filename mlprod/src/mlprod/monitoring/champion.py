@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from ..bundle.manifest import MANIFEST, PROVENANCE, Estimate, Manifest, folder_digest, read_manifest
 from ..bundle.reference_profile import Reference
-from ..ops.readiness_report import registry_if_any
+from ..ops.readiness_inputs import registry_if_any
 from ..project.project import Seam
 from ..records.smoke import of_cases
 from ..records.store import Store

@@ -8,7 +8,7 @@ from ..bundle.reference_profile import Distribution, Reference
 from .distance import drift_threshold, ks_statistic, population_stability_index
 from .drift_counts import SCORE, Counts, FeatureCounts
 
-Verdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
+DriftVerdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
 # Below this, only shifts above 20 % of the rows are distinguishable from chance.
 MIN_DRIFT_ROWS = 100
 
@@ -23,7 +23,7 @@ class Drift:
     """
 
     name: str
-    verdict: Verdict
+    verdict: DriftVerdict
     counted: FeatureCounts | None
     reference: Distribution
     gap: float | None = None
@@ -84,7 +84,7 @@ def _compared(name: str, reference: Distribution, counted: FeatureCounts | None)
         return Drift(name, "not recorded", None, reference)
     if not reference.edges:
         return Drift(name, "not compared", counted, reference)
-    few: Verdict = "too few rows"
+    few: DriftVerdict = "too few rows"
     bare = Drift(name, few, counted, reference)
     if not counted.present:
         return bare
@@ -93,7 +93,7 @@ def _compared(name: str, reference: Distribution, counted: FeatureCounts | None)
         ks_statistic(now, reference.cumulative[: len(now)]),
         drift_threshold(counted.present, bare.reference_rows),
     )
-    verdict: Verdict = (
+    verdict: DriftVerdict = (
         "drifts" if gap > allowed else "steady" if counted.present >= MIN_DRIFT_ROWS else few
     )
     place = max(range(len(now)), key=lambda k: abs(now[k] - reference.cumulative[k]))

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .drift import MIN_DRIFT_ROWS, Drift, Verdict
+from .drift import MIN_DRIFT_ROWS, Drift, DriftVerdict
 from .drift_counts import SCORE
 
 MAX_TEXT_LENGTH = 60  # characters
 MAX_FIELDS_NAMED = 5  # in a sentence
-VERDICT_TEXT: dict[Verdict, str] = {
+VERDICT_TEXT: dict[DriftVerdict, str] = {
     "drifts": "drifts",
     "steady": "no drift",
     "too few rows": "too few rows",

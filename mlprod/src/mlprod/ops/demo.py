@@ -14,6 +14,7 @@ from typing import Any
 
 from ..display.plain_text import display
 from ..governance.evidence import Evidence
+from ..governance.readiness import assess
 from ..governance.scorecard import terminal
 from ..modes import DecisionMode
 from ..project.project import Project
@@ -31,7 +32,7 @@ from .drills import (
     rollback_drill,
     smoke_test,
 )
-from .readiness_report import scorecard
+from .readiness_inputs import readiness_inputs
 
 DEMO_ACTOR = "make demo"
 # The mode until somebody sets one. Before it has read its records, the service reports shadow.
@@ -123,7 +124,7 @@ def run_demo(project: Project) -> int:
     print(
         "\n8  The readiness scorecard: what the demo has shown, and what people still have to do.\n"
     )
-    card = scorecard(seam, settings, registry, second.version)
+    card = assess(*readiness_inputs(seam, settings, registry, second.version))
     print(
         "\n".join(
             f"   {line}" for line in terminal(card, card.next_stage, whole=False).splitlines()

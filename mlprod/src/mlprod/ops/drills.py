@@ -44,6 +44,10 @@ class DrillError(Exception):
     """The service did not pass the drill; the message describes what it did."""
 
 
+class KeyRefusedError(DrillError):
+    """The service refuses the key, or requires one."""
+
+
 @dataclass(frozen=True)
 class DrilledService:
     """A service at an address (http://host:port), and an API key if the service requires one."""
@@ -57,16 +61,12 @@ class DrilledService:
             self.call("model")
         except OSError:
             return  # it may start later
-        except DrillError as error:
-            if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code in (
-                HTTPStatus.UNAUTHORIZED,
-                HTTPStatus.FORBIDDEN,
-            ):
-                given = "its key in ML_SERVICE_KEY" if self.key else "no key"
-                raise DrillError(
-                    f"{self.address} refuses {given}; nothing moved. Works: set ML_SERVICE_KEY to "
-                    "a key of the service"
-                ) from error
+        except KeyRefusedError as error:
+            given = "its key in ML_SERVICE_KEY" if self.key else "no key"
+            raise KeyRefusedError(
+                f"{self.address} refuses {given}; nothing moved. Works: set ML_SERVICE_KEY to a "
+                "key of the service"
+            ) from error
 
     def call(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request to a route under /v1 and return its JSON.
@@ -86,9 +86,10 @@ class DrilledService:
                 result: dict[str, Any] = json.load(response)
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
-            raise DrillError(
-                f"{url} responded with {error.code}: {detail}{describe_proxy(url)}"
-            ) from error
+            message = f"{url} responded with {error.code}: {detail}{describe_proxy(url)}"
+            if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise KeyRefusedError(message) from error
+            raise DrillError(message) from error
         except (HTTPException, ValueError) as error:
             raise DrillError(
                 f"{url}: the response is not one of this service: "
@@ -113,6 +114,8 @@ class DrilledService:
                 last = f"version {facts['model_version']} in mode {facts['mode']}"
             except KeyError as error:
                 last = f"a response without {error}, so not one of this service"
+            except KeyRefusedError:
+                raise
             except DrillError as error:
                 last = str(error)
             except OSError as error:

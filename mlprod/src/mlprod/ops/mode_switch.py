@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..modes import DecisionMode
 from ..records.errors import StoreUnavailableError, TablesMissingError
-from ..records.mode import MAX_ACTOR, MAX_REASON, Mode, new_switch, rank, storable, strictest
+from ..records.mode import MAX_ACTOR, MAX_REASON, ModeSwitch, new_switch, rank, storable, strictest
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder, read_mode_file
 from ..settings import Settings
@@ -32,7 +32,7 @@ class SwitchedMode:
     sentences which services the switch reached.
     """
 
-    holds: Mode | None
+    holds: ModeSwitch | None
     reached: list[str]
     effective: bool = True
 
@@ -56,7 +56,7 @@ def open_store(settings: Settings) -> "Store":
     return store
 
 
-def modes_here(settings: Settings) -> list[Mode]:
+def modes_here(settings: Settings) -> list[ModeSwitch]:
     """Return the modes that apply on this machine besides the database.
 
     They are the mode file, and the switches that the database does not hold yet.
@@ -66,12 +66,12 @@ def modes_here(settings: Settings) -> list[Mode]:
     return [in_file, *waiting] if in_file else waiting
 
 
-def mode_now(settings: Settings, store: "Store") -> Mode:
+def mode_now(settings: Settings, store: "Store") -> ModeSwitch:
     """Return the strictest mode of the database and this machine. Raises StoreUnavailableError."""
     return strictest([store.mode() or _initial_mode(settings), *modes_here(settings)])
 
 
-def read_mode(settings: Settings, store: "Store") -> Mode | None:
+def read_mode(settings: Settings, store: "Store") -> ModeSwitch | None:
     """Store the switches of this machine in the database; return the mode that it holds.
 
     Raises StoreUnavailableError.
@@ -99,7 +99,7 @@ def switch_mode(settings: Settings, wanted: str, who: str, why: str) -> Switched
             settings.environment != "local" or settings.database_url
         ):
             from ..records.usage_stats import usage
-            from .readiness_report import require_mode
+            from .mode_requirements import require_mode
 
             require_mode(settings, wanted, before.mode, usage(store, before.mode))
         return SwitchedMode(store.set_mode(wanted, who, why), [])
@@ -145,8 +145,8 @@ def _switch_here(
     return SwitchedMode(None, reached, effective=bool(running) or not settings.database_url)
 
 
-def _initial_mode(settings: Settings) -> Mode:
-    return Mode(settings.first_mode, "settings", "ML_MODE")
+def _initial_mode(settings: Settings) -> ModeSwitch:
+    return ModeSwitch(settings.first_mode, "settings", "ML_MODE")
 
 
 def _memory(settings: Settings) -> ModeMemory:

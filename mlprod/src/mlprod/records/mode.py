@@ -12,7 +12,7 @@ MAX_REASON, MAX_ACTOR, MAX_REQUEST = 500, 128, 64
 
 
 @dataclass(frozen=True)
-class Mode:
+class ModeSwitch:
     """A switch of the mode: who made it, why, and when.
 
     `at` (UTC) is None if nobody ever switched. `number` is its row in the database. For a switch
@@ -28,10 +28,12 @@ class Mode:
     request: str = field(default="", compare=False)
 
 
-def new_switch(mode: str, who: str, why: str, number: int = 0, request: str = "") -> Mode:
+def new_switch(mode: str, who: str, why: str, number: int = 0, request: str = "") -> ModeSwitch:
     """Create a switch with the current time; `number`: the newest known row of the database."""
     at = datetime.now(UTC).replace(tzinfo=None)
-    return Mode(mode, storable(who, MAX_ACTOR), storable(why, MAX_REASON), at, number, request)
+    return ModeSwitch(
+        mode, storable(who, MAX_ACTOR), storable(why, MAX_REASON), at, number, request
+    )
 
 
 def rank(mode: str) -> int:
@@ -42,19 +44,19 @@ def rank(mode: str) -> int:
     return MODES.index(mode) if mode in MODES else 0
 
 
-def strictest(modes: Iterable[Mode]) -> Mode:
+def strictest(modes: Iterable[ModeSwitch]) -> ModeSwitch:
     """Return the strictest mode; the first one if several have the same rank."""
     return min(modes, key=lambda item: rank(item.mode))
 
 
-def mode_to_dict(mode: Mode) -> dict[str, Any]:
+def mode_to_dict(mode: ModeSwitch) -> dict[str, Any]:
     """Convert a switch to a dictionary that JSON can hold."""
     at = mode.at.isoformat() if mode.at else None
     origin = {"number": mode.number, "request": mode.request}
     return {"mode": mode.mode, "who": mode.who, "why": mode.why, "at": at, **origin}
 
 
-def mode_from_dict(content: Any) -> Mode:
+def mode_from_dict(content: Any) -> ModeSwitch:
     """Convert a dictionary of `mode_to_dict` to a switch.
 
     Raises KeyError, TypeError or ValueError for any other content.
@@ -64,7 +66,7 @@ def mode_from_dict(content: Any) -> Mode:
         raise ValueError(f"{mode!r} is not a mode")
     at = datetime.fromisoformat(at) if at else None
     who, why = storable(str(content["who"]), MAX_ACTOR), storable(str(content["why"]), MAX_REASON)
-    return Mode(
+    return ModeSwitch(
         mode,
         who,
         why,

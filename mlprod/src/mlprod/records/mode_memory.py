@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..atomic_write import atomic_write
 from ..modes import MODES
-from .mode import Mode, mode_from_dict, mode_to_dict
+from .mode import ModeSwitch, mode_from_dict, mode_to_dict
 
 # the fixed size of the file in bytes
 SIZE = 16_384
@@ -24,7 +24,7 @@ class ModeMemory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> tuple[Mode | None, list[Mode]]:
+    def read(self) -> tuple[ModeSwitch | None, list[ModeSwitch]]:
         """Return the last mode of the database, and the switches that it does not have yet.
 
         The mode is None if it is not known.
@@ -33,7 +33,7 @@ class ModeMemory:
             text = self.path.read_bytes().decode().strip()
             # the format of older versions
             if text in MODES:
-                return Mode(text, "unknown", "written by an older version"), []
+                return ModeSwitch(text, "unknown", "written by an older version"), []
             content = json.loads(text)
             known = content["known"]
             return known and mode_from_dict(known), [
@@ -42,7 +42,7 @@ class ModeMemory:
         except (OSError, ValueError, KeyError, TypeError):
             return None, []
 
-    def write(self, known: Mode | None, unsaved: Iterable[Mode]) -> str:
+    def write(self, known: ModeSwitch | None, unsaved: Iterable[ModeSwitch]) -> str:
         """Write the file; return the error message, or an empty text.
 
         After an error the next process knows no mode, so it is in shadow.

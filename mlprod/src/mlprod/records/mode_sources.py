@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..atomic_write import atomic_write
 from ..modes import MODES, SAFEST
-from .mode import MAX_REASON, Mode, mode_from_dict, mode_to_dict
+from .mode import MAX_REASON, ModeSwitch, mode_from_dict, mode_to_dict
 
 # the maximum size of a mode file
 MAX_BYTES = 4_096
@@ -26,7 +26,7 @@ class FileMode:
     `mode` is None if there is no file. If there is an `error`, the mode is shadow.
     """
 
-    mode: Mode | None = None
+    mode: ModeSwitch | None = None
     error: str = ""
 
 
@@ -48,12 +48,14 @@ def read_mode_file(path: Path) -> FileMode:
     if word not in MODES:
         return _unusable(f"{path} begins with {word[:20]!r}; what works: {', '.join(MODES)}")
     return FileMode(
-        Mode(word, str(path), " ".join(reason)[:MAX_REASON] or "the file has no reason", written)
+        ModeSwitch(
+            word, str(path), " ".join(reason)[:MAX_REASON] or "the file has no reason", written
+        )
     )
 
 
 def _unusable(error: str) -> FileMode:
-    return FileMode(Mode(SAFEST, "nobody", error[:MAX_REASON]), error)
+    return FileMode(ModeSwitch(SAFEST, "nobody", error[:MAX_REASON]), error)
 
 
 def _read(path: Path) -> tuple[str, datetime]:
@@ -79,7 +81,7 @@ class SwitchFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, switch: Mode) -> Path:
+    def add(self, switch: ModeSwitch) -> Path:
         """Write a switch to a new file; return its path. Raises OSError if that fails."""
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
@@ -89,7 +91,7 @@ class SwitchFolder:
         atomic_write(path, json.dumps(mode_to_dict(switch)).encode(), 0o644)
         return path
 
-    def read(self) -> dict[Path, Mode]:
+    def read(self) -> dict[Path, ModeSwitch]:
         """Return the switches, oldest first.
 
         An unreadable file or folder counts as shadow; for a folder that switch has no time.
@@ -105,7 +107,7 @@ class SwitchFolder:
         except OSError as error:
             # Somebody created the folder for a switch, which may be the kill switch.
             return {
-                self.folder: Mode(
+                self.folder: ModeSwitch(
                     SAFEST, "unknown", f"{self.folder} cannot be read: {error}"[:MAX_REASON]
                 )
             }
@@ -115,7 +117,7 @@ class SwitchFolder:
         with contextlib.suppress(OSError):
             path.unlink()
 
-    def _switch(self, path: Path) -> Mode | None:
+    def _switch(self, path: Path) -> ModeSwitch | None:
         try:
             return mode_from_dict(json.loads(path.read_bytes()))
         except FileNotFoundError:
@@ -124,7 +126,7 @@ class SwitchFolder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             why = f"{path} cannot be read: {error}"[:MAX_REASON]
             with contextlib.suppress(OSError):
-                return Mode(SAFEST, "unknown", why, _utc(path.stat().st_mtime))
+                return ModeSwitch(SAFEST, "unknown", why, _utc(path.stat().st_mtime))
             return None
 
 

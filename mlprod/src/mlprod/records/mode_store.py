@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from ..modes import MODES, SAFEST
 from .database import now
-from .mode import Mode, rank
+from .mode import ModeSwitch, rank
 from .tables import modes
 from .transactions import Transactions
 
@@ -23,25 +23,25 @@ MODES_READ = select(*(modes.c[name] for name in ("number", "at", "mode", "who", 
 class ModeStore(Transactions):
     """Reads and switches the mode."""
 
-    def mode(self) -> Mode | None:
+    def mode(self) -> ModeSwitch | None:
         """Return the last switch, or None if there is none. Does not wait for writers."""
         with self.reading() as connection:
             return _last(connection)
 
     def set_mode(
-        self, mode: str, who: str, why: str, after: Mode | None = None, request: str = ""
-    ) -> Mode:
+        self, mode: str, who: str, why: str, after: ModeSwitch | None = None, request: str = ""
+    ) -> ModeSwitch:
         """Switch the mode; return the switch that applies then.
 
         With `after`, switch only if `after` is still the last switch.
         """
-        new = Mode(mode, who, why, now(), request=request)
+        new = ModeSwitch(mode, who, why, now(), request=request)
         with self._switching() as connection:
             if after and (last := _last(connection)) != after:
                 return last or after
             return _add(connection, new)
 
-    def add_late_switch(self, late: Mode, first: Mode) -> Mode:
+    def add_late_switch(self, late: ModeSwitch, first: ModeSwitch) -> ModeSwitch:
         """Write a switch that was made while this database was down; return the one that applies.
 
         A second call changes nothing. The late switch never relaxes the mode: the stricter of it
@@ -78,17 +78,19 @@ class ModeStore(Transactions):
             yield connection
 
 
-def _last(connection: Connection) -> Mode | None:
+def _last(connection: Connection) -> ModeSwitch | None:
     row = connection.execute(MODES_READ.order_by(modes.c.number.desc()).limit(1)).first()
     return _mode(row) if row else None
 
 
-def _mode(row: Row[Any]) -> Mode:
+def _mode(row: Row[Any]) -> ModeSwitch:
     """Convert a row to a switch; an unknown mode, written by hand, counts as the safest."""
-    return Mode(row.mode if row.mode in MODES else SAFEST, row.who, row.why, row.at, row.number)
+    return ModeSwitch(
+        row.mode if row.mode in MODES else SAFEST, row.who, row.why, row.at, row.number
+    )
 
 
-def _add(connection: Connection, new: Mode) -> Mode:
+def _add(connection: Connection, new: ModeSwitch) -> ModeSwitch:
     """Insert a switch.
 
     The kill switch must work with older tables too, which have no column `request`.
@@ -105,7 +107,7 @@ def _add(connection: Connection, new: Mode) -> Mode:
     return replace(new, number=number)
 
 
-def _stepped_up_since(connection: Connection, late: Mode, first: Mode) -> bool:
+def _stepped_up_since(connection: Connection, late: ModeSwitch, first: ModeSwitch) -> bool:
     """Return whether somebody stepped up after this switch.
 
     Both the row and its time must be later, because clocks may differ.

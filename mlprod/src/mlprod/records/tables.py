@@ -25,7 +25,7 @@ metadata = MetaData()
 # The table with the last migration. Its own name lets MLflow share the database.
 VERSIONS = "records_version"
 NOT_COUNTED = text("counted_at IS NULL")
-Row = JSON().with_variant(JSONB(), "postgresql")
+RowJson = JSON().with_variant(JSONB(), "postgresql")
 
 
 def _answer() -> list[Column[Any]]:
@@ -41,7 +41,7 @@ def _answer() -> list[Column[Any]]:
         # in shadow the decision that was withheld
         Column("decision", Text, nullable=False),
         # the fields of the contract without its PII fields
-        Column("row", Row, nullable=False),
+        Column("row", RowJson, nullable=False),
     ]
 
 

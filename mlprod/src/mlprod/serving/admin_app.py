@@ -6,7 +6,7 @@ Callers of the API must not reach this port.
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .metrics import Metrics
+from .middleware import App
 from .problems import ProblemError
 from .readiness import Readiness
 from .same_origin import SameOrigin
 
-App = Callable[..., Awaitable[None]]
 # The pause after a scrape, as a multiple of its duration. The processor is for callers then.
 PAUSE_FACTOR = 4
 

@@ -165,14 +165,30 @@ def add_key(path: Path, name: str, roles: Collection[str], until: date | None = 
                 "until": until,
             }
         )
-        now = KeyFile.model_validate_json(path.read_bytes()) if path.exists() else None
-    except (OSError, ValidationError) as error:
+    except ValidationError as error:
         raise KeysError(f"{path}: {error}") from error
+    now = _read_file(path)
     new = KeyFile(
         salt=now.salt if now else secrets.token_hex(16), keys=(*(now.keys if now else ()), key)
     )
     atomic_write(path, new.model_dump_json(indent=1, exclude_none=True).encode() + b"\n", 0o600)
     return secret
+
+
+def count_keys(path: Path, name: str) -> int:
+    """Return how many keys of a caller the file has; 0 without a file.
+
+    Raises KeysError if the file cannot be read.
+    """
+    known = _read_file(path)
+    return sum(key.name == name for key in known.keys) if known else 0
+
+
+def _read_file(path: Path) -> KeyFile | None:
+    try:
+        return KeyFile.model_validate_json(path.read_bytes()) if path.exists() else None
+    except (OSError, ValidationError) as error:
+        raise KeysError(f"{path}: {error}") from error
 
 
 def _local_salt(path: Path | None) -> bytes:

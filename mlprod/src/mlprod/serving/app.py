@@ -14,7 +14,7 @@ from .api_keys import ApiKeys, Caller
 from .explain import ExplainHandler
 from .load_shedding import LoadLimits
 from .metrics import Metrics
-from .middleware import INTERNAL_ERROR, JSON, Headers
+from .middleware import INTERNAL_ERROR, JSON
 from .mode_state import ModeState
 from .model_loader import ModelLoader
 from .openapi import (
@@ -28,6 +28,7 @@ from .openapi import (
 )
 from .problems import ProblemError
 from .record_routes import RecordRoutes
+from .request_head import Headers
 from .request_models import FEEDBACK, MODE, OUTCOME, Feedbacks, Mode, Outcomes, schema_of
 from .switching import ModeHandler
 

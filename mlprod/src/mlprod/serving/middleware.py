@@ -19,10 +19,10 @@ from .own_callers import OwnCallers
 from .predict_handler import PredictHandler
 from .problems import ProblemError
 from .readiness import Readiness
+from .request_head import Headers
 from .same_origin import SameOrigin
 
 Scope = MutableMapping[str, Any]
-Headers = list[tuple[bytes, bytes]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PREDICT, MODE_ROUTE = "/v1/predict", "/v1/mode"

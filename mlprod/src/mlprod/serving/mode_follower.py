@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..records.errors import StoreUnavailableError
-from ..records.mode import Mode
+from ..records.mode import ModeSwitch
 from .logs import log
 from .mode_state import ModeState
 
@@ -57,7 +57,7 @@ class ModeFollower:
             return True
         return self.state.follow(known, generation, stored)
 
-    def _stored(self, store: "Store", switch: Mode) -> bool:
+    def _stored(self, store: "Store", switch: ModeSwitch) -> bool:
         """Write a switch of this replica to the database.
 
         A switch that the database refuses stays active in this replica, and blocks no other one.
@@ -75,7 +75,7 @@ class ModeFollower:
         log.info("a mode switch of this replica is in the database", extra={"facts": facts})
         return True
 
-    def step_up(self, mode: str, who: str, why: str, request: str = "") -> Mode:
+    def step_up(self, mode: str, who: str, why: str, request: str = "") -> ModeSwitch:
         """Switch every replica, first in the database.
 
         Raises StoreUnavailableError if the database is not available.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..modes import SAFEST
-from ..records.mode import Mode, new_switch, rank
+from ..records.mode import ModeSwitch, new_switch, rank
 from ..records.mode_memory import ModeMemory
 from ..records.mode_sources import SwitchFolder, read_mode_file
 from .logs import log
@@ -36,22 +36,22 @@ class ModeState:
         metrics: Metrics,
     ) -> None:
         """`first_mode` is active if the database has no mode. `file` may be None or missing."""
-        self.default = Mode(first_mode, "settings", "ML_MODE")
+        self.default = ModeSwitch(first_mode, "settings", "ML_MODE")
         self.memory, self.switches, self.file, self.metrics = memory, switches, file, metrics
         self.database_error, self.reads, self.generation = "it was not read yet", 0, 0
         self.changed, self.wake = threading.Condition(), threading.Event()
         known, unsaved = memory.read()
-        self._known = known or Mode(SAFEST, "nobody", "the database was not read yet")
+        self._known = known or ModeSwitch(SAFEST, "nobody", "the database was not read yet")
         self._known_from: Source = "memory" if known else "unknown"
         self._unsaved = {item.mode: item for item in unsaved}  # the newest of each mode
         # None at first, so that the file of the memory takes its disk space at the start
-        self._remembered: tuple[Mode | None, list[Mode]] | None = None
+        self._remembered: tuple[ModeSwitch | None, list[ModeSwitch]] | None = None
         self.memory_error = ""  # why the folder cannot store the mode
         self._file_error = ""
-        self._folder: dict[Path, Mode] = {}
+        self._folder: dict[Path, ModeSwitch] = {}
         # files of the folder whose switches are in the database, removed or not
         self._saved: set[Path] = set()
-        self._file_mode: Mode | None = None
+        self._file_mode: ModeSwitch | None = None
         self.mode, self.source = SAFEST, "unknown"
         metrics.mode.labels(self.mode).set(1)
         self.read_files()
@@ -87,7 +87,7 @@ class ModeState:
             self.metrics.mode_file_invalid.set(bool(error))
             self._apply_strictest()
 
-    def step_down(self, mode: str, who: str, why: str, request: str = "") -> Mode:
+    def step_down(self, mode: str, who: str, why: str, request: str = "") -> ModeSwitch:
         """Switch this replica at once, also without the database.
 
         The switch is kept on disk until the database has it.
@@ -114,7 +114,7 @@ class ModeState:
             f"{stricter[0].mode} is set by {stricter[0].who}: {stricter[0].why}" if stricter else ""
         )
 
-    def stored(self, switch: Mode, seconds: float) -> bool:
+    def stored(self, switch: ModeSwitch, seconds: float) -> bool:
         """Wait until the database has a switch of `step_down`, and return whether it has it.
 
         The wait ends after `seconds`, or when a read of the database fails.
@@ -138,7 +138,7 @@ class ModeState:
             self.wake.set()
             self.changed.wait_for(lambda: self.reads > reads, seconds)
 
-    def waiting(self) -> tuple[int, list[Mode]]:
+    def waiting(self) -> tuple[int, list[ModeSwitch]]:
         """Return the generation and the switches to store in the database, oldest first.
 
         Every switch raises the generation.
@@ -149,7 +149,7 @@ class ModeState:
             ]
             return self.generation, sorted(switches, key=lambda item: str(item.at))
 
-    def follow(self, known: Mode | None, generation: int, stored: list[Mode]) -> bool:
+    def follow(self, known: ModeSwitch | None, generation: int, stored: list[ModeSwitch]) -> bool:
         """Apply the mode `known` of the database, which has the switches `stored`.
 
         Return False and change nothing if this replica was switched after `generation`, because the
@@ -175,7 +175,7 @@ class ModeState:
             self.switches.remove(path)
         return True
 
-    def switched(self, new: Mode) -> None:
+    def switched(self, new: ModeSwitch) -> None:
         """Apply a switch that this replica has written to the database."""
         with self.changed:
             self.generation += 1
@@ -194,9 +194,9 @@ class ModeState:
         self._save_memory()
         self.changed.notify_all()
 
-    def _sources(self) -> list[tuple[Source, Mode]]:
+    def _sources(self) -> list[tuple[Source, ModeSwitch]]:
         """Return the last mode of the database, then the modes of all other sources."""
-        sources: list[tuple[Source, Mode]] = [(self._known_from, self._known)]
+        sources: list[tuple[Source, ModeSwitch]] = [(self._known_from, self._known)]
         if self._file_mode:
             sources.append(("file", self._file_mode))
         return sources + [

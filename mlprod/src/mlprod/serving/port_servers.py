@@ -57,9 +57,9 @@ class ApiServer(LimitedServer):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
-            log.info(
-                f"serving at http://{self.config.host}:{self.config.port}, documentation at /docs"
-            )
+            pages = "/openapi.json (with a key)" if self.assembly.keys.path else "/docs"
+            address = f"http://{self.config.host}:{self.config.port}"
+            log.info(f"serving at {address}, documentation at {pages}")
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

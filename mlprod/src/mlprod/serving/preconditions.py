@@ -1,9 +1,9 @@
 """Preconditions of the service: keys if others can reach it, free ports, and file handles."""
 
-import ipaddress
 import socket
 import sys
 
+from ..loopback import is_loopback
 from ..settings import Settings
 from .api_keys import LOCAL, KeysError
 from .connection_limits import MAX_CONNECTIONS
@@ -27,11 +27,7 @@ def require_keys(settings: Settings) -> None:
         raise KeysError(
             f"ML_ENVIRONMENT is {settings.environment} and there are no keys. What works: {works}"
         )
-    try:
-        near = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        near = False
-    if not near:
+    if not is_loopback(settings.host):
         raise KeysError(
             f"ML_HOST is {settings.host}, which other machines may reach, and there are no keys. "
             f"What works: {works}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..records.errors import StoreUnavailableError
+from ..records.errors import StoreUnavailableError, TablesMissingError
 from ..records.event_log import EventLog
 from .logs import log
 from .metrics import Metrics
@@ -22,6 +22,7 @@ TURN_SECONDS = 1.0  # of shipping, until the thread checks whether the service e
 COUNT_SECONDS = 2.0  # between two counts of outcomes
 CHECK_SECONDS = 2.0  # between two checks of the database while nothing is shipped
 DRAIN_SECONDS = 5.0  # to ship the rest when the service ends
+FOLLOWER_SECONDS = 10.0  # for the follower to create the tables of an embedded database
 MAX_PAUSE = 2.0  # between two tries while the database is unavailable
 
 
@@ -44,6 +45,8 @@ class RecordShipper:
         self.checked = False  # whether the database was tried, successfully or not
         self.shipper = Shipper(spool, metrics)
         self._failed, self._count_failed, self._lost, self._answered_at = "", "", 0, 0.0
+        embedded = url.startswith("sqlite")
+        self._tables_due = time.monotonic() + (FOLLOWER_SECONDS if embedded else 0.0)
         metrics.pending.set_function(lambda: spool.events)
         metrics.pending_bytes.set_function(lambda: spool.bytes)
         metrics.pending_limit.set(spool.limit)
@@ -108,6 +111,8 @@ class RecordShipper:
     def _note_failure(self, error: Exception) -> None:
         self.metrics.store_up.set(0)
         self._answered_at = 0.0
+        if isinstance(error, TablesMissingError) and time.monotonic() < self._tables_due:
+            return
         if str(error) != self._failed:
             message = (
                 f"the database of records does not answer: {error}; answers wait in "

@@ -4,10 +4,10 @@ A browser on this machine sends any request of any page. Origin or Sec-Fetch-Sit
 another site. Host shows a page whose own name was changed to point at this machine (DNS rebinding).
 """
 
-import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
 
+from ..loopback import is_loopback
 from .problems import ProblemError
 
 MAX_HEADER_LENGTH = 80  # characters of a header that a message repeats
@@ -60,14 +60,6 @@ class SameOrigin:
 def origin_rule(address: str) -> SameOrigin | None:
     """Return the origin check of a port without keys; None if other machines may reach the port."""
     return SameOrigin(address) if is_loopback(address) else None
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether only this machine reaches an address."""
-    try:
-        return address == "localhost" or ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 @lru_cache(64)

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from ..modes import SAFEST
 from ..records.errors import EventsRefusedError, StoreUnavailableError
-from ..records.mode import Mode as Switch
+from ..records.mode import ModeSwitch
 from .api_keys import Caller
 from .mode_follower import ModeFollower
 from .mode_state import ModeState
@@ -51,7 +51,7 @@ class ModeHandler:
         }
         return to_json({"mode": self.state.mode, **facts})
 
-    def _step_up(self, wanted: Mode, caller: Caller, request: str) -> Switch:
+    def _step_up(self, wanted: Mode, caller: Caller, request: str) -> ModeSwitch:
         now, works = (
             self.state.mode,
             f'the verb set-mode: set-mode {wanted.mode} --reason "..." (make: MODE=... '

@@ -12,7 +12,7 @@ from ..bundle.manifest import Data, Estimate, Parity, SliceMetrics, inputs_of, s
 from ..bundle.reference_profile import build_reference
 from ..bundle.runtime import Runtime
 from ..bundle.writer import canonical, make_probe, write_bundle
-from ..governance.gates import Verdict
+from ..governance.gates import GateVerdict
 from ..identity import whoami
 from ..project.project import Seam
 from .dataset import Dataset
@@ -41,7 +41,7 @@ def make_bundle(
     candidate: Candidate,
     evaluation: Evaluation,
     baseline: Evaluation,
-    verdicts: list[Verdict],
+    verdicts: list[GateVerdict],
     card_text: ModelCardText,
 ) -> Path:
     """Write the bundle of a candidate below `root`. The same inputs give the same digest."""

@@ -6,7 +6,7 @@ from ..bundle.manifest import Data, Estimate
 from ..contract.documentation import example_value, fields_table
 from ..contract.schema import ContractSchema, Task
 from ..display.plain_text import cell, display
-from ..governance.gates import Verdict
+from ..governance.gates import GateVerdict
 from ..governance.ownership import TODO
 from .evaluate import OVERALL, Evaluation
 from .model_card_text import ModelCardText, is_filled_in, not_filled_in
@@ -23,7 +23,7 @@ def render_card(
     threshold: float,
     evaluation: Evaluation,
     baseline: Evaluation,
-    verdicts: list[Verdict],
+    verdicts: list[GateVerdict],
 ) -> str:
     """Render the card as Markdown.
 
@@ -56,7 +56,7 @@ def render_card(
     )
 
 
-def verdict_mark(verdict: Verdict) -> str:
+def verdict_mark(verdict: GateVerdict) -> str:
     """Return "passed", "FAILED" or "skipped"."""
     return {True: "passed", False: "FAILED", None: "skipped"}[verdict.passed]
 
@@ -150,7 +150,7 @@ def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> lis
     ]
 
 
-def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[Verdict]) -> list[str]:
+def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[GateVerdict]) -> list[str]:
     whole, today = result.overall(), baseline.overall()
     less = result.difference(baseline)
     parts = sorted(

@@ -9,7 +9,7 @@ from ..contract.schema import Columns
 from ..contract.validation import CheckReport
 from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
-from ..governance.gates import Measured, Verdict
+from ..governance.gates import GateVerdict, Measured
 from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Dataset
@@ -33,7 +33,7 @@ def candidate_evidence(
     candidate: Candidate,
     test: Dataset,
     measured: Measured,
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[GateVerdict],
     missing: Sequence[str],
     commit: str,
     simpler: Estimate | None,

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ..bundle.manifest import Estimate
 from ..contract.report import CheckReport
-from ..governance.gates import Measured, Verdict
+from ..governance.gates import GateVerdict, Measured
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .evaluate import Evaluation
@@ -22,7 +22,7 @@ class TrainingResult:
     """
 
     version: Version
-    verdicts: list[Verdict]
+    verdicts: list[GateVerdict]
     evaluation: Evaluation
     baseline: Evaluation
     report: CheckReport

@@ -16,7 +16,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from mlprod.commands.cli import VERBS
 from mlprod.contract.schema import ContractSchema, Fields
-from mlprod.ops import deploy, drills, readiness_report
+from mlprod.ops import deploy, drills, stage_requirements
 from mlprod.project.project import Project
 from mlprod.serving.api_keys import ApiKeys
 from mlprod.settings import Settings
@@ -305,7 +305,7 @@ def test_approval_of_staging_cannot_promote_if_production_follows(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(
-        readiness_report, "require_stage", lambda *_: None
+        stage_requirements, "require_stage", lambda *_: None
     )  # even with every check passed
     number = str(register("a" * 64).number)
     Registry(here).mark_environment("production")
@@ -456,6 +456,18 @@ def test_key_is_printed_once_and_has_its_roles(
     assert path.name in err
     assert secret not in err + path.read_text()
     assert json.loads(path.read_text())["keys"][0]["until"] == "9998-12-31"
+    assert "earlier" not in err
+
+
+def test_second_key_of_a_caller_names_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["create-key", "--name", "checkout", "--role", "predict"]) == 0
+    out, err = capsys.readouterr()
+    assert len(set(out.split())) == 2
+    assert err.count("checkout has 1 earlier key, still valid") == 1
 
 
 @pytest.mark.parametrize(

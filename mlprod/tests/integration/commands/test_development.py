@@ -36,7 +36,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
 @pytest.fixture
 def green(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tools that report no error."""
-    monkeypatch.setattr(development, "_run", lambda *_: 0)
+    monkeypatch.setattr(development, "_run_each", lambda *_: [])
 
 
 def test_check_of_every_file_passes(project: Path, green: None, recorded: Recorded) -> None:
@@ -53,6 +53,18 @@ def test_check_includes_files_that_an_outer_repository_ignores(
     (project / "tests" / "test_nothing.py").write_text("import os\n")
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", "."]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 1
+
+
+def test_check_names_what_failed_in_its_last_line(
+    project: Path,
+    recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(development, "_run_each", lambda *_: ["mypy", "lint-imports"])
+    assert main(["check"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "failed: mypy, lint-imports"
+    assert not recorded["checks-green"][0]
 
 
 @pytest.mark.parametrize("folder", ["src", "tests"])
@@ -125,11 +137,11 @@ def test_test_run_without_a_completed_test_fails(
     recorded: Recorded,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def run(*_: object) -> int:
+    def run(*_: object) -> list[str]:
         development.REPORT.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
-        return 0
+        return []
 
-    monkeypatch.setattr(development, "_run", run)
+    monkeypatch.setattr(development, "_run_each", run)
     assert main(["test"]) == code
     assert recorded["tests-green"] == (code == 0, says)
 
@@ -147,12 +159,12 @@ def test_skipped_chaos_and_load_tests_fail(
     recorded: Recorded,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def run(*_: object) -> int:
+    def run(*_: object) -> list[str]:
         case = f'<testcase classname="a" name="a">{"<skipped/>" * skipped}</testcase>'
         development.REPORT.write_text(f"<testsuites><testsuite>{case}</testsuite></testsuites>")
-        return 0
+        return []
 
-    monkeypatch.setattr(development, "_run", run)
+    monkeypatch.setattr(development, "_run_each", run)
     assert main(verb) == int(skipped)
     assert recorded[check][0] is not skipped
 

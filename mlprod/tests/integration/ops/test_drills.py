@@ -19,6 +19,7 @@ from mlprod.ops.demo import service_process
 from mlprod.ops.drills import (
     DrilledService,
     DrillError,
+    KeyRefusedError,
     kill_switch_drill,
     reason_to_skip,
     rollback_drill,
@@ -27,6 +28,7 @@ from mlprod.ops.drills import (
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions
 from mlprod.records.usage_stats import usage
+from mlprod.serving.api_keys import add_key
 from mlprod.settings import Settings
 from mlprod.training.evidence_store import finding, write_evidence
 from mlprod.training.promotion import NoTargetVersionError
@@ -324,6 +326,17 @@ def test_unreachable_service_is_named_with_its_address(monkeypatch: pytest.Monke
     monkeypatch.setattr(drills, "DRILL_TIMEOUT", 0.2)
     with pytest.raises(DrillError, match=r"http://127\.0\.0\.1:9 did not reach a response within"):
         DrilledService("http://127.0.0.1:9").wait_for(lambda facts: facts, "a response")
+
+
+def test_refused_key_ends_the_wait_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_key(tmp_path / "keys.json", "checkout", ["predict"])
+    monkeypatch.setenv("ML_KEYS_FILE", str(tmp_path / "keys.json"))
+    settings = Settings(state_dir=tmp_path, port=free_port(), admin_port=free_port())
+    with (
+        service_process(PACKAGE, settings) as address,
+        pytest.raises(KeyRefusedError, match="responded with 401"),
+    ):
+        DrilledService(address, "of nobody").wait_for(lambda facts: True, "it", seconds=30)
 
 
 def test_failed_drill_shows_the_end_of_the_service_log(tmp_path: Path) -> None:

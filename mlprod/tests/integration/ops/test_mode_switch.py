@@ -11,7 +11,7 @@ from conftest import Trained, eventually, point, serve
 from fixture_project import PACKAGE, main
 from seams import binary
 
-from mlprod.ops import readiness_report
+from mlprod.ops import mode_requirements
 from mlprod.ops.migrate import migrate
 from mlprod.ops.mode_switch import mode_now
 from mlprod.project.project import Project
@@ -92,7 +92,7 @@ def test_kill_switch_does_not_check_readiness(
         raise AssertionError("a step down requires nothing")
 
     migrate(here.database_url)
-    monkeypatch.setattr(readiness_report, "require_mode", never)
+    monkeypatch.setattr(mode_requirements, "require_mode", never)
     monkeypatch.setattr("mlprod.records.usage_stats.usage", never)
     monkeypatch.setenv("ML_ENVIRONMENT", "production")
     assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 0
@@ -106,7 +106,7 @@ def test_step_up_checks_readiness(here: Settings, monkeypatch: pytest.MonkeyPatc
         requested.append((now, wanted))
 
     migrate(here.database_url)
-    monkeypatch.setattr(readiness_report, "require_mode", demand)
+    monkeypatch.setattr(mode_requirements, "require_mode", demand)
     monkeypatch.setenv("ML_ENVIRONMENT", "production")
     assert main(["set-mode", "assist", "--reason", "all is well", "--actor", "grace"]) == 0
     assert requested == [("shadow", "assist")]

@@ -6,12 +6,8 @@ import pytest
 from filled import Filled, at_home, filled
 
 from mlprod.governance.evidence import Evidence
-from mlprod.ops.readiness_report import (
-    NotReadyError,
-    require_mode,
-    unmet_mode_criteria,
-    usage_evidence,
-)
+from mlprod.ops.mode_requirements import require_mode, unmet_mode_criteria, usage_evidence
+from mlprod.ops.stage_requirements import NotReadyError
 from mlprod.records.usage_stats import Usage
 from mlprod.settings import Settings
 

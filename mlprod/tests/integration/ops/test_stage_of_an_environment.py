@@ -7,8 +7,9 @@ from conftest import Registered
 from filled import Filled, at_home, filled
 from fixture_project import PACKAGE
 
-from mlprod.ops import readiness_report
-from mlprod.ops.readiness_report import NotReadyError, require_stage
+from mlprod.ops import stage_requirements
+from mlprod.ops.readiness_inputs import readiness_inputs
+from mlprod.ops.stage_requirements import NotReadyError, require_stage
 from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training.promotion import promote
@@ -53,11 +54,12 @@ def test_environment_is_allowed_once_its_stage_is_reached(
 ) -> None:
     requested: list[Any] = []
 
-    def met(*given: Any) -> Any:
+    def noted(*given: Any) -> Any:
         requested.append(given)
-        return filled.card()
+        return readiness_inputs(*given)
 
-    monkeypatch.setattr(readiness_report, "scorecard", met)
+    monkeypatch.setattr(stage_requirements, "readiness_inputs", noted)
+    monkeypatch.setattr(stage_requirements, "assess", lambda *_: filled.card())
     version = register("a" * 64)
     require_stage(SEAM, at_home, registry, environment, version)
     assert requested == [(SEAM, at_home, registry, version)]
@@ -71,7 +73,7 @@ def test_model_of_other_project_files_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     filled: Filled,
 ) -> None:
-    monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
+    monkeypatch.setattr(stage_requirements, "assess", lambda *_: filled.card())
     run = registry.log_run({}, {}, {}, None)
     version = registry.register(run, "b" * 64, {"kind": "model", "domain": "of last week"})
     with pytest.raises(NotReadyError, match="trained with other project files than today's four"):
@@ -87,7 +89,7 @@ def test_version_number_does_not_bypass_the_comparison_with_the_champion(
     monkeypatch: pytest.MonkeyPatch,
     filled: Filled,
 ) -> None:
-    monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
+    monkeypatch.setattr(stage_requirements, "assess", lambda *_: filled.card())
     first, second = register("a" * 64), register("b" * 64, compared_with="1")
     late = register(
         "c" * 64, compared_with="1"
@@ -114,7 +116,7 @@ def test_version_number_does_not_bypass_the_comparison_with_the_champion(
 def test_uncommitted_governance_is_refused_for_production(
     at_home: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch, filled: Filled
 ) -> None:
-    monkeypatch.setattr(readiness_report, "scorecard", lambda *_: filled.card())
+    monkeypatch.setattr(stage_requirements, "assess", lambda *_: filled.card())
     for parts in (
         ["init", "-q"],
         ["add", "-A"],

@@ -10,7 +10,7 @@ from replicas import NEVER, url
 
 from mlprod.ops.migrate import migrate
 from mlprod.records.database import now
-from mlprod.records.mode import Mode
+from mlprod.records.mode import ModeSwitch
 from mlprod.records.store import Store
 from mlprod.records.tables import modes
 
@@ -34,12 +34,12 @@ def records(request: pytest.FixtureRequest, url: str) -> Iterator[Store]:
     store.engine.dispose()
 
 
-FIRST = Mode("automate", "settings", "ML_MODE")
+FIRST = ModeSwitch("automate", "settings", "ML_MODE")
 HOUR = timedelta(hours=1)
 
 
-def late_switch(mode: str, hours: float, number: int = 0) -> Mode:
-    return Mode(mode, "replica", "while the database was away", now() - hours * HOUR, number)
+def late_switch(mode: str, hours: float, number: int = 0) -> ModeSwitch:
+    return ModeSwitch(mode, "replica", "while the database was away", now() - hours * HOUR, number)
 
 
 def test_late_stop_applies_and_a_repeat_changes_nothing(records: Store) -> None:
@@ -103,7 +103,7 @@ def test_late_step_down_does_not_relax_a_stop(records: Store) -> None:
 
 
 def test_late_switch_does_not_relax_the_first_mode(records: Store) -> None:
-    first = Mode("shadow", "settings", "ML_MODE")
+    first = ModeSwitch("shadow", "settings", "ML_MODE")
     assert records.add_late_switch(late_switch("assist", 0), first).mode == "shadow"
     holds = records.mode()
     assert holds

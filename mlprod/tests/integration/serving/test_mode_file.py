@@ -9,7 +9,7 @@ from conftest import eventually
 from replicas import NEVER, folder, replica, running, url
 
 from mlprod.records.errors import StoreUnavailableError
-from mlprod.records.mode import Mode
+from mlprod.records.mode import ModeSwitch
 from mlprod.records.store import Store
 
 pytest_plugins = ["postgres"]
@@ -80,7 +80,7 @@ def test_the_file_is_read_while_the_database_hangs(
     (folder / "mode").write_text("automate")
     hangs, go_on = threading.Event(), threading.Event()
 
-    def hang(store: Store) -> Mode | None:
+    def hang(store: Store) -> ModeSwitch | None:
         hangs.set()
         go_on.wait(NEVER)
         raise StoreUnavailableError("it hung")

@@ -11,7 +11,7 @@ from replicas import NEVER, folder, history, later, replica, run, running, sampl
 
 from mlprod.ops.migrate import migrate
 from mlprod.records.errors import EventsRefusedError, StoreUnavailableError
-from mlprod.records.mode import Mode
+from mlprod.records.mode import ModeSwitch
 from mlprod.records.mode_sources import SwitchFolder
 from mlprod.records.store import Store
 from mlprod.records.tables import modes
@@ -145,7 +145,7 @@ def test_an_overlapping_read_does_not_undo_a_switch(
     follower, began, go_on = replica(url, folder, "automate"), threading.Event(), threading.Event()
     read = Store.mode
 
-    def slowly(store: Store) -> Mode | None:
+    def slowly(store: Store) -> ModeSwitch | None:
         answer = read(store)
         began.set()
         assert go_on.wait(NEVER)
@@ -175,7 +175,7 @@ def test_a_step_up_needs_the_database(later: str, folder: Path) -> None:
 def test_a_switch_that_the_database_refuses_is_active_here_and_blocks_nothing(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(store: Store, late: Mode, first: Mode) -> Mode:
+    def refuse(store: Store, late: ModeSwitch, first: ModeSwitch) -> ModeSwitch:
         raise EventsRefusedError("never")
 
     monkeypatch.setattr(Store, "add_late_switch", refuse)

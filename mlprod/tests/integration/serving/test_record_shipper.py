@@ -36,6 +36,7 @@ AWAY = "does not answer"
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keepers, "MAX_PAUSE", 0.05)
+    monkeypatch.setattr(keepers, "FOLLOWER_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -150,6 +151,22 @@ def test_with_old_tables_answers_wait_for_the_migration(
         migrate(later)
         eventually(lambda: not keeper.spool.events)
     assert stored(later) == ["a", "b"]
+
+
+def test_first_start_reports_no_missing_tables(
+    tmp_path: Path,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keepers, "FOLLOWER_SECONDS", 60.0)
+    embedded = f"sqlite:///{tmp_path / 'records.db'}"
+    with running(embedded, folder) as keeper:
+        fill(keeper, "ab")
+        migrate(embedded)
+        eventually(lambda: not keeper.spool.events)
+    assert stored(embedded) == ["a", "b"]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_predictions_with_a_known_id_are_counted_by_same_or_another_row(

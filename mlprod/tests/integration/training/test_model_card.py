@@ -10,7 +10,7 @@ from seams import PARCELS, Parcel, binary, parcels, regression
 
 from mlprod.bundle.manifest import Data
 from mlprod.contract.schema import ContractSchema, Task
-from mlprod.governance.gates import Gate, Verdict
+from mlprod.governance.gates import Gate, GateVerdict
 from mlprod.training.dataset import Dataset, collect
 from mlprod.training.evaluate import Evaluation, evaluate
 from mlprod.training.model_card import render_card
@@ -59,7 +59,7 @@ def written(
     baseline: Evaluation | None = None,
 ) -> str:
     evaluation, baseline = evaluation or judged(), baseline or judged(worth=0.25)
-    verdict = Verdict(GATE, True, "value = 1, must be > 0: 1 to spare")
+    verdict = GateVerdict(GATE, True, "value = 1, must be > 0: 1 to spare")
     return render_card(
         kind, task, terms, purpose, DATA, PARTS, 0.3, evaluation, baseline, [verdict]
     )

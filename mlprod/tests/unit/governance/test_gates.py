@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlprod.governance.gates import Figure, Gate, Verdict, judge_gates, read_gates
+from mlprod.governance.gates import Figure, Gate, GateVerdict, judge_gates, read_gates
 from mlprod.governance.yaml_loader import GovernanceError
 
 METRICS = frozenset({"value", "roc_auc"})
@@ -35,7 +35,7 @@ def verdict(
     *figures: Measure,
     parts: tuple[str, ...] = ("",),
     absent: Mapping[str, str] | None = None,
-) -> Verdict:
+) -> GateVerdict:
     measured: dict[tuple[str, str, str], Figure] = {
         (judged.compare, judged.metric, part): figure
         for part, figure in zip(parts, figures, strict=False)

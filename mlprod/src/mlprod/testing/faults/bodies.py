@@ -15,7 +15,7 @@ TERMS = Project(PACKAGE).terms
 LIMIT: int = Settings.model_fields["max_body_bytes"].default
 
 
-def rows_of(number: int, seed: int = 0) -> list[dict[str, Any]]:
+def example_rows(number: int, seed: int = 0) -> list[dict[str, Any]]:
     """Return rows that conform to the contract of the project."""
     columns = sample_columns(TERMS.fields, number, seed)
     rows: list[dict[str, Any]] = []
@@ -35,7 +35,7 @@ def rows_of(number: int, seed: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
-ROWS = rows_of(1_000)
+ROWS = example_rows(1_000)
 
 
 def body_of(number: int = 1, named: str = "") -> bytes:

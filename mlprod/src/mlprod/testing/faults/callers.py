@@ -19,7 +19,7 @@ from .service import HOST, ServiceProcess
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (OSError, HTTPException)
 
 
-class Caller:
+class HttpCaller:
     """One connection. It reconnects after an error or when the service closes the connection."""
 
     def __init__(self, service: ServiceProcess) -> None:
@@ -109,7 +109,7 @@ class CallerLoad:
         assert {id for id in scores if id.startswith("load-")} <= self.requested
 
     def _call(self) -> None:
-        caller, name = Caller(self.service), f"load-{uuid.uuid4().hex[:8]}"
+        caller, name = HttpCaller(self.service), f"load-{uuid.uuid4().hex[:8]}"
         try:
             for number in itertools.count():
                 if self._stop.is_set():
@@ -123,7 +123,7 @@ class CallerLoad:
         finally:
             caller.close()
 
-    def _until_answered(self, caller: Caller, body: bytes) -> None:
+    def _until_answered(self, caller: HttpCaller, body: bytes) -> None:
         self.requested.update(row["id"] for row in json.loads(body)["rows"])
         while not self._stop.is_set():
             began = time.monotonic()

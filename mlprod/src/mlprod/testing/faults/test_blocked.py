@@ -17,7 +17,7 @@ from ...serving.api_keys import add_key
 from ...serving.connection_limits import MAX_ADMIN_CONNECTIONS
 from ..waiting import eventually
 from .bodies import body_of
-from .callers import Caller
+from .callers import HttpCaller
 from .service import HOST, ServiceProcess, running
 
 pytestmark = [
@@ -69,7 +69,7 @@ def test_flood_of_the_admin_port_does_not_affect_probes_or_callers(
             socket.create_connection((HOST, service.ops_port), timeout=20)
             for _ in range(MAX_ADMIN_CONNECTIONS)
         ]
-        caller = Caller(service)
+        caller = HttpCaller(service)
         try:
             for route in ("healthz", "readyz", "metrics") * 5:
                 idle += [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .callers import CONNECTION_ERRORS, Caller, CallerLoad, seconds_of
+from .callers import CONNECTION_ERRORS, CallerLoad, HttpCaller, seconds_of
 from .service import ServiceProcess, running
 
 pytestmark = [
@@ -98,7 +98,7 @@ class OutcomeSender:
         self._thread.join(60)
 
     def _send(self) -> None:
-        caller, given = Caller(self.service), dict[str, dict[str, object]]()
+        caller, given = HttpCaller(self.service), dict[str, dict[str, object]]()
         while not self._stop.wait(0.1):
             subject = f"case-{uuid.uuid4().hex}"
             given = {

@@ -6,9 +6,11 @@ from conftest import Registered
 from filled import Filled, at_home, filled
 from fixture_project import PACKAGE
 
+from mlprod.governance.readiness import assess
 from mlprod.governance.yaml_loader import GovernanceError
-from mlprod.ops import readiness_report
-from mlprod.ops.readiness_report import _workflows, generated_files
+from mlprod.ops.generated_files import generated_files
+from mlprod.ops.project_files import automatic_jobs
+from mlprod.ops.readiness_inputs import assessed_version, describe_version, readiness_inputs
 from mlprod.project.project import Project
 from mlprod.settings import Settings
 from mlprod.training import evidence_store as home
@@ -34,7 +36,7 @@ def test_scorecard_reads_the_project_and_its_registry(
         "---\ngroups:\n---\ngroups: [{rules: [{alert: Own, labels: {outcome: serving}}, "
         "{alert: Bare, labels: }]}]\n"
     )
-    card = readiness_report.scorecard(SEAM, at_home, registry, None)
+    card = assess(*readiness_inputs(SEAM, at_home, registry, None))
     matches = {result.entry.id: result for result in card.pilot}
     assert matches[MINE].status == "passed"
     assert [message.rpartition(" ")[2] for message in matches["everything-covered"].says] == [
@@ -86,7 +88,7 @@ def test_manual_jobs_do_not_count_as_workflows(at_home: Settings) -> None:
     )
     always = "{rules: [{if: '$CI_PIPELINE_SOURCE == \"push\"'}], script: [make load-test]}"
     Path(".gitlab-ci.yml").write_text(f"drills: {web}\nendurance: {always}\n")
-    message = _workflows()
+    message = automatic_jobs()
     assert "make test" in message
     assert "make load-test" in message
     assert "drill" not in message
@@ -95,19 +97,17 @@ def test_manual_jobs_do_not_count_as_workflows(at_home: Settings) -> None:
 def test_version_text_names_the_assessed_the_serving_and_the_next_version(
     registry: Registry, register: Registered
 ) -> None:
-    assert readiness_report.describe_version(None, None) == "no model yet"
+    assert describe_version(None, None) == "no model yet"
     first, second = register("a" * 64), register("b" * 64)
     promote(registry, "ann", "first", first.number)
-    assert readiness_report.describe_version(registry, first).endswith(
-        "a model (which serves, no challenger waits)"
-    )
+    assert describe_version(registry, first).endswith("a model (which serves, no challenger waits)")
     registry.set_alias(CHALLENGER, second)
-    assert readiness_report.describe_version(registry, first).endswith(
+    assert describe_version(registry, first).endswith(
         f"(which serves, version {second.number} is next)"
     )
-    upcoming = readiness_report.assessed_version(registry, None)
+    upcoming = assessed_version(registry, None)
     assert upcoming is not None
-    assert readiness_report.describe_version(registry, upcoming).endswith(
+    assert describe_version(registry, upcoming).endswith(
         f"(version {first.number} serves, this one is next)"
     )
 
@@ -120,8 +120,8 @@ def test_after_a_rollback_the_serving_version_is_assessed(
     promote(registry, "ann", "first", first.number)
     promote(registry, "ann", "second", second.number)
     rollback(registry, "on-call", "it declines everybody")
-    result = readiness_report.assessed_version(registry, None)
+    result = assessed_version(registry, None)
     assert result is not None
     assert result.number == first.number
-    withdrawn = readiness_report.assessed_version(registry, second.number)
-    assert "rolled back by on-call" in readiness_report.describe_version(registry, withdrawn)
+    withdrawn = assessed_version(registry, second.number)
+    assert "rolled back by on-call" in describe_version(registry, withdrawn)
