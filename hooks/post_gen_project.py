@@ -193,7 +193,9 @@ def commit():
         shutil.rmtree(os.path.join(project, ".git"), ignore_errors=True)
         return (
             f"No git repository created: {git_error(failure)}. "
-            "Works: git init && git add -A && git commit -m 'First commit'"
+            "Works, once git runs here and knows your name (git config --global user.name "
+            "'Your Name' && git config --global user.email you@example.org): "
+            "git init && git add -A && git commit -m 'First commit'"
         )
     return None
 

@@ -29,7 +29,6 @@ from mlprod.settings import Settings
 
 PAGES = Path("src/mlprod/assets/reference")
 OPENAPI = Path("../tests/golden/openapi.json")
-NAMES = Path("../tests/golden/metrics.txt")
 FILES: dict[str, type[BaseModel]] = {
     "ownership.yaml": Ownership,
     "problem.yaml": Problem,
@@ -39,6 +38,8 @@ FILES: dict[str, type[BaseModel]] = {
     "waivers.yaml": Waivers,
 }
 STAGES = ("poc", "pilot", "production")
+
+NAMES = Path("../tests/golden/metrics.txt")
 
 
 def pages() -> dict[str, str]:
@@ -105,17 +106,17 @@ def metrics() -> Iterator[str]:
     terms: Any = SimpleNamespace(fields={}, slices=(), personal=())
     nothing: Any = None
     OutcomeMetrics(terms, nothing, nothing, known)
+    collectors = known.registry._names_to_collectors
+    # The labels of the collector that makes its metrics at each scrape.
     series = dict(
         re.findall(r"^(ml_\w+)\{(.+)\}$", NAMES.read_text(encoding="utf-8"), re.MULTILINE)
     )
     rows: list[tuple[str, ...]] = []
     for family in sorted(known.registry.collect(), key=lambda family: family.name):
-        ends = ("_total", "") if family.type == "counter" else ("", "_count")
-        labels = next(
-            (series[family.name + end] for end in ends if family.name + end in series), ""
-        )
+        labels = ", ".join(getattr(collectors.get(family.name), "_labelnames", ()))
         name = family.name + ("_total" if family.type == "counter" else "")
-        rows.append((f"`{name}`", family.type, labels.replace(",", ", "), family.documentation))
+        labels = labels or series.get(name, "").replace(",", ", ")
+        rows.append((f"`{name}`", family.type, labels, family.documentation))
     yield from table(("metric", "type", "labels", "meaning"), rows)
 
 

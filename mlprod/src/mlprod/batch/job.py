@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from ..contract.columns import MAX_INVALID_SHARE
 from ..contract.schema import ContractSchema
 from ..contract.validation import first_violation, prepare
+from ..display.counting import count_of
 from ..ops.mode_switch import mode_now
 from ..records.database import now
 from ..records.errors import StoreUnavailableError
@@ -122,7 +123,10 @@ def score(
             raise
     if recorder and recorder.conflicting:
         refused[f"{terms.id}: {ANOTHER_ROW}"] = recorder.conflicting
-        notes = (*notes, f"{recorder.conflicting:,} rows have no score: {terms.id}: {ANOTHER_ROW}")
+        notes = (
+            *notes,
+            f"no score for {count_of(recorder.conflicting, 'row')}: {terms.id}: {ANOTHER_ROW}",
+        )
     mode, new = (recorder.mode, recorder.new) if recorder else (TRIAL, 0)
     return ScoringResult(count, refused, champion.number, mode, new, notes)
 

@@ -12,6 +12,7 @@ from ..contract.membership import is_duckdb
 from ..contract.schema import ContractSchema
 from ..contract.unknown_words import describe_look_alikes
 from ..contract.validation import first_violation, violations
+from ..display.counting import count_of
 from .output import ScoringError
 
 # the rules that a message shows
@@ -75,7 +76,8 @@ def refused_rows(
     open_fields = [field for field in terms.fields if field.open] if is_duckdb(table) else []
     alike = describe_look_alikes(table, open_fields, terms.personal)
     lines = [
-        f"{element.count:,} rows have no score: {element.field}: {element.rule}{element.shown}"
+        f"no score for {count_of(element.count, 'row')}: {element.field}: "
+        f"{element.rule}{element.shown}"
         for element in broken
     ]
     return refused, rows, (*lines, *more, *alike)

@@ -119,11 +119,9 @@ def _outdated_wheel() -> Iterator[str]:
 @verb("update")
 def update(_: argparse.Namespace) -> int:
     """Update this project from its template; fails if a change has no place here."""
-    if not LINK.is_file() or not re.search(
-        r"[:@]", json.loads(LINK.read_text(encoding="utf-8"))["template"]
-    ):
-        print(f"nothing to do: no {LINK} with the template's URL")
-        return 0
+    if problem := _no_template():
+        print(problem, file=sys.stderr)
+        return 1
     folder, project = Path("var/cruft"), Path.cwd()
     environments.make_environment(folder, project)
     if code := environments.install(folder, CRUFT):
@@ -135,9 +133,27 @@ def update(_: argparse.Namespace) -> int:
     return subprocess.run(command, env=os.environ | {"PYTHONPATH": ""}, check=False).returncode
 
 
+def _no_template() -> str:
+    """Return why no update can arrive; empty if the template can be reached."""
+    if not LINK.is_file():
+        return (
+            f"this project has no {LINK}, so no update arrives. It was baked without a link to its "
+            f"template. Works: cruft link URL-OF-THE-TEMPLATE, then commit {LINK}"
+        )
+    template = json.loads(LINK.read_text(encoding="utf-8"))["template"]
+    if re.search(r"[:@]", template) or Path(template, ".git").exists():
+        return ""
+    return (
+        f"{LINK}: template is {template}, a folder that is not here, so no update arrives. Works: "
+        f'"template": "https://HOST/YOUR-ORG/ml-prod-template"'
+    )
+
+
 @verb("format")
 def format_code(_: argparse.Namespace) -> int:
     """Format the code as `check` requires."""
+    # Twice: the first run shortens lines that the check would report, the second formats its fixes.
+    subprocess.run([*RUFF, "format", "--quiet", "."], check=False)
     return _run(["ruff", "check", "--fix", "."], ["ruff", "format", "."])
 
 

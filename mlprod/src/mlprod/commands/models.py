@@ -149,6 +149,7 @@ def _wait_for(url: str, number: int) -> None:
         from ..ops.drills import DrilledService
 
         service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+        print(f"waiting until {url} serves version {number}", file=sys.stderr, flush=True)
         what = (
             f"the champion, version {number} by now (does the follower run, and does it reach the "
             f"registry?)"

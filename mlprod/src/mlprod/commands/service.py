@@ -1,6 +1,7 @@
 """Verbs of the service: run it, migrate its database, set its mode, manage records and keys."""
 
 import argparse
+import os
 import sys
 import time
 from datetime import date, datetime
@@ -41,9 +42,16 @@ def migrate(args: argparse.Namespace) -> int:
     return 0
 
 
-@verb("set-mode", option("mode", nargs="?", choices=MODES), REASON, ACTOR)
+@verb(
+    "set-mode",
+    option("mode", nargs="?", choices=MODES),
+    REASON,
+    ACTOR,
+    option("--url", default="", help="wait until the service at this address has the mode"),
+)
 def set_mode(args: argparse.Namespace) -> int:
     """Show or set the decision mode: shadow (kill switch), assist or automate."""
+    from ..display.masking import masked
     from ..display.plain_text import display
     from ..identity import whoami
     from ..ops.mode_switch import modes_here, open_store, read_mode, switch_mode
@@ -81,7 +89,26 @@ def set_mode(args: argparse.Namespace) -> int:
             )
     if down:
         raise down
+    if args.mode:
+        _confirm_mode(args.url, args.mode, masked(settings.records_url))
     return 0
+
+
+def _confirm_mode(url: str, mode: str, records_url: str) -> None:
+    """Wait until the service at `url` has the mode, or print which services will follow.
+
+    Raises DrillError if the service does not follow.
+    """
+    if not url:
+        print(f"stored in {records_url}: the services that use it follow within five seconds")
+        return
+    from ..ops.drills import DrilledService
+
+    service = DrilledService(url.rstrip("/"), os.environ.get("ML_SERVICE_KEY", ""))
+    seconds = service.wait_for(
+        lambda facts: facts["mode"] == mode, f"the mode {mode} (does it use {records_url}?)", 30
+    )
+    print(f"{url} is in {mode} after {seconds:.1f} s")
 
 
 @verb(

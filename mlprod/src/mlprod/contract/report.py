@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..display.counting import count_of
 from .words import by_folded_text, describe_category
 
 # Lines of a report.
@@ -38,7 +39,7 @@ class Violation:
 
     def describe(self) -> str:
         """Return the broken rule as one line."""
-        counted = f": {self.count:,} rows" if self.count else ""
+        counted = f": {count_of(self.count, 'row')}" if self.count else ""
         return f"{self.field}: {self.rule}{counted}{self.shown}"
 
     @property
@@ -76,7 +77,8 @@ class CheckReport:
         # A violation without a count is one of the table's columns. Then nothing could be counted.
         shaped = all(broken.count for broken in self.violations)
         labeled = f", {self.labeled:,} with a label" if shaped else ""
-        lines = [f"{self.rows:,} rows{labeled}, {len(self.violations)} rules broken"]
+        broken_rules = count_of(len(self.violations), "rule")
+        lines = [f"{count_of(self.rows, 'row')}{labeled}, {broken_rules} broken"]
         lines += [f"  {broken.describe()}" for broken in self.violations[:MAX_VIOLATIONS]]
         if (others := len(self.violations) - MAX_VIOLATIONS) > 0:
             lines.append(f"  … and {others:,} more rules broken")
@@ -85,7 +87,9 @@ class CheckReport:
             ("unknown category (allowed)", self.unknown),
         ):
             lines += [
-                f"  {name}: {message}: {count:,} rows" for name, count in counts.items() if count
+                f"  {name}: {message}: {count_of(count, 'row')}"
+                for name, count in counts.items()
+                if count
             ]
         return "\n".join([*lines, *(f"  {line}" for line in self.alike)])
 

@@ -276,7 +276,7 @@ def _rules_beside(
         result.append(
             (
                 terms.label,
-                "a binary label is 0, 1 or not yet known",
+                "a classifier takes 0 and 1 (for a number, build_model() returns a regressor)",
                 label.notin([0, 1]) & known_label(table, terms),
             )
         )

@@ -56,8 +56,8 @@ def judge_evidence(
             left_out = left_out or f"evidence of {record.at:%Y-%m-%d} does not count: {errors}"
         elif only_ci and record.writer != "ci":
             left_out = left_out or (
-                f"was shown on {record.at:%Y-%m-%d} outside the CI; for production only a run of "
-                f"the CI counts"
+                f"{'was shown' if record.passed else 'failed'} on {record.at:%Y-%m-%d} outside the "
+                f"CI; for production only a run of the CI counts"
             )
         elif only_ci and proof is not None and (not proof or record.proof != proof):
             left_out = left_out or (

@@ -22,6 +22,7 @@ from ..contract.columns import (
 from ..contract.examples import has_unreadable_cell, unreadable_cells
 from ..contract.schema import Field, Fields
 from ..contract.words import join_shortened
+from ..display.counting import count_of
 
 # The name of the score among the fields; no field can have this name.
 SCORE = "(score)"
@@ -85,7 +86,7 @@ def readable_rows(
     return (
         (
             table.filter(~has_unreadable_cell(table, kinds)),
-            f"{anomalies:,} rows are left out: {shown}",
+            f"{count_of(anomalies, 'row')} left out: {shown}",
         )
         if anomalies
         else (table, "")

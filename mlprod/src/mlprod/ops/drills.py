@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_write import atomic_write
+from ..contract.validation import prepare
 from ..governance.check_catalogue import Subject, catalogue
 from ..governance.evidence import Evidence, utc_now
 from ..governance.evidence_status import judge_evidence
@@ -62,10 +63,10 @@ class DrilledService:
         except OSError:
             return  # it may start later
         except KeyRefusedError as error:
-            given = "its key in ML_SERVICE_KEY" if self.key else "no key"
+            given = "refuses the key in ML_SERVICE_KEY" if self.key else "requires a key"
             raise KeyRefusedError(
-                f"{self.address} refuses {given}; nothing moved. Works: set ML_SERVICE_KEY to a "
-                "key of the service"
+                f"{self.address} {given}; the champion was not moved. Works: set ML_SERVICE_KEY to "
+                "a key of the service"
             ) from error
 
     def call(self, route: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -277,10 +278,18 @@ def reason_to_skip(registry: Registry, digests: dict[Subject, str]) -> str:
 
 def highest_scoring_row(service: DrilledService, seam: Seam) -> dict[str, Any]:
     """Return the row of the data with the highest score, out of SAMPLE_ROWS rows."""
-    result = (
-        seam.load().select(*seam.terms.fields.names).limit(SAMPLE_ROWS).to_pyarrow().to_pylist()
-    )
-    rows = [{name: value for name, value in row.items() if value is not None} for row in result]
+    # A CSV gives whole numbers as floats, and yes or no as 0 and 1.
+    table = prepare(seam.load(), seam.terms).select(*seam.terms.fields.names)
+    result = table.limit(SAMPLE_ROWS).to_pyarrow().to_pylist()
+    whole = {field.name for field in seam.terms.fields if field.kind == "integer"}
+    rows = [
+        {
+            name: int(value) if name in whole else value
+            for name, value in row.items()
+            if value is not None and value == value
+        }
+        for row in result
+    ]
     named = [row | {"id": SMOKE_ID_PREFIX + uuid.uuid4().hex} for row in rows]
     predictions = service.call("predict", {"rows": named})["predictions"]
     scores = [item["score"] for item in predictions]

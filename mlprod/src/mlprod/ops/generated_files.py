@@ -37,7 +37,7 @@ def generated_files(org: GovernanceConfig, seam: Seam | None) -> dict[str, str]:
     for environment in ENVIRONMENTS:
         if (overlay := Path("deploy/overlays") / environment).is_dir():
             head = (
-                "# monitoring/prometheus/*.rules.yml for this environment alone; yours stand in "
+                "# monitoring/prometheus/*.rules.yml for this environment alone; your rules are in "
                 "project.rules.yml\n"
             )
             resource = prometheus_rule(Path("monitoring/prometheus"), org, environment, RULES)

@@ -110,7 +110,7 @@ def apply_patches(project: Path) -> str:
     _write(project, pin.patched(version, content), {wheel_name(version): content})
     return (
         f"mlprod {version} is in vendor/ and pinned in {PIN.as_posix()}: release "
-        f"{pin.released} with {len(patches)} patches"
+        f"{pin.released} with {len(patches)} {'patch' if len(patches) == 1 else 'patches'}"
     )
 
 

@@ -28,7 +28,7 @@ from .mode_state import ModeState
 from .model_loader import LoadedModel, ModelLoader
 from .problems import ProblemError, count_violations, validation_problem
 from .recent import RecentAnswers, merge_answers, require_same_rows
-from .request_models import EXAMPLES, validator_of
+from .request_models import EXAMPLES, schema_of, validator_of
 
 
 class ScoredRows(NamedTuple):
@@ -78,6 +78,7 @@ class PredictHandler:
             mode_state,
             metrics,
         )
+        self.examples = EXAMPLES | schema_of(terms)["example"]
         self.recent, self._recording = RecentAnswers(self.validate), threading.Lock()
 
     @property
@@ -129,7 +130,7 @@ class PredictHandler:
         except ValidationError as error:
             for (field, rule), count in count_violations(error, self.fields).items():
                 self.metrics.violations.add(field, rule, amount=count)
-            raise validation_problem(error, self.fields, EXAMPLES, self.personal) from None
+            raise validation_problem(error, self.fields, self.examples, self.personal) from None
         matrix, result = serving.bundle.score_rows(rows)
         scores, threshold = result.tolist(), serving.bundle.manifest.threshold
         shadow = facts["mode"] == DecisionMode.SHADOW

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ..contract.documentation import example_value, rule_text
 from ..contract.schema import Fields
+from ..display.counting import count_of
 
 MAX_SHOWN_ERRORS = 20  # in one answer
 # More errors are only counted, because listing them takes longer than finding them.
@@ -79,7 +80,9 @@ def validation_problem(
         for item in errors[:MAX_SHOWN_ERRORS]
     ]
     unreadable = any(item["rule"].startswith("JSON") for item in entries)
-    where = "is not JSON" if unreadable else f"breaks the contract in {len(errors)} places"
+    where = (
+        "is not JSON" if unreadable else f"breaks the contract in {count_of(len(errors), 'place')}"
+    )
     return ProblemError(
         400 if unreadable else 422, f"the body {where}; no part of it was used", entries
     )

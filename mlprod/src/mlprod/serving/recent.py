@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from ..display.counting import count_of
 from ..modes import DecisionMode
 from .problems import MAX_SHOWN_ERRORS, ProblemError
 
@@ -95,7 +96,8 @@ def require_same_rows(
         ]
         raise ProblemError(
             409,
-            f"{len(others)} rows have the id of another row; no row was scored. "
+            f"{count_of(len(others), 'row')} {'has' if len(others) == 1 else 'have'} the id of "
+            "another row; no row was scored. "
             "Leave the id out, or send each row with an id of its own",
             errors,
         )

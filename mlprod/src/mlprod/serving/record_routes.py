@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from ..display.counting import count_of
 from ..records.errors import EventsRefusedError, OutcomeConflictError, StoreUnavailableError
 from ..records.events import pseudonymize
 from ..records.sender import Sender
@@ -114,7 +115,8 @@ class RecordRoutes:
             ]
             raise ProblemError(
                 422,
-                f"the body breaks the contract in {len(invalid)} places; nothing was written",
+                f"the body breaks the contract in {count_of(len(invalid), 'place')}; nothing was "
+                "written",
                 errors,
             )
 

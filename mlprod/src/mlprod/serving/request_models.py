@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -44,6 +45,12 @@ def require_plausible(at: datetime) -> datetime:
     return at
 
 
+def number_as_text(given: Any) -> Any:
+    """Return a number as text: 66 becomes "66". Everything else is returned as it is."""
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    return str(given) if is_number else given
+
+
 class Body(BaseModel):
     """Base of all bodies: strict types, no extra keys, no infinite numbers."""
 
@@ -72,7 +79,8 @@ class Feedback(Body):
 
     prediction_id: Id
     verdict: Verdict
-    decision_taken: str | None = Field(
+    # A regression's decision is a number, which the caller may send back as it came.
+    decision_taken: Annotated[str | None, BeforeValidator(number_as_text)] = Field(
         default=None, pattern="^[A-Za-z0-9_.-]{1,40}$", description="a category or a number"
     )
     reason: str | None = Field(

@@ -34,7 +34,8 @@ def reason_not_compared(champion: Version | None, version: Version) -> str:
     current = str(champion.number) if champion else ""
     if compared == current:
         return ""
+    rival = f"champion {compared}" if compared else "no champion"
     return (
-        f"version {version.number} was compared with champion {compared or 'none'}, but the "
-        f"champion is {current or 'none'}; train again"
+        f"version {version.number} was compared with {rival}, but the champion is "
+        f"{current or 'none'}; train again, which compares it"
     )

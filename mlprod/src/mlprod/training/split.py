@@ -41,16 +41,21 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
     """Split the rows by a hash of their unit, which is the same in every run.
 
     So no version of a model has ever learned from a test unit. With EVENT_TIME the training part
-    ends before the other two begin, and rows on the wrong side are left out. Raises SplitError if a
-    part has too few rows or one class only; its message names the columns of `terms`.
+    ends before the other two begin, and rows of a group on the wrong side are left out. Without
+    GROUP no row is left out: the earlier rows train, and the hash divides the later ones. Raises
+    SplitError if a part has too few rows or one class only; its message names the columns of
+    `terms`.
     """
-    place = hash_shares(rows.units)
+    place, train_share = hash_shares(rows.units), TRAIN_SHARE
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
     if rows.at is not None and len(rows):
         now = np.sort(rows.at)[int(len(rows) * TRAIN_TIME_SHARE)]
         past, future = rows.at < now, rows.at >= now
+        if terms and terms.unit is None:
+            place, train_share = np.where(past, 0.0, TRAIN_SHARE + (1 - TRAIN_SHARE) * place), 1.0
+    learns = place < train_share
     parts = Split(
-        train=np.flatnonzero((place < TRAIN_SHARE) & past),
+        train=np.flatnonzero(learns & past),
         validation=np.flatnonzero(
             (place >= TRAIN_SHARE) & (place < TRAIN_SHARE + VALIDATION_SHARE) & future
         ),

@@ -99,8 +99,8 @@ def _train(
     )
     if left := len(rows) - sum(map(len, vars(parts).values())):
         say(
-            f"split      {left:,} left out: test groups from the training period, and training "
-            f"groups from the test period"
+            f"split      {left:,} left out: rows of a {seam.terms.unit} that is tested, from the "
+            f"training period, and of one that is learned, from the test period"
         )
     powers = field_powers(seam.terms.fields, rows.subset(parts.train), task)
     for warning in leakage_warnings(powers):

@@ -7,6 +7,7 @@ import numpy as np
 from ..bundle.manifest import Estimate
 from ..contract.schema import Columns
 from ..contract.validation import CheckReport
+from ..display.counting import count_of
 from ..governance.check_catalogue import Subject
 from ..governance.evidence import Evidence
 from ..governance.gates import GateVerdict, Measured
@@ -47,7 +48,9 @@ def candidate_evidence(
     applied = [verdict for verdict in verdicts if verdict.passed is not None]
     clean = bool(commit) and not commit.endswith("-dirty")
     records = [
-        finding("gates-passed", all(v.passed for v in applied), digests, f"{len(applied)} gates"),
+        finding(
+            "gates-passed", all(v.passed for v in applied), digests, count_of(len(applied), "gate")
+        ),
         finding("card-complete", not missing, digests, "; ".join(missing)[:500] or "complete"),
         finding(
             "trained-from-a-commit",

@@ -114,7 +114,7 @@ def test_verb_scores_a_file_and_reports_the_result(
     assert first == f"500 rows, version 1, assist: {tmp_path}/out/june.parquet"
     assert (
         second
-        == "2 rows have no score: weight: above 30, for example 31.0 in line 2, 31.0 in line 3"
+        == "no score for 2 rows: weight: above 30, for example 31.0 in line 2, 31.0 in line 3"
     )
     assert third == "498 recorded"
     assert main(given) == 0

@@ -116,7 +116,7 @@ def test_csv_cells_have_the_types_of_the_contract(
         "stops: not a whole number": 1,
         "weight: not a number": 1,
     }
-    first = "1 rows have no score: weight: not a number, for example '1.2 kg' in line 9. Works: "
+    first = "no score for 1 row: weight: not a number, for example '1.2 kg' in line 9. Works: "
     assert any(note.startswith(first) for note in done.notes)
     assert not any("far" in note for note in done.notes), "distance is personal"
     result = pq.read_table(place)
@@ -154,10 +154,10 @@ def test_unknown_category_that_looks_like_a_known_one_is_named(run: Run) -> None
     done = run(table.set_column(table.column_names.index("city"), "city", pa.array(cities)))
     assert [note for note in done.notes if "city" in note] == [
         "city: 'Oslo' (other case than 'oslo') looks like a known category and counts as "
-        "unknown: 1 rows",
+        "unknown: 1 row",
         "city: 'oslo\\xa0' (other spaces or invisible characters: 'oslo\\xa0', not 'oslo') "
         "looks like a known category and "
-        "counts as unknown: 1 rows",
+        "counts as unknown: 1 row",
     ]
 
 

@@ -178,8 +178,19 @@ def test_parametrized_test_without_cases_fails(project: Path) -> None:
     assert "test_item" in done.stdout
 
 
-def test_update_without_a_template_link_does_nothing(
-    project: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("link", "part"),
+    [
+        (None, "this project has no .cruft.json"),
+        ("/no/such/checkout", "template is /no/such/checkout, a folder that is not here"),
+    ],
+)
+def test_update_that_no_template_can_reach_fails_and_names_the_remedy(
+    link: str | None, part: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["update"]) == 0
-    assert "nothing to do" in capsys.readouterr().out
+    if link:
+        Path(".cruft.json").write_text(json.dumps({"template": link}))
+    assert main(["update"]) == 1
+    message = capsys.readouterr().err
+    assert part in message
+    assert "so no update arrives" in message

@@ -335,8 +335,8 @@ def test_every_command_skips_and_names_a_few_unreadable_cells(
     assert [place for place, score in enumerate(result.scores) if score is None] == [6]
     for text in (result.contract, result.score, result.drift):
         assert "'12.5 kg' in line 8" in text
-    assert "1 rows have no score: weight: not a number" in result.score
-    assert "1 rows are left out: weight: not a number" in result.drift
+    assert "no score for 1 row: weight: not a number" in result.score
+    assert "1 row left out: weight: not a number" in result.drift
 
 
 def test_no_temporary_folder_remains(

@@ -1,7 +1,7 @@
 """Drills on a running service: what they report when it works, and when it does not."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import Client, Trained, eventually, point, release, serve
 from fixture_project import PACKAGE
-from seams import binary
+from seams import binary, given, parcels
 
 from mlprod.governance.check_catalogue import SUBJECTS, Subject, catalogue
 from mlprod.governance.evidence import Evidence, utc_now
@@ -326,6 +326,18 @@ def test_unreachable_service_is_named_with_its_address(monkeypatch: pytest.Monke
     monkeypatch.setattr(drills, "DRILL_TIMEOUT", 0.2)
     with pytest.raises(DrillError, match=r"http://127\.0\.0\.1:9 did not reach a response within"):
         DrilledService("http://127.0.0.1:9").wait_for(lambda facts: facts, "a response")
+
+
+def test_smoke_test_sends_whole_numbers_of_a_csv_as_integers(
+    client: Client, settings: Settings
+) -> None:
+    table = parcels()
+    place = table.column_names.index("stops")
+    floats = table.set_column(place, "stops", table["stops"].cast("float64"))
+    shown = by_check(
+        smoke_test(InProcess("", client=client), replace(binary, load=given(floats)), DIGESTS)
+    )
+    assert shown["served-end-to-end"].passed
 
 
 def test_refused_key_ends_the_wait_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

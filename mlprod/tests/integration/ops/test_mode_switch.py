@@ -238,4 +238,6 @@ def test_initial_mode_is_shown_without_tables_on_a_laptop(
     assert main(["set-mode"]) == 0
     assert "assist (ML_MODE), never switched" in capsys.readouterr().out
     assert main(["set-mode", "shadow", "--reason", "complaints", "--actor", "grace"]) == 0
-    assert "by grace: complaints" in capsys.readouterr().out
+    message = capsys.readouterr().out
+    assert "by grace: complaints" in message
+    assert f"stored in sqlite:///{tmp_path}/var/records.db: the services that use it" in message

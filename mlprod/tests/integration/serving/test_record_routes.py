@@ -366,6 +366,19 @@ def test_repeated_feedback_is_stored_once_and_counted(client: Client, settings: 
     eventually(lambda: metric(client, judged % ("known-customer", "overridden", "1.0")))
 
 
+@pytest.mark.parametrize(("given", "text"), [(66, "66"), (70.5, "70.5"), ("70", "70")])
+def test_a_decision_that_is_a_number_may_come_back_as_it_was_sent(
+    client: Client, settings: Settings, given: float | str, text: str
+) -> None:
+    case = f"number-{text}-{type(given).__name__}"
+    predicted(client, PARCEL | {"id": case})
+    eventually(lambda: case in ids(settings))
+    sent = LIVE | {"prediction_id": case, "decision_taken": given}
+    assert reviewed(client, sent).status_code == 200
+    query = "SELECT prediction_id, decision_taken FROM feedback"
+    eventually(lambda: (case, text) in stored(settings, query))
+
+
 def test_a_reviewer_is_stored_only_as_a_pseudonym_of_the_month(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

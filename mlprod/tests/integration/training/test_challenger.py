@@ -48,12 +48,12 @@ def test_model_that_was_compared_with_another_champion_is_reported_and_not_promo
     version = train_with_governance(binary, settings, say).version
     assert any(
         line.startswith(
-            "challenger WARNING: version 2 was compared with champion none, but the champion is 1"
+            "challenger WARNING: version 2 was compared with no champion, but the champion is 1"
         )
         for line in lines
     )
     with pytest.raises(
-        NoTargetVersionError, match="was compared with champion none, but the champion is 1"
+        NoTargetVersionError, match="was compared with no champion, but the champion is 1"
     ):
         promote(registry, "you", "better")
     assert version.number == 2

@@ -54,7 +54,11 @@ def test_good_rows_hold_the_contract() -> None:
         ("parcel", {3: "", 5: "x" * 129}, "empty or longer than 128 characters"),
         ("city", {3: "x" * 1_001, 5: "y" * 900_000}, "longer than 1,000 characters"),
         ("at", {3: None, 5: None}, "missing"),
-        ("late", {3: 2, 5: -1}, "a binary label is 0, 1 or not yet known"),
+        (
+            "late",
+            {3: 2, 5: -1},
+            "a classifier takes 0 and 1 (for a number, build_model() returns a regressor)",
+        ),
     ],
 )
 def test_a_broken_rule_is_counted(name: str, values: dict[int, Any], rule: str) -> None:
@@ -228,7 +232,7 @@ def test_an_unreadable_cell_is_neither_missing_nor_another_value() -> None:
         ("express", "neither true nor false", 1),
     ]
     assert (
-        "stops: not a whole number: 1 rows, for example '1.5' in row 'p00000'"
+        "stops: not a whole number: 1 row, for example '1.5' in row 'p00000'"
         in report_on(table).describe()
     )
 
@@ -242,7 +246,7 @@ def test_a_category_that_looks_like_an_allowed_one_is_named_with_its_difference(
     assert "(other spaces or invisible characters: 'van\\xa0', not 'van') in row 'p00005'" in text
     assert (
         "city: 'Oslo' (other case than 'oslo') looks like a known category and counts as "
-        "unknown: 1 rows" in text
+        "unknown: 1 row" in text
     )
     assert "'oslo ' (other spaces or invisible characters: 'oslo ', not 'oslo')" in text
 

@@ -61,7 +61,7 @@ def test_unreadable_cell_is_named_before_training(
     )
     with pytest.raises(
         ContractViolationError,
-        match=r"weight: not a number: 1 rows, for example '12.5 kg' in line 9. Works",
+        match=r"weight: not a number: 1 row, for example '12.5 kg' in line 9. Works",
     ):
         load_rows(seam)
 

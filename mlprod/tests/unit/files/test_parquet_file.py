@@ -87,10 +87,10 @@ def test_missing_values_written_by_pandas_are_read(tmp_path: Path) -> None:
     frame[frame["weight"] >= 0].sample(frac=1, random_state=1).sort_index().to_parquet(
         tmp_path / "june.parquet"
     )
-    assert "stops: missing: 1 rows, for example None in row 'p00003'" in described(
+    assert "stops: missing: 1 row, for example None in row 'p00003'" in described(
         tmp_path / "june.parquet"
     ) or (
-        "stops: missing: 1 rows, for example nan in row 'p00003'"
+        "stops: missing: 1 row, for example nan in row 'p00003'"
         in described(tmp_path / "june.parquet")
     )
     assert (

@@ -141,7 +141,7 @@ def test_few_unreadable_rows_are_left_out_with_a_note_and_many_are_refused() -> 
     ]
     halves = table.set_column(table.column_names.index("stops"), "stops", pa.array(stops))
     rows, note = readable_rows(ibis.memtable(halves), PARCELS.fields)
-    assert note.startswith("2 rows are left out: stops: not a whole number: 2 rows, for example '")
+    assert note.startswith("2 rows left out: stops: not a whole number: 2 rows, for example '")
     whole = table.filter(pa.array([row not in (7, 9) for row in range(500)]))
     assert count_features(rows, PARCELS.fields, LEARNT) == count_features(
         ibis.memtable(whole), PARCELS.fields, LEARNT

@@ -36,6 +36,19 @@ def test_without_event_time_every_row_is_used() -> None:
     assert 0.5 < len(parts.train) / len(ROWS) < 0.7
 
 
+def test_without_group_the_earlier_rows_train_and_no_row_is_left_out() -> None:
+    terms = replace(PARCELS, unit=None)
+    rows = collect(ibis.memtable(parcels()), terms)
+    parts = split(rows, "binary", terms)
+    assert sorted(np.concatenate(list(vars(parts).values()))) == list(range(len(rows)))
+    assert rows.at is not None
+    assert rows.at[parts.train].max() < min(
+        rows.at[parts.validation].min(), rows.at[parts.test].min()
+    )
+    shares = [len(part) / len(rows) for part in vars(parts).values()]
+    assert shares == pytest.approx([0.70, 0.30 * 0.15 / 0.40, 0.30 * 0.25 / 0.40], abs=0.02)
+
+
 def test_unit_stays_in_its_part_if_rows_are_added() -> None:
     fewer = NO_TIME.subset(np.arange(1_500))
     before, after = split(fewer, "binary"), split(NO_TIME, "binary")

@@ -1,5 +1,6 @@
 """Scorecard as Markdown, for a git host or the summary of a job."""
 
+from ...display.counting import count_of
 from ...display.plain_text import cell
 from ..check_catalogue import SECTIONS, regulation
 from ..check_results import CheckResult
@@ -12,7 +13,7 @@ from .steps import LEVELS, next_steps, payoff_state, waived
 def markdown(card: Scorecard, stage: Stage) -> str:
     """The scorecard as a Markdown page."""
     system, tier = card.org.ownership.system, card.org.risk.tier
-    age = f" for {card.days} days" if card.days is not None else ""
+    age = f" for {count_of(card.days, 'day')}" if card.days is not None else ""
     state = f"**Ready for {stage}.**" if card.reached(stage) else f"**Not ready for {stage}.**"
     lines = [
         f"# Readiness of {cell(system.name)}",

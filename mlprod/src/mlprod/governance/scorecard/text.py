@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ...display.counting import count_of
 from ...display.plain_text import display
 from ..check_catalogue import SECTIONS
 from ..check_results import OK_STATES
@@ -18,7 +19,7 @@ def terminal(card: Scorecard, stage: Stage, *, whole: bool = True) -> str:
     With `whole` it lists everything that is missing for the stage instead of the next steps.
     """
     system, tier = card.org.ownership.system, card.org.risk.tier
-    age = f" for {card.days} days" if card.days is not None else ""
+    age = f" for {count_of(card.days, 'day')}" if card.days is not None else ""
     lines = [f"{system.name}: {system.stage}{age}, tier {tier}, assessed: {card.assessed}", ""]
     for section in SECTIONS if stage != "poc" else ():
         requested = [
