@@ -69,7 +69,9 @@ def sealed(folder: Path, model: bytes = b"", **changes: bytes) -> Path:
     not damaged.
     """
     content = {
-        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "provenance.json"
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "provenance.json"
     }
     content |= {f"{name}.json": data for name, data in changes.items()}
     content |= {"model.onnx": model} if model else {}
@@ -81,5 +83,6 @@ def sealed(folder: Path, model: bytes = b"", **changes: bytes) -> Path:
     target = folder.parent / bundle_digest(content)
     target.mkdir()
     for name, data in content.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_bytes(data)
     return target

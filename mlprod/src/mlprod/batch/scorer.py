@@ -74,9 +74,9 @@ class Scorer:
             scores[fit] = _score(bundle, batch if fit.all() else batch.filter(pa.array(fit)))
         if not np.isfinite(scores[fit]).all():
             raise ValueError(f"bundle {self.digest[:12]} scored a row with no finite number")
-        threshold = bundle.manifest.threshold
+        threshold, decide = bundle.manifest.threshold, bundle.decide or self.decide
         decisions = [
-            self.decide(score, threshold) if score == score else None for score in scores.tolist()
+            decide(score, threshold) if score == score else None for score in scores.tolist()
         ]
         if any(
             decision is None or decision != decision

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-Reason = Literal["size", "digest", "manifest", "contract", "pickle", "unsafe", "runtime", "probe"]
+Reason = Literal[
+    "size", "digest", "manifest", "contract", "code", "pickle", "unsafe", "runtime", "probe"
+]
 
 
 class BundleFilesError(Exception):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from pydantic import ValidationError
 
 from ..contract.encoding import RowEncoder, column, columns_of
 from ..contract.schema import Columns, Fields
+from .code import CODE_FOLDER, BundledCode
+from .code_rules import code_violations
 from .errors import BundleError as BundleError
 from .errors import BundleFilesError, UnsafeModelError
 from .files import bundle_digest, bundle_files, folder_bytes, sha256
@@ -36,6 +39,8 @@ class Bundle:
     manifest: Manifest
     reference: Reference
     runtime: Runtime
+    # decide() of the bundle's own code; None if it carries none.
+    decide: Callable[[float, float], Any] | None = None
 
     @cached_property
     def fields(self) -> Fields:
@@ -70,12 +75,14 @@ def open_bundle(
 ) -> Bundle:
     """Read, verify and load the bundle in `folder`.
 
-    `digest` is the expected one, by default the folder's name. `megabytes` limits both its files
-    and its memory. `trials` stores which models passed before.
+    `baseline` is that of the project today, for a baseline without code of its own. `digest` is the
+    expected one, by default the folder's name. `megabytes` limits both its files and its memory.
+    `trials` stores which models passed before.
 
     Raises BundleError if
     - the bundle is larger than the limit, or a file is missing, added or changed,
     - the current contract no longer provides the fields or categories of the model,
+    - its code does what the code of a bundle may not do, or cannot be imported,
     - the model reads files, does not end, or gives other scores than at its training.
     """
     content = _verified_files(folder, digest or folder.name, megabytes)
@@ -99,6 +106,7 @@ def open_bundle(
             "digest", f"{folder.name}: these files differ from their digests: {changed}"
         )
     _require_inputs(manifest, fields)
+    code = _code(manifest, content)
     if manifest.kind == "model":
         if manifest.runtime == "python" and not allow_pickle:
             raise BundleError(
@@ -106,10 +114,12 @@ def open_bundle(
                 "the bundle holds a pickle, which can run any code; works: "
                 "ML_ALLOW_PICKLE=true accepts it",
             )
-        _try_elsewhere(manifest, content, megabytes, trials)
-    runtime = _runtime(manifest, content, baseline)
+        _try_elsewhere(manifest, content, code, megabytes, trials)
+    decision = _decision(code)
+    runtime = _runtime(manifest, content, code, decision.baseline if decision else baseline)
     _probe(manifest, content, runtime)
-    return Bundle(bundle_digest(content), manifest, reference, runtime)
+    decide = decision.decide if decision else None
+    return Bundle(bundle_digest(content), manifest, reference, runtime, decide)
 
 
 def _verified_files(folder: Path, digest: str, megabytes: int) -> dict[str, bytes]:
@@ -167,8 +177,42 @@ def _require_inputs(manifest: Manifest, fields: Fields) -> None:
             )
 
 
+def _code(manifest: Manifest, content: Mapping[str, bytes]) -> BundledCode | None:
+    """Return the code of the bundle, or None if it carries none.
+
+    Raises BundleError if the code does what the code of a bundle may not do.
+    """
+    sources = {
+        name.removeprefix(CODE_FOLDER).removesuffix(".py"): data.decode()
+        for name, data in content.items()
+        if name.startswith(CODE_FOLDER)
+    }
+    try:
+        any_import = manifest.kind == "model" and manifest.runtime == "python"
+        violation = next(code_violations(sources, manifest.package, any_import=any_import), "")
+    except SyntaxError as error:
+        violation = f"{error}"
+    if violation:
+        raise BundleError("code", f"the bundle's code is not loaded: {violation}")
+    return BundledCode(manifest.package, sources) if sources else None
+
+
+def _decision(code: BundledCode | None) -> ModuleType | None:
+    """Return the bundle's own decision.py, or None if it carries no code."""
+    try:
+        return code.module("decision") if code else None
+    except Exception as error:
+        raise BundleError(
+            "code", f"the bundle's decision.py cannot be imported: {error!r}"
+        ) from error
+
+
 def _try_elsewhere(
-    manifest: Manifest, content: Mapping[str, bytes], megabytes: int, trials: Trials
+    manifest: Manifest,
+    content: Mapping[str, bytes],
+    code: BundledCode | None,
+    megabytes: int,
+    trials: Trials,
 ) -> None:
     """Load the model and score its probe in another process first.
 
@@ -182,18 +226,21 @@ def _try_elsewhere(
         raise BundleError(
             "probe", f"the model's file or its probe cannot be read: {error!r}"
         ) from error
-    trials.run(ExportedModel(manifest.runtime, model, manifest.fields, columns), megabytes)
+    trials.run(ExportedModel(manifest.runtime, model, manifest.fields, columns, code), megabytes)
 
 
 def _runtime(
-    manifest: Manifest, content: Mapping[str, bytes], baseline: Callable[[Columns], Scores]
+    manifest: Manifest,
+    content: Mapping[str, bytes],
+    code: BundledCode | None,
+    baseline: Callable[[Columns], Scores],
 ) -> Runtime:
     if manifest.kind == "baseline":
         return BaselineRuntime(baseline)
     try:
         model = content[MODEL_FILES[manifest.runtime]]
         return (
-            PythonRuntime(model)
+            PythonRuntime(model, code)
             if manifest.runtime == "python"
             else OnnxRuntime(model, manifest.fields)
         )

@@ -17,8 +17,10 @@ from .files import folder_digest as folder_digest
 from .files import sha256 as sha256
 
 MANIFEST = "manifest.json"
-# The newest format that this code reads. The first version had it too, without naming it.
-FORMAT = 1
+# The newest format that this code reads. A bundle of format 2 carries the project's code.
+FORMAT = 2
+# A manifest that names no format, as those of the first version.
+FIRST_FORMAT = 1
 
 
 class _Frozen(BaseModel):
@@ -76,9 +78,13 @@ class FormatError(ValueError):
 
 
 class Manifest(_Frozen):
-    """The content of manifest.json. `files` holds the SHA-256 of each other file by name."""
+    """The content of manifest.json. `files` holds the SHA-256 of each other file by name.
 
-    format: int = Field(default=FORMAT, ge=1)
+    `package` is the name of the package whose code the bundle carries.
+    """
+
+    format: int = Field(default=FIRST_FORMAT, ge=1)
+    package: str = ""
     kind: Literal["model", "baseline"]
     task: Task
     runtime: Literal["onnx", "python"]
@@ -113,10 +119,10 @@ def read_manifest(content: bytes) -> Manifest:
     Raises FormatError if the format is newer, and ValidationError if the content is not a manifest.
     """
     try:
-        result = json.loads(content).get("format", FORMAT)
+        result = json.loads(content).get("format", FIRST_FORMAT)
     except (ValueError, AttributeError):
         # The validation below names what is wrong.
-        result = FORMAT
+        result = FIRST_FORMAT
     if isinstance(result, int) and result > FORMAT:
         raise FormatError(
             f"the bundle has format {result}, and this version of mlprod reads formats up to "

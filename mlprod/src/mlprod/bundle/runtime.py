@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..contract.encoding import encode
 from ..contract.schema import Columns, Fields
+from .code import BundledCode
 from .onnx_check import require_self_contained
 
 Scores = NDArray[np.float64]
@@ -62,16 +63,23 @@ class OnnxRuntime:
         return np.asarray(scores, dtype=np.float64)
 
 
-class FirstVersionUnpickler(pickle.Unpickler):
-    """An unpickler that also finds classes under their module names of the first version.
+class BundleUnpickler(pickle.Unpickler):
+    """An unpickler that finds the project's classes in the code of the bundle.
 
-    That version had the four files in a folder domain/, beside a folder contract/.
+    It also finds classes under their module names of the first version. That version had the four
+    files in a folder domain/, beside a folder contract/.
     """
 
     CONTRACT: ClassVar[dict[str, str]] = {"terms": "schema", "check": "validation"}
 
+    def __init__(self, content: BytesIO, code: BundledCode | None) -> None:
+        super().__init__(content)
+        self.code = code
+
     def find_class(self, module_name: str, global_name: str) -> Any:
         """Return a class by its name. Raises ModuleNotFoundError with the current module name."""
+        if self.code:
+            module_name = self.code.private_name(module_name)
         package, _, rest = module_name.partition(".")
         room, _, name = rest.partition(".")
         if room == "domain" and name:
@@ -87,9 +95,10 @@ class PythonRuntime:
     Reading a pickle can run any code.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, code: BundledCode | None = None) -> None:
+        """`code` has the classes of the pickle; without it they are those of the project today."""
         # Reached only with a waiver and ML_ALLOW_PICKLE.
-        self.model: Any = FirstVersionUnpickler(BytesIO(content)).load()
+        self.model: Any = BundleUnpickler(BytesIO(content), code).load()
 
     def score(self, columns: Columns) -> Scores:
         return np.asarray(self.model.predict(columns), dtype=np.float64)

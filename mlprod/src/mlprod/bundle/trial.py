@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 import onnxruntime
 
 from ..contract.schema import Fields
+from .code import BundledCode
 from .errors import BundleError, UnsafeModelError
 from .limits import BYTES_PER_SECOND, TRIAL_SECONDS, WALL_CLOCK_FACTOR
 from .trial_process import try_in_fork, try_in_process
@@ -37,18 +38,23 @@ SMALLER_MODEL = (
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A model to try: its bytes, their runtime, and the rows of its probe as JSON values."""
+    """A model to try: its bytes, their runtime, and the rows of its probe as JSON values.
+
+    `code` has the classes of a pickle.
+    """
 
     runtime: Literal["onnx", "python"]
     model: bytes
     fields: Fields
     columns: Mapping[str, list[Any]]
+    code: BundledCode | None = None
 
     def key(self, megabytes: int) -> str:
         """Return a digest of the model, its probe, the limit and the versions of the runtime."""
         facts = [
             self.runtime,
             sorted(self.columns.items()),
+            self.code and [self.code.package, self.code.private_package],
             megabytes,
             onnxruntime.__version__,
             sys.version,
@@ -100,6 +106,7 @@ def _run(exported: ExportedModel, megabytes: int, attempt: Attempt) -> float:
         "runtime": exported.runtime,
         "fields": [asdict(field) for field in exported.fields],
         "columns": dict(exported.columns),
+        "code": exported.code and [exported.code.package, dict(exported.code.sources)],
         "megabytes": megabytes,
         "seconds": seconds,
         "longest": seconds * WALL_CLOCK_FACTOR,

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..contract.encoding import column
 from ..contract.schema import Field, Fields
+from .code import BundledCode
 from .limits import MEGABYTE
 from .runtime import OnnxRuntime, PythonRuntime, Runtime
 
@@ -106,13 +107,18 @@ def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
         tuple(Field(**item | {"categories": tuple(item["categories"])}) for item in task["fields"])
     )
     _limit_time(task["seconds"], task["longest"])
-    stage, load = "load", OnnxRuntime if task["runtime"] == "onnx" else _pickled
+    code, stage = BundledCode(*task["code"]) if task["code"] else None, "load"
+    pickled = task["runtime"] == "python"
+
+    def load() -> Runtime:
+        return PythonRuntime(model, code) if pickled else OnnxRuntime(model, fields)
+
     try:
         # This imports libraries, whose memory does not count as the model's.
-        first = load(model, fields) if load is _pickled else None
+        first = load() if pickled else None
         before = _begin_measuring()
         _limit_memory(task["megabytes"] * MEGABYTE + SLACK)
-        runtime: Runtime = load(model, fields)
+        runtime = load()
         stage = "probe"
         runtime.score({field.name: column(field, task["columns"][field.name]) for field in fields})
         used = _memory("VmHWM") - before + len(model)
@@ -122,10 +128,6 @@ def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
         # A library or a pickled object may raise any exception.
         return {"stage": stage, "kind": type(error).__name__, "message": str(error)[:500]}
     return {"megabytes": max(used, 0) / MEGABYTE}
-
-
-def _pickled(model: bytes, _: Fields) -> Runtime:
-    return PythonRuntime(model)
 
 
 def _limit_time(seconds: int, longest: int) -> None:

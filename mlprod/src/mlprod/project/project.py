@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ from .folder import code_of, root_of
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from ..bundle.code import BundledCode
     from ..bundle.runtime import Scores
     from ..contract.schema import Columns, ContractSchema, Task
     from .extension_loader import Extensions
@@ -54,6 +55,16 @@ class Seam:
     root: Path = Path()
     # The project's own export to ONNX, from extensions.py.
     export: Callable[[Any], Any] | None = None
+    # The modules that a bundle carries, by name, and the name of their package.
+    sources: Mapping[str, str] = field(default_factory=dict)
+    package: str = ""
+
+    @cached_property
+    def code(self) -> "BundledCode | None":
+        """The code that a bundle carries; None for a seam that was made without files."""
+        from ..bundle.code import BundledCode
+
+        return BundledCode(self.package, self.sources) if self.sources else None
 
     def task(self) -> "Task":
         """Return the task of the estimator: "binary" or "regression".
@@ -167,11 +178,14 @@ class Project:
         Raises ContractError if the contract or RUNTIME is not valid, and ExtensionError if
         extensions.py is not.
         """
+        from ..bundle.code_rules import collect_sources
         from ..contract.schema import ContractError
 
         runtime = getattr(self.model, "RUNTIME", "onnx")
         if runtime not in ("onnx", "python"):
             raise ContractError(f'model.py: RUNTIME: given {runtime!r}; works: "onnx" or "python"')
+        folder = Path(str(self.decision.__file__)).parent
+        carried = ("decision", "model") if runtime == "python" else ("decision",)
         modules = (self.contract, self.data, self.model, self.decision)
         sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules]
         return Seam(
@@ -186,6 +200,8 @@ class Project:
             synthetic=bool(read_constant(self.data, "SYNTHETIC", False)),
             root=self.root,
             export=self.extensions.export,
+            sources=collect_sources(partial(_source_in, folder), carried),
+            package=self.package,
             digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
         )
 
@@ -200,3 +216,9 @@ class Project:
 
     def _module(self, name: str) -> ModuleType:
         return import_module(f"{self.package}.{name}")
+
+
+def _source_in(folder: Path, name: str) -> str | None:
+    """Return the text of a module in the package's folder, or None."""
+    path = folder / f"{name}.py"
+    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -185,6 +185,11 @@ class ModelLoader:
         except OSError as error:
             self._refuse(version, "unreadable", str(error))
             return False
+        if bundle.decide is None:
+            log.warning(
+                f"the bundle of version {version} carries no code, so baseline() and decide() are "
+                "those of this image; a version that is trained now carries its own"
+            )
         counts = self.metrics.features.counts_of(bundle)
         self.current = LoadedModel(version, bundle, counts)
         commit, times = _commit_and_times(folder, bundle)

@@ -138,7 +138,8 @@ class PredictHandler:
             raise ValueError(
                 f"version {serving.version} gave a score that is not a finite number; roll it back"
             )
-        explored, personal, decide = None if shadow else self.explored, self.personal, self.decide
+        explored, personal = None if shadow else self.explored, self.personal
+        decide = serving.bundle.decide or self.decide
         ids, answers, predictions = [], [], []
         for row, score in zip(rows, scores, strict=True):
             id, decision, arm = (

@@ -4,10 +4,14 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from ..bundle.code import CODE_FOLDER
+from ..bundle.code_rules import collect_sources
 from ..bundle.manifest import Data, Estimate, Parity, SliceMetrics, inputs_of, sha256
 from ..bundle.reference_profile import build_reference
 from ..bundle.runtime import Runtime
@@ -24,13 +28,17 @@ from .split import Split
 
 @dataclass(frozen=True)
 class Candidate:
-    """A baseline, or a model as the service will run it, which the gates judge."""
+    """A baseline, or a model as the service will run it, which the gates judge.
+
+    `decide` is the one of its bundle; None means that of the project today.
+    """
 
     kind: str
     runtime: Runtime
     files: dict[str, bytes]
     threshold: float
     parity: Parity | None
+    decide: Callable[[float, float], Any] | None = None
 
 
 def make_bundle(
@@ -54,28 +62,37 @@ def make_bundle(
     for (name, part), figure in evaluation.figures.items():
         if part:
             by_slice.setdefault(part, {})[name] = figure
-    files = candidate.files | {
-        "reference.json": canonical(
-            build_reference(
-                terms.fields, learned.columns, candidate.runtime.score(learned.columns)
-            ).model_dump(mode="json")
-        ),
-        "probe.json": make_probe(terms.fields, candidate.runtime),
-        "card.md": render_card(
-            candidate.kind,
-            task,
-            terms,
-            card_text,
-            data,
-            parts,
-            candidate.threshold,
-            evaluation,
-            baseline,
-            lasting,
-        ).encode(),
+    code = {
+        f"{CODE_FOLDER}{name}.py": source.encode()
+        for name, source in carried_sources(seam, candidate.kind).items()
     }
+    files = (
+        candidate.files
+        | code
+        | {
+            "reference.json": canonical(
+                build_reference(
+                    terms.fields, learned.columns, candidate.runtime.score(learned.columns)
+                ).model_dump(mode="json")
+            ),
+            "probe.json": make_probe(terms.fields, candidate.runtime),
+            "card.md": render_card(
+                candidate.kind,
+                task,
+                terms,
+                card_text,
+                data,
+                parts,
+                candidate.threshold,
+                evaluation,
+                baseline,
+                lasting,
+            ).encode(),
+        }
+    )
     manifest = {
         "kind": candidate.kind,
+        "package": seam.package,
         "task": task,
         "runtime": "python" if candidate.kind == "baseline" else seam.runtime,
         "inputs": inputs_of(terms.fields),
@@ -96,6 +113,12 @@ def make_bundle(
         "accountable": card_text.contact,
     }
     return write_bundle(root, manifest, files)
+
+
+def carried_sources(seam: Seam, kind: str) -> dict[str, str]:
+    """Return the modules that a bundle of this kind carries; a baseline needs no model.py."""
+    names = seam.sources if kind == "model" else ["decision"]
+    return collect_sources(seam.sources.get, names)
 
 
 def provenance(root: Path) -> dict[str, str]:

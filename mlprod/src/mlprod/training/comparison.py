@@ -19,11 +19,10 @@ from .registry import CHAMPION, Registry, Version
 
 
 def measure_candidate(seam: Seam, test: Dataset, candidate: Candidate) -> Evaluation:
-    """Evaluate a candidate on the test rows."""
+    """Evaluate a candidate on the test rows, by the payoff() of the project today."""
     scores = candidate.runtime.score(test.columns)
-    return evaluate(
-        seam.terms, seam.task(), test, scores, payoffs(seam, test, scores, candidate.threshold)
-    )
+    value = payoffs(seam, test, scores, candidate.threshold, candidate.decide)
+    return evaluate(seam.terms, seam.task(), test, scores, value)
 
 
 def compare_champion(
@@ -66,9 +65,10 @@ def compare_champion(
                 }
             raise
     manifest = bundle.manifest
-    return measure_candidate(
-        seam, test, Candidate(manifest.kind, bundle.runtime, {}, manifest.threshold, None)
-    ), {}
+    rival = Candidate(
+        manifest.kind, bundle.runtime, {}, manifest.threshold, None, decide=bundle.decide
+    )
+    return measure_candidate(seam, test, rival), {}
 
 
 def gate_figures(

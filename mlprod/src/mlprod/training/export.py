@@ -111,7 +111,7 @@ def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[flo
         )
     fields = seam.terms.fields
     exported = ExportedModel(
-        seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields)
+        seam.runtime, files[MODEL_FILES[seam.runtime]], fields, probe_columns(fields), seam.code
     )
     try:
         return size, TRIALS.run(exported, megabytes)
@@ -127,7 +127,7 @@ def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[flo
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
     """Return the exported model as the service runs it. Raises ExportError if it cannot be run."""
     if seam.runtime == "python":
-        return PythonRuntime(files["model/model.pkl"])
+        return PythonRuntime(files["model/model.pkl"], seam.code)
     with _onnx_errors(seam):
         runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields)
         runtime.score(sample_columns(seam.terms.fields, 2, seed=2))

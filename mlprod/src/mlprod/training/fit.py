@@ -84,12 +84,21 @@ def require_finite(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
     return array
 
 
-def payoffs(seam: Seam, rows: Dataset, scores: Scores, threshold: float) -> NDArray[np.float64]:
-    """Compute the payoff [rows] of the decisions that these scores lead to."""
+def payoffs(
+    seam: Seam,
+    rows: Dataset,
+    scores: Scores,
+    threshold: float,
+    decide: Callable[[float, float], Any] | None = None,
+) -> NDArray[np.float64]:
+    """Compute the payoff [rows] of the decisions that these scores lead to.
+
+    `decide` is that of the candidate, by default the project's.
+    """
+    decide = decide or seam.decide
     cases = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(seam.terms.personal), strict=True)
     result = [
-        _row_payoff(seam, seam.decide(score, threshold), outcome, row)
-        for score, outcome, row in cases
+        _row_payoff(seam, decide(score, threshold), outcome, row) for score, outcome, row in cases
     ]
     return require_finite(result, len(rows), "payoff()")
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..bundle.code_rules import CodeError, code_violations
 from ..bundle.loader import open_bundle
 from ..bundle.manifest import PROVENANCE, Estimate
 from ..bundle.writer import canonical
@@ -14,7 +15,7 @@ from ..identity import whoami
 from ..locks import locked
 from ..project.project import Seam
 from ..settings import Settings
-from .bundle_builder import make_bundle, provenance
+from .bundle_builder import carried_sources, make_bundle, provenance
 from .candidates import Say, make_baseline, make_model
 from .challenger import set_challenger
 from .comparison import compare_champion, gate_figures, measure_candidate, not_applicable_metrics
@@ -55,8 +56,8 @@ def train(
     result before the version may become the challenger. train() does not read the folder
     governance/; train_with_governance() does.
 
-    Raises LockHeldError or ContractViolationError before the training starts. Raises GateError if
-    a gate fails; then the run is logged and nothing is registered.
+    Raises LockHeldError, CodeError or ContractViolationError before the training starts. Raises
+    GateError if a gate fails; then the run is logged and nothing is registered.
     """
     with locked(
         settings.state_dir / TRAINING_LOCK,
@@ -78,6 +79,7 @@ def _train(
     listener: TrainingListener | None,
 ) -> TrainingResult:
     task = seam.task()
+    require_carried_code(seam, kind)
     table = load_table(seam.load, None, until)
     try:
         report, rows = check_rows(seam, table)
@@ -190,6 +192,14 @@ def _train(
     else:
         say(f"challenger unchanged: no gates were given, so none judged version {version.number}")
     return result
+
+
+def require_carried_code(seam: Seam, kind: str) -> None:
+    """Raises CodeError if the code of a new bundle does what such code may not do."""
+    any_import = kind == "model" and seam.runtime == "python"
+    sources = carried_sources(seam, kind)
+    if errors := list(code_violations(sources, seam.package, any_import=any_import)):
+        raise CodeError("; ".join(errors))
 
 
 def _overall_value(result: Evaluation) -> str:

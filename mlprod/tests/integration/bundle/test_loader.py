@@ -189,6 +189,23 @@ def test_a_lower_limit_of_size_applies(model: Path) -> None:
     assert refused.value.reason == "size"
 
 
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        ("import os", "decision.py:1 imports os"),
+        ("from .contract import Row", "imports .contract"),
+        ("raise OSError('no disk')", "no disk"),
+        ("def decide(:", "invalid syntax"),
+    ],
+)
+def test_code_that_may_not_be_loaded_is_refused(model: Path, source: str, part: str) -> None:
+    (model / "code").mkdir()
+    (model / "code" / "decision.py").write_text(f"{source}\n")
+    refused = refusal(sealed(model))
+    assert refused.reason == "code"
+    assert part in str(refused)
+
+
 @pytest.mark.parametrize("name", ["reference.json", "provenance.json"])
 def test_a_link_or_a_pipe_in_the_folder_is_refused_and_not_opened(model: Path, name: str) -> None:
     (model / name).unlink()
