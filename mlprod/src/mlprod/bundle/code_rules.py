@@ -45,8 +45,8 @@ def code_violations(
     `package` is the name of the project's package. With `any_import` other installed packages may
     be imported, as the runtime python allows.
 
-    The rules prevent answers that depend on more than the bundle. They are no sandbox: whoever may
-    write to the registry can run code in the service.
+    The rules prevent answers that depend on more than the bundle. They are no sandbox: a person
+    who may write to the registry can run code in the service.
     """
     for name, source in sources.items():
         tree = ast.parse(source)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 import ibis
 import ibis.expr.types as ir
 
+from ..display.counting import count_of
 from .fields import Field
 from .membership import category_table, is_duckdb, is_unknown_category
 from .words import by_folded_text, describe_category, fold
@@ -43,7 +44,7 @@ def describe_look_alikes(
                 )
                 result.append(
                     f"{field.name}: {shown} looks like a known category and counts as "
-                    f"unknown: {rows:,} rows"
+                    f"unknown: {count_of(rows, 'row')}"
                 )
     more = (
         [f"… and {len(result) - MAX_LINES:,} more such categories"]

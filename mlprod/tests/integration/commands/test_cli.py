@@ -391,8 +391,9 @@ def test_mode_is_switched_and_shown(records: None, capsys: pytest.CaptureFixture
         main(["set-mode", "shadow", "--reason", "complaints since noon", "--actor", "grace"]) == 0
     )
     assert main(["set-mode"]) == 0
-    first, again = capsys.readouterr().out.splitlines()
+    first, where, again = capsys.readouterr().out.splitlines()
     assert first == again
+    assert where.startswith("stored in sqlite:///")
     assert first.startswith("shadow, since 20")
     assert first.endswith(" by grace: complaints since noon")
 

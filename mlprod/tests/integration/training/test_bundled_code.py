@@ -129,7 +129,7 @@ def test_service_and_batch_answer_with_the_code_of_the_version(
     assert answer["decision"] in {"call", "leave"}
     assert answer["score"] == pytest.approx(batch["score"][0].as_py(), abs=1e-6)
     if kind == "baseline":
-        assert answer["score"] == pytest.approx(PARCEL["weight"] / 30)
+        assert answer["score"] == pytest.approx(3.5 / 30)
 
 
 def test_model_in_python_keeps_its_class_after_an_edit(
@@ -158,10 +158,10 @@ def test_champion_is_compared_by_its_own_decision(
     first = train(seam_of(package, "words"), settings, silent).version
     registry.set_alias("champion", first)
     edit(package, "decision", 'HIGH if score >= threshold else "leave"', '"leave"')
-    said: list[str] = []
-    train(seam_of(package, "words"), settings, said.append)
-    (champion,) = [line for line in said if line.startswith("champion ")]
-    (model,) = [line for line in said if line.startswith("model ")]
+    lines: list[str] = []
+    train(seam_of(package, "words"), settings, lines.append)
+    (champion,) = [line for line in lines if line.startswith("champion ")]
+    (model,) = [line for line in lines if line.startswith("model ")]
     value = [float(line.partition("per test row ")[2].split()[0]) for line in (champion, model)]
     assert value[0] > value[1]
 
@@ -186,9 +186,9 @@ def test_code_that_no_bundle_may_carry_is_named_before_the_training(
     seam = seam_of(package, "words")
     edit(package, name, old, new)
     texts = {known: (package / f"{known}.py").read_text() for known in seam.sources}
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(CodeError) as raised:
-        train(replace(seam, sources=texts), settings, said.append)
+        train(replace(seam, sources=texts), settings, lines.append)
     assert part in str(raised.value)
-    assert said == []
+    assert lines == []
     assert registry.versions() == []
