@@ -71,7 +71,7 @@ bench: setup ## measure the template against its peers and write a table
 alerts: mlprod/.venv/ready ## write rules, page and thresholds from alerts.yaml of the library
 	cd mlprod && PYTHONPATH=src .venv/bin/python generate_alerts.py
 
-site: setup ## build the documentation site in var/site, in strict mode
+site: setup ## build the documentation site in var/site/site, in strict mode
 	$(BIN)/python templates/build_site.py
 
 picture: setup ## draw docs/path.svg

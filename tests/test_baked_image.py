@@ -346,7 +346,7 @@ def test_prometheus_accepts_the_configuration_of_compose(
     )
 
 
-@pytest.mark.sampled("images elsewhere")
+@pytest.mark.sampled("what takes five minutes")
 def test_compose_serves_a_promoted_model_from_the_registry(compose: Compose) -> None:
     """Run all services of compose.yaml, with PostgreSQL and rclone of this machine."""
     compose.run("secrets")

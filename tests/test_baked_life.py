@@ -357,6 +357,32 @@ def test_public_data_is_trained_and_served_by_editing_only_the_four_files(
     project.makes("ci" if usecase == "diabetes" else "check")
 
 
+def test_features_of_the_page_answer_with_their_code_after_an_edit(project: Project) -> None:
+    page = project.baked.read("docs/four-files.md").partition("## Features")[2]
+    block = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert block
+    features = project.source / "features.py"
+    features.write_text(block[1])
+    request = readme_request(project)
+    assert "Success" in project.makes("check")
+    project.makes("train")
+    project.makes("promote", REASON="it derives its inputs")
+    with project.serving() as address:
+        wait_for_version(address, "1")
+        before = post(f"{address}/v1/predict", [request])["predictions"][0]
+    edit(features, 'np.log1p(columns["amount"])', 'columns["amount"] * 0')
+    edit(project.source / "decision.py", '"decline" if', '"stop it" if')
+    with project.serving() as address:
+        wait_for_version(address, "1")
+        after = post(f"{address}/v1/predict", [request])["predictions"][0]
+    assert (after["score"], after["decision"]) == (before["score"], before["decision"])
+    edit(features, 'columns["amount"] * 0', 'columns["amount"] - columns["amount"].mean()')
+    refused = project.make("train")
+    assert refused.returncode != 0
+    assert "features.py: log_amount is" in refused.stderr
+    assert "alone in row 0" in refused.stderr
+
+
 def test_clone_without_data_passes_its_tests_and_names_the_skipped_ones(
     project: Project,
 ) -> None:

@@ -161,7 +161,7 @@ def test_gitlab_runs_check_and_tests_and_leaves_evidence_that_counts_for_product
     assert (shown["checks-green"]["status"], shown["tests-green"]["status"]) == ("passed", "passed")
 
 
-@pytest.mark.sampled("images elsewhere")
+@pytest.mark.sampled("what takes five minutes")
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 @needs_engine[0]
 def test_images_are_built_tested_and_passed_to_publishing(

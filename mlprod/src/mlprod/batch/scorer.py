@@ -142,7 +142,7 @@ class _Check:
 
 
 def _score(bundle: Bundle, rows: pa.RecordBatch) -> Scores:
-    if isinstance(bundle.runtime, OnnxRuntime):
+    if isinstance(bundle.runtime, OnnxRuntime) and bundle.runtime.inputs.derive is None:
         return bundle.runtime.run(matrix(bundle.fields, rows))
     return bundle.runtime.score(
         {f.name: column(f, cells_of(f, rows.column(f.name))) for f in bundle.fields}

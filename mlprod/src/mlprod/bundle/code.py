@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import ModuleType
 
+from ..contract.model_inputs import Derive
+
 CODE_FOLDER = "code/"
 
 
@@ -38,6 +40,14 @@ class BundledCode:
         """Import a module from these sources. Any exception of its code is raised."""
         _FINDER.sources[self.private_package] = self.sources
         return import_module(f"{self.private_package}.{name}")
+
+    @property
+    def derive(self) -> Derive | None:
+        """derive() of features.py; None if the bundle has no such file."""
+        derive: Derive | None = (
+            self.module("features").derive if "features" in self.sources else None
+        )
+        return derive
 
     def private_name(self, module_name: str) -> str:
         """Return the private name of a module of the project, and any other name unchanged."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ..contract.encoding import RowEncoder, column, columns_of
+from ..contract.model_inputs import ModelInputs
 from ..contract.schema import Columns, Fields
 from .code import CODE_FOLDER, BundledCode
 from .code_rules import code_violations
@@ -58,7 +59,7 @@ class Bundle:
         Each row holds every field, None for missing.
         """
         matrix = self.encoder(rows)
-        if isinstance(self.runtime, OnnxRuntime):
+        if isinstance(self.runtime, OnnxRuntime) and self.runtime.inputs.derive is None:
             return matrix, self.runtime.run(matrix)
         return matrix, self.runtime.score(columns_of(self.fields, rows))
 
@@ -239,10 +240,11 @@ def _runtime(
         return BaselineRuntime(baseline)
     try:
         model = content[MODEL_FILES[manifest.runtime]]
+        derive = code.derive if code else None
         return (
-            PythonRuntime(model, code)
+            PythonRuntime(model, code, ModelInputs(manifest.fields, derive))
             if manifest.runtime == "python"
-            else OnnxRuntime(model, manifest.fields)
+            else OnnxRuntime(model, manifest.fields, derive)
         )
     except UnsafeModelError as error:
         raise BundleError("unsafe", f"model.onnx is not loaded: {error}") from error

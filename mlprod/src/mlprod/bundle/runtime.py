@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..contract.encoding import encode
+from ..contract.model_inputs import Derive, ModelInputs
 from ..contract.schema import Columns, Fields
 from .code import BundledCode
 from .onnx_check import require_self_contained
@@ -36,7 +36,8 @@ class OnnxRuntime:
     from which to read.
     """
 
-    def __init__(self, model: bytes, fields: Fields) -> None:
+    def __init__(self, model: bytes, fields: Fields, derive: Derive | None = None) -> None:
+        """`fields` are the raw ones, from which `derive` computes the features."""
         require_self_contained(model)
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.load_model_format", "ONNX")
@@ -48,13 +49,13 @@ class OnnxRuntime:
         self.session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )
-        self.fields = fields
+        self.inputs = ModelInputs(fields, derive)
         self.input = self.session.get_inputs()[0].name
         outputs = [output.name for output in self.session.get_outputs()]
         self.output = "probabilities" if "probabilities" in outputs else outputs[0]
 
     def score(self, columns: Columns) -> Scores:
-        return self.run(encode(self.fields, columns))
+        return self.run(self.inputs.matrix(columns))
 
     def run(self, matrix: NDArray[np.float32]) -> Scores:
         """Return the scores [rows] of an encoded matrix [rows, fields]."""
@@ -95,13 +96,20 @@ class PythonRuntime:
     Reading a pickle can run any code.
     """
 
-    def __init__(self, content: bytes, code: BundledCode | None = None) -> None:
-        """`code` has the classes of the pickle; without it they are those of the project today."""
+    def __init__(
+        self, content: bytes, code: BundledCode | None = None, inputs: ModelInputs | None = None
+    ) -> None:
+        """`code` has the classes of the pickle; without it they are those of the project today.
+
+        `inputs` computes the features; without it the model gets the raw columns.
+        """
         # Reached only with a waiver and ML_ALLOW_PICKLE.
         self.model: Any = BundleUnpickler(BytesIO(content), code).load()
+        self.inputs = inputs
 
     def score(self, columns: Columns) -> Scores:
-        return np.asarray(self.model.predict(columns), dtype=np.float64)
+        given = self.inputs.columns(columns) if self.inputs else columns
+        return np.asarray(self.model.predict(given), dtype=np.float64)
 
 
 class BaselineRuntime:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contract.encoding import column
+from ..contract.model_inputs import ModelInputs
 from ..contract.schema import Field, Fields
 from .code import BundledCode
 from .limits import MEGABYTE
@@ -111,7 +112,10 @@ def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
     pickled = task["runtime"] == "python"
 
     def load() -> Runtime:
-        return PythonRuntime(model, code) if pickled else OnnxRuntime(model, fields)
+        derive = code.derive if code else None
+        if pickled:
+            return PythonRuntime(model, code, ModelInputs(fields, derive))
+        return OnnxRuntime(model, fields, derive)
 
     try:
         # This imports libraries, whose memory does not count as the model's.

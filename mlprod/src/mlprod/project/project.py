@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..bundle.code import BundledCode
     from ..bundle.runtime import Scores
+    from ..contract.model_inputs import Derive, ModelInputs
     from ..contract.schema import Columns, ContractSchema, Task
     from .extension_loader import Extensions
 
@@ -58,6 +60,15 @@ class Seam:
     # The modules that a bundle carries, by name, and the name of their package.
     sources: Mapping[str, str] = field(default_factory=dict)
     package: str = ""
+    # derive() of features.py, which is optional.
+    derive: "Derive | None" = None
+
+    @cached_property
+    def inputs(self) -> "ModelInputs":
+        """What the estimator receives, computed from the fields."""
+        from ..contract.model_inputs import ModelInputs
+
+        return ModelInputs(self.terms.fields, self.derive)
 
     @cached_property
     def code(self) -> "BundledCode | None":
@@ -78,7 +89,7 @@ class Seam:
     def _task(self) -> "Task":
         from ..contract.schema import ContractError
 
-        estimator = self.build_model(self.terms.fields)
+        estimator = self.build_model(self.inputs.fields)
         if isinstance(estimator, type):
             raise ContractError(
                 f"model.py: build_model() returned the class {estimator.__name__}; "
@@ -140,6 +151,11 @@ class Project:
         return self._module("decision")
 
     @cached_property
+    def features(self) -> ModuleType | None:
+        """The module features.py, which is optional."""
+        return self._module("features") if find_spec(f"{self.package}.features") else None
+
+    @cached_property
     def terms(self) -> "ContractSchema":
         """The schema of contract.py. Raises ContractError if the contract cannot be read."""
         from ..contract.schema import read_contract
@@ -185,8 +201,16 @@ class Project:
         if runtime not in ("onnx", "python"):
             raise ContractError(f'model.py: RUNTIME: given {runtime!r}; works: "onnx" or "python"')
         folder = Path(str(self.decision.__file__)).parent
-        carried = ("decision", "model") if runtime == "python" else ("decision",)
-        modules = (self.contract, self.data, self.model, self.decision)
+        modules = [self.contract, self.data, self.model, self.decision]
+        carried = ["decision", "model"] if runtime == "python" else ["decision"]
+        if features := self.features:
+            modules.append(features)
+            carried.append("features")
+            if not callable(getattr(features, "derive", None)):
+                raise ContractError(
+                    "features.py has no derive(); works: def derive(columns), which returns a "
+                    "dict of numbers, or no file features.py"
+                )
         sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules]
         return Seam(
             terms=self.terms,
@@ -202,6 +226,7 @@ class Project:
             export=self.extensions.export,
             sources=collect_sources(partial(_source_in, folder), carried),
             package=self.package,
+            derive=features.derive if features else None,
             digest=hashlib.sha256("\0".join(sources).encode()).hexdigest(),
         )
 

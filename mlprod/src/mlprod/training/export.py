@@ -19,17 +19,14 @@ from ..bundle.onnx_check import require_self_contained
 from ..bundle.runtime import MODEL_FILES, OnnxRuntime, PythonRuntime, Runtime, Scores
 from ..bundle.trial import SMALLER_MODEL, ExportedModel
 from ..bundle.writer import probe_columns
-from ..contract.encoding import encode, sample_columns
+from ..contract.encoding import sample_columns
 from ..contract.schema import Columns, Task
 from ..project.project import Seam
 from .dataset import Dataset
 from .fit import require_finite
 
 PARITY_ROWS = 50_000
-ONNX_REMEDY = (
-    "Use estimators that skl2onnx supports, with columns by position, or "
-    'RUNTIME = "python" in model.py.'
-)
+ONNX_REMEDY = 'Use estimators that skl2onnx supports, or RUNTIME = "python" in model.py.'
 
 
 class ExportError(Exception):
@@ -93,7 +90,7 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
 
 
 def _to_onnx(seam: Seam, estimator: Any, binary: bool) -> Any:
-    row = np.zeros((1, len(seam.terms.fields)), dtype=np.float32)
+    row = np.zeros((1, len(seam.inputs.fields)), dtype=np.float32)
     return to_onnx(estimator, row, options={"zipmap": False} if binary else None)
 
 
@@ -118,7 +115,7 @@ def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[flo
     except BundleError as error:
         if error.reason == "size":
             raise
-        name = type(seam.build_model(fields)).__name__
+        name = type(seam.build_model(seam.inputs.fields)).__name__
         raise ExportError(
             f"{name} was exported, but the service could not run it: {error}\n{ONNX_REMEDY}"
         ) from error
@@ -127,9 +124,9 @@ def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[flo
 def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
     """Return the exported model as the service runs it. Raises ExportError if it cannot be run."""
     if seam.runtime == "python":
-        return PythonRuntime(files["model/model.pkl"], seam.code)
+        return PythonRuntime(files["model/model.pkl"], seam.code, seam.inputs)
     with _onnx_errors(seam):
-        runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields)
+        runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields, seam.derive)
         runtime.score(sample_columns(seam.terms.fields, 2, seed=2))
     return runtime
 
@@ -142,7 +139,7 @@ def _onnx_errors(seam: Seam) -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "onnxruntime":
             raise
-        name = type(seam.build_model(seam.terms.fields)).__name__
+        name = type(seam.build_model(seam.inputs.fields)).__name__
         raise ExportError(
             f"{name} was exported, but ONNX Runtime cannot run it: "
             f"{str(error).splitlines()[0][:200]}\n"
@@ -177,8 +174,8 @@ def measure_parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset)
 def predict(seam: Seam, estimator: Any, columns: Columns) -> Scores:
     """Return the scores [rows] of the estimator itself, without its export."""
     if seam.runtime == "python":
-        return np.asarray(estimator.predict(columns), dtype=np.float64)
-    return _scores(estimator, encode(seam.terms.fields, columns), seam.task())
+        return np.asarray(estimator.predict(seam.inputs.columns(columns)), dtype=np.float64)
+    return _scores(estimator, seam.inputs.matrix(columns), seam.task())
 
 
 def _scores(estimator: Any, matrix: NDArray[np.float32], task: Task) -> Scores:

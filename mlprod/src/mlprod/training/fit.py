@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bundle.runtime import Scores
-from ..contract.encoding import encode
 from ..project.project import Seam
+from .column_names import by_position
 from .dataset import Dataset
 
 # Thresholds that are tried, evenly over the quantiles of the scores.
@@ -30,18 +30,20 @@ def fit(seam: Seam, rows: Dataset) -> Any:
     """Fit the estimator of model.py.
 
     It uses one thread, so that the same rows give the same bytes. Raises FitError if the estimator
-    rejects the rows or its own settings.
+    rejects the rows or its own settings, and ColumnNameError if it names an unknown column.
     """
-    estimator = seam.build_model(seam.terms.fields)
+    estimator = by_position(seam.build_model(seam.inputs.fields), seam.inputs.fields.names)
     inputs: Any = (
-        rows.columns if seam.runtime == "python" else encode(seam.terms.fields, rows.columns)
+        seam.inputs.columns(rows.columns)
+        if seam.runtime == "python"
+        else seam.inputs.matrix(rows.columns)
     )
     try:
         with threadpool_limits(1):
             return estimator.fit(inputs, rows.y)
     except (ValueError, TypeError) as error:
         raise FitError(
-            _describe_failure(estimator, inputs, seam.terms.fields.names, error)
+            _describe_failure(estimator, inputs, seam.inputs.fields.names, error)
         ) from error
 
 

@@ -29,16 +29,16 @@ MAX_TRAINING_ROWS = 100_000
 def gain_over_linear(seam: Seam, rows: Dataset, parts: Split, candidate: Candidate) -> Estimate:
     """Compute by how much the candidate's payoff per row exceeds that of a linear model.
 
-    The linear model uses the same fields, and a threshold of its own.
+    The linear model uses the same inputs, and a threshold of its own.
     """
     task, test, validation = seam.task(), rows.subset(parts.test), rows.subset(parts.validation)
-    fields = Fields(tuple(field for field in seam.terms.fields if field.kind != "text"))
+    fields = Fields(tuple(field for field in seam.inputs.fields if field.kind != "text"))
     learn = rows.subset(parts.train[:: len(parts.train) // MAX_TRAINING_ROWS + 1])
-    matrix = _matrix(fields, learn.columns, len(learn))
+    matrix = _matrix(fields, seam.inputs.columns(learn.columns), len(learn))
     estimator = build_linear_model(fields, task).fit(matrix, learn.y)
 
     def score(part: Dataset) -> NDArray[np.float64]:
-        matrix = _matrix(fields, part.columns, len(part))
+        matrix = _matrix(fields, seam.inputs.columns(part.columns), len(part))
         scores = (
             estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
         )

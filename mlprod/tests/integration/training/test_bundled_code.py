@@ -17,8 +17,11 @@ from seams import PARCEL, binary
 from mlprod.batch.scorer import Scorer
 from mlprod.bundle.code_rules import CodeError
 from mlprod.bundle.loader import open_bundle
+from mlprod.bundle.runtime import OnnxRuntime
+from mlprod.contract.encoding import sample_columns
 from mlprod.project.project import Seam
 from mlprod.settings import Settings
+from mlprod.training.feature_check import bound_rows
 from mlprod.training.registry import Registry
 from mlprod.training.train import train
 
@@ -91,6 +94,9 @@ def trained_bundle(seam: Seam, settings: Settings, registry: Registry, kind: str
     """Train a version, and return the folder of its bundle, which has its digest as a name."""
     version = train(seam, settings, silent, kind=kind).version
     folder = settings.state_dir / "downloads" / version.digest
+    if folder.exists():
+        # Another test has trained the same bytes.
+        return folder
     shutil.copytree(registry.download(version, folder.with_suffix(".registered")), folder)
     return folder
 
@@ -103,6 +109,70 @@ def edit(package: Path, name: str, old: str, new: str) -> None:
     # Python compares the seconds of a source with those of its compiled form.
     for compiled in package.rglob("*.pyc"):
         compiled.unlink()
+
+
+FEATURES = """
+def derive(columns):
+    return {"per_stop": columns["weight"] / (1 + columns["stops"]), "stops": columns["stops"]}
+"""
+
+
+def with_features(package: Path) -> Seam:
+    """The seam of the package with its features.py, as the file is now."""
+    seam = seam_of(package, "words", "features")
+    return replace(seam, derive=imported(package, "features").derive)
+
+
+def test_service_batch_and_training_compute_the_same_features(
+    package: Path, settings: Settings, registry: Registry
+) -> None:
+    (package / "features.py").write_text(FEATURES)
+    seam = with_features(package)
+    bundle = trained_bundle(seam, settings, registry, "model")
+    edit(package, "features", "(1 + columns", "(7 + columns")
+    today = with_features(package)
+    opened = open_bundle(bundle, today.terms.fields, today.baseline)
+    columns = sample_columns(seam.terms.fields, 100_000, seed=8)
+    edges = bound_rows(seam.terms.fields)
+    columns = {name: np.concatenate([edges[name], values]) for name, values in columns.items()}
+    rows = [
+        {name: None if value != value else value for name, value in zip(columns, row, strict=True)}
+        for row in zip(*(values.tolist() for values in columns.values()), strict=True)
+    ]
+    training = opened.runtime.score(columns)
+    _, service = opened.score_rows(rows)
+    np.testing.assert_array_equal(service, training)
+    matrix = seam.inputs.matrix(columns)
+    assert isinstance(opened.runtime, OnnxRuntime)
+    np.testing.assert_array_equal(opened.runtime.run(matrix), training)
+    assert not np.array_equal(today.inputs.matrix(columns), matrix, equal_nan=True)
+    table = pa.table(
+        {
+            name: [
+                value if isinstance(value, str) or value is None else float(value)
+                for value in (row[name] for row in rows[:2_000])
+            ]
+            for name in columns
+        }
+    ).append_column("parcel", [[f"p{row}" for row in range(2_000)]])
+    scorer = Scorer(bundle, bundle.name, today.terms, today.baseline, today.decide)
+    (batch,) = scorer(table.to_batches())
+    accepted = np.asarray(batch["refused"].is_null())
+    assert accepted.sum() > 1_000
+    np.testing.assert_array_equal(np.asarray(batch["score"])[accepted], training[:2_000][accepted])
+
+
+def test_explanation_and_drift_stay_on_the_fields(
+    package: Path, settings: Settings, registry: Registry
+) -> None:
+    (package / "features.py").write_text(FEATURES)
+    seam = with_features(package)
+    point(settings.models, trained_bundle(seam, settings, registry, "model"), 1)
+    with serve(seam, settings) as client:
+        (answer,) = client.post("/v1/explain", json={"rows": [PARCEL]}).json()["explanations"]
+        assert {item["field"] for item in answer["fields"]} == set(seam.terms.fields.names)
+        client.post("/v1/predict", json={"rows": [PARCEL]})
+        assert 'ml_feature_bucket_total{field="weight"' in client.operations.get("/metrics").text
 
 
 def row_of_a_batch() -> pa.RecordBatch:

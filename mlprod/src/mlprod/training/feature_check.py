@@ -1,0 +1,91 @@
+"""The check of derive() before a training: finite, one row at a time, and always the same."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.encoding import column, sample_columns
+from ..contract.model_inputs import FeatureError, ModelInputs
+from ..contract.schema import Columns, Field, Fields
+
+SAMPLE_ROWS = 2_000
+# Rows that are computed one by one.
+SINGLE_ROWS = 8
+# A feature may differ in the last bits between one row and many, since numpy sums in another order.
+TOLERANCE = 1e-9
+
+
+def require_sound_features(inputs: ModelInputs, columns: Columns) -> None:
+    """Check derive() on the rows of the data, on random rows of the contract and on its limits.
+
+    Does nothing without derive(). Raises FeatureError; the message names feature, row and rule.
+    """
+    if inputs.derive is None:
+        return
+    for source, rows in (
+        ("the data", columns),
+        ("random rows of the contract", sample_columns(inputs.raw, SAMPLE_ROWS, seed=4)),
+        ("the limits of the contract", bound_rows(inputs.raw)),
+    ):
+        _require_sound(inputs, rows, source)
+
+
+def bound_rows(fields: Fields) -> Columns:
+    """Return rows [3] at the lower and the upper bound of each field, and with missing values."""
+    return {field.name: column(field, list(_bounds_of(field))) for field in fields}
+
+
+def _bounds_of(field: Field) -> Iterator[object]:
+    if field.kind in ("category", "text"):
+        texts = field.categories or ("", "a")
+        yield from (texts[0], texts[-1], None if field.optional else texts[0])
+    else:
+        low, high = field.bounds or (0.0, 1.0)
+        yield from (low, high, np.nan if field.optional else low)
+
+
+def _require_sound(inputs: ModelInputs, columns: Columns, source: str) -> None:
+    features = inputs.columns(columns)
+    again = inputs.columns(columns)
+    rows = len(next(iter(columns.values())))
+    # Missing values may give missing features.
+    missing = np.zeros(rows, dtype=bool)
+    for field in inputs.raw:
+        if field.kind not in ("category", "text"):
+            missing |= np.isnan(columns[field.name])
+    single = [
+        inputs.columns({name: values[place : place + 1] for name, values in columns.items()})
+        for place in range(min(rows, SINGLE_ROWS))
+    ]
+    for name in (field.name for field in inputs.fields if field.kind == "number"):
+        values = features[name]
+        bad = np.isinf(values) | (np.isnan(values) & ~missing)
+        if bad.any():
+            raise FeatureError(
+                f"features.py: {name} is {values[bad][0]} in {_row(columns, bad)} ({source}); "
+                "works: a finite number for each row without missing values, for example with "
+                "np.where or np.clip"
+            )
+        if not np.array_equal(values, again[name], equal_nan=True):
+            differs = ~((values == again[name]) | (np.isnan(values) & np.isnan(again[name])))
+            raise FeatureError(
+                f"features.py: {name} differs between two calls in {_row(columns, differs)} "
+                f"({source}); works: no random numbers, no clock"
+            )
+        alone = np.array([item[name][0] for item in single])
+        among = values[: len(alone)]
+        differing = ~np.isclose(alone, among, TOLERANCE, TOLERANCE, equal_nan=True)
+        if differing.any():
+            raise FeatureError(
+                f"features.py: {name} is {among[differing][0]} among other rows and "
+                f"{alone[differing][0]} alone in {_row(columns, differing)} ({source}); works: row "
+                "by row, without a mean or a rank over the rows; what must be learned belongs to "
+                "the estimator"
+            )
+
+
+def _row(columns: Columns, where: NDArray[np.bool_]) -> str:
+    place = int(np.flatnonzero(where)[0])
+    shown = ", ".join(f"{name}={values[place]}" for name, values in columns.items())
+    return f"row {place} [{shown[:200]}]"
