@@ -183,29 +183,37 @@ def _code(manifest: Manifest, content: Mapping[str, bytes]) -> BundledCode | Non
 
     Raises BundleError if the code does what the code of a bundle may not do.
     """
-    sources = {
-        name.removeprefix(CODE_FOLDER).removesuffix(".py"): data.decode()
-        for name, data in content.items()
-        if name.startswith(CODE_FOLDER)
-    }
+    files = {name: data for name, data in content.items() if name.startswith(CODE_FOLDER)}
+    sources = dict[str, str]()
     try:
+        for name, data in files.items():
+            sources[name.removeprefix(CODE_FOLDER).removesuffix(".py")] = data.decode()
         any_import = manifest.kind == "model" and manifest.runtime == "python"
         violation = next(code_violations(sources, manifest.package, any_import=any_import), "")
-    except SyntaxError as error:
-        violation = f"{error}"
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        violation = f"{error!r}"
     if violation:
         raise BundleError("code", f"the bundle's code is not loaded: {violation}")
     return BundledCode(manifest.package, sources) if sources else None
 
 
 def _decision(code: BundledCode | None) -> ModuleType | None:
-    """Return the bundle's own decision.py, or None if it carries no code."""
+    """Return the bundle's own decision.py, or None if it carries no code.
+
+    Raises BundleError if it cannot be imported, or has not both functions.
+    """
+    if code is None:
+        return None
     try:
-        return code.module("decision") if code else None
+        decision = code.module("decision")
     except Exception as error:
         raise BundleError(
             "code", f"the bundle's decision.py cannot be imported: {error!r}"
         ) from error
+    for name in ("baseline", "decide"):
+        if not callable(getattr(decision, name, None)):
+            raise BundleError("code", f"the bundle's decision.py has no function {name}()")
+    return decision
 
 
 def _try_elsewhere(
@@ -239,8 +247,7 @@ def _runtime(
     if manifest.kind == "baseline":
         return BaselineRuntime(baseline)
     try:
-        model = content[MODEL_FILES[manifest.runtime]]
-        derive = code.derive if code else None
+        model, derive = content[MODEL_FILES[manifest.runtime]], code.derive if code else None
         return (
             PythonRuntime(model, code, ModelInputs(manifest.fields, derive))
             if manifest.runtime == "python"

@@ -147,6 +147,8 @@ def _result(text: bytes, code: int, seconds: int, megabytes: int) -> float:
         )
     if kind == UnsafeModelError.__name__:
         raise BundleError("unsafe", f"model.onnx is not loaded: {message}")
+    if result["stage"] == "code":
+        raise BundleError("code", f"the bundle's code cannot be imported: {kind}: {message}")
     if result["stage"] == "load":
         raise BundleError("runtime", f"the model cannot be loaded: {message}")
     raise BundleError("probe", f"the model cannot score its own probe: {message}")

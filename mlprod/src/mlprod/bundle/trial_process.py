@@ -93,8 +93,8 @@ def try_in_fork(task: dict[str, Any], model: bytes, longest: float) -> tuple[byt
 def main() -> None:
     """Run one trial and print its result as JSON.
 
-    The result is {"megabytes": n}, or {"stage": "load" or "probe", "kind": name of the exception,
-    "message": …}.
+    The result is {"megabytes": n}, or {"stage": "code", "load" or "probe", "kind": name of the
+    exception, "message": …}.
     """
     with os.fdopen(os.dup(1), "w") as output:
         # Output that the model prints must not mix with the result.
@@ -108,7 +108,7 @@ def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
         tuple(Field(**item | {"categories": tuple(item["categories"])}) for item in task["fields"])
     )
     _limit_time(task["seconds"], task["longest"])
-    code, stage = BundledCode(*task["code"]) if task["code"] else None, "load"
+    code, stage = BundledCode(*task["code"]) if task["code"] else None, "code"
     pickled = task["runtime"] == "python"
 
     def load() -> Runtime:
@@ -118,6 +118,10 @@ def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
         return OnnxRuntime(model, fields, derive)
 
     try:
+        if code:
+            # It could run without end, as a model could.
+            code.module("decision")
+        stage = "load"
         # This imports libraries, whose memory does not count as the model's.
         first = load() if pickled else None
         before = _begin_measuring()

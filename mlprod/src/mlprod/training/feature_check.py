@@ -1,6 +1,6 @@
 """The check of derive() before a training: finite, one row at a time, and always the same."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,31 @@ SINGLE_ROWS = 8
 TOLERANCE = 1e-9
 
 
-def require_sound_features(inputs: ModelInputs, columns: Columns) -> None:
-    """Check derive() on the rows of the data, on random rows of the contract and on its limits.
+def require_sound_features(
+    inputs: ModelInputs, columns: Columns, personal: Collection[str] = ()
+) -> None:
+    """Check derive() on random rows of the contract, on its limits, and on the rows of the data.
 
-    Does nothing without derive(). Raises FeatureError; the message names feature, row and rule.
+    Does nothing without derive(). Raises FeatureError; the message names feature, row and rule, and
+    shows no value of a `personal` field.
     """
     if inputs.derive is None:
         return
-    for source, rows in (
-        ("the data", columns),
-        ("random rows of the contract", sample_columns(inputs.raw, SAMPLE_ROWS, seed=4)),
-        ("the limits of the contract", bound_rows(inputs.raw)),
-    ):
-        _require_sound(inputs, rows, source)
+    _require_sound(
+        inputs, sample_columns(inputs.raw, SAMPLE_ROWS, seed=4), "random rows of the contract"
+    )
+    _require_sound(inputs, bound_rows(inputs.raw), "the limits of the contract")
+    try:
+        inputs.columns(columns)
+    except FeatureError as error:
+        if error.__cause__ is None:
+            raise
+        # The text of another exception may hold a value of a row.
+        raise FeatureError(
+            f"features.py: derive() failed for the rows of the data, with "
+            f"{type(error.__cause__).__name__}, and not for random rows of the contract"
+        ) from None
+    _require_sound(inputs, columns, "the data", personal)
 
 
 def bound_rows(fields: Fields) -> Columns:
@@ -45,7 +57,9 @@ def _bounds_of(field: Field) -> Iterator[object]:
         yield from (low, high, np.nan if field.optional else low)
 
 
-def _require_sound(inputs: ModelInputs, columns: Columns, source: str) -> None:
+def _require_sound(
+    inputs: ModelInputs, columns: Columns, source: str, hidden: Collection[str] = ()
+) -> None:
     features = inputs.columns(columns)
     again = inputs.columns(columns)
     rows = len(next(iter(columns.values())))
@@ -63,15 +77,15 @@ def _require_sound(inputs: ModelInputs, columns: Columns, source: str) -> None:
         bad = np.isinf(values) | (np.isnan(values) & ~missing)
         if bad.any():
             raise FeatureError(
-                f"features.py: {name} is {values[bad][0]} in {_row(columns, bad)} ({source}); "
-                "works: a finite number for each row without missing values, for example with "
-                "np.where or np.clip"
+                f"features.py: {name} is {values[bad][0]} in {_row(columns, bad, hidden)} "
+                f"({source}); works: a finite number for each row without missing values, for "
+                "example with np.where or np.clip"
             )
         if not np.array_equal(values, again[name], equal_nan=True):
             differs = ~((values == again[name]) | (np.isnan(values) & np.isnan(again[name])))
             raise FeatureError(
-                f"features.py: {name} differs between two calls in {_row(columns, differs)} "
-                f"({source}); works: no random numbers, no clock"
+                f"features.py: {name} differs between two calls in "
+                f"{_row(columns, differs, hidden)} ({source}); works: no random numbers, no clock"
             )
         alone = np.array([item[name][0] for item in single])
         among = values[: len(alone)]
@@ -79,13 +93,15 @@ def _require_sound(inputs: ModelInputs, columns: Columns, source: str) -> None:
         if differing.any():
             raise FeatureError(
                 f"features.py: {name} is {among[differing][0]} among other rows and "
-                f"{alone[differing][0]} alone in {_row(columns, differing)} ({source}); works: row "
-                "by row, without a mean or a rank over the rows; what must be learned belongs to "
-                "the estimator"
+                f"{alone[differing][0]} alone in {_row(columns, differing, hidden)} ({source}); "
+                "works: row by row, without a mean or a rank over the rows; what must be learned "
+                "belongs to the estimator"
             )
 
 
-def _row(columns: Columns, where: NDArray[np.bool_]) -> str:
+def _row(columns: Columns, where: NDArray[np.bool_], hidden: Collection[str]) -> str:
     place = int(np.flatnonzero(where)[0])
-    shown = ", ".join(f"{name}={values[place]}" for name, values in columns.items())
+    shown = ", ".join(
+        f"{name}={values[place]}" for name, values in columns.items() if name not in hidden
+    )
     return f"row {place} [{shown[:200]}]"

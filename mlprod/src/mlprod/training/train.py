@@ -106,7 +106,7 @@ def _train(
             f"training period, and of one that is learned, from the test period"
         )
     if kind == "model":
-        require_sound_features(seam.inputs, rows.columns)
+        require_sound_features(seam.inputs, rows.columns, seam.terms.personal)
     powers = field_powers(seam.terms.fields, rows.subset(parts.train), task)
     for warning in leakage_warnings(powers):
         say(f"leak       WARNING: {warning}")

@@ -196,11 +196,14 @@ def test_a_lower_limit_of_size_applies(model: Path) -> None:
         ("from .contract import Row", "imports .contract"),
         ("raise OSError('no disk')", "no disk"),
         ("def decide(:", "invalid syntax"),
+        ("def decide(score, threshold): return 1", "has no function baseline()"),
+        ("# \ud800", "UnicodeDecodeError"),
+        ("x = " + "-" * 100_000 + "1", "not loaded"),
     ],
 )
 def test_code_that_may_not_be_loaded_is_refused(model: Path, source: str, part: str) -> None:
     (model / "code").mkdir()
-    (model / "code" / "decision.py").write_text(f"{source}\n")
+    (model / "code" / "decision.py").write_text(f"{source}\n", errors="surrogatepass")
     refused = refusal(sealed(model))
     assert refused.reason == "code"
     assert part in str(refused)

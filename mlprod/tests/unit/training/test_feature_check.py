@@ -3,10 +3,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from seams import PARCELS
 
 from mlprod.contract.encoding import sample_columns
 from mlprod.contract.model_inputs import Derive, FeatureError, ModelInputs
+from mlprod.contract.schema import Columns
 from mlprod.training.feature_check import bound_rows, require_sound_features
 
 FIELDS = PARCELS.fields
@@ -30,6 +32,27 @@ def test_limits_are_the_bounds_and_missing_values() -> None:
     np.testing.assert_array_equal(rows["stops"], [0, 50, 0])
     np.testing.assert_array_equal(rows["distance"], [0, 100, np.nan])
     assert rows["courier"].tolist() == ["bike", "van", "bike"]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_no_value_of_a_personal_field_is_shown() -> None:
+    secret = dict(DATA) | {"distance": np.full(200, 77.125)}
+
+    def derive(columns: Columns) -> dict[str, NDArray[np.float64]]:
+        return {"a": np.where(columns["distance"] == 77.125, np.inf, columns["weight"])}
+
+    with pytest.raises(FeatureError, match=r"a is inf in row 0 .*\(the data\)") as raised:
+        require_sound_features(ModelInputs(FIELDS, derive), secret, ("distance",))
+    assert "77.125" not in str(raised.value)
+
+    def refuse(columns: Columns) -> dict[str, NDArray[np.float64]]:
+        if 77.125 in columns["distance"]:
+            raise ValueError("what to do with 77.125?")
+        return {"a": columns["weight"]}
+
+    with pytest.raises(FeatureError, match="failed for the rows of the data, with Val") as again:
+        require_sound_features(ModelInputs(FIELDS, refuse), secret, ("distance",))
+    assert "77.125" not in str(again.value)
 
 
 @pytest.mark.parametrize(
