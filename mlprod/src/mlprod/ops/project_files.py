@@ -1,6 +1,7 @@
 """What the readiness checks read in a project: its folders, its alerting rules, its CI jobs."""
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,12 +12,11 @@ import yaml
 
 def top_level_folders() -> Iterable[str]:
     """Yield the top-level folders with tracked files, and the files of the package."""
-    try:
-        done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, check=True)  # noqa: S607
-        names = done.stdout.split("\0")
-    except (OSError, subprocess.CalledProcessError):
-        # An image has no git; it holds only files of the pipeline.
+    # An image has no git; it holds only files of the pipeline.
+    if not (git := shutil.which("git")):
         return
+    done = subprocess.run([git, "ls-files", "-z"], capture_output=True, text=True, check=False)
+    names = done.stdout.split("\0")
     top = {name.split("/")[0] for name in names if "/" in name}
     own = {"/".join(name.split("/")[:3]) for name in names if re.match(r"src/[^/]+/[^/]+", name)}
     yield from sorted(top | own)
