@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 import urllib.request
+from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,10 @@ def compare(name: str, received: str, folder: Path) -> None:
     """
     actual = folder / name
     actual.write_text(received, encoding="utf-8")
-    assert received.splitlines() == (GOLDEN / name).read_text(encoding="utf-8").splitlines(), (
-        f"cp {actual} {GOLDEN}"
-    )
+    expected = (GOLDEN / name).read_text(encoding="utf-8")
+    difference = unified_diff(expected.splitlines(), received.splitlines(), lineterm="", n=0)
+    if changed := "\n".join(difference):
+        raise AssertionError(f"{changed}\ncp {actual} {GOLDEN}")
 
 
 def compare_demo(printed: str, folder: Path) -> None:
@@ -43,14 +46,22 @@ def compare_help(project: "Project", folder: Path) -> None:
     compare("help.txt", "\n".join([listed, *helps]), folder)
 
 
+def read_metrics(address: str, seconds: int = 60) -> str:
+    """Return the metrics after the service has counted records: then each series exists."""
+    for _ in range(seconds * 10):
+        with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310
+            metrics = str(response.read().decode())
+        if "\nml_decision_feedback_total{" in metrics:
+            return metrics
+        time.sleep(0.1)
+    raise AssertionError(f"the service counted no records within {seconds} s")
+
+
 def compare_api(project: "Project", address: str, folder: Path) -> None:
     """Compare the OpenAPI document and the metrics with their labels of a new service."""
     with urllib.request.urlopen(f"{address}/openapi.json", timeout=5) as response:  # noqa: S310
         openapi = json.load(response)
-    with urllib.request.urlopen(
-        f"http://127.0.0.1:{project.operations}/metrics", timeout=5
-    ) as response:
-        metrics = response.read().decode()
+    metrics = read_metrics(f"http://127.0.0.1:{project.operations}/metrics")
     kinds = [
         line.removeprefix("# TYPE ") for line in metrics.splitlines() if line.startswith("# TYPE ")
     ]
