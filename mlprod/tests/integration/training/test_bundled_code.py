@@ -11,15 +11,19 @@ from types import ModuleType
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import point, serve, silent
+from conftest import eventually, point, serve, silent
 from seams import PARCEL, binary
+from stored import stored
 
 from mlprod.batch.scorer import Scorer
 from mlprod.bundle.code_rules import CodeError
 from mlprod.bundle.loader import open_bundle
 from mlprod.bundle.runtime import OnnxRuntime
 from mlprod.contract.encoding import sample_columns
+from mlprod.ops.migrate import migrate
 from mlprod.project.project import Seam
+from mlprod.records.store import Store
+from mlprod.records.tables import predictions
 from mlprod.settings import Settings
 from mlprod.training.feature_check import bound_rows
 from mlprod.training.registry import Registry
@@ -177,6 +181,41 @@ def test_explanation_and_drift_stay_on_the_fields(
 
 def row_of_a_batch() -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([PARCEL | {"parcel": "p1"}])
+
+
+def test_recorded_rows_scored_again_by_their_version_give_the_recorded_answers(
+    package: Path, settings: Settings, registry: Registry, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'records.db'}"})
+    assert migrate(settings.records_url)
+    (package / "features.py").write_text(FEATURES)
+    seam = with_features(package)
+    bundle = trained_bundle(seam, settings, registry, "model")
+    point(settings.models, bundle, 1)
+    store = Store(settings.records_url)
+    # the PII field is not recorded, so a record can only be scored again without it
+    unknown = dict.fromkeys(seam.terms.personal)
+    rows = [PARCEL | unknown | {"stops": stops, "weight": stops / 2} for stops in range(1, 50)]
+    with serve(seam, settings) as client:
+        answer = client.post("/v1/predict", json={"rows": rows})
+        assert answer.status_code == 200, answer.text
+        eventually(lambda: len(stored(store, predictions)) == len(rows))
+    edit(package, "features", "(1 + columns", "(7 + columns")
+    edit(package, "words", '"call"', '"wait for a call"')
+    today = with_features(package)
+    recorded = stored(store, predictions)
+    store.engine.dispose()
+    assert {item["bundle"] for item in recorded} == {bundle.name}
+    opened = open_bundle(bundle, today.terms.fields, today.baseline)
+    _, scores = opened.score_rows([unknown | item["row"] for item in recorded])
+    assert [item["score"] for item in recorded] == pytest.approx(scores.tolist(), abs=1e-6)
+    assert opened.decide
+    threshold = opened.manifest.threshold
+    assert threshold is not None
+    decided = [opened.decide(item["score"], threshold) for item in recorded]
+    assert [item["decision"] for item in recorded] == decided
+    assert "call" in decided
+    assert today.decide(1.0, threshold) == "wait for a call"
 
 
 @pytest.mark.parametrize("kind", ["model", "baseline"])
