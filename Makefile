@@ -10,7 +10,7 @@ $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name)))$(eval expo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check check-library test test-fast test-library prove bench site picture \
-  alerts reference generated release-check lock
+  alerts reference generated release-check lock upgrade
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,3 +89,6 @@ release-check: setup ## compare a wheel with a rebuild of its tag: TAG=vX.Y.Z WH
 lock: setup ## resolve requirements/dev.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --python-version 3.11 \
 	  --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements/dev.txt
+
+upgrade: setup ## turn a project of the first version into a thin project on the library [PROJECT=folder]
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python templates/upgrade_project.py "$$PROJECT"

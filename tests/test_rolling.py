@@ -1,4 +1,4 @@
-"""A rollout from the first version to the current one, without the loss of a record.
+"""An upgrade and a rollout from the first version, without the loss of an edit or a record.
 
 Both versions serve at the same time with one database and one registry.
 """
@@ -15,13 +15,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, BakedProject, baking
+from conftest import ROOT, BakedProject
 from test_baked_life import Project, environment, post, post_json, readme_request, wait_for_version
 
 __all__ = ["environment"]  # a fixture
 pytestmark = pytest.mark.slow
 # The commit of the first version.
 FIRST = "55006c7"
+# Edits of a team, by file.
+EDITS = {
+    "src/fraud_scoring/domain/contract.py": ("le=50_000", "le=60_000"),
+    "src/fraud_scoring/domain/data.py": (
+        "from .contract import MERCHANTS",
+        "from .contract import MERCHANTS, UNIT  # noqa: F401",
+    ),
+    "src/fraud_scoring/domain/decision.py": ("GOODWILL = 0.15", "GOODWILL = 0.2"),
+    "governance/ownership.yaml": ('name: "TODO"', 'name: "Your Name"'),
+    "deploy/values/values.yaml": ("before: 400 days ago", "before: 90 days ago"),
+    "README.md": ("make demo", "make demo  # ours"),
+    "src/fraud_scoring/serving/limits.py": ("import asyncio\n", "import asyncio  # ours\n"),
+}
+OWN_TEST = """from fraud_scoring.domain.contract import UNIT
+
+
+def test_ours() -> None:
+    assert UNIT == "card_id"
+"""
 # Rows that each service scores in each phase.
 ROWS = 20
 # Seconds until a service must be up, on a busy machine.
@@ -40,25 +59,76 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Project:
         )
     folder = tmp_path_factory.mktemp("first")
     template = folder / "template"
-    template.mkdir()
-    archive = subprocess.run(["git", "archive", FIRST], cwd=ROOT, capture_output=True, check=True)
-    subprocess.run(["tar", "-x"], cwd=template, input=archive.stdout, check=True)
-    bake = [
-        sys.executable,
-        "-m",
-        "cookiecutter",
-        "--no-input",
-        "--default-config",
-        "-o",
-        folder,
-        ".",
-    ]
-    subprocess.run(bake, cwd=template, capture_output=True, check=True)
+    git(folder, "clone", "-q", ROOT, template)
+    git(template, "checkout", "-q", FIRST)
+    bake = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", folder]
+    subprocess.run([*bake, "."], cwd=template, capture_output=True, check=True)
     project = Project(BakedProject(folder / "fraud-scoring"), folder / "venv")
+    git(project.path, "config", "user.name", "You")
+    git(project.path, "config", "user.email", "you@example.org")
+    for name, (old, new) in EDITS.items():
+        text = project.baked.read(name)
+        assert old in text, name
+        (project.path / name).write_text(text.replace(old, new))
+    own = project.path / "tests" / "test_ours.py"
+    own.write_text(OWN_TEST)
+    git(project.path, "add", "-A")
+    git(project.path, "commit", "-qm", "Ours")
     # The name of the setting in the first version.
     project.second_port = "ML_OPS_PORT"
     project.makes("setup")
     return project
+
+
+def git(folder: Path, *arguments: str | Path) -> None:
+    subprocess.run(["git", "-C", folder, *arguments], capture_output=True, check=True)
+
+
+@pytest.fixture(scope="module")
+def today(first: Project, environment: Path) -> Project:
+    """Upgrade a copy of the first version's project, while the original can go on to serve."""
+    path = first.path.parent / "upgraded"
+    git(first.path, "clone", "-q", first.path, path)
+    project = Project(BakedProject(path), environment)
+    done = subprocess.run(
+        ["make", "upgrade", f"PROJECT={path}"],
+        cwd=ROOT,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
+    (path.parent / "upgrade.log").write_text(done.stdout)
+    return project
+
+
+@pytest.mark.sampled("what takes five minutes")
+def test_upgraded_project_has_its_own_files_and_passes_its_tests(
+    first: Project, today: Project
+) -> None:
+    domain, package = "src/fraud_scoring/domain", "src/fraud_scoring"
+    for name, expected in (
+        ("contract.py", "le=60_000"),
+        ("data.py", "from .contract import GROUP, MERCHANTS"),
+        ("decision.py", "GOODWILL = 0.2"),
+    ):
+        assert expected in today.baked.read(f"{package}/{name}")
+    assert "UNIT" not in today.baked.read(f"{package}/contract.py")
+    people = today.baked.yaml("governance/ownership.yaml")["people"]
+    assert people == first.baked.yaml("governance/ownership.yaml")["people"]
+    assert {person["name"] for person in people} == {"Your Name"}
+    values = today.baked.yaml("deploy/values/values.yaml")
+    assert values["forget"] == {"suspend": True, "before": "90 days ago"}
+    assert values["retrain"] == {"suspend": True}, "a new value must be there"
+    patch = today.baked.read("not-upgraded.patch")
+    printed = (today.path.parent / "upgrade.log").read_text()
+    for name in ("README.md", f"{package}/serving/limits.py"):
+        assert EDITS[name][1].strip() in patch
+        assert f"  {name}\n" in printed
+    assert not (today.path / domain).exists()
+    assert re.search(r"\d+ passed", today.makes("test"))
+    ours = today.run("test", "tests/test_ours.py")
+    assert "1 passed" in ours.stdout, ours.stdout + ours.stderr
 
 
 def predict(address: str, ids: list[str], row: dict[str, Any]) -> list[str]:
@@ -101,12 +171,10 @@ def eventually(value: Callable[[], Any], expected: Any, seconds: float = START) 
 
 @pytest.mark.sampled("what takes five minutes")
 def test_rollout_from_the_first_version_loses_no_record(
-    first: Project, cookies: Any, environment: Path, tmp_path: Path
+    first: Project, today: Project, tmp_path: Path
 ) -> None:
     state = first.path / "var"
-    today = Project(baking(cookies)(), environment)
     today.environment |= {"ML_STATE_DIR": str(state), "ML_EVENT_LOG_DIR": str(tmp_path / "spool")}
-    today.makes("setup")
     row, requested = readme_request(today), list[str]()
     other_row = row | {"amount": row["amount"] + 100}
 
@@ -124,6 +192,7 @@ def test_rollout_from_the_first_version_loses_no_record(
         assert migrated.returncode == 0, migrated.stderr
         with today.serving() as after:
             assert wait_for_version(after, "2", seconds=START)["kind"] == "model"
+            assert "carries no code" in (today.path / "serve.log").read_text()
             for number in range(ROWS):
                 requested += predict(before, [f"beside-before-{number}"], row)
                 requested += predict(after, [f"beside-after-{number}"], row)
