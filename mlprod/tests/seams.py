@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from mlprod.bundle.code import BundledCode
 from mlprod.contract.schema import Columns, Contract, ContractSchema, Fields, read_contract
 from mlprod.project.project import Load, Seam
 
@@ -197,6 +198,24 @@ def largest_first(columns: Columns) -> NDArray[np.float64]:
     return np.asarray(columns["amount"] / 10_000, dtype=np.float64)
 
 
+DECIDE_CLAIMS = """
+def baseline(columns):
+    return columns["amount"] / 10_000
+
+def decide(score, threshold):
+    return "call" if score >= threshold else "leave"
+"""
+CLAIMS_CODE = BundledCode("claims_of_the_tests", {
+    "decision": DECIDE_CLAIMS, "features": DERIVE_CLAIMS
+})  # fmt: skip
+
+
+def costs_by_day(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
+    """A missed fraud of an earlier year costs less."""
+    missed = -5.0 if row["happened"] >= "2025-01-01" else -4.0
+    return -1.0 if decision == "call" else missed * outcome
+
+
 dated = Seam(
     CLAIMS,
     given(claims()),
@@ -204,8 +223,11 @@ dated = Seam(
     "onnx",
     largest_first,
     call_or_leave,
-    costs,
+    costs_by_day,
     digest="of the tests",
+    sources=CLAIMS_CODE.sources,
+    package=CLAIMS_CODE.package,
+    derive=CLAIMS_CODE.derive,
 )
 
 

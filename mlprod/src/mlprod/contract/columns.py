@@ -40,14 +40,17 @@ UNREADABLE = {
     "time": "not a time such as 2026-06-01 12:30:00",
     "label": "neither a number nor true or false",
     "date": f"not a date such as {DATE_EXAMPLES['date']}",
-    "datetime": f"not a date and time such as {DATE_EXAMPLES['datetime']}",
+    "datetime": f"not a datetime such as {DATE_EXAMPLES['datetime']}",
 }
 CELL_REMEDIES = {
     UNREADABLE["number"]: (
         "write it as 1234.5, without thousands separator, unit or percent sign; leave a cell "
         "without a value empty"
     ),
-    UNREADABLE["integer"]: "write it as 1234; leave a cell without a value empty",
+    UNREADABLE["integer"]: (
+        "write it as 1234, in pandas with .round().astype('Int64'), which leaves gaps missing; or "
+        "make the field a float; leave a cell without a value empty"
+    ),
     UNREADABLE["boolean"]: "write true or false; leave a cell without a value empty",
     UNREADABLE["id"]: (
         "set the type of the spreadsheet's column to text, and export the ids again from their "
@@ -76,6 +79,11 @@ def type_violation(dtype: Any, kind: str, task: Task) -> str | None:
         remedy = (
             "works: write it as true or false, in load() by comparing it with the text that means "
             "true: table.column == '...'"
+        )
+    if kind in ("category", "text") and dtype.is_floating():
+        remedy += (
+            "; whole numbers that pandas made floats because of gaps: .astype('Int64')"
+            ".astype('string')"
         )
     if kind in DATE_EXAMPLES and dtype.is_numeric():
         remedy = (

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 DATE_EXAMPLES = {"date": "2026-06-01", "datetime": "2026-06-01T12:30:00Z"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-NO_SUCH_DAY = "the calendar has no such day"
+NO_SUCH_DAY = "not a day of the calendar"
 
 # For Python and for the regular expressions of query engines.
 DAY = r"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))"

@@ -57,8 +57,8 @@ def _reader(field: Field) -> Callable[[Any], date | None]:
         except ValueError as error:
             raise PydanticCustomError(
                 f"{field.kind}_parsing",
-                "Input should be a valid {kind}: {reason}",
-                {"kind": field.kind, "reason": str(error)},
+                "Input is {reason}",
+                {"reason": str(error)},
             ) from None
         number = number_of(value)
         if number < low:

@@ -1,3 +1,4 @@
+import contextlib
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -51,18 +52,18 @@ def test_a_datetime_is_a_number_of_seconds_in_utc(text: str, moment: datetime) -
 
 @pytest.mark.parametrize("text", BAD_DATES)
 def test_a_text_that_is_no_date_is_refused_without_its_value(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not a date such as 2026-06-01$|no such day$"):
+    with pytest.raises(ValueError, match=r"not a date such as 2026-06-01$|a day of the calendar$"):
         parse_date(text)
 
 
 @pytest.mark.parametrize("text", BAD_DATETIMES)
 def test_a_text_that_is_no_datetime_is_refused_without_its_value(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not a datetime such as .*Z$|no such day$"):
+    with pytest.raises(ValueError, match=r"not a datetime such as .*Z$|a day of the calendar$"):
         parse_datetime(text)
 
 
 def test_a_moment_outside_the_calendar_in_utc_is_refused() -> None:
-    with pytest.raises(ValueError, match="no such day"):
+    with pytest.raises(ValueError, match="not a day of the calendar"):
         parse_datetime("0001-01-01T00:00:00+02:00")
 
 
@@ -111,10 +112,9 @@ def test_a_column_of_texts_has_the_same_datetimes_as_requests() -> None:
 def test_no_text_stops_the_query(texts: list[str]) -> None:
     for kind, parse in (("date", parse_date), ("datetime", parse_datetime)):
         for text, value in zip(texts, conformed(list(texts), kind), strict=True):
-            try:
-                assert value is not None or parse(text) is None
-            except ValueError:
-                pass
+            with contextlib.suppress(ValueError):
+                assert parse(text) is not None
+                assert value is not None
 
 
 def test_a_timestamp_is_a_date_only_at_midnight() -> None:

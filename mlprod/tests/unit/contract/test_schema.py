@@ -1,6 +1,6 @@
 import enum
 import unicodedata
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Union
 
@@ -166,7 +166,13 @@ class Inner(BaseModel):
         (Literal["a"], {"max_length": 3}, "max_length does not limit a Literal"),
         (Decimal, {**SPEED, "max_digits": 3}, "works: use ge, le"),
         (Decimal, SPEED, "float or int with ge and le"),
-        (date, {}, "float or int with ge and le"),
+        (timedelta, {}, "float or int with ge and le"),
+        (date, {}, r"no bounds in order that are a date; given ge=None, le=None; works: "
+         r"Field\(ge=date\(1900, 1, 1\), le=date\(2100, 12, 31\)\)"),
+        (date, {"ge": date(2026, 2, 1), "le": date(2026, 1, 1)}, "no bounds in order"),
+        (date, {"ge": datetime(2026, 1, 1), "le": datetime(2027, 1, 1)}, "that are a date; given"),
+        (datetime, {"ge": date(2026, 1, 1), "le": date(2027, 1, 1)}, r"works: Field\(ge=datetime"),
+        (datetime, {"max_length": 9}, "max_length does not limit a datetime"),
         (Shade, {}, "Literal of texts"),
         (enum.IntEnum("Level", "LOW HIGH"), {}, "float or int with ge and le"),
         (Inner, {}, "float or int with ge and le"),

@@ -1,0 +1,24 @@
+"""Logistic regression on scaled measures, with a column for each species and island."""
+
+from mlprod import Fields
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+RUNTIME = "onnx"
+
+
+def build_model(fields: Fields) -> BaseEstimator:
+    """A classifier over the features and the two categories."""
+    one_hot = OneHotEncoder(
+        categories=[fields.codes(position) for position in fields.categorical],
+        handle_unknown="ignore",
+        sparse_output=False,
+        dtype="float32",
+    )
+    measures = make_pipeline(SimpleImputer(), StandardScaler())
+    columns = [("words", one_hot, fields.categorical), ("measures", measures, fields.numeric)]
+    return make_pipeline(ColumnTransformer(columns), LogisticRegression())
