@@ -7,7 +7,7 @@ from mlprod import Contract, Field
 
 
 class Penguin(Contract):
-    """An adult penguin that gets a ring, before a blood test shows its sex."""
+    """An adult penguin whose mass is estimated, so that it need not be weighed."""
 
     species: Literal[
         "Adelie Penguin (Pygoscelis adeliae)",
@@ -25,13 +25,13 @@ class Penguin(Contract):
     )
     culmen_depth: float | None = Field(default=None, ge=5, le=50, description="Depth of the bill")
     flipper: int | None = Field(default=None, ge=100, le=300, description="Flipper, in mm")
-    mass: int | None = Field(default=None, ge=1_000, le=10_000, description="Body mass, in g")
+    sex: Literal["FEMALE", "MALE"] | None = Field(default=None, description="From a blood test")
     remarks: str | None = Field(default=None, max_length=500, description="Remarks of the observer")
 
 
 ID = "penguin"
 GROUP = "nest"
 EVENT_TIME = None
-LABEL = "male"
-SLICES = ("species",)
+LABEL = "mass"
+SLICES = ()
 PII = ()

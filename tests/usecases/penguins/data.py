@@ -12,7 +12,7 @@ NAMES = {
     "culmen_length": "Culmen Length (mm)",
     "culmen_depth": "Culmen Depth (mm)",
     "flipper": "Flipper Length (mm)",
-    "mass": "Body Mass (g)",
+    "sex": "Sex",
     "remarks": "Comments",
 }
 
@@ -24,6 +24,6 @@ def load(since: datetime | None = None, until: datetime | None = None) -> ir.Tab
     return table.select(
         penguin=season.concat(table["Sample Number"].cast("string")),
         nest=season.concat(table["Individual ID"].re_extract("^N[0-9]+", 0)),
-        male=table["Sex"] == "MALE",
+        mass=table["Body Mass (g)"],
         **{name: table[column] for name, column in NAMES.items()},
     )

@@ -13,7 +13,7 @@ def derive(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float64]
     """Measures as they are, times from the date, and whether the remarks have a word."""
     day = columns["egg"].astype("datetime64[D]")
     remarks = [str(text or "").casefold() for text in columns["remarks"]]
-    measures = ("culmen_length", "culmen_depth", "flipper", "mass")
+    measures = ("culmen_length", "culmen_depth", "flipper")
     return {name: columns[name] for name in measures} | {
         "day_of_year": (day - day.astype("datetime64[Y]")) / np.timedelta64(1, "D"),
         "years_of_study": (columns["egg"] - 13_514) / 365.25,

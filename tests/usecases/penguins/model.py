@@ -1,10 +1,10 @@
-"""Logistic regression on scaled measures, with a column for each species and island."""
+"""Ridge regression on scaled measures, with a column for each species, island and sex."""
 
 from mlprod import Fields
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -12,7 +12,7 @@ RUNTIME = "onnx"
 
 
 def build_model(fields: Fields) -> BaseEstimator:
-    """A classifier over the features and the two categories."""
+    """A regressor over the features and the categories."""
     one_hot = OneHotEncoder(
         categories=[fields.codes(position) for position in fields.categorical],
         handle_unknown="ignore",
@@ -21,4 +21,4 @@ def build_model(fields: Fields) -> BaseEstimator:
     )
     measures = make_pipeline(SimpleImputer(), StandardScaler())
     columns = [("words", one_hot, fields.categorical), ("measures", measures, fields.numeric)]
-    return make_pipeline(ColumnTransformer(columns), LogisticRegression())
+    return make_pipeline(ColumnTransformer(columns), Ridge())

@@ -193,8 +193,8 @@ def _date_bounds(name: str, info: FieldInfo, base: type) -> tuple[float, float]:
             return (low, high)
     call = base.__name__
     raise ContractError(
-        f"field {name!r} has no bounds in order that are a {call}; given ge={given[0]!r}, "
-        f"le={given[1]!r}; works: Field(ge={call}(1900, 1, 1), le={call}(2100, 12, 31))"
+        f"field {name!r} needs ge and le, each a {call} and ge the earlier one; given "
+        f"ge={given[0]!r}, le={given[1]!r}; works: Field(ge={call}(1900, 1, 1), le={call}(2100, 12, 31))"
     )
 
 

@@ -280,8 +280,9 @@ def test_a_parquet_file_with_time_zones_has_the_same_rows(tmp_path: Path) -> Non
     table = claims(50)
     there = pa.array(table["reported"].to_pylist(), pa.timestamp("us", "Asia/Tokyo"))
     path = tmp_path / "claims.parquet"
-    with_zone = table.set_column(4, "reported", there)
-    duckdb.connect().sql("COPY with_zone TO '" + str(path) + "' (FORMAT parquet)")
+    engine = duckdb.connect()
+    engine.register("claims", table.set_column(4, "reported", there))
+    engine.sql(f"COPY claims TO '{path}' (FORMAT parquet)")
     source = read_table(path, columns_to_score(CLAIMS), tmp_path).table
     rows = collect(source, CLAIMS).columns
     expected = collect(ibis.memtable(table), CLAIMS).columns

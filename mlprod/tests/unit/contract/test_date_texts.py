@@ -1,5 +1,6 @@
 import contextlib
 import math
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import ibis
@@ -86,7 +87,7 @@ def test_a_missing_date_is_nan_and_a_number_stays() -> None:
     assert number_of(20_000) == 20_000.0
 
 
-def conformed(texts: list[str | None], kind: str) -> list[object]:
+def conformed(texts: Sequence[str | None], kind: str) -> list[object]:
     table = ibis.memtable(pa.table({"text": pa.array(texts, pa.string())}))
     values = table.select(value=conform_dates(table.text, kind)).to_pyarrow()["value"]
     return list(values.to_pylist())
