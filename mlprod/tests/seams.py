@@ -134,7 +134,9 @@ class Claim(Contract):
     amount: float = Field(ge=0, le=10_000, description="What is claimed")
     happened: date = Field(ge=date(2020, 1, 1), le=date(2030, 12, 31), description="When it was")
     reported: datetime = Field(
-        ge=datetime(2020, 1, 1), le=datetime(2030, 12, 31, 23, 59), description="When it was told"
+        ge=datetime(2020, 1, 1),
+        le=datetime(2030, 12, 31, 23, 59),
+        description="When it was reported",
     )
     born: date | None = Field(
         default=None, ge=date(1900, 1, 1), le=date(2030, 12, 31), description="Birth of the person"

@@ -209,7 +209,10 @@ def test_a_rule_that_a_table_cannot_check_is_refused_by_name_with_what_works(
         (str, known(["café", "naïve", "東京"])),
         (bool | None, {"default": None}),
         (date, {"ge": date(1, 1, 1), "le": date(9999, 12, 31)}),
-        (datetime | None, {"ge": datetime(2026, 1, 1), "le": datetime(2027, 1, 1), "default": None}),
+        (
+            datetime | None,
+            {"ge": datetime(2026, 1, 1), "le": datetime(2027, 1, 1), "default": None},
+        ),
     ],
 )
 def test_a_rule_that_a_table_can_check_is_read(annotation: Any, message: dict[str, Any]) -> None:
