@@ -388,7 +388,7 @@ def test_dates_and_words_of_public_data_take_the_whole_way(
         "remarks": "Nest never observed with full clutch.",
     }
     with project.serving() as address:
-        wait_for_version(address, "2")
+        wait_for_version(address, "2", seconds=90)
         (answer,) = post(f"{address}/v1/predict", [penguin | {"id": "p1"}])["predictions"]
         # The third penguin of the data weighed 3,250 g.
         assert 3_000 < answer["score"] < 3_700

@@ -194,7 +194,8 @@ def _date_bounds(name: str, info: FieldInfo, base: type) -> tuple[float, float]:
     call = base.__name__
     raise ContractError(
         f"field {name!r} needs ge and le, each a {call} and ge the earlier one; given "
-        f"ge={given[0]!r}, le={given[1]!r}; works: Field(ge={call}(1900, 1, 1), le={call}(2100, 12, 31))"
+        f"ge={given[0]!r}, le={given[1]!r}; works: "
+        f"Field(ge={call}(1900, 1, 1), le={call}(2100, 12, 31))"
     )
 
 
