@@ -6,10 +6,12 @@ Slow: they install the lock once and run all commands.
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -355,6 +357,71 @@ def test_public_data_is_trained_and_served_by_editing_only_the_four_files(
     # The export of the contract follows the contract.
     assert "datacontract.yaml" in project.makes("generate")
     project.makes("ci" if usecase == "diabetes" else "check")
+
+
+@pytest.mark.sampled("what takes five minutes")
+def test_dates_and_words_of_public_data_take_the_whole_way(
+    project: Project, tmp_path: Path
+) -> None:
+    lock = Path(__file__).parents[1] / "requirements" / "usecases.txt"
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--require-hashes"]
+    subprocess.run([*uv, "--target", tmp_path / "packages", "-r", lock], check=True)
+    rows = project.path / "data" / "penguins-raw.csv"
+    rows.parent.mkdir(exist_ok=True)
+    shutil.copy(tmp_path / "packages" / "palmerpenguins" / "data" / rows.name, rows)
+    for source in (USECASES / "penguins").glob("*.py"):
+        shutil.copy(source, project.source)
+    (project.path / "tests" / "test_example.py").unlink()
+    assert "0 rules broken" in project.makes("validate")
+    project.makes("baseline")
+    project.makes("promote", REASON="the rule goes first")
+    assert "is an input as it is" not in project.makes("train")
+    project.makes("promote", REASON="it beats the rule")
+    penguin = {
+        "species": "Adelie Penguin (Pygoscelis adeliae)",
+        "island": "Torgersen",
+        "egg": "2009-11-16",
+        "culmen_length": 40.3,
+        "culmen_depth": 18,
+        "flipper": 195,
+        "sex": "FEMALE",
+        "remarks": "Nest never observed with full clutch.",
+    }
+    with project.serving() as address:
+        wait_for_version(address, "2", seconds=90)
+        (answer,) = post(f"{address}/v1/predict", [penguin | {"id": "p1"}])["predictions"]
+        # The third penguin of the data weighed 3,250 g.
+        assert 3_000 < answer["score"] < 3_700
+        assert answer["decision"] == pytest.approx(answer["score"] * 0.002)
+        (explained,) = post(f"{address}/v1/explain", [penguin])["explanations"]
+        egg = next(item for item in explained["fields"] if item["field"] == "egg")
+        assert egg["given"] == "2009-11-16"
+        assert re.fullmatch("200[7-9]-1[12]-[0-3][0-9]", egg["typical"])
+        outcome = {"prediction_id": "p1", "outcome": 3250, "at": "2026-06-01T12:00:00Z"}
+        assert post_json(f"{address}/v1/outcomes", {"outcomes": [outcome]})["accepted"] == 1
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post(f"{address}/v1/predict", [penguin | {"egg": "16.11.2009"}])
+        (error,) = json.load(refused.value)["errors"]
+        assert "not a date such as 2026-06-01" in error["rule"]
+        # A table whose dates a later season moved by two years.
+        moved = tmp_path / "later.csv"
+        script = (
+            f"from {project.package}.data import load; import ibis; "
+            "t = load(); t = t.mutate(egg=t.egg + ibis.interval(days=730)); "
+            f"t.to_csv({str(moved)!r})"
+        )
+        command = [project.python, "-c", script]
+        subprocess.run(command, cwd=project.path, env=project.environment, check=True)
+        assert "later.parquet" in project.makes("score", f"INPUT={moved}")
+        drifted = project.make("drift", f"INPUT={moved}")
+        assert re.search("^egg +drifts", drifted.stdout, re.MULTILINE), drifted.stderr
+        page = (project.path / "var" / "drift" / "report.html").read_text()
+        assert re.search("after 2009-1[12]-[0-3][0-9]", page)
+        project.makes("rollback", REASON="the doses were too small")
+        assert wait_for_version(address, "1")["kind"] == "baseline"
+    assert "datacontract.yaml" in project.makes("generate")
+    assert "logicalType: date" in project.baked.read("datacontract.yaml")
+    project.makes("check")
 
 
 def test_features_of_the_page_answer_with_their_code_after_an_edit(project: Project) -> None:

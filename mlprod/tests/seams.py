@@ -1,7 +1,7 @@
 """Small seams of the tests' own: they hold whatever the project's domain is."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from types import ModuleType
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from mlprod.bundle.code import BundledCode
 from mlprod.contract.schema import Columns, Contract, ContractSchema, Fields, read_contract
 from mlprod.project.project import Load, Seam
 
@@ -121,6 +122,114 @@ binary = Seam(
     call_or_leave,
     costs,
     digest="of the tests",
+)
+
+
+# Binary, with dates and datetimes, of which features.py makes ages and weekdays.
+
+
+class Claim(Contract):
+    """A claim that may be fraud."""
+
+    amount: float = Field(ge=0, le=10_000, description="What is claimed")
+    happened: date = Field(ge=date(2020, 1, 1), le=date(2030, 12, 31), description="When it was")
+    reported: datetime = Field(
+        ge=datetime(2020, 1, 1),
+        le=datetime(2030, 12, 31, 23, 59),
+        description="When it was reported",
+    )
+    born: date | None = Field(
+        default=None, ge=date(1900, 1, 1), le=date(2030, 12, 31), description="Birth of the person"
+    )
+    called: datetime | None = Field(
+        default=None, ge=datetime(1990, 1, 1), le=datetime(2030, 12, 31), description="Last call"
+    )
+
+
+CLAIMS = terms_of(Claim, ID="claim", EVENT_TIME="at", LABEL="fraud", PII=("born",))
+CLAIM = {
+    "amount": 420.5,
+    "happened": "2026-02-28",
+    "reported": "2026-03-01T23:30:00+01:00",
+    "born": "1988-02-29",
+    "called": None,
+}
+DERIVE_CLAIMS = """
+import numpy as np
+
+def derive(columns):
+    day = np.floor(columns["reported"] / 86_400)
+    return {
+        "amount": columns["amount"],
+        "days_until_report": day - columns["happened"],
+        "hour": (columns["reported"] - 86_400 * day) / 3_600,
+        "weekday": np.mod(columns["happened"] + 3, 7),
+        "age": (columns["happened"] - columns["born"]) / 365.25,
+        "since_call": (columns["reported"] - columns["called"]) / 86_400,
+    }
+"""
+
+
+def claims(rows: int = 3_000, seed: int = 0) -> pa.Table:
+    random = np.random.Generator(np.random.Philox(seed))
+    happened = np.datetime64("2024-01-01") + random.integers(0, 700, rows)
+    seconds = random.integers(0, 10 * 86_400, rows)
+    reported = happened.astype("datetime64[us]") + seconds * np.timedelta64(1_000_000, "us")
+    night = (seconds // 3_600) % 24 < 6
+    fraud = random.random(rows) < np.where(night, 0.7, 0.1)
+    return pa.table(
+        {
+            "claim": [f"c{row:05d}" for row in range(rows)],
+            "at": START + np.arange(rows) * np.timedelta64(60_000_000, "us"),
+            "amount": random.uniform(0, 10_000, rows).round(2),
+            "happened": happened,
+            "reported": reported,
+            "born": pa.array(
+                np.datetime64("1950-01-01") + random.integers(0, 20_000, rows),
+                mask=random.random(rows) < 0.2,
+            ),
+            "called": pa.array(
+                reported - np.timedelta64(86_400_000_000, "us"), mask=random.random(rows) < 0.5
+            ),
+            "fraud": fraud.astype(np.int64),
+        }
+    )
+
+
+def largest_first(columns: Columns) -> NDArray[np.float64]:
+    return np.asarray(columns["amount"] / 10_000, dtype=np.float64)
+
+
+DECIDE_CLAIMS = """
+def baseline(columns):
+    return columns["amount"] / 10_000
+
+def decide(score, threshold):
+    return "call" if score >= threshold else "leave"
+"""
+CLAIMS_CODE = BundledCode("claims_of_the_tests", {
+    "decision": DECIDE_CLAIMS, "features": DERIVE_CLAIMS
+})  # fmt: skip
+
+
+def costs_by_day(decision: str, outcome: float, row: Mapping[str, Any]) -> float:
+    """A missed fraud of an earlier year costs less."""
+    missed = -5.0 if row["happened"] >= "2025-01-01" else -4.0
+    return -1.0 if decision == "call" else missed * outcome
+
+
+dated = Seam(
+    CLAIMS,
+    given(claims()),
+    small_classifier,
+    "onnx",
+    largest_first,
+    call_or_leave,
+    costs_by_day,
+    digest="of the tests",
+    sources=CLAIMS_CODE.sources,
+    package=CLAIMS_CODE.package,
+    derive=CLAIMS_CODE.derive,
 )
 
 

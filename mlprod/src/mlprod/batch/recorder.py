@@ -26,6 +26,7 @@ from ..settings import Settings
 # Rows of one transaction. It is short, so that outcomes do not wait for it.
 EVENT_ROWS = 500
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+TYPES |= {"date": pa.date32(), "datetime": pa.timestamp("us", "UTC")}
 ANOTHER_ROW = "was answered before for another row"
 # the columns of an answer besides score and decision
 ANSWER_COLUMNS = ("model_version", "arm", "mode", "at")

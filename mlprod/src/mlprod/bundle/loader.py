@@ -249,7 +249,7 @@ def _runtime(
     try:
         model, derive = content[MODEL_FILES[manifest.runtime]], code.derive if code else None
         return (
-            PythonRuntime(model, code, ModelInputs(manifest.fields, derive))
+            PythonRuntime(model, code, ModelInputs(manifest.fields, derive, texts=True))
             if manifest.runtime == "python"
             else OnnxRuntime(model, manifest.fields, derive)
         )

@@ -3,12 +3,13 @@
 Drift and explanations compare with it.
 """
 
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ..contract.dates import DATE_EXAMPLES
 from ..contract.schema import Columns, Field, Fields
 
 BINS = 10
@@ -29,6 +30,8 @@ class Distribution(BaseModel):
     shares: tuple[float, ...]
     missing: float
     rows: int
+    # Whether the edges are numbers of dates or datetimes.
+    kind: Literal["date", "datetime"] | None = None
 
     @property
     def typical(self) -> float | str | None:
@@ -70,7 +73,13 @@ def _distribution(field: Field, values: NDArray[Any]) -> Distribution:
         codes = np.array([index.get(value, len(edges)) for value in present], dtype=int)
     else:
         present = values[~np.isnan(values)]
-        inner = np.quantile(present, np.arange(1, BINS) / BINS) if len(present) else np.zeros(0)
+        # Edges of dates are dates of the rows, since readers see them.
+        method: Any = "inverted_cdf" if field.kind in DATE_EXAMPLES else "linear"
+        inner = (
+            np.quantile(present, np.arange(1, BINS) / BINS, method=method)
+            if len(present)
+            else np.zeros(0)
+        )
         edges = tuple(float(edge) for edge in np.unique(inner))
         # A value on an edge belongs to the bin that ends there.
         codes = np.searchsorted(edges, present, side="left")
@@ -82,4 +91,5 @@ def _distribution(field: Field, values: NDArray[Any]) -> Distribution:
         cumulative=tuple(round(float(total), 9) for total in np.cumsum(shares)),
         missing=round(1 - len(present) / max(len(values), 1), 9),
         rows=len(values),
+        kind=cast(Any, field.kind) if field.kind in DATE_EXAMPLES else None,
     )

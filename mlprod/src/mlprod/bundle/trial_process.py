@@ -114,7 +114,7 @@ def _try(task: dict[str, Any], model: bytes) -> dict[str, Any]:
     def load() -> Runtime:
         derive = code.derive if code else None
         if pickled:
-            return PythonRuntime(model, code, ModelInputs(fields, derive))
+            return PythonRuntime(model, code, ModelInputs(fields, derive, texts=True))
         return OnnxRuntime(model, fields, derive)
 
     try:

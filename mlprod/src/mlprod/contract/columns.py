@@ -9,6 +9,8 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from .date_columns import conform_dates
+from .dates import DATE_EXAMPLES
 from .fields import Task
 
 # This prefix and a column's name: a column with the text of the cells that cannot be read, null
@@ -24,6 +26,8 @@ COLUMN_TYPES = {
     "boolean": "boolean",
     "time": "timestamp",
     "label": "float64",
+    "date": "date",
+    "datetime": "timestamp",
 }
 COLUMN_TYPES |= dict.fromkeys(("category", "text", "id"), "string")
 # Share of the rows. If more rows break the contract, the input is probably the wrong table.
@@ -35,19 +39,32 @@ UNREADABLE = {
     "id": "a number that a spreadsheet has rounded",
     "time": "not a time such as 2026-06-01 12:30:00",
     "label": "neither a number nor true or false",
+    "date": f"not a date such as {DATE_EXAMPLES['date']}",
+    "datetime": f"not a datetime such as {DATE_EXAMPLES['datetime']}",
 }
 CELL_REMEDIES = {
     UNREADABLE["number"]: (
         "write it as 1234.5, without thousands separator, unit or percent sign; leave a cell "
         "without a value empty"
     ),
-    UNREADABLE["integer"]: "write it as 1234; leave a cell without a value empty",
+    UNREADABLE["integer"]: (
+        "write it as 1234, in pandas with .round().astype('Int64'), which leaves gaps missing; or "
+        "make the field a float; leave a cell without a value empty"
+    ),
     UNREADABLE["boolean"]: "write true or false; leave a cell without a value empty",
     UNREADABLE["id"]: (
         "set the type of the spreadsheet's column to text, and export the ids again from their "
         "source"
     ),
     UNREADABLE["time"]: "write year, month and day in this order",
+    UNREADABLE["date"]: (
+        "write year, month and day in this order, each with a zero in front where it needs one; a "
+        "time of day needs a datetime field; leave a cell without a value empty"
+    ),
+    UNREADABLE["datetime"]: (
+        "write date and time of day, in UTC or with a time zone such as +02:00; leave a cell "
+        "without a value empty"
+    ),
     UNREADABLE["label"]: "write it as a number, or true or false; leave an unknown label empty",
 }
 
@@ -62,6 +79,16 @@ def type_violation(dtype: Any, kind: str, task: Task) -> str | None:
         remedy = (
             "works: write it as true or false, in load() by comparing it with the text that means "
             "true: table.column == '...'"
+        )
+    if kind in ("category", "text") and dtype.is_floating():
+        remedy += (
+            "; whole numbers that pandas made floats because of gaps: .astype('Int64')"
+            ".astype('string')"
+        )
+    if kind in DATE_EXAMPLES and dtype.is_numeric():
+        remedy = (
+            f"works: a column of the type {COLUMN_TYPES[kind]}, or of texts such as "
+            f"{DATE_EXAMPLES[kind]}"
         )
     return f"type {dtype} does not hold {'an' if kind[0] in 'ai' else 'a'} {kind}; {remedy}"
 
@@ -117,6 +144,12 @@ def _holds(dtype: Any, kind: str, task: Task) -> bool:
         return bool(dtype.is_integer() or dtype.is_string() or dtype.is_uuid() or whole)
     if kind == "time":
         return bool(dtype.is_timestamp() or dtype.is_date())
+    if kind == "date":
+        # The day of a time depends on the time zone, so load() has to choose it.
+        dated = dtype.is_date() or (dtype.is_timestamp() and dtype.timezone is None)
+        return bool(dated or dtype.is_string())
+    if kind == "datetime":
+        return bool(dtype.is_timestamp() or dtype.is_string())
     return bool(dtype.is_string())
 
 
@@ -140,6 +173,13 @@ def _conform_column(name: str, column: Any, kind: str) -> dict[str, Any]:
         value = ibis.cases((column == 1, True), (column == 0, False))
         return _with_unreadable_cells(
             name, column, ~is_missing(column) & column.notin([0, 1]), value
+        )
+    if kind in DATE_EXAMPLES and not dtype.is_date():
+        value = conform_dates(column, kind)
+        return (
+            {}
+            if value is column
+            else _with_unreadable_cells(name, column, column.notnull() & value.isnull(), value)
         )
     return {name: column.cast("string")} if kind == "id" and dtype.is_decimal() else {}
 

@@ -1,5 +1,6 @@
 """The documentation of the fields, generated from the contract."""
 
+from .dates import DATE_EXAMPLES, text_of, value_of
 from .schema import ContractSchema, Field
 from .words import join_shortened
 
@@ -24,10 +25,8 @@ def fields_table(terms: ContractSchema) -> str:
 def rule_text(item: Field) -> str:
     """Describe the values that a field allows."""
     if item.bounds:
-        low, high = item.bounds
-        return f"{item.kind} from {plain_number(low)} to {plain_number(high)}" + (
-            f" {item.unit}" if item.unit else ""
-        )
+        low, high = (bound_text(item, bound) for bound in item.bounds)
+        return f"{item.kind} from {low} to {high}" + (f" {item.unit}" if item.unit else "")
     if item.categories:
         parts = join_shortened(item.categories)
         return (
@@ -42,6 +41,12 @@ def rule_text(item: Field) -> str:
     )
 
 
+def bound_text(item: Field, number: float) -> str:
+    """Format a bound of a field: as a date, or as a number with every digit."""
+    dated = item.kind in DATE_EXAMPLES
+    return text_of(value_of(item.kind, number)) if dated else plain_number(number)
+
+
 def plain_number(number: float) -> str:
     """Format a bound with every digit, and without .0 for a whole number."""
     return f"{number:.0f}" if number == round(number) and abs(number) < 1e15 else repr(number)
@@ -52,6 +57,10 @@ def example_value(item: Field) -> object:
     if item.bounds:
         low, high = item.bounds
         middle = low + (high - low) / 4
+        if item.kind in DATE_EXAMPLES:
+            # A datetime of whole minutes is easier to read.
+            unit = 1 if item.kind == "date" else 60
+            return bound_text(item, max(low, middle // unit * unit))
         return round(middle) if item.kind == "integer" else round(middle, 2)
     return (
         item.categories[0] if item.categories else True if item.kind == "boolean" else "a few words"

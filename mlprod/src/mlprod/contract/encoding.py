@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .dates import DATE_EXAMPLES, number_of, text_of, value_of
 from .schema import Columns, Field, Fields
 
 
@@ -18,12 +19,25 @@ def columns_of(fields: Fields, rows: Sequence[Mapping[str, Any]]) -> Columns:
 
 
 def column(field: Field, values: Iterable[Any]) -> NDArray[Any]:
-    """Return one column [rows]: float64 with NaN for missing, or object with None for missing."""
+    """Return one column [rows]: float64 with NaN for missing, or object with None for missing.
+
+    Dates and datetimes may be given as such or as their numbers.
+    """
     if field.kind in ("category", "text"):
         array = np.empty(len(listed := list(values)), dtype=object)
         array[:] = listed
         return array
+    if field.kind in DATE_EXAMPLES and not isinstance(values, np.ndarray):
+        values = list(map(number_of, values))
     return np.asarray(values if isinstance(values, np.ndarray) else list(values), dtype=np.float64)
+
+
+def json_value(field: Field, value: Any) -> Any:
+    """Return one value of a column as JSON has it: None for missing, ISO 8601 for a date."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None or plain != plain:
+        return None
+    return text_of(value_of(field.kind, plain)) if field.kind in DATE_EXAMPLES else plain
 
 
 def encode(fields: Fields, columns: Columns) -> NDArray[np.float32]:
@@ -39,7 +53,8 @@ def encode(fields: Fields, columns: Columns) -> NDArray[np.float32]:
         if field.kind == "text":
             raise ValueError(
                 f"field {field.name!r} is text, which cannot be encoded as a number; "
-                f'works: RUNTIME = "python" in model.py'
+                f"works: numbers that derive() in features.py computes from it, or "
+                f'RUNTIME = "python" in model.py'
             )
         if field.kind == "category":
             index, unknown = category_codes(field)
@@ -74,6 +89,7 @@ class RowEncoder:
             if field.kind in ("category", "text")
         ]
         self._codes = [(place, *category_codes(field)) for place, field in coded]
+        self._dates = [place for place, field in enumerate(fields) if field.kind in DATE_EXAMPLES]
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
         """Return the matrix [rows, fields]; each row holds every field, None for missing."""
@@ -81,6 +97,9 @@ class RowEncoder:
         for position, index, unknown in self._codes:
             for row in cells:
                 row[position] = index.get(row[position], unknown)
+        for position in self._dates:
+            for row in cells:
+                row[position] = number_of(row[position])
         return np.array(cells, dtype=np.float32)
 
 

@@ -3,12 +3,22 @@
 import math
 import types
 import unicodedata
+from datetime import date, datetime
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from .allowed import field_violation, limits
-from .fields import EXACT_IN_FLOAT32, MAX_NUMBER, MAX_TEXT_LENGTH, RESERVED, ContractError, Field
+from .dates import number_of
+from .fields import (
+    EXACT_IN_FLOAT32,
+    MAX_NUMBER,
+    MAX_TEXT_LENGTH,
+    RESERVED,
+    ContractError,
+    Field,
+    Kind,
+)
 from .words import find_look_alikes, join_shortened
 
 # Invisible characters that Persian and Hindi need within words.
@@ -76,11 +86,15 @@ def read_field(name: str, info: FieldInfo) -> Field:
         return Field(
             name, "integer" if base is int else "number", bounds=_bounds(name, info, base), **facts
         )
+    if base in (date, datetime):
+        _require_limits(name, info, base.__name__, ("ge", "le"))
+        kind: Kind = "date" if base is date else "datetime"
+        return Field(name, kind, bounds=_date_bounds(name, info, base), **facts)
     raise ContractError(
         f"field {name!r} has type {info.annotation}; works: float or int with ge and le, "
-        f"bool, Literal of texts, "
+        f"date or datetime with ge and le, bool, Literal of texts, "
         'str with json_schema_extra={"known": [...]}, '
-        "or str with max_length (runtime python only)"
+        "or str with max_length, for derive() or the runtime python"
     )
 
 
@@ -165,6 +179,24 @@ def _bounds(name: str, info: FieldInfo, base: type) -> tuple[float, float]:
             f"works: at most {largest:g}"
         )
     return (low, high)
+
+
+def _date_bounds(name: str, info: FieldInfo, base: type) -> tuple[float, float]:
+    """Return the bounds as numbers of a column; a datetime without a time zone is UTC."""
+    given = [limits(info).get(limit) for limit in ("ge", "le")]
+    if all(type(limit) is base for limit in given):
+        try:
+            low, high = map(number_of, given)
+        except OverflowError:
+            low = high = math.nan
+        if low < high:
+            return (low, high)
+    call = base.__name__
+    raise ContractError(
+        f"field {name!r} needs ge and le, each a {call} and ge the earlier one; given "
+        f"ge={given[0]!r}, le={given[1]!r}; works: "
+        f"Field(ge={call}(1900, 1, 1), le={call}(2100, 12, 31))"
+    )
 
 
 def _is_bound(limit: Any) -> bool:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["number", "integer", "boolean", "category", "text"]
+Kind = Literal["number", "integer", "boolean", "category", "text", "date", "datetime"]
 Task = Literal["binary", "regression"]
 Columns = Mapping[str, NDArray[Any]]
 """Field name → array [rows].
 
-Numbers are float64 with NaN for missing. Categories and text are object with None for missing.
+Numbers are float64 with NaN for missing. Categories and text are object with None for missing. A
+date is the number of days since 1970-01-01, a datetime that of seconds since 1970-01-01 UTC.
 """
 
 # The largest range in which float32 holds every integer.
@@ -44,8 +45,8 @@ class Contract(BaseModel):
 class Field:
     """One field of a row.
 
-    `bounds` are inclusive, and `categories` are in encoding order. An `open` field also accepts
-    other categories, as unknown ones.
+    `bounds` are inclusive; those of a date or datetime are its numbers in a column. `categories`
+    are in encoding order. An `open` field also accepts other categories, as unknown ones.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Fields:
 
     @property
     def numeric(self) -> list[int]:
-        """The positions of numbers, integers and booleans."""
+        """The positions of numbers, integers, booleans, dates and datetimes."""
         return [i for i, field in enumerate(self.items) if field.kind not in ("category", "text")]
 
     def digest(self) -> str:

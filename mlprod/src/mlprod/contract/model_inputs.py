@@ -24,11 +24,13 @@ class ModelInputs:
     """How the raw fields of rows become the columns of a model's matrix.
 
     Without `derive` the columns are the fields. With it they are its features in their order, then
-    the category and text fields in the order of the contract.
+    the category fields, and where the model takes `texts` the text fields, in the order of the
+    contract.
     """
 
     raw: Fields
     derive: Derive | None = None
+    texts: bool = False
 
     @cached_property
     def fields(self) -> Fields:
@@ -40,7 +42,8 @@ class ModelInputs:
 
     @cached_property
     def _unchanged(self) -> tuple[Field, ...]:
-        return tuple(field for field in self.raw if field.kind in ("category", "text"))
+        kinds = ("category", "text") if self.texts else ("category",)
+        return tuple(field for field in self.raw if field.kind in kinds)
 
     def columns(self, columns: Columns) -> Columns:
         """Return the columns of the matrix, not encoded. Raises FeatureError."""

@@ -7,9 +7,13 @@ import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .dates import DATE_EXAMPLES
+from .documentation import bound_text
 from .schema import ContractSchema, Field
 
 TODO = "TODO"
+# The types of the standard whose name is not that of the kind.
+LOGICAL_TYPES = {"category": "string", "text": "string", "datetime": "timestamp"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _property(item: Field, terms: ContractSchema) -> dict[str, Any]:
     further = {"unit": item.unit, "knownValues": list(item.categories) if item.open else []}
     return _known(
         name=item.name,
-        logicalType="string" if item.kind in ("category", "text") else item.kind,
+        logicalType=LOGICAL_TYPES.get(item.kind, item.kind),
         logicalTypeOptions=_options(item),
         required=not item.optional,
         description=item.description,
@@ -124,8 +128,11 @@ def _property(item: Field, terms: ContractSchema) -> dict[str, Any]:
     )
 
 
-def _options(item: Field) -> dict[str, float] | None:
+def _options(item: Field) -> dict[str, Any] | None:
     """Return bounds and length, which the standard has here and not among its quality metrics."""
+    if item.bounds and item.kind in DATE_EXAMPLES:
+        low, high = (bound_text(item, bound) for bound in item.bounds)
+        return {"minimum": low, "maximum": high}
     if item.bounds:
         return dict(zip(("minimum", "maximum"), item.bounds, strict=True))
     return {"maxLength": item.longest} if item.kind == "text" else None

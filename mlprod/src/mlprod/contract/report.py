@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from ..display.counting import count_of
+from .dates import text_of
 from .words import by_folded_text, describe_category
 
 # Lines of a report.
@@ -97,5 +99,5 @@ class CheckReport:
 def _shown(value: Any, known: Mapping[str, str]) -> str:
     if isinstance(value, str) and known:
         return describe_category(value, known)
-    shown = repr(value)
+    shown = text_of(value) if isinstance(value, date) else repr(value)
     return shown if len(shown) <= SHOWN_LENGTH else f"{shown[: SHOWN_LENGTH - 1]}…"

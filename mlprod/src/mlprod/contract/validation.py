@@ -10,7 +10,9 @@ import ibis
 import ibis.expr.types as ir
 
 from .columns import UNREADABLE, conform, float64_literal, is_missing, type_violation, unreadable
-from .documentation import plain_number
+from .date_columns import date_literal
+from .dates import DATE_EXAMPLES
+from .documentation import bound_text, plain_number
 from .examples import MAX_EXAMPLES, violation_with_examples
 from .fields import MAX_ID_LENGTH, MAX_TEXT_LENGTH, Field, Task
 from .membership import category_table, is_duckdb, is_unknown_category
@@ -301,6 +303,10 @@ def _length_rules(table: ir.Table, name: str) -> list[Rule]:
 
 def _value_rules(item: Field, table: ir.Table, categories: ir.Table) -> list[tuple[str, Any]]:
     column: Any = table[item.name]
+    if item.bounds and item.kind in DATE_EXAMPLES:
+        low, high = (date_literal(column, item.kind, bound) for bound in item.bounds)
+        before, after = (bound_text(item, bound) for bound in item.bounds)
+        return [(f"before {before}", column < low), (f"after {after}", column > high)]
     if item.bounds:
         low, high = item.bounds
         # Engines sort NaN above every number.

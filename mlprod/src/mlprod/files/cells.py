@@ -3,12 +3,13 @@
 An unreadable cell never becomes another value.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..contract.dates import parse_date, parse_datetime
 from .columns import Column
 
 # text that is a missing value for a number, a boolean or a time, in any case
@@ -60,6 +61,8 @@ FRACTION = {
 }
 # 1.23E+15: a long number that a spreadsheet has rounded
 ROUNDED = r"^-?\d([.,]\d+)?E\+\d{2,}$"
+# The time of day of a date that a table wrote as a timestamp.
+MIDNIGHT = r"[T ]00:00(:00([.]0+)?)?$"
 TIME = r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.]\d{1,9})?)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?$"
 # the values, and the text of the unreadable cells (null for all others)
 ParsedColumn = tuple[pa.Array, pa.Array]
@@ -93,6 +96,10 @@ class Cells:
             return _booleans(cells)
         if column.kind == "time":
             return _times(cells)
+        if column.kind == "date":
+            return _dates(cells)
+        if column.kind == "datetime":
+            return _datetimes(cells)
         return _texts(column, cells)
 
     def _numbers(self, cells: pa.Array) -> ParsedColumn:
@@ -185,6 +192,28 @@ def _times(cells: pa.Array) -> ParsedColumn:
     shaped = pc.if_else(pc.match_substring_regex(text, TIME), text, None)
     values = pa.array([_time(item) for item in shaped.to_pylist()], pa.timestamp("us"))
     return values, _unread(cells, values, _among(text, MISSING))
+
+
+def _dates(cells: pa.Array) -> ParsedColumn:
+    text = pc.utf8_trim_whitespace(cells)
+    days = pc.replace_substring_regex(text, MIDNIGHT, "")
+    values = pa.array([_parsed(parse_date, item) for item in days.to_pylist()], pa.date32())
+    return values, _unread(cells, values, _among(text, MISSING))
+
+
+def _datetimes(cells: pa.Array) -> ParsedColumn:
+    text = pc.utf8_trim_whitespace(cells)
+    values = pa.array(
+        [_parsed(parse_datetime, item) for item in text.to_pylist()], pa.timestamp("us")
+    )
+    return values, _unread(cells, values, _among(text, MISSING))
+
+
+def _parsed(parse: Callable[[str], date], text: str | None) -> date | None:
+    try:
+        return None if text is None else parse(text)
+    except ValueError:
+        return None
 
 
 def _texts(column: Column, cells: pa.Array) -> ParsedColumn:

@@ -23,9 +23,10 @@ ARROW = {
     "label": pa.float64(),
     "boolean": pa.bool_(),
 }
-ARROW |= {"time": pa.timestamp("us")} | dict.fromkeys(("category", "text", "id"), pa.string())
+ARROW |= {"time": pa.timestamp("us"), "date": pa.date32(), "datetime": pa.timestamp("us")}
+ARROW |= dict.fromkeys(("category", "text", "id"), pa.string())
 # kinds whose cells may be unreadable
-MARKED = ("number", "integer", "label", "boolean", "time", "id")
+MARKED = ("number", "integer", "label", "boolean", "time", "date", "datetime", "id")
 
 
 def convert(paths: Sequence[Path], columns: Sequence[Column], to: Path) -> str:

@@ -19,6 +19,8 @@ from ..contract.columns import (
     is_missing,
     type_violation,
 )
+from ..contract.date_columns import date_literal
+from ..contract.dates import DATE_EXAMPLES
 from ..contract.examples import has_unreadable_cell, unreadable_cells
 from ..contract.schema import Field, Fields
 from ..contract.words import join_shortened
@@ -145,7 +147,8 @@ def _count_fields(
         requested[f"m{place}"] = is_missing(column).sum()
         same = field.kind == "category"
         compared = [
-            column == edge if same else column <= edge for edge in map(_literal, edges[field.name])
+            column == edge if same else column <= edge
+            for edge in (_literal(column, field, edge) for edge in edges[field.name])
         ]
         requested |= {f"e{place}_{position}": item.sum() for position, item in enumerate(compared)}
     message: dict[str, int | None] = table.aggregate(**requested).to_pyarrow().to_pylist()[0]
@@ -179,14 +182,16 @@ def _edges(reference: Reference, name: str) -> tuple[float, ...] | tuple[str, ..
     return reference.fields[name].edges if name in reference.fields else reference.score.edges
 
 
-def _literal(edge: float | str) -> Any:
+def _literal(column: Any, field: Field, edge: float | str) -> Any:
     """Return an edge as an exact literal: it is a value of the rows, so its last digit counts."""
+    if field.kind in DATE_EXAMPLES and not isinstance(edge, str):
+        return date_literal(column, field.kind, edge)
     return ibis.literal(edge, type="string") if isinstance(edge, str) else float64_literal(edge)
 
 
 def _as_number(column: Any, field: Field) -> Any:
-    """Return a field's column as text or float64; booleans as 1 and 0."""
-    if field.kind in ("category", "text"):
+    """Return a field's column as text, dates or float64; booleans as 1 and 0."""
+    if field.kind in ("category", "text", *DATE_EXAMPLES):
         return column
     if column.type().is_boolean():
         column = column.cast("int8")

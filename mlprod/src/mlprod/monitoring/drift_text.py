@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..contract.dates import text_of, value_of
 from .drift import MIN_DRIFT_ROWS, Drift, DriftVerdict
 from .drift_counts import SCORE
 
@@ -75,7 +76,8 @@ def describe_drift(item: Drift) -> str:
         what = "scores" if item.name == SCORE else "values"
         message = (
             f"{sum(reference[: place + 1]):.1%} of the {what} in the training data were "
-            f"{short_text(item.at)} or less; now it is {sum(now[: place + 1]):.1%}."
+            f"{_edge(item, item.at)} or {'before' if item.reference.kind else 'less'}; now it is "
+            f"{sum(now[: place + 1]):.1%}."
         )
     relation = "above" if item.verdict == "drifts" else "not above"
     return (
@@ -114,7 +116,10 @@ def bin_labels(item: Drift) -> list[str]:
     if item.is_category:
         return [*(short_text(edge) for edge in edges), "(unknown categories)"]
     return (
-        [*(f"up to {short_text(edge)}" for edge in edges), f"above {short_text(edges[-1])}"]
+        [
+            *(f"up to {_edge(item, edge)}" for edge in edges),
+            f"{'after' if item.reference.kind else 'above'} {_edge(item, edges[-1])}",
+        ]
         if edges
         else []
     )
@@ -125,6 +130,12 @@ def short_text(value: object) -> str:
     text = _number(value) if isinstance(value, float) else str(value)
     shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
     return shown if len(shown) <= MAX_TEXT_LENGTH else shown[: MAX_TEXT_LENGTH - 1] + "…"
+
+
+def _edge(item: Drift, edge: float | str | None) -> str:
+    """Return an edge as a date where the field is one."""
+    kind = item.reference.kind
+    return short_text(text_of(value_of(kind, edge)) if kind and isinstance(edge, float) else edge)
 
 
 def _number(value: float) -> str:

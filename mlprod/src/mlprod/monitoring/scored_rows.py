@@ -27,8 +27,11 @@ TYPES = {
     "boolean": "BOOLEAN",
     "category": "VARCHAR",
     "text": "VARCHAR",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
 }
 KINDS = {"DOUBLE": dt.float64, "BIGINT": dt.int64, "BOOLEAN": dt.boolean, "VARCHAR": dt.string}
+KINDS |= {"DATE": dt.date, "TIMESTAMP": dt.timestamp}
 
 
 def read_scored_rows(

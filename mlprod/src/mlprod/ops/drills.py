@@ -11,13 +11,14 @@ import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from ..atomic_write import atomic_write
+from ..contract.dates import text_of
 from ..contract.validation import prepare
 from ..governance.check_catalogue import Subject, catalogue
 from ..governance.evidence import Evidence, utc_now
@@ -284,7 +285,11 @@ def highest_scoring_row(service: DrilledService, seam: Seam) -> dict[str, Any]:
     whole = {field.name for field in seam.terms.fields if field.kind == "integer"}
     rows = [
         {
-            name: int(value) if name in whole else value
+            name: int(value)
+            if name in whole
+            else text_of(value)
+            if isinstance(value, date)
+            else value
             for name, value in row.items()
             if value is not None and value == value
         }

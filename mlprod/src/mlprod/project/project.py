@@ -68,7 +68,7 @@ class Seam:
         """What the estimator receives, computed from the fields."""
         from ..contract.model_inputs import ModelInputs
 
-        return ModelInputs(self.terms.fields, self.derive)
+        return ModelInputs(self.terms.fields, self.derive, self.runtime == "python")
 
     @cached_property
     def code(self) -> "BundledCode | None":

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from ..bundle.loader import Bundle
-from ..contract.encoding import column, columns_of
+from ..contract.encoding import column, columns_of, json_value
 from ..contract.schema import ContractSchema, Field
 from .model_loader import ModelLoader
 from .problems import validation_problem
@@ -74,15 +74,10 @@ def _ranked(
     effects = [
         {
             "field": field.name,
-            "given": _plain(given[field.name][row]),
-            "typical": _plain(typical_value(bundle, field)),
+            "given": json_value(field, given[field.name][row]),
+            "typical": json_value(field, typical_value(bundle, field)),
             "effect": float(scores[0] - scores[position]),
         }
         for position, field in enumerate(bundle.fields, start=1)
     ]
     return sorted(effects, key=lambda effect: -abs(effect["effect"]))
-
-
-def _plain(value: Any) -> Any:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return None if plain != plain else plain

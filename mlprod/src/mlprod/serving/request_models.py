@@ -20,6 +20,7 @@ from ..contract.fields import MAX_ID_LENGTH, MAX_NUMBER
 from ..contract.schema import ContractSchema
 from ..modes import ModeName
 from ..records.outcome_stats import Verdict
+from .date_fields import date_fields
 
 MAX_ROWS = 1_000
 EARLIEST = datetime(1970, 1, 1)  # UTC without a zone, as in the records
@@ -160,7 +161,7 @@ def row_of(terms: ContractSchema) -> type[BaseModel]:
             ("unit", "the person or thing that the row is about"),
         )
     }
-    return create_model("Row", __base__=terms.row, **subject)
+    return create_model("Row", __base__=terms.row, **date_fields(terms.fields), **subject)
 
 
 def schema_of(terms: ContractSchema) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def require_finite_scores(seam: Seam, rows: Dataset) -> None:
 
 
 def require_payoffs(seam: Seam, rows: Dataset) -> None:
-    dicts = rows.as_dicts(seam.terms.personal)
+    dicts = rows.as_dicts(seam.terms.personal, seam.terms.fields)
     for score, outcome, row in zip(seam.baseline(rows.columns), rows.y, dicts, strict=True):
         decision = seam.decide(float(score), 0.5)
         assert isinstance(decision, str if seam.task() == "binary" else float | int)

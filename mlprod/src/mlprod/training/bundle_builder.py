@@ -73,7 +73,7 @@ def make_bundle(
             "reference.json": canonical(
                 build_reference(
                     terms.fields, learned.columns, candidate.runtime.score(learned.columns)
-                ).model_dump(mode="json")
+                ).model_dump(mode="json", exclude_none=True)
             ),
             "probe.json": make_probe(terms.fields, candidate.runtime),
             "card.md": render_card(

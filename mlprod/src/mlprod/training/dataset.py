@@ -1,7 +1,7 @@
 """Checked, labeled rows in memory, in an order that does not depend on the engine."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..contract.encoding import column
-from ..contract.schema import Columns, ContractSchema
+from ..contract.dates import DATE_EXAMPLES
+from ..contract.encoding import column, json_value
+from ..contract.schema import Columns, ContractSchema, Field
 from ..contract.validation import CheckReport, ContractViolationError, check, known_label, prepare
 from ..project.project import Seam
 from .sources import cells_of, load_table
@@ -42,13 +43,21 @@ class Dataset:
             self.y[index], self.units[index], None if self.at is None else self.at[index], columns
         )
 
-    def as_dicts(self, without: Collection[str] = ()) -> list[dict[str, Any]]:
-        """Return each row as plain values, None for missing, `without` some fields."""
+    def as_dicts(
+        self, without: Collection[str] = (), dated: Iterable[Field] = ()
+    ) -> list[dict[str, Any]]:
+        """Return each row as plain values, None for missing, `without` some fields.
+
+        The fields in `dated` that are dates are ISO 8601 texts, as in a request.
+        """
         lists = {
             name: [None if value != value else value for value in values.tolist()]
             for name, values in self.columns.items()
             if name not in without
         }
+        for field in dated:
+            if field.kind in DATE_EXAMPLES and field.name in lists:
+                lists[field.name] = [json_value(field, value) for value in lists[field.name]]
         if not lists:
             return [{} for _ in range(len(self))]
         return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]

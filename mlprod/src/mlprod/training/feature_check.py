@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.encoding import column, sample_columns
+from ..contract.dates import DATE_EXAMPLES
+from ..contract.encoding import column, json_value, sample_columns
 from ..contract.model_inputs import FeatureError, ModelInputs
 from ..contract.schema import Columns, Field, Fields
 
@@ -43,6 +44,22 @@ def require_sound_features(
     _require_sound(inputs, columns, "the data", personal)
 
 
+def raw_date_warnings(inputs: ModelInputs) -> Iterator[str]:
+    """Yield a warning for each date that is an input of the model as it is."""
+    for field in inputs.fields:
+        if field.kind in DATE_EXAMPLES:
+            unit = (
+                "days since 1970"
+                if field.kind == "date"
+                else ("seconds since 1970, which float32 holds to two minutes")
+            )
+            yield (
+                f"{field.name} is an input as it is: {unit}. Each later {field.kind} lies beyond "
+                "those that the model has learned. Works: an age or a weekday, computed by "
+                "derive() in features.py"
+            )
+
+
 def bound_rows(fields: Fields) -> Columns:
     """Return rows [3] at the lower and the upper bound of each field, and with missing values."""
     return {field.name: column(field, list(_bounds_of(field))) for field in fields}
@@ -77,7 +94,8 @@ def _require_sound(
         bad = np.isinf(values) | (np.isnan(values) & ~missing)
         if bad.any():
             raise FeatureError(
-                f"features.py: {name} is {values[bad][0]} in {_row(columns, bad, hidden)} "
+                f"features.py: {name} is {values[bad][0]} in "
+                f"{_row(inputs.raw, columns, bad, hidden)} "
                 f"({source}); works: a finite number for each row without missing values, for "
                 "example with np.where or np.clip"
             )
@@ -85,7 +103,8 @@ def _require_sound(
             differs = ~((values == again[name]) | (np.isnan(values) & np.isnan(again[name])))
             raise FeatureError(
                 f"features.py: {name} differs between two calls in "
-                f"{_row(columns, differs, hidden)} ({source}); works: no random numbers, no clock"
+                f"{_row(inputs.raw, columns, differs, hidden)} ({source}); works: no random "
+                "numbers, no clock"
             )
         alone = np.array([item[name][0] for item in single])
         among = values[: len(alone)]
@@ -93,15 +112,25 @@ def _require_sound(
         if differing.any():
             raise FeatureError(
                 f"features.py: {name} is {among[differing][0]} among other rows and "
-                f"{alone[differing][0]} alone in {_row(columns, differing, hidden)} ({source}); "
+                f"{alone[differing][0]} alone in "
+                f"{_row(inputs.raw, columns, differing, hidden)} ({source}); "
                 "works: row by row, without a mean or a rank over the rows; what must be learned "
                 "belongs to the estimator"
             )
 
 
-def _row(columns: Columns, where: NDArray[np.bool_], hidden: Collection[str]) -> str:
+def _row(
+    fields: Fields, columns: Columns, where: NDArray[np.bool_], hidden: Collection[str]
+) -> str:
     place = int(np.flatnonzero(where)[0])
     shown = ", ".join(
-        f"{name}={values[place]}" for name, values in columns.items() if name not in hidden
+        f"{field.name}={_shown(field, columns[field.name][place])}"
+        for field in fields
+        if field.name not in hidden
     )
     return f"row {place} [{shown[:200]}]"
+
+
+def _shown(field: Field, value: object) -> object:
+    """Return a date as its text, since derive() gets its number."""
+    return json_value(field, value) if field.kind in DATE_EXAMPLES else value

@@ -98,7 +98,8 @@ def payoffs(
     `decide` is that of the candidate, by default the project's.
     """
     decide = decide or seam.decide
-    cases = zip(scores.tolist(), rows.y.tolist(), rows.as_dicts(seam.terms.personal), strict=True)
+    dicts = rows.as_dicts(seam.terms.personal, seam.terms.fields)
+    cases = zip(scores.tolist(), rows.y.tolist(), dicts, strict=True)
     result = [
         _row_payoff(seam, decide(score, threshold), outcome, row) for score, outcome, row in cases
     ]
@@ -152,7 +153,8 @@ def payoff_by_threshold(seam: Seam, rows: Dataset, scores: Scores) -> Callable[[
 
     It calls payoff() once for each row and decision, so repeated calls are cheap.
     """
-    dicts, outcomes, listed = rows.as_dicts(seam.terms.personal), rows.y.tolist(), scores.tolist()
+    dicts = rows.as_dicts(seam.terms.personal, seam.terms.fields)
+    outcomes, listed = rows.y.tolist(), scores.tolist()
     # For each row the payoff of each decision so far.
     known: list[dict[Any, float]] = [{} for _ in listed]
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from ..contract.encoding import encode
+from ..contract.dates import DATE_EXAMPLES
+from ..contract.encoding import encode, json_value
 from ..contract.schema import Columns, Field, Fields, Task
 from .dataset import Dataset
 from .split import Split, hash_shares
@@ -169,15 +170,21 @@ def _groups(
         distinct.tolist(), counts.tolist(), hit.tolist(), strict=True
     ):
         yield (
-            f"{name} {value[:40]!r}" if field.kind == "category" else f"{name} {value:g}",
+            f"{name} {value[:40]!r}"
+            if field.kind == "category"
+            else f"{name} {_shown(field, value)}",
             count,
             int(positive),
         )
     # For example an amount that is 0 until the outcome is known.
     if field.kind != "category":
         usual = int(counts.argmax())
-        other = f"{name} other than {distinct[usual]:g}"
+        other = f"{name} other than {_shown(field, distinct[usual])}"
         yield other, len(present) - int(counts[usual]), positives - absent - int(hit[usual])
+
+
+def _shown(field: Field, value: float) -> str:
+    return str(json_value(field, value)) if field.kind in DATE_EXAMPLES else f"{value:g}"
 
 
 def _means_of_groups(

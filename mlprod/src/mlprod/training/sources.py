@@ -51,4 +51,9 @@ def cells_of(field: Field, cells: pa.Array | pa.ChunkedArray) -> Any:
         return cells.to_pylist()
     if field.kind == "boolean":
         cells = pc.cast(cells, pa.int8())
+    if field.kind == "date":
+        cells = pc.cast(cells, pa.int32())
+    if field.kind == "datetime":
+        microseconds = pc.cast(pc.cast(cells, pa.timestamp("us"), safe=False), pa.int64())
+        return np.asarray(pc.cast(microseconds, pa.float64(), safe=False)) / 1e6
     return np.asarray(pc.cast(cells, pa.float64(), safe=False))

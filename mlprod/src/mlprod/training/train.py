@@ -21,7 +21,7 @@ from .challenger import set_challenger
 from .comparison import compare_champion, gate_figures, measure_candidate, not_applicable_metrics
 from .dataset import check_rows
 from .evaluate import Evaluation
-from .feature_check import require_sound_features
+from .feature_check import raw_date_warnings, require_sound_features
 from .leakage import count_copies, field_powers, leakage_warnings
 from .linear_comparison import gain_over_linear
 from .model_card import verdict_mark
@@ -107,6 +107,8 @@ def _train(
         )
     if kind == "model":
         require_sound_features(seam.inputs, rows.columns, seam.terms.personal)
+        for warning in raw_date_warnings(seam.inputs):
+            say(f"features   WARNING: {warning}")
     powers = field_powers(seam.terms.fields, rows.subset(parts.train), task)
     for warning in leakage_warnings(powers):
         say(f"leak       WARNING: {warning}")

@@ -1,6 +1,7 @@
 import pytest
-from seams import PARCELS, Message, Parcel, terms_of
+from seams import CLAIMS, PARCELS, Message, Parcel, terms_of
 
+from mlprod.contract.dates import parse_date, parse_datetime
 from mlprod.contract.documentation import example_value, fields_table, rule_text
 
 
@@ -20,6 +21,14 @@ def test_the_example_of_a_field_is_accepted_by_the_contract(name: str) -> None:
     Parcel.__pydantic_validator__.validate_assignment(
         Parcel.model_construct(), name, example_value(PARCELS.fields[name])
     )
+
+
+def test_dates_are_documented_as_texts() -> None:
+    assert rule_text(CLAIMS.fields["happened"]) == "date from 2020-01-01 to 2030-12-31"
+    rule = "datetime from 2020-01-01T00:00:00Z to 2030-12-31T23:59:00Z"
+    assert f"| `reported` | When it was reported | {rule} | no |" in fields_table(CLAIMS)
+    for field, parse in (("happened", parse_date), ("reported", parse_datetime)):
+        assert parse(str(example_value(CLAIMS.fields[field])))
 
 
 def test_text_is_documented_too() -> None:

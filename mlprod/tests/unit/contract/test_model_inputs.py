@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from seams import PARCELS
+from seams import PARCELS, Message, terms_of
 
 from mlprod.contract.encoding import encode, sample_columns
 from mlprod.contract.model_inputs import Derive, FeatureError, ModelInputs
@@ -54,6 +54,21 @@ def test_features_come_first_then_the_categories() -> None:
 def test_features_that_no_model_can_use_are_named(derive: Derive, part: str) -> None:
     with pytest.raises(FeatureError, match=part):
         ModelInputs(FIELDS, derive).columns(COLUMNS)
+
+
+def test_a_text_is_read_by_derive_and_is_an_input_only_where_the_model_takes_texts() -> None:
+    fields = terms_of(Message).fields
+    columns = sample_columns(fields, 20, seed=0)
+
+    def derive(columns: Columns) -> Mapping[str, Any]:
+        return {"few": np.array([float("few" in text) for text in columns["body"]])}
+
+    inputs = ModelInputs(fields, derive)
+    assert inputs.fields.names == ("few",)
+    assert set(inputs.matrix(columns).ravel()) == {0.0, 1.0}
+    assert ModelInputs(fields, derive, texts=True).fields.names == ("few", "body")
+    with pytest.raises(ValueError, match=r"works: numbers that derive\(\) in features.py computes"):
+        ModelInputs(fields).matrix(columns)
 
 
 def test_derive_cannot_change_the_rows_that_records_and_drift_read() -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 import yaml
 from pydantic import Field
-from seams import PARCELS, Flat, Message, terms_of
+from seams import CLAIMS, PARCELS, Flat, Message, terms_of
 
 from mlprod.contract.open_data_contract import ContractFacts, open_data_contract
 from mlprod.contract.schema import Contract, ContractSchema
@@ -13,7 +13,12 @@ from mlprod.contract.schema import Contract, ContractSchema
 NOBODY = ContractFacts(
     "parcels", "Says which parcels come late.", None, "TODO", "TODO", None, "0.1.0", "draft", None
 )
-TERMS = {"parcels": PARCELS, "flats": terms_of(Flat), "messages": terms_of(Message)}
+TERMS = {
+    "parcels": PARCELS,
+    "flats": terms_of(Flat),
+    "messages": terms_of(Message),
+    "claims": CLAIMS,
+}
 HOSTILE = ["yes", "null", "1", "~", "a: b", "# no", "- c", "'", '"', "{x}", "a\\nb", "|", "ø", "😀"]
 
 
@@ -50,6 +55,14 @@ def test_the_document_survives_yaml_and_json(name: str) -> None:
     assert read(TERMS[name]) == document == json.loads(json.dumps(document))
     assert "&id" not in yaml.safe_dump(document)
     assert yaml.safe_dump(open_data_contract(TERMS[name], NOBODY)) == yaml.safe_dump(document)
+
+
+def test_a_date_has_its_type_and_bounds() -> None:
+    happened, called = (columns(CLAIMS)[name] for name in ("happened", "called"))
+    assert happened["logicalType"] == "date"
+    assert happened["logicalTypeOptions"] == {"minimum": "2020-01-01", "maximum": "2030-12-31"}
+    assert called["logicalType"] == "timestamp"
+    assert called["logicalTypeOptions"]["minimum"] == "1990-01-01T00:00:00Z"
 
 
 def test_a_field_has_type_bounds_unit_and_meaning() -> None:

@@ -1,6 +1,6 @@
 import enum
 import unicodedata
-from datetime import date
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Union
 
@@ -166,7 +166,12 @@ class Inner(BaseModel):
         (Literal["a"], {"max_length": 3}, "max_length does not limit a Literal"),
         (Decimal, {**SPEED, "max_digits": 3}, "works: use ge, le"),
         (Decimal, SPEED, "float or int with ge and le"),
-        (date, {}, "float or int with ge and le"),
+        (timedelta, {}, "float or int with ge and le"),
+        (date, {}, "each a date and ge the earlier one; given ge=None, le=None; works: "
+         "Field(ge=date(1900, 1, 1), le=date(2100, 12, 31))"),
+        (date, {"ge": date(2026, 2, 1), "le": date(2026, 1, 1)}, "ge the earlier one"),
+        (datetime, {"ge": date(2026, 1, 1), "le": date(2027, 1, 1)}, "works: Field(ge=datetime("),
+        (datetime, {"max_length": 9}, "max_length does not limit a datetime"),
         (Shade, {}, "Literal of texts"),
         (enum.IntEnum("Level", "LOW HIGH"), {}, "float or int with ge and le"),
         (Inner, {}, "float or int with ge and le"),
@@ -202,6 +207,11 @@ def test_a_rule_that_a_table_cannot_check_is_refused_by_name_with_what_works(
         (Literal["Aa", "AA"], {}),
         (str, known(["café", "naïve", "東京"])),
         (bool | None, {"default": None}),
+        (date, {"ge": date(1, 1, 1), "le": date(9999, 12, 31)}),
+        (
+            datetime | None,
+            {"ge": datetime(2026, 1, 1), "le": datetime(2027, 1, 1), "default": None},
+        ),
     ],
 )
 def test_a_rule_that_a_table_can_check_is_read(annotation: Any, message: dict[str, Any]) -> None:
@@ -392,3 +402,10 @@ def test_a_personal_field_must_exist() -> None:
 def test_a_module_defines_one_contract() -> None:
     with pytest.raises(ContractError, match="one Contract class"):
         terms_of(Flat, another=Parcel)
+
+
+def test_bounds_of_a_datetime_are_utc_unless_they_have_a_time_zone() -> None:
+    there = timezone(timedelta(hours=2))
+    bounds = {"ge": datetime(2026, 1, 1), "le": datetime(2026, 1, 2, tzinfo=there)}
+    low, high = fields_of(datetime, **bounds)["speed"].bounds or (0, 0)
+    assert (low, high - low) == (datetime(2026, 1, 1, tzinfo=UTC).timestamp(), 22 * 3_600)

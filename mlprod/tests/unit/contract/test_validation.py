@@ -1,7 +1,10 @@
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
 import ibis
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pydantic import Field, create_model
@@ -381,3 +384,63 @@ def test_a_binary_label_may_be_a_boolean() -> None:
 
 def test_columns_beyond_the_contract_are_allowed() -> None:
     assert report_on(GOOD.append_column("color", pa.array(["red"] * 100))).ok
+
+
+class Visit(Contract):
+    """A visit, in which each value may be missing."""
+
+    count: int | None = Field(default=None, ge=0, le=9, description="How many")
+    paid: bool | None = Field(default=None, description="Paid")
+    kind: Literal["a", "b"] | None = Field(default=None, description="Kind")
+    day: date | None = Field(
+        default=None, ge=date(2020, 1, 1), le=date(2030, 1, 1), description="Day"
+    )
+
+
+def visits(**columns: Any) -> Any:
+    return ibis.memtable(pd.DataFrame({"key": list("wxyz"), "label": [0, 1, 0, 1]} | columns))
+
+
+GAPS = {
+    "as pandas reads them": {
+        "count": [1, None, 3, 4],
+        "paid": [True, None, False, True],
+        "kind": ["a", None, "b", "a"],
+        "day": pd.to_datetime(["2026-06-01", None, "2026-06-02", "2026-06-03"]),
+    },
+    "nullable types": {
+        "count": pd.array([1, None, 3, 4], dtype="Int64"),
+        "paid": pd.array([True, None, False, True], dtype="boolean"),
+        "kind": pd.Categorical(["a", None, "b", "a"]),
+        "day": [date(2026, 6, 1), None, date(2026, 6, 2), date(2026, 6, 3)],
+    },
+    "NaN in objects": {
+        "count": [1.0, float("nan"), 3.0, 4.0],
+        "paid": [1.0, float("nan"), 0.0, 1.0],
+        "kind": pd.Series(["a", float("nan"), "b", "a"], dtype=object),
+        "day": ["2026-06-01", None, "2026-06-02", "2026-06-03"],
+    },
+}
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_gaps_are_missing_values_where_the_field_allows_them(name: str) -> None:
+    table, terms = visits(**GAPS[name]), terms_of(Visit)
+    report = check(table, terms, "binary")
+    assert (report.ok, report.missing) == (True, dict.fromkeys(terms.fields.names, 1))
+    columns = collect(table, terms).columns
+    np.testing.assert_array_equal(columns["count"], [1, np.nan, 3, 4])
+    np.testing.assert_array_equal(columns["paid"], [1, np.nan, 0, 1])
+    assert columns["kind"].tolist() == ["a", None, "b", "a"]
+    np.testing.assert_array_equal(columns["day"], [20_605, np.nan, 20_606, 20_607])
+
+
+def test_messages_on_gaps_have_the_remedy_of_pandas() -> None:
+    good = GAPS["as pandas reads them"]
+    parts = visits(**(good | {"count": [1, None, 3.5, 4]}))
+    (violation,) = check(parts, terms_of(Visit), "binary").violations
+    assert "not a whole number: 1 row, for example '3.5' in row 'y'" in violation.describe()
+    assert ".round().astype('Int64'), which leaves gaps missing" in violation.describe()
+    codes = visits(**(good | {"kind": [1, None, 2, 1]}))
+    (violation,) = check(codes, terms_of(Visit), "binary").violations
+    assert "because of gaps: .astype('Int64').astype('string')" in violation.describe()

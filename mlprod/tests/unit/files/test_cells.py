@@ -164,6 +164,25 @@ def test_time_is_read_only_in_iso_order(cell: str, value: str) -> None:
     assert [str(item) for item in read("time", cell)] == [value]
 
 
+@pytest.mark.parametrize(
+    ("kind", "cell", "value"),
+    [
+        ("date", " 2026-06-01", "2026-06-01"),
+        ("date", "2026-06-01 00:00:00.000", "2026-06-01"),
+        ("date", "2026-06-01 00:30:00", "!2026-06-01 00:30:00"),
+        ("date", "2026-02-30", "!2026-02-30"),
+        ("date", "01.06.2026", "!01.06.2026"),
+        ("date", "NaT", "None"),
+        ("datetime", "2026-06-01T12:30:15.25+02:00", "2026-06-01 10:30:15.250000"),
+        ("datetime", "2026-06-01 12:30", "2026-06-01 12:30:00"),
+        ("datetime", "2026-06-01", "!2026-06-01"),
+        ("datetime", "n/a", "None"),
+    ],
+)
+def test_date_cell_is_a_value_missing_or_unreadable(kind: str, cell: str, value: str) -> None:
+    assert [str(item) for item in read(kind, cell)] == [value]
+
+
 def test_label_is_a_number_or_a_boolean() -> None:
     assert read("label", "1", "0", "12.5", "true", "FALSCH", None, "late") == [
         1,

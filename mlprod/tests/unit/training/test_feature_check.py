@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from seams import PARCELS
+from seams import CLAIMS, PARCELS
 
 from mlprod.contract.encoding import sample_columns
 from mlprod.contract.model_inputs import Derive, FeatureError, ModelInputs
@@ -53,6 +53,15 @@ def test_no_value_of_a_personal_field_is_shown() -> None:
     with pytest.raises(FeatureError, match="failed for the rows of the data, with Val") as again:
         require_sound_features(ModelInputs(FIELDS, refuse), secret, ("distance",))
     assert "77.125" not in str(again.value)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_row_of_a_message_has_dates() -> None:
+    start = CLAIMS.fields["happened"].bounds or (0, 0)
+    derive = ModelInputs(CLAIMS.fields, lambda c: {"a": 1 / (c["happened"] - start[0])})
+    data = sample_columns(CLAIMS.fields, 20, seed=0)
+    with pytest.raises(FeatureError, match=r"happened=2020-01-01, reported=20.*Z, born=.*limits"):
+        require_sound_features(derive, data)
 
 
 @pytest.mark.parametrize(

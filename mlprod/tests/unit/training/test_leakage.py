@@ -22,6 +22,7 @@ def power(field: Field, values: object, y: np.ndarray = Y, task: Task = "binary"
 
 
 NUMBER = Field("x", "number")
+DAY = Field("x", "date")
 WORD = Field("x", "category", categories=("a", "b"), open=True)
 
 
@@ -72,7 +73,9 @@ KNOWN_LATER = (RARE == 1) & (RANDOM.random(4_000) < 0.97)
 
 
 def powers(field: Field, values: object, y: np.ndarray = RARE) -> dict[str, FieldPower]:
-    column = np.array(values, dtype=float if field.kind in ("number", "boolean") else object)
+    column = np.array(
+        values, dtype=float if field.kind in ("number", "boolean", "date") else object
+    )
     rows = Dataset(
         y, np.array([f"u{row}" for row in range(len(y))], dtype=object), None, {field.name: column}
     )
@@ -87,6 +90,8 @@ def powers(field: Field, values: object, y: np.ndarray = RARE) -> dict[str, Fiel
         (NUMBER, np.where(KNOWN_LATER, 1 + RANDOM.random(4_000), 0.0), "x other than 0"),
         (NUMBER, np.where(KNOWN_LATER, np.nan, RANDOM.random(4_000)), "x missing"),
         (Field("x", "boolean"), KNOWN_LATER, "x 1"),
+        (DAY, np.where(KNOWN_LATER, RANDOM.integers(0, 99, 4_000), np.nan), "x present"),
+        (DAY, np.where(KNOWN_LATER, 20_605, RANDOM.integers(0, 20_000, 4_000)), "x 2026-06-01"),
         (WORD, np.where(KNOWN_LATER, "b", "a"), "x 'b'"),
         (
             WORD,

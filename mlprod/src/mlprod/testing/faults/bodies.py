@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...commands.start import package_here
-from ...contract.encoding import sample_columns
+from ...contract.dates import DATE_EXAMPLES
+from ...contract.encoding import json_value, sample_columns
 from ...project.project import Project
 from ...settings import Settings
 
@@ -29,6 +30,8 @@ def example_rows(number: int, seed: int = 0) -> list[dict[str, Any]]:
                 row[field.name] = str(value)[: field.longest]
             elif field.kind == "category":
                 row[field.name] = str(value)
+            elif field.kind in DATE_EXAMPLES:
+                row[field.name] = json_value(field, value)
             else:
                 row[field.name] = {"boolean": bool, "integer": int}.get(field.kind, float)(value)
         rows.append(row)
