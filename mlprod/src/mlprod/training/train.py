@@ -1,6 +1,7 @@
 """Training pipeline: from rows to a registered version, in plain steps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,13 @@ from ..identity import whoami
 from ..locks import locked
 from ..project.project import Seam
 from ..settings import Settings
+from .backtest import (
+    NO_BACKTEST,
+    backtest,
+    backtest_warning,
+    describe_window,
+    is_forecast,
+)
 from .bundle_builder import carried_sources, make_bundle, provenance
 from .candidates import Say, make_baseline, make_model
 from .challenger import set_challenger
@@ -27,6 +35,7 @@ from .linear_comparison import gain_over_linear
 from .model_card import verdict_mark
 from .model_card_text import NOT_FILLED_IN, ModelCardText
 from .plots import draw_plots
+from .refit import judge_refit, refit
 from .registry import CHAMPION, Registry
 from .source_schema import schema_tag
 from .sources import load_table
@@ -125,6 +134,13 @@ def _train(
         if kind == "baseline"
         else make_model(seam, rows, parts, settings.model_megabytes, say)
     )
+    windows = list(backtest(seam, rows)) if kind == "model" and is_forecast(seam) else []
+    for window in windows:
+        say(f"backtest   {describe_window(window)}")
+    if kind == "model" and is_forecast(seam) and not windows:
+        say(f"backtest   none: {NO_BACKTEST}")
+    if warning := backtest_warning(windows):
+        say(f"backtest   WARNING: {warning}")
     evaluation = baseline if kind == "baseline" else measure_candidate(seam, test, candidate)
     say(
         f"{kind:10} payoff per test row {_overall_value(evaluation)}, "
@@ -135,14 +151,27 @@ def _train(
     if simpler:
         say(f"simpler    payoff per test row above a linear model {_with_interval(simpler)}")
     champion = registry.get_by_alias(CHAMPION)
-    rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
+    rival, absent = compare_champion(
+        seam, settings, registry, champion, test, candidate, evaluation
+    )
     if rival:
         say(
-            f"champion   payoff per test row {_overall_value(rival)} "
+            f"champion   payoff per test row {_overall_value(rival.champion)} "
             f"(version {champion.number if champion else ''})"
         )
-    measured = gate_figures(evaluation, baseline, rival, powers, candidate.parity)
-    verdicts = judge_gates(gates, measured, absent | not_applicable_metrics(task, candidate))
+        if rival.since:
+            say(
+                f"champion   has learned the rows until {rival.since[:19]}, so both are compared "
+                f"on {rival.rows:,} later test rows; there the {kind} has "
+                f"{_overall_value(rival.candidate)}"
+            )
+    measured = gate_figures(evaluation, baseline, rival, powers, candidate.parity, windows)
+    absent |= not_applicable_metrics(task, candidate, windows)
+    verdicts = judge_gates(gates, measured, absent)
+    served, refitted = candidate, None
+    if seam.refit and kind == "model" and all(verdict.passed is not False for verdict in verdicts):
+        served, refitted = refit(seam, rows, parts, candidate, settings.model_megabytes, say)
+        verdicts = judge_refit(gates, verdicts, served, refitted)
     for verdict in verdicts:
         say(f"gate       {verdict_mark(verdict)} {verdict.gate.id}: {verdict.says}")
 
@@ -166,7 +195,17 @@ def _train(
         raise GateError(verdicts)
     with TemporaryDirectory() as folder:
         bundle = make_bundle(
-            seam, Path(folder), rows, parts, candidate, evaluation, baseline, verdicts, card_text
+            seam,
+            Path(folder),
+            rows,
+            parts,
+            served,
+            evaluation,
+            baseline,
+            verdicts,
+            card_text,
+            refitted,
+            windows,
         )
         limit = settings.model_megabytes
         # A bundle that cannot be opened here could not be loaded by a service either.
@@ -181,11 +220,12 @@ def _train(
         evaluation,
         baseline,
         report,
-        candidate,
+        replace(candidate, parity=served.parity),
         test,
         measured,
         simpler,
         made["commit"],
+        windows,
     )
     if listener:
         listener.registered(result)
