@@ -118,6 +118,7 @@ def test_public_time_series_is_forecast_by_editing_only_the_five_files(
         )
         project.makes("rollback", REASON="complaints since noon")
         assert wait_for_version(address, "1")["kind"] == "baseline"
+    assert "datacontract.yaml" in project.makes("generate")
     assert "Success" in project.makes("check")
 
 

@@ -1,7 +1,7 @@
 """Back-test of a forecast: a model of the same kind learns and is tested at several origins."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,21 @@ NO_BACKTEST = (
 def is_forecast(seam: Seam) -> bool:
     """Return whether the project forecasts: a regression with EVENT_TIME."""
     return seam.task() == "regression" and seam.terms.time is not None
+
+
+def run_backtest(seam: Seam, rows: Dataset, say: Callable[[str], None]) -> list[BacktestWindow]:
+    """Back-test a forecast, and report each window with `say`; another project has no window."""
+    if not is_forecast(seam):
+        return []
+    result = []
+    for window in backtest(seam, rows):
+        say(f"backtest   {describe_window(window)}")
+        result.append(window)
+    if not result:
+        say(f"backtest   none: {NO_BACKTEST}")
+    if warning := backtest_warning(result):
+        say(f"backtest   WARNING: {warning}")
+    return result
 
 
 def backtest(seam: Seam, rows: Dataset) -> Iterator[BacktestWindow]:

@@ -16,13 +16,7 @@ from ..identity import whoami
 from ..locks import locked
 from ..project.project import Seam
 from ..settings import Settings
-from .backtest import (
-    NO_BACKTEST,
-    backtest,
-    backtest_warning,
-    describe_window,
-    is_forecast,
-)
+from .backtest import run_backtest
 from .bundle_builder import carried_sources, make_bundle, provenance
 from .candidates import Say, make_baseline, make_model
 from .challenger import set_challenger
@@ -134,13 +128,6 @@ def _train(
         if kind == "baseline"
         else make_model(seam, rows, parts, settings.model_megabytes, say)
     )
-    windows = list(backtest(seam, rows)) if kind == "model" and is_forecast(seam) else []
-    for window in windows:
-        say(f"backtest   {describe_window(window)}")
-    if kind == "model" and is_forecast(seam) and not windows:
-        say(f"backtest   none: {NO_BACKTEST}")
-    if warning := backtest_warning(windows):
-        say(f"backtest   WARNING: {warning}")
     evaluation = baseline if kind == "baseline" else measure_candidate(seam, test, candidate)
     say(
         f"{kind:10} payoff per test row {_overall_value(evaluation)}, "
@@ -150,6 +137,7 @@ def _train(
     simpler = gain_over_linear(seam, rows, parts, candidate) if kind == "model" else None
     if simpler:
         say(f"simpler    payoff per test row above a linear model {_with_interval(simpler)}")
+    windows = run_backtest(seam, rows, say) if kind == "model" else []
     champion = registry.get_by_alias(CHAMPION)
     rival, absent = compare_champion(
         seam, settings, registry, champion, test, candidate, evaluation
