@@ -136,6 +136,7 @@ def test_a_variable_that_no_target_reads_is_not_executed(folder: Folder) -> None
 
 def test_a_switch_is_yes_or_left_out(folder: Folder) -> None:
     assert folder.make("score", "DRY_RUN=yes") == [PACKAGE, "score", "--dry-run"]
+    assert folder.make("score", "UPCOMING=yes") == [PACKAGE, "score", "--upcoming"]
     assert folder.make("score") == folder.make("score", "DRY_RUN=") == [PACKAGE, "score"]
     refused = folder.run("rollback-drill", "UNATTENDED=no")
     assert refused.returncode != 0

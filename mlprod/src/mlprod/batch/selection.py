@@ -31,6 +31,8 @@ class ScoringFunctions:
     baseline: Callable[[Columns], Scores]
     decide: Callable[[float, float], Any]
     explored: Exploration | None = None
+    # upcoming() of data.py, which is optional.
+    upcoming: Load | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ def load_scoring_functions(project: Project) -> ScoringFunctions:
     """Load the scoring functions of a project. Raises ContractError and ExplorationError."""
     decision = project.decision
     explored = read_exploration(read_constant(decision, "EXPLORATION"))
+    upcoming = getattr(project.data, "upcoming", None)
     return ScoringFunctions(
-        project.terms, project.data.load, decision.baseline, decision.decide, explored
+        project.terms, project.data.load, decision.baseline, decision.decide, explored, upcoming
     )
 
 
@@ -88,9 +91,12 @@ def select_rows(
         raise NoRowsError(
             f"--since {since} is not before --until {until}; choose an earlier --since"
         )
-    name = (
-        f"{since:%Y-%m-%d}"
-        if until - since == timedelta(days=1)
-        else f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}"
-    )
-    return ScoringInput(load_table(domain.load, since, until), name, f"load(), {since} to {until}")
+    table = load_table(domain.load, since, until)
+    return ScoringInput(table, period_name(since, until), f"load(), {since} to {until}")
+
+
+def period_name(since: datetime, until: datetime) -> str:
+    """Return the name of a file with the scores of a period: its day, or its two ends."""
+    if until - since == timedelta(days=1):
+        return f"{since:%Y-%m-%d}"
+    return f"{since:%Y%m%dT%H%M}-{until:%Y%m%dT%H%M}"

@@ -55,12 +55,56 @@ class SliceMetrics(_Frozen):
 
 
 class Data(_Frozen):
-    """The window of labeled rows from which the bundle was trained."""
+    """The window of labeled rows from which the bundle was trained.
+
+    `learned_until` is the time of the newest row from which the bundle's model learned. It is None
+    for a baseline, without EVENT_TIME, and in bundles of earlier versions.
+    """
 
     since: str | None
     until: str | None
     rows: int
     units: int
+    learned_until: str | None = None
+
+
+class Refit(_Frozen):
+    """The model of the bundle was fitted again on all rows; its metrics are those of another one.
+
+    The metrics are those of the evaluated model, which learned from `evaluated_rows` rows until
+    `evaluated_until`. The model of the bundle learned from all `rows` rows. `difference` is the
+    mean absolute difference between the scores of both on the test rows, in standard deviations of
+    the evaluated model's scores.
+    """
+
+    evaluated_until: str
+    evaluated_rows: int
+    rows: int
+    difference: float
+
+
+class BacktestWindow(_Frozen):
+    """A window of a back-test, and the errors of a model that learned from earlier rows only.
+
+    The window has `rows` rows from `since` to `until`, both inclusive; the model learned from
+    `learned` rows. Values are payoffs per row. `mae` and `rmse` are in units of the label.
+    """
+
+    since: str
+    until: str
+    learned: int
+    rows: int
+    value: float
+    baseline_value: float
+    mae: float
+    baseline_mae: float
+    rmse: float
+    baseline_rmse: float
+
+    @property
+    def beats_baseline(self) -> bool:
+        """Whether the model is worth more than the baseline in this window."""
+        return self.value > self.baseline_value
 
 
 class Parity(_Frozen):
@@ -95,6 +139,8 @@ class Manifest(_Frozen):
     metrics: dict[str, Estimate]
     slices: tuple[SliceMetrics, ...]
     baseline: dict[str, Estimate]
+    refit: Refit | None = None
+    backtest: tuple[BacktestWindow, ...] = ()
     parity: Parity | None
     accountable: str
     files: dict[str, str]

@@ -20,6 +20,11 @@ from .verb import INPUT, SINCE, UNTIL, option, verb
         default="",
         help="file.parquet, a folder or an address such as s3://bucket/scores",
     ),
+    option(
+        "--upcoming",
+        action="store_true",
+        help="the rows of upcoming(), by default tomorrow's, instead of load()",
+    ),
     option("--dry-run", action="store_true", help="record no prediction and output no decision"),
 )
 def score(args: argparse.Namespace) -> int:
@@ -27,7 +32,9 @@ def score(args: argparse.Namespace) -> int:
     from ..batch.job import score as run
     from ..batch.output import resolve_target
     from ..batch.selection import load_scoring_functions, select_rows
+    from ..batch.upcoming import select_upcoming
     from ..identity import whoami
+    from ..training.sources import NoRowsError
     from .service import records
 
     # SIGTERM raises an exception, so that no output stays half written.
@@ -35,7 +42,13 @@ def score(args: argparse.Namespace) -> int:
     settings, domain = args.project.settings(), load_scoring_functions(args.project)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="table-", dir=settings.state_dir) as folder:
-        rows = select_rows(domain, args.input, args.since, args.until, Path(folder))
+        if args.upcoming and args.input:
+            raise NoRowsError("--input reads a file, so --upcoming does not apply: leave one out")
+        rows = (
+            select_upcoming(domain, args.since, args.until)
+            if args.upcoming
+            else select_rows(domain, args.input, args.since, args.until, Path(folder))
+        )
         name = rows.name + (".trial" if args.dry_run else "")
         to = resolve_target(args.output or str(settings.state_dir / "scores"), name)
         if rows.described:

@@ -51,6 +51,8 @@ class Seam:
     payoff: Callable[[Any, float, Mapping[str, Any]], float]
     digest: str = ""
     search_space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    # Whether a model that passed the gates is fitted again on all rows.
+    refit: bool = False
     # Whether the rows are those of the example.
     synthetic: bool = False
     # The project's folder.
@@ -200,6 +202,18 @@ class Project:
         runtime = getattr(self.model, "RUNTIME", "onnx")
         if runtime not in ("onnx", "python"):
             raise ContractError(f'model.py: RUNTIME: given {runtime!r}; works: "onnx" or "python"')
+        refit = getattr(self.model, "REFIT", None)
+        if refit not in (None, "all"):
+            raise ContractError(
+                f'model.py: REFIT: given {refit!r}; works: "all", or None for the model that was '
+                "evaluated"
+            )
+        if refit and self.terms.time is None:
+            raise ContractError(
+                'model.py: REFIT = "all" needs an EVENT_TIME in contract.py: without it nothing '
+                "shows which rows a champion has learned. Works: name the column with the time of "
+                "each row, or remove REFIT"
+            )
         folder = Path(str(self.decision.__file__)).parent
         modules = [self.contract, self.data, self.model, self.decision]
         carried = ["decision", "model"] if runtime == "python" else ["decision"]
@@ -221,6 +235,7 @@ class Project:
             decide=self.decision.decide,
             payoff=self.decision.payoff,
             search_space=read_constant(self.model, "SEARCH_SPACE", {}),
+            refit=refit == "all",
             synthetic=bool(read_constant(self.data, "SYNTHETIC", False)),
             root=self.root,
             export=self.extensions.export,

@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,16 @@ from typing import Any
 
 from ..bundle.code import CODE_FOLDER
 from ..bundle.code_rules import collect_sources
-from ..bundle.manifest import Data, Estimate, Parity, SliceMetrics, inputs_of, sha256
+from ..bundle.manifest import (
+    BacktestWindow,
+    Data,
+    Estimate,
+    Parity,
+    Refit,
+    SliceMetrics,
+    inputs_of,
+    sha256,
+)
 from ..bundle.reference_profile import build_reference
 from ..bundle.runtime import Runtime
 from ..bundle.writer import canonical, make_probe, write_bundle
@@ -51,13 +60,26 @@ def make_bundle(
     baseline: Evaluation,
     verdicts: list[GateVerdict],
     card_text: ModelCardText,
+    refit: Refit | None = None,
+    windows: Sequence[BacktestWindow] = (),
 ) -> Path:
-    """Write the bundle of a candidate below `root`. The same inputs give the same digest."""
+    """Write the bundle of a candidate below `root`. The same inputs give the same digest.
+
+    After a refit the candidate is the refitted model, and the evaluation that of the evaluated one.
+    """
     # Champions change and the bundle does not, so verdicts about a champion stay out of it.
     lasting = [verdict for verdict in verdicts if verdict.gate.compare != "champion"]
-    terms, task, learned = seam.terms, seam.task(), rows.subset(parts.train)
+    terms, task = seam.terms, seam.task()
+    learned = rows if refit else rows.subset(parts.train)
     window = (str(rows.at.min()), str(rows.at.max())) if rows.at is not None else (None, None)
-    data = Data(since=window[0], until=window[1], rows=len(rows), units=len(set(rows.units)))
+    newest = learned.at.max() if candidate.kind == "model" and learned.at is not None else None
+    data = Data(
+        since=window[0],
+        until=window[1],
+        rows=len(rows),
+        units=len(set(rows.units)),
+        learned_until=None if newest is None else str(newest),
+    )
     by_slice: dict[str, dict[str, Estimate]] = {}
     for (name, part), figure in evaluation.figures.items():
         if part:
@@ -87,6 +109,8 @@ def make_bundle(
                 evaluation,
                 baseline,
                 lasting,
+                refit,
+                windows,
             ).encode(),
         }
     )
@@ -109,6 +133,8 @@ def make_bundle(
             for p, m in sorted(by_slice.items())
         ],
         "baseline": baseline.overall(),
+        "refit": refit,
+        "backtest": tuple(windows),
         "parity": candidate.parity,
         "accountable": card_text.contact,
     }

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from ..bundle.limits import MODEL_MEGABYTES
-from ..bundle.runtime import BaselineRuntime
+from ..bundle.manifest import Parity
+from ..bundle.runtime import BaselineRuntime, Runtime
 from ..contract.encoding import sample_columns
 from ..project.project import Seam
 from .bundle_builder import Candidate
@@ -51,19 +52,27 @@ def make_model(
     All later figures are those of the exported model. Raises FitError, ExportError, and
     BundleError if the model needs more than `megabytes`, so that the service would not load it.
     """
-    estimator = fit(seam, rows.subset(parts.train))
+    runtime, files, parity = fit_and_export(
+        seam, rows.subset(parts.train), rows.subset(parts.test), megabytes, say
+    )
+    validation = rows.subset(parts.validation)
+    threshold = choose_threshold(seam, validation, runtime.score(validation.columns))
+    return Candidate("model", runtime, files, threshold, parity)
+
+
+def fit_and_export(
+    seam: Seam, learn: Dataset, compared: Dataset, megabytes: int, say: Say
+) -> tuple[Runtime, dict[str, bytes], Parity]:
+    """Fit and export a model, and measure the parity of the export on the rows `compared`.
+
+    Raises what make_model() raises.
+    """
+    estimator = fit(seam, learn)
     files = export(seam, estimator)
     size, memory = try_export(seam, files, megabytes)
     say(
         f"size       {size:,.1f} MB of files, {memory:,.0f} MB of memory; "
         f"the limit is {megabytes} MB"
     )
-    runtime, validation = runtime_of(seam, files), rows.subset(parts.validation)
-    threshold = choose_threshold(seam, validation, runtime.score(validation.columns))
-    return Candidate(
-        "model",
-        runtime,
-        files,
-        threshold,
-        measure_parity(seam, estimator, runtime, rows.subset(parts.test)),
-    )
+    runtime = runtime_of(seam, files)
+    return runtime, files, measure_parity(seam, estimator, runtime, compared)

@@ -1,14 +1,20 @@
 """Comparison of a candidate with the baseline and the champion, on the same test rows."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..bundle.loader import BundleError, open_bundle
-from ..bundle.manifest import Estimate, Parity
+from ..bundle.manifest import BacktestWindow, Estimate, Manifest, Parity
 from ..contract.schema import Task
 from ..governance.gates import Figure
 from ..project.project import Seam
 from ..settings import Settings
+from .backtest import NO_BACKTEST, share_of_wins
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .evaluate import Evaluation, evaluate
@@ -16,6 +22,7 @@ from .evaluation_metrics import BY_TASK
 from .fit import payoffs
 from .leakage import FieldPower
 from .registry import CHAMPION, Registry, Version
+from .split_errors import MIN_PART_ROWS
 
 
 def measure_candidate(seam: Seam, test: Dataset, candidate: Candidate) -> Evaluation:
@@ -25,20 +32,36 @@ def measure_candidate(seam: Seam, test: Dataset, candidate: Candidate) -> Evalua
     return evaluate(seam.terms, seam.task(), test, scores, value)
 
 
+@dataclass(frozen=True)
+class ChampionComparison:
+    """The evaluations of a candidate and of the champion on the same `rows` test rows.
+
+    They are the test rows from which the champion has not learned; `since` is the time before the
+    first of them, or empty if they are all.
+    """
+
+    candidate: Evaluation
+    champion: Evaluation
+    rows: int
+    since: str = ""
+
+
 def compare_champion(
     seam: Seam,
     settings: Settings,
     registry: Registry,
     champion: Version | None,
     test: Dataset,
-    kind: str,
-) -> tuple[Evaluation | None, dict[str, str]]:
-    """Evaluate the champion on the same test rows.
+    candidate: Candidate,
+    evaluation: Evaluation,
+) -> tuple[ChampionComparison | None, dict[str, str]]:
+    """Compare the candidate with the champion on the test rows that the champion has not learned.
 
-    Returns (evaluation, {}), or (None, {"champion": reason}) if the comparison does not apply.
-    Raises BundleError if the champion is damaged.
+    `evaluation` is the candidate's on all test rows. Returns (comparison, {}), or (None,
+    {"champion": reason}) if the comparison does not apply. Raises BundleError if the champion is
+    damaged.
     """
-    if kind == "baseline":
+    if candidate.kind == "baseline":
         return None, {CHAMPION: "a baseline is the fallback and does not compete with the champion"}
     if champion is None:
         return None, {CHAMPION: "there is no champion yet"}
@@ -68,15 +91,45 @@ def compare_champion(
     rival = Candidate(
         manifest.kind, bundle.runtime, {}, manifest.threshold, None, decide=bundle.decide
     )
-    return measure_candidate(seam, test, rival), {}
+    unlearned = unlearned_rows(manifest, test, seam.terms.unit)
+    if unlearned.all():
+        theirs = measure_candidate(seam, test, rival)
+        return ChampionComparison(evaluation, theirs, len(test)), {}
+    since, rows = str(manifest.data.learned_until), test.subset(np.flatnonzero(unlearned))
+    one_class = seam.task() != "regression" and len(np.unique(rows.y)) < 2
+    if len(rows) < MIN_PART_ROWS or one_class:
+        return None, {
+            CHAMPION: f"version {champion.number} has learned the rows until {since[:19]}, and "
+            f"{len(rows):,} of {len(test):,} test rows are later; a comparison needs "
+            f"{MIN_PART_ROWS}{' and two classes' if one_class else ''}. Train again with later rows"
+        }
+    ours, theirs = (measure_candidate(seam, rows, one) for one in (candidate, rival))
+    return ChampionComparison(ours, theirs, len(rows), since), {}
+
+
+def unlearned_rows(manifest: Manifest, test: Dataset, group: str | None) -> NDArray[np.bool_]:
+    """Return which test rows [rows] a model has not learned.
+
+    With GROUP the hash gives each group to the same part in every training, so no test row was
+    learned. Without GROUP, and after a refit on all rows, the rows until the model's newest
+    training row count as learned. Bundles of earlier versions do not name that row.
+    """
+    until = manifest.data.learned_until
+    if until is None or (group and manifest.refit is None):
+        return np.ones(len(test), dtype=bool)
+    if test.at is None:
+        # EVENT_TIME was removed since: a refitted model may have learned any of the rows.
+        return np.full(len(test), manifest.refit is None)
+    return np.asarray(test.at > np.datetime64(until), dtype=np.bool_)
 
 
 def gate_figures(
     evaluation: Evaluation,
     baseline: Evaluation,
-    rival: Evaluation | None,
+    rival: ChampionComparison | None,
     powers: dict[str, FieldPower],
     parity: Parity | None,
+    windows: Sequence[BacktestWindow] = (),
 ) -> dict[tuple[str, str, str], Figure]:
     """Return every figure that a gate may use, by (compare, metric, slice)."""
     measured: dict[tuple[str, str, str], Figure] = {
@@ -86,23 +139,36 @@ def gate_figures(
         ("baseline", *key): figure for key, figure in evaluation.difference(baseline).items()
     }
     if rival:
-        measured |= {
-            ("champion", *key): figure for key, figure in evaluation.difference(rival).items()
-        }
+        difference = rival.candidate.difference(rival.champion)
+        measured |= {("champion", *key): figure for key, figure in difference.items()}
     n = evaluation.figures["value", ""].n
     measured |= {
-        ("absolute", "single_field_power", name): _exact(item.power, n)
+        ("absolute", "single_field_power", name): exact_figure(item.power, n)
         for name, item in powers.items()
     }
     if parity:
-        measured["absolute", "parity_difference", ""] = _exact(parity.max_difference, parity.rows)
+        measured["absolute", "parity_difference", ""] = exact_figure(
+            parity.max_difference, parity.rows
+        )
+    if windows:
+        measured["absolute", "backtest_wins", ""] = exact_figure(
+            share_of_wins(windows), sum(window.rows for window in windows)
+        )
     return measured
 
 
-def not_applicable_metrics(task: Task, candidate: Candidate) -> dict[str, str]:
-    """Return metric or comparison → the reason why it does not apply to the candidate."""
+def not_applicable_metrics(
+    task: Task, candidate: Candidate, windows: Sequence[BacktestWindow] = ()
+) -> dict[str, str]:
+    """Return metric or comparison → the reason why it does not apply to the candidate.
+
+    The refit is judged after it: see refit.judge_refit().
+    """
     other: Task = "regression" if task == "binary" else "binary"
     absent = dict.fromkeys(BY_TASK[other], f"a metric of {other}")
+    absent["refit_difference"] = 'model.py has no REFIT = "all"'
+    if not windows:
+        absent["backtest_wins"] = NO_BACKTEST
     if candidate.kind == "baseline":
         absent |= {
             "baseline": "this is the baseline",
@@ -112,5 +178,6 @@ def not_applicable_metrics(task: Task, candidate: Candidate) -> dict[str, str]:
     return absent
 
 
-def _exact(value: float, n: int) -> Estimate:
+def exact_figure(value: float, n: int) -> Estimate:
+    """Return a figure without an interval."""
     return Estimate(value=value, low=value, high=value, n=n)

@@ -91,7 +91,7 @@ BY_TASK: dict[Task, dict[str, Metric]] = {
 # Metrics that a gate may use by slice.
 SLICED = frozenset({"value", "single_field_power"})
 # Metrics that gates.yaml may name and other modules measure.
-OTHERS = ("single_field_power", "parity_difference")
+OTHERS = ("single_field_power", "parity_difference", "backtest_wins", "refit_difference")
 NAMES = (
     frozenset(BOTH)
     | frozenset(name for table in BY_TASK.values() for name in table)

@@ -53,6 +53,7 @@ class EvidenceWriter:
             result.commit,
             result.simpler,
             subject,
+            result.windows,
         )
         of_data = data_evidence(self.seam, result.report, subject)
         write_evidence(Registry(self.settings), [*of_data, *of_candidate])

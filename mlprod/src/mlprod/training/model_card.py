@@ -1,13 +1,15 @@
 """Model card, under the headings of Hugging Face: purpose, data, evaluation, accountable person."""
 
 import json
+from collections.abc import Sequence
 
-from ..bundle.manifest import Data, Estimate
+from ..bundle.manifest import BacktestWindow, Data, Estimate, Refit
 from ..contract.documentation import example_value, fields_table
 from ..contract.schema import ContractSchema, Task
 from ..display.plain_text import cell, display
 from ..governance.gates import GateVerdict
 from ..governance.ownership import TODO
+from .backtest import backtest_warning
 from .evaluate import OVERALL, Evaluation
 from .model_card_text import ModelCardText, is_filled_in, not_filled_in
 from .split import Split
@@ -24,6 +26,8 @@ def render_card(
     evaluation: Evaluation,
     baseline: Evaluation,
     verdicts: list[GateVerdict],
+    refit: Refit | None = None,
+    windows: Sequence[BacktestWindow] = (),
 ) -> str:
     """Render the card as Markdown.
 
@@ -34,8 +38,11 @@ def render_card(
         "Uses": _uses(card_text),
         "Bias, Risks, and Limitations": _limitations(terms, card_text),
         "How to Get Started with the Model": _start(terms),
-        "Training Details": _training(kind, terms, data, parts),
-        "Evaluation": _evaluation(evaluation, baseline, verdicts),
+        "Training Details": _training(kind, terms, data, parts, refit),
+        "Evaluation": [
+            *_evaluation(evaluation, baseline, verdicts),
+            *_backtest(windows),
+        ],
         "Model Card Authors": [f"- {display(author)}" for author in card_text.authors]
         or [not_filled_in("authors")],
         "Model Card Contact": [
@@ -132,7 +139,9 @@ def _start(terms: ContractSchema) -> list[str]:
     ]
 
 
-def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> list[str]:
+def _training(
+    kind: str, terms: ContractSchema, data: Data, parts: Split, refit: Refit | None
+) -> list[str]:
     window = f"from {data.since} until {data.until}" if data.since else "without EVENT_TIME"
     learned = (
         f"It learned from {len(parts.train):,} rows."
@@ -144,9 +153,48 @@ def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> lis
         f"{learned} The threshold comes from {len(parts.validation):,} rows, and the figures from "
         f"{len(parts.test):,} test rows. No unit is in two of these parts.",
         "",
+        *(_refit(refit, data) if refit else []),
         "### Inputs",
         "",
         fields_table(terms),
+    ]
+
+
+def _refit(refit: Refit, data: Data) -> list[str]:
+    return [
+        "### Refit",
+        "",
+        f"The figures are those of an evaluated model: it learned from the "
+        f"{refit.evaluated_rows:,} rows until {refit.evaluated_until}, and was tested on later "
+        "ones. After it passed the gates, the model was fitted again on all "
+        f"{refit.rows:,} rows, until {data.until}. This refitted model is the one that serves. On "
+        f"the test rows the scores of both differ by {refit.difference:.2g} standard deviations on "
+        "average.",
+        "",
+    ]
+
+
+def _backtest(windows: Sequence[BacktestWindow]) -> list[str]:
+    if not windows:
+        return []
+    wins, warning = sum(window.beats_baseline for window in windows), backtest_warning(windows)
+    return [
+        "",
+        "### Back-test",
+        "",
+        "Models of the same kind, each fitted on the rows before a window and tested on it. "
+        f"Worth more than the baseline in {wins} of {len(windows)} windows. The baseline's figures "
+        "are in brackets.",
+        "",
+        *([f"**Warning:** {cell(warning)}.", ""] if warning else []),
+        "| from | until | learned rows | tested rows | value | mae | rmse |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {one.since[:16]} | {one.until[:16]} | {one.learned:,} | {one.rows:,} | "
+            f"{one.value:.4g} ({one.baseline_value:.4g}) | {one.mae:.4g} ({one.baseline_mae:.4g}) "
+            f"| {one.rmse:.4g} ({one.baseline_rmse:.4g}) |"
+            for one in windows
+        ),
     ]
 
 

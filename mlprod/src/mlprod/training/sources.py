@@ -19,13 +19,19 @@ class NoRowsError(Exception):
 
 
 def load_table(
-    load: Load, since: datetime | None = None, until: datetime | None = None
+    load: Load,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    name: str = "load()",
 ) -> ir.Table:
-    """Return the table of load(). Raises ContractError if it is not an Ibis table."""
+    """Return the table of load(), or of the function `name`.
+
+    Raises ContractError if it is not an Ibis table.
+    """
     table = load(since, until)
     if not isinstance(table, ir.Table):
         raise ContractError(
-            f"load() returned a {type(table).__name__}; it must return an Ibis table, for example "
+            f"{name} returned a {type(table).__name__}; it must return an Ibis table, for example "
             "ibis.memtable(frame)"
         )
     return table

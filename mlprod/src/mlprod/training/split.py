@@ -42,9 +42,9 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
 
     So no version of a model has ever learned from a test unit. With EVENT_TIME the training part
     ends before the other two begin, and rows of a group on the wrong side are left out. Without
-    GROUP no row is left out: the earlier rows train, and the hash divides the later ones. Raises
-    SplitError if a part has too few rows or one class only; its message names the columns of
-    `terms`.
+    GROUP no row is left out: the earlier rows train, and the hash divides the later ones. Those of
+    a regression are divided by time alone, so the test rows are the newest. Raises SplitError if a
+    part has too few rows or one class only; its message names the columns of `terms`.
     """
     place, train_share = hash_shares(rows.units), TRAIN_SHARE
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
@@ -52,6 +52,8 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
         now = np.sort(rows.at)[int(len(rows) * TRAIN_TIME_SHARE)]
         past, future = rows.at < now, rows.at >= now
         if terms and terms.unit is None:
+            if task == "regression":
+                place[future] = time_shares(rows.at[future], place[future])
             place, train_share = np.where(past, 0.0, TRAIN_SHARE + (1 - TRAIN_SHARE) * place), 1.0
     learns = place < train_share
     parts = Split(
@@ -87,6 +89,17 @@ def verify_split(rows: Dataset, parts: Split) -> None:
                 f"train ends at {rows.at[parts.train].max()}, but {name} begins at "
                 f"{rows.at[part].min()}"
             )
+
+
+def time_shares(at: NDArray[np.datetime64], otherwise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share [rows] of rows before each row, in [0, 1); rows of one time stay together.
+
+    Returns `otherwise` if rows of one time are so many that no cut leaves enough rows on each side.
+    """
+    result = np.searchsorted(np.sort(at), at) / max(len(at), 1)
+    validated = int(np.sum(result < VALIDATION_SHARE / (1 - TRAIN_SHARE)))
+    enough = MIN_PART_ROWS <= validated <= len(at) - MIN_PART_ROWS
+    return result if enough else otherwise
 
 
 def hash_shares(units: NDArray[Any]) -> NDArray[np.float64]:

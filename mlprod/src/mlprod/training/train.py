@@ -1,6 +1,7 @@
 """Training pipeline: from rows to a registered version, in plain steps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from ..identity import whoami
 from ..locks import locked
 from ..project.project import Seam
 from ..settings import Settings
+from .backtest import run_backtest
 from .bundle_builder import carried_sources, make_bundle, provenance
 from .candidates import Say, make_baseline, make_model
 from .challenger import set_challenger
@@ -27,6 +29,7 @@ from .linear_comparison import gain_over_linear
 from .model_card import verdict_mark
 from .model_card_text import NOT_FILLED_IN, ModelCardText
 from .plots import draw_plots
+from .refit import judge_refit, refit
 from .registry import CHAMPION, Registry
 from .source_schema import schema_tag
 from .sources import load_table
@@ -136,15 +139,29 @@ def _train(
     simpler = gain_over_linear(seam, rows, parts, candidate) if kind == "model" else None
     if simpler:
         say(f"simpler    payoff per test row above a linear model {_with_interval(simpler)}")
+    windows = run_backtest(seam, rows, say) if kind == "model" else []
     champion = registry.get_by_alias(CHAMPION)
-    rival, absent = compare_champion(seam, settings, registry, champion, test, kind)
+    rival, absent = compare_champion(
+        seam, settings, registry, champion, test, candidate, evaluation
+    )
     if rival:
         say(
-            f"champion   payoff per test row {_overall_value(rival)} "
+            f"champion   payoff per test row {_overall_value(rival.champion)} "
             f"(version {champion.number if champion else ''})"
         )
-    measured = gate_figures(evaluation, baseline, rival, powers, candidate.parity)
-    verdicts = judge_gates(gates, measured, absent | not_applicable_metrics(task, candidate))
+        if rival.since:
+            say(
+                f"champion   has learned the rows until {rival.since[:19]}, so both are compared "
+                f"on {rival.rows:,} later test rows; there the {kind} has "
+                f"{_overall_value(rival.candidate)}"
+            )
+    measured = gate_figures(evaluation, baseline, rival, powers, candidate.parity, windows)
+    absent |= not_applicable_metrics(task, candidate, windows)
+    verdicts = judge_gates(gates, measured, absent)
+    served, refitted = candidate, None
+    if seam.refit and kind == "model" and all(verdict.passed is not False for verdict in verdicts):
+        served, refitted = refit(seam, rows, parts, candidate, settings.model_megabytes, say)
+        verdicts = judge_refit(gates, verdicts, served, refitted)
     for verdict in verdicts:
         say(f"gate       {verdict_mark(verdict)} {verdict.gate.id}: {verdict.says}")
 
@@ -168,7 +185,17 @@ def _train(
         raise GateError(verdicts)
     with TemporaryDirectory() as folder:
         bundle = make_bundle(
-            seam, Path(folder), rows, parts, candidate, evaluation, baseline, verdicts, card_text
+            seam,
+            Path(folder),
+            rows,
+            parts,
+            served,
+            evaluation,
+            baseline,
+            verdicts,
+            card_text,
+            refitted,
+            windows,
         )
         limit = settings.model_megabytes
         # A bundle that cannot be opened here could not be loaded by a service either.
@@ -183,11 +210,12 @@ def _train(
         evaluation,
         baseline,
         report,
-        candidate,
+        replace(candidate, parity=served.parity),
         test,
         measured,
         simpler,
         made["commit"],
+        windows,
     )
     if listener:
         listener.registered(result)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..bundle.manifest import Estimate
+from ..bundle.manifest import BacktestWindow, Estimate
 from ..contract.schema import Columns
 from ..contract.validation import CheckReport
 from ..display.counting import count_of
@@ -39,11 +39,13 @@ def candidate_evidence(
     commit: str,
     simpler: Estimate | None,
     digests: dict[Subject, str],
+    windows: Sequence[BacktestWindow] = (),
 ) -> list[Evidence]:
     """Make the evidence of a candidate that passed its gates.
 
     `missing` has the entries that its model card still needs. `commit` is as git describes it.
-    `simpler` is by how much a model's payoff exceeds that of a linear one.
+    `simpler` is by how much a model's payoff exceeds that of a linear one. `windows` are those of
+    a forecast's back-test.
     """
     applied = [verdict for verdict in verdicts if verdict.passed is not None]
     clean = bool(commit) and not commit.endswith("-dirty")
@@ -71,6 +73,13 @@ def candidate_evidence(
         records.append(
             finding("simpler-model-not-better", simpler.high >= 0, digests, simpler.high)
         )
+    if windows:
+        wins = sum(window.beats_baseline for window in windows)
+        figures = "; ".join(
+            f"{one.since[:10]}: {one.value:.4g} ({one.baseline_value:.4g})" for one in windows
+        )
+        message = f"{wins} of {len(windows)} windows; value (baseline) from {figures}"
+        records.append(finding("lasting-gain", wins > 1, digests, message[:500]))
     slices = [
         figure.high
         for key, figure in measured.items()

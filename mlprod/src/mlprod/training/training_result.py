@@ -1,9 +1,10 @@
 """The result of a training, and the listener that receives it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..bundle.manifest import Estimate
+from ..bundle.manifest import BacktestWindow, Estimate
 from ..contract.report import CheckReport
 from ..governance.gates import GateVerdict, Measured
 from .bundle_builder import Candidate
@@ -18,7 +19,8 @@ class TrainingResult:
 
     `test` has the rows of every figure. `measured` has the figures that a gate may use, by
     (compare, metric, slice). `simpler` is by how much a model's payoff per row exceeds that of a
-    linear one, None for a baseline. `commit` is that of the code, as git describes it.
+    linear one, None for a baseline. `commit` is that of the code, as git describes it. `candidate`
+    is the evaluated model, also after a refit. `windows` are those of a forecast's back-test.
     """
 
     version: Version
@@ -31,6 +33,7 @@ class TrainingResult:
     measured: Measured
     simpler: Estimate | None
     commit: str
+    windows: Sequence[BacktestWindow] = ()
 
 
 class TrainingListener(Protocol):

@@ -4,13 +4,15 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 from seams import PARCELS, Flat, flats, parcels, terms_of
 
-from mlprod.training.dataset import collect
+from mlprod.training.dataset import Dataset, collect
 from mlprod.training.split import LeakageError, SplitError, split, verify_split
 
 ROWS = collect(ibis.memtable(parcels()), PARCELS)
 NO_TIME = replace(ROWS, at=None)
+FORECAST = terms_of(Flat, EVENT_TIME="at")
 
 
 def test_no_unit_is_in_two_parts() -> None:
@@ -146,3 +148,46 @@ def test_part_with_one_class_is_refused_with_the_place_of_the_other() -> None:
         SplitError, match=r"late is 1 in 5 of .* rows between 2026-01-01 .* in 5 units"
     ):
         split(replace(ROWS, y=y), "binary", PARCELS)
+
+
+def by_day(rows: int, per_day: int = 1) -> Dataset:
+    """Rows of a regression without GROUP, `per_day` for each day."""
+    timeless = collect(ibis.memtable(flats(rows)), terms_of(Flat))
+    return replace(timeless, at=np.datetime64("2026-01-01", "us") + _days(rows, per_day))
+
+
+def _days(rows: int, per_day: int) -> NDArray[np.timedelta64]:
+    return (np.arange(rows) // per_day).astype("timedelta64[D]").astype("timedelta64[us]")
+
+
+@pytest.mark.parametrize("per_day", [1, 7, 40])
+def test_forecast_is_split_by_time_alone_and_rows_of_one_time_stay_together(per_day: int) -> None:
+    rows = by_day(1_000, per_day)
+    assert rows.at is not None
+    parts = split(rows, "regression", FORECAST)
+    assert sorted(np.concatenate(list(vars(parts).values()))) == list(range(len(rows)))
+    train, validation, test = (rows.at[part] for part in vars(parts).values())
+    assert train.max() < validation.min()
+    assert validation.max() < test.min()
+    shares = [len(part) / len(rows) for part in vars(parts).values()]
+    assert shares == pytest.approx([0.70, 0.1125, 0.1875], abs=0.06)
+
+
+def test_forecast_does_not_depend_on_the_ids() -> None:
+    rows = by_day(400)
+    renamed = replace(rows, units=np.array([f"other {row}" for row in range(400)], dtype=object))
+    for part, other in zip(
+        vars(split(rows, "regression", FORECAST)).values(),
+        vars(split(renamed, "regression", FORECAST)).values(),
+        strict=True,
+    ):
+        assert part.tolist() == other.tolist()
+
+
+def test_forecast_with_one_late_time_divides_its_rows_by_their_ids() -> None:
+    rows = by_day(1_000, 700)
+    assert rows.at is not None
+    parts = split(rows, "regression", FORECAST)
+    assert sorted(np.concatenate(list(vars(parts).values()))) == list(range(len(rows)))
+    assert rows.at[parts.train].max() < rows.at[parts.test].min()
+    assert min(len(parts.validation), len(parts.test)) >= 30
