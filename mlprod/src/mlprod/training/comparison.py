@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from ..bundle.loader import BundleError, open_bundle
 from ..bundle.manifest import Estimate, Parity
+from ..contract.classes import class_names
 from ..contract.schema import Task
 from ..governance.gates import Figure
 from ..project.project import Seam
@@ -12,7 +13,7 @@ from ..settings import Settings
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .evaluate import Evaluation, evaluate
-from .evaluation_metrics import BY_TASK
+from .evaluation_metrics import BY_TASK, OF_CLASSES
 from .fit import payoffs
 from .leakage import FieldPower
 from .registry import CHAMPION, Registry, Version
@@ -65,6 +66,11 @@ def compare_champion(
                 }
             raise
     manifest = bundle.manifest
+    if manifest.classes != seam.terms.classes:
+        listed = ", ".join(class_names(manifest.classes)) or f"none, as a {manifest.task}"
+        return None, {
+            CHAMPION: f"version {champion.number} does not fit today's CLASSES; it has {listed}"
+        }
     rival = Candidate(
         manifest.kind, bundle.runtime, {}, manifest.threshold, None, decide=bundle.decide
     )
@@ -101,8 +107,12 @@ def gate_figures(
 
 def not_applicable_metrics(task: Task, candidate: Candidate) -> dict[str, str]:
     """Return metric or comparison → the reason why it does not apply to the candidate."""
-    other: Task = "regression" if task == "binary" else "binary"
-    absent = dict.fromkeys(BY_TASK[other], f"a metric of {other}")
+    absent = {
+        name: f"a metric of {other}"
+        for other in reversed(BY_TASK)
+        for name in (*BY_TASK[other], *(OF_CLASSES if other == "multiclass" else ()))
+        if other != task and name not in BY_TASK[task]
+    }
     if candidate.kind == "baseline":
         absent |= {
             "baseline": "this is the baseline",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mlprod.bundle.manifest import FORMAT, FormatError, Manifest, read_manifest
+from mlprod.bundle.manifest import CODE_FORMAT, FORMAT, FormatError, Manifest, read_manifest
 from mlprod.bundle.writer import write_bundle
 
 FIRST = Path(__file__).parents[2] / "first_version"
@@ -52,7 +52,7 @@ def test_a_written_manifest_has_its_format_and_no_unknown_key(tmp_path: Path) ->
     facts = read_manifest(changed()).model_dump(exclude={"format", "files"})
     folder = write_bundle(tmp_path, facts, {"card.md": b"# A card\n"})
     written = (folder / "manifest.json").read_bytes()
-    assert json.loads(written)["format"] == FORMAT
+    assert json.loads(written)["format"] == CODE_FORMAT
     assert set(json.loads(written)) == set(Manifest.model_fields)
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         write_bundle(tmp_path, {**facts, "treshold": 1}, {})
