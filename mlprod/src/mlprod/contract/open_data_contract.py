@@ -94,11 +94,11 @@ def _label(terms: ContractSchema) -> dict[str, Any]:
     if not terms.classes:
         column = _column(terms.label, "label", f"{meaning}: yes or no, 0 or 1, or a number")
         return column | {"required": False, "quality": rules}
-    words = isinstance(terms.classes[0], str)
+    is_text = isinstance(terms.classes[0], str)
     rules.append(_rule("invalidValues", mustBe=0, arguments={"validValues": list(terms.classes)}))
     return (
         _column(terms.label, "label", f"{meaning}: one of the classes")
-        | {"logicalType": "string" if words else "integer"}
+        | {"logicalType": "string" if is_text else "integer"}
         | {"required": False, "quality": rules}
     )
 

@@ -9,7 +9,7 @@ from .drift_counts import CLASS, SCORE
 
 MAX_TEXT_LENGTH = 60  # characters
 MAX_FIELDS_NAMED = 5  # in a sentence
-# What a sentence calls that which is no field.
+# The names of score and class in a sentence.
 SUBJECTS = {SCORE: "the score", CLASS: "the share of the classes"}
 VERDICT_TEXT: dict[DriftVerdict, str] = {
     "drifts": "drifts",

@@ -32,7 +32,7 @@ def class_rows(given: Sequence[ClassOutcome], classes: Classes) -> list[dict[str
     """Return the rows to store: `outcome_class` is the name, `outcome` the position of a class.
 
     An integer may also arrive as text, as it is among the scores of an answer. Raises ProblemError
-    with all outcomes that are no class of the model.
+    with all outcomes that are not a class of the model.
     """
     names = class_names(classes)
     positions = {name: place for place, name in enumerate(names)}

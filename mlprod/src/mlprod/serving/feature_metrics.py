@@ -76,10 +76,10 @@ class FeatureCollector(Collector):
                     buckets.add_metric([name, reference, le], count)
                     share.add_metric([name, reference, le], expected)
                 rows.add_metric([name, reference], round(trained.rows * (1 - trained.missing)))
-                if name not in (SCORE, CLASS):
+                if name != SCORE:
                     missing.add_metric([name, reference], without)
                     absent.add_metric([name, reference], trained.missing)
-                if name != CLASS and trained.edges and isinstance(trained.edges[0], str):
+                if trained.edges and isinstance(trained.edges[0], str):
                     unknown.add_metric([name, reference], values[-1])
                     strange.add_metric([name, reference], trained.shares[-1])
         return (buckets, missing, unknown, share, rows, absent, strange)

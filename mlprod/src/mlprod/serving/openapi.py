@@ -40,7 +40,7 @@ class Prediction(BaseModel):
 class ClassPrediction(Prediction):
     score: float = Field(
         description="the probability of the decided class; that of the most probable class if the "
-        "decision is no class"
+        "decision is not a class"
     )
     scores: dict[str, float] = Field(description="the probability of each class")
 

@@ -62,7 +62,7 @@ class OutcomeMetrics:
             "ml_calibration_outcomes", "Sum of the outcomes in a bin", *version, "le"
         )
         self.correct = counted(
-            "ml_outcome_correct", "Outcomes whose most probable class occurred", *version
+            "ml_outcome_correct", "Outcomes whose most probable class occurred", *version, "outcome"
         )
         self.log_loss = counted("ml_outcome_log_loss", "Sum of the log losses of classes", *version)
         self.value = counted("ml_payoff", "Payoff by payoff()", *version, "mode", "direction")
@@ -163,9 +163,9 @@ class OutcomeMetrics:
         if manifest.task != "regression":
             decision = self._decisions.label(decision)
         if figures.log_loss is not None:
-            # a class of an earlier model that is no class of this one
+            # an earlier model may have had other classes
             label = label if label in class_names(manifest.classes) else OTHER
-            self.correct.add(*arm, amount=figures.outcome)
+            self.correct.add(*arm, label, amount=figures.outcome)
             self.log_loss.add(*arm, amount=figures.log_loss)
         self.outcomes.add(*arm, received.mode, decision, label)
         # a counter with an infinite value could not count any more

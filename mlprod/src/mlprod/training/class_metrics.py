@@ -15,12 +15,12 @@ MIN_PROBABILITY = float(np.finfo(np.float64).eps)
 # Columns of the figures of a row.
 TOP, CONFIDENCE, LOG_LOSS, SQUARED_ERROR = range(4)
 Weights = NDArray[np.float64]
-Rows = NDArray[np.float64]
+RowFigures = NDArray[np.float64]
 """Figures [rows, 4]: most probable class, its probability, log loss, squared error."""
-ClassMetric = Callable[[NDArray[np.float64], Rows, NDArray[np.float64], Weights], float]
+ClassMetric = Callable[[NDArray[np.float64], RowFigures, NDArray[np.float64], Weights], float]
 
 
-def row_figures(y: NDArray[np.float64], scores: Scores) -> Rows:
+def row_figures(y: NDArray[np.float64], scores: Scores) -> RowFigures:
     """Compute the figures of each row; `y` [rows] are positions, `scores` are [rows, classes]."""
     own = scores[np.arange(len(y)), y.astype(np.intp)]
     result = np.empty((len(y), 4))
@@ -43,22 +43,22 @@ def squared_errors(y: NDArray[np.float64], scores: Scores) -> NDArray[np.float64
     return np.asarray(((scores**2).sum(axis=1) - 2 * own + 1) / 2)
 
 
-def log_loss(y: NDArray[np.float64], rows: Rows, _: NDArray[np.float64], w: Weights) -> float:
+def log_loss(y: NDArray[np.float64], rows: RowFigures, _: NDArray[np.float64], w: Weights) -> float:
     """Compute the mean of -log(probability of the class that occurred)."""
     return float(np.average(rows[:, LOG_LOSS], weights=w))
 
 
-def accuracy(y: NDArray[np.float64], rows: Rows, _: NDArray[np.float64], w: Weights) -> float:
+def accuracy(y: NDArray[np.float64], rows: RowFigures, _: NDArray[np.float64], w: Weights) -> float:
     """Compute the share of rows whose most probable class occurred."""
     return float(np.average(rows[:, TOP] == y, weights=w))
 
 
-def brier(y: NDArray[np.float64], rows: Rows, _: NDArray[np.float64], w: Weights) -> float:
+def brier(y: NDArray[np.float64], rows: RowFigures, _: NDArray[np.float64], w: Weights) -> float:
     """Compute the mean of `squared_errors`."""
     return float(np.average(rows[:, SQUARED_ERROR], weights=w))
 
 
-def macro_f1(y: NDArray[np.float64], rows: Rows, _: NDArray[np.float64], w: Weights) -> float:
+def macro_f1(y: NDArray[np.float64], rows: RowFigures, _: NDArray[np.float64], w: Weights) -> float:
     """Compute the mean of the F1 scores of the classes that occur or are predicted."""
     hits, occurred, predicted = _counts(y, rows, w)
     total = occurred + predicted
@@ -71,7 +71,9 @@ def precision_of(position: int) -> ClassMetric:
     It is 0 if the class is never predicted, as in scikit-learn.
     """
 
-    def precision(y: NDArray[np.float64], rows: Rows, _: NDArray[np.float64], w: Weights) -> float:
+    def precision(
+        y: NDArray[np.float64], rows: RowFigures, _: NDArray[np.float64], w: Weights
+    ) -> float:
         predicted = w * (rows[:, TOP] == position)
         return float(predicted[y == position].sum() / (predicted.sum() or 1.0))
 
@@ -84,7 +86,9 @@ def recall_of(position: int) -> ClassMetric:
     It is NaN without a row of the class, as in some draws of the bootstrap.
     """
 
-    def recall(y: NDArray[np.float64], rows: Rows, _: NDArray[np.float64], w: Weights) -> float:
+    def recall(
+        y: NDArray[np.float64], rows: RowFigures, _: NDArray[np.float64], w: Weights
+    ) -> float:
         occurred = w * (y == position)
         if not occurred.any():
             return float("nan")
@@ -101,7 +105,7 @@ def confusion(y: NDArray[np.float64], scores: Scores) -> NDArray[np.int64]:
 
 
 def _counts(
-    y: NDArray[np.float64], rows: Rows, w: Weights
+    y: NDArray[np.float64], rows: RowFigures, w: Weights
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return for each class the weights of its hits, its rows, and its predictions."""
     occurred, predicted = y.astype(np.intp), rows[:, TOP].astype(np.intp)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..bundle.manifest import Estimate
 from ..bundle.runtime import Scores
 from ..contract.schema import ContractSchema, Task
-from .class_metrics import precision_of, recall_of, row_figures
+from .class_metrics import Weights, precision_of, recall_of, row_figures
 from .dataset import Dataset
-from .evaluation_metrics import BOTH, BY_TASK, Weights
+from .evaluation_metrics import BOTH, BY_TASK
 
 # Replicates beyond an end of an interval that make this end more than chance.
 MIN_TAIL_REPLICATES = 10

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from ..bundle.runtime import Scores
 from ..contract.schema import Task
 from . import class_metrics
+from .class_metrics import Weights
 
-Weights = NDArray[np.float64]
 Metric = Callable[[NDArray[np.float64], Scores, NDArray[np.float64], Weights], float]
 
 
