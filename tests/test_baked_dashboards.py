@@ -63,6 +63,8 @@ CORE_TRANSFORMATIONS = {"filterFieldsByName", "merge", "organize", "sortBy"}
 MAY_BE_EMPTY = {
     "ALERTS": "no alert fires",
     "ml_model_data_age_limit_seconds": "the maximum age of data is optional",
+    "ml_outcome_correct_total": "only a label with classes",
+    "ml_outcome_log_loss_total": "only a label with classes",
 }
 
 

@@ -424,6 +424,80 @@ def test_dates_and_words_of_public_data_take_the_whole_way(
     project.makes("check")
 
 
+@pytest.mark.sampled("what takes five minutes")
+def test_wines_of_three_cultivars_go_the_whole_way_by_the_four_files(project: Project) -> None:
+    for source in sorted((USECASES / "wine").glob("*.py")):
+        (project.source / source.name).write_text(source.read_text())
+    (project.path / "tests" / "test_example.py").unlink()
+    assert "0 rules broken" in project.makes("validate")
+    project.makes("baseline")
+    project.makes("promote", REASON="the service needs a model")
+    assert "passed beats-baseline" in project.makes("train")
+    project.makes("promote", REASON="it beats the rule")
+    assert project.run("report").returncode == 0
+    card = (project.path / "var" / "report" / "card.md").read_text()
+    assert "| grignolino | " in card
+    assert "confusion.svg)" in card
+    show = (
+        "import json; from {0}.data import load; print(json.dumps(load().to_pyarrow().to_pylist()))"
+    )
+    listed = subprocess.run(
+        [project.python, "-c", show.format(project.package)],
+        cwd=project.path,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = json.loads(listed.stdout)
+    cultivars = [row.pop("cultivar") for row in rows]
+    named = [row | {"id": row.pop("bottle")} for row in rows]
+    with project.serving() as address:
+        assert wait_for_version(address, "2")["classes"] == ["barolo", "grignolino", "barbera"]
+        answers = post(f"{address}/v1/predict", named)["predictions"]
+        assert {item["decision"] for item in answers} >= set(cultivars)
+        first = answers[0]
+        assert first["score"] == max(first["scores"].values()) > 0.9
+        (explained,) = post(f"{address}/v1/explain", [rows[0]])["explanations"]
+        assert (explained["class"], len(explained["fields"])) == ("barolo", 13)
+        outcomes = [
+            {"prediction_id": item["id"], "outcome": cultivar, "at": "2026-06-01T12:00:00Z"}
+            for item, cultivar in zip(answers, cultivars, strict=True)
+        ]
+        unknown = [outcomes[0] | {"outcome": "merlot"}]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post_json(f"{address}/v1/outcomes", {"outcomes": unknown})
+        assert b"barolo, grignolino, barbera" in refused.value.read()
+        sent = post_json(f"{address}/v1/outcomes", {"outcomes": outcomes})
+        assert (sent["accepted"], sent["unknown"]) == (178, 0)
+        assert "feedback-works: outcome {'accepted': 1" in project.makes(
+            "smoke-test", f"URL={address}"
+        )
+        message = project.makes("drift")
+        assert re.search(r"^\(class\) +no drift", message, re.MULTILINE)
+        assert "(class)" in (project.path / "var" / "drift" / "report.html").read_text()
+        assert "accuracy 0.9" in project.run("collect-evidence").stdout
+        rows_to_score = project.path / "bottles.csv"
+        columns = [name for name in named[0] if name != "id"]
+        lines = [",".join(["bottle", *columns])]
+        lines += [",".join(str(item[name]) for name in ["id", *columns]) for item in named[:20]]
+        rows_to_score.write_text("\n".join(lines).replace("W0", "X0") + "\n")
+        assert "20 recorded" in project.makes(
+            "score", "INPUT=bottles.csv", "OUTPUT=var/out.parquet"
+        )
+        project.makes("rollback", REASON="complaints since noon")
+        assert wait_for_version(address, "1")["kind"] == "baseline"
+        assert set(post(f"{address}/v1/predict", [rows[0]])["predictions"][0]["scores"]) == set(
+            cultivars
+        )
+    project.makes("generate")
+    contract = project.baked.yaml("datacontract.yaml")["schema"][0]["properties"]
+    (label,) = [item for item in contract if item["name"] == "cultivar"]
+    assert label["quality"][1]["arguments"]["validValues"] == ["barolo", "grignolino", "barbera"]
+    project.makes("check")
+    project.makes("test")
+
+
 def test_features_of_the_page_answer_with_their_code_after_an_edit(project: Project) -> None:
     page = project.baked.read("docs/four-files.md").partition("## Features")[2]
     block = re.search(r"```python\n(.*?)```", page, re.DOTALL)

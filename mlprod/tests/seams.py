@@ -324,3 +324,82 @@ text = Seam(
     call_or_leave,
     costs,
 )
+
+
+# Four classes, with missing values and a slice.
+
+
+class Ticket(Contract):
+    """A ticket that a team has to answer."""
+
+    amount: float = Field(ge=0, le=1_000, description="Amount in question")
+    days: int | None = Field(default=None, ge=0, le=60, description="Days since the delivery")
+    channel: Literal["mail", "chat"] = Field(description="How it arrived")
+
+
+TICKETS = terms_of(
+    Ticket,
+    ID="ticket",
+    LABEL="team",
+    CLASSES=("billing", "delivery", "returns", "other"),
+    SLICES=("channel",),
+)
+TICKET = {"amount": 900.0, "days": 3, "channel": "mail"}
+
+
+def tickets(rows: int = 2_000, seed: int = 3) -> pa.Table:
+    random = np.random.Generator(np.random.Philox(seed))
+    amount, days = random.uniform(0, 1_000, rows).round(2), random.integers(0, 61, rows)
+    mail = random.random(rows) < 0.5
+    place = np.select([amount > 700, days > 40, mail], [0, 1, 2], 3)
+    unsure = random.random(rows) < 0.1
+    place = np.where(unsure, random.integers(0, 4, rows), place)
+    return pa.table(
+        {
+            "ticket": [f"t{row:05d}" for row in range(rows)],
+            "amount": amount,
+            "days": pa.array(days, mask=random.random(rows) < 0.05),
+            "channel": np.where(mail, "mail", "chat").tolist(),
+            "team": [TICKETS.classes[position] for position in place],
+        }
+    )
+
+
+def mostly_other(columns: Columns) -> NDArray[np.float64]:
+    return np.tile([0.2, 0.2, 0.2, 0.4], (len(columns["amount"]), 1))
+
+
+def team_or_person(scores: Mapping[str, float], threshold: float) -> str:
+    team = max(scores, key=scores.__getitem__)
+    return team if scores[team] >= threshold else "person"
+
+
+def detours(decision: str, outcome: str, row: Mapping[str, Any]) -> float:
+    return -2.0 if decision == "person" else -10.0 * (decision != outcome)
+
+
+multiclass = Seam(
+    TICKETS,
+    given(tickets()),
+    lambda fields: HistGradientBoostingClassifier(max_iter=20, random_state=0),
+    "onnx",
+    mostly_other,
+    team_or_person,
+    detours,
+    digest="of the tests",
+)
+
+
+class TeamModel:
+    """A model of the project's own, whose probabilities are shares of past tickets."""
+
+    def __init__(self, task: str = "multiclass") -> None:
+        self.task = task
+
+    def fit(self, columns: Columns, y: NDArray[np.int64]) -> "TeamModel":
+        mail = columns["channel"] == "mail"
+        self.shares = [np.bincount(y[mask], minlength=4) / mask.sum() for mask in (~mail, mail)]
+        return self
+
+    def predict(self, columns: Columns) -> NDArray[np.float64]:
+        return np.array([self.shares[channel == "mail"] for channel in columns["channel"]])

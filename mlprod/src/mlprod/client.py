@@ -45,7 +45,8 @@ class Answer:
     """A decision to act on.
 
     `by` is "model", or "fallback" if no decision arrived in time or the service is in shadow mode.
-    `score` and `id` (for outcomes and feedback) are None if no response arrived.
+    `score` and `id` (for outcomes and feedback) are None if no response arrived. `scores` has the
+    probability of each class, for a model with classes.
     """
 
     decision: Decision
@@ -53,6 +54,7 @@ class Answer:
     id: str | None = None
     score: float | None = None
     model_version: str | None = None
+    scores: Mapping[str, float] | None = None
 
 
 class Client:
@@ -92,12 +94,15 @@ class Client:
         received = self._post("predict", {"rows": named})
         try:
             result = (
-                [(item["decision"], item["id"], item["score"]) for item in received["predictions"]]
+                [
+                    (item["decision"], item["id"], item["score"], item.get("scores"))
+                    for item in received["predictions"]
+                ]
                 if received
                 else []
             )
             version = received["model_version"] if received else ""
-        except (KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError):
             # A proxy responded instead of the service.
             result = []
         if len(result) != len(rows):
@@ -122,11 +127,17 @@ class Client:
         self._connection = None
 
     def _answer(
-        self, row: Row, decision: Decision | None, id: str, score: float, version: str
+        self,
+        row: Row,
+        decision: Decision | None,
+        id: str,
+        score: float,
+        scores: Mapping[str, float] | None,
+        version: str,
     ) -> Answer:
         if decision is None:
-            return Answer(self.fallback(row), "fallback", id, score, version)
-        return Answer(decision, "model", id, score, version)
+            return Answer(self.fallback(row), "fallback", id, score, version, scores)
+        return Answer(decision, "model", id, score, version, scores)
 
     def _post(self, route: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
         """Send a request until it succeeds; return the response, or None if the time is over."""

@@ -18,8 +18,8 @@ def build_model(
 ) -> BaseEstimator:
     """An estimator that fits on a float32 matrix [rows, fields].
 
-    A classifier makes the task binary, a regressor a regression. Address columns by name or by
-    position; the native categories of scikit-learn do not survive the export.
+    A classifier makes the task binary (with CLASSES multiclass), a regressor a regression. Address
+    columns by name or by position; the native categories of scikit-learn do not survive the export.
     """
     one_hot = OneHotEncoder(
         categories=[fields.codes(position) for position in fields.categorical],

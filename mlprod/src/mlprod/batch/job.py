@@ -172,11 +172,13 @@ def _as_trial(version: str, _: pa.RecordBatch, answers: pa.RecordBatch) -> pa.Re
     """Return only the scores, in the columns of recorded answers."""
     count, facts = len(answers), {"model_version": version, "arm": None, "mode": TRIAL}
     kinds = {name: pa.array([value], pa.string())[0] for name, value in facts.items()}
-    given = {name: answers.column(name) for name in (answers.schema.names[0], "refused", "score")}
+    names = answers.schema.names
+    given = {name: answers.column(name) for name in (names[0], "refused", "score")}
     given["decision"] = pa.nulls(count, answers.schema.field("decision").type)
     given |= {name: pa.repeat(value, count) for name, value in kinds.items()}
+    given["at"] = pa.repeat(pa.scalar(now(), pa.timestamp("us")), count)
     return pa.RecordBatch.from_pydict(
-        given | {"at": pa.repeat(pa.scalar(now(), pa.timestamp("us")), count)}
+        given | {name: answers.column(name) for name in names if name not in given}
     )
 
 

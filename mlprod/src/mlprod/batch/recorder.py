@@ -28,6 +28,8 @@ EVENT_ROWS = 500
 TYPES = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 TYPES |= {"date": pa.date32(), "datetime": pa.timestamp("us", "UTC")}
 ANOTHER_ROW = "was answered before for another row"
+# Before a class in the names of the columns with its probability.
+SHARE_PREFIX = "score_"
 # the columns of an answer besides score and decision
 ANSWER_COLUMNS = ("model_version", "arm", "mode", "at")
 
@@ -83,10 +85,20 @@ class Recorder:
             answers.column("score").to_pylist(),
             answers.column("decision").to_pylist(),
         )
+        fixed = {self.terms.id, "score", "decision", "refused"}
+        shares = [name for name in answers.schema.names if name not in fixed]
+        by_class = (
+            [
+                {name.removeprefix(SHARE_PREFIX): share for name, share in row.items()}
+                for row in answers.select(shares).to_pylist()
+            ]
+            if shares
+            else [None] * len(ids)
+        )
         predictions = [
-            self._prediction(id, score, decision, unit, row)
-            for id, score, decision, (unit, row) in zip(
-                ids, scores, decisions, self._rows(rows), strict=True
+            self._prediction(id, score, decision, unit, row, of_classes)
+            for id, score, decision, (unit, row), of_classes in zip(
+                ids, scores, decisions, self._rows(rows), by_class, strict=True
             )
             if score is not None
         ]
@@ -111,6 +123,13 @@ class Recorder:
         columns = {
             name: pa.array([one[name] for one in result], types.get(name, pa.string()))
             for name in absent
+        }
+        columns |= {
+            name: pa.array(
+                [(one.get("scores") or {}).get(name.removeprefix(SHARE_PREFIX)) for one in result],
+                pa.float64(),
+            )
+            for name in shares
         }
         return pa.RecordBatch.from_pydict(
             {self.terms.id: answers.column(self.terms.id), "refused": refused, **columns}
@@ -157,7 +176,8 @@ class Recorder:
         if new < len(sent):
             for id, row in self.store.find_predictions(list(mine)).items():
                 mine[id] = {
-                    name: getattr(row, name) for name in ("score", "decision", *ANSWER_COLUMNS)
+                    name: getattr(row, name)
+                    for name in ("score", "decision", "scores", *ANSWER_COLUMNS)
                 }
         for one in mine.values():
             given = one["mode"] in DECIDING_MODES and self.mode in DECIDING_MODES
@@ -168,7 +188,13 @@ class Recorder:
         return mine
 
     def _prediction(
-        self, id: str, score: float, decision: Any, unit: str | None, row: dict[str, Any]
+        self,
+        id: str,
+        score: float,
+        decision: Any,
+        unit: str | None,
+        row: dict[str, Any],
+        scores: dict[str, float] | None,
     ) -> dict[str, Any]:
         """Build the prediction of a row.
 
@@ -182,7 +208,7 @@ class Recorder:
             and let.includes(id, self.salt)
         ):
             decision, arm = let.decision, EXPLORED
-        return build_prediction(id, score, decision, unit, row, self.salt, arm)
+        return build_prediction(id, score, decision, unit, row, self.salt, arm, scores)
 
     def _rows(self, rows: pa.RecordBatch) -> Iterator[tuple[str | None, dict[str, Any]]]:
         """Yield the unit and the fields of each row, without PII fields: they are not recorded."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ibis
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from ..bundle.limits import MODEL_MEGABYTES
 from ..bundle.loader import Bundle, open_bundle
 from ..bundle.runtime import OnnxRuntime, Scores
+from ..contract.classes import Decide, answered_score, decide_inputs, score_columns
 from ..contract.encoding import category_codes, column
 from ..contract.membership import category_table
 from ..contract.schema import Columns, ContractSchema, Field, Fields
@@ -30,6 +30,7 @@ REFUSED = "_refused"
 class Scorer:
     """Converts record batches of rows to record batches {ID, score, decision, refused}.
 
+    With classes there is also a column with the probability of each class: score_red.
     The batches keep their number and order. A row that breaks the contract has neither score nor
     decision; `refused` has the reason, and is null for all other rows. Rows with a column REFUSED
     are checked already. The scorer may be pickled: each process verifies and opens the bundle in
@@ -40,7 +41,7 @@ class Scorer:
     digest: str
     terms: ContractSchema
     baseline: Callable[[Columns], Scores]
-    decide: Callable[[float, float], Any]
+    decide: Decide
     allow_pickle: bool = False
     workers: int = 1
     megabytes: int = MODEL_MEGABYTES
@@ -68,15 +69,17 @@ class Scorer:
         return _ahead(answer, batches, self.workers) if self.workers > 1 else map(answer, batches)
 
     def _answered(self, bundle: Bundle, batch: pa.RecordBatch, refused: pa.Array) -> pa.RecordBatch:
-        fit = np.asarray(refused.is_null())
-        scores = np.full(len(batch), np.nan)
+        fit, classes = np.asarray(refused.is_null()), bundle.classes
+        every = np.full((len(batch), len(classes)) if classes else len(batch), np.nan)
         if fit.any():
-            scores[fit] = _score(bundle, batch if fit.all() else batch.filter(pa.array(fit)))
-        if not np.isfinite(scores[fit]).all():
+            every[fit] = _score(bundle, batch if fit.all() else batch.filter(pa.array(fit)))
+        if not np.isfinite(every[fit]).all():
             raise ValueError(f"bundle {self.digest[:12]} scored a row with no finite number")
         threshold, decide = bundle.manifest.threshold, bundle.decide or self.decide
+        given = decide_inputs(classes, every)
         decisions = [
-            decide(score, threshold) if score == score else None for score in scores.tolist()
+            decide(value, threshold) if fits else None
+            for value, fits in zip(given, fit.tolist(), strict=True)
         ]
         if any(
             decision is None or decision != decision
@@ -88,14 +91,23 @@ class Scorer:
                 "score"
             )
         kind = pa.float64() if bundle.manifest.task == "regression" else pa.string()
+        scores, shares = every, dict[str, pa.Array]()
+        if classes:
+            scores = np.array(list(map(answered_score, given, decisions)))
+            decisions = [None if item is None else str(item) for item in decisions]
+            shares = {
+                name: pa.array(every[:, place], mask=~fit)
+                for place, name in enumerate(score_columns(classes))
+            }
         return pa.RecordBatch.from_arrays(
             [
                 batch.column(self.terms.id),
                 pa.array(scores, mask=~fit),
                 pa.array(decisions, kind),
                 refused,
+                *shares.values(),
             ],
-            names=[self.terms.id, "score", "decision", "refused"],
+            names=[self.terms.id, "score", "decision", "refused", *shares],
         )
 
 

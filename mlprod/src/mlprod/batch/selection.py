@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import ibis.expr.types as ir
 
 from ..bundle.runtime import Scores
+from ..contract.classes import Decide
 from ..contract.schema import Columns, ContractSchema
 from ..deprecated import read_constant
 from ..files.columns import columns_to_score
@@ -29,7 +29,7 @@ class ScoringFunctions:
     terms: ContractSchema
     load: Load
     baseline: Callable[[Columns], Scores]
-    decide: Callable[[float, float], Any]
+    decide: Decide
     explored: Exploration | None = None
     # upcoming() of data.py, which is optional.
     upcoming: Load | None = None

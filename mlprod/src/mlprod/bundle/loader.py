@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from ..contract.classes import Classes, Decide
 from ..contract.encoding import RowEncoder, column, columns_of
 from ..contract.model_inputs import ModelInputs
 from ..contract.schema import Columns, Fields
@@ -41,7 +42,7 @@ class Bundle:
     reference: Reference
     runtime: Runtime
     # decide() of the bundle's own code; None if it carries none.
-    decide: Callable[[float, float], Any] | None = None
+    decide: Decide | None = None
 
     @cached_property
     def fields(self) -> Fields:
@@ -53,8 +54,13 @@ class Bundle:
         """The encoder of rows for the model."""
         return RowEncoder(self.fields)
 
+    @property
+    def classes(self) -> Classes:
+        """The classes in the order of the scores; empty unless the task is multiclass."""
+        return self.manifest.classes
+
     def score_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[NDArray[np.float32], Scores]:
-        """Return the encoded matrix [rows, fields] and the scores [rows].
+        """Return the encoded matrix [rows, fields] and the scores [rows], or [rows, classes].
 
         Each row holds every field, None for missing.
         """
@@ -116,6 +122,7 @@ def open_bundle(
                 "ML_ALLOW_PICKLE=true accepts it",
             )
         _try_elsewhere(manifest, content, code, megabytes, trials)
+    _require_classes(manifest)
     decision = _decision(code)
     runtime = _runtime(manifest, content, code, decision.baseline if decision else baseline)
     _probe(manifest, content, runtime)
@@ -176,6 +183,16 @@ def _require_inputs(manifest: Manifest, fields: Fields) -> None:
                 f"field {item.name!r}: the model needs the categories {sorted(gone)}, "
                 f"which are gone; works: train a new model",
             )
+
+
+def _require_classes(manifest: Manifest) -> None:
+    """Raises BundleError unless a bundle has classes if, and only if, its task needs them."""
+    if (manifest.task == "multiclass") != bool(manifest.classes):
+        raise BundleError(
+            "manifest",
+            f"the bundle has the task {manifest.task} and {len(manifest.classes)} classes; works: "
+            "train a new model",
+        )
 
 
 def _code(manifest: Manifest, content: Mapping[str, bytes]) -> BundledCode | None:
@@ -251,7 +268,7 @@ def _runtime(
         return (
             PythonRuntime(model, code, ModelInputs(manifest.fields, derive, texts=True))
             if manifest.runtime == "python"
-            else OnnxRuntime(model, manifest.fields, derive)
+            else OnnxRuntime(model, manifest.fields, derive, multiclass=bool(manifest.classes))
         )
     except UnsafeModelError as error:
         raise BundleError("unsafe", f"model.onnx is not loaded: {error}") from error
@@ -269,7 +286,12 @@ def _probe(manifest: Manifest, content: dict[str, bytes], runtime: Runtime) -> N
             }
         )
         expected = np.array(recorded["scores"])
-        difference = float(np.max(np.abs(scores - expected) / np.maximum(1, np.abs(expected))))
+        # NaN for another number of scores, which the comparison below refuses.
+        difference = (
+            float(np.max(np.abs(scores - expected) / np.maximum(1, np.abs(expected))))
+            if scores.shape == expected.shape
+            else float("nan")
+        )
     except Exception as error:
         raise BundleError("probe", f"the model cannot score its own probe: {error}") from error
     if not difference <= PROBE_TOLERANCE:

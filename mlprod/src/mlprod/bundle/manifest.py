@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..contract.classes import Classes
 from ..contract.schema import Field as ContractField
 from ..contract.schema import Fields, Kind, Task
 from .files import PROVENANCE as PROVENANCE
@@ -17,7 +18,8 @@ from .files import folder_digest as folder_digest
 from .files import sha256 as sha256
 
 MANIFEST = "manifest.json"
-# The newest format that this code reads. A bundle of format 2 carries the project's code.
+# The newest format that this code reads. A bundle of format 2 carries the project's code, and may
+# have classes.
 FORMAT = 2
 # A manifest that names no format, as those of the first version.
 FIRST_FORMAT = 1
@@ -124,13 +126,15 @@ class FormatError(ValueError):
 class Manifest(_Frozen):
     """The content of manifest.json. `files` holds the SHA-256 of each other file by name.
 
-    `package` is the name of the package whose code the bundle carries.
+    `package` is the name of the package whose code the bundle carries. `classes` are in the order
+    of the scores; they are empty unless the task is "multiclass".
     """
 
     format: int = Field(default=FIRST_FORMAT, ge=1)
     package: str = ""
     kind: Literal["model", "baseline"]
     task: Task
+    classes: Classes = ()
     runtime: Literal["onnx", "python"]
     inputs: tuple[Input, ...]
     threshold: float

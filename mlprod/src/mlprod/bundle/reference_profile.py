@@ -3,6 +3,7 @@
 Drift and explanations compare with it.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -44,22 +45,37 @@ class Distribution(BaseModel):
 
 
 class Reference(BaseModel):
-    """The distributions of each field by name, and of the score."""
+    """The distributions of each field by name, of the score, and of the most probable class.
+
+    `classes` is None unless the model has classes.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     fields: dict[str, Distribution]
     score: Distribution
+    classes: Distribution | None = None
 
 
-def build_reference(fields: Fields, columns: Columns, scores: NDArray[np.float64]) -> Reference:
-    """Return the distributions of the columns [rows] and of the scores [rows].
+def build_reference(
+    fields: Fields,
+    columns: Columns,
+    scores: NDArray[np.float64],
+    classes: tuple[str, ...] = (),
+    top: Sequence[int] = (),
+) -> Reference:
+    """Return the distributions of the columns [rows] and of the answered scores [rows].
 
-    Of a text field only the missing share is known.
+    Of a text field only the missing share is known. With the names of `classes`, `top` has the
+    position of the most probable class [rows].
     """
+    named = np.array(classes, dtype=object)[np.asarray(top, dtype=np.intp)] if classes else None
     return Reference(
         fields={field.name: _distribution(field, columns[field.name]) for field in fields},
         score=_distribution(Field("score", "number"), scores),
+        classes=None
+        if named is None
+        else _distribution(Field("class", "category", categories=classes), named),
     )
 
 

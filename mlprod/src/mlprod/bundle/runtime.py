@@ -1,4 +1,4 @@
-"""The runtimes of a model; each turns columns [rows] into scores [rows]."""
+"""The runtimes of a model; each turns columns [rows] into scores [rows], or [rows, classes]."""
 
 import os
 import pickle
@@ -36,8 +36,18 @@ class OnnxRuntime:
     from which to read.
     """
 
-    def __init__(self, model: bytes, fields: Fields, derive: Derive | None = None) -> None:
-        """`fields` are the raw ones, from which `derive` computes the features."""
+    def __init__(
+        self,
+        model: bytes,
+        fields: Fields,
+        derive: Derive | None = None,
+        *,
+        multiclass: bool = False,
+    ) -> None:
+        """`fields` are the raw ones, from which `derive` computes the features.
+
+        With `multiclass` the scores are the probabilities of all classes.
+        """
         require_self_contained(model)
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.load_model_format", "ONNX")
@@ -53,13 +63,16 @@ class OnnxRuntime:
         self.input = self.session.get_inputs()[0].name
         outputs = [output.name for output in self.session.get_outputs()]
         self.output = "probabilities" if "probabilities" in outputs else outputs[0]
+        self.multiclass = multiclass
 
     def score(self, columns: Columns) -> Scores:
         return self.run(self.inputs.matrix(columns))
 
     def run(self, matrix: NDArray[np.float32]) -> Scores:
-        """Return the scores [rows] of an encoded matrix [rows, fields]."""
+        """Return the scores [rows], or [rows, classes], of an encoded matrix [rows, fields]."""
         (output,) = self.session.run([self.output], {self.input: matrix})
+        if self.multiclass:
+            return np.asarray(output, dtype=np.float64)
         scores = output[:, 1] if self.output == "probabilities" else output.reshape(-1)
         return np.asarray(scores, dtype=np.float64)
 

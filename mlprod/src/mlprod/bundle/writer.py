@@ -29,7 +29,8 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
         require_name(name)
     named = {name: sha256(data) for name, data in sorted(files.items())}
     facts = Manifest.model_validate({"format": FORMAT, **manifest, "files": named}, extra="forbid")
-    content[MANIFEST] = canonical(facts.model_dump(mode="json"))
+    unused = None if facts.classes else {"classes"}
+    content[MANIFEST] = canonical(facts.model_dump(mode="json", exclude=unused))
     target = root / bundle_digest(content)
     if target.exists():
         return target
@@ -51,11 +52,13 @@ def write_bundle(root: Path, manifest: Mapping[str, Any], files: Mapping[str, by
 
 def make_probe(fields: Fields, runtime: Runtime) -> bytes:
     """Return random rows with their scores on this machine; a loader must get the same scores."""
-    scores = [
-        round(float(score), 9)
-        for score in runtime.score(sample_columns(fields, PROBE_ROWS, seed=1))
-    ]
-    return canonical({"columns": probe_columns(fields), "scores": scores})
+    scores = runtime.score(sample_columns(fields, PROBE_ROWS, seed=1)).tolist()
+    return canonical({"columns": probe_columns(fields), "scores": [_rounded(s) for s in scores]})
+
+
+def _rounded(score: Any) -> Any:
+    """Round a score, or the probabilities of a row."""
+    return [_rounded(item) for item in score] if isinstance(score, list) else round(float(score), 9)
 
 
 def probe_columns(fields: Fields) -> dict[str, list[Any]]:

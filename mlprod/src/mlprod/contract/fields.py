@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 Kind = Literal["number", "integer", "boolean", "category", "text", "date", "datetime"]
-Task = Literal["binary", "regression"]
+Task = Literal["binary", "regression", "multiclass"]
 Columns = Mapping[str, NDArray[Any]]
 """Field name → array [rows].
 

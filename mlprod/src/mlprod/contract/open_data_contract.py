@@ -87,14 +87,24 @@ def _beside_the_fields(terms: ContractSchema) -> list[dict[str, Any]]:
             terms.unit, "unit", "Rows of one unit belong together: a string, an integer or a UUID"
         ),
         _column(terms.time, "time", "When the row happened") | {"logicalType": "timestamp"},
-        _column(
-            terms.label,
-            "label",
-            "The outcome to predict, null until it is known: yes or no, 0 or 1, or a number",
-        )
-        | {"required": False, "quality": [_rule("nullValues", mustBeLessThan=100, unit="percent")]},
+        _label(terms),
     ]
     return [column for column in columns if column["name"] is not None]
+
+
+def _label(terms: ContractSchema) -> dict[str, Any]:
+    rules = [_rule("nullValues", mustBeLessThan=100, unit="percent")]
+    meaning = "The outcome to predict, null until it is known"
+    if not terms.classes:
+        column = _column(terms.label, "label", f"{meaning}: yes or no, 0 or 1, or a number")
+        return column | {"required": False, "quality": rules}
+    is_text = isinstance(terms.classes[0], str)
+    rules.append(_rule("invalidValues", mustBe=0, arguments={"validValues": list(terms.classes)}))
+    return (
+        _column(terms.label, "label", f"{meaning}: one of the classes")
+        | {"logicalType": "string" if is_text else "integer"}
+        | {"required": False, "quality": rules}
+    )
 
 
 def _column(name: str | None, tag: str, description: str) -> dict[str, Any]:

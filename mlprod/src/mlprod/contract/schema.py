@@ -12,6 +12,7 @@ from typing import Any
 
 from ..deprecated import read_constant
 from .allowed import class_violation
+from .classes import Classes, class_names, read_classes, score_columns
 from .field_rules import read_field
 from .fields import EXACT_IN_FLOAT32, Columns, Contract, ContractError, Field, Fields, Kind, Task
 
@@ -45,6 +46,8 @@ class ContractSchema:
     label: str
     slices: tuple[str, ...]
     personal: tuple[str, ...]
+    # The classes of the label in the order of the scores; empty for 0 and 1, and for a number.
+    classes: Classes = ()
 
 
 def read_fields(row: type[Contract]) -> Fields:
@@ -90,7 +93,10 @@ def read_contract(module: ModuleType) -> ContractSchema:
             raise ContractError(
                 f"{module.__name__}: {name} must name a column; given {column!r}; works: {works}"
             )
-    if str(constants["ID"]).casefold() in SCORE_FILE_COLUMNS:
+    classes = read_classes(module)
+    _require_different(class_names(classes))
+    of_scores = {*SCORE_FILE_COLUMNS, *(name.casefold() for name in score_columns(classes))}
+    if str(constants["ID"]).casefold() in of_scores:
         raise ContractError(
             f"{module.__name__}: ID = {constants['ID']!r}, and a file of scores has a column "
             f"{constants['ID']!r} of its own; works: rename the column in load(), "
@@ -135,6 +141,7 @@ def read_contract(module: ModuleType) -> ContractSchema:
         str(constants["LABEL"]),
         slices,
         personal,
+        classes,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from .classes import class_names, label_kind
 from .columns import UNREADABLE, conform, float64_literal, is_missing, type_violation, unreadable
 from .date_columns import date_literal
 from .dates import DATE_EXAMPLES
@@ -48,7 +49,11 @@ def check(
     kinds = {item.name: str(item.kind) for item in terms.fields} | {terms.id: "id"}
     beside = {
         name: kind
-        for name, kind in ((terms.unit, "id"), (terms.time, "time"), (terms.label, "label"))
+        for name, kind in (
+            (terms.unit, "id"),
+            (terms.time, "time"),
+            (terms.label, label_kind(terms.classes)),
+        )
         if name
     }
     kinds |= {name: kind for name, kind in beside.items() if not of_file or name in table.columns}
@@ -164,8 +169,14 @@ def _violation(
         predicate,
         id=terms.id,
         personal=terms.personal,
-        categories=terms.fields[name].categories if name in terms.fields.names else (),
+        categories=_categories(terms, name),
     )
+
+
+def _categories(terms: ContractSchema, name: str) -> tuple[str, ...]:
+    if name == terms.label:
+        return class_names(terms.classes)
+    return terms.fields[name].categories if name in terms.fields.names else ()
 
 
 def known_label(table: ir.Table, terms: ContractSchema) -> ir.BooleanValue:
@@ -273,7 +284,13 @@ def _rules_beside(
     if terms.label not in kinds:
         return result
     label = table[terms.label]
-    result += _presence(table, terms.label, "label", optional=True)
+    result += _presence(table, terms.label, kinds[terms.label], optional=True)
+    if task == "multiclass":
+        rule = (
+            f"not one of CLASSES, {join_shortened(class_names(terms.classes))} (add it to CLASSES "
+            "in contract.py, or change it in load())"
+        )
+        result.append((terms.label, rule, label.notin(terms.classes) & known_label(table, terms)))
     if task == "binary" and not label.type().is_boolean():
         result.append(
             (

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..contract.classes import class_names, label_kind
 from ..contract.schema import ContractSchema, Field
 from ..contract.words import by_folded_text, describe_category, fold, join_shortened
 from .errors import FileError
@@ -49,15 +50,19 @@ def columns_of_fields(fields: Iterable[Field]) -> tuple[Column, ...]:
 
 def columns_of_contract(terms: ContractSchema) -> tuple[Column, ...]:
     """Return all columns of a contract. GROUP, EVENT_TIME and LABEL are optional in a file."""
-    beside = [(terms.unit, "id"), (terms.time, "time"), (terms.label, "label")]
+    beside = [(terms.unit, "id"), (terms.time, "time")]
     optional = [Column(name, kind, required=False) for name, kind in beside if name]
-    return (Column(terms.id, "id"), *columns_of_fields(terms.fields), *optional)
+    classes = frozenset(class_names(terms.classes))
+    label = Column(terms.label, label_kind(terms.classes), classes, required=False)
+    return (Column(terms.id, "id"), *columns_of_fields(terms.fields), *optional, label)
 
 
 def columns_to_score(terms: ContractSchema) -> tuple[Column, ...]:
     """Return the columns that are scored and recorded."""
     return tuple(
-        column for column in columns_of_contract(terms) if column.kind not in ("time", "label")
+        column
+        for column in columns_of_contract(terms)
+        if column.kind != "time" and column.name != terms.label
     )
 
 

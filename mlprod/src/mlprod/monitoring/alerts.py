@@ -15,7 +15,7 @@ from ..records.outcome_stats import OutcomeStats, override_rate
 from . import thresholds
 from .distance import ks_critical_value
 from .drift import Drift
-from .drift_counts import SCORE
+from .drift_counts import CLASS, SCORE
 from .windows import MONTH, WEEK
 
 
@@ -45,7 +45,7 @@ def drift_alerts(drifts: Sequence[Drift]) -> Iterator[Alert]:
     """Yield an alert for each field, and for the score, that drifts."""
     for item in drifts:
         if item.verdict == "drifts" and item.gap is not None and item.allowed is not None:
-            alert = "PredictionDrift" if item.name == SCORE else "FeatureDrift"
+            alert = "PredictionDrift" if item.name in (SCORE, CLASS) else "FeatureDrift"
             message = (
                 f"{item.name} differs by {item.gap:.1%} from the training data; "
                 f"the limit is {item.allowed:.1%}"
@@ -142,11 +142,11 @@ def quality_alerts(
         or not before
     ):
         return
-    # The squared error of a probability is at most 1, so its variance is at most its mean.
-    # For numbers a kurtosis of 10 is assumed.
+    # The squared error of a probability, or of those of all classes, is at most 1. So its variance
+    # is at most its mean. For numbers a kurtosis of 10 is assumed.
     standard_error = (
         math.sqrt(figure.high / stats.cases)
-        if task == "binary"
+        if task != "regression"
         else 3 * figure.high / math.sqrt(stats.cases)
     )
     error = stats.mean_squared_error

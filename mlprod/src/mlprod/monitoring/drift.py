@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..bundle.reference_profile import Distribution, Reference
 from .distance import drift_threshold, ks_statistic, population_stability_index
-from .drift_counts import SCORE, Counts, FeatureCounts
+from .drift_counts import CLASS, SCORE, Counts, FeatureCounts
 
 DriftVerdict = Literal["drifts", "steady", "too few rows", "not recorded", "not compared"]
 # Below this, only shifts above 20 % of the rows are distinguishable from chance.
@@ -70,11 +70,11 @@ class Drift:
 
 
 def compare_distributions(reference: Reference, counts: Counts) -> list[Drift]:
-    """Compare each field of the reference, and the score; the largest drift comes first.
+    """Compare each field of the reference, score and class; the largest drift comes first.
 
     A field that was not counted gets the verdict "not recorded".
     """
-    names = [*reference.fields, *([SCORE] if SCORE in counts else [])]
+    names = [*reference.fields, *(name for name in (SCORE, CLASS) if name in counts)]
     result = [_compared(name, _described(reference, name), counts.get(name)) for name in names]
     return sorted(result, key=lambda item: -item.excess)
 
@@ -102,4 +102,6 @@ def _compared(name: str, reference: Distribution, counted: FeatureCounts | None)
 
 
 def _described(reference: Reference, name: str) -> Distribution:
+    if name == CLASS and reference.classes:
+        return reference.classes
     return reference.score if name == SCORE else reference.fields[name]

@@ -28,6 +28,8 @@ from ..display.counting import count_of
 
 # The name of the score among the fields; no field can have this name.
 SCORE = "(score)"
+# The name of the most probable class among the fields.
+CLASS = "(class)"
 # A field with more categories is counted in a query of its own.
 MANY_CATEGORIES = 50
 # Query engines plan thousands of sums in one query badly.
@@ -104,12 +106,15 @@ def count_features(
 ) -> Counts:
     """Count a table's readable rows by field, without the fields in `absent`.
 
-    If the table has a column `score`, its counts stand under SCORE. Raises SchemaMismatchError.
+    If the table has a column `score`, its counts stand under SCORE. A column CLASS is counted by
+    the classes of the reference. Raises SchemaMismatchError.
     """
     columns = {field.name: field for field in fields if field.name not in absent}
     table, _ = readable_rows(table, columns.values(), score)
     if score in table.columns and score not in fields.names:
         columns[score] = Field(score, "number")
+    if CLASS in table.columns and reference.classes:
+        columns[CLASS] = Field(CLASS, "category", categories=_edges(reference, CLASS))
     rows = 0
     result: Counts = {}
     many = [field for field in columns.values() if len(field.categories) > MANY_CATEGORIES]
@@ -178,7 +183,10 @@ def _count_categories(table: ir.Table, field: Field, rows: int) -> FeatureCounts
     return FeatureCounts(rows - gone, gone, tuple(below))
 
 
-def _edges(reference: Reference, name: str) -> tuple[float, ...] | tuple[str, ...]:
+def _edges(reference: Reference, name: str) -> Any:
+    """Return the edges of a field, of the score, or of the classes: numbers, or texts."""
+    if name == CLASS and reference.classes:
+        return reference.classes.edges
     return reference.fields[name].edges if name in reference.fields else reference.score.edges
 
 

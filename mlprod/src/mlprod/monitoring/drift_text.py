@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from ..contract.dates import text_of, value_of
 from .drift import MIN_DRIFT_ROWS, Drift, DriftVerdict
-from .drift_counts import SCORE
+from .drift_counts import CLASS, SCORE
 
 MAX_TEXT_LENGTH = 60  # characters
 MAX_FIELDS_NAMED = 5  # in a sentence
+# The names of score and class in a sentence.
+SUBJECTS = {SCORE: "the score", CLASS: "the share of the classes"}
 VERDICT_TEXT: dict[DriftVerdict, str] = {
     "drifts": "drifts",
     "steady": "no drift",
@@ -38,7 +40,7 @@ class DriftReportHeader:
 def drift_summary(header: DriftReportHeader, drifts: Sequence[Drift]) -> str:
     """Return the result in one sentence."""
     drifted = [
-        "the score" if item.name == SCORE else short_text(item.name)
+        SUBJECTS.get(item.name) or short_text(item.name)
         for item in drifts
         if item.verdict == "drifts"
     ]
@@ -47,7 +49,7 @@ def drift_summary(header: DriftReportHeader, drifts: Sequence[Drift]) -> str:
             f"{_listed(drifted)} {'has' if len(drifted) == 1 else 'have'} drifted "
             f"({header.rows:,} rows compared)."
         )
-        return message[0].upper() + message[1:] if drifted[0] == "the score" else message
+        return message[0].upper() + message[1:] if drifted[0] in SUBJECTS.values() else message
     if header.rows < MIN_DRIFT_ROWS:
         return f"{header.rows:,} rows are too few to rule out drift."
     return f"No field has drifted ({header.rows:,} rows compared)."

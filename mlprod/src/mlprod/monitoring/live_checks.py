@@ -39,7 +39,12 @@ def collect_evidence(
     """
     result = []
     stats = quality.outcome_stats(
-        store, seam.payoff, binary=seam.task() == "binary", since=now - LOOKBACK, until=now
+        store,
+        seam.payoff,
+        binary=seam.task() == "binary",
+        since=now - LOOKBACK,
+        until=now,
+        classes=seam.terms.classes,
     )
     if (paid := merge(stats)).cases:
         acted, shadow = acted_upon(stats), merge(stats, mode=DecisionMode.SHADOW)
@@ -89,7 +94,14 @@ def _alerts_from_records(
 ) -> Iterator[Alert]:
     spans = ((now - WEEK, now), (now - 2 * WEEK, now - WEEK))
     stats = [
-        quality.outcome_stats(store, seam.payoff, binary=seam.task() == "binary", since=a, until=b)
+        quality.outcome_stats(
+            store,
+            seam.payoff,
+            binary=seam.task() == "binary",
+            since=a,
+            until=b,
+            classes=seam.terms.classes,
+        )
         for a, b in spans
     ]
     scored = [quality.count_scored(store, *span)[0] for span in spans]
@@ -134,10 +146,20 @@ def _champion_evidence(
             f"mean squared error {stats.mean_squared_error:.4g} over {stats.cases:,} real cases"
         )
         message += f", {before.value:.4g} on the test rows" if before else ""
+        if rates := stats.class_quality:
+            message += f"; accuracy {rates[0]:.3f}, log loss {rates[1]:.4g}"
+            message += _on_test_rows(champion)
         yield finding("live-quality-watched", not worse, digests, message)
     if stats.paid >= thresholds.MIN_QUALITY_OUTCOMES:
         agrees, message = alerts.payoff_agreement(stats, champion.manifest.metrics["value"])
         yield finding("offline-and-online-agree", agrees, digests, message)
+
+
+def _on_test_rows(champion: ChampionInfo) -> str:
+    metrics = champion.manifest.metrics
+    if not {"accuracy", "log_loss"} <= metrics.keys():
+        return ""
+    return f", {metrics['accuracy'].value:.3f} and {metrics['log_loss'].value:.4g} on the test rows"
 
 
 def _trained_at(champion: ChampionInfo) -> datetime | None:

@@ -18,7 +18,7 @@ from ..contract.schema import Fields
 from ..records.smoke import of_cases
 from ..records.store import Store
 from ..records.tables import predictions
-from .drift_counts import SCORE
+from .drift_counts import CLASS, SCORE
 
 CHUNK_ROWS = 100_000  # rows in memory at once
 TYPES = {
@@ -39,13 +39,13 @@ def read_scored_rows(
 ) -> Iterator[ir.Table]:
     """Yield tables of the rows that a bundle scored from `since` until before `until` (UTC).
 
-    The columns are the fields and SCORE. A field that is not recorded, such as a PII field, is
-    missing everywhere. Raises StoreUnavailableError.
+    The columns are the fields, SCORE, and CLASS if scores by class are recorded. A field that is
+    not recorded, such as a PII field, is missing everywhere. Raises StoreUnavailableError.
     """
     # The row stays JSON text: DuckDB parses it faster than Python.
     row = cast(predictions.c.row, Text)
     requested = (
-        select(predictions.c.at, predictions.c.id, predictions.c.score, row)
+        select(predictions.c.at, predictions.c.id, predictions.c.score, predictions.c.scores, row)
         .where(predictions.c.at < until, predictions.c.bundle == bundle)
         .where(of_cases(predictions))
         .order_by(predictions.c.at, predictions.c.id)
@@ -57,11 +57,12 @@ def read_scored_rows(
             rows = connection.execute(requested.where(after)).all()
         if not rows:
             return
-        _, _, scores, texts = zip(*rows, strict=True)
-        yield _unpack_json(
-            pa.table({SCORE: pa.array(scores, pa.float64()), "row": pa.array(texts, pa.string())}),
-            fields,
-        )
+        _, _, scores, shares, texts = zip(*rows, strict=True)
+        columns = {SCORE: pa.array(scores, pa.float64()), "row": pa.array(texts, pa.string())}
+        if any(shares):
+            top = [item and max(item, key=item.__getitem__) for item in shares]
+            columns[CLASS] = pa.array(top, pa.string())
+        yield _unpack_json(pa.table(columns), fields)
         last = rows[-1][0], rows[-1][1]
         after = tuple_(predictions.c.at, predictions.c.id) > tuple_(*last)
 
@@ -75,5 +76,6 @@ def _unpack_json(rows: pa.Table, fields: Fields) -> ir.Table:
 
     read = ibis.udf.scalar.builtin(from_json, signature=((dt.string, dt.string), kind))
     table = ibis.memtable(rows)
-    parsed = table.select(table[SCORE], _row=read(table.row, json.dumps(shape)))
-    return parsed.select(parsed[SCORE], **{name: parsed["_row"][name] for name in shape})
+    beside = [name for name in (SCORE, CLASS) if name in rows.column_names]
+    parsed = table.select(*beside, _row=read(table.row, json.dumps(shape)))
+    return parsed.select(*beside, **{name: parsed["_row"][name] for name in shape})

@@ -150,7 +150,7 @@ def smoke_test(service: DrilledService, seam: Seam, digests: dict[Subject, str])
     time.sleep(1)
     received = {
         "prediction_id": id,
-        "outcome": 1,
+        "outcome": facts.get("classes", [1])[0],
         "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     outcome = service.call("outcomes", {"outcomes": [received]})

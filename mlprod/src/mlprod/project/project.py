@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..bundle.code import BundledCode
     from ..bundle.runtime import Scores
+    from ..contract.classes import Decide
     from ..contract.model_inputs import Derive, ModelInputs
     from ..contract.schema import Columns, ContractSchema, Task
     from .extension_loader import Extensions
@@ -47,8 +48,8 @@ class Seam:
     build_model: Callable[..., Any]
     runtime: Literal["onnx", "python"]
     baseline: "Callable[[Columns], Scores]"
-    decide: Callable[[float, float], Any]
-    payoff: Callable[[Any, float, Mapping[str, Any]], float]
+    decide: "Decide"
+    payoff: Callable[[Any, Any, Mapping[str, Any]], float]
     digest: str = ""
     search_space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     # Whether a model that passed the gates is fitted again on all rows.
@@ -80,10 +81,11 @@ class Seam:
         return BundledCode(self.package, self.sources) if self.sources else None
 
     def task(self) -> "Task":
-        """Return the task of the estimator: "binary" or "regression".
+        """Return the task of the estimator: "binary", "multiclass" or "regression".
 
-        With the runtime python the estimator's attribute `task` names it. The estimator is built
-        once to find out. Raises ContractError if the estimator cannot be trained.
+        It is "multiclass" if contract.py has CLASSES. With the runtime python the estimator's
+        attribute `task` names it. The estimator is built once to find out. Raises ContractError
+        if the estimator cannot be trained.
         """
         return self._task
 
@@ -102,8 +104,11 @@ class Seam:
                 f"model.py: build_model() returned {estimator!r}, which has no fit(); "
                 f"works: return an estimator, for example HistGradientBoostingClassifier()"
             )
+        classes = self.terms.classes
         if self.runtime == "python":
-            task = getattr(estimator, "task", None) or "binary"
+            task = getattr(estimator, "task", None) or ("multiclass" if classes else "binary")
+            if task == "multiclass" or classes:
+                return _multiclass(type(estimator).__name__, str(task), bool(classes))
             if task not in ("binary", "regression"):
                 raise ContractError(
                     f"model.py: task of {type(estimator).__name__} is {task!r}; "
@@ -114,14 +119,32 @@ class Seam:
         from sklearn.base import is_classifier, is_regressor
 
         if is_classifier(estimator):
-            return "binary"
+            return "multiclass" if classes else "binary"
         if is_regressor(estimator):
-            return "regression"
+            name = type(estimator).__name__
+            return _multiclass(name, "regression", True) if classes else "regression"
         raise ContractError(
             f"model.py: build_model() returned {type(estimator).__name__}, neither a "
             f"scikit-learn classifier nor regressor. Works: return one of these, or set "
             f'RUNTIME = "python" for an object of your own with fit(), predict() and task'
         )
+
+
+def _multiclass(name: str, task: str, declared: bool) -> "Task":
+    """Return "multiclass". Raises ContractError unless estimator and contract.py both have it."""
+    from ..contract.schema import ContractError
+
+    if not declared:
+        raise ContractError(
+            f"model.py: task of {name} is 'multiclass', and contract.py has no CLASSES; works: "
+            'CLASSES = ("billing", "delivery", "other"), in the order of the scores'
+        )
+    if task != "multiclass":
+        raise ContractError(
+            f"contract.py has CLASSES, and {name} of model.py does {task}; works: a classifier for "
+            "the classes, or a contract.py without CLASSES"
+        )
+    return "multiclass"
 
 
 class Project:

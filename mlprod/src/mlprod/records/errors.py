@@ -33,7 +33,7 @@ class OutcomeConflictError(Exception):
     Nothing was written.
     """
 
-    def __init__(self, known: Mapping[int, float]) -> None:
+    def __init__(self, known: Mapping[int, float | str]) -> None:
         super().__init__(f"{len(known)} outcomes differ from the recorded ones")
         # position in the request → recorded outcome
         self.known = known

@@ -6,7 +6,7 @@ This module does not depend on the model or on the contract.
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -47,11 +47,13 @@ def build_prediction(
     row: dict[str, Any],
     salt: bytes,
     arm: str | None = None,
+    scores: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Build one prediction of an event; `unit` is recorded as a pseudonym.
 
     `row` must not contain PII fields. `arm` is the arm of this row if it differs from the event's.
-    For a row of a smoke test the caller adds "smoke".
+    `scores` has the probability of each class, for a label with classes. For a row of a smoke test
+    the caller adds "smoke".
     """
     record = {
         "id": id,
@@ -62,6 +64,8 @@ def build_prediction(
     }
     if arm:
         record["arm"] = arm
+    if scores:
+        record["scores"] = scores
     return record
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from ..modes import DecisionMode
 
-Payoff = Callable[[Any, float, Mapping[str, Any]], float]
+Payoff = Callable[[Any, Any, Mapping[str, Any]], float]
 """The project's payoff(decision, outcome, row): the value of a decision in money."""
 Verdict = Literal["accepted", "edited", "overridden"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -34,6 +34,9 @@ class OutcomeFigures(NamedTuple):
     `label` is the outcome as text. `bin` is the upper end of the score's bin in BINS, or None for a
     score that is not a probability. `payoff` is None if payoff() returned no finite number; then
     `failure` has the reason.
+
+    For classes, `score` is the largest probability, and `outcome` is 1 if the most probable class
+    occurred. `log_loss` is None without classes.
     """
 
     score: float
@@ -44,6 +47,7 @@ class OutcomeFigures(NamedTuple):
     bin: float | None
     payoff: float | None
     failure: str = ""
+    log_loss: float | None = None
 
     @property
     def direction(self) -> str:
@@ -68,16 +72,21 @@ def compute_figures(
     names = (
         (decision, f"{outcome:g}" if outcome in (0, 1) else OTHER) if binary else (NUMBER, NUMBER)
     )
-    money, failure = None, ""
-    try:
-        money = float(payoff(decision if binary else float(decision), outcome, row))
-        if not math.isfinite(money):
-            money, failure = None, f"it returned {money}"
-    except Exception as problem:
-        # The project's code may raise anything, for example for a field that is not recorded.
-        failure = f"{type(problem).__name__}: {problem}"
+    money, failure = try_payoff(
+        lambda: payoff(decision if binary else float(decision), outcome, row)
+    )
     # error ** 2 raises where the square is infinite
     return OutcomeFigures(score, outcome, *names, error * error, end, money, failure)
+
+
+def try_payoff(compute: Callable[[], float]) -> tuple[float | None, str]:
+    """Return a payoff and "", or None and the reason why it is not a finite number."""
+    try:
+        money = float(compute())
+    except Exception as problem:
+        # The project's code may raise anything, for example for a field that is not recorded.
+        return None, f"{type(problem).__name__}: {problem}"
+    return (money, "") if math.isfinite(money) else (None, f"it returned {money}")
 
 
 class StatsKey(NamedTuple):
@@ -93,7 +102,9 @@ class OutcomeStats:
     """Sums over outcomes.
 
     `confusion` counts (decision, outcome). `calibration` maps each of BINS to the number of rows,
-    the sum of their scores and the sum of their outcomes. Money is the result of payoff().
+    the sum of their scores and the sum of their outcomes. Money is the result of payoff(). The last
+    three are of outcomes with classes: their number, those whose most probable class occurred, and
+    the sum of their log losses.
     """
 
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -106,6 +117,9 @@ class OutcomeStats:
     paid: int = 0
     # outcomes for which payoff() raised an error or returned no finite number
     failures: int = 0
+    classified: int = 0
+    correct: int = 0
+    log_loss: float = 0.0
 
     @property
     def cases(self) -> int:
@@ -118,6 +132,13 @@ class OutcomeStats:
     @property
     def mean_squared_error(self) -> float:
         return self.squared_error / self.cases if self.cases else math.nan
+
+    @property
+    def class_quality(self) -> tuple[float, float] | None:
+        """The accuracy and the mean log loss of outcomes with classes; None without any."""
+        if not self.classified:
+            return None
+        return self.correct / self.classified, self.log_loss / self.classified
 
     @property
     def mean_money(self) -> tuple[float, float]:
@@ -133,6 +154,9 @@ class OutcomeStats:
         self.squared_error += figures.squared_error
         if figures.bin is not None:
             self._add_bin(figures.bin, [1.0, figures.score, figures.outcome])
+        if figures.log_loss is not None:
+            self.classified, self.correct = self.classified + 1, self.correct + int(figures.outcome)
+            self.log_loss += figures.log_loss
         if (money := figures.payoff) is None:
             self.failures += 1
             return
@@ -143,7 +167,8 @@ class OutcomeStats:
         self.confusion += other.confusion
         for end, sums in other.calibration.items():
             self._add_bin(end, sums)
-        for name in ("squared_error", "gain", "loss", "squared_money", "paid", "failures"):
+        names = ("squared_error", "gain", "loss", "squared_money", "paid", "failures")
+        for name in (*names, "classified", "correct", "log_loss"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def _add_bin(self, end: float, sums: list[float]) -> None:

@@ -12,7 +12,9 @@ from .tables import feedback, outcome_history, outcomes, predictions
 from .transactions import Transactions
 
 # the columns of an outcome that a correction copies to the history
-HISTORY_COLUMNS = ("prediction_id", "outcome", "at", "received_at", "caller", "request")
+HISTORY_COLUMNS = (
+    *("prediction_id", "outcome", "outcome_class", "at", "received_at", "caller", "request"),
+)
 UNKNOWN_SENDER = Sender()
 # attempts if another replica writes the same outcome at the same moment
 MAX_TRIES = 3
@@ -29,6 +31,8 @@ class OutcomeStore(Transactions):
         self, given: Sequence[Mapping[str, Any]], sender: Sender = UNKNOWN_SENDER
     ) -> dict[str, int]:
         """Write outcomes {prediction_id, outcome, at, correction}, all or none.
+
+        An outcome of a class also has `outcome_class`, its name, and `outcome` is its position.
 
         Returns how many were `accepted`, `repeated` and `corrected`, and how many are `unknown`:
         their prediction is not known (yet).
@@ -63,11 +67,12 @@ class OutcomeStore(Transactions):
         count = {"accepted": 0, "repeated": 0, "corrected": 0}
         for position, item in enumerate(given):
             before = known.get(item["prediction_id"])
-            if before and before["outcome"] == item["outcome"]:
+            outcome_class = item.get("outcome_class")
+            if before and _same(before, item["outcome"], outcome_class):
                 count["repeated"] += 1
                 continue
             if before and not item["correction"]:
-                conflicts[position] = before["outcome"]
+                conflicts[position] = before["outcome_class"] or before["outcome"]
                 continue
             if before:
                 replaced.append(
@@ -76,6 +81,7 @@ class OutcomeStore(Transactions):
             known[item["prediction_id"]] = {
                 **{name: item[name] for name in ("prediction_id", "outcome", "at")},
                 "received_at": received,
+                "outcome_class": outcome_class,
                 **sender.row(item["prediction_id"]),
             }
             count["corrected" if before else "accepted"] += 1
@@ -121,3 +127,10 @@ class OutcomeStore(Transactions):
             select(func.count()).where(predictions.c.id.in_(ids))
         ).scalar_one()
         return len(ids) - int(result)
+
+
+def _same(stored: Mapping[str, Any], outcome: float, outcome_class: str | None) -> bool:
+    """Whether an outcome equals the stored one. Positions may change, so a class goes by name."""
+    if stored["outcome_class"] or outcome_class:
+        return bool(stored["outcome_class"] == outcome_class)
+    return bool(stored["outcome"] == outcome)

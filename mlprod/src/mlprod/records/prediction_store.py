@@ -56,9 +56,10 @@ class PredictionStore(Transactions):
     def find_predictions(self, ids: Sequence[str]) -> dict[str, Any]:
         """Find predictions by id.
 
-        Returns a row for each known id: at, model_version, arm, mode, score and decision (text).
+        Returns a row for each known id: at, model_version, arm, mode, score, decision (text) and
+        scores (by class, or None).
         """
-        names = ("id", "at", "model_version", "arm", "mode", "score", "decision")
+        names = ("id", "at", "model_version", "arm", "mode", "score", "decision", "scores")
         requested = select(*(predictions.c[name] for name in names)).where(
             predictions.c.id.in_(ids)
         )

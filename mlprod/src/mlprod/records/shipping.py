@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 ROUNDING = "1e-6"
 _ANSWER = (
     "at, model_version, bundle, arm, mode, unit_hash, score, decision, row, answer_id, caller, "
-    "request, smoke"
+    "request, smoke, scores"
 )
 # Old events have no number, so their answer_id and smoke are unknown.
 _ANSWERS = {
@@ -32,7 +32,8 @@ SELECT json_extract(p.value, '$.id') AS id, e.at AS at, e.model_version AS model
   json_extract(p.value, '$.decision') AS decision, json_extract(p.value, '$.row') AS row,
   e.number || printf('%04x', e.start + p.key) AS answer_id, e.caller AS caller,
   e.request AS request,
-  CASE WHEN e.number IS NOT NULL THEN coalesce(json_extract(p.value, '$.smoke'), 0) END AS smoke
+  CASE WHEN e.number IS NOT NULL THEN coalesce(json_extract(p.value, '$.smoke'), 0) END AS smoke,
+  json_extract(p.value, '$.scores') AS scores
 FROM e, json_each(e.predictions) AS p WHERE true""",
     "postgresql": """
 SELECT p.value->>'id' AS id, CAST(e->>'at' AS timestamp) AS at,
@@ -44,7 +45,8 @@ SELECT p.value->>'id' AS id, CAST(e->>'at' AS timestamp) AS at,
     AS answer_id,
   e->>'caller' AS caller, e->>'request' AS request,
   CASE WHEN e->>'number' IS NOT NULL
-    THEN coalesce(CAST(p.value->>'smoke' AS boolean), false) END AS smoke
+    THEN coalesce(CAST(p.value->>'smoke' AS boolean), false) END AS smoke,
+  p.value->'scores' AS scores
 FROM jsonb_array_elements(CAST(:events AS jsonb)) AS e,
   jsonb_array_elements(e->'predictions') WITH ORDINALITY AS p(value, place)""",
 }

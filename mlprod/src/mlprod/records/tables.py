@@ -45,6 +45,19 @@ def _answer() -> list[Column[Any]]:
     ]
 
 
+def _scores() -> Column[Any]:
+    """Return the column with the probability of each class; null without classes."""
+    return Column("scores", RowJson)
+
+
+def _outcome_class() -> Column[Any]:
+    """Return the column with the class of an outcome; null without classes.
+
+    `outcome` then has the position of the class in CLASSES at that time.
+    """
+    return Column("outcome_class", String(64))
+
+
 def _origin() -> list[Column[Any]]:
     """Return the columns of the sender.
 
@@ -65,6 +78,7 @@ predictions = Table(
     *_origin(),
     # a smoke test; smoke.py decides if it is null
     Column("smoke", Boolean),
+    _scores(),
     Index("predictions_at", "at"),
 )
 
@@ -79,6 +93,7 @@ repeated_answers = Table(
     Column("smoke", Boolean, nullable=False),
     # whether it is for another row than the first prediction
     Column("conflicting", Boolean, nullable=False),
+    _scores(),
     Index("repeated_answers_prediction_id", "prediction_id"),
     Index("repeated_answers_at", "at"),
 )
@@ -95,6 +110,7 @@ outcomes = Table(
     Column("counted_at", DateTime),
     *_origin(),
     Column("smoke", Boolean),
+    _outcome_class(),
     Index("outcomes_received_at", "received_at"),
     Index(
         "outcomes_waiting",
@@ -117,6 +133,7 @@ outcome_history = Table(
     Column("replaced_at", DateTime, nullable=False),
     # the sender of the replaced outcome; `outcomes` has the sender of the correction
     *_origin(),
+    _outcome_class(),
     Index("outcome_history_prediction_id", "prediction_id"),
     Index("outcome_history_received_at", "received_at"),
 )

@@ -18,7 +18,10 @@ from .waiting import UncountedRows
 
 @dataclass(frozen=True)
 class RecordedPrediction:
-    """A recorded prediction; `row` has no PII fields, `decision` is text."""
+    """A recorded prediction; `row` has no PII fields, `decision` is text.
+
+    `scores` has the probability of each class, or is None without classes.
+    """
 
     model_version: str
     arm: str
@@ -27,15 +30,20 @@ class RecordedPrediction:
     decision: str
     row: dict[str, Any]
     at: datetime
+    scores: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """The outcome of a case; `prediction` is None if it was decided without a prediction."""
+    """The outcome of a case; `prediction` is None if it was decided without a prediction.
+
+    `outcome_class` is the name of a class, or None without classes.
+    """
 
     outcome: float
     at: datetime
     prediction: RecordedPrediction | None
+    outcome_class: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,9 @@ class UncountedRecords:
         """Claim some outcomes that no replica has counted yet. Raises StoreUnavailableError."""
         columns = [
             outcomes.c.outcome,
+            outcomes.c.outcome_class,
             outcomes.c.at,
-            *_columns("model_version", "arm", "mode", "score", "decision"),
+            *_columns("model_version", "arm", "mode", "score", "scores", "decision"),
         ]
         columns += [
             predictions.c.row,
@@ -78,6 +87,7 @@ class UncountedRecords:
                 row["outcome"],
                 row["at"],
                 _prediction(row) if row["model_version"] is not None else None,
+                row["outcome_class"],
             )
             for row in _cases(self._outcomes.claim(store, columns))
         ]
@@ -117,6 +127,7 @@ def _prediction(row: Any) -> RecordedPrediction:
         row["decision"],
         row["row"],
         row["predicted_at"],
+        row["scores"],
     )
 
 

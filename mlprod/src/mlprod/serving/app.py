@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from ..contract.schema import ContractSchema
 from .api_keys import ApiKeys, Caller
+from .class_outcomes import ClassOutcomes, class_examples
 from .explain import ExplainHandler
 from .load_shedding import LoadLimits
 from .metrics import Metrics
@@ -18,6 +19,8 @@ from .middleware import INTERNAL_ERROR, JSON
 from .mode_state import ModeState
 from .model_loader import ModelLoader
 from .openapi import (
+    ClassExplanations,
+    ClassPredictions,
     Explanations,
     ModeChange,
     ModelInfo,
@@ -91,12 +94,17 @@ def create_app(
             request.receive, request.headers.get("content-length", "0").encode()
         )
 
-    rows = schema_of(terms)
+    rows, classes = schema_of(terms), terms.classes
+    outcomes = (
+        body_schema(ClassOutcomes, {"outcomes": class_examples(classes)["outcomes"]})
+        if classes
+        else body_schema(Outcomes, {"outcomes": [OUTCOME]})
+    )
 
     @app.post(
         "/v1/predict",
         summary="Score 1 to 1,000 rows",
-        **route_options("/v1/predict", rows, Predictions, 409),
+        **route_options("/v1/predict", rows, ClassPredictions if classes else Predictions, 409),
     )
     async def _predict(_: Request) -> Response:
         # This route is documentation only. middleware.GatewayApp calls PredictHandler for
@@ -110,7 +118,7 @@ def create_app(
     @app.post(
         "/v1/explain",
         summary="Score rows and rank their fields by effect",
-        **route_options("/v1/explain", rows, Explanations),
+        **route_options("/v1/explain", rows, ClassExplanations if classes else Explanations),
     )
     async def _explain(request: Request) -> Response:
         return json_response(await limits.run_in_thread(explain.answer, await body_of(request)))
@@ -118,9 +126,7 @@ def create_app(
     @app.post(
         "/v1/outcomes",
         summary="Report outcomes of cases",
-        **route_options(
-            "/v1/outcomes", body_schema(Outcomes, {"outcomes": [OUTCOME]}), WriteResult, 409
-        ),
+        **route_options("/v1/outcomes", outcomes, WriteResult, 409),
     )
     async def _outcomes(request: Request) -> Response:
         body = await body_of(request)

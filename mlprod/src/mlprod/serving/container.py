@@ -4,10 +4,10 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from ..bundle.runtime import Scores
 from ..bundle.trial import Trials
+from ..contract.classes import Decide
 from ..contract.schema import Columns, ContractSchema
 from ..project.extension_loader import Extensions
 from ..records.event_log import EventLog
@@ -52,7 +52,7 @@ class Container:
         self,
         terms: ContractSchema,
         baseline: Callable[[Columns], Scores],
-        decide: Callable[[float, float], Any],
+        decide: Decide,
         payoff: Payoff,
         settings: Settings,
         explored: Exploration | None = None,

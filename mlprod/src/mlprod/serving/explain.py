@@ -34,20 +34,21 @@ class ExplainHandler:
         except ValidationError as error:
             raise validation_problem(error, self.fields, EXAMPLES, self.personal) from None
         received = [
-            {"score": score, "fields": ranked}
-            for score, ranked in ranked_effects(serving.bundle, rows)
+            {"score": score, **explained_class, "fields": ranked}
+            for score, ranked, explained_class in ranked_effects(serving.bundle, rows)
         ]
         return to_json({"model_version": serving.version, "explanations": received})
 
 
 def ranked_effects(
     bundle: Bundle, rows: Sequence[Mapping[str, Any]]
-) -> list[tuple[float, list[dict[str, Any]]]]:
-    """Return (score, fields ranked by effect) for each row.
+) -> list[tuple[float, list[dict[str, Any]], dict[str, Any]]]:
+    """Return (score, fields ranked by effect, {"class": name} or {}) for each row.
 
     The effect of a field is the score minus the score of the row with the field's typical value.
-    The model scores all variants in one batch of rows times (fields + 1). Fields that act together
-    share their effect. The ranking is a reading aid and does not prove a cause.
+    With classes, the score is the probability of the row's most probable class. The model scores
+    all variants in one batch of rows times (fields + 1). Fields that act together share their
+    effect. The ranking is a reading aid and does not prove a cause.
     """
     fields = bundle.fields
     given = columns_of(fields, rows)
@@ -55,9 +56,16 @@ def ranked_effects(
     tiled = {name: np.tile(values, variants) for name, values in given.items()}
     for position, field in enumerate(fields, start=1):
         tiled[field.name][position * count : (position + 1) * count] = typical_value(bundle, field)
-    scores = bundle.runtime.score(tiled).reshape(variants, count)
+    every, classes = bundle.runtime.score(tiled), bundle.classes
+    if not classes:
+        scores, named = every.reshape(variants, count), [dict[str, Any]() for _ in rows]
+    else:
+        top = every[:count].argmax(axis=1)
+        scores = every[np.arange(len(every)), np.tile(top, variants)].reshape(variants, count)
+        named = [{"class": classes[place]} for place in top.tolist()]
     return [
-        (float(scores[0, row]), _ranked(bundle, given, scores[:, row], row)) for row in range(count)
+        (float(scores[0, row]), _ranked(bundle, given, scores[:, row], row), named[row])
+        for row in range(count)
     ]
 
 

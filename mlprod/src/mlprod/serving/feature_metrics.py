@@ -20,6 +20,7 @@ from .zero_init_counter import ZeroPeriod
 BUFFER_ROWS = 4_096  # counting them takes a millisecond or two
 MAX_BUNDLES = 3  # bundles whose counts stay in the metrics; a rollout has two
 SCORE = "(score)"  # a field cannot have this name
+CLASS = "(class)"  # the most probable class; a field cannot have this name either
 
 
 class FeatureCollector(Collector):
@@ -87,19 +88,23 @@ class FeatureCollector(Collector):
 class LiveFeatureCounts:
     """Counts of the rows that one bundle scored: values by bin of the reference profile.
 
-    There are counts for each field and for the score.
+    There are counts for each field, for the score and, with classes, for the most probable class.
     """
 
     def __init__(self, bundle: Bundle, zeros: ZeroPeriod) -> None:
         self.reference = bundle.digest[:12]
         fields, reference = bundle.fields, bundle.reference
-        score = reference.score.model_copy(update={"name": SCORE})
         self._trained: list[Distribution] = [
             *(reference.fields[field.name] for field in fields),
-            score,
+            reference.score.model_copy(update={"name": SCORE}),
         ]
+        counted = [*fields, Field(SCORE, "number")]
+        if reference.classes:
+            self._trained.append(reference.classes.model_copy(update={"name": CLASS}))
+            counted.append(Field(CLASS, "category"))
+        self._fields = len(fields)
         self.edges = [bin_names(trained) for trained in self._trained]
-        self._numeric = [_has_numeric_edges(field) for field in (*fields, Field(SCORE, "number"))]
+        self._numeric = [_has_numeric_edges(field) for field in counted]
         self._values = [np.zeros(len(trained.shares), dtype=np.int64) for trained in self._trained]
         self._missing = np.zeros(len(self._trained), dtype=np.int64)
         self._rows = np.empty((BUFFER_ROWS, len(self._trained)), dtype=np.float32)
@@ -107,15 +112,23 @@ class LiveFeatureCounts:
         self._zeros, self._counting = zeros, False
         self._first_shown: float | None = None
 
-    def add(self, matrix: NDArray[np.float32], scores: Sequence[float]) -> None:
-        """Count encoded rows [rows, fields], at most BUFFER_ROWS, and their scores [rows]."""
+    def add(
+        self, matrix: NDArray[np.float32], scores: Sequence[float], top: Sequence[float] = ()
+    ) -> None:
+        """Count encoded rows [rows, fields], at most BUFFER_ROWS, and their scores [rows].
+
+        With classes, `top` has the position of the most probable one [rows].
+        """
         with self._lock:
             end = self._filled + len(matrix)
             if end > BUFFER_ROWS:
                 self._fold()
                 end = len(matrix)
-            self._rows[self._filled : end, :-1] = matrix
-            self._rows[self._filled : end, -1] = scores
+            rows = self._rows[self._filled : end]
+            rows[:, : self._fields] = matrix
+            rows[:, self._fields] = scores
+            if top:
+                rows[:, self._fields + 1] = top
             self._filled = end
 
     def bin_counts(self) -> list[tuple[Distribution, NDArray[np.int64], int]]:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from ..bundle.errors import Reason
 from ..bundle.manifest import Manifest
+from ..contract.classes import class_names
 from ..settings import ZERO_SECONDS
 from .feature_metrics import FeatureCollector
 from .label_words import LabelValues
@@ -197,6 +198,7 @@ class Metrics:
         """
         for gauge in (self.model, self.trained, self.data_until, self.evaluations):
             gauge.clear()
+        self.decisions.reserve(class_names(manifest.classes))
         contract, kind = manifest.digests["contract"][:12], manifest.kind
         self.model.labels(version, commit, contract, manifest.accountable, kind, reference).set(1)
         for gauge, name in ((self.trained, "trained"), (self.data_until, "data_until")):

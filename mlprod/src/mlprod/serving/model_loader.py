@@ -47,6 +47,8 @@ class LoadedModel:
     def description(self) -> dict[str, Any]:
         """Return the facts of this model for /v1/model."""
         shown = {"kind", "task", "runtime", "threshold", "accountable", "data", "metrics", "inputs"}
+        if self.bundle.classes:
+            shown |= {"classes"}
         manifest = self.bundle.manifest.model_dump(mode="json", include=shown)
         return {"model_version": self.version, "bundle": self.bundle.digest, **manifest}
 

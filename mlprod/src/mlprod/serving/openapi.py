@@ -37,11 +37,23 @@ class Prediction(BaseModel):
     mode: ModeName | None = Field(default=None, description=ONLY_IF_REPEATED)
 
 
+class ClassPrediction(Prediction):
+    score: float = Field(
+        description="the probability of the decided class; that of the most probable class if the "
+        "decision is not a class"
+    )
+    scores: dict[str, float] = Field(description="the probability of each class")
+
+
 class Predictions(BaseModel):
     model_version: str
     arm: Literal["champion"]
     mode: ModeName
     predictions: list[Prediction]
+
+
+class ClassPredictions(Predictions):
+    predictions: list[ClassPrediction]  # type: ignore[assignment]
 
 
 class Effect(BaseModel):
@@ -59,6 +71,15 @@ class Explanation(BaseModel):
 class Explanations(BaseModel):
     model_version: str
     explanations: list[Explanation]
+
+
+class ClassExplanation(Explanation):
+    score: float = Field(description="the probability of the most probable class")
+    explained_class: str | int = Field(alias="class", description="the most probable class")
+
+
+class ClassExplanations(Explanations):
+    explanations: list[ClassExplanation]  # type: ignore[assignment]
 
 
 class WriteResult(BaseModel):

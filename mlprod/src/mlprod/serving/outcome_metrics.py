@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Gauge, Histogram
 
-from ..contract.schema import ContractSchema, Task
+from ..bundle.manifest import Manifest
+from ..contract.classes import class_names, classes_by_name
+from ..contract.schema import ContractSchema
+from ..records.class_figures import compute_class_figures
 from ..records.events import CHAMPION
-from ..records.outcome_stats import VERDICTS, OutcomeFigures, Payoff, compute_figures
+from ..records.outcome_stats import OTHER, VERDICTS, OutcomeFigures, Payoff, compute_figures
 from .label_words import LabelValues
 from .logs import log
 from .metrics import Metrics
@@ -19,13 +22,19 @@ from .model_loader import ModelLoader
 
 if TYPE_CHECKING:
     from ..records.store import Store
-    from ..records.unprocessed_outcomes import OutcomeRow, UncountedFeedback, UncountedRecords
+    from ..records.unprocessed_outcomes import (
+        OutcomeRow,
+        RecordedPrediction,
+        UncountedFeedback,
+        UncountedRecords,
+    )
 
 DAY = 86_400
 DELAYS = (60, 3_600, DAY, *(days * DAY for days in (3, 7, 14, 28, 56, 112)))  # seconds
 HANDLING_SECONDS = (5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)  # seconds
 PEOPLE_SECONDS = 15
 PEOPLE_PAUSE_FACTOR = 20  # counting people takes at most 1/20 of the time
+CORRECT, INCORRECT = "correct", "incorrect"  # outcomes of slices of a model with classes
 MAX_COUNT_SECONDS = 0.5  # of one count, so that requests get the processor
 
 
@@ -52,6 +61,10 @@ class OutcomeMetrics:
         self.labels = counted(
             "ml_calibration_outcomes", "Sum of the outcomes in a bin", *version, "le"
         )
+        self.correct = counted(
+            "ml_outcome_correct", "Outcomes whose most probable class occurred", *version, "outcome"
+        )
+        self.log_loss = counted("ml_outcome_log_loss", "Sum of the log losses of classes", *version)
         self.value = counted("ml_payoff", "Payoff by payoff()", *version, "mode", "direction")
         self.sliced = counted(
             "ml_slice_outcomes",
@@ -110,10 +123,10 @@ class OutcomeMetrics:
                 self.feedback.add(serving.version, CHAMPION, verdict, "", amount=0)
             self._version = serving.version
         self._claims = claims = self._claims or UncountedRecords()
-        task, until, more = serving.bundle.manifest.task, time.monotonic() + MAX_COUNT_SECONDS, True
+        manifest, until, more = serving.bundle.manifest, time.monotonic() + MAX_COUNT_SECONDS, True
         while more and time.monotonic() < until:
             for outcome in claims.claim_outcomes(store):
-                self._outcome(outcome, task)
+                self._outcome(outcome, manifest)
             for feedback in claims.claim_feedback(store):
                 self._feedback(feedback)
             more = claims.more
@@ -137,24 +150,23 @@ class OutcomeMetrics:
         if people is not None:
             self.people.labels("7").set(people)
 
-    def _outcome(self, arrived: "OutcomeRow", task: Task) -> None:
+    def _outcome(self, arrived: "OutcomeRow", manifest: Manifest) -> None:
         if (received := arrived.prediction) is None:
             self.cases.add("manual")
             return
         self.cases.add("model")
-        binary, arm = task == "binary", (received.model_version, received.arm)
-        figures = compute_figures(
-            received.score,
-            received.decision,
-            arrived.outcome,
-            received.row,
-            self.payoff,
-            binary=binary,
-        )
-        decision, label = (
-            self._decisions.label(figures.decision) if binary else figures.decision,
-            figures.label,
-        )
+        if bool(received.scores) != bool(arrived.outcome_class):
+            return  # the task changed between the prediction and its outcome
+        arm = received.model_version, received.arm
+        figures = self._figures(arrived, received, manifest)
+        decision, label = figures.decision, figures.label
+        if manifest.task != "regression":
+            decision = self._decisions.label(decision)
+        if figures.log_loss is not None:
+            # an earlier model may have had other classes
+            label = label if label in class_names(manifest.classes) else OTHER
+            self.correct.add(*arm, label, amount=figures.outcome)
+            self.log_loss.add(*arm, amount=figures.log_loss)
         self.outcomes.add(*arm, received.mode, decision, label)
         # a counter with an infinite value could not count any more
         if math.isfinite(figures.squared_error):
@@ -164,14 +176,17 @@ class OutcomeMetrics:
             le = f"{figures.bin:g}"
             for counter, amount in (
                 (self.rows, 1.0),
-                (self.scores, received.score),
-                (self.labels, arrived.outcome),
+                (self.scores, figures.score),
+                (self.labels, figures.outcome),
             ):
                 counter.add(*arm, le, amount=amount)
         parts = [
             f"{field.name}={_slice_value(field.categories, received.row.get(field.name))}"
             for field in self._slices
         ]
+        if figures.log_loss is not None:
+            # each pair of two classes in each slice would be too many series
+            label = CORRECT if figures.outcome else INCORRECT
         for part in parts:
             self.sliced.add(*arm, received.mode, part, decision, label)
         if figures.payoff is None:
@@ -182,6 +197,27 @@ class OutcomeMetrics:
             self.sliced_value.add(
                 *arm, received.mode, part, figures.direction, amount=abs(figures.payoff)
             )
+
+    def _figures(
+        self, arrived: "OutcomeRow", received: "RecordedPrediction", manifest: Manifest
+    ) -> OutcomeFigures:
+        if received.scores and arrived.outcome_class:
+            return compute_class_figures(
+                received.scores,
+                received.decision,
+                arrived.outcome_class,
+                received.row,
+                self.payoff,
+                classes_by_name(manifest.classes),
+            )
+        return compute_figures(
+            received.score,
+            received.decision,
+            arrived.outcome,
+            received.row,
+            self.payoff,
+            binary=manifest.task == "binary",
+        )
 
     def _payoff_failed(self, figures: OutcomeFigures) -> None:
         self.failures.add()

@@ -5,7 +5,7 @@ middleware.py calls it; app.py documents it.
 
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from ..contract.classes import Decide, answered_score, decide_inputs
 from ..contract.schema import ContractSchema
 from ..modes import DecisionMode
 from ..records.errors import EventLogError
@@ -32,13 +33,17 @@ from .request_models import EXAMPLES, schema_of, validator_of
 
 
 class ScoredRows(NamedTuple):
-    """Rows of a body in one order: ids, answers, predictions to record, scores, encoded rows."""
+    """Rows of a body in one order: ids, answers, predictions to record, scores, encoded rows.
+
+    `top` has the position of the most probable class of each row; it is empty without classes.
+    """
 
     ids: list[str]
     answers: list[dict[str, Any]]
     predictions: list[dict[str, Any]]
     scores: list[float]
     matrix: NDArray[np.float32]
+    top: Sequence[float] = ()
 
     def without(self, ids: Collection[str]) -> "ScoredRows":
         """Return the rows with other ids."""
@@ -49,6 +54,7 @@ class ScoredRows(NamedTuple):
             predictions=[self.predictions[place] for place in rest],
             scores=[self.scores[place] for place in rest],
             matrix=self.matrix[rest],
+            top=[self.top[place] for place in rest] if self.top else (),
         )
 
 
@@ -59,7 +65,7 @@ class PredictHandler:
         self,
         terms: ContractSchema,
         models: ModelLoader,
-        decide: Callable[[float, float], Any],
+        decide: Decide,
         spool: EventLog,
         mode_state: ModeState,
         metrics: Metrics,
@@ -132,26 +138,28 @@ class PredictHandler:
                 self.metrics.violations.add(field, rule, amount=count)
             raise validation_problem(error, self.fields, self.examples, self.personal) from None
         matrix, result = serving.bundle.score_rows(rows)
-        scores, threshold = result.tolist(), serving.bundle.manifest.threshold
+        classes, threshold = serving.bundle.classes, serving.bundle.manifest.threshold
+        given = decide_inputs(classes, result)
         shadow = facts["mode"] == DecisionMode.SHADOW
-        if not all(map(isfinite, scores)):
+        if not (np.isfinite(result).all() if classes else all(map(isfinite, given))):
             raise ValueError(
                 f"version {serving.version} gave a score that is not a finite number; roll it back"
             )
         explored, personal = None if shadow else self.explored, self.personal
         decide = serving.bundle.decide or self.decide
-        ids, answers, predictions = [], [], []
-        for row, score in zip(rows, scores, strict=True):
+        ids, answers, predictions, scores = [], [], [], []
+        for row, value in zip(rows, given, strict=True):
             id, decision, arm = (
                 row.pop("id") or os.urandom(16).hex(),
-                decide(score, threshold),
+                decide(value, threshold),
                 None,
             )
             if decision is None or decision != decision:
                 raise ValueError(
-                    f"decide() returned {decision!r} for a score of {score}; "
+                    f"decide() returned {decision!r} for a score of {value}; "
                     "it must return a text or a number"
                 )
+            score = answered_score(value, decision) if classes else value
             if explored and decision != explored.decision and explored.includes(id, salt):
                 arm, decision = EXPLORED, explored.decision
             shown = None if shadow else decision
@@ -160,11 +168,17 @@ class PredictHandler:
             for name in personal:
                 del row[name]
             answer = {"id": id, "score": score, "decision": shown}
+            shares = None
+            if classes:
+                shares = answer["scores"] = {str(item): share for item, share in value.items()}
+                decision = str(decision)
             if arm:
                 answer["arm"] = arm
             answers.append(answer)
-            predictions.append(build_prediction(id, score, decision, unit, row, salt, arm))
-        return ScoredRows(ids, answers, predictions, scores, matrix)
+            scores.append(score)
+            predictions.append(build_prediction(id, score, decision, unit, row, salt, arm, shares))
+        top = result.argmax(axis=1).tolist() if classes else ()
+        return ScoredRows(ids, answers, predictions, scores, matrix, top)
 
     def _record(
         self,
@@ -197,6 +211,6 @@ class PredictHandler:
 
     def _count(self, serving: LoadedModel, cases: ScoredRows) -> None:
         if cases.ids:
-            serving.counts.add(cases.matrix, cases.scores)
+            serving.counts.add(cases.matrix, cases.scores, cases.top)
             decided = [(item.get("arm", CHAMPION), item["decision"]) for item in cases.predictions]
             self.metrics.count_predictions(serving.version, decided)

@@ -13,6 +13,7 @@ from ..records.errors import EventsRefusedError, OutcomeConflictError, StoreUnav
 from ..records.events import pseudonymize
 from ..records.sender import Sender
 from .api_keys import ApiKeys, Caller
+from .class_outcomes import ClassOutcome, ClassOutcomes, class_examples, class_rows
 from .metrics import Metrics
 from .model_loader import ModelLoader
 from .problems import MAX_SHOWN_ERRORS, ProblemError, validation_problem
@@ -42,10 +43,17 @@ class RecordRoutes:
 
         Raises ProblemError: 409 if an outcome differs from the stored one without "correction".
         """
-        given: list[Outcome] = parse_body(Outcomes, body).outcomes
-        if self.models.get_or_503().bundle.manifest.task == "binary":
-            self._zero_or_one(given)
-        rows = [item.model_dump() for item in given]
+        serving = self.models.current
+        classes = serving.bundle.classes if serving else ()
+        given: list[Outcome] | list[ClassOutcome]
+        if classes:
+            given = parse_body(ClassOutcomes, body, class_examples(classes)).outcomes
+            rows = class_rows(given, classes)
+        else:
+            given = parse_body(Outcomes, body).outcomes
+            if self.models.get_or_503().bundle.manifest.task == "binary":
+                self._zero_or_one(given)
+            rows = [item.model_dump() for item in given]
         try:
             count = self._store(lambda store: store.add_outcomes(rows, sender_of(caller, request)))
         except OutcomeConflictError as conflict:
@@ -53,7 +61,8 @@ class RecordRoutes:
                 {
                     "row": row,
                     "field": "outcome",
-                    "rule": f"{known:g} is stored for {given[row].prediction_id!r}",
+                    "rule": f"{known if isinstance(known, str) else format(known, 'g')} is stored "
+                    f"for {given[row].prediction_id!r}",
                     "given": given[row].outcome,
                     "example": {"outcome": given[row].outcome, "correction": True},
                 }

@@ -9,6 +9,7 @@ import pytest
 
 from ..commands.cli import VERBS
 from ..commands.start import package_here
+from ..contract.classes import decide_inputs, outcome_inputs
 from ..contract.encoding import encode, sample_columns
 from ..contract.validation import check
 from ..governance.gates import read_gates
@@ -17,6 +18,7 @@ from ..project.extension_loader import own_commands
 from ..project.project import Project, Seam
 from ..training.dataset import Dataset, collect
 from ..training.evaluation_metrics import NAMES, SLICED
+from ..training.fit import require_scores
 from ..training.split import split
 
 __all__ = [
@@ -60,10 +62,11 @@ def rows(seam: Seam) -> Dataset:
 
 @pytest.fixture(scope="module")
 def made_up(seam: Seam) -> Dataset:
-    """Return synthetic rows of the contract, with missing and unknown values and both outcomes."""
+    """Return synthetic rows of the contract, with missing and unknown values and all outcomes."""
     columns = sample_columns(seam.terms.fields, 200, seed=0)
     units = np.array([f"made up {row}" for row in range(200)], dtype=object)
-    return Dataset(np.tile([0.0, 1.0], 100), units, None, columns)
+    outcomes = np.arange(200.0) % (len(seam.terms.classes) or 2)
+    return Dataset(outcomes, units, None, columns)
 
 
 def test_the_rows_can_be_split(seam: Seam, rows: Dataset) -> None:
@@ -92,16 +95,24 @@ def test_every_row_that_the_contract_allows_leads_to_a_decision(
 
 def require_finite_scores(seam: Seam, rows: Dataset) -> None:
     scores = np.asarray(seam.baseline(rows.columns))
+    if classes := seam.terms.classes:
+        require_scores(scores, len(rows), "baseline()", classes)
+        return
     assert scores.shape == (len(rows),)
     assert np.isfinite(scores).all()
 
 
 def require_payoffs(seam: Seam, rows: Dataset) -> None:
     dicts = rows.as_dicts(seam.terms.personal, seam.terms.fields)
-    for score, outcome, row in zip(seam.baseline(rows.columns), rows.y, dicts, strict=True):
-        decision = seam.decide(float(score), 0.5)
-        assert isinstance(decision, str if seam.task() == "binary" else float | int)
-        assert np.isfinite(seam.payoff(decision, float(outcome), row))
+    classes, scores = seam.terms.classes, np.asarray(seam.baseline(rows.columns), dtype=np.float64)
+    given, outcomes = decide_inputs(classes, scores), outcome_inputs(classes, rows.y)
+    for score, outcome, row in zip(given, outcomes, dicts, strict=True):
+        decision = seam.decide(score, 0.5)
+        if classes:
+            assert isinstance(decision, str) or decision in classes
+        else:
+            assert isinstance(decision, str if seam.task() == "binary" else float | int)
+        assert np.isfinite(seam.payoff(decision, outcome, row))
 
 
 def test_rows_are_encoded_unless_they_hold_text(seam: Seam, made_up: Dataset) -> None:

@@ -4,11 +4,13 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..bundle.code import CODE_FOLDER
 from ..bundle.code_rules import collect_sources
@@ -25,6 +27,7 @@ from ..bundle.manifest import (
 from ..bundle.reference_profile import build_reference
 from ..bundle.runtime import Runtime
 from ..bundle.writer import canonical, make_probe, write_bundle
+from ..contract.classes import Decide, answered_score, class_names, decide_inputs
 from ..governance.gates import GateVerdict
 from ..identity import whoami
 from ..project.project import Seam
@@ -47,7 +50,7 @@ class Candidate:
     files: dict[str, bytes]
     threshold: float
     parity: Parity | None
-    decide: Callable[[float, float], Any] | None = None
+    decide: Decide | None = None
 
 
 def make_bundle(
@@ -92,11 +95,7 @@ def make_bundle(
         candidate.files
         | code
         | {
-            "reference.json": canonical(
-                build_reference(
-                    terms.fields, learned.columns, candidate.runtime.score(learned.columns)
-                ).model_dump(mode="json", exclude_none=True)
-            ),
+            "reference.json": canonical(_reference(seam, candidate, learned)),
             "probe.json": make_probe(terms.fields, candidate.runtime),
             "card.md": render_card(
                 candidate.kind,
@@ -118,6 +117,7 @@ def make_bundle(
         "kind": candidate.kind,
         "package": seam.package,
         "task": task,
+        "classes": terms.classes,
         "runtime": "python" if candidate.kind == "baseline" else seam.runtime,
         "inputs": inputs_of(terms.fields),
         "threshold": candidate.threshold,
@@ -139,6 +139,26 @@ def make_bundle(
         "accountable": card_text.contact,
     }
     return write_bundle(root, manifest, files)
+
+
+def _reference(seam: Seam, candidate: Candidate, learned: Dataset) -> dict[str, Any]:
+    """Return the reference profile, with the class shares only for a label with classes."""
+    classes, scores = seam.terms.classes, candidate.runtime.score(learned.columns)
+    if not classes:
+        profile = build_reference(seam.terms.fields, learned.columns, scores)
+        return profile.model_dump(mode="json", exclude={"classes"}, exclude_none=True)
+    decide = candidate.decide or seam.decide
+    answered = [
+        answered_score(given, decide(given, candidate.threshold))
+        for given in decide_inputs(classes, scores)
+    ]
+    return build_reference(
+        seam.terms.fields,
+        learned.columns,
+        np.array(answered),
+        class_names(classes),
+        scores.argmax(axis=1).tolist(),
+    ).model_dump(mode="json", exclude_none=True)
 
 
 def carried_sources(seam: Seam, kind: str) -> dict[str, str]:

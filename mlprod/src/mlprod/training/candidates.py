@@ -10,7 +10,7 @@ from ..project.project import Seam
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .export import export, measure_parity, runtime_of, try_export
-from .fit import choose_threshold, fit, require_finite
+from .fit import choose_threshold, fit, require_scores
 from .split import Split
 
 Say = Callable[[str], None]
@@ -22,15 +22,17 @@ def make_baseline(seam: Seam, rows: Dataset, parts: Split) -> Candidate:
     """Make the baseline candidate, with the best threshold on the validation rows.
 
     The threshold makes the comparison with a model fair. Raises InvalidScoresError if baseline()
-    does not return one finite number for each row.
+    does not return one finite number for each row, or the probability of each class.
     """
     runtime, validation = BaselineRuntime(seam.baseline), rows.subset(parts.validation)
-    require_finite(
+    classes = seam.terms.classes
+    require_scores(
         runtime.score(sample_columns(seam.terms.fields, BASELINE_SAMPLE_ROWS, seed=3)),
         BASELINE_SAMPLE_ROWS,
         "baseline()",
+        classes,
     )
-    require_finite(runtime.score(rows.columns), len(rows), "baseline()")
+    require_scores(runtime.score(rows.columns), len(rows), "baseline()", classes)
     return Candidate(
         "baseline",
         runtime,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..bundle.loader import BundleError, open_bundle
 from ..bundle.manifest import BacktestWindow, Estimate, Manifest, Parity
+from ..contract.classes import class_names
 from ..contract.schema import Task
 from ..governance.gates import Figure
 from ..project.project import Seam
@@ -18,7 +19,7 @@ from .backtest import NO_BACKTEST, share_of_wins
 from .bundle_builder import Candidate
 from .dataset import Dataset
 from .evaluate import Evaluation, evaluate
-from .evaluation_metrics import BY_TASK
+from .evaluation_metrics import BY_TASK, OF_CLASSES
 from .fit import payoffs
 from .leakage import FieldPower
 from .registry import CHAMPION, Registry, Version
@@ -88,6 +89,11 @@ def compare_champion(
                 }
             raise
     manifest = bundle.manifest
+    if manifest.classes != seam.terms.classes:
+        listed = ", ".join(class_names(manifest.classes)) or f"none, as a {manifest.task}"
+        return None, {
+            CHAMPION: f"version {champion.number} does not fit today's CLASSES; it has {listed}"
+        }
     rival = Candidate(
         manifest.kind, bundle.runtime, {}, manifest.threshold, None, decide=bundle.decide
     )
@@ -164,8 +170,12 @@ def not_applicable_metrics(
 
     The refit is judged after it: see refit.judge_refit().
     """
-    other: Task = "regression" if task == "binary" else "binary"
-    absent = dict.fromkeys(BY_TASK[other], f"a metric of {other}")
+    absent = {
+        name: f"a metric of {other}"
+        for other in reversed(BY_TASK)
+        for name in (*BY_TASK[other], *(OF_CLASSES if other == "multiclass" else ()))
+        if other != task and name not in BY_TASK[task]
+    }
     absent["refit_difference"] = 'model.py has no REFIT = "all"'
     if not windows:
         absent["backtest_wins"] = NO_BACKTEST

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ..contract.classes import Classes
 from ..contract.dates import DATE_EXAMPLES
 from ..contract.encoding import column, json_value
 from ..contract.schema import Columns, ContractSchema, Field
@@ -24,7 +25,8 @@ from .sources import cells_of, load_table
 class Dataset:
     """Labeled rows.
 
-    `y` is float64 [rows]. `units` is object [rows]: all rows of a unit stay in one part of a split.
+    `y` is float64 [rows]; for a label with classes it holds positions in CLASSES. `units` is object
+    [rows]: all rows of a unit stay in one part of a split.
     `at` is datetime64 [rows], or None without EVENT_TIME.
     """
 
@@ -121,6 +123,13 @@ def collect(table: ir.Table, terms: ContractSchema) -> Dataset:
         if terms.time
         else None
     )
-    return Dataset(
-        pc.cast(arrow[terms.label], pa.float64(), safe=False).to_numpy(), units, at, columns
-    )
+    return Dataset(_labels(arrow[terms.label], terms.classes), units, at, columns)
+
+
+def _labels(cells: Any, classes: Classes) -> NDArray[np.float64]:
+    """Return the labels as numbers [rows], or as positions in `classes`."""
+    if not classes:
+        numbers: NDArray[np.float64] = pc.cast(cells, pa.float64(), safe=False).to_numpy()
+        return numbers
+    positions = {item: float(place) for place, item in enumerate(classes)}
+    return np.array([positions[item] for item in cells.to_pylist()], dtype=np.float64)

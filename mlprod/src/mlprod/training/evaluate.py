@@ -1,5 +1,6 @@
 """Evaluation of scores: metrics and payoff, with intervals, overall and by slice."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from ..bundle.manifest import Estimate
 from ..bundle.runtime import Scores
 from ..contract.schema import ContractSchema, Task
+from .class_metrics import Weights, precision_of, recall_of, row_figures
 from .dataset import Dataset
-from .evaluation_metrics import BOTH, BY_TASK, Weights
+from .evaluation_metrics import BOTH, BY_TASK
 
 # Replicates beyond an end of an interval that make this end more than chance.
 MIN_TAIL_REPLICATES = 10
@@ -52,11 +54,19 @@ def evaluate(
     `money` is the payoff of each row [rows]. Intervals are percentiles of a bootstrap over units
     (Efron 1979), because rows of one unit are not independent. They cover 95 % for all rows, and
     95 % for all slices jointly (Bonferroni). Without this correction one of many slices would look
-    worse by chance.
+    worse by chance. For classes there are also precision and recall of each class, under the names
+    of `class_parts`.
     """
     parts = {OVERALL: np.ones(len(rows), dtype=bool)} | slice_masks(terms, rows)
     wanted = {(name, part): metric for part in parts for name, metric in BOTH.items()}
     wanted |= {(name, OVERALL): metric for name, metric in BY_TASK[task].items()}
+    if task == "multiclass":
+        scores = row_figures(rows.y, scores)
+        of_classes = class_parts(terms)
+        parts |= dict.fromkeys(of_classes, parts[OVERALL])
+        for place, part in enumerate(of_classes):
+            wanted["precision", part] = precision_of(place)
+            wanted["recall", part] = recall_of(place)
 
     def measure(weights: Weights) -> dict[tuple[str, str], float]:
         return {
@@ -75,6 +85,11 @@ def evaluate(
         ),
         replicates,
     )
+
+
+def class_parts(terms: ContractSchema) -> list[str]:
+    """Return the names of the classes among the slices: "label=class", in the order of CLASSES."""
+    return [f"{terms.label}={item}" for item in terms.classes]
 
 
 def paired_difference(
@@ -124,10 +139,10 @@ def _estimates(
     drawn: dict[tuple[str, str], NDArray[np.float64]],
     counts: dict[tuple[str, str], int],
 ) -> dict[tuple[str, str], Estimate]:
-    parts = max(len({part for _, part in values} - {OVERALL}), 1)
+    parts = Counter(name for name, part in values if part != OVERALL)
     result = {}
     for key, value in values.items():
-        tail = 0.025 if key[1] == OVERALL else 0.025 / parts
+        tail = 0.025 if key[1] == OVERALL else 0.025 / parts[key[0]]
         low, high = np.nanquantile(drawn[key], [tail, 1 - tail])
         result[key] = Estimate(
             value=round(value, 9),

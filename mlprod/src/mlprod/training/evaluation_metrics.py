@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from ..bundle.runtime import Scores
 from ..contract.schema import Task
+from . import class_metrics
+from .class_metrics import Weights
 
-Weights = NDArray[np.float64]
 Metric = Callable[[NDArray[np.float64], Scores, NDArray[np.float64], Weights], float]
 
 
@@ -87,13 +88,26 @@ BY_TASK: dict[Task, dict[str, Metric]] = {
         "rmse": lambda y, s, m, w: float(np.sqrt(np.average((s - y) ** 2, weights=w))),
         "r2": r2,
     },
+    # Their second argument has the figures of class_metrics.row_figures().
+    "multiclass": {
+        "log_loss": class_metrics.log_loss,
+        "accuracy": class_metrics.accuracy,
+        "macro_f1": class_metrics.macro_f1,
+        "brier": class_metrics.brier,
+        "calibration_error": lambda y, s, m, w: calibration_error(
+            (s[:, class_metrics.TOP] == y).astype(np.float64), s[:, class_metrics.CONFIDENCE], m, w
+        ),
+    },
 }
+# Metrics of each class; the slice is the label and the class.
+OF_CLASSES = ("precision", "recall")
 # Metrics that a gate may use by slice.
-SLICED = frozenset({"value", "single_field_power"})
+SLICED = frozenset({"value", "single_field_power", *OF_CLASSES})
 # Metrics that gates.yaml may name and other modules measure.
 OTHERS = ("single_field_power", "parity_difference", "backtest_wins", "refit_difference")
 NAMES = (
     frozenset(BOTH)
     | frozenset(name for table in BY_TASK.values() for name in table)
     | frozenset(OTHERS)
+    | frozenset(OF_CLASSES)
 )

@@ -23,7 +23,7 @@ from ..contract.encoding import sample_columns
 from ..contract.schema import Columns, Task
 from ..project.project import Seam
 from .dataset import Dataset
-from .fit import require_finite
+from .fit import require_scores
 
 PARITY_ROWS = 50_000
 ONNX_REMEDY = 'Use estimators that skl2onnx supports, or RUNTIME = "python" in model.py.'
@@ -52,8 +52,8 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
                 f"{name} cannot be pickled: {str(error)[:200]}. Define functions at the top of a "
                 "module instead of lambdas, and hold no open files or connections in the estimator"
             ) from error
-    binary = seam.task() == "binary"
-    if binary and not hasattr(estimator, "predict_proba"):
+    classifier = seam.task() != "regression"
+    if classifier and not hasattr(estimator, "predict_proba"):
         last = type(estimator[-1]).__name__ if isinstance(estimator, Pipeline) else name
         raise ExportError(
             f"{last} has no predict_proba, which a classifier needs, because a score must be a "
@@ -61,7 +61,7 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
             "estimator, for example LogisticRegression()"
         )
     try:
-        onnx = seam.export(estimator) if seam.export else _to_onnx(seam, estimator, binary)
+        onnx = seam.export(estimator) if seam.export else _to_onnx(seam, estimator, classifier)
         if isinstance(onnx, bytes):
             onnx = ModelProto.FromString(onnx)
     except Exception as error:
@@ -89,9 +89,9 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
     return {"model.onnx": model}
 
 
-def _to_onnx(seam: Seam, estimator: Any, binary: bool) -> Any:
+def _to_onnx(seam: Seam, estimator: Any, classifier: bool) -> Any:
     row = np.zeros((1, len(seam.inputs.fields)), dtype=np.float32)
-    return to_onnx(estimator, row, options={"zipmap": False} if binary else None)
+    return to_onnx(estimator, row, options={"zipmap": False} if classifier else None)
 
 
 def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:
@@ -126,7 +126,12 @@ def runtime_of(seam: Seam, files: dict[str, bytes]) -> Runtime:
     if seam.runtime == "python":
         return PythonRuntime(files["model/model.pkl"], seam.code, seam.inputs)
     with _onnx_errors(seam):
-        runtime = OnnxRuntime(files["model.onnx"], seam.terms.fields, seam.derive)
+        runtime = OnnxRuntime(
+            files["model.onnx"],
+            seam.terms.fields,
+            seam.derive,
+            multiclass=bool(seam.terms.classes),
+        )
         runtime.score(sample_columns(seam.terms.fields, 2, seed=2))
     return runtime
 
@@ -150,21 +155,22 @@ def _onnx_errors(seam: Seam) -> Iterator[None]:
 def measure_parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset) -> Parity:
     """Compare the scores of estimator and export, on the rows and on synthetic ones.
 
-    The synthetic rows also have missing values and unknown categories. Where the largest score is
+    All probabilities of a row are compared. The synthetic rows also have missing values and
+    unknown categories. Where the largest score is
     above one, the difference is relative to it, because float32 has seven digits. Raises
     ExportError if one of the two cannot score the rows.
     """
-    worst = 0.0
+    worst, classes = 0.0, seam.terms.classes
     for columns in (rows.columns, sample_columns(seam.terms.fields, PARITY_ROWS, seed=2)):
         count = len(next(iter(columns.values())))
         try:
-            own = require_finite(predict(seam, estimator, columns), count, "the model")
+            own = require_scores(predict(seam, estimator, columns), count, "the model", classes)
         except ValueError as error:
             raise ExportError(
                 f"the estimator cannot score rows that the contract allows: {error}"
             ) from error
         with _onnx_errors(seam):
-            exact = require_finite(exported.score(columns), count, "the exported model")
+            exact = require_scores(exported.score(columns), count, "the exported model", classes)
         worst = max(
             worst, float(np.max(np.abs(own - exact))) / max(1.0, float(np.max(np.abs(own))))
         )
@@ -172,13 +178,15 @@ def measure_parity(seam: Seam, estimator: Any, exported: Runtime, rows: Dataset)
 
 
 def predict(seam: Seam, estimator: Any, columns: Columns) -> Scores:
-    """Return the scores [rows] of the estimator itself, without its export."""
+    """Return the scores [rows], or [rows, classes], of the estimator itself, without its export."""
     if seam.runtime == "python":
         return np.asarray(estimator.predict(seam.inputs.columns(columns)), dtype=np.float64)
     return _scores(estimator, seam.inputs.matrix(columns), seam.task())
 
 
 def _scores(estimator: Any, matrix: NDArray[np.float32], task: Task) -> Scores:
+    if task == "multiclass":
+        return np.asarray(estimator.predict_proba(matrix), dtype=np.float64)
     scores = (
         estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
     )

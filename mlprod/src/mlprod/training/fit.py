@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ..bundle.runtime import Scores
+from ..contract.classes import Classes, Decide, decide_inputs, outcome_inputs, top_scores
 from ..project.project import Seam
 from .column_names import by_position
 from .dataset import Dataset
 
 # Thresholds that are tried, evenly over the quantiles of the scores.
 THRESHOLD_CANDIDATES = 100
+# By how much the probabilities of a row may differ from 1 in sum; float32 has seven digits.
+SUM_TOLERANCE = 1e-3
 
 
 class InvalidScoresError(Exception):
@@ -40,11 +43,20 @@ def fit(seam: Seam, rows: Dataset) -> Any:
     )
     try:
         with threadpool_limits(1):
-            return estimator.fit(inputs, rows.y)
+            return estimator.fit(inputs, _labels(seam, rows))
     except (ValueError, TypeError) as error:
         raise FitError(
             _describe_failure(estimator, inputs, seam.inputs.fields.names, error)
         ) from error
+
+
+def _labels(seam: Seam, rows: Dataset) -> NDArray[Any]:
+    """Return what the estimator learns [rows]; positions in CLASSES are int64.
+
+    Positions, and not the words, so that the columns of its probabilities are in the order of
+    CLASSES.
+    """
+    return rows.y.astype(np.int64) if seam.terms.classes else rows.y
 
 
 def _describe_failure(estimator: Any, inputs: Any, names: Sequence[str], error: Exception) -> str:
@@ -77,7 +89,40 @@ def require_finite(values: Any, rows: int, whose: str) -> NDArray[np.float64]:
             f"{whose} returned an array of shape {array.shape} for {rows} rows; what works: "
             f"shape ({rows},)"
         )
-    if bad := int(np.sum(~np.isfinite(array))):
+    return _all_finite(array, whose)
+
+
+def require_scores(values: Any, rows: int, whose: str, classes: Classes) -> Scores:
+    """Return the scores as float64: [rows], or probabilities [rows, classes].
+
+    `whose` names their origin in the message. Raises InvalidScoresError if the shape is another
+    one, if a score is not finite, or if the probabilities of a row do not add up to 1.
+    """
+    if not classes:
+        return require_finite(values, rows, whose)
+    array, wanted = np.asarray(values, dtype=np.float64), (rows, len(classes))
+    if array.shape != wanted:
+        raise InvalidScoresError(
+            f"{whose} returned an array of shape {array.shape} for {rows} rows and "
+            f"{len(classes)} classes; what works: shape {wanted}, the columns in the order of "
+            "CLASSES"
+        )
+    array = _all_finite(array, whose)
+    sums = array.sum(axis=1)
+    no_share = (array < 0).any(axis=1) | (np.abs(sums - 1) > SUM_TOLERANCE)
+    if bad := int(np.sum(no_share)):
+        row = int(np.argmax(no_share))
+        raise InvalidScoresError(
+            f"{whose} returned no probabilities for {bad} of {rows} rows, for example "
+            f"{np.round(array[row], 4).tolist()}; what works: numbers from 0 to 1 that add up to "
+            "1, for example scores / scores.sum(axis=1, keepdims=True)"
+        )
+    return array
+
+
+def _all_finite(array: NDArray[np.float64], whose: str) -> NDArray[np.float64]:
+    rows, finite = len(array), np.isfinite(array)
+    if bad := int(np.sum(~(finite if array.ndim == 1 else finite.all(axis=1)))):
         raise InvalidScoresError(
             f"{whose} returned no finite number for {bad} of {rows} rows that the contract "
             "allows; handle missing values (NaN, None) and unknown categories in it, for example "
@@ -91,22 +136,27 @@ def payoffs(
     rows: Dataset,
     scores: Scores,
     threshold: float,
-    decide: Callable[[float, float], Any] | None = None,
+    decide: Decide | None = None,
 ) -> NDArray[np.float64]:
     """Compute the payoff [rows] of the decisions that these scores lead to.
 
     `decide` is that of the candidate, by default the project's.
     """
     decide = decide or seam.decide
-    dicts = rows.as_dicts(seam.terms.personal, seam.terms.fields)
-    cases = zip(scores.tolist(), rows.y.tolist(), dicts, strict=True)
+    classes = seam.terms.classes
+    cases = zip(
+        decide_inputs(classes, scores),
+        outcome_inputs(classes, rows.y),
+        rows.as_dicts(seam.terms.personal, seam.terms.fields),
+        strict=True,
+    )
     result = [
         _row_payoff(seam, decide(score, threshold), outcome, row) for score, outcome, row in cases
     ]
     return require_finite(result, len(rows), "payoff()")
 
 
-def _row_payoff(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) -> Any:
+def _row_payoff(seam: Seam, decision: Any, outcome: Any, row: dict[str, Any]) -> Any:
     """Call payoff() with a row as the records hold it, without PII.
 
     So the service can compute the same payoff from its records later. Raises InvalidScoresError if
@@ -127,15 +177,17 @@ def _row_payoff(seam: Seam, decision: Any, outcome: float, row: dict[str, Any]) 
 def choose_threshold(seam: Seam, rows: Dataset, scores: Scores) -> float:
     """Choose the threshold with the largest payoff on these rows; of equals the middle one.
 
-    A regression has no threshold, so the result is 0.
+    For classes it is a threshold of the largest probability. A regression has no threshold, so the
+    result is 0.
     """
     if seam.task() == "regression":
         return 0.0
-    never = float(np.nextafter(scores.max(), np.inf))
+    compared = top_scores(scores)
+    never = float(np.nextafter(compared.max(), np.inf))
     # Denser at both ends, because a rare event has its best threshold there.
     tail = np.logspace(-2, -np.log10(max(len(scores), 101)), THRESHOLD_CANDIDATES // 2)
     shares = np.concatenate([np.linspace(0, 1, THRESHOLD_CANDIDATES), tail, 1 - tail])
-    candidates: list[float] = [*np.unique(np.quantile(scores, shares)).tolist(), never]
+    candidates: list[float] = [*np.unique(np.quantile(compared, shares)).tolist(), never]
     total = payoff_by_threshold(seam, rows, scores)
     totals = require_finite(
         [total(threshold) for threshold in candidates], len(candidates), "payoff()"
@@ -153,8 +205,8 @@ def payoff_by_threshold(seam: Seam, rows: Dataset, scores: Scores) -> Callable[[
 
     It calls payoff() once for each row and decision, so repeated calls are cheap.
     """
-    dicts = rows.as_dicts(seam.terms.personal, seam.terms.fields)
-    outcomes, listed = rows.y.tolist(), scores.tolist()
+    classes, dicts = seam.terms.classes, rows.as_dicts(seam.terms.personal, seam.terms.fields)
+    outcomes, listed = outcome_inputs(classes, rows.y), decide_inputs(classes, scores)
     # For each row the payoff of each decision so far.
     known: list[dict[Any, float]] = [{} for _ in listed]
 

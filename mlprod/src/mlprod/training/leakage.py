@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ NOTABLE_COVERAGE = 0.1
 LARGE_COVERAGE = 0.5
 # The most frequent words of texts that are checked.
 MAX_WORDS = 10_000
+# Rows from which the powers for classes are measured, since each class needs a pass.
+MAX_CLASS_ROWS = 100_000
 # Below this share of distinct rows equal rows are common, and do not indicate copies.
 MIN_DISTINCT_SHARE = 0.5
 
@@ -51,8 +53,11 @@ def field_powers(fields: Fields, rows: Dataset, task: Task) -> dict[str, FieldPo
     """Measure the power of each field from its order, its groups and its purest group.
 
     The purest group counts for a classifier only. A field with a power near 1 is a copy of the
-    label, and known only after the fact (Kaufman et al. 2012, Leakage in data mining).
+    label, and known only after the fact (Kaufman et al. 2012, Leakage in data mining). For more
+    than two classes the result is that of `_class_powers`.
     """
+    if task == "multiclass":
+        return _class_powers(fields, rows)
     measure = _auc if task == "binary" else _correlation
     half = hash_shares(rows.units) * 1_000 % 2 < 1
     powers = {}
@@ -73,6 +78,28 @@ def field_powers(fields: Fields, rows: Dataset, task: Task) -> dict[str, FieldPo
         power = max(*result, purest.purity if counts else 0.0)
         powers[field.name] = FieldPower(power, purest.purity, purest.group, purest.coverage)
     return powers
+
+
+def _class_powers(fields: Fields, rows: Dataset) -> dict[str, FieldPower]:
+    """Measure each class against all others.
+
+    The power is the mean over the classes, weighted by their shares (Provost and Domingos 2001): a
+    copy of the label separates every class. The purest group is that of the clearest class. It
+    causes a warning only, since a value may identify one class of many legitimately.
+    """
+    rows = rows.subset(np.arange(0, len(rows), len(rows) // MAX_CLASS_ROWS + 1))
+    classes, counts = np.unique(rows.y, return_counts=True)
+    totals, purest = dict.fromkeys(fields.names, 0.0), dict.fromkeys(fields.names, FieldPower(0.0))
+    for position, share in zip(classes, counts / len(rows), strict=True):
+        one = Dataset((rows.y == position).astype(np.float64), rows.units, rows.at, rows.columns)
+        for name, item in field_powers(fields, one, "binary").items():
+            totals[name] += share * item.power
+            if item.purity > purest[name].purity:
+                purest[name] = item
+    return {
+        name: replace(purest[name], power=round(min(total, 1.0), 12))
+        for name, total in totals.items()
+    }
 
 
 def leakage_warnings(powers: dict[str, FieldPower]) -> Iterator[str]:

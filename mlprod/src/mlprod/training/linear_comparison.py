@@ -39,6 +39,11 @@ def gain_over_linear(seam: Seam, rows: Dataset, parts: Split, candidate: Candida
 
     def score(part: Dataset) -> NDArray[np.float64]:
         matrix = _matrix(fields, seam.inputs.columns(part.columns), len(part))
+        if task == "multiclass":
+            # A rare class may be absent from the rows that this model learned.
+            shares = np.zeros((len(part), len(seam.terms.classes)))
+            shares[:, estimator.classes_.astype(np.intp)] = estimator.predict_proba(matrix)
+            return shares
         scores = (
             estimator.predict_proba(matrix)[:, 1] if task == "binary" else estimator.predict(matrix)
         )
@@ -56,7 +61,7 @@ def build_linear_model(fields: Fields, task: Task) -> Pipeline:
     """
     if not len(fields):
         return make_pipeline(
-            DummyClassifier(strategy="prior") if task == "binary" else DummyRegressor()
+            DummyRegressor() if task == "regression" else DummyClassifier(strategy="prior")
         )
     categories = OneHotEncoder(
         categories=[fields.codes(at) for at in fields.categorical], handle_unknown="ignore"
@@ -67,7 +72,7 @@ def build_linear_model(fields: Fields, task: Task) -> Pipeline:
     columns = [("categories", categories, fields.categorical), ("numbers", numbers, fields.numeric)]
     return make_pipeline(
         ColumnTransformer([item for item in columns if item[2]], sparse_threshold=0),
-        LogisticRegression(max_iter=1_000) if task == "binary" else Ridge(),
+        Ridge() if task == "regression" else LogisticRegression(max_iter=1_000),
     )
 
 

@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 
 from ..bundle.manifest import BacktestWindow, Data, Estimate, Refit
+from ..contract.classes import class_names
 from ..contract.documentation import example_value, fields_table
 from ..contract.schema import ContractSchema, Task
 from ..display.plain_text import cell, display
 from ..governance.gates import GateVerdict
 from ..governance.ownership import TODO
 from .backtest import backtest_warning
-from .evaluate import OVERALL, Evaluation
+from .evaluate import OVERALL, Evaluation, class_parts
 from .model_card_text import ModelCardText, is_filled_in, not_filled_in
 from .split import Split
 
@@ -40,7 +41,7 @@ def render_card(
         "How to Get Started with the Model": _start(terms),
         "Training Details": _training(kind, terms, data, parts, refit),
         "Evaluation": [
-            *_evaluation(evaluation, baseline, verdicts),
+            *_evaluation(terms, evaluation, baseline, verdicts),
             *_backtest(windows),
         ],
         "Model Card Authors": [f"- {display(author)}" for author in card_text.authors]
@@ -79,10 +80,13 @@ def _details(
         f"- Why it exists: {cell(card_text.statement) or not_filled_in('statement')}",
         f"- Risk tier: {cell(card_text.tier) or not_filled_in('tier')}",
     ]
-    if task == "binary":
+    if terms.classes:
+        lines.append(f"- Classes: {', '.join(map(cell, class_names(terms.classes)))}")
+    if task != "regression":
+        of = "of the largest probability" if terms.classes else ""
         lines.append(
-            f"- Threshold {threshold:.6g}: the one with the largest payoff on the validation rows, "
-            "which the model did not learn from"
+            f"- Threshold {threshold:.6g}{of and ' '}{of}: the one with the largest payoff on the "
+            "validation rows, which the model did not learn from"
         )
     return lines
 
@@ -198,7 +202,9 @@ def _backtest(windows: Sequence[BacktestWindow]) -> list[str]:
     ]
 
 
-def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[GateVerdict]) -> list[str]:
+def _evaluation(
+    terms: ContractSchema, result: Evaluation, baseline: Evaluation, verdicts: list[GateVerdict]
+) -> list[str]:
     whole, today = result.overall(), baseline.overall()
     less = result.difference(baseline)
     parts = sorted(
@@ -220,6 +226,7 @@ def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[GateVer
             for name in sorted(whole)
         ),
         "",
+        *_classes(terms, result),
         "### Slices",
         "",
         "| slice | value | minus the baseline's | rows |",
@@ -237,6 +244,27 @@ def _evaluation(result: Evaluation, baseline: Evaluation, verdicts: list[GateVer
             f"- {verdict_mark(verdict)} {verdict.gate.id}: {cell(verdict.says)}"
             for verdict in verdicts
         ),
+    ]
+
+
+def _classes(terms: ContractSchema, result: Evaluation) -> list[str]:
+    """Return the lines of the classes; none without classes."""
+    if not terms.classes:
+        return []
+    named = zip(class_names(terms.classes), class_parts(terms), strict=True)
+    return [
+        "### Classes",
+        "",
+        "`make report` adds the confusion matrix. Intervals cover 95 % for all classes jointly.",
+        "",
+        "| class | precision | recall |",
+        "| --- | --- | --- |",
+        *(
+            f"| {cell(name)} | {_figure(result.figures['precision', part])} | "
+            f"{_figure(result.figures['recall', part])} |"
+            for name, part in named
+        ),
+        "",
     ]
 
 

@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from sqlalchemy import select
 
+from ..contract.classes import Classes, classes_by_name
 from ..contract.schema import ContractSchema
 from ..contract.validation import known_label
 from ..records.smoke import of_cases
@@ -23,17 +24,27 @@ class LabelFillResult:
     unmatched: int = 0
 
 
-def read_outcome_labels(store: Store) -> pa.Table:
+def read_outcome_labels(store: Store, classes: Classes = ()) -> pa.Table:
     """Read the outcomes of real cases, as {prediction_id, outcome}.
 
-    Raises StoreUnavailableError if the records cannot be read.
+    An outcome is a number, or with `classes` one of them: a word, or an integer as a number.
+    Outcomes that are none of them are left out. Raises StoreUnavailableError if the records cannot
+    be read.
     """
     query = select(outcomes.c.prediction_id, outcomes.c.outcome).where(of_cases(outcomes))
+    kind, by_name = pa.float64(), classes_by_name(classes)
+    if classes:
+        column = outcomes.c.outcome_class
+        query = select(outcomes.c.prediction_id, column).where(
+            of_cases(outcomes), column.in_(by_name)
+        )
+        kind = pa.string() if isinstance(classes[0], str) else kind
     with store.reading() as connection:
         rows = connection.execute(query).all()
     ids, values = zip(*rows, strict=True) if rows else ((), ())
+    labels = [by_name[value] for value in values] if classes else values
     return pa.table(
-        {"prediction_id": pa.array(ids, pa.string()), "outcome": pa.array(values, pa.float64())}
+        {"prediction_id": pa.array(ids, pa.string()), "outcome": pa.array(labels, kind)}
     )
 
 
@@ -49,7 +60,9 @@ def fill_labels(
     if not known.num_rows or not {terms.id, terms.label} <= set(table.columns):
         return table, LabelFillResult(known.num_rows)
     own = table[terms.label]
-    number = (own.cast("int8") if own.type().is_boolean() else own).cast("float64")
+    number = own
+    if not (own.type().is_string() and pa.types.is_string(known.schema.field("outcome").type)):
+        number = (own.cast("int8") if own.type().is_boolean() else own).cast("float64")
     outcome_table = ibis.memtable(known.rename_columns(["_outcome_id", "_outcome"]))
     joined = table.mutate(_row_key=table[terms.id].cast("string"), _own_label=number).left_join(
         outcome_table, [("_row_key", "_outcome_id")]

@@ -15,8 +15,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..bundle.runtime import Scores
+from ..contract.classes import class_names, top_scores
 from ..contract.schema import Task
 from ..project.project import Seam
+from .class_metrics import confusion
+from .confusion_plot import draw_confusion
 from .dataset import Dataset
 from .evaluate import OVERALL, Evaluation
 from .fit import payoff_by_threshold, require_finite
@@ -62,20 +65,27 @@ def draw_plots(
     """Draw the plots, and return file name → SVG.
 
     `scores` [rows] are the candidate's on the test rows; `evaluation` and `baseline` are measured
-    there. There is a `money.svg` only for a classifier, because only it has a threshold. There is a
-    `slices.svg` only for a model with slices, because a baseline does not differ from itself.
+    there. There is a `money.svg` only for a classifier, because only it has a threshold, and a
+    `confusion.svg` only for classes. There is a `slices.svg` only for a model with slices, because
+    a baseline does not differ from itself.
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
         # The reader's fonts show a glyph that is missing here.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
-        drawn = {"calibration.svg": _calibration(seam.terms.label, task, test.y, scores)}
-        if task == "binary":
+        label, compared = seam.terms.label, top_scores(scores)
+        observed = test.y if compared is scores else (scores.argmax(axis=1) == test.y).astype(float)
+        drawn = {"calibration.svg": _calibration(label, task, observed, compared)}
+        if task != "regression":
             drawn["money.svg"] = _money(
-                payoff_by_threshold(seam, test, scores), scores, threshold, baseline
+                payoff_by_threshold(seam, test, scores), compared, threshold, baseline
             )
-        if evaluation is not baseline and any(part for _, part in evaluation.figures):
+        if task == "multiclass":
+            names = class_names(seam.terms.classes)
+            drawn["confusion.svg"] = draw_confusion(names, confusion(test.y, scores))
+        slices = any(name == "value" and part for name, part in evaluation.figures)
+        if evaluation is not baseline and slices:
             drawn["slices.svg"] = _slices(evaluation, baseline)
         return {name: _svg(figure) for name, figure in drawn.items()}
 
@@ -89,9 +99,14 @@ def _calibration(label: str, task: Task, y: NDArray[np.float64], scores: Scores)
     predicted, observed = (
         np.array([values[mask].mean() for mask in bins]) for values in (scores, y)
     )
-    if task == "binary":
+    if task != "regression":
         spread, of = np.array([_wilson(y[mask]) for mask in bins]), "95 % interval"
         axes.set(xlabel="mean score", ylabel=f"share of rows with {_plain(label)} = 1")
+        if task == "multiclass":
+            axes.set(
+                xlabel="mean probability of the most probable class",
+                ylabel="share of rows whose most probable class occurred",
+            )
     else:
         spread, of = (
             np.array([np.quantile(y[mask], [0.1, 0.9]) for mask in bins]),

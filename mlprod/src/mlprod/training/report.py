@@ -62,17 +62,19 @@ def write_report(registry: Registry, version: Version, folder: Path) -> Path:
 def _plot_descriptions(manifest: Manifest) -> dict[str, str]:
     """Return plot → its description for people who cannot see it, in the order of the page."""
     value, today = manifest.metrics["value"], manifest.baseline["value"]
-    slices = len(manifest.slices)
+    slices = sum("value" in item.metrics for item in manifest.slices)
     return {
         "money.svg": f"Mean payoff per row at every threshold: {value.value:.4g} at the chosen "
         f"threshold {manifest.threshold:.4g}, {today.value:.4g} with the baseline",
         "calibration.svg": f"Mean outcome over mean score, in bins of {value.n:,} test rows; on "
         f"the dashed line both are equal. {_error(manifest)}",
+        "confusion.svg": "Confusion matrix: how often each class occurred while each class was the "
+        "most probable, in test rows",
         "slices.svg": f"Value minus the baseline's by slice, {slices} in all, worst at the top, "
         "with intervals",
     }
 
 
 def _error(manifest: Manifest) -> str:
-    name = "calibration_error" if manifest.task == "binary" else "mae"
+    name = "mae" if manifest.task == "regression" else "calibration_error"
     return f"{name.replace('_', ' ')}: {manifest.metrics[name].value:.4g}"

@@ -93,7 +93,8 @@ def retrain(
     why = why.strip() or DEFAULT_REASONS[trigger]
     require_reason(who, why, "a new fraud")
     registry = Registry(settings)
-    rows, counts = fill_labels(load_table(seam.load), seam.terms, read_outcome_labels(store))
+    labels = read_outcome_labels(store, seam.terms.classes)
+    rows, counts = fill_labels(load_table(seam.load), seam.terms, labels)
     say(f"trigger    {trigger}: {why}")
     say(
         f"outcomes   {counts.outcomes:,} in {store.engine.url}: {counts.used:,} fill missing "

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from ..contract.schema import ContractSchema, Task
 from .dataset import Dataset
-from .split_errors import MIN_PART_ROWS, describe_one_class, describe_too_few_rows
+from .split_errors import (
+    MIN_PART_ROWS,
+    describe_absent_classes,
+    describe_one_class,
+    describe_too_few_rows,
+)
 
 # Shares of the units; the rest is the test part.
 TRAIN_SHARE, VALIDATION_SHARE = 0.60, 0.15
@@ -18,7 +23,7 @@ TRAIN_TIME_SHARE = 0.70
 
 
 class SplitError(Exception):
-    """A part has too few rows, or one class only."""
+    """A part has too few rows, one class only, or no row of a class."""
 
 
 class LeakageError(Exception):
@@ -44,7 +49,11 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
     ends before the other two begin, and rows of a group on the wrong side are left out. Without
     GROUP no row is left out: the earlier rows train, and the hash divides the later ones. Those of
     a regression are divided by time alone, so the test rows are the newest. Raises SplitError if a
-    part has too few rows or one class only; its message names the columns of `terms`.
+    part has too few rows or one class only, or if a class of CLASSES is absent from the training or
+    the test part; its message names the columns of `terms`.
+
+    A split that is stratified by class would move rows between the parts when labels arrive. So the
+    classes are checked instead.
     """
     place, train_share = hash_shares(rows.units), TRAIN_SHARE
     past, future = np.ones(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
@@ -68,6 +77,11 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
             raise SplitError(describe_too_few_rows(rows, name, len(part), terms))
         if task == "binary" and len(np.unique(rows.y[part])) < 2:
             raise SplitError(describe_one_class(rows, name, part, terms))
+        if terms and terms.classes and name != "validation":
+            present = set(rows.y[part].astype(int).tolist())
+            absent = [place for place in range(len(terms.classes)) if place not in present]
+            if absent:
+                raise SplitError(describe_absent_classes(rows, name, absent, terms))
     verify_split(rows, parts)
     return parts
 

@@ -1,9 +1,13 @@
 """Messages about rows that cannot be split, with the column that causes it and the remedy."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..contract.classes import class_names
 from ..contract.schema import ContractSchema
+from ..contract.words import join_shortened
 from .dataset import Dataset
 
 # Each part needs at least this number of rows.
@@ -48,6 +52,25 @@ def describe_one_class(
         f"all {len(positions):,} rows of {part} have the label {here:g}: {label} is {other:g} in "
         f"{int(counts[values == other][0]):,} of {len(rows):,} labeled rows{where}, in "
         f"{len(set(rows.units[which])):,} units. Load more rows with the label {other:g}"
+    )
+
+
+def describe_absent_classes(
+    rows: Dataset, part: str, absent: Sequence[int], terms: ContractSchema
+) -> str:
+    """Describe which classes have no row in a part, how many rows each class has, and the remedy.
+
+    `absent` has their positions in CLASSES.
+    """
+    names = class_names(terms.classes)
+    counts = np.bincount(rows.y.astype(np.intp), minlength=len(names)).tolist()
+    missing = join_shortened(repr(names[place]) for place in absent)
+    every = join_shortened(f"{name} {count:,}" for name, count in zip(names, counts, strict=True))
+    return (
+        f"{part} has no row of {'the class' if len(absent) == 1 else 'the classes'} {missing}. "
+        f"Labeled rows by class: {every}. A model needs each class in train and in test. Load "
+        "more rows of it, combine it with another class in load(), or remove it from CLASSES in "
+        "contract.py and leave its rows out in load()"
     )
 
 

@@ -12,7 +12,7 @@ from ..project.project import Seam
 from .dataset import Dataset
 from .evaluate import OVERALL, Evaluation, evaluate
 from .export import predict
-from .fit import choose_threshold, fit, payoffs, require_finite
+from .fit import choose_threshold, fit, payoffs, require_scores
 from .split import split
 from .split_errors import MIN_PART_ROWS
 
@@ -56,7 +56,8 @@ def staleness(seam: Seam, rows: Dataset) -> list[AgedModelResult]:
     for age in AGE_SHARES:
         until = at.max() - span * age
         window = np.flatnonzero((at > until - span * WINDOW_SHARE) & (at <= until))
-        if len(window) < MIN_PART_ROWS or len(np.unique(learn.y[window])) < 2:
+        distinct = len(np.unique(learn.y[window]))
+        if len(window) < MIN_PART_ROWS or distinct < max(2, len(seam.terms.classes)):
             raise NoTimeColumnError(
                 f"a window has {len(window)} rows with {seam.terms.label}, which are too few to "
                 f"learn from; load more rows"
@@ -73,5 +74,6 @@ def staleness(seam: Seam, rows: Dataset) -> list[AgedModelResult]:
 def _measured(seam: Seam, learn: Dataset, validation: Dataset, test: Dataset) -> Evaluation:
     estimator = fit(seam, learn)
     threshold = choose_threshold(seam, validation, predict(seam, estimator, validation.columns))
-    scores = require_finite(predict(seam, estimator, test.columns), len(test), "the model")
+    predicted = predict(seam, estimator, test.columns)
+    scores = require_scores(predicted, len(test), "the model", seam.terms.classes)
     return evaluate(seam.terms, seam.task(), test, scores, payoffs(seam, test, scores, threshold))

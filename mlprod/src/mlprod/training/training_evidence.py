@@ -13,6 +13,7 @@ from ..governance.evidence import Evidence
 from ..governance.gates import GateVerdict, Measured
 from ..project.project import Seam
 from .bundle_builder import Candidate
+from .class_metrics import squared_errors
 from .dataset import Dataset
 from .evidence_store import finding
 
@@ -113,7 +114,7 @@ def field_importance(seam: Seam, candidate: Candidate, rows: Dataset) -> dict[st
 
     def error(columns: Columns) -> float:
         scores = candidate.runtime.score({**rows.columns, **columns})
-        return float(np.mean((scores - rows.y) ** 2))
+        return float(np.mean(squared_errors(rows.y, scores)))
 
     unshuffled, result = error({}), {}
     for name in seam.terms.fields.names:

@@ -12,10 +12,11 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 from ..bundle.manifest import Estimate
 from ..project.project import Seam
+from .class_metrics import squared_errors
 from .dataset import Dataset
 from .evaluate import paired_difference
 from .export import predict
-from .fit import fit, require_finite
+from .fit import fit, require_scores
 from .split import split
 
 # Of a larger space this number of settings is drawn, always the same ones.
@@ -114,7 +115,6 @@ def _arguments(build_model: Callable[..., Any]) -> list[str]:
 
 def _errors(seam: Seam, learn: Dataset, validation: Dataset) -> NDArray[np.float64]:
     """Compute the squared errors [validation rows]; a classifier's mean is the Brier score."""
-    scores = require_finite(
-        predict(seam, fit(seam, learn), validation.columns), len(validation), "the model"
-    )
-    return (scores - validation.y) ** 2
+    predicted = predict(seam, fit(seam, learn), validation.columns)
+    scores = require_scores(predicted, len(validation), "the model", seam.terms.classes)
+    return squared_errors(validation.y, scores)

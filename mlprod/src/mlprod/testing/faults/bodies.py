@@ -13,6 +13,8 @@ from ...settings import Settings
 
 PACKAGE = package_here(Path.cwd())
 TERMS = Project(PACKAGE).terms
+# Two outcomes that the service accepts.
+OUTCOMES = TERMS.classes[:2] or (0, 1)
 LIMIT: int = Settings.model_fields["max_body_bytes"].default
 
 

@@ -17,7 +17,7 @@ import pytest
 from ...ops.migrate import migrate
 from ...records.store import Store
 from ..waiting import eventually
-from .bodies import body_of
+from .bodies import OUTCOMES, body_of
 from .callers import CallerLoad
 from .postgres_server import Postgres
 from .service import ServiceProcess, running
@@ -35,7 +35,7 @@ def server(server: Postgres) -> Iterator[Postgres]:
 
 
 def outcome_of(service: ServiceProcess, prediction: str) -> tuple[int, dict[str, str], Any]:
-    given = {"prediction_id": prediction, "outcome": 1, "at": "2026-01-31T12:00:00Z"}
+    given = {"prediction_id": prediction, "outcome": OUTCOMES[1], "at": "2026-01-31T12:00:00Z"}
     return service.send("/v1/outcomes", json.dumps({"outcomes": [given]}).encode())
 
 

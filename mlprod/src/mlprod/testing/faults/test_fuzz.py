@@ -23,7 +23,7 @@ from schemathesis import GenerationMode
 
 from ...ops.migrate import migrate
 from ...serving.api_keys import add_key
-from .bodies import body_of
+from .bodies import OUTCOMES, body_of
 from .callers import CONNECTION_ERRORS, seconds_of
 from .mutation import mutated
 from .service import HOST, ServiceProcess, running
@@ -40,7 +40,8 @@ EXPECTED = {200, 400, 401, 403, 404, 405, 409, 413, 422, 307}
 AT = "2026-01-31T12:00:00Z"
 GOOD: dict[str, Any] = {
     "/v1/outcomes": {
-        "outcomes": [{"prediction_id": "a", "outcome": 1, "at": AT, "correction": True}] * 2
+        "outcomes": [{"prediction_id": "a", "outcome": OUTCOMES[1], "at": AT, "correction": True}]
+        * 2
     },
     "/v1/feedback": {
         "feedback": [
@@ -207,7 +208,7 @@ ENDS = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00
 
 @pytest.mark.parametrize("at", ENDS)
 def test_extreme_time_is_accepted_or_rejected(guarded: Guarded, at: str) -> None:
-    given = {"outcomes": [{"prediction_id": at, "outcome": 1, "at": at}]}
+    given = {"outcomes": [{"prediction_id": at, "outcome": OUTCOMES[1], "at": at}]}
     status, headers, _ = guarded.service.send(
         "/v1/outcomes", json.dumps(given).encode(), guarded.keys["outcomes"]
     )

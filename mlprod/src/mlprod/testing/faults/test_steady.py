@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from .bodies import OUTCOMES
 from .callers import CONNECTION_ERRORS, CallerLoad, HttpCaller, seconds_of
 from .service import ServiceProcess, running
 
@@ -102,7 +103,11 @@ class OutcomeSender:
         while not self._stop.wait(0.1):
             subject = f"case-{uuid.uuid4().hex}"
             given = {
-                "outcomes": {"prediction_id": subject, "outcome": self.sent % 2, "at": AT},
+                "outcomes": {
+                    "prediction_id": subject,
+                    "outcome": OUTCOMES[self.sent % 2],
+                    "at": AT,
+                },
                 "feedback": {
                     "prediction_id": subject,
                     "verdict": "accepted",
