@@ -388,18 +388,3 @@ multiclass = Seam(
     detours,
     digest="of the tests",
 )
-
-
-class TeamModel:
-    """A model of the project's own, whose probabilities are shares of past tickets."""
-
-    def __init__(self, task: str = "multiclass") -> None:
-        self.task = task
-
-    def fit(self, columns: Columns, y: NDArray[np.int64]) -> "TeamModel":
-        mail = columns["channel"] == "mail"
-        self.shares = [np.bincount(y[mask], minlength=4) / mask.sum() for mask in (~mail, mail)]
-        return self
-
-    def predict(self, columns: Columns) -> NDArray[np.float64]:
-        return np.array([self.shares[channel == "mail"] for channel in columns["channel"]])

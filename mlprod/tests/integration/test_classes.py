@@ -12,17 +12,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Client, eventually, serve, silent
-from seams import TICKET, TICKETS, TeamModel, given, multiclass, small_classifier, terms_of, tickets
+from seams import TICKET, TICKETS, given, multiclass, small_classifier, terms_of, tickets
+from team_model import TeamModel
 
 from mlprod.batch.job import score
 from mlprod.batch.selection import ScoringFunctions, ScoringInput
 from mlprod.bundle.manifest import FORMAT
 from mlprod.contract.schema import ContractError
 from mlprod.contract.validation import ContractViolationError
+from mlprod.governance.config import read_governance
 from mlprod.governance.gates import Gate, GateError
 from mlprod.monitoring.alerts import drift_alerts, quality_alerts
 from mlprod.monitoring.champion import feature_counts, load_champion
 from mlprod.monitoring.drift import compare_distributions
+from mlprod.monitoring.live_checks import collect_evidence
 from mlprod.monitoring.quality import count_scored, outcome_stats
 from mlprod.project.project import Seam
 from mlprod.records.database import now
@@ -165,6 +168,15 @@ def test_records_give_quality_drift_and_metrics(live: Live) -> None:
     assert test_error
     assert stats.mean_squared_error == pytest.approx(test_error.value, abs=0.03)
     assert not list(quality_alerts(stats, 1, "multiclass", test_error))
+
+    org = read_governance(live.settings.governance_dir)
+    (live_quality,) = [
+        item.value
+        for item in collect_evidence(org, multiclass, store, champion, {}, now())
+        if item.check == "live-quality-watched"
+    ]
+    assert f"accuracy {stats.class_quality[0]:.3f}, log loss" in str(live_quality)
+    assert str(live_quality).endswith("on the test rows")
 
     counts = feature_counts(multiclass, store, champion, **window)
     drifts = {item.name: item for item in compare_distributions(champion.reference, counts)}
