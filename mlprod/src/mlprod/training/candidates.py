@@ -48,10 +48,11 @@ def make_model(
 ) -> Candidate:
     """Fit and export a model, and measure the parity of the export with the estimator.
 
-    All later figures are those of the exported model. Raises FitError, ExportError, and
-    BundleError if the model needs more than `megabytes`, so that the service would not load it.
+    All later figures are those of the exported model. Raises FitError,
+    UnsupportedStepError, ExportError, and BundleError if the model needs more than `megabytes`, so
+    that the service would not load it.
     """
-    estimator = fit(seam, rows.subset(parts.train))
+    estimator = fit(seam, rows.subset(parts.train), say)
     files = export(seam, estimator)
     size, memory = try_export(seam, files, megabytes)
     say(

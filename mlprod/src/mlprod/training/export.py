@@ -24,6 +24,7 @@ from ..contract.schema import Columns, Task
 from ..project.project import Seam
 from .dataset import Dataset
 from .fit import require_finite
+from .onnx_converters import TARGET_OPSET, exact_options, register_converters
 
 PARITY_ROWS = 50_000
 ONNX_REMEDY = 'Use estimators that skl2onnx supports, or RUNTIME = "python" in model.py.'
@@ -91,7 +92,9 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
 
 def _to_onnx(seam: Seam, estimator: Any, binary: bool) -> Any:
     row = np.zeros((1, len(seam.inputs.fields)), dtype=np.float32)
-    return to_onnx(estimator, row, options={"zipmap": False} if binary else None)
+    register_converters()
+    options = exact_options(estimator) | ({id(estimator): {"zipmap": False}} if binary else {})
+    return to_onnx(estimator, row, options=options, target_opset=TARGET_OPSET)
 
 
 def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:
