@@ -36,13 +36,13 @@ check: setup ## lint the template's own Python
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
-# The library has its own environment: the packages of a project, and pytest-xdist.
+# The library has its own environment: the packages of a project, its boosters, and pytest-xdist.
 LIBRARY := mlprod/.venv/bin/python
 INSTALL := $(BIN)/uv pip install -q -p $(LIBRARY) --require-hashes
 export TEMPLATE_PYTHON := $(CURDIR)/$(BIN)/python
-mlprod/.venv/ready: {{cookiecutter.project_slug}}/requirements/dev.txt requirements/dev.txt | setup
+mlprod/.venv/ready: {{cookiecutter.project_slug}}/requirements/dev.txt requirements/dev.txt requirements/boosters.txt | setup
 	@rm -rf mlprod/.venv
-	$(BIN)/uv venv -q -p $(BIN)/python mlprod/.venv && $(INSTALL) -r "$<"
+	$(BIN)/uv venv -q -p $(BIN)/python mlprod/.venv && $(INSTALL) -r "$<" && $(INSTALL) --no-deps -r requirements/boosters.txt
 	awk '/^(execnet|pytest-xdist)==/ {on = 1} on {print} !/\\$$/ {on = 0}' requirements/dev.txt | \
 	  $(INSTALL) --no-deps -r -
 	@touch $@
@@ -86,9 +86,12 @@ generated: setup alerts ## write the template's copies of the files that `make g
 release-check: setup ## compare a wheel with a rebuild of its tag: TAG=vX.Y.Z WHEEL=file
 	@$(BIN)/python templates/release.py check "$${TAG}" "$${WHEEL}"
 
-lock: setup ## resolve requirements/dev.txt again from pyproject.toml
+lock: setup ## resolve requirements/*.txt again
 	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --universal --python-version 3.11 \
 	  --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements/dev.txt
+	$(BIN)/uv pip compile mlprod/pyproject.toml --extra catboost --extra lightgbm --extra xgboost --upgrade --universal \
+	  --python-version 3.11 --fork-strategy fewest -c "{{cookiecutter.project_slug}}/requirements/dev.txt" \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements/boosters.txt
 
 upgrade: setup ## turn a project of the first version into a thin project on the library [PROJECT=folder]
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python templates/upgrade_project.py "$$PROJECT"

@@ -1,6 +1,6 @@
 """Measure the template against its peers and print a Markdown table.
 
-python bench/run.py [bake] [contract] [parity] [drift] [batch] [serving] [--pairs N]
+python bench/run.py [bake] [contract] [parity] [drift] [batch] [serving] [derive] [--pairs N]
 
 Run it in the template's own environment (Cookiecutter, uv). Environments and the table remain in
 BENCH_DIR, by default .bench. A missed target is only shown. Sides with different results fail the
@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 import bake
 import batch
 import contract_check
+import derive
 import drift
 import parity
 import serving
@@ -28,7 +29,7 @@ from measure import Line, environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).parent / "requirements.txt"
-ROWS = ("bake", "contract", "parity", "drift", "batch", "serving")
+ROWS = ("bake", "contract", "parity", "drift", "batch", "serving", "derive")
 NAMED = (
     "dataframely",
     "pandera",
@@ -85,7 +86,7 @@ def measured(
     if "bake" in rows:
         report_progress("bake")
         result += bake.lines(CHECKOUT, pairs)
-    if {"contract", "parity", "drift", "batch", "serving"} & set(rows):
+    if {"contract", "parity", "drift", "batch", "serving", "derive"} & set(rows):
         project = baked(store)
         locks.append(project / "requirements" / "dev.txt")
         python = installed(store / "project", locks[-1])
@@ -103,6 +104,9 @@ def measured(
     if "batch" in rows:
         report_progress("batch scoring")
         result += batch.lines(store / "batch", project, python, peers, pairs)
+    if "derive" in rows:
+        report_progress("derive")
+        result += derive.lines(store / "derive", project, python, pairs)
     if "serving" in rows:
         report_progress("serving")
         result += serving.lines(store / "serving", project, python, peers, pairs)

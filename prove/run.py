@@ -1,6 +1,6 @@
 """Run the long proofs: in full weekly and before a release, as a sample for each change.
 
-python prove/run.py [faults] [soak] [rows] [alarms] [cases] [projects] [--sample SEED]
+python prove/run.py [faults] [soak] [rows] [alarms] [parity] [cases] [projects] [--sample SEED]
 
 Prints a Markdown table. Without --sample and names it also writes the table into docs/proofs.md.
 If a proof fails, the command runs the others and then fails.
@@ -59,6 +59,18 @@ def alarms(place: Place) -> str:
     ]
 
 
+def parity(place: Place) -> str:
+    place.run("make", "mlprod/.venv/ready", cwd=CHECKOUT)
+    families = (4,) if place.seed else ()
+    library = CHECKOUT / "mlprod"
+    script = CHECKOUT / "prove" / "parity.py"
+    return place.run(
+        library / ".venv" / "bin" / "python",
+        *(script, 200_000, place.seed or "whole", *families),
+        PYTHONPATH=library / "src",
+    ).splitlines()[-1]
+
+
 def cases(place: Place) -> str:
     return complete(passed(place.run("make", "test-library", "TESTS=-m sampled", cwd=CHECKOUT)))
 
@@ -98,6 +110,7 @@ PROOFS: dict[str, tuple[Callable[[Place], str], str]] = {
         "bounded memory",
     ),
     "alarms": (alarms, "drift alerts by the rules, on quiet days and after a shift"),
+    "parity": (parity, "each family of estimators: exported model and estimator agree"),
     "cases": (cases, "similar test cases of the library"),
     "projects": (
         projects,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..deprecated import read_constant, rename_settings
 from ..settings import Settings
+from .boosters import BOOSTERS, install_remedy
 from .folder import code_of, root_of
 
 if TYPE_CHECKING:
@@ -169,7 +170,18 @@ class Project:
 
     @cached_property
     def model(self) -> ModuleType:
-        return self._module("model")
+        """The module model.py. Raises ContractError if it uses a booster that is not installed."""
+        from ..contract.schema import ContractError
+
+        try:
+            return self._module("model")
+        except ModuleNotFoundError as error:
+            if error.name not in BOOSTERS:
+                raise
+            raise ContractError(
+                f"model.py imports {error.name}, which is not installed; works: "
+                f"{install_remedy(error.name)}"
+            ) from error
 
     @cached_property
     def decision(self) -> ModuleType:

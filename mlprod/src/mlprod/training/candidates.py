@@ -51,8 +51,9 @@ def make_model(
 ) -> Candidate:
     """Fit and export a model, and measure the parity of the export with the estimator.
 
-    All later figures are those of the exported model. Raises FitError, ExportError, and
-    BundleError if the model needs more than `megabytes`, so that the service would not load it.
+    All later figures are those of the exported model. Raises FitError,
+    UnsupportedStepError, ExportError, and BundleError if the model needs more than `megabytes`, so
+    that the service would not load it.
     """
     runtime, files, parity = fit_and_export(
         seam, rows.subset(parts.train), rows.subset(parts.test), megabytes, say
@@ -69,7 +70,7 @@ def fit_and_export(
 
     Raises what make_model() raises.
     """
-    estimator = fit(seam, learn)
+    estimator = fit(seam, learn, say)
     files = export(seam, estimator)
     size, memory = try_export(seam, files, megabytes)
     say(

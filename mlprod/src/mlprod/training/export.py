@@ -24,6 +24,7 @@ from ..contract.schema import Columns, Task
 from ..project.project import Seam
 from .dataset import Dataset
 from .fit import require_scores
+from .onnx_converters import TARGET_OPSET, exact_options, register_converters
 
 PARITY_ROWS = 50_000
 ONNX_REMEDY = 'Use estimators that skl2onnx supports, or RUNTIME = "python" in model.py.'
@@ -91,7 +92,10 @@ def export(seam: Seam, estimator: Any) -> dict[str, bytes]:
 
 def _to_onnx(seam: Seam, estimator: Any, classifier: bool) -> Any:
     row = np.zeros((1, len(seam.inputs.fields)), dtype=np.float32)
-    return to_onnx(estimator, row, options={"zipmap": False} if classifier else None)
+    register_converters()
+    plain = {id(estimator): {"zipmap": False}} if classifier else {}
+    options = exact_options(estimator) | plain
+    return to_onnx(estimator, row, options=options, target_opset=TARGET_OPSET)
 
 
 def try_export(seam: Seam, files: dict[str, bytes], megabytes: int) -> tuple[float, float]:

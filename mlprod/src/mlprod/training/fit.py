@@ -14,6 +14,7 @@ from ..contract.classes import Classes, Decide, decide_inputs, outcome_inputs, t
 from ..project.project import Seam
 from .column_names import by_position
 from .dataset import Dataset
+from .export_checks import export_warnings, exported_labels, require_exportable
 
 # Thresholds that are tried, evenly over the quantiles of the scores.
 THRESHOLD_CANDIDATES = 100
@@ -29,21 +30,31 @@ class FitError(Exception):
     """The estimator does not accept the rows, or its own settings."""
 
 
-def fit(seam: Seam, rows: Dataset) -> Any:
+def fit(seam: Seam, rows: Dataset, say: Callable[[str], None] = lambda _: None) -> Any:
     """Fit the estimator of model.py.
 
-    It uses one thread, so that the same rows give the same bytes. Raises FitError if the estimator
-    rejects the rows or its own settings, and ColumnNameError if it names an unknown column.
+    It uses one thread, so that the same rows give the same bytes. `say` prints what is known to
+    make an export inexact. Raises UnsupportedStepError if a step has no export, ColumnNameError if
+    the estimator names an unknown column, and FitError if it rejects the rows or its own settings.
     """
     estimator = by_position(seam.build_model(seam.inputs.fields), seam.inputs.fields.names)
+    exported = seam.runtime == "onnx" and not seam.export
+    if exported:
+        require_exportable(estimator)
     inputs: Any = (
         seam.inputs.columns(rows.columns)
         if seam.runtime == "python"
         else seam.inputs.matrix(rows.columns)
     )
+    if exported:
+        numeric = seam.inputs.fields.numeric
+        for warning in export_warnings(estimator, bool(np.isnan(inputs[:, numeric]).any())):
+            say(f"export     WARNING: {warning}")
     try:
         with threadpool_limits(1):
-            return estimator.fit(inputs, _labels(seam, rows))
+            return estimator.fit(
+                inputs, exported_labels(estimator, _labels(seam, rows), seam.task())
+            )
     except (ValueError, TypeError) as error:
         raise FitError(
             _describe_failure(estimator, inputs, seam.inputs.fields.names, error)
