@@ -55,12 +55,17 @@ class SliceMetrics(_Frozen):
 
 
 class Data(_Frozen):
-    """The window of labeled rows from which the bundle was trained."""
+    """The window of labeled rows from which the bundle was trained.
+
+    `split` names a split that the project gave; it is empty, and absent from the file, for the
+    library's own.
+    """
 
     since: str | None
     until: str | None
     rows: int
     units: int
+    split: str = Field(default="", exclude_if=lambda text: not text)
 
 
 class Parity(_Frozen):

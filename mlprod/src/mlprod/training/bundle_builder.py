@@ -23,6 +23,7 @@ from .dataset import Dataset
 from .evaluate import Evaluation
 from .model_card import render_card
 from .model_card_text import ModelCardText
+from .own_split import describe_split
 from .split import Split
 
 
@@ -57,7 +58,13 @@ def make_bundle(
     lasting = [verdict for verdict in verdicts if verdict.gate.compare != "champion"]
     terms, task, learned = seam.terms, seam.task(), rows.subset(parts.train)
     window = (str(rows.at.min()), str(rows.at.max())) if rows.at is not None else (None, None)
-    data = Data(since=window[0], until=window[1], rows=len(rows), units=len(set(rows.units)))
+    data = Data(
+        since=window[0],
+        until=window[1],
+        rows=len(rows),
+        units=len(set(rows.units)),
+        split=describe_split(seam, rows, parts),
+    )
     by_slice: dict[str, dict[str, Estimate]] = {}
     for (name, part), figure in evaluation.figures.items():
         if part:

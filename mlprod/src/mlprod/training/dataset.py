@@ -24,13 +24,15 @@ class Dataset:
     """Labeled rows.
 
     `y` is float64 [rows]. `units` is object [rows]: all rows of a unit stay in one part of a split.
-    `at` is datetime64 [rows], or None without EVENT_TIME.
+    `at` is datetime64 [rows], or None without EVENT_TIME. `ids` is object [rows]: the ids as text,
+    or None for rows that no table holds.
     """
 
     y: NDArray[np.float64]
     units: NDArray[Any]
     at: NDArray[np.datetime64] | None
     columns: Columns
+    ids: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -39,7 +41,11 @@ class Dataset:
         """Return the rows at these positions."""
         columns = {name: values[index] for name, values in self.columns.items()}
         return Dataset(
-            self.y[index], self.units[index], None if self.at is None else self.at[index], columns
+            self.y[index],
+            self.units[index],
+            None if self.at is None else self.at[index],
+            columns,
+            None if self.ids is None else self.ids[index],
         )
 
     def as_dicts(self, without: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -103,15 +109,21 @@ def collect(table: ir.Table, terms: ContractSchema) -> Dataset:
     columns = {
         field.name: column(field, cells_of(field, arrow[field.name])) for field in terms.fields
     }
-    units = np.empty(len(arrow), dtype=object)
+    ids = _texts(arrow[terms.id])
     # Without GROUP each row is a unit of its own, named by its id. So a changed feature never moves
     # the row to another part of the split.
-    units[:] = [str(unit) for unit in arrow[terms.unit or terms.id].to_pylist()]
+    units = _texts(arrow[terms.unit]) if terms.unit else ids
     at = (
         pc.cast(arrow[terms.time], pa.timestamp("us"), safe=False).to_numpy()
         if terms.time
         else None
     )
     return Dataset(
-        pc.cast(arrow[terms.label], pa.float64(), safe=False).to_numpy(), units, at, columns
+        pc.cast(arrow[terms.label], pa.float64(), safe=False).to_numpy(), units, at, columns, ids
     )
+
+
+def _texts(cells: pa.ChunkedArray) -> NDArray[Any]:
+    result = np.empty(len(cells), dtype=object)
+    result[:] = [str(value) for value in cells.to_pylist()]
+    return result

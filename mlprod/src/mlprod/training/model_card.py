@@ -143,6 +143,7 @@ def _training(kind: str, terms: ContractSchema, data: Data, parts: Split) -> lis
         f"The data has {data.rows:,} labeled rows of {data.units:,} units, {window}.",
         f"{learned} The threshold comes from {len(parts.validation):,} rows, and the figures from "
         f"{len(parts.test):,} test rows. No unit is in two of these parts.",
+        *([f"The project itself divided the rows: {data.split}."] if data.split else []),
         "",
         "### Inputs",
         "",
