@@ -59,8 +59,8 @@ def _project() -> Project:
     for folder in (here, *here.parents):
         packages = sorted(path.parent for path in folder.glob("src/*/__main__.py"))
         if len(packages) == 1:
-            if str(packages[0].parent) not in sys.path:
-                sys.path.append(str(packages[0].parent))
+            # First, since the environment may have been made for another copy of the project.
+            sys.path.insert(0, str(packages[0].parent))
             return Project(packages[0].name)
     raise ProjectNotFoundError(
         f"no project in {here} or above it: none has a file src/<package>/__main__.py. Works: open "

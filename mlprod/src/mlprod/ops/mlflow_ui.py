@@ -4,7 +4,9 @@ The library uses mlflow-skinny, which has no pages. The whole MLflow needs older
 stays out of the project's environment and of the images.
 """
 
+import contextlib
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -45,11 +47,27 @@ def run_mlflow_ui(settings: Settings, root: Path, port: int) -> int:
     # The pages must not see the packages or the settings of the project.
     hidden = ("PYTHONPATH", "MLFLOW_TRACKING_URI")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    return subprocess.run(
-        [*command, "--workers", "1"],
-        env=environment | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-        check=False,
-    ).returncode
+    # Its jobs are for other uses of MLflow, and would be six processes more.
+    environment |= {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    return _run([*command, "--workers", "1"], environment)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run a server that starts processes of its own, and end all of them with this process."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        return process.wait()
+    finally:
+        if os.name == "nt":
+            process.terminate()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 def _install(folder: Path, lock: Path, root: Path) -> int:

@@ -47,43 +47,79 @@ class Differences:
         return result
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A change of one field that may explain scores: kind, description, and the rows it explains.
+
+    `values` and `explained` are [rows].
+    """
+
+    kind: str
+    field: str
+    described: str
+    values: NDArray[Any]
+    explained: NDArray[np.bool_]
+
+
 def explain(rows: Differences) -> list[StatedReason]:
     """Return (kind, description) of each row; the kind "unexplained" if nothing explains it.
 
-    The first reason that leads to the notebook's score counts.
+    Values of the file come first. Then the changes of several fields that explain most rows
+    together, then single ones, those that explain more rows first. So a change that fits one row by
+    chance hides no change that fits many.
     """
     result: list[StatedReason | None] = [None] * len(rows.wanted)
     if not result:
         return []
-    for mask, reason in _candidates(rows):
-        for place in np.flatnonzero(mask):
-            if result[place] is None:
-                result[place] = reason(int(place))
+    if rows.theirs:
+        for place in np.flatnonzero(rows.explained_by(rows.theirs)):
+            if different := _different(rows, int(place)):
+                result[place] = "other value", f"the file has {different}"
+    attempts = sorted(_attempts(rows), key=lambda attempt: -int(attempt.explained.sum()))
+    together, explained = _together(rows, attempts)
+    if len(together) > 1:
+        described = " and ".join(attempt.described for attempt in together)
+        _state(result, explained, ("filled in", f"the notebook has {described}"))
+    for attempt in attempts:
+        prefix = "the notebook has " if attempt.kind == "filled in" else ""
+        _state(result, attempt.explained, (attempt.kind, prefix + attempt.described))
     return [reason or _last(rows, place) for place, reason in enumerate(result)]
 
 
-def _candidates(
-    rows: Differences,
-) -> Iterator[tuple[NDArray[np.bool_], Callable[[int], StatedReason]]]:
-    if rows.theirs:
-        yield (
-            rows.explained_by(rows.theirs) & _any_differs(rows),
-            lambda place: ("other value", f"the file has {_different(rows, place)}"),
-        )
+def _state(
+    result: list[StatedReason | None], explained: NDArray[np.bool_], reason: StatedReason
+) -> None:
+    for place in np.flatnonzero(explained):
+        result[place] = result[place] or reason
+
+
+def _together(
+    rows: Differences, attempts: Sequence[Attempt]
+) -> tuple[list[Attempt], NDArray[np.bool_]]:
+    """Return the changes of different fields that explain more rows together, and those rows."""
+    chosen: list[Attempt] = []
+    explained = np.zeros(len(rows.wanted), dtype=bool)
+    for attempt in attempts:
+        taken = {item.field for item in chosen}
+        if attempt.kind != "filled in" or attempt.field in taken or not attempt.explained.any():
+            continue
+        joint = {item.field: item.values for item in [*chosen, attempt]}
+        if (more := rows.explained_by(joint)).sum() > explained.sum():
+            chosen, explained = [*chosen, attempt], more
+    return chosen, explained
+
+
+def _attempts(rows: Differences) -> Iterator[Attempt]:
     for item in rows.fields:
+        own = rows.ours[item.name]
+        for described, values in _substitutes(item, own, rows.learned[item.name]):
+            explained = rows.explained_by({item.name: values}) & _moved(own, values)
+            yield Attempt("filled in", item.name, f"{item.name} {described}", values, explained)
         if item.kind == "number":
             for factor in (1 + FLOAT32_STEP, 1 - FLOAT32_STEP):
-                yield (
-                    rows.explained_by({item.name: rows.ours[item.name] * factor}),
-                    _constant("float32", f"{item.name} lies at a border within float32"),
-                )
-    for item in rows.fields:
-        learned = rows.learned[item.name]
-        for described, values in _substitutes(item, rows.ours[item.name], learned):
-            yield (
-                rows.explained_by({item.name: values}) & _moved(rows.ours[item.name], values),
-                _constant("filled in", f"the notebook has {item.name} {described}"),
-            )
+                explained = rows.explained_by({item.name: own * factor})
+                described = f"{item.name} lies at a border within float32"
+                yield Attempt("float32", item.name, described, own * factor, explained)
 
 
 def _substitutes(
@@ -97,12 +133,14 @@ def _substitutes(
             for category in item.categories:
                 yield f"as {category!r} where it is missing", _where_missing(values, category)
         return
+    known = learned[~np.isnan(learned)]
+    fillers = {"0": 0.0, "-1": -1.0}
+    if len(known):
+        fillers |= {"its median": float(np.median(known)), "its mean": float(np.mean(known))}
+    for described, value in fillers.items():
+        yield f"as {described} where it is missing", _where_missing(values, value)
     yield "missing", _filled(values, np.nan)
     yield "as 0", _filled(values, 0.0)
-    if len(known := learned[~np.isnan(learned)]):
-        yield "as its median where it is missing", _where_missing(values, float(np.median(known)))
-        yield "as its mean where it is missing", _where_missing(values, float(np.mean(known)))
-    yield "as -1 where it is missing", _where_missing(values, -1.0)
 
 
 def _last(rows: Differences, place: int) -> StatedReason:
@@ -126,11 +164,6 @@ def _different(rows: Differences, place: int) -> str:
                 else f"{name} {_plain(given)} where load() has {_plain(own)}"
             )
     return ", ".join(shown)
-
-
-def _any_differs(rows: Differences) -> NDArray[np.bool_]:
-    result = [bool(_different(rows, place)) for place in range(len(rows.wanted))]
-    return np.array(result, dtype=bool)
 
 
 def _moved(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
@@ -158,7 +191,3 @@ def _filled(values: NDArray[Any], value: Any) -> NDArray[Any]:
 
 def _where_missing(values: NDArray[Any], value: Any) -> NDArray[Any]:
     return np.array([value if _is_missing(item) else item for item in values], dtype=values.dtype)
-
-
-def _constant(kind: str, text: str) -> Callable[[int], StatedReason]:
-    return lambda _: (kind, text)

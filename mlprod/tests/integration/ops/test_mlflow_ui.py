@@ -72,14 +72,14 @@ def test_pages_of_the_projects_registry_are_served_on_this_machine_only(
     command = [sys.executable, "-m", PACKAGE, "ui", "--port", str(port)]
     environment = os.environ | {"ML_STATE_DIR": str(tmp_path)}
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=PROJECT, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
         try:
             eventually(lambda: "MLflow" in page("/"), seconds=180)
             query = "/ajax-api/2.0/mlflow/experiments/search?max_results=5"
             assert '"name": "nothing"' in page(query)
         finally:
-            os.killpg(process.pid, 15)
+            process.terminate()
             process.wait(30)
+        with pytest.raises(OSError, match="refused"):
+            page("/")
     assert address in (tmp_path / "log").read_text()
