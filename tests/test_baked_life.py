@@ -38,6 +38,31 @@ def load(since: datetime | None = None, until: datetime | None = None) -> ir.Tab
     frame = pd.read_csv("data/payments.csv", parse_dates=["at"], dtype={"card_age": "Int64"})
     return ibis.memtable(frame)
 '''
+# The project's estimator, fitted in a notebook on float64, as a data scientist would do it.
+NOTEBOOK = """
+import numpy as np
+from mlprod import Project
+from mlprod.explore import rows
+
+frame, project = rows(), Project("fraud_scoring")
+fields, terms = project.terms.fields, project.terms
+
+
+def encoded(field):
+    if field.kind != "category":
+        return frame[field.name].astype(float)
+    codes = {word: code for code, word in enumerate(field.categories)}
+    return frame[field.name].map(lambda word: codes.get(word, len(codes))).astype(float)
+
+
+X = np.column_stack([encoded(field) for field in fields])
+train, test = (frame._split == "train").to_numpy(), (frame._split == "test").to_numpy()
+model = project.model.build_model(fields).fit(X[train], frame.loc[train, terms.label])
+for name, columns in {"same": X, "filled": np.where(np.isnan(X), 0, X)}.items():
+    scores = model.predict_proba(columns[test])[:, 1]
+    scored = frame.loc[test, [terms.id]].assign(score=scores)
+    scored.to_csv(f"../var/{name}.csv", index=False)
+"""
 # A new user's shell has no registry and no CI variables, even if a CI runs these tests.
 REMOVED_PREFIXES = ("ML_", "MLFLOW_", "CI", "GITHUB_", "GITLAB_", "ACTIONS_", "BUILD_ID")
 # Maximum number of lines for a new use case, without blank lines and docstrings.
@@ -535,6 +560,7 @@ def test_features_of_the_page_answer_with_their_code_after_an_edit(project: Proj
 def test_clone_without_data_passes_its_tests_and_names_the_skipped_ones(
     project: Project,
 ) -> None:
+    project.makes("setup")
     data = project.source / "data.py"
     rows = project.path / "data" / "payments.csv"
     rows.parent.mkdir(exist_ok=True)
@@ -560,6 +586,54 @@ def test_clone_without_data_passes_its_tests_and_names_the_skipped_ones(
     )
     assert without.returncode == 0, without.stdout
     assert "load() finds no rows here" in without.stdout
+    assert "make sample" in without.stdout
+    assert "drawn from load()" in project.makes("sample")
+    project.baked.git("add", "--all")
+    assert "data/sample.parquet" in project.baked.git("diff", "--cached", "--name-only")
+    assert "payments.csv" not in project.baked.git("diff", "--cached", "--name-only")
+    project.baked.git("commit", "-qm", "a sample for tests")
+    project.makes("scan-secrets")
+    complete = project.path.parent / "clone-with-sample"
+    subprocess.run(["git", "clone", "-q", project.path, complete], check=True)
+    with_sample = subprocess.run(
+        tests, cwd=complete, env=project.environment, capture_output=True, text=True
+    )
+    assert with_sample.returncode == 0, with_sample.stdout
+    assert "skipped" not in with_sample.stdout
+
+
+def test_notebook_gives_the_projects_scores_and_its_runs_are_compared(project: Project) -> None:
+    project.makes("train")
+    folder = project.path / "notebooks"
+    cells = json.loads((folder / "explore.ipynb").read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    one_thread = project.environment | {"OMP_NUM_THREADS": "1"}
+    for notebook in (code, NOTEBOOK):
+        command = [project.python, "-c", notebook]
+        subprocess.run(command, cwd=folder, env=one_thread, check=True)
+    message = project.makes("parity", "PREDICTIONS=var/same.csv")
+    assert re.search(r"([\d,]+) predictions, \1 of them compared with version 1 \(model\)", message)
+    assert "0 of" in message
+    assert "unexplained" not in message
+    message = project.makes("parity", "PREDICTIONS=var/filled.csv")
+    assert "the notebook has distance as 0 and card_age as 0 where it is missing" in message
+    # The example's notebook has another estimator.
+    refused = project.make("parity", "PREDICTIONS=var/predictions.csv")
+    assert refused.returncode != 0
+    assert "unexplained: nothing that was tried" in refused.stdout
+    assert "Traceback" not in refused.stderr
+    table = (project.path / "var" / "report" / "parity.csv").read_text().splitlines()
+    assert table[0].startswith("transaction_id,status,")
+    edit(project.source / "model.py", "max_iter=120", "max_iter=1")
+    project.make("train")
+    edit(project.source / "model.py", "max_iter=1", "max_iter=100")
+    project.makes("train")
+    lines = project.makes("runs").splitlines()
+    assert sum("max_iter=" in line for line in lines) == 3
+    assert any("max_iter=120" in line and "no sure difference" in line for line in lines)
+    page = (project.path / "var" / "report" / "runs.html").read_text()
+    assert page.count("<svg") == 2
+    assert "Success" in project.makes("check")
 
 
 def test_violated_contract_fails_before_training(project: Project) -> None:

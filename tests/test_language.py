@@ -105,12 +105,16 @@ def test_no_name_is_a_banned_word() -> None:
 def public_names(tree: ast.Module) -> Iterator[str]:
     """Yield the public classes, functions and type aliases of a module.
 
-    A verb has the name of the function that it calls. `main` is what a process starts with.
+    A verb has the name of the function that it calls, and a fixture that of what it gives.
+    `main` is what a process starts with.
     """
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            is_verb = any(ast.unparse(call).startswith("verb(") for call in node.decorator_list)
-            found = [] if is_verb or node.name == "main" else [node.name]
+            decorators = [ast.unparse(call) for call in node.decorator_list]
+            is_named_elsewhere = any(
+                text.startswith(("verb(", "pytest.fixture")) for text in decorators
+            )
+            found = [] if is_named_elsewhere or node.name == "main" else [node.name]
         elif isinstance(node, ast.Assign) and "TypeVar(" not in ast.unparse(node.value):
             assigned = [target.id for target in node.targets if isinstance(target, ast.Name)]
             found = [name for name in assigned if not name.isupper() and name[0].isupper()]

@@ -18,6 +18,7 @@ PUBLIC = (
     "mlprod",
     "mlprod.batch",
     "mlprod.client",
+    "mlprod.explore",
     "mlprod.extensions",
     "mlprod.testing",
     "mlprod.testing.seam_tests",

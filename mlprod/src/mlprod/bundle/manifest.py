@@ -60,7 +60,8 @@ class Data(_Frozen):
     """The window of labeled rows from which the bundle was trained.
 
     `learned_until` is the time of the newest row from which the bundle's model learned. It is None
-    for a baseline, without EVENT_TIME, and in bundles of earlier versions.
+    for a baseline, without EVENT_TIME, and in bundles of earlier versions. `split` names a split
+    that the project gave; it is empty, and absent from the file, for the library's own.
     """
 
     since: str | None
@@ -68,6 +69,7 @@ class Data(_Frozen):
     rows: int
     units: int
     learned_until: str | None = None
+    split: str = Field(default="", exclude_if=lambda text: not text)
 
 
 class Refit(_Frozen):

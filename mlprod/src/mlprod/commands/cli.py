@@ -31,6 +31,7 @@ from . import (
     governance,
     models,
     monitoring,
+    notebooks,
     patching,
     service,
     supply_chain,
@@ -58,6 +59,10 @@ GROUPS: dict[str, tuple[Verb, ...]] = {
         training.validate,
         training.train,
         training.retrain,
+        experiments.runs,
+        experiments.ui,
+        notebooks.parity,
+        notebooks.sample,
         experiments.tune,
         experiments.staleness,
         monitoring.check_source,
@@ -159,7 +164,7 @@ def run(package: str, argv: Sequence[str] | None = None, root: Path | None = Non
 
 def _enter(root: Path, args: argparse.Namespace) -> None:
     """Change to `root`, and keep the paths that the user typed relative to the old folder."""
-    for name in ("input", "output"):
+    for name in ("input", "output", "predictions"):
         typed = getattr(args, name, None)
         if typed and "://" not in typed:
             setattr(args, name, str(Path(typed).absolute()))

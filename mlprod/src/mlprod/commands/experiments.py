@@ -1,8 +1,44 @@
-"""Verbs of experiments: older models, and other hyperparameters."""
+"""Verbs of experiments: comparison of runs, older models, and other hyperparameters."""
 
 import argparse
 
 from .verb import option, verb
+
+
+@verb("runs")
+def runs(args: argparse.Namespace) -> int:
+    """Compare trainings on the same test rows, refused ones too; write a page with pictures."""
+    from ..atomic_write import atomic_write
+    from ..display.plain_text import display
+    from ..ops.readiness_inputs import registry_if_any
+    from ..training.runs import compare_runs
+    from ..training.runs_page import runs_page
+    from ..training.runs_text import describe_runs
+
+    settings = args.project.settings()
+    registry = registry_if_any(settings)
+    result = compare_runs(registry) if registry else []
+    if not result:
+        print("no training has been logged yet; the next step is make train")
+        return 0
+    for line in describe_runs(result):
+        print(display(line))
+    page = settings.state_dir / "report" / "runs.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(page, runs_page(settings.model_name, result).encode())
+    print(f"With pictures: {page}")
+    return 0
+
+
+@verb(
+    "ui",
+    option("--port", type=int, default=5001, help="port on this machine; default: %(default)s"),
+)
+def ui(args: argparse.Namespace) -> int:
+    """Serve MLflow's own pages of the runs on this machine, until Ctrl-C."""
+    from ..ops.mlflow_ui import run_mlflow_ui
+
+    return run_mlflow_ui(args.project.settings(), args.project.root, args.port)
 
 
 @verb("staleness")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
 
-from .errors import FileError
+from .errors import FileError, NoSuchFileError
 
 CSV = (".csv", ".tsv", ".txt")
 FORMATS = {".parquet": "Parquet"} | dict.fromkeys(CSV, "CSV")
@@ -41,7 +41,7 @@ def parts_of(named: str | Path) -> Parts:
         first = next(place for place, part in enumerate(root.parts) if has_magic(part))
         result = tuple(sorted(Path(*root.parts[:first]).glob("/".join(root.parts[first:]))))
         if not result:
-            raise FileError(f"{named}: no file matches this pattern. {EXAMPLES}")
+            raise NoSuchFileError(f"{named}: no file matches this pattern. {EXAMPLES}")
         if folders := [path for path in result if not path.is_file()]:
             raise FileError(
                 f"{named}: {folders[0]} is a folder. Works: name the folder, or a pattern of files"
@@ -49,7 +49,7 @@ def parts_of(named: str | Path) -> Parts:
         return Parts(root, _one_format(root, result), result)
     if root.suffix and _format_or_none(root) is None:
         raise FileError(f"{named}: {root.suffix} is not supported. {EXAMPLES}")
-    raise FileError(f"{named}: no such file. {EXAMPLES}")
+    raise NoSuchFileError(f"{named}: no such file. {EXAMPLES}")
 
 
 def table_name(named: str | Path) -> str:

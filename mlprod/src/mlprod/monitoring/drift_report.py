@@ -1,10 +1,10 @@
 """The drift report: one HTML page without external files, the largest drift first."""
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 
 from ..atomic_write import atomic_write
+from ..display.html_page import BLUE, ORANGE, html_page, html_text
 from .drift import Drift
 from .drift_text import (
     VERDICT_TEXT,
@@ -15,17 +15,9 @@ from .drift_text import (
     short_text,
 )
 
-# Readers with a color vision deficiency can distinguish these two (Okabe and Ito 2008).
-BLUE, ORANGE = "#0072b2", "#d55e00"
 # Pixels: the longest bar, the distance from bin to bin, the width of a letter.
 BAR, LINE, SIGN = 300, 26, 7
-STYLE = """body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff }
-body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
-h1, h2 { line-height: 1.2 } h2 { margin-top: 2.5rem }
-.small { color: #555; font-size: .9rem } .n { text-align: right }
-td, th { padding: .1rem .8rem .1rem 0; text-align: left; font-weight: normal } th { color: #555 }
-.drifts { border-left: 6px solid #d55e00; padding-left: 1rem }
-svg { display: block; max-width: 100%; font: 12px system-ui, sans-serif }"""
+STYLE = ".drifts { border-left: 6px solid #d55e00; padding-left: 1rem }"
 HELP = """<h2>What to do</h2>
 <p>Drift means that recent data differs from the data that the model was trained on. It does not
 mean that the predictions are wrong. Only the real outcomes can show that.</p>
@@ -52,24 +44,20 @@ def drift_page(
         [item for item in drifts if (item.verdict == "drifts") is drifts_now]
         for drifts_now in (True, False)
     )
-    title = _text(f"Drift of {header.system}")
     parts = [
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta '
-        f'charset="utf-8">\n<title>{title}</title>',
-        f"<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>{title}</h1>",
-        f"<p><strong>{_text(drift_summary(header, drifts))}</strong> {_text(header.note)}</p>",
-        f"<p>This page compares {_text(header.source)} with the training data of version "
-        f"{_text(header.version)} (bundle <code>{_text(header.bundle[:12])}</code>). "
-        f"It was written on {_text(header.at)} UTC.</p>",
-        *(f"<p>{_text(message)}</p>" for message in anomalies),
+        f"<p><strong>{html_text(drift_summary(header, drifts))}</strong> "
+        f"{html_text(header.note)}</p>",
+        f"<p>This page compares {html_text(header.source)} with the training data of version "
+        f"{html_text(header.version)} (bundle <code>{html_text(header.bundle[:12])}</code>). "
+        f"It was written on {html_text(header.at)} UTC.</p>",
+        *(f"<p>{html_text(message)}</p>" for message in anomalies),
         *_table(drifts),
         *(part for item in drifted for part in _section(item)),
         *([HELP] if drifted or anomalies else []),
         *(["<h2>Other fields</h2>"] if drifted and others else []),
         *(part for item in others for part in _section(item)),
-        "</body>\n</html>\n",
     ]
-    return "\n".join(parts)
+    return html_page(f"Drift of {header.system}", parts, STYLE)
 
 
 def write_page(path: Path, content: str) -> None:
@@ -89,16 +77,16 @@ def _table(drifts: Sequence[Drift]) -> Iterator[str]:
         cells = "".join(
             f'<td class="n">{"" if figure is None else f"{figure:.1%}"}</td>' for figure in figures
         )
-        name, verdict = _text(short_text(item.name)), VERDICT_TEXT[item.verdict]
+        name, verdict = html_text(short_text(item.name)), VERDICT_TEXT[item.verdict]
         yield f"<tr><td>{name}</td><td>{verdict}</td>{cells}</tr>"
     yield "</table>"
 
 
 def _section(item: Drift) -> Iterator[str]:
     marked = ' class="drifts"' if item.verdict == "drifts" else ""
-    name, verdict = _text(short_text(item.name)), VERDICT_TEXT[item.verdict]
+    name, verdict = html_text(short_text(item.name)), VERDICT_TEXT[item.verdict]
     yield f"<section{marked}>\n<h2>{name}: {verdict}</h2>"
-    yield f"<p>{_text(describe_drift(item))}</p>"
+    yield f"<p>{html_text(describe_drift(item))}</p>"
     if item.counted is not None and item.reference.edges:
         yield _bar_chart(item)
     if item.index is not None:
@@ -117,14 +105,16 @@ def _bar_chart(item: Drift) -> str:
     scale, wide, high = BAR / max(*reference, *now, 0.01), left + BAR + 50, LINE * len(names) + 30
     drawn = [
         f'<svg role="img" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}">',
-        f"<title>Shares of {_text(short_text(item.name))}: training data and now</title>",
+        f"<title>Shares of {html_text(short_text(item.name))}: training data and now</title>",
     ]
     for legend, color, right in (("training data", BLUE, left), ("now", ORANGE, left + 120)):
         drawn.append(f'<rect x="{right}" y="2" width="10" height="10" fill="{color}"/>')
         drawn.append(f'<text x="{right + 15}" y="11">{legend}</text>')
     for place, name in enumerate(names):
         y = 24 + place * LINE
-        drawn.append(f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{_text(name)}</text>')
+        drawn.append(
+            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{html_text(name)}</text>'
+        )
         for share, color, down in ((reference[place], BLUE, 0), (now[place], ORANGE, 10)):
             drawn.append(
                 f'<rect x="{left}" y="{y + down}" width="{share * scale:.1f}" height="9" '
@@ -133,7 +123,3 @@ def _bar_chart(item: Drift) -> str:
             at = left + share * scale + 4
             drawn.append(f'<text x="{at:.1f}" y="{y + down + 8}" font-size="9">{share:.1%}</text>')
     return "\n".join([*drawn, "</svg>"])
-
-
-def _text(message: str) -> str:
-    return escape("".join(sign if sign.isprintable() else "\ufffd" for sign in message))

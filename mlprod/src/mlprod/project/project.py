@@ -66,6 +66,8 @@ class Seam:
     package: str = ""
     # derive() of features.py, which is optional.
     derive: "Derive | None" = None
+    # SPLIT of data.py, which is optional: ids by part, or a function from an id to its part.
+    own_split: Any = None
 
     @cached_property
     def inputs(self) -> "ModelInputs":
@@ -91,10 +93,15 @@ class Seam:
         return self._task
 
     @cached_property
+    def estimator(self) -> Any:
+        """The estimator of build_model(), not fitted: it shows the task and the settings."""
+        return self.build_model(self.inputs.fields)
+
+    @cached_property
     def _task(self) -> "Task":
         from ..contract.schema import ContractError
 
-        estimator = self.build_model(self.inputs.fields)
+        estimator = self.estimator
         if isinstance(estimator, type):
             raise ContractError(
                 f"model.py: build_model() returned the class {estimator.__name__}; "
@@ -272,6 +279,7 @@ class Project:
             search_space=read_constant(self.model, "SEARCH_SPACE", {}),
             refit=refit == "all",
             synthetic=bool(read_constant(self.data, "SYNTHETIC", False)),
+            own_split=getattr(self.data, "SPLIT", None),
             root=self.root,
             export=self.extensions.export,
             sources=collect_sources(partial(_source_in, folder), carried),

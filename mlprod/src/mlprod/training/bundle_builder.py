@@ -35,6 +35,7 @@ from .dataset import Dataset
 from .evaluate import Evaluation
 from .model_card import render_card
 from .model_card_text import ModelCardText
+from .own_split import describe_split
 from .split import Split
 
 
@@ -82,6 +83,7 @@ def make_bundle(
         rows=len(rows),
         units=len(set(rows.units)),
         learned_until=None if newest is None else str(newest),
+        split=describe_split(seam, rows, parts),
     )
     by_slice: dict[str, dict[str, Estimate]] = {}
     for (name, part), figure in evaluation.figures.items():

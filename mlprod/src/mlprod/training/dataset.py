@@ -26,14 +26,16 @@ class Dataset:
     """Labeled rows.
 
     `y` is float64 [rows]; for a label with classes it holds positions in CLASSES. `units` is object
-    [rows]: all rows of a unit stay in one part of a split.
-    `at` is datetime64 [rows], or None without EVENT_TIME.
+    [rows]: all rows of a unit stay in one part of a split. `at` is datetime64 [rows], or None
+    without EVENT_TIME. `ids` is object [rows]: the ids as text, or None for rows that no table
+    holds.
     """
 
     y: NDArray[np.float64]
     units: NDArray[Any]
     at: NDArray[np.datetime64] | None
     columns: Columns
+    ids: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -42,7 +44,11 @@ class Dataset:
         """Return the rows at these positions."""
         columns = {name: values[index] for name, values in self.columns.items()}
         return Dataset(
-            self.y[index], self.units[index], None if self.at is None else self.at[index], columns
+            self.y[index],
+            self.units[index],
+            None if self.at is None else self.at[index],
+            columns,
+            None if self.ids is None else self.ids[index],
         )
 
     def as_dicts(
@@ -114,16 +120,16 @@ def collect(table: ir.Table, terms: ContractSchema) -> Dataset:
     columns = {
         field.name: column(field, cells_of(field, arrow[field.name])) for field in terms.fields
     }
-    units = np.empty(len(arrow), dtype=object)
+    ids = _texts(arrow[terms.id])
     # Without GROUP each row is a unit of its own, named by its id. So a changed feature never moves
     # the row to another part of the split.
-    units[:] = [str(unit) for unit in arrow[terms.unit or terms.id].to_pylist()]
+    units = _texts(arrow[terms.unit]) if terms.unit else ids
     at = (
         pc.cast(arrow[terms.time], pa.timestamp("us"), safe=False).to_numpy()
         if terms.time
         else None
     )
-    return Dataset(_labels(arrow[terms.label], terms.classes), units, at, columns)
+    return Dataset(_labels(arrow[terms.label], terms.classes), units, at, columns, ids)
 
 
 def _labels(cells: Any, classes: Classes) -> NDArray[np.float64]:
@@ -133,3 +139,9 @@ def _labels(cells: Any, classes: Classes) -> NDArray[np.float64]:
         return numbers
     positions = {item: float(place) for place, item in enumerate(classes)}
     return np.array([positions[item] for item in cells.to_pylist()], dtype=np.float64)
+
+
+def _texts(cells: pa.ChunkedArray) -> NDArray[Any]:
+    result = np.empty(len(cells), dtype=object)
+    result[:] = [str(value) for value in cells.to_pylist()]
+    return result

@@ -156,6 +156,7 @@ def _training(
         f"The data has {data.rows:,} labeled rows of {data.units:,} units, {window}.",
         f"{learned} The threshold comes from {len(parts.validation):,} rows, and the figures from "
         f"{len(parts.test):,} test rows. No unit is in two of these parts.",
+        *([f"The project itself divided the rows: {data.split}."] if data.split else []),
         "",
         *(_refit(refit, data) if refit else []),
         "### Inputs",

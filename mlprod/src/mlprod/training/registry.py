@@ -48,11 +48,14 @@ class Registry(RegistryConnection):
         metrics: Mapping[str, float],
         artifacts: Mapping[str, bytes],
         bundle: Path | None,
+        settings: Mapping[str, str] | None = None,
     ) -> str:
         """Record a training run, with its bundle unless it was refused, and return the run's id."""
         run: str = self._call("create_run", self.experiment, tags=dict(tags)).info.run_id
         for name, value in metrics.items():
             self._call("log_metric", run, name, value)
+        for name, text in (settings or {}).items():
+            self._call("log_param", run, name, text)
         with tempfile.TemporaryDirectory() as folder:
             for name, content in artifacts.items():
                 (Path(folder) / name).write_bytes(content)
@@ -61,6 +64,20 @@ class Registry(RegistryConnection):
             self._call("log_artifacts", run, str(bundle), BUNDLE_FOLDER)
         self._call("set_terminated", run, "FINISHED" if bundle else "FAILED")
         return run
+
+    def training_runs(self, newest: int) -> list[Any]:
+        """Return MLflow's records of the newest training runs, newest first."""
+        order = ["attributes.start_time DESC"]
+        return list(
+            self._call("search_runs", [self.experiment], max_results=newest, order_by=order)
+        )
+
+    def run_file(self, run: str, name: str) -> bytes:
+        """Return a file that was logged with a run; empty if the run has none of that name."""
+        if name not in {item.path for item in self._call("list_artifacts", run)}:
+            return b""
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self._call("download_artifacts", run, name, folder)).read_bytes()
 
     def register(self, run: str, digest: str, tags: Mapping[str, str]) -> Version:
         """Register the bundle of a run as a version.

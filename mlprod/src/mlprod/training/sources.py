@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import numpy as np
@@ -11,11 +12,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..contract.schema import ContractError, Field
+from ..files.errors import NoSuchFileError
 from ..project.project import Load
 
 
 class NoRowsError(Exception):
     """The options select no rows; the message describes the remedy."""
+
+
+def describe_absence(error: Exception) -> str:
+    """Return why load() has no rows on this machine; empty if the error has another cause.
+
+    Files of data/ are not committed, and an address may be in a variable.
+    """
+    if isinstance(error, FileNotFoundError | NoSuchFileError | duckdb.IOException):
+        return str(error).splitlines()[0]
+    if isinstance(error, KeyError) and str(error.args[0]).isupper():
+        return f"the variable {error.args[0]} is not set"
+    return ""
 
 
 def load_table(

@@ -28,12 +28,13 @@ from .leakage import count_copies, field_powers, leakage_warnings
 from .linear_comparison import gain_over_linear
 from .model_card import verdict_mark
 from .model_card_text import NOT_FILLED_IN, ModelCardText
+from .own_split import describe_split, split_rows, split_warnings
 from .plots import draw_plots
 from .refit import judge_refit, refit
 from .registry import CHAMPION, Registry
+from .run_facts import run_metrics, run_replicates, run_tags, settings_of_run
 from .source_schema import schema_tag
 from .sources import load_table
-from .split import split
 from .training_result import TrainingListener, TrainingResult
 
 TRAINING_LOCK = "training.lock"
@@ -92,7 +93,7 @@ def _train(
             listener.data_refused(error.report)
         raise
     say(f"contract   {report.rows:,} rows conform to it, {len(rows):,} have a label")
-    parts = split(rows, task, seam.terms)
+    parts = split_rows(seam, rows)
     test = rows.subset(parts.test)
     if rows.at is None:
         say(
@@ -103,6 +104,8 @@ def _train(
         f"split      train {len(parts.train):,}, threshold {len(parts.validation):,}, test "
         f"{len(parts.test):,}"
     )
+    for warning in split_warnings(seam, rows, parts):
+        say(f"split      WARNING: {warning}")
     if left := len(rows) - sum(map(len, vars(parts).values())):
         say(
             f"split      {left:,} left out: rows of a {seam.terms.unit} that is tested, from the "
@@ -172,8 +175,11 @@ def _train(
         "verdict": "passed" if gates else "not judged",
         "domain": seam.digest,
     }
+    facts = run_tags(seam, kind, test, verdicts) | {"split": describe_split(seam, rows, parts)}
+    chosen = settings_of_run(seam, kind)
     metrics = {name: figure.value for name, figure in evaluation.overall().items()}
-    artifacts = {
+    metrics |= run_metrics(evaluation)
+    artifacts = run_replicates(evaluation) | {
         "gates.json": canonical(
             [{"gate": v.gate.id, "passed": v.passed, "says": v.says} for v in verdicts]
         )
@@ -181,7 +187,8 @@ def _train(
     scores = candidate.runtime.score(test.columns)
     artifacts |= draw_plots(seam, task, test, scores, candidate.threshold, evaluation, baseline)
     if any(verdict.passed is False for verdict in verdicts):
-        registry.log_run(tags | {"verdict": "refused"}, metrics, artifacts, None)
+        refused = tags | facts | {"verdict": "refused"}
+        registry.log_run(refused, metrics, artifacts, None, chosen)
         raise GateError(verdicts)
     with TemporaryDirectory() as folder:
         bundle = make_bundle(
@@ -202,7 +209,7 @@ def _train(
         open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit)
         made = provenance(seam.root)
         (bundle / PROVENANCE).write_bytes(canonical(made))
-        run = registry.log_run(tags, metrics, artifacts, bundle)
+        run = registry.log_run(tags | facts, metrics, artifacts, bundle, chosen)
         version = registry.register(run, bundle.name, tags | schema_tag(table, seam.terms))
     result = TrainingResult(
         version,

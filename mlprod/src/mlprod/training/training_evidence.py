@@ -61,7 +61,7 @@ def candidate_evidence(
             digests,
             commit[:12] if clean else "uncommitted files",
         ),
-        finding("split-by-time", test.at is not None, digests),
+        finding("split-by-time", test.at is not None and seam.own_split is None, digests),
         finding(
             "scores-stay-finite", True, digests, f"{len(test):,} rows and as many synthetic ones"
         ),

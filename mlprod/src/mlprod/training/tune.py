@@ -17,7 +17,7 @@ from .dataset import Dataset
 from .evaluate import paired_difference
 from .export import predict
 from .fit import fit, require_scores
-from .split import split
+from .own_split import split_rows
 
 # Of a larger space this number of settings is drawn, always the same ones.
 MAX_TRIALS = 20
@@ -65,7 +65,7 @@ def tune(seam: Seam, rows: Dataset, trials: int = MAX_TRIALS) -> Iterator[TrialR
     score. Raises SplitError as a training does.
     """
     candidates = _settings(seam, trials)
-    parts = split(rows, seam.task(), seam.terms)
+    parts = split_rows(seam, rows)
     learn, validation = rows.subset(parts.train), rows.subset(parts.validation)
     own, moved = _errors(seam, learn, validation), False
     for settings in candidates:
