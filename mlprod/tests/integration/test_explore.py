@@ -37,6 +37,19 @@ def test_frame_has_the_contract_and_the_split_of_the_training(
     assert Path.cwd() == PROJECT / "notebooks"
 
 
+def test_frame_has_the_split_of_data_py(monkeypatch: pytest.MonkeyPatch) -> None:
+    def own(id: str) -> str:
+        return "test" if by_id[id] < "c01250" else "train"
+
+    monkeypatch.chdir(PROJECT)
+    plain = rows()
+    by_id = dict(zip(plain.transaction_id, plain.card_id, strict=True))
+    monkeypatch.setattr(f"{PACKAGE}.data.SPLIT", own, raising=False)
+    frame = rows()
+    labeled = frame[frame.fraud.notna()]
+    assert (labeled._split.eq("test") == (labeled.card_id < "c01250")).all()
+
+
 def test_notebook_outside_of_a_project_gets_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

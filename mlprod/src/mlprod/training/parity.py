@@ -15,12 +15,12 @@ from ..contract.validation import first_violation, prepare
 from ..project.project import Seam
 from .dataset import collect
 from .own_split import split_rows
-from .parity_reasons import Differences, explain
+from .parity_reasons import LEARNED, UNEXPLAINED, Differences, explain
 from .predictions import NotebookScores
 from .sources import cells_of, load_table
 from .split import LeakageError, SplitError
 
-EQUAL, UNEXPLAINED = "equal", "unexplained"
+EQUAL = "equal"
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,9 @@ class ParityResult:
 
     @property
     def passed(self) -> bool:
-        """Whether a row was compared, and no difference remains unexplained."""
-        return bool(self.compared) and self.count(UNEXPLAINED) == 0
+        """Whether no difference remains unexplained, and a row shows more than what was learned."""
+        shown = any(row.status != LEARNED for row in self.compared)
+        return shown and self.count(UNEXPLAINED) == 0
 
 
 def compare_predictions(seam: Seam, bundle: Bundle, predictions: NotebookScores) -> ParityResult:

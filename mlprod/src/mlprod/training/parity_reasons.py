@@ -14,6 +14,7 @@ from ..contract.schema import Columns, Field, Fields
 FLOAT32_STEP = float(np.finfo(np.float32).eps)
 # A value that no contract knows, for an unknown category.
 UNKNOWN = "\x00 not a category"
+LEARNED, UNEXPLAINED = "learned", "unexplained"
 StatedReason = tuple[str, str]
 
 
@@ -48,7 +49,7 @@ class Differences:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class FieldChange:
     """A change of one field that may explain scores: kind, description, and the rows it explains.
 
     `values` and `explained` are [rows].
@@ -75,14 +76,14 @@ def explain(rows: Differences) -> list[StatedReason]:
         for place in np.flatnonzero(rows.explained_by(rows.theirs)):
             if different := _different(rows, int(place)):
                 result[place] = "other value", f"the file has {different}"
-    attempts = sorted(_attempts(rows), key=lambda attempt: -int(attempt.explained.sum()))
-    together, explained = _together(rows, attempts)
+    changes = sorted(_changes(rows), key=lambda change: -int(change.explained.sum()))
+    together, explained = _together(rows, changes)
     if len(together) > 1:
-        described = " and ".join(attempt.described for attempt in together)
+        described = " and ".join(change.described for change in together)
         _state(result, explained, ("filled in", f"the notebook has {described}"))
-    for attempt in attempts:
-        prefix = "the notebook has " if attempt.kind == "filled in" else ""
-        _state(result, attempt.explained, (attempt.kind, prefix + attempt.described))
+    for change in changes:
+        prefix = "the notebook has " if change.kind == "filled in" else ""
+        _state(result, change.explained, (change.kind, prefix + change.described))
     return [reason or _last(rows, place) for place, reason in enumerate(result)]
 
 
@@ -94,32 +95,32 @@ def _state(
 
 
 def _together(
-    rows: Differences, attempts: Sequence[Attempt]
-) -> tuple[list[Attempt], NDArray[np.bool_]]:
+    rows: Differences, changes: Sequence[FieldChange]
+) -> tuple[list[FieldChange], NDArray[np.bool_]]:
     """Return the changes of different fields that explain more rows together, and those rows."""
-    chosen: list[Attempt] = []
+    chosen: list[FieldChange] = []
     explained = np.zeros(len(rows.wanted), dtype=bool)
-    for attempt in attempts:
+    for change in changes:
         taken = {item.field for item in chosen}
-        if attempt.kind != "filled in" or attempt.field in taken or not attempt.explained.any():
+        if change.kind != "filled in" or change.field in taken or not change.explained.any():
             continue
-        joint = {item.field: item.values for item in [*chosen, attempt]}
+        joint = {item.field: item.values for item in [*chosen, change]}
         if (more := rows.explained_by(joint)).sum() > explained.sum():
-            chosen, explained = [*chosen, attempt], more
+            chosen, explained = [*chosen, change], more
     return chosen, explained
 
 
-def _attempts(rows: Differences) -> Iterator[Attempt]:
+def _changes(rows: Differences) -> Iterator[FieldChange]:
     for item in rows.fields:
         own = rows.ours[item.name]
         for described, values in _substitutes(item, own, rows.learned[item.name]):
             explained = rows.explained_by({item.name: values}) & _moved(own, values)
-            yield Attempt("filled in", item.name, f"{item.name} {described}", values, explained)
+            yield FieldChange("filled in", item.name, f"{item.name} {described}", values, explained)
         if item.kind == "number":
             for factor in (1 + FLOAT32_STEP, 1 - FLOAT32_STEP):
                 explained = rows.explained_by({item.name: own * factor})
                 described = f"{item.name} lies at a border within float32"
-                yield Attempt("float32", item.name, described, own * factor, explained)
+                yield FieldChange("float32", item.name, described, own * factor, explained)
 
 
 def _substitutes(
@@ -145,10 +146,10 @@ def _substitutes(
 
 def _last(rows: Differences, place: int) -> StatedReason:
     if rows.theirs and (different := _different(rows, place)):
-        return "unexplained", f"the file has {different}, which does not explain the score"
+        return UNEXPLAINED, f"the file has {different}, which does not explain the score"
     if rows.parts[place] == "train":
-        return "learned", "the project's model learned this row, so its score is not a prediction"
-    return "unexplained", "same id, contract and features: the models themselves differ"
+        return LEARNED, "the project's model learned this row, so its score is not a prediction"
+    return UNEXPLAINED, "same id, contract and features: the models themselves differ"
 
 
 def _different(rows: Differences, place: int) -> str:

@@ -5,7 +5,8 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 
-from .parity import EQUAL, UNEXPLAINED, ParityResult
+from .parity import EQUAL, ParityResult
+from .parity_reasons import LEARNED, UNEXPLAINED
 
 HEAD = ("status", "predictions_file", "project", "difference", "decision", "part", "reason")
 # Reasons of one kind that the summary shows.
@@ -14,7 +15,7 @@ MEANING = {
     "other value": "the file has other values of the fields, and they explain the score",
     "float32": "a value lies at a border of the model, and models compute in float32",
     "filled in": "the notebook leaves a field out, or fills in missing values differently",
-    "learned": "the project's model learned these rows, so compare the test rows instead",
+    LEARNED: "the project's model learned these rows, so compare the test rows instead",
     "contract violation": "the service would refuse these rows",
     "unknown id": "load() has no such row",
     UNEXPLAINED: "nothing that was tried explains the score",
@@ -41,6 +42,8 @@ def describe_parity(result: ParityResult, model: str) -> Iterator[str]:
         changed = sum(row.other_decision for row in compared)
         yield f"the largest difference is {gap:.3g}, of {largest.id!r}"
         yield f"{changed:,} of {len(compared):,} rows would get another decision"
+    if not any(row.status != LEARNED for row in compared):
+        yield "nothing was shown: the file needs ids of load() that the model did not learn"
     yield from (f"note: {note}" for note in result.notes)
 
 

@@ -71,7 +71,8 @@ def compare_runs(registry: Registry, newest: int = MAX_RUNS) -> list[TrainingRun
 
     Raises RegistryError if the registry does not respond.
     """
-    versions = {version.run: version.number for version in registry.versions()}
+    # Two runs with the same bundle are one version.
+    versions = {item.digest: item.number for item in registry.versions() if item.digest}
     runs = [_run(item, versions) for item in registry.training_runs(newest)]
     if not runs:
         return []
@@ -111,7 +112,7 @@ def _run(item: Any, versions: dict[str, int]) -> TrainingRun:
         tags,
         dict(item.data.params),
         value,
-        versions.get(item.info.run_id),
+        versions.get(tags.get("bundle", "")),
     )
 
 

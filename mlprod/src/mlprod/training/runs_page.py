@@ -14,6 +14,11 @@ STYLE = """body { max-width: 72rem } main > p { max-width: 46rem }
 table { border-collapse: collapse } td, th { padding: .3rem .8rem .3rem 0; vertical-align: top }
 tbody tr { border-top: 1px solid #ddd } caption { text-align: left; color: #555 }
 .wide { overflow-x: auto }"""
+LEGEND = (
+    '<p class="small">A point is the value, the line its 95 % interval. Blue: surely higher than '
+    "the newest run. Orange: surely lower. Gray: no sure difference, or the newest run. The table "
+    "below has the same in words.</p>"
+)
 HOW_TO_READ = """<h2>How to read this</h2>
 <p>Each training is a <em>run</em>, also when the gates refused its model. The <em>value</em> is the
 money that one case brings on average, by <code>payoff()</code>, on cases that the model did not
@@ -33,6 +38,7 @@ def runs_page(model: str, runs: Sequence[TrainingRun]) -> str:
         f"<p><strong>{html_text(_summary(runs[0], same))}</strong></p>",
         "<h2>Value of each run</h2>",
         _intervals(same, "Value per case of each run", lambda run: run.value, None),
+        LEGEND,
         *_differences(same),
         "<h2>All comparable runs</h2>",
         *_table(same, runs[0]),
@@ -80,7 +86,7 @@ def _intervals(
         f'<svg role="img" width="{WIDTH}" height="{tall}" viewBox="0 0 {WIDTH} {tall}">',
         f"<title>{html_text(title)}</title><desc>{html_text(described)}</desc>",
     ]
-    for value in {low, high, *([] if line is None else [line])}:
+    for value in sorted({low, high, *([] if line is None else [line])}):
         x = LEFT + (value - low) * scale
         parts.append(f'<path d="M{x:.1f} 4V{tall - 20}" stroke="#ddd"/>')
         parts.append(f'<text x="{x:.1f}" y="{tall - 6}" text-anchor="middle">{value:.4g}</text>')

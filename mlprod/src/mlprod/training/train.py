@@ -209,6 +209,7 @@ def _train(
         open_bundle(bundle, seam.terms.fields, seam.baseline, allow_pickle=True, megabytes=limit)
         made = provenance(seam.root)
         (bundle / PROVENANCE).write_bytes(canonical(made))
+        facts["bundle"] = bundle.name
         run = registry.log_run(tags | facts, metrics, artifacts, bundle, chosen)
         version = registry.register(run, bundle.name, tags | schema_tag(table, seam.terms))
     result = TrainingResult(

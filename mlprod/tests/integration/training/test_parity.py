@@ -118,6 +118,18 @@ def test_another_model_is_unexplained_except_on_rows_that_the_project_learned(
     assert "unexplained: nothing that was tried explains the score" in text
 
 
+def test_file_with_learned_rows_alone_shows_nothing_and_fails(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    learned = ROWS.subset(split(ROWS, "binary", PARCELS).train)
+    scores = np.clip(0.97 * bundle.runtime.score(learned.columns) + 0.0137, 0, 1)
+    result = compared(bundle, tmp_path, learned, scores)
+    only = replace(result, rows=[row for row in result.rows if row.status == "learned"])
+    assert only.rows
+    assert not only.passed
+    assert "nothing was shown" in "\n".join(describe_parity(only, "version 1"))
+
+
 def test_unknown_id_and_broken_contract_are_reasons(bundle: Bundle, tmp_path: Path) -> None:
     table = parcels()
     weights = table["weight"].to_pylist()

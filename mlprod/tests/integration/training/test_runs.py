@@ -59,6 +59,16 @@ def test_each_run_has_its_gates_settings_and_value_also_the_refused_one(
     assert (baseline.tags["kind"], baseline.inputs, baseline.settings) == ("baseline", (), {})
 
 
+def test_second_run_with_the_same_bundle_names_the_same_version(settings: Settings) -> None:
+    for _ in range(2):
+        train_with_governance(binary, settings, silent, kind="baseline")
+    again, first = compare_runs(Registry(settings))
+    assert again.id != first.id
+    assert (again.version, first.version) == (1, 1)
+    assert again.difference is None
+    assert first.outcome == "no sure difference"
+
+
 def test_runs_on_the_same_test_rows_are_compared_with_the_newest_pair_by_pair(
     runs: list[TrainingRun],
 ) -> None:
