@@ -166,7 +166,7 @@ def not_applicable_metrics(
     """
     other: Task = "regression" if task == "binary" else "binary"
     absent = dict.fromkeys(BY_TASK[other], f"a metric of {other}")
-    absent["refit_difference"] = 'model.py has no REFIT = "all"'
+    absent["refit_difference"] = 'it needs REFIT = "all" in model.py, and that other gates pass'
     if not windows:
         absent["backtest_wins"] = NO_BACKTEST
     if candidate.kind == "baseline":
