@@ -176,7 +176,7 @@ def not_applicable_metrics(
         for name in (*BY_TASK[other], *(OF_CLASSES if other == "multiclass" else ()))
         if other != task and name not in BY_TASK[task]
     }
-    absent["refit_difference"] = 'model.py has no REFIT = "all"'
+    absent["refit_difference"] = 'it needs REFIT = "all" in model.py, and that other gates pass'
     if not windows:
         absent["backtest_wins"] = NO_BACKTEST
     if candidate.kind == "baseline":

@@ -84,7 +84,10 @@ def test_refit_that_differs_too_much_is_refused(settings: Settings, tmp_path: Pa
         train_with_governance(refitted, settings, silent)
     assert "refit-agrees" not in str([v.gate.id for v in refused.value.verdicts])
     result = train_with_governance(forecast, settings, silent)
-    assert verdict(result.verdicts, "close").says == 'does not apply: model.py has no REFIT = "all"'
+    assert (
+        verdict(result.verdicts, "close").says
+        == 'does not apply: it needs REFIT = "all" in model.py, and that other gates pass'
+    )
 
 
 @pytest.mark.parametrize(("more", "compared"), [(0, 0), (29, 0), (40, 40)])
