@@ -63,6 +63,8 @@ def type_violation(dtype: Any, kind: str, task: Task) -> str | None:
             "works: write it as true or false, in load() by comparing it with the text that means "
             "true: table.column == '...'"
         )
+        if kind == "label":
+            remedy += "; for three or more classes list them in CLASSES of contract.py"
     return f"type {dtype} does not hold {'an' if kind[0] in 'ai' else 'a'} {kind}; {remedy}"
 
 

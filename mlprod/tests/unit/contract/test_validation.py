@@ -57,7 +57,8 @@ def test_good_rows_hold_the_contract() -> None:
         (
             "late",
             {3: 2, 5: -1},
-            "a classifier takes 0 and 1 (for a number, build_model() returns a regressor)",
+            "a classifier takes 0 and 1 (for a number, build_model() returns a regressor; for "
+            "three or more classes, contract.py lists them in CLASSES)",
         ),
     ],
 )
