@@ -146,7 +146,8 @@ def test_an_absent_column_is_named_with_the_existing_ones() -> None:
             ["no", "yes"] * 50,
             "type string does not hold a label; works: write it as true or false, in load() by "
             "comparing it with the text "
-            "that means true: table.column == '...'; it has 'no', 'yes'",
+            "that means true: table.column == '...'; for three or more classes list them in "
+            "CLASSES of contract.py; it has 'no', 'yes'",
         ),
         (
             "parcel",
