@@ -80,6 +80,8 @@ def type_violation(dtype: Any, kind: str, task: Task) -> str | None:
             "works: write it as true or false, in load() by comparing it with the text that means "
             "true: table.column == '...'"
         )
+        if kind == "label":
+            remedy += "; for three or more classes list them in CLASSES of contract.py"
     if kind in ("category", "text") and dtype.is_floating():
         remedy += (
             "; whole numbers that pandas made floats because of gaps: .astype('Int64')"

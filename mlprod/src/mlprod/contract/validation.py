@@ -295,7 +295,8 @@ def _rules_beside(
         result.append(
             (
                 terms.label,
-                "a classifier takes 0 and 1 (for a number, build_model() returns a regressor)",
+                "a classifier takes 0 and 1 (for a number, build_model() returns a regressor; for "
+                "three or more classes, contract.py lists them in CLASSES)",
                 label.notin([0, 1]) & known_label(table, terms),
             )
         )

@@ -53,6 +53,7 @@ def test_a_written_manifest_has_its_format_and_no_unknown_key(tmp_path: Path) ->
     folder = write_bundle(tmp_path, facts, {"card.md": b"# A card\n"})
     written = (folder / "manifest.json").read_bytes()
     assert json.loads(written)["format"] == FORMAT
+    # Only a bundle with classes lists them.
     assert set(json.loads(written)) == set(Manifest.model_fields) - {"classes"}
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         write_bundle(tmp_path, {**facts, "treshold": 1}, {})

@@ -69,8 +69,8 @@ def test_the_data_contract_lists_the_classes() -> None:
         properties = open_data_contract(terms_of(Flat, **constants), FACTS)["schema"][0]
         return next(item for item in properties["properties"] if item["name"] == "label")
 
-    words, integers = label(CLASSES=("c", "a", "b")), label(CLASSES=(1, 2, 3))
-    assert words["logicalType"] == "string"
-    assert words["quality"][1]["arguments"] == {"validValues": ["c", "a", "b"]}
+    of_words, integers = label(CLASSES=("c", "a", "b")), label(CLASSES=(1, 2, 3))
+    assert of_words["logicalType"] == "string"
+    assert of_words["quality"][1]["arguments"] == {"validValues": ["c", "a", "b"]}
     assert integers["logicalType"] == "integer"
     assert "logicalType" not in label()

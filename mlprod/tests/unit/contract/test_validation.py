@@ -60,7 +60,8 @@ def test_good_rows_hold_the_contract() -> None:
         (
             "late",
             {3: 2, 5: -1},
-            "a classifier takes 0 and 1 (for a number, build_model() returns a regressor)",
+            "a classifier takes 0 and 1 (for a number, build_model() returns a regressor; for "
+            "three or more classes, contract.py lists them in CLASSES)",
         ),
     ],
 )
@@ -148,7 +149,8 @@ def test_an_absent_column_is_named_with_the_existing_ones() -> None:
             ["no", "yes"] * 50,
             "type string does not hold a label; works: write it as true or false, in load() by "
             "comparing it with the text "
-            "that means true: table.column == '...'; it has 'no', 'yes'",
+            "that means true: table.column == '...'; for three or more classes list them in "
+            "CLASSES of contract.py; it has 'no', 'yes'",
         ),
         (
             "parcel",

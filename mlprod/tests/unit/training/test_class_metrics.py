@@ -55,8 +55,8 @@ def test_metrics_equal_those_of_scikit_learn(given_arrays: Arrays) -> None:
     )
     averaged = {"average": "macro", "zero_division": 0, **weighted}
     assert macro_f1(y, rows, w, w) == pytest.approx(f1_score(y, top, **averaged))
-    each = {"average": None, "labels": list(places), "zero_division": 0, **weighted}
-    precision, recall = precision_score(y, top, **each), recall_score(y, top, **each)
+    by_class = {"average": None, "labels": list(places), "zero_division": 0, **weighted}
+    precision, recall = precision_score(y, top, **by_class), recall_score(y, top, **by_class)
     for place in places:
         assert precision_of(place)(y, rows, w, w) == pytest.approx(precision[place])
         assert recall_of(place)(y, rows, w, w) == pytest.approx(recall[place])
