@@ -8,7 +8,7 @@ from typing import Any
 
 import ibis
 
-from .dates import DATE_TEXT_OF_TABLE, DATETIME_TEXT, value_of
+from .dates import DATE_TEXT_OF_TABLE, DATETIME_TEXT, date_of
 
 SHORT_MONTHS = (4, 6, 9, 11)
 
@@ -28,7 +28,7 @@ def conform_dates(column: Any, kind: str) -> Any:
 
 def date_literal(column: Any, kind: str, number: float) -> Any:
     """Return the date or datetime of a number as a literal that compares with this column."""
-    value: Any = value_of(kind, number)
+    value: Any = date_of(kind, number)
     if kind == "datetime" and column.type().timezone is None:
         value = value.astimezone(UTC).replace(tzinfo=None)
     return ibis.literal(value)

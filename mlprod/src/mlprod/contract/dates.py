@@ -45,12 +45,12 @@ def parse_datetime(text: str) -> datetime:
     if not re.fullmatch(DATETIME_TEXT, text):
         raise ValueError(f"not a datetime such as {DATE_EXAMPLES['datetime']}")
     try:
-        return in_utc(datetime.fromisoformat(text))
+        return as_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise ValueError(NO_SUCH_DAY) from None
 
 
-def in_utc(at: datetime) -> datetime:
+def as_utc(at: datetime) -> datetime:
     """Return a datetime in UTC; without a time zone it is UTC already.
 
     Raises OverflowError if it is outside the calendar in UTC.
@@ -61,21 +61,25 @@ def in_utc(at: datetime) -> datetime:
 def number_of(value: date | float | None) -> float:
     """Return the number of a date or datetime; a number stays as it is, and None becomes NaN."""
     if isinstance(value, datetime):
-        return (in_utc(value) - EPOCH) // MICROSECOND / 1e6
+        return (as_utc(value) - EPOCH) // MICROSECOND / 1e6
     if isinstance(value, date):
         return float((value - EPOCH.date()).days)
     return math.nan if value is None else float(value)
 
 
-def value_of(kind: str, number: float) -> date:
-    """Return the date, or the datetime in UTC, of a number: the one at or before it."""
+def date_of(kind: str, number: float) -> date:
+    """Return the date at or before a number, or the datetime in UTC that is nearest to it.
+
+    Between the years 1698 and 2242 float64 holds each microsecond.
+    """
+    whole = math.floor(number)
     if kind == "date":
-        return EPOCH.date() + timedelta(days=math.floor(number))
-    return EPOCH + timedelta(microseconds=round(number * 1e6))
+        return EPOCH.date() + timedelta(days=whole)
+    return EPOCH + timedelta(seconds=whole, microseconds=round((number - whole) * 1e6))
 
 
 def text_of(value: date) -> str:
     """Return the ISO 8601 text of a date or a datetime, as in a request."""
     if isinstance(value, datetime):
-        return in_utc(value).isoformat().replace("+00:00", "Z")
+        return as_utc(value).isoformat().replace("+00:00", "Z")
     return value.isoformat()

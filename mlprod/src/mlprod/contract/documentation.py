@@ -1,6 +1,6 @@
 """The documentation of the fields, generated from the contract."""
 
-from .dates import DATE_EXAMPLES, text_of, value_of
+from .dates import DATE_EXAMPLES, date_of, text_of
 from .schema import ContractSchema, Field
 from .words import join_shortened
 
@@ -44,7 +44,7 @@ def rule_text(item: Field) -> str:
 def bound_text(item: Field, number: float) -> str:
     """Format a bound of a field: as a date, or as a number with every digit."""
     dated = item.kind in DATE_EXAMPLES
-    return text_of(value_of(item.kind, number)) if dated else plain_number(number)
+    return text_of(date_of(item.kind, number)) if dated else plain_number(number)
 
 
 def plain_number(number: float) -> str:

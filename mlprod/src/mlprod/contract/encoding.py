@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dates import DATE_EXAMPLES, number_of, text_of, value_of
+from .dates import DATE_EXAMPLES, date_of, number_of, text_of
 from .schema import Columns, Field, Fields
 
 
@@ -37,7 +37,7 @@ def json_value(field: Field, value: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     if plain is None or plain != plain:
         return None
-    return text_of(value_of(field.kind, plain)) if field.kind in DATE_EXAMPLES else plain
+    return text_of(date_of(field.kind, plain)) if field.kind in DATE_EXAMPLES else plain
 
 
 def encode(fields: Fields, columns: Columns) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..contract.dates import text_of, value_of
+from ..contract.dates import date_of, text_of
 from .drift import MIN_DRIFT_ROWS, Drift, DriftVerdict
 from .drift_counts import CLASS, SCORE
 
@@ -137,7 +137,7 @@ def short_text(value: object) -> str:
 def _edge(item: Drift, edge: float | str | None) -> str:
     """Return an edge as a date where the field is one."""
     kind = item.reference.kind
-    return short_text(text_of(value_of(kind, edge)) if kind and isinstance(edge, float) else edge)
+    return short_text(text_of(date_of(kind, edge)) if kind and isinstance(edge, float) else edge)
 
 
 def _number(value: float) -> str:

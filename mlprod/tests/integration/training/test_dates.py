@@ -225,7 +225,7 @@ def test_batch_and_service_record_the_same_row_and_drift_is_drawn_with_dates(
 
     tables = read_scored_rows(store, FIELDS, bundle.digest, now().replace(year=2000), now())
     counts = sum_counts(
-        count_features(each, FIELDS, bundle.reference, CLAIMS.personal) for each in tables
+        count_features(part, FIELDS, bundle.reference, CLAIMS.personal) for part in tables
     )
     same = count_features(source.table, FIELDS, bundle.reference, CLAIMS.personal)
     assert {name: counts[name] for name in same} == same

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlprod.contract.date_columns import conform_dates
-from mlprod.contract.dates import number_of, parse_date, parse_datetime, text_of, value_of
+from mlprod.contract.dates import date_of, number_of, parse_date, parse_datetime, text_of
 
 GOOD_DATES = ["2026-06-01", "2024-02-29", "2000-02-29", "0001-01-01", "9999-12-31"]
 BAD_DATES = [
@@ -41,14 +41,14 @@ MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))
 def test_a_date_is_a_number_of_days_and_back(text: str) -> None:
     number = number_of(parse_date(text))
     assert number == (date.fromisoformat(text) - date(1970, 1, 1)).days
-    assert text_of(value_of("date", number)) == text
+    assert text_of(date_of("date", number)) == text
 
 
 @pytest.mark.parametrize(("text", "moment"), GOOD_DATETIMES.items())
 def test_a_datetime_is_a_number_of_seconds_in_utc(text: str, moment: datetime) -> None:
     number = number_of(parse_datetime(text))
     assert number == moment.replace(tzinfo=UTC).timestamp()
-    assert value_of("datetime", number) == moment.replace(tzinfo=UTC)
+    assert date_of("datetime", number) == moment.replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", BAD_DATES)
@@ -76,7 +76,7 @@ def test_a_time_zone_changes_the_text_and_not_the_number(moment: datetime, minut
 
 @given(st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)))
 def test_no_microsecond_is_lost(moment: datetime) -> None:
-    assert value_of("datetime", number_of(moment)) == moment.replace(tzinfo=UTC)
+    assert date_of("datetime", number_of(moment)) == moment.replace(tzinfo=UTC)
     text = text_of(moment)
     assert text.endswith("Z")
     assert parse_datetime(text) == moment.replace(tzinfo=UTC)
