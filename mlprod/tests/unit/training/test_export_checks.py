@@ -122,7 +122,7 @@ def test_model_that_imports_a_missing_booster_is_refused_with_the_lines_that_ins
     (folder / "__init__.py").touch()
     (folder / "model.py").write_text("from catboost import CatBoostClassifier\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(sys.modules, "catboost", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "catboost", None)
     with pytest.raises(ContractError, match=r"model\.py imports catboost, which is not") as refused:
         _ = Project("shop_without_catboost").model
     assert install_remedy("catboost") in str(refused.value)
