@@ -11,12 +11,14 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import features
+from baked import data
 from mlprod.contract.encoding import sample_columns
 from mlprod.project.project import Project, Seam
 from mlprod.serving.api_keys import add_key
@@ -28,6 +30,8 @@ from mlprod.training.train import train
 
 # Rows of one request, and requests of one round.
 SIZES = {1: 1_000, 100: 100}
+# Rows until then are enough, since only the time of a request counts.
+UNTIL = data.START + timedelta(days=30)
 
 
 def service(seam: Seam, folder: Path) -> Callable[[bytes], float]:
@@ -41,7 +45,7 @@ def service(seam: Seam, folder: Path) -> Callable[[bytes], float]:
         tracking_uri="",
         model_name="derive",
     )
-    version = train(seam, settings, lambda line: None).version
+    version = train(seam, settings, lambda line: None, until=UNTIL).version
     bundle = Registry(settings).download(version, folder)
     point(settings.models, bundle.rename(folder / version.digest), 1)
     key = add_key(folder / "keys.json", "derive", ["predict"])
@@ -84,13 +88,15 @@ folder, rounds = Path(sys.argv[1]), int(sys.argv[2])
 off = Project("baked").seam()
 source = Path(features.__file__).read_text(encoding="utf-8")
 on = replace(off, derive=features.derive, sources={**off.sources, "features": source})
-columns = {
-    name: values.tolist() for name, values in sample_columns(off.terms.fields, 100, seed=5).items()
-}
+kinds = {"boolean": bool, "integer": int}
+columns = sample_columns(off.terms.fields, max(SIZES), seed=5)
 rows = [
-    # NaN is not JSON.
-    {name: None if value != value else value for name, value in zip(columns, row, strict=True)}
-    for row in zip(*columns.values(), strict=True)
+    {
+        # NaN is not JSON.
+        field.name: None if value != value else kinds.get(field.kind, lambda value: value)(value)
+        for field, value in zip(off.terms.fields, row, strict=True)
+    }
+    for row in zip(*(values.tolist() for values in columns.values()), strict=True)
 ]
 sides = {"on": service(on, folder / "on"), "off": service(off, folder / "off")}
 bodies = {count: json.dumps({"rows": rows[:count]}).encode() for count in SIZES}

@@ -128,8 +128,8 @@ def test_a_value_beside_a_threshold_takes_the_same_branch_in_the_export() -> Non
         neighbors.append(np.nextafter(neighbors[-1], np.float32(30)))
     rows = collect(binary.load(), PARCELS)
     places = np.arange(len(rows)) % len(neighbors)
-    rows.columns["weight"][:] = np.asarray(neighbors, dtype=np.float64)[places]
-    rows.y[:] = places % 2
+    weights = np.asarray(neighbors, dtype=np.float64)[places]
+    rows = replace(rows, columns={**rows.columns, "weight": weights}, y=(places % 2).astype(float))
     seam = replace(
         binary,
         build_model=lambda fields: lightgbm.LGBMClassifier(
