@@ -55,10 +55,12 @@ def compare_champion(
     test: Dataset,
     candidate: Candidate,
     evaluation: Evaluation,
+    split_name: str = "",
 ) -> tuple[ChampionComparison | None, dict[str, str]]:
     """Compare the candidate with the champion on the test rows that the champion has not learned.
 
-    `evaluation` is the candidate's on all test rows. Returns (comparison, {}), or (None,
+    `evaluation` is the candidate's on all test rows, and `split_name` names a split of the
+    project's own. Returns (comparison, {}), or (None,
     {"champion": reason}) if the comparison does not apply. Raises BundleError if the champion is
     damaged.
     """
@@ -97,10 +99,15 @@ def compare_champion(
     rival = Candidate(
         manifest.kind, bundle.runtime, {}, manifest.threshold, None, decide=bundle.decide
     )
-    unlearned = unlearned_rows(manifest, test, seam.terms.unit)
+    unlearned = unlearned_rows(manifest, test, seam.terms.unit, split_name)
     if unlearned.all():
         theirs = measure_candidate(seam, test, rival)
         return ChampionComparison(evaluation, theirs, len(test)), {}
+    if not unlearned.any() and test.at is None:
+        return None, {
+            CHAMPION: f"version {champion.number} was trained on another split, so it may have "
+            "learned the test rows. Works: the SPLIT of that training"
+        }
     since, rows = str(manifest.data.learned_until), test.subset(np.flatnonzero(unlearned))
     one_class = seam.task() != "regression" and len(np.unique(rows.y)) < 2
     if len(rows) < MIN_PART_ROWS or one_class:
@@ -113,19 +120,25 @@ def compare_champion(
     return ChampionComparison(ours, theirs, len(rows), since), {}
 
 
-def unlearned_rows(manifest: Manifest, test: Dataset, group: str | None) -> NDArray[np.bool_]:
+def unlearned_rows(
+    manifest: Manifest, test: Dataset, group: str | None, split_name: str = ""
+) -> NDArray[np.bool_]:
     """Return which test rows [rows] a model has not learned.
 
     With GROUP the hash gives each group to the same part in every training, so no test row was
-    learned. Without GROUP, and after a refit on all rows, the rows until the model's newest
-    training row count as learned. Bundles of earlier versions do not name that row.
+    learned. The same is true for the same SPLIT. Without GROUP, with another SPLIT, and after a
+    refit on all rows, the rows until the model's newest training row count as learned; without
+    times all do. Bundles of earlier versions do not name that row.
     """
-    until = manifest.data.learned_until
-    if until is None or (group and manifest.refit is None):
+    until, same_split = manifest.data.learned_until, manifest.data.split == split_name
+    by_ids = bool(group or split_name) and same_split
+    if manifest.kind == "baseline":
         return np.ones(len(test), dtype=bool)
-    if test.at is None:
-        # EVENT_TIME was removed since: a refitted model may have learned any of the rows.
-        return np.full(len(test), manifest.refit is None)
+    if manifest.refit is None and same_split and (by_ids or until is None or test.at is None):
+        return np.ones(len(test), dtype=bool)
+    if test.at is None or until is None:
+        # A refit, or another split, may have given any of the rows to the training.
+        return np.zeros(len(test), dtype=bool)
     return np.asarray(test.at > np.datetime64(until), dtype=np.bool_)
 
 

@@ -16,6 +16,7 @@ from .split import (
     Split,
     SplitError,
     hash_shares,
+    require_classes,
     split,
     verify_split,
 )
@@ -54,6 +55,8 @@ def split_rows(seam: Seam, rows: Dataset) -> Split:
                 f"data.py: SPLIT gives {name} rows with one label only. Works: a stratified split, "
                 f"such as train_test_split(..., stratify=frame.{seam.terms.label})"
             )
+        if seam.terms.classes and name != VALIDATION:
+            require_classes(rows, name, part, seam.terms)
     try:
         # A notebook may split at random although rows have times; split_warnings() reports it.
         verify_split(replace(rows, at=None), parts)

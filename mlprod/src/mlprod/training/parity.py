@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from ..bundle.loader import PROBE_TOLERANCE, Bundle
+from ..bundle.loader import Bundle
+from ..bundle.runtime import Scores
+from ..contract.classes import decide_inputs, top_scores
 from ..contract.encoding import column
 from ..contract.schema import Columns
 from ..contract.validation import first_violation, prepare
 from ..project.project import Seam
 from .dataset import collect
 from .own_split import split_rows
-from .parity_reasons import LEARNED, UNEXPLAINED, Differences, explain
+from .parity_reasons import LEARNED, UNEXPLAINED, Differences, explain, is_close
 from .predictions import NotebookScores
 from .sources import cells_of, load_table
 from .split import LeakageError, SplitError
@@ -27,6 +28,7 @@ EQUAL = "equal"
 class ParityRow:
     """One prediction of the notebook, beside the score of the project.
 
+    For a label with classes both are the largest probability of the row.
     `status` is "equal", "unexplained" or the kind of the reason; `reason` describes it.
     """
 
@@ -87,9 +89,9 @@ def compare_predictions(seam: Seam, bundle: Bundle, predictions: NotebookScores)
     rows = np.array([row for row, _ in known], dtype=np.intp)
     places = np.array([place for _, place in known], dtype=np.intp)
     ours = {name: values[places] for name, values in columns.items()}
-    scores = bundle.runtime.score(ours) if len(rows) else np.zeros(0)
+    scores = bundle.runtime.score(ours) if len(rows) else predictions.scores[:0]
     theirs = predictions.scores[rows]
-    close = _close(scores, theirs, predictions.tolerance)
+    close = is_close(scores, theirs, predictions.tolerance)
     parts, learned = _parts(seam, bundle, notes)
     differences = Differences(
         fields=terms.fields,
@@ -104,27 +106,24 @@ def compare_predictions(seam: Seam, bundle: Bundle, predictions: NotebookScores)
     )
     reasons = iter(explain(differences))
     by_row: dict[int, ParityRow] = {}
-    for position, row in enumerate(rows.tolist()):
-        score, other = float(scores[position]), float(theirs[position])
+    shown, own = top_scores(predictions.scores).tolist(), top_scores(scores).tolist()
+    decisions = zip(_decisions(seam, bundle, scores), _decisions(seam, bundle, theirs), strict=True)
+    for position, (row, (mine, other)) in enumerate(zip(rows.tolist(), decisions, strict=True)):
         status, reason = (EQUAL, "") if close[position] else next(reasons)
         id = predictions.ids[row]
-        changed = _decision(seam, bundle, score) != _decision(seam, bundle, other)
-        by_row[row] = ParityRow(id, other, score, status, reason, parts.get(id, ""), changed)
+        part, changed = parts.get(id, ""), mine != other
+        by_row[row] = ParityRow(id, shown[row], own[position], status, reason, part, changed)
     result = [
-        by_row.get(row) or _not_scored(id, float(predictions.scores[row]), place_of, refused)
+        by_row.get(row) or _not_scored(id, shown[row], place_of, refused)
         for row, id in enumerate(predictions.ids)
     ]
     return ParityResult(result, predictions.tolerance, notes)
 
 
-def _close(scores: NDArray[Any], others: NDArray[Any], tolerance: float) -> NDArray[np.bool_]:
-    reach = np.maximum(tolerance, PROBE_TOLERANCE * np.maximum(np.abs(others), 1.0))
-    result: NDArray[np.bool_] = np.abs(scores - others) <= reach
-    return result
-
-
-def _decision(seam: Seam, bundle: Bundle, score: float) -> Any:
-    return (bundle.decide or seam.decide)(score, bundle.manifest.threshold)
+def _decisions(seam: Seam, bundle: Bundle, scores: Scores) -> list[Any]:
+    decide = bundle.decide or seam.decide
+    given = decide_inputs(seam.terms.classes, scores)
+    return [decide(score, bundle.manifest.threshold) for score in given]
 
 
 def _not_scored(

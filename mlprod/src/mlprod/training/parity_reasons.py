@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.loader import PROBE_TOLERANCE
 from ..bundle.runtime import Scores
+from ..contract.dates import DATE_EXAMPLES, date_of, text_of
 from ..contract.schema import Columns, Field, Fields
 
 # Relative distance of neighbors in float32, in which models compute.
@@ -18,12 +20,24 @@ LEARNED, UNEXPLAINED = "learned", "unexplained"
 StatedReason = tuple[str, str]
 
 
+def is_close(scores: Scores, wanted: Scores, tolerance: float) -> NDArray[np.bool_]:
+    """Return which rows [rows] agree: within 1e-5 for scores of about one, or the tolerance.
+
+    Rows of probabilities [rows, classes] agree if each of them does.
+    """
+    reach = np.maximum(tolerance, PROBE_TOLERANCE * np.maximum(np.abs(wanted), 1.0))
+    off = (np.abs(scores - wanted) > reach).reshape(len(wanted), -1)
+    result: NDArray[np.bool_] = off.sum(axis=1) == 0
+    return result
+
+
 @dataclass(frozen=True)
 class Differences:
     """Rows whose scores differ.
 
-    `ours` are the columns of load(), `theirs` those that the file has, `wanted` the notebook's
-    scores [rows], and `parts` the parts of the split. `learned` are the columns of the training.
+    `ours` are the columns of load(), `theirs` those that the file has. `wanted` are the notebook's
+    scores [rows] or [rows, classes], and `parts` the parts of the split. `learned` are the columns
+    of the training.
     """
 
     fields: Fields
@@ -43,9 +57,7 @@ class Differences:
         # A model of RUNTIME = "python" may refuse a value that its contract does not allow.
         except Exception:
             return np.zeros(len(self.wanted), dtype=bool)
-        reach = np.maximum(self.tolerance, 1e-5 * np.maximum(np.abs(self.wanted), 1.0))
-        result: NDArray[np.bool_] = np.abs(scores - self.wanted) <= reach
-        return result
+        return is_close(scores, self.wanted, self.tolerance)
 
 
 @dataclass(frozen=True)
@@ -158,11 +170,11 @@ def _different(rows: Differences, place: int) -> str:
     for name, values in rows.theirs.items():
         given, own = values[place], rows.ours[name][place]
         if not _same(given, own):
-            hidden = name in rows.personal
+            hidden, kind = name in rows.personal, rows.fields[name].kind
             shown.append(
                 f"another {name} (personal, not shown)"
                 if hidden
-                else f"{name} {_plain(given)} where load() has {_plain(own)}"
+                else f"{name} {_plain(given, kind)} where load() has {_plain(own, kind)}"
             )
     return ", ".join(shown)
 
@@ -180,9 +192,11 @@ def _is_missing(value: Any) -> bool:
     return value is None or bool(value != value)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, kind: str) -> str:
     if _is_missing(value):
         return "missing"
+    if kind in DATE_EXAMPLES:
+        return text_of(date_of(kind, value))
     return repr(value) if isinstance(value, str) else f"{value:g}"
 
 

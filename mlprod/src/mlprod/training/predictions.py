@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..contract.classes import score_columns
 from ..contract.encoding import column
 from ..contract.schema import ContractSchema, Task
 from ..files.columns import SCORE, Column, columns_of_fields
@@ -26,7 +27,7 @@ WORKS = 'frame[[ID, "score"]].to_csv("predictions.csv", index=False)'
 
 @dataclass(frozen=True)
 class NotebookScores:
-    """Ids and scores [rows], and the values of the contract's fields that the file also has.
+    """Ids [rows], scores [rows] or [rows, classes], and the values of the fields in the file.
 
     `tolerance` is half of the last decimal of a rounded file, else 0.
     """
@@ -39,27 +40,31 @@ class NotebookScores:
 
 
 def read_predictions(file: str, terms: ContractSchema, task: Task) -> NotebookScores:
-    """Read a CSV or Parquet file with the columns of the id and `score`.
+    """Read a CSV or Parquet file with the id and `score`, or `score_<class>` for each class.
 
     Columns with the names of fields are compared too. Raises FileError if an id is repeated or a
     score is missing, and if the scores of a classifier are not probabilities.
     """
-    if SCORE in terms.fields.names:
-        raise FileError(f"{file}: the contract has a field {SCORE!r} too; works: rename the field")
+    names = score_columns(terms.classes) or (SCORE,)
+    if taken := set(names) & set(terms.fields.names):
+        raise FileError(
+            f"{file}: the contract has a field {min(taken)!r} too; works: rename the field"
+        )
     fields = (replace(item, required=False) for item in columns_of_fields(terms.fields))
-    columns = (Column(terms.id, "id"), Column(SCORE, "number"), *fields)
+    columns = (Column(terms.id, "id"), *(Column(name, "number") for name in names), *fields)
     with TemporaryDirectory() as folder:
         rows = read_table(file, columns, Path(folder)).table.to_pyarrow()
     ids = [str(id) for id in rows[terms.id].to_pylist()]
     _require_ids(file, terms.id, rows[terms.id], ids)
-    scores = np.asarray(rows[SCORE].cast(pa.float64()).to_pylist(), dtype=np.float64)
-    if (bad := np.flatnonzero(~np.isfinite(scores))).size:
+    scores = np.column_stack([rows[name].cast(pa.float64()).to_numpy() for name in names])
+    if (bad := np.flatnonzero(~np.isfinite(scores).all(axis=1))).size:
         raise FileError(
             f"{file}: {bad.size:,} rows have no finite score, for example {terms.id} "
             f"{_shown(ids, bad)}; works: {WORKS.replace('ID', repr(terms.id))}"
         )
-    if task == "binary":
+    if task != "regression":
         _require_probabilities(file, terms.id, ids, scores)
+    scores = scores if terms.classes else scores[:, 0]
     extra = {
         item.name: column(item, cells_of(item, rows[item.name]))
         for item in terms.fields
@@ -82,12 +87,12 @@ def _require_ids(file: str, name: str, cells: pa.ChunkedArray, ids: list[str]) -
 def _require_probabilities(
     file: str, name: str, ids: list[str], scores: NDArray[np.float64]
 ) -> None:
-    works = "works: model.predict_proba(X)[:, 1]"
-    if (outside := np.flatnonzero((scores < 0) | (scores > 1))).size:
-        first = outside[0]
+    works = f"works: model.predict_proba(X){'[:, 1]' if scores.shape[1] == 1 else ''}"
+    if (outside := np.argwhere((scores < 0) | (scores > 1))).size:
+        row, place = outside[0]
         raise FileError(
-            f"{file}: the score {scores[first]:g} of {name} {ids[first]!r} is not a probability; "
-            f"{works}"
+            f"{file}: the score {scores[row, place]:g} of {name} {ids[row]!r} is not a "
+            f"probability; {works}"
         )
     if np.isin(scores, (0.0, 1.0)).all():
         raise FileError(f"{file}: all scores are 0 or 1, so they are classes; {works}")

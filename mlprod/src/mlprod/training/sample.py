@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ..atomic_write import atomic_write
+from ..contract.dates import DATE_EXAMPLES, date_of
 from ..contract.encoding import sample_columns
 from ..contract.schema import ContractSchema, Field
 from ..contract.validation import ContractViolationError, check, known_label, prepare
@@ -24,7 +25,13 @@ from .split import SplitError, hash_shares, split
 SAMPLE = Path("data/sample.parquet")
 # More rows are drawn only as long as the sample cannot be split.
 MIN_SAMPLE_ROWS = 1_000
-ARROW = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
+ARROW = {
+    "number": pa.float64(),
+    "integer": pa.int64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "datetime": pa.timestamp("us", "UTC"),
+}
 UNKNOWN = "another category"
 
 
@@ -124,13 +131,21 @@ def _make(seam: Seam) -> pa.Table:
         columns[terms.time] = (np.datetime64("2026-01-01") + hours).astype("datetime64[us]")
     made = sample_columns(terms.fields, count, seed=11)
     columns |= {field.name: _cells(field, made[field.name]) for field in terms.fields}
-    binary = seam.task() == "binary"
-    columns[terms.label] = random.integers(0, 2, count) if binary else random.normal(size=count)
+    columns[terms.label] = _random_labels(seam, random, count)
     return pa.table(columns)
+
+
+def _random_labels(seam: Seam, random: np.random.Generator, count: int) -> Any:
+    if classes := seam.terms.classes:
+        return [classes[place] for place in random.integers(0, len(classes), count)]
+    return random.integers(0, 2, count) if seam.task() == "binary" else random.normal(size=count)
 
 
 def _cells(field: Field, values: NDArray[Any]) -> pa.Array:
     """Return a column of the contract as Arrow's type of its kind; missing values are null."""
     if field.kind not in ARROW:
         return pa.array(values.tolist(), pa.string())
+    if field.kind in DATE_EXAMPLES:
+        dates = [None if value != value else date_of(field.kind, value) for value in values]
+        return pa.array(dates, ARROW[field.kind])
     return pc.cast(pa.array(values, from_pandas=True), ARROW[field.kind])

@@ -78,12 +78,19 @@ def split(rows: Dataset, task: Task, terms: ContractSchema | None = None) -> Spl
         if task == "binary" and len(np.unique(rows.y[part])) < 2:
             raise SplitError(describe_one_class(rows, name, part, terms))
         if terms and terms.classes and name != "validation":
-            present = set(rows.y[part].astype(int).tolist())
-            absent = [place for place in range(len(terms.classes)) if place not in present]
-            if absent:
-                raise SplitError(describe_absent_classes(rows, name, absent, terms))
+            require_classes(rows, name, part, terms)
     verify_split(rows, parts)
     return parts
+
+
+def require_classes(
+    rows: Dataset, name: str, part: NDArray[np.intp], terms: ContractSchema
+) -> None:
+    """Raises SplitError if a class of CLASSES has no row in the part with this name."""
+    present = set(rows.y[part].astype(int).tolist())
+    absent = [place for place in range(len(terms.classes)) if place not in present]
+    if absent:
+        raise SplitError(describe_absent_classes(rows, name, absent, terms))
 
 
 def verify_split(rows: Dataset, parts: Split) -> None:

@@ -145,7 +145,14 @@ def _train(
     windows = run_backtest(seam, rows, say) if kind == "model" else []
     champion = registry.get_by_alias(CHAMPION)
     rival, absent = compare_champion(
-        seam, settings, registry, champion, test, candidate, evaluation
+        seam,
+        settings,
+        registry,
+        champion,
+        test,
+        candidate,
+        evaluation,
+        describe_split(seam, rows, parts),
     )
     if rival:
         say(

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import Trained, release, silent
 from governance_files import verdict
 from seams import binary
 
-from mlprod.bundle.loader import BundleError
+from mlprod.bundle.loader import BundleError, open_bundle
 from mlprod.contract.schema import Fields
 from mlprod.settings import Settings
+from mlprod.training.comparison import unlearned_rows
+from mlprod.training.dataset import load_rows
 from mlprod.training.governed_training import train_with_governance
 from mlprod.training.promotion import promote
 from mlprod.training.registry import CHALLENGER, Registry
@@ -59,3 +62,37 @@ def test_champion_that_does_not_fit_the_contract_is_reported(
     assert result.passed is None
     assert "version 1 does not fit today's contract" in result.says
     assert "'express', which is gone" in result.says
+
+
+AT = np.array(["2026-01-01", "2026-02-01"], dtype="datetime64[us]")
+
+
+@pytest.mark.parametrize(
+    ("group", "split", "own", "times", "learned_until", "expected"),
+    [
+        ("customer", "", "", True, "2026-01-15", [True, True]),
+        (None, "", "", True, "2026-01-15", [False, True]),
+        (None, "", "", True, None, [True, True]),
+        (None, "", "", False, "2026-01-15", [True, True]),
+        (None, "SPLIT a", "SPLIT a", True, "2026-03-01", [True, True]),
+        (None, "SPLIT a", "SPLIT b", True, "2026-01-15", [False, True]),
+        ("customer", "", "SPLIT b", True, "2026-01-15", [False, True]),
+        ("customer", "SPLIT a", "", False, None, [False, False]),
+    ],
+)
+def test_rows_that_the_champion_may_have_learned_do_not_count(
+    trained: Trained,
+    group: str | None,
+    split: str,
+    own: str,
+    times: bool,
+    learned_until: str | None,
+    expected: list[bool],
+) -> None:
+    bundle = open_bundle(trained.bundle, binary.terms.fields, binary.baseline)
+    data = bundle.manifest.data.model_copy(update={"split": split, "learned_until": learned_until})
+    manifest = bundle.manifest.model_copy(update={"data": data})
+    test = replace(load_rows(binary)[1].subset(np.arange(2)), at=AT if times else None)
+    assert unlearned_rows(manifest, test, group, own).tolist() == expected
+    baseline = manifest.model_copy(update={"kind": "baseline"})
+    assert unlearned_rows(baseline, test, group, own).all()

@@ -1,4 +1,5 @@
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,16 +7,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 import pytest
-from conftest import Trained
-from seams import PARCELS, binary, given, parcels
+from conftest import Trained, silent
+from seams import CLAIMS, PARCELS, TICKETS, binary, dated, given, multiclass, parcels
 
 from mlprod.bundle.loader import Bundle, open_bundle
+from mlprod.contract.classes import score_columns
 from mlprod.files.errors import FileError
+from mlprod.project.project import Seam
+from mlprod.settings import Settings
 from mlprod.training.dataset import Dataset, load_rows
 from mlprod.training.parity import ParityResult, compare_predictions
 from mlprod.training.parity_report import describe_parity, parity_table
 from mlprod.training.predictions import read_predictions
+from mlprod.training.registry import Registry
 from mlprod.training.split import split
+from mlprod.training.train import train
 
 ROWS = load_rows(binary)[1]
 
@@ -40,6 +46,38 @@ def compared(
     pc.write_csv(pa.table(columns), file)
     predictions = read_predictions(str(file), PARCELS, "binary")
     return compare_predictions(binary, bundle, predictions)
+
+
+@pytest.mark.parametrize("seam", [multiclass, dated], ids=["classes", "dates"])
+def test_classes_and_dates_are_compared(
+    seam: Seam, settings: Settings, registry: Registry, tmp_path: Path
+) -> None:
+    version = train(seam, settings, silent).version
+    folder, terms = registry.download(version, tmp_path / "bundle"), seam.terms
+    opened = open_bundle(folder, terms.fields, seam.baseline, digest=version.digest)
+    rows = load_rows(seam)[1]
+    test = rows.subset(split(rows, seam.task(), terms).test)
+    scores = opened.runtime.score(test.columns)
+    names = score_columns(terms.classes) or ("score",)
+    assert test.ids is not None
+    for factor, expected in ((1.0, {"equal"}), (0.5, {"unexplained"})):
+        columns = {terms.id: pa.array(list(test.ids))}
+        written = factor * scores.reshape(len(test), -1).T
+        columns |= {name: pa.array(row) for name, row in zip(names, written, strict=True)}
+        columns |= {"happened": pa.array(["2026-01-01"] * len(test))} if terms is CLAIMS else {}
+        pc.write_csv(pa.table(columns), tmp_path / "predictions.csv")
+        predictions = read_predictions(str(tmp_path / "predictions.csv"), terms, seam.task())
+        result = compare_predictions(seam, opened, predictions)
+        assert statuses(result) == expected
+    if terms is CLAIMS:
+        assert re.search("happened 2026-01-01 where load.. has 202[0-9]-", result.rows[0].reason)
+
+
+def test_file_without_the_probability_of_a_class_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    file.write_text("ticket,score_billing,score_returns,score_other\nt1,0.2,0.3,0.5\n")
+    with pytest.raises(FileError, match="has no column 'score_delivery'"):
+        read_predictions(str(file), TICKETS, "multiclass")
 
 
 def statuses(result: ParityResult) -> set[str]:

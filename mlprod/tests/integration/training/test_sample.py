@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from seams import binary, flats, given, parcels, regression, text
+from seams import binary, dated, flats, given, multiclass, parcels, regression, text
 
 from mlprod.contract.validation import ContractViolationError, check
 from mlprod.project.project import Seam
@@ -19,7 +19,11 @@ def absent(since: datetime | None = None, until: datetime | None = None) -> Any:
     raise FileNotFoundError("data/parcels.csv")
 
 
-@pytest.mark.parametrize("seam", [binary, regression, text], ids=["binary", "regression", "text"])
+@pytest.mark.parametrize(
+    "seam",
+    [binary, regression, text, multiclass, dated],
+    ids=["binary", "regression", "text", "classes", "dates"],
+)
 @pytest.mark.parametrize("has_rows", [True, False])
 def test_sample_conforms_to_the_contract_and_can_be_split(
     seam: Seam, has_rows: bool, tmp_path: Path
