@@ -37,6 +37,7 @@ def test_prediction_is_stored_as_written(store: Store) -> None:
         "caller": None,
         "request": None,
         "smoke": None,
+        "scores": None,
     }
     assert (second["unit_hash"], second["score"]) == (None, 1 / 3)
 

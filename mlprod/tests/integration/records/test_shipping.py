@@ -11,10 +11,13 @@ import pytest
 from sqlalchemy import Table, select
 from stored import store, stores
 
+from mlprod.records.database import now
+from mlprod.records.errors import OutcomeConflictError
 from mlprod.records.events import event_number
 from mlprod.records.shipping import InsertResult
 from mlprod.records.store import Store
 from mlprod.records.tables import predictions, repeated_answers
+from mlprod.records.unprocessed_outcomes import UncountedRecords
 
 pytest_plugins = ["postgres"]
 __all__ = ["store", "stores"]  # fixtures
@@ -124,7 +127,30 @@ def test_another_prediction_under_a_known_id_is_stored_beside_the_first(store: S
         "request": "r-2",
         "smoke": False,
         "conflicting": True,
+        "scores": None,
     }
+
+
+def test_scores_by_class_are_recorded(store: Store) -> None:
+    scores = {"red": 0.25, 'sea "blue"': 0.75}
+    store.insert_events([event(prediction("a", scores=scores), prediction("b"))])
+    store.insert_events([event(prediction("a", score=0.9, scores=scores))])
+    assert [row["scores"] for row in rows(store)] == [scores, None]
+    assert rows(store, repeated_answers)[0]["scores"] == scores
+    assert store.find_predictions(["a"])["a"].scores == scores
+    outcome = {"prediction_id": "a", "at": now(), "correction": False}
+    red, blue = (outcome | {"outcome": 0.0, "outcome_class": name} for name in ("red", "blue"))
+    assert store.add_outcomes([red])["accepted"] == 1
+    # The order of the classes may have changed in between.
+    assert store.add_outcomes([red | {"outcome": 1.0}])["repeated"] == 1
+    with pytest.raises(OutcomeConflictError) as conflict:
+        store.add_outcomes([blue])
+    assert conflict.value.known == {0: "red"}
+    assert store.add_outcomes([blue | {"correction": True}])["corrected"] == 1
+    (claimed,) = UncountedRecords().claim_outcomes(store)
+    assert claimed.outcome_class == "blue"
+    assert claimed.prediction
+    assert claimed.prediction.scores == scores
 
 
 @pytest.mark.parametrize(
