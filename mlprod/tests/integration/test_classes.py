@@ -189,8 +189,14 @@ def test_records_give_quality_drift_and_metrics(live: Live) -> None:
     assert 'ml_feature_bucket_total{field="(class)",le="0 billing"' in text
     assert 'ml_slice_outcomes_total{arm="champion",decision="billing"' in text
     assert 'outcome="correct"' in text
-    correct = [line for line in text.splitlines() if line.startswith("ml_outcome_correct_total{")]
-    assert sum(float(line.rpartition(" ")[2]) for line in correct) == stats.correct
+    eventually(lambda: counted_correct(service) == stats.correct)
+
+
+def counted_correct(service: Client) -> float:
+    """Return the number of correct outcomes, by the metrics."""
+    lines = service.operations.get("/metrics").text.splitlines()
+    correct = [line for line in lines if line.startswith("ml_outcome_correct_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in correct)
 
 
 def test_a_shift_of_the_classes_is_prediction_drift(live: Live) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import point, serve, silent
-from seams import PARCEL, PARCELS, binary, regression
+from seams import PARCEL, PARCELS, binary, multiclass, regression
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -35,7 +35,7 @@ TOLERANCE = 1e-5
 def booster(package: str, task: str) -> Any:
     """A small booster; skips the test if its package is missing."""
     module = pytest.importorskip(package, reason=f"the package {package} is not installed")
-    kind = "Classifier" if task == "binary" else "Regressor"
+    kind = "Regressor" if task == "regression" else "Classifier"
     if package == "lightgbm":
         return getattr(module, f"LGBM{kind}")(n_estimators=30, verbose=-1, random_state=0)
     if package == "xgboost":
@@ -92,15 +92,13 @@ def test_booster_is_trained_registered_and_served(
     assert scores[0] > scores[1]
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("seam", [binary, regression, multiclass], ids=lambda seam: seam.task())
 @pytest.mark.parametrize("package", BOOSTERS)
 def test_export_gives_the_scores_of_the_booster_also_for_missing_values(
-    package: str, task: str
+    package: str, seam: Seam
 ) -> None:
-    seam = replace(
-        binary if task == "binary" else regression,
-        build_model=lambda fields: booster(package, task),
-    )
+    task = seam.task()
+    seam = replace(seam, build_model=lambda fields: booster(package, task))
     rows = collect(seam.load(), seam.terms)
     assert largest_difference(seam, rows) < TOLERANCE
 

@@ -189,7 +189,7 @@ def test_unknown_metric_stops_the_training_before_it_starts(
         GATES.replace("parity_difference", "beauty")
     )
     with pytest.raises(
-        GovernanceError, match="gate exact-export: metric: 'beauty' does not exist; these do: avera"
+        GovernanceError, match="gate exact-export: metric: 'beauty' does not exist; these do: accur"
     ):
         train_with_governance(
             binary, settings.model_copy(update={"governance_dir": tmp_path / "governance"}), silent
