@@ -49,7 +49,7 @@ def compare_help(project: "Project", folder: Path) -> None:
 def read_metrics(address: str, seconds: int = 60) -> str:
     """Return the metrics after the service has counted records: then each series exists."""
     for _ in range(seconds * 10):
-        with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310
+        with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own
             metrics = str(response.read().decode())
         if "\nml_decision_feedback_total{" in metrics:
             return metrics

@@ -5,12 +5,10 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
 from test_baked_life import (
     USECASES,
     Project,
@@ -18,6 +16,7 @@ from test_baked_life import (
     post,
     post_json,
     project,
+    public_data,
     wait_for_version,
 )
 
@@ -34,11 +33,8 @@ print(json.dumps(pq.read_table(sys.argv[1]).drop_columns(["at"]).to_pylist()))
 @pytest.fixture
 def weather(tmp_path: Path) -> list[dict[str, str]]:
     """Return the days of the series that vega-datasets ships."""
-    lock = ROOT / "requirements" / "datasets.txt"
-    folder = tmp_path / "datasets"
-    install = ["uv", "pip", "install", "-q", "--target", folder, "--no-deps", "--require-hashes"]
-    subprocess.run([sys.executable, "-m", *install, "-r", lock], check=True)
-    with (folder / "vega_datasets" / "_data" / "seattle-weather.csv").open() as file:
+    folder = public_data(tmp_path) / "vega_datasets" / "_data"
+    with (folder / "seattle-weather.csv").open() as file:
         return list(csv.DictReader(file))
 
 

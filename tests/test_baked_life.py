@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BakedProject, baking
+from conftest import ROOT, BakedProject, baking
 from golden_outputs import compare_api, compare_demo, compare_help
 
 pytestmark = pytest.mark.slow
@@ -384,16 +384,21 @@ def test_public_data_is_trained_and_served_by_editing_only_the_four_files(
     project.makes("ci" if usecase == "diabetes" else "check")
 
 
+def public_data(folder: Path) -> Path:
+    """Install the packages that ship public data, and return the folder that has them."""
+    lock = ROOT / "requirements" / "usecases.txt"
+    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--require-hashes"]
+    subprocess.run([*uv, "--target", folder / "packages", "-r", lock], check=True)
+    return folder / "packages"
+
+
 @pytest.mark.sampled("what takes five minutes")
 def test_dates_and_words_of_public_data_take_the_whole_way(
     project: Project, tmp_path: Path
 ) -> None:
-    lock = Path(__file__).parents[1] / "requirements" / "usecases.txt"
-    uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--require-hashes"]
-    subprocess.run([*uv, "--target", tmp_path / "packages", "-r", lock], check=True)
     rows = project.path / "data" / "penguins-raw.csv"
     rows.parent.mkdir(exist_ok=True)
-    shutil.copy(tmp_path / "packages" / "palmerpenguins" / "data" / rows.name, rows)
+    shutil.copy(public_data(tmp_path) / "palmerpenguins" / "data" / rows.name, rows)
     for source in (USECASES / "penguins").glob("*.py"):
         shutil.copy(source, project.source)
     (project.path / "tests" / "test_example.py").unlink()

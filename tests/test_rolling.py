@@ -27,7 +27,7 @@ EDITS = {
     "src/fraud_scoring/domain/contract.py": ("le=50_000", "le=60_000"),
     "src/fraud_scoring/domain/data.py": (
         "from .contract import MERCHANTS",
-        "from .contract import MERCHANTS, UNIT  # noqa: F401",
+        "from .contract import MERCHANTS, UNIT\n\nGROUPED_BY = UNIT",
     ),
     "src/fraud_scoring/domain/decision.py": ("GOODWILL = 0.15", "GOODWILL = 0.2"),
     "governance/ownership.yaml": ('name: "TODO"', 'name: "Your Name"'),

@@ -9,16 +9,17 @@ network, and are measured in turn.
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import features
 from baked import data
+from in_process import send
 from mlprod.contract.encoding import sample_columns
 from mlprod.project.project import Project, Seam
 from mlprod.serving.api_keys import add_key
@@ -34,7 +35,7 @@ SIZES = {1: 1_000, 100: 100}
 UNTIL = data.START + timedelta(days=30)
 
 
-def service(seam: Seam, folder: Path) -> Callable[[bytes], float]:
+def service(seam: Seam, folder: Path) -> Callable[[bytes], Awaitable[float]]:
     """Return a function that sends one request to the seam's model and returns its seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(
@@ -53,23 +54,7 @@ def service(seam: Seam, folder: Path) -> Callable[[bytes], float]:
     container.models.reload_if_changed()
     container.keeper.mode = "assist"
 
-    async def request(body: bytes) -> float:
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message.get("status", 200) != 200:
-                sys.exit(f"the response has status {message['status']} instead of 200")
-
-        headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
-        headers += [(b"content-length", b"%d" % len(body))]
-        headers += [(b"authorization", b"Bearer " + key.encode())]
-        scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": headers}
-        began = perf_counter()
-        await container.service(scope, receive, send)
-        return perf_counter() - began
-
-    return request
+    return partial(send, container.service, key)
 
 
 async def measured(sides: dict[str, Any], bodies: dict[int, bytes], rounds: int) -> dict[str, Any]:

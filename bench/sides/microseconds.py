@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from baked import contract, decision
+from in_process import send
 from mlprod.contract.schema import read_contract
 from mlprod.serving import predict_handler as predicting
 from mlprod.serving.api_keys import add_key
@@ -73,22 +74,7 @@ AROUND = ("count the request", "line for the access log")
 
 
 async def request(body: bytes) -> None:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        if message.get("status", 200) != 200:
-            sys.exit(f"the response has status {message['status']} instead of 200")
-
-    headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
-    headers += [
-        (b"content-length", b"%d" % len(body)),
-        (b"authorization", b"Bearer " + key.encode()),
-    ]
-    scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": headers}
-    began = perf_counter()
-    await service(scope, receive, send)
-    spent["whole"].append(perf_counter() - began)
+    spent["whole"].append(await send(service, key, body))
 
 
 async def table(body: bytes, times: int) -> dict[str, float]:

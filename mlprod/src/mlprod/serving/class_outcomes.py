@@ -1,7 +1,7 @@
 """Outcomes of a model with classes: a body of class names, checked against those of the model."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -9,13 +9,13 @@ from ..contract.classes import Classes, class_names
 from ..contract.words import by_folded_text, describe_category, join_shortened
 from ..display.counting import count_of
 from .problems import MAX_SHOWN_ERRORS, ProblemError
-from .request_models import EXAMPLES, OUTCOME, Body, Outcome
+from .request_models import EXAMPLES, OUTCOME, Body, OutcomeOf
+
+ClassName = Annotated[str | int, Field(description="one of the classes of the model")]
 
 
-class ClassOutcome(Outcome):
+class ClassOutcome(OutcomeOf[ClassName]):
     """Outcome of a case: the class that occurred."""
-
-    outcome: str | int = Field(description="one of the classes of the model")  # type: ignore[assignment]
 
 
 class ClassOutcomes(Body):

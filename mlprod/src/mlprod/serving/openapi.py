@@ -45,15 +45,18 @@ class ClassPrediction(Prediction):
     scores: dict[str, float] = Field(description="the probability of each class")
 
 
-class Predictions(BaseModel):
+class AnsweredBy(BaseModel):
     model_version: str
     arm: Literal["champion"]
     mode: ModeName
+
+
+class Predictions(AnsweredBy):
     predictions: list[Prediction]
 
 
-class ClassPredictions(Predictions):
-    predictions: list[ClassPrediction]  # type: ignore[assignment]
+class ClassPredictions(AnsweredBy):
+    predictions: list[ClassPrediction]
 
 
 class Effect(BaseModel):
@@ -78,8 +81,9 @@ class ClassExplanation(Explanation):
     explained_class: str | int = Field(alias="class", description="the most probable class")
 
 
-class ClassExplanations(Explanations):
-    explanations: list[ClassExplanation]  # type: ignore[assignment]
+class ClassExplanations(BaseModel):
+    model_version: str
+    explanations: list[ClassExplanation]
 
 
 class WriteResult(BaseModel):

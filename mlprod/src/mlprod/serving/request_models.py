@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from .date_fields import date_fields
 MAX_ROWS = 1_000
 EARLIEST = datetime(1970, 1, 1)  # UTC without a zone, as in the records
 CLOCK_SKEW = timedelta(hours=1)  # that a caller's clock may be ahead of this one
+Value = TypeVar("Value")
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
@@ -58,21 +59,31 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class Outcome(Body):
-    """Outcome of a case."""
+class OutcomeOf(Body, Generic[Value]):
+    """Outcome of a case, a value of one type."""
 
     prediction_id: Id
-    outcome: float = Field(
-        ge=-MAX_NUMBER,
-        le=MAX_NUMBER,
-        description="0 or 1 for a classifier, a number for a regressor",
-    )
+    outcome: Value
     at: Annotated[AwareDatetime, AfterValidator(in_utc), AfterValidator(require_plausible)] = Field(
         description="when it became known, with a time zone: not before 1970, nor in the future"
     )
     correction: bool = Field(
         default=False, description="true replaces the stored outcome of this prediction"
     )
+
+
+NumericOutcome = Annotated[
+    float,
+    Field(
+        ge=-MAX_NUMBER,
+        le=MAX_NUMBER,
+        description="0 or 1 for a classifier, a number for a regressor",
+    ),
+]
+
+
+class Outcome(OutcomeOf[NumericOutcome]):
+    """Outcome of a case."""
 
 
 class Feedback(Body):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
@@ -72,7 +73,8 @@ def compare_predictions(seam: Seam, bundle: Bundle, predictions: NotebookScores)
     the file is rounded.
     """
     terms, notes = seam.terms, list(predictions.notes)
-    table = prepare(load_table(seam.load), terms)
+    loaded = load_table(seam.load)
+    table = prepare(loaded, terms)
     names = [terms.id, *terms.fields.names]
     arrow = table.select(*names, _refused=first_violation(table, terms)).to_pyarrow()
     wanted = set(predictions.ids)
@@ -92,7 +94,7 @@ def compare_predictions(seam: Seam, bundle: Bundle, predictions: NotebookScores)
     scores = bundle.runtime.score(ours) if len(rows) else predictions.scores[:0]
     theirs = predictions.scores[rows]
     close = is_close(scores, theirs, predictions.tolerance)
-    parts, learned = _parts(seam, bundle, notes)
+    parts, learned = _parts(seam, bundle, loaded, notes)
     differences = Differences(
         fields=terms.fields,
         personal=terms.personal,
@@ -135,9 +137,11 @@ def _not_scored(
     return ParityRow(id, score, None, "contract violation", reason)
 
 
-def _parts(seam: Seam, bundle: Bundle, notes: list[str]) -> tuple[dict[str, str], Columns]:
+def _parts(
+    seam: Seam, bundle: Bundle, table: ir.Table, notes: list[str]
+) -> tuple[dict[str, str], Columns]:
     """Return id → part of the split for labeled rows, and the columns of the training part."""
-    dataset = collect(load_table(seam.load), seam.terms)
+    dataset = collect(table, seam.terms)
     if dataset.digest() != bundle.manifest.digests["data"]:
         notes.append(
             "load() now has other labeled rows than at the training, so a row may have been in "

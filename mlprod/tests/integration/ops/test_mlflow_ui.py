@@ -66,7 +66,7 @@ def test_pages_of_the_projects_registry_are_served_on_this_machine_only(
     address = f"http://127.0.0.1:{port}"
 
     def page(path: str) -> str:
-        with urllib.request.urlopen(address + path, timeout=20) as response:  # noqa: S310
+        with urllib.request.urlopen(address + path, timeout=20) as response:  # noqa: S310 - our own
             return str(response.read().decode())
 
     command = [sys.executable, "-m", PACKAGE, "ui", "--port", str(port)]

@@ -76,7 +76,9 @@ def random_columns(rows: int) -> Columns:
     columns = {name: values.copy() for name, values in sample_columns(FIELDS, rows, seed=8).items()}
     fractions = np.random.Generator(np.random.Philox(8)).integers(0, 1_000_000, rows)
     microseconds = (columns["reported"] * 1e6).astype(np.int64) - fractions
-    columns["reported"] = np.maximum(microseconds / 1e6, FIELDS["reported"].bounds[0])  # type: ignore[index]
+    bounds = FIELDS["reported"].bounds
+    assert bounds
+    columns["reported"] = np.maximum(microseconds / 1e6, bounds[0])
     edges = bound_rows(FIELDS)
     return {name: np.concatenate([edges[name], values]) for name, values in columns.items()}
 

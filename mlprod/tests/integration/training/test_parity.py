@@ -2,6 +2,7 @@ import csv
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,12 +37,11 @@ def test_part() -> Dataset:
     return ROWS.subset(split(ROWS, "binary", PARCELS).test)
 
 
-def compared(
-    bundle: Bundle, path: Path, rows: Dataset, scores: object, **more: object
-) -> ParityResult:
+def compared(bundle: Bundle, path: Path, rows: Dataset, scores: Any, **more: Any) -> ParityResult:
     """Write predictions as a notebook does, and compare them."""
     file = path / "predictions.csv"
-    columns = {"parcel": pa.array(list(rows.ids)), "score": pa.array(scores)}  # type: ignore[arg-type]
+    assert rows.ids is not None
+    columns = {"parcel": pa.array(list(rows.ids)), "score": pa.array(scores)}
     columns |= {name: pa.array(values) for name, values in more.items()}
     pc.write_csv(pa.table(columns), file)
     predictions = read_predictions(str(file), PARCELS, "binary")
@@ -189,7 +189,8 @@ def test_table_has_a_line_for_each_prediction_in_the_order_of_the_file(
 ) -> None:
     result = compared(bundle, tmp_path, test_part, bundle.runtime.score(test_part.columns))
     lines = list(csv.DictReader(parity_table(result, "parcel").decode().splitlines()))
-    assert [line["parcel"] for line in lines] == list(test_part.ids)  # type: ignore[arg-type]
+    assert test_part.ids is not None
+    assert [line["parcel"] for line in lines] == list(test_part.ids)
     assert {(line["status"], line["decision"], line["part"]) for line in lines} == {
         ("equal", "same", "test")
     }

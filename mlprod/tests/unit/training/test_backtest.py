@@ -9,27 +9,13 @@ import numpy as np
 import pytest
 from forecasts import forecast
 from seams import binary, regression
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.dummy import DummyRegressor
 
 from mlprod.bundle.manifest import BacktestWindow
 from mlprod.training.backtest import backtest, backtest_warning, is_forecast, share_of_wins
 from mlprod.training.dataset import load_rows
 
 ROWS = load_rows(forecast)[1]
-
-
-class Recorder(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """An estimator that records the rows from which it learned."""
-
-    learned: list[int] = []  # noqa: RUF012 - shared by the estimators of a test
-
-    def fit(self, matrix: Any, y: Any) -> "Recorder":
-        self.learned.append(len(y))
-        self.mean = float(np.mean(y))
-        return self
-
-    def predict(self, matrix: Any) -> Any:
-        return np.full(len(matrix), self.mean)
 
 
 def test_windows_follow_each_other_and_cover_the_later_half() -> None:
@@ -42,12 +28,21 @@ def test_windows_follow_each_other_and_cover_the_later_half() -> None:
     assert all(end < window.since for end, window in zip(ends, windows[1:], strict=False))
 
 
-def test_model_of_a_window_learns_from_earlier_rows_only() -> None:
-    Recorder.learned.clear()
+def test_model_of_a_window_learns_from_earlier_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[int] = []
+    fit = DummyRegressor.fit
+
+    def record(estimator: Any, matrix: Any, y: Any) -> Any:
+        learned.append(len(y))
+        return fit(estimator, matrix, y)
+
+    monkeypatch.setattr(DummyRegressor, "fit", record)
     # With an export of its own the project answers for the converter.
-    seam = replace(forecast, build_model=lambda fields: Recorder(), export=lambda estimator: b"")
+    seam = replace(
+        forecast, build_model=lambda fields: DummyRegressor(), export=lambda estimator: b""
+    )
     windows = list(backtest(seam, ROWS))
-    assert Recorder.learned == [window.learned for window in windows]
+    assert learned == [window.learned for window in windows]
     first = ROWS.subset(np.arange(300))
     error = np.abs(ROWS.y[300:360] - first.y.mean()).mean()
     assert windows[0].mae == pytest.approx(error)

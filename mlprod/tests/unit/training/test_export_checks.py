@@ -28,6 +28,7 @@ from mlprod.training.fit import fit
 ROWS = collect(ibis.memtable(parcels(200)), PARCELS)
 
 
+# scikit-learn has no types, so its classes are Any to the type checker.
 class Doubler(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, matrix: Any, y: Any = None) -> "Doubler":
         raise AssertionError("it was fitted")
